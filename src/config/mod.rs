@@ -1,0 +1,1 @@
+//! TOML files into a plan, or into diagnostics that say what to do.

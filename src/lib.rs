@@ -1,0 +1,16 @@
+//! Serinus: a synthetic canary prober that walks user journeys end to end and notices when one no longer *completes*.
+//!
+//! Data flows one way: `config` reads TOML into an immutable [`plan`], `schedule` decides when, [`run`] executes, and the
+//! result is plain data in [`outcome`], which telemetry turns into metrics and traces. Which module may use which other is a
+//! table, and `tests/module_table.rs` holds the `use crate::…` lines against it.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod outcome;
+pub mod plan;
+pub mod run;
+pub mod sandbox;
+pub mod schedule;
+pub mod source;
+pub mod telemetry;

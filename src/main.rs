@@ -1,0 +1,3 @@
+//! The `serinus` command.
+
+fn main() {}

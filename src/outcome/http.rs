@@ -1,0 +1,67 @@
+//! What an HTTP attempt looked like.
+
+use std::time::Duration;
+
+/// How long each part of an exchange took. Parts that did not happen (a reused connection has no connect) are `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Phases {
+    /// Name resolution.
+    pub dns: Option<Duration>,
+    /// TCP connect.
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request's sending to the first byte of the answer (its headers).
+    pub first_byte: Option<Duration>,
+    /// From the headers to the body's end.
+    pub transfer: Option<Duration>,
+    /// Whether an open connection was used.
+    pub reused: bool,
+}
+
+impl Phases {
+    /// The phases that happened, with the names used in metrics and traces.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        [
+            ("dns", self.dns),
+            ("connect", self.connect),
+            ("tls", self.tls),
+            ("first_byte", self.first_byte),
+            ("transfer", self.transfer),
+        ]
+        .into_iter()
+        .filter_map(|(name, duration)| duration.map(|duration| (name, duration)))
+    }
+}
+
+/// The facts of an HTTP attempt that traces and metrics want from every attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Request method.
+    pub method: String,
+    /// URL, redacted and without user information.
+    pub url: String,
+    /// Status, if an answer came.
+    pub status: Option<u16>,
+    /// HTTP version of the answer, such as `1.1` or `2`.
+    pub version: Option<&'static str>,
+    /// Body bytes received, after decompression.
+    pub body_bytes: u64,
+    /// Where the time went.
+    pub phases: Phases,
+}
+
+/// Request and answer as text, redacted and capped; kept for attempts that failed and where everything is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Exchange {
+    /// Request headers.
+    pub request_headers: Vec<(String, String)>,
+    /// Start of the request body.
+    pub request_body: String,
+    /// Response headers.
+    pub response_headers: Vec<(String, String)>,
+    /// Start of the response body.
+    pub response_body: String,
+    /// Whether something was cut off.
+    pub truncated: bool,
+}

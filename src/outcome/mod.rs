@@ -1,0 +1,23 @@
+//! What happened: reports of runs as plain data, with the words everything else reuses.
+//!
+//! Owns verdicts, reasons, reports, redaction and the ports through which finished runs leave. It must not decide anything
+//! about time or configuration. A new reason is a variant of [`Reason`]; a new thing to report is a field of a report.
+
+mod http;
+mod ids;
+mod reason;
+mod redact;
+mod report;
+mod sink;
+mod verdict;
+
+pub use self::http::{Exchange, HttpAnswer, Phases};
+pub use ids::{RunId, SpanId, TraceId};
+pub use reason::Reason;
+pub use redact::{Redactor, Secret, SecretError, Secrets};
+pub use report::{
+    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Tick,
+    Trigger,
+};
+pub use sink::OutcomeSink;
+pub use verdict::{SloCount, Verdict};

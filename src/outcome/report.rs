@@ -1,0 +1,205 @@
+//! Reports of runs, steps and attempts. Every text in them is redacted and bounded when it is put in.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::plan::Canary;
+use crate::source::Location;
+
+use super::{Exchange, HttpAnswer, Reason, RunId, SpanId, TraceId, Verdict};
+
+/// Why a run was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Its tick came.
+    Schedule,
+    /// Brought forward after a failure.
+    Confirm,
+    /// Asked for by hand, in a running service. Never counts.
+    Manual,
+    /// `serinus test`. Never counts.
+    Test,
+}
+
+/// The moment a run was due. Runs are ordered by it, not by completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick {
+    /// When it was due.
+    pub due: SystemTime,
+    /// Which of the interval's `runs` it is, from 0.
+    pub slot: u32,
+}
+
+/// A finished run (or a tick that did not run: no steps then).
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// Its id.
+    pub run_id: RunId,
+    /// The canary it was of.
+    pub canary: Arc<Canary>,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// When it was due.
+    pub tick: Tick,
+    /// When it started, by the wall clock.
+    pub started: SystemTime,
+    /// How long after its tick it started.
+    pub lateness: Duration,
+    /// From the first step's start to the verdict, by the steady clock.
+    pub duration: Duration,
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// The root span.
+    pub span_id: SpanId,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it did not pass; always there unless it passed.
+    pub cause: Option<Cause>,
+    /// Steps in the order they were made; loops give one entry an iteration.
+    pub steps: Vec<StepReport>,
+    /// The run's vars, shown.
+    pub vars: Vec<(Arc<str>, String)>,
+}
+
+/// Why something did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The closed word.
+    pub reason: Reason,
+    /// One sentence for people: what was tried, with what, what was seen.
+    pub message: String,
+    /// The step, if one was being made.
+    pub step: Option<Arc<str>>,
+    /// The subject, if it was about one.
+    pub subject: Option<String>,
+    /// Attempts made of that step.
+    pub attempts: u32,
+    /// The expectation that did not hold, as written.
+    pub expectation: Option<String>,
+    /// Where it is written.
+    pub location: Option<Location>,
+    /// Parts of the expectation and the values they had.
+    pub seen: Vec<Seen>,
+}
+
+/// A part of an expectation and what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The part as written, such as `json.status`.
+    pub source: String,
+    /// Its value in JSON spelling, or why it had none; capped.
+    pub value: String,
+}
+
+/// Whether an expectation held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It did.
+    Yes,
+    /// It did not.
+    No,
+    /// It could not be evaluated, which is a failure.
+    NotEvaluable(String),
+}
+
+/// One evaluated expectation (or contract, or guard).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectationReport {
+    /// As written; `contract FILE` for a contract.
+    pub source: Arc<str>,
+    /// Where it is written.
+    pub location: Location,
+    /// Whether it held.
+    pub held: Held,
+    /// The parts that decided it and their values; filled for those that did not hold, and where everything is asked for.
+    pub seen: Vec<Seen>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepResult {
+    /// All expectations held.
+    Passed,
+    /// It failed; the run goes on only if the step allows it.
+    Failed(Cause),
+    /// `when` said no.
+    NotNeeded,
+    /// A guard said no.
+    Blocked(Cause),
+}
+
+/// One execution of a step (one iteration of it in a loop).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepReport {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its span.
+    pub span_id: SpanId,
+    /// The span above it, if that is not the run's root (a parallel's entry).
+    pub parent: Option<SpanId>,
+    /// The device it acted on.
+    pub device: Arc<str>,
+    /// Iteration from 1, in a loop.
+    pub round: Option<u32>,
+    /// The entity it was about, in a loop with subjects.
+    pub subject: Option<String>,
+    /// Start, from the run's start.
+    pub started: Duration,
+    /// All attempts and pauses together.
+    pub duration: Duration,
+    /// How long until it held, from the write's end; only of an `eventually` step that held.
+    pub convergence: Option<Duration>,
+    /// Attempts in order; long polls keep the first ones and the last.
+    pub attempts: Vec<AttemptReport>,
+    /// Attempts made, also those not kept.
+    pub attempts_made: u32,
+    /// Every expectation of the last attempt, held or not.
+    pub expectations: Vec<ExpectationReport>,
+    /// Captures, shown.
+    pub captures: Vec<(Arc<str>, String)>,
+    /// How it ended.
+    pub result: StepResult,
+    /// Whether its failure is allowed.
+    pub allow_failure: bool,
+}
+
+/// One try of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptReport {
+    /// Its span, sent to the target in `traceparent`.
+    pub span_id: SpanId,
+    /// Start, from the run's start.
+    pub started: Duration,
+    /// How long it took.
+    pub duration: Duration,
+    /// What HTTP says of it.
+    pub http: Option<HttpAnswer>,
+    /// Request and answer, where kept.
+    pub exchange: Option<Box<Exchange>>,
+    /// Why it failed, if it did.
+    pub failure: Option<(Reason, String)>,
+}
+
+/// How a run's cleanup ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CleanupResult {
+    /// Everything was undone.
+    Clean,
+    /// Something was left behind.
+    Leaked(Vec<Cause>),
+}
+
+/// A finished cleanup. It never changes the run's verdict.
+#[derive(Debug, Clone)]
+pub struct CleanupReport {
+    /// The run it belongs to.
+    pub run: Arc<RunReport>,
+    /// Start, from the run's start.
+    pub started: Duration,
+    /// How long it took.
+    pub duration: Duration,
+    /// Its steps.
+    pub steps: Vec<StepReport>,
+    /// How it ended.
+    pub result: CleanupResult,
+}

@@ -1,0 +1,221 @@
+//! The HTTP step kind: a request and how its connection is made.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Template;
+
+/// One HTTP request.
+#[derive(Debug)]
+pub struct HttpAction {
+    /// The method.
+    pub method: http::Method,
+    /// The URL; captured values in it must not break out of their place.
+    pub url: Template,
+    /// Added to the URL's query, percent-encoded.
+    pub query: Vec<(String, Template)>,
+    /// Over the device's headers.
+    pub headers: Vec<(http::HeaderName, Template)>,
+    /// What is sent.
+    pub body: Body,
+    /// How the request proves who it is.
+    pub auth: Option<Auth>,
+    /// Overrides the device's.
+    pub redirects: Option<Redirects>,
+    /// Overrides `limits.response_bytes`.
+    pub response_bytes: Option<usize>,
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// JSON; strings that are one expression keep its type. Sets the content type.
+    Json(JsonTemplate),
+    /// `application/x-www-form-urlencoded`, in order.
+    Form(Vec<(String, Template)>),
+    /// `multipart/form-data`, in order.
+    Multipart(Vec<Part>),
+    /// Text as it is.
+    Raw(Template),
+    /// A file's bytes, read when the probe is loaded.
+    File {
+        /// As the user named it.
+        name: String,
+        /// The bytes.
+        content: bytes::Bytes,
+    },
+}
+
+/// One part of a multipart body.
+#[derive(Debug)]
+pub struct Part {
+    /// The form field.
+    pub name: String,
+    /// Its content.
+    pub content: PartContent,
+    /// File name to send, if any.
+    pub filename: Option<Template>,
+    /// Content type to send, if any.
+    pub content_type: Option<String>,
+}
+
+/// Content of a multipart part.
+#[derive(Debug)]
+pub enum PartContent {
+    /// Text.
+    Text(Template),
+    /// A file's bytes, read when the probe is loaded.
+    File(bytes::Bytes),
+}
+
+/// JSON whose strings are templates.
+#[derive(Debug)]
+pub enum JsonTemplate {
+    /// A value without templates (numbers, truth values, and whole sub-trees without `{{`).
+    Constant(serde_json::Value),
+    /// A string with an expression in it; keeps the expression's type if it is nothing else.
+    Text(Template),
+    /// A list.
+    List(Vec<JsonTemplate>),
+    /// An object, keys in the order of the file; keys are not templates.
+    Map(Vec<(String, JsonTemplate)>),
+}
+
+/// How a request proves who it is.
+#[derive(Debug)]
+pub enum Auth {
+    /// RFC 7617.
+    Basic {
+        /// User name.
+        user: Template,
+        /// Password.
+        password: Template,
+    },
+    /// RFC 6750.
+    Bearer(Template),
+    /// RFC 6749 section 4.4: a token is fetched once a run and device, and sent as a bearer token.
+    OAuth2 {
+        /// The token endpoint.
+        token_url: Template,
+        /// Client id, sent by HTTP basic authentication.
+        client_id: Template,
+        /// Client secret.
+        client_secret: Template,
+        /// Space-separated scopes.
+        scope: Option<Template>,
+        /// Audience, as several identity providers ask for.
+        audience: Option<Template>,
+    },
+}
+
+/// What to do with a 3xx answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Redirects {
+    /// It is the answer.
+    Off,
+    /// Follow up to so many, then fail.
+    Follow(u32),
+}
+
+/// How a device connects. Two devices with equal settings share TLS state, never connections or cookies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DeviceSettings {
+    /// Keep cookies between requests of the run.
+    pub cookies: bool,
+    /// Which HTTP.
+    pub version: HttpVersion,
+    /// Reuse or renew connections inside the run.
+    pub connections: Connections,
+    /// Redirects where the step says nothing.
+    pub redirects: Redirects,
+    /// `http://`, `https://` or `socks5://` proxy; the environment's proxy variables are never used.
+    pub proxy: Option<url::Url>,
+    /// Addresses for host names, instead of DNS.
+    pub resolve: Vec<Resolve>,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Bound on connecting (DNS, TCP and TLS together) inside the attempt's timeout.
+    pub connect_timeout: Option<Duration>,
+    /// Local address to send from.
+    pub local_address: Option<IpAddr>,
+}
+
+impl Default for DeviceSettings {
+    fn default() -> Self {
+        Self {
+            cookies: true,
+            version: HttpVersion::Auto,
+            connections: Connections::Reuse,
+            redirects: Redirects::Follow(10),
+            proxy: None,
+            resolve: Vec::new(),
+            tls: TlsSettings::default(),
+            connect_timeout: None,
+            local_address: None,
+        }
+    }
+}
+
+/// Which HTTP version is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum HttpVersion {
+    /// What ALPN agrees on; 1.1 without TLS.
+    #[default]
+    Auto,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only, with prior knowledge where there is no TLS.
+    Http2,
+}
+
+/// Whether connections are reused inside a run. A new run always connects anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Connections {
+    /// Keep-alive, as a real client does.
+    #[default]
+    Reuse,
+    /// A new connection for each request.
+    Fresh,
+}
+
+/// An address for a host name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resolve {
+    /// Host name in lower case.
+    pub host: String,
+    /// Where to connect; port 0 keeps the URL's.
+    pub address: SocketAddr,
+}
+
+/// TLS settings of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct TlsSettings {
+    /// Trust these roots instead of the machine's.
+    pub ca: Option<Pem>,
+    /// Client certificate chain and key, both PEM.
+    pub client: Option<(Pem, Pem)>,
+    /// Oldest version spoken.
+    pub min_version: MinTls,
+    /// Name sent as SNI and checked in the certificate, instead of the URL's host.
+    pub server_name: Option<String>,
+    /// Accept any certificate. `check` warns of it.
+    pub insecure: bool,
+}
+
+/// A PEM file: the path is kept, and read again when it changes, so that renewed certificates are picked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pem(pub Arc<PathBuf>);
+
+/// Oldest TLS version a device speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum MinTls {
+    /// TLS 1.2.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}

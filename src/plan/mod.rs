@@ -1,0 +1,30 @@
+//! What to do: probes, their steps, and the canaries they expand into.
+//!
+//! Everything here is immutable, shared by `Arc` and checked: `config` builds it once from TOML, and from then on nothing
+//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] with
+//! its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
+
+mod cadence;
+mod canary;
+pub mod expr;
+mod http;
+mod names;
+mod probe;
+mod secret;
+mod service;
+mod slo;
+mod step;
+
+pub use cadence::{Cadence, Overlap};
+pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
+pub use expr::{Condition, Expression, Template};
+pub use http::{
+    Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
+    Resolve, TlsSettings,
+};
+pub use names::{LABEL_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use probe::{Device, Plan, Probe};
+pub use secret::SecretSource;
+pub use service::{Limits, Listen, LogFormat, Service, Traces};
+pub use slo::{LatencyOf, LatencySlo, Slo};
+pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step};

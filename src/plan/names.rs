@@ -1,0 +1,35 @@
+//! Names that expressions can rely on, which nothing a user declares may shadow.
+
+/// In scope in every expression of a run.
+pub const RUN_NAMES: &[&str] = &["run", "cell", "region", "secret", "round", "vars", "env", "probe", "device", "subject"];
+
+/// In scope where a step's own result is looked at (`expect`, `guard`, `capture`), and kept for kinds and features to come.
+pub const RESULT_NAMES: &[&str] = &[
+    "status",
+    "headers",
+    "body",
+    "json",
+    "latency",
+    "phases",
+    "url",
+    "version",
+    "tls",
+    "redirects",
+    "rows",
+    "rows_affected",
+    "convergence",
+    "attempt",
+    "value",
+    "expected",
+    "last",
+    "median",
+    "mean",
+    "std",
+    "z",
+    "drop",
+    "ratio",
+];
+
+/// Metric labels a matrix key may not be called.
+pub const LABEL_NAMES: &[&str] =
+    &["probe", "region", "step", "le", "job", "instance", "verdict", "reason", "phase", "quantile", "name", "subject", "channel"];

@@ -1,0 +1,70 @@
+//! A probe, its devices, and the plan that holds all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::source::Location;
+
+use super::{Cadence, Canary, Cell, DeviceSettings, Limits, Overlap, Region, SecretSource, Slo, Step, Template};
+
+/// A journey declared in one TOML file.
+#[derive(Debug)]
+pub struct Probe {
+    /// Its name, unique among the probes; a metric label value.
+    pub name: Arc<str>,
+    /// One sentence for people.
+    pub summary: Option<String>,
+    /// Who is woken.
+    pub owner: Option<String>,
+    /// Where it is written what to do.
+    pub runbook: Option<String>,
+    /// Free labels for selection.
+    pub tags: Vec<String>,
+    /// When its ticks come.
+    pub cadence: Cadence,
+    /// Independent runs per interval, spread evenly over it. At least 1.
+    pub runs: u32,
+    /// After a failure the next run is brought forward to this long after it.
+    pub confirm: Option<Duration>,
+    /// What happens to a tick while the same slot's earlier run goes on.
+    pub overlap: Overlap,
+    /// Bound on the whole run, from its first step's start.
+    pub deadline: Duration,
+    /// Combinations of the matrix, at least one (the empty cell).
+    pub cells: Vec<Arc<Cell>>,
+    /// Evaluated once a run, in order, before the first step.
+    pub vars: Vec<(Arc<str>, Template)>,
+    /// The devices by name, `default` always among them.
+    pub devices: BTreeMap<Arc<str>, Device>,
+    /// The journey, at least one step.
+    pub steps: Vec<Step>,
+    /// What it promises over time.
+    pub slo: Option<Slo>,
+    /// Where the probe's name is written.
+    pub location: Location,
+}
+
+/// An isolated client inside a run: own cookies, connections and headers.
+#[derive(Debug)]
+pub struct Device {
+    /// How its connections are made; shared between devices that are configured alike, so that clients can be cached by it.
+    pub settings: Arc<DeviceSettings>,
+    /// Headers it sends with each request, names in lower case.
+    pub headers: Vec<(http::HeaderName, Template)>,
+}
+
+/// Everything the scheduler and the runs need, whole and immutable. A reload makes a new one.
+#[derive(Debug)]
+pub struct Plan {
+    /// Regions whose canaries this process runs.
+    pub regions: Vec<Arc<Region>>,
+    /// Every enabled probe with the regions it runs in.
+    pub probes: Vec<Arc<Probe>>,
+    /// Probe × region × cell, ordered by id.
+    pub canaries: Vec<Arc<Canary>>,
+    /// Secrets by name: where to find them, never what they are.
+    pub secrets: BTreeMap<Arc<str>, SecretSource>,
+    /// Bounds that hold for every run.
+    pub limits: Limits,
+}

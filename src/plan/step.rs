@@ -1,0 +1,120 @@
+//! One action of a journey and everything that is said about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::source::Location;
+
+use super::{Condition, Expression, HttpAction, Template};
+
+/// One action of a run, with its conditions.
+#[derive(Debug)]
+pub struct Step {
+    /// Unique in its probe; a metric label value.
+    pub name: Arc<str>,
+    /// The device it acts on; `default` if absent. A template, so that a loop can choose.
+    pub device: Option<Template>,
+    /// What it does. A step has exactly one kind.
+    pub action: Action,
+    /// Do it for several things, one after the other.
+    pub looping: Option<Loop>,
+    /// Inside `for_each`: names the entity of this iteration, which then has its own result and does not stop the loop.
+    pub subject: Option<Template>,
+    /// Only an expression that is true lets it run; it must yield a bool.
+    pub when: Option<Condition>,
+    /// Asked of the step's own result before the expectations; exactly false blocks the run.
+    pub guard: Vec<Guard>,
+    /// Bound on one attempt.
+    pub timeout: Option<Duration>,
+    /// New attempts after transport errors.
+    pub retry: Option<Retry>,
+    /// Poll until the expectations hold.
+    pub eventually: Option<Eventually>,
+    /// Afterwards they must go on holding.
+    pub consistently: Option<Consistently>,
+    /// What must be true of the result.
+    pub expect: Vec<Condition>,
+    /// JSON Schema the body must match.
+    pub contract: Option<Contract>,
+    /// Values for later steps, in order.
+    pub capture: Vec<(Arc<str>, Expression)>,
+    /// A failure of it is recorded and does not end the run.
+    pub allow_failure: bool,
+    /// An empty `for_each` list is no failure.
+    pub allow_empty: bool,
+    /// Undoes what it created; each a step of its own, last-in first-out.
+    pub cleanup: Vec<Step>,
+    /// Where its name is written.
+    pub location: Location,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Action {
+    /// One HTTP request.
+    Http(Box<HttpAction>),
+    /// Several steps released together at a barrier.
+    Parallel(Vec<Step>),
+}
+
+/// A repetition. `round` counts from 1 in both.
+#[derive(Debug)]
+pub enum Loop {
+    /// So many times.
+    Repeat(u32),
+    /// Once for each item of a list.
+    ForEach {
+        /// What the item is called inside.
+        name: Arc<str>,
+        /// The list.
+        items: Expression,
+    },
+}
+
+/// A question that can block a run: exactly false blocks, anything not evaluable is a failure.
+pub type Guard = Condition;
+
+/// New attempts after transport errors (and, for methods that are not idempotent, only if no byte was sent).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all, at least 2.
+    pub attempts: u32,
+    /// Pause before the second attempt; doubled for each further one.
+    pub backoff: Duration,
+}
+
+/// Poll until the expectations hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eventually {
+    /// An attempt counts if it started this soon after the step's own start.
+    pub within: Duration,
+    /// Pause between attempts.
+    pub poll: Duration,
+    /// The step from whose end convergence is measured; the step before this one if absent.
+    pub since: Option<Arc<str>>,
+}
+
+/// Once they hold, they must hold for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Consistently {
+    /// For how long.
+    pub lasting: Duration,
+    /// Pause between attempts.
+    pub poll: Duration,
+}
+
+/// A compiled JSON Schema and the file it came from.
+pub struct Contract {
+    /// The file as the user named it.
+    pub name: String,
+    /// The compiled schema; shared by the steps that use the same file.
+    pub schema: Arc<jsonschema::Validator>,
+    /// Where the step names it.
+    pub location: Location,
+}
+
+impl std::fmt::Debug for Contract {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contract").field("name", &self.name).finish_non_exhaustive()
+    }
+}

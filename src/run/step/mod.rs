@@ -1,0 +1,1 @@
+//! Step kinds: one folder each. A kind observes; judging is not its business.

@@ -1,0 +1,147 @@
+//! Where a value was written: files, byte spans, line and column.
+//!
+//! Owns the mapping from byte offsets to positions people read. It must not know what the text means. Everything that is
+//! read from TOML and may be complained about later travels as a [`Located`].
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A text file that was read as configuration, kept while diagnostics about it may still be drawn.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: Arc<Path>,
+    text: String,
+    line_starts: Vec<usize>,
+}
+
+impl SourceFile {
+    /// Takes the text of the file at `path`; reading it is the caller's business.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let line_starts =
+            std::iter::once(0).chain(text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1)).collect();
+        Self { path: path.into().into(), text, line_starts }
+    }
+
+    /// The path as it was given, so that messages name the file as the user does.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column (both from 1, the column in characters) of a byte offset; offsets past the end mean the end.
+    pub fn location(&self, offset: usize) -> Location {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.line_starts.partition_point(|&start| start <= offset);
+        let start = self.line_starts[line - 1];
+        let column = self.text[start..offset].chars().count() + 1;
+        Location {
+            path: Arc::clone(&self.path),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// A byte range in one [`SourceFile`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+impl From<Span> for Range<usize> {
+    fn from(span: Span) -> Self {
+        span.start..span.end
+    }
+}
+
+/// A position people can open in an editor: `path:line:column`, both numbers from 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file as the user named it.
+    pub path: Arc<Path>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}
+
+/// A value and where it was written. Equality looks at the value alone.
+#[derive(Debug, Clone)]
+pub struct Located<T> {
+    /// The value itself.
+    pub value: T,
+    /// Where it begins.
+    pub location: Location,
+}
+
+impl<T> Located<T> {
+    /// Puts a value and its position together.
+    pub fn new(value: T, location: Location) -> Self {
+        Self { value, location }
+    }
+
+    /// Keeps the position and changes the value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: change(self.value), location: self.location }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Located<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T> std::ops::Deref for Located<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_becomes_line_and_column_in_characters() {
+        let file = SourceFile::new("a.toml", "x = 1\ngrün = 2\n");
+        assert_eq!(file.location(0).to_string(), "a.toml:1:1");
+        assert_eq!(file.location(6).to_string(), "a.toml:2:1");
+        let after_umlaut = "x = 1\ngrün".len();
+        assert_eq!(file.location(after_umlaut).to_string(), "a.toml:2:5");
+    }
+
+    #[test]
+    fn an_offset_past_the_end_or_inside_a_character_is_still_a_position() {
+        let file = SourceFile::new("a.toml", "ü");
+        assert_eq!(file.location(1).to_string(), "a.toml:1:1");
+        assert_eq!(file.location(99).to_string(), "a.toml:1:2");
+    }
+}

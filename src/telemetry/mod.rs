@@ -1,0 +1,1 @@
+//! Finished runs as metrics, traces and log lines.
