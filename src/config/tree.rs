@@ -30,7 +30,8 @@ impl Spot<'_> {
 
     /// The part of a string literal that holds the value's bytes `range`.
     pub(super) fn within(self, range: Range<usize>) -> Self {
-        let Some(raw) = self.file.text().get(Range::from(self.span)) else { return self };
+        // What came from an environment variable has no text to point into.
+        let Some(raw) = self.file.text().get(Range::from(self.span)).filter(|raw| raw.starts_with(['"', '\''])) else { return self };
         let start = self.span.start + raw_offset(raw, range.start);
         let end = self.span.start + raw_offset(raw, range.end.max(range.start));
         Self { span: Span { start, end: end.max(start) }, ..self }
@@ -177,8 +178,15 @@ pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics
     if !lines.is_empty() {
         return None;
     }
-    let mut converter = Converter { file, diagnostics };
+    let mut converter = Converter { file, fixed: None, diagnostics };
     Some(converter.table(document.into_inner()))
+}
+
+/// Reads a single TOML value that came from elsewhere; every part of it is said to be at `spot`.
+pub(super) fn value<'f>(text: &'f str, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Option<Data<'f>> {
+    let value = DeValue::parse(text).ok()?.into_inner();
+    let mut converter = Converter { file: spot.file, fixed: Some(spot.span), diagnostics };
+    Some(converter.node(value, 0..0).data)
 }
 
 fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
@@ -194,12 +202,13 @@ fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
 
 struct Converter<'f, 'd> {
     file: &'f Arc<SourceFile>,
+    fixed: Option<Span>,
     diagnostics: &'d mut Diagnostics,
 }
 
 impl<'f> Converter<'f, '_> {
     fn spot(&self, span: Range<usize>) -> Spot<'f> {
-        Spot { file: self.file, span: span.into() }
+        Spot { file: self.file, span: self.fixed.unwrap_or_else(|| span.into()) }
     }
 
     fn table(&mut self, table: DeTable<'f>) -> Table<'f> {
