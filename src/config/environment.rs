@@ -138,9 +138,10 @@ fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diag
 
 fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
     let mut known = Vec::new();
-    names(PREFIX, &SERVICE, &mut known);
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
+    names("", &SERVICE, &mut known);
+    // The prefix would make everything look alike.
+    let help = match nearest(&name[PREFIX.len()..], known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => "variables are named by the keys of the configuration, with `__` between levels".to_owned(),
     };
     Diagnostic::at(Code::UnknownVariable, spot, format!("there is no setting for the environment variable `{name}`")).help(help)

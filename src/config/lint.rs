@@ -76,16 +76,12 @@ fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
     else {
         return;
     };
-    let slot = every / table.count("runs").unwrap_or(1).max(1);
-    // Each of `runs` is a slot of its own, which comes round once in `every`.
+    // Each of `runs` is a slot of its own, which comes round once in `every`; overlap is judged by slot.
     if deadline > every && table.text("overlap") != Some("allow") {
         let message = format!("a run may take longer than the {} to its slot's next tick", humantime::format_duration(every));
         diagnostics.push(
             Diagnostic::at(Code::DeadlineOverSlot, node.spot, message)
-                .help(format!(
-                    "the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"` (a run starts every {})",
-                    humantime::format_duration(slot)
-                )),
+                .help("the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"`"),
         );
     }
 }
@@ -122,14 +118,22 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
 }
 
 fn expects_nothing(steps: &[&Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let expects = |step: &&Node<'_>| {
-        step.as_table().is_some_and(|table| !table.list("expect").is_empty() || table.get("contract").is_some())
-    };
+    let expects =
+        |step: &&Node<'_>| step.as_table().is_some_and(|table| says(table, "expect") || says(table, "contract"));
     if !steps.is_empty() && !steps.iter().any(expects) {
         diagnostics.push(
             Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything")
                 .help("a run passes if what it expected held; add `expect` or `contract` to a step"),
         );
+    }
+}
+
+/// Whether a key is there and says something; an empty list does not.
+fn says(table: &Table<'_>, key: &str) -> bool {
+    match table.get(key).map(|node| &node.data) {
+        Some(Data::List(items)) => !items.is_empty(),
+        Some(_) => true,
+        None => false,
     }
 }
 
@@ -148,12 +152,7 @@ fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut D
 
 fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let checks = ["expect", "contract", "capture", "guard"];
-    let looked_at = |key: &&str| match step.get(key).map(|node| &node.data) {
-        Some(Data::List(items)) => !items.is_empty(),
-        Some(_) => true,
-        None => false,
-    };
-    if step.get("http").is_some() && !checks.iter().any(|key| looked_at(key)) {
+    if step.get("http").is_some() && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
         diagnostics.push(
             Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")

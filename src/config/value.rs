@@ -90,7 +90,8 @@ fn slug(text: &str) -> Result<(), String> {
     let fits = text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.len() <= LONGEST_NAME
         && text.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-'));
-    if fits { Ok(()) } else { Err(format!("it begins with a letter or digit and has at most {LONGEST_NAME} characters")) }
+    let problem = "it is made of letters, digits, `.`, `_` and `-`, begins with a letter or digit, and has at most";
+    if fits { Ok(()) } else { Err(format!("{problem} {LONGEST_NAME} characters")) }
 }
 
 fn title(text: &str) -> Result<(), String> {
@@ -147,7 +148,7 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
         Kind::Slug => slug(text),
         Kind::Title => title(text),
         Kind::Duration => duration(text).map(drop),
-        Kind::Cron => cron(text).map(drop),
+        Kind::Cron => cron(text).map(drop).map_err(|error| format!("{error} It must be {}", kind.describe())),
         Kind::Timezone => timezone(text).map(drop),
         Kind::Choice(words) if words.contains(&text) => Ok(()),
         Kind::Choice(words) => Err(match nearest(text, words.iter().copied()) {
@@ -156,8 +157,8 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
         }),
         Kind::Url(schemes) => match url::Url::parse(text) {
             Ok(_) if schemes.iter().any(|scheme| text.starts_with(scheme)) => Ok(()),
-            Ok(_) => Err(format!("it must begin with {}", schemes.join(" or "))),
-            Err(error) => Err(error.to_string()),
+            Ok(_) => Err(format!("it must be {}", kind.describe())),
+            Err(error) => Err(format!("{error}: it must be {}", kind.describe())),
         },
         Kind::SocketAddress => {
             text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe()))

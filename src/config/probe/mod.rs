@@ -110,7 +110,7 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
         let Some(name) = node.as_text() else { continue };
         match world.regions.iter().find(|region| &*region.name == name) {
             Some(region) if found.iter().any(|known| known.name == region.name) => {
-                diagnostics.push(Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice")));
+                diagnostics.push(Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice")).help("take one of them out"));
             }
             Some(region) => found.push(Arc::clone(region)),
             None => diagnostics.push(
