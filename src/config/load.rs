@@ -35,11 +35,7 @@ pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String
 
 /// Loads these probe files (or all `.toml` files below these folders) instead of those that the service names, disabled ones
 /// included. Without a service's file its defaults hold: no variables, and one region, `local`.
-pub fn load_probes(
-    probes: &[PathBuf],
-    config: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Loaded {
+pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
     load_all(config, Some(probes), environment.into_iter().collect())
 }
 
@@ -462,7 +458,8 @@ canary_password = { env = "PASSWORD" }
     #[test]
     fn problems_of_all_files_are_found_at_once_in_their_order() {
         let folder = folder();
-        let second = PLAYLIST.replace("deadline = \"20s\"", "deadlin = \"20s\"").replace("playlist-sync\"\nsummary", "b\"\nsummary");
+        let second =
+            PLAYLIST.replace("deadline = \"20s\"", "deadlin = \"20s\"").replace("playlist-sync\"\nsummary", "b\"\nsummary");
         std::fs::write(folder.path().join("probes/b.toml"), second).unwrap();
         std::fs::write(folder.path().join("probes/c.toml"), "name = ").unwrap();
         let found = loaded(&folder, &[("SERINUS_X", "")]);
@@ -498,8 +495,11 @@ canary_password = { env = "PASSWORD" }
     #[test]
     fn the_shipped_configuration_loads_without_a_warning_but_for_probes_that_are_not_there() {
         let found = load(Path::new("config/serinus.toml"), []);
-        let others: Vec<_> =
-            found.diagnostics.iter().filter(|found| found.primary.as_ref().is_none_or(|at| at.file.path().ends_with("serinus.toml"))).collect();
+        let others: Vec<_> = found
+            .diagnostics
+            .iter()
+            .filter(|found| found.primary.as_ref().is_none_or(|at| at.file.path().ends_with("serinus.toml")))
+            .collect();
         assert!(others.iter().all(|found| found.code == Code::NoProbes), "{}", found.diagnostics.render(false));
     }
 
