@@ -100,9 +100,9 @@ mod tests {
         }
         queue.close();
         assert_eq!(queue.push(9), Err(9));
-        assert_eq!(queue.take(2, Duration::from_secs(60)), [0, 1], "a closed queue does not linger");
-        assert_eq!(queue.take(2, Duration::from_secs(60)), [2]);
-        assert!(queue.take(2, Duration::from_secs(60)).is_empty());
+        assert_eq!(queue.take(2, Duration::from_mins(1)), [0, 1], "a closed queue does not linger");
+        assert_eq!(queue.take(2, Duration::from_mins(1)), [2]);
+        assert!(queue.take(2, Duration::from_mins(1)).is_empty());
     }
 
     #[test]

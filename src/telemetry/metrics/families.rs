@@ -11,7 +11,9 @@ use crate::outcome::{Reason, Verdict};
 use super::exposition::{Exposition, Kind};
 use super::histogram::Histogram;
 use super::index::Index;
-use super::labels::{ConvergenceLabels, ExemplarLabels, FailureLabels, MissedLabels, NoLabels, PhaseLabels, RunLabels, StepLabels};
+use super::labels::{
+    ConvergenceLabels, ExemplarLabels, FailureLabels, MissedLabels, NoLabels, PhaseLabels, RunLabels, StepLabels,
+};
 use super::series::PHASES;
 use super::streak::Standing;
 
@@ -106,7 +108,11 @@ fn steps(body: &mut Exposition, index: &Index) {
             body.histogram(&StepLabels { region: region.labels(), step }, &histogram.snapshot(), NONE);
         }
     }
-    body.family("serinus_http_phase_seconds", Kind::Histogram, "Parts of HTTP attempts; a reused connection has no dns, connect or tls.");
+    body.family(
+        "serinus_http_phase_seconds",
+        Kind::Histogram,
+        "Parts of HTTP attempts; a reused connection has no dns, connect or tls.",
+    );
     for region in &index.regions {
         for (phase, histogram) in PHASES.into_iter().zip(&region.phases) {
             body.histogram(&PhaseLabels { region: region.labels(), phase }, &histogram.snapshot(), NONE);

@@ -34,8 +34,7 @@ impl Index {
         let mut regions: HashMap<RegionKey, Arc<RegionSeries>> = HashMap::new();
         let mut index = Self::default();
         for canary in &plan.canaries {
-            let shape =
-                shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe, &phases));
+            let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe, &phases));
             let key = (Arc::clone(&canary.probe.name), Arc::clone(&canary.region.name));
             let region = regions.entry(key.clone()).or_insert_with(|| {
                 let region = Arc::new(region_series(canary, shape, old_regions.get(&key).map(|region| &***region)));
@@ -70,9 +69,7 @@ fn region_series(canary: &Canary, shape: &ProbeShape, old: Option<&RegionSeries>
         probe: Arc::clone(&canary.probe.name),
         region: Arc::clone(&canary.region.name),
         steps: by_step(&shape.steps, old.map(|old| &old.steps)),
-        phases: std::array::from_fn(|at| {
-            kept(old.map(|old| &old.phases[at]), &shape.phases)
-        }),
+        phases: std::array::from_fn(|at| kept(old.map(|old| &old.phases[at]), &shape.phases)),
         leaked: old.map(|old| Arc::clone(&old.leaked)).unwrap_or_default(),
     }
 }

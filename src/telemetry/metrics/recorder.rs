@@ -42,10 +42,8 @@ impl Metrics {
     /// Registers every series of `plan` at zero, and the process's recorder for the `metrics` façade.
     pub fn new(plan: &Plan) -> Arc<Self> {
         let _ = process::recorder();
-        let ticks = TickSeries {
-            lateness: Histogram::new(&lateness_edges()),
-            missed: std::array::from_fn(|_| AtomicU64::new(0)),
-        };
+        let ticks =
+            TickSeries { lateness: Histogram::new(&lateness_edges()), missed: std::array::from_fn(|_| AtomicU64::new(0)) };
         Arc::new(Self {
             index: RwLock::new(Arc::new(Index::new(plan, &Index::default()))),
             ticks,

@@ -129,7 +129,8 @@ impl RegionSeries {
         if let Some(histogram) = of_step(&self.steps, &step.name) {
             histogram.observe(step.duration);
         }
-        for (phase, duration) in step.attempts.iter().filter_map(|attempt| attempt.http.as_ref()).flat_map(|http| http.phases.each())
+        for (phase, duration) in
+            step.attempts.iter().filter_map(|attempt| attempt.http.as_ref()).flat_map(|http| http.phases.each())
         {
             if let Some(at) = PHASES.iter().position(|name| *name == phase) {
                 self.phases[at].observe(duration);

@@ -11,14 +11,14 @@ use crate::plan::{Action, Cadence, LatencyOf, Probe, Slo, Step};
 use super::histogram::Edges;
 
 /// Edges where nothing better is known, milliseconds.
-const ROUND: [u64; 15] = [5, 25, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000];
+const ROUND: [u64; 15] =
+    [5, 25, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000];
 
 /// Edges of the parts of an HTTP exchange, milliseconds.
 const PHASE: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
 
 /// Edges of how late ticks start, microseconds.
-const LATENESS: [u64; 12] =
-    [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
+const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
 /// A streak lives at least this long without a counted run.
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
@@ -106,7 +106,7 @@ fn longest_interval(cadence: &Cadence) -> Duration {
         Cadence::Every(interval) => *interval,
         Cadence::Cron { cron, timezone } => {
             let moments: Vec<_> = cron.iter_after(chrono::Utc::now().with_timezone(timezone)).take(CRON_MOMENTS).collect();
-            let pauses = moments.windows(2).filter_map(|pair| (pair[1].clone() - pair[0].clone()).to_std().ok());
+            let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
             pauses.max().unwrap_or_default()
         }
     }
