@@ -30,7 +30,7 @@ fn production_code(text: &str) -> String {
 }
 
 fn without_comment(line: &str) -> String {
-    let comment = line.match_indices("//").find(|(at, _)| line[..*at].matches('"').count() % 2 == 0);
+    let comment = line.match_indices("//").find(|(at, _)| line[..*at].matches('"').count().is_multiple_of(2));
     match comment {
         Some((at, _)) if line.ends_with('\n') => format!("{}\n", &line[..at]),
         Some((at, _)) => line[..at].to_owned(),
