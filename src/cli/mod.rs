@@ -1,1 +1,12 @@
 //! The commands, one file each.
+//!
+//! Owns what a user types and reads: arguments, exit codes, and every byte on standard output. It decides nothing about
+//! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a file here.
+
+mod args;
+mod exit;
+mod grid;
+mod printer;
+mod progress;
+mod report;
+mod style;
