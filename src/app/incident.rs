@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId};
 
+use super::Incident;
+
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
 pub struct Watch {
@@ -31,6 +33,23 @@ pub struct Noticed {
     pub run: u64,
     /// From the onset to the run's verdict.
     pub after: Duration,
+}
+
+/// How an incident went.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// Which.
+    pub incident: Incident,
+    /// The probe that ought to notice.
+    pub probe: Arc<str>,
+    /// Passed runs of affected canaries before the onset.
+    pub healthy_runs: u64,
+    /// When the fault was on.
+    pub onset: SystemTime,
+    /// How long it was waited for, from the onset on.
+    pub watched: Duration,
+    /// The run that noticed, if one did.
+    pub noticed: Option<Noticed>,
 }
 
 impl Watch {

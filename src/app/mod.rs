@@ -7,8 +7,10 @@ mod feed;
 #[cfg(test)]
 mod fixture;
 mod incident;
+mod known;
 mod server;
 mod stop;
 
 pub use feed::{Event, Feed, FeedReader, feed};
-pub use incident::{Noticed, Watch};
+pub use incident::{Noticed, Story, Watch};
+pub use known::Incident;

@@ -8,7 +8,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::Incident;
 
 /// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
 #[derive(Debug, Parser)]
@@ -106,15 +109,14 @@ pub(crate) struct DemoArgs {
     pub(crate) seed: u64,
 }
 
-/// The incidents that `demo` can replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Incident {
-    /// Registrations stop after payment, and every call says 200
-    RegistrationsSilent,
-    /// Playlists no longer reach the second device, without an error
-    PlaylistsUnsynced,
-    /// Segment copies stop at 10,000 users, and their jobs succeed
-    SegmentsTruncated,
+impl ValueEnum for Incident {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()).help(self.summary()))
+    }
 }
 
 /// Options of `sandbox`.

@@ -4,9 +4,14 @@
 //! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a file here.
 
 mod args;
+mod completions;
 mod exit;
 mod grid;
 mod printer;
 mod progress;
 mod report;
+mod story;
 mod style;
+
+use exit::Exit;
+use printer::Printer;
