@@ -6,6 +6,7 @@
 mod feed;
 #[cfg(test)]
 mod fixture;
+mod hasten;
 mod incident;
 mod known;
 mod server;
