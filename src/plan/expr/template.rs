@@ -6,7 +6,9 @@ use minijinja::Value;
 
 use crate::source::Location;
 
+use super::budget::may_build_text;
 use super::expression::EvalError;
+use super::value::{describe, text_of};
 use super::{Expression, ParseError};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
@@ -20,6 +22,9 @@ pub enum Place {
     Text,
 }
 
+/// Names whose values are the operator's own and never come from a target.
+const TRUSTED: [&str; 4] = ["run", "cell", "region", "secret"];
+
 /// Literal text and expressions in turn.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -31,33 +36,52 @@ pub struct Template {
 #[derive(Debug, Clone)]
 enum Piece {
     Literal(Arc<str>),
-    Expression(Expression),
+    Expression {
+        expression: Expression,
+        /// Whether everything it reads is the operator's own.
+        trusted: bool,
+    },
 }
 
 impl Template {
     /// Compiles `source`, which was written at `location`. Only `{{ … }}` is syntax.
     ///
     /// # Errors
-    /// If an expression in it is none, or is not closed.
+    /// If an expression in it is none, or is not closed, or there is a `{%`.
     pub fn parse(source: &str, location: Location) -> Result<Self, ParseError> {
         let mut parts = Vec::new();
-        let mut rest = source;
-        while let Some(open) = rest.find("{{") {
-            if open > 0 {
-                parts.push(Piece::Literal(rest[..open].into()));
+        let mut at = 0;
+        while let Some(open) = source[at..].find("{{").map(|open| at + open) {
+            literal(source, at, open, &mut parts)?;
+            let close = closing(source, open)?;
+            let inner = &source[open + 2..close];
+            let text = inner.trim();
+            let start = open + 2 + (inner.len() - inner.trim_start().len());
+            if inner.starts_with(['-', '+']) || inner.ends_with(['-', '+']) {
+                let message = "there is no whitespace control; write `{{ … }}`, with a space before a sign".into();
+                return Err(ParseError { message, span: open..close + 2 });
             }
-            let start = source.len() - rest.len() + open;
-            let inner = &rest[open + 2..];
-            let Some(close) = inner.find("}}") else {
-                return Err(ParseError { message: "`{{` is not closed by `}}`".into(), span: start..source.len() });
-            };
-            parts.push(Piece::Expression(Expression::parse(&inner[..close], location.clone())?));
-            rest = &inner[close + 2..];
+            let expression = Expression::parse(text, location.clone()).map_err(|error| {
+                let span = if text.is_empty() { open..close + 2 } else { start + error.span.start..start + error.span.end };
+                ParseError { message: error.message, span }
+            })?;
+            parts.push(Piece::Expression { expression, trusted: false });
+            at = close + 2;
         }
-        if !rest.is_empty() {
-            parts.push(Piece::Literal(rest.into()));
+        literal(source, at, source.len(), &mut parts)?;
+        let mut template = Self { source: source.into(), location, parts };
+        template.with_trusted(|_| false);
+        Ok(template)
+    }
+
+    /// Says which further names hold values of the operator's own, such as `[vars]` of the service: expressions that read
+    /// nothing else may bring any characters into a URL. `run`, `cell`, `region` and `secret` always are.
+    pub fn with_trusted(&mut self, is_trusted: impl Fn(&str) -> bool) {
+        for part in &mut self.parts {
+            if let Piece::Expression { expression, trusted } = part {
+                *trusted = expression.names().iter().all(|name| TRUSTED.contains(&&**name) || is_trusted(name));
+            }
         }
-        Ok(Self { source: source.into(), location, parts })
     }
 
     /// The text as it was written.
@@ -72,17 +96,23 @@ impl Template {
 
     /// Root names it refers to, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .parts
-            .iter()
-            .flat_map(|part| match part {
-                Piece::Literal(_) => Vec::new(),
-                Piece::Expression(expression) => expression.names(),
-            })
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        self.collect(Expression::names)
+    }
+
+    /// Dotted paths it refers to, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        self.collect(Expression::paths)
+    }
+
+    fn collect(&self, of: impl Fn(&Expression) -> Vec<String>) -> Vec<String> {
+        let expressions = self.parts.iter().filter_map(|part| match part {
+            Piece::Literal(_) => None,
+            Piece::Expression { expression, .. } => Some(expression),
+        });
+        let mut found: Vec<String> = expressions.flat_map(of).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Its value: of the expression's own type if it is one expression and nothing else, text otherwise.
@@ -91,7 +121,7 @@ impl Template {
     /// If an expression in it has no value, or one that cannot stand in text (none, a list, a map).
     pub fn value(&self, scope: &Value) -> Result<Value, EvalError> {
         match self.parts.as_slice() {
-            [Piece::Expression(expression)] => expression.eval(scope),
+            [Piece::Expression { expression, .. }] => expression.eval(scope),
             _ => self.render(scope, Place::Text).map(Value::from),
         }
     }
@@ -99,15 +129,95 @@ impl Template {
     /// Its text for `place`.
     ///
     /// # Errors
-    /// If an expression in it has no value, one that cannot stand in text, or one that would break out of `place`.
-    pub fn render(&self, scope: &Value, _place: Place) -> Result<String, EvalError> {
+    /// If an expression in it has no value, one that cannot stand in text, or one that would break out of `place`; or if the
+    /// text is larger than 1 MiB.
+    pub fn render(&self, scope: &Value, place: Place) -> Result<String, EvalError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Expression(expression) => text.push_str(&expression.eval(scope)?.to_string()),
+                Piece::Expression { expression, trusted } => {
+                    let value = expression.eval(scope)?;
+                    let add = |why: String| EvalError { message: format!("`{{{{ {} }}}}`: {why}", expression.source()) };
+                    let piece = text_of(&value).map_err(add)?;
+                    let fits = match place {
+                        Place::Url if !trusted => fits_url(&text, &piece),
+                        Place::Header => fits_header(&piece),
+                        Place::Url | Place::Text => Ok(()),
+                    };
+                    fits.map_err(|why| add(format!("{} {why}", describe(&value))))?;
+                    text.push_str(&piece);
+                }
             }
+            may_build_text(Some(text.len())).map_err(|message| EvalError { message })?;
         }
         Ok(text)
+    }
+}
+
+/// Adds the text between two offsets.
+fn literal(source: &str, from: usize, to: usize, parts: &mut Vec<Piece>) -> Result<(), ParseError> {
+    let text = &source[from..to];
+    if let Some(at) = text.find("{%") {
+        let message = "there are no `{% … %}` statements; a value that depends on something is `{{ a if condition else b }}`";
+        return Err(ParseError { message: message.into(), span: from + at..from + at + 2 });
+    }
+    if !text.is_empty() {
+        parts.push(Piece::Literal(text.into()));
+    }
+    Ok(())
+}
+
+/// Where the `}}` is that closes the `{{` at `open`: not inside a string, and not the end of a map.
+fn closing(source: &str, open: usize) -> Result<usize, ParseError> {
+    let mut quote = None;
+    let mut braces = 0_usize;
+    let mut chars = source[open + 2..].char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        match (quote, char) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), close) if open == close => quote = None,
+            (None, '\'' | '"') => quote = Some(char),
+            (None, '{') => braces += 1,
+            (None, '}') if braces > 0 => braces -= 1,
+            (None, '}') if chars.peek().is_some_and(|(_, next)| *next == '}') => return Ok(open + 2 + at),
+            _ => {}
+        }
+    }
+    Err(ParseError { message: "`{{` is not closed by `}}`".into(), span: open..source.len() })
+}
+
+/// Whether captured text stays where it is put in a URL of which `before` is written already.
+fn fits_url(before: &str, piece: &str) -> Result<(), String> {
+    let is_whole_url = |text| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if before.is_empty() && is_whole_url(piece) && !piece.contains(|char: char| char.is_whitespace() || char.is_control()) {
+        return Ok(());
+    }
+    let in_query = before.contains('?');
+    let in_authority = before.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+    let breaks_out = |char: char| {
+        matches!(char, '/' | '?' | '#' | '\\')
+            || char.is_whitespace()
+            || char.is_control()
+            || char == '&' && in_query
+            || char == '@' && in_authority
+    };
+    if let Some(char) = piece.chars().find(|char| breaks_out(*char)) {
+        return Err(format!("would break out of its place in the URL by its {char:?}; add `| urlencode`"));
+    }
+    let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if piece.split('%').skip(1).any(|rest| !is_escape(rest)) {
+        return Err("has a `%` that is no escape; add `| urlencode`".into());
+    }
+    if !in_query && matches!(piece, "" | "." | "..") {
+        return Err("would make the URL name something else".into());
+    }
+    Ok(())
+}
+
+fn fits_header(piece: &str) -> Result<(), String> {
+    match piece.chars().find(|char| matches!(char, '\r' | '\n' | '\0')) {
+        Some(char) => Err(format!("would break out of its header by its {char:?}; add `| urlencode` or `| replace`")),
+        None => Ok(()),
     }
 }
