@@ -67,3 +67,73 @@ pub(super) fn may_build_list(items: Option<usize>) -> Result<(), String> {
         _ => Err(format!("the list would have more than {MAX_LIST} items")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use minijinja::Value;
+
+    use super::super::testing::{eval_json, here};
+    use super::super::{Condition, Expression};
+
+    #[test]
+    fn nothing_allocates_or_runs_without_end() {
+        for source in [
+            "'x' * 10 ** 9",
+            "1000000000 * 'x'",
+            "'xy' * 600000 ~ 'x'",
+            "[1] * 10 ** 9",
+            "[1] * 10 ** 30",
+            "range(10 ** 12) | list",
+            "range(0, 10 ** 30)",
+            "range(-170141183460469231731687303715884105727, 170141183460469231731687303715884105727)",
+            "range(10000) | join('x' * 1000)",
+            "'x' * 1000000 ~ 'x' * 1000000",
+            "'a' * 1000000 | replace('a', 'bb' * 1000)",
+            "'a' * 1000000 | urlencode",
+            "'a' * 1000000 | b64encode",
+            "'a b ' * 100000 | split",
+            "'a' * 1000000 | list",
+            "(range(10000) | list) + range(10000)",
+            "random_hex(10 ** 9)",
+            "range(10000) | map('string') | select('in', range(10000)) | list",
+            "range(10000) | select('in', range(10000) | sort(reverse=true) | list)",
+            "2 ** 10 ** 9 ** 9",
+            "10 ** 39",
+            "170141183460469231731687303715884105727 + 1",
+        ] {
+            assert!(eval_json(source, "{}").starts_with("ERROR"), "{source}");
+        }
+        for empty in ["'' * 10 ** 18", "[] * 10 ** 18"] {
+            assert!(eval_json(empty, "{}").len() == 2, "{empty}");
+        }
+    }
+
+    #[test]
+    fn naming_a_large_body_often_does_not_multiply_it() {
+        let body = Value::from("x".repeat(4 << 20));
+        let scope = Value::from_pairs([("body", body)]);
+        let often = vec!["body"; 100].join(", ");
+        for source in
+            [format!("[{often}] | tojson"), format!("[{often}] | join"), format!("[{often}] | unique"), "body ~ body".into()]
+        {
+            assert!(Expression::parse(&source, here()).unwrap().eval(&scope).is_err(), "{}", &source[..20]);
+        }
+        assert!(Condition::parse("'xx' in body and body | length > 4000000", here()).unwrap().judge(&scope).held.unwrap());
+    }
+
+    #[test]
+    fn a_regular_expression_that_would_be_huge_is_a_parse_error() {
+        let error = Expression::parse("x | regex('(a{1000}){1000}')", here()).unwrap_err();
+        assert!(error.message.contains("size limit"), "{}", error.message);
+    }
+
+    #[test]
+    fn values_nested_deep_compare_without_exhausting_the_stack() {
+        let mut deep = Value::from(1);
+        for _ in 0..1_000 {
+            deep = Value::from(vec![deep]);
+        }
+        let scope = Value::from_pairs([("a", deep.clone()), ("b", deep)]);
+        assert!(Condition::parse("a == b", here()).unwrap().judge(&scope).held.is_err());
+    }
+}

@@ -221,3 +221,143 @@ fn fits_header(piece: &str) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{here, scope};
+    use super::*;
+
+    const SCOPE: &str = r#"{"id": "p1", "evil": "a/../b", "spaced": "a b", "lines": "a\r\nX: y", "n": 7, "f": 1.0, "ok": true, "none": null,
+        "list": [1], "map": {"a": 1}, "big": 12345678901234567890, "link": "https://api.example/x?y=1", "empty": "", "dots": "..",
+        "api": "http://127.0.0.1:80", "prefix": "v1/users", "run": {"id": "01 /?"}, "secret": {"token": "t/k"}, "amp": "a&b", "percent": "100%"}"#;
+
+    fn template(source: &str) -> Template {
+        Template::parse(source, here()).unwrap()
+    }
+
+    fn render(source: &str, place: Place) -> Result<String, String> {
+        template(source).render(&scope(SCOPE), place).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn values_inside_text_take_their_json_spelling() {
+        assert_eq!(
+            render("<{{ id }} {{ n }} {{ f }} {{ ok }} {{ big }}>", Place::Text).unwrap(),
+            "<p1 7 1.0 true 12345678901234567890>"
+        );
+    }
+
+    #[test]
+    fn null_lists_and_maps_have_no_place_inside_text() {
+        for name in ["none", "list", "map"] {
+            assert!(render(&format!("<{{{{ {name} }}}}>"), Place::Text).is_err() || name == "none");
+        }
+        assert!(
+            template("<{{ x }}>")
+                .render(&scope(r#"{"x": null}"#), Place::Text)
+                .unwrap_err()
+                .message
+                .contains("null has no place")
+        );
+        assert_eq!(render("<{{ list | tojson }}>", Place::Text).unwrap(), "<[1]>");
+    }
+
+    #[test]
+    fn one_expression_and_nothing_else_keeps_its_type() {
+        let value = |source| template(source).value(&scope(SCOPE)).unwrap();
+        assert_eq!(value("{{ list }}"), Value::from(vec![1]));
+        assert_eq!(value("{{n}}"), Value::from(7));
+        assert_eq!(value("{{ n }} ").as_str(), Some("7 "));
+        assert_eq!(value("plain").as_str(), Some("plain"));
+        assert_eq!(value("").as_str(), Some(""));
+    }
+
+    #[test]
+    fn undefined_is_an_error() {
+        for source in ["{{ missing }}", "x {{ map.b }}"] {
+            assert!(template(source).value(&scope(SCOPE)).unwrap_err().message.contains("is undefined"), "{source}");
+        }
+    }
+
+    #[test]
+    fn only_double_braces_are_syntax() {
+        assert_eq!(render("{# not a comment #} { } }} %}", Place::Text).unwrap(), "{# not a comment #} { } }} %}");
+        assert_eq!(render("{{ '}}' }}{{ \"a}}b\" ~ {'k': {'l': 1}}.k.l }}", Place::Text).unwrap(), "}}a}}b1");
+        let error = Template::parse("a {% if x %}", here()).unwrap_err();
+        assert_eq!(error.span, 2..4);
+        for source in ["{{ a", "{{ }}", "{{- a }}", "{{ a -}}", "{{ 'a }}"] {
+            let error = Template::parse(source, here()).unwrap_err();
+            assert!(error.span.end <= source.len() && !error.span.is_empty(), "{source}");
+        }
+    }
+
+    #[test]
+    fn an_error_points_into_the_templates_own_text() {
+        let source = "ü {{ id }} {{ id | uper }}";
+        let error = Template::parse(source, here()).unwrap_err();
+        assert_eq!(&source[error.span], "uper");
+    }
+
+    #[test]
+    fn captured_text_cannot_break_out_of_a_url() {
+        for name in ["evil", "spaced", "lines", "empty", "dots", "percent"] {
+            let why = render(&format!("http://h/v1/{{{{ {name} }}}}"), Place::Url).unwrap_err();
+            assert!(why.contains("URL") || why.contains("escape"), "{name}: {why}");
+        }
+        assert!(render("http://h/?q={{ amp }}", Place::Url).is_err());
+        assert_eq!(render("http://h/v1/{{ evil | urlencode }}", Place::Url).unwrap(), "http://h/v1/a%2F..%2Fb");
+        assert_eq!(render("http://h/v1/{{ id }}/{{ n }}?q={{ empty }}", Place::Url).unwrap(), "http://h/v1/p1/7?q=");
+        assert_eq!(render("http://h/{{ evil }}", Place::Text).unwrap(), "http://h/a/../b");
+    }
+
+    #[test]
+    fn a_captured_link_may_be_the_start_of_a_url() {
+        assert_eq!(render("{{ link }}", Place::Url).unwrap(), "https://api.example/x?y=1");
+        assert_eq!(render("{{ api }}/v1/{{ id }}", Place::Url).unwrap(), "http://127.0.0.1:80/v1/p1");
+        assert!(render("http://h/{{ link }}", Place::Url).is_err());
+    }
+
+    #[test]
+    fn the_operators_own_values_may_hold_anything_in_a_url() {
+        assert_eq!(render("http://h/{{ run.id }}/{{ secret.token }}", Place::Url).unwrap(), "http://h/01 /?/t/k");
+        assert!(render("http://h/{{ prefix }}", Place::Url).is_err());
+        let mut trusting = template("http://h/{{ prefix }}/{{ evil }}");
+        trusting.with_trusted(|name| name == "prefix");
+        assert!(trusting.render(&scope(SCOPE), Place::Url).unwrap_err().message.contains("evil"));
+        let mut trusting = template("http://h/{{ prefix }}/{{ id }}");
+        trusting.with_trusted(|name| name == "prefix");
+        assert_eq!(trusting.render(&scope(SCOPE), Place::Url).unwrap(), "http://h/v1/users/p1");
+    }
+
+    #[test]
+    fn nothing_breaks_a_header_into_two() {
+        assert!(render("x {{ lines }}", Place::Header).unwrap_err().contains("header"));
+        assert_eq!(render("x {{ evil }} {{ spaced }}", Place::Header).unwrap(), "x a/../b a b");
+    }
+
+    #[test]
+    fn names_and_paths_are_those_of_all_expressions() {
+        let template = template("{{ secret.token }} {{ cell.platform }} {{ secret.other | lower }}");
+        assert_eq!(template.names(), ["cell", "secret"]);
+        assert_eq!(template.paths(), ["cell.platform", "secret.other", "secret.token"]);
+    }
+
+    #[test]
+    fn a_rendered_text_is_bounded() {
+        let text = "x".repeat(600_000);
+        let scope = Value::from_pairs([("a", text)]);
+        assert!(template("{{ a }}{{ a }}").render(&scope, Place::Text).unwrap_err().message.contains("larger"));
+    }
+
+    #[test]
+    fn a_missing_secret_keeps_the_words_of_whoever_knows() {
+        let why = minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "secret `token` is missing");
+        let scope = Value::from_pairs([("secret", Value::from_pairs([("token", Value::from(why))]))]);
+        for source in
+            ["{{ secret.token }}", "Bearer {{ secret.token }}", "{{ secret.token | default('x') }}", "{{ [secret.token] }}"]
+        {
+            let error = template(source).value(&scope).unwrap_err();
+            assert!(error.message.contains("secret `token` is missing"), "{source}: {}", error.message);
+        }
+    }
+}

@@ -161,3 +161,73 @@ fn describe_text(text: &str) -> String {
         None => format!("the string {}", serde_json::Value::from(text)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{eval_json, scope};
+    use super::*;
+
+    fn round_trip(json: &str) -> String {
+        to_json(&from_json(&serde_json::from_str(json).unwrap())).unwrap().to_string()
+    }
+
+    #[test]
+    fn json_comes_back_as_it_was() {
+        for json in [
+            r#"{"z":1,"a":[null,true,"007",{"y":0,"b":1}],"":""}"#,
+            "12345678901234567890",
+            "-12345678901234567890123",
+            "170141183460469231731687303715884105727",
+            "1.5",
+            "0.1",
+            "-0.0",
+            "9007199254740993",
+        ] {
+            assert_eq!(round_trip(json), json);
+        }
+    }
+
+    #[test]
+    fn a_float_may_be_spelled_differently() {
+        assert_eq!(round_trip("1e2"), "100.0");
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_held_cannot_be_used_and_harms_nothing_else() {
+        for number in ["1e999", "170141183460469231731687303715884105728", "123456789012345678901234567890123456789012345"] {
+            let json = format!(r#"{{"n": {number}, "ok": 1}}"#);
+            assert_eq!(eval_json("ok", &json), "1");
+            for source in ["n", "n == 1", "[n]", "n | default(1)", "n | string"] {
+                assert!(eval_json(source, &json).contains("too large to be held"), "{source}: {}", eval_json(source, &json));
+            }
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_an_error() {
+        for value in [Value::from(f64::NAN), Value::from(f64::INFINITY), Value::UNDEFINED, Value::from_pairs([(1, 2)])] {
+            assert!(to_json(&value).is_err(), "{value}");
+            assert!(to_json(&Value::from(vec![value])).is_err());
+        }
+        assert!(to_json(&Value::from_function(|| 1)).is_err());
+    }
+
+    #[test]
+    fn values_nested_without_end_are_bounded() {
+        let mut json = serde_json::Value::Null;
+        let mut value = Value::from(());
+        for _ in 0..1_000 {
+            json = serde_json::Value::Array(vec![json]);
+            value = Value::from(vec![value]);
+        }
+        assert!(to_json(&from_json(&json)).is_err());
+        assert!(to_json(&value).is_err());
+    }
+
+    #[test]
+    fn a_message_never_holds_a_part_of_a_long_string() {
+        let long = "s3cret".repeat(20);
+        let shown = describe(&scope(&format!(r#"{{"x": "{long}"}}"#)).get_attr("x").unwrap());
+        assert_eq!(shown, "a string of 120 characters");
+    }
+}

@@ -41,7 +41,7 @@ pub(super) fn float(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) ->
     }
 }
 
-/// Rounded to so many decimals, `common` (halves away from zero), `floor` or `ceil`. Whole numbers stay as they are.
+/// Rounded to so many decimals, `common` (halves to the even neighbour, as in Python), `floor` or `ceil`. Whole numbers stay as they are.
 pub(super) fn round(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) -> Result<Value, String> {
     let Number::Float(float) = number(value)? else { return Ok(value.clone()) };
     let precision = arguments.whole(0)?.unwrap_or(0);
@@ -49,7 +49,7 @@ pub(super) fn round(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) ->
     let scale = 10.0_f64.powi(precision.ok_or("the precision is a number from 0 to 15")?);
     let scaled = float * scale;
     let rounded = match arguments.text(1)? {
-        None | Some("common") => scaled.round(),
+        None | Some("common") => scaled.round_ties_even(),
         Some("floor") => scaled.floor(),
         Some("ceil") => scaled.ceil(),
         Some(other) => return Err(format!("there is no way of rounding called `{other}`; there are common, floor and ceil")),

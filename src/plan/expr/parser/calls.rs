@@ -56,7 +56,7 @@ impl<'s> Parser<'s> {
             }
             "regex" => Kind::Regex(input, pattern(name, given, span)?),
             "map" => Kind::MapEach(input, mapping(given, span)?),
-            "select" | "reject" => Kind::Select(input, selection(given, name == "select", None, span)?),
+            "select" | "reject" => Kind::Select(input, selection(given, name == "select", None)?),
             "selectattr" | "rejectattr" => {
                 let mut given = given;
                 if given.positional.is_empty() {
@@ -64,7 +64,7 @@ impl<'s> Parser<'s> {
                     return Err(ParseError { message, span });
                 }
                 let attribute = path(&given.positional.remove(0))?;
-                Kind::Select(input, selection(given, name == "selectattr", Some(attribute), span)?)
+                Kind::Select(input, selection(given, name == "selectattr", Some(attribute))?)
             }
             _ => {
                 let filter = filters::find(name).ok_or_else(|| unknown("filter", name, filters::known(), span.clone()))?;
@@ -206,14 +206,14 @@ fn mapping(given: Given<'_>, span: Range<usize>) -> Parsed<Mapping> {
     Ok(Mapping::Filter(filter, place(name, given, &filter.signature, span)?))
 }
 
-fn selection(given: Given<'_>, keep: bool, attribute: Option<Path>, span: Range<usize>) -> Parsed<Selection> {
+fn selection(given: Given<'_>, keep: bool, attribute: Option<Path>) -> Parsed<Selection> {
     let mut given = given;
     let test = if given.positional.is_empty() {
         resolve_nothing(&given)?;
         None
     } else {
         let first = given.positional.remove(0);
-        Some(resolve_test(literal_text(&first, "the name of a test")?, given, span)?)
+        Some(resolve_test(literal_text(&first, "the name of a test")?, given, first.span.clone())?)
     };
     Ok(Selection { attribute, test, keep })
 }
