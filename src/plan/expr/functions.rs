@@ -36,18 +36,18 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
 /// Whole numbers from `start` (0 if only one is given) up to but without `stop`.
 fn range(arguments: &[Option<Value>], budget: &mut Budget) -> Result<Value, String> {
     let first = whole(arguments, 0)?.unwrap_or(0);
-    let (start, stop) = whole(arguments, 1)?.map_or((0, first), |stop| (first, stop));
-    let step = whole(arguments, 2)?.unwrap_or(1);
-    if step == 0 {
+    let (start, end) = whole(arguments, 1)?.map_or((0, first), |end| (first, end));
+    let by = whole(arguments, 2)?.unwrap_or(1);
+    if by == 0 {
         return Err("a range with steps of 0 has no end".into());
     }
-    let distance = if step > 0 { stop.checked_sub(start) } else { start.checked_sub(stop) };
-    let count = distance.map(|distance| distance.max(0).unsigned_abs().div_ceil(step.unsigned_abs()));
+    let distance = if by > 0 { end.checked_sub(start) } else { start.checked_sub(end) };
+    let count = distance.map(|distance| distance.max(0).unsigned_abs().div_ceil(by.unsigned_abs()));
     let count = count.and_then(|count| usize::try_from(count).ok());
     may_build_list(count)?;
     let count = count.unwrap_or(0);
     budget.items(count)?;
-    let numbers = std::iter::successors(Some(start), |at| at.checked_add(step));
+    let numbers = std::iter::successors(Some(start), |at| at.checked_add(by));
     Ok(numbers.take(count).map(|number| Number::Whole(number).into_value()).collect())
 }
 
@@ -72,6 +72,7 @@ fn random_hex(arguments: &[Option<Value>], _: &mut Budget) -> Result<Value, Stri
 }
 
 /// A random UUID (RFC 9562 version 4).
+#[expect(clippy::unnecessary_wraps, reason = "functions share one signature")]
 fn uuid(_: &[Option<Value>], _: &mut Budget) -> Result<Value, String> {
     let random = fastrand::u128(..);
     let bits = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);

@@ -372,7 +372,7 @@ mod tests {
     }
 
     fn arithmetic() -> impl Strategy<Value = String> {
-        let leaf = prop_oneof![(0_i64..50).prop_map(|n| n.to_string()), (1_u32..40).prop_map(|n| format!("{}.5", n))];
+        let leaf = prop_oneof![(0_i64..50).prop_map(|n| n.to_string()), (1_u32..40).prop_map(|n| format!("{n}.5"))];
         leaf.prop_recursive(4, 24, 3, |inner| {
             let operator = prop::sample::select(vec!["+", "-", "*", "/", "//", "%"]);
             prop_oneof![

@@ -83,7 +83,7 @@ const PAST_WHOLE: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked, and dropping the fraction is the purpose")]
 fn whole_part(number: f64) -> Option<i128> {
-    (number >= -PAST_WHOLE && number < PAST_WHOLE).then_some(number as i128)
+    (-PAST_WHOLE..PAST_WHOLE).contains(&number).then_some(number as i128)
 }
 
 fn compare_mixed(whole: i128, float: f64) -> Option<Ordering> {
@@ -105,13 +105,11 @@ pub(super) fn calculate(operator: Operator, left: Number, right: Number) -> Opti
         (_, Number::Whole(left), Number::Whole(right)) => Some((left, right)),
         _ => None,
     };
-    match whole {
-        Some((left, right)) => calculate_whole(operator, left, right).map(Number::Whole),
-        None => {
-            let result = calculate_float(operator, left.float(), right.float());
-            result.is_finite().then_some(Number::Float(result))
-        }
+    if let Some((left, right)) = whole {
+        return calculate_whole(operator, left, right).map(Number::Whole);
     }
+    let result = calculate_float(operator, left.float(), right.float());
+    result.is_finite().then_some(Number::Float(result))
 }
 
 fn calculate_whole(operator: Operator, left: i128, right: i128) -> Option<i128> {
@@ -139,12 +137,26 @@ fn calculate_float(operator: Operator, left: f64, right: f64) -> f64 {
         Operator::Subtract => left - right,
         Operator::Multiply => left * right,
         Operator::Divide => left / right,
-        Operator::FloorDivide => (left / right).floor(),
-        Operator::Remainder => {
-            let remainder = left % right;
-            if remainder != 0.0 && (remainder < 0.0) != (right < 0.0) { remainder + right } else { remainder }
-        }
+        Operator::FloorDivide => floor_divide(left, right).0,
+        Operator::Remainder => floor_divide(left, right).1,
         Operator::Power => left.powf(right),
         Operator::Concatenate => f64::NAN,
     }
+}
+
+/// Quotient and remainder as Python has them: the quotient rounded down, the remainder with the sign of the divisor.
+fn floor_divide(left: f64, right: f64) -> (f64, f64) {
+    let mut remainder = left % right;
+    let mut quotient = (left - remainder) / right;
+    if remainder == 0.0 {
+        remainder = 0.0_f64.copysign(right);
+    } else if (remainder < 0.0) != (right < 0.0) {
+        remainder += right;
+        quotient -= 1.0;
+    }
+    if quotient == 0.0 {
+        return (0.0_f64.copysign(left / right), remainder);
+    }
+    let floor = quotient.floor();
+    (if quotient - floor > 0.5 { floor + 1.0 } else { floor }, remainder)
 }

@@ -162,8 +162,14 @@ impl Node {
     pub(super) fn is_never_a_bool(&self) -> bool {
         match &self.kind {
             Kind::Literal(value) => value.kind() != minijinja::value::ValueKind::Bool,
-            Kind::Slice(..) | Kind::List(_) | Kind::Map(_) | Kind::Negate(_) | Kind::Arithmetic(..) => true,
-            Kind::Regex(..) | Kind::MapEach(..) | Kind::Select(..) => true,
+            Kind::Slice(..)
+            | Kind::List(_)
+            | Kind::Map(_)
+            | Kind::Negate(_)
+            | Kind::Arithmetic(..)
+            | Kind::Regex(..)
+            | Kind::MapEach(..)
+            | Kind::Select(..) => true,
             Kind::Name(_)
             | Kind::Attribute(..)
             | Kind::Index(..)

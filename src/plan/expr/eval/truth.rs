@@ -90,9 +90,9 @@ impl<'p> Evaluation<'p> {
             Test::Defined => Ok(!value.is_undefined()),
             Test::Undefined => Ok(value.is_undefined()),
             Test::Matching(pattern) => {
-                let text = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
-                self.budget.text(text.len())?;
-                Ok(pattern.is_match(text))
+                let haystack = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
+                self.budget.text(haystack.len())?;
+                Ok(pattern.is_match(haystack))
             }
             Test::Plain(predicate, arguments) => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Outcome<Vec<_>>>()?;

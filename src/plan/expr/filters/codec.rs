@@ -21,7 +21,8 @@ pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
         }
     }
     Ok(Value::from(encoded))
