@@ -25,3 +25,6 @@ mod watchdog;
 pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use runner::Runner;
 pub use scheduler::{Scheduler, Stragglers, TriggerError};
+
+#[cfg(test)]
+mod testing;
