@@ -148,12 +148,22 @@ impl Service {
 
     /// The first report that `wanted` accepts; those before it are passed over.
     async fn find(&mut self, wanted: impl Fn(&RunReport) -> bool) -> Arc<RunReport> {
-        loop {
-            let report = self.next().await;
-            if wanted(&report) {
-                return report;
+        self.find_after(wanted).await.1
+    }
+
+    /// The first report that `wanted` accepts, and the one before it.
+    async fn find_after(&mut self, wanted: impl Fn(&RunReport) -> bool) -> (Option<Arc<RunReport>>, Arc<RunReport>) {
+        let search = async {
+            let mut before = None;
+            loop {
+                let report = self.next().await;
+                if wanted(&report) {
+                    return (before, report);
+                }
+                before = Some(report);
             }
-        }
+        };
+        tokio::time::timeout(SOON, search).await.expect("what the test looks for comes soon")
     }
 
     async fn next_cleanup(&mut self) -> Arc<CleanupReport> {
@@ -306,14 +316,8 @@ async fn a_failure_brings_the_next_run_forward_once_and_the_grid_stays() {
         Fake(async |canary: Arc<Canary>, request: RunRequest| finished(&canary, &request, Some(Reason::Expectation))),
     );
     // A machine that stands still for a whole interval makes no second opinion necessary, so look for the first there is.
-    let mut before = service.next().await;
-    let confirm = loop {
-        let report = service.next().await;
-        if report.trigger == Trigger::Confirm {
-            break report;
-        }
-        before = report;
-    };
+    let (before, confirm) = service.find_after(|report| report.trigger == Trigger::Confirm).await;
+    let before = before.expect("a failure comes before its confirmation");
     assert_eq!(before.trigger, Trigger::Schedule);
     assert_eq!(confirm.tick.due, before.tick.due + every, "it takes the place of the next tick");
     assert!(confirm.started < confirm.tick.due + every, "and does not wait for the one after");
@@ -338,7 +342,10 @@ async fn a_tick_that_finds_too_many_runs_waits_its_turn_and_is_missed_when_its_n
             }
         }),
     );
+    // The other canary may have the only turn just now, for as long as it takes to report.
+    let begun = Instant::now();
     while service.scheduler.trigger(&id("holds")) == Err(TriggerError::Overload) {
+        assert!(begun.elapsed() < SOON, "a turn comes free soon");
         service.next().await;
     }
     let mut last = service.find(|report| report.verdict == Verdict::Missed).await;

@@ -304,6 +304,7 @@ mod tests {
                     let timing = Timing::of(&canaries[start.index as usize]);
                     let seen = &mut seen[start.index as usize];
                     if let Some(gap) = start.gap {
+                        prop_assert_eq!(timing.until(gap.from).map(|due| due.at), Some(gap.from), "a gap begins with a moment");
                         let missed = std::iter::successors(timing.until(gap.from), |due| timing.after(due.at));
                         seen.extend(missed.take_while(|due| due.at < gap.to));
                     }
