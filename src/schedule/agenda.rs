@@ -101,6 +101,9 @@ impl Agenda {
 
     /// The wall clock was set by `by` nanoseconds and now reads `now`: every canary goes on at the nearest moments of the new
     /// time. What is due must have been taken before.
+    ///
+    /// Where it was set back, moments of the grid come a second time and are ticks again: an hour without probing would be
+    /// worse than two runs that bear the same time.
     pub(super) fn wall_clock_set(&mut self, by: i64, now: Nanos) {
         for row in &mut self.rows {
             let timing = Timing::of(&row.canary);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region};
-use crate::source::Location;
 
 /// A probe named `name` that does nothing.
 pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
@@ -25,7 +24,7 @@ pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
         devices: BTreeMap::new(),
         steps: Vec::new(),
         slo: None,
-        location: Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
+        location: crate::source::Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }
 
