@@ -63,7 +63,8 @@ async fn a_scope_that_makes_no_sense_is_refused_and_switches_nothing() {
         (json!({ "delay": "soon" }), 422),
         (json!({ "delay": "5s" }), 422),
         (json!({ "regions": ["eu"] }), 400),
-        (json!([]), 400),
+        (json!({ "region": "" }), 422),
+        (json!([1]), 400),
     ] {
         let answer = client.put("/faults/payment-errors", scope.clone()).await;
         assert_eq!(answer.status, status, "{scope}: {answer:?}");

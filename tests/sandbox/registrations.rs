@@ -1,7 +1,8 @@
 //! The registration pipeline.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
-use serinus::sandbox::{FaultName, Scope};
+use serinus::sandbox::{FaultName, SandboxConfig, Scope};
 
 use crate::client::{Answer, Client, Product};
 
@@ -229,5 +230,43 @@ async fn a_renamed_field_is_gone_from_rows_loaded_while_the_fault_is_on() {
     sandbox.faults().clear(FaultName::RenamedField);
     let (_, healthy) = complete(&client, "ios").await;
     assert_eq!((healthy.get("plan"), &healthy["plan_id"]), (None, &json!("premium-canary")));
+    sandbox.shutdown().await;
+}
+
+/// Which of 40 registrations' payments answer 500 with a share of 40 %.
+async fn failing_payments(seed: u64) -> Vec<bool> {
+    let Product { sandbox, client } = Product::start_with(SandboxConfig { speed: 50.0, seed, ..SandboxConfig::default() }).await;
+    sandbox.faults().set(FaultName::PaymentErrors, Scope::all().with_share(0.4).unwrap());
+    let mut failing = Vec::new();
+    for _ in 0..40 {
+        let registration = submit(&client, "ios").await;
+        let payment = client.get(&format!("/v1/payments/{}", registration.text("payment_id"))).await;
+        assert!([200, 500].contains(&payment.status), "{payment:?}");
+        failing.push(payment.status == 500);
+    }
+    sandbox.shutdown().await;
+    failing
+}
+
+#[tokio::test]
+async fn a_share_of_the_registrations_is_hit_and_the_seed_says_which() {
+    let first = failing_payments(1).await;
+    let count = first.iter().filter(|&&failing| failing).count();
+    assert!((8..=24).contains(&count), "about 40 % of 40, but {count}");
+    assert_eq!(first, failing_payments(1).await);
+    assert_ne!(first, failing_payments(2).await);
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_with_503_and_passes() {
+    let Product { sandbox, client } = Product::start_with(SandboxConfig { most: 5, ..SandboxConfig::default() }).await;
+    sandbox.faults().set(FaultName::PaymentErrors, Scope::all());
+    let flood = join_all((0..100).map(|_| client.post("/v1/registrations", submission("ios")))).await;
+    let overloaded = flood.iter().filter(|answer| answer.status == 503 && answer.code() == "overloaded").count();
+    let accepted = flood.iter().filter(|answer| answer.status == 201).count();
+    assert!(overloaded > 0 && accepted > 0 && overloaded + accepted == 100, "{accepted} accepted, {overloaded} refused");
+    // What the store has forgotten leaves the queue as well.
+    client.until("/v1/queues", |answer| answer.json["queues"][0]["waiting"].as_u64().is_some_and(|waiting| waiting <= 5)).await;
+    submit(&client, "ios").await;
     sandbox.shutdown().await;
 }

@@ -47,7 +47,7 @@ async fn what_nobody_serves_and_what_nobody_can_read_is_refused_in_json() {
         assert_eq!((answer.status, answer.code()), (400, "bad_json"), "{body:?}");
     }
     let deep = client.send_text(Method::POST, "/v1/registrations", "[".repeat(100_000)).await;
-    assert_eq!(deep.status, 400);
+    assert!([400, 422].contains(&deep.status), "{deep:?}");
     let huge = client.send_text(Method::POST, "/v1/playlists", "x".repeat(3 << 20)).await;
     assert!([401, 413].contains(&huge.status), "{huge:?}");
     let huge = client.send_text(Method::POST, "/v1/sessions", "x".repeat(3 << 20)).await;
