@@ -16,8 +16,8 @@ pub use ids::{RunId, SpanId, TraceId};
 pub use reason::Reason;
 pub use redact::{Redactor, Secret, SecretError, Secrets};
 pub use report::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Tick,
-    Trigger,
+    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
+    StepResult, Tick, Trigger,
 };
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};

@@ -61,6 +61,21 @@ pub struct RunReport {
     pub vars: Vec<(Arc<str>, String)>,
 }
 
+/// Ticks of one canary that did not run and have no report of their own, because there were too many of them in a row.
+#[derive(Debug, Clone)]
+pub struct MissedTicks {
+    /// The canary they were of.
+    pub canary: Arc<Canary>,
+    /// Why they did not run.
+    pub reason: Reason,
+    /// When the first of them was due.
+    pub first: SystemTime,
+    /// They were all due before this; the ticks from here on have reports.
+    pub before: SystemTime,
+    /// How many; those of a cron expression are counted up to 100,000.
+    pub count: u64,
+}
+
 /// Why something did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {

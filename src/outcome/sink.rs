@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CleanupReport, RunReport};
+use super::{CleanupReport, MissedTicks, RunReport};
 
 /// Takes finished runs. Called on the runtime that probes: it must return at once and never block; what it cannot take it
 /// drops and counts.
@@ -12,4 +12,9 @@ pub trait OutcomeSink: Send + Sync + 'static {
 
     /// A run's cleanup ended.
     fn cleanup_finished(&self, report: &Arc<CleanupReport>);
+
+    /// More ticks of a canary were missed in a row than are worth a report each; these are the older ones, which
+    /// [`run_finished`](Self::run_finished) is not called for. Whoever counts missed ticks adds `missed.count`; the scheduler
+    /// has logged them already, so that a sink which only keeps reports may leave this out.
+    fn ticks_missed(&self, _missed: &MissedTicks) {}
 }

@@ -37,6 +37,12 @@ impl StallLog {
         stalled.map(|(from, to)| to.duration_since(from))
     }
 
+    /// How long the watchdog has been overdue at `now`, if the process may be standing still.
+    pub fn ongoing(&self, now: Instant) -> Option<Duration> {
+        let inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        inner.overdue(now).map(|(from, to)| to.duration_since(from))
+    }
+
     /// How long the process stood still between two moments, a stall that the watchdog has not yet woken from included.
     pub fn stalled_between(&self, from: Instant, to: Instant) -> Duration {
         let inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
