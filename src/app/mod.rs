@@ -1,1 +1,17 @@
 //! The wiring: what is started in which order, and stopped in which.
+//!
+//! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
+//! renders what comes back.
+
+mod feed;
+#[cfg(test)]
+mod fixture;
+mod hasten;
+mod incident;
+mod known;
+mod server;
+mod stop;
+
+pub use feed::{Event, Feed, FeedReader, feed};
+pub use incident::{Noticed, Story, Watch};
+pub use known::Incident;

@@ -1,0 +1,85 @@
+//! A shipped probe's text, hastened for the demo: shorter intervals, tighter bounds.
+//!
+//! Values are replaced where they stand, so that lines keep their numbers and an expectation is reported where the user
+//! finds it in the file. Steps and expectations are never touched.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// How far a probe is hastened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Haste {
+    /// The interval it gets.
+    pub(super) every: Duration,
+    /// The most that the run's bound may be.
+    pub(super) deadline: Duration,
+    /// The most that an `eventually` may wait.
+    pub(super) within: Duration,
+}
+
+/// The text with its durations replaced; durations that are shorter already stay as they are.
+pub(super) fn hasten(text: &str, haste: Haste) -> Result<String, toml::de::Error> {
+    let mut places = Vec::new();
+    table(DeTable::parse(text)?.get_ref(), haste, &mut places);
+    places.sort_unstable_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    let mut hastened = text.to_owned();
+    for (span, value) in places {
+        hastened.replace_range(span, &format!("\"{}\"", humantime::format_duration(value)));
+    }
+    Ok(hastened)
+}
+
+fn table(table: &DeTable<'_>, haste: Haste, places: &mut Vec<(Range<usize>, Duration)>) {
+    for (key, value) in table {
+        let most = match key.get_ref().as_ref() {
+            "every" => Some(haste.every),
+            "deadline" => Some(haste.deadline),
+            "within" => Some(haste.within),
+            _ => None,
+        };
+        match most {
+            Some(most) => places.extend(longer(value, most).map(|span| (span, most))),
+            None => inside(value, haste, places),
+        }
+    }
+}
+
+fn inside(value: &Spanned<DeValue<'_>>, haste: Haste, places: &mut Vec<(Range<usize>, Duration)>) {
+    match value.get_ref() {
+        DeValue::Table(of) => table(of, haste, places),
+        DeValue::Array(of) => of.iter().for_each(|value| inside(value, haste, places)),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
+    }
+}
+
+/// Where the value is written, if it is a duration longer than `most`.
+fn longer(value: &Spanned<DeValue<'_>>, most: Duration) -> Option<Range<usize>> {
+    let written = humantime::parse_duration(value.get_ref().as_str()?).ok()?;
+    (written > most).then(|| value.span())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_durations_are_replaced_where_they_stand_and_short_ones_stay() {
+        let text = r#"name = "p"
+every    = "5m" # often
+deadline = "2m"
+[[step]]
+name = "a"
+eventually = { within = "110s", poll = "1s" }
+http.json = { note = "every" }
+[[step]]
+name = "b"
+eventually = { within = "2s", poll = "1s" }
+"#;
+        let haste = Haste { every: Duration::from_secs(5), deadline: Duration::from_secs(20), within: Duration::from_secs(10) };
+        let expected = text.replace("\"5m\"", "\"5s\"").replace("\"2m\"", "\"20s\"").replace("\"110s\"", "\"10s\"");
+        assert_eq!(hasten(text, haste).unwrap(), expected);
+    }
+}

@@ -1,0 +1,217 @@
+//! The HTTP listener: `/metrics`, `/healthz`, `/readyz`.
+//!
+//! It runs on a thread and runtime of its own, so that a scraper costs no probe a microsecond. On a loopback address it is
+//! open; anywhere else `/metrics` asks for the bearer token. `/healthz` and `/readyz` are always open: they say `ok` or
+//! `not ready` and nothing else, and orchestrators cannot send a token. A new route is a line in `routes`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use crate::outcome::Secret;
+
+/// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
+pub(super) type RenderMetrics = dyn Fn(Option<&str>) -> (String, String) + Send + Sync;
+
+/// Why the listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListenError {
+    /// The address is taken, foreign or not allowed.
+    #[error("cannot listen on {address}; choose another address in [listen], or stop what uses it")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread or runtime could not be made.
+    #[error("cannot start the listener's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A bound address that nobody answers on yet.
+#[derive(Debug)]
+pub(super) struct Bound {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Takes the address. Done before anything else starts, so that a second instance ends before it probes.
+    pub(super) fn to(address: SocketAddr) -> Result<Self, ListenError> {
+        let bind = || {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        bind().map_err(|source| ListenError::Bind { address, source })
+    }
+
+    /// The address with its real port.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to answer.
+    pub(super) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
+        let ready = Arc::new(AtomicBool::new(false));
+        let stop = CancellationToken::new();
+        let shared = Shared { render, token: token.filter(|_| !self.address.ip().is_loopback()), ready: Arc::clone(&ready) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ListenError::Thread)?;
+        let stopped = stop.clone();
+        let serve = move || {
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(self.listener)?;
+                axum::serve(listener, routes(shared)).with_graceful_shutdown(stopped.cancelled_owned()).await
+            })
+        };
+        let thread = std::thread::Builder::new().name("web".to_owned()).spawn(serve).map_err(ListenError::Thread)?;
+        Ok(Server { address: self.address, ready, stop, thread })
+    }
+}
+
+/// A listener that answers.
+#[derive(Debug)]
+pub(super) struct Server {
+    address: SocketAddr,
+    ready: Arc<AtomicBool>,
+    stop: CancellationToken,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Where it answers.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What `/readyz` says from now on.
+    pub(super) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Takes no more connections, finishes the answers under way, and ends.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        // A panic of the listener has been printed; there is nothing left to do about it at shutdown.
+        let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;
+        if let Ok(Ok(Err(error))) = joined {
+            tracing::warn!(%error, "the listener ended with an error");
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    render: Arc<RenderMetrics>,
+    token: Option<Secret>,
+    ready: Arc<AtomicBool>,
+}
+
+fn routes(shared: Shared) -> Router {
+    let guarded =
+        Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz)).merge(guarded).with_state(shared)
+}
+
+async fn readyz(State(shared): State<Shared>) -> Response {
+    if shared.ready.load(Ordering::Relaxed) {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let rendered = tokio::task::spawn_blocking(move || (shared.render)(accept.as_deref())).await;
+    match rendered {
+        Ok((content_type, body)) => ([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let Some(token) = &shared.token else { return next.run(request).await };
+    let offered = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = offered.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if bearer.is_some_and(|(_, offered)| same(offered.trim(), token.expose())) {
+        next.run(request).await
+    } else {
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "a bearer token is needed\n").into_response()
+    }
+}
+
+/// Compares in a time that does not depend on where the two differ.
+fn same(offered: &str, token: &str) -> bool {
+    let differing = offered.bytes().zip(token.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b));
+    offered.len() == token.len() && differing == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{IpAddr, Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn serve(ip: Ipv4Addr) -> Server {
+        let render = |accept: Option<&str>| ("text/plain".to_owned(), format!("up 1 # {}", accept.unwrap_or("anything")));
+        let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
+        bound.serve(Arc::new(render), Some(Secret::new("sesame-open"))).unwrap()
+    }
+
+    fn get(server: &Server, path: &str, header: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.address().port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn loopback_is_open_and_readiness_is_what_was_said() {
+        let server = serve(Ipv4Addr::LOCALHOST);
+        let metrics = get(&server, "/metrics", "accept: text/x\r\n");
+        assert!(metrics.starts_with("HTTP/1.1 200") && metrics.ends_with("up 1 # text/x"), "{metrics}");
+        assert!(get(&server, "/healthz", "").starts_with("HTTP/1.1 200"));
+        assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 503"));
+        server.set_ready(true);
+        assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn elsewhere_metrics_need_the_token_and_health_does_not() {
+        let server = serve(Ipv4Addr::UNSPECIFIED);
+        for wrong in ["", "authorization: Bearer sesame\r\n", "authorization: Basic sesame-open\r\n"] {
+            assert!(get(&server, "/metrics", wrong).starts_with("HTTP/1.1 401"), "{wrong}");
+        }
+        assert!(get(&server, "/metrics", "authorization: bearer sesame-open\r\n").starts_with("HTTP/1.1 200"));
+        assert!(get(&server, "/healthz", "").starts_with("HTTP/1.1 200"));
+        server.stop().await;
+    }
+
+    #[test]
+    fn an_address_in_use_is_refused_before_anything_starts() {
+        let first = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let error = Bound::to(first.address()).unwrap_err();
+        assert!(error.to_string().contains(&first.address().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,230 @@
+//! What a user may type.
+//!
+//! Owns names, defaults and help texts of commands and options; what they do is in the command's own file. A new command is
+//! a variant of [`Command`], its options a struct here, and a file beside this one.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::Incident;
+
+/// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
+#[derive(Debug, Parser)]
+#[command(name = "serinus", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Service configuration [default: serinus.toml, then config/serinus.toml, where they exist]
+    #[arg(short, long, global = true, env = "SERINUS_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Whether to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all well; 1 a probe failed; 2 bad usage or invalid configuration; \
+                          3 the prober itself could not do its work.";
+
+/// Whether output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service: probe on schedule, serve metrics; SIGTERM stops gracefully
+    Run,
+    /// Validate and lint: every problem at once, with file:line:column
+    Check(CheckArgs),
+    /// Run probes now and print every step and expectation; stores nothing, pages nobody
+    Test(TestArgs),
+    /// Sandbox, prober and a live view on loopback, nothing to configure
+    Demo(DemoArgs),
+    /// The simulated product alone
+    Sandbox(SandboxArgs),
+    /// Print files that other programs read
+    Export(ExportArgs),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Probe files to check instead of those the configuration names
+    pub(crate) paths: Vec<PathBuf>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Probe files, or names of probes the configuration knows
+    #[arg(required = true, value_name = "PROBE")]
+    pub(crate) probes: Vec<String>,
+    /// Only cells with this matrix value, such as platform=ios; several must all match
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) cell: Vec<CellFilter>,
+    /// Only from this region; several are allowed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Vec<String>,
+    /// Runs of each canary, one after the other
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub(crate) repeat: NonZeroU32,
+    /// How to print; json gives one object a line for each run
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: TestOutput,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// After a healthy start, break the sandbox in this way, and tell when it was noticed
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) incident: Option<Incident>,
+    /// How to print the incident's story
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", requires = "incident")]
+    pub(crate) output: Output,
+    /// Makes the sandbox's chances repeatable
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+impl ValueEnum for Incident {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()).help(self.summary()))
+    }
+}
+
+/// Options of `sandbox`.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:7100", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Allow an address that others can reach: the sandbox has no access control
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// How many times faster than life its pipelines run
+    #[arg(long, default_value_t = 1.0, value_parser = positive, value_name = "FACTOR")]
+    pub(crate) speed: f64,
+    /// Makes its chances repeatable
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What to print
+    #[arg(value_enum)]
+    pub(crate) what: Export,
+}
+
+/// What `export` can print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Export {
+    /// JSON Schema of a probe file, for editors
+    ProbeSchema,
+    /// JSON Schema of the service configuration, for editors
+    ConfigSchema,
+}
+
+/// How a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+}
+
+/// How `test` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum TestOutput {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON object a line for each run
+    Json,
+    /// One JUnit XML document
+    Junit,
+}
+
+/// One `KEY=VALUE` of `--cell`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CellFilter {
+    /// The matrix key.
+    pub(crate) key: String,
+    /// Its value as text.
+    pub(crate) value: String,
+}
+
+impl FromStr for CellFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            Some(_) | None => Err("write it as KEY=VALUE, such as platform=ios".to_owned()),
+        }
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        Ok(_) | Err(_) => Err("a number above 0 is needed".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cell_filter_needs_a_key_and_may_have_an_equals_sign_in_its_value() {
+        assert_eq!("a=b=c".parse(), Ok(CellFilter { key: "a".to_owned(), value: "b=c".to_owned() }));
+        assert!("ios".parse::<CellFilter>().is_err());
+        assert!("=ios".parse::<CellFilter>().is_err());
+    }
+
+    #[test]
+    fn a_speed_is_a_positive_number() {
+        assert_eq!(positive("20"), Ok(20.0));
+        for wrong in ["0", "-1", "inf", "NaN", "fast"] {
+            assert!(positive(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A run for programs: one JSON object, whose shape is promised.
+//!
+//! ```text
+//! run_id, trace_id, span_id     strings
+//! canary, probe, region         strings; canary is PROBE/REGION or PROBE/REGION/KEY=VALUE,…
+//! cell                          object: matrix values, with their types
+//! trigger                       schedule | confirm | manual | test
+//! due, started                  RFC 3339, UTC
+//! lateness_seconds, duration_seconds
+//! verdict                       passed | failed | errored | missed | blocked | skipped
+//! cause                         null if passed, else CAUSE
+//! vars                          object: name → text
+//! steps                         list of STEP, in the order they were made
+//! cleanup                       null, or {result: clean | leaked, leaks: [CAUSE], started_seconds, duration_seconds, steps: [STEP]}
+//!
+//! CAUSE  {reason, message, step, subject, attempts, expectation, location, seen}
+//! STEP   {name, device, round, subject, span_id, started_seconds, duration_seconds, convergence_seconds,
+//!         result: passed | failed | not_needed | blocked, allow_failure, cause, attempts_made, attempts: [ATTEMPT],
+//!         expectations: [{source, location, held: yes | no | not_evaluable, why, seen}], captures: object name → text}
+//! ATTEMPT {span_id, started_seconds, duration_seconds, failure: null or {reason, message},
+//!         http: null or {method, url, status, version, body_bytes, reused, phases_seconds: object phase → seconds},
+//!         exchange: null or {request_headers: [[name, value]], request_body, response_headers, response_body, truncated}}
+//! location  null or {file, line, column};  seen  list of {source, value}
+//! ```
+//!
+//! Absent is `null`, never a missing key. Starts of steps and attempts count from the run's start. Keys may be added in later
+//! versions; none changes its meaning.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::outcome::{
+    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger,
+};
+use crate::plan::{Cell, CellValue};
+use crate::source::Location;
+
+use super::{Done, rfc3339};
+
+/// The run as one object.
+pub(crate) fn json(done: &Done) -> Value {
+    let report = &done.report;
+    json!({
+        "run_id": report.run_id.to_string(),
+        "trace_id": report.trace_id.to_string(),
+        "span_id": report.span_id.to_string(),
+        "canary": report.canary.id.as_str(),
+        "probe": *report.canary.probe.name,
+        "region": *report.canary.region.name,
+        "cell": cell(&report.canary.cell),
+        "trigger": trigger(report.trigger),
+        "due": rfc3339(report.tick.due),
+        "started": rfc3339(report.started),
+        "lateness_seconds": seconds(report.lateness),
+        "duration_seconds": seconds(report.duration),
+        "verdict": report.verdict.as_str(),
+        "cause": report.cause.as_ref().map(cause),
+        "vars": texts(&report.vars),
+        "steps": report.steps.iter().map(step).collect::<Value>(),
+        "cleanup": done.cleanup.as_deref().map(cleanup),
+    })
+}
+
+/// Seconds to the microsecond.
+pub(crate) fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// The matrix values with their types.
+pub(crate) fn cell(cell: &Cell) -> Value {
+    let value = |value: &CellValue| match value {
+        CellValue::Text(text) => json!(**text),
+        CellValue::Integer(number) => json!(number),
+        CellValue::Float(number) => json!(number),
+        CellValue::Bool(truth) => json!(truth),
+    };
+    cell.0.iter().map(|(key, of)| (key.to_string(), value(of))).collect::<Map<_, _>>().into()
+}
+
+/// Parts of an expectation and what they were.
+pub(crate) fn seen(seen: &[Seen]) -> Value {
+    seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
+}
+
+/// Where something is written.
+pub(crate) fn location(location: &Location) -> Value {
+    json!({ "file": location.path.display().to_string(), "line": location.line, "column": location.column })
+}
+
+fn trigger(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Schedule => "schedule",
+        Trigger::Confirm => "confirm",
+        Trigger::Manual => "manual",
+        Trigger::Test => "test",
+    }
+}
+
+fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
+    pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
+}
+
+fn cause(cause: &Cause) -> Value {
+    json!({
+        "reason": cause.reason.as_str(),
+        "message": cause.message,
+        "step": cause.step.as_deref(),
+        "subject": cause.subject,
+        "attempts": cause.attempts,
+        "expectation": cause.expectation,
+        "location": cause.location.as_ref().map(location),
+        "seen": seen(&cause.seen),
+    })
+}
+
+fn step(step: &StepReport) -> Value {
+    let (result, why) = match &step.result {
+        StepResult::Passed => ("passed", None),
+        StepResult::Failed(cause) => ("failed", Some(cause)),
+        StepResult::NotNeeded => ("not_needed", None),
+        StepResult::Blocked(cause) => ("blocked", Some(cause)),
+    };
+    json!({
+        "name": *step.name,
+        "device": *step.device,
+        "round": step.round,
+        "subject": step.subject,
+        "span_id": step.span_id.to_string(),
+        "started_seconds": seconds(step.started),
+        "duration_seconds": seconds(step.duration),
+        "convergence_seconds": step.convergence.map(seconds),
+        "result": result,
+        "allow_failure": step.allow_failure,
+        "cause": why.map(cause),
+        "attempts_made": step.attempts_made,
+        "attempts": step.attempts.iter().map(attempt).collect::<Value>(),
+        "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
+        "captures": texts(&step.captures),
+    })
+}
+
+fn expectation(expectation: &ExpectationReport) -> Value {
+    let (held, why) = match &expectation.held {
+        Held::Yes => ("yes", None),
+        Held::No => ("no", None),
+        Held::NotEvaluable(why) => ("not_evaluable", Some(why)),
+    };
+    json!({
+        "source": *expectation.source,
+        "location": location(&expectation.location),
+        "held": held,
+        "why": why,
+        "seen": seen(&expectation.seen),
+    })
+}
+
+fn attempt(attempt: &AttemptReport) -> Value {
+    let http = attempt.http.as_ref().map(|http| {
+        json!({
+            "method": http.method,
+            "url": http.url,
+            "status": http.status,
+            "version": http.version,
+            "body_bytes": http.body_bytes,
+            "reused": http.phases.reused,
+            "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+        })
+    });
+    let exchange = attempt.exchange.as_ref().map(|exchange| {
+        json!({
+            "request_headers": exchange.request_headers,
+            "request_body": exchange.request_body,
+            "response_headers": exchange.response_headers,
+            "response_body": exchange.response_body,
+            "truncated": exchange.truncated,
+        })
+    });
+    json!({
+        "span_id": attempt.span_id.to_string(),
+        "started_seconds": seconds(attempt.started),
+        "duration_seconds": seconds(attempt.duration),
+        "failure": attempt.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message })),
+        "http": http,
+        "exchange": exchange,
+    })
+}
+
+fn cleanup(cleanup: &CleanupReport) -> Value {
+    let (result, leaks) = match &cleanup.result {
+        CleanupResult::Clean => ("clean", [].as_slice()),
+        CleanupResult::Leaked(causes) => ("leaked", causes.as_slice()),
+    };
+    json!({
+        "result": result,
+        "leaks": leaks.iter().map(cause).collect::<Value>(),
+        "started_seconds": seconds(cleanup.started),
+        "duration_seconds": seconds(cleanup.duration),
+        "steps": cleanup.steps.iter().map(step).collect::<Value>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
+    use super::*;
+
+    #[test]
+    fn a_run_has_the_promised_shape() {
+        let runs: Vec<Value> = [passed(), silent_registration(), missed()].iter().map(json).collect();
+        assert_snapshot("runs.json", &format!("{:#}\n", Value::from(runs)));
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        assert!(!json(&silent_registration()).to_string().contains('\n'));
+    }
+}

@@ -1,0 +1,126 @@
+//! How an incident of the demo went: for people a few lines, for programs one object.
+//!
+//! The object's keys: `incident`, `noticed`, `probe`, `healthy_runs`, `onset_at` (RFC 3339), and, `null` if it was not noticed:
+//! `first_failed_after_seconds` (from the onset to the verdict), `first_failed_run` (1 = the first run of an affected canary
+//! that started after the onset), `canary`, `region`, `cell`, `run_id`, `trace_id`, `reason`, `message`, `step`,
+//! `expectation`, `location`, `seen`, `answers` and `successful_answers` (HTTP answers that run got, and how many had a
+//! status below 400).
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::app::{Noticed, Story};
+use crate::outcome::RunReport;
+
+use super::report::{cell, location, rfc3339, seconds, seen};
+use super::style::{Style, human_duration, printable};
+
+/// The story as one object.
+pub(crate) fn story_json(story: &Story) -> Value {
+    let noticed = story.noticed.as_ref();
+    let report = noticed.map(|noticed| &*noticed.report);
+    let cause = report.and_then(|report| report.cause.as_ref());
+    let said = report.map(answers);
+    json!({
+        "incident": story.incident.as_str(),
+        "noticed": noticed.is_some(),
+        "probe": *story.probe,
+        "healthy_runs": story.healthy_runs,
+        "onset_at": rfc3339(story.onset),
+        "first_failed_after_seconds": noticed.map(|noticed| seconds(noticed.after)),
+        "first_failed_run": noticed.map(|noticed| noticed.run),
+        "canary": report.map(|report| report.canary.id.as_str()),
+        "region": report.map(|report| &*report.canary.region.name),
+        "cell": report.map(|report| cell(&report.canary.cell)),
+        "run_id": report.map(|report| report.run_id.to_string()),
+        "trace_id": report.map(|report| report.trace_id.to_string()),
+        "reason": cause.map(|cause| cause.reason.as_str()),
+        "message": cause.map(|cause| &cause.message),
+        "step": cause.and_then(|cause| cause.step.as_deref()),
+        "expectation": cause.and_then(|cause| cause.expectation.as_deref()),
+        "location": cause.and_then(|cause| cause.location.as_ref()).map(location),
+        "seen": cause.map(|cause| seen(&cause.seen)),
+        "answers": said.map(|said| said.all),
+        "successful_answers": said.map(|said| said.successful),
+    })
+}
+
+/// The story in a few lines.
+pub(crate) fn story_human(story: &Story, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), story.incident.summary());
+    let _ = writeln!(text, "  {} runs of {} passed before it began at {}", story.healthy_runs, story.probe, rfc3339(story.onset));
+    match &story.noticed {
+        Some(noticed) => tell(&mut text, noticed, style),
+        None => {
+            let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
+            let _ = writeln!(text, "{}", style.bad(&nobody));
+        }
+    }
+    text
+}
+
+fn tell(text: &mut String, noticed: &Noticed, style: Style) {
+    let report = &noticed.report;
+    let said = answers(report);
+    let _ = writeln!(text, "  {} of {} answers in the failed run said success", said.successful, said.all);
+    let head = format!("  ✓ noticed after {} by run {} of {}", human_duration(noticed.after), noticed.run, report.canary.id);
+    let _ = writeln!(text, "{}", style.good(&head));
+    let Some(cause) = &report.cause else { return };
+    let step = cause.step.as_deref().map_or(String::new(), |step| format!(" at '{}'", printable(step)));
+    let _ = writeln!(text, "    {}{step}: {}", cause.reason, printable(&cause.message));
+    if let Some(expectation) = &cause.expectation {
+        let place = cause.location.as_ref().map_or(String::new(), |location| format!("  {location}"));
+        let _ = writeln!(text, "    expected {}{}", printable(expectation), style.dim(&place));
+    }
+    for seen in &cause.seen {
+        let _ = writeln!(text, "    {} was {}", printable(&seen.source), printable(&seen.value));
+    }
+    let _ = writeln!(text, "    {}", style.dim(&format!("trace {}", report.trace_id)));
+}
+
+#[derive(Clone, Copy)]
+struct Answers {
+    all: usize,
+    successful: usize,
+}
+
+fn answers(report: &RunReport) -> Answers {
+    let statuses = || report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref()?.status);
+    Answers { all: statuses().count(), successful: statuses().filter(|&status| status < 400).count() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::app::Incident;
+    use crate::cli::report::fixture::{assert_snapshot, silent_registration};
+
+    fn story(noticed: bool) -> Story {
+        let report = silent_registration().report;
+        Story {
+            incident: Incident::RegistrationsSilent,
+            probe: "premium-registration".into(),
+            healthy_runs: 27,
+            onset: SystemTime::UNIX_EPOCH + Duration::from_millis(1_710_758_639_000),
+            watched: Duration::from_secs(25),
+            noticed: noticed.then(|| Noticed { report, run: 1, after: Duration::from_millis(3_437) }),
+        }
+    }
+
+    #[test]
+    fn a_noticed_incident_is_told_in_full() {
+        assert_snapshot("story.json", &format!("{:#}\n", story_json(&story(true))));
+        assert_snapshot("story.txt", &story_human(&story(true), Style::PLAIN));
+    }
+
+    #[test]
+    fn an_incident_that_nobody_noticed_says_so() {
+        assert_snapshot("story_unnoticed.json", &format!("{:#}\n", story_json(&story(false))));
+        assert_snapshot("story_unnoticed.txt", &story_human(&story(false), Style::PLAIN));
+    }
+}

@@ -1,0 +1,80 @@
+//! `/faults`: the switches over HTTP.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, put};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use super::super::reply::Refusal;
+use super::super::world::World;
+use super::scope::ScopeBody;
+use super::{FaultName, Scope};
+
+pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+    Router::new().route("/faults", get(list).delete(clear_all)).route("/faults/{name}", put(set).delete(clear).get(show))
+}
+
+async fn list(State(world): State<Arc<World>>) -> Json<Value> {
+    let active = world.faults.active();
+    let faults: Vec<Value> = FaultName::ALL
+        .into_iter()
+        .map(|name| describe(name, active.iter().find(|(other, _)| *other == name).map(|(_, scope)| scope)))
+        .collect();
+    Json(json!({ "seed": world.seed.value(), "faults": faults }))
+}
+
+async fn show(State(world): State<Arc<World>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+    let name = known(&name)?;
+    let active = world.faults.active();
+    Ok(Json(describe(name, active.iter().find(|(other, _)| *other == name).map(|(_, scope)| scope))))
+}
+
+async fn set(State(world): State<Arc<World>>, Path(name): Path<String>, body: Bytes) -> Result<Json<Value>, Refusal> {
+    let name = known(&name)?;
+    // Whatever content type a quick `curl -d` sends, a body is JSON here; none at all means everything.
+    let body = if body.is_empty() { Ok(ScopeBody::default()) } else { serde_json::from_slice(&body) };
+    let body =
+        body.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_scope", format!("not a fault's scope: {error}")))?;
+    let scope = Scope::try_from(body).map_err(|error| Refusal::invalid(error.to_string()))?;
+    if scope.delay().is_some() && name.default_delay().is_none() {
+        return Err(Refusal::invalid(format!("the fault `{name}` has no delay; leave `delay` out")));
+    }
+    let described = describe(name, Some(&scope));
+    tracing::info!(fault = name.as_str(), scope = %scope.to_json(), "fault switched on");
+    world.faults.set(name, scope);
+    Ok(Json(described))
+}
+
+async fn clear(State(world): State<Arc<World>>, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+    let name = known(&name)?;
+    tracing::info!(fault = name.as_str(), "fault switched off");
+    world.faults.clear(name);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn clear_all(State(world): State<Arc<World>>) -> StatusCode {
+    tracing::info!("all faults switched off");
+    world.faults.clear_all();
+    StatusCode::NO_CONTENT
+}
+
+fn describe(name: FaultName, scope: Option<&Scope>) -> Value {
+    json!({
+        "name": name.as_str(),
+        "summary": name.summary(),
+        "active": scope.is_some(),
+        "scope": scope.map(Scope::to_json),
+        "default_delay": name.default_delay().map(|delay| humantime::format_duration(delay).to_string()),
+    })
+}
+
+fn known(name: &str) -> Result<FaultName, Refusal> {
+    name.parse().map_err(|error: super::UnknownFault| {
+        Refusal::new(StatusCode::NOT_FOUND, "unknown_fault", error.to_string())
+            .with("known", json!(FaultName::ALL.map(FaultName::as_str)))
+    })
+}

@@ -1,0 +1,93 @@
+//! Changing a playlist: how a healthy store merges concurrent edits, and how the broken one loses them.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+use chrono::Utc;
+
+use super::super::fault::FaultName;
+use super::super::reply::Refusal;
+use super::super::world::World;
+use super::record::Playlist;
+use super::replica::{REPLICAS, announce};
+use super::session::Caller;
+
+/// A version the caller insists on (`if-match`), or none.
+pub(super) struct Precondition(Option<String>);
+
+impl Precondition {
+    /// # Errors
+    /// If the header is no text.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let value = headers.get("if-match").map(|value| value.to_str().map(str::to_owned)).transpose();
+        let value =
+            value.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "bad_header", "`if-match` is not visible ASCII text"))?;
+        Ok(Self(value.filter(|etag| etag != "*")))
+    }
+
+    fn check(&self, playlist: &Playlist) -> Result<(), Refusal> {
+        match &self.0 {
+            Some(etag) if *etag != playlist.etag() => {
+                let message = format!("the playlist is at version {}, not {etag}", playlist.version);
+                Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Applies `change` to a playlist of the caller's and gives back the new version.
+///
+/// The healthy store applies it to the newest version under the store's lock, so that edits made at the same time all
+/// survive. With [`FaultName::PlaylistLostEdits`] it reads, thinks for a while, and puts back what it made of what it read.
+pub(super) async fn edit(
+    world: &World,
+    caller: &Caller,
+    id: &str,
+    precondition: &Precondition,
+    change: impl FnOnce(&mut Playlist) -> Result<(), Refusal>,
+) -> Result<Arc<Playlist>, Refusal> {
+    let changed = if let Some(hit) = world.faults.hit(FaultName::PlaylistLostEdits, &caller.origin, id) {
+        let base = owned(world.playlists.primary(id), caller, id)?;
+        tokio::time::sleep(world.pace.wall(hit.delay)).await;
+        let changed = next_version(&base, precondition, change)?;
+        world.playlists.replace(id, |_| Ok(changed))
+    } else {
+        world.playlists.replace(id, |current| {
+            let current = owned(Some(Arc::clone(current)), caller, id)?;
+            next_version(&current, precondition, change)
+        })
+    }
+    .ok_or_else(|| Refusal::not_found("playlist", id))??;
+    publish(world, caller, &changed);
+    Ok(changed)
+}
+
+/// Tells the replicas of a new version. For a user whom [`FaultName::PlaylistNotSynced`] hits, only the one that the
+/// writing device reads from gets to know.
+pub(super) fn publish(world: &World, caller: &Caller, playlist: &Playlist) {
+    let unsynced = world.faults.hit(FaultName::PlaylistNotSynced, &caller.origin, &caller.session.user).is_some();
+    for replica in 0..REPLICAS {
+        if !unsynced || replica == caller.session.replica {
+            announce(world, replica, playlist);
+        }
+    }
+}
+
+/// The playlist if it is the caller's; to others it is not there.
+pub(super) fn owned(playlist: Option<Arc<Playlist>>, caller: &Caller, id: &str) -> Result<Arc<Playlist>, Refusal> {
+    playlist.filter(|playlist| playlist.user == caller.session.user).ok_or_else(|| Refusal::not_found("playlist", id))
+}
+
+fn next_version(
+    base: &Playlist,
+    precondition: &Precondition,
+    change: impl FnOnce(&mut Playlist) -> Result<(), Refusal>,
+) -> Result<Arc<Playlist>, Refusal> {
+    precondition.check(base)?;
+    let mut next = base.clone();
+    change(&mut next)?;
+    next.version += 1;
+    next.updated_at = Utc::now();
+    Ok(Arc::new(next))
+}

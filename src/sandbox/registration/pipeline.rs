@@ -1,0 +1,159 @@
+//! The stages a registration runs through after it was submitted, each with its own queue and worker:
+//! payment (authorized, captured) → activation → receipt → warehouse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use tokio::time::Instant;
+
+use super::super::fault::FaultName;
+use super::super::queue::{Full, Queue};
+use super::super::world::World;
+use super::record::{Row, Status};
+
+/// The stages, in the order a registration passes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) enum Stage {
+    Payment,
+    Activation,
+    Receipt,
+    Warehouse,
+}
+
+/// What a worker does with a message after it handled it.
+enum Next {
+    /// Acknowledge it.
+    Done,
+    /// Hand it to this stage, then acknowledge it.
+    Pass(Stage),
+    /// Handle it again after this much product time.
+    Again(Duration),
+    /// It is held up by something outside: look again soon.
+    HeldUp,
+}
+
+/// Wall time after which a held-up message is looked at again. It is not scaled, so that a fast sandbox does not spin.
+const HELD_UP: Duration = Duration::from_millis(200);
+
+impl Stage {
+    pub(in crate::sandbox) const ALL: [Self; 4] = [Self::Payment, Self::Activation, Self::Receipt, Self::Warehouse];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::Activation => "activation",
+            Self::Receipt => "receipt",
+            Self::Warehouse => "warehouse",
+        }
+    }
+
+    /// How long a message takes through the stage, between the two, in product time.
+    fn takes(self) -> (Duration, Duration) {
+        let (low, high) = match self {
+            Self::Payment => (200, 500),
+            Self::Activation => (100, 400),
+            Self::Receipt => (200, 800),
+            Self::Warehouse => (500, 2_000),
+        };
+        (Duration::from_millis(low), Duration::from_millis(high))
+    }
+}
+
+/// One queue a stage.
+#[derive(Debug)]
+pub(super) struct Queues([Queue<Arc<str>>; 4]);
+
+impl Queues {
+    pub(super) fn new(most: usize) -> Self {
+        Self(Stage::ALL.map(|_| Queue::new(most)))
+    }
+
+    pub(super) fn of(&self, stage: Stage) -> &Queue<Arc<str>> {
+        &self.0[stage as usize]
+    }
+}
+
+/// Hands a registration to a stage.
+pub(super) fn enqueue(world: &World, stage: Stage, id: &Arc<str>) -> Result<(), Full> {
+    let (low, high) = stage.takes();
+    let takes = world.pace.wall(world.seed.between(stage.as_str(), id, low, high));
+    world.registrations.queues.of(stage).push(Instant::now() + takes, Arc::clone(id))
+}
+
+/// A stage's worker; runs until it is dropped.
+pub(in crate::sandbox) async fn work(world: Arc<World>, stage: Stage) {
+    let queue = world.registrations.queues.of(stage);
+    loop {
+        let id = queue.next().await;
+        let again = match handle(&world, stage, &id) {
+            Next::Done => None,
+            // A full queue downstream holds the message up here, as back-pressure would.
+            Next::Pass(next) => enqueue(&world, next, &id).err().map(|Full| HELD_UP),
+            Next::Again(product) => Some(world.pace.wall(product)),
+            Next::HeldUp => Some(HELD_UP),
+        };
+        if let Some(after) = again
+            && queue.push(Instant::now() + after, Arc::clone(&id)).is_err()
+        {
+            // It came out of this queue a moment ago; that its place is taken means that the sandbox is flooded.
+            tracing::warn!(correlation_id = &*id, stage = stage.as_str(), "queue full, message lost");
+        }
+    }
+}
+
+/// Does a stage's work on one registration; it may have been deleted meanwhile.
+fn handle(world: &World, stage: Stage, id: &str) -> Next {
+    let Some(registration) = world.registrations.store.get(id) else { return Next::Done };
+    let hit = |fault| world.faults.hit(fault, &registration.origin, id);
+    let advance = |status| {
+        tracing::debug!(correlation_id = id, stage = stage.as_str(), ?status, "registration advances");
+        world.registrations.store.change(id, |registration| registration.advance(status));
+    };
+    match stage {
+        Stage::Payment if hit(FaultName::PaymentErrors).is_some() || hit(FaultName::PaymentTimeouts).is_some() => Next::HeldUp,
+        Stage::Payment => match registration.status {
+            Status::Initiated if registration.declined => {
+                advance(Status::Failed);
+                Next::Done
+            }
+            Status::Initiated => {
+                advance(Status::Authorized);
+                Next::Again(Duration::from_millis(200))
+            }
+            Status::Authorized => {
+                advance(Status::Captured);
+                Next::Pass(Stage::Activation)
+            }
+            // The activation queue was full when it was captured.
+            Status::Captured => Next::Pass(Stage::Activation),
+            Status::Activated | Status::Failed => Next::Done,
+        },
+        // The message is acknowledged and forgotten: nothing threw, and nothing will ever come after it.
+        Stage::Activation if hit(FaultName::RegistrationStopsAfterPayment).is_some() => Next::Done,
+        Stage::Activation if hit(FaultName::StoppedConsumer).is_some() => Next::HeldUp,
+        Stage::Activation => {
+            if registration.status == Status::Captured {
+                advance(Status::Activated);
+            }
+            Next::Pass(Stage::Receipt)
+        }
+        Stage::Receipt => {
+            world.registrations.store.change(id, |registration| {
+                registration.receipt_issued_at.get_or_insert_with(Utc::now);
+            });
+            Next::Pass(Stage::Warehouse)
+        }
+        Stage::Warehouse => {
+            let waited = registration.receipt_issued_at.and_then(|at| (Utc::now() - at).to_std().ok()).unwrap_or_default();
+            if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < world.pace.wall(hit.delay)) {
+                return Next::HeldUp;
+            }
+            let renamed = hit(FaultName::RenamedField).is_some();
+            world.registrations.store.change(id, |registration| {
+                registration.row = Some(Row { loaded_at: Utc::now(), renamed });
+            });
+            Next::Done
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Segments and jobs over HTTP.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::origin::Origin;
+use super::super::reply::{Body, Filter, Refusal};
+use super::super::world::World;
+use super::catalogue::SITE_GROUPS;
+use super::job::file;
+use super::record::{Job, JobStatus, MadeFrom, Segment, Work};
+
+pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/v1/site-groups", get(site_groups))
+        .route("/v1/segments", get(list))
+        .route("/v1/segments/{id}", get(read).delete(remove))
+        .route("/v1/segments/{id}/copy", post(copy))
+        .route("/v1/segments/{id}/lookalike", post(lookalike))
+        .route("/v1/jobs/{id}", get(job))
+}
+
+/// What a list of segments is narrowed to. `region` and `platform` say where the request comes from.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Narrow {
+    site_group: Option<String>,
+    kind: Option<String>,
+    standing: Option<bool>,
+    source_id: Option<String>,
+    #[serde(rename = "region")]
+    _region: Option<String>,
+    #[serde(rename = "platform")]
+    _platform: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CopyTo {
+    site_group: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LookalikeOf {
+    ratio: f64,
+}
+
+async fn site_groups() -> Json<Value> {
+    Json(json!({ "site_groups": SITE_GROUPS }))
+}
+
+async fn list(State(world): State<Arc<World>>, Filter(narrow): Filter<Narrow>) -> Json<Value> {
+    let wanted = |segment: &&Segment| {
+        narrow.site_group.as_deref().is_none_or(|group| group == segment.site_group)
+            && narrow.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
+            && narrow.standing.is_none_or(|standing| standing == segment.standing)
+            && narrow.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
+    };
+    let segments: Vec<Value> = world.segments.store.lock().segments().filter(wanted).map(Segment::to_json).collect();
+    Json(json!({ "segments": segments }))
+}
+
+async fn read(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let tables = world.segments.store.lock();
+    tables.get(&id).map(|segment| Json(segment.to_json())).ok_or_else(|| Refusal::not_found("segment", &id))
+}
+
+async fn job(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let tables = world.segments.store.lock();
+    tables.jobs.get(&id).map(|job| Json(job.to_json())).ok_or_else(|| Refusal::not_found("job", &id))
+}
+
+async fn copy(
+    State(world): State<Arc<World>>,
+    origin: Origin,
+    Path(id): Path<String>,
+    Body(to): Body<CopyTo>,
+) -> Result<Response, Refusal> {
+    let Some(&site_group) = SITE_GROUPS.iter().find(|&&group| group == to.site_group) else {
+        return Err(Refusal::invalid(format!("`site_group` is one of {}", SITE_GROUPS.join(", "))));
+    };
+    start(&world, origin, &id, Some(site_group), Work::Copy)
+}
+
+async fn lookalike(
+    State(world): State<Arc<World>>,
+    origin: Origin,
+    Path(id): Path<String>,
+    Body(of): Body<LookalikeOf>,
+) -> Result<Response, Refusal> {
+    if !(0.1..=10.0).contains(&of.ratio) {
+        return Err(Refusal::invalid("`ratio` is a number from 0.1 to 10"));
+    }
+    start(&world, origin, &id, None, Work::Lookalike { ratio: of.ratio })
+}
+
+/// Makes an empty segment and files the job that will fill it; without a site group it lies in its source's.
+fn start(world: &World, origin: Origin, id: &str, to: Option<&'static str>, work: Work) -> Result<Response, Refusal> {
+    let mut tables = world.segments.store.lock();
+    let source = tables.get(id).cloned().ok_or_else(|| Refusal::not_found("segment", id))?;
+    if !source.ready() {
+        let message = format!("segment `{id}` is still being filled; wait until its job has ended");
+        return Err(Refusal::new(StatusCode::CONFLICT, "not_ready", message));
+    }
+    if to == Some(source.site_group) {
+        return Err(Refusal::invalid(format!("segment `{id}` is in this site group already")));
+    }
+    let segment_id = world.segments.ids.next("seg");
+    let job = file(world, &mut tables, &source, Arc::clone(&segment_id), work, origin)
+        .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many jobs wait; try again later"))?;
+    let segment = new_segment(segment_id, &source, to.unwrap_or(source.site_group), &job);
+    let body = json!({ "job_id": *job.id, "segment_id": *segment.id, "job": job.to_json(), "segment": segment.to_json() });
+    tables.add(segment);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, format!("/v1/jobs/{}", job.id))], Json(body)).into_response())
+}
+
+fn new_segment(id: Arc<str>, source: &Segment, site_group: &'static str, job: &Job) -> Segment {
+    let now = Utc::now();
+    Segment {
+        id,
+        name: source.name.clone(),
+        site_group,
+        kind: job.work.kind(),
+        size: 0,
+        made_from: Some(MadeFrom {
+            source: Arc::clone(&source.id),
+            source_size: source.size,
+            expected_size: job.work.expected(source.size),
+            job: Arc::clone(&job.id),
+            status: JobStatus::Queued,
+        }),
+        standing: false,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+async fn remove(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let mut tables = world.segments.store.lock();
+    if tables.remove(&id).is_some() {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    match tables.get(&id) {
+        Some(_) => Err(Refusal::new(StatusCode::FORBIDDEN, "standing", format!("segment `{id}` belongs to the product"))),
+        None => Err(Refusal::not_found("segment", &id)),
+    }
+}

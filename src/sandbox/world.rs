@@ -1,0 +1,36 @@
+//! All state of one sandbox: what the routes and the workers share.
+
+use super::fault::Faults;
+use super::pace::Pace;
+use super::playlist::Playlists;
+use super::registration::Registrations;
+use super::seed::Seed;
+use super::segment::Segments;
+
+/// The simulated product.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) seed: Seed,
+    pub(super) pace: Pace,
+    pub(super) faults: Faults,
+    /// What every user of the playlists signs in with.
+    pub(super) password: String,
+    pub(super) registrations: Registrations,
+    pub(super) playlists: Playlists,
+    pub(super) segments: Segments,
+}
+
+impl World {
+    /// A product without registrations and playlists; at most `most` entities of each sort will be kept.
+    pub(super) fn new(seed: Seed, pace: Pace, password: String, most: usize) -> Self {
+        Self {
+            seed,
+            pace,
+            faults: Faults::new(seed),
+            password,
+            registrations: Registrations::new(seed, most),
+            playlists: Playlists::new(seed, most),
+            segments: Segments::new(seed, most),
+        }
+    }
+}

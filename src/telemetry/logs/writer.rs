@@ -1,0 +1,94 @@
+//! A thread that writes log lines, so that nobody who logs waits for standard error.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use metrics::{Counter, counter};
+
+use crate::telemetry::metrics::process;
+use crate::telemetry::queue::BoundedQueue;
+
+/// Lines that may wait for standard error.
+const QUEUE: usize = 8_192;
+
+/// Lines written at once.
+const BATCH: usize = 256;
+
+/// Where finished lines go.
+#[derive(Debug)]
+pub(super) struct LineQueue {
+    lines: BoundedQueue<Vec<u8>>,
+    dropped: Counter,
+}
+
+/// Keeps the writing thread company until the end.
+#[derive(Debug)]
+pub struct LogGuard {
+    queue: Arc<LineQueue>,
+    /// Disconnected once the thread has ended.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// Starts a thread that writes to `out`.
+pub(super) fn start(mut out: Box<dyn Write + Send>) -> io::Result<(LogGuard, Arc<LineQueue>)> {
+    let _ = process::recorder();
+    let queue = Arc::new(LineQueue { lines: BoundedQueue::new(QUEUE), dropped: counter!(process::LOG_LINES_DROPPED) });
+    let (alive, ended) = mpsc::channel::<()>();
+    thread::Builder::new().name("logs".into()).spawn({
+        let queue = Arc::clone(&queue);
+        move || {
+            let _alive = alive;
+            loop {
+                let lines = queue.lines.take(BATCH, Duration::ZERO);
+                if lines.is_empty() {
+                    return;
+                }
+                // There is nowhere to say that standard error is broken; the count says it.
+                if out.write_all(&lines.concat()).and_then(|()| out.flush()).is_err() {
+                    queue.dropped.increment(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+                }
+            }
+        }
+    })?;
+    Ok((LogGuard { queue: Arc::clone(&queue), ended: Mutex::new(ended) }, queue))
+}
+
+impl LogGuard {
+    /// Writes what waits, for at most `deadline`; later lines are dropped. Blocks. False if not everything was written.
+    pub fn stop(&self, deadline: Duration) -> bool {
+        self.queue.lines.close();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(deadline);
+        matches!(ended, Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected))
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.queue.lines.close();
+    }
+}
+
+#[cfg(test)]
+impl LineQueue {
+    /// Lines that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.lines.len()
+    }
+}
+
+/// The subscriber writes each line in one piece.
+impl Write for &LineQueue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.push(line.to_vec()).is_err() {
+            self.dropped.increment(1);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

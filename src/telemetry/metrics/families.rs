@@ -1,0 +1,137 @@
+//! The canary series as families, in the order they are shown.
+//!
+//! Owns the names, kinds and help of every family that is about canaries. A new family is a function here that writes all of
+//! its samples together, as both formats demand.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use crate::outcome::{Reason, Verdict};
+
+use super::exposition::{Exposition, Kind};
+use super::histogram::Histogram;
+use super::index::Index;
+use super::labels::{
+    ConvergenceLabels, ExemplarLabels, FailureLabels, MissedLabels, NoLabels, PhaseLabels, RunLabels, StepLabels,
+};
+use super::series::PHASES;
+use super::streak::Standing;
+
+/// No exemplars: histograms other than that of whole runs have none.
+const NONE: &[super::exposition::Exemplar<ExemplarLabels>] = &[];
+
+/// Series of the scheduler, about no canary in particular.
+#[derive(Debug)]
+pub(super) struct TickSeries {
+    /// How late scheduled runs started.
+    pub(super) lateness: Histogram,
+    /// Ticks that did not run, by reason.
+    pub(super) missed: [AtomicU64; Reason::ALL.len()],
+}
+
+/// Writes every canary family.
+pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries, now: SystemTime) {
+    runs(body, index);
+    durations(body, index);
+    standings(body, index, now);
+    steps(body, index);
+    leaked(body, index);
+    scheduler(body, ticks);
+}
+
+fn runs(body: &mut Exposition, index: &Index) {
+    body.family("serinus_runs_total", Kind::Counter, "Runs and ticks that did not run, by verdict.");
+    for canary in &index.series {
+        for verdict in Verdict::ALL {
+            body.integer(&RunLabels { canary: canary.labels(), verdict }, canary.counts.ended(verdict));
+        }
+    }
+    body.family("serinus_failures_total", Kind::Counter, "Runs and ticks that did not pass, by verdict and reason.");
+    for canary in &index.series {
+        for reason in Reason::ALL {
+            let count = canary.counts.because_of(reason);
+            if count > 0 {
+                body.integer(&FailureLabels { canary: canary.labels(), reason }, count);
+            }
+        }
+    }
+}
+
+fn durations(body: &mut Exposition, index: &Index) {
+    body.family(
+        "serinus_run_duration_seconds",
+        Kind::Histogram,
+        "From the first step's start to the verdict, of passed and failed runs.",
+    );
+    for canary in &index.series {
+        let exemplars = if body.has_exemplars() { canary.exemplars() } else { Vec::new() };
+        body.histogram(&canary.labels(), &canary.duration.snapshot(), &exemplars);
+    }
+    body.family(
+        "serinus_convergence_seconds",
+        Kind::Histogram,
+        "From the end of the write to the end of the attempt that first saw it, of steps that held.",
+    );
+    for canary in &index.series {
+        for (step, histogram) in &canary.convergence {
+            body.histogram(&ConvergenceLabels { canary: canary.labels(), step }, &histogram.snapshot(), NONE);
+        }
+    }
+}
+
+fn standings(body: &mut Exposition, index: &Index, now: SystemTime) {
+    body.family(
+        "serinus_canary_healthy",
+        Kind::Gauge,
+        "1 if the last counted run passed, 0 if it failed; absent without a counted run that is recent enough to say.",
+    );
+    for canary in &index.series {
+        match canary.standing(now) {
+            Standing::Known(failures) => body.integer(&canary.labels(), u64::from(failures == 0)),
+            Standing::Unknown => {}
+        }
+    }
+    body.family("serinus_consecutive_failures", Kind::Gauge, "Failed runs in a row, in the order of their ticks.");
+    for canary in &index.series {
+        let failures = match canary.standing(now) {
+            Standing::Known(failures) => failures,
+            Standing::Unknown => 0,
+        };
+        body.integer(&canary.labels(), failures.into());
+    }
+}
+
+fn steps(body: &mut Exposition, index: &Index) {
+    body.family("serinus_step_duration_seconds", Kind::Histogram, "Steps with all of their attempts and pauses.");
+    for region in &index.regions {
+        for (step, histogram) in &region.steps {
+            body.histogram(&StepLabels { region: region.labels(), step }, &histogram.snapshot(), NONE);
+        }
+    }
+    body.family(
+        "serinus_http_phase_seconds",
+        Kind::Histogram,
+        "Parts of HTTP attempts; a reused connection has no dns, connect or tls.",
+    );
+    for region in &index.regions {
+        for (phase, histogram) in PHASES.into_iter().zip(&region.phases) {
+            body.histogram(&PhaseLabels { region: region.labels(), phase }, &histogram.snapshot(), NONE);
+        }
+    }
+}
+
+fn leaked(body: &mut Exposition, index: &Index) {
+    body.family("serinus_cleanup_leaked", Kind::Gauge, "Things that cleanups of this process left behind.");
+    for region in &index.regions {
+        body.integer(&region.labels(), region.leaked.load(Ordering::Relaxed));
+    }
+}
+
+fn scheduler(body: &mut Exposition, ticks: &TickSeries) {
+    body.family("serinus_tick_lateness_seconds", Kind::Histogram, "How long after their ticks scheduled runs started.");
+    body.histogram(&NoLabels, &ticks.lateness.snapshot(), NONE);
+    body.family("serinus_ticks_missed_total", Kind::Counter, "Ticks that did not run.");
+    for why in Reason::ALL.into_iter().filter(|reason| Verdict::of(*reason) == Verdict::Missed) {
+        body.integer(&MissedLabels { why }, ticks.missed[why as usize].load(Ordering::Relaxed));
+    }
+}

@@ -1,0 +1,87 @@
+//! All series of one plan, found by canary.
+//!
+//! Owns what a reload does to series: unchanged canaries keep all of theirs, a histogram whose edges moved begins anew, and
+//! canaries that are gone take their series with them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::plan::{Canary, CanaryId, Plan};
+
+use super::histogram::{Edges, Histogram};
+use super::series::{ByStep, CanarySeries, RegionSeries};
+use super::shape::{ProbeShape, phase_edges};
+
+/// Immutable; a reload makes a new one out of the old.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    canaries: HashMap<CanaryId, usize>,
+    /// In the order of the plan, which is by id.
+    pub(super) series: Vec<CanarySeries>,
+    /// One for each probe and region.
+    pub(super) regions: Vec<Arc<RegionSeries>>,
+}
+
+type RegionKey = (Arc<str>, Arc<str>);
+
+impl Index {
+    /// The series of `plan`, those of `old` kept where they still fit.
+    pub(super) fn new(plan: &Plan, old: &Self) -> Self {
+        let phases = phase_edges();
+        let old_regions: HashMap<RegionKey, &Arc<RegionSeries>> =
+            old.regions.iter().map(|region| ((Arc::clone(&region.probe), Arc::clone(&region.region)), region)).collect();
+        let mut shapes: HashMap<Arc<str>, ProbeShape> = HashMap::new();
+        let mut regions: HashMap<RegionKey, Arc<RegionSeries>> = HashMap::new();
+        let mut index = Self::default();
+        for canary in &plan.canaries {
+            let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe, &phases));
+            let key = (Arc::clone(&canary.probe.name), Arc::clone(&canary.region.name));
+            let region = regions.entry(key.clone()).or_insert_with(|| {
+                let region = Arc::new(region_series(canary, shape, old_regions.get(&key).map(|region| &***region)));
+                index.regions.push(Arc::clone(&region));
+                region
+            });
+            index.canaries.insert(canary.id.clone(), index.series.len());
+            index.series.push(canary_series(canary, shape, region, old.get(&canary.id)));
+        }
+        index
+    }
+
+    /// A canary's series, if it has any.
+    pub(super) fn get(&self, id: &CanaryId) -> Option<&CanarySeries> {
+        self.canaries.get(id).map(|&at| &self.series[at])
+    }
+}
+
+fn canary_series(canary: &Canary, shape: &ProbeShape, region: &Arc<RegionSeries>, old: Option<&CanarySeries>) -> CanarySeries {
+    CanarySeries {
+        cell: Arc::clone(&canary.cell),
+        region: Arc::clone(region),
+        counts: old.map(|old| Arc::clone(&old.counts)).unwrap_or_default(),
+        duration: kept(old.map(|old| &old.duration), &shape.run),
+        convergence: by_step(&shape.convergence, old.map(|old| &old.convergence)),
+        memory: shape.memory,
+    }
+}
+
+fn region_series(canary: &Canary, shape: &ProbeShape, old: Option<&RegionSeries>) -> RegionSeries {
+    RegionSeries {
+        probe: Arc::clone(&canary.probe.name),
+        region: Arc::clone(&canary.region.name),
+        steps: by_step(&shape.steps, old.map(|old| &old.steps)),
+        phases: std::array::from_fn(|at| kept(old.map(|old| &old.phases[at]), &shape.phases)),
+        leaked: old.map(|old| Arc::clone(&old.leaked)).unwrap_or_default(),
+    }
+}
+
+fn by_step(steps: &[(Arc<str>, Arc<Edges>)], old: Option<&ByStep>) -> ByStep {
+    let before = |name: &Arc<str>| old.and_then(|old| old.iter().find(|(step, _)| step == name)).map(|(_, histogram)| histogram);
+    steps.iter().map(|(name, edges)| (Arc::clone(name), kept(before(name), edges))).collect()
+}
+
+fn kept(old: Option<&Arc<Histogram>>, edges: &Arc<Edges>) -> Arc<Histogram> {
+    match old {
+        Some(old) if old.edges() == edges => Arc::clone(old),
+        Some(_) | None => Arc::new(Histogram::new(edges)),
+    }
+}

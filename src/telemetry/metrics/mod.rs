@@ -1,0 +1,22 @@
+//! Metrics: what finished runs and the process itself look like to Prometheus.
+//!
+//! Canary series are atomics of our own ([`recorder`] counts, [`families`] names and writes them); the process's own numbers
+//! come through the `metrics` façade ([`process`]); one body joins both. Labels are in [`labels`] and nowhere else. A new
+//! canary metric is a field in [`series`], a line in its `record` and a function in [`families`].
+
+mod exposition;
+mod families;
+mod histogram;
+mod index;
+mod labels;
+pub(super) mod process;
+mod recorder;
+mod series;
+mod shape;
+mod streak;
+mod uncounted;
+
+pub use exposition::Format;
+pub use process::{config_reloaded, runtime_stalled};
+pub use recorder::Metrics;
+use uncounted::Uncounted;

@@ -1,0 +1,109 @@
+//! The prober's own metrics, through the `metrics` façade.
+//!
+//! Owns the one recorder of the process and the translation of its text. Any module may count with `metrics::counter!` and
+//! find its numbers on the same `/metrics`; names and help of those that telemetry itself feeds are here. Counters' names end
+//! in `_total`. There must be few of them: the exporter is slow to render.
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Buckets of any histogram that is recorded through the façade, seconds; without them it would become a summary.
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+pub(in crate::telemetry) const TRACES_DROPPED: &str = "serinus_traces_dropped_total";
+pub(in crate::telemetry) const TRACES_EXPORTED: &str = "serinus_traces_exported_total";
+pub(in crate::telemetry) const TRACES_QUEUED: &str = "serinus_traces_queued";
+pub(in crate::telemetry) const LOG_LINES_DROPPED: &str = "serinus_log_lines_dropped_total";
+pub(super) const RUNS_UNCOUNTED: &str = "serinus_runs_uncounted_total";
+const RELOAD_SUCCESSFUL: &str = "serinus_config_last_reload_successful";
+const RELOAD_TIME: &str = "serinus_config_last_reload_success_timestamp_seconds";
+const STALLS: &str = "serinus_runtime_stalls_total";
+const LAST_STALL: &str = "serinus_runtime_last_stall_seconds";
+
+/// The process's recorder, installed at the first call. If the process already has another recorder, that one keeps getting
+/// the numbers, and `/metrics` shows the canary series alone.
+pub(in crate::telemetry) fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("the bucket edges are a constant that is not empty");
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("the process has a metrics recorder already: the prober's own metrics go there and not to /metrics");
+        }
+        describe();
+        handle
+    })
+}
+
+/// Says how the last load of the configuration went. The first load of a running service is a successful one.
+pub fn config_reloaded(successful: bool) {
+    gauge!(RELOAD_SUCCESSFUL).set(if successful { 1.0 } else { 0.0 });
+    if successful {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        gauge!(RELOAD_TIME).set(now.as_secs_f64());
+    }
+}
+
+/// Counts a moment at which this process stood still.
+pub fn runtime_stalled(lasting: Duration) {
+    counter!(STALLS).increment(1);
+    gauge!(LAST_STALL).set(lasting.as_secs_f64());
+}
+
+fn describe() {
+    describe_counter!(TRACES_DROPPED, "Runs whose trace was not delivered.");
+    describe_counter!(TRACES_EXPORTED, "Runs whose trace was delivered.");
+    describe_gauge!(TRACES_QUEUED, "Runs whose trace waits for export.");
+    describe_counter!(LOG_LINES_DROPPED, "Log lines that standard error did not take in time.");
+    describe_counter!(RUNS_UNCOUNTED, "Finished runs that are in no other series: by hand, or of a canary that is gone.");
+    describe_gauge!(RELOAD_SUCCESSFUL, "Whether the configuration in force is the one that was last read.");
+    describe_gauge!(RELOAD_TIME, "When the configuration was last taken over.");
+    describe_counter!(STALLS, "Moments at which this process stood still.");
+    describe_gauge!(LAST_STALL, "How long the last of them lasted; absent before the first.");
+    describe_gauge!("serinus_build_info", "1, with the version as a label.");
+    gauge!("serinus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    counter!(STALLS).absolute(0);
+    counter!(LOG_LINES_DROPPED).absolute(0);
+    for why in super::Uncounted::ALL {
+        counter!(RUNS_UNCOUNTED, "why" => why.as_str()).absolute(0);
+    }
+    config_reloaded(true);
+}
+
+/// Appends families in Prometheus text as OpenMetrics: a counter's family loses its `_total`, empty lines go.
+pub(super) fn to_open_metrics(text: &str, out: &mut String) {
+    let mut help: Option<&str> = None;
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with("# HELP ") {
+            // Only the type line that follows says whether this is a counter.
+            help = Some(line);
+        } else if let Some(typed) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = typed.split_once(' ').unwrap_or((typed, "unknown"));
+            let family = if kind == "counter" { name.strip_suffix("_total").unwrap_or(name) } else { name };
+            let described = help.take().and_then(|help| help.strip_prefix("# HELP ")?.strip_prefix(name));
+            if let Some(description) = described {
+                out.extend(["# HELP ", family, description, "\n"]);
+            }
+            out.extend(["# TYPE ", family, " ", kind, "\n"]);
+        } else {
+            out.extend([line, "\n"]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_loses_its_total_in_open_metrics_and_nothing_else_changes() {
+        let prometheus = "# HELP a_total What a is.\n# TYPE a_total counter\na_total{x=\"# TYPE\"} 1\n\n# TYPE b gauge\nb 2\n\n";
+        let mut open_metrics = String::new();
+        to_open_metrics(prometheus, &mut open_metrics);
+        assert_eq!(open_metrics, "# HELP a What a is.\n# TYPE a counter\na_total{x=\"# TYPE\"} 1\n# TYPE b gauge\nb 2\n");
+    }
+}

@@ -1,0 +1,207 @@
+//! The numbers of one canary, and those its cells share.
+//!
+//! Owns what a finished run changes. Recording is atomics and one lock that only this canary's runs and a scrape ever take.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
+use crate::plan::Cell;
+
+use super::exposition::Exemplar;
+use super::histogram::Histogram;
+use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
+use super::streak::{Standing, Streak};
+
+/// The phases of an HTTP attempt, by the names reports use.
+pub(super) const PHASES: [&str; 5] = ["dns", "connect", "tls", "first_byte", "transfer"];
+
+/// How long the slowest run stays the one that is linked to, if no slower one comes.
+const SLOWEST_FOR: Duration = Duration::from_mins(10);
+
+/// A histogram for each of some steps.
+pub(super) type ByStep = Box<[(Arc<str>, Arc<Histogram>)]>;
+
+/// A canary's series. Cheap to make anew on reload: what must live on is shared.
+#[derive(Debug)]
+pub(super) struct CanarySeries {
+    pub(super) cell: Arc<Cell>,
+    pub(super) region: Arc<RegionSeries>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) duration: Arc<Histogram>,
+    pub(super) convergence: ByStep,
+    /// How long a failure streak lives without a counted run.
+    pub(super) memory: Duration,
+}
+
+/// The series all cells of a probe share in a region, so that cost per canary stays small.
+#[derive(Debug)]
+pub(super) struct RegionSeries {
+    pub(super) probe: Arc<str>,
+    pub(super) region: Arc<str>,
+    pub(super) steps: ByStep,
+    pub(super) phases: [Arc<Histogram>; PHASES.len()],
+    /// Things that cleanups left behind.
+    pub(super) leaked: Arc<AtomicU64>,
+}
+
+/// What a canary keeps through every reload.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    verdicts: [AtomicU64; Verdict::ALL.len()],
+    reasons: [AtomicU64; Reason::ALL.len()],
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    streak: Streak,
+    last_failed: Option<Noted>,
+    slowest: Option<Noted>,
+}
+
+/// A run that an exemplar may link to.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    labels: ExemplarLabels,
+    duration: Duration,
+    ended: SystemTime,
+}
+
+impl CanarySeries {
+    /// Counts a run of this canary.
+    pub(super) fn record(&self, report: &RunReport) {
+        self.counts.record(report, self.memory);
+        match report.verdict {
+            Verdict::Passed | Verdict::Failed => self.duration.observe(report.duration),
+            Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {}
+        }
+        for step in &report.steps {
+            self.region.record(step);
+            if let (Some(convergence), Some(histogram)) = (step.convergence, of_step(&self.convergence, &step.name)) {
+                histogram.observe(convergence);
+            }
+        }
+    }
+
+    /// Probe, region and cell.
+    pub(super) fn labels(&self) -> CanaryLabels<'_> {
+        CanaryLabels { probe: &self.region.probe, region: &self.region.region, cell: &self.cell }
+    }
+
+    /// How the canary stands at `now`.
+    pub(super) fn standing(&self, now: SystemTime) -> Standing {
+        self.counts.recent().streak.standing(now, self.memory)
+    }
+
+    /// The last failed run and the slowest one, in the buckets they fell into; the failed one where that is the same.
+    pub(super) fn exemplars(&self) -> Vec<Exemplar<ExemplarLabels>> {
+        let recent = self.counts.recent();
+        let noted = [recent.last_failed, recent.slowest];
+        drop(recent);
+        noted.into_iter().flatten().map(|noted| noted.exemplar(&self.duration)).collect()
+    }
+}
+
+impl RegionSeries {
+    /// Probe and region.
+    pub(super) fn labels(&self) -> RegionLabels<'_> {
+        RegionLabels { probe: &self.probe, region: &self.region }
+    }
+
+    /// Counts what a cleanup left behind.
+    pub(super) fn record_cleanup(&self, result: &CleanupResult) {
+        match result {
+            CleanupResult::Clean => {}
+            CleanupResult::Leaked(causes) => {
+                let left = u64::try_from(causes.len()).unwrap_or(u64::MAX).max(1);
+                self.leaked.fetch_add(left, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn record(&self, step: &StepReport) {
+        match step.result {
+            StepResult::NotNeeded => return,
+            StepResult::Passed | StepResult::Failed(_) | StepResult::Blocked(_) => {}
+        }
+        if let Some(histogram) = of_step(&self.steps, &step.name) {
+            histogram.observe(step.duration);
+        }
+        for (phase, duration) in
+            step.attempts.iter().filter_map(|attempt| attempt.http.as_ref()).flat_map(|http| http.phases.each())
+        {
+            if let Some(at) = PHASES.iter().position(|name| *name == phase) {
+                self.phases[at].observe(duration);
+            }
+        }
+    }
+}
+
+impl Counts {
+    /// Runs that ended so.
+    pub(super) fn ended(&self, verdict: Verdict) -> u64 {
+        self.verdicts[verdict as usize].load(Ordering::Relaxed)
+    }
+
+    /// Runs that did not pass because of this.
+    pub(super) fn because_of(&self, reason: Reason) -> u64 {
+        self.reasons[reason as usize].load(Ordering::Relaxed)
+    }
+
+    fn record(&self, report: &RunReport, memory: Duration) {
+        self.verdicts[report.verdict as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(cause) = &report.cause {
+            self.reasons[cause.reason as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        let mut recent = self.recent();
+        recent.streak = recent.streak.after(report.tick, report.verdict, memory);
+        match report.verdict {
+            Verdict::Passed => recent.note(report),
+            Verdict::Failed => {
+                recent.last_failed = Some(Noted::of(report));
+                recent.note(report);
+            }
+            Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {}
+        }
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recent {
+    fn note(&mut self, report: &RunReport) {
+        let run = Noted::of(report);
+        let stands = self.slowest.is_some_and(|slowest| {
+            slowest.duration > run.duration && run.ended.duration_since(slowest.ended).is_ok_and(|age| age < SLOWEST_FOR)
+        });
+        if !stands {
+            self.slowest = Some(run);
+        }
+    }
+}
+
+impl Noted {
+    fn of(report: &RunReport) -> Self {
+        let labels = ExemplarLabels { trace_id: report.trace_id, run_id: report.run_id };
+        Self { labels, duration: report.duration, ended: report.started + report.duration }
+    }
+
+    fn exemplar(self, histogram: &Histogram) -> Exemplar<ExemplarLabels> {
+        Exemplar {
+            bucket: histogram.edges().bucket(self.duration),
+            labels: self.labels,
+            value: self.duration.as_secs_f64(),
+            at: self.ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        }
+    }
+}
+
+fn of_step<'a>(histograms: &'a ByStep, name: &Arc<str>) -> Option<&'a Histogram> {
+    // Reports share the plan's names, so the pointers nearly always decide it.
+    let found = histograms.iter().find(|(step, _)| Arc::ptr_eq(step, name) || step == name);
+    found.map(|(_, histogram)| &**histogram)
+}

@@ -1,0 +1,113 @@
+//! Which histograms a probe has, and with which edges.
+//!
+//! Owns the choice of edges: round numbers up to the largest bound a user wrote, and exactly each of those bounds, so that
+//! "how many were within the deadline" is a bucket and not an interpolation. Pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Action, Cadence, LatencyOf, Probe, Slo, Step};
+
+use super::histogram::Edges;
+
+/// Edges where nothing better is known, milliseconds.
+const ROUND: [u64; 15] =
+    [5, 25, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000];
+
+/// Edges of the parts of an HTTP exchange, milliseconds.
+const PHASE: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+
+/// Edges of how late ticks start, microseconds.
+const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
+
+/// A streak lives at least this long without a counted run.
+const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
+
+/// Longest pauses of a cron schedule are looked for among this many of its next moments: a week of a daily one.
+const CRON_MOMENTS: usize = 8;
+
+/// What is measured of each canary of a probe.
+#[derive(Debug)]
+pub(super) struct ProbeShape {
+    /// Edges of the whole run.
+    pub(super) run: Arc<Edges>,
+    /// Every step with its edges, parallel entries among them.
+    pub(super) steps: Vec<(Arc<str>, Arc<Edges>)>,
+    /// Every `eventually` step with the edges of its convergence.
+    pub(super) convergence: Vec<(Arc<str>, Arc<Edges>)>,
+    /// Edges of its HTTP phases.
+    pub(super) phases: Arc<Edges>,
+    /// How long a failure streak lives without a counted run.
+    pub(super) memory: Duration,
+}
+
+impl ProbeShape {
+    /// The shape of `probe`; `phases` are shared by all probes.
+    pub(super) fn of(probe: &Probe, phases: &Arc<Edges>) -> Self {
+        let slo = probe.slo.as_ref();
+        let mut steps = Vec::new();
+        let mut convergence = Vec::new();
+        for step in flattened(&probe.steps) {
+            let bound = step.timeout.unwrap_or(probe.deadline).min(probe.deadline);
+            let bounds = [bound].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Duration));
+            steps.push((Arc::clone(&step.name), with_round_numbers(bounds)));
+            if let Some(eventually) = &step.eventually {
+                let bounds = [eventually.within].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Convergence));
+                convergence.push((Arc::clone(&step.name), with_round_numbers(bounds)));
+            }
+        }
+        let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
+        let memory = (longest_interval(&probe.cadence) * 3).max(SHORTEST_MEMORY);
+        Self { run, steps, convergence, phases: Arc::clone(phases), memory }
+    }
+}
+
+/// Edges of HTTP phases.
+pub(super) fn phase_edges() -> Arc<Edges> {
+    Edges::new(PHASE.map(Duration::from_millis))
+}
+
+/// Edges of tick lateness.
+pub(super) fn lateness_edges() -> Arc<Edges> {
+    Edges::new(LATENESS.map(Duration::from_micros))
+}
+
+fn flattened(steps: &[Step]) -> Vec<&Step> {
+    let mut all = Vec::new();
+    for step in steps {
+        all.push(step);
+        match &step.action {
+            Action::Http(_) => {}
+            Action::Parallel(entries) => all.extend(flattened(entries)),
+        }
+    }
+    all
+}
+
+/// The bounds an objective sets on this duration.
+fn promised(slo: Option<&Slo>, step: Option<&str>, of: LatencyOf) -> impl Iterator<Item = Duration> {
+    slo.and_then(|slo| slo.latency.as_ref())
+        .filter(|latency| latency.step.as_deref() == step && latency.of == of)
+        .into_iter()
+        .flat_map(|latency| [latency.mean, latency.p95, latency.p99])
+        .flatten()
+}
+
+fn with_round_numbers(bounds: impl Iterator<Item = Duration>) -> Arc<Edges> {
+    let bounds: Vec<Duration> = bounds.collect();
+    let largest = bounds.iter().max().copied().unwrap_or_default();
+    let round = ROUND.map(Duration::from_millis).into_iter().filter(|edge| *edge < largest);
+    Edges::new(round.chain(bounds.iter().copied()))
+}
+
+/// The interval; of a cron schedule the longest pause among its next moments, so that a weekend is no forgetting.
+fn longest_interval(cadence: &Cadence) -> Duration {
+    match cadence {
+        Cadence::Every(interval) => *interval,
+        Cadence::Cron { cron, timezone } => {
+            let moments: Vec<_> = cron.iter_after(chrono::Utc::now().with_timezone(timezone)).take(CRON_MOMENTS).collect();
+            let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
+            pauses.max().unwrap_or_default()
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Consecutive failures of a canary, in the order of its ticks.
+//!
+//! Owns the rules of the verdict table that speak of streaks: what resets, what adds, what does neither, when a streak is
+//! forgotten, and that a result which comes late takes its tick's place. Pure: it takes `now` where it needs it.
+
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::{Tick, Verdict};
+
+/// Results kept apart for late ones to be put between; as many runs of one canary may overlap.
+const RECENT: usize = 4;
+
+/// What is known of a canary's last counted runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Streak {
+    /// The newest counted results, ascending by tick, filled from the front.
+    recent: [Option<Counted>; RECENT],
+    /// The streak before them, and the tick it ended at.
+    settled: Option<(Tick, u32)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counted {
+    tick: Tick,
+    verdict: Verdict,
+}
+
+/// How a canary stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// No counted run, or none recent enough to say.
+    Unknown,
+    /// So many failures in a row; 0 means that the last counted run passed.
+    Known(u32),
+}
+
+impl Streak {
+    /// The streak after a run, whichever order runs end in. `memory` is how long a streak lives without a counted run.
+    pub(super) fn after(mut self, tick: Tick, verdict: Verdict, memory: Duration) -> Self {
+        match verdict {
+            Verdict::Passed | Verdict::Failed => {}
+            Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => return self,
+        }
+        if self.settled.is_some_and(|(settled, _)| tick <= settled) || self.counted().any(|known| known.tick == tick) {
+            return self;
+        }
+        let new = Counted { tick, verdict };
+        let Some(place) = self.recent.iter().position(Option::is_none) else {
+            return self.settle(new, memory);
+        };
+        self.recent[place] = Some(new);
+        self.recent[..=place].sort_unstable_by_key(|counted| counted.map(|counted| counted.tick));
+        self
+    }
+
+    /// Makes room by folding the oldest result, which may be the new one, into the settled streak.
+    fn settle(mut self, new: Counted, memory: Duration) -> Self {
+        let mut all: Vec<Counted> = self.counted().chain([new]).collect();
+        all.sort_unstable_by_key(|counted| counted.tick);
+        self.settled = Some(step(self.settled, all[0], memory));
+        for (slot, counted) in self.recent.iter_mut().zip(all.into_iter().skip(1)) {
+            *slot = Some(counted);
+        }
+        self
+    }
+
+    /// How the canary stands at `now`.
+    pub(super) fn standing(&self, now: SystemTime, memory: Duration) -> Standing {
+        let last = self.counted().fold(self.settled, |before, counted| Some(step(before, counted, memory)));
+        match last {
+            Some((tick, failures)) if !forgotten(tick.due, now, memory) => Standing::Known(failures),
+            Some(_) | None => Standing::Unknown,
+        }
+    }
+
+    fn counted(&self) -> impl Iterator<Item = Counted> {
+        self.recent.into_iter().flatten()
+    }
+}
+
+fn step(before: Option<(Tick, u32)>, counted: Counted, memory: Duration) -> (Tick, u32) {
+    let failures = before.filter(|(tick, _)| !forgotten(tick.due, counted.tick.due, memory)).map_or(0, |(_, failures)| failures);
+    (counted.tick, counted.verdict.streak(failures))
+}
+
+fn forgotten(last: SystemTime, now: SystemTime, memory: Duration) -> bool {
+    now.duration_since(last).is_ok_and(|since| since > memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Blocked, Errored, Failed, Missed, Passed, Skipped};
+
+    const MEMORY: Duration = Duration::from_hours(1);
+
+    fn tick(minute: u64) -> Tick {
+        Tick { due: SystemTime::UNIX_EPOCH + Duration::from_mins(minute), slot: 0 }
+    }
+
+    fn after(results: &[(u64, Verdict)]) -> Streak {
+        results.iter().fold(Streak::default(), |streak, &(minute, verdict)| streak.after(tick(minute), verdict, MEMORY))
+    }
+
+    fn standing(results: &[(u64, Verdict)], now: u64) -> Standing {
+        after(results).standing(tick(now).due, MEMORY)
+    }
+
+    #[test]
+    fn the_verdict_table_decides_what_a_streak_is() {
+        for (results, expected) in [
+            (&[(1, Failed), (2, Failed), (3, Failed)][..], Standing::Known(3)),
+            (&[(1, Failed), (2, Passed)], Standing::Known(0)),
+            (&[(1, Failed), (2, Errored), (3, Missed), (4, Blocked), (5, Skipped), (6, Failed)], Standing::Known(2)),
+            (&[(1, Errored), (2, Missed)], Standing::Unknown),
+            (&[], Standing::Unknown),
+        ] {
+            assert_eq!(standing(results, 7), expected, "{results:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_result_of_an_older_tick_takes_its_place_and_never_overwrites_a_newer_one() {
+        assert_eq!(standing(&[(2, Passed), (1, Failed)], 3), Standing::Known(0));
+        assert_eq!(standing(&[(2, Failed), (1, Failed)], 3), Standing::Known(2));
+        assert_eq!(standing(&[(1, Failed), (3, Failed), (2, Passed)], 4), Standing::Known(1));
+    }
+
+    #[test]
+    fn any_order_of_four_overlapping_runs_gives_the_streak_of_their_ticks() {
+        let ticks = [(10, Failed), (11, Passed), (12, Failed), (13, Failed)];
+        let settled = [(1, Failed), (2, Failed), (3, Failed), (4, Failed), (5, Failed)];
+        let expected = standing(&[&settled[..], &ticks].concat(), 14);
+        assert_eq!(expected, Standing::Known(2));
+        for rotation in 0..4 {
+            let mut late = ticks;
+            late.rotate_left(rotation);
+            assert_eq!(standing(&[&settled[..], &late].concat(), 14), expected, "{late:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_streak_is_counted_past_what_is_kept_apart() {
+        let failures: Vec<(u64, Verdict)> = (0..50).map(|minute| (minute, Failed)).collect();
+        assert_eq!(standing(&failures, 50), Standing::Known(50));
+    }
+
+    #[test]
+    fn slots_of_one_moment_are_ordered_and_the_same_tick_counts_once() {
+        let first = tick(1);
+        let second = Tick { slot: 1, ..first };
+        let streak = Streak::default().after(second, Passed, MEMORY).after(first, Failed, MEMORY).after(first, Failed, MEMORY);
+        assert_eq!(streak.standing(first.due, MEMORY), Standing::Known(0));
+        let streak = Streak::default().after(first, Failed, MEMORY).after(first, Failed, MEMORY);
+        assert_eq!(streak.standing(first.due, MEMORY), Standing::Known(1));
+    }
+
+    #[test]
+    fn a_streak_is_forgotten_after_its_memory_without_a_counted_run() {
+        assert_eq!(standing(&[(0, Failed), (60, Failed)], 60), Standing::Known(2));
+        assert_eq!(standing(&[(0, Failed), (61, Failed)], 61), Standing::Known(1));
+        assert_eq!(standing(&[(0, Failed), (30, Errored)], 61), Standing::Unknown);
+    }
+}

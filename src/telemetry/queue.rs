@@ -1,0 +1,118 @@
+//! A bounded queue between the runtime that probes and a thread that may be slow.
+//!
+//! Owns the bound: what does not fit is handed back at once, so that no sender ever waits for the receiver. It must not know
+//! what travels through it.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Many senders that never wait, one receiver that does.
+#[derive(Debug)]
+pub(super) struct BoundedQueue<T> {
+    inner: Mutex<Inner<T>>,
+    filled: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Inner<T> {
+    waiting: VecDeque<T>,
+    closed: bool,
+}
+
+impl<T> BoundedQueue<T> {
+    /// A queue for at most `capacity` things (at least one).
+    pub(super) fn new(capacity: usize) -> Self {
+        let inner = Inner { waiting: VecDeque::new(), closed: false };
+        Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity: capacity.max(1) }
+    }
+
+    /// Puts a thing in, or hands it back if the queue is full or closed. The lock is only ever held for a push or a swap.
+    pub(super) fn push(&self, thing: T) -> Result<(), T> {
+        let mut inner = self.lock();
+        if inner.closed || inner.waiting.len() >= self.capacity {
+            return Err(thing);
+        }
+        inner.waiting.push_back(thing);
+        drop(inner);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Waits for a first thing, then up to `linger` for more, and takes at most `most`. Empty only when the queue is closed
+    /// and drained.
+    pub(super) fn take(&self, most: usize, linger: Duration) -> Vec<T> {
+        let mut inner = self
+            .filled
+            .wait_while(self.lock(), |inner| inner.waiting.is_empty() && !inner.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        let until = Instant::now() + linger;
+        while inner.waiting.len() < most && !inner.closed {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let taken = most.min(inner.waiting.len());
+        inner.waiting.drain(..taken).collect()
+    }
+
+    /// Things that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Nothing more goes in; what waits can still be taken.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Throws away what waits and says how much it was.
+    pub(super) fn clear(&self) -> usize {
+        std::mem::take(&mut self.lock().waiting).len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_handed_back_at_once() {
+        let queue = BoundedQueue::new(2);
+        assert_eq!((queue.push(1), queue.push(2), queue.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(queue.take(10, Duration::ZERO), [1, 2]);
+        assert_eq!(queue.push(4), Ok(()));
+    }
+
+    #[test]
+    fn a_closed_queue_is_drained_and_then_empty_for_good() {
+        let queue = BoundedQueue::new(8);
+        for thing in 0..3 {
+            queue.push(thing).expect("it fits");
+        }
+        queue.close();
+        assert_eq!(queue.push(9), Err(9));
+        assert_eq!(queue.take(2, Duration::from_mins(1)), [0, 1], "a closed queue does not linger");
+        assert_eq!(queue.take(2, Duration::from_mins(1)), [2]);
+        assert!(queue.take(2, Duration::from_mins(1)).is_empty());
+    }
+
+    #[test]
+    fn a_waiting_receiver_is_woken_by_the_first_thing() {
+        let queue = std::sync::Arc::new(BoundedQueue::new(1));
+        let receiver = std::thread::spawn({
+            let queue = std::sync::Arc::clone(&queue);
+            move || queue.take(1, Duration::ZERO)
+        });
+        queue.push("here").expect("it fits");
+        assert_eq!(receiver.join().expect("the receiver ends"), ["here"]);
+    }
+}

@@ -1,0 +1,216 @@
+//! The queue to the exporting thread: what runs see of tracing.
+//!
+//! Owns the bound, the counts and the end. What is in the queue is the exporting thread's business.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+use crate::outcome::{CleanupReport, RunReport};
+
+use super::{exporter, sampling};
+use crate::telemetry::metrics::process;
+use crate::telemetry::queue::BoundedQueue;
+
+/// Where and how traces are sent.
+#[derive(Clone)]
+pub struct TracerConfig {
+    /// Full URL, such as `http://127.0.0.1:4318/v1/traces`. For `https` the process's rustls provider is used.
+    pub endpoint: String,
+    /// Request headers, rendered; their values may be secrets and are shown nowhere.
+    pub headers: Vec<(String, String)>,
+    /// Bound on one request, and on the retries of it.
+    pub timeout: Duration,
+    /// Reports that may wait before newer ones are dropped and counted.
+    pub queue: usize,
+    /// Share of passed runs that are exported, 0 ≤ share ≤ 1.
+    pub sample_passed: f64,
+    /// `service.name` of the resource.
+    pub service_name: String,
+    /// Further attributes of the resource.
+    pub resource: Vec<(String, String)>,
+}
+
+impl fmt::Debug for TracerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracerConfig").field("endpoint", &self.endpoint).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// What became of the reports that still waited when the tracer was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Delivered before the deadline.
+    pub exported: u64,
+    /// Not delivered.
+    pub lost: u64,
+}
+
+/// Sends finished runs to an OTLP receiver. Offering never waits.
+#[derive(Debug)]
+pub struct Tracer {
+    shared: Arc<Shared>,
+    /// Disconnected once the thread has ended.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// What the two threads have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) queue: BoundedQueue<Report>,
+    sample_passed: f64,
+    /// Reports in the request that is on its way.
+    pub(super) on_its_way: AtomicU64,
+    pub(super) exported: Tally,
+    dropped_full: Tally,
+    pub(super) dropped_failed: Tally,
+    dropped_shutdown: Tally,
+    queued: Gauge,
+}
+
+/// What waits to be told.
+#[derive(Debug)]
+pub(super) enum Report {
+    Run(Arc<RunReport>),
+    Cleanup(Arc<CleanupReport>),
+}
+
+/// A count that is both read here and shown as a metric.
+pub(super) struct Tally {
+    count: AtomicU64,
+    shown: Counter,
+}
+
+impl Tracer {
+    /// Starts the exporting thread. The receiver need not be there yet.
+    ///
+    /// # Errors
+    /// If the endpoint is no URL, a header is none, or the thread cannot be started.
+    pub fn start(config: TracerConfig) -> io::Result<Self> {
+        let _ = process::recorder();
+        for (name, value) in &config.headers {
+            let valid = http::HeaderName::try_from(name).is_ok() && http::HeaderValue::try_from(value).is_ok();
+            if !valid {
+                return Err(exporter::invalid(format!(
+                    "the traces header `{name}` has a name or value that HTTP does not allow"
+                )));
+            }
+        }
+        // The client wants one even for plain HTTP. An error means that there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let shared = Arc::new(Shared::new(&config));
+        let (alive, ended) = mpsc::channel();
+        let (ready, started) = mpsc::channel();
+        thread::Builder::new().name("traces".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || exporter::export_until_closed(&config, &shared, &ready, alive)
+        })?;
+        started.recv().map_err(|_| io::Error::other("the traces thread ended before it was ready"))??;
+        Ok(Self { shared, ended: Mutex::new(ended) })
+    }
+
+    /// Hands over a finished run, if its trace is wanted. Dropped and counted if the queue is full.
+    pub fn offer_run(&self, report: &Arc<RunReport>) {
+        if sampling::exports_run(report, self.shared.sample_passed) {
+            self.shared.offer(Report::Run(Arc::clone(report)));
+        }
+    }
+
+    /// Hands over a finished cleanup, under the same rule.
+    pub fn offer_cleanup(&self, report: &Arc<CleanupReport>) {
+        if sampling::exports_cleanup(report, self.shared.sample_passed) {
+            self.shared.offer(Report::Cleanup(Arc::clone(report)));
+        }
+    }
+
+    /// Reports delivered so far.
+    pub fn exported(&self) -> u64 {
+        self.shared.exported.get()
+    }
+
+    /// Reports dropped so far, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped()
+    }
+
+    /// Brings the gauge of waiting reports up to date.
+    pub fn upkeep(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
+        self.shared.queued.set(self.shared.queue.len() as f64);
+    }
+
+    /// Takes nothing more, and waits up to `deadline` for what waits to be delivered. Blocks. Past the deadline the thread is
+    /// left to the end of its request, which has a bound of its own.
+    pub fn stop(&self, deadline: Duration) -> Flushed {
+        let before = (self.shared.exported.get(), self.shared.dropped());
+        self.shared.queue.close();
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(deadline);
+        match ended {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
+            Err(RecvTimeoutError::Timeout) => {
+                let waiting = u64::try_from(self.shared.queue.clear()).unwrap_or(u64::MAX);
+                self.shared.dropped_shutdown.add(waiting + self.shared.on_its_way.swap(0, Ordering::Relaxed));
+            }
+        }
+        Flushed { exported: self.shared.exported.get() - before.0, lost: self.shared.dropped() - before.1 }
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}
+
+impl Shared {
+    fn new(config: &TracerConfig) -> Self {
+        let dropped = |why: &'static str| Tally::new(counter!(process::TRACES_DROPPED, "why" => why));
+        Self {
+            queue: BoundedQueue::new(config.queue),
+            sample_passed: config.sample_passed,
+            on_its_way: AtomicU64::new(0),
+            exported: Tally::new(counter!(process::TRACES_EXPORTED)),
+            dropped_full: dropped("queue_full"),
+            dropped_failed: dropped("export_failed"),
+            dropped_shutdown: dropped("shutdown"),
+            queued: gauge!(process::TRACES_QUEUED),
+        }
+    }
+
+    fn offer(&self, report: Report) {
+        if self.queue.push(report).is_err() {
+            self.dropped_full.add(1);
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped_full.get() + self.dropped_failed.get() + self.dropped_shutdown.get()
+    }
+}
+
+impl Tally {
+    fn new(shown: Counter) -> Self {
+        shown.absolute(0);
+        Self { count: AtomicU64::new(0), shown }
+    }
+
+    /// Counts so many more.
+    pub(super) fn add(&self, more: u64) {
+        self.count.fetch_add(more, Ordering::Relaxed);
+        self.shown.increment(more);
+    }
+
+    fn get(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.count.fmt(f)
+    }
+}
