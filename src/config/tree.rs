@@ -201,10 +201,13 @@ fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
     if !message.contains("duplicate key") {
         return Diagnostic::at(Code::Syntax, spot, format!("this is not TOML: {message}"));
     }
-    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(
-        "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write \
-         one table: use one of them in a step",
-    )
+    let help = if spot.file.text().get(Range::from(spot.span)) == Some("regions") {
+        "`regions` is either a list of names or `[regions.NAME]` tables: with tables, leave the list out"
+    } else {
+        "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write one \
+         table: use one of them in a step"
+    };
+    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(help)
 }
 
 #[cfg(test)]
