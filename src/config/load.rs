@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::plan::{Canary, CanaryId, Plan, Service};
+use crate::plan::{Canary, Plan, Service};
 use crate::source::{SourceFile, Span};
 
 use super::environment::Overrides;
@@ -151,21 +151,11 @@ fn read_probe(path: &Path, world: &World) -> Read {
     }
 }
 
-fn assemble(settings: Settings, drafts: Vec<Draft>) -> Service {
+fn assemble(settings: Settings, mut drafts: Vec<Draft>) -> Service {
     let Settings { world, listen, traces, log_format } = settings;
-    let mut canaries = Vec::new();
-    for draft in &drafts {
-        for region in &draft.regions {
-            for cell in &draft.probe.cells {
-                canaries.push(Arc::new(Canary {
-                    id: CanaryId::new(&draft.probe.name, &region.name, cell),
-                    probe: Arc::clone(&draft.probe),
-                    region: Arc::clone(region),
-                    cell: Arc::clone(cell),
-                }));
-            }
-        }
-    }
+    // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
+    drafts.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
+    let mut canaries: Vec<Arc<Canary>> = drafts.iter_mut().flat_map(|draft| draft.canaries.drain(..)).collect();
     canaries.sort_by(|one, other| one.id.cmp(&other.id));
     let regions = world.regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     let probes = drafts.into_iter().map(|draft| draft.probe).collect();
