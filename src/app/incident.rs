@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId};
-
-use super::Incident;
+use crate::sandbox::Incident;
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
