@@ -28,6 +28,7 @@ pub const RESULT_NAMES: &[&str] = &[
     "z",
     "drop",
     "ratio",
+    "contract",
 ];
 
 /// Metric labels a matrix key may not be called.

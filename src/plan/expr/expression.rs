@@ -7,7 +7,8 @@ use minijinja::Value;
 
 use crate::source::Location;
 
-use super::environment::ENVIRONMENT;
+use super::eval::Evaluation;
+use super::program::Program;
 
 /// Why a text is not an expression or template, and where in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,27 +31,22 @@ pub struct EvalError {
 /// An expression, its source text and where that was written.
 #[derive(Debug, Clone)]
 pub struct Expression {
-    source: Arc<str>,
+    pub(super) program: Arc<Program>,
     location: Location,
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
 }
 
 impl Expression {
     /// Compiles `source`, which was written at `location`.
     ///
     /// # Errors
-    /// If it is not an expression.
+    /// If it is not an expression, or names a filter, test or function that does not exist.
     pub fn parse(source: &str, location: Location) -> Result<Self, ParseError> {
-        let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| ParseError {
-            message: error.detail().unwrap_or("not an expression").to_owned(),
-            span: error.range().unwrap_or(0..source.len()),
-        })?;
-        Ok(Self { source: source.into(), location, compiled: Arc::new(compiled) })
+        Program::compile(source).map(|program| Self { program, location })
     }
 
     /// The text as it was written.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.program.source
     }
 
     /// Where it was written.
@@ -60,9 +56,12 @@ impl Expression {
 
     /// Root names it refers to (`json`, `cell`, a capture …), sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.compiled.undeclared_variables(false).into_iter().collect();
-        names.sort_unstable();
-        names
+        self.program.names()
+    }
+
+    /// Dotted paths it refers to (`secret.token`, `cell.platform`), as deep as they are made of names, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        self.program.paths.clone()
     }
 
     /// The value in `scope`.
@@ -70,10 +69,6 @@ impl Expression {
     /// # Errors
     /// If it refers to something undefined, mixes types or costs too much. Undefined is an error, never a value.
     pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
-        let value = self.compiled.eval(scope).map_err(|error| EvalError { message: error.to_string() })?;
-        if value.is_undefined() {
-            return Err(EvalError { message: format!("`{}` is undefined", self.source) });
-        }
-        Ok(value)
+        Evaluation::new(&self.program, scope).value(&self.program.root).map_err(|message| EvalError { message })
     }
 }

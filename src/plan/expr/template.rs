@@ -6,7 +6,9 @@ use minijinja::Value;
 
 use crate::source::Location;
 
+use super::budget::may_build_text;
 use super::expression::EvalError;
+use super::value::{describe, text_of};
 use super::{Expression, ParseError};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
@@ -20,6 +22,9 @@ pub enum Place {
     Text,
 }
 
+/// Names whose values are the operator's own and never come from a target.
+const TRUSTED: [&str; 4] = ["run", "cell", "region", "secret"];
+
 /// Literal text and expressions in turn.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -31,33 +36,52 @@ pub struct Template {
 #[derive(Debug, Clone)]
 enum Piece {
     Literal(Arc<str>),
-    Expression(Expression),
+    Expression {
+        expression: Expression,
+        /// Whether everything it reads is the operator's own.
+        trusted: bool,
+    },
 }
 
 impl Template {
     /// Compiles `source`, which was written at `location`. Only `{{ … }}` is syntax.
     ///
     /// # Errors
-    /// If an expression in it is none, or is not closed.
+    /// If an expression in it is none, or is not closed, or there is a `{%`.
     pub fn parse(source: &str, location: Location) -> Result<Self, ParseError> {
         let mut parts = Vec::new();
-        let mut rest = source;
-        while let Some(open) = rest.find("{{") {
-            if open > 0 {
-                parts.push(Piece::Literal(rest[..open].into()));
+        let mut at = 0;
+        while let Some(open) = source[at..].find("{{").map(|open| at + open) {
+            literal(source, at, open, &mut parts)?;
+            let close = closing(source, open)?;
+            let inner = &source[open + 2..close];
+            let text = inner.trim();
+            let start = open + 2 + (inner.len() - inner.trim_start().len());
+            if inner.starts_with(['-', '+']) || inner.ends_with(['-', '+']) {
+                let message = "there is no whitespace control; write `{{ … }}`, with a space before a sign".into();
+                return Err(ParseError { message, span: open..close + 2 });
             }
-            let start = source.len() - rest.len() + open;
-            let inner = &rest[open + 2..];
-            let Some(close) = inner.find("}}") else {
-                return Err(ParseError { message: "`{{` is not closed by `}}`".into(), span: start..source.len() });
-            };
-            parts.push(Piece::Expression(Expression::parse(&inner[..close], location.clone())?));
-            rest = &inner[close + 2..];
+            let expression = Expression::parse(text, location.clone()).map_err(|error| {
+                let span = if text.is_empty() { open..close + 2 } else { start + error.span.start..start + error.span.end };
+                ParseError { message: error.message, span }
+            })?;
+            parts.push(Piece::Expression { expression, trusted: false });
+            at = close + 2;
         }
-        if !rest.is_empty() {
-            parts.push(Piece::Literal(rest.into()));
+        literal(source, at, source.len(), &mut parts)?;
+        let mut template = Self { source: source.into(), location, parts };
+        template.with_trusted(|_| false);
+        Ok(template)
+    }
+
+    /// Says which further names hold values of the operator's own, such as `[vars]` of the service: expressions that read
+    /// nothing else may bring any characters into a URL. `run`, `cell`, `region` and `secret` always are.
+    pub fn with_trusted(&mut self, is_trusted: impl Fn(&str) -> bool) {
+        for part in &mut self.parts {
+            if let Piece::Expression { expression, trusted } = part {
+                *trusted = expression.names().iter().all(|name| TRUSTED.contains(&&**name) || is_trusted(name));
+            }
         }
-        Ok(Self { source: source.into(), location, parts })
     }
 
     /// The text as it was written.
@@ -72,17 +96,23 @@ impl Template {
 
     /// Root names it refers to, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .parts
-            .iter()
-            .flat_map(|part| match part {
-                Piece::Literal(_) => Vec::new(),
-                Piece::Expression(expression) => expression.names(),
-            })
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        self.collect(Expression::names)
+    }
+
+    /// Dotted paths it refers to, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        self.collect(Expression::paths)
+    }
+
+    fn collect(&self, of: impl Fn(&Expression) -> Vec<String>) -> Vec<String> {
+        let expressions = self.parts.iter().filter_map(|part| match part {
+            Piece::Literal(_) => None,
+            Piece::Expression { expression, .. } => Some(expression),
+        });
+        let mut found: Vec<String> = expressions.flat_map(of).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Its value: of the expression's own type if it is one expression and nothing else, text otherwise.
@@ -91,7 +121,7 @@ impl Template {
     /// If an expression in it has no value, or one that cannot stand in text (none, a list, a map).
     pub fn value(&self, scope: &Value) -> Result<Value, EvalError> {
         match self.parts.as_slice() {
-            [Piece::Expression(expression)] => expression.eval(scope),
+            [Piece::Expression { expression, .. }] => expression.eval(scope),
             _ => self.render(scope, Place::Text).map(Value::from),
         }
     }
@@ -99,15 +129,235 @@ impl Template {
     /// Its text for `place`.
     ///
     /// # Errors
-    /// If an expression in it has no value, one that cannot stand in text, or one that would break out of `place`.
-    pub fn render(&self, scope: &Value, _place: Place) -> Result<String, EvalError> {
+    /// If an expression in it has no value, one that cannot stand in text, or one that would break out of `place`; or if the
+    /// text is larger than 1 MiB.
+    pub fn render(&self, scope: &Value, place: Place) -> Result<String, EvalError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Expression(expression) => text.push_str(&expression.eval(scope)?.to_string()),
+                Piece::Expression { expression, trusted } => {
+                    let value = expression.eval(scope)?;
+                    let add = |why: String| EvalError { message: format!("`{{{{ {} }}}}`: {why}", expression.source()) };
+                    let piece = text_of(&value).map_err(add)?;
+                    let fits = match place {
+                        Place::Url if !trusted => fits_url(&text, &piece),
+                        Place::Header => fits_header(&piece),
+                        Place::Url | Place::Text => Ok(()),
+                    };
+                    fits.map_err(|why| add(format!("{} {why}", describe(&value))))?;
+                    text.push_str(&piece);
+                }
             }
+            may_build_text(Some(text.len())).map_err(|message| EvalError { message })?;
         }
         Ok(text)
+    }
+}
+
+/// Adds the text between two offsets.
+fn literal(source: &str, from: usize, to: usize, parts: &mut Vec<Piece>) -> Result<(), ParseError> {
+    let text = &source[from..to];
+    if let Some(at) = text.find("{%") {
+        let message = "there are no `{% … %}` statements; a value that depends on something is `{{ a if condition else b }}`";
+        return Err(ParseError { message: message.into(), span: from + at..from + at + 2 });
+    }
+    if !text.is_empty() {
+        parts.push(Piece::Literal(text.into()));
+    }
+    Ok(())
+}
+
+/// Where the `}}` is that closes the `{{` at `open`: not inside a string, and not the end of a map.
+fn closing(source: &str, open: usize) -> Result<usize, ParseError> {
+    let mut quote = None;
+    let mut braces = 0_usize;
+    let mut chars = source[open + 2..].char_indices().peekable();
+    while let Some((at, char)) = chars.next() {
+        match (quote, char) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), close) if open == close => quote = None,
+            (None, '\'' | '"') => quote = Some(char),
+            (None, '{') => braces += 1,
+            (None, '}') if braces > 0 => braces -= 1,
+            (None, '}') if chars.peek().is_some_and(|(_, next)| *next == '}') => return Ok(open + 2 + at),
+            _ => {}
+        }
+    }
+    Err(ParseError { message: "`{{` is not closed by `}}`".into(), span: open..source.len() })
+}
+
+/// Whether captured text stays where it is put in a URL of which `before` is written already.
+fn fits_url(before: &str, piece: &str) -> Result<(), String> {
+    let is_whole_url = |text| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if before.is_empty() && is_whole_url(piece) && !piece.contains(|char: char| char.is_whitespace() || char.is_control()) {
+        return Ok(());
+    }
+    let in_query = before.contains('?');
+    let in_authority = before.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+    let breaks_out = |char: char| {
+        matches!(char, '/' | '?' | '#' | '\\')
+            || char.is_whitespace()
+            || char.is_control()
+            || char == '&' && in_query
+            || char == '@' && in_authority
+    };
+    if let Some(char) = piece.chars().find(|char| breaks_out(*char)) {
+        return Err(format!("would break out of its place in the URL by its {char:?}; add `| urlencode`"));
+    }
+    let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if piece.split('%').skip(1).any(|rest| !is_escape(rest)) {
+        return Err("has a `%` that is no escape; add `| urlencode`".into());
+    }
+    if !in_query && matches!(piece, "" | "." | "..") {
+        return Err("would make the URL name something else".into());
+    }
+    Ok(())
+}
+
+fn fits_header(piece: &str) -> Result<(), String> {
+    match piece.chars().find(|char| matches!(char, '\r' | '\n' | '\0')) {
+        Some(char) => Err(format!("would break out of its header by its {char:?}; add `| urlencode` or `| replace`")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{here, scope};
+    use super::*;
+
+    const SCOPE: &str = r#"{"id": "p1", "evil": "a/../b", "spaced": "a b", "lines": "a\r\nX: y", "n": 7, "f": 1.0, "ok": true, "none": null,
+        "list": [1], "map": {"a": 1}, "big": 12345678901234567890, "link": "https://api.example/x?y=1", "empty": "", "dots": "..",
+        "api": "http://127.0.0.1:80", "prefix": "v1/users", "run": {"id": "01 /?"}, "secret": {"token": "t/k"}, "amp": "a&b", "percent": "100%"}"#;
+
+    fn template(source: &str) -> Template {
+        Template::parse(source, here()).unwrap()
+    }
+
+    fn render(source: &str, place: Place) -> Result<String, String> {
+        template(source).render(&scope(SCOPE), place).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn values_inside_text_take_their_json_spelling() {
+        assert_eq!(
+            render("<{{ id }} {{ n }} {{ f }} {{ ok }} {{ big }}>", Place::Text).unwrap(),
+            "<p1 7 1.0 true 12345678901234567890>"
+        );
+    }
+
+    #[test]
+    fn null_lists_and_maps_have_no_place_inside_text() {
+        for name in ["none", "list", "map"] {
+            assert!(render(&format!("<{{{{ {name} }}}}>"), Place::Text).is_err() || name == "none");
+        }
+        assert!(
+            template("<{{ x }}>")
+                .render(&scope(r#"{"x": null}"#), Place::Text)
+                .unwrap_err()
+                .message
+                .contains("null has no place")
+        );
+        assert_eq!(render("<{{ list | tojson }}>", Place::Text).unwrap(), "<[1]>");
+    }
+
+    #[test]
+    fn one_expression_and_nothing_else_keeps_its_type() {
+        let value = |source| template(source).value(&scope(SCOPE)).unwrap();
+        assert_eq!(value("{{ list }}"), Value::from(vec![1]));
+        assert_eq!(value("{{n}}"), Value::from(7));
+        assert_eq!(value("{{ n }} ").as_str(), Some("7 "));
+        assert_eq!(value("plain").as_str(), Some("plain"));
+        assert_eq!(value("").as_str(), Some(""));
+    }
+
+    #[test]
+    fn undefined_is_an_error() {
+        for source in ["{{ missing }}", "x {{ map.b }}"] {
+            assert!(template(source).value(&scope(SCOPE)).unwrap_err().message.contains("is undefined"), "{source}");
+        }
+    }
+
+    #[test]
+    fn only_double_braces_are_syntax() {
+        assert_eq!(render("{# not a comment #} { } }} %}", Place::Text).unwrap(), "{# not a comment #} { } }} %}");
+        assert_eq!(render("{{ '}}' }}{{ \"a}}b\" ~ {'k': {'l': 1}}.k.l }}", Place::Text).unwrap(), "}}a}}b1");
+        let error = Template::parse("a {% if x %}", here()).unwrap_err();
+        assert_eq!(error.span, 2..4);
+        for source in ["{{ a", "{{ }}", "{{- a }}", "{{ a -}}", "{{ 'a }}"] {
+            let error = Template::parse(source, here()).unwrap_err();
+            assert!(error.span.end <= source.len() && !error.span.is_empty(), "{source}");
+        }
+    }
+
+    #[test]
+    fn an_error_points_into_the_templates_own_text() {
+        let source = "ü {{ id }} {{ id | uper }}";
+        let error = Template::parse(source, here()).unwrap_err();
+        assert_eq!(&source[error.span], "uper");
+    }
+
+    #[test]
+    fn captured_text_cannot_break_out_of_a_url() {
+        for name in ["evil", "spaced", "lines", "empty", "dots", "percent"] {
+            let why = render(&format!("http://h/v1/{{{{ {name} }}}}"), Place::Url).unwrap_err();
+            assert!(why.contains("URL") || why.contains("escape"), "{name}: {why}");
+        }
+        assert!(render("http://h/?q={{ amp }}", Place::Url).is_err());
+        assert_eq!(render("http://h/v1/{{ evil | urlencode }}", Place::Url).unwrap(), "http://h/v1/a%2F..%2Fb");
+        assert_eq!(render("http://h/v1/{{ id }}/{{ n }}?q={{ empty }}", Place::Url).unwrap(), "http://h/v1/p1/7?q=");
+        assert_eq!(render("http://h/{{ evil }}", Place::Text).unwrap(), "http://h/a/../b");
+    }
+
+    #[test]
+    fn a_captured_link_may_be_the_start_of_a_url() {
+        assert_eq!(render("{{ link }}", Place::Url).unwrap(), "https://api.example/x?y=1");
+        assert_eq!(render("{{ api }}/v1/{{ id }}", Place::Url).unwrap(), "http://127.0.0.1:80/v1/p1");
+        assert!(render("http://h/{{ link }}", Place::Url).is_err());
+    }
+
+    #[test]
+    fn the_operators_own_values_may_hold_anything_in_a_url() {
+        assert_eq!(render("http://h/{{ run.id }}/{{ secret.token }}", Place::Url).unwrap(), "http://h/01 /?/t/k");
+        assert!(render("http://h/{{ prefix }}", Place::Url).is_err());
+        let mut trusting = template("http://h/{{ prefix }}/{{ evil }}");
+        trusting.with_trusted(|name| name == "prefix");
+        assert!(trusting.render(&scope(SCOPE), Place::Url).unwrap_err().message.contains("evil"));
+        let mut trusting = template("http://h/{{ prefix }}/{{ id }}");
+        trusting.with_trusted(|name| name == "prefix");
+        assert_eq!(trusting.render(&scope(SCOPE), Place::Url).unwrap(), "http://h/v1/users/p1");
+    }
+
+    #[test]
+    fn nothing_breaks_a_header_into_two() {
+        assert!(render("x {{ lines }}", Place::Header).unwrap_err().contains("header"));
+        assert_eq!(render("x {{ evil }} {{ spaced }}", Place::Header).unwrap(), "x a/../b a b");
+    }
+
+    #[test]
+    fn names_and_paths_are_those_of_all_expressions() {
+        let template = template("{{ secret.token }} {{ cell.platform }} {{ secret.other | lower }}");
+        assert_eq!(template.names(), ["cell", "secret"]);
+        assert_eq!(template.paths(), ["cell.platform", "secret.other", "secret.token"]);
+    }
+
+    #[test]
+    fn a_rendered_text_is_bounded() {
+        let text = "x".repeat(600_000);
+        let scope = Value::from_pairs([("a", text)]);
+        assert!(template("{{ a }}{{ a }}").render(&scope, Place::Text).unwrap_err().message.contains("larger"));
+    }
+
+    #[test]
+    fn a_missing_secret_keeps_the_words_of_whoever_knows() {
+        let why = minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "secret `token` is missing");
+        let scope = Value::from_pairs([("secret", Value::from_pairs([("token", Value::from(why))]))]);
+        for source in
+            ["{{ secret.token }}", "Bearer {{ secret.token }}", "{{ secret.token | default('x') }}", "{{ [secret.token] }}"]
+        {
+            let error = template(source).value(&scope).unwrap_err();
+            assert!(error.message.contains("secret `token` is missing"), "{source}: {}", error.message);
+        }
     }
 }

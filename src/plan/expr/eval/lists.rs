@@ -1,0 +1,69 @@
+//! `map`, `select` and their kin, which apply an argument to each item of a list.
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::super::filters::{self, follow};
+use super::super::syntax::{Mapping, Node, Path, Selection, Test};
+use super::super::value::{describe, items_of};
+use super::{Evaluation, Outcome, is_list};
+
+impl<'p> Evaluation<'p> {
+    pub(super) fn map(&mut self, node: &'p Node, input: &'p Node, mapping: &'p Mapping) -> Outcome {
+        let items = self.items(node, input)?;
+        let mapped = items.into_iter().map(|item| self.map_item(node, &item, mapping));
+        mapped.collect::<Result<Vec<_>, _>>().map(Value::from)
+    }
+
+    fn items(&mut self, node: &Node, input: &'p Node) -> Outcome<Vec<Value>> {
+        let value = self.value(input)?;
+        if !is_list(&value) {
+            return Err(format!("`{}`: {} is no list", self.text(node), describe(&value)));
+        }
+        items_of(&value, &mut self.budget)
+    }
+
+    fn map_item(&mut self, node: &'p Node, item: &Value, mapping: &'p Mapping) -> Outcome {
+        let mapped = match mapping {
+            Mapping::Attribute(Path(path), default) => {
+                let found = follow(item, path);
+                match default {
+                    Some(default) if found.is_undefined() => self.value(default)?,
+                    _ => found,
+                }
+            }
+            Mapping::Filter(filter, arguments) => {
+                let arguments = self.arguments(arguments)?;
+                (filter.apply)(item, &filters::Arguments(&arguments), &mut self.budget)
+                    .map_err(|why| format!("`{}`: {why}", self.text(node)))?
+            }
+        };
+        match mapped.kind() {
+            ValueKind::Undefined => Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item))),
+            ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&mapped))),
+            _ => Ok(mapped),
+        }
+    }
+
+    pub(super) fn select(&mut self, node: &'p Node, input: &'p Node, selection: &'p Selection) -> Outcome {
+        let mut kept = Vec::new();
+        for item in self.items(node, input)? {
+            let looked_at = match &selection.attribute {
+                Some(Path(path)) => follow(&item, path),
+                None => item.clone(),
+            };
+            let asks_whether_defined = matches!(selection.test, Some(Test::Defined | Test::Undefined));
+            if looked_at.is_undefined() && !asks_whether_defined {
+                return Err(format!("`{}`: it is undefined for {}", self.text(node), describe(&item)));
+            }
+            let truth = match &selection.test {
+                Some(test) => self.test(test, &looked_at).map_err(|why| format!("`{}`: {why}", self.text(node)))?,
+                None => looked_at.is_true(),
+            };
+            if truth == selection.keep {
+                kept.push(item);
+            }
+        }
+        Ok(Value::from(kept))
+    }
+}

@@ -1,0 +1,166 @@
+//! A tree and a scope to a value.
+//!
+//! Undefined is an error everywhere but directly before `is defined`, `is undefined` and `default`; truth values are bools
+//! and nothing else; what it may cost is counted by the [`Budget`]. Parts that were looked at to decide a condition are kept
+//! as [`Seen`], so that a report can show both sides.
+
+mod lists;
+mod operators;
+mod truth;
+
+use std::ops::Range;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+use regex::Regex;
+
+use super::budget::Budget;
+use super::filters;
+use super::number::Number;
+use super::program::Program;
+use super::syntax::{Kind, Node};
+use super::value::{describe, items_of};
+
+type Outcome<T = Value> = Result<T, String>;
+
+/// A part that decided a condition.
+pub(super) struct Seen<'p> {
+    pub(super) span: &'p Range<usize>,
+    pub(super) value: Outcome,
+}
+
+/// One evaluation.
+pub(super) struct Evaluation<'p> {
+    program: &'p Program,
+    scope: &'p Value,
+    budget: Budget,
+    pub(super) seen: Vec<Seen<'p>>,
+}
+
+impl<'p> Evaluation<'p> {
+    pub(super) fn new(program: &'p Program, scope: &'p Value) -> Self {
+        Self { program, scope, budget: Budget::new(), seen: Vec::new() }
+    }
+
+    fn text(&self, node: &Node) -> &'p str {
+        self.program.text(&node.span)
+    }
+
+    /// The value of a part; never undefined.
+    pub(super) fn value(&mut self, node: &'p Node) -> Outcome {
+        let value = self.value_or_undefined(node)?;
+        match value.kind() {
+            ValueKind::Undefined => Err(self.why_undefined(node)),
+            ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&value))),
+            _ => Ok(value),
+        }
+    }
+
+    /// The value of a part, or undefined where the last step of it leads nowhere.
+    fn value_or_undefined(&mut self, node: &'p Node) -> Outcome {
+        self.budget.items(1)?;
+        match &node.kind {
+            Kind::Literal(value) => Ok(value.clone()),
+            Kind::Name(name) => Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED)),
+            Kind::Attribute(inner, name) => {
+                let inner = self.value(inner)?;
+                Ok(if inner.kind() == ValueKind::Map || inner.kind() == ValueKind::Plain {
+                    inner.get_attr(name).unwrap_or(Value::UNDEFINED)
+                } else {
+                    Value::UNDEFINED
+                })
+            }
+            Kind::Index(inner, index) => {
+                let (inner, index) = (self.value(inner)?, self.value(index)?);
+                self.index(node, &inner, &index)
+            }
+            Kind::Slice(inner, bounds) => self.slice(node, inner, bounds),
+            Kind::List(items) => items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>().map(Value::from),
+            Kind::Map(entries) => {
+                let pairs = entries.iter().map(|(key, value)| Ok((self.value(key)?, self.value(value)?)));
+                pairs.collect::<Outcome<Vec<_>>>().map(Value::from_pairs)
+            }
+            Kind::Negate(inner) => {
+                let value = self.value(inner)?;
+                let negated = Number::of(&value).and_then(Number::negate).map(Number::into_value);
+                negated.ok_or_else(|| format!("`{}`: {} cannot be negated", self.text(node), describe(&value)))
+            }
+            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test { .. } => {
+                let seen = std::mem::take(&mut self.seen);
+                let truth = self.truth(node);
+                self.seen = seen;
+                truth.map(Value::from)
+            }
+            Kind::Arithmetic(operator, left, right) => {
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                self.calculate(*operator, &left, &right).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            Kind::Choice(parts) => {
+                let [test, then, otherwise] = &**parts;
+                let chosen = if self.bool(test)? { then } else { otherwise };
+                self.value_or_undefined(chosen)
+            }
+            Kind::Call(function, arguments) => {
+                let arguments = self.arguments(arguments)?;
+                (function.call)(&arguments, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            Kind::Filter(filter, input, arguments) => {
+                let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
+                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget)
+                    .map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            Kind::Default(input, arguments) => self.default(input, arguments),
+            Kind::Regex(input, pattern) => {
+                let value = self.value(input)?;
+                self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            Kind::MapEach(input, mapping) => self.map(node, input, mapping),
+            Kind::Select(input, selection) => self.select(node, input, selection),
+        }
+    }
+
+    fn why_undefined(&mut self, node: &'p Node) -> String {
+        let undefined = format!("`{}` is undefined", self.text(node));
+        let Kind::Attribute(inner, name) = &node.kind else { return undefined };
+        let Ok(parent) = self.value(inner) else { return undefined };
+        if parent.kind() != ValueKind::Map {
+            return format!("{undefined}: `{}` is {} and has no `{name}`", self.text(inner), describe(&parent));
+        }
+        let keys = items_of(&parent, &mut self.budget).unwrap_or_default();
+        let likeness = |key: &str| strsim::jaro_winkler(key, name);
+        let near = keys.iter().filter_map(Value::as_str).max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+        match near.filter(|key| likeness(key) > 0.8) {
+            Some(near) => format!("{undefined}: `{}` has no `{name}`, but `{near}`", self.text(inner)),
+            None => format!("{undefined}: `{}` has no `{name}`", self.text(inner)),
+        }
+    }
+
+    fn arguments(&mut self, arguments: &'p [Option<Node>]) -> Outcome<Vec<Option<Value>>> {
+        arguments.iter().map(|argument| argument.as_ref().map(|argument| self.value(argument)).transpose()).collect()
+    }
+
+    fn default(&mut self, input: &'p Node, arguments: &'p [Option<Node>]) -> Outcome {
+        let value = self.value_or_undefined(input)?;
+        let also_falsy = match arguments.get(1).and_then(Option::as_ref) {
+            Some(flag) => self.bool(flag)?,
+            None => false,
+        };
+        match arguments.first().and_then(Option::as_ref) {
+            Some(fallback) if value.is_undefined() || also_falsy && !value.is_true() => self.value(fallback),
+            _ => Ok(value),
+        }
+    }
+
+    /// The first group of the first match, the whole match without groups; undefined without a match.
+    fn regex(&mut self, pattern: &Regex, value: &Value) -> Outcome {
+        let text = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
+        self.budget.text(text.len())?;
+        let captures = pattern.captures(text);
+        let found = captures.as_ref().and_then(|captures| captures.get(usize::from(captures.len() > 1)));
+        Ok(found.map_or(Value::UNDEFINED, |found| Value::from(found.as_str())))
+    }
+}
+
+fn is_list(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}

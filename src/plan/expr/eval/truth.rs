@@ -1,0 +1,103 @@
+//! Conditions: `and`, `or`, `not`, comparisons and tests, judged strictly.
+
+use std::cmp::Ordering;
+
+use minijinja::Value;
+
+use super::super::compare::{contains, equal, order};
+use super::super::syntax::{Comparison, Kind, Node, Test};
+use super::super::value::describe;
+use super::{Evaluation, Outcome, Seen};
+
+impl<'p> Evaluation<'p> {
+    /// A truth value where only the answer matters.
+    pub(super) fn bool(&mut self, node: &'p Node) -> Outcome<bool> {
+        let value = self.value(node)?;
+        bool::try_from(value.clone())
+            .map_err(|_| format!("`{}` is {}, which is neither true nor false", self.text(node), describe(&value)))
+    }
+
+    /// The answer of a condition. What decided it is added to `seen`.
+    pub(in super::super) fn truth(&mut self, node: &'p Node) -> Outcome<bool> {
+        match &node.kind {
+            Kind::Not(inner) => self.truth(inner).map(|truth| !truth),
+            Kind::And(left, right) => self.both_or_either(left, right, false),
+            Kind::Or(left, right) => self.both_or_either(left, right, true),
+            Kind::Compare(comparison, left, right) => {
+                let left_value = self.side(left);
+                let right_value = self.side(right);
+                let (left, right) = (left_value?, right_value?);
+                self.compare(*comparison, &left, &right).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
+            Kind::Test { input, test: test @ (Test::Matching(_) | Test::Plain(..)), negated } => {
+                let value = self.side(input)?;
+                let truth = self.test(test, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))?;
+                Ok(truth != *negated)
+            }
+            Kind::Test { input, test: test @ (Test::Defined | Test::Undefined), negated } => {
+                let defined = !self.value_or_undefined(input)?.is_undefined();
+                let truth = defined == matches!(test, Test::Defined);
+                self.seen.push(Seen { span: &node.span, value: Ok(Value::from(truth != *negated)) });
+                Ok(truth != *negated)
+            }
+            _ => {
+                let value = self.side(node)?;
+                bool::try_from(value.clone())
+                    .map_err(|_| format!("`{}` is {}, which is neither true nor false", self.text(node), describe(&value)))
+            }
+        }
+    }
+
+    /// `or` if `decisive` is true, else `and`: the left side decides alone if it is `decisive`; otherwise the right side does,
+    /// alone if it is, together with the left side if neither is.
+    fn both_or_either(&mut self, left: &'p Node, right: &'p Node, decisive: bool) -> Outcome<bool> {
+        let start = self.seen.len();
+        if self.truth(left)? == decisive {
+            return Ok(decisive);
+        }
+        let middle = self.seen.len();
+        let truth = self.truth(right);
+        if truth != Ok(!decisive) {
+            self.seen.drain(start..middle);
+        }
+        truth
+    }
+
+    /// The value of a part that is shown in reports.
+    fn side(&mut self, node: &'p Node) -> Outcome {
+        let value = self.value(node);
+        if !node.is_literal() {
+            self.seen.push(Seen { span: &node.span, value: value.clone() });
+        }
+        value
+    }
+
+    fn compare(&mut self, comparison: Comparison, left: &Value, right: &Value) -> Outcome<bool> {
+        match comparison {
+            Comparison::Equal => equal(left, right, &mut self.budget),
+            Comparison::NotEqual => equal(left, right, &mut self.budget).map(|equal| !equal),
+            Comparison::In => contains(right, left, &mut self.budget),
+            Comparison::NotIn => contains(right, left, &mut self.budget).map(|found| !found),
+            Comparison::Less => order(left, right).map(|order| order == Ordering::Less),
+            Comparison::LessOrEqual => order(left, right).map(|order| order != Ordering::Greater),
+            Comparison::Greater => order(left, right).map(|order| order == Ordering::Greater),
+            Comparison::GreaterOrEqual => order(left, right).map(|order| order != Ordering::Less),
+        }
+    }
+
+    pub(super) fn test(&mut self, test: &'p Test, value: &Value) -> Outcome<bool> {
+        match test {
+            Test::Defined => Ok(!value.is_undefined()),
+            Test::Undefined => Ok(value.is_undefined()),
+            Test::Matching(pattern) => {
+                let haystack = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
+                self.budget.text(haystack.len())?;
+                Ok(pattern.is_match(haystack))
+            }
+            Test::Plain(predicate, arguments) => {
+                let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Outcome<Vec<_>>>()?;
+                (predicate.ask)(value, &arguments, &mut self.budget)
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Filters between text and what it encodes.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use chrono::DateTime;
+use minijinja::Value;
+
+use super::super::budget::{Budget, may_build_text};
+use super::super::value::{self, describe, text_of};
+use super::{Arguments, text_in};
+
+/// Percent-encoded, all but the unreserved characters of RFC 3986 section 2.3: safe in any place of a URL.
+pub(super) fn urlencode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_of(value)?;
+    budget.text(text.len())?;
+    may_build_text(text.len().checked_mul(3))?;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+        }
+    }
+    Ok(Value::from(encoded))
+}
+
+/// RFC 4648 section 4, padded.
+pub(super) fn b64encode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_in(value, budget)?;
+    may_build_text(text.len().checked_mul(2))?;
+    Ok(Value::from(STANDARD.encode(text)))
+}
+
+/// RFC 4648 sections 4 and 5, padded or not, of UTF-8 text.
+pub(super) fn b64decode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_in(value, budget)?;
+    let alphabet = if text.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let bytes = GeneralPurpose::new(alphabet, config)
+        .decode(text)
+        .map_err(|error| format!("{} is not base64: {error}", describe(value)))?;
+    String::from_utf8(bytes).map(Value::from).map_err(|_| format!("what {} encodes is not UTF-8 text", describe(value)))
+}
+
+pub(super) fn from_json(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = text_in(value, budget)?;
+    may_build_text(Some(text.len()))?;
+    let json = serde_json::from_str(text).map_err(|error| format!("{} is not JSON: {error}", describe(value)))?;
+    Ok(value::from_json(&json))
+}
+
+pub(super) fn to_json(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let text = value::to_json(value)?.to_string();
+    budget.text(text.len())?;
+    may_build_text(Some(text.len()))?;
+    Ok(Value::from(text))
+}
+
+/// An RFC 3339 time as seconds since 1970, with its fraction.
+pub(super) fn to_unix(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    let time = DateTime::parse_from_rfc3339(text_in(value, budget)?.trim())
+        .map_err(|error| format!("{} is no RFC 3339 time: {error}", describe(value)))?;
+    #[expect(clippy::cast_precision_loss, reason = "seconds of any year an RFC 3339 time can name fit a float exactly")]
+    let seconds = time.timestamp() as f64;
+    Ok(Value::from(seconds + f64::from(time.timestamp_subsec_nanos()) / 1e9))
+}

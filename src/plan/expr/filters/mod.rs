@@ -1,0 +1,148 @@
+//! The filters: an allow-list, each bounded in what it may build and strict about what it takes.
+//!
+//! A filter is a row of [`FILTERS`]: its name, its parameters, and a function from a value and [`Arguments`] to a value, in
+//! the file of its field. It returns undefined where it found nothing (`first` of an empty list), which is an error unless
+//! `default` follows. Those of [`BY_THE_PARSER`] need more than values (a fallback evaluated only if needed, a regular
+//! expression compiled at load) and are parts of the tree.
+//!
+//! MiniJinja's `format`, `indent`, `center`, `batch`, `slice`, `groupby`, `zip`, `chain`, `dictsort`, `attr`, `safe`,
+//! `escape` and `pprint` are left out: they lay out pages or can build text without end.
+
+mod codec;
+mod list;
+mod scalar;
+mod text;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::budget::Budget;
+use super::number::Number;
+use super::parser::Signature;
+use super::value::describe;
+
+/// A named operation on a value.
+pub(super) struct Filter {
+    pub(super) name: &'static str,
+    pub(super) signature: Signature,
+    pub(super) apply: fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>,
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Filters that are parts of the tree.
+const BY_THE_PARSER: [&str; 8] = ["default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
+
+type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
+
+const fn filter(name: &'static str, parameters: &'static [&'static str], required: usize, apply: Apply) -> Filter {
+    Filter { name, signature: Signature { parameters, required }, apply }
+}
+
+static FILTERS: [Filter; 36] = [
+    filter("abs", &[], 0, scalar::abs),
+    filter("b64decode", &[], 0, codec::b64decode),
+    filter("b64encode", &[], 0, codec::b64encode),
+    filter("bool", &[], 0, scalar::bool),
+    filter("capitalize", &[], 0, text::capitalize),
+    filter("count", &[], 0, list::length),
+    filter("first", &[], 0, list::first),
+    filter("float", &["default"], 0, scalar::float),
+    filter("from_json", &[], 0, codec::from_json),
+    filter("int", &["default"], 0, scalar::int),
+    filter("items", &[], 0, list::items),
+    filter("join", &["separator", "attribute"], 0, list::join),
+    filter("keys", &[], 0, list::keys),
+    filter("last", &[], 0, list::last),
+    filter("length", &[], 0, list::length),
+    filter("lines", &[], 0, text::lines),
+    filter("list", &[], 0, list::list),
+    filter("lower", &[], 0, text::lower),
+    filter("max", &["attribute"], 0, list::max),
+    filter("min", &["attribute"], 0, list::min),
+    filter("replace", &["from", "to"], 2, text::replace),
+    filter("reverse", &[], 0, list::reverse),
+    filter("round", &["precision", "method"], 0, scalar::round),
+    filter("sort", &["reverse", "attribute"], 0, list::sort),
+    filter("split", &["separator", "most"], 0, text::split),
+    filter("string", &[], 0, text::string),
+    filter("sum", &["attribute", "start"], 0, list::sum),
+    filter("title", &[], 0, text::title),
+    filter("to_json", &[], 0, codec::to_json),
+    filter("to_unix", &[], 0, codec::to_unix),
+    filter("tojson", &[], 0, codec::to_json),
+    filter("trim", &["characters"], 0, text::trim),
+    filter("unique", &["attribute"], 0, list::unique),
+    filter("upper", &[], 0, text::upper),
+    filter("urlencode", &[], 0, codec::urlencode),
+    filter("values", &[], 0, list::values),
+];
+
+/// Names of all filters.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    plain().chain(BY_THE_PARSER)
+}
+
+/// Names of the filters that work on a value alone.
+pub(super) fn plain() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|filter| filter.name)
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Filter> {
+    FILTERS.iter().find(|filter| filter.name == name)
+}
+
+/// Evaluated arguments, in the places of their parameters.
+pub(super) struct Arguments<'v>(pub(super) &'v [Option<Value>]);
+
+impl Arguments<'_> {
+    fn value(&self, at: usize) -> Option<&Value> {
+        self.0.get(at).and_then(Option::as_ref)
+    }
+
+    fn text(&self, at: usize) -> Result<Option<&str>, String> {
+        let text = |value| Value::as_str(value).ok_or_else(|| format!("an argument is {}, not a string", describe(value)));
+        self.value(at).map(text).transpose()
+    }
+
+    fn whole(&self, at: usize) -> Result<Option<i128>, String> {
+        let whole = |value| match Number::of(value) {
+            Some(Number::Whole(whole)) => Ok(whole),
+            Some(Number::Float(_)) | None => Err(format!("an argument is {}, not a whole number", describe(value))),
+        };
+        self.value(at).map(whole).transpose()
+    }
+
+    fn flag(&self, at: usize) -> Result<bool, String> {
+        match self.value(at) {
+            None => Ok(false),
+            Some(value) if value.kind() == ValueKind::Bool => Ok(value.is_true()),
+            Some(value) => Err(format!("an argument is {}, not true or false", describe(value))),
+        }
+    }
+
+    /// Steps of `a.b.0`, none if the argument is not given.
+    fn path(&self, at: usize) -> Result<Vec<Value>, String> {
+        let step = |step: &str| step.parse::<i64>().map_or_else(|_| Value::from(step), Value::from);
+        Ok(self.text(at)?.map(|path| path.split('.').map(step).collect()).unwrap_or_default())
+    }
+}
+
+/// The text in a value that must be one.
+fn text_in<'v>(value: &'v Value, budget: &mut Budget) -> Result<&'v str, String> {
+    let text = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
+    budget.text(text.len())?;
+    Ok(text)
+}
+
+/// Follows a path into a value; undefined if it leads nowhere, and the reason if it leads to what cannot be used.
+pub(super) fn follow(value: &Value, path: &[Value]) -> Value {
+    path.iter().fold(value.clone(), |value, step| match value.kind() {
+        ValueKind::Invalid => value,
+        _ => value.get_item(step).unwrap_or(Value::UNDEFINED),
+    })
+}

@@ -1,0 +1,89 @@
+//! Functions that make values out of nothing: `range`, and random test data for `[vars]`.
+//!
+//! One more is a row of [`FUNCTIONS`]. There is no `now()`: a run's time is `run.started`, the same in all its expressions.
+
+use minijinja::Value;
+
+use super::budget::{Budget, may_build_list, may_build_text};
+use super::number::Number;
+use super::parser::Signature;
+use super::value::describe;
+
+/// A named source of values.
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) signature: Signature,
+    pub(super) call: fn(&[Option<Value>], &mut Budget) -> Result<Value, String>,
+}
+
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+pub(super) static FUNCTIONS: [Function; 4] = [
+    Function { name: "range", signature: Signature { parameters: &["start", "stop", "step"], required: 1 }, call: range },
+    Function { name: "random_int", signature: Signature { parameters: &["from", "to"], required: 2 }, call: random_int },
+    Function { name: "random_hex", signature: Signature { parameters: &["digits"], required: 1 }, call: random_hex },
+    Function { name: "uuid", signature: Signature { parameters: &[], required: 0 }, call: uuid },
+];
+
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|function| function.name == name)
+}
+
+/// Whole numbers from `start` (0 if only one is given) up to but without `stop`.
+fn range(arguments: &[Option<Value>], budget: &mut Budget) -> Result<Value, String> {
+    let first = whole(arguments, 0)?.unwrap_or(0);
+    let (start, end) = whole(arguments, 1)?.map_or((0, first), |end| (first, end));
+    let by = whole(arguments, 2)?.unwrap_or(1);
+    if by == 0 {
+        return Err("a range with steps of 0 has no end".into());
+    }
+    let distance = if by > 0 { end.checked_sub(start) } else { start.checked_sub(end) };
+    let count = distance.map(|distance| distance.max(0).unsigned_abs().div_ceil(by.unsigned_abs()));
+    let count = count.and_then(|count| usize::try_from(count).ok());
+    may_build_list(count)?;
+    let count = count.unwrap_or(0);
+    budget.items(count)?;
+    let numbers = std::iter::successors(Some(start), |at| at.checked_add(by));
+    Ok(numbers.take(count).map(|number| Number::Whole(number).into_value()).collect())
+}
+
+/// A whole number from `from` to `to`, both included.
+fn random_int(arguments: &[Option<Value>], _: &mut Budget) -> Result<Value, String> {
+    let bound = |at| {
+        let number = whole(arguments, at)?.unwrap_or(0);
+        i64::try_from(number).map_err(|_| format!("{number} is past what random_int can draw"))
+    };
+    let (from, to) = (bound(0)?, bound(1)?);
+    if from > to {
+        return Err(format!("there is no number from {from} to {to}"));
+    }
+    Ok(Value::from(fastrand::i64(from..=to)))
+}
+
+/// So many hexadecimal digits.
+fn random_hex(arguments: &[Option<Value>], _: &mut Budget) -> Result<Value, String> {
+    let digits = whole(arguments, 0)?.and_then(|digits| usize::try_from(digits).ok());
+    may_build_text(digits)?;
+    Ok(Value::from((0..digits.unwrap_or(0)).map(|_| fastrand::digit(16)).collect::<String>()))
+}
+
+/// A random UUID (RFC 9562 version 4).
+#[expect(clippy::unnecessary_wraps, reason = "functions share one signature")]
+fn uuid(_: &[Option<Value>], _: &mut Budget) -> Result<Value, String> {
+    let random = fastrand::u128(..);
+    let bits = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    Ok(Value::from([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")))
+}
+
+fn whole(arguments: &[Option<Value>], at: usize) -> Result<Option<i128>, String> {
+    let whole = |value| match Number::of(value) {
+        Some(Number::Whole(whole)) => Ok(whole),
+        Some(Number::Float(_)) | None => Err(format!("{} is not a whole number", describe(value))),
+    };
+    arguments.get(at).and_then(Option::as_ref).map(whole).transpose()
+}

@@ -1,0 +1,232 @@
+//! The tree an expression is parsed into.
+//!
+//! Everything that can be decided when a probe is loaded is decided in it: names of filters and tests are resolved, regular
+//! expressions compiled, arguments put in their places.
+
+use std::ops::Range;
+
+use minijinja::Value;
+use regex::Regex;
+
+use super::filters::Filter;
+use super::functions::Function;
+use super::predicates::Predicate;
+
+/// A part of an expression and where it stands in the source text.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) span: Range<usize>,
+    /// Levels below, bounded by the parser so that no walk over the tree can exhaust the stack.
+    pub(super) depth: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Literal(Value),
+    Name(Box<str>),
+    Attribute(Box<Node>, Box<str>),
+    Index(Box<Node>, Box<Node>),
+    Slice(Box<Node>, Box<[Option<Node>; 3]>),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+    Negate(Box<Node>),
+    Not(Box<Node>),
+    And(Box<Node>, Box<Node>),
+    Or(Box<Node>, Box<Node>),
+    Compare(Comparison, Box<Node>, Box<Node>),
+    Arithmetic(Operator, Box<Node>, Box<Node>),
+    /// `then if test else otherwise`: test, then, otherwise.
+    Choice(Box<[Node; 3]>),
+    Call(&'static Function, Arguments),
+    Filter(&'static Filter, Box<Node>, Arguments),
+    /// `input | default(value, also_falsy)`.
+    Default(Box<Node>, Arguments),
+    Regex(Box<Node>, Regex),
+    /// `input | map(…)`.
+    MapEach(Box<Node>, Mapping),
+    /// `input | select(…)` and its kin.
+    Select(Box<Node>, Selection),
+    Test {
+        input: Box<Node>,
+        test: Test,
+        negated: bool,
+    },
+}
+
+/// Arguments in the places of their parameters.
+pub(super) type Arguments = Vec<Option<Node>>;
+
+/// What `map` does to each item.
+#[derive(Debug)]
+pub(super) enum Mapping {
+    /// `map(attribute='a.b', default=…)`.
+    Attribute(Path, Option<Box<Node>>),
+    /// `map('upper')`.
+    Filter(&'static Filter, Arguments),
+}
+
+/// Which items `select`, `reject`, `selectattr` and `rejectattr` keep.
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// What is looked at; the item itself if absent.
+    pub(super) attribute: Option<Path>,
+    /// What it must be; truthy if absent.
+    pub(super) test: Option<Test>,
+    /// Whether those are kept that are so, or the others.
+    pub(super) keep: bool,
+}
+
+/// `a.b.0` inside an argument.
+#[derive(Debug, Clone)]
+pub(super) struct Path(pub(super) Vec<Value>);
+
+/// What comes after `is`.
+#[derive(Debug)]
+pub(super) enum Test {
+    Defined,
+    Undefined,
+    Matching(Regex),
+    Plain(&'static Predicate, Vec<Node>),
+}
+
+/// Comparisons, which are judged strictly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    In,
+    NotIn,
+}
+
+impl Comparison {
+    pub(super) fn spelling(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::In => "in",
+            Self::NotIn => "not in",
+        }
+    }
+}
+
+/// Operators that make a value of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Add,
+    Subtract,
+    Concatenate,
+    Multiply,
+    Divide,
+    FloorDivide,
+    Remainder,
+    Power,
+}
+
+impl Operator {
+    pub(super) fn spelling(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Concatenate => "~",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::FloorDivide => "//",
+            Self::Remainder => "%",
+            Self::Power => "**",
+        }
+    }
+}
+
+impl Node {
+    /// Whether it is written out: its text says all there is to know, so that reports need not list it.
+    pub(super) fn is_literal(&self) -> bool {
+        match &self.kind {
+            Kind::Literal(_) => true,
+            Kind::Negate(inner) => inner.is_literal(),
+            Kind::List(items) => items.iter().all(Self::is_literal),
+            Kind::Map(entries) => entries.iter().all(|(key, value)| key.is_literal() && value.is_literal()),
+            _ => false,
+        }
+    }
+
+    /// Whether it can never be a truth value, whatever the scope.
+    pub(super) fn is_never_a_bool(&self) -> bool {
+        match &self.kind {
+            Kind::Literal(value) => value.kind() != minijinja::value::ValueKind::Bool,
+            Kind::Slice(..)
+            | Kind::List(_)
+            | Kind::Map(_)
+            | Kind::Negate(_)
+            | Kind::Arithmetic(..)
+            | Kind::Regex(..)
+            | Kind::MapEach(..)
+            | Kind::Select(..) => true,
+            Kind::Name(_)
+            | Kind::Attribute(..)
+            | Kind::Index(..)
+            | Kind::Not(_)
+            | Kind::And(..)
+            | Kind::Or(..)
+            | Kind::Compare(..)
+            | Kind::Choice(_)
+            | Kind::Call(..)
+            | Kind::Filter(..)
+            | Kind::Default(..)
+            | Kind::Test { .. } => false,
+        }
+    }
+
+    /// Calls `visit` with each node directly below.
+    pub(super) fn each_child<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
+        match &self.kind {
+            Kind::Literal(_) | Kind::Name(_) => {}
+            Kind::Attribute(inner, _) | Kind::Negate(inner) | Kind::Not(inner) | Kind::Regex(inner, _) => visit(inner),
+            Kind::Index(left, right)
+            | Kind::And(left, right)
+            | Kind::Or(left, right)
+            | Kind::Compare(_, left, right)
+            | Kind::Arithmetic(_, left, right) => [left, right].into_iter().for_each(|node| visit(node)),
+            Kind::Slice(inner, bounds) => std::iter::once(&**inner).chain(bounds.iter().flatten()).for_each(visit),
+            Kind::List(items) => items.iter().for_each(visit),
+            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).for_each(visit),
+            Kind::Choice(parts) => parts.iter().for_each(visit),
+            Kind::Call(_, arguments) => arguments.iter().flatten().for_each(visit),
+            Kind::Filter(_, inner, arguments) | Kind::Default(inner, arguments) => {
+                std::iter::once(&**inner).chain(arguments.iter().flatten()).for_each(visit);
+            }
+            Kind::MapEach(inner, mapping) => {
+                visit(inner);
+                match mapping {
+                    Mapping::Attribute(_, default) => default.iter().for_each(|node| visit(node)),
+                    Mapping::Filter(_, arguments) => arguments.iter().flatten().for_each(visit),
+                }
+            }
+            Kind::Select(inner, Selection { test, .. }) => {
+                visit(inner);
+                test.iter().flat_map(Test::arguments).for_each(visit);
+            }
+            Kind::Test { input, test, .. } => {
+                visit(input);
+                test.arguments().iter().for_each(visit);
+            }
+        }
+    }
+}
+
+impl Test {
+    fn arguments(&self) -> &[Node] {
+        match self {
+            Self::Defined | Self::Undefined | Self::Matching(_) => &[],
+            Self::Plain(_, arguments) => arguments,
+        }
+    }
+}
