@@ -1,1 +1,41 @@
 //! TOML files into a plan, or into diagnostics that say what to do.
+//!
+//! The way of a file: [`tree`] parses it and keeps positions, [`check`] holds it against the one declaration of all keys
+//! ([`keys`], made of [`shape`]'s words), `service` and `probe` read it into the plan and check what goes beyond a key's type,
+//! [`lint`] warns. Every problem of every file is gathered before anything is shown. It does no network I/O and starts nothing.
+//!
+//! A new key is an entry of a table in `keys`, read in `service` or `probe`; a new rule is a [`Code`].
+
+mod check;
+mod code;
+mod contract;
+mod device;
+mod diagnostic;
+mod environment;
+mod json_place;
+mod keys;
+mod lint;
+mod literal;
+mod load;
+mod nearest;
+mod newer_toml;
+mod probe;
+mod render;
+mod scan;
+mod schema;
+mod scope;
+mod secrets;
+mod service;
+mod shape;
+mod tree;
+mod value;
+mod world;
+
+pub use code::Code;
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use environment::process_environment;
+pub use keys::{Reference, reference};
+pub use load::{Loaded, load, load_probes};
+pub use schema::{config_schema, probe_schema};
+pub use secrets::read_secrets;
+pub use shape::{Key, Kind, Rule, Section};

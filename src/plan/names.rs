@@ -1,7 +1,9 @@
 //! Names that expressions can rely on, which nothing a user declares may shadow.
 
 /// In scope in every expression of a run.
-pub const RUN_NAMES: &[&str] = &["run", "cell", "region", "secret", "round", "vars", "env", "probe", "device", "subject"];
+///
+/// `device` is not among them: a loop over devices calls its item that.
+pub const RUN_NAMES: &[&str] = &["run", "cell", "region", "secret", "round", "vars", "env", "probe", "subject"];
 
 /// In scope where a step's own result is looked at (`expect`, `guard`, `capture`), and kept for kinds and features to come.
 pub const RESULT_NAMES: &[&str] = &[

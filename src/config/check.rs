@@ -1,0 +1,252 @@
+//! Holds a tree against the declaration of its keys: unknown, misplaced, missing, of a wrong type, out of range.
+//!
+//! After this, readers may take what is not there or not readable for reported already.
+
+use super::keys::inner_section;
+use super::nearest::{list, nearest, suggestion};
+use super::shape::{Key, Kind, Rule, Section};
+use super::tree::{Data, Entry, Node, Spot, Table};
+use super::value::{self, Misfit};
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Checks a whole document. `spot` is what to point at where something is missing.
+pub(super) fn document(table: &Table<'_>, section: &'static Section, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+    Checker { diagnostics, above: Vec::new() }.table(table, section, spot);
+}
+
+struct Checker<'d, 'f> {
+    diagnostics: &'d mut Diagnostics,
+    /// The sections around the one being checked, with the place where the inner one begins.
+    above: Vec<(&'static Section, Spot<'f>)>,
+}
+
+impl<'f> Checker<'_, 'f> {
+    fn table(&mut self, table: &Table<'f>, section: &'static Section, spot: Spot<'f>) {
+        for entry in &table.entries {
+            match section.key(&entry.key) {
+                Some(key) => self.value(&entry.value, &key.kind, section, key.name),
+                None => self.unknown(entry, section),
+            }
+        }
+        for key in section.keys.iter().filter(|key| key.required && table.get(key.name).is_none()) {
+            self.missing(key, table, section, spot);
+        }
+        for rule in section.rules {
+            self.rule(rule, table, section, spot);
+        }
+    }
+
+    fn value(&mut self, node: &Node<'f>, kind: &'static Kind, section: &'static Section, name: &str) {
+        match (kind, &node.data) {
+            (Kind::Table(inner) | Kind::OneOrMore(inner), Data::Table(table)) => self.nested(table, inner, section, node.spot),
+            (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
+                self.invalid(node, name, "the list is empty");
+            }
+            (Kind::Tables(inner) | Kind::OneOrMore(inner), Data::List(items)) => {
+                for item in items {
+                    match &item.data {
+                        Data::Table(table) => self.nested(table, inner, section, item.spot),
+                        other => self.wrong_type(item, kind, name, other),
+                    }
+                }
+            }
+            (Kind::Regions(inner), Data::Table(table)) => {
+                for entry in &table.entries {
+                    self.slug_key(entry);
+                    match &entry.value.data {
+                        Data::Table(region) => self.nested(region, inner, section, entry.value.spot),
+                        other => self.wrong_type(&entry.value, kind, &entry.key, other),
+                    }
+                }
+            }
+            (Kind::Regions(_), Data::List(items)) => {
+                for item in items {
+                    self.value(item, &Kind::Slug, section, name);
+                }
+            }
+            (Kind::List(inner), Data::List(items)) => {
+                for item in items {
+                    self.value(item, inner, section, name);
+                }
+            }
+            (Kind::Map(inner), Data::Table(table)) => {
+                for entry in &table.entries {
+                    self.value(&entry.value, inner, section, &entry.key);
+                }
+            }
+            (Kind::Names(inner), Data::Table(table)) => {
+                for entry in &table.entries {
+                    self.identifier(entry);
+                    self.value(&entry.value, inner, section, &entry.key);
+                }
+            }
+            (Kind::Json, data) => self.json(node, data, name),
+            (Kind::List(_) | Kind::Map(_) | Kind::Names(_), data) => self.wrong_type(node, kind, name, data),
+            (Kind::Table(_) | Kind::Tables(_) | Kind::OneOrMore(_) | Kind::Regions(_), data) => {
+                self.wrong_type(node, kind, name, data);
+            }
+            (_, data) => match value::check(kind, node) {
+                Ok(()) => {}
+                Err(Misfit::Type) => self.wrong_type(node, kind, name, data),
+                Err(Misfit::Value(why)) => self.invalid(node, name, &why),
+            },
+        }
+    }
+
+    fn nested(&mut self, table: &Table<'f>, inner: &'static Section, outer: &'static Section, spot: Spot<'f>) {
+        self.above.push((outer, spot));
+        self.table(table, inner, spot);
+        self.above.pop();
+    }
+
+    fn json(&mut self, node: &Node<'f>, data: &Data<'f>, name: &str) {
+        match data {
+            Data::Datetime => self.wrong_type(node, &Kind::Json, name, data),
+            Data::List(items) => items.iter().for_each(|item| self.json(item, &item.data, name)),
+            Data::Table(table) => {
+                table.entries.iter().for_each(|entry| self.json(&entry.value, &entry.value.data, &entry.key));
+            }
+            Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) => {}
+        }
+    }
+
+    fn identifier(&mut self, entry: &Entry<'f>) {
+        if !value::is_identifier(&entry.key) {
+            self.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("expressions cannot use the name `{}`", entry.key))
+                    .help("names are letters, digits and `_`, and do not begin with a digit"),
+            );
+        }
+    }
+
+    fn slug_key(&mut self, entry: &Entry<'f>) {
+        let node = Node { spot: entry.key_spot, data: Data::Text(entry.key.clone()) };
+        if let Err(Misfit::Value(why)) = value::check(&Kind::Slug, &node) {
+            self.invalid(&node, &entry.key, &why);
+        }
+    }
+
+    fn wrong_type(&mut self, node: &Node<'f>, kind: &Kind, name: &str, found: &Data<'_>) {
+        let message = format!("`{name}` must be {}", kind.describe());
+        self.diagnostics
+            .push(Diagnostic::at(Code::WrongType, node.spot, message).label(format!("this is {}", found.type_name())));
+    }
+
+    fn invalid(&mut self, node: &Node<'f>, name: &str, why: &str) {
+        self.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{name}`")).help(why));
+    }
+
+    fn unknown(&mut self, entry: &Entry<'f>, section: &'static Section) {
+        let name = entry.key.as_ref();
+        let diagnostic = if section.later.contains(&name) {
+            let message = format!("`{name}` of {} comes with a later version", section.title);
+            Diagnostic::at(Code::NotYet, entry.key_spot, message)
+                .help("this version does not act on it, and no key is read and ignored: take it out for now")
+        } else if let Some(diagnostic) = self.misplaced(entry, section) {
+            diagnostic
+        } else {
+            Diagnostic::at(Code::UnknownKey, entry.key_spot, format!("{} has no key `{name}`", section.title))
+                .maybe_help(suggestion(name, section.names()))
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// A key of a section further up that stands below the header of one further down.
+    fn misplaced(&self, entry: &Entry<'f>, section: &'static Section) -> Option<Diagnostic> {
+        let (owner, begins) = self.above.iter().rev().find(|(owner, _)| owner.key(&entry.key).is_some())?;
+        let header = header(*begins)?;
+        // A typing slip in the table itself is likelier than a misplaced key of the same spelling.
+        if nearest(&entry.key, section.names()).is_some_and(|near| near.len() == entry.key.len()) {
+            return None;
+        }
+        let line = begins.location().line;
+        let message = format!("`{}` is a key of {}, and stands in {}", entry.key, owner.title, section.title);
+        Some(
+            Diagnostic::at(Code::MisplacedKey, entry.key_spot, message)
+                .related(*begins, "what follows this line belongs to it")
+                .help(format!("move it above line {line}, where `{header}` begins")),
+        )
+    }
+
+    fn missing(&mut self, key: &Key, table: &Table<'f>, section: &Section, spot: Spot<'f>) {
+        let name = key.name;
+        let mut diagnostic = Diagnostic::at(Code::MissingKey, spot, format!("{} needs the key `{name}`", section.title))
+            .help(format!("add `{name}`, {}: {}", key.kind.describe(), key.doc));
+        let swallowed = table.entries.iter().find_map(|outer| {
+            let inner = outer.value.as_table()?.entry(name)?;
+            Some((header(outer.value.spot)?, outer.value.spot, inner.key_spot))
+        });
+        if let Some((header, begins, inner)) = swallowed {
+            let line = begins.location().line;
+            diagnostic = diagnostic
+                .related(inner, format!("this one belongs to `{header}`"))
+                .help(format!("move `{name}` above line {line}, where `{header}` begins"));
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn rule(&mut self, rule: &Rule, table: &Table<'f>, section: &Section, spot: Spot<'f>) {
+        match rule {
+            Rule::ExactlyOne(names) => {
+                if !names.iter().any(|name| table.entry(name).is_some()) {
+                    let only = if let [one] = names { format!("`{one}`") } else { format!("one of {}", list(names)) };
+                    let problem = format!("{} needs {only}", section.title);
+                    // A key for later versions in its place has been reported.
+                    if !section.later.iter().any(|later| table.entry(later).is_some()) {
+                        self.diagnostics.push(
+                            Diagnostic::at(Code::MissingKey, spot, problem).maybe_help(docs(section, names)),
+                        );
+                    }
+                }
+                self.at_most_one(names, table, section);
+            }
+            Rule::AtMostOne(names) => self.at_most_one(names, table, section),
+            Rule::Needs(key, other) => {
+                if let (Some(entry), None) = (table.entry(key), table.entry(other)) {
+                    let message = format!("`{key}` has no effect without `{other}`");
+                    self.diagnostics.push(
+                        Diagnostic::at(Code::NeedsKey, entry.key_spot, message)
+                            .help(format!("add `{other}`, or take `{key}` out")),
+                    );
+                }
+            }
+            Rule::Excludes(key, others) => {
+                let Some(owner) = table.entry(key) else { return };
+                for entry in others.iter().filter_map(|other| table.entry(other)) {
+                    let message = format!("`{}` cannot stand beside `{key}`", entry.key);
+                    self.diagnostics.push(
+                        Diagnostic::at(Code::OneOf, entry.key_spot, message)
+                            .related(owner.key_spot, "this has no result of its own")
+                            .help(format!("move it into the steps of `{key}`")),
+                    );
+                }
+            }
+        }
+    }
+
+    fn at_most_one(&mut self, names: &[&str], table: &Table<'f>, section: &Section) {
+        let mut found = table.entries.iter().filter(|entry| names.contains(&entry.key.as_ref()));
+        let Some(first) = found.next() else { return };
+        for entry in found {
+            let message = format!("{} has either `{}` or `{}`, not both", section.title, first.key, entry.key);
+            self.diagnostics.push(
+                Diagnostic::at(Code::OneOf, entry.key_spot, message)
+                    .related(first.key_spot, "the first is here")
+                    .help("take one of them out"),
+            );
+        }
+    }
+}
+
+/// The text of a `[header]`, if that is how the table was begun.
+fn header(spot: Spot<'_>) -> Option<&str> {
+    let text = spot.file.text().get(spot.span.start..spot.span.end)?;
+    (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
+}
+
+fn docs(section: &Section, names: &[&str]) -> Option<String> {
+    let [name] = names else { return None };
+    let key = section.key(name)?;
+    let inner = inner_section(&key.kind).map(|inner| format!(" with {}", list(&inner.names().take(4).collect::<Vec<_>>())));
+    Some(format!("add `{name}`, {}{}: {}", key.kind.describe(), inner.unwrap_or_default(), key.doc))
+}

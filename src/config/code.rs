@@ -1,0 +1,131 @@
+//! The closed set of rules a configuration can break.
+//!
+//! A new rule is a line of the table below, the place that reports it, and a case in `tests/config_errors/`.
+
+use std::fmt;
+
+use super::Severity;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident $severity:ident $text:literal,)+) => {
+        /// The rule a diagnostic is about.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Code {
+            /// Every rule, in the order of the declaration.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The word used in every output.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)+ }
+            }
+
+            /// Whether a configuration that breaks it may be used.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A file cannot be read, or is not UTF-8.
+    Unreadable Error "file::unreadable",
+    /// A file a probe names is not what it must be (PEM).
+    NotPem Error "file::not-pem",
+    /// Not TOML.
+    Syntax Error "toml::syntax",
+    /// TOML 1.1, which editors do not read yet.
+    NewerToml Error "toml::not-1-0",
+    /// A key given twice.
+    DuplicateKey Error "toml::duplicate-key",
+    /// A key nobody knows.
+    UnknownKey Error "config::unknown-key",
+    /// A key whose feature is not in this version.
+    NotYet Error "config::not-yet",
+    /// A value of another type than the key's.
+    WrongType Error "config::wrong-type",
+    /// A value of the right type that means nothing, or is out of range.
+    InvalidValue Error "config::invalid-value",
+    /// A key that must be there.
+    MissingKey Error "config::missing-key",
+    /// Keys of which exactly one must be there.
+    OneOf Error "config::one-of",
+    /// A key that has no effect without another one.
+    NeedsKey Error "config::needs-key",
+    /// A key that stands in a table below the one it belongs to.
+    MisplacedKey Error "config::misplaced-key",
+    /// A `SERINUS_…` environment variable nobody knows.
+    UnknownVariable Error "config::unknown-variable",
+    /// A region that is not configured.
+    UnknownRegion Error "config::unknown-region",
+    /// Something that must be listed once only.
+    Repeated Error "config::repeated",
+    /// A pattern in `probes` that no file matches.
+    NoProbes Error "config::no-probes",
+    /// A secret that is not declared.
+    UnknownSecret Error "config::unknown-secret",
+    /// A listener others can reach without a token.
+    OpenListener Error "config::open-listener",
+    /// A template where only constants are read.
+    ConstantOnly Error "config::constant-only",
+    /// A secret whose source is not there.
+    MissingSecret Warning "config::missing-secret",
+    /// Two probes of one name.
+    DuplicateProbe Error "probe::duplicate-name",
+    /// An interval shorter than the service allows.
+    ShortInterval Error "probe::short-interval",
+    /// A matrix with more cells than can be meant.
+    TooManyCells Error "probe::too-many-cells",
+    /// A matrix key that is a metric label already, or cannot be one.
+    LabelName Error "probe::label-name",
+    /// A name that is taken by the program.
+    ReservedName Error "probe::reserved-name",
+    /// A name that is taken by another declaration.
+    ShadowedName Error "probe::shadowed-name",
+    /// A device that is not declared.
+    UnknownDevice Error "probe::unknown-device",
+    /// A variable that is missing in a region the probe runs in.
+    VarOfRegion Error "probe::var-of-region",
+    /// A probe that can never fail, and therefore never pass.
+    ExpectsNothing Error "probe::expects-nothing",
+    /// Two steps of one name.
+    DuplicateStep Error "step::duplicate-name",
+    /// A step that is named and does not come before.
+    UnknownStep Error "step::unknown-step",
+    /// Not an expression or template.
+    ExpressionSyntax Error "expression::syntax",
+    /// A name that nothing has at this place.
+    UnknownName Error "expression::unknown-name",
+    /// A name that is there later on.
+    NotYetKnown Error "expression::not-yet-known",
+    /// A `cell.KEY` that is not in the matrix.
+    UnknownCellKey Error "expression::unknown-cell-key",
+    /// A contract that is not a JSON Schema.
+    InvalidContract Error "contract::invalid",
+    /// Something is created and nothing undoes it.
+    NoCleanup Warning "lint::no-cleanup",
+    /// A run may take longer than the pause to the next one.
+    DeadlineOverSlot Warning "lint::deadline-over-slot",
+    /// A step whose answer nobody looks at.
+    UncheckedStep Warning "lint::unchecked-step",
+    /// A secret where proxies and logs can read it.
+    SecretInUrl Warning "lint::secret-in-url",
+    /// A window that ends after the run.
+    WithinOverDeadline Warning "lint::within-over-deadline",
+    /// Nobody to wake, or nothing to read when woken.
+    Unowned Warning "lint::unowned",
+    /// Any certificate is accepted.
+    InsecureTls Warning "lint::insecure-tls",
+    /// A bare literal beside `or`, which is always true.
+    BareLiteral Warning "lint::bare-literal",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,140 @@
+//! Devices: how connections are made, on top of the service's defaults.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::plan::{Connections, DeviceSettings, HttpVersion, MinTls, Pem, Redirects, Resolve, Template};
+
+use super::scope::{Scope, When};
+use super::tree::{Data, Node, Spot, Table};
+use super::{Code, Diagnostic, Diagnostics, value};
+
+/// A device's settings: those of `base`, and over them what its table says.
+pub(super) fn settings(base: &DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagnostics) -> DeviceSettings {
+    let mut settings = base.clone();
+    if let Some(cookies) = table.bool("cookies") {
+        settings.cookies = cookies;
+    }
+    match table.text("version") {
+        Some("1.1") => settings.version = HttpVersion::Http1,
+        Some("2") => settings.version = HttpVersion::Http2,
+        Some(_) => settings.version = HttpVersion::Auto,
+        None => {}
+    }
+    if let Some(connections) = table.text("connections") {
+        settings.connections = if connections == "fresh" { Connections::Fresh } else { Connections::Reuse };
+    }
+    if let Some(redirects) = redirects(table) {
+        settings.redirects = redirects;
+    }
+    if let Some(proxy) = table.text("proxy") {
+        settings.proxy = url::Url::parse(proxy).ok();
+    }
+    if let Some(timeout) = table.duration("connect_timeout") {
+        settings.connect_timeout = Some(timeout);
+    }
+    if let Some(address) = table.text("local_address") {
+        settings.local_address = address.parse().ok();
+    }
+    for entry in table.entries_of("resolve") {
+        let host = entry.key.to_lowercase();
+        settings.resolve.retain(|known| known.host != host);
+        if let Some(address) = entry.value.as_text().and_then(|text| value::address(text).ok()) {
+            settings.resolve.push(Resolve { host, address });
+        }
+    }
+    if let Some(table) = table.table("tls") {
+        tls(&mut settings, table, diagnostics);
+    }
+    settings
+}
+
+/// How many redirects a device or request follows, if its table says so.
+pub(super) fn redirects(table: &Table<'_>) -> Option<Redirects> {
+    match table.get("redirects")?.data {
+        Data::Integer(number) => u32::try_from(number).ok().map(Redirects::Follow),
+        _ => Some(Redirects::Off),
+    }
+}
+
+fn tls(settings: &mut DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let tls = &mut settings.tls;
+    if let Some(ca) = pem(table, "ca", diagnostics) {
+        tls.ca = Some(ca);
+    }
+    if let (Some(certificate), Some(key)) = (pem(table, "client_cert", diagnostics), pem(table, "client_key", diagnostics)) {
+        tls.client = Some((certificate, key));
+    }
+    match table.text("min_version") {
+        Some("1.3") => tls.min_version = MinTls::Tls13,
+        Some(_) => tls.min_version = MinTls::Tls12,
+        None => {}
+    }
+    if let Some(name) = table.owned("server_name") {
+        tls.server_name = Some(name);
+    }
+    if let Some(verify) = table.bool("verify") {
+        tls.insecure = !verify;
+    }
+}
+
+fn pem(table: &Table<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<Pem> {
+    let node = table.get(key)?;
+    pem_file(node, diagnostics).map(|path| Pem(Arc::new(path)))
+}
+
+/// The path of a PEM file, which must be there.
+pub(super) fn pem_file(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let path = beside(node.spot, node.as_text()?);
+    let content = read(&path, node.spot, diagnostics)?;
+    if !content.windows(10).any(|window| window == b"-----BEGIN") {
+        diagnostics.push(
+            Diagnostic::at(Code::NotPem, node.spot, format!("{} holds no PEM block", path.display()))
+                .help("certificates and keys are read as PEM: text with `-----BEGIN CERTIFICATE-----`"),
+        );
+        return None;
+    }
+    Some(path)
+}
+
+/// The bytes of a file that a value at `spot` names.
+pub(super) fn read(path: &Path, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| {
+            diagnostics.push(
+                Diagnostic::at(Code::Unreadable, spot, format!("cannot read {}: {error}", path.display()))
+                    .help("paths are relative to the file they are written in"),
+            );
+        })
+        .ok()
+}
+
+/// A path as it is meant beside the file it is written in.
+pub(super) fn beside(spot: Spot<'_>, path: &str) -> PathBuf {
+    spot.file.path().parent().unwrap_or(Path::new("")).join(path)
+}
+
+/// Header names and values of a table, over those of `base`.
+pub(super) fn headers<'f>(
+    base: &[(HeaderName, Template)],
+    table: &Table<'f>,
+    scope: &mut Scope<'_, 'f>,
+) -> Vec<(HeaderName, Template)> {
+    let mut headers = base.to_vec();
+    for entry in table.entries_of("headers") {
+        let template = scope.template(&entry.value, When::Before);
+        match HeaderName::from_bytes(entry.key.as_bytes()) {
+            Ok(name) => {
+                headers.retain(|(known, _)| *known != name);
+                headers.push((name, template));
+            }
+            Err(_) => scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
+                    .help("header names are letters, digits and `-`"),
+            ),
+        }
+    }
+    headers
+}

@@ -1,0 +1,161 @@
+//! One problem of a configuration, where it is, and what to do about it.
+//!
+//! Owns the diagnostic and the collection that gathers all of them before anything is shown. How they look is
+//! [`render`](super::render)'s business; which rules exist is [`Code`]'s.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::source::{SourceFile, Span};
+
+use super::Code;
+use super::tree::Spot;
+
+/// Whether a configuration with this problem may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It may not.
+    Error,
+    /// It may, but it is likely not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word used in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// A place in a file and what is to be said of it.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The bytes it is about.
+    pub span: Span,
+    /// What stands beside the caret; may be empty.
+    pub text: String,
+}
+
+impl Label {
+    fn new(spot: Spot<'_>, text: impl Into<String>) -> Self {
+        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into() }
+    }
+}
+
+/// One problem.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// The rule that was broken.
+    pub code: Code,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// Where; absent if there is no text to point at, as for a file that cannot be read.
+    pub primary: Option<Label>,
+    /// Other places that matter.
+    pub related: Vec<Label>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A problem at a place.
+    pub(super) fn at(code: Code, spot: Spot<'_>, message: impl Into<String>) -> Self {
+        Self { primary: Some(Label::new(spot, "")), ..Self::nowhere(code, message) }
+    }
+
+    /// A problem without a place.
+    pub(super) fn nowhere(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), primary: None, related: Vec::new(), help: None }
+    }
+
+    /// Says something beside the caret.
+    pub(super) fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.text = text.into();
+        }
+        self
+    }
+
+    /// Says what to do.
+    pub(super) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// Says what to do, if there is something to say.
+    pub(super) fn maybe_help(mut self, text: Option<String>) -> Self {
+        self.help = text.or(self.help);
+        self
+    }
+
+    /// Shows another place as well.
+    pub(super) fn related(mut self, spot: Spot<'_>, text: impl Into<String>) -> Self {
+        self.related.push(Label::new(spot, text));
+        self
+    }
+
+    /// Whether the configuration may be used all the same.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    fn order(&self) -> (Option<&Path>, Span, Code) {
+        let place = self.primary.as_ref();
+        (place.map(|label| label.file.path()), place.map(|label| label.span).unwrap_or_default(), self.code)
+    }
+}
+
+/// All problems of all files.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    found: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.found.push(diagnostic);
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        self.found.extend(other.found);
+    }
+
+    /// Puts them in the order of files and lines.
+    pub(super) fn sort(&mut self) {
+        self.found.sort_by(|one, other| one.order().cmp(&other.order()));
+    }
+
+    /// Each of them, in the order of files and lines.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.found.iter()
+    }
+
+    /// Whether nothing at all was found, not even a warning.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many there are of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.iter().filter(|diagnostic| diagnostic.severity() == severity).count()
+    }
+
+    /// Whether the configuration may not be used.
+    pub fn has_errors(&self) -> bool {
+        self.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
+    }
+}
+
+impl<'d> IntoIterator for &'d Diagnostics {
+    type Item = &'d Diagnostic;
+    type IntoIter = std::slice::Iter<'d, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,158 @@
+//! `SERINUS_…` environment variables over the service's file.
+//!
+//! `SERINUS_LISTEN__ADDRESS` is `address` of `[listen]`: two underscores between levels. Lists are separated by commas, or
+//! written as TOML. Paths are relative to the working directory.
+
+use std::sync::Arc;
+
+use crate::source::{SourceFile, Span};
+
+use super::keys::{SERVICE, inner_section};
+use super::nearest::nearest;
+use super::shape::{Kind, Section};
+use super::tree::{self, Data, Entry, Node, Spot, Table};
+use super::{Code, Diagnostic, Diagnostics};
+
+const PREFIX: &str = "SERINUS_";
+
+/// Variables that are read elsewhere in the program.
+const ELSEWHERE: [&str; 1] = ["SERINUS_CONFIG"];
+
+/// The variables of this process's environment that are text.
+pub fn process_environment() -> Vec<(String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
+/// The overriding variables, with a text to point at in diagnostics: their names, never their values.
+#[derive(Debug)]
+pub(super) struct Overrides {
+    file: Arc<SourceFile>,
+    variables: Vec<(String, String)>,
+}
+
+impl Overrides {
+    /// Takes those variables that begin with `SERINUS_` and are not read elsewhere.
+    pub(super) fn new(environment: &[(String, String)]) -> Self {
+        let ours = |name: &str| name.starts_with(PREFIX) && !ELSEWHERE.contains(&name);
+        let mut variables: Vec<(String, String)> = environment.iter().filter(|(name, _)| ours(name)).cloned().collect();
+        variables.sort_unstable();
+        let text: String = variables.iter().map(|(name, _)| format!("{name}\n")).collect();
+        Self { file: Arc::new(SourceFile::new("environment", text)), variables }
+    }
+
+    /// Puts the variables' values into the service's table.
+    pub(super) fn apply<'f>(&'f self, table: &mut Table<'f>, diagnostics: &mut Diagnostics) {
+        let secrets: Vec<String> = table
+            .entries_of("secrets")
+            .iter()
+            .filter_map(|entry| entry.value.as_table()?.owned("env"))
+            .collect();
+        let mut start = 0;
+        for (name, value) in &self.variables {
+            let spot = Spot { file: &self.file, span: Span { start, end: start + name.len() } };
+            start += name.len() + 1;
+            if secrets.contains(name) {
+                continue;
+            }
+            let parts: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
+            match find(&parts, &SERVICE) {
+                Some(kind) => set(table, &parts, kind, value, spot, diagnostics),
+                None => diagnostics.push(unknown(name, spot)),
+            }
+        }
+    }
+}
+
+/// The kind of the value at a path of keys, if there is one that a variable can hold.
+fn find(parts: &[String], section: &'static Section) -> Option<&'static Kind> {
+    let (first, rest) = parts.split_first()?;
+    inside(rest, &section.key(first)?.kind)
+}
+
+fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
+    match (kind, rest) {
+        (Kind::Table(section), [_, ..]) => find(rest, section),
+        (Kind::Names(inner) | Kind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
+        (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section),
+        (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) => None,
+        (leaf, []) => Some(leaf),
+        (_, [_, ..]) => None,
+    }
+}
+
+fn set<'f>(
+    table: &mut Table<'f>,
+    parts: &[String],
+    kind: &'static Kind,
+    value: &'f str,
+    spot: Spot<'f>,
+    diagnostics: &mut Diagnostics,
+) {
+    let Some((first, rest)) = parts.split_first() else { return };
+    let known = table.entries.iter().position(|entry| comparable(&entry.key) == comparable(first));
+    let at = known.unwrap_or_else(|| {
+        let empty = Node { spot, data: Data::Table(Table::default()) };
+        table.entries.push(Entry { key: first.clone().into(), key_spot: spot, value: empty });
+        table.entries.len() - 1
+    });
+    let entry = &mut table.entries[at];
+    if rest.is_empty() {
+        let text_so_far = known.is_none() || entry.value.as_text().is_some();
+        entry.value = Node { spot, data: read(kind, value, text_so_far, spot, diagnostics) };
+        return;
+    }
+    if entry.value.as_table().is_none() {
+        entry.value = Node { spot, data: Data::Table(Table::default()) };
+    }
+    if let Data::Table(inner) = &mut entry.value.data {
+        set(inner, rest, kind, value, spot, diagnostics);
+    }
+}
+
+/// Names as an environment variable can spell them: `eu-west` is `EU_WEST` there.
+fn comparable(name: &str) -> String {
+    name.to_lowercase().replace(|character: char| !character.is_ascii_alphanumeric(), "_")
+}
+
+fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Data<'f> {
+    let text = || Data::Text(value.into());
+    match kind {
+        Kind::List(_) | Kind::Regions(_) if !value.trim_start().starts_with('[') => {
+            let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Data::List(items.map(|item| Node { spot, data: Data::Text(item.into()) }).collect())
+        }
+        // A variable keeps the type that its value in the file has; a new one is text.
+        Kind::Json if text_so_far => text(),
+        Kind::List(_)
+        | Kind::Regions(_)
+        | Kind::Json
+        | Kind::Size
+        | Kind::Integer { .. }
+        | Kind::Share
+        | Kind::Bool
+        | Kind::Redirects
+        | Kind::Scalar => tree::value(value, spot, diagnostics).unwrap_or_else(text),
+        _ => text(),
+    }
+}
+
+fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
+    let mut known = Vec::new();
+    names(PREFIX, &SERVICE, &mut known);
+    let help = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "variables are named by the keys of the configuration, with `__` between levels".to_owned(),
+    };
+    Diagnostic::at(Code::UnknownVariable, spot, format!("there is no setting for the environment variable `{name}`")).help(help)
+}
+
+/// The variables that have a fixed name.
+fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
+    for key in section.keys {
+        let name = format!("{prefix}{}", key.name.to_uppercase());
+        match (&key.kind, inner_section(&key.kind)) {
+            (Kind::Table(_), Some(inner)) => names(&format!("{name}__"), inner, known),
+            _ => known.push(name),
+        }
+    }
+}

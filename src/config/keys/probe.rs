@@ -1,0 +1,63 @@
+//! Keys of a probe file outside its steps.
+
+use super::super::shape::{Key, Kind, Rule, Section};
+use super::http::DEVICE;
+use super::step::STEP;
+
+/// A probe file.
+pub(crate) static PROBE: Section = Section {
+    id: "probe",
+    title: "a probe",
+    keys: &[
+        Key::new("name", Kind::Slug, "The probe's name, unique among all probes; a metric label value.").required(),
+        Key::new("summary", Kind::Text, "One sentence on what is proven when it passes."),
+        Key::new("owner", Kind::Text, "Who is responsible."),
+        Key::new("runbook", Kind::Url(&["https://", "http://"]), "Where it is written what to do when it fails."),
+        Key::new("tags", Kind::List(&Kind::Slug), "Free labels for selection.").default("[]"),
+        Key::new("enabled", Kind::Bool, "Whether it is scheduled.").default("true"),
+        Key::new("every", Kind::Duration, "Interval between ticks; instead of `cron`."),
+        Key::new("cron", Kind::Cron, "Moments of its ticks, five fields, or six with seconds first; instead of `every`."),
+        Key::new("timezone", Kind::Timezone, "The zone `cron` is read in.").default("\"UTC\""),
+        Key::new("runs", Kind::Integer { min: 1, max: 1_000 }, "Independent runs per interval, spread evenly over `every`.")
+            .default("1"),
+        Key::new("confirm", Kind::Duration, "After a failure the next run is brought forward to this long after it."),
+        Key::new("overlap", Kind::Choice(&["skip", "allow"]), "What happens to a tick while the same slot's earlier run goes on.")
+            .default("\"skip\""),
+        Key::new("deadline", Kind::Duration, "Bound on the whole run, from the start of its first step.").required(),
+        Key::new("regions", Kind::List(&Kind::Slug), "The regions it runs in.").default("all regions of the service"),
+        Key::new("matrix", Kind::Names(&Kind::List(&Kind::Scalar)), "Values to combine: each combination is a canary of its own."),
+        Key::new("vars", Kind::Names(&Kind::Json), "Values by name, evaluated once a run, in order, before the first step."),
+        Key::new("devices", Kind::Map(&Kind::Table(&DEVICE)), "Isolated clients inside a run, by name."),
+        Key::new("step", Kind::Tables(&STEP), "The steps of the journey, in order.").required(),
+        Key::new("slo", Kind::Table(&SLO), "What the probe promises over time."),
+    ],
+    rules: &[Rule::ExactlyOne(&["every", "cron"]), Rule::Needs("timezone", "cron"), Rule::Needs("runs", "every")],
+    later: &["alert", "needs", "maintenance", "observe", "sweep"],
+};
+
+static SLO: Section = Section {
+    id: "slo",
+    title: "`slo`",
+    keys: &[
+        Key::new("success", Kind::Share, "Share of counted runs that must pass."),
+        Key::new("latency", Kind::Table(&LATENCY), "Bounds on how long something takes."),
+        Key::new("window", Kind::Duration, "Over how long it is judged.").default("\"28d\""),
+    ],
+    rules: &[],
+    later: &[],
+};
+
+static LATENCY: Section = Section {
+    id: "slo_latency",
+    title: "`slo.latency`",
+    keys: &[
+        Key::new("step", Kind::Title, "The step it is about.").default("the whole run"),
+        Key::new("of", Kind::Choice(&["duration", "convergence"]), "Which duration: its own, or how long until an `eventually` step held.")
+            .default("\"duration\""),
+        Key::new("mean", Kind::Duration, "Bound on the mean."),
+        Key::new("p95", Kind::Duration, "Bound on the 95th percentile."),
+        Key::new("p99", Kind::Duration, "Bound on the 99th percentile."),
+    ],
+    rules: &[],
+    later: &[],
+};

@@ -1,0 +1,191 @@
+//! Warnings: what a probe may say and most likely does not mean.
+//!
+//! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
+//! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
+
+use super::scan;
+use super::tree::{Data, Entry, Node, Spot, Table};
+use super::value::duration;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Words in a URL that say that a POST creates nothing that has to be removed.
+const HARMLESS: [&str; 12] = [
+    "session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout",
+];
+
+/// Warns about a probe; an error only if it could never pass.
+pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(with_parallel).collect();
+    let cleanups: Vec<&Node<'_>> = steps.iter().flat_map(|step| cleanups(step)).collect();
+    unowned(table, top, diagnostics);
+    deadline_over_slot(table, diagnostics);
+    no_cleanup(&steps, &cleanups, diagnostics);
+    expects_nothing(&steps, top, diagnostics);
+    for step in steps.iter().chain(&cleanups) {
+        let Some(inner) = step.as_table() else { continue };
+        within_over_deadline(inner, table, diagnostics);
+        unchecked(step, inner, diagnostics);
+        secret_in_url(inner, diagnostics);
+        for key in ["expect", "guard"] {
+            inner.list(key).iter().for_each(|node| bare_literal(node, diagnostics));
+        }
+        inner.get("when").into_iter().for_each(|node| bare_literal(node, diagnostics));
+    }
+    for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
+        insecure(device, diagnostics);
+    }
+}
+
+/// Warns about device settings, which the service may have as well.
+pub(super) fn insecure(device: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let verify = device.table("tls").and_then(|tls| tls.get("verify"));
+    if let Some(node) = verify.filter(|node| matches!(node.data, Data::Bool(false))) {
+        diagnostics.push(
+            Diagnostic::at(Code::InsecureTls, node.spot, "any certificate is accepted, also an expired or a foreign one")
+                .help("to trust a private authority, name its certificate in `tls.ca`"),
+        );
+    }
+}
+
+/// A step and its parallel steps; the outer one only if it does something itself.
+fn with_parallel<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
+    match step.as_table().filter(|table| table.get("parallel").is_some()) {
+        Some(table) => table.list("parallel").iter().collect(),
+        None => vec![step],
+    }
+}
+
+fn cleanups<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
+    let Some(node) = step.as_table().and_then(|table| table.get("cleanup")) else { return Vec::new() };
+    if node.as_table().is_some() { vec![node] } else { node.as_list().iter().collect() }
+}
+
+fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let missing: Vec<&str> = ["owner", "runbook"].into_iter().filter(|key| table.get(key).is_none()).collect();
+    if !missing.is_empty() {
+        let message = format!("the probe has no {}", missing.join(" and no "));
+        diagnostics.push(
+            Diagnostic::at(Code::Unowned, top, message)
+                .help("whoever is woken needs to know whose problem it is and what to do: give `owner` and `runbook`"),
+        );
+    }
+}
+
+fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let (Some(deadline), Some(every), Some(node)) = (table.duration("deadline"), table.duration("every"), table.get("deadline"))
+    else {
+        return;
+    };
+    let slot = every / table.count("runs").unwrap_or(1).max(1);
+    // Each of `runs` is a slot of its own, which comes round once in `every`.
+    if deadline > every && table.text("overlap") != Some("allow") {
+        let message = format!("a run may take longer than the {} to its slot's next tick", humantime::format_duration(every));
+        diagnostics.push(
+            Diagnostic::at(Code::DeadlineOverSlot, node.spot, message)
+                .help(format!(
+                    "the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"` (a run starts every {})",
+                    humantime::format_duration(slot)
+                )),
+        );
+    }
+}
+
+fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Diagnostics) {
+    if !cleanups.is_empty() {
+        return;
+    }
+    let captured: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| step.as_table())
+        .flat_map(|step| step.entries_of("capture"))
+        .map(|entry| entry.key.as_ref())
+        .collect();
+    let creating = steps.iter().filter_map(|step| step.as_table()?.table("http")).find_map(|http| creates(http, &captured));
+    if let Some(entry) = creating {
+        diagnostics.push(
+            Diagnostic::at(Code::NoCleanup, entry.value.spot, "this creates something, and no step of the probe has a cleanup")
+                .help("undo it in `[step.cleanup]`, or test data piles up with every run"),
+        );
+    }
+}
+
+/// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
+fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'f>> {
+    let entry = http.entries.iter().find(|entry| matches!(entry.key.as_ref(), "post" | "put"))?;
+    let url = entry.value.as_text()?;
+    let path = url.to_lowercase();
+    let uses_capture = scan::pieces(url)
+        .into_iter()
+        .flat_map(|piece| scan::paths(url, piece))
+        .any(|path| captured.contains(&path.root));
+    (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
+}
+
+fn expects_nothing(steps: &[&Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let expects = |step: &&Node<'_>| {
+        step.as_table().is_some_and(|table| !table.list("expect").is_empty() || table.get("contract").is_some())
+    };
+    if !steps.is_empty() && !steps.iter().any(expects) {
+        diagnostics.push(
+            Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything")
+                .help("a run passes if what it expected held; add `expect` or `contract` to a step"),
+        );
+    }
+}
+
+fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let node = step.table("eventually").and_then(|eventually| eventually.get("within"));
+    let within = node.and_then(|node| duration(node.as_text()?).ok());
+    if let (Some(node), Some(within), Some(deadline)) = (node, within, probe.duration("deadline"))
+        && within > deadline
+    {
+        diagnostics.push(
+            Diagnostic::at(Code::WithinOverDeadline, node.spot, "the window ends after the run's deadline")
+                .help("the deadline cuts it: shorten `within`, or lengthen `deadline`"),
+        );
+    }
+}
+
+fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let checks = ["expect", "contract", "capture", "guard"];
+    let looked_at = |key: &&str| match step.get(key).map(|node| &node.data) {
+        Some(Data::List(items)) => !items.is_empty(),
+        Some(_) => true,
+        None => false,
+    };
+    if step.get("http").is_some() && !checks.iter().any(|key| looked_at(key)) {
+        let spot = step.get("name").map_or(node.spot, |name| name.spot);
+        diagnostics.push(
+            Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")
+                .help("any answer will do, also an error page: add `expect`"),
+        );
+    }
+}
+
+fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let Some(http) = step.table("http") else { return };
+    let urls = http.entries.iter().filter(|entry| {
+        super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url"
+    });
+    for node in urls.chain(http.entries_of("query")).map(|entry| &entry.value) {
+        let Some(text) = node.as_text() else { continue };
+        let found = scan::pieces(text).into_iter().flat_map(|piece| scan::paths(text, piece)).find(|path| path.root == "secret");
+        if let Some(path) = found {
+            diagnostics.push(
+                Diagnostic::at(Code::SecretInUrl, node.spot.within(path.span), "a secret in a URL ends up in logs of servers and proxies")
+                    .help("send it in a header or in the body"),
+            );
+        }
+    }
+}
+
+fn bare_literal(node: &Node<'_>, diagnostics: &mut Diagnostics) {
+    let Some(text) = node.as_text() else { return };
+    for range in scan::literals_beside_or(text) {
+        let literal = &text[range.clone()];
+        diagnostics.push(
+            Diagnostic::at(Code::BareLiteral, node.spot.within(range.clone()), format!("`{literal}` stands beside `or` by itself"))
+                .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
+        );
+    }
+}

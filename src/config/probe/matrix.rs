@@ -1,0 +1,93 @@
+//! The matrix and its cells.
+
+use std::sync::Arc;
+
+use crate::plan::{Cell, CellValue, LABEL_NAMES};
+
+use super::super::scope::Scope;
+use super::super::tree::{Data, Entry, Node, Table};
+use super::super::{Code, Diagnostic};
+
+/// More cells than this cannot be meant: each is a canary in each region.
+const MOST_CELLS: usize = 1_000;
+
+/// Every combination of the matrix, the empty one if there is no matrix.
+pub(super) fn cells<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<Arc<Cell>> {
+    let mut cells = vec![Cell::default()];
+    for entry in table.entries_of("matrix") {
+        name(entry, scope);
+        let values = values(entry, scope);
+        if cells.len() * values.len() > MOST_CELLS {
+            let message = format!("the matrix has more than {MOST_CELLS} combinations");
+            scope.diagnostics.push(
+                Diagnostic::at(Code::TooManyCells, entry.key_spot, message)
+                    .help("each combination is a canary in each region; make several probes, or test fewer values"),
+            );
+            break;
+        }
+        cells = combine(&cells, &entry.key, &values);
+    }
+    cells.into_iter().map(Arc::new).collect()
+}
+
+fn combine(cells: &[Cell], key: &str, values: &[CellValue]) -> Vec<Cell> {
+    let key: Arc<str> = key.into();
+    let with = |cell: &Cell, value: &CellValue| {
+        let mut longer = cell.clone();
+        longer.0.push((Arc::clone(&key), value.clone()));
+        longer
+    };
+    cells.iter().flat_map(|cell| values.iter().map(move |value| (cell, value))).map(|(cell, value)| with(cell, value)).collect()
+}
+
+fn name<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) {
+    let key = entry.key.as_ref();
+    scope.cell_keys.push(key.to_owned());
+    if LABEL_NAMES.contains(&key) || key.starts_with("__") {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::LabelName, entry.key_spot, format!("a matrix key cannot be called `{key}`"))
+                .label("a label of the metrics already has this name")
+                .help("matrix keys become metric labels; give it another name"),
+        );
+        return;
+    }
+    let taken = scope.take(key, entry.key_spot, "matrix key");
+    scope.taken.push(taken);
+}
+
+fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
+    let items = entry.value.as_list();
+    if items.is_empty() && matches!(entry.value.data, Data::List(_)) {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, entry.value.spot, format!("the matrix key `{}` has no values", entry.key))
+                .help("without a value there is no combination, and nothing would run"),
+        );
+    }
+    let mut values: Vec<CellValue> = Vec::new();
+    for item in items {
+        let Some(value) = value(item) else { continue };
+        if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(char::is_control) {
+            scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, item.spot, "values of a matrix are part of the canary's id")
+                    .help("write them without `/`, `,`, `=` and line breaks"),
+            );
+        }
+        // Values that read alike would make two canaries of one id.
+        if values.iter().any(|known| known.to_string() == value.to_string()) {
+            scope.diagnostics.push(Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")));
+        } else {
+            values.push(value);
+        }
+    }
+    values
+}
+
+fn value(node: &Node<'_>) -> Option<CellValue> {
+    match &node.data {
+        Data::Text(text) => Some(CellValue::Text(text.as_ref().into())),
+        Data::Integer(number) => Some(CellValue::Integer(*number)),
+        Data::Float(number) => Some(CellValue::Float(*number)),
+        Data::Bool(truth) => Some(CellValue::Bool(*truth)),
+        Data::Datetime | Data::List(_) | Data::Table(_) => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! One probe file into a probe.
+//!
+//! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
+//! about a key beyond its type is checked where it is read.
+
+mod matrix;
+mod request;
+mod slo;
+mod step;
+
+pub(super) use request::constant;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::plan::{Cadence, Device, Overlap, Probe, Region, Template};
+use crate::source::SourceFile;
+
+use super::keys::PROBE;
+use super::nearest::suggestion;
+use super::scope::{Scope, When};
+use super::tree::{self, Data, Entry, Spot, Table};
+use super::world::{World, has};
+use super::{Code, Diagnostic, Diagnostics, check, device, lint, value};
+
+/// A probe as its file says it, before it is one of many.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) probe: Arc<Probe>,
+    /// Where it runs, of the regions of this process.
+    pub(super) regions: Vec<Arc<Region>>,
+    pub(super) enabled: bool,
+}
+
+/// The name a file claims for its probe, also where the rest of the file has errors.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) name: String,
+    pub(super) file: Arc<SourceFile>,
+    pub(super) span: crate::source::Span,
+}
+
+/// Reads a probe file. There is a draft only if the file has no errors.
+pub(super) fn read(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> (Option<Claim>, Option<Draft>) {
+    let mut found = Diagnostics::default();
+    let read = read_table(file, world, &mut found);
+    let sound = !found.has_errors();
+    diagnostics.append(found);
+    match read {
+        Some((claim, draft)) => (claim, sound.then_some(draft)),
+        None => (None, None),
+    }
+}
+
+fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> Option<(Option<Claim>, Draft)> {
+    let table = tree::parse(file, diagnostics)?;
+    let name = table.get("name");
+    let top = Spot { file, span: name.map_or_else(|| first_line(file.text()), |name| name.spot.span) };
+    check::document(&table, &PROBE, top, diagnostics);
+    lint::probe(&table, top, diagnostics);
+
+    let regions = regions(&table, world, diagnostics);
+    let cadence = cadence(&table, world, diagnostics);
+    let mut scope = Scope::new(world, diagnostics);
+    let cells = matrix::cells(&table, &mut scope);
+    let vars = vars(&table, &mut scope);
+    let devices = devices(&table, world, &mut scope);
+    let steps = step::steps(&table, &devices, world, &mut scope);
+    let used = std::mem::take(&mut scope.used);
+    for (name, spot) in used {
+        diagnostics.append(var_of_regions(&name, spot, &regions));
+    }
+    let slo = slo::read(&table, diagnostics);
+    let probe = Probe {
+        name: table.text("name").unwrap_or_default().into(),
+        summary: table.owned("summary"),
+        owner: table.owned("owner"),
+        runbook: table.owned("runbook"),
+        tags: table.list("tags").iter().filter_map(|tag| tag.as_text().map(str::to_owned)).collect(),
+        cadence,
+        runs: table.count("runs").unwrap_or(1),
+        confirm: table.duration("confirm"),
+        overlap: if table.text("overlap") == Some("allow") { Overlap::Allow } else { Overlap::Skip },
+        deadline: table.duration("deadline").unwrap_or_default(),
+        cells,
+        vars,
+        devices,
+        steps,
+        slo,
+        location: top.location(),
+    };
+    let claim = name.and_then(|node| {
+        Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span })
+    });
+    let regions = regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
+    Some((claim, Draft { probe: Arc::new(probe), regions, enabled: table.bool("enabled").unwrap_or(true) }))
+}
+
+/// What to point at in a file without a name.
+pub(super) fn first_line(text: &str) -> crate::source::Span {
+    (0..text.find('\n').unwrap_or(text.len())).into()
+}
+
+fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
+    if table.get("regions").is_none() {
+        return world.regions.clone();
+    }
+    let mut found: Vec<Arc<Region>> = Vec::new();
+    for node in table.list("regions") {
+        let Some(name) = node.as_text() else { continue };
+        match world.regions.iter().find(|region| &*region.name == name) {
+            Some(region) if found.iter().any(|known| known.name == region.name) => {
+                diagnostics.push(Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice")));
+            }
+            Some(region) => found.push(Arc::clone(region)),
+            None => diagnostics.push(
+                Diagnostic::at(Code::UnknownRegion, node.spot, format!("there is no region `{name}`"))
+                    .maybe_help(suggestion(name, world.regions.iter().map(|region| &*region.name))),
+            ),
+        }
+    }
+    found
+}
+
+fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Cadence {
+    if let Some(Ok(cron)) = table.text("cron").map(value::cron) {
+        let timezone = table.text("timezone").and_then(|name| value::timezone(name).ok()).unwrap_or(chrono_tz::UTC);
+        return Cadence::Cron { cron: Box::new(cron), timezone };
+    }
+    let every = table.duration("every").unwrap_or_default();
+    let slot = every / table.count("runs").unwrap_or(1).max(1);
+    let shortest = world.limits.min_interval;
+    if let Some(node) = table.get("every").filter(|_| !every.is_zero() && slot < shortest) {
+        let [slot, shortest] = [slot, shortest].map(humantime::format_duration);
+        diagnostics.push(
+            Diagnostic::at(Code::ShortInterval, node.spot, format!("a run every {slot} is more often than this service allows"))
+                .help(format!("`limits.min_interval` is {shortest}; make `every` longer or `runs` fewer")),
+        );
+    }
+    Cadence::Every(every)
+}
+
+fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {
+    let mut vars = Vec::new();
+    for entry in table.entries_of("vars") {
+        vars.push((entry.key.as_ref().into(), var(entry, scope)));
+        scope.declare(&entry.key, entry.key_spot, "variable");
+    }
+    vars
+}
+
+/// A variable's template. What is not a string is written as an expression, which keeps its type.
+fn var<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Template {
+    if let Data::Text(_) = entry.value.data {
+        return scope.template(&entry.value, When::Before);
+    }
+    let constant = constant(&entry.value, scope.diagnostics);
+    let source = format!("{{{{ {constant} }}}}");
+    Template::parse(&source, entry.value.spot.location()).unwrap_or_else(|error| {
+        scope.diagnostics.push(Diagnostic::at(Code::ExpressionSyntax, entry.value.spot, error.message));
+        Template::parse("", entry.value.spot.location()).expect("an empty text is a template")
+    })
+}
+
+fn devices<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> BTreeMap<Arc<str>, Device> {
+    let mut devices = BTreeMap::new();
+    for entry in table.entries_of("devices") {
+        let Some(inner) = entry.value.as_table() else { continue };
+        let settings = world.shared(device::settings(&world.device, inner, scope.diagnostics));
+        let headers = device::headers(&world.headers, inner, scope);
+        devices.insert(entry.key.as_ref().into(), Device { settings, headers });
+    }
+    devices
+        .entry("default".into())
+        .or_insert_with(|| Device { settings: world.shared(world.device.clone()), headers: world.headers.clone() });
+    devices
+}
+
+/// A variable that some of the probe's regions lack.
+fn var_of_regions(name: &str, spot: Spot<'_>, regions: &[Arc<Region>]) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    let lacking: Vec<&str> = regions.iter().filter(|region| !has(region, name)).map(|region| &*region.name).collect();
+    if !lacking.is_empty() {
+        let message = format!("the variable `{name}` is missing in {}", super::nearest::list(&lacking));
+        diagnostics.push(
+            Diagnostic::at(Code::VarOfRegion, spot, message)
+                .help("give it in `[vars]` of the service or in `[regions.NAME.vars]`, or leave the region out of `regions`"),
+        );
+    }
+    diagnostics
+}

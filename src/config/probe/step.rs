@@ -1,0 +1,320 @@
+//! Steps, in the order of the journey.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Loop, Retry, Step};
+
+use super::super::nearest::{list, suggestion};
+use super::super::scope::{Scope, When};
+use super::super::tree::{Node, Spot, Table};
+use super::super::world::World;
+use super::super::{Code, Diagnostic, device, value};
+use super::request;
+
+const POLL: Duration = Duration::from_millis(500);
+const CONSISTENT_POLL: Duration = Duration::from_millis(100);
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Reads all steps of a probe.
+pub(super) fn steps<'f>(
+    probe: &Table<'f>,
+    devices: &BTreeMap<Arc<str>, Device>,
+    world: &World,
+    scope: &mut Scope<'_, 'f>,
+) -> Vec<Step> {
+    let mut reader = Reader { devices, world, scope, names: Vec::new(), before: Vec::new() };
+    let nodes: Vec<(&Node<'f>, &Table<'f>)> = tables(probe.list("step"));
+    for (_, table) in &nodes {
+        reader.announce(table);
+    }
+    let mut steps = Vec::with_capacity(nodes.len());
+    for (node, table) in nodes {
+        steps.push(reader.step(node, table));
+        let parallel = table.list("parallel").iter().filter_map(Node::as_table);
+        let finished = std::iter::once(table).chain(parallel).filter_map(|step| step.text("name"));
+        reader.before.extend(finished.map(str::to_owned));
+    }
+    steps
+}
+
+fn tables<'t, 'f>(nodes: &'t [Node<'f>]) -> Vec<(&'t Node<'f>, &'t Table<'f>)> {
+    nodes.iter().filter_map(|node| Some((node, node.as_table()?))).collect()
+}
+
+/// The tables of `[step.cleanup]` or `[[step.cleanup]]`.
+fn cleanups<'t, 'f>(table: &'t Table<'f>) -> Vec<(&'t Node<'f>, &'t Table<'f>)> {
+    let Some(node) = table.get("cleanup") else { return Vec::new() };
+    match node.as_table() {
+        Some(table) => vec![(node, table)],
+        None => tables(node.as_list()),
+    }
+}
+
+struct Reader<'r, 'b, 'f> {
+    devices: &'r BTreeMap<Arc<str>, Device>,
+    world: &'r World,
+    scope: &'r mut Scope<'b, 'f>,
+    /// Names of all steps so far, also of those inside others.
+    names: Vec<(String, Spot<'f>)>,
+    /// Steps that have ended when the one being read begins.
+    before: Vec<String>,
+}
+
+impl<'f> Reader<'_, '_, 'f> {
+    /// Remembers what a step will capture, so that an earlier use can be told from a misspelling.
+    fn announce(&mut self, table: &Table<'f>) {
+        let inner = table.list("parallel").iter().filter_map(Node::as_table);
+        for step in std::iter::once(table).chain(inner) {
+            for entry in step.entries_of("capture") {
+                let declared = super::super::scope::Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" };
+                self.scope.later.push(declared);
+            }
+        }
+    }
+
+    fn step(&mut self, node: &Node<'f>, table: &Table<'f>) -> Step {
+        let looping = self.looping(table);
+        let was_in_loop = std::mem::replace(&mut self.scope.in_loop, looping.is_some());
+        let item = self.loop_item(table);
+        let visible = self.scope.visible.len();
+        if let Some((name, spot)) = &item {
+            self.scope.declare(name, *spot, "loop's name");
+        }
+        let action = if table.get("parallel").is_some() {
+            Action::Parallel(self.parallel(table))
+        } else {
+            Action::Http(Box::new(self.request(node, table)))
+        };
+        let step = Step { looping, subject: self.template(table, "subject"), ..self.common(node, table, action, None) };
+        if item.is_some() {
+            self.scope.visible.remove(visible);
+        }
+        self.scope.in_loop = was_in_loop;
+        step
+    }
+
+    /// What steps, parallel steps and cleanups have in common. The order is that of a run.
+    fn common(&mut self, node: &Node<'f>, table: &Table<'f>, action: Action, default_name: Option<String>) -> Step {
+        let name = table.owned("name").or(default_name).unwrap_or_default();
+        let at = table.get("name").map_or(node.spot, |name| name.spot);
+        self.unique(&name, at);
+        let device = self.template(table, "device");
+        self.known_device(table);
+        let when = table.get("when").map(|node| self.scope.condition(node, When::Before));
+        let guard = self.conditions(table, "guard");
+        let expect = self.conditions(table, "expect");
+        let contract = table.get("contract").and_then(|node| self.contract(node));
+        let capture = self.captures(table);
+        let cleanup = self.cleanup(table, &name);
+        Step {
+            name: name.into(),
+            device,
+            action,
+            looping: None,
+            subject: None,
+            when,
+            guard,
+            timeout: table.duration("timeout"),
+            retry: retry(table),
+            eventually: self.eventually(table),
+            consistently: consistently(table),
+            expect,
+            contract,
+            capture,
+            allow_failure: table.bool("allow_failure").unwrap_or(false),
+            allow_empty: table.bool("allow_empty").unwrap_or(false),
+            cleanup,
+            location: at.location(),
+        }
+    }
+
+    fn request(&mut self, node: &Node<'f>, table: &Table<'f>) -> crate::plan::HttpAction {
+        let empty = Table::default();
+        request::read(table.table("http").unwrap_or(&empty), node.spot, self.world, self.scope)
+    }
+
+    fn template(&mut self, table: &Table<'f>, key: &str) -> Option<crate::plan::Template> {
+        table.get(key).map(|node| self.scope.template(node, When::Before))
+    }
+
+    fn conditions(&mut self, table: &Table<'f>, key: &str) -> Vec<Condition> {
+        table.list(key).iter().map(|node| self.scope.condition(node, When::Result)).collect()
+    }
+
+    fn unique(&mut self, name: &str, spot: Spot<'f>) {
+        if let Some((_, first)) = self.names.iter().find(|(known, _)| known == name && !name.is_empty()) {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::DuplicateStep, spot, format!("there is a step `{name}` already"))
+                    .related(*first, "the first is here")
+                    .help("names of steps are unique in a probe, also those of parallel steps and cleanups"),
+            );
+        }
+        self.names.push((name.to_owned(), spot));
+    }
+
+    fn known_device(&mut self, table: &Table<'f>) {
+        let Some(node) = table.get("device") else { return };
+        let Some(name) = node.as_text().filter(|name| !name.contains("{{")) else { return };
+        if !self.devices.contains_key(name) {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::UnknownDevice, node.spot, format!("there is no device `{name}`"))
+                    .help(format!("declare it with `[devices.{name}]`"))
+                    .maybe_help(super::super::nearest::nearest(name, self.devices.keys().map(|name| &**name))
+                        .map(|near| format!("did you mean `{near}`?"))),
+            );
+        }
+    }
+
+    fn captures(&mut self, table: &Table<'f>) -> Vec<(Arc<str>, Expression)> {
+        let mut captures = Vec::new();
+        for entry in table.entries_of("capture") {
+            captures.push((entry.key.as_ref().into(), self.scope.expression(&entry.value, When::Result)));
+            self.scope.declare(&entry.key, entry.key_spot, "capture");
+        }
+        captures
+    }
+
+    fn contract(&mut self, node: &Node<'f>) -> Option<Contract> {
+        let name = node.as_text()?;
+        match self.world.contracts.get(&device::beside(node.spot, name)) {
+            Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: node.spot.location() }),
+            Err(broken) => {
+                let mut diagnostic = Diagnostic::at(Code::InvalidContract, node.spot, format!("`{name}` cannot be a contract"))
+                    .help("a contract is a file with a JSON Schema, relative to this one, without references to other documents");
+                match &broken.place {
+                    Some((file, span)) => diagnostic = diagnostic.related(Spot { file, span: *span }, broken.message),
+                    None => diagnostic = diagnostic.label(broken.message),
+                }
+                self.scope.diagnostics.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// Steps that begin together: none sees what another captures, the steps after them see all of it.
+    fn parallel(&mut self, table: &Table<'f>) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut captured = Vec::new();
+        for (node, inner) in tables(table.list("parallel")) {
+            let visible = self.scope.visible.len();
+            let action = Action::Http(Box::new(self.request(node, inner)));
+            steps.push(self.common(node, inner, action, None));
+            let own = self.scope.visible.split_off(visible);
+            self.scope.taken.extend(own.iter().cloned());
+            captured.extend(own);
+        }
+        self.scope.taken.retain(|taken| captured.iter().all(|own| own.name != taken.name));
+        self.scope.visible.extend(captured);
+        if let ([_], Some(entry)) = (steps.as_slice(), table.entry("parallel")) {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, entry.key_spot, "one step alone cannot be parallel")
+                    .help("add a second `[[step.parallel]]`, or make it a step of its own"),
+            );
+        }
+        steps
+    }
+
+    /// Cleanups see everything their step knows and captured; what they capture is seen by the cleanups after them alone.
+    fn cleanup(&mut self, table: &Table<'f>, step: &str) -> Vec<Step> {
+        let visible = self.scope.visible.len();
+        let nodes = cleanups(table);
+        let alone = table.get("cleanup").is_some_and(|node| node.as_table().is_some());
+        let many = nodes.len() > 1;
+        let mut steps = Vec::new();
+        for (at, (node, inner)) in nodes.into_iter().enumerate() {
+            let name = if many { format!("{step} cleanup {}", at + 1) } else { format!("{step} cleanup") };
+            if let Some(entry) = inner.entry("capture").filter(|_| alone) {
+                let line = node.spot.location().line;
+                self.scope.diagnostics.push(
+                    Diagnostic::at(Code::MisplacedKey, entry.key_spot, "no cleanup comes after this one to use the capture")
+                        .related(node.spot, "what follows this line belongs to the cleanup")
+                        .help(format!("to capture from the step, move it above line {line}, where its cleanup begins")),
+                );
+            }
+            let action = Action::Http(Box::new(self.request(node, inner)));
+            steps.push(self.common(node, inner, action, Some(name)));
+        }
+        self.scope.visible.truncate(visible);
+        steps
+    }
+
+    fn eventually(&mut self, table: &Table<'f>) -> Option<Eventually> {
+        let inner = table.table("eventually")?;
+        if let Some(node) = inner.get("since") {
+            let name = node.as_text().unwrap_or_default();
+            if !self.before.iter().any(|before| before == name) {
+                let message = format!("no step before this one is called `{name}`");
+                let known: Vec<&str> = self.before.iter().map(String::as_str).collect();
+                self.scope.diagnostics.push(
+                    Diagnostic::at(Code::UnknownStep, node.spot, message)
+                        .help("`since` names the step whose end convergence is measured from")
+                        .maybe_help(suggestion(name, known)),
+                );
+            }
+        }
+        if table.list("expect").is_empty() && table.get("contract").is_none()
+            && let Some(entry) = table.entry("eventually")
+        {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::NeedsKey, entry.key_spot, "`eventually` has nothing to wait for")
+                    .help("add `expect`: it is what must hold in the end"),
+            );
+        }
+        Some(Eventually {
+            within: inner.duration("within").unwrap_or_default(),
+            poll: inner.duration("poll").unwrap_or(POLL),
+            since: inner.text("since").map(Into::into),
+        })
+    }
+
+    fn looping(&mut self, table: &Table<'f>) -> Option<Loop> {
+        if let Some(times) = table.count("repeat") {
+            return Some(Loop::Repeat(times));
+        }
+        let node = table.get("for_each")?;
+        let Some((name, offset)) = for_each(node.as_text()?) else {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, node.spot, "this does not say over what to go")
+                    .help("write it as \"NAME in EXPRESSION\", such as \"segment in segments\""),
+            );
+            return None;
+        };
+        let items = self.scope.expression_at(node, offset, When::Before);
+        Some(Loop::ForEach { name: name.into(), items })
+    }
+
+    fn loop_item(&mut self, table: &Table<'f>) -> Option<(String, Spot<'f>)> {
+        let node = table.get("for_each")?;
+        let text = node.as_text()?;
+        let (name, _) = for_each(text)?;
+        let start = text.len() - text.trim_start().len();
+        let spot = node.spot.within(start..start + name.len());
+        if !value::is_identifier(name) {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, spot, format!("expressions cannot use the name `{name}`"))
+                    .help(format!("names are letters, digits and `_`; {} are not possible", list(&["a, b in …", "a.b in …"]))),
+            );
+        }
+        Some((name.to_owned(), spot))
+    }
+}
+
+/// The name before `in`, and where the expression after it begins.
+fn for_each(text: &str) -> Option<(&str, usize)> {
+    let (name, rest) = text.split_once(" in ")?;
+    let items = rest.trim_start();
+    (!name.trim().is_empty() && !items.is_empty()).then(|| (name.trim(), text.len() - items.len()))
+}
+
+fn consistently(table: &Table<'_>) -> Option<Consistently> {
+    let inner = table.table("consistently")?;
+    let poll = inner.duration("poll").unwrap_or(CONSISTENT_POLL);
+    Some(Consistently { lasting: inner.duration("for").unwrap_or_default(), poll })
+}
+
+fn retry(table: &Table<'_>) -> Option<Retry> {
+    let inner = table.table("retry")?;
+    Some(Retry { attempts: inner.count("attempts").unwrap_or(2), backoff: inner.duration("backoff").unwrap_or(BACKOFF) })
+}

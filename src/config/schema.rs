@@ -1,0 +1,119 @@
+//! JSON Schemas of the files (draft 7, which Taplo and editors read), from the same declaration that checking uses.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{PROBE, SERVICE};
+use super::shape::{Key, Kind, Rule, Section};
+
+/// The schema of a probe file.
+pub fn probe_schema() -> Value {
+    document(&PROBE, "A Serinus probe")
+}
+
+/// The schema of the service's file.
+pub fn config_schema() -> Value {
+    document(&SERVICE, "A Serinus service")
+}
+
+fn document(root: &'static Section, title: &str) -> Value {
+    let mut definitions = Map::new();
+    let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    if let (Value::Object(schema), Value::Object(body)) = (&mut schema, section(root, &mut definitions)) {
+        schema.extend(body);
+        schema.insert("definitions".into(), definitions.into());
+    }
+    schema
+}
+
+fn section(section: &'static Section, definitions: &mut Map<String, Value>) -> Value {
+    let properties: Map<String, Value> =
+        section.keys.iter().map(|key| (key.name.to_owned(), property(key, definitions))).collect();
+    let required: Vec<&str> = section.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    let rules: Vec<Value> = section.rules.iter().flat_map(rule).collect();
+    if !rules.is_empty() {
+        schema["allOf"] = rules.into();
+    }
+    schema
+}
+
+fn property(key: &'static Key, definitions: &mut Map<String, Value>) -> Value {
+    let kind = kind(&key.kind, definitions);
+    // Beside `$ref`, draft 7 ignores everything.
+    let mut schema = if kind.get("$ref").is_some() { json!({ "allOf": [kind] }) } else { kind };
+    let default = if key.default.is_empty() { String::new() } else { format!(" Default: {}.", key.default) };
+    schema["description"] = format!("{}{default}", key.doc).into();
+    schema
+}
+
+fn rule(rule: &Rule) -> Vec<Value> {
+    let not_both = |one: &str, other: &str| json!({ "not": { "required": [one, other] } });
+    match rule {
+        Rule::ExactlyOne([only]) => vec![json!({ "required": [only] })],
+        Rule::ExactlyOne(names) => {
+            let each: Vec<Value> = names.iter().map(|name| json!({ "required": [name] })).collect();
+            vec![json!({ "oneOf": each })]
+        }
+        Rule::AtMostOne(names) => {
+            names.iter().enumerate().flat_map(|(at, one)| names[at + 1..].iter().map(|other| not_both(one, other))).collect()
+        }
+        Rule::Needs(key, other) => vec![json!({ "dependencies": { *key: [other] } })],
+        Rule::Excludes(key, others) => others.iter().map(|other| not_both(key, other)).collect(),
+    }
+}
+
+fn reference(inner: &'static Section, definitions: &mut Map<String, Value>) -> Value {
+    if !definitions.contains_key(inner.id) {
+        definitions.insert(inner.id.into(), Value::Null);
+        let body = section(inner, definitions);
+        definitions.insert(inner.id.into(), body);
+    }
+    json!({ "$ref": format!("#/definitions/{}", inner.id) })
+}
+
+fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
+    const DURATION: &str = r"^\s*\d.*$";
+    const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+    match of {
+        Kind::Text | Kind::Template | Kind::SocketAddress | Kind::Address | Kind::Ip | Kind::Timezone => {
+            json!({ "type": "string" })
+        }
+        Kind::Expression | Kind::Condition | Kind::File | Kind::Glob | Kind::Cron => json!({ "type": "string", "minLength": 1 }),
+        Kind::ForEach => json!({ "type": "string", "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]* in .+$" }),
+        Kind::Slug => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 }),
+        Kind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        Kind::Duration => json!({ "type": "string", "pattern": DURATION }),
+        Kind::Size => json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^\\d+ ?([kKMG]i?)?B$" }] }),
+        Kind::Integer { min, max } if *max == i64::MAX => json!({ "type": "integer", "minimum": min }),
+        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Share => {
+            json!({ "oneOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "type": "string", "pattern": "^[0-9.]+ ?%$" }] })
+        }
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Choice(words) => json!({ "enum": words }),
+        Kind::Url(schemes) => json!({ "type": "string", "pattern": format!("^({})", schemes.join("|")) }),
+        Kind::Redirects => json!({ "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 50 }, { "enum": [false] }] }),
+        Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
+        Kind::Json => json!({ "type": ["string", "number", "boolean", "array", "object"] }),
+        Kind::List(item) => json!({ "type": "array", "items": kind(item, definitions) }),
+        Kind::Map(item) => json!({ "type": "object", "additionalProperties": kind(item, definitions) }),
+        Kind::Names(item) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": kind(item, definitions),
+        }),
+        Kind::Table(inner) => reference(inner, definitions),
+        Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner, definitions) }),
+        Kind::OneOrMore(inner) => {
+            let one = reference(inner, definitions);
+            json!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+        }
+        Kind::Regions(inner) => json!({ "oneOf": [
+            { "type": "array", "items": kind(&Kind::Slug, definitions) },
+            { "type": "object", "additionalProperties": reference(inner, definitions) },
+        ] }),
+    }
+}

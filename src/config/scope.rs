@@ -1,0 +1,262 @@
+//! Which names an expression may use at its place, and compiling it there.
+//!
+//! What cannot be compiled is reported and replaced by a stand-in, so that the rest of the file is looked at too; no probe of a
+//! file with errors leaves the loader.
+
+use std::ops::Range;
+
+use crate::plan::{Condition, Expression, RESULT_NAMES, RUN_NAMES, Template, expr};
+
+use super::nearest::{nearest, suggestion};
+use super::scan;
+use super::tree::{Node, Spot};
+use super::world::World;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Names that every expression of a run may use.
+const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
+
+/// Functions of the expression language.
+const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
+
+/// Whether a step's own result can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Before the step: there is none yet.
+    Before,
+    /// After it.
+    Result,
+}
+
+/// A name somebody gave.
+#[derive(Debug, Clone)]
+pub(super) struct Declared<'f> {
+    pub(super) name: String,
+    pub(super) spot: Spot<'f>,
+    pub(super) what: &'static str,
+}
+
+/// The names at one place of a probe, growing from step to step.
+pub(super) struct Scope<'b, 'f> {
+    world: &'b World,
+    pub(super) diagnostics: &'b mut Diagnostics,
+    /// What may be used here.
+    pub(super) visible: Vec<Declared<'f>>,
+    /// What later steps will capture.
+    pub(super) later: Vec<Declared<'f>>,
+    /// Names that are taken though they may not be used (matrix keys, captures of steps beside this one).
+    pub(super) taken: Vec<Declared<'f>>,
+    pub(super) cell_keys: Vec<String>,
+    pub(super) in_loop: bool,
+    /// Variables of the service that were used, each at its first place.
+    pub(super) used: Vec<(String, Spot<'f>)>,
+}
+
+impl<'b, 'f> Scope<'b, 'f> {
+    pub(super) fn new(world: &'b World, diagnostics: &'b mut Diagnostics) -> Self {
+        Self {
+            world,
+            diagnostics,
+            visible: Vec::new(),
+            later: Vec::new(),
+            taken: Vec::new(),
+            cell_keys: Vec::new(),
+            in_loop: false,
+            used: Vec::new(),
+        }
+    }
+
+    /// Checks that a new name is free, and takes it without making it visible.
+    pub(super) fn take(&mut self, name: &str, spot: Spot<'f>, what: &'static str) -> Declared<'f> {
+        if let Some(diagnostic) = reserved(name, spot, what) {
+            self.diagnostics.push(diagnostic);
+        } else if let Some(other) = self.visible.iter().chain(&self.taken).find(|other| other.name == name) {
+            let message = format!("the {what} `{name}` has the name of a {}", other.what);
+            self.diagnostics.push(
+                Diagnostic::at(Code::ShadowedName, spot, message)
+                    .related(other.spot, format!("the {} is here", other.what))
+                    .help("give one of them another name: each name means one thing in a probe"),
+            );
+        } else if self.world.has_var(name) {
+            let message = format!("the {what} `{name}` has the name of a variable of the service");
+            self.diagnostics.push(
+                Diagnostic::at(Code::ShadowedName, spot, message).help("give it another name: each name means one thing in a probe"),
+            );
+        }
+        Declared { name: name.to_owned(), spot, what }
+    }
+
+    /// Checks that a new name is free, and lets expressions use it from here on.
+    pub(super) fn declare(&mut self, name: &str, spot: Spot<'f>, what: &'static str) {
+        let declared = self.take(name, spot, what);
+        self.visible.push(declared);
+    }
+
+    pub(super) fn template(&mut self, node: &Node<'f>, when: When) -> Template {
+        let source = node.as_text().unwrap_or_default();
+        let compiled = Template::parse(source, node.spot.location());
+        match self.compiled(compiled, node.spot, 0) {
+            Some(template) => {
+                for piece in scan::pieces(source) {
+                    self.names(&template.names(), source, piece, node.spot, 0, when);
+                }
+                template
+            }
+            None => Template::parse("", node.spot.location()).expect("an empty text is a template"),
+        }
+    }
+
+    pub(super) fn condition(&mut self, node: &Node<'f>, when: When) -> Condition {
+        let source = node.as_text().unwrap_or("true");
+        let compiled = Condition::parse(source, node.spot.location());
+        match self.compiled(compiled, node.spot, 0) {
+            Some(condition) => {
+                self.names(&condition.names(), source, 0..source.len(), node.spot, 0, when);
+                condition
+            }
+            None => Condition::parse("true", node.spot.location()).expect("`true` is a condition"),
+        }
+    }
+
+    pub(super) fn expression(&mut self, node: &Node<'f>, when: When) -> Expression {
+        self.expression_at(node, 0, when)
+    }
+
+    /// Compiles what follows the first `offset` bytes of a string.
+    pub(super) fn expression_at(&mut self, node: &Node<'f>, offset: usize, when: When) -> Expression {
+        let source = node.as_text().and_then(|text| text.get(offset..)).unwrap_or("true");
+        let location = node.spot.within(offset..offset).location();
+        let compiled = Expression::parse(source, if offset == 0 { node.spot.location() } else { location });
+        match self.compiled(compiled, node.spot, offset) {
+            Some(expression) => {
+                self.names(&expression.names(), source, 0..source.len(), node.spot, offset, when);
+                expression
+            }
+            None => Expression::parse("true", node.spot.location()).expect("`true` is an expression"),
+        }
+    }
+
+    fn compiled<T>(&mut self, result: Result<T, expr::ParseError>, spot: Spot<'f>, offset: usize) -> Option<T> {
+        result
+            .map_err(|error| {
+                let spot = spot.within(offset + error.span.start..offset + error.span.end);
+                self.diagnostics.push(Diagnostic::at(Code::ExpressionSyntax, spot, error.message));
+            })
+            .ok()
+    }
+
+    /// Looks at every name used in `source[piece]`, which stands `offset` bytes into the string at `spot`.
+    fn names(&mut self, names: &[String], source: &str, piece: Range<usize>, spot: Spot<'f>, offset: usize, when: When) {
+        let mut reported: Vec<&str> = Vec::new();
+        for path in scan::paths(source, piece) {
+            if names.iter().all(|name| name != path.root) || reported.contains(&path.root) {
+                continue;
+            }
+            let place = |range: Range<usize>| spot.within(offset + range.start..offset + range.end);
+            match (path.root, path.attribute) {
+                ("secret", Some((name, range))) => self.secret(name, place(range)),
+                ("cell", Some((key, range))) => self.cell_key(key, place(range)),
+                (root, _) => {
+                    if let Some(diagnostic) = self.root(root, place(path.span), when) {
+                        reported.push(root);
+                        self.diagnostics.push(diagnostic);
+                    }
+                }
+            }
+        }
+    }
+
+    fn secret(&mut self, name: &str, spot: Spot<'f>) {
+        if !self.world.secrets.contains_key(name) {
+            self.diagnostics.push(unknown_secret(name, spot, self.world.secrets.keys().map(|name| &**name)));
+        }
+    }
+
+    fn cell_key(&mut self, key: &str, spot: Spot<'f>) {
+        if self.cell_keys.iter().all(|known| known != key) {
+            let help = suggestion(key, self.cell_keys.iter().map(String::as_str));
+            self.diagnostics.push(
+                Diagnostic::at(Code::UnknownCellKey, spot, format!("the matrix has no key `{key}`"))
+                    .help("give its values in `[matrix]`")
+                    .maybe_help(help),
+            );
+        }
+    }
+
+    fn root(&mut self, name: &str, spot: Spot<'f>, when: When) -> Option<Diagnostic> {
+        let known = ALWAYS.contains(&name)
+            || FUNCTIONS.contains(&name)
+            || (name == "round" && self.in_loop)
+            || (when == When::Result && RESULT_NAMES.contains(&name))
+            || self.visible.iter().any(|declared| declared.name == name);
+        if known {
+            return None;
+        }
+        if self.world.has_var(name) {
+            if self.used.iter().all(|(used, _)| used != name) {
+                self.used.push((name.to_owned(), spot));
+            }
+            return None;
+        }
+        Some(self.unknown(name, spot, when))
+    }
+
+    fn unknown(&self, name: &str, spot: Spot<'f>, when: When) -> Diagnostic {
+        if let Some(later) = self.later.iter().find(|later| later.name == name) {
+            return Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"))
+                .related(later.spot, "it is captured here")
+                .help("a capture can be used by the steps after the one that makes it");
+        }
+        let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
+        if when == When::Before && RESULT_NAMES.contains(&name) {
+            return unknown.help(format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"));
+        }
+        match name {
+            "round" => unknown.help("`round` counts the iterations of `repeat` and `for_each`"),
+            "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
+            "vars" => unknown.help("variables are used by their own names"),
+            "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
+            _ => unknown.maybe_help(self.help(name, when)),
+        }
+    }
+
+    fn help(&self, name: &str, when: When) -> Option<String> {
+        let result: &[&str] = if when == When::Result { RESULT_NAMES } else { &[] };
+        let known = || {
+            let own = self.visible.iter().map(|declared| declared.name.as_str());
+            own.chain(self.world.var_names()).chain(ALWAYS).chain(result.iter().copied())
+        };
+        if self.cell_keys.iter().any(|key| key == name) {
+            return Some(format!("values of the matrix are used as `cell.{name}`"));
+        }
+        let near = nearest(name, known());
+        Some(near.map_or_else(
+            || "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        ))
+    }
+}
+
+/// The problem of a name that the program keeps for itself.
+pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
+    let why = if RUN_NAMES.contains(&name) {
+        "is there in every run"
+    } else if RESULT_NAMES.contains(&name) {
+        "is a part of every step's result"
+    } else if FUNCTIONS.contains(&name) || matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else") {
+        "is a word of the expression language"
+    } else {
+        return None;
+    };
+    let message = format!("the {what} cannot be called `{name}`: it {why}");
+    Some(Diagnostic::at(Code::ReservedName, spot, message).help("give it another name"))
+}
+
+/// The problem of a secret that nobody declared.
+pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
+    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`"))
+        .help(match nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
+        })
+}

@@ -1,0 +1,58 @@
+//! Reading secrets from where the configuration says they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::outcome::{Secret, SecretError, Secrets};
+use crate::plan::SecretSource;
+
+/// Reads every secret. One that cannot be read is an error inside, with what to do: runs that use it end `errored`/`secret`,
+/// and others are not hindered. `lookup` gives an environment variable's value.
+pub fn read_secrets(sources: &BTreeMap<Arc<str>, SecretSource>, lookup: impl Fn(&str) -> Option<String>) -> Secrets {
+    let values = sources.iter().map(|(name, source)| (Arc::clone(name), read(name, source, &lookup))).collect();
+    Secrets::new(values)
+}
+
+fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<String>) -> Result<Secret, SecretError> {
+    match source {
+        SecretSource::Env(variable) => lookup(variable).map(Secret::new).ok_or_else(|| {
+            SecretError(format!("the secret `{name}` is not there: set the environment variable {variable}"))
+        }),
+        SecretSource::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                SecretError(format!("the secret `{name}` cannot be read from {}: {error}; create the file", path.display()))
+            })?;
+            let value = text.strip_suffix('\n').map_or(text.as_str(), |value| value.strip_suffix('\r').unwrap_or(value));
+            Ok(Secret::new(value))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_one(source: SecretSource) -> Result<String, String> {
+        let secrets = read_secrets(&BTreeMap::from([("token".into(), source)]), |name| {
+            (name == "TOKEN").then(|| "from the environment\n".to_owned())
+        });
+        secrets.get("token").cloned().map_or(Err(String::new()), |value| {
+            value.map(|secret| secret.expose().to_owned()).map_err(|error| error.to_string())
+        })
+    }
+
+    #[test]
+    fn a_file_loses_one_line_break_and_a_variable_keeps_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "two\n\r\n").unwrap();
+        assert_eq!(read_one(SecretSource::File(path)), Ok("two\n".to_owned()));
+        assert_eq!(read_one(SecretSource::Env("TOKEN".into())), Ok("from the environment\n".to_owned()));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_says_what_to_do() {
+        assert!(read_one(SecretSource::Env("OTHER".into())).unwrap_err().contains("set the environment variable OTHER"));
+        assert!(read_one(SecretSource::File("nowhere".into())).unwrap_err().contains("create the file"));
+    }
+}

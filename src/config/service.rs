@@ -1,0 +1,225 @@
+//! The service's file into its settings.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Limits, Listen, LogFormat, Region, SecretSource, Traces, expr};
+
+use super::keys::SERVICE;
+use super::nearest::suggestion;
+use super::probe::constant;
+use super::scope::{Scope, When, reserved, unknown_secret};
+use super::tree::{Data, Entry, Node, Spot, Table};
+use super::world::World;
+use super::{Code, Diagnostic, Diagnostics, check, device, lint};
+
+/// Port of the listener where nothing is configured.
+const PORT: u16 = 9464;
+
+/// The name of the only region of a service that names none.
+const LOCAL: &str = "local";
+
+/// Everything of a service but its probes.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) world: World,
+    pub(super) listen: Listen,
+    pub(super) traces: Option<Traces>,
+    pub(super) log_format: LogFormat,
+}
+
+/// Reads the service's table; `top` is what to point at where something is missing.
+pub(super) fn read<'f>(
+    table: &Table<'f>,
+    top: Spot<'f>,
+    has_variable: &dyn Fn(&str) -> bool,
+    diagnostics: &mut Diagnostics,
+) -> Settings {
+    check::document(table, &SERVICE, top, diagnostics);
+    let regions = regions(table, diagnostics);
+    let active = active(table, &regions, diagnostics);
+    let secrets = secrets(table, has_variable, diagnostics);
+    let limits = limits(table, diagnostics);
+    let mut world = World::new(regions, active, secrets, limits);
+    if let Some(http) = table.table("http") {
+        lint::insecure(http, diagnostics);
+        world.device = device::settings(&world.device, http, diagnostics);
+        world.headers = device::headers(&[], http, &mut Scope::new(&world, diagnostics));
+    }
+    let listen = listen(table, &world, diagnostics);
+    let traces = table.table("traces").map(|inner| traces(inner, &world, diagnostics));
+    let log_format = if table.text("log_format") == Some("json") { LogFormat::Json } else { LogFormat::Human };
+    Settings { world, listen, traces, log_format }
+}
+
+fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
+    let shared = vars(table.entries_of("vars"), diagnostics);
+    let mut found: Vec<Arc<Region>> = Vec::new();
+    let mut add = |name: &str, vars: Vec<(Arc<str>, minijinja::Value)>, spot: Spot<'_>, diagnostics: &mut Diagnostics| {
+        if found.iter().any(|known| &*known.name == name) {
+            diagnostics.push(Diagnostic::at(Code::Repeated, spot, format!("the region `{name}` is listed twice")));
+        } else {
+            found.push(Arc::new(Region { name: name.into(), vars }));
+        }
+    };
+    for node in table.list("regions") {
+        if let Some(name) = node.as_text() {
+            add(name, shared.clone(), node.spot, diagnostics);
+        }
+    }
+    for entry in table.entries_of("regions") {
+        let own = entry.value.as_table().map_or(&[][..], |region| region.entries_of("vars"));
+        let mut all = shared.clone();
+        for (name, value) in vars(own, diagnostics) {
+            all.retain(|(known, _)| *known != name);
+            all.push((name, value));
+        }
+        add(&entry.key, all, entry.key_spot, diagnostics);
+    }
+    if found.is_empty() {
+        found.push(Arc::new(Region { name: table.text("region").unwrap_or(LOCAL).into(), vars: shared }));
+    }
+    found
+}
+
+fn vars(entries: &[Entry<'_>], diagnostics: &mut Diagnostics) -> Vec<(Arc<str>, minijinja::Value)> {
+    let mut vars = Vec::new();
+    for entry in entries {
+        if let Some(diagnostic) = reserved(&entry.key, entry.key_spot, "variable") {
+            diagnostics.push(diagnostic);
+        }
+        vars.push((entry.key.as_ref().into(), expr::from_json(&constant(&entry.value, diagnostics))));
+    }
+    vars
+}
+
+/// The regions this process runs: the one that `region` names, or all there are.
+fn active(table: &Table<'_>, regions: &[Arc<Region>], diagnostics: &mut Diagnostics) -> Vec<Arc<str>> {
+    let names = || regions.iter().map(|region| Arc::clone(&region.name));
+    let Some(node) = table.get("region") else { return names().collect() };
+    let name = node.as_text().unwrap_or_default();
+    if !regions.iter().any(|region| &*region.name == name) {
+        diagnostics.push(
+            Diagnostic::at(Code::UnknownRegion, node.spot, format!("`regions` has no region `{name}`"))
+                .maybe_help(suggestion(name, regions.iter().map(|region| &*region.name))),
+        );
+    }
+    names().filter(|region| &**region == name).collect()
+}
+
+fn secrets(
+    table: &Table<'_>,
+    has_variable: &dyn Fn(&str) -> bool,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<Arc<str>, SecretSource> {
+    let mut secrets = BTreeMap::new();
+    for entry in table.entries_of("secrets") {
+        let Some(inner) = entry.value.as_table() else { continue };
+        let source = match (inner.text("env"), inner.get("file")) {
+            (Some(variable), _) => {
+                if !has_variable(variable) {
+                    missing(entry, &format!("set the environment variable {variable} before the service starts"), diagnostics);
+                }
+                SecretSource::Env(variable.to_owned())
+            }
+            (None, Some(node)) => {
+                let path = device::beside(node.spot, node.as_text().unwrap_or_default());
+                if !path.is_file() {
+                    missing(entry, &format!("create the file {} before the service starts", path.display()), diagnostics);
+                }
+                SecretSource::File(path)
+            }
+            // Reported already; the name is kept so that its uses are not reported as well.
+            (None, None) => SecretSource::Env(String::new()),
+        };
+        secrets.insert(entry.key.as_ref().into(), source);
+    }
+    secrets
+}
+
+fn missing(entry: &Entry<'_>, help: &str, diagnostics: &mut Diagnostics) {
+    let message = format!("the secret `{}` is not there", entry.key);
+    diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_spot, message).help(help));
+}
+
+fn limits(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Limits {
+    let mut limits = Limits::default();
+    let Some(table) = table.table("limits") else { return limits };
+    if let Some(runs) = table.count("concurrent_runs") {
+        limits.concurrent_runs = runs as usize;
+    }
+    let durations = [
+        ("step_timeout", &mut limits.step_timeout),
+        ("cleanup", &mut limits.cleanup),
+        ("shutdown_grace", &mut limits.shutdown_grace),
+        ("min_interval", &mut limits.min_interval),
+    ];
+    for (key, limit) in durations {
+        if let Some(duration) = table.duration(key) {
+            *limit = duration;
+        }
+    }
+    if let Some(bytes) = table.size("response_bytes") {
+        limits.response_bytes = bytes;
+    }
+    let roots = table.list("extra_roots").iter();
+    limits.extra_roots = roots.filter_map(|node| device::pem_file(node, diagnostics)).collect::<Vec<PathBuf>>();
+    limits
+}
+
+fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Listen {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
+    let Some(table) = table.table("listen") else { return Listen { address: local, token: None } };
+    let node = table.get("address");
+    let address = node.and_then(|node| node.as_text()?.parse().ok()).unwrap_or(local);
+    let token = table.get("token").and_then(|node| {
+        let name = node.as_text()?;
+        if !world.secrets.contains_key(name) {
+            diagnostics.push(unknown_secret(name, node.spot, world.secrets.keys().map(|name| &**name)));
+        }
+        Some(name.into())
+    });
+    if let Some(node) = node.filter(|_| !address.ip().is_loopback() && token.is_none()) {
+        diagnostics.push(
+            Diagnostic::at(Code::OpenListener, node.spot, "others can reach this address, and nothing asks who they are")
+                .help("name a secret in `listen.token`, or listen on 127.0.0.1"),
+        );
+    }
+    Listen { address, token }
+}
+
+fn traces<'f>(table: &Table<'f>, world: &World, diagnostics: &mut Diagnostics) -> Traces {
+    let mut headers = Vec::new();
+    for entry in table.entries_of("headers") {
+        if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
+            diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
+                    .help("header names are letters, digits and `-`"),
+            );
+        }
+        headers.push((entry.key.to_string(), only_secrets(&entry.value, world, diagnostics)));
+    }
+    Traces {
+        endpoint: table.owned("endpoint").unwrap_or_default(),
+        headers,
+        sample_passed: table.share("sample_passed").unwrap_or(1.0),
+        timeout: table.duration("timeout").unwrap_or(Duration::from_secs(10)),
+        queue: table.count("queue").map_or(2048, |queue| queue as usize),
+    }
+}
+
+/// A template outside any run, where secrets are all there is.
+fn only_secrets<'f>(node: &Node<'f>, world: &World, diagnostics: &mut Diagnostics) -> crate::plan::Template {
+    let template = Scope::new(world, diagnostics).template(node, When::Before);
+    let known = template.names().iter().all(|name| name == "secret");
+    if !known && matches!(node.data, Data::Text(_)) {
+        diagnostics.push(
+            Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used")
+                .help("only `secret.NAME` is in scope"),
+        );
+    }
+    template
+}

@@ -1,0 +1,184 @@
+//! The words of the declaration of what may be written: sections, keys, kinds of values, rules between keys.
+//!
+//! The tables made of these words, in [`keys`](super::keys), are the only list of keys there is: checking, JSON Schema and the
+//! test of the reference documentation all read them. A new kind of value is a variant of [`Kind`], its reading in
+//! [`value`](super::value) and its schema in [`schema`](super::schema).
+
+/// A table of the configuration: which keys it has and what holds between them.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name in the JSON Schema.
+    pub id: &'static str,
+    /// What messages call it, such as "a step".
+    pub title: &'static str,
+    /// The keys.
+    pub keys: &'static [Key],
+    /// What holds between keys.
+    pub rules: &'static [Rule],
+    /// Keys that are known to come with a later version, and refused until then.
+    pub later: &'static [&'static str],
+}
+
+/// A key, with everything the reference documentation has to say of it.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What holds if it is not there, as TOML or in words; empty if nothing does.
+    pub default: &'static str,
+    /// One sentence on what it does.
+    pub doc: &'static str,
+}
+
+impl Key {
+    pub(super) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, required: false, default: "", doc }
+    }
+
+    pub(super) const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    pub(super) const fn default(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+}
+
+/// What a value may be.
+#[derive(Debug)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A short name of letters, digits, `.`, `_` and `-`.
+    Slug,
+    /// A short name in one line.
+    Title,
+    /// A string with `{{ … }}` in it.
+    Template,
+    /// An expression that yields a value.
+    Expression,
+    /// An expression that must be true.
+    Condition,
+    /// `NAME in EXPRESSION`.
+    ForEach,
+    /// A positive duration such as "250ms" or "5m".
+    Duration,
+    /// Bytes: an integer, or a string such as "1MiB".
+    Size,
+    /// An integer in a range.
+    Integer {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
+    /// A share of one: a number from 0 to 1, or a percentage such as "99.5%".
+    Share,
+    /// A truth value.
+    Bool,
+    /// One of some words.
+    Choice(&'static [&'static str]),
+    /// A URL with one of some schemes.
+    Url(&'static [&'static str]),
+    /// An IP address and a port.
+    SocketAddress,
+    /// An IP address, with or without a port.
+    Address,
+    /// An IP address.
+    Ip,
+    /// A file, relative to the file it is named in.
+    File,
+    /// A pattern of files, relative to the file it is in.
+    Glob,
+    /// A cron expression of five fields, or six with seconds first.
+    Cron,
+    /// A time zone of the IANA database.
+    Timezone,
+    /// How many redirects to follow, or `false`.
+    Redirects,
+    /// A string, an integer, a float or a truth value.
+    Scalar,
+    /// Anything but a date or time.
+    Json,
+    /// A list.
+    List(&'static Kind),
+    /// A table of any keys.
+    Map(&'static Kind),
+    /// A table whose keys are names that expressions can use.
+    Names(&'static Kind),
+    /// A table of known keys.
+    Table(&'static Section),
+    /// `[[…]]`, one or more.
+    Tables(&'static Section),
+    /// `[…]` or `[[…]]`.
+    OneOrMore(&'static Section),
+    /// A list of names, or tables by name.
+    Regions(&'static Section),
+}
+
+/// What holds between the keys of a section.
+#[derive(Debug)]
+pub enum Rule {
+    /// Exactly one of these is there.
+    ExactlyOne(&'static [&'static str]),
+    /// At most one of these is there.
+    AtMostOne(&'static [&'static str]),
+    /// The first needs the second.
+    Needs(&'static str, &'static str),
+    /// Where the first is there, none of the others may be.
+    Excludes(&'static str, &'static [&'static str]),
+}
+
+impl Section {
+    pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|key| key.name)
+    }
+}
+
+impl Kind {
+    /// What is expected, for messages and the reference.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text | Self::Title => "a string".into(),
+            Self::Slug => "a name of letters, digits, `.`, `_` and `-`".into(),
+            Self::Template => "a string, in which `{{ … }}` is evaluated".into(),
+            Self::Expression => "a string that is an expression".into(),
+            Self::Condition => "a string that is an expression to be true".into(),
+            Self::ForEach => "a string such as \"item in items\"".into(),
+            Self::Duration => "a duration such as \"250ms\" or \"5m\"".into(),
+            Self::Size => "a size such as \"1MiB\", or bytes as an integer".into(),
+            Self::Integer { min, max } if *max == i64::MAX => format!("an integer of {min} or more"),
+            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Share => "a percentage such as \"99.5%\", or a number from 0 to 1".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Choice(words) => {
+                format!("one of {}", words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", "))
+            }
+            Self::Url(schemes) => format!("a URL that begins with {}", schemes.join(" or ")),
+            Self::SocketAddress => "an address such as \"127.0.0.1:9464\"".into(),
+            Self::Address => "an address such as \"127.0.0.1\" or \"127.0.0.1:8080\"".into(),
+            Self::Ip => "an IP address such as \"192.0.2.1\"".into(),
+            Self::File => "the path of a file, relative to this one".into(),
+            Self::Glob => "a pattern such as \"probes/*.toml\", relative to this file".into(),
+            Self::Cron => "a cron expression such as \"0 */5 * * * *\"".into(),
+            Self::Timezone => "a time zone such as \"Europe/Berlin\"".into(),
+            Self::Redirects => "an integer from 0 to 50, or `false`".into(),
+            Self::Scalar => "a string, a number or a boolean".into(),
+            Self::Json => "any value but a date or time".into(),
+            Self::List(item) => format!("a list, each item {}", item.describe()),
+            Self::Map(item) | Self::Names(item) => format!("a table, each value {}", item.describe()),
+            Self::Table(_) => "a table".into(),
+            Self::Tables(_) => "a list of tables".into(),
+            Self::OneOrMore(_) => "a table, or a list of tables".into(),
+            Self::Regions(_) => "a list of names, or tables by name".into(),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Reading single values: durations, sizes, shares, addresses. Each says in its error what it wants instead.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::nearest::nearest;
+use super::shape::Kind;
+use super::tree::{Data, Node, Table};
+
+/// No duration in a configuration means more than this; it keeps sums of instants from overflowing.
+const LONGEST: Duration = Duration::from_hours(24 * 366);
+
+const LONGEST_NAME: usize = 100;
+
+/// A positive duration up to a year.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("it must be longer than nothing".into());
+    }
+    if duration > LONGEST { Err("it must not be longer than a year".into()) } else { Ok(duration) }
+}
+
+/// Bytes: a plain number, or one with `B`, `kB`, `MB`, `GB`, `KiB`, `MiB`, `GiB`.
+pub(super) fn size(data: &Data<'_>) -> Result<usize, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
+    let bytes = match data {
+        Data::Integer(bytes) => u64::try_from(*bytes).ok(),
+        Data::Text(text) => {
+            let split = UNITS.iter().find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, *factor)));
+            split.and_then(|(number, factor)| number.trim().parse::<u64>().ok()?.checked_mul(factor))
+        }
+        Data::Float(_) | Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
+    };
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| (1..=1 << 30).contains(bytes));
+    bytes.ok_or_else(|| "sizes go from 1 byte to 1 GiB, with one of the units B, kB, MB, GB, KiB, MiB, GiB".into())
+}
+
+/// A share of one.
+pub(super) fn share(data: &Data<'_>) -> Result<f64, String> {
+    let share = match data {
+        #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are in range")]
+        Data::Integer(number) => Some(*number as f64),
+        Data::Float(number) => Some(*number),
+        Data::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number / 100.0),
+        Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
+    };
+    share.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "shares go from 0 to 1, or from \"0%\" to \"100%\"".into())
+}
+
+/// An address with an optional port; 0 stands for no port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let bare = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
+    text.parse::<SocketAddr>().or_else(|_| bare()).map_err(|_| format!("`{text}` is not an IP address; names are not looked up"))
+}
+
+/// A cron expression of five or six fields.
+pub(super) fn cron(text: &str) -> Result<croner::Cron, String> {
+    let seconds = croner::parser::Seconds::Optional;
+    croner::parser::CronParser::builder().seconds(seconds).build().parse(text).map_err(|error| error.to_string())
+}
+
+/// A time zone; a misspelt one gets the nearest name.
+pub(super) fn timezone(text: &str) -> Result<chrono_tz::Tz, String> {
+    text.parse::<chrono_tz::Tz>().map_err(|_| {
+        match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
+            Some(near) => format!("there is no time zone `{text}`; did you mean `{near}`?"),
+            None => format!("there is no time zone `{text}`"),
+        }
+    })
+}
+
+/// A name that expressions can use.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+fn slug(text: &str) -> Result<(), String> {
+    let fits = text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.len() <= LONGEST_NAME
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-'));
+    if fits { Ok(()) } else { Err(format!("it begins with a letter or digit and has at most {LONGEST_NAME} characters")) }
+}
+
+fn title(text: &str) -> Result<(), String> {
+    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(char::is_control);
+    if fits { Ok(()) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
+}
+
+/// Why a value does not fit its kind.
+#[derive(Debug)]
+pub(super) enum Misfit {
+    /// It is of another type.
+    Type,
+    /// It has the right type, but this is wrong with it.
+    Value(String),
+}
+
+/// Holds one value that is not a table or list against its kind.
+pub(super) fn check(kind: &Kind, node: &Node<'_>) -> Result<(), Misfit> {
+    let text = || node.as_text().ok_or(Misfit::Type);
+    let checked = match kind {
+        Kind::Size => match node.data {
+            Data::Integer(_) | Data::Text(_) => size(&node.data).map(drop),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Share => match node.data {
+            Data::Integer(_) | Data::Float(_) | Data::Text(_) => share(&node.data).map(drop),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Integer { min, max } => match node.data {
+            Data::Integer(number) if (*min..=*max).contains(&number) => Ok(()),
+            Data::Integer(_) => Err(format!("it must be {}", kind.describe())),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Bool => match node.data {
+            Data::Bool(_) => Ok(()),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Redirects => match node.data {
+            Data::Bool(false) | Data::Integer(0..=50) => Ok(()),
+            Data::Bool(true) | Data::Integer(_) => Err(format!("it must be {}", kind.describe())),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Scalar => match node.data {
+            Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) => Ok(()),
+            Data::Datetime | Data::List(_) | Data::Table(_) => return Err(Misfit::Type),
+        },
+        _ => of_text(kind, text()?),
+    };
+    checked.map_err(Misfit::Value)
+}
+
+fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
+    match kind {
+        Kind::Slug => slug(text),
+        Kind::Title => title(text),
+        Kind::Duration => duration(text).map(drop),
+        Kind::Cron => cron(text).map(drop),
+        Kind::Timezone => timezone(text).map(drop),
+        Kind::Choice(words) if words.contains(&text) => Ok(()),
+        Kind::Choice(words) => Err(match nearest(text, words.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("it must be {}", kind.describe()),
+        }),
+        Kind::Url(schemes) => match url::Url::parse(text) {
+            Ok(_) if schemes.iter().any(|scheme| text.starts_with(scheme)) => Ok(()),
+            Ok(_) => Err(format!("it must begin with {}", schemes.join(" or "))),
+            Err(error) => Err(error.to_string()),
+        },
+        Kind::SocketAddress => {
+            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe()))
+        }
+        Kind::Address => address(text).map(drop),
+        Kind::Ip => text.parse::<IpAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
+        Kind::Glob => glob::Pattern::new(text).map(drop).map_err(|error| error.to_string()),
+        Kind::Text | Kind::Template | Kind::Expression | Kind::Condition | Kind::ForEach | Kind::File => {
+            if text.is_empty() && !matches!(kind, Kind::Text | Kind::Template) { Err("it is empty".into()) } else { Ok(()) }
+        }
+        Kind::Size
+        | Kind::Integer { .. }
+        | Kind::Share
+        | Kind::Bool
+        | Kind::Redirects
+        | Kind::Scalar
+        | Kind::Json
+        | Kind::List(_)
+        | Kind::Map(_)
+        | Kind::Names(_)
+        | Kind::Table(_)
+        | Kind::Tables(_)
+        | Kind::OneOrMore(_)
+        | Kind::Regions(_) => Ok(()),
+    }
+}
+
+impl Table<'_> {
+    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
+        self.text(key).and_then(|text| duration(text).ok())
+    }
+
+    pub(super) fn size(&self, key: &str) -> Option<usize> {
+        self.get(key).and_then(|node| size(&node.data).ok())
+    }
+
+    pub(super) fn share(&self, key: &str) -> Option<f64> {
+        self.get(key).and_then(|node| share(&node.data).ok())
+    }
+
+    /// An integer that is known to be in a range that fits.
+    pub(super) fn count(&self, key: &str) -> Option<u32> {
+        self.integer(key).and_then(|number| u32::try_from(number).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sized(text: &str) -> Option<usize> {
+        size(&Data::Text(text.into())).ok()
+    }
+
+    #[test]
+    fn sizes_have_units_and_bounds() {
+        assert_eq!(sized("1MiB"), Some(1 << 20));
+        assert_eq!(sized("10 kB"), Some(10_000));
+        assert_eq!(sized("12"), None);
+        assert_eq!(sized("0B"), None);
+        assert_eq!(sized("9999999999GiB"), None);
+    }
+
+    #[test]
+    fn durations_are_positive_and_bounded() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("0s").is_err());
+        assert!(duration("5").is_err());
+        assert!(duration("900years").is_err());
+    }
+
+    #[test]
+    fn shares_are_percentages_or_fractions() {
+        assert_eq!(share(&Data::Text("95%".into())), Ok(0.95));
+        assert_eq!(share(&Data::Float(0.5)), Ok(0.5));
+        assert!(share(&Data::Text("95".into())).is_err());
+        assert!(share(&Data::Integer(2)).is_err());
+    }
+
+    #[test]
+    fn seconds_are_optional_in_a_cron_expression() {
+        assert!(cron("0 */5 * * * *").is_ok());
+        assert!(cron("*/5 * * * *").is_ok());
+        assert!(cron("61 * * * *").is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! What probes see of the service they are loaded for, and what all of them share.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::plan::{DeviceSettings, Limits, Region, SecretSource, Template};
+
+use super::contract::Contracts;
+
+/// The service as far as probes depend on it.
+#[derive(Debug)]
+pub(super) struct World {
+    /// Every region there is.
+    pub(super) regions: Vec<Arc<Region>>,
+    /// The names of those this process runs.
+    pub(super) active: Vec<Arc<str>>,
+    pub(super) secrets: BTreeMap<Arc<str>, SecretSource>,
+    pub(super) limits: Limits,
+    /// What devices begin with.
+    pub(super) device: DeviceSettings,
+    pub(super) headers: Vec<(http::HeaderName, Template)>,
+    pub(super) contracts: Contracts,
+    pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
+    settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
+}
+
+impl World {
+    pub(super) fn new(regions: Vec<Arc<Region>>, active: Vec<Arc<str>>, secrets: BTreeMap<Arc<str>, SecretSource>, limits: Limits) -> Self {
+        Self {
+            regions,
+            active,
+            secrets,
+            limits,
+            device: DeviceSettings::default(),
+            headers: Vec::new(),
+            contracts: Contracts::default(),
+            files: Mutex::default(),
+            settings: Mutex::default(),
+        }
+    }
+
+    /// Whether any region has a variable of this name.
+    pub(super) fn has_var(&self, name: &str) -> bool {
+        self.regions.iter().any(|region| has(region, name))
+    }
+
+    /// The variables of the service.
+    pub(super) fn var_names(&self) -> impl Iterator<Item = &str> {
+        self.regions.iter().flat_map(|region| region.vars.iter().map(|(name, _)| &**name))
+    }
+
+    /// One shared copy of equal settings, so that clients can be cached by address.
+    pub(super) fn shared(&self, settings: DeviceSettings) -> Arc<DeviceSettings> {
+        let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(settings).or_insert_with_key(|settings| Arc::new(settings.clone())))
+    }
+}
+
+/// Whether a region has a variable of this name.
+pub(super) fn has(region: &Region, name: &str) -> bool {
+    region.vars.iter().any(|(known, _)| &**known == name)
+}
