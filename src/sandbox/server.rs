@@ -49,7 +49,7 @@ pub struct SandboxConfig {
     pub seed: u64,
     /// What every user of the playlists signs in with.
     pub password: String,
-    /// Most entities of each sort that are kept; the oldest are forgotten first.
+    /// Most entities of each sort that are kept, at least 1; the oldest are forgotten first.
     pub most: usize,
     /// Listen on addresses other machines can reach, too. Anyone who reaches it can switch faults.
     pub allow_remote: bool,
@@ -104,7 +104,7 @@ impl Sandbox {
         }
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let world = Arc::new(World::new(Seed::new(config.seed), pace, config.password, config.most));
+        let world = Arc::new(World::new(Seed::new(config.seed), pace, config.password, config.most.max(1)));
         let sandbox = Self { address, world, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         sandbox.spawn_workers();
         let accepting = accept(listener, routes(&sandbox.world), sandbox.tasks.clone(), sandbox.stop.clone());
