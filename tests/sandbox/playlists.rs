@@ -78,7 +78,7 @@ async fn a_slow_replica_shows_a_change_later_than_it_was_made() {
     sandbox.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_edits_at_once_all_survive() {
     let Product { sandbox, client } = Product::start().await;
     let (phone, tablet) = (sign_in(&client, "ada").await, sign_in(&client, "ada").await);
