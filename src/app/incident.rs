@@ -67,6 +67,11 @@ impl Watch {
         self.affected.values().map(|counts| counts.healthy).sum()
     }
 
+    /// Affected canaries that have not passed yet.
+    pub fn never_passed(&self) -> usize {
+        self.affected.values().filter(|counts| counts.healthy == 0).count()
+    }
+
     /// The fault has been on since `at`.
     pub fn begin(&mut self, at: SystemTime) {
         self.onset = Some(at);

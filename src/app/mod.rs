@@ -3,6 +3,8 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
+mod demo;
+mod engine;
 mod fan;
 mod feed;
 #[cfg(test)]
@@ -11,10 +13,13 @@ mod hasten;
 mod incident;
 mod running;
 mod server;
+mod shipped;
 mod signal;
 mod stop;
 mod traces;
 
+pub use demo::{Demo, DemoError};
+pub use engine::{engine, secret_renewal};
 pub use feed::{Event, Feed, FeedReader, feed};
 
 pub use incident::{Noticed, Story, Watch};

@@ -34,6 +34,8 @@ pub struct Parts {
     pub stalls: Arc<StallLog>,
     /// Who else is told of finished runs.
     pub watchers: Vec<Arc<dyn OutcomeSink>>,
+    /// Rare chores beside the service's own.
+    pub chores: Vec<Job>,
 }
 
 /// Why a service did not start.
@@ -80,14 +82,15 @@ impl Running {
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { service, secrets, runner, stalls, mut watchers } = parts;
+        let Parts { service, secrets, runner, stalls, mut watchers, mut chores } = parts;
         let token = token(&service, &secrets)?;
         let bound = Bound::to(service.listen.address)?;
         let tracer = tracer(&service, &secrets)?;
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
         config_reloaded(true);
         let server = bound.serve(renderer(&telemetry), token)?;
-        let housekeeping = Housekeeping::start(vec![upkeep(&telemetry)]).await?;
+        chores.push(upkeep(&telemetry));
+        let housekeeping = Housekeeping::start(chores).await?;
         watchers.insert(0, Arc::clone(&telemetry) as Arc<dyn OutcomeSink>);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
         let scheduler =
@@ -221,6 +224,7 @@ mod tests {
             runner: Arc::new(Fake { way, started: Arc::clone(&started) }),
             stalls: Arc::default(),
             watchers: vec![watcher],
+            chores: Vec::new(),
         };
         let running = Running::start(parts).await.unwrap();
         tokio::time::timeout(Duration::from_secs(20), started.notified()).await.expect("its canary is due every second");

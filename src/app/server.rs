@@ -59,11 +59,6 @@ impl Bound {
         bind().map_err(|source| ListenError::Bind { address, source })
     }
 
-    /// The address with its real port.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Starts to answer.
     pub(super) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
         let ready = Arc::new(AtomicBool::new(false));
@@ -212,7 +207,7 @@ mod tests {
     #[test]
     fn an_address_in_use_is_refused_before_anything_starts() {
         let first = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let error = Bound::to(first.address()).unwrap_err();
-        assert!(error.to_string().contains(&first.address().to_string()), "{error}");
+        let error = Bound::to(first.address).unwrap_err();
+        assert!(error.to_string().contains(&first.address.to_string()), "{error}");
     }
 }

@@ -123,7 +123,7 @@ impl ValueEnum for Incident {
 #[derive(Debug, Args)]
 pub(crate) struct SandboxArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:7100", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
     /// Allow an address that others can reach: the sandbox has no access control
     #[arg(long)]
