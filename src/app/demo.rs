@@ -79,8 +79,9 @@ impl Demo {
     /// # Errors
     /// See [`DemoError`].
     pub async fn start(seed: u64) -> Result<(Self, FeedReader), DemoError> {
-        let config = SandboxConfig { speed: SPEED, seed, ..SandboxConfig::default() };
-        let password = config.password.clone();
+        // The sandbox's usual password is a word that stands in many names here, all of which would be redacted.
+        let password = format!("demo-{:032x}", fastrand::u128(..));
+        let config = SandboxConfig { speed: SPEED, seed, password: password.clone(), ..SandboxConfig::default() };
         let sandbox = Sandbox::start(config).await.map_err(DemoError::Sandbox)?;
         let loaded = load_shipped(sandbox.address(), &password)
             .map_err(|source| DemoError::Files { folder: std::env::temp_dir().display().to_string(), source })?;
