@@ -21,7 +21,7 @@ const REDRAW: Duration = Duration::from_millis(250);
 pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Failure> {
     let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
-    let (demo, mut reader) = Demo::start(args.seed).await.map_err(|error| Failure::prober(chain(&error)))?;
+    let (demo, mut reader) = Demo::start(args.seed, args.incident).await.map_err(|error| Failure::prober(chain(&error)))?;
     printer.talk(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
     let exit = match args.incident {
         Some(incident) => {
