@@ -128,8 +128,12 @@ impl<'f> Checker<'_, 'f> {
 
     fn wrong_type(&mut self, node: &Node<'f>, kind: &Kind, name: &str, found: &Data<'_>) {
         let message = format!("`{name}` must be {}", kind.describe());
-        self.diagnostics
-            .push(Diagnostic::at(Code::WrongType, node.spot, message).label(format!("this is {}", found.type_name())));
+        let in_list = matches!((kind, found), (Kind::List(_), Data::Text(_))).then(|| "put it into brackets: `[…]`".to_owned());
+        self.diagnostics.push(
+            Diagnostic::at(Code::WrongType, node.spot, message)
+                .label(format!("this is {}", found.type_name()))
+                .maybe_help(in_list),
+        );
     }
 
     fn invalid(&mut self, node: &Node<'f>, name: &str, why: &str) {
@@ -193,9 +197,7 @@ impl<'f> Checker<'_, 'f> {
                     let problem = format!("{} needs {only}", section.title);
                     // A key for later versions in its place has been reported.
                     if !section.later.iter().any(|later| table.entry(later).is_some()) {
-                        self.diagnostics.push(
-                            Diagnostic::at(Code::MissingKey, spot, problem).maybe_help(docs(section, names)),
-                        );
+                        self.diagnostics.push(Diagnostic::at(Code::MissingKey, spot, problem).help(docs(section, names)));
                     }
                 }
                 self.at_most_one(names, table, section);
@@ -244,9 +246,16 @@ fn header(spot: Spot<'_>) -> Option<&str> {
     (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
 }
 
-fn docs(section: &Section, names: &[&str]) -> Option<String> {
-    let [name] = names else { return None };
-    let key = section.key(name)?;
-    let inner = inner_section(&key.kind).map(|inner| format!(" with {}", list(&inner.names().take(4).collect::<Vec<_>>())));
-    Some(format!("add `{name}`, {}{}: {}", key.kind.describe(), inner.unwrap_or_default(), key.doc))
+/// What the keys are that could be added.
+fn docs(section: &Section, names: &[&str]) -> String {
+    let of = |name: &&str| {
+        let key = section.key(name)?;
+        let inner = inner_section(&key.kind).map(|inner| format!(" with {}", list(&inner.names().take(4).collect::<Vec<_>>())));
+        Some(format!("`{name}`, {}{}: {}", key.kind.describe(), inner.unwrap_or_default(), key.doc))
+    };
+    match names {
+        [_] => format!("add {}", names.iter().filter_map(of).collect::<String>()),
+        _ if names.len() > 2 => "add one of them".to_owned(),
+        _ => format!("add either {}", names.iter().filter_map(of).collect::<Vec<_>>().join(" Or ")),
+    }
 }

@@ -42,11 +42,8 @@ impl Overrides {
 
     /// Puts the variables' values into the service's table.
     pub(super) fn apply<'f>(&'f self, table: &mut Table<'f>, diagnostics: &mut Diagnostics) {
-        let secrets: Vec<String> = table
-            .entries_of("secrets")
-            .iter()
-            .filter_map(|entry| entry.value.as_table()?.owned("env"))
-            .collect();
+        let secrets: Vec<String> =
+            table.entries_of("secrets").iter().filter_map(|entry| entry.value.as_table()?.owned("env")).collect();
         let mut start = 0;
         for (name, value) in &self.variables {
             let spot = Spot { file: &self.file, span: Span { start, end: start + name.len() } };
@@ -138,9 +135,10 @@ fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diag
 
 fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
     let mut known = Vec::new();
-    names(PREFIX, &SERVICE, &mut known);
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
+    names("", &SERVICE, &mut known);
+    // The prefix would make everything look alike.
+    let help = match nearest(&name[PREFIX.len()..], known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => "variables are named by the keys of the configuration, with `__` between levels".to_owned(),
     };
     Diagnostic::at(Code::UnknownVariable, spot, format!("there is no setting for the environment variable `{name}`")).help(help)

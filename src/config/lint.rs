@@ -9,9 +9,8 @@ use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Words in a URL that say that a POST creates nothing that has to be removed.
-const HARMLESS: [&str; 12] = [
-    "session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout",
-];
+const HARMLESS: [&str; 12] =
+    ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
 /// Warns about a probe; an error only if it could never pass.
 pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
@@ -76,16 +75,12 @@ fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
     else {
         return;
     };
-    let slot = every / table.count("runs").unwrap_or(1).max(1);
-    // Each of `runs` is a slot of its own, which comes round once in `every`.
+    // Each of `runs` is a slot of its own, which comes round once in `every`; overlap is judged by slot.
     if deadline > every && table.text("overlap") != Some("allow") {
         let message = format!("a run may take longer than the {} to its slot's next tick", humantime::format_duration(every));
         diagnostics.push(
             Diagnostic::at(Code::DeadlineOverSlot, node.spot, message)
-                .help(format!(
-                    "the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"` (a run starts every {})",
-                    humantime::format_duration(slot)
-                )),
+                .help("the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"`"),
         );
     }
 }
@@ -114,22 +109,27 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
     let entry = http.entries.iter().find(|entry| matches!(entry.key.as_ref(), "post" | "put"))?;
     let url = entry.value.as_text()?;
     let path = url.to_lowercase();
-    let uses_capture = scan::pieces(url)
-        .into_iter()
-        .flat_map(|piece| scan::paths(url, piece))
-        .any(|path| captured.contains(&path.root));
+    let uses_capture =
+        scan::pieces(url).into_iter().flat_map(|piece| scan::paths(url, piece)).any(|path| captured.contains(&path.root));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
 fn expects_nothing(steps: &[&Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let expects = |step: &&Node<'_>| {
-        step.as_table().is_some_and(|table| !table.list("expect").is_empty() || table.get("contract").is_some())
-    };
+    let expects = |step: &&Node<'_>| step.as_table().is_some_and(|table| says(table, "expect") || says(table, "contract"));
     if !steps.is_empty() && !steps.iter().any(expects) {
         diagnostics.push(
             Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything")
                 .help("a run passes if what it expected held; add `expect` or `contract` to a step"),
         );
+    }
+}
+
+/// Whether a key is there and says something; an empty list does not.
+fn says(table: &Table<'_>, key: &str) -> bool {
+    match table.get(key).map(|node| &node.data) {
+        Some(Data::List(items)) => !items.is_empty(),
+        Some(_) => true,
+        None => false,
     }
 }
 
@@ -148,12 +148,7 @@ fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut D
 
 fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let checks = ["expect", "contract", "capture", "guard"];
-    let looked_at = |key: &&str| match step.get(key).map(|node| &node.data) {
-        Some(Data::List(items)) => !items.is_empty(),
-        Some(_) => true,
-        None => false,
-    };
-    if step.get("http").is_some() && !checks.iter().any(|key| looked_at(key)) {
+    if step.get("http").is_some() && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
         diagnostics.push(
             Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")
@@ -164,16 +159,18 @@ fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
 
 fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = step.table("http") else { return };
-    let urls = http.entries.iter().filter(|entry| {
-        super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url"
-    });
+    let urls = http.entries.iter().filter(|entry| super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url");
     for node in urls.chain(http.entries_of("query")).map(|entry| &entry.value) {
         let Some(text) = node.as_text() else { continue };
         let found = scan::pieces(text).into_iter().flat_map(|piece| scan::paths(text, piece)).find(|path| path.root == "secret");
         if let Some(path) = found {
             diagnostics.push(
-                Diagnostic::at(Code::SecretInUrl, node.spot.within(path.span), "a secret in a URL ends up in logs of servers and proxies")
-                    .help("send it in a header or in the body"),
+                Diagnostic::at(
+                    Code::SecretInUrl,
+                    node.spot.within(path.span),
+                    "a secret in a URL ends up in logs of servers and proxies",
+                )
+                .help("send it in a header or in the body"),
             );
         }
     }
@@ -184,8 +181,12 @@ fn bare_literal(node: &Node<'_>, diagnostics: &mut Diagnostics) {
     for range in scan::literals_beside_or(text) {
         let literal = &text[range.clone()];
         diagnostics.push(
-            Diagnostic::at(Code::BareLiteral, node.spot.within(range.clone()), format!("`{literal}` stands beside `or` by itself"))
-                .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
+            Diagnostic::at(
+                Code::BareLiteral,
+                node.spot.within(range.clone()),
+                format!("`{literal}` stands beside `or` by itself"),
+            )
+            .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
         );
     }
 }

@@ -35,11 +35,7 @@ pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String
 
 /// Loads these probe files (or all `.toml` files below these folders) instead of those that the service names, disabled ones
 /// included. Without a service's file its defaults hold: no variables, and one region, `local`.
-pub fn load_probes(
-    probes: &[PathBuf],
-    config: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Loaded {
+pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
     load_all(config, Some(probes), environment.into_iter().collect())
 }
 
@@ -76,15 +72,19 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: Vec<
 }
 
 fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
-    let unreadable = |why: String, help: &str| {
-        Box::new(Diagnostic::nowhere(Code::Unreadable, format!("cannot read {}: {why}", path.display())).help(help))
-    };
-    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string(), "check the path and its permissions"))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        unreadable(format!("byte {at} is not UTF-8"), "TOML files are UTF-8; save it in that encoding")
+    let bytes = std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read {}: {error}", path.display());
+        Box::new(Diagnostic::nowhere(Code::Unreadable, message).help("check the path and its permissions"))
     })?;
-    Ok(SourceFile::new(path, text))
+    String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
+        // Up to the first foreign byte the text is as it was, so that offsets hold.
+        let at = error.utf8_error().valid_up_to();
+        let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(error.as_bytes())));
+        let spot = Spot { file: &file, span: Span { start: at, end: at } };
+        Box::new(
+            Diagnostic::at(Code::Unreadable, spot, "this is not UTF-8").help("TOML files are UTF-8; save it in that encoding"),
+        )
+    })
 }
 
 /// The files given by a person: files as they are, folders with everything below them.
@@ -254,4 +254,267 @@ fn assemble(settings: Settings, drafts: Vec<Draft>) -> Service {
     let probes = drafts.into_iter().map(|draft| draft.probe).collect();
     let plan = Plan { regions, probes, canaries, secrets: world.secrets, limits: world.limits };
     Service { plan: Arc::new(plan), listen, traces, log_format }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read_secrets;
+    use crate::plan::{Action, Body, Loop};
+
+    /// The example of the design, without what comes with later versions.
+    const PLAYLIST: &str = r#"
+name     = "playlist-sync"
+summary  = "A playlist made on one device is complete on a second device within two seconds"
+owner    = "music-sync"
+runbook  = "https://runbooks.example.com/playlist-sync"
+every    = "1m"
+deadline = "20s"
+
+[matrix]
+platform = ["mobile", "desktop", "speaker"]
+tracks   = [10, 500]
+
+[vars]
+title = "canary {{ run.id }}"
+count = 3
+
+[devices.phone]
+headers = { user-agent = "canary-{{ cell.platform }}/1" }
+[devices.tablet]
+
+[[step]]
+name      = "sign in on both"
+for_each  = "device in ['phone', 'tablet']"
+device    = "{{ device }}"
+http.post = "{{ api }}/v1/sessions"
+http.json = { user = "canary", password = "{{ secret.canary_password }}" }
+expect    = ["status == 200"]
+
+[[step]]
+name      = "create"
+device    = "phone"
+http.post = "{{ api }}/v1/playlists"
+http.json = { title = "{{ title }}", tracks = "{{ range(cell.tracks) | list }}" }
+expect    = ["status == 201"]
+capture   = { playlist = "json.id" }
+  [step.cleanup]
+  http.delete = "{{ api }}/v1/playlists/{{ playlist }}"
+  expect      = ["status in [204, 404]"]
+
+[[step]]
+name       = "read on the second device"
+device     = "tablet"
+http.get   = "{{ api }}/v1/playlists/{{ playlist }}"
+eventually = { within = "10s", poll = "100ms", since = "create" }
+expect     = ["status == 200", "json.tracks | length == cell.tracks"]
+
+[[step]]
+name = "both devices edit at once"
+repeat = 5
+  [[step.parallel]]
+  name = "phone adds"
+  device = "phone"
+  http.post = "{{ api }}/v1/playlists/{{ playlist }}/tracks"
+  http.json = { track = "p{{ round }}" }
+  expect = ["status == 200"]
+  [[step.parallel]]
+  name = "tablet adds"
+  device = "tablet"
+  http.post = "{{ api }}/v1/playlists/{{ playlist }}/tracks"
+  http.json = { track = "t{{ round }}" }
+  expect = ["status == 200"]
+
+[[step]]
+name         = "no edit was lost"
+device       = "tablet"
+http.get     = "{{ api }}/v1/playlists/{{ playlist }}"
+eventually   = { within = "10s", poll = "100ms" }
+consistently = { for = "500ms" }
+expect       = ["json.tracks | unique | length == cell.tracks + 10", "json.tracks | length == cell.tracks + 10"]
+
+[slo]
+success = "95%"
+latency = { step = "read on the second device", of = "convergence", mean = "2s" }
+window  = "24h"
+"#;
+
+    const SERVICE: &str = r#"
+probes = ["../probes/*.toml"]
+[regions.eu.vars]
+api = "http://eu.example.com"
+[regions.us-east.vars]
+api = "http://us.example.com"
+[secrets]
+canary_password = { env = "PASSWORD" }
+"#;
+
+    fn environment(more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let own = [("PASSWORD", "hunter2"), ("PATH", "/bin")];
+        own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("probes/sync.toml", PLAYLIST), ("config/serinus.toml", SERVICE)] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn loaded(folder: &tempfile::TempDir, more: &[(&str, &str)]) -> Loaded {
+        load(&folder.path().join("config/serinus.toml"), environment(more))
+    }
+
+    fn service(loaded: Loaded) -> Service {
+        let text = loaded.diagnostics.render(false);
+        assert!(loaded.diagnostics.is_empty(), "{text}");
+        loaded.service.expect(&text)
+    }
+
+    #[test]
+    fn the_example_of_the_design_becomes_a_plan_without_a_warning() {
+        let folder = folder();
+        let plan = service(loaded(&folder, &[])).plan;
+        assert_eq!(plan.canaries.len(), 2 * 6);
+        assert!(plan.canaries.is_sorted_by_key(|canary| canary.id.clone()));
+        assert_eq!(plan.canaries[0].id.as_str(), "playlist-sync/eu/platform=desktop,tracks=10");
+        let probe = &plan.probes[0];
+        assert_eq!(probe.devices.keys().map(|name| &**name).collect::<Vec<_>>(), ["default", "phone", "tablet"]);
+        let [sign_in, create, _, both, _] = probe.steps.as_slice() else { panic!("{}", probe.steps.len()) };
+        assert!(matches!(&sign_in.looping, Some(Loop::ForEach { name, .. }) if &**name == "device"));
+        assert_eq!(&*create.cleanup[0].name, "create cleanup");
+        assert!(matches!(&create.action, Action::Http(http) if matches!(http.body, Body::Json(_)) && http.method == "POST"));
+        assert!(matches!(&both.action, Action::Parallel(steps) if steps.len() == 2));
+        let read = &probe.steps[2].expect[0];
+        assert!(read.location().to_string().ends_with("probes/sync.toml:45:15"), "{}", read.location());
+    }
+
+    #[test]
+    fn a_constant_variable_keeps_its_type() {
+        let folder = folder();
+        let plan = service(loaded(&folder, &[])).plan;
+        let value = plan.probes[0].vars[1].1.value(&minijinja::Value::UNDEFINED).unwrap();
+        assert_eq!(value, minijinja::Value::from(3));
+    }
+
+    #[test]
+    fn environment_variables_override_single_settings() {
+        let folder = folder();
+        let overridden = service(loaded(
+            &folder,
+            &[
+                ("SERINUS_REGION", "us-east"),
+                ("SERINUS_REGIONS__US_EAST__VARS__API", "http://other.example.com"),
+                ("SERINUS_LISTEN__ADDRESS", "127.0.0.1:1"),
+                ("SERINUS_LIMITS__CONCURRENT_RUNS", "7"),
+                ("SERINUS_HTTP__COOKIES", "false"),
+                ("SERINUS_LOG_FORMAT", "json"),
+            ],
+        ));
+        assert_eq!(overridden.plan.regions.len(), 1);
+        let api = &overridden.plan.regions[0].vars[0].1;
+        assert_eq!(api.as_str(), Some("http://other.example.com"));
+        assert_eq!(overridden.plan.limits.concurrent_runs, 7);
+        assert_eq!(overridden.listen.address.port(), 1);
+        assert!(!overridden.plan.probes[0].devices["phone"].settings.cookies);
+        assert_eq!(overridden.plan.canaries.len(), 6);
+    }
+
+    #[test]
+    fn a_list_in_the_environment_is_separated_by_commas() {
+        let variables = [("SERINUS_REGIONS", "eu, us"), ("SERINUS_VARS__API", "http://localhost")];
+        let folder = folder();
+        let probe = folder.path().join("probes/sync.toml");
+        let with_secret = [("SERINUS_SECRETS__CANARY_PASSWORD__ENV", "PASSWORD")];
+        let all: Vec<(&str, &str)> = variables.into_iter().chain(with_secret).collect();
+        let plan = service(load_probes(&[probe], None, environment(&all))).plan;
+        assert_eq!(plan.regions.iter().map(|region| &*region.name).collect::<Vec<_>>(), ["eu", "us"]);
+        let secrets = read_secrets(&plan.secrets, |name| (name == "PASSWORD").then(|| "hunter2".to_owned()));
+        assert_eq!(secrets.get("canary_password").unwrap().as_ref().unwrap().expose(), "hunter2");
+    }
+
+    #[test]
+    fn a_disabled_probe_is_not_scheduled_and_can_be_tested() {
+        let folder = folder();
+        let path = folder.path().join("probes/sync.toml");
+        std::fs::write(&path, PLAYLIST.replace("[matrix]", "enabled = false\n[matrix]")).unwrap();
+        assert!(service(loaded(&folder, &[])).plan.canaries.is_empty());
+        let config = folder.path().join("config/serinus.toml");
+        let tested = load_probes(&[folder.path().join("probes")], Some(&config), environment(&[]));
+        assert_eq!(service(tested).plan.canaries.len(), 12);
+    }
+
+    #[test]
+    fn devices_that_are_configured_alike_share_their_settings() {
+        let folder = folder();
+        let plan = service(loaded(&folder, &[])).plan;
+        let devices = &plan.probes[0].devices;
+        assert!(Arc::ptr_eq(&devices["phone"].settings, &devices["tablet"].settings));
+    }
+
+    #[test]
+    fn problems_of_all_files_are_found_at_once_in_their_order() {
+        let folder = folder();
+        let second =
+            PLAYLIST.replace("deadline = \"20s\"", "deadlin = \"20s\"").replace("playlist-sync\"\nsummary", "b\"\nsummary");
+        std::fs::write(folder.path().join("probes/b.toml"), second).unwrap();
+        std::fs::write(folder.path().join("probes/c.toml"), "name = ").unwrap();
+        let found = loaded(&folder, &[("SERINUS_X", "")]);
+        let codes: Vec<Code> = found.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, [Code::MissingKey, Code::UnknownKey, Code::Syntax, Code::UnknownVariable]);
+        assert_eq!(found.files.len(), 4);
+        let json = found.diagnostics.to_json();
+        assert_eq!((&json[1]["line"], &json[1]["column"], &json[1]["end_column"]), (&7.into(), &1.into(), &8.into()));
+        assert!(!found.diagnostics.render(false).contains('\u{1b}'));
+        assert!(found.diagnostics.render(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_names_its_neighbour() {
+        let folder = folder();
+        let found = load_probes(&[folder.path().join("probes/snyc.toml")], None, environment(&[]));
+        let help = found.diagnostics.iter().next().and_then(|diagnostic| diagnostic.help.clone()).unwrap();
+        assert!(help.contains("probes/sync.toml"), "{help}");
+    }
+
+    #[test]
+    fn the_schemas_accept_what_loads_and_refuse_what_does_not() {
+        let json = |text: &str| toml::from_str::<serde_json::Value>(text).unwrap();
+        let probe = jsonschema::draft7::new(&crate::config::probe_schema()).unwrap();
+        let service = jsonschema::draft7::new(&crate::config::config_schema()).unwrap();
+        assert!(probe.is_valid(&json(PLAYLIST)));
+        assert!(service.is_valid(&json(SERVICE)));
+        assert!(!probe.is_valid(&json(&PLAYLIST.replace("deadline", "deadlin"))));
+        assert!(!probe.is_valid(&json(&PLAYLIST.replace("http.get   =", "http.put = \"x\"\nhttp.get ="))));
+        assert!(!service.is_valid(&json(&SERVICE.replace("env =", "evn ="))));
+    }
+
+    #[test]
+    fn the_shipped_configuration_loads_without_a_warning_but_for_probes_that_are_not_there() {
+        let found = load(Path::new("config/serinus.toml"), []);
+        let others: Vec<_> = found
+            .diagnostics
+            .iter()
+            .filter(|found| found.primary.as_ref().is_none_or(|at| at.file.path().ends_with("serinus.toml")))
+            .collect();
+        assert!(others.iter().all(|found| found.code == Code::NoProbes), "{}", found.diagnostics.render(false));
+    }
+
+    /// Not a bound, which would depend on the machine: `cargo test --release -- --ignored --nocapture thousand` prints it.
+    #[test]
+    #[ignore = "a measurement"]
+    fn ten_thousand_probes_are_loaded() {
+        let folder = folder();
+        for at in 0..10_000 {
+            let text = PLAYLIST.replace("\"playlist-sync\"", &format!("\"playlist-sync-{at}\""));
+            std::fs::write(folder.path().join(format!("probes/p{at}.toml")), text).unwrap();
+        }
+        let began = std::time::Instant::now();
+        let plan = service(loaded(&folder, &[])).plan;
+        eprintln!("{} probes, {} canaries in {:?}", plan.probes.len(), plan.canaries.len(), began.elapsed());
+        assert_eq!(plan.probes.len(), 10_001);
+    }
 }

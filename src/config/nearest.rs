@@ -1,7 +1,7 @@
 //! The known word a misspelt one was likely meant to be.
 
-/// Below this likeness a suggestion misleads more often than it helps.
-const ALIKE: f64 = 0.7;
+/// Below this likeness (Jaro and Winkler's, from 0 to 1) a suggestion misleads more often than it helps.
+const ALIKE: f64 = 0.8;
 
 /// The known word that is most like `word`, if any is alike enough.
 pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

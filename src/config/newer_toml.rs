@@ -15,14 +15,15 @@ pub(super) fn find(text: &str, parsed: bool) -> Vec<(Span, &'static str)> {
 struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
-    open: Vec<u8>,
+    /// Brackets that are open, where, and whether something was found in them.
+    open: Vec<(u8, usize, bool)>,
     found: Vec<(Span, &'static str)>,
 }
 
 impl Scanner<'_> {
     fn step(&mut self) -> bool {
         let Some(&byte) = self.bytes.get(self.at) else { return false };
-        let in_table = self.open.last() == Some(&b'{');
+        let in_table = self.open.last().is_some_and(|&(bracket, ..)| bracket == b'{');
         match byte {
             b'#' => {
                 while self.bytes.get(self.at).is_some_and(|&byte| byte != b'\n') {
@@ -34,12 +35,12 @@ impl Scanner<'_> {
                 self.string(byte);
                 return true;
             }
-            b'{' | b'[' => self.open.push(byte),
+            b'{' | b'[' => self.open.push((byte, self.at, false)),
             b'}' | b']' => {
                 self.open.pop();
             }
-            b'\n' if in_table => self.report(1, "an inline table over several lines"),
-            b',' if in_table && self.closes_after(self.at + 1) => self.report(1, "a comma at the end of an inline table"),
+            b'\n' if in_table => self.report_table("an inline table over several lines"),
+            b',' if in_table && self.closes_after(self.at + 1) => self.report_table("a comma at the end of an inline table"),
             _ => {}
         }
         self.at += 1;
@@ -50,10 +51,11 @@ impl Scanner<'_> {
         self.bytes[from..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}')
     }
 
-    fn report(&mut self, length: usize, what: &'static str) {
-        // One table that spans ten lines is one problem.
-        if self.found.last().is_none_or(|&(_, last)| last != what) {
-            self.found.push((Span { start: self.at, end: self.at + length }, what));
+    /// One table that spans ten lines is one problem, and is where it begins.
+    fn report_table(&mut self, what: &'static str) {
+        if let Some((_, start, found @ false)) = self.open.last_mut() {
+            *found = true;
+            self.found.push((Span { start: *start, end: *start + 1 }, what));
         }
     }
 
@@ -64,7 +66,7 @@ impl Scanner<'_> {
         while self.at < self.bytes.len() && !self.bytes[self.at..].starts_with(closing) {
             if quote == b'"' && self.bytes[self.at] == b'\\' {
                 if matches!(self.bytes.get(self.at + 1), Some(b'e' | b'x')) {
-                    self.report(2, "this escape");
+                    self.found.push((Span { start: self.at, end: self.at + 2 }, "this escape"));
                 }
                 self.at += 1;
             }

@@ -60,7 +60,9 @@ fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>>
     let mut found: Vec<Arc<Region>> = Vec::new();
     let mut add = |name: &str, vars: Vec<(Arc<str>, minijinja::Value)>, spot: Spot<'_>, diagnostics: &mut Diagnostics| {
         if found.iter().any(|known| &*known.name == name) {
-            diagnostics.push(Diagnostic::at(Code::Repeated, spot, format!("the region `{name}` is listed twice")));
+            diagnostics.push(
+                Diagnostic::at(Code::Repeated, spot, format!("the region `{name}` is listed twice")).help("take one of them out"),
+            );
         } else {
             found.push(Arc::new(Region { name: name.into(), vars }));
         }

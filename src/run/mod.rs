@@ -1,11 +1,26 @@
 //! One run of a canary: steps, devices, judging, cleanup.
 //!
-//! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict.
+//! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
+//! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps and loops, `exchange` the
+//! attempts of one step, `judge` what counts as holding, `cleanup` undoes. When to run is not known here.
+//!
+//! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
+mod attempt;
+mod cleanup;
+mod context;
+mod engine;
+mod exchange;
 pub mod judge;
+mod polling;
+mod release;
 mod request;
+mod scope;
+mod sequence;
 mod stall;
+mod state;
 pub mod step;
 
+pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};
 pub use stall::StallLog;

@@ -87,6 +87,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stall_is_ongoing_from_the_missed_beat_until_the_next_one() {
+        let log = StallLog::default();
+        let start = Instant::now();
+        assert_eq!(log.ongoing(start), None, "nobody watches yet");
+        log.beat(start, BEAT);
+        assert_eq!(log.ongoing(start + BEAT), None);
+        let later = start + Duration::from_secs(3);
+        assert_eq!(log.ongoing(later), Some(Duration::from_millis(2950)));
+        log.beat(later, BEAT);
+        assert_eq!(log.ongoing(later), None);
+    }
+
+    #[test]
     fn a_stall_the_watchdog_has_not_woken_from_counts_already() {
         let log = StallLog::default();
         let start = Instant::now();

@@ -62,7 +62,7 @@ impl Ids {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): one to one, and near inputs give far outputs.
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood 2014): one to one, and near inputs give far outputs.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

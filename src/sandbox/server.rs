@@ -49,7 +49,7 @@ pub struct SandboxConfig {
     pub seed: u64,
     /// What every user of the playlists signs in with.
     pub password: String,
-    /// Most entities of each sort that are kept; the oldest are forgotten first.
+    /// Most entities of each sort that are kept, at least 1; the oldest are forgotten first.
     pub most: usize,
     /// Listen on addresses other machines can reach, too. Anyone who reaches it can switch faults.
     pub allow_remote: bool,
@@ -104,7 +104,7 @@ impl Sandbox {
         }
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let world = Arc::new(World::new(Seed::new(config.seed), pace, config.password, config.most));
+        let world = Arc::new(World::new(Seed::new(config.seed), pace, config.password, config.most.max(1)));
         let sandbox = Self { address, world, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         sandbox.spawn_workers();
         let accepting = accept(listener, routes(&sandbox.world), sandbox.tasks.clone(), sandbox.stop.clone());
@@ -176,13 +176,12 @@ async fn health(State(world): State<Arc<World>>) -> impl IntoResponse {
 
 async fn accept(listener: TcpListener, routes: Router, tasks: TaskTracker, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let streams = Tracked { tasks: tasks.clone(), stop: stop.clone() };
     let accepting = async {
         // The semaphore is never closed, so that this loop only ends with the sandbox.
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let connection = serve(stream, routes.clone(), streams.clone(), slot);
+                    let connection = serve(stream, routes.clone(), Tracked(tasks.clone()), stop.clone(), slot);
                     tasks.spawn(connection);
                 }
                 // Out of descriptors, or the client was gone already: neither ends the sandbox.
@@ -196,11 +195,10 @@ async fn accept(listener: TcpListener, routes: Router, tasks: TaskTracker, stop:
     stop.run_until_cancelled(accepting).await;
 }
 
-async fn serve(stream: TcpStream, routes: Router, streams: Tracked, _slot: OwnedSemaphorePermit) {
+async fn serve(stream: TcpStream, routes: Router, streams: Tracked, stop: CancellationToken, _slot: OwnedSemaphorePermit) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the sandbox serves a connection without TCP_NODELAY");
     }
-    let stop = streams.stop.clone();
     let mut builder = auto::Builder::new(streams);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)));
@@ -216,24 +214,15 @@ async fn serve(stream: TcpStream, routes: Router, streams: Tracked, _slot: Owned
     }
 }
 
-/// Runs the streams of HTTP/2 connections as tasks of the sandbox, which end with it.
+/// Runs the streams of HTTP/2 connections as tasks of the sandbox. They end with their connection.
 #[derive(Clone)]
-struct Tracked {
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
+struct Tracked(TaskTracker);
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                _ = future => {}
-                () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {}
-            }
-        });
+        self.0.spawn(future);
     }
 }

@@ -101,6 +101,9 @@ impl Agenda {
 
     /// The wall clock was set by `by` nanoseconds and now reads `now`: every canary goes on at the nearest moments of the new
     /// time. What is due must have been taken before.
+    ///
+    /// Where it was set back, moments of the grid come a second time and are ticks again: an hour without probing would be
+    /// worse than two runs that bear the same time.
     pub(super) fn wall_clock_set(&mut self, by: i64, now: Nanos) {
         for row in &mut self.rows {
             let timing = Timing::of(&row.canary);
@@ -149,5 +152,190 @@ impl Row {
         let gap = (due.at > planned.at).then_some(Gap { from: planned.at, to: due.at });
         self.plan(timing.after(due.at));
         Start { index, due, trigger: Trigger::Schedule, gap }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::super::testing::{berlin, every};
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+    const START: Nanos = 1_790_000_000 * SECOND;
+    const FREE: fn(u32, u32) -> bool = |_, _| true;
+
+    /// An agenda of one canary with a tick every ten seconds, and its first tick.
+    fn one() -> (Agenda, Nanos) {
+        let agenda = Agenda::new([every("one", Duration::from_secs(10), 1)], START);
+        let first = agenda.next_wake().expect("an interval has no end");
+        (agenda, first)
+    }
+
+    fn ticks(agenda: &mut Agenda, now: Nanos) -> Vec<(Nanos, Trigger)> {
+        std::iter::from_fn(|| agenda.take(now, FREE)).map(|start| (start.due.at, start.trigger)).collect()
+    }
+
+    #[test]
+    fn a_tick_is_taken_when_it_is_due_and_once() {
+        let (mut agenda, first) = one();
+        assert_eq!(ticks(&mut agenda, first - 1), []);
+        assert_eq!(ticks(&mut agenda, first), [(first, Trigger::Schedule)]);
+        assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
+        assert_eq!(agenda.next_wake(), Some(first + 10 * SECOND));
+    }
+
+    #[test]
+    fn after_a_long_sleep_one_run_starts_and_the_rest_is_its_gap() {
+        let (mut agenda, first) = one();
+        let start = agenda.take(first + 35 * SECOND, FREE).expect("ticks are overdue");
+        assert_eq!(start.due.at, first + 30 * SECOND);
+        assert_eq!(start.gap, Some(Gap { from: first, to: first + 30 * SECOND }));
+        assert_eq!(agenda.take(first + 35 * SECOND, FREE), None);
+        assert_eq!(agenda.next_wake(), Some(first + 40 * SECOND));
+    }
+
+    #[test]
+    fn a_confirming_run_takes_the_place_of_the_next_tick_and_the_grid_stays() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        assert_eq!(ticks(&mut agenda, first + 3 * SECOND), [(first + 10 * SECOND, Trigger::Confirm)]);
+        assert_eq!(ticks(&mut agenda, first + 19 * SECOND), [], "its place is taken");
+        assert_eq!(ticks(&mut agenda, first + 20 * SECOND), [(first + 20 * SECOND, Trigger::Schedule)]);
+    }
+
+    #[test]
+    fn a_confirmation_after_the_next_tick_changes_nothing() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 12 * SECOND);
+        assert_eq!(ticks(&mut agenda, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
+        assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND));
+    }
+
+    #[test]
+    fn of_two_confirmations_the_earlier_counts() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 4 * SECOND);
+        agenda.bring_forward(0, first + 6 * SECOND);
+        agenda.bring_forward(0, first + 2 * SECOND);
+        let expected = [(first + 10 * SECOND, Trigger::Confirm)];
+        assert_eq!(ticks(&mut agenda, first + 2 * SECOND), expected);
+        assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
+    }
+
+    #[test]
+    fn a_tick_is_not_brought_forward_into_a_busy_slot_and_keeps_its_time() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        assert_eq!(agenda.take(first + 3 * SECOND, |_, _| false), None);
+        assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
+    }
+
+    #[test]
+    fn a_set_clock_moves_a_confirmation_along_with_it() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        agenda.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
+        let moved = first + 3 * SECOND - 3600 * SECOND;
+        assert_eq!(agenda.next_wake(), Some(moved));
+        assert_eq!(ticks(&mut agenda, moved), [(first + 10 * SECOND - 3600 * SECOND, Trigger::Confirm)]);
+    }
+
+    #[test]
+    fn a_clock_set_forward_past_a_daily_moment_makes_up_for_it_once() {
+        let day = 86_400 * SECOND;
+        let mut agenda = Agenda::new([berlin("0 9 * * *", 1)], START);
+        let nine = agenda.next_wake().expect("there is a tomorrow");
+        agenda.wall_clock_set(1_800_000_000_000, nine + 1200 * SECOND);
+        assert_eq!(ticks(&mut agenda, nine + 1200 * SECOND), [(nine, Trigger::Schedule)]);
+        assert_eq!(agenda.next_wake(), Some(nine + day));
+    }
+
+    #[test]
+    fn a_clock_set_back_over_a_daily_moment_does_not_repeat_it() {
+        let day = 86_400 * SECOND;
+        let mut agenda = Agenda::new([berlin("0 9 * * *", 1)], START);
+        let nine = agenda.next_wake().expect("there is a tomorrow");
+        ticks(&mut agenda, nine);
+        agenda.wall_clock_set(-1_800_000_000_000, nine - 1800 * SECOND);
+        assert_eq!(agenda.next_wake(), Some(nine + day));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Sleep(Nanos),
+        Fail(u32, Nanos),
+        Busy(Nanos),
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let event = prop_oneof![
+            4 => (0..3 * SECOND).prop_map(Event::Sleep),
+            1 => (0..100 * SECOND).prop_map(Event::Sleep),
+            2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Fail(index, after)),
+            1 => (0..3 * SECOND).prop_map(Event::Busy),
+        ];
+        prop::collection::vec(event, 1..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_tick_is_lost_or_doubled_however_the_thread_wakes(events in events(), millis in 300_u64..9_000, runs in 1_u32..4) {
+            let canaries =
+                [every("a", Duration::from_millis(millis), 1), every("b", Duration::from_millis(millis), runs), berlin("*/7 * * * * *", runs)];
+            let mut agenda = Agenda::new(canaries.clone(), START);
+            let mut seen: [Vec<Due>; 3] = Default::default();
+            let mut now = START;
+            for event in events {
+                let free = !matches!(event, Event::Busy(_));
+                match event {
+                    Event::Sleep(time) | Event::Busy(time) => now += time,
+                    Event::Fail(index, after) => agenda.bring_forward(index, now + after),
+                }
+                while let Some(start) = agenda.take(now, |_, _| free) {
+                    let timing = Timing::of(&canaries[start.index as usize]);
+                    let seen = &mut seen[start.index as usize];
+                    if let Some(gap) = start.gap {
+                        prop_assert_eq!(timing.until(gap.from).map(|due| due.at), Some(gap.from), "a gap begins with a moment");
+                        let missed = std::iter::successors(timing.until(gap.from), |due| timing.after(due.at));
+                        seen.extend(missed.take_while(|due| due.at < gap.to));
+                    }
+                    seen.push(start.due);
+                    prop_assert!(start.trigger == Trigger::Confirm || start.due.at <= now, "only a confirming run is early");
+                }
+                prop_assert!(agenda.next_wake().is_none_or(|wake| wake > now), "everything due was taken");
+            }
+            for (canary, seen) in canaries.iter().zip(seen) {
+                let timing = Timing::of(canary);
+                let grid: Vec<Due> = std::iter::successors(timing.after(START), |due| timing.after(due.at)).take(seen.len()).collect();
+                prop_assert_eq!(&seen, &grid, "every moment of the grid, once, in order");
+                let last = seen.last().map_or(START, |due| due.at);
+                prop_assert!(timing.after(last).is_none_or(|next| next.at > now), "none is left behind");
+            }
+        }
+
+        #[test]
+        fn a_set_clock_leaves_no_canary_out(set in -7_200_000_000_000_i64..7_200_000_000_000, wait in 0..20 * SECOND) {
+            let canaries: Vec<_> = (0..20).map(|number| every(&format!("c{number}"), Duration::from_secs(10), 1)).collect();
+            let mut agenda = Agenda::new(canaries, START);
+            ticks(&mut agenda, START + wait);
+            let now = (START + wait).saturating_add_signed(set);
+            agenda.wall_clock_set(set, now);
+            prop_assert_eq!(agenda.take(now, FREE), None, "no burst");
+            let started: Vec<u32> = std::iter::from_fn(|| agenda.take(now + 15 * SECOND, FREE)).map(|start| start.index).collect();
+            prop_assert_eq!(started.len(), 20, "no gap");
+            prop_assert_eq!(started.into_iter().collect::<BTreeSet<_>>().len(), 20);
+        }
     }
 }

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::timing::{Nanos, nanos};
 
-/// How far the clocks may part before the scheduler follows the wall clock. Well above what it costs to read both, well below
-/// what anybody means by "on time".
-const TOLERANCE: Nanos = 100_000_000;
+/// How far the clocks may part before the scheduler follows the wall clock. Above what it costs to read both, and little
+/// enough that the lateness of runs, which is read from the wall clock, means something.
+const TOLERANCE: Nanos = 10_000_000;
 
 /// Two readings of the monotonic clock farther apart than this say nothing about a wall clock read between them.
-const READING: Duration = Duration::from_millis(5);
+const READING: Duration = Duration::from_millis(1);
+
+/// The time since boot is given in hundredths of a second, so less than this of it may be rounding.
+const ROUNDING: Nanos = 100_000_000;
 
 /// The scheduler's time and where it was anchored.
 #[derive(Debug, Clone, Copy)]
@@ -89,10 +92,9 @@ impl Jump {
             return None;
         }
         let ahead = u64::try_from(drift).unwrap_or(0);
-        // The time since boot is given in hundredths of a second, so small amounts of it are rounding.
-        let slept = suspended.map_or(ahead, |suspended| if suspended < TOLERANCE { 0 } else { suspended });
+        let slept = suspended.map_or(ahead, |suspended| if suspended < ROUNDING { 0 } else { suspended });
         let set = drift.saturating_sub_unsigned(slept);
-        Some(if set.unsigned_abs() < TOLERANCE { Self { slept: ahead, set: 0 } } else { Self { slept, set } })
+        Some(if slept > 0 && set.unsigned_abs() < ROUNDING { Self { slept: ahead, set: 0 } } else { Self { slept, set } })
     }
 }
 
@@ -130,14 +132,19 @@ mod tests {
 
     #[test]
     fn small_differences_between_the_clocks_are_nothing() {
-        assert_eq!(Jump::of(40_000_000, Some(0)), None);
-        assert_eq!(Jump::of(-40_000_000, None), None);
+        assert_eq!(Jump::of(4_000_000, Some(0)), None);
+        assert_eq!(Jump::of(-4_000_000, None), None);
     }
 
     #[test]
     fn a_suspended_machine_has_slept_and_its_clock_was_not_set() {
         let hour = HOUR.unsigned_abs();
         assert_eq!(Jump::of(HOUR, Some(hour - 8_000_000)), Some(Jump { slept: hour, set: 0 }));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_a_little_was_set() {
+        assert_eq!(Jump::of(40_000_000, Some(7_000_000)), Some(Jump { slept: 0, set: 40_000_000 }));
     }
 
     #[test]

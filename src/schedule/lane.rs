@@ -153,3 +153,67 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::{canary, probe};
+    use super::*;
+    use crate::plan::Cadence;
+
+    fn lane(runs: u32, overlap: Overlap) -> Arc<Lane> {
+        let mut probe = probe("lane", Cadence::Every(Duration::from_secs(10)), runs);
+        probe.overlap = overlap;
+        Arc::new(Lane::new(canary(probe)))
+    }
+
+    #[test]
+    fn a_slot_takes_one_run_at_a_time_and_slots_are_judged_apart() {
+        let lane = lane(2, Overlap::Skip);
+        let first = lane.enter(0);
+        assert!(first.is_some() && lane.enter(0).is_none());
+        assert!(lane.enter(1).is_some());
+        drop(first);
+        assert!(lane.enter(0).is_some());
+    }
+
+    #[test]
+    fn a_probe_that_allows_overlap_runs_both() {
+        let lane = lane(1, Overlap::Allow);
+        let both = (lane.enter(0), lane.enter(0));
+        assert!(both.0.is_some() && both.1.is_some());
+        drop(both);
+        assert_eq!(lane.going(), (false, false));
+    }
+
+    #[test]
+    fn a_tick_that_waits_gives_way_to_the_next_one_of_its_slot() {
+        let lane = lane(1, Overlap::Skip);
+        lane.wait(0, 10);
+        assert!(!lane.is_free(0));
+        drop(lane.enter(0).expect("a waiting tick holds nothing up"));
+        assert!(lane.enter_after_wait(0, 10).is_none(), "its turn was lost");
+        lane.wait(0, 20);
+        assert!(lane.enter_after_wait(0, 10).is_none());
+        assert!(lane.enter_after_wait(0, 20).is_some());
+    }
+
+    #[test]
+    fn a_run_by_hand_does_not_take_a_ticks_place() {
+        let lane = lane(1, Overlap::Skip);
+        let by_hand = lane.enter_by_hand();
+        assert!(by_hand.is_some() && lane.enter_by_hand().is_none());
+        assert!(lane.enter(0).is_some());
+    }
+
+    #[test]
+    fn a_cleanup_holds_up_nothing_but_is_known() {
+        let lane = lane(1, Overlap::Skip);
+        let cleanup = lane.enter_cleanup();
+        assert_eq!(lane.going(), (false, true));
+        assert!(lane.enter(0).is_some());
+        drop(cleanup);
+        assert_eq!(lane.going(), (false, false));
+    }
+}

@@ -19,6 +19,9 @@ use super::lane::{Lane, Place};
 use super::missed::{cause, report, report_gap, tick};
 use super::timing::Due;
 
+/// The longest a tick waits for its turn: a run that is later says little about the moment it was meant for.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
 /// What the scheduler's thread, its tasks and its handle share.
 pub(super) struct Shared {
     pub(super) runner: Arc<dyn Runner>,
@@ -152,6 +155,3 @@ async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, p
     drop(place);
     shared.sink.cleanup_finished(&report);
 }
-
-/// The longest a tick waits for its turn: a run that is later says little about the moment it was meant for.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);

@@ -76,3 +76,69 @@ pub(super) fn report_gap(canary: &Arc<Canary>, gap: Gap, sink: &dyn OutcomeSink)
         sink.run_finished(&report(canary, Trigger::Schedule, tick(due), Reason::Slept, message));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use crate::outcome::CleanupReport;
+
+    use super::super::testing::{berlin, every};
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept {
+        reports: Mutex<Vec<Arc<RunReport>>>,
+        numbers: Mutex<Vec<MissedTicks>>,
+    }
+
+    impl OutcomeSink for Kept {
+        fn run_finished(&self, report: &Arc<RunReport>) {
+            self.reports.lock().unwrap().push(Arc::clone(report));
+        }
+
+        fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
+
+        fn ticks_missed(&self, missed: &MissedTicks) {
+            self.numbers.lock().unwrap().push(missed.clone());
+        }
+    }
+
+    /// What the sink hears of a gap of `ticks` ticks: ticks handed on as a number, and the reports.
+    fn gap_of(canary: &Arc<Canary>, ticks: usize) -> (u64, Vec<Arc<RunReport>>) {
+        let timing = Timing::of(canary);
+        let grid: Vec<Due> =
+            std::iter::successors(timing.after(1_790_000_000_000_000_000), |due| timing.after(due.at)).take(ticks + 1).collect();
+        let (first, run) = (grid[0], grid[ticks]);
+        let kept = Kept::default();
+        report_gap(canary, Gap { from: first.at, to: run.at }, &kept);
+        let reports = kept.reports.into_inner().unwrap();
+        let numbers = kept.numbers.into_inner().unwrap();
+        let dues: Vec<Tick> = reports.iter().map(|report| report.tick).collect();
+        let expected: Vec<Tick> = grid[ticks.saturating_sub(REPORTED)..ticks].iter().copied().map(tick).collect();
+        assert_eq!(dues, expected, "the newest, in order, without the one that runs");
+        for number in &numbers {
+            assert_eq!((number.first, number.before), (to_wall(first.at), dues[0].due));
+        }
+        (numbers.iter().map(|number| number.count).sum(), reports)
+    }
+
+    #[test]
+    fn each_tick_of_a_short_sleep_has_a_report_of_its_own() {
+        let (number, reports) = gap_of(&every("short", Duration::from_secs(10), 3), 7);
+        assert_eq!((number, reports.len()), (0, 7));
+        for report in reports {
+            assert_eq!(report.verdict, Verdict::Missed);
+            assert_eq!(report.cause.as_ref().map(|cause| cause.reason), Some(Reason::Slept));
+            assert!(report.steps.is_empty());
+        }
+    }
+
+    #[test]
+    fn of_a_long_sleep_the_newest_are_reported_and_the_rest_is_counted() {
+        let (number, reports) = gap_of(&every("long", Duration::from_secs(10), 3), 100_000);
+        assert_eq!((number, reports.len()), (100_000 - REPORTED as u64, REPORTED));
+        let (number, reports) = gap_of(&berlin("*/7 * * * * *", 2), 1_000);
+        assert_eq!((number, reports.len()), (1_000 - REPORTED as u64, REPORTED));
+    }
+}

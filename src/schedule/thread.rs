@@ -18,6 +18,9 @@ use super::timing::{Nanos, Timing};
 /// How long the thread sleeps at most, so that a wall clock that was set and a runtime that hangs are noticed.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 
+/// A jump of the wall clock that is worth a warning.
+const NOTABLE: Duration = Duration::from_secs(1);
+
 /// A hang of the runtime that is worth a log line while it goes on.
 const HANG: Duration = Duration::from_secs(1);
 
@@ -81,7 +84,11 @@ impl Starter {
         }
         let (slept, set) = (Duration::from_nanos(jump.slept), Duration::from_nanos(jump.set.unsigned_abs()));
         let direction = if jump.set < 0 { "back" } else { "forward" };
-        tracing::warn!(?slept, ?set, direction, "the wall clock jumped; ticks go on at the nearest moments of the new time");
+        if slept + set >= NOTABLE {
+            tracing::warn!(?slept, ?set, direction, "the wall clock jumped; ticks go on at the nearest moments of the new time");
+        } else {
+            tracing::debug!(?slept, ?set, direction, "the wall clock was corrected, and the ticks with it");
+        }
     }
 
     fn start_due(&mut self, now: Instant) {

@@ -88,7 +88,7 @@ impl<'a> Timing<'a> {
     /// The moment to be next after the wall clock was set, when without that `planned` would have been, which is now called
     /// `ideal`. `now` is the new time.
     ///
-    /// It is the moment of the grid nearest to `ideal`, so that between one half and one and a half of the usual distance
+    /// It is the moment of the grid nearest to `ideal`, so that no less than half and no more than twice the usual distance
     /// passes since the run before: neither a second run at once nor a silence. An interval never goes back behind `now` for
     /// it, since whole fleets would then start together; a cron moment that the clock was set past is made up for at once.
     pub(super) fn after_step(self, ideal: Nanos, now: Nanos) -> Option<Due> {
@@ -222,4 +222,208 @@ fn unix_nanos(at: &DateTime<Tz>) -> Option<Nanos> {
 /// A duration in nanoseconds; what does not fit is for ever.
 pub(super) fn nanos(duration: std::time::Duration) -> Nanos {
     Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::super::testing::{berlin, every};
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    fn at(rfc3339: &str) -> Nanos {
+        unix_nanos(&DateTime::parse_from_rfc3339(rfc3339).expect("a time").with_timezone(&chrono_tz::Europe::Berlin))
+            .expect("after 1970")
+    }
+
+    /// The `count` moments of a Berlin cron expression after a time, as local times with their offset.
+    fn moments(expression: &str, runs: u32, after: &str, count: usize) -> Vec<String> {
+        let canary = berlin(expression, runs);
+        let timing = Timing::of(&canary);
+        let show = |due: Due| {
+            let time = DateTime::<Utc>::from_timestamp_nanos(i64::try_from(due.at).expect("before 2262"));
+            let local = time.with_timezone(&chrono_tz::Europe::Berlin).format("%d %H:%M:%S%.f%:::z");
+            if runs == 1 { local.to_string() } else { format!("{local} #{}", due.slot) }
+        };
+        std::iter::successors(timing.after(at(after)), |due| timing.after(due.at)).take(count).map(show).collect()
+    }
+
+    #[test]
+    fn the_phase_of_a_canary_never_changes() {
+        // A change here moves every tick of every fleet at its next upgrade.
+        let canary = every("sync", Duration::from_mins(5), 3);
+        let first = Timing::of(&canary).after(0).expect("an interval has no end");
+        assert_eq!(first, Due { at: canary.id.stable_hash() % (100 * SECOND), slot: 0 });
+        assert_eq!(Timing::of(&canary).after(first.at), Some(Due { at: first.at + 100 * SECOND, slot: 1 }));
+    }
+
+    #[test]
+    fn phases_spread_a_fleet_over_its_interval() {
+        let mut tenths = [0_u32; 10];
+        for number in 0..10_000 {
+            let canary = every(&format!("probe-{number}"), Duration::from_secs(10), 1);
+            let first = Timing::of(&canary).after(0).expect("an interval has no end");
+            tenths[usize::try_from(first.at / SECOND).expect("below 10")] += 1;
+        }
+        assert!(tenths.iter().all(|count| (850..1150).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn the_repeated_hour_of_autumn_is_not_silent() {
+        assert_eq!(
+            moments("*/20 * * * *", 1, "2026-10-25T01:50:00+02:00", 8),
+            [
+                "02:00:00+02",
+                "02:20:00+02",
+                "02:40:00+02",
+                "02:00:00+01",
+                "02:20:00+01",
+                "02:40:00+01",
+                "03:00:00+01",
+                "03:20:00+01"
+            ]
+            .map(|time| format!("25 {time}"))
+        );
+    }
+
+    #[test]
+    fn a_daily_moment_in_the_repeated_hour_comes_once() {
+        assert_eq!(
+            moments("30 2 * * *", 1, "2026-10-24T12:00:00+02:00", 2),
+            ["25 02:30:00+02", "26 02:30:00+01"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn a_daily_moment_in_the_skipped_hour_comes_at_its_end() {
+        assert_eq!(
+            moments("30 2 * * *", 1, "2026-03-28T12:00:00+01:00", 2),
+            ["29 03:00:00+02", "30 02:30:00+02"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn a_daily_moment_keeps_its_local_time_over_the_change() {
+        assert_eq!(
+            moments("30 9 * * *", 1, "2026-03-27T12:00:00+01:00", 3),
+            ["28 09:30:00+01", "29 09:30:00+02", "30 09:30:00+02"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn moments_lie_on_whole_seconds_whenever_they_are_asked_for() {
+        assert_eq!(moments("*/5 * * * * *", 1, "2026-11-21T10:00:00.123+01:00", 1), ["21 10:00:05+01"]);
+        let canary = berlin("*/5 * * * * *", 1);
+        let last = Timing::of(&canary).until(at("2026-11-21T10:00:07.123+01:00"));
+        assert_eq!(last.map(|due| due.at), Some(at("2026-11-21T10:00:05+01:00")));
+    }
+
+    #[test]
+    fn runs_of_a_regular_expression_are_spread_as_those_of_an_interval() {
+        assert_eq!(
+            moments("*/5 * * * *", 3, "2026-11-21T10:00:00+01:00", 4),
+            ["21 10:01:40+01 #1", "21 10:03:20+01 #2", "21 10:05:00+01 #0", "21 10:06:40+01 #1"].map(String::from)
+        );
+    }
+
+    #[test]
+    fn runs_of_the_last_moment_of_a_week_stay_near_it() {
+        assert_eq!(
+            moments("*/30 8-17 * * MON-FRI", 3, "2026-11-20T17:25:00+01:00", 5),
+            ["20 17:30:00+01 #0", "20 17:40:00+01 #1", "20 17:50:00+01 #2", "23 08:00:00+01 #0", "23 08:10:00+01 #1"]
+                .map(String::from)
+        );
+    }
+
+    fn grids() -> impl Strategy<Value = std::sync::Arc<Canary>> {
+        let cron = prop::sample::select(vec![
+            "*/20 * * * *",
+            "30 2 * * *",
+            "0 9 * * MON-FRI",
+            "*/7 * * * * *",
+            "15,45 1-3 * * *",
+            "0 */2 * * *",
+            "@daily",
+        ]);
+        prop_oneof![
+            ("[a-z]{1,8}", 1_u64..4_000_000, 1_u32..=7).prop_map(|(name, millis, runs)| every(
+                &name,
+                Duration::from_millis(millis),
+                runs
+            )),
+            (cron, 1_u32..=4).prop_map(|(expression, runs)| berlin(expression, runs)),
+        ]
+    }
+
+    /// Around both changes of the clocks, and any time.
+    fn times() -> impl Strategy<Value = Nanos> {
+        let hours = 3600 * SECOND;
+        prop_oneof![
+            (at("2026-10-24T12:00:00Z")..at("2026-10-26T12:00:00Z")),
+            (at("2026-03-28T12:00:00Z")..at("2026-03-30T12:00:00Z")),
+            (24 * hours..500_000 * hours),
+            (at("2026-10-25T00:00:00Z") / SECOND..at("2026-10-25T03:00:00Z") / SECOND).prop_map(|second| second * SECOND),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn asking_forwards_and_backwards_finds_the_same_moments(canary in grids(), now in times()) {
+            let timing = Timing::of(&canary);
+            let next = timing.after(now).expect("these never end");
+            prop_assert!(next.at > now);
+            prop_assert_eq!(timing.until(next.at), Some(next), "a moment is its own last moment");
+            let last = timing.until(now);
+            prop_assert_eq!(timing.until(next.at - 1), last, "nothing lies between");
+            if let Some(last) = last {
+                prop_assert!(last.at <= now);
+                prop_assert_eq!(timing.after(last.at), Some(next), "the last moment leads to the next");
+            }
+        }
+
+        #[test]
+        fn counting_agrees_with_walking(canary in grids(), now in times(), steps in 0_usize..40) {
+            let timing = Timing::of(&canary);
+            let walk: Vec<Due> =
+                std::iter::successors(timing.after(now), |due| timing.after(due.at)).take(steps + 1).collect();
+            prop_assert_eq!(timing.count(walk[0].at, walk[steps].at, u64::MAX), steps as u64);
+        }
+
+        #[test]
+        fn the_runs_of_an_interval_are_spread_evenly(millis in 1_u64..4_000_000, runs in 1_u32..=7, now in times()) {
+            let canary = every("even", Duration::from_millis(millis), runs);
+            let timing = Timing::of(&canary);
+            let first = timing.after(now).expect("an interval has no end");
+            let second = timing.after(first.at).expect("an interval has no end");
+            let apart = millis * 1_000_000 / u64::from(runs);
+            prop_assert!((apart..=apart + 1).contains(&(second.at - first.at)));
+            prop_assert_eq!(second.slot, (first.slot + 1) % runs);
+        }
+
+        #[test]
+        fn a_set_clock_causes_neither_a_second_run_at_once_nor_a_silence(
+            millis in 100_u64..400_000,
+            runs in 1_u32..=3,
+            now in times(),
+            set in -20_000_000_000_000_i64..20_000_000_000_000,
+        ) {
+            let canary = every("set", Duration::from_millis(millis), runs);
+            let timing = Timing::of(&canary);
+            let last = timing.until(now).expect("long after the epoch");
+            let planned = timing.after(now).expect("an interval has no end");
+            let set_now = now.saturating_add_signed(set);
+            let next = timing.after_step(planned.at.saturating_add_signed(set), set_now).expect("an interval has no end");
+            prop_assert!(next.at > set_now);
+            prop_assert_eq!(timing.until(next.at), Some(next), "it is on the grid");
+            let usual = planned.at - last.at;
+            let since_last = (next.at - set_now) + (now - last.at);
+            prop_assert!(since_last + 2 >= usual / 2 && since_last <= 2 * usual + 2, "{since_last} of {usual}");
+        }
+    }
 }

@@ -74,7 +74,9 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
         }
         // Values that read alike would make two canaries of one id.
         if values.iter().any(|known| known.to_string() == value.to_string()) {
-            scope.diagnostics.push(Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")));
+            scope.diagnostics.push(
+                Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")).help("take one of them out"),
+            );
         } else {
             values.push(value);
         }

@@ -89,9 +89,8 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         slo,
         location: top.location(),
     };
-    let claim = name.and_then(|node| {
-        Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span })
-    });
+    let claim =
+        name.and_then(|node| Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span }));
     let regions = regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     Some((claim, Draft { probe: Arc::new(probe), regions, enabled: table.bool("enabled").unwrap_or(true) }))
 }
@@ -110,7 +109,10 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
         let Some(name) = node.as_text() else { continue };
         match world.regions.iter().find(|region| &*region.name == name) {
             Some(region) if found.iter().any(|known| known.name == region.name) => {
-                diagnostics.push(Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice")));
+                diagnostics.push(
+                    Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice"))
+                        .help("take one of them out"),
+                );
             }
             Some(region) => found.push(Arc::clone(region)),
             None => diagnostics.push(

@@ -1,1 +1,2 @@
 //! Step kinds: one folder each. A kind observes; judging is not its business.
+pub mod http;

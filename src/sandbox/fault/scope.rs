@@ -25,6 +25,9 @@ pub enum ScopeError {
     /// Not a duration.
     #[error("a fault's delay is `{0}`; write a duration such as \"30s\" or \"10m\"")]
     Delay(String),
+    /// No region or platform.
+    #[error("a fault's region or platform is empty; leave it out to mean all of them")]
+    Empty,
 }
 
 impl Scope {
@@ -115,6 +118,9 @@ impl TryFrom<ScopeBody> for Scope {
     type Error = ScopeError;
 
     fn try_from(body: ScopeBody) -> Result<Self, ScopeError> {
+        if [&body.region, &body.platform].into_iter().flatten().any(String::is_empty) {
+            return Err(ScopeError::Empty);
+        }
         let delay = body.delay.map(|text| humantime::parse_duration(&text).map_err(|_| ScopeError::Delay(text))).transpose()?;
         Self { share: 1.0, region: body.region, platform: body.platform, delay }.with_share(body.share.unwrap_or(1.0))
     }

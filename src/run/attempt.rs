@@ -1,0 +1,123 @@
+//! One try of an HTTP step: sent, received and judged.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId};
+
+use super::exchange::Execution;
+use super::judge::{self, Guarded};
+use super::release::Release;
+use super::request::Detail;
+use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
+
+/// What one try gave.
+pub(super) struct Attempt {
+    pub(super) report: AttemptReport,
+    pub(super) expectations: Vec<ExpectationReport>,
+    pub(super) failure: Option<Failure>,
+    pub(super) response: Option<Arc<HttpResponse>>,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+}
+
+/// Why a try failed.
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    /// Set for transport errors.
+    pub(super) transport: Option<Transport>,
+}
+
+/// What matters of a transport error for whoever thinks of trying again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transport {
+    /// Whether a byte of the request may have left.
+    pub(super) sent: bool,
+}
+
+/// Makes one try.
+pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) -> Attempt {
+    let context = execution.context;
+    let span_id = SpanId::random();
+    let headers = RunHeaders::new(context.run_id, context.trace_id, span_id);
+    let timeout = execution.step.timeout.unwrap_or(context.limits.step_timeout);
+    if let Some(release) = release {
+        release.wait().await;
+    }
+    let began = Instant::now();
+    let sent = execution.device.send(&execution.request, &headers, timeout, context.redactor()).await;
+    let ended = Instant::now();
+    let duration = ended.duration_since(began);
+    let exchange = |failed: bool| {
+        (failed || context.detail == Detail::Everything).then(|| Box::new(sent.exchange(&execution.request, context.redactor())))
+    };
+    let report = |failure: Option<&Cause>| AttemptReport {
+        span_id,
+        started: context.offset(began),
+        duration,
+        http: Some(sent.answer.clone()),
+        exchange: exchange(failure.is_some()),
+        failure: failure.map(|cause| (cause.reason, cause.message.clone())),
+    };
+    match &sent.result {
+        Err(failure) => {
+            let cause = transport_cause(execution, failure, (began, ended), timeout);
+            let report = report(Some(&cause));
+            let failure = Failure { cause, transport: Some(Transport { sent: failure.sent }) };
+            Attempt { report, expectations: Vec::new(), failure: Some(failure), response: None, began, ended }
+        }
+        Ok(response) => {
+            let response = Arc::clone(response);
+            let (expectations, cause) = judged(execution, &response);
+            let report = report(cause.as_ref());
+            let failure = cause.map(|cause| Failure { cause, transport: None });
+            Attempt { report, expectations, failure, response: Some(response), began, ended }
+        }
+    }
+}
+
+fn transport_cause(execution: &Execution<'_>, failure: &HttpFailure, (from, to): (Instant, Instant), bound: Duration) -> Cause {
+    let context = execution.context;
+    let reason = match failure.reason {
+        Reason::Timeout => context.blame(Reason::Timeout, from, to, bound),
+        other => other,
+    };
+    context.cause(reason, Some(&execution.step.name), &failure.message)
+}
+
+/// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never
+/// hide a failure.
+fn judged(execution: &Execution<'_>, response: &Arc<HttpResponse>) -> (Vec<ExpectationReport>, Option<Cause>) {
+    let (context, step) = (execution.context, execution.step);
+    let scope = context.scope_with(execution.names, response);
+    let redactor = context.redactor();
+    let mut expectations = judge::judge(&step.expect, &scope, redactor, context.detail);
+    if let Some(contract) = &step.contract {
+        expectations.push(judge::judge_contract(contract, response.json(), redactor));
+    }
+    let failed = judge::first_failure(&expectations);
+    let (guards, guarded) = judge::judge_guards(&step.guard, &scope, redactor, context.detail);
+    expectations.extend(guards.into_iter().filter(|guard| guard.held != Held::Yes));
+    let cause = failed.or(match guarded {
+        Guarded::Open => None,
+        Guarded::Blocked(cause) | Guarded::Failed(cause) => Some(cause),
+    });
+    (expectations, cause.map(|cause| adorned(execution, cause, response)))
+}
+
+/// Adds to a judge's cause what the judge cannot know: the step, that a secret is missing, that the answer is not JSON.
+fn adorned(execution: &Execution<'_>, mut cause: Cause, response: &HttpResponse) -> Cause {
+    let context = execution.context;
+    cause.step = Some(Arc::clone(&execution.step.name));
+    if cause.reason == Reason::NotEvaluable {
+        if let Some(missing) = context.facts.missing_secret() {
+            cause.reason = Reason::Secret;
+            cause.message = format!("{}; a secret could not be had: {missing}", cause.message);
+        }
+        if let Some(why) = response.json_error() {
+            cause.message = format!("{} (the answer, status {}, is not JSON: {why})", cause.message, response.status);
+        }
+    }
+    cause.message = context.redactor().redact(&cause.message).into_owned();
+    cause
+}

@@ -1,0 +1,208 @@
+//! The engine: makes runs. Whatever happens inside one ends in a report.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use crate::outcome::{Cause, Reason, RunId, RunReport, Secrets, SpanId, TraceId, Verdict};
+use crate::plan::{Canary, Limits};
+
+use super::cleanup;
+use super::context::Context;
+use super::judge::shown;
+use super::request::{Detail, Finished, RunRequest};
+use super::scope::{Names, RunFacts};
+use super::sequence::{self, Place};
+use super::stall::StallLog;
+use super::step::http::HttpClients;
+
+/// Makes runs. Cheap to clone; all clones share connections' settings and secrets.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clients: HttpClients,
+    limits: Arc<Limits>,
+    stalls: Arc<StallLog>,
+    secrets: RwLock<Arc<Secrets>>,
+}
+
+/// How the steps of a run ended.
+enum End {
+    /// By themselves.
+    Journey(Result<(), Cause>),
+    /// By a panic.
+    Panicked(String),
+    /// Cut by the run's bound.
+    Deadline,
+    /// Cut because the process stops.
+    Shutdown,
+}
+
+impl Engine {
+    /// An engine with these settings.
+    pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
+        Self { inner: Arc::new(Inner { clients, limits: Arc::new(limits), stalls, secrets: RwLock::new(secrets) }) }
+    }
+
+    /// Runs that start from now on use these secrets.
+    pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
+        *self.inner.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// Makes one run. The future never fails and never panics; dropping it cuts the run without a report.
+    pub fn run(&self, canary: Arc<Canary>, request: RunRequest) -> BoxFuture<'static, Finished> {
+        let inner = Arc::clone(&self.inner);
+        async move { inner.run(canary, request).await }.boxed()
+    }
+}
+
+impl Inner {
+    async fn run(&self, canary: Arc<Canary>, request: RunRequest) -> Finished {
+        let wall = SystemTime::now();
+        let started = Instant::now();
+        let run_id = RunId(ulid::Ulid::from_parts(millis_since_epoch(wall), fastrand::u128(..)));
+        let trace_id = TraceId::random();
+        let secrets = Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner));
+        let moment = DateTime::<Utc>::from(wall).to_rfc3339_opts(SecondsFormat::Millis, true);
+        let facts = RunFacts::new(&canary, &run_id.to_string(), &trace_id.to_string(), &moment, Arc::clone(&secrets));
+        let context = Arc::new(Context::new(
+            &canary,
+            facts,
+            secrets,
+            &self.limits,
+            &self.stalls,
+            &self.clients,
+            request.detail,
+            (run_id, trace_id),
+            started,
+        ));
+        let end = drive(&context, &request).await;
+        let ended = Instant::now();
+        let cause = cause_of(&context, end, ended);
+        let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
+        let report = Arc::new(RunReport {
+            run_id,
+            trigger: request.trigger,
+            tick: request.tick,
+            started: wall,
+            lateness: wall.duration_since(request.tick.due).unwrap_or_default(),
+            duration: ended.duration_since(started),
+            trace_id,
+            span_id: SpanId::random(),
+            verdict,
+            steps: context.state.finish(ended, started, cause.as_ref()),
+            vars: if verdict != Verdict::Passed || request.detail == Detail::Everything {
+                shown_vars(&context)
+            } else {
+                Vec::new()
+            },
+            cause,
+            canary,
+        });
+        let cleanup = cleanup::task(context, &report);
+        Finished { report, cleanup }
+    }
+}
+
+fn millis_since_epoch(wall: SystemTime) -> u64 {
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Drives the journey to its end or to what cuts it.
+async fn drive(context: &Arc<Context>, request: &RunRequest) -> End {
+    let until = context.started + context.canary.probe.deadline;
+    let journey = AssertUnwindSafe(journey(context)).catch_unwind();
+    tokio::select! {
+        biased;
+        ended = tokio::time::timeout_at(until.into(), journey) => match ended {
+            Ok(Ok(result)) => End::Journey(result),
+            Ok(Err(panic)) => End::Panicked(panic_message(&*panic)),
+            Err(_elapsed) => End::Deadline,
+        },
+        () = request.cancel.cancelled() => End::Shutdown,
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Vars, then steps.
+async fn journey(context: &Context) -> Result<(), Cause> {
+    let probe = &context.canary.probe;
+    let mut names: Names = Names::default();
+    for (name, template) in &probe.vars {
+        let value = template.value(&context.scope(&names)).map_err(|error| {
+            let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
+            Cause { location: Some(template.location().clone()), ..cause }
+        })?;
+        Arc::make_mut(&mut names).push((Arc::clone(name), value));
+    }
+    context.remember_vars(&names);
+    sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
+}
+
+fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
+    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown(value, context.redactor()))).collect()
+}
+
+/// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
+fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
+    let deadline = context.canary.probe.deadline;
+    match end {
+        End::Journey(Err(cause)) => Some(cause),
+        End::Journey(Ok(())) if context.offset(now) > deadline => Some(deadline_cause(context, now, deadline)),
+        End::Journey(Ok(())) if context.state.judged() == 0 => Some(context.cause(
+            Reason::NotEvaluable,
+            None,
+            "the run expected nothing: no expectation was evaluated, so it cannot have passed",
+        )),
+        End::Journey(Ok(())) => None,
+        End::Panicked(message) => {
+            Some(at_open_step(context, context.cause(Reason::Internal, None, &format!("the prober panicked: {message}"))))
+        }
+        End::Deadline => Some(deadline_cause(context, now, deadline)),
+        End::Shutdown => Some(at_open_step(context, context.cause(Reason::Shutdown, None, "the process is stopping"))),
+    }
+}
+
+fn deadline_cause(context: &Context, now: Instant, deadline: Duration) -> Cause {
+    let reason = context.blame(Reason::Deadline, context.started, now, deadline);
+    let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline));
+    at_open_step(context, context.cause(reason, None, &message))
+}
+
+/// Adds which step was being made when something cut the run, and what it saw last.
+fn at_open_step(context: &Context, cause: Cause) -> Cause {
+    let Some(open) = context.state.open_steps().pop() else { return cause };
+    let attempts = open.attempts_made;
+    let last = match open.result {
+        crate::outcome::StepResult::Failed(last) | crate::outcome::StepResult::Blocked(last) => Some(last),
+        crate::outcome::StepResult::Passed | crate::outcome::StepResult::NotNeeded => None,
+    };
+    let mut message = format!("{} in step `{}`", cause.message, open.name);
+    if attempts > 0 {
+        message = format!("{message} after {attempts} attempts");
+    }
+    match last {
+        Some(last) => Cause {
+            reason: cause.reason,
+            message: format!("{message}; at last: {}", last.message),
+            step: Some(open.name),
+            subject: open.subject,
+            attempts,
+            ..last
+        },
+        None => Cause { message, step: Some(open.name), subject: open.subject, attempts, ..cause },
+    }
+}

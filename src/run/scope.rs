@@ -1,0 +1,145 @@
+//! The names an expression of a run can see.
+//!
+//! One object answers all look-ups, so that nothing is copied into a map for each evaluation. Names are layered: the step's
+//! own result, then loop names, captures and vars (which never shadow each other, the loader sees to that), then the
+//! region's vars and the run's own facts.
+
+use std::sync::{Arc, OnceLock};
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+
+use crate::outcome::Secrets;
+use crate::plan::{Canary, CellValue};
+
+use super::step::http::HttpResponse;
+
+/// Values by name: vars, captures, loop names. Cheap to clone; written by copy if shared.
+pub(super) type Names = Arc<Vec<(Arc<str>, Value)>>;
+
+/// What stays the same during one run.
+#[derive(Debug)]
+pub(super) struct RunFacts {
+    canary: Arc<Canary>,
+    run: Value,
+    cell: Value,
+    region: Value,
+    secret: Value,
+    missing_secret: Arc<OnceLock<String>>,
+}
+
+impl RunFacts {
+    /// Facts of a run of `canary`.
+    pub(super) fn new(canary: &Arc<Canary>, run_id: &str, trace_id: &str, started: &str, secrets: Arc<Secrets>) -> Self {
+        let run = [("id", run_id), ("trace_id", trace_id), ("started", started)];
+        let cell = canary.cell.0.iter().map(|(key, value)| (key.to_string(), cell_value(value)));
+        let missing_secret = Arc::new(OnceLock::new());
+        Self {
+            run: run.into_iter().map(|(key, value)| (Value::from(key), Value::from(value))).collect(),
+            cell: cell.map(|(key, value)| (Value::from(key), value)).collect(),
+            region: Value::from(&*canary.region.name),
+            secret: Value::from_object(SecretScope { secrets, missing: Arc::clone(&missing_secret) }),
+            missing_secret,
+            canary: Arc::clone(canary),
+        }
+    }
+
+    /// Why a secret that some expression asked for could not be had, if that happened.
+    pub(super) fn missing_secret(&self) -> Option<&str> {
+        self.missing_secret.get().map(String::as_str)
+    }
+
+    fn get(&self, name: &str) -> Option<Value> {
+        match name {
+            "run" => Some(self.run.clone()),
+            "cell" => Some(self.cell.clone()),
+            "region" => Some(self.region.clone()),
+            "secret" => Some(self.secret.clone()),
+            _ => self.canary.region.vars.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.clone()),
+        }
+    }
+}
+
+fn cell_value(value: &CellValue) -> Value {
+    match value {
+        CellValue::Text(text) => Value::from(&**text),
+        CellValue::Integer(number) => Value::from(*number),
+        CellValue::Float(number) => Value::from(*number),
+        CellValue::Bool(truth) => Value::from(*truth),
+    }
+}
+
+/// `secret.NAME`: reads the secrets of the day and remembers which one was missing.
+#[derive(Debug)]
+struct SecretScope {
+    secrets: Arc<Secrets>,
+    missing: Arc<OnceLock<String>>,
+}
+
+impl Object for SecretScope {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let name = key.as_str()?;
+        match self.secrets.get(name) {
+            Some(Ok(secret)) => Some(Value::from(secret.expose())),
+            Some(Err(why)) => {
+                let _ = self.missing.set(format!("secret `{name}`: {why}"));
+                None
+            }
+            None => {
+                let _ = self.missing.set(format!("secret `{name}` is not configured; declare it under [secrets]"));
+                None
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        // Listing secrets is of no use to a probe and would make leaking them easy.
+        Enumerator::NonEnumerable
+    }
+}
+
+/// The scope of one evaluation.
+#[derive(Debug)]
+pub(super) struct Scope {
+    facts: Arc<RunFacts>,
+    names: Names,
+    result: Option<Arc<HttpResponse>>,
+}
+
+impl Scope {
+    /// Names without a step's result.
+    pub(super) fn of_names(facts: &Arc<RunFacts>, names: &Names) -> Value {
+        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), result: None })
+    }
+
+    /// Names and what the step saw.
+    pub(super) fn with_result(facts: &Arc<RunFacts>, names: &Names, result: Arc<HttpResponse>) -> Value {
+        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), result: Some(result) })
+    }
+}
+
+impl Object for Scope {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.result
+            .as_ref()
+            .and_then(|result| result.lookup(key))
+            .or_else(|| self.names.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value.clone()))
+            .or_else(|| self.facts.get(key))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}

@@ -1,0 +1,111 @@
+//! What went wrong below HTTP, and whose fault it is.
+
+use std::error::Error;
+use std::io;
+
+use crate::outcome::Reason;
+
+use super::clients::TooManyRedirects;
+use super::marks::Marks;
+use super::resolver::ResolveError;
+
+/// An exchange without an answer that can be judged.
+#[derive(Debug, Clone)]
+pub struct HttpFailure {
+    /// The closed word.
+    pub reason: Reason,
+    /// What was tried and what happened, for people. Not yet redacted.
+    pub message: String,
+    /// Whether a byte of the request may have left.
+    pub sent: bool,
+    /// Whether a byte of an answer came.
+    pub got_byte: bool,
+}
+
+impl HttpFailure {
+    /// A failure before anything was sent.
+    pub(super) fn unsent(reason: Reason, message: String) -> Self {
+        Self { reason, message, sent: false, got_byte: false }
+    }
+
+    /// What a client's error means.
+    pub(super) fn of(error: &reqwest::Error, marks: &Marks, got_byte: bool) -> Self {
+        let reason = reason_of(error, marks);
+        let sent = marks.may_have_sent() && !matches!(reason, Reason::NotEvaluable);
+        let what = match reason {
+            Reason::Timeout => format!("connecting took too long, waiting for {}", marks.waiting_for()),
+            _ => told(error),
+        };
+        Self { reason, message: what, sent, got_byte: got_byte || reason == Reason::Protocol }
+    }
+}
+
+/// Errors of the operating system that mean this machine has run out of something. Numbers of Linux, where the service
+/// runs; elsewhere they are other errors and read as `connect`.
+const OUT_OF_RESOURCES: [i32; 5] = [
+    12,  // ENOMEM
+    23,  // ENFILE
+    24,  // EMFILE
+    99,  // EADDRNOTAVAIL
+    105, // ENOBUFS
+];
+
+fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
+    let chain = || Chain(Some(error));
+    let found = |test: fn(&(dyn Error + 'static)) -> bool| chain().any(test);
+    if found(<dyn Error>::is::<TooManyRedirects>) {
+        return Reason::Redirects;
+    }
+    if found(|error| {
+        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+        code.is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
+    }) {
+        return Reason::Resources;
+    }
+    if error.is_builder() {
+        return Reason::NotEvaluable;
+    }
+    if found(<dyn Error>::is::<ResolveError>) {
+        return Reason::Dns;
+    }
+    if found(<dyn Error>::is::<rustls::Error>) {
+        return Reason::Tls;
+    }
+    if error.is_connect() {
+        return match (error.is_timeout(), marks.in_tls()) {
+            (true, _) => Reason::Timeout,
+            (false, true) => Reason::Tls,
+            (false, false) => Reason::Connect,
+        };
+    }
+    Reason::Protocol
+}
+
+/// The error and what is behind it, in one line, without repetitions and without the URL, which is told elsewhere.
+fn told(error: &reqwest::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for error in Chain(Some(error)).skip(1) {
+        let text = error.to_string();
+        if told.last().is_none_or(|last| !last.contains(&text)) {
+            told.push(text);
+        }
+    }
+    if told.is_empty() { "the request failed".to_owned() } else { told.join(": ") }
+}
+
+/// An error and everything behind it. Steps into what an `io::Error` wraps, which `source` skips.
+struct Chain<'a>(Option<&'a (dyn Error + 'static)>);
+
+impl<'a> Iterator for Chain<'a> {
+    type Item = &'a (dyn Error + 'static);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let current = self.0?;
+        let wrapped = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        self.0 = match wrapped {
+            Some(inner) => Some(inner),
+            None => current.source(),
+        };
+        Some(current)
+    }
+}

@@ -1,0 +1,233 @@
+//! A request with everything filled in.
+
+use bytes::Bytes;
+use http::{HeaderName, Method};
+use minijinja::Value;
+
+use crate::outcome::{RunId, SpanId, TraceId};
+use crate::plan::expr::{EvalError, Place, to_json};
+use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
+
+/// A request that can be sent, any number of times.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The URL, query included.
+    pub url: reqwest::Url,
+    /// Device's and step's headers, each name once.
+    pub headers: Vec<(HeaderName, String)>,
+    /// What is sent.
+    pub body: HttpBody,
+    /// How it proves who it is.
+    pub auth: Option<HttpAuth>,
+    /// Overrides the device's.
+    pub redirects: Option<Redirects>,
+    /// Body bytes accepted after decompression.
+    pub response_bytes: usize,
+}
+
+/// A body with everything filled in.
+#[derive(Debug, Clone)]
+pub enum HttpBody {
+    /// None.
+    Empty,
+    /// JSON text.
+    Json(String),
+    /// Form-encoded text.
+    Form(String),
+    /// Parts.
+    Multipart(Vec<HttpPart>),
+    /// Bytes as they are.
+    Raw(Bytes),
+}
+
+/// One part of a multipart body.
+#[derive(Debug, Clone)]
+pub struct HttpPart {
+    name: String,
+    content: Bytes,
+    filename: Option<String>,
+    content_type: Option<String>,
+}
+
+/// Credentials with everything filled in.
+#[derive(Debug, Clone)]
+pub enum HttpAuth {
+    /// User and password.
+    Basic(String, String),
+    /// A token.
+    Bearer(String),
+    /// A token that must be fetched first.
+    OAuth2(OAuth2),
+}
+
+/// A client-credentials grant (RFC 6749, section 4.4).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OAuth2 {
+    pub(super) token_url: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
+}
+
+/// Headers that tie a request to its run and attempt.
+#[derive(Debug, Clone)]
+pub struct RunHeaders {
+    /// `traceparent` of W3C Trace Context, always sampled.
+    pub traceparent: String,
+    /// `x-canary-run-id`.
+    pub run_id: String,
+}
+
+impl RunHeaders {
+    /// Headers of one attempt.
+    pub fn new(run_id: RunId, trace_id: TraceId, span_id: SpanId) -> Self {
+        Self { traceparent: format!("00-{trace_id}-{span_id}-01"), run_id: run_id.to_string() }
+    }
+}
+
+/// Fills in a request's templates. The step's headers win over the device's.
+///
+/// # Errors
+/// If a template has no value, or one that cannot stand where it is used.
+pub fn render(
+    action: &HttpAction,
+    device_headers: &[(HeaderName, Template)],
+    scope: &Value,
+    response_bytes: usize,
+) -> Result<HttpRequest, EvalError> {
+    let text = action.url.render(scope, Place::Url)?;
+    let mut url = reqwest::Url::parse(&text)
+        .map_err(|error| EvalError { message: format!("the URL `{text}` cannot be used: {error}; it must be absolute") })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(EvalError { message: format!("the URL `{text}` cannot be used: its scheme is neither http nor https") });
+    }
+    if !action.query.is_empty() {
+        let pairs = rendered(&action.query, scope)?;
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
+    let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
+    for (name, template) in inherited.chain(&action.headers) {
+        headers.push((name.clone(), template.render(scope, Place::Header)?));
+    }
+    Ok(HttpRequest {
+        method: action.method.clone(),
+        url,
+        headers,
+        body: body(&action.body, scope)?,
+        auth: action.auth.as_ref().map(|auth| credentials(auth, scope)).transpose()?,
+        redirects: action.redirects,
+        response_bytes: action.response_bytes.unwrap_or(response_bytes),
+    })
+}
+
+fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String, String)>, EvalError> {
+    fields.iter().map(|(name, template)| Ok((name.clone(), template.render(scope, Place::Text)?))).collect()
+}
+
+fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
+    Ok(match body {
+        Body::Empty => HttpBody::Empty,
+        Body::Json(template) => HttpBody::Json(json(template, scope)?.to_string()),
+        Body::Form(fields) => {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            HttpBody::Form(form.extend_pairs(rendered(fields, scope)?).finish())
+        }
+        Body::Multipart(parts) => HttpBody::Multipart(parts.iter().map(|each| part(each, scope)).collect::<Result<_, _>>()?),
+        Body::Raw(template) => HttpBody::Raw(template.render(scope, Place::Text)?.into()),
+        Body::File { content, .. } => HttpBody::Raw(content.clone()),
+    })
+}
+
+fn part(part: &Part, scope: &Value) -> Result<HttpPart, EvalError> {
+    let content = match &part.content {
+        PartContent::Text(template) => template.render(scope, Place::Text)?.into(),
+        PartContent::File(content) => content.clone(),
+    };
+    let filename = part.filename.as_ref().map(|name| name.render(scope, Place::Header)).transpose()?;
+    Ok(HttpPart { name: part.name.clone(), content, filename, content_type: part.content_type.clone() })
+}
+
+fn json(template: &JsonTemplate, scope: &Value) -> Result<serde_json::Value, EvalError> {
+    match template {
+        JsonTemplate::Constant(value) => Ok(value.clone()),
+        JsonTemplate::Text(template) => {
+            let value = template.value(scope)?;
+            to_json(&value).map_err(|why| EvalError { message: format!("`{}` cannot be sent as JSON: {why}", template.source()) })
+        }
+        JsonTemplate::List(items) => items.iter().map(|item| json(item, scope)).collect(),
+        JsonTemplate::Map(entries) => {
+            let entries: Result<serde_json::Map<_, _>, _> =
+                entries.iter().map(|(key, value)| Ok((key.clone(), json(value, scope)?))).collect();
+            entries.map(serde_json::Value::Object)
+        }
+    }
+}
+
+fn credentials(auth: &Auth, scope: &Value) -> Result<HttpAuth, EvalError> {
+    let text = |template: &Template| template.render(scope, Place::Header);
+    Ok(match auth {
+        Auth::Basic { user, password } => HttpAuth::Basic(text(user)?, text(password)?),
+        Auth::Bearer(token) => HttpAuth::Bearer(text(token)?),
+        Auth::OAuth2 { token_url, client_id, client_secret, scope: scopes, audience } => HttpAuth::OAuth2(OAuth2 {
+            token_url: token_url.render(scope, Place::Url)?,
+            client_id: text(client_id)?,
+            client_secret: text(client_secret)?,
+            scope: scopes.as_ref().map(text).transpose()?,
+            audience: audience.as_ref().map(text).transpose()?,
+        }),
+    })
+}
+
+impl HttpBody {
+    /// Puts it into a request that is being built.
+    pub(super) fn attach(&self, builder: reqwest::RequestBuilder, has_type: bool) -> Result<reqwest::RequestBuilder, String> {
+        let typed = |builder: reqwest::RequestBuilder, kind: &'static str| {
+            if has_type { builder } else { builder.header(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind)) }
+        };
+        Ok(match self {
+            Self::Empty => builder,
+            Self::Json(text) => typed(builder, "application/json").body(text.clone()),
+            Self::Form(text) => typed(builder, "application/x-www-form-urlencoded").body(text.clone()),
+            Self::Raw(bytes) => builder.body(bytes.clone()),
+            Self::Multipart(parts) => {
+                let mut form = reqwest::multipart::Form::new();
+                for part in parts {
+                    form = form.part(part.name.clone(), part.build()?);
+                }
+                builder.multipart(form)
+            }
+        })
+    }
+
+    /// Its text for a report; `None` if it is not text.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Json(text) | Self::Form(text) => text.clone(),
+            Self::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Self::Multipart(parts) => {
+                let parts: Vec<String> =
+                    parts.iter().map(|part| format!("{} ({} bytes)", part.name, part.content.len())).collect();
+                format!("multipart: {}", parts.join(", "))
+            }
+        }
+    }
+}
+
+impl HttpPart {
+    fn build(&self) -> Result<reqwest::multipart::Part, String> {
+        let length = self.content.len() as u64;
+        let mut part = reqwest::multipart::Part::stream_with_length(self.content.clone(), length);
+        if let Some(filename) = &self.filename {
+            part = part.file_name(filename.clone());
+        }
+        match &self.content_type {
+            Some(kind) => part.mime_str(kind).map_err(|error| format!("the content type `{kind}` cannot be used: {error}")),
+            None => Ok(part),
+        }
+    }
+}

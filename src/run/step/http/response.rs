@@ -1,0 +1,196 @@
+//! An answer, and the names expressions know it by.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use http::HeaderMap;
+use minijinja::Value;
+
+use crate::outcome::Phases;
+use crate::plan::expr::from_json;
+
+/// An answer that was read to its end. What is costly to know (JSON, text, certificate) is worked out when first asked for.
+#[derive(Debug)]
+pub struct HttpResponse {
+    /// Status code.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body, decompressed.
+    pub body: Bytes,
+    /// The URL that answered, after redirects.
+    pub url: String,
+    /// `0.9`, `1.0`, `1.1` or `2`.
+    pub version: &'static str,
+    /// Redirects followed.
+    pub redirects: u32,
+    /// From the request's start to the body's end.
+    pub latency: Duration,
+    /// Where that went.
+    pub phases: Phases,
+    /// The peer's certificate and TLS version, of an encrypted connection.
+    pub(super) tls: Option<(Vec<u8>, &'static str)>,
+    pub(super) json: OnceLock<Result<serde_json::Value, String>>,
+    pub(super) json_value: OnceLock<Option<Value>>,
+}
+
+/// What expressions can know of a TLS connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsFacts {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// End of the certificate's validity.
+    pub not_after: SystemTime,
+    /// Its issuer's distinguished name.
+    pub issuer: String,
+    /// Its subject's distinguished name.
+    pub subject: String,
+}
+
+impl HttpResponse {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn json(&self) -> Result<&serde_json::Value, String> {
+        self.json
+            .get_or_init(|| serde_json::from_slice(&self.body).map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    /// Why the body is not JSON; `None` if it is, or if nobody asked.
+    pub fn json_error(&self) -> Option<&str> {
+        self.json.get()?.as_ref().err().map(String::as_str)
+    }
+
+    /// The body as text in the charset of its content type; bytes that are no text become `U+FFFD`.
+    pub fn text(&self) -> String {
+        let kind = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let charset =
+            kind.split(';').filter_map(|part| part.trim().split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("charset"));
+        let encoding = charset.and_then(|(_, name)| encoding_rs::Encoding::for_label(name.trim_matches('"').as_bytes()));
+        encoding.unwrap_or(encoding_rs::UTF_8).decode(&self.body).0.into_owned()
+    }
+
+    /// What is known of the connection's TLS.
+    pub fn tls(&self) -> Option<TlsFacts> {
+        let (der, version) = self.tls.as_ref()?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
+        Some(TlsFacts {
+            version,
+            not_after: UNIX_EPOCH + Duration::from_secs(seconds),
+            issuer: certificate.issuer().to_string(),
+            subject: certificate.subject().to_string(),
+        })
+    }
+
+    /// The value of a name of `RESULT_NAMES`, if this answer has one.
+    pub fn lookup(&self, name: &str) -> Option<Value> {
+        match name {
+            "status" => Some(Value::from(self.status)),
+            "json" => self.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
+            "body" => Some(Value::from(self.text())),
+            "headers" => Some(self.header_map()),
+            "latency" => Some(Value::from(self.latency.as_secs_f64())),
+            "phases" => {
+                Some(self.phases.each().map(|(name, took)| (Value::from(name), Value::from(took.as_secs_f64()))).collect())
+            }
+            "url" => Some(Value::from(&*self.url)),
+            "version" => Some(Value::from(self.version)),
+            "redirects" => Some(Value::from(self.redirects)),
+            "tls" => self.tls().map(|facts| facts.value(SystemTime::now())),
+            _ => None,
+        }
+    }
+
+    /// Headers by lower-case name; several values of one name are joined by `, `.
+    fn header_map(&self) -> Value {
+        let named = self.headers.keys().map(|name| {
+            let values: Vec<_> =
+                self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            (Value::from(name.as_str()), Value::from(values.join(", ")))
+        });
+        named.collect()
+    }
+}
+
+impl TlsFacts {
+    fn value(&self, now: SystemTime) -> Value {
+        let expires_in = match self.not_after.duration_since(now) {
+            Ok(left) => left.as_secs_f64(),
+            Err(past) => -past.duration().as_secs_f64(),
+        };
+        let not_after = DateTime::<Utc>::from(self.not_after).to_rfc3339_opts(SecondsFormat::Secs, true);
+        [
+            ("version", Value::from(self.version)),
+            ("not_after", Value::from(not_after)),
+            ("expires_in", Value::from(expires_in)),
+            ("issuer", Value::from(&*self.issuer)),
+            ("subject", Value::from(&*self.subject)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (Value::from(name), value))
+        .collect()
+    }
+}
+
+/// The parts of a response that do not need its body.
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) url: String,
+    pub(super) version: &'static str,
+    pub(super) tls: Option<(Vec<u8>, &'static str)>,
+}
+
+impl Head {
+    /// Takes what it needs of a response whose body is still to be read.
+    pub(super) fn of(response: &reqwest::Response) -> Self {
+        let tls = response.extensions().get::<reqwest::tls::TlsInfo>().and_then(|info| {
+            let version = match info.version() {
+                Some(reqwest::tls::Version::TLS_1_3) => "1.3",
+                Some(reqwest::tls::Version::TLS_1_2) => "1.2",
+                Some(_) | None => "unknown",
+            };
+            info.peer_certificate().map(|der| (der.to_vec(), version))
+        });
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            url: response.url().to_string(),
+            version: version_name(response.version()),
+            tls,
+        }
+    }
+
+    /// Puts head and body together.
+    pub(super) fn with_body(self, body: Bytes, redirects: u32, latency: Duration, phases: Phases) -> Arc<HttpResponse> {
+        Arc::new(HttpResponse {
+            status: self.status,
+            headers: self.headers,
+            body,
+            url: self.url,
+            version: self.version,
+            redirects,
+            latency,
+            phases,
+            tls: self.tls,
+            json: OnceLock::new(),
+            json_value: OnceLock::new(),
+        })
+    }
+}
+
+fn version_name(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_09 => "0.9",
+        http::Version::HTTP_10 => "1.0",
+        http::Version::HTTP_2 => "2",
+        http::Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}

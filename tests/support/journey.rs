@@ -1,0 +1,169 @@
+//! Runs a probe that is written in a test, through the real loader and engine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use minijinja::Value;
+use minijinja::value::Object;
+use serinus::outcome::{Cause, CleanupReport, Reason, RunReport, Secret, SecretError, Secrets, Tick, Trigger, Verdict};
+use serinus::plan::{Canary, Region};
+use serinus::run::step::http::HttpClients;
+use serinus::run::{Detail, Engine, RunRequest, StallLog};
+use tokio_util::sync::CancellationToken;
+
+use crate::target::Target;
+
+/// A probe's steps, written with the indentation of the test.
+pub(crate) fn steps(text: &str) -> String {
+    text.to_owned()
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) report: Arc<RunReport>,
+    pub(crate) cleanup: Option<Arc<CleanupReport>>,
+}
+
+impl Ran {
+    pub(crate) fn cause(&self) -> &Cause {
+        self.report.cause.as_ref().expect("the run passed")
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        self.cause().reason
+    }
+
+    pub(crate) fn assert_passed(&self) {
+        assert_eq!(self.report.verdict, Verdict::Passed, "{:#?}", self.report.cause);
+    }
+}
+
+/// A probe to be run against a target.
+pub(crate) struct Journey {
+    api: String,
+    deadline: String,
+    head: String,
+    secrets: Vec<(String, Option<String>)>,
+    panicking: Option<String>,
+    directory: tempfile::TempDir,
+    pub(crate) stalls: Arc<StallLog>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Journey {
+    pub(crate) fn new(target: &Target) -> Self {
+        Self {
+            api: target.url(),
+            deadline: "20s".to_owned(),
+            head: String::new(),
+            secrets: Vec::new(),
+            panicking: None,
+            directory: tempfile::tempdir().unwrap(),
+            stalls: Arc::new(StallLog::default()),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn deadline(mut self, deadline: &str) -> Self {
+        deadline.clone_into(&mut self.deadline);
+        self
+    }
+
+    pub(crate) fn head(mut self, head: &str) -> Self {
+        head.clone_into(&mut self.head);
+        self
+    }
+
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
+        std::fs::write(self.directory.path().join(name), content).unwrap();
+        self
+    }
+
+    pub(crate) fn secret(mut self, name: &str, value: Option<&str>) -> Self {
+        self.secrets.push((name.to_owned(), value.map(str::to_owned)));
+        self
+    }
+
+    /// A service var of this name panics when it is looked into.
+    pub(crate) fn panicking_var(mut self, name: &str) -> Self {
+        self.panicking = Some(name.to_owned());
+        self
+    }
+
+    /// Loads the probe as a user's file would be and runs it once.
+    pub(crate) async fn run(&self, steps: &str) -> Ran {
+        let canary = self.canary(steps);
+        let secrets = self.secrets.iter().map(|(name, value)| {
+            let value = value.as_deref().map(Secret::new).ok_or_else(|| SecretError("it is not there".to_owned()));
+            (Arc::from(name.as_str()), value)
+        });
+        let secrets = Arc::new(Secrets::new(secrets.collect::<BTreeMap<_, _>>()));
+        let limits = serinus::plan::Limits::default();
+        let clients = HttpClients::new(&limits).unwrap();
+        let engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
+        let request = RunRequest {
+            trigger: Trigger::Test,
+            tick: Tick { due: SystemTime::now(), slot: 0 },
+            detail: Detail::Failures,
+            cancel: self.cancel.clone(),
+        };
+        let finished = engine.run(canary, request).await;
+        let cleanup = match finished.cleanup {
+            Some(task) => Some(task.await),
+            None => None,
+        };
+        Ran { report: finished.report, cleanup }
+    }
+
+    fn canary(&self, steps: &str) -> Arc<Canary> {
+        let mut service = format!("region = \"test\"\nprobes = [\"probe.toml\"]\n[vars]\napi = \"{}\"\n", self.api);
+        if let Some(name) = &self.panicking {
+            writeln!(service, "{name} = \"replaced below\"").unwrap();
+        }
+        if !self.secrets.is_empty() {
+            service.push_str("[secrets]\n");
+        }
+        for (name, _) in &self.secrets {
+            writeln!(service, "{name} = {{ env = \"TEST_{name}\" }}").unwrap();
+        }
+        let probe = format!(
+            "name = \"probe\"\nowner = \"tests\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"1m\"\ndeadline = \"{}\"\n{}\n{steps}",
+            self.deadline, self.head
+        );
+        let at = |name: &str| self.directory.path().join(name);
+        std::fs::write(at("serinus.toml"), service).unwrap();
+        std::fs::write(at("probe.toml"), probe).unwrap();
+        let loaded = serinus::config::load(&at("serinus.toml"), std::iter::empty::<(String, String)>());
+        let problems: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| format!("{diagnostic:?}")).collect();
+        let service = loaded.service.unwrap_or_else(|| panic!("{problems:#?}"));
+        let canary = &service.plan.canaries[0];
+        match &self.panicking {
+            None => Arc::clone(canary),
+            Some(name) => {
+                let vars = canary.region.vars.iter().map(|(key, value)| {
+                    let value = if **key == **name { Value::from_object(Panics) } else { value.clone() };
+                    (Arc::clone(key), value)
+                });
+                let region = Arc::new(Region { name: Arc::clone(&canary.region.name), vars: vars.collect() });
+                let canary = Canary {
+                    id: canary.id.clone(),
+                    probe: Arc::clone(&canary.probe),
+                    region,
+                    cell: Arc::clone(&canary.cell),
+                };
+                Arc::new(canary)
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Panics;
+
+impl Object for Panics {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        panic!("looked into")
+    }
+}
