@@ -48,7 +48,7 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Run the service: probe on schedule, serve metrics; SIGTERM stops gracefully
     Run,
-    /// Validate and lint: every problem at once, with file:line:column
+    /// Validate and lint: every problem at once, each with its place
     Check(CheckArgs),
     /// Run probes now and print every step and expectation; stores nothing, pages nobody
     Test(TestArgs),
@@ -171,7 +171,7 @@ pub(crate) enum TestOutput {
     Human,
     /// One JSON object a line for each run
     Json,
-    /// One JUnit XML document
+    /// One XML document for CI servers
     Junit,
 }
 
