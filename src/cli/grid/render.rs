@@ -15,7 +15,7 @@ const LATENCY: usize = 7;
 /// Columns of a convergence pair such as `210 ms/480 ms`.
 const CONVERGENCE: usize = 15;
 /// From this column width on, each canary shows its own convergence.
-const WIDE: usize = 34;
+const WIDE: usize = 31;
 /// From this column width on, each canary shows its last duration.
 const MIDDLE: usize = 14;
 /// Most verdicts shown for one canary.
