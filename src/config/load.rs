@@ -318,6 +318,23 @@ canary_password = { env = "PASSWORD" }
     }
 
     #[test]
+    fn what_the_operator_wrote_may_bring_slashes_into_a_url_and_what_a_target_answered_may_not() {
+        let folder = folder();
+        let based = PLAYLIST
+            .replace("count = 3", "path = \"v1/playlists\"")
+            .replace("{{ api }}/v1/playlists/{{", "{{ api }}/{{ path }}/{{");
+        std::fs::write(folder.path().join("probes/sync.toml"), based).unwrap();
+        let plan = service(loaded(&folder, &[])).plan;
+        let Action::Http(read) = &plan.probes[0].steps[2].action else { panic!("the step is a request") };
+        let url = |playlist: &str| {
+            let scope = minijinja::context! { api => "http://eu.example.com", path => "v1/playlists", playlist };
+            read.url.render(&scope, crate::plan::expr::Place::Url)
+        };
+        assert_eq!(url("7").as_deref(), Ok("http://eu.example.com/v1/playlists/7"));
+        assert!(url("7/../8").is_err());
+    }
+
+    #[test]
     fn environment_variables_override_single_settings() {
         let folder = folder();
         let overridden = service(loaded(
