@@ -1,5 +1,7 @@
 //! `serinus demo`: every incident is noticed by the real engine against the real sandbox.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod cli_support;
 
 use std::sync::{Mutex, PoisonError};

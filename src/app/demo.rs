@@ -196,10 +196,9 @@ fn unhealthy(incident: Incident, watch: &Watch, affected: usize, last: Option<&R
 }
 
 /// The probes were loaded from a temporary folder; the report names the files that the user has.
-fn as_the_user_knows_it(noticed: Noticed) -> Noticed {
-    let mut report = RunReport::clone(&noticed.report);
-    if let Some(cause) = &mut report.cause {
-        cause.location = cause.location.take().map(as_shipped);
+fn as_the_user_knows_it(mut noticed: Noticed) -> Noticed {
+    if let Some(location) = Arc::make_mut(&mut noticed.report).cause.as_mut().and_then(|cause| cause.location.as_mut()) {
+        *location = as_shipped(location);
     }
-    Noticed { report: Arc::new(report), ..noticed }
+    noticed
 }

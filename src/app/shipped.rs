@@ -60,9 +60,9 @@ pub(super) fn lookup(password: &str) -> impl Fn(&str) -> Option<String> {
 }
 
 /// Where a user finds what was loaded from the temporary folder.
-pub(super) fn as_shipped(location: Location) -> Location {
+pub(super) fn as_shipped(location: &Location) -> Location {
     let name = location.path.file_name().map(PathBuf::from).unwrap_or_default();
-    Location { path: Path::new("probes").join(name).into(), ..location }
+    Location { path: Path::new("probes").join(name).into(), ..*location }
 }
 
 fn service(sandbox: SocketAddr) -> String {

@@ -56,12 +56,11 @@ pub(crate) fn story_human(story: &Story, style: Style) -> String {
     let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), summary(story.incident));
     let runs = if story.healthy_runs == 1 { "1 run".to_owned() } else { format!("{} runs", story.healthy_runs) };
     let _ = writeln!(text, "  {runs} of {} passed before it began at {}", story.probe, rfc3339(story.onset));
-    match &story.noticed {
-        Some(noticed) => tell(&mut text, noticed, style),
-        None => {
-            let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
-            let _ = writeln!(text, "{}", style.bad(&nobody));
-        }
+    if let Some(noticed) = &story.noticed {
+        tell(&mut text, noticed, style);
+    } else {
+        let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
+        let _ = writeln!(text, "{}", style.bad(&nobody));
     }
     text
 }
@@ -133,7 +132,7 @@ mod tests {
             incident: Incident::RegistrationsSilent,
             probe: "premium-registration".into(),
             healthy_runs: 27,
-            onset: SystemTime::UNIX_EPOCH + Duration::from_millis(1_710_758_639_000),
+            onset: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_639),
             watched: Duration::from_secs(25),
             noticed: noticed.then(|| Noticed { report, run: 1, after: Duration::from_millis(3_437) }),
         }
