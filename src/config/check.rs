@@ -193,9 +193,7 @@ impl<'f> Checker<'_, 'f> {
                     let problem = format!("{} needs {only}", section.title);
                     // A key for later versions in its place has been reported.
                     if !section.later.iter().any(|later| table.entry(later).is_some()) {
-                        self.diagnostics.push(
-                            Diagnostic::at(Code::MissingKey, spot, problem).maybe_help(docs(section, names)),
-                        );
+                        self.diagnostics.push(Diagnostic::at(Code::MissingKey, spot, problem).maybe_help(docs(section, names)));
                     }
                 }
                 self.at_most_one(names, table, section);

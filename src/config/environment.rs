@@ -42,11 +42,8 @@ impl Overrides {
 
     /// Puts the variables' values into the service's table.
     pub(super) fn apply<'f>(&'f self, table: &mut Table<'f>, diagnostics: &mut Diagnostics) {
-        let secrets: Vec<String> = table
-            .entries_of("secrets")
-            .iter()
-            .filter_map(|entry| entry.value.as_table()?.owned("env"))
-            .collect();
+        let secrets: Vec<String> =
+            table.entries_of("secrets").iter().filter_map(|entry| entry.value.as_table()?.owned("env")).collect();
         let mut start = 0;
         for (name, value) in &self.variables {
             let spot = Spot { file: &self.file, span: Span { start, end: start + name.len() } };

@@ -9,9 +9,8 @@ use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Words in a URL that say that a POST creates nothing that has to be removed.
-const HARMLESS: [&str; 12] = [
-    "session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout",
-];
+const HARMLESS: [&str; 12] =
+    ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
 /// Warns about a probe; an error only if it could never pass.
 pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
@@ -114,10 +113,8 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
     let entry = http.entries.iter().find(|entry| matches!(entry.key.as_ref(), "post" | "put"))?;
     let url = entry.value.as_text()?;
     let path = url.to_lowercase();
-    let uses_capture = scan::pieces(url)
-        .into_iter()
-        .flat_map(|piece| scan::paths(url, piece))
-        .any(|path| captured.contains(&path.root));
+    let uses_capture =
+        scan::pieces(url).into_iter().flat_map(|piece| scan::paths(url, piece)).any(|path| captured.contains(&path.root));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
@@ -164,16 +161,18 @@ fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
 
 fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = step.table("http") else { return };
-    let urls = http.entries.iter().filter(|entry| {
-        super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url"
-    });
+    let urls = http.entries.iter().filter(|entry| super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url");
     for node in urls.chain(http.entries_of("query")).map(|entry| &entry.value) {
         let Some(text) = node.as_text() else { continue };
         let found = scan::pieces(text).into_iter().flat_map(|piece| scan::paths(text, piece)).find(|path| path.root == "secret");
         if let Some(path) = found {
             diagnostics.push(
-                Diagnostic::at(Code::SecretInUrl, node.spot.within(path.span), "a secret in a URL ends up in logs of servers and proxies")
-                    .help("send it in a header or in the body"),
+                Diagnostic::at(
+                    Code::SecretInUrl,
+                    node.spot.within(path.span),
+                    "a secret in a URL ends up in logs of servers and proxies",
+                )
+                .help("send it in a header or in the body"),
             );
         }
     }
@@ -184,8 +183,12 @@ fn bare_literal(node: &Node<'_>, diagnostics: &mut Diagnostics) {
     for range in scan::literals_beside_or(text) {
         let literal = &text[range.clone()];
         diagnostics.push(
-            Diagnostic::at(Code::BareLiteral, node.spot.within(range.clone()), format!("`{literal}` stands beside `or` by itself"))
-                .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
+            Diagnostic::at(
+                Code::BareLiteral,
+                node.spot.within(range.clone()),
+                format!("`{literal}` stands beside `or` by itself"),
+            )
+            .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
         );
     }
 }

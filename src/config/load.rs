@@ -35,11 +35,7 @@ pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String
 
 /// Loads these probe files (or all `.toml` files below these folders) instead of those that the service names, disabled ones
 /// included. Without a service's file its defaults hold: no variables, and one region, `local`.
-pub fn load_probes(
-    probes: &[PathBuf],
-    config: Option<&Path>,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Loaded {
+pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
     load_all(config, Some(probes), environment.into_iter().collect())
 }
 

@@ -81,7 +81,9 @@ pub(super) fn tokens(text: &str, piece: Range<usize>) -> Vec<Token> {
         let while_of = |fits: fn(char) -> bool| rest.find(|character| !fits(character)).unwrap_or(rest.len());
         let (kind, length) = match first {
             '"' | '\'' => (TokenKind::Text, string(rest, first)),
-            '0'..='9' => (TokenKind::Number, while_of(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '_'))),
+            '0'..='9' => {
+                (TokenKind::Number, while_of(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '_')))
+            }
             _ if first.is_alphabetic() || first == '_' => {
                 (TokenKind::Name, while_of(|character| character.is_alphanumeric() || character == '_'))
             }

@@ -86,7 +86,9 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Slug => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 }),
         Kind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
         Kind::Duration => json!({ "type": "string", "pattern": DURATION }),
-        Kind::Size => json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^\\d+ ?([kKMG]i?)?B$" }] }),
+        Kind::Size => {
+            json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^\\d+ ?([kKMG]i?)?B$" }] })
+        }
         Kind::Integer { min, max } if *max == i64::MAX => json!({ "type": "integer", "minimum": min }),
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Share => {

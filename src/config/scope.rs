@@ -80,7 +80,8 @@ impl<'b, 'f> Scope<'b, 'f> {
         } else if self.world.has_var(name) {
             let message = format!("the {what} `{name}` has the name of a variable of the service");
             self.diagnostics.push(
-                Diagnostic::at(Code::ShadowedName, spot, message).help("give it another name: each name means one thing in a probe"),
+                Diagnostic::at(Code::ShadowedName, spot, message)
+                    .help("give it another name: each name means one thing in a probe"),
             );
         }
         Declared { name: name.to_owned(), spot, what }
@@ -243,7 +244,9 @@ pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnos
         "is there in every run"
     } else if RESULT_NAMES.contains(&name) {
         "is a part of every step's result"
-    } else if FUNCTIONS.contains(&name) || matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else") {
+    } else if FUNCTIONS.contains(&name)
+        || matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else")
+    {
         "is a word of the expression language"
     } else {
         return None;
@@ -254,9 +257,8 @@ pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnos
 
 /// The problem of a secret that nobody declared.
 pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
-    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`"))
-        .help(match nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
-        })
+    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
+    })
 }

@@ -15,9 +15,9 @@ pub fn read_secrets(sources: &BTreeMap<Arc<str>, SecretSource>, lookup: impl Fn(
 
 fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<String>) -> Result<Secret, SecretError> {
     match source {
-        SecretSource::Env(variable) => lookup(variable).map(Secret::new).ok_or_else(|| {
-            SecretError(format!("the secret `{name}` is not there: set the environment variable {variable}"))
-        }),
+        SecretSource::Env(variable) => lookup(variable)
+            .map(Secret::new)
+            .ok_or_else(|| SecretError(format!("the secret `{name}` is not there: set the environment variable {variable}"))),
         SecretSource::File(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 SecretError(format!("the secret `{name}` cannot be read from {}: {error}; create the file", path.display()))
@@ -36,9 +36,10 @@ mod tests {
         let secrets = read_secrets(&BTreeMap::from([("token".into(), source)]), |name| {
             (name == "TOKEN").then(|| "from the environment\n".to_owned())
         });
-        secrets.get("token").cloned().map_or(Err(String::new()), |value| {
-            value.map(|secret| secret.expose().to_owned()).map_err(|error| error.to_string())
-        })
+        secrets
+            .get("token")
+            .cloned()
+            .map_or(Err(String::new()), |value| value.map(|secret| secret.expose().to_owned()).map_err(|error| error.to_string()))
     }
 
     #[test]

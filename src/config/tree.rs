@@ -31,7 +31,9 @@ impl Spot<'_> {
     /// The part of a string literal that holds the value's bytes `range`.
     pub(super) fn within(self, range: Range<usize>) -> Self {
         // What came from an environment variable has no text to point into.
-        let Some(raw) = self.file.text().get(Range::from(self.span)).filter(|raw| raw.starts_with(['"', '\''])) else { return self };
+        let Some(raw) = self.file.text().get(Range::from(self.span)).filter(|raw| raw.starts_with(['"', '\''])) else {
+            return self;
+        };
         let start = self.span.start + raw_offset(raw, range.start);
         let end = self.span.start + raw_offset(raw, range.end.max(range.start));
         Self { span: Span { start, end: end.max(start) }, ..self }

@@ -51,7 +51,9 @@ pub(super) fn share(data: &Data<'_>) -> Result<f64, String> {
         #[expect(clippy::cast_precision_loss, reason = "only 0 and 1 are in range")]
         Data::Integer(number) => Some(*number as f64),
         Data::Float(number) => Some(*number),
-        Data::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number / 100.0),
+        Data::Text(text) => {
+            text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number / 100.0)
+        }
         Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
     };
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "shares go from 0 to 1, or from \"0%\" to \"100%\"".into())
@@ -71,11 +73,9 @@ pub(super) fn cron(text: &str) -> Result<croner::Cron, String> {
 
 /// A time zone; a misspelt one gets the nearest name.
 pub(super) fn timezone(text: &str) -> Result<chrono_tz::Tz, String> {
-    text.parse::<chrono_tz::Tz>().map_err(|_| {
-        match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
-            Some(near) => format!("there is no time zone `{text}`; did you mean `{near}`?"),
-            None => format!("there is no time zone `{text}`"),
-        }
+    text.parse::<chrono_tz::Tz>().map_err(|_| match nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())) {
+        Some(near) => format!("there is no time zone `{text}`; did you mean `{near}`?"),
+        None => format!("there is no time zone `{text}`"),
     })
 }
 
@@ -159,9 +159,7 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
             Ok(_) => Err(format!("it must begin with {}", schemes.join(" or "))),
             Err(error) => Err(error.to_string()),
         },
-        Kind::SocketAddress => {
-            text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe()))
-        }
+        Kind::SocketAddress => text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
         Kind::Address => address(text).map(drop),
         Kind::Ip => text.parse::<IpAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
         Kind::Glob => glob::Pattern::new(text).map(drop).map_err(|error| error.to_string()),

@@ -26,7 +26,12 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(regions: Vec<Arc<Region>>, active: Vec<Arc<str>>, secrets: BTreeMap<Arc<str>, SecretSource>, limits: Limits) -> Self {
+    pub(super) fn new(
+        regions: Vec<Arc<Region>>,
+        active: Vec<Arc<str>>,
+        secrets: BTreeMap<Arc<str>, SecretSource>,
+        limits: Limits,
+    ) -> Self {
         Self {
             regions,
             active,

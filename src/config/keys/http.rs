@@ -29,8 +29,12 @@ pub(super) static HTTP: Section = Section {
         Key::new("basic", Kind::Table(&BASIC), "Basic authentication."),
         Key::new("bearer", Kind::Template, "A bearer token."),
         Key::new("oauth2", Kind::Table(&OAUTH2), "OAuth2 client credentials; one token a run and device."),
-        Key::new("redirects", Kind::Redirects, "Redirects followed before it is a failure, or `false` to look at the 3xx answer.")
-            .default("the device's"),
+        Key::new(
+            "redirects",
+            Kind::Redirects,
+            "Redirects followed before it is a failure, or `false` to look at the 3xx answer.",
+        )
+        .default("the device's"),
         Key::new("max_response", Kind::Size, "Body bytes read, after decompression, before the attempt fails.")
             .default("`limits.response_bytes`"),
     ],
@@ -91,8 +95,12 @@ pub(super) static DEVICE: Section = Section {
         Key::new("headers", Kind::Map(&Kind::Template), "Headers sent with each request."),
         Key::new("cookies", Kind::Bool, "Keep cookies between the requests of a run.").default("true"),
         Key::new("version", Kind::Choice(&["auto", "1.1", "2"]), "Which HTTP is spoken.").default("\"auto\""),
-        Key::new("connections", Kind::Choice(&["reuse", "fresh"]), "Reuse connections inside a run, or connect for each request.")
-            .default("\"reuse\""),
+        Key::new(
+            "connections",
+            Kind::Choice(&["reuse", "fresh"]),
+            "Reuse connections inside a run, or connect for each request.",
+        )
+        .default("\"reuse\""),
         Key::new("redirects", Kind::Redirects, "Redirects followed before it is a failure, or `false`.").default("10"),
         Key::new("proxy", Kind::Url(&["http://", "https://", "socks5://"]), "Proxy; the environment's is never used.")
             .default("none"),

@@ -21,11 +21,19 @@ pub(crate) static PROBE: Section = Section {
         Key::new("runs", Kind::Integer { min: 1, max: 1_000 }, "Independent runs per interval, spread evenly over `every`.")
             .default("1"),
         Key::new("confirm", Kind::Duration, "After a failure the next run is brought forward to this long after it."),
-        Key::new("overlap", Kind::Choice(&["skip", "allow"]), "What happens to a tick while the same slot's earlier run goes on.")
-            .default("\"skip\""),
+        Key::new(
+            "overlap",
+            Kind::Choice(&["skip", "allow"]),
+            "What happens to a tick while the same slot's earlier run goes on.",
+        )
+        .default("\"skip\""),
         Key::new("deadline", Kind::Duration, "Bound on the whole run, from the start of its first step.").required(),
         Key::new("regions", Kind::List(&Kind::Slug), "The regions it runs in.").default("all regions of the service"),
-        Key::new("matrix", Kind::Names(&Kind::List(&Kind::Scalar)), "Values to combine: each combination is a canary of its own."),
+        Key::new(
+            "matrix",
+            Kind::Names(&Kind::List(&Kind::Scalar)),
+            "Values to combine: each combination is a canary of its own.",
+        ),
         Key::new("vars", Kind::Names(&Kind::Json), "Values by name, evaluated once a run, in order, before the first step."),
         Key::new("devices", Kind::Map(&Kind::Table(&DEVICE)), "Isolated clients inside a run, by name."),
         Key::new("step", Kind::Tables(&STEP), "The steps of the journey, in order.").required(),
@@ -52,8 +60,12 @@ static LATENCY: Section = Section {
     title: "`slo.latency`",
     keys: &[
         Key::new("step", Kind::Title, "The step it is about.").default("the whole run"),
-        Key::new("of", Kind::Choice(&["duration", "convergence"]), "Which duration: its own, or how long until an `eventually` step held.")
-            .default("\"duration\""),
+        Key::new(
+            "of",
+            Kind::Choice(&["duration", "convergence"]),
+            "Which duration: its own, or how long until an `eventually` step held.",
+        )
+        .default("\"duration\""),
         Key::new("mean", Kind::Duration, "Bound on the mean."),
         Key::new("p95", Kind::Duration, "Bound on the 95th percentile."),
         Key::new("p99", Kind::Duration, "Bound on the 99th percentile."),

@@ -65,7 +65,11 @@ static LISTEN: Section = Section {
     keys: &[
         Key::new("address", Kind::SocketAddress, "Where `/metrics` and the health routes are served.")
             .default("\"127.0.0.1:9464\""),
-        Key::new("token", Kind::Slug, "Name of the secret that callers send as bearer token; needed unless the address is loopback."),
+        Key::new(
+            "token",
+            Kind::Slug,
+            "Name of the secret that callers send as bearer token; needed unless the address is loopback.",
+        ),
     ],
     rules: &[],
     later: &[],
@@ -75,13 +79,22 @@ static TRACES: Section = Section {
     id: "traces",
     title: "`traces`",
     keys: &[
-        Key::new("endpoint", Kind::Url(&["http://", "https://"]), "URL of the OTLP receiver's traces, such as \"http://127.0.0.1:4318/v1/traces\".")
-            .required(),
+        Key::new(
+            "endpoint",
+            Kind::Url(&["http://", "https://"]),
+            "URL of the OTLP receiver's traces, such as \"http://127.0.0.1:4318/v1/traces\".",
+        )
+        .required(),
         Key::new("headers", Kind::Map(&Kind::Template), "Headers of the export requests; `secret.NAME` is in scope."),
-        Key::new("sample_passed", Kind::Share, "Share of passed runs that is exported; runs that did not pass always are.").default("1"),
+        Key::new("sample_passed", Kind::Share, "Share of passed runs that is exported; runs that did not pass always are.")
+            .default("1"),
         Key::new("timeout", Kind::Duration, "Bound on one export request.").default("\"10s\""),
-        Key::new("queue", Kind::Integer { min: 1, max: 1_000_000 }, "Runs that may wait for export before newer ones are dropped and counted.")
-            .default("2048"),
+        Key::new(
+            "queue",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            "Runs that may wait for export before newer ones are dropped and counted.",
+        )
+        .default("2048"),
     ],
     rules: &[],
     later: &[],
@@ -94,7 +107,8 @@ static LIMITS: Section = Section {
         Key::new("concurrent_runs", Kind::Integer { min: 1, max: 1_000_000 }, "Runs in flight at once, all probes together.")
             .default("1000"),
         Key::new("step_timeout", Kind::Duration, "Bound on one attempt where the step says nothing.").default("\"30s\""),
-        Key::new("response_bytes", Kind::Size, "Body bytes read, after decompression, before an attempt fails.").default("\"4MiB\""),
+        Key::new("response_bytes", Kind::Size, "Body bytes read, after decompression, before an attempt fails.")
+            .default("\"4MiB\""),
         Key::new("cleanup", Kind::Duration, "Budget of a run's cleanup.").default("\"30s\""),
         Key::new("shutdown_grace", Kind::Duration, "How long running runs may go on at shutdown.").default("\"30s\""),
         Key::new("min_interval", Kind::Duration, "Smallest interval a probe may have.").default("\"1s\""),

@@ -33,7 +33,11 @@ pub(crate) static STEP: Section = Section {
         Key::new("parallel", Kind::Tables(&PARALLEL), "Steps released together at a barrier; instead of `http`."),
         Key::new("for_each", Kind::ForEach, "Do it once for each item of a list: \"NAME in EXPRESSION\"."),
         Key::new("repeat", Kind::Integer { min: 1, max: 1_000 }, "Do it so many times; `round` counts from 1."),
-        Key::new("subject", Kind::Template, "Names what this iteration is about: its own result, and the loop goes on after a failure."),
+        Key::new(
+            "subject",
+            Kind::Template,
+            "Names what this iteration is about: its own result, and the loop goes on after a failure.",
+        ),
         Key::new("allow_empty", Kind::Bool, "An empty `for_each` list is no failure.").default("false"),
         WHEN,
         TIMEOUT,
@@ -130,7 +134,8 @@ static RETRY: Section = Section {
     title: "`retry`",
     keys: &[
         Key::new("attempts", Kind::Integer { min: 2, max: 100 }, "Attempts in all.").required(),
-        Key::new("backoff", Kind::Duration, "Pause before the second attempt, doubled for each further one.").default("\"100ms\""),
+        Key::new("backoff", Kind::Duration, "Pause before the second attempt, doubled for each further one.")
+            .default("\"100ms\""),
     ],
     rules: &[],
     later: &[],

@@ -89,9 +89,8 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         slo,
         location: top.location(),
     };
-    let claim = name.and_then(|node| {
-        Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span })
-    });
+    let claim =
+        name.and_then(|node| Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span }));
     let regions = regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     Some((claim, Draft { probe: Arc::new(probe), regions, enabled: table.bool("enabled").unwrap_or(true) }))
 }

@@ -53,7 +53,8 @@ fn latency_slo(probe: &Table<'_>, table: &Table<'_>, diagnostics: &mut Diagnosti
             }
         }
         (None, Some(node)) if of == LatencyOf::Convergence => diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, node.spot, "a whole run has no convergence").help("name an `eventually` step in `step`"),
+            Diagnostic::at(Code::NeedsKey, node.spot, "a whole run has no convergence")
+                .help("name an `eventually` step in `step`"),
         ),
         (None, _) => {}
     }
@@ -62,5 +63,7 @@ fn latency_slo(probe: &Table<'_>, table: &Table<'_>, diagnostics: &mut Diagnosti
 
 fn all_steps<'t, 'f>(probe: &'t Table<'f>) -> Vec<&'t Table<'f>> {
     let steps = probe.list("step").iter().filter_map(super::super::tree::Node::as_table);
-    steps.flat_map(|step| std::iter::once(step).chain(step.list("parallel").iter().filter_map(super::super::tree::Node::as_table))).collect()
+    steps
+        .flat_map(|step| std::iter::once(step).chain(step.list("parallel").iter().filter_map(super::super::tree::Node::as_table)))
+        .collect()
 }

@@ -68,7 +68,8 @@ impl<'f> Reader<'_, '_, 'f> {
         let inner = table.list("parallel").iter().filter_map(Node::as_table);
         for step in std::iter::once(table).chain(inner) {
             for entry in step.entries_of("capture") {
-                let declared = super::super::scope::Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" };
+                let declared =
+                    super::super::scope::Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" };
                 self.scope.later.push(declared);
             }
         }
@@ -161,8 +162,10 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::UnknownDevice, node.spot, format!("there is no device `{name}`"))
                     .help(format!("declare it with `[devices.{name}]`"))
-                    .maybe_help(super::super::nearest::nearest(name, self.devices.keys().map(|name| &**name))
-                        .map(|near| format!("did you mean `{near}`?"))),
+                    .maybe_help(
+                        super::super::nearest::nearest(name, self.devices.keys().map(|name| &**name))
+                            .map(|near| format!("did you mean `{near}`?")),
+                    ),
             );
         }
     }
@@ -254,7 +257,8 @@ impl<'f> Reader<'_, '_, 'f> {
                 );
             }
         }
-        if table.list("expect").is_empty() && table.get("contract").is_none()
+        if table.list("expect").is_empty()
+            && table.get("contract").is_none()
             && let Some(entry) = table.entry("eventually")
         {
             self.scope.diagnostics.push(
