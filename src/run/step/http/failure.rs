@@ -50,13 +50,15 @@ const OUT_OF_RESOURCES: [i32; 5] = [
     105, // ENOBUFS
 ];
 
+/// Whether this machine or process has run out of something.
+pub(super) fn out_of_resources(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
+}
+
 fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
     let chain = || Chain(Some(error));
     let found = |test: fn(&(dyn Error + 'static)) -> bool| chain().any(test);
-    if found(|error| {
-        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        code.is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
-    }) {
+    if found(|error| error.downcast_ref().is_some_and(out_of_resources)) {
         return Reason::Resources;
     }
     if error.is_builder() {

@@ -108,9 +108,8 @@ impl HttpDevice {
             }
             None if !has_user_info(&request.url) => None,
             None => {
-                let decoded = |text: &str| percent_decoded(text);
                 let password = request.url.password().unwrap_or_default();
-                Some(basic(&decoded(request.url.username()), &decoded(password)))
+                Some(basic(&percent_decoded(request.url.username()), &percent_decoded(password)))
             }
         })
     }
@@ -215,7 +214,7 @@ fn bare(url: &Url) -> Url {
 }
 
 fn percent_decoded(text: &str) -> String {
-    // The parser of forms decodes percent signs; a plus sign is no space here.
-    let text = text.replace('+', "%2B");
+    // The parser of forms decodes percent signs; what else it would take for its own is none of it here.
+    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }
