@@ -1,5 +1,7 @@
 //! What goes over the wire and what is made of what comes back.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
+
 #[path = "support/http_client.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod http_client;

@@ -10,17 +10,17 @@ use serinus::run::step::http::{HttpAttempt, HttpClients, HttpDevice, HttpRequest
 use serinus::source::Location;
 
 /// Longest a test waits for what ends at once on an idle machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A timeout that is meant to strike.
-pub const SHORT: Duration = Duration::from_millis(300);
+pub(crate) const SHORT: Duration = Duration::from_millis(300);
 
-pub fn template(text: &str) -> Template {
+pub(crate) fn template(text: &str) -> Template {
     let location = Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 };
     Template::parse(text, location).unwrap()
 }
 
-pub fn action(method: &str, url: &str) -> HttpAction {
+pub(crate) fn action(method: &str, url: &str) -> HttpAction {
     HttpAction {
         method: method.parse().unwrap(),
         url: template(url),
@@ -33,34 +33,34 @@ pub fn action(method: &str, url: &str) -> HttpAction {
     }
 }
 
-pub fn rendered(action: &HttpAction) -> HttpRequest {
+pub(crate) fn rendered(action: &HttpAction) -> HttpRequest {
     render(action, &[], &Value::from(()), 1 << 20).unwrap()
 }
 
-pub fn get(url: &str) -> HttpRequest {
+pub(crate) fn get(url: &str) -> HttpRequest {
     rendered(&action("GET", url))
 }
 
-pub fn post(url: &str) -> HttpRequest {
+pub(crate) fn post(url: &str) -> HttpRequest {
     rendered(&HttpAction { body: Body::Raw(template("hello")), ..action("POST", url) })
 }
 
-pub fn device(settings: DeviceSettings) -> HttpDevice {
+pub(crate) fn device(settings: DeviceSettings) -> HttpDevice {
     HttpClients::new(&Limits::default()).unwrap().device(&Arc::new(settings))
 }
 
-pub fn run_headers() -> RunHeaders {
+pub(crate) fn run_headers() -> RunHeaders {
     RunHeaders::new(RunId(ulid::Ulid::generate()), TraceId::random(), SpanId::random())
 }
 
 /// Sends within `timeout`. That it ends at all is part of every test.
-pub async fn send_within(device: &HttpDevice, request: &HttpRequest, timeout: Duration) -> HttpAttempt {
+pub(crate) async fn send_within(device: &HttpDevice, request: &HttpRequest, timeout: Duration) -> HttpAttempt {
     let headers = run_headers();
     let redactor = Redactor::default();
     let sending = device.send(request, &headers, timeout, &redactor);
     tokio::time::timeout(2 * SOON, sending).await.expect("sending ends by itself")
 }
 
-pub async fn send(device: &HttpDevice, request: &HttpRequest) -> HttpAttempt {
+pub(crate) async fn send(device: &HttpDevice, request: &HttpRequest) -> HttpAttempt {
     send_within(device, request, SOON).await
 }

@@ -10,7 +10,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use serinus::plan::Pem;
 use tokio_rustls::TlsAcceptor;
 
-pub struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     pem: String,
@@ -18,14 +18,14 @@ pub struct Authority {
 }
 
 /// A certificate and its key.
-pub struct Leaf {
+pub(crate) struct Leaf {
     chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
     pem: String,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "Test Authority");
@@ -35,12 +35,12 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate: der, pem, folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn leaf(&self, names: &[&str]) -> Leaf {
+    pub(crate) fn leaf(&self, names: &[&str]) -> Leaf {
         self.leaf_until(names, 2090)
     }
 
     /// Valid until the end of January of that year.
-    pub fn leaf_until(&self, names: &[&str], year: i32) -> Leaf {
+    pub(crate) fn leaf_until(&self, names: &[&str], year: i32) -> Leaf {
         let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
         params.not_after = date_time_ymd(year, 1, 31);
         params.distinguished_name.push(DnType::CommonName, "Test Leaf");
@@ -51,11 +51,11 @@ impl Authority {
     }
 
     /// The authority's certificate as a file.
-    pub fn pem(&self) -> Pem {
+    pub(crate) fn pem(&self) -> Pem {
         self.file("ca.pem", &self.pem)
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -64,33 +64,33 @@ impl Authority {
     }
 
     /// Certificate and key of `leaf` as files.
-    pub fn identity(&self, leaf: &Leaf) -> (Pem, Pem) {
+    pub(crate) fn identity(&self, leaf: &Leaf) -> (Pem, Pem) {
         (self.file("client.pem", &leaf.pem), self.file("client.key", &leaf.key.serialize_pem()))
     }
 
     /// A server with `leaf`, any version of TLS and HTTP/1.1.
-    pub fn server(&self, leaf: &Leaf) -> TlsAcceptor {
+    pub(crate) fn server(&self, leaf: &Leaf) -> TlsAcceptor {
         acceptor(leaf, rustls::ALL_VERSIONS, None, &[b"http/1.1"])
     }
 
     /// A server that wants a client certificate of this authority.
-    pub fn strict_server(&self, leaf: &Leaf) -> TlsAcceptor {
+    pub(crate) fn strict_server(&self, leaf: &Leaf) -> TlsAcceptor {
         acceptor(leaf, rustls::ALL_VERSIONS, Some(self), &[b"http/1.1"])
     }
 }
 
 /// Writes a PEM file.
-pub fn write(path: &Path, text: &str) -> Pem {
+pub(crate) fn write(path: &Path, text: &str) -> Pem {
     std::fs::write(path, text).unwrap();
     Pem(Arc::new(path.to_owned()))
 }
 
 /// The PEM text of an authority.
-pub fn pem_text(authority: &Authority) -> &str {
+pub(crate) fn pem_text(authority: &Authority) -> &str {
     &authority.pem
 }
 
-pub fn acceptor(
+pub(crate) fn acceptor(
     leaf: &Leaf,
     versions: &[&'static SupportedProtocolVersion],
     clients: Option<&Authority>,
@@ -114,7 +114,7 @@ pub fn acceptor(
 }
 
 /// A certificate that nobody but itself vouches for.
-pub fn self_signed(names: &[&str]) -> Leaf {
+pub(crate) fn self_signed(names: &[&str]) -> Leaf {
     let params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();

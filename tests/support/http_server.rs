@@ -10,44 +10,44 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// Either side of a connection.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A connection, encrypted or not.
-pub type Stream = BufReader<Box<dyn Io>>;
+pub(crate) type Stream = BufReader<Box<dyn Io>>;
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
     /// The values of a header, in order.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// The one value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.all(name).first().copied()
     }
 
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
     }
 }
 
 /// A server that goes on until it is dropped.
-pub struct Target {
-    pub address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
     written: Arc<AtomicU64>,
@@ -61,33 +61,33 @@ impl Drop for Target {
 }
 
 impl Target {
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Connections accepted so far.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
     /// Bytes that [`flood`] has written so far.
-    pub fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
 }
 
 /// What a handler of raw connections is given.
-pub struct Visit {
-    pub stream: Stream,
-    pub written: Arc<AtomicU64>,
+pub(crate) struct Visit {
+    pub(crate) stream: Stream,
+    pub(crate) written: Arc<AtomicU64>,
 }
 
 /// Serves each connection with `handler`, from its first byte; behind TLS if there is an acceptor.
-pub async fn raw<H>(tls: Option<TlsAcceptor>, handler: H) -> Target
+pub(crate) async fn raw<H>(tls: Option<TlsAcceptor>, handler: H) -> Target
 where
     H: Fn(Visit) -> BoxFuture<'static, ()> + Send + Sync + 'static,
 {
@@ -95,7 +95,7 @@ where
 }
 
 /// Answers each request with the bytes that `respond` gives, on connections that stay open.
-pub async fn answering<R>(tls: Option<TlsAcceptor>, respond: R) -> Target
+pub(crate) async fn answering<R>(tls: Option<TlsAcceptor>, respond: R) -> Target
 where
     R: Fn(&Seen) -> Vec<u8> + Send + Sync + 'static,
 {
@@ -151,7 +151,7 @@ async fn secured(tls: Option<TlsAcceptor>, tcp: TcpStream) -> Option<Box<dyn Io>
 }
 
 /// Reads one request with its body; `None` at the connection's end.
-pub async fn read_request(stream: &mut Stream) -> Option<Seen> {
+pub(crate) async fn read_request(stream: &mut Stream) -> Option<Seen> {
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -174,28 +174,24 @@ pub async fn read_request(stream: &mut Stream) -> Option<Seen> {
 }
 
 /// Writes `piece` again and again until the other side has had enough, and counts the bytes.
-pub async fn flood(visit: &mut Visit, piece: &[u8]) {
+pub(crate) async fn flood(visit: &mut Visit, piece: &[u8]) {
     while visit.stream.write_all(piece).await.is_ok() {
         visit.written.fetch_add(piece.len() as u64, Ordering::SeqCst);
     }
 }
 
 /// Holds the connection open and says nothing more.
-pub async fn silence() {
-    std::future::pending().await
+pub(crate) async fn silence() {
+    std::future::pending::<()>().await;
 }
 
 /// A whole answer of HTTP/1.1.
-pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let mut text = format!("HTTP/1.1 {status} Some Reason\r\n");
-    for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
-    }
+    let mut lines = vec![format!("HTTP/1.1 {status} Some Reason")];
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     if !matches!(status, 204 | 304) {
-        text.push_str(&format!("content-length: {}\r\n", body.len()));
+        lines.push(format!("content-length: {}", body.len()));
     }
-    let mut bytes = (text + "\r\n").into_bytes();
-    bytes.extend_from_slice(body);
-    bytes
+    [(lines.join("\r\n") + "\r\n\r\n").as_bytes(), body].concat()
 }

@@ -42,11 +42,17 @@ impl Hop {
         if to_get {
             next.method = Method::GET;
             next.body = Bytes::new();
-            OF_BODY.iter().for_each(|name| drop(next.headers.remove(name)));
+            remove(&mut next.headers, &OF_BODY);
         }
         if next.url.origin() != self.url.origin() {
-            PERSONAL.iter().for_each(|name| drop(next.headers.remove(name)));
+            remove(&mut next.headers, &PERSONAL);
         }
         Some(next)
+    }
+}
+
+fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {
+    for name in names {
+        headers.remove(name);
     }
 }
