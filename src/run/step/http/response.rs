@@ -107,11 +107,12 @@ impl HttpResponse {
 
     /// Headers by lower-case name; several values of one name are joined by `, `.
     fn header_map(&self) -> Value {
-        Value::from_pairs(self.headers.keys().map(|name| {
+        let named = self.headers.keys().map(|name| {
             let values: Vec<_> =
                 self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             (name.as_str(), values.join(", "))
-        }))
+        });
+        Value::from_pairs(named)
     }
 }
 
