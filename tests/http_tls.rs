@@ -239,6 +239,9 @@ async fn an_encrypted_target_is_reached_through_a_connect_proxy() {
     let response = ok(through("u:p@"), &url).await;
     assert_eq!(response.text(), "ok");
     assert!(response.phases.connect.is_some() && response.phases.tls.is_some());
+    let mut renamed = through("u:p@");
+    renamed.tls.server_name = Some("inner.test".to_owned());
+    assert_eq!(failing(renamed, &url).await.reason, Reason::NotEvaluable);
     let failure = failing(through(""), &url).await;
     assert!(failure.reason == Reason::Connect && !failure.sent, "{failure:?}");
 }

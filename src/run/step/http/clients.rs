@@ -166,6 +166,9 @@ impl HttpDevice {
         let authority = HeaderValue::from_str(authority).map_err(|error| unusable("the URL's host", &error))?;
         let mut route = Route { url: url.clone(), host: Some(authority), stands_for: None };
         if let Some(name) = name {
+            if settings.proxy.as_ref().is_some_and(|proxy| proxy.scheme().starts_with("http")) {
+                return Err(unusable("`tls.server_name`", &"a proxy resolves names itself, and would lead elsewhere"));
+            }
             route.url.set_host(Some(name)).map_err(|error| unusable(&format!("`tls.server_name` `{name}`"), &error))?;
             route.stands_for = Some(host.trim_matches(['[', ']']).to_owned());
         }
