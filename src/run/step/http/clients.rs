@@ -4,19 +4,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use http::HeaderValue;
 use reqwest::cookie::Jar;
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
+use url::Position;
 
+use crate::outcome::Reason;
 use crate::plan::{Connections, DeviceSettings, HttpVersion, Limits, Pem, Redirects};
 
-use super::marks::{MarkConnect, note_redirect};
+use super::company::Company;
+use super::failure::HttpFailure;
+use super::marks::MarkConnect;
 use super::oauth::Tokens;
 use super::resolver::{Lead, Resolver};
 use super::tls::{self, TlsSetupError};
 
 /// Response headers accepted; hyper's own bound on their bytes (about 400 KiB) holds besides.
 const MAX_HEADERS: usize = 256;
+
+/// Bytes of response headers accepted over HTTP/2, as much as over HTTP/1.1.
+const MAX_HEADER_BYTES: u32 = 400 << 10;
 
 /// Why the clients cannot be made at all.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +74,7 @@ impl HttpClients {
             prepared: self.prepared(settings),
             jar: Arc::new(Jar::default()),
             clients: Mutex::default(),
+            company: Company::default(),
             tokens: Tokens::default(),
         }
     }
@@ -79,7 +88,7 @@ impl HttpClients {
             }
         }
         let fresh = Arc::new(Prepared {
-            tls: tls::client_config(&settings.tls, settings.version, &self.shared.roots),
+            tls: tls::client_config(&settings.tls, spoken(settings), &self.shared.roots),
             resolver: resolver(settings),
             settings: Arc::clone(settings),
             stamps,
@@ -97,6 +106,15 @@ fn stamps(settings: &DeviceSettings) -> Vec<Option<SystemTime>> {
     files.map(|Pem(path)| std::fs::metadata(path.as_path()).and_then(|meta| meta.modified()).ok()).collect()
 }
 
+/// Which HTTP is spoken. Under `tls.server_name` HTTP/2 would ask for that name also as authority, and the target would answer for
+/// a host that was not asked for; it is spoken only if demanded.
+fn spoken(settings: &DeviceSettings) -> HttpVersion {
+    match settings.version {
+        HttpVersion::Auto if settings.tls.server_name.is_some() => HttpVersion::Http1,
+        version => version,
+    }
+}
+
 fn resolver(settings: &DeviceSettings) -> Resolver {
     let leads = settings.resolve.iter().map(|resolve| (resolve.host.clone(), Lead::Address(resolve.address)));
     Resolver::new(leads.collect())
@@ -107,10 +125,20 @@ fn resolver(settings: &DeviceSettings) -> Resolver {
 pub struct HttpDevice {
     prepared: Arc<Prepared>,
     jar: Arc<Jar>,
-    /// One client for each way of treating redirects; they share the cookies. The host is the one that
-    /// `tls.server_name` stands in for.
-    clients: Mutex<Vec<(Redirects, Option<String>, reqwest::Client)>>,
+    /// One client, and one more for each host that `tls.server_name` stands in for. They share the cookies.
+    clients: Mutex<Vec<(Option<String>, reqwest::Client)>>,
+    pub(super) company: Company,
     pub(super) tokens: Tokens,
+}
+
+/// How a URL is asked for, given that reqwest takes the name in TLS and the port from the URL.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) url: reqwest::Url,
+    /// What to send as `Host`, where the URL no longer says it.
+    pub(super) host: Option<HeaderValue>,
+    /// The host that the URL's name stands in for.
+    pub(super) stands_for: Option<String>,
 }
 
 impl HttpDevice {
@@ -119,26 +147,53 @@ impl HttpDevice {
         self.prepared.settings.redirects
     }
 
-    /// The name that stands in for URLs' hosts in TLS.
-    pub(super) fn server_name(&self) -> Option<&str> {
-        self.prepared.settings.tls.server_name.as_deref()
+    /// The way to `url` under `tls.server_name` and `resolve`.
+    ///
+    /// # Errors
+    /// If `tls.server_name` cannot be a host.
+    pub(super) fn route(&self, url: &reqwest::Url) -> Result<Route, HttpFailure> {
+        let settings = &self.prepared.settings;
+        let host = url.host_str().unwrap_or_default();
+        let name = settings.tls.server_name.as_deref().filter(|name| url.scheme() == "https" && !name.eq_ignore_ascii_case(host));
+        let port = settings.resolve.iter().any(|resolve| resolve.host == host && resolve.address.port() != 0);
+        if name.is_none() && (!port || url.port().is_none()) {
+            return Ok(Route { url: url.clone(), host: None, stands_for: None });
+        }
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        let unusable = |what: &str, error: &dyn std::fmt::Display| {
+            HttpFailure::unsent(Reason::NotEvaluable, format!("{what} cannot be used: {error}"))
+        };
+        let authority = HeaderValue::from_str(authority).map_err(|error| unusable("the URL's host", &error))?;
+        let mut route = Route { url: url.clone(), host: Some(authority), stands_for: None };
+        if let Some(name) = name {
+            if settings.proxy.as_ref().is_some_and(|proxy| proxy.scheme().starts_with("http")) {
+                return Err(unusable("`tls.server_name`", &"a proxy resolves names itself, and would lead elsewhere"));
+            }
+            route.url.set_host(Some(name)).map_err(|error| unusable(&format!("`tls.server_name` `{name}`"), &error))?;
+            route.stands_for = Some(host.trim_matches(['[', ']']).to_owned());
+        }
+        if port {
+            // Only URLs without a host refuse this.
+            let _ = route.url.set_port(None);
+        }
+        Ok(route)
     }
 
-    /// The client for this redirect policy; `stands_for` is the host behind `tls.server_name`.
+    /// The client; `stands_for` is the host behind `tls.server_name`.
     ///
     /// # Errors
     /// If the TLS settings or the client cannot be made, with why.
-    pub(super) fn client(&self, redirects: Redirects, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
+    pub(super) fn client(&self, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., client)) = clients.iter().find(|(known, host, _)| *known == redirects && host.as_deref() == stands_for) {
+        if let Some((_, client)) = clients.iter().find(|(host, _)| host.as_deref() == stands_for) {
             return Ok(client.clone());
         }
-        let client = self.build(redirects, stands_for)?;
-        clients.push((redirects, stands_for.map(str::to_owned), client.clone()));
+        let client = self.build(stands_for)?;
+        clients.push((stands_for.map(str::to_owned), client.clone()));
         Ok(client)
     }
 
-    fn build(&self, redirects: Redirects, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
+    fn build(&self, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
         let settings = &self.prepared.settings;
         let tls = self.prepared.tls.as_ref().map_err(ToString::to_string)?;
         let resolver = match (&settings.tls.server_name, stands_for) {
@@ -151,15 +206,16 @@ impl HttpDevice {
             .tls_info(true)
             .dns_resolver(resolver)
             .connector_layer(MarkConnect)
-            .redirect(policy(redirects))
+            .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
             .http1_max_headers(MAX_HEADERS)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
             .no_proxy();
         if settings.cookies {
             builder = builder.cookie_provider(Arc::clone(&self.jar));
         }
-        builder = match settings.version {
+        builder = match spoken(settings) {
             HttpVersion::Auto => builder,
             HttpVersion::Http1 => builder.http1_only(),
             HttpVersion::Http2 => builder.http2_prior_knowledge(),
@@ -180,21 +236,3 @@ impl HttpDevice {
         builder.build().map_err(|error| format!("cannot make an HTTP client: {error}"))
     }
 }
-
-fn policy(redirects: Redirects) -> Policy {
-    match redirects {
-        Redirects::Off => Policy::none(),
-        Redirects::Follow(most) => Policy::custom(move |attempt: Attempt<'_>| {
-            if attempt.previous().len() > most as usize {
-                return attempt.error(TooManyRedirects(most));
-            }
-            note_redirect();
-            attempt.follow()
-        }),
-    }
-}
-
-/// Redirects went on past their bound.
-#[derive(Debug, thiserror::Error)]
-#[error("redirected more than {0} times")]
-pub(super) struct TooManyRedirects(u32);

@@ -1,6 +1,7 @@
 //! Request and answer as text for a report: redacted first, then cut.
 
 use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
 
 use crate::outcome::{Exchange, Redactor};
 
@@ -13,42 +14,45 @@ const BODY: usize = 4 << 10;
 /// Bytes of a header value that a report keeps.
 const HEADER: usize = 512;
 
-/// Body bytes looked at; a secret that straddles the cut below must be seen whole.
-const LOOKED_AT: usize = 2 * BODY;
-
 /// Headers whose value is a credential whatever it is.
-const CREDENTIALS: [HeaderName; 4] =
-    [http::header::AUTHORIZATION, http::header::PROXY_AUTHORIZATION, http::header::COOKIE, http::header::SET_COOKIE];
+const CREDENTIALS: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE];
 
-/// Draws an exchange.
-pub(super) fn draw(request: &HttpRequest, response: Option<&HttpResponse>, redactor: &Redactor) -> Exchange {
+/// Draws an exchange. `credential` is what was sent behind the scheme's name in `authorization`: a token that was fetched is in no
+/// list of secrets, and a target may echo it.
+pub(super) fn draw(
+    request: &HttpRequest,
+    credential: Option<&str>,
+    response: Option<&HttpResponse>,
+    redactor: &Redactor,
+) -> Exchange {
     let mut truncated = false;
-    let header = |name: &HeaderName, value: &str| {
-        let masked = CREDENTIALS.contains(name);
-        let shown = if masked { Redactor::MASK.to_owned() } else { cut(redactor.redact(value).into_owned(), HEADER).0 };
-        (name.to_string(), shown)
-    };
-    let mut body = |text: String| {
-        let (text, was_cut) = cut(redactor.redact(&text).into_owned(), BODY);
+    // Redacted whole and then cut: of a secret that is cut first, the rest would not be known for one.
+    let mut shown = |text: &str, most: usize| {
+        let text = redactor.redact(text);
+        let text = match credential {
+            Some(credential) if !credential.is_empty() => text.replace(credential, Redactor::MASK),
+            Some(_) | None => text.into_owned(),
+        };
+        let (text, was_cut) = cut(text, most);
         truncated |= was_cut;
         text
     };
-    let request_body = body(cut(request.body.shown(), LOOKED_AT).0);
-    let response_body = response.map_or_else(String::new, |response| {
-        let start = &response.body[..response.body.len().min(LOOKED_AT)];
-        body(String::from_utf8_lossy(start).into_owned())
-    });
-    Exchange {
-        request_headers: request.headers.iter().map(|(name, value)| header(name, value)).collect(),
-        request_body,
-        response_headers: response
-            .iter()
-            .flat_map(|response| &response.headers)
-            .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
-            .collect(),
-        response_body,
-        truncated,
+    let mut header = |name: &HeaderName, value: &str| {
+        let masked = CREDENTIALS.contains(name);
+        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, HEADER) })
+    };
+    let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();
+    if credential.is_some() && !request.headers.iter().any(|(name, _)| name == AUTHORIZATION) {
+        request_headers.push(header(&AUTHORIZATION, ""));
     }
+    let response_headers = response
+        .iter()
+        .flat_map(|response| &response.headers)
+        .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    let request_body = shown(&String::from_utf8_lossy(&request.body.content), BODY);
+    let response_body = response.map_or_else(String::new, |response| shown(&response.text(), BODY));
+    Exchange { request_headers, request_body, response_headers, response_body, truncated }
 }
 
 /// At most so many bytes, cut between characters; and whether anything was cut off.

@@ -5,7 +5,6 @@ use std::io;
 
 use crate::outcome::Reason;
 
-use super::clients::TooManyRedirects;
 use super::marks::Marks;
 use super::resolver::ResolveError;
 
@@ -28,15 +27,16 @@ impl HttpFailure {
         Self { reason, message, sent: false, got_byte: false }
     }
 
-    /// What a client's error means.
+    /// What a client's error means. `got_byte` says whether an answer had begun.
     pub(super) fn of(error: &reqwest::Error, marks: &Marks, got_byte: bool) -> Self {
         let reason = reason_of(error, marks);
-        let sent = marks.may_have_sent() && !matches!(reason, Reason::NotEvaluable);
-        let what = match reason {
-            Reason::Timeout => format!("connecting took too long, waiting for {}", marks.waiting_for()),
+        // Whoever cannot connect has sent nothing, unless this hop follows another.
+        let unsent = error.is_builder() || (error.is_connect() && !got_byte);
+        let message = match reason {
+            Reason::Timeout => format!("connecting took too long: waiting for {}", marks.waiting_for()),
             _ => told(error),
         };
-        Self { reason, message: what, sent, got_byte: got_byte || reason == Reason::Protocol }
+        Self { reason, message, sent: marks.redirects() > 0 || !unsent, got_byte }
     }
 }
 
@@ -50,16 +50,15 @@ const OUT_OF_RESOURCES: [i32; 5] = [
     105, // ENOBUFS
 ];
 
+/// Whether this machine or process has run out of something.
+pub(super) fn out_of_resources(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
+}
+
 fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
     let chain = || Chain(Some(error));
     let found = |test: fn(&(dyn Error + 'static)) -> bool| chain().any(test);
-    if found(<dyn Error>::is::<TooManyRedirects>) {
-        return Reason::Redirects;
-    }
-    if found(|error| {
-        let code = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-        code.is_some_and(|code| OUT_OF_RESOURCES.contains(&code))
-    }) {
+    if found(|error| error.downcast_ref().is_some_and(out_of_resources)) {
         return Reason::Resources;
     }
     if error.is_builder() {

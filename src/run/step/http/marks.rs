@@ -1,10 +1,9 @@
-//! Moments of a connection's making, noted from inside reqwest through hooks, without locks.
+//! Moments of an exchange, noted from inside reqwest through hooks.
 //!
 //! The hooks (resolver, connector layer, TLS session store) know nothing of the request they serve, so the request leaves its
 //! [`Marks`] in a task-local. A connection that is finished in the background after another won has no marks to write to.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -17,33 +16,57 @@ tokio::task_local! {
     static MARKS: Arc<Marks>;
 }
 
-/// A moment in a connection's making. Redirects may make several connections; the last one counts.
+/// A moment in a connection's making.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark {
+    /// A connection is being made.
+    ConnectStart,
     /// A name is being looked up.
     DnsStart,
     /// It was found, or not.
     DnsEnd,
-    /// A connection is being made.
-    ConnectStart,
     /// The ClientHello is being built: TCP is connected.
     TlsStart,
     /// The connection can be used.
     ConnectEnd,
 }
 
-/// Moments of one request, in nanoseconds since it began; 0 is "did not happen".
+/// Moments of one exchange, redirects included. The lock is never contended: all hooks run on the exchange's own task.
 #[derive(Debug)]
-pub(super) struct Marks {
+pub(super) struct Marks(Mutex<Moments>);
+
+#[derive(Debug)]
+struct Moments {
     began: Instant,
-    at: [AtomicU64; 5],
-    redirects: AtomicU32,
+    /// When the request of this hop was made: the start, or the redirect before it.
+    hop_began: Instant,
+    redirects: u32,
+    connecting: Option<Connecting>,
+    /// When this hop's own connection became ready.
+    connected: Option<Instant>,
+    /// Sums of what is over, so that all phases of an exchange add up to its latency, redirects or not.
+    over: Phases,
+}
+
+#[derive(Debug)]
+struct Connecting {
+    start: Instant,
+    dns: Option<(Instant, Option<Instant>)>,
+    tls: Option<Instant>,
 }
 
 impl Marks {
-    /// Marks of a request that begins now.
+    /// Marks of an exchange that begins now.
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), at: Default::default(), redirects: AtomicU32::new(0) })
+        let now = Instant::now();
+        Arc::new(Self(Mutex::new(Moments {
+            began: now,
+            hop_began: now,
+            redirects: 0,
+            connecting: None,
+            connected: None,
+            over: Phases::default(),
+        })))
     }
 
     /// Runs `work` so that hooks inside it find these marks.
@@ -51,77 +74,121 @@ impl Marks {
         MARKS.scope(Arc::clone(self), work).await
     }
 
-    fn get(&self, mark: Mark) -> Option<Duration> {
-        match self.at[mark as usize].load(Ordering::Relaxed) {
-            0 => None,
-            nanos => Some(Duration::from_nanos(nanos)),
-        }
+    fn moments(&self) -> MutexGuard<'_, Moments> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the connection was ready, so that a byte of the request may have left.
-    pub(super) fn may_have_sent(&self) -> bool {
-        if self.redirects() > 0 {
-            return true;
-        }
-        match (self.get(Mark::ConnectStart), self.get(Mark::ConnectEnd)) {
-            (Some(start), Some(end)) => end >= start,
-            (Some(_), None) => false,
-            (None, _) => true,
-        }
-    }
-
-    /// What the request was waiting for, for people, if it never got an answer.
-    pub(super) fn waiting_for(&self) -> &'static str {
-        if self.may_have_sent() {
-            return "the answer's headers";
-        }
-        match (self.get(Mark::DnsStart), self.get(Mark::DnsEnd), self.get(Mark::TlsStart)) {
-            (Some(_), None, _) => "the name's resolution",
-            (_, _, Some(_)) => "the TLS handshake",
-            (_, _, None) => "the connection",
-        }
-    }
-
-    /// Whether the TLS handshake had begun and the connection was not yet ready.
-    pub(super) fn in_tls(&self) -> bool {
-        !self.may_have_sent() && self.get(Mark::TlsStart).is_some()
+    /// When the exchange began.
+    pub(super) fn began(&self) -> Instant {
+        self.moments().began
     }
 
     /// Redirects followed so far.
     pub(super) fn redirects(&self) -> u32 {
-        self.redirects.load(Ordering::Relaxed)
+        self.moments().redirects
     }
 
-    /// The phases, given when the headers and the body's end came.
+    /// A redirect, whose headers came at `headers`, is followed.
+    pub(super) fn redirected(&self, headers: Instant) {
+        let mut moments = self.moments();
+        let took = moments.first_byte(headers);
+        add(&mut moments.over.first_byte, took);
+        moments.redirects += 1;
+        moments.hop_began = headers;
+        moments.connected = None;
+        moments.connecting = None;
+    }
+
+    /// Whether the exchange has no connection yet: one is being made, and nothing came before it.
+    pub(super) fn connecting(&self) -> bool {
+        let moments = self.moments();
+        moments.redirects == 0 && moments.connected.is_none() && moments.connecting.is_some()
+    }
+
+    /// Whether a TLS handshake has begun and is not over.
+    pub(super) fn in_tls(&self) -> bool {
+        let moments = self.moments();
+        moments.connected.is_none() && moments.connecting.as_ref().is_some_and(|connecting| connecting.tls.is_some())
+    }
+
+    /// What the request was waiting for, for people, if it never got an answer.
+    pub(super) fn waiting_for(&self) -> &'static str {
+        let moments = self.moments();
+        match &moments.connecting {
+            Some(Connecting { tls: Some(_), .. }) => "the TLS handshake",
+            Some(Connecting { dns: Some((_, None)), .. }) => "the name's resolution",
+            Some(_) => "the connection",
+            None => "the answer's headers",
+        }
+    }
+
+    /// The phases, given when the last headers and the body's end came.
     pub(super) fn phases(&self, headers: Option<Instant>, body: Option<Instant>) -> Phases {
-        let span = |from: Option<Duration>, to: Option<Duration>| Some(to?.saturating_sub(from?));
-        let connect_start = self.get(Mark::ConnectStart);
-        let connect_end = self.get(Mark::ConnectEnd);
-        let tls_start = self.get(Mark::TlsStart);
-        let tcp_start = self.get(Mark::DnsEnd).or(connect_start);
-        let headers = headers.map(|at| at.duration_since(self.began));
-        Phases {
-            dns: span(self.get(Mark::DnsStart), self.get(Mark::DnsEnd)),
-            connect: span(tcp_start, tls_start.or(connect_end)),
-            tls: span(tls_start, connect_end),
-            first_byte: headers.map(|at| at.saturating_sub(connect_end.unwrap_or_default())),
-            transfer: span(headers, body.map(|at| at.duration_since(self.began))),
-            reused: connect_start.is_none(),
+        let moments = self.moments();
+        let mut phases = moments.over;
+        match (headers, &moments.connecting) {
+            (Some(headers), _) => {
+                add(&mut phases.first_byte, moments.first_byte(headers));
+                phases.transfer = body.map(|body| body.duration_since(headers));
+                // Without a connection of its own it went over one that was open, even if one more had been begun.
+                phases.reused = phases.connect.is_none();
+            }
+            (None, Some(connecting)) => connecting.add_to(&mut phases, None),
+            (None, None) => phases.reused = phases.connect.is_none(),
+        }
+        phases
+    }
+}
+
+impl Moments {
+    fn first_byte(&self, headers: Instant) -> Duration {
+        headers.saturating_duration_since(self.connected.unwrap_or(self.hop_began))
+    }
+
+    fn note(&mut self, mark: Mark, now: Instant) {
+        if matches!(mark, Mark::ConnectStart) {
+            self.connecting = Some(Connecting { start: now, dns: None, tls: None });
+            return;
+        }
+        let Some(connecting) = &mut self.connecting else { return };
+        match mark {
+            Mark::ConnectStart => {}
+            Mark::DnsStart => connecting.dns = Some((now, None)),
+            Mark::DnsEnd => connecting.dns = connecting.dns.map(|(start, _)| (start, Some(now))),
+            Mark::TlsStart => connecting.tls = Some(now),
+            Mark::ConnectEnd => {
+                connecting.add_to(&mut self.over, Some(now));
+                self.connecting = None;
+                self.connected = Some(now);
+            }
         }
     }
 }
 
-/// Notes that `mark` is reached, if a request is listening.
-pub(super) fn note(mark: Mark) {
-    let _ = MARKS.try_with(|marks| {
-        let nanos = u64::try_from(marks.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
-        marks.at[mark as usize].store(nanos, Ordering::Relaxed);
-    });
+impl Connecting {
+    /// Adds what is over of this connection's making; `ready` is when all of it was.
+    fn add_to(&self, phases: &mut Phases, ready: Option<Instant>) {
+        let resolved = self.dns.and_then(|(start, end)| Some((start, end?)));
+        if let Some((start, end)) = resolved {
+            add(&mut phases.dns, end.duration_since(start));
+        }
+        let tcp_start = resolved.map_or(self.start, |(_, end)| end);
+        if let Some(tcp_end) = self.tls.or(ready) {
+            add(&mut phases.connect, tcp_end.saturating_duration_since(tcp_start));
+        }
+        if let (Some(start), Some(end)) = (self.tls, ready) {
+            add(&mut phases.tls, end.duration_since(start));
+        }
+    }
 }
 
-/// Notes that a redirect is followed.
-pub(super) fn note_redirect() {
-    let _ = MARKS.try_with(|marks| marks.redirects.fetch_add(1, Ordering::Relaxed));
+fn add(sum: &mut Option<Duration>, more: Duration) {
+    *sum = Some(sum.unwrap_or_default() + more);
+}
+
+/// Notes that `mark` is reached, if an exchange is listening.
+pub(super) fn note(mark: Mark) {
+    let _ = MARKS.try_with(|marks| marks.moments().note(mark, Instant::now()));
 }
 
 /// The connector layer that notes when a connection is being made.

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::outcome::Reason;
 
+use super::body;
 use super::failure::HttpFailure;
 use super::marks::Marks;
 use super::request::OAuth2;
@@ -25,44 +26,40 @@ struct Answer {
 
 impl Tokens {
     /// The token of this grant.
-    pub(super) async fn get(&self, grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, HttpFailure> {
+    pub(super) async fn get(&self, grant: &OAuth2, client: &reqwest::Client) -> Result<String, HttpFailure> {
         let mut tokens = self.0.lock().await;
         if let Some(token) = tokens.get(grant) {
             return Ok(token.clone());
         }
-        let token = fetch(grant, client, marks).await?;
+        let token = fetch(grant, client).await?;
         tokens.insert(grant.clone(), token.clone());
         Ok(token)
     }
 }
 
-async fn fetch(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, HttpFailure> {
+async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, HttpFailure> {
+    let marks = Marks::new();
+    marks.scope(ask(grant, client, &marks)).await.map_err(|failure| HttpFailure {
+        message: format!("no token from `{}`: {}", grant.token_url, failure.message),
+        // The step's own request has not been sent.
+        sent: false,
+        ..failure
+    })
+}
+
+async fn ask(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, HttpFailure> {
     let mut form = vec![("grant_type", "client_credentials")];
     form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(grant.audience.as_deref().map(|audience| ("audience", audience)));
-    let about = |mut failure: HttpFailure| {
-        failure.message = format!("no token from `{}`: {}", grant.token_url, failure.message);
-        // The step's own request has not been sent.
-        failure.sent = false;
-        failure
-    };
     let request = client.post(&grant.token_url).basic_auth(&grant.client_id, Some(&grant.client_secret)).form(&form);
-    let mut response = request.send().await.map_err(|error| about(HttpFailure::of(&error, marks, false)))?;
+    let mut response = request.send().await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+    let answered = |reason, message| HttpFailure { reason, message, sent: true, got_byte: true };
     let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| about(HttpFailure::of(&error, marks, true)))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER {
-            return Err(about(HttpFailure::unsent(
-                Reason::ResponseTooLarge,
-                format!("the answer is larger than {ANSWER} bytes"),
-            )));
-        }
-    }
     if !status.is_success() {
-        return Err(about(HttpFailure::unsent(Reason::Protocol, format!("the token endpoint answered {status}"))));
+        return Err(answered(Reason::Protocol, format!("the token endpoint answered {status}")));
     }
-    serde_json::from_slice::<Answer>(&body).map(|answer| answer.access_token).map_err(|error| {
-        about(HttpFailure::unsent(Reason::Protocol, format!("the token endpoint's answer has no usable token: {error}")))
-    })
+    let body = body::read(&mut response, ANSWER, marks, &mut 0).await?;
+    serde_json::from_slice::<Answer>(&body)
+        .map(|answer| answer.access_token)
+        .map_err(|error| answered(Reason::Protocol, format!("the token endpoint's answer has no usable token: {error}")))
 }

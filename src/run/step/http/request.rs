@@ -1,12 +1,14 @@
 //! A request with everything filled in.
 
 use bytes::Bytes;
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
 use crate::outcome::{RunId, SpanId, TraceId};
 use crate::plan::expr::{EvalError, Place, to_json};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
+
+use super::multipart::{self, PartBody};
 
 /// A request that can be sent, any number of times.
 #[derive(Debug, Clone)]
@@ -28,27 +30,11 @@ pub struct HttpRequest {
 }
 
 /// A body with everything filled in.
-#[derive(Debug, Clone)]
-pub enum HttpBody {
-    /// None.
-    Empty,
-    /// JSON text.
-    Json(String),
-    /// Form-encoded text.
-    Form(String),
-    /// Parts.
-    Multipart(Vec<HttpPart>),
-    /// Bytes as they are.
-    Raw(Bytes),
-}
-
-/// One part of a multipart body.
-#[derive(Debug, Clone)]
-pub struct HttpPart {
-    name: String,
-    content: Bytes,
-    filename: Option<String>,
-    content_type: Option<String>,
+#[derive(Debug, Clone, Default)]
+pub struct HttpBody {
+    /// Sent where no header says otherwise.
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) content: Bytes,
 }
 
 /// Credentials with everything filled in.
@@ -129,26 +115,31 @@ fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String,
 }
 
 fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
+    let typed = |kind, text: String| HttpBody { content_type: Some(HeaderValue::from_static(kind)), content: text.into() };
     Ok(match body {
-        Body::Empty => HttpBody::Empty,
-        Body::Json(template) => HttpBody::Json(json(template, scope)?.to_string()),
+        Body::Empty => HttpBody::default(),
+        Body::Json(template) => typed("application/json", json(template, scope)?.to_string()),
         Body::Form(fields) => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
-            HttpBody::Form(form.extend_pairs(rendered(fields, scope)?).finish())
+            typed("application/x-www-form-urlencoded", form.extend_pairs(rendered(fields, scope)?).finish())
         }
-        Body::Multipart(parts) => HttpBody::Multipart(parts.iter().map(|each| part(each, scope)).collect::<Result<_, _>>()?),
-        Body::Raw(template) => HttpBody::Raw(template.render(scope, Place::Text)?.into()),
-        Body::File { content, .. } => HttpBody::Raw(content.clone()),
+        Body::Multipart(parts) => {
+            let parts: Vec<_> = parts.iter().map(|each| part(each, scope)).collect::<Result<_, _>>()?;
+            let (kind, content) = multipart::encode(&parts);
+            HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
+        }
+        Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
+        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone() },
     })
 }
 
-fn part(part: &Part, scope: &Value) -> Result<HttpPart, EvalError> {
+fn part(part: &Part, scope: &Value) -> Result<PartBody, EvalError> {
     let content = match &part.content {
         PartContent::Text(template) => template.render(scope, Place::Text)?.into(),
         PartContent::File(content) => content.clone(),
     };
     let filename = part.filename.as_ref().map(|name| name.render(scope, Place::Header)).transpose()?;
-    Ok(HttpPart { name: part.name.clone(), content, filename, content_type: part.content_type.clone() })
+    Ok(PartBody { name: part.name.clone(), content, filename, content_type: part.content_type.clone() })
 }
 
 fn json(template: &JsonTemplate, scope: &Value) -> Result<serde_json::Value, EvalError> {
@@ -180,54 +171,4 @@ fn credentials(auth: &Auth, scope: &Value) -> Result<HttpAuth, EvalError> {
             audience: audience.as_ref().map(text).transpose()?,
         }),
     })
-}
-
-impl HttpBody {
-    /// Puts it into a request that is being built.
-    pub(super) fn attach(&self, builder: reqwest::RequestBuilder, has_type: bool) -> Result<reqwest::RequestBuilder, String> {
-        let typed = |builder: reqwest::RequestBuilder, kind: &'static str| {
-            if has_type { builder } else { builder.header(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind)) }
-        };
-        Ok(match self {
-            Self::Empty => builder,
-            Self::Json(text) => typed(builder, "application/json").body(text.clone()),
-            Self::Form(text) => typed(builder, "application/x-www-form-urlencoded").body(text.clone()),
-            Self::Raw(bytes) => builder.body(bytes.clone()),
-            Self::Multipart(parts) => {
-                let mut form = reqwest::multipart::Form::new();
-                for part in parts {
-                    form = form.part(part.name.clone(), part.build()?);
-                }
-                builder.multipart(form)
-            }
-        })
-    }
-
-    /// Its text for a report; `None` if it is not text.
-    pub(super) fn shown(&self) -> String {
-        match self {
-            Self::Empty => String::new(),
-            Self::Json(text) | Self::Form(text) => text.clone(),
-            Self::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            Self::Multipart(parts) => {
-                let parts: Vec<String> =
-                    parts.iter().map(|part| format!("{} ({} bytes)", part.name, part.content.len())).collect();
-                format!("multipart: {}", parts.join(", "))
-            }
-        }
-    }
-}
-
-impl HttpPart {
-    fn build(&self) -> Result<reqwest::multipart::Part, String> {
-        let length = self.content.len() as u64;
-        let mut part = reqwest::multipart::Part::stream_with_length(self.content.clone(), length);
-        if let Some(filename) = &self.filename {
-            part = part.file_name(filename.clone());
-        }
-        match &self.content_type {
-            Some(kind) => part.mime_str(kind).map_err(|error| format!("the content type `{kind}` cannot be used: {error}")),
-            None => Ok(part),
-        }
-    }
 }

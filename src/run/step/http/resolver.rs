@@ -1,11 +1,12 @@
 //! Name resolution: overrides first, then the system's resolver.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::failure::out_of_resources;
 use super::marks::{Mark, note};
 
 /// A name could not be resolved. Its own type, so that it can be told from other errors.
@@ -68,7 +69,11 @@ impl Resolve for Resolver {
             match found.map(Iterator::collect::<Vec<_>>) {
                 Ok(addresses) if !addresses.is_empty() => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Ok(_) => Err(ResolveError { name: host, error: None }.into()),
-                Err(error) => Err(ResolveError { name: host, error: Some(error) }.into()),
+                Err(error) => {
+                    // Without files to spare, the system's resolver says that there is no such name.
+                    let starved = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(out_of_resources);
+                    Err(ResolveError { name: host, error: Some(starved.unwrap_or(error)) }.into())
+                }
             }
         })
     }

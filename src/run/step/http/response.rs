@@ -1,6 +1,6 @@
 //! An answer, and the names expressions know it by.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -135,16 +135,15 @@ impl TlsFacts {
 
 /// The parts of a response that do not need its body.
 pub(super) struct Head {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) url: String,
+    pub(super) status: http::StatusCode,
     pub(super) version: &'static str,
-    pub(super) tls: Option<(Vec<u8>, &'static str)>,
+    pub(super) headers: HeaderMap,
+    tls: Option<(Vec<u8>, &'static str)>,
 }
 
 impl Head {
     /// Takes what it needs of a response whose body is still to be read.
-    pub(super) fn of(response: &reqwest::Response) -> Self {
+    pub(super) fn take(response: &mut reqwest::Response) -> Self {
         let tls = response.extensions().get::<reqwest::tls::TlsInfo>().and_then(|info| {
             let version = match info.version() {
                 Some(reqwest::tls::Version::TLS_1_3) => "1.3",
@@ -154,21 +153,20 @@ impl Head {
             info.peer_certificate().map(|der| (der.to_vec(), version))
         });
         Self {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            url: response.url().to_string(),
+            status: response.status(),
             version: version_name(response.version()),
+            headers: std::mem::take(response.headers_mut()),
             tls,
         }
     }
 
     /// Puts head and body together.
-    pub(super) fn with_body(self, body: Bytes, redirects: u32, latency: Duration, phases: Phases) -> Arc<HttpResponse> {
-        Arc::new(HttpResponse {
-            status: self.status,
+    pub(super) fn with_body(self, body: Bytes, url: String, redirects: u32, latency: Duration, phases: Phases) -> HttpResponse {
+        HttpResponse {
+            status: self.status.as_u16(),
             headers: self.headers,
             body,
-            url: self.url,
+            url,
             version: self.version,
             redirects,
             latency,
@@ -176,7 +174,7 @@ impl Head {
             tls: self.tls,
             json: OnceLock::new(),
             json_value: OnceLock::new(),
-        })
+        }
     }
 }
 

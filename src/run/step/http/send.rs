@@ -1,19 +1,27 @@
-//! Sends one request and reads its answer to the end, within bounds of time and size.
+//! Sends one request, follows its redirects and reads the answer to its end, within bounds of time and size.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use reqwest::Url;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor};
+use crate::plan::Redirects;
 
+use super::body;
 use super::clients::HttpDevice;
 use super::exchange;
 use super::failure::HttpFailure;
 use super::marks::Marks;
+use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
 
 /// One exchange, whatever came of it.
 #[derive(Debug)]
@@ -22,18 +30,23 @@ pub struct HttpAttempt {
     pub answer: HttpAnswer,
     /// The answer, or what went wrong.
     pub result: Result<Arc<HttpResponse>, HttpFailure>,
+    /// What was sent behind the scheme's name in `authorization`.
+    credential: Option<String>,
 }
 
 impl HttpAttempt {
     /// Request and answer as text, redacted and capped.
     pub fn exchange(&self, request: &HttpRequest, redactor: &Redactor) -> Exchange {
-        exchange::draw(request, self.result.as_deref().ok(), redactor)
+        exchange::draw(request, self.credential.as_deref(), self.result.as_deref().ok(), redactor)
     }
 }
 
 /// How far an exchange came, for when its time is up.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Progress {
+    credential: Option<String>,
+    /// Set once there is everything that the request itself needs.
+    marks: Option<Arc<Marks>>,
     status: Option<u16>,
     version: Option<&'static str>,
     headers_at: Option<Instant>,
@@ -43,132 +56,165 @@ struct Progress {
 impl HttpDevice {
     /// Sends `request` and reads the answer. Everything together, a token's fetching included, takes at most `timeout`.
     pub async fn send(&self, request: &HttpRequest, run: &RunHeaders, timeout: Duration, redactor: &Redactor) -> HttpAttempt {
-        let marks = Marks::new();
+        let guest = self.company.enter();
         let mut progress = Progress::default();
-        let work = marks.scope(self.exchange(request, run, &marks, &mut progress));
-        let result = match tokio::time::timeout(timeout, work).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(timed_out(timeout, &marks, &progress)),
+        let result = match tokio::time::timeout(timeout, self.exchange(request, run, &mut progress)).await {
+            Ok(result) => result.map(Arc::new),
+            Err(_elapsed) => Err(timed_out(timeout, &progress, guest.alone())),
         };
-        let phases = match &result {
-            Ok(response) => response.phases,
-            Err(_) => marks.phases(progress.headers_at, None),
+        let phases = match (&result, &progress.marks) {
+            (Ok(response), _) => response.phases,
+            (Err(_), Some(marks)) => marks.phases(progress.headers_at, None),
+            (Err(_), None) => Phases::default(),
         };
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: shown_url(&request.url, redactor),
+            url: redactor.redact(bare(&request.url).as_str()).into_owned(),
             status: progress.status,
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
             phases,
         };
-        HttpAttempt { answer, result }
+        HttpAttempt { answer, result, credential: progress.credential }
     }
 
     async fn exchange(
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
+        progress: &mut Progress,
+    ) -> Result<HttpResponse, HttpFailure> {
+        let mut headers = headers(request, run)?;
+        if let Some((scheme, credential)) = self.credential(request).await? {
+            let value = header_value(&header::AUTHORIZATION, &format!("{scheme} {credential}"))?;
+            headers.insert(header::AUTHORIZATION, value);
+            progress.credential = Some(credential);
+        }
+        let marks = Marks::new();
+        progress.marks = Some(Arc::clone(&marks));
+        let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
+        marks.scope(self.follow(first, request, &marks, progress)).await
+    }
+
+    /// The scheme of `authorization` and what goes behind it.
+    async fn credential(&self, request: &HttpRequest) -> Result<Option<(&'static str, String)>, HttpFailure> {
+        let basic = |user: &str, password: &str| ("Basic", STANDARD.encode(format!("{user}:{password}")));
+        Ok(match &request.auth {
+            Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
+            Some(HttpAuth::Bearer(token)) => Some(("Bearer", token.clone())),
+            Some(HttpAuth::OAuth2(grant)) => {
+                let client = self.client(None).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
+                Some(("Bearer", self.tokens.get(grant, &client).await?))
+            }
+            None if !has_user_info(&request.url) => None,
+            None => {
+                let password = request.url.password().unwrap_or_default();
+                Some(basic(&percent_decoded(request.url.username()), &percent_decoded(password)))
+            }
+        })
+    }
+
+    async fn follow(
+        &self,
+        mut hop: Hop,
+        request: &HttpRequest,
         marks: &Marks,
         progress: &mut Progress,
-    ) -> Result<Arc<HttpResponse>, HttpFailure> {
-        let began = Instant::now();
-        let (client, builder) = self.prepare(request, run)?;
-        let builder = match &request.auth {
-            None => builder,
-            Some(HttpAuth::Basic(user, password)) => builder.basic_auth(user, Some(password)),
-            Some(HttpAuth::Bearer(token)) => builder.bearer_auth(token),
-            Some(HttpAuth::OAuth2(grant)) => builder.bearer_auth(self.tokens.get(grant, &client, marks).await?),
-        };
-        let mut response = builder.send().await.map_err(|error| HttpFailure::of(&error, marks, false))?;
-        let headers_at = Instant::now();
-        let head = Head::of(&response);
-        progress.status = Some(head.status);
-        progress.version = Some(head.version);
-        progress.headers_at = Some(headers_at);
-        let body = read(&mut response, request.response_bytes, marks, progress).await?;
-        let ended = Instant::now();
-        let phases: Phases = marks.phases(Some(headers_at), Some(ended));
-        Ok(head.with_body(body, marks.redirects(), ended.duration_since(began), phases))
+    ) -> Result<HttpResponse, HttpFailure> {
+        let policy = request.redirects.unwrap_or_else(|| self.redirects());
+        loop {
+            let mut response = self.ask(&hop, marks).await?;
+            let headers_at = Instant::now();
+            let head = Head::take(&mut response);
+            progress.status = Some(head.status.as_u16());
+            progress.version = Some(head.version);
+            progress.headers_at = Some(headers_at);
+            if let Redirects::Follow(most) = policy
+                && let Some(next) = hop.after(head.status, &head.headers)
+            {
+                if marks.redirects() == most {
+                    let message = format!("redirected more than {most} times, at last with status {}", head.status.as_u16());
+                    return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
+                }
+                marks.redirected(headers_at);
+                progress.headers_at = None;
+                hop = next;
+                continue;
+            }
+            let body = body::read(&mut response, request.response_bytes, marks, &mut progress.body_bytes).await?;
+            let ended = Instant::now();
+            let latency = ended.duration_since(marks.began());
+            let phases = marks.phases(Some(headers_at), Some(ended));
+            return Ok(head.with_body(body, hop.url.into(), marks.redirects(), latency, phases));
+        }
     }
 
-    fn prepare(
-        &self,
-        request: &HttpRequest,
-        run: &RunHeaders,
-    ) -> Result<(reqwest::Client, reqwest::RequestBuilder), HttpFailure> {
-        let redirects = request.redirects.unwrap_or_else(|| self.redirects());
-        let mut url = request.url.clone();
-        let named = self.server_name().filter(|_| url.scheme() == "https").map(str::to_owned);
-        let stands_for = named.as_ref().and_then(|_| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()));
-        let authority = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
-        if let Some(name) = &named
-            && let Err(error) = url.set_host(Some(name))
-        {
-            let message = format!("`tls.server_name` `{name}` cannot be used: {error}");
-            return Err(HttpFailure::unsent(Reason::NotEvaluable, message));
+    async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, HttpFailure> {
+        let route = self.route(&hop.url)?;
+        let client = self.client(route.stands_for.as_deref()).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
+        let mut request = reqwest::Request::new(hop.method.clone(), route.url);
+        *request.headers_mut() = hop.headers.clone();
+        if let Some(host) = route.host {
+            request.headers_mut().entry(header::HOST).or_insert(host);
         }
-        let client = self.client(redirects, stands_for.as_deref()).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
-        let mut builder = client.request(request.method.clone(), url);
-        if named.is_some() && !request.headers.iter().any(|(name, _)| name == http::header::HOST) {
-            builder = builder.header(http::header::HOST, authority);
+        if !hop.body.is_empty() {
+            *request.body_mut() = Some(hop.body.clone().into());
         }
-        for (name, value) in &request.headers {
-            let value = HeaderValue::from_str(value).or_else(|_| HeaderValue::from_bytes(value.as_bytes())).map_err(|error| {
-                HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}"))
-            })?;
-            builder = builder.header(name.clone(), value);
-        }
-        builder = builder.header("x-canary-run-id", &run.run_id).header("traceparent", &run.traceparent);
-        let has_type = request.headers.iter().any(|(name, _)| name == http::header::CONTENT_TYPE);
-        let builder = request.body.attach(builder, has_type).map_err(|why| HttpFailure::unsent(Reason::NotEvaluable, why))?;
-        Ok((client, builder))
+        client.execute(request).await.map_err(|error| HttpFailure::of(&error, marks, false))
     }
 }
 
-/// Reads a body up to `most` bytes, counted after decompression.
-async fn read(
-    response: &mut reqwest::Response,
-    most: usize,
-    marks: &Marks,
-    progress: &mut Progress,
-) -> Result<Bytes, HttpFailure> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| HttpFailure::of(&error, marks, true))? {
-        progress.body_bytes += chunk.len();
-        if progress.body_bytes > most {
-            let message = format!("the answer (status {}) has a body of more than {most} bytes", response.status().as_u16());
-            return Err(HttpFailure { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true });
-        }
-        if body.is_empty() && response.content_length() == Some(chunk.len() as u64) {
-            // The usual small answer comes in one piece, which can be kept as it is.
-            return Ok(chunk);
-        }
-        body.extend_from_slice(&chunk);
+/// Everything but `authorization`.
+fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFailure> {
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    if let Some(kind) = &request.body.content_type {
+        headers.insert(header::CONTENT_TYPE, kind.clone());
     }
-    Ok(body.freeze())
+    for (name, value) in &request.headers {
+        headers.insert(name.clone(), header_value(name, value)?);
+    }
+    headers.insert(RUN_ID, header_value(&RUN_ID, &run.run_id)?);
+    headers.insert(TRACEPARENT, header_value(&TRACEPARENT, &run.traceparent)?);
+    Ok(headers)
 }
 
-fn timed_out(timeout: Duration, marks: &Marks, progress: &Progress) -> HttpFailure {
-    let waiting_for = match progress.headers_at {
-        Some(_) => format!("the body's end ({} bytes had come)", progress.body_bytes),
-        None => marks.waiting_for().to_owned(),
+fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailure> {
+    // From bytes: text beyond ASCII travels as UTF-8.
+    HeaderValue::from_bytes(value.as_bytes())
+        .map_err(|error| HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
+}
+
+fn timed_out(timeout: Duration, progress: &Progress, alone: bool) -> HttpFailure {
+    let bytes = progress.body_bytes;
+    let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
+        (None, _) => ("a token".to_owned(), false),
+        (Some(_), Some(_)) => (format!("the body's end ({bytes} bytes had come)"), true),
+        (Some(marks), None) => (marks.waiting_for().to_owned(), !(alone && marks.connecting())),
     };
     HttpFailure {
         reason: Reason::Timeout,
         message: format!("no answer within {}: waiting for {waiting_for}", humantime::format_duration(timeout)),
-        sent: marks.may_have_sent(),
-        got_byte: progress.headers_at.is_some(),
+        sent,
+        got_byte: progress.status.is_some(),
     }
 }
 
-/// The URL as reports show it: without user information, redacted.
-fn shown_url(url: &reqwest::Url, redactor: &Redactor) -> String {
-    if url.username().is_empty() && url.password().is_none() {
-        return redactor.redact(url.as_str()).into_owned();
-    }
+fn has_user_info(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// The URL without user information.
+fn bare(url: &Url) -> Url {
     let mut bare = url.clone();
-    // Only URLs without a host refuse this, and those were refused before.
-    let _ = bare.set_username("").and_then(|()| bare.set_password(None));
-    redactor.redact(bare.as_str()).into_owned()
+    if has_user_info(url) {
+        // Only URLs without a host refuse this, and `render` makes none.
+        let _ = bare.set_username("").and_then(|()| bare.set_password(None));
+    }
+    bare
+}
+
+fn percent_decoded(text: &str) -> String {
+    // The parser of forms decodes percent signs; what else it would take for its own is none of it here.
+    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }
