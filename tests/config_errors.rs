@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
 }
 
 fn cases() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder()).expect("the folder of the cases is there").flatten().map(|entry| entry.path());
     let mut cases: Vec<PathBuf> = entries
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml") && !path.ends_with("service.toml"))
         .collect();
@@ -24,7 +24,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn load(case: &Path) -> Loaded {
-    let text = String::from_utf8_lossy(&std::fs::read(case).unwrap()).into_owned();
+    let text = String::from_utf8_lossy(&std::fs::read(case).expect("a case can be read")).into_owned();
     let variables = text.lines().filter_map(|line| line.strip_prefix("# env ")?.split_once('='));
     let environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     if text.starts_with("# service") {

@@ -138,10 +138,7 @@ async fn captures_keep_their_type_on_their_way_into_the_next_request() {
         .await;
     ran.assert_passed();
     let sent = target.seen()[1].body.clone();
-    assert_eq!(
-        sent,
-        r#"{"id":"007","big":12345678901234567890,"list":[1,2],"yes":true,"x":1.5,"text":"n12345678901234567890"}"#
-    );
+    assert_eq!(sent, r#"{"id":"007","big":12345678901234567890,"list":[1,2],"yes":true,"x":1.5,"text":"n12345678901234567890"}"#);
 }
 
 #[tokio::test]
@@ -221,7 +218,10 @@ async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_wr
     assert_eq!(read.attempts_made, 4);
     let convergence = read.convergence.unwrap();
     // From the end of the write, so the write's own 300 ms are not in it; three pauses of 50 ms are.
-    assert!(convergence >= Duration::from_millis(150) && convergence <= read.duration + Duration::from_millis(50), "{convergence:?}");
+    assert!(
+        convergence >= Duration::from_millis(150) && convergence <= read.duration + Duration::from_millis(50),
+        "{convergence:?}"
+    );
 }
 
 #[tokio::test]
@@ -474,7 +474,8 @@ async fn one_failed_subject_does_not_stop_the_loop() {
     assert_eq!(ran.reason(), Reason::Subject);
     assert_eq!(target.lines(), ["GET /a", "GET /b", "GET /c"]);
     assert!(ran.cause().message.contains("1 of 3 subjects failed (segment b)"), "{}", ran.cause().message);
-    let subjects: Vec<_> = ran.report.steps.iter().map(|step| (step.subject.as_deref(), step.result == StepResult::Passed)).collect();
+    let subjects: Vec<_> =
+        ran.report.steps.iter().map(|step| (step.subject.as_deref(), step.result == StepResult::Passed)).collect();
     assert_eq!(subjects, [(Some("segment a"), true), (Some("segment b"), false), (Some("segment c"), true)]);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{RunId, RunReport, SpanId, Tick, TraceId, Trigger, Verdict};
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region};
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Limits, Listen, LogFormat, Overlap, Plan, Probe, Region, Service};
 use crate::source::Location;
 
 /// A canary of the probe `p` without a matrix.
@@ -18,7 +18,7 @@ pub(super) fn canary(region: &str) -> Arc<Canary> {
         owner: None,
         runbook: None,
         tags: Vec::new(),
-        cadence: Cadence::Every(Duration::from_secs(5)),
+        cadence: Cadence::Every(Duration::from_secs(1)),
         runs: 1,
         confirm: None,
         overlap: Overlap::Skip,
@@ -56,4 +56,22 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<R
         steps: Vec::new(),
         vars: Vec::new(),
     })
+}
+
+/// A service of these canaries on a free loopback port, with little patience at shutdown.
+pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
+    let limits = Limits { shutdown_grace: Duration::from_millis(200), cleanup: Duration::from_millis(100), ..Limits::default() };
+    let plan = Plan {
+        regions: canaries.iter().map(|canary| Arc::clone(&canary.region)).collect(),
+        probes: canaries.iter().map(|canary| Arc::clone(&canary.probe)).collect(),
+        canaries,
+        secrets: BTreeMap::new(),
+        limits,
+    };
+    Service {
+        plan: Arc::new(plan),
+        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None },
+        traces: None,
+        log_format: LogFormat::Human,
+    }
 }

@@ -18,6 +18,8 @@ pub(super) struct Haste {
     pub(super) deadline: Duration,
     /// The most that an `eventually` may wait.
     pub(super) within: Duration,
+    /// The most that it may pause between two attempts.
+    pub(super) poll: Duration,
 }
 
 /// The text with its durations replaced; durations that are shorter already stay as they are.
@@ -38,6 +40,7 @@ fn table(table: &DeTable<'_>, haste: Haste, places: &mut Vec<(Range<usize>, Dura
             "every" => Some(haste.every),
             "deadline" => Some(haste.deadline),
             "within" => Some(haste.within),
+            "poll" => Some(haste.poll),
             _ => None,
         };
         match most {
@@ -78,8 +81,17 @@ http.json = { note = "every" }
 name = "b"
 eventually = { within = "2s", poll = "1s" }
 "#;
-        let haste = Haste { every: Duration::from_secs(5), deadline: Duration::from_secs(20), within: Duration::from_secs(10) };
-        let expected = text.replace("\"5m\"", "\"5s\"").replace("\"2m\"", "\"20s\"").replace("\"110s\"", "\"10s\"");
+        let haste = Haste {
+            every: Duration::from_secs(5),
+            deadline: Duration::from_secs(20),
+            within: Duration::from_secs(10),
+            poll: Duration::from_millis(500),
+        };
+        let expected = text
+            .replace("\"5m\"", "\"5s\"")
+            .replace("\"2m\"", "\"20s\"")
+            .replace("\"110s\"", "\"10s\"")
+            .replace("\"1s\"", "\"500ms\"");
         assert_eq!(hasten(text, haste).unwrap(), expected);
     }
 }

@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId};
-
-use super::Incident;
+use crate::sandbox::Incident;
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
@@ -66,6 +65,11 @@ impl Watch {
     /// Passed runs of affected canaries before the onset.
     pub fn healthy_runs(&self) -> u64 {
         self.affected.values().map(|counts| counts.healthy).sum()
+    }
+
+    /// Affected canaries that have not passed yet.
+    pub fn never_passed(&self) -> usize {
+        self.affected.values().filter(|counts| counts.healthy == 0).count()
     }
 
     /// The fault has been on since `at`.

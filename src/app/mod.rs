@@ -3,15 +3,27 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
+mod demo;
+mod engine;
+mod fan;
 mod feed;
 #[cfg(test)]
 mod fixture;
 mod hasten;
 mod incident;
-mod known;
+mod running;
 mod server;
+mod shipped;
+mod signal;
 mod stop;
+mod traces;
 
+pub use demo::{Demo, DemoError};
+pub use engine::{engine, secret_renewal};
 pub use feed::{Event, Feed, FeedReader, feed};
+
 pub use incident::{Noticed, Story, Watch};
-pub use known::Incident;
+pub use running::{Parts, Running, StartError};
+pub use server::ListenError;
+pub use signal::StopSignals;
+pub use traces::HeaderError;

@@ -16,16 +16,17 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::outcome::Secret;
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
-pub(super) type RenderMetrics = dyn Fn(Option<&str>) -> (String, String) + Send + Sync;
+pub(super) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
 
 /// Why the listener could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ListenError {
+pub enum ListenError {
     /// The address is taken, foreign or not allowed.
     #[error("cannot listen on {address}; choose another address in [listen], or stop what uses it")]
     Bind {
@@ -56,11 +57,6 @@ impl Bound {
             Ok(Self { listener, address })
         };
         bind().map_err(|source| ListenError::Bind { address, source })
-    }
-
-    /// The address with its real port.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Starts to answer.
@@ -171,7 +167,7 @@ mod tests {
     use super::*;
 
     fn serve(ip: Ipv4Addr) -> Server {
-        let render = |accept: Option<&str>| ("text/plain".to_owned(), format!("up 1 # {}", accept.unwrap_or("anything")));
+        let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));
         let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
         bound.serve(Arc::new(render), Some(Secret::new("sesame-open"))).unwrap()
     }
@@ -211,7 +207,7 @@ mod tests {
     #[test]
     fn an_address_in_use_is_refused_before_anything_starts() {
         let first = Bound::to((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let error = Bound::to(first.address()).unwrap_err();
-        assert!(error.to_string().contains(&first.address().to_string()), "{error}");
+        let error = Bound::to(first.address).unwrap_err();
+        assert!(error.to_string().contains(&first.address.to_string()), "{error}");
     }
 }

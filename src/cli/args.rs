@@ -11,7 +11,7 @@ use std::str::FromStr;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::Incident;
+use crate::sandbox::Incident;
 
 /// Synthetic canary prober: walks user journeys end to end and notices when one no longer completes.
 #[derive(Debug, Parser)]
@@ -115,7 +115,7 @@ impl ValueEnum for Incident {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.as_str()).help(self.summary()))
+        Some(PossibleValue::new(self.as_str()).help(summary(*self)))
     }
 }
 
@@ -123,7 +123,7 @@ impl ValueEnum for Incident {
 #[derive(Debug, Args)]
 pub(crate) struct SandboxArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:7100", value_name = "ADDR")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub(crate) listen: SocketAddr,
     /// Allow an address that others can reach: the sandbox has no access control
     #[arg(long)]
@@ -193,6 +193,11 @@ impl FromStr for CellFilter {
             Some(_) | None => Err("write it as KEY=VALUE, such as platform=ios".to_owned()),
         }
     }
+}
+
+/// What an incident breaks, in the words of its faults.
+pub(crate) fn summary(incident: Incident) -> String {
+    incident.faults().iter().map(|fault| fault.summary()).collect::<Vec<_>>().join("; ")
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -40,6 +40,25 @@ impl Exit {
     }
 }
 
+/// Why a command could not do what it was asked for: what to exit with and what to say.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// The user asked for what cannot be.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into() }
+    }
+
+    /// The prober could not do its part.
+    pub(crate) fn prober(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Prober, message: message.into() }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

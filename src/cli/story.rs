@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::app::{Noticed, Story};
 use crate::outcome::RunReport;
 
+use super::args::summary;
 use super::report::{cell, location, rfc3339, seconds, seen};
 use super::style::{Style, human_duration, printable};
 
@@ -50,7 +51,7 @@ pub(crate) fn story_json(story: &Story) -> Value {
 pub(crate) fn story_human(story: &Story, style: Style) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), story.incident.summary());
+    let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), summary(story.incident));
     let _ = writeln!(text, "  {} runs of {} passed before it began at {}", story.healthy_runs, story.probe, rfc3339(story.onset));
     match &story.noticed {
         Some(noticed) => tell(&mut text, noticed, style),
@@ -97,8 +98,8 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::app::Incident;
     use crate::cli::report::fixture::{assert_snapshot, silent_registration};
+    use crate::sandbox::Incident;
 
     fn story(noticed: bool) -> Story {
         let report = silent_registration().report;

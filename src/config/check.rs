@@ -2,9 +2,9 @@
 //!
 //! After this, readers may take what is not there or not readable for reported already.
 
-use super::keys::inner_section;
-use super::nearest::{list, nearest, suggestion};
-use super::shape::{Key, Kind, Rule, Section};
+use super::nearest::{nearest, suggestion};
+use super::rules;
+use super::shape::{Key, Kind, Section};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::{self, Misfit};
 use super::{Code, Diagnostic, Diagnostics};
@@ -32,7 +32,7 @@ impl<'f> Checker<'_, 'f> {
             self.missing(key, table, section, spot);
         }
         for rule in section.rules {
-            self.rule(rule, table, section, spot);
+            rules::check(rule, table, section, spot, self.diagnostics);
         }
     }
 
@@ -150,7 +150,7 @@ impl<'f> Checker<'_, 'f> {
             diagnostic
         } else {
             Diagnostic::at(Code::UnknownKey, entry.key_spot, format!("{} has no key `{name}`", section.title))
-                .maybe_help(suggestion(name, section.names()))
+                .maybe_help(further_in(name, section).or_else(|| suggestion(name, section.names())))
         };
         self.diagnostics.push(diagnostic);
     }
@@ -188,74 +188,16 @@ impl<'f> Checker<'_, 'f> {
         }
         self.diagnostics.push(diagnostic);
     }
+}
 
-    fn rule(&mut self, rule: &Rule, table: &Table<'f>, section: &Section, spot: Spot<'f>) {
-        match rule {
-            Rule::ExactlyOne(names) => {
-                if !names.iter().any(|name| table.entry(name).is_some()) {
-                    let only = if let [one] = names { format!("`{one}`") } else { format!("one of {}", list(names)) };
-                    let problem = format!("{} needs {only}", section.title);
-                    // A key for later versions in its place has been reported.
-                    if !section.later.iter().any(|later| table.entry(later).is_some()) {
-                        self.diagnostics.push(Diagnostic::at(Code::MissingKey, spot, problem).help(docs(section, names)));
-                    }
-                }
-                self.at_most_one(names, table, section);
-            }
-            Rule::AtMostOne(names) => self.at_most_one(names, table, section),
-            Rule::Needs(key, other) => {
-                if let (Some(entry), None) = (table.entry(key), table.entry(other)) {
-                    let message = format!("`{key}` has no effect without `{other}`");
-                    self.diagnostics.push(
-                        Diagnostic::at(Code::NeedsKey, entry.key_spot, message)
-                            .help(format!("add `{other}`, or take `{key}` out")),
-                    );
-                }
-            }
-            Rule::Excludes(key, others) => {
-                let Some(owner) = table.entry(key) else { return };
-                for entry in others.iter().filter_map(|other| table.entry(other)) {
-                    let message = format!("`{}` cannot stand beside `{key}`", entry.key);
-                    self.diagnostics.push(
-                        Diagnostic::at(Code::OneOf, entry.key_spot, message)
-                            .related(owner.key_spot, "this has no result of its own")
-                            .help(format!("move it into the steps of `{key}`")),
-                    );
-                }
-            }
-        }
-    }
-
-    fn at_most_one(&mut self, names: &[&str], table: &Table<'f>, section: &Section) {
-        let mut found = table.entries.iter().filter(|entry| names.contains(&entry.key.as_ref()));
-        let Some(first) = found.next() else { return };
-        for entry in found {
-            let message = format!("{} has either `{}` or `{}`, not both", section.title, first.key, entry.key);
-            self.diagnostics.push(
-                Diagnostic::at(Code::OneOf, entry.key_spot, message)
-                    .related(first.key_spot, "the first is here")
-                    .help("take one of them out"),
-            );
-        }
-    }
+/// Where a key belongs that stands one table too far out, such as `json` beside `http`.
+fn further_in(name: &str, section: &Section) -> Option<String> {
+    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner.key(name).is_some());
+    section.keys.iter().find(holds).map(|key| format!("it is a key of `{0}`: write `{0}.{name}`", key.name))
 }
 
 /// The text of a `[header]`, if that is how the table was begun.
 fn header(spot: Spot<'_>) -> Option<&str> {
     let text = spot.file.text().get(spot.span.start..spot.span.end)?;
     (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
-}
-
-/// What the keys are that could be added.
-fn docs(section: &Section, names: &[&str]) -> String {
-    let of = |name: &&str| {
-        let key = section.key(name)?;
-        let inner = inner_section(&key.kind).map(|inner| format!(" with {}", list(&inner.names().take(4).collect::<Vec<_>>())));
-        Some(format!("`{name}`, {}{}: {}", key.kind.describe(), inner.unwrap_or_default(), key.doc))
-    };
-    match names {
-        [_] => format!("add {}", names.iter().filter_map(of).collect::<String>()),
-        _ if names.len() > 2 => "add one of them".to_owned(),
-        _ => format!("add either {}", names.iter().filter_map(of).collect::<Vec<_>>().join(" Or ")),
-    }
 }

@@ -120,8 +120,8 @@ codes! {
     Unowned Warning "lint::unowned",
     /// Any certificate is accepted.
     InsecureTls Warning "lint::insecure-tls",
-    /// A bare literal beside `or`, which is always true.
-    BareLiteral Warning "lint::bare-literal",
+    /// A condition that is the same whatever the answer is, or has a side that is, as in `status == 200 or 204`.
+    ConstantCondition Warning "lint::constant-condition",
 }
 
 impl fmt::Display for Code {

@@ -123,10 +123,16 @@ pub(super) fn headers<'f>(
     scope: &mut Scope<'_, 'f>,
 ) -> Vec<(HeaderName, Template)> {
     let mut headers = base.to_vec();
+    let mut own: Vec<HeaderName> = Vec::new();
     for entry in table.entries_of("headers") {
         let template = scope.template(&entry.value, When::Before);
         match HeaderName::from_bytes(entry.key.as_bytes()) {
+            Ok(name) if own.contains(&name) => scope.diagnostics.push(
+                Diagnostic::at(Code::Repeated, entry.key_spot, format!("the header `{name}` is listed twice"))
+                    .help("names of headers are the same in capitals; take one of them out"),
+            ),
             Ok(name) => {
+                own.push(name.clone());
                 headers.retain(|(known, _)| *known != name);
                 headers.push((name, template));
             }

@@ -36,7 +36,7 @@ impl Overrides {
         let ours = |name: &str| name.starts_with(PREFIX) && !ELSEWHERE.contains(&name);
         let mut variables: Vec<(String, String)> = environment.iter().filter(|(name, _)| ours(name)).cloned().collect();
         variables.sort_unstable();
-        let text: String = variables.iter().map(|(name, _)| format!("{name}\n")).collect();
+        let text: String = variables.iter().flat_map(|(name, _)| [name, "\n"]).collect();
         Self { file: Arc::new(SourceFile::new("environment", text)), variables }
     }
 
@@ -71,9 +71,8 @@ fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
         (Kind::Table(section), [_, ..]) => find(rest, section),
         (Kind::Names(inner) | Kind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
         (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section),
-        (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) => None,
+        (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) | (_, [_, ..]) => None,
         (leaf, []) => Some(leaf),
-        (_, [_, ..]) => None,
     }
 }
 

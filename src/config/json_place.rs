@@ -74,16 +74,15 @@ impl Walker<'_> {
         while let Some(byte) = self.peek() {
             match byte {
                 b'"' => self.string(),
+                b'}' | b']' | b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return,
                 b'{' | b'[' => {
                     depth += 1;
                     self.at += 1;
                 }
-                b'}' | b']' if depth == 0 => return,
                 b'}' | b']' => {
                     depth -= 1;
                     self.at += 1;
                 }
-                b',' | b':' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return,
                 _ => {
                     self.at += 1;
                     continue;

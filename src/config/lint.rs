@@ -25,10 +25,6 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnost
         within_over_deadline(inner, table, diagnostics);
         unchecked(step, inner, diagnostics);
         secret_in_url(inner, diagnostics);
-        for key in ["expect", "guard"] {
-            inner.list(key).iter().for_each(|node| bare_literal(node, diagnostics));
-        }
-        inner.get("when").into_iter().for_each(|node| bare_literal(node, diagnostics));
     }
     for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
         insecure(device, diagnostics);
@@ -173,20 +169,5 @@ fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
                 .help("send it in a header or in the body"),
             );
         }
-    }
-}
-
-fn bare_literal(node: &Node<'_>, diagnostics: &mut Diagnostics) {
-    let Some(text) = node.as_text() else { return };
-    for range in scan::literals_beside_or(text) {
-        let literal = &text[range.clone()];
-        diagnostics.push(
-            Diagnostic::at(
-                Code::BareLiteral,
-                node.spot.within(range.clone()),
-                format!("`{literal}` stands beside `or` by itself"),
-            )
-            .help("compare it as well: `status == 200 or status == 204`, or `status in [200, 204]`"),
-        );
     }
 }

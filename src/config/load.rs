@@ -1,7 +1,7 @@
 //! From paths to a service: reads the files, on several threads where there are many, and puts the plan together.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,10 +9,10 @@ use crate::plan::{Canary, CanaryId, Plan, Service};
 use crate::source::{SourceFile, Span};
 
 use super::environment::Overrides;
-use super::nearest::nearest;
+use super::find::{given, matched, neighbour};
 use super::probe::{self, Claim, Draft};
 use super::service::{self, Settings};
-use super::tree::{self, Node, Spot, Table};
+use super::tree::{self, Spot};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -30,20 +30,20 @@ pub struct Loaded {
 /// Loads a service's file and the probes it names. `environment` overrides single settings (`SERINUS_…`) and tells which
 /// secrets are there.
 pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
-    load_all(Some(config), None, environment.into_iter().collect())
+    load_all(Some(config), None, &environment.into_iter().collect::<Vec<_>>())
 }
 
 /// Loads these probe files (or all `.toml` files below these folders) instead of those that the service names, disabled ones
 /// included. Without a service's file its defaults hold: no variables, and one region, `local`.
 pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
-    load_all(config, Some(probes), environment.into_iter().collect())
+    load_all(config, Some(probes), &environment.into_iter().collect::<Vec<_>>())
 }
 
-fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: Vec<(String, String)>) -> Loaded {
+fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(String, String)]) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let mut files: Vec<PathBuf> = config.into_iter().map(Path::to_owned).collect();
-    let overrides = Overrides::new(&environment);
-    let file = match config.map(|path| source(path)) {
+    let overrides = Overrides::new(environment);
+    let file = match config.map(source) {
         Some(Ok(file)) => Arc::new(file),
         Some(Err(diagnostic)) => {
             diagnostics.push(*diagnostic);
@@ -85,77 +85,6 @@ fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
             Diagnostic::at(Code::Unreadable, spot, "this is not UTF-8").help("TOML files are UTF-8; save it in that encoding"),
         )
     })
-}
-
-/// The files given by a person: files as they are, folders with everything below them.
-fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            found.push(path.clone());
-            continue;
-        }
-        let below = glob_files(&format!("{}/**/*.toml", glob::Pattern::escape(&path.to_string_lossy())));
-        if below.is_empty() {
-            let message = format!("there is no probe file below {}", path.display());
-            diagnostics.push(Diagnostic::nowhere(Code::NoProbes, message).help("probe files end in .toml"));
-        }
-        found.extend(below);
-    }
-    unique(found)
-}
-
-/// The files that the patterns of `probes` match.
-fn matched(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for node in table.list("probes") {
-        let Some(pattern) = pattern(node) else { continue };
-        let files = glob_files(&pattern);
-        if files.is_empty() {
-            diagnostics.push(
-                Diagnostic::at(Code::NoProbes, node.spot, "no file matches this pattern")
-                    .label(format!("looked for {pattern}"))
-                    .help("patterns are relative to this file; `*` is any name, `**` any folders"),
-            );
-        }
-        found.extend(files);
-    }
-    unique(found)
-}
-
-fn pattern(node: &Node<'_>) -> Option<String> {
-    let folder = node.spot.file.path().parent().unwrap_or(Path::new(""));
-    let whole = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(node.as_text()?);
-    Some(without_detours(&whole).to_string_lossy().into_owned())
-}
-
-/// `config/../probes/*.toml` as `probes/*.toml`, as people would write it. Where `config` is a link that would be another
-/// folder, and the path stays as it is.
-fn without_detours(path: &Path) -> PathBuf {
-    let mut short = PathBuf::new();
-    for component in path.components() {
-        let above = matches!(short.components().next_back(), Some(Component::Normal(_)));
-        match component {
-            Component::ParentDir if above && !short.is_symlink() => {
-                short.pop();
-            }
-            Component::CurDir => {}
-            Component::ParentDir if above => return path.to_owned(),
-            other => short.push(other),
-        }
-    }
-    short
-}
-
-fn glob_files(pattern: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = glob::glob(pattern).into_iter().flatten().flatten().filter(|path| path.is_file()).collect();
-    files.sort();
-    files
-}
-
-fn unique(paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    let mut seen = BTreeSet::new();
-    paths.into_iter().filter(|path| seen.insert(path.clone())).collect()
 }
 
 /// What came of one file.
@@ -220,18 +149,6 @@ fn read_probe(path: &Path, world: &World) -> Read {
             (None, None, diagnostics)
         }
     }
-}
-
-/// A file beside one that is not there, with a name like it.
-fn neighbour(path: &Path) -> Option<String> {
-    if path.exists() {
-        return None;
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let names: Vec<String> =
-        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
-    Some(path.with_file_name(near).display().to_string())
 }
 
 fn assemble(settings: Settings, drafts: Vec<Draft>) -> Service {
@@ -493,14 +410,9 @@ canary_password = { env = "PASSWORD" }
     }
 
     #[test]
-    fn the_shipped_configuration_loads_without_a_warning_but_for_probes_that_are_not_there() {
-        let found = load(Path::new("config/serinus.toml"), []);
-        let others: Vec<_> = found
-            .diagnostics
-            .iter()
-            .filter(|found| found.primary.as_ref().is_none_or(|at| at.file.path().ends_with("serinus.toml")))
-            .collect();
-        assert!(others.iter().all(|found| found.code == Code::NoProbes), "{}", found.diagnostics.render(false));
+    fn what_is_shipped_loads_without_a_warning() {
+        let plan = service(load(Path::new("config/serinus.toml"), [("CANARY_PASSWORD".to_owned(), "canary".to_owned())])).plan;
+        assert!(!plan.probes.is_empty());
     }
 
     /// Not a bound, which would depend on the machine: `cargo test --release -- --ignored --nocapture thousand` prints it.

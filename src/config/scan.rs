@@ -1,4 +1,4 @@
-//! Finds words in the text of expressions: where a name stands, what is asked of `secret` and `cell`, literals beside `or`.
+//! Finds words in the text of expressions: where a name stands, what is asked of `secret` and `cell`.
 //!
 //! It does not judge whether a text is an expression; that is the compiler's business. A text that is none gives some words or
 //! none.
@@ -125,27 +125,6 @@ pub(super) fn paths(text: &str, piece: Range<usize>) -> Vec<Path<'_>> {
     found
 }
 
-/// Literals that stand alone beside `or`: `status == 200 or 204` is true whatever the status is.
-pub(super) fn literals_beside_or(text: &str) -> Vec<Range<usize>> {
-    let tokens = tokens(text, 0..text.len());
-    let word = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|token| &text[token.span.clone()]);
-    let begins = |before: Option<&str>| matches!(before, None | Some("(" | "or" | "and" | "not"));
-    let ends = |after: Option<&str>| matches!(after, None | Some(")" | "or" | "and"));
-    let mut found = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let literal = match token.kind {
-            TokenKind::Number | TokenKind::Text => true,
-            TokenKind::Name => matches!(&text[token.span.clone()], "true" | "True" | "none" | "None"),
-            TokenKind::Sign => false,
-        };
-        let (before, after) = (word(at.checked_sub(1)), word(Some(at + 1)));
-        if literal && begins(before) && ends(after) && (before == Some("or") || after == Some("or")) {
-            found.push(token.span.clone());
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,14 +141,5 @@ mod tests {
     fn a_brace_inside_a_string_does_not_end_an_expression() {
         let text = "x {{ '}}' }} y {{ b }}";
         assert_eq!(pieces(text).into_iter().map(|piece| text[piece].trim()).collect::<Vec<_>>(), ["'}}'", "b"]);
-    }
-
-    #[test]
-    fn a_literal_alone_beside_or_is_found_and_a_compared_one_is_not() {
-        let found = |text: &str| literals_beside_or(text).len();
-        assert_eq!(found("status == 200 or 204"), 1);
-        assert_eq!(found("'a' or json.x == 'b'"), 1);
-        assert_eq!(found("status == 200 or status == 204"), 0);
-        assert_eq!(found("status in [200, 204] and (json.x or true)"), 1);
     }
 }

@@ -5,19 +5,17 @@
 
 use std::ops::Range;
 
-use crate::plan::{Condition, Expression, RESULT_NAMES, RUN_NAMES, Template, expr};
+use crate::plan::{Condition, Expression, RESULT_NAMES, Template, expr};
 
-use super::nearest::{nearest, suggestion};
+use super::names::{reserved, unknown_secret};
+use super::nearest::suggestion;
 use super::scan;
 use super::tree::{Node, Spot};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Names that every expression of a run may use.
-const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
-
-/// Functions of the expression language.
-const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
+pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
 /// Whether a step's own result can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub(super) struct Declared<'f> {
 
 /// The names at one place of a probe, growing from step to step.
 pub(super) struct Scope<'b, 'f> {
-    world: &'b World,
+    pub(super) world: &'b World,
     pub(super) diagnostics: &'b mut Diagnostics,
     /// What may be used here.
     pub(super) visible: Vec<Declared<'f>>,
@@ -48,6 +46,8 @@ pub(super) struct Scope<'b, 'f> {
     pub(super) taken: Vec<Declared<'f>>,
     pub(super) cell_keys: Vec<String>,
     pub(super) in_loop: bool,
+    /// Variables of the probe whose characters are all the operator's own: nothing an answer said is in them.
+    pub(super) trusted: Vec<String>,
     /// Variables of the service that were used, each at its first place.
     pub(super) used: Vec<(String, Spot<'f>)>,
 }
@@ -62,6 +62,7 @@ impl<'b, 'f> Scope<'b, 'f> {
             taken: Vec::new(),
             cell_keys: Vec::new(),
             in_loop: false,
+            trusted: Vec::new(),
             used: Vec::new(),
         }
     }
@@ -93,11 +94,17 @@ impl<'b, 'f> Scope<'b, 'f> {
         self.visible.push(declared);
     }
 
+    /// Whether a name holds what the operator wrote, rather than what a target answered.
+    pub(super) fn is_trusted(&self, name: &str) -> bool {
+        ALWAYS.contains(&name) || self.trusted.iter().any(|trusted| trusted == name) || self.world.has_var(name)
+    }
+
     pub(super) fn template(&mut self, node: &Node<'f>, when: When) -> Template {
         let source = node.as_text().unwrap_or_default();
         let compiled = Template::parse(source, node.spot.location());
         match self.compiled(compiled, node.spot, 0) {
-            Some(template) => {
+            Some(mut template) => {
+                template.with_trusted(|name| self.is_trusted(name));
                 for piece in scan::pieces(source) {
                     self.names(&template.names(), source, piece, node.spot, 0, when);
                 }
@@ -113,6 +120,11 @@ impl<'b, 'f> Scope<'b, 'f> {
         match self.compiled(compiled, node.spot, 0) {
             Some(condition) => {
                 self.names(&condition.names(), source, 0..source.len(), node.spot, 0, when);
+                for (range, why) in condition.hints() {
+                    let spot = node.spot.within(range);
+                    self.diagnostics
+                        .push(Diagnostic::at(Code::ConstantCondition, spot, "this does not depend on the answer").help(why));
+                }
                 condition
             }
             None => Condition::parse("true", node.spot.location()).expect("`true` is a condition"),
@@ -186,7 +198,6 @@ impl<'b, 'f> Scope<'b, 'f> {
 
     fn root(&mut self, name: &str, spot: Spot<'f>, when: When) -> Option<Diagnostic> {
         let known = ALWAYS.contains(&name)
-            || FUNCTIONS.contains(&name)
             || (name == "round" && self.in_loop)
             || (when == When::Result && RESULT_NAMES.contains(&name))
             || self.visible.iter().any(|declared| declared.name == name);
@@ -201,64 +212,4 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
         Some(self.unknown(name, spot, when))
     }
-
-    fn unknown(&self, name: &str, spot: Spot<'f>, when: When) -> Diagnostic {
-        if let Some(later) = self.later.iter().find(|later| later.name == name) {
-            return Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"))
-                .related(later.spot, "it is captured here")
-                .help("a capture can be used by the steps after the one that makes it");
-        }
-        let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
-        if when == When::Before && RESULT_NAMES.contains(&name) {
-            return unknown.help(format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"));
-        }
-        match name {
-            "round" => unknown.help("`round` counts the iterations of `repeat` and `for_each`"),
-            "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
-            "vars" => unknown.help("variables are used by their own names"),
-            "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.maybe_help(self.help(name, when)),
-        }
-    }
-
-    fn help(&self, name: &str, when: When) -> Option<String> {
-        let result: &[&str] = if when == When::Result { RESULT_NAMES } else { &[] };
-        let known = || {
-            let own = self.visible.iter().map(|declared| declared.name.as_str());
-            own.chain(self.world.var_names()).chain(ALWAYS).chain(result.iter().copied())
-        };
-        if self.cell_keys.iter().any(|key| key == name) {
-            return Some(format!("values of the matrix are used as `cell.{name}`"));
-        }
-        let near = nearest(name, known());
-        Some(near.map_or_else(
-            || "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        ))
-    }
-}
-
-/// The problem of a name that the program keeps for itself.
-pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
-    let why = if RUN_NAMES.contains(&name) {
-        "is there in every run"
-    } else if RESULT_NAMES.contains(&name) {
-        "is a part of every step's result"
-    } else if FUNCTIONS.contains(&name)
-        || matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else")
-    {
-        "is a word of the expression language"
-    } else {
-        return None;
-    };
-    let message = format!("the {what} cannot be called `{name}`: it {why}");
-    Some(Diagnostic::at(Code::ReservedName, spot, message).help("give it another name"))
-}
-
-/// The problem of a secret that nobody declared.
-pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
-    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
-    })
 }

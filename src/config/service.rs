@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::plan::{Limits, Listen, LogFormat, Region, SecretSource, Traces, expr};
 
 use super::keys::SERVICE;
+use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
-use super::probe::constant;
-use super::scope::{Scope, When, reserved, unknown_secret};
+use super::probe::{self, constant};
+use super::scope::{Scope, When};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, check, device, lint};
@@ -47,7 +48,12 @@ pub(super) fn read<'f>(
     if let Some(http) = table.table("http") {
         lint::insecure(http, diagnostics);
         world.device = device::settings(&world.device, http, diagnostics);
-        world.headers = device::headers(&[], http, &mut Scope::new(&world, diagnostics));
+        let mut scope = Scope::new(&world, diagnostics);
+        let headers = device::headers(&[], http, &mut scope);
+        for (name, spot) in std::mem::take(&mut scope.used) {
+            diagnostics.append(probe::var_of_regions(&name, spot, &world.regions));
+        }
+        world.headers = headers;
     }
     let listen = listen(table, &world, diagnostics);
     let traces = table.table("traces").map(|inner| traces(inner, &world, diagnostics));
@@ -67,6 +73,12 @@ fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>>
             found.push(Arc::new(Region { name: name.into(), vars }));
         }
     };
+    if let Some(node) = table.get("regions").filter(|node| node.is_empty_list()) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.spot, "a service without a region runs nothing")
+                .help("name the regions, or leave the key out: there is then one, called `local`"),
+        );
+    }
     for node in table.list("regions") {
         if let Some(name) = node.as_text() {
             add(name, shared.clone(), node.spot, diagnostics);
@@ -193,7 +205,7 @@ fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Li
     Listen { address, token }
 }
 
-fn traces<'f>(table: &Table<'f>, world: &World, diagnostics: &mut Diagnostics) -> Traces {
+fn traces(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Traces {
     let mut headers = Vec::new();
     for entry in table.entries_of("headers") {
         if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
@@ -214,7 +226,7 @@ fn traces<'f>(table: &Table<'f>, world: &World, diagnostics: &mut Diagnostics) -
 }
 
 /// A template outside any run, where secrets are all there is.
-fn only_secrets<'f>(node: &Node<'f>, world: &World, diagnostics: &mut Diagnostics) -> crate::plan::Template {
+fn only_secrets(node: &Node<'_>, world: &World, diagnostics: &mut Diagnostics) -> crate::plan::Template {
     let template = Scope::new(world, diagnostics).template(node, When::Before);
     let known = template.names().iter().all(|name| name == "secret");
     if !known && matches!(node.data, Data::Text(_)) {

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::source::{Location, SourceFile, Span};
 
+use super::convert::Converter;
 use super::literal::raw_offset;
 use super::newer_toml;
 use super::{Code, Diagnostic, Diagnostics};
@@ -148,6 +149,10 @@ impl<'f> Node<'f> {
         }
     }
 
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(&self.data, Data::List(items) if items.is_empty())
+    }
+
     pub(super) fn as_table(&self) -> Option<&Table<'f>> {
         match &self.data {
             Data::Table(table) => Some(table),
@@ -196,74 +201,13 @@ fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
     if !message.contains("duplicate key") {
         return Diagnostic::at(Code::Syntax, spot, format!("this is not TOML: {message}"));
     }
-    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(
-        "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write \
-         one table: use one of them in a step",
-    )
-}
-
-struct Converter<'f, 'd> {
-    file: &'f Arc<SourceFile>,
-    fixed: Option<Span>,
-    diagnostics: &'d mut Diagnostics,
-}
-
-impl<'f> Converter<'f, '_> {
-    fn spot(&self, span: Range<usize>) -> Spot<'f> {
-        Spot { file: self.file, span: self.fixed.unwrap_or_else(|| span.into()) }
-    }
-
-    fn table(&mut self, table: DeTable<'f>) -> Table<'f> {
-        let mut entries = Vec::with_capacity(table.len());
-        for (key, value) in table {
-            let key_spot = self.spot(key.span());
-            let span = value.span();
-            let value = self.node(value.into_inner(), span);
-            entries.push(Entry { key: key.into_inner(), key_spot, value });
-        }
-        Table { entries }
-    }
-
-    fn node(&mut self, value: DeValue<'f>, span: Range<usize>) -> Node<'f> {
-        let spot = self.spot(span);
-        let data = match value {
-            DeValue::String(text) => Data::Text(text),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Data::Integer(number),
-                Err(_) => {
-                    self.out_of_range(spot);
-                    Data::Integer(0)
-                }
-            },
-            DeValue::Float(number) => match number.as_str().parse::<f64>() {
-                Ok(number) if number.is_finite() => Data::Float(number),
-                Ok(_) | Err(_) => {
-                    self.out_of_range(spot);
-                    Data::Float(0.0)
-                }
-            },
-            DeValue::Boolean(truth) => Data::Bool(truth),
-            DeValue::Datetime(_) => Data::Datetime,
-            DeValue::Array(items) => Data::List(
-                items
-                    .into_iter()
-                    .map(|item| {
-                        let span = item.span();
-                        self.node(item.into_inner(), span)
-                    })
-                    .collect(),
-            ),
-            DeValue::Table(table) => Data::Table(self.table(table)),
-        };
-        Node { spot, data }
-    }
-
-    fn out_of_range(&mut self, spot: Spot<'f>) {
-        self.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, "this number is too large, or not a number")
-                .help("numbers are finite, and integers fit in 64 bits; longer digits go into a string"),
-        );
-    }
+    let help = if spot.file.text().get(Range::from(spot.span)) == Some("regions") {
+        "`regions` is either a list of names or `[regions.NAME]` tables: with tables, leave the list out"
+    } else {
+        "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write one \
+         table: use one of them in a step"
+    };
+    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(help)
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ impl RunFacts {
         let cell = canary.cell.0.iter().map(|(key, value)| (key.to_string(), cell_value(value)));
         let missing_secret = Arc::new(OnceLock::new());
         Self {
-            run: run.into_iter().map(|(key, value)| (Value::from(key), Value::from(value))).collect(),
-            cell: cell.map(|(key, value)| (Value::from(key), value)).collect(),
+            run: Value::from_pairs(run),
+            cell: Value::from_pairs(cell),
             region: Value::from(&*canary.region.name),
             secret: Value::from_object(SecretScope { secrets, missing: Arc::clone(&missing_secret) }),
             missing_secret,

@@ -2,7 +2,7 @@
 //!
 //! Owns everything an outside system learns of runs while they happen. Nothing in here may slow or fail a run: what cannot be
 //! taken at once is dropped and counted. Texts arrive redacted. A new way out is a module of its own beside the three, behind
-//! a [`BoundedQueue`](queue::BoundedQueue), called from [`Telemetry`].
+//! a bounded queue and a thread of its own, called from [`Telemetry`].
 
 pub mod logs;
 mod metrics;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::outcome::{CleanupReport, OutcomeSink, RunReport};
+use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport};
 
 use super::{Flushed, Format, Metrics, Tracer, logs};
 
@@ -61,5 +61,10 @@ impl OutcomeSink for Telemetry {
             tracer.offer_cleanup(report);
         }
         logs::cleanup_finished(report);
+    }
+
+    fn ticks_missed(&self, missed: &MissedTicks) {
+        self.metrics.record_missed(missed);
+        logs::ticks_missed(missed);
     }
 }

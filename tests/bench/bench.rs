@@ -7,12 +7,16 @@
 
 mod bare;
 mod blackbox;
+mod files;
+mod load;
 mod process;
 mod target;
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use bare::Cost;
+use files::Fleet;
 use mimalloc::MiMalloc;
 
 /// As in the program itself, so that the bare client is not measured with a slower allocator.
@@ -24,10 +28,11 @@ struct Size {
     rounds: usize,
     runs: usize,
     peer_runs: usize,
+    probe_files: usize,
 }
 
-const WHOLE: Size = Size { rounds: 5, runs: 20_000, peer_runs: 4_000 };
-const SHORT: Size = Size { rounds: 1, runs: 500, peer_runs: 100 };
+const WHOLE: Size = Size { rounds: 5, runs: 20_000, peer_runs: 4_000, probe_files: 10_000 };
+const SHORT: Size = Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100 };
 
 /// Runs in flight at once, in what is compared.
 const AT_ONCE: usize = 16;
@@ -50,19 +55,36 @@ fn main() {
     match arguments[..] {
         ["--role", "target", _] => target::role(),
         ["--role", "bare", task] => bare::role(&serde_json::from_str(task).expect("the task is JSON")),
-        ["--short"] => measure(&SHORT),
-        [] => measure(&WHOLE),
-        _ => {
-            println!("usage: tests/bench/run [--short]");
-            std::process::exit(2);
-        }
+        ["--role", "load", file] => load::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
+        ref words => measure(words),
     }
 }
 
-fn measure(size: &Size) {
+/// A part of the benchmark: its name for the command line, and what it does.
+type Part = (&'static str, fn(&Size, &mut Table));
+
+const PARTS: [Part; 2] = [("runs", compare_runs), ("load", load_files)];
+
+fn measure(words: &[&str]) {
+    let (options, parts): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
+    let size = match options[..] {
+        [] => &WHOLE,
+        ["--short"] => &SHORT,
+        _ => usage(),
+    };
+    if !parts.iter().all(|part| PARTS.iter().any(|(name, _)| name == part)) {
+        usage();
+    }
     let mut table = Table::default();
-    compare_runs(size, &mut table);
+    for (_, measure) in PARTS.iter().filter(|(name, _)| parts.is_empty() || parts.contains(name)) {
+        measure(size, &mut table);
+    }
     println!("| what | measured | bound |\n|---|---|---|\n{}", table.0);
+}
+
+fn usage() -> ! {
+    eprintln!("usage: tests/bench/run [--short] [{}]", PARTS.map(|(name, _)| name).join("] ["));
+    std::process::exit(2);
 }
 
 /// A run of one request and one expectation against a bare client and against the peer.
@@ -83,6 +105,18 @@ fn compare_runs(size: &Size, table: &mut Table) {
     } else {
         describe(table, "blackbox_exporter", &peer);
     }
+}
+
+/// Many probe files, from the disk's cache to a plan.
+fn load_files(size: &Size, table: &mut Table) {
+    eprintln!("bench: {} probe files", size.probe_files);
+    let directory = tempfile::tempdir().expect("there is room for temporary files");
+    let loads = load::measure(directory.path(), Fleet { probes: size.probe_files, cells: 1 }, size.rounds);
+    let millis = median(loads.iter().map(|load| load.millis).collect());
+    table.row(&format!("{} probe files loaded and validated", size.probe_files), &format!("{millis:.0} ms"), "≤ 1 s for 10,000");
+    #[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
+    let kib = median(loads.iter().map(|load| load.bytes as f64 / 1_024.0).collect()) / size.probe_files as f64;
+    table.row("memory of one of them once loaded", &format!("{kib:.1} KiB"), "");
 }
 
 fn describe(table: &mut Table, who: &str, costs: &[Cost]) {

@@ -147,12 +147,8 @@ impl Journey {
                     (Arc::clone(key), value)
                 });
                 let region = Arc::new(Region { name: Arc::clone(&canary.region.name), vars: vars.collect() });
-                let canary = Canary {
-                    id: canary.id.clone(),
-                    probe: Arc::clone(&canary.probe),
-                    region,
-                    cell: Arc::clone(&canary.cell),
-                };
+                let canary =
+                    Canary { id: canary.id.clone(), probe: Arc::clone(&canary.probe), region, cell: Arc::clone(&canary.cell) };
                 Arc::new(canary)
             }
         }

@@ -80,6 +80,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_key_is_declared_and_never_read() {
+        let readers = [
+            include_str!("../probe/mod.rs"),
+            include_str!("../probe/looping.rs"),
+            include_str!("../probe/matrix.rs"),
+            include_str!("../probe/request.rs"),
+            include_str!("../probe/slo.rs"),
+            include_str!("../probe/step.rs"),
+            include_str!("../device.rs"),
+            include_str!("../find.rs"),
+            include_str!("../service.rs"),
+        ];
+        for entry in reference().iter().filter(|entry| !METHODS.contains(&entry.key.name)) {
+            let quoted = format!("\"{}\"", entry.key.name);
+            assert!(readers.iter().any(|text| text.contains(&quoted)), "{}.{}", entry.section.id, entry.key.name);
+        }
+    }
+
+    #[test]
     fn every_key_says_what_it_does_and_is_listed_once() {
         let all = reference();
         assert!(all.len() > 80);

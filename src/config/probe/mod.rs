@@ -3,6 +3,7 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
+mod looping;
 mod matrix;
 mod request;
 mod slo;
@@ -104,6 +105,12 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
     if table.get("regions").is_none() {
         return world.regions.clone();
     }
+    if let Some(node) = table.get("regions").filter(|node| node.is_empty_list()) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.spot, "the probe runs nowhere")
+                .help("name a region, or leave `regions` out: it then runs in all of them; `enabled = false` pauses it"),
+        );
+    }
     let mut found: Vec<Arc<Region>> = Vec::new();
     for node in table.list("regions") {
         let Some(name) = node.as_text() else { continue };
@@ -145,7 +152,11 @@ fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> C
 fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {
     let mut vars = Vec::new();
     for entry in table.entries_of("vars") {
-        vars.push((entry.key.as_ref().into(), var(entry, scope)));
+        let template = var(entry, scope);
+        if template.names().iter().all(|name| scope.is_trusted(name)) {
+            scope.trusted.push(entry.key.to_string());
+        }
+        vars.push((entry.key.as_ref().into(), template));
         scope.declare(&entry.key, entry.key_spot, "variable");
     }
     vars
@@ -179,7 +190,7 @@ fn devices<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> B
 }
 
 /// A variable that some of the probe's regions lack.
-fn var_of_regions(name: &str, spot: Spot<'_>, regions: &[Arc<Region>]) -> Diagnostics {
+pub(super) fn var_of_regions(name: &str, spot: Spot<'_>, regions: &[Arc<Region>]) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     let lacking: Vec<&str> = regions.iter().filter(|region| !has(region, name)).map(|region| &*region.name).collect();
     if !lacking.is_empty() {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Loop, Retry, Step};
+use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step};
 
-use super::super::nearest::{list, suggestion};
+use super::super::nearest::{nearest, suggestion};
 use super::super::scope::{Scope, When};
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
-use super::super::{Code, Diagnostic, device, value};
-use super::request;
+use super::super::{Code, Diagnostic, device};
+use super::{looping, request};
 
 const POLL: Duration = Duration::from_millis(500);
 const CONSISTENT_POLL: Duration = Duration::from_millis(100);
@@ -76,9 +76,9 @@ impl<'f> Reader<'_, '_, 'f> {
     }
 
     fn step(&mut self, node: &Node<'f>, table: &Table<'f>) -> Step {
-        let looping = self.looping(table);
+        let looping = looping::read(table, self.scope);
         let was_in_loop = std::mem::replace(&mut self.scope.in_loop, looping.is_some());
-        let item = self.loop_item(table);
+        let item = looping::item(table, self.scope);
         let visible = self.scope.visible.len();
         if let Some((name, spot)) = &item {
             self.scope.declare(name, *spot, "loop's name");
@@ -163,8 +163,7 @@ impl<'f> Reader<'_, '_, 'f> {
                 Diagnostic::at(Code::UnknownDevice, node.spot, format!("there is no device `{name}`"))
                     .help(format!("declare it with `[devices.{name}]`"))
                     .maybe_help(
-                        super::super::nearest::nearest(name, self.devices.keys().map(|name| &**name))
-                            .map(|near| format!("did you mean `{near}`?")),
+                        nearest(name, self.devices.keys().map(|name| &**name)).map(|near| format!("did you mean `{near}`?")),
                     ),
             );
         }
@@ -272,44 +271,6 @@ impl<'f> Reader<'_, '_, 'f> {
             since: inner.text("since").map(Into::into),
         })
     }
-
-    fn looping(&mut self, table: &Table<'f>) -> Option<Loop> {
-        if let Some(times) = table.count("repeat") {
-            return Some(Loop::Repeat(times));
-        }
-        let node = table.get("for_each")?;
-        let Some((name, offset)) = for_each(node.as_text()?) else {
-            self.scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, node.spot, "this does not say over what to go")
-                    .help("write it as \"NAME in EXPRESSION\", such as \"segment in segments\""),
-            );
-            return None;
-        };
-        let items = self.scope.expression_at(node, offset, When::Before);
-        Some(Loop::ForEach { name: name.into(), items })
-    }
-
-    fn loop_item(&mut self, table: &Table<'f>) -> Option<(String, Spot<'f>)> {
-        let node = table.get("for_each")?;
-        let text = node.as_text()?;
-        let (name, _) = for_each(text)?;
-        let start = text.len() - text.trim_start().len();
-        let spot = node.spot.within(start..start + name.len());
-        if !value::is_identifier(name) {
-            self.scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, spot, format!("expressions cannot use the name `{name}`"))
-                    .help(format!("names are letters, digits and `_`; {} are not possible", list(&["a, b in …", "a.b in …"]))),
-            );
-        }
-        Some((name.to_owned(), spot))
-    }
-}
-
-/// The name before `in`, and where the expression after it begins.
-fn for_each(text: &str) -> Option<(&str, usize)> {
-    let (name, rest) = text.split_once(" in ")?;
-    let items = rest.trim_start();
-    (!name.trim().is_empty() && !items.is_empty()).then(|| (name.trim(), text.len() - items.len()))
 }
 
 fn consistently(table: &Table<'_>) -> Option<Consistently> {

@@ -104,8 +104,7 @@ impl Exposition {
             (Kind::Gauge, _) => (name, "gauge"),
             (Kind::Histogram, _) => (name, "histogram"),
         };
-        // Writing to a String cannot fail, here and below.
-        let _ = writeln!(self.text, "# HELP {shown} {help}\n# TYPE {shown} {word}");
+        self.text.extend(["# HELP ", shown, " ", help, "\n# TYPE ", shown, " ", word, "\n"]);
         self.family = name;
     }
 
@@ -123,14 +122,15 @@ impl Exposition {
             cumulative += count;
             let Self { text, family, labels: LabelText(inside), .. } = self;
             let comma = if inside.is_empty() { "" } else { "," };
-            let edge = seen.edges.text(bucket);
-            let _ = write!(text, "{family}_bucket{{{inside}{comma}le=\"{edge}\"}} {cumulative}");
+            text.extend([family, "_bucket{", inside, comma, "le=\"", seen.edges.text(bucket), "\"} "]);
+            // Writing to a String cannot fail, here and below.
+            let _ = write!(text, "{cumulative}");
             if let Some(exemplar) = exemplars.iter().find(|exemplar| exemplar.bucket == bucket) {
                 let mut link = LabelText::default();
                 link.set(&exemplar.labels);
                 let _ = write!(text, " # {{{}}} {:?} {:.3}", link.0, exemplar.value, exemplar.at);
             }
-            self.text.push('\n');
+            text.push('\n');
         }
         self.sample("_count", cumulative);
         self.sample("_sum", format_args!("{:?}", seen.sum));
@@ -155,11 +155,9 @@ impl Exposition {
 
     fn sample(&mut self, suffix: &str, value: impl std::fmt::Display) {
         let Self { text, family, labels: LabelText(inside), .. } = self;
-        let _ = if inside.is_empty() {
-            writeln!(text, "{family}{suffix} {value}")
-        } else {
-            writeln!(text, "{family}{suffix}{{{inside}}} {value}")
-        };
+        let (open, close) = if inside.is_empty() { ("", " ") } else { ("{", "} ") };
+        text.extend([family, suffix, open, inside, close]);
+        let _ = writeln!(text, "{value}");
     }
 }
 

@@ -39,7 +39,8 @@ pub(in crate::telemetry) fn recorder() -> &'static PrometheusHandle {
     })
 }
 
-/// Says how the last load of the configuration went. The first load of a running service is a successful one.
+/// Says how the last load of the configuration went; to be called once there are [`Metrics`](super::Metrics). The first load of
+/// a running service is a successful one and need not be told.
 pub fn config_reloaded(successful: bool) {
     gauge!(RELOAD_SUCCESSFUL).set(if successful { 1.0 } else { 0.0 });
     if successful {
@@ -48,7 +49,7 @@ pub fn config_reloaded(successful: bool) {
     }
 }
 
-/// Counts a moment at which this process stood still.
+/// Counts a moment at which this process stood still, for so long; to be called once there are [`Metrics`](super::Metrics).
 pub fn runtime_stalled(lasting: Duration) {
     counter!(STALLS).increment(1);
     gauge!(LAST_STALL).set(lasting.as_secs_f64());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 
-use crate::outcome::{CleanupReport, RunReport, Trigger, Verdict};
+use crate::outcome::{CleanupReport, MissedTicks, RunReport, Trigger, Verdict};
 use crate::plan::Plan;
 
 use super::exposition::{Exposition, Format};
@@ -118,6 +118,11 @@ impl Metrics {
                 *body = None;
             }
         }
+    }
+
+    /// Counts ticks that did not run and have no reports of their own.
+    pub fn record_missed(&self, missed: &MissedTicks) {
+        self.ticks.missed[missed.reason as usize].fetch_add(missed.count, Ordering::Relaxed);
     }
 
     fn record_tick(&self, report: &RunReport) {

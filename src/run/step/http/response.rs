@@ -96,9 +96,7 @@ impl HttpResponse {
             "body" => Some(Value::from(self.text())),
             "headers" => Some(self.header_map()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
-            "phases" => {
-                Some(self.phases.each().map(|(name, took)| (Value::from(name), Value::from(took.as_secs_f64()))).collect())
-            }
+            "phases" => Some(Value::from_pairs(self.phases.each().map(|(name, took)| (name, took.as_secs_f64())))),
             "url" => Some(Value::from(&*self.url)),
             "version" => Some(Value::from(self.version)),
             "redirects" => Some(Value::from(self.redirects)),
@@ -112,9 +110,9 @@ impl HttpResponse {
         let named = self.headers.keys().map(|name| {
             let values: Vec<_> =
                 self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-            (Value::from(name.as_str()), Value::from(values.join(", ")))
+            (name.as_str(), values.join(", "))
         });
-        named.collect()
+        Value::from_pairs(named)
     }
 }
 
@@ -125,16 +123,13 @@ impl TlsFacts {
             Err(past) => -past.duration().as_secs_f64(),
         };
         let not_after = DateTime::<Utc>::from(self.not_after).to_rfc3339_opts(SecondsFormat::Secs, true);
-        [
+        Value::from_pairs([
             ("version", Value::from(self.version)),
             ("not_after", Value::from(not_after)),
             ("expires_in", Value::from(expires_in)),
             ("issuer", Value::from(&*self.issuer)),
             ("subject", Value::from(&*self.subject)),
-        ]
-        .into_iter()
-        .map(|(name, value)| (Value::from(name), value))
-        .collect()
+        ])
     }
 }
 

@@ -1,0 +1,202 @@
+//! The demo: a sandbox, and the shipped probes against it from three regions, on the real engine and scheduler.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::read_secrets;
+use crate::outcome::RunReport;
+use crate::plan::{Canary, Plan};
+use crate::sandbox::{Incident, Sandbox, SandboxConfig};
+
+use crate::run::step::http::HttpSetupError;
+
+use super::engine::engine;
+use super::feed::{Event, FeedReader, feed};
+use super::incident::{Noticed, Story, Watch};
+use super::running::{Parts, Running, StartError};
+use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
+
+/// How many times faster than life the sandbox's pipelines run: two minutes become six seconds.
+const SPEED: f64 = 20.0;
+/// Finished runs that a watcher may be behind.
+const BEHIND: usize = 1_024;
+/// How long every affected canary may take to pass for the first time.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(25);
+/// How long an incident is given to be noticed. Together with the start it stays below a minute.
+const NOTICED_WITHIN: Duration = Duration::from_secs(25);
+
+/// Why a demo did not start or did not get anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The sandbox.
+    #[error("the sandbox cannot be started")]
+    Sandbox(#[source] io::Error),
+    /// The temporary files.
+    #[error("the shipped probes cannot be written to the temporary folder {folder}")]
+    Files {
+        /// Where.
+        folder: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The shipped probes do not load, which is a defect.
+    #[error("the shipped probes are not valid, which is a defect of this program:\n{0}")]
+    Invalid(String),
+    /// The engine.
+    #[error("the demo did not start")]
+    Engine(#[from] HttpSetupError),
+    /// The service.
+    #[error("the demo did not start")]
+    Start(#[from] StartError),
+    /// The healthy start did not come.
+    #[error("{missing} of {affected} canaries of {probe} had not passed after {} s, before anything was broken: {why}", HEALTHY_WITHIN.as_secs())]
+    Unhealthy {
+        /// The probe.
+        probe: String,
+        /// Canaries that had not passed.
+        missing: usize,
+        /// Canaries that the incident affects.
+        affected: usize,
+        /// What their last run said.
+        why: String,
+    },
+}
+
+/// A demo that is running.
+pub struct Demo {
+    sandbox: Sandbox,
+    running: Running,
+    plan: Arc<Plan>,
+}
+
+impl Demo {
+    /// Starts it, with a feed of everything that ends.
+    ///
+    /// # Errors
+    /// See [`DemoError`].
+    pub async fn start(seed: u64) -> Result<(Self, FeedReader), DemoError> {
+        let config = SandboxConfig { speed: SPEED, seed, ..SandboxConfig::default() };
+        let password = config.password.clone();
+        let sandbox = Sandbox::start(config).await.map_err(DemoError::Sandbox)?;
+        let loaded = load_shipped(sandbox.address(), &password)
+            .map_err(|source| DemoError::Files { folder: std::env::temp_dir().display().to_string(), source })?;
+        let service = loaded.service.ok_or_else(|| DemoError::Invalid(loaded.diagnostics.render(false)))?;
+        let plan = Arc::clone(&service.plan);
+        let secrets = Arc::new(read_secrets(&plan.secrets, lookup(&password)));
+        let stalls = Arc::default();
+        let runner = Arc::new(engine(&plan, &secrets, &stalls)?);
+        let (watcher, reader) = feed(BEHIND);
+        let running =
+            Running::start(Parts { service, secrets, runner, stalls, watchers: vec![watcher], chores: Vec::new() }).await?;
+        Ok((Self { sandbox, running, plan }, reader))
+    }
+
+    /// Everything that is probed.
+    pub fn canaries(&self) -> &[Arc<Canary>] {
+        &self.plan.canaries
+    }
+
+    /// Where the metrics are.
+    pub fn metrics(&self) -> SocketAddr {
+        self.running.address()
+    }
+
+    /// Where the sandbox is.
+    pub fn sandbox(&self) -> SocketAddr {
+        self.sandbox.address()
+    }
+
+    /// Waits for a healthy start, switches an incident on for all of its requests in the first region, and waits until a run
+    /// notices, each within its bound. `told` hears what is being waited for.
+    ///
+    /// # Errors
+    /// [`DemoError::Unhealthy`].
+    pub async fn incident(
+        &self,
+        incident: Incident,
+        reader: &mut FeedReader,
+        mut told: impl FnMut(&str),
+    ) -> Result<Story, DemoError> {
+        let region = REGIONS[0];
+        let affected: Vec<&Arc<Canary>> = self.plan.canaries.iter().filter(|canary| affects(incident, region, canary)).collect();
+        let mut watch = Watch::new(affected.iter().copied());
+        told(&format!("waiting for a healthy start of {}", incident.probe()));
+        let deadline = Instant::now() + HEALTHY_WITHIN;
+        let mut last = None;
+        while !watch.healthy() {
+            let Ok(Some(event)) = timeout_at(deadline, reader.next()).await else {
+                return Err(unhealthy(incident, &watch, affected.len(), last.as_deref()));
+            };
+            if let Event::Run(report) = event {
+                watch.run_finished(&report);
+                last = if affects(incident, region, &report.canary) { Some(report) } else { last };
+            }
+        }
+        for &fault in incident.faults() {
+            self.sandbox.faults().set(fault, incident.scope(region));
+        }
+        let onset = SystemTime::now();
+        watch.begin(onset);
+        told(&format!("{incident} is on; waiting until {} notices", incident.probe()));
+        let noticed = notice(&mut watch, reader).await;
+        Ok(Story {
+            incident,
+            probe: incident.probe().into(),
+            healthy_runs: watch.healthy_runs(),
+            onset,
+            watched: NOTICED_WITHIN,
+            noticed: noticed.map(as_the_user_knows_it),
+        })
+    }
+
+    /// Stops probing, then the sandbox. Returns what had not ended by its deadline.
+    pub async fn stop(self) -> Vec<String> {
+        let stragglers = self.running.stop().await;
+        self.sandbox.shutdown().await;
+        stragglers
+    }
+}
+
+async fn notice(watch: &mut Watch, reader: &mut FeedReader) -> Option<Noticed> {
+    let deadline = Instant::now() + NOTICED_WITHIN;
+    while let Ok(Some(event)) = timeout_at(deadline, reader.next()).await {
+        match event {
+            Event::Run(report) => {
+                if let Some(noticed) = watch.run_finished(&report) {
+                    return Some(noticed);
+                }
+            }
+            Event::Cleanup(_) => {}
+        }
+    }
+    None
+}
+
+/// Whether an incident in a region hits a canary.
+fn affects(incident: Incident, region: &str, canary: &Canary) -> bool {
+    let cell = |(key, value): (&str, &str)| canary.cell.get(key).is_some_and(|of| of.to_string() == value);
+    &*canary.probe.name == incident.probe() && &*canary.region.name == region && incident.cell().is_none_or(cell)
+}
+
+fn unhealthy(incident: Incident, watch: &Watch, affected: usize, last: Option<&RunReport>) -> DemoError {
+    let cause = last.and_then(|report| report.cause.as_ref());
+    DemoError::Unhealthy {
+        probe: incident.probe().to_owned(),
+        missing: watch.never_passed(),
+        affected,
+        why: cause.map_or_else(|| "no run had ended".to_owned(), |cause| format!("{}: {}", cause.reason, cause.message)),
+    }
+}
+
+/// The probes were loaded from a temporary folder; the report names the files that the user has.
+fn as_the_user_knows_it(noticed: Noticed) -> Noticed {
+    let mut report = RunReport::clone(&noticed.report);
+    if let Some(cause) = &mut report.cause {
+        cause.location = cause.location.take().map(as_shipped);
+    }
+    Noticed { report: Arc::new(report), ..noticed }
+}

@@ -1,0 +1,271 @@
+//! The service while it runs: what it consists of, in which order that starts and in which it stops.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+
+use crate::outcome::{OutcomeSink, Secret, Secrets};
+use crate::plan::{Plan, Service};
+use crate::run::StallLog;
+use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
+use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
+
+use super::fan::Fan;
+use super::server::{Bound, ListenError, RenderMetrics, Server};
+use super::stop::Stopping;
+use super::traces::{HeaderError, exporter};
+
+/// How long waiting traces may take to leave at shutdown.
+const LAST_TRACES: Duration = Duration::from_secs(5);
+/// How long the listener and the housekeeping may take to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// What a service is put together from.
+pub struct Parts {
+    /// What to run and how the process around it behaves.
+    pub service: Service,
+    /// The secrets of the day.
+    pub secrets: Arc<Secrets>,
+    /// Makes the runs.
+    pub runner: Arc<dyn Runner>,
+    /// Written by the scheduler's watchdog, read by the runs.
+    pub stalls: Arc<StallLog>,
+    /// Who else is told of finished runs.
+    pub watchers: Vec<Arc<dyn OutcomeSink>>,
+    /// Rare chores beside the service's own.
+    pub chores: Vec<Job>,
+}
+
+/// Why a service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener.
+    #[error("the service did not start")]
+    Listen(#[from] ListenError),
+    /// The listener is open to others, and its token cannot be had.
+    #[error("the token `{0}` of [listen] cannot be read, and without it anyone could read the metrics; check [secrets]")]
+    Token(Arc<str>),
+    /// The headers of traces.
+    #[error("the service did not start")]
+    Header(#[from] HeaderError),
+    /// The exporter of traces.
+    #[error("the traces cannot be exported to {endpoint}")]
+    Traces {
+        /// Where to.
+        endpoint: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The housekeeping.
+    #[error("the service did not start")]
+    Housekeeping(#[from] HousekeepingError),
+    /// The scheduler's thread.
+    #[error("the scheduler's thread cannot be started")]
+    Scheduler(#[source] std::io::Error),
+}
+
+/// A service that probes.
+pub struct Running {
+    plan: Arc<Plan>,
+    scheduler: Scheduler,
+    housekeeping: Housekeeping,
+    telemetry: Arc<Telemetry>,
+    server: Server,
+}
+
+impl Running {
+    /// Starts everything on the runtime it is called on, the listener's address first, so that a second instance ends before
+    /// it probes.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing is left running.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let Parts { service, secrets, runner, stalls, mut watchers, mut chores } = parts;
+        let token = token(&service, &secrets)?;
+        let bound = Bound::to(service.listen.address)?;
+        let tracer = tracer(&service, &secrets)?;
+        let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
+        config_reloaded(true);
+        let server = bound.serve(renderer(&telemetry), token)?;
+        chores.push(upkeep(&telemetry));
+        let housekeeping = Housekeeping::start(chores).await?;
+        watchers.insert(0, Arc::clone(&telemetry) as Arc<dyn OutcomeSink>);
+        let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
+        let scheduler =
+            Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime).map_err(StartError::Scheduler)?;
+        server.set_ready(true);
+        Ok(Self { plan: service.plan, scheduler, housekeeping, telemetry, server })
+    }
+
+    /// Where the listener answers.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Stops in order: no more ticks, the runs' grace, their cleanups, the last traces, the listener. Returns what had not
+    /// ended by its deadline.
+    pub async fn stop(self) -> Vec<String> {
+        let limits = &self.plan.limits;
+        self.server.set_ready(false);
+        let mut stopping = Stopping::within(limits.shutdown_grace + limits.cleanup + LAST_TRACES);
+        let mut left = Stragglers::default();
+        let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
+        stopping.stage("scheduler", Duration::ZERO, runs).await;
+        stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
+        stopping.stage("traces", LAST_TRACES, flush(self.telemetry)).await;
+        stopping.stage("listener", LAST_ANSWERS, self.server.stop()).await;
+        let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
+        let cleanups = left.cleanups.iter().map(|canary| format!("cleanup of {canary}"));
+        stopping.stragglers().into_iter().map(str::to_owned).chain(runs).chain(cleanups).collect()
+    }
+}
+
+/// The token that guards the listener, if it needs one.
+fn token(service: &Service, secrets: &Secrets) -> Result<Option<Secret>, StartError> {
+    let Some(name) = &service.listen.token else { return Ok(None) };
+    match secrets.get(name) {
+        Some(Ok(secret)) => Ok(Some(secret.clone())),
+        Some(Err(_)) | None => Err(StartError::Token(Arc::clone(name))),
+    }
+}
+
+fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {
+    let Some(traces) = &service.traces else { return Ok(None) };
+    let config = exporter(traces, &service.plan, secrets)?;
+    let start = Tracer::start(config).map_err(|source| StartError::Traces { endpoint: traces.endpoint.clone(), source });
+    start.map(Some)
+}
+
+fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
+    let telemetry = Arc::clone(telemetry);
+    Arc::new(move |accept| {
+        let format = Format::negotiate(accept);
+        (format.content_type(), telemetry.render(format))
+    })
+}
+
+fn upkeep(telemetry: &Arc<Telemetry>) -> Job {
+    let telemetry = Arc::clone(telemetry);
+    let run = move || {
+        let telemetry = Arc::clone(&telemetry);
+        // It blocks shortly. A panic has been printed and the next upkeep tries again.
+        tokio::task::spawn_blocking(move || telemetry.upkeep()).map(drop).boxed()
+    };
+    Job { name: "metrics upkeep", cron: "*/5 * * * * *", run: Arc::new(run) }
+}
+
+async fn flush(telemetry: Arc<Telemetry>) {
+    let flushed = tokio::task::spawn_blocking(move || telemetry.stop(LAST_TRACES)).await;
+    if let Ok(flushed) = flushed
+        && flushed.lost > 0
+    {
+        tracing::warn!(
+            lost = flushed.lost,
+            exported = flushed.exported,
+            "traces were lost at shutdown: the receiver did not take them"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
+
+    use super::super::feed::{Event, FeedReader, feed};
+    use super::super::fixture;
+    use super::*;
+    use crate::outcome::Verdict;
+    use crate::plan::Canary;
+    use crate::run::{Finished, RunRequest};
+
+    /// Passes at once, or hangs, heeding its cancellation or not.
+    #[derive(Clone, Copy)]
+    enum Way {
+        Passes,
+        HangsUntilCancelled,
+        HangsForEver,
+    }
+
+    struct Fake {
+        way: Way,
+        started: Arc<Notify>,
+    }
+
+    impl Runner for Fake {
+        fn run(&self, canary: Arc<Canary>, request: RunRequest) -> BoxFuture<'static, Finished> {
+            let way = self.way;
+            self.started.notify_one();
+            async move {
+                let verdict = match way {
+                    Way::Passes => Verdict::Passed,
+                    Way::HangsUntilCancelled => {
+                        request.cancel.cancelled().await;
+                        Verdict::Errored
+                    }
+                    Way::HangsForEver => std::future::pending().await,
+                };
+                Finished { report: fixture::run(&canary, verdict, 1), cleanup: None }
+            }
+            .boxed()
+        }
+    }
+
+    /// A service whose first run has started.
+    async fn start(way: Way) -> (Running, FeedReader) {
+        let (watcher, reader) = feed(64);
+        let started = Arc::new(Notify::new());
+        let parts = Parts {
+            service: fixture::service(vec![fixture::canary("eu")]),
+            secrets: Arc::default(),
+            runner: Arc::new(Fake { way, started: Arc::clone(&started) }),
+            stalls: Arc::default(),
+            watchers: vec![watcher],
+            chores: Vec::new(),
+        };
+        let running = Running::start(parts).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(20), started.notified()).await.expect("its canary is due every second");
+        (running, reader)
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_service_probes_shows_its_metrics_and_stops_with_nobody_left() {
+        let (running, mut reader) = start(Way::Passes).await;
+        let Some(Event::Run(report)) = reader.next().await else { panic!("a run ends first") };
+        assert_eq!(report.verdict, Verdict::Passed);
+        let address = running.address();
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        let metrics = get(address, "/metrics").await;
+        assert!(metrics.contains("serinus_runs_total{probe=\"p\",region=\"eu\",verdict=\"passed\""), "{metrics}");
+        assert!(running.stop().await.is_empty());
+        assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_that_outlives_the_grace_is_cut_and_reported() {
+        let (running, mut reader) = start(Way::HangsUntilCancelled).await;
+        assert!(running.stop().await.is_empty());
+        let mut cut = false;
+        while let Some(Event::Run(report)) = reader.next().await {
+            cut |= report.verdict == Verdict::Errored;
+        }
+        assert!(cut);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_that_does_not_end_is_named() {
+        let (running, _reader) = start(Way::HangsForEver).await;
+        assert_eq!(running.stop().await, ["run of p/eu"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! The shipped probes, built into the program, hastened and pointed at a sandbox.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{Loaded, load};
+use crate::source::Location;
+
+use super::hasten::{Haste, hasten};
+
+/// File names under `probes/` and what stands in them.
+const PROBES: [(&str, &str); 3] = [
+    ("playlist_sync.toml", include_str!("../../probes/playlist_sync.toml")),
+    ("premium_registration.toml", include_str!("../../probes/premium_registration.toml")),
+    ("segment_copy.toml", include_str!("../../probes/segment_copy.toml")),
+];
+
+/// Every canary is due within seconds, and a run that waits in vain ends before its next tick.
+const HASTE: Haste = Haste {
+    every: Duration::from_secs(6),
+    deadline: Duration::from_secs(15),
+    within: Duration::from_secs(4),
+    poll: Duration::from_millis(200),
+};
+
+/// The variable that the sandbox's password is taken from.
+const PASSWORD: &str = "CANARY_PASSWORD";
+
+/// The regions that the demo plays.
+pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+
+/// Loads the shipped probes for a sandbox: three regions, short intervals, a free port for the metrics.
+///
+/// # Errors
+/// The files cannot be written to the temporary folder they are loaded from.
+pub(super) fn load_shipped(sandbox: SocketAddr, password: &str) -> io::Result<Loaded> {
+    let folder = Folder::new()?;
+    fs::create_dir(folder.0.join("probes"))?;
+    for (name, text) in PROBES {
+        let hastened = hasten(text, HASTE).map_err(io::Error::other)?;
+        fs::write(folder.0.join("probes").join(name), hastened)?;
+    }
+    let config = folder.0.join("serinus.toml");
+    fs::write(&config, service(sandbox))?;
+    Ok(load(&config, [(PASSWORD.to_owned(), password.to_owned())]))
+}
+
+/// The password for whoever asks for the demo's secrets.
+pub(super) fn lookup(password: &str) -> impl Fn(&str) -> Option<String> {
+    move |variable| (variable == PASSWORD).then(|| password.to_owned())
+}
+
+/// Where a user finds what was loaded from the temporary folder.
+pub(super) fn as_shipped(location: Location) -> Location {
+    let name = location.path.file_name().map(PathBuf::from).unwrap_or_default();
+    Location { path: Path::new("probes").join(name).into(), ..location }
+}
+
+fn service(sandbox: SocketAddr) -> String {
+    format!(
+        r#"regions = {REGIONS:?}
+probes = ["probes/*.toml"]
+[vars]
+api = "http://{sandbox}"
+[secrets]
+canary_password = {{ env = "{PASSWORD}" }}
+[listen]
+address = "127.0.0.1:0"
+[limits]
+shutdown_grace = "1s"
+cleanup = "3s"
+"#
+    )
+}
+
+/// A folder that is gone again when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("serinus-demo-{}", ulid::Ulid::generate()));
+        fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "a temporary folder was left behind");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_probe_is_built_in_and_loads_without_an_error() {
+        let shipped = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes")).unwrap();
+        let shipped = shipped.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "toml"));
+        assert_eq!(shipped.count(), PROBES.len());
+
+        let loaded = load_shipped(([127, 0, 0, 1], 1).into(), "canary").unwrap();
+        assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics.render(false));
+        let plan = loaded.service.unwrap().plan;
+        assert_eq!((plan.probes.len(), plan.regions.len()), (PROBES.len(), REGIONS.len()));
+        assert!(!loaded.files[0].exists(), "the temporary folder is gone");
+    }
+}

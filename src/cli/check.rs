@@ -1,0 +1,55 @@
+//! `serinus check`: every problem of the configuration at once.
+//!
+//! With `--output json` it prints one object: `valid` (no errors), `errors`, `warnings` (counts), `canaries` (how many would
+//! run; `null` if not valid), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
+//! and, where there is a place, `{file, line, column, end_line, end_column}`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::config::{Loaded, Severity, load, load_probes, process_environment};
+
+use super::args::{CheckArgs, Output};
+use super::config::{counts, required};
+use super::exit::Failure;
+use super::{Exit, Printer};
+
+pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) -> Result<Exit, Failure> {
+    let progress = printer.progress("checking");
+    let loaded = if args.paths.is_empty() {
+        load(required(config)?, process_environment())
+    } else {
+        load_probes(&args.paths, config, process_environment())
+    };
+    drop(progress);
+    match args.output {
+        Output::Human => {
+            let text = loaded.diagnostics.render(printer.style().colour);
+            if !text.is_empty() {
+                printer.data(text.trim_end());
+            }
+            printer.talk(&summary(&loaded));
+        }
+        Output::Json => printer.data(&format!("{:#}", object(&loaded))),
+    }
+    Ok(if loaded.service.is_some() { Exit::Well } else { Exit::Usage })
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let files = loaded.files.len();
+    let files = format!("{files} file{}", if files == 1 { "" } else { "s" });
+    let canaries = loaded.service.as_ref().map_or(String::new(), |service| format!(", {} canaries", service.plan.canaries.len()));
+    format!("{files}{canaries}: {}", counts(&loaded.diagnostics))
+}
+
+fn object(loaded: &Loaded) -> Value {
+    json!({
+        "valid": loaded.service.is_some(),
+        "errors": loaded.diagnostics.count(Severity::Error),
+        "warnings": loaded.diagnostics.count(Severity::Warning),
+        "canaries": loaded.service.as_ref().map(|service| service.plan.canaries.len()),
+        "files": loaded.files,
+        "diagnostics": loaded.diagnostics.to_json(),
+    })
+}

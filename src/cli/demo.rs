@@ -1,0 +1,98 @@
+//! `serinus demo`: the live view, or the story of one incident.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::{Demo, Event, FeedReader, StopSignals};
+use crate::plan::LogFormat;
+use crate::sandbox::{FaultName, Incident};
+
+use super::args::{DemoArgs, Output};
+use super::exit::Failure;
+use super::grid::{GridState, Screen, event_line, render_grid};
+use super::logs::{self, Talk, chain};
+use super::story::{story_human, story_json};
+use super::{Exit, Printer};
+
+/// How often the view is redrawn.
+const REDRAW: Duration = Duration::from_millis(250);
+
+pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Failure> {
+    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
+    let (demo, mut reader) = Demo::start(args.seed).await.map_err(|error| Failure::prober(chain(&error)))?;
+    printer.talk(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
+    let exit = match args.incident {
+        Some(incident) => {
+            tokio::select! {
+                exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,
+                () = signals.next() => Err(Failure::prober("stopped before the incident was over")),
+            }
+        }
+        None => {
+            let fault = FaultName::RegistrationStopsAfterPayment;
+            printer.talk(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
+            watch(printer, &demo, &mut reader, &mut signals).await;
+            Ok(Exit::Well)
+        }
+    };
+    let progress = printer.progress("stopping");
+    let stragglers = demo.stop().await;
+    drop(progress);
+    if !stragglers.is_empty() {
+        printer.talk(&format!("these did not end in time: {}", stragglers.join(", ")));
+    }
+    exit
+}
+
+/// Shows what ends until it is asked to stop or nobody reads any more.
+async fn watch(printer: &Printer, demo: &Demo, reader: &mut FeedReader, signals: &mut StopSignals) {
+    let mut grid = GridState::new(demo.canaries());
+    let mut screen = Screen::default();
+    let mut redraw = interval(REDRAW);
+    redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while !printer.closed() {
+        tokio::select! {
+            event = reader.next() => match event {
+                Some(Event::Run(report)) => {
+                    grid.run_finished(&report);
+                    if !printer.on_terminal() {
+                        printer.data(&event_line(&report, printer.style()));
+                    }
+                }
+                Some(Event::Cleanup(report)) => grid.cleanup_finished(&report),
+                None => return,
+            },
+            _ = redraw.tick(), if printer.on_terminal() => {
+                let (width, rows) = printer.size();
+                printer.frame(&screen.redraw(&render_grid(&grid, width, printer.style()), rows));
+            }
+            () = signals.next() => return,
+        }
+    }
+}
+
+/// Plays an incident and tells how it went.
+async fn tell(
+    printer: &Printer,
+    demo: &Demo,
+    reader: &mut FeedReader,
+    incident: Incident,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let mut progress = None;
+    let story = demo.incident(incident, reader, |what| {
+        // The line before must be gone before the next one is drawn.
+        drop(progress.take());
+        progress = printer.progress(what);
+    });
+    let story = story.await;
+    drop(progress);
+    let story = story.map_err(|error| Failure::prober(chain(&error)))?;
+    printer.data(&match output {
+        Output::Human => story_human(&story, printer.style()),
+        Output::Json => format!("{:#}", story_json(&story)),
+    });
+    Ok(if story.noticed.is_some() { Exit::Well } else { Exit::ProbeFailed })
+}

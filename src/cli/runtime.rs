@@ -1,0 +1,21 @@
+//! The runtime that commands run on.
+
+use std::time::Duration;
+
+use super::Exit;
+use super::exit::Failure;
+
+/// How long what the runtime still does after a command has ended may go on.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Carries out a command on a runtime with a thread for each core.
+pub(crate) fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("probes")
+        .build()
+        .map_err(|error| Failure::prober(format!("cannot start the runtime's threads: {error}")))?;
+    let exit = runtime.block_on(command);
+    runtime.shutdown_timeout(LAST_WORDS);
+    exit
+}

@@ -1,0 +1,110 @@
+//! Which canaries `serinus test` runs: probes by path or name, narrowed by region and cell.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::app::engine;
+use crate::config::{load, load_probes, process_environment, read_secrets};
+use crate::plan::{Canary, Cell, Service};
+use crate::schedule::Runner;
+
+use super::Printer;
+use super::args::{CellFilter, TestArgs};
+use super::config::{accept, required, variable};
+use super::exit::Failure;
+use super::logs::chain;
+
+/// Canaries and what runs them.
+pub(crate) struct Chosen {
+    pub(crate) runner: Arc<dyn Runner>,
+    pub(crate) canaries: Vec<Arc<Canary>>,
+}
+
+/// Loads what the arguments name. Each argument must give at least one canary.
+pub(crate) fn choose(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Vec<Chosen>, Failure> {
+    let (paths, names): (Vec<&String>, Vec<&String>) = args.probes.iter().partition(|probe| is_path(probe));
+    let mut chosen = Vec::new();
+    if !paths.is_empty() {
+        let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+        let service = accept(printer, load_probes(&paths, config, process_environment()))?;
+        chosen.push(narrowed(&service, |_| true, args)?);
+    }
+    if !names.is_empty() {
+        let service = accept(printer, load(required(config)?, process_environment()))?;
+        known(&service, &names)?;
+        chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args)?);
+    }
+    Ok(chosen)
+}
+
+/// Whether an argument is a path rather than a probe's name, which holds no slash and ends in no `.toml`.
+fn is_path(probe: &str) -> bool {
+    probe.contains('/') || Path::new(probe).extension().is_some_and(|extension| extension == "toml") || Path::new(probe).exists()
+}
+
+fn known(service: &Service, names: &[&String]) -> Result<(), Failure> {
+    let probes: Vec<&str> = service.plan.probes.iter().map(|probe| &*probe.name).collect();
+    match names.iter().find(|name| !probes.contains(&name.as_str())) {
+        Some(unknown) => Err(Failure::usage(format!(
+            "there is no enabled probe `{unknown}`; there {}",
+            match probes.as_slice() {
+                [] => "is none at all".to_owned(),
+                [only] => format!("is only {only}"),
+                many => format!("are {}", many.join(", ")),
+            }
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn narrowed(service: &Service, wanted: impl Fn(&Canary) -> bool, args: &TestArgs) -> Result<Chosen, Failure> {
+    let of_probes: Vec<&Arc<Canary>> = service.plan.canaries.iter().filter(|canary| wanted(canary)).collect();
+    let here = |canary: &Canary| args.region.is_empty() || args.region.iter().any(|region| **region == *canary.region.name);
+    let regions: BTreeSet<&str> = of_probes.iter().map(|canary| &*canary.region.name).collect();
+    if let Some(unknown) = args.region.iter().find(|region| !regions.contains(region.as_str())) {
+        let regions: Vec<&str> = regions.into_iter().collect();
+        return Err(Failure::usage(format!("there is no region `{unknown}` here; there is {}", regions.join(", "))));
+    }
+    let canaries: Vec<Arc<Canary>> = of_probes
+        .iter()
+        .filter(|canary| here(canary) && matches(&canary.cell, &args.cell))
+        .map(|canary| Arc::clone(canary))
+        .collect();
+    if canaries.is_empty() {
+        let cells: BTreeSet<String> = of_probes.iter().map(|canary| canary.cell.to_string()).collect();
+        let cells: Vec<String> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
+        let there =
+            if cells.is_empty() { "the probe has no matrix".to_owned() } else { format!("the cells are {}", cells.join(" ")) };
+        return Err(Failure::usage(format!("--cell leaves nothing to run; {there}")));
+    }
+    let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
+    let runner = engine(&service.plan, &secrets, &Arc::default()).map_err(|error| Failure::usage(chain(&error)))?;
+    Ok(Chosen { runner: Arc::new(runner), canaries })
+}
+
+fn matches(cell: &Cell, filters: &[CellFilter]) -> bool {
+    filters.iter().all(|filter| cell.get(&filter.key).is_some_and(|value| value.to_string() == filter.value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::CellValue;
+
+    #[test]
+    fn a_cell_must_match_every_filter_by_the_values_text() {
+        let cell = Cell(vec![("platform".into(), CellValue::Text("ios".into())), ("tracks".into(), CellValue::Integer(10))]);
+        let filters = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<CellFilter>>();
+        assert!(matches(&cell, &[]));
+        assert!(matches(&cell, &filters(&["tracks=10", "platform=ios"])));
+        assert!(!matches(&cell, &filters(&["tracks=10", "platform=android"])));
+        assert!(!matches(&cell, &filters(&["size=10"])));
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        assert!(is_path("probes/a.toml") && is_path("a.toml"));
+        assert!(!is_path("premium-registration"));
+    }
+}

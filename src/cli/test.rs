@@ -1,0 +1,97 @@
+//! `serinus test`: runs now, one after the other, with everything they saw. Stores nothing, pages nobody.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::app::StopSignals;
+use crate::outcome::{Tick, Trigger};
+use crate::plan::{Canary, LogFormat};
+use crate::run::{Detail, RunRequest};
+use crate::schedule::Runner;
+
+use super::args::{TestArgs, TestOutput};
+use super::exit::Failure;
+use super::logs::{self, Talk};
+use super::report::{Done, human, json, junit};
+use super::select::{Chosen, choose};
+use super::{Exit, Printer};
+
+pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Exit, Failure> {
+    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
+    let chosen = choose(printer, config, args)?;
+    let cancel = CancellationToken::new();
+    let mut runs = std::pin::pin!(run_all(printer, &chosen, args, &cancel));
+    let done = tokio::select! {
+        done = &mut runs => done,
+        () = signals.next() => {
+            printer.talk("stopping: the run is cut, its cleanup goes on; again to leave at once");
+            cancel.cancel();
+            tokio::select! {
+                done = &mut runs => done,
+                () = signals.next() => return Err(Failure::prober("stopped at once: what the run created was not cleaned up")),
+            }
+        }
+    };
+    if args.output == TestOutput::Junit {
+        printer.data(&junit(&done));
+    }
+    if done.len() > 1 {
+        printer.talk(&summary(&done));
+    }
+    Ok(Exit::of(done.iter().map(|done| done.report.verdict)))
+}
+
+async fn run_all(printer: &Printer, chosen: &[Chosen], args: &TestArgs, cancel: &CancellationToken) -> Vec<Done> {
+    let mut all = Vec::new();
+    for Chosen { runner, canaries } in chosen {
+        for canary in canaries {
+            for _ in 0..args.repeat.get() {
+                if cancel.is_cancelled() || printer.closed() {
+                    return all;
+                }
+                let progress = printer.progress(format!("running {}", canary.id));
+                let done = run_one(&**runner, canary, cancel).await;
+                drop(progress);
+                show(printer, &done, args.output);
+                all.push(done);
+            }
+        }
+    }
+    all
+}
+
+async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &CancellationToken) -> Done {
+    let request = RunRequest {
+        trigger: Trigger::Test,
+        tick: Tick { due: SystemTime::now(), slot: 0 },
+        detail: Detail::Everything,
+        cancel: cancel.clone(),
+    };
+    let finished = runner.run(Arc::clone(canary), request).await;
+    let cleanup = match finished.cleanup {
+        Some(cleanup) => Some(cleanup.await),
+        None => None,
+    };
+    Done { report: finished.report, cleanup }
+}
+
+fn show(printer: &Printer, done: &Done, output: TestOutput) {
+    match output {
+        TestOutput::Human => printer.data(&format!("{}\n", human(done, printer.style(), printer.size().0))),
+        TestOutput::Json => printer.data(&json(done).to_string()),
+        // One document of all runs is printed at the end.
+        TestOutput::Junit => {}
+    }
+}
+
+fn summary(done: &[Done]) -> String {
+    let count = |verdict| done.iter().filter(|done| done.report.verdict == verdict).count();
+    let counts =
+        crate::outcome::Verdict::ALL.into_iter().map(|verdict| (verdict, count(verdict))).filter(|&(_, count)| count > 0);
+    let counts: Vec<String> = counts.map(|(verdict, count)| format!("{count} {verdict}")).collect();
+    format!("{} runs: {}", done.len(), counts.join(", "))
+}

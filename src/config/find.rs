@@ -1,0 +1,91 @@
+//! Which files are meant: patterns of the service's file, and paths given by a person.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use super::nearest::nearest;
+use super::tree::{Node, Table};
+use super::{Code, Diagnostic, Diagnostics};
+
+/// The files given by a person: files as they are, folders with everything below them.
+pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let below = glob_files(&format!("{}/**/*.toml", glob::Pattern::escape(&path.to_string_lossy())));
+        if below.is_empty() {
+            let message = format!("there is no probe file below {}", path.display());
+            diagnostics.push(Diagnostic::nowhere(Code::NoProbes, message).help("probe files end in .toml"));
+        }
+        found.extend(below);
+    }
+    unique(found)
+}
+
+/// The files that the patterns of `probes` match.
+pub(super) fn matched(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for node in table.list("probes") {
+        let Some(pattern) = pattern(node) else { continue };
+        let files = glob_files(&pattern);
+        if files.is_empty() {
+            diagnostics.push(
+                Diagnostic::at(Code::NoProbes, node.spot, "no file matches this pattern")
+                    .label(format!("looked for {pattern}"))
+                    .help("patterns are relative to this file; `*` is any name, `**` any folders"),
+            );
+        }
+        found.extend(files);
+    }
+    unique(found)
+}
+
+fn pattern(node: &Node<'_>) -> Option<String> {
+    let folder = node.spot.file.path().parent().unwrap_or(Path::new(""));
+    let whole = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(node.as_text()?);
+    Some(without_detours(&whole).to_string_lossy().into_owned())
+}
+
+/// `config/../probes/*.toml` as `probes/*.toml`, as people would write it. Where `config` is a link that would be another
+/// folder, and the path stays as it is.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for component in path.components() {
+        let above = matches!(short.components().next_back(), Some(Component::Normal(_)));
+        match component {
+            Component::ParentDir if above && !short.is_symlink() => {
+                short.pop();
+            }
+            Component::CurDir => {}
+            Component::ParentDir if above => return path.to_owned(),
+            other => short.push(other),
+        }
+    }
+    short
+}
+
+fn glob_files(pattern: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = glob::glob(pattern).into_iter().flatten().flatten().filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+fn unique(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = BTreeSet::new();
+    paths.into_iter().filter(|path| seen.insert(path.clone())).collect()
+}
+
+/// A file beside one that is not there, with a name like it.
+pub(super) fn neighbour(path: &Path) -> Option<String> {
+    if path.exists() {
+        return None;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near).display().to_string())
+}

@@ -1,0 +1,66 @@
+//! What to say of a name that nobody knows, and of one that nobody may give.
+
+use crate::plan::{RESULT_NAMES, RUN_NAMES};
+
+use super::nearest::nearest;
+use super::scope::{ALWAYS, Scope, When};
+use super::tree::Spot;
+use super::{Code, Diagnostic};
+
+impl<'f> Scope<'_, 'f> {
+    /// The problem of a name that means nothing at this place.
+    pub(super) fn unknown(&self, name: &str, spot: Spot<'f>, when: When) -> Diagnostic {
+        if let Some(later) = self.later.iter().find(|later| later.name == name) {
+            return Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"))
+                .related(later.spot, "it is captured here")
+                .help("a capture can be used by the steps after the one that makes it");
+        }
+        let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
+        if when == When::Before && RESULT_NAMES.contains(&name) {
+            return unknown.help(format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"));
+        }
+        match name {
+            "round" => unknown.help("`round` counts the iterations of `repeat` and `for_each`"),
+            "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
+            "vars" => unknown.help("variables are used by their own names"),
+            "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
+            _ => unknown.help(self.what_to_do(name, when)),
+        }
+    }
+
+    fn what_to_do(&self, name: &str, when: When) -> String {
+        let result: &[&str] = if when == When::Result { RESULT_NAMES } else { &[] };
+        let own = self.visible.iter().map(|declared| declared.name.as_str());
+        let known = own.chain(self.world.var_names()).chain(ALWAYS).chain(result.iter().copied());
+        if self.cell_keys.iter().any(|key| key == name) {
+            return format!("values of the matrix are used as `cell.{name}`");
+        }
+        nearest(name, known).map_or_else(
+            || "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        )
+    }
+}
+
+/// The problem of a name that the program keeps for itself.
+pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
+    let why = if RUN_NAMES.contains(&name) {
+        "is there in every run"
+    } else if RESULT_NAMES.contains(&name) {
+        "is a part of every step's result"
+    } else if matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else") {
+        "is a word of the expression language"
+    } else {
+        return None;
+    };
+    let message = format!("the {what} cannot be called `{name}`: it {why}");
+    Some(Diagnostic::at(Code::ReservedName, spot, message).help("give it another name"))
+}
+
+/// The problem of a secret that nobody declared.
+pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
+    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
+    })
+}

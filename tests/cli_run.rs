@@ -1,0 +1,107 @@
+//! The commands that go on until they are stopped: `run`, `sandbox`, `demo`.
+
+mod cli_support;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serinus, stderr, target};
+
+fn service(answer: Answer, more: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("p.toml"), probe("p", target(answer), "json.state == 'ok'")).unwrap();
+    let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\n{more}");
+    std::fs::write(folder.path().join("service"), text).unwrap();
+    folder
+}
+
+fn start(folder: &Path) -> (Running, String) {
+    let mut command = serinus(folder);
+    command.args(["run", "-c", "service"]);
+    let running = Running::start(command);
+    let line = running.said("address=");
+    let address = line.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap().to_owned();
+    (running, address)
+}
+
+/// Waits until a scrape has what is looked for.
+fn scrape_until(address: &str, wanted: impl Fn(&str) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let metrics = get(address, "/metrics");
+        if wanted(&metrics) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{metrics}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn counted(metrics: &str, verdict: &str) -> bool {
+    let series = format!("serinus_runs_total{{probe=\"p\",region=\"eu\",verdict=\"{verdict}\"}} ");
+    metrics.lines().filter_map(|line| line.strip_prefix(&series)).any(|value| value.trim() != "0")
+}
+
+#[test]
+fn a_service_probes_serves_its_metrics_and_stops_on_sigterm() {
+    let folder = service(Answer::Ok, "[listen]\naddress = \"127.0.0.1:0\"\n");
+    let (mut running, address) = start(folder.path());
+    scrape_until(&address, |metrics| counted(metrics, "passed"));
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(&address, "/readyz").starts_with("HTTP/1.1 200"));
+    running.signal("TERM");
+    running.said("stopped");
+    assert_eq!(running.wait().code(), Some(0));
+    assert_eq!(get(&address, "/healthz"), "");
+}
+
+#[test]
+fn runs_that_hang_are_cut_after_the_grace_and_the_service_still_ends_well() {
+    let more = "[listen]\naddress = \"127.0.0.1:0\"\n[limits]\nshutdown_grace = \"200ms\"\ncleanup = \"1s\"\n";
+    let folder = service(Answer::Silence, more);
+    let text = std::fs::read_to_string(folder.path().join("p.toml")).unwrap();
+    let text = text.replace("every = \"1s\"\ndeadline = \"900ms\"", "every = \"5m\"\nruns = 200\ndeadline = \"2m\"");
+    std::fs::write(folder.path().join("p.toml"), text).unwrap();
+    let (mut running, _) = start(folder.path());
+    // The target never answers, so a run that has begun goes on until its deadline or until it is cut.
+    std::thread::sleep(Duration::from_secs(3));
+    running.signal("TERM");
+    running.said("run is cut");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = service(Answer::Ok, &format!("[listen]\naddress = \"{}\"\n", taken.local_addr().unwrap()));
+    let output = run(folder.path(), &["run", "-c", "service"]);
+    assert_exit(&output, 3);
+    assert!(stderr(&output).contains("cannot listen on 127.0.0.1:"), "{}", stderr(&output));
+
+    let folder = service(Answer::Ok, "[listen]\nadress = \"127.0.0.1:0\"\n");
+    let output = run(folder.path(), &["run", "-c", "service"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("adress") && stderr(&output).contains("address"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_sandbox_says_where_it_is_and_stops_when_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serinus(folder.path());
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--speed", "100", "--seed", "7"]);
+    let mut running = Running::start(command);
+    let url = running.first_line();
+    let health = get(url.strip_prefix("http://").unwrap(), "/healthz");
+    assert!(health.contains("\"seed\":7"), "{health}");
+    running.signal("INT");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
+fn the_sandbox_is_for_this_machine_unless_it_is_opened_on_purpose() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["sandbox", "--listen", "0.0.0.0:0"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("--allow-remote"), "{}", stderr(&output));
+}

@@ -1,0 +1,128 @@
+//! The reference documentation knows every key, metric, verdict and reason that the program knows.
+
+use std::fs;
+
+use serinus::outcome::{Reason, Verdict};
+
+const PROBES: &str = "probes/README.md";
+const CONFIG: &str = "config/README.md";
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// How a key of a section is written in the documents.
+fn spelling(section: &str, key: &str) -> String {
+    match section {
+        "http" => format!("http.{key}"),
+        "multipart" => format!("http.multipart.{key}"),
+        "slo_latency" => format!("slo.latency.{key}"),
+        "slo" | "tls" | "listen" | "traces" | "limits" => format!("{section}.{key}"),
+        "secret" => format!("secrets.{key}"),
+        _ => key.to_owned(),
+    }
+}
+
+/// Keys that are documented as part of their parent's row, and the text that does it.
+fn inside_a_row(section: &str, key: &str) -> Option<String> {
+    let row = match section {
+        "retry" | "eventually" | "consistently" => format!("| `{section}` | `{{"),
+        "basic" | "oauth2" => format!("| `http.{section}` | `{{"),
+        _ => return None,
+    };
+    Some(format!("{row}\n{key}"))
+}
+
+fn documented(text: &str, section: &str, key: &str) -> bool {
+    if let Some(wanted) = inside_a_row(section, key) {
+        let (row, key) = wanted.split_once('\n').unwrap();
+        return text.lines().any(|line| {
+            let Some(keys) = line.strip_prefix(row).and_then(|rest| rest.split('}').next()) else { return false };
+            keys.split(',').any(|each| each.trim() == key)
+        });
+    }
+    let spelling = spelling(section, key);
+    // The first cell of a row, where several keys may share one.
+    text.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1)).any(|cell| {
+        cell.split('`').any(|part| {
+            let name = part.trim_matches(['[', ']']);
+            let tail = name.strip_prefix("step.").unwrap_or(name);
+            let tail = tail.split_once(".NAME").map_or(tail, |(head, _)| head);
+            [name, tail].contains(&spelling.as_str())
+                || name.strip_suffix(".*") == Some(&spelling)
+                || name == format!("{spelling}.NAME.vars")
+        })
+    })
+}
+
+#[test]
+fn every_key_of_a_probe_is_documented() {
+    let text = read(PROBES);
+    let sections = ["slo.latency", "http.multipart"];
+    let missing: Vec<String> = serinus::config::reference()
+        .iter()
+        .filter(|reference| reference.document == "probe")
+        .filter(|reference| !documented(&text, reference.section.id, reference.key.name))
+        .map(|reference| spelling(reference.section.id, reference.key.name))
+        .filter(|spelling| !sections.contains(&spelling.as_str()) && spelling != "tls")
+        .collect();
+    assert!(missing.is_empty(), "not in {PROBES}: {missing:#?}");
+}
+
+#[test]
+fn every_key_of_the_service_is_documented() {
+    let (config, probes) = (read(CONFIG), read(PROBES));
+    let missing: Vec<String> = serinus::config::reference()
+        .iter()
+        .filter(|reference| reference.document == "service")
+        .filter(|reference| {
+            // Devices and their TLS are documented once, with the probes.
+            let text = if ["device", "tls"].contains(&reference.section.id) { &probes } else { &config };
+            !documented(text, reference.section.id, reference.key.name)
+        })
+        .map(|reference| spelling(reference.section.id, reference.key.name))
+        .filter(|spelling| !["listen", "traces", "limits", "tls", "vars"].contains(&spelling.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "not in {CONFIG}: {missing:#?}");
+}
+
+#[test]
+fn every_default_stands_in_its_row() {
+    let documents = [("probe", read(PROBES)), ("service", read(CONFIG))];
+    for reference in serinus::config::reference() {
+        let (_, text) = documents.iter().find(|(name, _)| *name == reference.document).unwrap();
+        let default = reference.key.default;
+        let plain = default.starts_with('"') || default.parse::<f64>().is_ok();
+        if !plain || default.is_empty() || inside_a_row(reference.section.id, reference.key.name).is_some() {
+            continue;
+        }
+        let spelling = format!("`{}`", spelling(reference.section.id, reference.key.name));
+        for row in text
+            .lines()
+            .filter(|line| line.starts_with('|') && line.split('|').nth(1).is_some_and(|cell| cell.contains(&spelling)))
+        {
+            let column = row.split('|').nth(3).unwrap_or_default();
+            assert!(
+                column.contains(&format!("`{default}`")) || column.contains(&format!("`{default}.0`")),
+                "the default of {spelling} is {default}, but its row says: {row}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_verdict_and_reason_is_documented() {
+    let text = read(PROBES);
+    for word in Verdict::ALL.map(Verdict::as_str).into_iter().chain(Reason::ALL.map(Reason::as_str)) {
+        assert!(text.contains(&format!("`{word}`")), "{PROBES} does not know `{word}`");
+    }
+}
+
+#[test]
+fn every_filter_test_and_function_is_documented() {
+    let text = read(PROBES);
+    let known =
+        [serinus::plan::expr::known_filters(), serinus::plan::expr::known_tests(), serinus::plan::expr::known_functions()];
+    let missing: Vec<&str> = known.into_iter().flatten().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{PROBES} does not know {missing:?}");
+}
