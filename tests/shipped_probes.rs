@@ -5,13 +5,17 @@
 
 #[path = "support/fleet.rs"]
 mod fleet;
+#[path = "support/notice.rs"]
+mod notice;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fleet::{FOR_FAILURES, Fleet, Ran};
+use fleet::{Fleet, Ran, Shortened};
+use futures::StreamExt as _;
+use notice::{Notice, is_affected, notice};
 use serde_json::{Value, json};
 use serinus::outcome::{Reason, StepResult};
 use serinus::plan::Canary;
@@ -20,42 +24,11 @@ use serinus::sandbox::{FaultName, Incident, Sandbox, Scope};
 /// Product time per wall time.
 const SPEED: f64 = 20.0;
 
-/// How a fault is noticed.
-#[derive(Debug, PartialEq, Eq)]
-struct Notice {
-    probe: &'static str,
-    step: &'static str,
-    reason: Reason,
-    /// The expectation that did not hold; none where the attempt got no answer.
-    expectation: Option<&'static str>,
-}
+/// For runs that are to fail: a fault is noticed when a window ends.
+const FOR_FAILURES: Shortened<'static> = &[("within", "4s"), ("poll", "100ms"), ("timeout", "1s")];
 
-/// The probe that must notice a fault, and by what. No fault is left to nobody.
-fn notice(fault: FaultName) -> Notice {
-    let expectation = |probe, step, expectation| Notice { probe, step, reason: Reason::Expectation, expectation: Some(expectation) };
-    match fault {
-        FaultName::RegistrationStopsAfterPayment | FaultName::StoppedConsumer => {
-            expectation("premium-registration", "account is active", "json.status == 'active'")
-        }
-        FaultName::PaymentErrors => expectation("premium-registration", "payment is captured", "status == 200"),
-        FaultName::PaymentTimeouts => {
-            Notice { probe: "premium-registration", step: "payment is captured", reason: Reason::Timeout, expectation: None }
-        }
-        FaultName::WarehouseLag => expectation("premium-registration", "row is in the warehouse", "json.rows | length > 0"),
-        FaultName::RenamedField => Notice {
-            probe: "premium-registration",
-            step: "row keeps the contract",
-            reason: Reason::NotEvaluable,
-            expectation: Some("json.rows[0].plan_id == plan"),
-        },
-        FaultName::PlaylistLostEdits => {
-            expectation("playlist-sync", "phone has every edit", "json.tracks | length == cell.tracks + 10")
-        }
-        FaultName::PlaylistNotSynced => expectation("playlist-sync", "read on the second device", "status == 200"),
-        FaultName::SegmentCopyCapped => expectation("segment-copy", "copy holds the whole source", "json.size >= minimum"),
-        FaultName::LookalikeEmpty => expectation("segment-copy", "lookalike is not empty", "json.size >= minimum"),
-    }
-}
+/// Longest wait for something that must happen.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Fails unless the run failed as the fault is to be noticed.
 fn assert_noticed(fault: FaultName, ran: &Ran) {
@@ -64,6 +37,11 @@ fn assert_noticed(fault: FaultName, ran: &Ran) {
     let noticed = (cause.step.as_deref(), cause.reason, cause.expectation.as_deref());
     assert_eq!(noticed, (Some(step), reason, expectation), "{fault}: {}", ran.problem());
     assert!(ran.clean(), "{}", ran.problem());
+}
+
+/// Makes one run of each, so many at once; in whatever order they end.
+async fn run_all(fleet: &Fleet, canaries: impl IntoIterator<Item = &Arc<Canary>>, at_once: usize) -> Vec<Ran> {
+    futures::stream::iter(canaries).map(|canary| fleet.run(canary)).buffer_unordered(at_once).collect().await
 }
 
 fn assert_all_passed(ran: &[Ran]) {
@@ -75,9 +53,9 @@ fn assert_all_passed(ran: &[Ran]) {
 /// Asks the sandbox beside the probes.
 async fn ask(sandbox: &Sandbox, path: &str) -> Value {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let answer = client.get(format!("http://{}{path}", sandbox.address())).send().await.unwrap();
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
+    let answer = client.get(format!("http://{}{path}", sandbox.address())).send().await.expect("the sandbox answers");
+    serde_json::from_slice(&answer.bytes().await.expect("it answers in full")).expect("it speaks JSON")
 }
 
 /// What probes left in the sandbox: registrations, playlists, sessions, segments that are not standing.
@@ -85,12 +63,6 @@ async fn left_behind(sandbox: &Sandbox) -> Value {
     let entities = ask(sandbox, "/healthz").await["entities"].clone();
     let segments = ask(sandbox, "/v1/segments?standing=false").await;
     json!([entities["registrations"], entities["playlists"], entities["sessions"], segments["segments"]])
-}
-
-/// Whether a canary is one that the incident's own scope hits, in this region.
-fn is_affected(canary: &Canary, incident: Incident, region: &str) -> bool {
-    let in_cell = |(key, value): (&str, &str)| canary.cell.get(key).is_some_and(|is| is.to_string() == value);
-    &*canary.probe.name == incident.probe() && &*canary.region.name == region && incident.cell().is_none_or(in_cell)
 }
 
 #[test]
@@ -107,13 +79,12 @@ fn the_default_configuration_and_every_shipped_probe_load_without_a_warning() {
 async fn an_hour_of(probe: &str) {
     let sandbox = fleet::sandbox(SPEED, 1).await;
     let fleet = Fleet::shipped(&sandbox, &[]);
-    let before = left_behind(&sandbox).await;
     let canaries: Vec<_> = fleet.of(probe).filter(|canary| &*canary.region.name == "eu").collect();
     let ticks = Duration::from_hours(1).div_duration_f64(fleet::spacing(&canaries[0].probe));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an hour has a few dozen ticks")]
     let runs = canaries.len() * ticks.round() as usize;
-    assert_all_passed(&fleet.run_all(canaries.iter().copied().cycle().take(runs), 24).await);
-    assert_eq!(left_behind(&sandbox).await, before);
+    assert_all_passed(&run_all(&fleet, canaries.iter().copied().cycle().take(runs), 24).await);
+    assert_eq!(left_behind(&sandbox).await, json!([0, 0, 0, []]));
     sandbox.shutdown().await;
 }
 
@@ -142,7 +113,8 @@ async fn an_incident(incident: Incident) {
     for &fault in incident.faults() {
         assert_eq!(notice(fault).probe, incident.probe());
         sandbox.faults().set(fault, incident.scope("eu"));
-        let (failed, passed) = futures::join!(fleet.run_all(affected.iter().copied(), 8), fleet.run_all(others.iter().copied(), 16));
+        let (failed, passed) =
+            futures::join!(run_all(&fleet, affected.iter().copied(), 8), run_all(&fleet, others.iter().copied(), 16));
         assert_eq!(failed.len(), affected.len());
         for ran in &failed {
             assert_noticed(fault, ran);
@@ -150,7 +122,7 @@ async fn an_incident(incident: Incident) {
         }
         assert_all_passed(&passed);
         sandbox.faults().clear(fault);
-        assert_all_passed(&fleet.run_all(affected.iter().copied(), 8).await);
+        assert_all_passed(&run_all(&fleet, affected.iter().copied(), 8).await);
     }
     sandbox.shutdown().await;
 }
@@ -187,7 +159,7 @@ async fn every_fault_of_the_sandbox_is_noticed_by_one_probe_and_by_no_other() {
         let fleet = Fleet::shipped(&sandbox, FOR_FAILURES);
         // From one region: the refresh of the standing segments comes from none and stays whole.
         sandbox.faults().set(fault, Scope::all().in_region("eu"));
-        for ran in fleet.run_all(fleet.canaries.iter().filter(|canary| &*canary.region.name == "eu"), 8).await {
+        for ran in run_all(&fleet, fleet.canaries.iter().filter(|canary| &*canary.region.name == "eu"), 8).await {
             if &*ran.report.canary.probe.name == notice(fault).probe {
                 assert_noticed(fault, &ran);
             } else {
@@ -218,24 +190,30 @@ async fn standing_copies_that_were_truncated_fail_one_by_one_until_they_are_fill
     let sandbox = fleet::sandbox(SPEED, 1).await;
     let fleet = Fleet::shipped(&sandbox, &[]);
     let canary = fleet.of("segment-copy").next().unwrap();
-    let truncated = async || {
+    let copies = async |truncated: bool| {
         let copies = ask(&sandbox, "/v1/segments?standing=true&kind=copy").await["segments"].as_array().unwrap().clone();
-        copies.iter().filter(|copy| copy["size"].as_u64().unwrap() <= 10_000).map(|copy| copy["id"].clone()).collect::<Vec<_>>()
+        copies.iter().all(|copy| (copy["size"].as_u64().unwrap() <= 10_000) == truncated).then_some(copies)
     };
-    // Half of the copies; from then on the canary's own ones are healthy, since they come from a region.
-    sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all().with_share(0.5).unwrap());
-    until(async || !truncated().await.is_empty()).await;
-    let damaged = truncated().await;
-    assert!(damaged.len() < 6, "the share hit all of them");
-    sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all().with_share(0.5).unwrap().on_platform("nobody's"));
-    let ran = fleet.run(canary).await;
-    if truncated().await == damaged {
-        let cause = ran.report.cause.as_ref().unwrap();
-        assert_eq!((cause.reason, cause.step.as_deref()), (Reason::Subject, Some("standing copy is whole")), "{}", ran.problem());
-        let failed = ran.report.steps.iter().filter(|step| matches!(step.result, StepResult::Failed(_)));
-        assert_eq!(failed.filter_map(|step| step.subject.clone().map(Value::from)).collect::<Vec<_>>(), damaged);
-    }
-    until(async || truncated().await.is_empty()).await;
+    let began = Instant::now();
+    let (ran, truncated) = loop {
+        sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all());
+        until(async || copies(true).await.is_some()).await;
+        // From here on the canary's own copies are whole.
+        sandbox.faults().clear(FaultName::SegmentCopyCapped);
+        let ran = fleet.run(canary).await;
+        // The sandbox fills the standing copies once in three seconds, also in the middle of a run.
+        if let Some(truncated) = copies(true).await {
+            break (ran, truncated);
+        }
+        assert!(began.elapsed() < PATIENCE, "no run fell between two refreshes");
+    };
+    let cause = ran.report.cause.as_ref().unwrap();
+    assert_eq!((cause.reason, cause.step.as_deref()), (Reason::Subject, Some("standing copy is whole")), "{}", ran.problem());
+    let failed = ran.report.steps.iter().filter(|step| matches!(step.result, StepResult::Failed(_)));
+    let failed: Vec<_> = failed.filter_map(|step| step.subject.as_deref()).collect();
+    assert_eq!(failed, truncated.iter().map(|copy| copy["id"].as_str().unwrap()).collect::<Vec<_>>());
+    assert_eq!(failed.len(), 6);
+    until(async || copies(false).await.is_some()).await;
     assert_all_passed(&[fleet.run(canary).await]);
     sandbox.shutdown().await;
 }
@@ -244,7 +222,7 @@ async fn standing_copies_that_were_truncated_fail_one_by_one_until_they_are_fill
 async fn until(so: impl AsyncFn() -> bool) {
     let began = Instant::now();
     while !so().await {
-        assert!(began.elapsed() < Duration::from_secs(30), "it never became so");
+        assert!(began.elapsed() < PATIENCE, "it never became so");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -253,7 +231,7 @@ async fn until(so: impl AsyncFn() -> bool) {
 async fn the_example_of_the_documentation_passes() {
     let sandbox = fleet::sandbox(SPEED, 1).await;
     let fleet = Fleet::load(&sandbox, &[include_str!("support/example.toml").to_owned()]);
-    let ran = fleet.run_all(&fleet.canaries, 8).await;
+    let ran = run_all(&fleet, &fleet.canaries, 8).await;
     assert_eq!(ran.len(), 12);
     assert_all_passed(&ran);
     let steps: Vec<_> = ran[0].report.steps.iter().map(|step| Arc::clone(&step.name)).collect();

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt as _;
 use regex::{Captures, Regex};
 use serinus::outcome::{CleanupReport, CleanupResult, RunReport, Secret, Secrets, Tick, Trigger, Verdict};
 use serinus::plan::{Cadence, Canary, Probe};
@@ -16,9 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Bounds of a probe that are too long to be waited for, by key, and the most they may be instead. What is shorter stays.
 pub(crate) type Shortened<'a> = &'a [(&'a str, &'a str)];
-
-/// For runs that are to fail: a fault is noticed when a window ends.
-pub(crate) const FOR_FAILURES: Shortened<'static> = &[("within", "4s"), ("poll", "100ms"), ("timeout", "1s")];
 
 /// Probes of a plan with regions `eu` and `us`, and what runs them.
 pub(crate) struct Fleet {
@@ -55,45 +51,48 @@ impl Ran {
 /// The repository's probe files.
 pub(crate) fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("probes");
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("it can be listed").path());
     let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
     files.sort();
     files
 }
 
-/// A sandbox whose time runs so many times as fast as the clock.
-pub(crate) async fn sandbox(speed: f64, seed: u64) -> Sandbox {
-    Sandbox::start(SandboxConfig { speed, seed, ..SandboxConfig::default() }).await.unwrap()
+/// A sandbox whose time runs so many times as fast as the clock, with a seed that chooses whom a fault with a share hits.
+pub(crate) async fn sandbox(speed: f64, chosen_by: u64) -> Sandbox {
+    Sandbox::start(SandboxConfig { speed, seed: chosen_by, ..SandboxConfig::default() })
+        .await
+        .expect("a sandbox starts on loopback")
 }
 
 impl Fleet {
     /// The shipped probes as they are, but for these bounds.
     pub(crate) fn shipped(sandbox: &Sandbox, shortened: Shortened<'_>) -> Self {
-        let texts: Vec<String> = shipped().iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let texts: Vec<String> =
+            shipped().iter().map(|path| std::fs::read_to_string(path).expect("a probe file can be read")).collect();
         let texts: Vec<String> = texts.iter().map(|text| shorten(text, shortened)).collect();
         Self::load(sandbox, &texts)
     }
 
     /// Probes of these texts. No diagnostic is forgiven.
     pub(crate) fn load(sandbox: &Sandbox, probes: &[String]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
         let at = |name: &str| directory.path().join(name);
         for (number, probe) in probes.iter().enumerate() {
-            std::fs::write(at(&format!("probe-{number}.toml")), probe).unwrap();
+            std::fs::write(at(&format!("probe-{number}.toml")), probe).expect("the directory can be written to");
         }
         let service = format!(
             "regions = [\"eu\", \"us\"]\nprobes = [\"probe-*.toml\"]\n[vars]\napi = \"http://{}\"\n\
              [secrets]\ncanary_password = {{ env = \"CANARY_PASSWORD\" }}\n",
             sandbox.address()
         );
-        std::fs::write(at("serinus.toml"), service).unwrap();
+        std::fs::write(at("serinus.toml"), service).expect("the directory can be written to");
         let loaded = serinus::config::load(&at("serinus.toml"), [("CANARY_PASSWORD".to_owned(), "canary".to_owned())]);
         let problems: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
         assert!(problems.is_empty(), "{problems:#?}");
-        let plan = loaded.service.unwrap().plan;
+        let plan = loaded.service.expect("there was no problem").plan;
         let password = Ok(Secret::new(SandboxConfig::DEFAULT_PASSWORD));
         let secrets = Arc::new(Secrets::new(BTreeMap::from([(Arc::from("canary_password"), password)])));
-        let clients = HttpClients::new(&plan.limits).unwrap();
+        let clients = HttpClients::new(&plan.limits).expect("clients can be set up");
         let engine = Engine::new(clients, plan.limits.clone(), Arc::new(StallLog::default()), secrets);
         Self { canaries: plan.canaries.clone(), engine }
     }
@@ -118,11 +117,6 @@ impl Fleet {
         };
         Ran { report: finished.report, cleanup }
     }
-
-    /// Makes one run of each, so many at once; in whatever order they end.
-    pub(crate) async fn run_all(&self, canaries: impl IntoIterator<Item = &Arc<Canary>>, at_once: usize) -> Vec<Ran> {
-        futures::stream::iter(canaries).map(|canary| self.run(canary)).buffer_unordered(at_once).collect().await
-    }
 }
 
 /// Time between two runs of a canary; its ticks are spread evenly.
@@ -136,9 +130,9 @@ pub(crate) fn spacing(probe: &Probe) -> Duration {
 /// Shortens durations where they stand, so that lines and columns stay as they are in the file.
 fn shorten(text: &str, shortened: Shortened<'_>) -> String {
     shortened.iter().fold(text.to_owned(), |text, (key, most)| {
-        let value = Regex::new(&format!(r#"\b({key}\s*=\s*)"([^"]+)""#)).unwrap();
+        let value = Regex::new(&format!(r#"\b({key}\s*=\s*)"([^"]+)""#)).expect("a key is no special pattern");
         let shorter = |found: &Captures<'_>| {
-            let [is, most_is] = [&found[2], most].map(|text| humantime::parse_duration(text).unwrap());
+            let [is, most_is] = [&found[2], most].map(|text| humantime::parse_duration(text).expect("a duration"));
             if is > most_is { format!("{}\"{most}\"", &found[1]) } else { found[0].to_owned() }
         };
         value.replace_all(&text, shorter).into_owned()
