@@ -72,7 +72,7 @@ fn main() {
         }
     }
     println!(
-        "\nEach: p50 / p90 / p99 / most, over {seeds} seeds; a fault hits {:.0} % in one cell of one region.",
+        "\np50 / p90 / p99 / most, over {seeds} seeds; a fault hits {:.0} % in one cell of one region.",
         SHARE * 100.0
     );
 }
