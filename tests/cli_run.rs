@@ -1,16 +1,18 @@
 //! The commands that go on until they are stopped: `run`, `sandbox`, `demo`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod cli_support;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serinus, stderr, target};
+use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serinus, stderr, target, target_that_tells};
 
-fn service(answer: Answer, more: &str) -> tempfile::TempDir {
+fn service(target: SocketAddr, more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("p.toml"), probe("p", target(answer), "json.state == 'ok'")).unwrap();
+    std::fs::write(folder.path().join("p.toml"), probe("p", target, "json.state == 'ok'")).unwrap();
     let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\n{more}");
     std::fs::write(folder.path().join("service"), text).unwrap();
     folder
@@ -45,7 +47,7 @@ fn counted(metrics: &str, verdict: &str) -> bool {
 
 #[test]
 fn a_service_probes_serves_its_metrics_and_stops_on_sigterm() {
-    let folder = service(Answer::Ok, "[listen]\naddress = \"127.0.0.1:0\"\n");
+    let folder = service(target(Answer::Ok), "[listen]\naddress = \"127.0.0.1:0\"\n");
     let (mut running, address) = start(folder.path());
     scrape_until(&address, |metrics| counted(metrics, "passed"));
     assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
@@ -59,27 +61,28 @@ fn a_service_probes_serves_its_metrics_and_stops_on_sigterm() {
 #[test]
 fn runs_that_hang_are_cut_after_the_grace_and_the_service_still_ends_well() {
     let more = "[listen]\naddress = \"127.0.0.1:0\"\n[limits]\nshutdown_grace = \"200ms\"\ncleanup = \"1s\"\n";
-    let folder = service(Answer::Silence, more);
+    let (target, told) = target_that_tells(Answer::Silence);
+    let folder = service(target, more);
     let text = std::fs::read_to_string(folder.path().join("p.toml")).unwrap();
     let text = text.replace("every = \"1s\"\ndeadline = \"900ms\"", "every = \"5m\"\nruns = 200\ndeadline = \"2m\"");
     std::fs::write(folder.path().join("p.toml"), text).unwrap();
     let (mut running, _) = start(folder.path());
-    // The target never answers, so a run that has begun goes on until its deadline or until it is cut.
-    std::thread::sleep(Duration::from_secs(3));
+    // The target never answers, so a run that has connected goes on until its deadline or until it is cut.
+    told.recv_timeout(PATIENCE).expect("a run begins within seconds");
     running.signal("TERM");
-    running.said("run is cut");
+    running.said("the process is stopping in step `front page`");
     assert_eq!(running.wait().code(), Some(0));
 }
 
 #[test]
 fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let folder = service(Answer::Ok, &format!("[listen]\naddress = \"{}\"\n", taken.local_addr().unwrap()));
+    let folder = service(target(Answer::Ok), &format!("[listen]\naddress = \"{}\"\n", taken.local_addr().unwrap()));
     let output = run(folder.path(), &["run", "-c", "service"]);
     assert_exit(&output, 3);
     assert!(stderr(&output).contains("cannot listen on 127.0.0.1:"), "{}", stderr(&output));
 
-    let folder = service(Answer::Ok, "[listen]\nadress = \"127.0.0.1:0\"\n");
+    let folder = service(target(Answer::Ok), "[listen]\nadress = \"127.0.0.1:0\"\n");
     let output = run(folder.path(), &["run", "-c", "service"]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("adress") && stderr(&output).contains("address"), "{}", stderr(&output));

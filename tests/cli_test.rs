@@ -1,5 +1,7 @@
 //! `serinus test` against a target on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod cli_support;
 
 use std::path::Path;

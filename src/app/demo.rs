@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::read_secrets;
 use crate::outcome::RunReport;
 use crate::plan::{Canary, Plan};
-use crate::sandbox::{Incident, Sandbox, SandboxConfig};
+use crate::sandbox::{Incident, SandboxConfig};
 
 use crate::run::step::http::HttpSetupError;
 
 use super::engine::engine;
 use super::feed::{Event, FeedReader, feed};
 use super::incident::{Noticed, Story, Watch};
+use super::product::Product;
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
 
@@ -68,21 +69,23 @@ pub enum DemoError {
 
 /// A demo that is running.
 pub struct Demo {
-    sandbox: Sandbox,
+    sandbox: Product,
     running: Running,
     plan: Arc<Plan>,
 }
 
 impl Demo {
-    /// Starts it, with a feed of everything that ends.
+    /// Starts it, with a feed of everything that ends. If an incident is to be looked at, the probe that ought to notice it
+    /// comes before the others.
     ///
     /// # Errors
     /// See [`DemoError`].
-    pub async fn start(seed: u64) -> Result<(Self, FeedReader), DemoError> {
-        let config = SandboxConfig { speed: SPEED, seed, ..SandboxConfig::default() };
-        let password = config.password.clone();
-        let sandbox = Sandbox::start(config).await.map_err(DemoError::Sandbox)?;
-        let loaded = load_shipped(sandbox.address(), &password)
+    pub async fn start(seed: u64, incident: Option<Incident>) -> Result<(Self, FeedReader), DemoError> {
+        // The sandbox's usual password is a word that stands in many names here, all of which would be redacted.
+        let password = format!("demo-{:032x}", fastrand::u128(..));
+        let config = SandboxConfig { speed: SPEED, seed, password: password.clone(), ..SandboxConfig::default() };
+        let sandbox = Product::start(config).await.map_err(DemoError::Sandbox)?;
+        let loaded = load_shipped(sandbox.address(), &password, incident.map(Incident::probe))
             .map_err(|source| DemoError::Files { folder: std::env::temp_dir().display().to_string(), source })?;
         let service = loaded.service.ok_or_else(|| DemoError::Invalid(loaded.diagnostics.render(false)))?;
         let plan = Arc::clone(&service.plan);
@@ -156,7 +159,7 @@ impl Demo {
     /// Stops probing, then the sandbox. Returns what had not ended by its deadline.
     pub async fn stop(self) -> Vec<String> {
         let stragglers = self.running.stop().await;
-        self.sandbox.shutdown().await;
+        self.sandbox.stop().await;
         stragglers
     }
 }
@@ -193,10 +196,9 @@ fn unhealthy(incident: Incident, watch: &Watch, affected: usize, last: Option<&R
 }
 
 /// The probes were loaded from a temporary folder; the report names the files that the user has.
-fn as_the_user_knows_it(noticed: Noticed) -> Noticed {
-    let mut report = RunReport::clone(&noticed.report);
-    if let Some(cause) = &mut report.cause {
-        cause.location = cause.location.take().map(as_shipped);
+fn as_the_user_knows_it(mut noticed: Noticed) -> Noticed {
+    if let Some(location) = Arc::make_mut(&mut noticed.report).cause.as_mut().and_then(|cause| cause.location.as_mut()) {
+        *location = as_shipped(location);
     }
-    Noticed { report: Arc::new(report), ..noticed }
+    noticed
 }

@@ -11,6 +11,7 @@ mod feed;
 mod fixture;
 mod hasten;
 mod incident;
+mod product;
 mod running;
 mod server;
 mod shipped;

@@ -18,6 +18,9 @@ const PROBES: [(&str, &str); 3] = [
     ("segment_copy.toml", include_str!("../../probes/segment_copy.toml")),
 ];
 
+/// The interval of probes that are only company for the one that is looked at.
+const LEISURE: Duration = Duration::from_secs(20);
+
 /// Every canary is due within seconds, and a run that waits in vain ends before its next tick.
 const HASTE: Haste = Haste {
     every: Duration::from_secs(6),
@@ -32,16 +35,19 @@ const PASSWORD: &str = "CANARY_PASSWORD";
 /// The regions that the demo plays.
 pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
-/// Loads the shipped probes for a sandbox: three regions, short intervals, a free port for the metrics.
+/// Loads the shipped probes for a sandbox: three regions, short intervals, a free port for the metrics. If only one probe is
+/// looked at the others have longer intervals, so that they do not take its processor time on a small machine.
 ///
 /// # Errors
 /// The files cannot be written to the temporary folder they are loaded from.
-pub(super) fn load_shipped(sandbox: SocketAddr, password: &str) -> io::Result<Loaded> {
+pub(super) fn load_shipped(sandbox: SocketAddr, password: &str, looked_at: Option<&str>) -> io::Result<Loaded> {
     let folder = Folder::new()?;
     fs::create_dir(folder.0.join("probes"))?;
-    for (name, text) in PROBES {
-        let hastened = hasten(text, HASTE).map_err(io::Error::other)?;
-        fs::write(folder.0.join("probes").join(name), hastened)?;
+    for (file, text) in PROBES {
+        let company = looked_at.is_some_and(|probe| file != format!("{}.toml", probe.replace('-', "_")));
+        let haste = Haste { every: if company { LEISURE } else { HASTE.every }, ..HASTE };
+        let hastened = hasten(text, haste).map_err(io::Error::other)?;
+        fs::write(folder.0.join("probes").join(file), hastened)?;
     }
     let config = folder.0.join("serinus.toml");
     fs::write(&config, service(sandbox))?;
@@ -54,9 +60,9 @@ pub(super) fn lookup(password: &str) -> impl Fn(&str) -> Option<String> {
 }
 
 /// Where a user finds what was loaded from the temporary folder.
-pub(super) fn as_shipped(location: Location) -> Location {
+pub(super) fn as_shipped(location: &Location) -> Location {
     let name = location.path.file_name().map(PathBuf::from).unwrap_or_default();
-    Location { path: Path::new("probes").join(name).into(), ..location }
+    Location { path: Path::new("probes").join(name).into(), ..*location }
 }
 
 fn service(sandbox: SocketAddr) -> String {
@@ -98,6 +104,7 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Cadence;
 
     #[test]
     fn every_shipped_probe_is_built_in_and_loads_without_an_error() {
@@ -105,10 +112,13 @@ mod tests {
         let shipped = shipped.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "toml"));
         assert_eq!(shipped.count(), PROBES.len());
 
-        let loaded = load_shipped(([127, 0, 0, 1], 1).into(), "canary").unwrap();
+        let loaded = load_shipped(([127, 0, 0, 1], 1).into(), "canary", Some("segment-copy")).unwrap();
         assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics.render(false));
         let plan = loaded.service.unwrap().plan;
         assert_eq!((plan.probes.len(), plan.regions.len()), (PROBES.len(), REGIONS.len()));
+        let every = |name: &str| plan.probes.iter().find(|probe| &*probe.name == name).map(|probe| probe.cadence.clone());
+        assert!(matches!(every("segment-copy"), Some(Cadence::Every(every)) if every == HASTE.every));
+        assert!(matches!(every("playlist-sync"), Some(Cadence::Every(every)) if every == LEISURE));
         assert!(!loaded.files[0].exists(), "the temporary folder is gone");
     }
 }

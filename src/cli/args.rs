@@ -48,9 +48,10 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Run the service: probe on schedule, serve metrics; SIGTERM stops gracefully
     Run,
-    /// Validate and lint: every problem at once, with file:line:column
+    /// Validate and lint: every problem at once, each with its place
     Check(CheckArgs),
     /// Run probes now and print every step and expectation; stores nothing, pages nobody
+    #[command(after_long_help = concat!("With --output json, each run is one object on a line of its own:\n\n", include_str!("report/json_shape.txt")))]
     Test(TestArgs),
     /// Sandbox, prober and a live view on loopback, nothing to configure
     Demo(DemoArgs),
@@ -171,7 +172,7 @@ pub(crate) enum TestOutput {
     Human,
     /// One JSON object a line for each run
     Json,
-    /// One JUnit XML document
+    /// One XML document for CI servers
     Junit,
 }
 

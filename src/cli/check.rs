@@ -37,10 +37,10 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
 }
 
 fn summary(loaded: &Loaded) -> String {
-    let files = loaded.files.len();
-    let files = format!("{files} file{}", if files == 1 { "" } else { "s" });
-    let canaries = loaded.service.as_ref().map_or(String::new(), |service| format!(", {} canaries", service.plan.canaries.len()));
-    format!("{files}{canaries}: {}", counts(&loaded.diagnostics))
+    let some = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let files = some(loaded.files.len(), "file", "files");
+    let canaries = loaded.service.as_ref().map(|service| some(service.plan.canaries.len(), "canary", "canaries"));
+    format!("{files}{}: {}", canaries.map_or(String::new(), |canaries| format!(", {canaries}")), counts(&loaded.diagnostics))
 }
 
 fn object(loaded: &Loaded) -> Value {

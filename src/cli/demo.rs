@@ -21,21 +21,18 @@ const REDRAW: Duration = Duration::from_millis(250);
 pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Failure> {
     let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
-    let (demo, mut reader) = Demo::start(args.seed).await.map_err(|error| Failure::prober(chain(&error)))?;
+    let (demo, mut reader) = Demo::start(args.seed, args.incident).await.map_err(|error| Failure::prober(chain(&error)))?;
     printer.talk(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
-    let exit = match args.incident {
-        Some(incident) => {
-            tokio::select! {
-                exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,
-                () = signals.next() => Err(Failure::prober("stopped before the incident was over")),
-            }
+    let exit = if let Some(incident) = args.incident {
+        tokio::select! {
+            exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,
+            () = signals.next() => Err(Failure::prober("stopped before the incident was over")),
         }
-        None => {
-            let fault = FaultName::RegistrationStopsAfterPayment;
-            printer.talk(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
-            watch(printer, &demo, &mut reader, &mut signals).await;
-            Ok(Exit::Well)
-        }
+    } else {
+        let fault = FaultName::RegistrationStopsAfterPayment;
+        printer.talk(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
+        watch(printer, &demo, &mut reader, &mut signals).await;
+        Ok(Exit::Well)
     };
     let progress = printer.progress("stopping");
     let stragglers = demo.stop().await;

@@ -3,8 +3,8 @@
 //! The object's keys: `incident`, `noticed`, `probe`, `healthy_runs`, `onset_at` (RFC 3339), and, `null` if it was not noticed:
 //! `first_failed_after_seconds` (from the onset to the verdict), `first_failed_run` (1 = the first run of an affected canary
 //! that started after the onset), `canary`, `region`, `cell`, `run_id`, `trace_id`, `reason`, `message`, `step`,
-//! `expectation`, `location`, `seen`, `answers` and `successful_answers` (HTTP answers that run got, and how many had a
-//! status below 400).
+//! `expectation`, `location`, `seen`, `answers` and `successful_answers` (HTTP answers kept of that run, and how many had a
+//! status below 400), `writes` and `successful_writes` (the same of requests that change something).
 
 use std::fmt::Write as _;
 
@@ -44,6 +44,8 @@ pub(crate) fn story_json(story: &Story) -> Value {
         "seen": cause.map(|cause| seen(&cause.seen)),
         "answers": said.map(|said| said.all),
         "successful_answers": said.map(|said| said.successful),
+        "writes": said.map(|said| said.writes),
+        "successful_writes": said.map(|said| said.successful_writes),
     })
 }
 
@@ -52,21 +54,20 @@ pub(crate) fn story_human(story: &Story, style: Style) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), summary(story.incident));
-    let _ = writeln!(text, "  {} runs of {} passed before it began at {}", story.healthy_runs, story.probe, rfc3339(story.onset));
-    match &story.noticed {
-        Some(noticed) => tell(&mut text, noticed, style),
-        None => {
-            let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
-            let _ = writeln!(text, "{}", style.bad(&nobody));
-        }
+    let runs = if story.healthy_runs == 1 { "1 run".to_owned() } else { format!("{} runs", story.healthy_runs) };
+    let _ = writeln!(text, "  {runs} of {} passed before it began at {}", story.probe, rfc3339(story.onset));
+    if let Some(noticed) = &story.noticed {
+        tell(&mut text, noticed, style);
+    } else {
+        let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
+        let _ = writeln!(text, "{}", style.bad(&nobody));
     }
     text
 }
 
 fn tell(text: &mut String, noticed: &Noticed, style: Style) {
     let report = &noticed.report;
-    let said = answers(report);
-    let _ = writeln!(text, "  {} of {} answers in the failed run said success", said.successful, said.all);
+    let _ = writeln!(text, "  {} in the run that failed", answers(report).told());
     let head = format!("  ✓ noticed after {} by run {} of {}", human_duration(noticed.after), noticed.run, report.canary.id);
     let _ = writeln!(text, "{}", style.good(&head));
     let Some(cause) = &report.cause else { return };
@@ -82,15 +83,39 @@ fn tell(text: &mut String, noticed: &Noticed, style: Style) {
     let _ = writeln!(text, "    {}", style.dim(&format!("trace {}", report.trace_id)));
 }
 
+/// What the services said while the run failed.
 #[derive(Clone, Copy)]
 struct Answers {
     all: usize,
     successful: usize,
+    writes: usize,
+    successful_writes: usize,
+}
+
+impl Answers {
+    fn told(self) -> String {
+        let Self { all, successful, writes, successful_writes } = self;
+        if successful == all {
+            format!("every service said success ({all} of {all} answers)")
+        } else if successful_writes == writes {
+            format!("every write was answered with success ({writes} of {writes})")
+        } else {
+            format!("{successful} of {all} answers said success")
+        }
+    }
 }
 
 fn answers(report: &RunReport) -> Answers {
-    let statuses = || report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref()?.status);
-    Answers { all: statuses().count(), successful: statuses().filter(|&status| status < 400).count() }
+    let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref());
+    let answers: Vec<(bool, bool)> =
+        answers.filter_map(|http| Some((!matches!(&*http.method, "GET" | "HEAD" | "OPTIONS"), http.status? < 400))).collect();
+    let count = |wanted: fn(&(bool, bool)) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
+    Answers {
+        all: answers.len(),
+        successful: count(|&(_, success)| success),
+        writes: count(|&(write, _)| write),
+        successful_writes: count(|&(write, success)| write && success),
+    }
 }
 
 #[cfg(test)]
@@ -107,7 +132,7 @@ mod tests {
             incident: Incident::RegistrationsSilent,
             probe: "premium-registration".into(),
             healthy_runs: 27,
-            onset: SystemTime::UNIX_EPOCH + Duration::from_millis(1_710_758_639_000),
+            onset: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_639),
             watched: Duration::from_secs(25),
             noticed: noticed.then(|| Noticed { report, run: 1, after: Duration::from_millis(3_437) }),
         }

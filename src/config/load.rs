@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::plan::{Canary, CanaryId, Plan, Service};
+use crate::plan::{Canary, Plan, Service};
 use crate::source::{SourceFile, Span};
 
 use super::environment::Overrides;
@@ -151,21 +151,11 @@ fn read_probe(path: &Path, world: &World) -> Read {
     }
 }
 
-fn assemble(settings: Settings, drafts: Vec<Draft>) -> Service {
+fn assemble(settings: Settings, mut drafts: Vec<Draft>) -> Service {
     let Settings { world, listen, traces, log_format } = settings;
-    let mut canaries = Vec::new();
-    for draft in &drafts {
-        for region in &draft.regions {
-            for cell in &draft.probe.cells {
-                canaries.push(Arc::new(Canary {
-                    id: CanaryId::new(&draft.probe.name, &region.name, cell),
-                    probe: Arc::clone(&draft.probe),
-                    region: Arc::clone(region),
-                    cell: Arc::clone(cell),
-                }));
-            }
-        }
-    }
+    // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
+    drafts.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
+    let mut canaries: Vec<Arc<Canary>> = drafts.iter_mut().flat_map(|draft| draft.canaries.drain(..)).collect();
     canaries.sort_by(|one, other| one.id.cmp(&other.id));
     let regions = world.regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     let probes = drafts.into_iter().map(|draft| draft.probe).collect();
@@ -315,6 +305,23 @@ canary_password = { env = "PASSWORD" }
         let plan = service(loaded(&folder, &[])).plan;
         let value = plan.probes[0].vars[1].1.value(&minijinja::Value::UNDEFINED).unwrap();
         assert_eq!(value, minijinja::Value::from(3));
+    }
+
+    #[test]
+    fn what_the_operator_wrote_may_bring_slashes_into_a_url_and_what_a_target_answered_may_not() {
+        let folder = folder();
+        let based = PLAYLIST
+            .replace("count = 3", "path = \"v1/playlists\"")
+            .replace("{{ api }}/v1/playlists/{{", "{{ api }}/{{ path }}/{{");
+        std::fs::write(folder.path().join("probes/sync.toml"), based).unwrap();
+        let plan = service(loaded(&folder, &[])).plan;
+        let Action::Http(read) = &plan.probes[0].steps[2].action else { panic!("the step is a request") };
+        let url = |playlist: &str| {
+            let scope = minijinja::context! { api => "http://eu.example.com", path => "v1/playlists", playlist };
+            read.url.render(&scope, crate::plan::expr::Place::Url)
+        };
+        assert_eq!(url("7").as_deref(), Ok("http://eu.example.com/v1/playlists/7"));
+        assert!(url("7/../8").is_err());
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub(super) fn value<'f>(text: &'f str, spot: Spot<'f>, diagnostics: &mut Diagnos
 
 fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
     let message = error.message();
-    if !message.contains("duplicate key") {
+    if !["duplicate key", "cannot extend"].iter().any(|known| message.contains(known)) {
         return Diagnostic::at(Code::Syntax, spot, format!("this is not TOML: {message}"));
     }
     let help = if spot.file.text().get(Range::from(spot.span)) == Some("regions") {

@@ -5,7 +5,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -16,7 +15,7 @@ use super::cleanup;
 use super::context::Context;
 use super::judge::shown;
 use super::request::{Detail, Finished, RunRequest};
-use super::scope::{Names, RunFacts};
+use super::scope::{Names, RunFacts, RunIdentity};
 use super::sequence::{self, Place};
 use super::stall::StallLog;
 use super::step::http::HttpClients;
@@ -71,8 +70,8 @@ impl Inner {
         let run_id = RunId(ulid::Ulid::from_parts(millis_since_epoch(wall), fastrand::u128(..)));
         let trace_id = TraceId::random();
         let secrets = Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner));
-        let moment = DateTime::<Utc>::from(wall).to_rfc3339_opts(SecondsFormat::Millis, true);
-        let facts = RunFacts::new(&canary, &run_id.to_string(), &trace_id.to_string(), &moment, Arc::clone(&secrets));
+        let identity = RunIdentity { id: run_id, trace_id, started: wall };
+        let facts = RunFacts::new(&canary, identity, Arc::clone(&secrets));
         let context = Arc::new(Context::new(
             &canary,
             facts,

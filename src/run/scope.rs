@@ -5,43 +5,65 @@
 //! region's vars and the run's own facts.
 
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
-use crate::outcome::Secrets;
-use crate::plan::{Canary, CellValue};
+use crate::outcome::{RunId, Secrets, TraceId};
+use crate::plan::{Canary, Cell, CellValue};
 
 use super::step::http::HttpResponse;
 
 /// Values by name: vars, captures, loop names. Cheap to clone; written by copy if shared.
 pub(super) type Names = Arc<Vec<(Arc<str>, Value)>>;
 
-/// What stays the same during one run.
+/// What stays the same during one run. Nothing is spelled out before an expression asks for it.
 #[derive(Debug)]
 pub(super) struct RunFacts {
     canary: Arc<Canary>,
-    run: Value,
-    cell: Value,
-    region: Value,
-    secret: Value,
+    run: RunIdentity,
+    secrets: Arc<Secrets>,
     missing_secret: Arc<OnceLock<String>>,
+}
+
+/// `run.id`, `run.trace_id` and `run.started`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RunIdentity {
+    pub(super) id: RunId,
+    pub(super) trace_id: TraceId,
+    pub(super) started: SystemTime,
+}
+
+impl Object for RunIdentity {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "id" => Some(Value::from(self.id.to_string())),
+            "trace_id" => Some(Value::from(self.trace_id.to_string())),
+            "started" => {
+                let moment = DateTime::<Utc>::from(self.started);
+                Some(Value::from(moment.to_rfc3339_opts(SecondsFormat::Millis, true)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// `cell.KEY`.
+#[derive(Debug)]
+struct CellScope(Arc<Cell>);
+
+impl Object for CellScope {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).map(cell_value)
+    }
 }
 
 impl RunFacts {
     /// Facts of a run of `canary`.
-    pub(super) fn new(canary: &Arc<Canary>, run_id: &str, trace_id: &str, started: &str, secrets: Arc<Secrets>) -> Self {
-        let run = [("id", run_id), ("trace_id", trace_id), ("started", started)];
-        let cell = canary.cell.0.iter().map(|(key, value)| (key.to_string(), cell_value(value)));
-        let missing_secret = Arc::new(OnceLock::new());
-        Self {
-            run: Value::from_pairs(run),
-            cell: Value::from_pairs(cell),
-            region: Value::from(&*canary.region.name),
-            secret: Value::from_object(SecretScope { secrets, missing: Arc::clone(&missing_secret) }),
-            missing_secret,
-            canary: Arc::clone(canary),
-        }
+    pub(super) fn new(canary: &Arc<Canary>, run: RunIdentity, secrets: Arc<Secrets>) -> Self {
+        Self { canary: Arc::clone(canary), run, secrets, missing_secret: Arc::default() }
     }
 
     /// Why a secret that some expression asked for could not be had, if that happened.
@@ -51,10 +73,13 @@ impl RunFacts {
 
     fn get(&self, name: &str) -> Option<Value> {
         match name {
-            "run" => Some(self.run.clone()),
-            "cell" => Some(self.cell.clone()),
-            "region" => Some(self.region.clone()),
-            "secret" => Some(self.secret.clone()),
+            "run" => Some(Value::from_object(self.run)),
+            "cell" => Some(Value::from_object(CellScope(Arc::clone(&self.canary.cell)))),
+            "region" => Some(Value::from(Arc::clone(&self.canary.region.name))),
+            "secret" => {
+                let scope = SecretScope { secrets: Arc::clone(&self.secrets), missing: Arc::clone(&self.missing_secret) };
+                Some(Value::from_object(scope))
+            }
             _ => self.canary.region.vars.iter().find(|(key, _)| &**key == name).map(|(_, value)| value.clone()),
         }
     }

@@ -7,8 +7,11 @@
 
 mod bare;
 mod blackbox;
+mod engine;
 mod files;
+mod fleet;
 mod load;
+mod prober;
 mod process;
 mod target;
 
@@ -16,7 +19,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use bare::Cost;
-use files::Fleet;
+use files::Shape;
 use mimalloc::MiMalloc;
 
 /// As in the program itself, so that the bare client is not measured with a slower allocator.
@@ -29,10 +32,16 @@ struct Size {
     runs: usize,
     peer_runs: usize,
     probe_files: usize,
+    /// Canaries of the fleets, the smallest first.
+    fleets: [usize; 3],
+    /// Seconds a fleet settles, and is watched.
+    settle: u64,
+    watch: u64,
 }
 
-const WHOLE: Size = Size { rounds: 5, runs: 20_000, peer_runs: 4_000, probe_files: 10_000 };
-const SHORT: Size = Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100 };
+const WHOLE: Size =
+    Size { rounds: 5, runs: 20_000, peer_runs: 4_000, probe_files: 10_000, fleets: [100, 1_000, 10_000], settle: 15, watch: 60 };
+const SHORT: Size = Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100, fleets: [10, 20, 100], settle: 11, watch: 10 };
 
 /// Runs in flight at once, in what is compared.
 const AT_ONCE: usize = 16;
@@ -55,6 +64,8 @@ fn main() {
     match arguments[..] {
         ["--role", "target", _] => target::role(),
         ["--role", "bare", task] => bare::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ["--role", "engine", task] => engine::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ["--role", "fleet", task] => fleet::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "load", file] => load::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
         ref words => measure(words),
     }
@@ -63,7 +74,7 @@ fn main() {
 /// A part of the benchmark: its name for the command line, and what it does.
 type Part = (&'static str, fn(&Size, &mut Table));
 
-const PARTS: [Part; 2] = [("runs", compare_runs), ("load", load_files)];
+const PARTS: [Part; 3] = [("runs", compare_runs), ("fleets", watch_fleets), ("load", load_files)];
 
 fn measure(words: &[&str]) {
     let (options, parts): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
@@ -91,39 +102,83 @@ fn usage() -> ! {
 fn compare_runs(size: &Size, table: &mut Table) {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let (_target, url) = target::start();
-    let task = bare::Task { url: url.clone(), runs: size.runs, at_once: AT_ONCE };
-    let mut bare = Vec::new();
-    let mut peer = Vec::new();
+    let file = files::write(directory.path(), Shape { probes: 10, cells: 1 }, &url);
+    let ours = engine::Task { file, runs: size.runs, at_once: AT_ONCE };
+    let bare = bare::Task { url: url.clone(), runs: size.runs, at_once: AT_ONCE };
+    let mut costs = [Vec::new(), Vec::new(), Vec::new()];
     for round in 1..=size.rounds {
         eprintln!("bench: runs, round {round} of {}", size.rounds);
-        bare.push(bare::measure("bare", &task));
-        peer.extend(blackbox::measure(directory.path(), &url, size.peer_runs, AT_ONCE));
+        costs[0].push(bare::measure("engine", &ours));
+        costs[1].push(bare::measure("bare", &bare));
+        costs[2].extend(blackbox::measure(directory.path(), &url, size.peer_runs, AT_ONCE));
     }
-    describe(table, "bare reqwest loop, a new connection each", &bare);
-    if peer.is_empty() {
-        table.row("blackbox_exporter", "not installed", "");
-    } else {
-        describe(table, "blackbox_exporter", &peer);
+    let [ours, bare, peer] = costs.map(|costs| (!costs.is_empty()).then(|| middle(&costs)));
+    let (ours, bare) = (ours.expect("at least one round"), bare.expect("at least one round"));
+    describe(table, "Serinus", ours);
+    describe(table, "bare reqwest loop", bare);
+    match peer {
+        Some(peer) => {
+            describe(table, "blackbox_exporter", peer);
+            let share = ours.cpu_micros / peer.cpu_micros;
+            table.row("Serinus ÷ blackbox_exporter, CPU per run", &format!("1/{:.1}", 1.0 / share), "≤ 1/10");
+        }
+        None => table.row("blackbox_exporter", "not installed", ""),
     }
+    table.row("Serinus ÷ bare reqwest loop, CPU per run", &format!("{:.2}", ours.cpu_micros / bare.cpu_micros), "≤ 1.4");
+}
+
+fn describe(table: &mut Table, who: &str, cost: Cost) {
+    let (cpu, rate) = (cost.cpu_micros, cost.per_second);
+    table.row(
+        &format!("{who}: CPU per run"),
+        &format!("{cpu:.0} µs = {:.0} runs per second and core ({rate:.0} were made)", 1e6 / cpu),
+        "",
+    );
+}
+
+/// The median of each.
+fn middle(costs: &[Cost]) -> Cost {
+    Cost {
+        cpu_micros: median(costs.iter().map(|cost| cost.cpu_micros).collect()),
+        per_second: median(costs.iter().map(|cost| cost.per_second).collect()),
+    }
+}
+
+/// Fleets of several sizes, each canary every ten seconds.
+#[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
+fn watch_fleets(size: &Size, table: &mut Table) {
+    let (_target, url) = target::start();
+    let mut weights = Vec::new();
+    for canaries in size.fleets {
+        eprintln!("bench: {canaries} canaries for {} s", size.settle + size.watch);
+        let directory = tempfile::tempdir().expect("there is room for temporary files");
+        let file = files::write(directory.path(), Shape { probes: 10, cells: canaries / 10 }, &url);
+        let fleet = fleet::measure(&fleet::Task { file, settle: size.settle, watch: size.watch });
+        let last = canaries == size.fleets[2];
+        let what = format!("{canaries} canaries every 10 s");
+        let lateness = format!("p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", fleet.p50, fleet.p99, fleet.max);
+        table.row(&format!("{what}: start lateness"), &lateness, if last { "p99 ≤ 2 ms" } else { "" });
+        let missed = format!("{} of {}", fleet.not_passed, fleet.runs as u64 + fleet.not_passed);
+        table.row(&format!("{what}: missed or not passed"), &missed, "0");
+        table.row(&format!("{what}: CPU, scraped every 5 s"), &format!("{:.1} % of a core", fleet.cpu_percent), "");
+        weights.push((canaries as f64, fleet.resident as f64));
+    }
+    let (first, last) = (weights[0], weights[2]);
+    table.row(&format!("memory with {} canaries", first.0), &format!("{:.0} MiB", first.1 / 1_048_576.0), "≤ 40 MiB");
+    let each = (last.1 - first.1) / (last.0 - first.0) / 1_024.0;
+    table.row("memory of each further canary", &format!("{each:.1} KiB"), "≤ 6 KiB");
 }
 
 /// Many probe files, from the disk's cache to a plan.
 fn load_files(size: &Size, table: &mut Table) {
     eprintln!("bench: {} probe files", size.probe_files);
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let loads = load::measure(directory.path(), Fleet { probes: size.probe_files, cells: 1 }, size.rounds);
+    let loads = load::measure(directory.path(), Shape { probes: size.probe_files, cells: 1 }, size.rounds);
     let millis = median(loads.iter().map(|load| load.millis).collect());
     table.row(&format!("{} probe files loaded and validated", size.probe_files), &format!("{millis:.0} ms"), "≤ 1 s for 10,000");
     #[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
     let kib = median(loads.iter().map(|load| load.bytes as f64 / 1_024.0).collect()) / size.probe_files as f64;
     table.row("memory of one of them once loaded", &format!("{kib:.1} KiB"), "");
-}
-
-fn describe(table: &mut Table, who: &str, costs: &[Cost]) {
-    let cpu = median(costs.iter().map(|cost| cost.cpu_micros).collect());
-    let rate = median(costs.iter().map(|cost| cost.per_second).collect());
-    table.row(&format!("{who}: CPU per run"), &format!("{cpu:.0} µs ({:.0} runs per second and core)", 1e6 / cpu), "");
-    table.row(&format!("{who}: runs per second, as it came"), &format!("{rate:.0}"), "");
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

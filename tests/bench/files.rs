@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 /// How many of what.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fleet {
+pub(crate) struct Shape {
     /// Probe files.
     pub probes: usize,
     /// Cells of each.
     pub cells: usize,
 }
 
-/// Writes a fleet whose probes ask the target every ten seconds into a new directory; returns the service's file.
-pub(crate) fn write(directory: &Path, fleet: Fleet, target: &str) -> PathBuf {
+/// Writes probes that ask the target every ten seconds into a new directory; returns the service's file.
+pub(crate) fn write(directory: &Path, shape: Shape, target: &str) -> PathBuf {
     let probes = directory.join("probes");
     std::fs::create_dir_all(&probes).expect("the directory can be written to");
-    let cells = (0..fleet.cells).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
-    for probe in 0..fleet.probes {
+    let cells = (0..shape.cells).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
+    for probe in 0..shape.probes {
         let text = format!(
             r#"name     = "bench-{probe}"
 summary  = "The target says that it is well"

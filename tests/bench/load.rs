@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serinus::config;
 
-use crate::files::{self, Fleet};
+use crate::files::{self, Shape};
 use crate::process::{Role, resident, say};
 
 /// What loading a configuration took.
@@ -28,8 +28,8 @@ pub(crate) fn role(file: &Path) {
     say(&Load { millis, bytes: resident(std::process::id()).saturating_sub(before) });
 }
 
-/// Loads a fleet, each time in a new process.
-pub(crate) fn measure(directory: &Path, fleet: Fleet, rounds: usize) -> Vec<Load> {
-    let file: PathBuf = files::write(directory, fleet, "http://127.0.0.1:9");
+/// Loads a configuration of this shape, each time in a new process.
+pub(crate) fn measure(directory: &Path, shape: Shape, rounds: usize) -> Vec<Load> {
+    let file: PathBuf = files::write(directory, shape, "http://127.0.0.1:9");
     (0..rounds).map(|_| Role::start("load", &file).hear()).collect()
 }

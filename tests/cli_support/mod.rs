@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes nearly as long; it only keeps a broken program from hanging the tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The program, with nothing of the developer's own environment that could change what it does.
 pub(crate) fn serinus(folder: &Path) -> Command {
@@ -127,14 +127,22 @@ pub(crate) enum Answer {
 
 /// An HTTP target on loopback, for as long as the test goes on.
 pub(crate) fn target(answer: Answer) -> SocketAddr {
+    target_that_tells(answer).0
+}
+
+/// A target that tells of each connection.
+pub(crate) fn target_that_tells(answer: Answer) -> (SocketAddr, mpsc::Receiver<()>) {
+    let (tell, told) = mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
+            // Most tests do not listen.
+            let _ = tell.send(());
             std::thread::spawn(move || serve(stream, answer));
         }
     });
-    address
+    (address, told)
 }
 
 fn serve(mut stream: TcpStream, answer: Answer) {

@@ -15,7 +15,7 @@ const LATENCY: usize = 7;
 /// Columns of a convergence pair such as `210 ms/480 ms`.
 const CONVERGENCE: usize = 15;
 /// From this column width on, each canary shows its own convergence.
-const WIDE: usize = 34;
+const WIDE: usize = 31;
 /// From this column width on, each canary shows its last duration.
 const MIDDLE: usize = 14;
 /// Most verdicts shown for one canary.
@@ -40,8 +40,9 @@ fn render_probe(text: &mut String, probe: &ProbeGrid, width: usize, style: Style
     let label = probe.cells.iter().map(|cell| cell.to_string().chars().count()).max().unwrap_or(0).min(width / 3);
     let regions = probe.regions.len().max(1);
     let column = width.saturating_sub(INDENT + label + 2) / regions;
-    let names: String = probe.regions.iter().map(|region| format!("{:column$}", cut(region, column.saturating_sub(1)))).collect();
-    push(text, &style.dim(format!("{:INDENT$}{:label$}  {names}", "", "").trim_end()));
+    let names: Vec<String> =
+        probe.regions.iter().map(|region| format!("{:column$}", cut(region, column.saturating_sub(1)))).collect();
+    push(text, &style.dim(format!("{:INDENT$}{:label$}  {}", "", "", names.concat()).trim_end()));
     for cell in &probe.cells {
         let name = cell.to_string();
         let mut line = format!("{:INDENT$}{:label$}  ", "", cut(&printable(&name), label));

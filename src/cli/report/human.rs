@@ -207,7 +207,8 @@ impl Page {
 
 /// Name, round, subject and device of a step, as far as they say anything.
 fn title(step: &StepReport) -> String {
-    let mut title = printable(&step.name).into_owned();
+    let inside = if step.parent.is_some() { "└ " } else { "" };
+    let mut title = format!("{inside}{}", printable(&step.name));
     if let Some(round) = step.round {
         let _ = write!(title, " #{round}");
     }

@@ -1,26 +1,7 @@
 //! A run for programs: one JSON object, whose shape is promised.
 //!
 //! ```text
-//! run_id, trace_id, span_id     strings
-//! canary, probe, region         strings; canary is PROBE/REGION or PROBE/REGION/KEY=VALUE,…
-//! cell                          object: matrix values, with their types
-//! trigger                       schedule | confirm | manual | test
-//! due, started                  RFC 3339, UTC
-//! lateness_seconds, duration_seconds
-//! verdict                       passed | failed | errored | missed | blocked | skipped
-//! cause                         null if passed, else CAUSE
-//! vars                          object: name → text
-//! steps                         list of STEP, in the order they were made
-//! cleanup                       null, or {result: clean | leaked, leaks: [CAUSE], started_seconds, duration_seconds, steps: [STEP]}
-//!
-//! CAUSE  {reason, message, step, subject, attempts, expectation, location, seen}
-//! STEP   {name, device, round, subject, span_id, started_seconds, duration_seconds, convergence_seconds,
-//!         result: passed | failed | not_needed | blocked, allow_failure, cause, attempts_made, attempts: [ATTEMPT],
-//!         expectations: [{source, location, held: yes | no | not_evaluable, why, seen}], captures: object name → text}
-//! ATTEMPT {span_id, started_seconds, duration_seconds, failure: null or {reason, message},
-//!         http: null or {method, url, status, version, body_bytes, reused, phases_seconds: object phase → seconds},
-//!         exchange: null or {request_headers: [[name, value]], request_body, response_headers, response_body, truncated}}
-//! location  null or {file, line, column};  seen  list of {source, value}
+#![doc = include_str!("json_shape.txt")]
 //! ```
 //!
 //! Absent is `null`, never a missing key. Starts of steps and attempts count from the run's start. Keys may be added in later

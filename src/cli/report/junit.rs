@@ -1,4 +1,4 @@
-//! Runs as one JUnit XML document: a suite a probe, a test case a run.
+//! Runs as one XML document of the `JUnit` kind: a suite a probe, a test case a run.
 //!
 //! A failed run is a `failure`; a run the prober could not do, or that a guard blocked, is an `error`, since it has proven
 //! nothing. The waterfall is the test case's `system-out`.

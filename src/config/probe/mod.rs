@@ -14,7 +14,7 @@ pub(super) use request::constant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Cadence, Device, Overlap, Probe, Region, Template};
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Overlap, Probe, Region, Template};
 use crate::source::SourceFile;
 
 use super::keys::PROBE;
@@ -28,8 +28,8 @@ use super::{Code, Diagnostic, Diagnostics, check, device, lint, value};
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) probe: Arc<Probe>,
-    /// Where it runs, of the regions of this process.
-    pub(super) regions: Vec<Arc<Region>>,
+    /// It in each of its regions that this process runs, for each cell, ordered by id.
+    pub(super) canaries: Vec<Arc<Canary>>,
     pub(super) enabled: bool,
 }
 
@@ -92,8 +92,22 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     };
     let claim =
         name.and_then(|node| Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span }));
-    let regions = regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
-    Some((claim, Draft { probe: Arc::new(probe), regions, enabled: table.bool("enabled").unwrap_or(true) }))
+    let probe = Arc::new(probe);
+    let canaries = canaries(&probe, regions.iter().filter(|region| world.active.contains(&region.name)));
+    Some((claim, Draft { probe, canaries, enabled: table.bool("enabled").unwrap_or(true) }))
+}
+
+fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region>>) -> Vec<Arc<Canary>> {
+    let places = regions.flat_map(|region| probe.cells.iter().map(move |cell| (region, cell)));
+    let canary = |(region, cell): (&Arc<Region>, &Arc<Cell>)| Canary {
+        id: CanaryId::new(&probe.name, &region.name, cell),
+        probe: Arc::clone(probe),
+        region: Arc::clone(region),
+        cell: Arc::clone(cell),
+    };
+    let mut canaries: Vec<Arc<Canary>> = places.map(canary).map(Arc::new).collect();
+    canaries.sort_by(|one, other| one.id.cmp(&other.id));
+    canaries
 }
 
 /// What to point at in a file without a name.
