@@ -170,7 +170,12 @@ async fn health(State(world): State<Arc<World>>) -> impl IntoResponse {
         "status": "ok",
         "seed": world.seed.value(),
         "speed": world.pace.speed(),
-        "entities": { "playlists": world.playlists.len(), "segments": world.segments.len() },
+        "entities": {
+            "registrations": world.registrations.len(),
+            "sessions": world.playlists.sessions(),
+            "playlists": world.playlists.len(),
+            "segments": world.segments.len(),
+        },
     }))
 }
 

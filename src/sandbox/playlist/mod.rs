@@ -42,6 +42,11 @@ impl Playlists {
         }
     }
 
+    /// Devices signed in, for `/healthz`.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Entities held, the primary's and the replicas', for `/healthz`.
     pub(super) fn len(&self) -> usize {
         self.lock().len() + self.replicas.iter().map(replica::Replica::len).sum::<usize>()

@@ -60,6 +60,10 @@ impl Sessions {
         self.lock().sessions.remove(token);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
     fn find(&self, token: &str) -> Option<Arc<Session>> {
         self.lock().sessions.get(token).cloned()
     }

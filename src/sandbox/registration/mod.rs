@@ -28,4 +28,9 @@ impl Registrations {
         // A queue also holds deleted registrations until they are due, hence the room beyond the store's.
         Self { ids: Ids::new(seed), store: store::Store::new(most), queues: pipeline::Queues::new(most.saturating_mul(2)) }
     }
+
+    /// Entities held, for `/healthz`.
+    pub(super) fn len(&self) -> usize {
+        self.store.len()
+    }
 }
