@@ -35,7 +35,7 @@ fn inside_a_row(section: &str, key: &str) -> Option<String> {
 
 fn documented(text: &str, section: &str, key: &str) -> bool {
     if let Some(wanted) = inside_a_row(section, key) {
-        let (row, key) = wanted.split_once('\n').unwrap();
+        let (row, key) = wanted.split_once('\n').expect("two lines");
         return text.lines().any(|line| {
             let Some(keys) = line.strip_prefix(row).and_then(|rest| rest.split('}').next()) else { return false };
             keys.split(',').any(|each| each.trim() == key)
