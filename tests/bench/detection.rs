@@ -71,10 +71,7 @@ fn main() {
             println!("{}", row(&runtime.block_on(sample(incident, fault, seeds))));
         }
     }
-    println!(
-        "\np50 / p90 / p99 / most, over {seeds} seeds; a fault hits {:.0} % in one cell of one region.",
-        SHARE * 100.0
-    );
+    println!("\np50 / p90 / p99 / most, over {seeds} seeds; a fault hits {:.0} % in one cell of one region.", SHARE * 100.0);
 }
 
 /// Lets the incident's canary notice a fault once for each seed.
