@@ -109,7 +109,8 @@ fn every_module_uses_only_what_the_table_allows() {
     assert!(files.len() > 30, "only {} source files were found", files.len());
     let found: Vec<String> = files
         .iter()
-        .filter(|(file, _)| file != "main.rs" && file != "lib.rs")
+        // `testing.rs` is a module of tests that others share.
+        .filter(|(file, _)| file != "main.rs" && file != "lib.rs" && !file.ends_with("/testing.rs"))
         .flat_map(|(file, text)| violations(file, &production_code(text)))
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));

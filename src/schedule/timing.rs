@@ -10,7 +10,7 @@
 //!   further runs are spread evenly over the *shorter* of the gaps before and after the moment: `*/5` behaves as an interval
 //!   of five minutes does, and the last moment of a working week does not spread its runs over the weekend.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Offset as _, Utc};
 use chrono_tz::Tz;
 
 use crate::plan::{Cadence, Canary};
@@ -160,6 +160,9 @@ impl Even {
     }
 }
 
+/// How long before and after a change of the clocks local times may be ambiguous.
+const AROUND_A_CHANGE: Nanos = 3 * 3_600_000_000_000;
+
 /// The moments of a cron expression, each followed by its further runs.
 #[derive(Debug, Clone, Copy)]
 struct Moments<'a> {
@@ -205,8 +208,25 @@ impl Moments<'_> {
     }
 
     fn last_moment(self, now: Nanos) -> Option<Nanos> {
+        if !self.clocks_change_near(now) {
+            return self.previous(now);
+        }
+        // In an hour that is repeated croner may look back to the wrong one of the two, or to none. Looking forwards it is right,
+        // so the last moment is walked to from a time at which the clocks are left alone.
+        let start = now.saturating_sub(AROUND_A_CHANGE);
+        let known = self.previous(start);
+        let ahead = |&at: &Nanos| self.next_moment(at).filter(|&next| next <= now);
+        std::iter::successors(ahead(&known.unwrap_or(start)), ahead).last().or(known)
+    }
+
+    fn previous(self, now: Nanos) -> Option<Nanos> {
         let found = self.cron.find_previous_occurrence(&self.local(now)?, true).ok()?;
         unix_nanos(&found).filter(|&at| at <= now)
+    }
+
+    fn clocks_change_near(self, now: Nanos) -> bool {
+        let offset = |at| self.local(at).map(|local| local.offset().fix());
+        offset(now.saturating_sub(AROUND_A_CHANGE)) != offset(now.saturating_add(AROUND_A_CHANGE))
     }
 
     fn local(self, at: Nanos) -> Option<DateTime<Tz>> {
@@ -270,6 +290,19 @@ mod tests {
             tenths[usize::try_from(first.at / SECOND).expect("below 10")] += 1;
         }
         assert!(tenths.iter().all(|count| (850..1150).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn looking_back_in_the_night_of_the_repeated_hour_finds_what_looking_forwards_found() {
+        for expression in ["0 */2 * * *", "*/20 * * * *", "30 2 * * *"] {
+            let canary = berlin(expression, 1);
+            let timing = Timing::of(&canary);
+            let start = timing.after(at("2026-10-24T12:00:00Z"));
+            let chain: Vec<Due> = std::iter::successors(start, |due| timing.after(due.at)).take(60).collect();
+            for pair in chain.windows(2) {
+                assert_eq!(timing.until(pair[1].at - 1), Some(pair[0]), "{expression}");
+            }
+        }
     }
 
     #[test]
