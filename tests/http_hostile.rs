@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
 
 #[path = "support/http_client.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod http_client;
 #[path = "support/http_server.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
@@ -185,7 +184,7 @@ async fn an_endless_body_is_cut_at_the_cap() {
         Box::pin(async move {
             read_request(&mut visit.stream).await;
             let _ = visit.stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-            flood(&mut visit, &[b'x'; 65_536]).await;
+            flood(&mut visit, &vec![b'x'; 65_536]).await;
         })
     })
     .await;

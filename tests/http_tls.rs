@@ -14,7 +14,7 @@ mod http_server;
 use std::sync::Arc;
 
 use http_client::{device, get, post, send};
-use http_pki::{Authority, acceptor, pem_text, self_signed, write};
+use http_pki::{Authority, acceptor, pem_text, self_signed, server, write};
 use http_server::{Target, Visit, answer, answering, raw, read_request};
 use minijinja::Value;
 use serinus::outcome::Reason;
@@ -48,10 +48,10 @@ async fn a_certificate_that_cannot_be_trusted_is_named_for_what_it_is() {
     let authority = Authority::new();
     let own = trusting(&authority);
     let cases = [
-        ("wrong host", own.clone(), authority.server(&authority.leaf(&["other.test"])), "not valid for name \"localhost\""),
-        ("expired", own.clone(), authority.server(&authority.leaf_until(&["localhost"], 2020)), "expired"),
-        ("self-signed", own, authority.server(&self_signed(&["localhost"])), "invalid peer certificate"),
-        ("unknown issuer", DeviceSettings::default(), authority.server(&authority.leaf(&["localhost"])), "UnknownIssuer"),
+        ("wrong host", own.clone(), server(&authority.leaf(&["other.test"])), "not valid for name \"localhost\""),
+        ("expired", own.clone(), server(&authority.leaf_until(&["localhost"], 2020)), "expired"),
+        ("self-signed", own, server(&self_signed(&["localhost"])), "invalid peer certificate"),
+        ("unknown issuer", DeviceSettings::default(), server(&authority.leaf(&["localhost"])), "UnknownIssuer"),
     ];
     for (name, settings, acceptor, says) in cases {
         let target = fine(acceptor).await;
@@ -65,7 +65,7 @@ async fn a_certificate_that_cannot_be_trusted_is_named_for_what_it_is() {
 #[tokio::test]
 async fn a_certificate_s_facts_can_be_read_and_tls_has_a_phase() {
     let authority = Authority::new();
-    let target = fine(authority.server(&authority.leaf_until(&["localhost"], 2090))).await;
+    let target = fine(server(&authority.leaf_until(&["localhost"], 2090))).await;
     let device = device(trusting(&authority));
     for reused in [false, true] {
         let response = send(&device, &get(&https(&target, "localhost"))).await.result.unwrap();
@@ -81,7 +81,7 @@ async fn a_certificate_s_facts_can_be_read_and_tls_has_a_phase() {
 #[tokio::test]
 async fn any_certificate_will_do_where_that_is_asked_for_and_its_facts_are_known() {
     let authority = Authority::new();
-    let target = fine(authority.server(&authority.leaf_until(&["other.test"], 2020))).await;
+    let target = fine(server(&authority.leaf_until(&["other.test"], 2020))).await;
     let tls = TlsSettings { insecure: true, ..TlsSettings::default() };
     let response = ok(DeviceSettings { tls, ..DeviceSettings::default() }, &https(&target, "localhost")).await;
     let facts = response.lookup("tls").unwrap();
@@ -128,7 +128,7 @@ async fn a_target_that_speaks_no_tls_fails_the_handshake() {
 #[tokio::test]
 async fn another_server_name_is_sent_and_checked_and_the_host_stays() {
     let authority = Authority::new();
-    let target = answering(Some(authority.server(&authority.leaf(&["inner.test"]))), |seen| match seen.path() {
+    let target = answering(Some(server(&authority.leaf(&["inner.test"]))), |seen| match seen.path() {
         "/" => answer(302, &[("location", &format!("https://{}/end", seen.header("host").unwrap()))], ""),
         _ => answer(200, &[], "ok"),
     })
@@ -149,7 +149,7 @@ async fn another_server_name_is_sent_and_checked_and_the_host_stays() {
 #[tokio::test]
 async fn a_name_can_be_led_to_an_address_under_tls() {
     let authority = Authority::new();
-    let target = fine(authority.server(&authority.leaf(&["api.test"]))).await;
+    let target = fine(server(&authority.leaf(&["api.test"]))).await;
     let resolve = vec![Resolve { host: "api.test".to_owned(), address: target.address }];
     let response = ok(DeviceSettings { resolve, ..trusting(&authority) }, "https://api.test/").await;
     assert_eq!((response.status, &*response.url), (200, "https://api.test/"));
@@ -165,10 +165,10 @@ async fn a_renewed_pem_file_is_picked_up_by_the_next_run() {
         ..DeviceSettings::default()
     });
     let clients = HttpClients::new(&Limits::default()).unwrap();
-    let target = fine(new.server(&new.leaf(&["localhost"]))).await;
+    let target = fine(server(&new.leaf(&["localhost"]))).await;
     let request = get(&https(&target, "localhost"));
     assert_eq!(send(&clients.device(&settings), &request).await.result.unwrap_err().reason, Reason::Tls);
-    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_mins(1);
     write(&pem.0, pem_text(&new));
     std::fs::File::options().write(true).open(pem.0.as_path()).unwrap().set_modified(later).unwrap();
     assert_eq!(send(&clients.device(&settings), &request).await.result.unwrap().status, 200);
@@ -191,7 +191,7 @@ async fn alpn_decides_between_the_versions_of_http() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
     let tls = acceptor(&leaf, rustls::ALL_VERSIONS, None, &[b"h2", b"http/1.1"]);
-    let server = tokio::spawn(async move {
+    let serving = tokio::spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
             let tls = tls.clone();
@@ -209,13 +209,13 @@ async fn alpn_decides_between_the_versions_of_http() {
         let response = ok(DeviceSettings { version, ..trusting(&authority) }, &url).await;
         assert_eq!((response.version, response.text()), (spoken, format!("HTTP/{}", if spoken == "2" { "2.0" } else { spoken })));
     }
-    server.abort();
+    serving.abort();
 }
 
 #[tokio::test]
 async fn an_encrypted_target_is_reached_through_a_connect_proxy() {
     let authority = Authority::new();
-    let target = fine(authority.server(&authority.leaf(&["localhost"]))).await;
+    let target = fine(server(&authority.leaf(&["localhost"]))).await;
     let there = target.address;
     let proxy = raw(None, move |mut visit: Visit| {
         Box::pin(async move {

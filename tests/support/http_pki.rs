@@ -68,11 +68,6 @@ impl Authority {
         (self.file("client.pem", &leaf.pem), self.file("client.key", &leaf.key.serialize_pem()))
     }
 
-    /// A server with `leaf`, any version of TLS and HTTP/1.1.
-    pub(crate) fn server(&self, leaf: &Leaf) -> TlsAcceptor {
-        acceptor(leaf, rustls::ALL_VERSIONS, None, &[b"http/1.1"])
-    }
-
     /// A server that wants a client certificate of this authority.
     pub(crate) fn strict_server(&self, leaf: &Leaf) -> TlsAcceptor {
         acceptor(leaf, rustls::ALL_VERSIONS, Some(self), &[b"http/1.1"])
@@ -88,6 +83,11 @@ pub(crate) fn write(path: &Path, text: &str) -> Pem {
 /// The PEM text of an authority.
 pub(crate) fn pem_text(authority: &Authority) -> &str {
     &authority.pem
+}
+
+/// A server with `leaf`, any version of TLS and HTTP/1.1.
+pub(crate) fn server(leaf: &Leaf) -> TlsAcceptor {
+    acceptor(leaf, rustls::ALL_VERSIONS, None, &[b"http/1.1"])
 }
 
 pub(crate) fn acceptor(

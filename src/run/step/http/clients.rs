@@ -209,6 +209,8 @@ impl HttpDevice {
             .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
+            // A device lives no longer than its run: no timer needs to look for connections that were idle for long.
+            .pool_idle_timeout(None)
             .http1_max_headers(MAX_HEADERS)
             .http2_max_header_list_size(MAX_HEADER_BYTES)
             .no_proxy();
