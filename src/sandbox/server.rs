@@ -57,7 +57,7 @@ pub struct SandboxConfig {
 
 impl SandboxConfig {
     /// The password a sandbox has unless it is given another.
-    pub const DEFAULT_PASSWORD: &'static str = "canary";
+    pub const DEFAULT_PASSWORD: &'static str = "sandbox-password";
 }
 
 impl Default for SandboxConfig {
