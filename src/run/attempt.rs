@@ -61,7 +61,8 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     };
     match &sent.result {
         Err(failure) => {
-            let cause = transport_cause(execution, failure, (began, ended), timeout);
+            let asked = format!("{} {}", sent.answer.method, sent.answer.url);
+            let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
             let report = report(Some(&cause));
             let failure = Failure { cause, transport: Some(Transport { sent: failure.sent }) };
             Attempt { report, expectations: Vec::new(), failure: Some(failure), response: None, began, ended }
@@ -76,13 +77,19 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     }
 }
 
-fn transport_cause(execution: &Execution<'_>, failure: &HttpFailure, (from, to): (Instant, Instant), bound: Duration) -> Cause {
+fn transport_cause(
+    execution: &Execution<'_>,
+    asked: &str,
+    failure: &HttpFailure,
+    (from, to): (Instant, Instant),
+    bound: Duration,
+) -> Cause {
     let context = execution.context;
     let reason = match failure.reason {
         Reason::Timeout => context.blame(Reason::Timeout, from, to, bound),
         other => other,
     };
-    context.cause(reason, Some(&execution.step.name), &failure.message)
+    context.cause(reason, Some(&execution.step.name), &format!("{asked}: {}", failure.message))
 }
 
 /// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never

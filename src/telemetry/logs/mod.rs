@@ -20,7 +20,7 @@ use writer::LineQueue;
 pub use writer::LogGuard;
 
 /// Crates that talk of every connection; a filter that names one of them turns it on again.
-const QUIET: &str = "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off";
+const QUIET: &str = "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,tokio_cron_scheduler=warn";
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -83,7 +83,9 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
 /// The error and what is behind it, in one line, without repetitions and without the URL, which is told elsewhere.
 fn told(error: &reqwest::Error) -> String {
     let mut told: Vec<String> = Vec::new();
-    for error in Chain(Some(error)).skip(1) {
+    // The client's own wrapper says no more than the reason does.
+    let causes = Chain(Some(error)).skip(1).filter(|error| !error.is::<hyper_util::client::legacy::Error>());
+    for error in causes {
         let text = error.to_string();
         if told.last().is_none_or(|last| !last.contains(&text)) {
             told.push(text);
