@@ -59,6 +59,19 @@ fn a_service_probes_serves_its_metrics_and_stops_on_sigterm() {
 }
 
 #[test]
+fn a_hang_up_does_not_end_the_service_and_a_doubled_signal_is_one_wish() {
+    let folder = service(target(Answer::Ok), "[listen]\naddress = \"127.0.0.1:0\"\n");
+    let (mut running, address) = start(folder.path());
+    running.signal("HUP");
+    running.said("SIGHUP changes nothing yet");
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
+    running.signal("TERM");
+    running.signal("TERM");
+    running.said("stopped");
+    assert_eq!(running.wait().code(), Some(0));
+}
+
+#[test]
 fn runs_that_hang_are_cut_after_the_grace_and_the_service_still_ends_well() {
     let more = "[listen]\naddress = \"127.0.0.1:0\"\n[limits]\nshutdown_grace = \"200ms\"\ncleanup = \"1s\"\n";
     let (target, told) = target_that_tells(Answer::Silence);

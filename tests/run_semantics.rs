@@ -191,6 +191,21 @@ async fn an_allowed_failure_goes_on_and_its_captures_are_undefined() {
 }
 
 #[tokio::test]
+async fn a_capture_that_is_null_has_failed() {
+    // Otherwise `json.id == id` would hold later, of two nulls.
+    let target = Target::start(ok(r#"{"id":null}"#)).await;
+    let probe = |capture: &str| {
+        steps(&format!(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"status == 200\"]\ncapture = {{ id = \"{capture}\" }}\n"
+        ))
+    };
+    let ran = Journey::new(&target).run(&probe("json.id")).await;
+    assert_eq!(ran.reason(), Reason::NotEvaluable);
+    assert!(ran.cause().message.contains("it is null"), "{}", ran.cause().message);
+    Journey::new(&target).run(&probe("json.id | default('none', true)")).await.assert_passed();
+}
+
+#[tokio::test]
 async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_write_on() {
     let target = Target::start(|seen| match (seen.method.as_str(), seen.nth) {
         ("POST", _) => Answer::json(201, "{}").after(Duration::from_millis(300)),
@@ -585,6 +600,15 @@ async fn only_exactly_false_blocks() {
 #[tokio::test]
 async fn contract_and_expectations_are_judged_together() {
     let target = Target::start(ok(r#"{"id":5}"#)).await;
+    let when = r#"{"type":"object","properties":{"id":{"type":"string","format":"date-time"}}}"#;
+    let text = Target::start(ok(r#"{"id":"yesterday"}"#)).await;
+    let ran = Journey::new(&text)
+        .file("schema.json", when)
+        .run(&steps(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncontract = \"schema.json\"\n",
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Contract, "a format is asserted");
     let ran = Journey::new(&target)
         .file("schema.json", r#"{"type":"object","required":["id"],"properties":{"id":{"type":"string"}}}"#)
         .run(&steps(

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Parts, Running, StopSignals, engine, secret_renewal};
 use crate::config::{load, process_environment, read_secrets};
@@ -13,6 +16,7 @@ use super::{Exit, Printer};
 
 pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit, Failure> {
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
+    let mut hangups = signal(SignalKind::hangup()).map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let service = accept(printer, load(required(config)?, process_environment()))?;
     let _logs = logs::start(service.log_format, Talk::Everything)?;
     let grace = service.plan.limits.shutdown_grace;
@@ -26,11 +30,35 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
         .map_err(|error| Failure::prober(chain(&error)))?;
     tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
 
-    signals.next().await;
+    until_asked(&mut signals, &mut hangups).await;
     tracing::info!(grace = ?grace, "asked to stop: no more runs start, those that are going have their grace");
     tokio::select! {
         stragglers = running.stop() => Ok(stopped(&stragglers)),
-        () = signals.next() => Err(Failure::prober("stopped at once: runs that were going were not cleaned up after")),
+        () = asked_again(&mut signals) => Err(Failure::prober("stopped at once: runs that were going were not cleaned up after")),
+    }
+}
+
+/// Waits for a signal to stop. A hang-up, by which other services are asked to read their configuration again, must not end
+/// the process without its shutdown.
+async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal) {
+    loop {
+        tokio::select! {
+            () = signals.next() => return,
+            _ = hangups.recv() => tracing::warn!("SIGHUP changes nothing yet: restart to read the configuration again"),
+        }
+    }
+}
+
+/// Waits for a further signal to stop. Supervisors that signal a process and its group deliver the first one twice, so what
+/// comes within a second of it is the same wish.
+async fn asked_again(signals: &mut StopSignals) {
+    const SAME_WISH: Duration = Duration::from_secs(1);
+    let first = Instant::now();
+    loop {
+        signals.next().await;
+        if first.elapsed() > SAME_WISH {
+            return;
+        }
     }
 }
 

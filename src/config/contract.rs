@@ -41,7 +41,7 @@ fn compile(path: &Path) -> Compiled {
         let at = json_place::of_line(file.text(), error.line(), error.column());
         broken(format!("this is not JSON: {error}"), Span { start: at, end: at })
     })?;
-    let validator = jsonschema::options().offline().build(&schema).map_err(|error| {
+    let validator = jsonschema::options().offline().should_validate_formats(true).build(&schema).map_err(|error| {
         let span = json_place::of_pointer(file.text(), error.instance_path().as_str());
         broken(format!("this is not a JSON Schema: {error}"), span)
     })?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict};
-use crate::plan::expr::Place as TextPlace;
+use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
@@ -207,7 +207,16 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt) -> Result<Captures, Cau
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {
-        match expression.eval(&scope) {
+        let value = expression.eval(&scope).and_then(|value| {
+            if value.is_none() {
+                // Two nulls are equal, so a null that travelled on could make later expectations hold.
+                return Err(EvalError {
+                    message: format!("it is null; `{} | default(…, true)` allows that", expression.source()),
+                });
+            }
+            Ok(value)
+        });
+        match value {
             Ok(value) => captures.push((Arc::clone(name), value)),
             Err(error) => {
                 let what = format!("capture `{name}` = `{}`", expression.source());
