@@ -48,3 +48,39 @@ fn the_containers_configuration_is_valid_beside_the_shipped_probes() {
     fs::write(&file, project("docker/serinus.toml")).unwrap();
     loads_without_a_word(&file, &["METRICS_TOKEN", "CANARY_PASSWORD"], 11);
 }
+
+#[test]
+fn the_probe_of_the_probes_readme_is_valid_as_it_stands() {
+    let page = project("probes/README.md");
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("checkout.toml"), toml_blocks(&page)[0]).unwrap();
+    let service = "probes = [\"checkout.toml\"]\n[vars]\napi = \"https://api.example.com\"\n";
+    fs::write(directory.path().join("serinus.toml"), service).unwrap();
+    loads_without_a_word(&directory.path().join("serinus.toml"), &[], 1);
+}
+
+#[test]
+fn the_service_of_the_config_readme_is_valid_as_it_stands() {
+    let page = project("config/README.md");
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config");
+    let probes = directory.path().join("probes");
+    fs::create_dir(&config).unwrap();
+    fs::create_dir(&probes).unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/playlist_sync.toml"), probes.join("playlist_sync.toml")).unwrap();
+    fs::write(config.join("serinus.toml"), toml_blocks(&page)[0]).unwrap();
+    loads_without_a_word(&config.join("serinus.toml"), &["CANARY_PASSWORD"], 12);
+}
+
+#[test]
+fn prometheus_takes_the_rules_of_the_config_readme() {
+    let page = project("config/README.md");
+    let rules = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("there are rules");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rules.yml");
+    fs::write(&file, rules).unwrap();
+    let checked = std::process::Command::new("promtool").args(["check", "rules"]).arg(&file).output();
+    let checked = checked.expect("promtool of Debian's package `prometheus` is there");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("4 rules found"));
+}
