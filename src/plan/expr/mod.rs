@@ -11,6 +11,8 @@
 //! - truth values are bools only: `and`, `or`, `not` and `if` take nothing else;
 //! - `<` and its kin take two finite numbers or two strings; `==` is false between different kinds, `true` is not 1, and
 //!   numbers compare exactly; comparisons are not chained;
+//! - null beside `==` or `!=`, or left of `in`, is an error unless the other side (of `in`, that side) is the literal `none`;
+//!   the tests (`is eq`, `selectattr(…, 'equalto', …)`) and null inside lists and maps compare as values do;
 //! - undefined is an error but directly before `is defined`, `is undefined` and `default`; a missing parent always is;
 //! - inside text, values have their JSON spelling (`true`, not `True`), and null, lists and maps none at all;
 //! - a choice needs its `else`; values have no methods; `(a, b)` is a list; a backslash in a string stands for itself unless
@@ -159,6 +161,8 @@ mod tests {
             "ok or missing",
             "status in [200, 204] and 'd' in name",
             "'k' in map and 'z' not in map",
+            "none_yet == none and status != none and none in [none_yet] and none not in words",
+            "[none_yet] == [none] and none_yet is eq(none) and none_yet is ne(1)",
             "'yes' if status == 200 else 'no'",
             "'a' if not ok else 'b' if zero == 1 else 'c'",
             "status is divisibleby 100",
