@@ -118,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{here, judge, scope};
+    use super::super::value::describe;
     use super::*;
 
     const ANSWER: &str = r#"{"status": 200, "json": {"status": "pending", "n": 5, "none": null, "text": "abc", "ok": true, "tracks": [1, 2],
@@ -257,6 +258,29 @@ mod tests {
         holds("[json.none] == [none] and [json.none] != [1] and {'a': json.none} == {'a': none}");
         holds("json.none is eq none and json.none is ne 1 and json.none is none");
         holds("[{'n': json.none}] | selectattr('n', 'equalto', 1) | length == 0");
+    }
+
+    #[test]
+    fn only_a_map_has_names() {
+        for body in ["null", "[]", "\"x\"", "5", "true"] {
+            let scope = format!("{{\"json\": {body}}}");
+            for source in [
+                "json.error is undefined",
+                "json.error is not defined",
+                "json.error is defined",
+                "json['error'] is undefined",
+                "json.error | default(none) is none",
+                "json.error == 1",
+            ] {
+                let held = judge(source, &scope).held;
+                let what = describe(&super::super::testing::scope(&scope).get_attr("json").unwrap());
+                assert!(held.clone().is_err_and(|why| why.contains(&what)), "{source} of {body}: {held:?}");
+            }
+        }
+        assert_eq!(judge("json.error is undefined", r#"{"json": null}"#).held.unwrap_err(), "`json` is null and has no `error`");
+        assert!(judge("json[0] is undefined", r#"{"json": null}"#).held.is_err());
+        assert_eq!(judge("json.error is undefined and json['error'] is undefined", r#"{"json": {}}"#).held, Ok(true));
+        assert_eq!(judge("json[0] is undefined and json | length == 0", r#"{"json": []}"#).held, Ok(true));
     }
 
     #[test]

@@ -13,7 +13,8 @@
 //!   numbers compare exactly; comparisons are not chained;
 //! - null beside `==` or `!=`, or left of `in`, is an error unless the other side (of `in`, that side) is the literal `none`;
 //!   the tests (`is eq`, `selectattr(…, 'equalto', …)`) and null inside lists and maps compare as values do;
-//! - undefined is an error but directly before `is defined`, `is undefined` and `default`; a missing parent always is;
+//! - undefined is an error but directly before `is defined`, `is undefined` and `default`; a missing parent always is, and so
+//!   is a name of what is no map (`json.error is undefined` where `json` is null, a list or a string);
 //! - inside text, values have their JSON spelling (`true`, not `True`), and null, lists and maps none at all;
 //! - a choice needs its `else`; values have no methods; `(a, b)` is a list; a backslash in a string stands for itself unless
 //!   it is an escape of JSON; whole numbers have up to 38 digits;
