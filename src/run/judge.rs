@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn only_exactly_false_blocks_and_what_cannot_be_asked_fails() {
         let guarded = |sources: &[&str]| {
-            let scope = scope(&serde_json::json!({"json": {"billable": false, "plan": "test"}}));
+            let scope = scope(&serde_json::json!({"json": {"billable": false, "plan": "test", "owner": null}}));
             judge_guards(&conditions(sources), &scope, &Redactor::default(), Detail::Failures).1
         };
         assert_eq!(guarded(&["json.plan == 'test'"]), Guarded::Open);
@@ -309,5 +309,6 @@ mod tests {
         assert!(matches!(guarded(&["json.missing"]), Guarded::Failed(cause) if cause.reason == Reason::NotEvaluable));
         assert!(matches!(guarded(&["json.plan"]), Guarded::Failed(_)));
         assert!(matches!(guarded(&["json.billable", "json.missing"]), Guarded::Failed(_)));
+        assert!(matches!(guarded(&["json.owner == false"]), Guarded::Failed(cause) if cause.reason == Reason::NotEvaluable));
     }
 }

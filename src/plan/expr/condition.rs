@@ -118,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{here, judge, scope};
+    use super::super::value::describe;
     use super::*;
 
     const ANSWER: &str = r#"{"status": 200, "json": {"status": "pending", "n": 5, "none": null, "text": "abc", "ok": true, "tracks": [1, 2],
@@ -220,8 +221,6 @@ mod tests {
         holds_not("json.n == '5'");
         holds("json.n != '5'");
         holds_not("json.ok == 1");
-        holds_not("json.none == 0");
-        holds_not("json.none == false");
         holds("json.none == none");
         holds_not("json.zero == 7");
         holds("json.zero == '007'");
@@ -229,6 +228,59 @@ mod tests {
         holds("json.map == {'a': [1, {'b': 2}]}");
         holds_not("json.map == {'a': [true, {'b': 2}]}");
         holds_not("json.tracks == [1, 2, 3]");
+    }
+
+    #[test]
+    fn null_equals_nothing_by_chance() {
+        for source in [
+            "json.none == json.none",
+            "json.none == json.n",
+            "json.n == json.none",
+            "json.none != 'failed'",
+            "'failed' != json.none",
+            "json.none == 0",
+            "json.none == false",
+            "not (json.none == false)",
+            "json.none == [none]",
+            "[json.none == 1] == [false]",
+            "('a' if json.none != 1 else 'b') == 'a'",
+        ] {
+            let why = cannot_be_evaluated(source);
+            assert_eq!(why, "`json.none` is null; compare with `none` if null is meant", "{source}");
+        }
+        for source in ["json.none in [1]", "json.none not in [1, none]", "json.none in json.tracks", "json.none not in 'abc'"] {
+            let why = cannot_be_evaluated(source);
+            assert_eq!(why, "`json.none` is null; `json.none is none` asks for null", "{source}");
+        }
+        holds("json.none == none and none == json.none and json.none == None and none == none");
+        holds("json.n != none and none != json.n and none not in json.tracks and none in [1, json.none]");
+        holds_not("json.none != none");
+        holds("[json.none] == [none] and [json.none] != [1] and {'a': json.none} == {'a': none}");
+        holds("json.none is eq none and json.none is ne 1 and json.none is none");
+        holds("[{'n': json.none}] | selectattr('n', 'equalto', 1) | length == 0");
+    }
+
+    #[test]
+    fn only_a_map_has_names() {
+        for body in ["null", "[]", "\"x\"", "5", "true"] {
+            let scope = format!("{{\"json\": {body}}}");
+            for source in [
+                "json.error is undefined",
+                "json.error is not defined",
+                "json.error is defined",
+                "json['error'] is undefined",
+                "json.error | default(none) is none",
+                "json.error == 1",
+            ] {
+                let held = judge(source, &scope).held;
+                let what = describe(&super::super::testing::scope(&scope).get_attr("json").unwrap());
+                assert!(held.clone().is_err_and(|why| why.contains(&what)), "{source} of {body}: {held:?}");
+            }
+        }
+        assert_eq!(judge("json.error is undefined", r#"{"json": null}"#).held.unwrap_err(), "`json` is null and has no `error`");
+        assert!(judge("json[0] is undefined", r#"{"json": null}"#).held.is_err());
+        assert_eq!(judge("json.error is undefined and json['error'] is undefined", r#"{"json": {}}"#).held, Ok(true));
+        assert_eq!(judge("json[0] is undefined and json | length == 0", r#"{"json": []}"#).held, Ok(true));
     }
 
     #[test]

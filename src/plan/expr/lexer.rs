@@ -14,9 +14,9 @@ use super::ParseError;
 pub(super) const MAX_TOKENS: usize = 10_000;
 
 /// Longer ones first, so that `**` is not read as two `*`.
-const SYMBOLS: [&str; 31] = [
-    "===", "!==", "==", "!=", "<=", ">=", "//", "**", "&&", "||", "+", "-", "*", "/", "%", "~", "|", "(", ")", "[", "]", "{",
-    "}", ",", ":", ".", "<", ">", "=", "!", "&",
+const SYMBOLS: [&str; 33] = [
+    "{%", "=~", "===", "!==", "==", "!=", "<=", ">=", "//", "**", "&&", "||", "+", "-", "*", "/", "%", "~", "|", "(", ")", "[",
+    "]", "{", "}", ",", ":", ".", "<", ">", "=", "!", "&",
 ];
 
 /// One token.
@@ -68,22 +68,36 @@ fn name_length(text: &str) -> usize {
 }
 
 fn symbol(source: &str, at: usize, first: char) -> Result<(Token<'static>, usize), ParseError> {
-    let found = SYMBOLS.iter().find(|symbol| source[at..].starts_with(**symbol));
-    let advice = match found.copied() {
-        Some("===") => "`===` is written `==`",
-        Some("!==") => "`!==` is written `!=`",
-        Some("&&" | "&") => "`&&` is written `and`",
-        Some("||") => "`||` is written `or`",
-        Some("!") => "`!` is written `not`",
-        Some(symbol) => return Ok((Token::Symbol(symbol), at + symbol.len())),
-        None if matches!(first, '“' | '”' | '‘' | '’' | '„' | '`') => {
-            "strings stand in straight quotes, 'so' or \"so\""
-        }
-        None => "",
+    let found = SYMBOLS.iter().copied().find(|symbol| source[at..].starts_with(symbol));
+    let Some(symbol) = found else { return Err(meaningless(source, at, first)) };
+    let end = at + symbol.len();
+    let advice = match symbol {
+        "===" => "`===` is written `==`",
+        "!==" => "`!==` is written `!=`",
+        "&&" | "&" => "`&&` is written `and`",
+        "||" => "`||` is written `or`",
+        "!" => "`!` is written `not`",
+        "=~" => "`=~` is written `is matching`",
+        "{%" => "only `{{ }}` is syntax, and an expression needs none; a choice is `a if condition else b`",
+        _ => return Ok((Token::Symbol(symbol), end)),
     };
-    let length = found.map_or(first.len_utf8(), |symbol| symbol.len());
-    let message = if advice.is_empty() { format!("`{first}` has no meaning here") } else { advice.to_owned() };
-    Err(ParseError { message, span: at..at + length })
+    Err(ParseError { message: advice.to_owned(), span: at..end })
+}
+
+/// Why a character that begins nothing is refused.
+fn meaningless(source: &str, at: usize, first: char) -> ParseError {
+    let rest = &source[at + first.len_utf8()..];
+    let path_length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.[]".contains(byte)).count();
+    let path = &rest[..path_length];
+    let (message, length) = match first {
+        '$' if path.is_empty() || path.starts_with(['.', '[']) => (format!("`${path}` is written `json{path}`"), 1 + path_length),
+        '$' => ("names stand without `$`".into(), 1),
+        '“' | '”' | '‘' | '’' | '„' | '`' => {
+            (format!("`{first}` begins no string; strings stand in straight quotes, `'so'`"), first.len_utf8())
+        }
+        _ => (format!("`{first}` has no meaning here"), first.len_utf8()),
+    };
+    ParseError { message, span: at..at + length }
 }
 
 /// A string. Escapes are those of JSON and `\'`; a backslash before anything else stands for itself, so that regular

@@ -11,7 +11,10 @@
 //! - truth values are bools only: `and`, `or`, `not` and `if` take nothing else;
 //! - `<` and its kin take two finite numbers or two strings; `==` is false between different kinds, `true` is not 1, and
 //!   numbers compare exactly; comparisons are not chained;
-//! - undefined is an error but directly before `is defined`, `is undefined` and `default`; a missing parent always is;
+//! - null beside `==` or `!=`, or left of `in`, is an error unless the other side (of `in`, that side) is the literal `none`;
+//!   the tests (`is eq`, `selectattr(…, 'equalto', …)`) and null inside lists and maps compare as values do;
+//! - undefined is an error but directly before `is defined`, `is undefined` and `default`; a missing parent always is, and so
+//!   is a name of what is no map (`json.error is undefined` where `json` is null, a list or a string);
 //! - inside text, values have their JSON spelling (`true`, not `True`), and null, lists and maps none at all;
 //! - a choice needs its `else`; values have no methods; `(a, b)` is a list; a backslash in a string stands for itself unless
 //!   it is an escape of JSON; whole numbers have up to 38 digits;
@@ -159,6 +162,8 @@ mod tests {
             "ok or missing",
             "status in [200, 204] and 'd' in name",
             "'k' in map and 'z' not in map",
+            "none_yet == none and status != none and none in [none_yet] and none not in words",
+            "[none_yet] == [none] and none_yet is eq(none) and none_yet is ne(1)",
             "'yes' if status == 200 else 'no'",
             "'a' if not ok else 'b' if zero == 1 else 'c'",
             "status is divisibleby 100",
@@ -252,7 +257,30 @@ mod tests {
             ("a == null", "`none`"),
             ("a < b < c", "and"),
             ("a == “x”", "straight quotes"),
+            ("a == “x”", "`“`"),
             ("name.lower()", "filters"),
+            ("{{ status }} == 201", "this is already an expression: write it without `{{ }}`"),
+            ("{{ json.id }}", "this is already an expression: write it without `{{ }}`"),
+            ("ok and {{json.id}} == 1", "without `{{ }}`"),
+            ("{% if ok %}", "only `{{ }}` is syntax"),
+            ("len(words) == 2", "`value | length`"),
+            ("words | size", "`| length`"),
+            ("words | len == 1", "`| length`"),
+            ("now() > 1", "`run.started`"),
+            ("name contains 'o'", "`'o' in name`"),
+            ("ok and (json.name | lower contains 'o')", "`'o' in json.name | lower`"),
+            ("name startswith 'o'", "`name is startingwith 'o'`"),
+            ("name endswith 'o'", "`name is endingwith 'o'`"),
+            ("name matches '^o'", "`name is matching '^o'`"),
+            ("name contains", "`… in name`"),
+            ("name.startswith('o')", "is startingwith"),
+            ("name.contains('o')", "`… in name`"),
+            ("name =~ '^o'", "`is matching`"),
+            ("$.state == 'a'", "`json.state`"),
+            ("$[0].id == 'a'", "`json[0].id`"),
+            ("$state", "without `$`"),
+            ("[STATUS] == 201", "`status`"),
+            ("[BODY].id == 201", "`json`"),
             ("length(x)", "| length"),
             ("latency < 5s", "seconds"),
             ("'x", "not closed"),

@@ -158,6 +158,11 @@ impl Node {
         }
     }
 
+    /// Whether it is the literal `none`.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(&self.kind, Kind::Literal(value) if value.is_none())
+    }
+
     /// Whether it can never be a truth value, whatever the scope.
     pub(super) fn is_never_a_bool(&self) -> bool {
         match &self.kind {

@@ -159,7 +159,7 @@ impl Template {
 fn literal(source: &str, from: usize, to: usize, parts: &mut Vec<Piece>) -> Result<(), ParseError> {
     let text = &source[from..to];
     if let Some(at) = text.find("{%") {
-        let message = "there are no `{% … %}` statements; a value that depends on something is `{{ a if condition else b }}`";
+        let message = "only `{{ }}` is syntax, there are no `{% … %}` statements; a value that depends on something is `{{ a if condition else b }}`";
         return Err(ParseError { message: message.into(), span: from + at..from + at + 2 });
     }
     if !text.is_empty() {

@@ -63,12 +63,11 @@ impl<'p> Evaluation<'p> {
             Kind::Literal(value) => Ok(value.clone()),
             Kind::Name(name) => Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED)),
             Kind::Attribute(inner, name) => {
-                let inner = self.value(inner)?;
-                Ok(if inner.kind() == ValueKind::Map || inner.kind() == ValueKind::Plain {
-                    inner.get_attr(name).unwrap_or(Value::UNDEFINED)
-                } else {
-                    Value::UNDEFINED
-                })
+                let parent = self.value(inner)?;
+                match parent.kind() {
+                    ValueKind::Map | ValueKind::Plain => Ok(parent.get_attr(name).unwrap_or(Value::UNDEFINED)),
+                    _ => Err(format!("`{}` is {} and has no `{name}`", self.text(inner), describe(&parent))),
+                }
             }
             Kind::Index(inner, index) => {
                 let (inner, index) = (self.value(inner)?, self.value(index)?);
@@ -123,9 +122,6 @@ impl<'p> Evaluation<'p> {
         let undefined = format!("`{}` is undefined", self.text(node));
         let Kind::Attribute(inner, name) = &node.kind else { return undefined };
         let Ok(parent) = self.value(inner) else { return undefined };
-        if parent.kind() != ValueKind::Map {
-            return format!("{undefined}: `{}` is {} and has no `{name}`", self.text(inner), describe(&parent));
-        }
         let keys = items_of(&parent, &mut self.budget).unwrap_or_default();
         let likeness = |key: &str| strsim::jaro_winkler(key, name);
         let near = keys.iter().filter_map(Value::as_str).max_by(|left, right| likeness(left).total_cmp(&likeness(right)));

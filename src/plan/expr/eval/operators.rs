@@ -57,10 +57,7 @@ impl<'p> Evaluation<'p> {
                 Ok(inner.get_item(index).unwrap_or(Value::UNDEFINED))
             }
             (ValueKind::Map | ValueKind::Plain, _, Some(key)) => Ok(inner.get_attr(key).unwrap_or(Value::UNDEFINED)),
-            (ValueKind::Seq | ValueKind::Iterable | ValueKind::String | ValueKind::Map | ValueKind::Plain, ..) => {
-                Err(format!("`{}`: {} is no index of {}", self.text(node), describe(index), describe(inner)))
-            }
-            _ => Ok(Value::UNDEFINED),
+            _ => Err(format!("`{}`: {} is no index of {}", self.text(node), describe(index), describe(inner))),
         }
     }
 

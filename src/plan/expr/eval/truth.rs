@@ -26,8 +26,9 @@ impl<'p> Evaluation<'p> {
             Kind::Compare(comparison, left, right) => {
                 let left_value = self.side(left);
                 let right_value = self.side(right);
-                let (left, right) = (left_value?, right_value?);
-                self.compare(*comparison, &left, &right).map_err(|why| format!("`{}`: {why}", self.text(node)))
+                let (left_value, right_value) = (left_value?, right_value?);
+                self.refuse_null(*comparison, (left, &left_value), (right, &right_value))?;
+                self.compare(*comparison, &left_value, &right_value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
             Kind::Test { input, test: test @ (Test::Matching(_) | Test::Plain(..)), negated } => {
                 let value = self.side(input)?;
@@ -70,6 +71,25 @@ impl<'p> Evaluation<'p> {
             self.seen.push(Seen { span: &node.span, value: value.clone() });
         }
         value
+    }
+
+    /// Null that nobody asked for must decide nothing: two missing values would be the same, and any text another one.
+    fn refuse_null(&self, comparison: Comparison, left: (&Node, &Value), right: (&Node, &Value)) -> Outcome<()> {
+        if left.0.is_none() || right.0.is_none() && matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+            return Ok(());
+        }
+        let null = |(node, value): (&Node, &Value)| value.is_none().then(|| self.text(node));
+        match comparison {
+            Comparison::Equal | Comparison::NotEqual => match null(left).or_else(|| null(right)) {
+                Some(part) => Err(format!("`{part}` is null; compare with `none` if null is meant")),
+                None => Ok(()),
+            },
+            Comparison::In | Comparison::NotIn => match null(left) {
+                Some(part) => Err(format!("`{part}` is null; `{part} is none` asks for null")),
+                None => Ok(()),
+            },
+            Comparison::Less | Comparison::LessOrEqual | Comparison::Greater | Comparison::GreaterOrEqual => Ok(()),
+        }
     }
 
     fn compare(&mut self, comparison: Comparison, left: &Value, right: &Value) -> Outcome<bool> {

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use super::super::lexer::Token;
 use super::super::syntax::{Arguments, Kind, Mapping, Node, Path, Selection, Test};
 use super::super::{ParseError, filters, functions, predicates};
-use super::{Parsed, Parser};
+use super::{Parsed, Parser, advice};
 
 /// Memory one compiled regular expression may take, in bytes.
 const REGEX_SIZE: usize = 1 << 20;
@@ -37,7 +37,12 @@ impl<'s> Parser<'s> {
                 let message = format!("`{name}` is a filter: `value | {name}`");
                 return ParseError { message, span: span.clone() };
             }
-            unknown("function", name, known, span.clone())
+            match advice::function(name) {
+                Some(instead) => {
+                    ParseError { message: format!("there is no function `{name}`; use {instead}"), span: span.clone() }
+                }
+                None => unknown("function", name, known, span.clone()),
+            }
         })?;
         let given = self.given()?;
         let arguments = place(function.name, given, &function.signature, span)?;
@@ -67,7 +72,12 @@ impl<'s> Parser<'s> {
                 Kind::Select(input, selection(given, name == "selectattr", Some(attribute))?)
             }
             _ => {
-                let filter = filters::find(name).ok_or_else(|| unknown("filter", name, filters::known(), span.clone()))?;
+                let filter = filters::find(name).ok_or_else(|| match advice::filter(name) {
+                    Some(instead) => {
+                        ParseError { message: format!("there is no filter `{name}`; use {instead}"), span: span.clone() }
+                    }
+                    None => unknown("filter", name, filters::known(), span.clone()),
+                })?;
                 Kind::Filter(filter, input, place(name, given, &filter.signature, span)?)
             }
         };

@@ -2,9 +2,10 @@
 //!
 //! From loosest to tightest: `a if c else b`, `or`, `and`, `not`, comparisons (one at a time), `+ -`, `~`, `* / // %`, `**`,
 //! unary `-`, `.name [index]`, and last `| filter` and `is test`. [`operand`] reads what stands between operators, [`calls`]
-//! what takes arguments. Nesting is bounded,
-//! so that neither parsing nor any walk over the tree can exhaust the stack.
+//! what takes arguments, and [`advice`] knows spellings of other languages. Nesting is bounded, so that neither parsing nor
+//! any walk over the tree can exhaust the stack.
 
+mod advice;
 mod calls;
 mod operand;
 
@@ -172,6 +173,7 @@ impl<'s> Parser<'s> {
     fn comparison(&mut self) -> Parsed<Node> {
         let start = self.start();
         let left = self.binary(0)?;
+        self.no_foreign_operator(&left)?;
         let Some(operator) = self.take_comparison()? else { return Ok(left) };
         let right = self.binary(0)?;
         let left_text = &self.source[left.span.clone()];

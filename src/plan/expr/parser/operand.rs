@@ -5,7 +5,7 @@ use minijinja::Value;
 use super::super::ParseError;
 use super::super::lexer::Token;
 use super::super::syntax::{Kind, Node};
-use super::{KEYWORDS, Parsed, Parser};
+use super::{KEYWORDS, Parsed, Parser, advice};
 
 impl Parser<'_> {
     pub(super) fn unary(&mut self) -> Parsed<Node> {
@@ -37,8 +37,7 @@ impl Parser<'_> {
             } else if self.take_symbol("[") {
                 node = self.subscript(node, start)?;
             } else if self.is_symbol("(") {
-                let message = "values have no functions of their own; filters do such work, as in `json.name | lower`";
-                return Err(ParseError { message: message.into(), span: start..self.span().end });
+                return Err(ParseError { message: advice::method(self.source, &node), span: start..self.span().end });
             } else {
                 return Ok(node);
             }
@@ -73,6 +72,7 @@ impl Parser<'_> {
 
     fn primary(&mut self) -> Parsed<Node> {
         let start = self.start();
+        self.no_foreign_value()?;
         let Some(token) = self.peek().cloned() else { return Err(self.unexpected("a value")) };
         let kind = match token {
             Token::Text(text) => Kind::Literal(Value::from(text)),
