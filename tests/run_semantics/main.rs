@@ -5,6 +5,7 @@ mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
 mod judging;
+mod let_off;
 mod loops;
 mod polling;
 #[path = "../support/target.rs"]
