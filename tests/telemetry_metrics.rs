@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::outcome::{Reason, RunReport, Trigger, Verdict};
+use serinus::outcome::{MissedTicks, Reason, RunReport, Trigger, Verdict};
 use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan};
 use serinus::telemetry::{Format, Metrics};
 
@@ -204,6 +204,18 @@ fn missed_ticks_are_counted_by_their_reason_and_have_no_lateness() {
     assert_eq!(samples["serinus_tick_lateness_seconds_count"], "0");
     let run = "probe=\"sync\",region=\"eu\",platform=\"ios\"";
     assert_eq!(samples[&format!("serinus_failures_total{{{run},verdict=\"missed\",reason=\"overlap\"}}")], "2");
+}
+
+#[test]
+fn missed_ticks_without_reports_count_for_their_canary_as_well() {
+    let (_plan, metrics, canary) = one_canary();
+    let (first, before) = (due(9), due(1));
+    metrics.record_missed(&MissedTicks { canary: Arc::clone(&canary), reason: Reason::Slept, first, before, count: 8 });
+    let samples = samples(&metrics);
+    let run = "probe=\"sync\",region=\"eu\",platform=\"ios\"";
+    assert_eq!(samples["serinus_ticks_missed_total{why=\"slept\"}"], "8");
+    assert_eq!(samples[&format!("serinus_runs_total{{{run},verdict=\"missed\"}}")], "8");
+    assert_eq!(samples[&format!("serinus_failures_total{{{run},verdict=\"missed\",reason=\"slept\"}}")], "8");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnost
     unowned(table, top, diagnostics);
     deadline_over_slot(table, diagnostics);
     no_cleanup(&steps, &cleanups, diagnostics);
-    expects_nothing(&steps, top, diagnostics);
+    expects_nothing(table.list("step"), top, diagnostics);
     for step in steps.iter().chain(&cleanups) {
         let Some(inner) = step.as_table() else { continue };
         within_over_deadline(inner, table, diagnostics);
@@ -110,12 +110,13 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
-fn expects_nothing(steps: &[&Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let expects = |step: &&Node<'_>| step.as_table().is_some_and(|table| says(table, "expect") || says(table, "contract"));
-    if !steps.is_empty() && !steps.iter().any(expects) {
+fn expects_nothing(steps: &[Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let counts = |step: &&Node<'_>| step.as_table().is_some_and(|table| table.bool("allow_failure") != Some(true));
+    let expects = |step: &Node<'_>| step.as_table().is_some_and(|table| says(table, "expect") || says(table, "contract"));
+    if !steps.is_empty() && !steps.iter().filter(counts).flat_map(with_parallel).filter(counts).any(expects) {
         diagnostics.push(
             Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything")
-                .help("a run passes if what it expected held; add `expect` or `contract` to a step"),
+                .help("a run passes if what it expected held; add `expect` or `contract` to a step that must not fail"),
         );
     }
 }

@@ -14,18 +14,21 @@ pub fn read_secrets(sources: &BTreeMap<Arc<str>, SecretSource>, lookup: impl Fn(
 }
 
 fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<String>) -> Result<Secret, SecretError> {
-    match source {
+    let value = match source {
         SecretSource::Env(variable) => lookup(variable)
-            .map(Secret::new)
-            .ok_or_else(|| SecretError(format!("the secret `{name}` is not there: set the environment variable {variable}"))),
+            .ok_or_else(|| SecretError(format!("the secret `{name}` is not there: set the environment variable {variable}")))?,
         SecretSource::File(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 SecretError(format!("the secret `{name}` cannot be read from {}: {error}; create the file", path.display()))
             })?;
-            let value = text.strip_suffix('\n').map_or(text.as_str(), |value| value.strip_suffix('\r').unwrap_or(value));
-            Ok(Secret::new(value))
+            text.strip_suffix('\n').map_or(text.as_str(), |value| value.strip_suffix('\r').unwrap_or(value)).to_owned()
         }
+    };
+    // A variable that was passed on without having been set is empty. As a token it would let everybody in.
+    if value.is_empty() {
+        return Err(SecretError(format!("the secret `{name}` is empty: give it a value")));
     }
+    Ok(Secret::new(value))
 }
 
 #[cfg(test)]
@@ -34,7 +37,10 @@ mod tests {
 
     fn read_one(source: SecretSource) -> Result<String, String> {
         let secrets = read_secrets(&BTreeMap::from([("token".into(), source)]), |name| {
-            (name == "TOKEN").then(|| "from the environment\n".to_owned())
+            [("TOKEN", "from the environment\n"), ("EMPTY", "")]
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
         });
         secrets
             .get("token")
@@ -49,6 +55,16 @@ mod tests {
         std::fs::write(&path, "two\n\r\n").unwrap();
         assert_eq!(read_one(SecretSource::File(path)), Ok("two\n".to_owned()));
         assert_eq!(read_one(SecretSource::Env("TOKEN".into())), Ok("from the environment\n".to_owned()));
+    }
+
+    #[test]
+    fn an_empty_secret_is_none_for_as_a_token_it_would_let_everybody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "\n").unwrap();
+        for source in [SecretSource::File(path), SecretSource::Env("EMPTY".into())] {
+            assert!(read_one(source).unwrap_err().contains("is empty"));
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Execution<'a> {
     pub(super) span_id: SpanId,
     pub(super) device: Arc<HttpDevice>,
     pub(super) request: HttpRequest,
+    /// Whether a failure is forgiven.
+    pub(super) forgiven: bool,
 }
 
 /// Makes an HTTP step once (one iteration of it in a loop).
@@ -53,8 +55,9 @@ pub(super) async fn http(
             created: Created::Maybe,
         });
     }
-    let last = attempts(&execution, release).await;
-    let result = conclude(&execution, last);
+    let mut earlier = Created::No;
+    let last = attempts(&execution, release, &mut earlier).await;
+    let result = conclude(&execution, last, earlier);
     let ended = Instant::now();
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
@@ -98,11 +101,12 @@ fn prepare<'a>(
     let mut report = sequence::open_report(context, step, &place, started);
     report.subject = subject;
     let span_id = report.span_id;
-    Ok((report, Execution { context, step, names, span_id, device: client, request }))
+    let forgiven = step.allow_failure || place.forgiven;
+    Ok((report, Execution { context, step, names, span_id, device: client, request, forgiven }))
 }
 
-/// Attempts until one is final.
-async fn attempts(execution: &Execution<'_>, mut release: Option<Release>) -> Attempt {
+/// Attempts until one is final. `earlier` becomes what those before it may have created.
+async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Created) -> Attempt {
     let step = execution.step;
     let write_end = execution.context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
     let mut made = 0;
@@ -122,8 +126,12 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>) -> At
                 None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
-            (None, _, _) => return hold(execution, attempt, write_end).await,
+            (None, _, _) => {
+                *earlier = Created::Maybe;
+                return hold(execution, attempt, write_end).await;
+            }
         };
+        *earlier = created_by(&attempt).max(*earlier);
         match next {
             Next::Stop => return window_closed(execution, attempt, write_end, now),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
@@ -190,14 +198,15 @@ fn record(execution: &Execution<'_>, attempt: &Attempt) {
 }
 
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(execution: &Execution<'_>, attempt: Attempt) -> Result<Captures, Cause> {
+fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Result<Captures, Cause> {
     let (context, step) = (execution.context, execution.step);
-    if !step.allow_failure {
+    if !execution.forgiven {
         context.state.count_judged(attempt.expectations.len());
     }
+    let created = created_by(&attempt).max(earlier);
     let result = match attempt.failure {
         Some(failure) => {
-            settle_failed(execution, failure.transport.map(|transport| transport.sent), attempt.response.as_ref());
+            settle_failed(execution, created, attempt.response.as_ref());
             return Err(counted(execution, failure.cause));
         }
         None => attempt.response,
@@ -241,16 +250,18 @@ fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {
     Cause { attempts, ..cause }
 }
 
+/// What a failed attempt may have created.
+fn created_by(attempt: &Attempt) -> Created {
+    let sent = attempt.failure.as_ref().and_then(|failure| failure.transport).is_none_or(|transport| transport.sent);
+    let refused = attempt.response.as_ref().is_some_and(|response| (400..500).contains(&response.status));
+    if sent && !refused { Created::Maybe } else { Created::No }
+}
+
 /// After a failed creation, captures are taken where the answer allows it, so that what was made can still be undone.
-fn settle_failed(execution: &Execution<'_>, sent: Option<bool>, response: Option<&Arc<wire::HttpResponse>>) {
+fn settle_failed(execution: &Execution<'_>, created: Created, response: Option<&Arc<wire::HttpResponse>>) {
     if execution.step.cleanup.is_empty() {
         return;
     }
-    let created = match (sent, response) {
-        (Some(false), _) => Created::No,
-        (_, Some(response)) if (400..500).contains(&response.status) => Created::No,
-        (Some(true) | None, _) => Created::Maybe,
-    };
     let mut captures = Vec::new();
     if let Some(response) = response {
         let scope = execution.context.scope_with(execution.names, response);

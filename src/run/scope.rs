@@ -94,11 +94,20 @@ fn cell_value(value: &CellValue) -> Value {
     }
 }
 
-/// `secret.NAME`: reads the secrets of the day and remembers which one was missing.
+/// `secret.NAME`: reads the secrets of the day and remembers which one was missing. That is an error and not undefined: were
+/// it something an expression could shrug off with `default`, a later failure would be blamed on the secret.
 #[derive(Debug)]
 struct SecretScope {
     secrets: Arc<Secrets>,
     missing: Arc<OnceLock<String>>,
+}
+
+impl SecretScope {
+    fn lacking(&self, why: String) -> Value {
+        let error = minijinja::Error::new(minijinja::ErrorKind::UndefinedError, why.clone());
+        let _ = self.missing.set(why);
+        Value::from(error)
+    }
 }
 
 impl Object for SecretScope {
@@ -110,14 +119,8 @@ impl Object for SecretScope {
         let name = key.as_str()?;
         match self.secrets.get(name) {
             Some(Ok(secret)) => Some(Value::from(secret.expose())),
-            Some(Err(why)) => {
-                let _ = self.missing.set(format!("secret `{name}`: {why}"));
-                None
-            }
-            None => {
-                let _ = self.missing.set(format!("secret `{name}` is not configured; declare it under [secrets]"));
-                None
-            }
+            Some(Err(why)) => Some(self.lacking(format!("secret `{name}`: {why}"))),
+            None => Some(self.lacking(format!("secret `{name}` is not configured; declare it under [secrets]"))),
         }
     }
 

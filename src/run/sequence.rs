@@ -30,6 +30,8 @@ pub(super) struct Place {
     pub(super) device: Option<Arc<str>>,
     /// Iteration, inside a loop.
     pub(super) round: Option<u32>,
+    /// Whether what surrounds it forgives a failure, so that what holds here is no reason to pass.
+    pub(super) forgiven: bool,
 }
 
 /// Makes steps one after the other; `names` grows by their captures.
@@ -200,7 +202,7 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
     let report = open_report(context, step, place, started);
     let span_id = report.span_id;
     context.state.open(report);
-    let inside = Place { parent: Some(span_id), ..place.clone() };
+    let inside = Place { parent: Some(span_id), forgiven: step.allow_failure, ..place.clone() };
     let places = Release::for_parties(entries.len());
     let made =
         join_all(entries.iter().zip(places).map(|(entry, release)| one(context, entry, names, &inside, Some(release)))).await;

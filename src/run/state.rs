@@ -49,15 +49,15 @@ pub(super) struct Undo {
     pub(super) created: Created,
 }
 
-/// Whether a step with a cleanup created something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a step with a cleanup created something. Of several attempts the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Created {
-    /// Its captures are known.
-    Yes,
-    /// The request may have left; what it created cannot be named for certain.
-    Maybe,
     /// No byte was sent, or the target said no with a 4xx.
     No,
+    /// The request may have left; what it created cannot be named for certain.
+    Maybe,
+    /// Its captures are known.
+    Yes,
 }
 
 impl RunState {

@@ -54,6 +54,8 @@ pub(crate) static STEP: Section = Section {
     rules: &[
         Rule::ExactlyOne(&["http", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
+        Rule::AtMostOne(&["subject", "parallel"]),
         Rule::Needs("subject", "for_each"),
         Rule::Needs("allow_empty", "for_each"),
         Rule::Excludes(
@@ -84,7 +86,7 @@ static PARALLEL: Section = Section {
         ALLOW_FAILURE,
         CLEANUP_KEY,
     ],
-    rules: &[Rule::ExactlyOne(&["http"])],
+    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"])],
     later: LATER,
 };
 
@@ -110,7 +112,8 @@ static EVENTUALLY: Section = Section {
     id: "eventually",
     title: "`eventually`",
     keys: &[
-        Key::new("within", Kind::Duration, "An attempt counts if it starts this soon after the step's start.").required(),
+        Key::new("within", Kind::Duration, "An attempt counts if it starts this soon after the end of the step in `since`.")
+            .required(),
         Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"500ms\""),
         Key::new("since", Kind::Title, "The step from whose end convergence is measured.").default("the step before"),
     ],

@@ -120,7 +120,7 @@ impl<'f> Reader<'_, '_, 'f> {
             timeout: table.duration("timeout"),
             retry: retry(table),
             eventually: self.eventually(table),
-            consistently: consistently(table),
+            consistently: self.consistently(table),
             expect,
             contract,
             capture,
@@ -256,27 +256,32 @@ impl<'f> Reader<'_, '_, 'f> {
                 );
             }
         }
-        if table.list("expect").is_empty()
-            && table.get("contract").is_none()
-            && let Some(entry) = table.entry("eventually")
-        {
-            self.scope.diagnostics.push(
-                Diagnostic::at(Code::NeedsKey, entry.key_spot, "`eventually` has nothing to wait for")
-                    .help("add `expect`: it is what must hold in the end"),
-            );
-        }
+        self.needs_expectation(table, "eventually", "has nothing to wait for", "it is what must hold in the end");
         Some(Eventually {
             within: inner.duration("within").unwrap_or_default(),
             poll: inner.duration("poll").unwrap_or(POLL),
             since: inner.text("since").map(Into::into),
         })
     }
-}
 
-fn consistently(table: &Table<'_>) -> Option<Consistently> {
-    let inner = table.table("consistently")?;
-    let poll = inner.duration("poll").unwrap_or(CONSISTENT_POLL);
-    Some(Consistently { lasting: inner.duration("for").unwrap_or_default(), poll })
+    fn consistently(&mut self, table: &Table<'f>) -> Option<Consistently> {
+        let inner = table.table("consistently")?;
+        self.needs_expectation(table, "consistently", "has nothing that could stop holding", "it is what must go on holding");
+        let poll = inner.duration("poll").unwrap_or(CONSISTENT_POLL);
+        Some(Consistently { lasting: inner.duration("for").unwrap_or_default(), poll })
+    }
+
+    fn needs_expectation(&mut self, table: &Table<'f>, key: &str, lack: &str, purpose: &str) {
+        if table.list("expect").is_empty()
+            && table.get("contract").is_none()
+            && let Some(entry) = table.entry(key)
+        {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{key}` {lack}"))
+                    .help(format!("add `expect`: {purpose}")),
+            );
+        }
+    }
 }
 
 fn retry(table: &Table<'_>) -> Option<Retry> {

@@ -122,6 +122,9 @@ impl Metrics {
 
     /// Counts ticks that did not run and have no reports of their own.
     pub fn record_missed(&self, missed: &MissedTicks) {
+        if let Some(series) = self.index().get(&missed.canary.id) {
+            series.counts.missed(missed.reason, missed.count);
+        }
         self.ticks.missed[missed.reason as usize].fetch_add(missed.count, Ordering::Relaxed);
     }
 

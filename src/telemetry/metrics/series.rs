@@ -150,6 +150,12 @@ impl Counts {
         self.reasons[reason as usize].load(Ordering::Relaxed)
     }
 
+    /// Counts ticks that did not run and have no reports.
+    pub(super) fn missed(&self, reason: Reason, count: u64) {
+        self.verdicts[Verdict::of(reason) as usize].fetch_add(count, Ordering::Relaxed);
+        self.reasons[reason as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
     fn record(&self, report: &RunReport, memory: Duration) {
         self.verdicts[report.verdict as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(cause) = &report.cause {

@@ -49,15 +49,19 @@ impl<'p> Evaluation<'p> {
     /// The value of a part; never undefined.
     pub(super) fn value(&mut self, node: &'p Node) -> Outcome {
         let value = self.value_or_undefined(node)?;
+        if value.is_undefined() { Err(self.why_undefined(node)) } else { Ok(value) }
+    }
+
+    /// The value of a part, or undefined where the last step of it leads nowhere. What the scope could not give is an error.
+    fn value_or_undefined(&mut self, node: &'p Node) -> Outcome {
+        let value = self.look(node)?;
         match value.kind() {
-            ValueKind::Undefined => Err(self.why_undefined(node)),
             ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&value))),
             _ => Ok(value),
         }
     }
 
-    /// The value of a part, or undefined where the last step of it leads nowhere.
-    fn value_or_undefined(&mut self, node: &'p Node) -> Outcome {
+    fn look(&mut self, node: &'p Node) -> Outcome {
         self.budget.items(1)?;
         match &node.kind {
             Kind::Literal(value) => Ok(value.clone()),

@@ -1,0 +1,52 @@
+//! Devices, and what a target can know a run by.
+
+use crate::journey::{Journey, steps};
+use crate::ok;
+use crate::target::{Answer, Target};
+
+#[tokio::test]
+async fn devices_have_their_own_cookies_and_headers() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/login" => Answer::json(200, "{}").header("set-cookie", &format!("who={}; Path=/", seen.header("user-agent"))),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .head("[devices.phone]\nheaders = { user-agent = \"phone\" }\n[devices.tablet]\nheaders = { user-agent = \"tablet\" }\n")
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "sign in"
+            for_each = "which in ['phone', 'tablet']"
+            device = "{{ which }}"
+            http.post = "{{ api }}/login"
+            expect = ["status == 200"]
+            [[step]]
+            name = "phone"
+            device = "phone"
+            http.get = "{{ api }}/me"
+            expect = ["status == 200"]
+            [[step]]
+            name = "nobody"
+            http.get = "{{ api }}/me"
+            expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    ran.assert_passed();
+    let seen = target.seen();
+    assert_eq!(seen[2].header("cookie"), "who=phone");
+    assert_eq!(seen[3].header("cookie"), "");
+}
+
+#[tokio::test]
+async fn every_request_carries_the_run_and_the_attempt() {
+    let target = Target::start(ok("{}")).await;
+    let ran = Journey::new(&target)
+        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n"))
+        .await;
+    let seen = &target.seen()[0];
+    assert_eq!(seen.header("x-canary-run-id"), ran.report.run_id.to_string());
+    let span = ran.report.steps[0].attempts[0].span_id;
+    assert_eq!(seen.header("traceparent"), format!("00-{}-{span}-01", ran.report.trace_id));
+}

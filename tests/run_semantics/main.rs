@@ -1,0 +1,19 @@
+//! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
+
+mod ends;
+mod identity;
+#[path = "../support/journey.rs"]
+mod journey;
+mod judging;
+mod let_off;
+mod loops;
+mod polling;
+#[path = "../support/target.rs"]
+mod target;
+
+use target::Answer;
+
+/// A target that answers 200 with this JSON.
+fn ok(body: &'static str) -> impl Fn(&target::Seen) -> Answer + Send + Sync + 'static {
+    move |_| Answer::json(200, body)
+}

@@ -1,0 +1,150 @@
+//! `eventually`, `consistently` and `retry`.
+
+use std::time::Duration;
+
+use serinus::outcome::Reason;
+
+use crate::journey::{Journey, steps};
+use crate::ok;
+use crate::target::{Answer, Target};
+
+#[tokio::test]
+async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_write_on() {
+    let target = Target::start(|seen| match (seen.method.as_str(), seen.nth) {
+        ("POST", _) => Answer::json(201, "{}").after(Duration::from_millis(300)),
+        (_, 0..=2) => Answer::json(404, "{}"),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "write"
+            http.post = "{{ api }}/x"
+            expect = ["status == 201"]
+            [[step]]
+            name = "read"
+            http.get = "{{ api }}/x"
+            eventually = { within = "20s", poll = "50ms", since = "write" }
+            expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    ran.assert_passed();
+    let read = &ran.report.steps[1];
+    assert_eq!(read.attempts_made, 4);
+    let convergence = read.convergence.unwrap();
+    // From the end of the write, so the write's own 300 ms are not in it; three pauses of 50 ms are.
+    assert!(
+        convergence >= Duration::from_millis(150) && convergence <= read.duration + Duration::from_millis(50),
+        "{convergence:?}"
+    );
+}
+
+#[tokio::test]
+async fn when_the_window_ends_the_reason_is_the_last_attempts() {
+    let target = Target::start(ok(r#"{"state":"lagging"}"#)).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.get = "{{ api }}/x"
+            eventually = { within = "200ms", poll = "50ms" }
+            expect = ["json.state == 'there'"]
+            "#,
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Expectation);
+    assert!(ran.cause().attempts >= 2);
+    assert!(ran.cause().message.contains("did not hold within 200ms"), "{}", ran.cause().message);
+}
+
+#[tokio::test]
+async fn a_transport_error_means_poll_again() {
+    let target = Target::start(ok("{}")).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.get = "http://127.0.0.1:1/x"
+            eventually = { within = "150ms", poll = "50ms" }
+            expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Connect);
+    assert!(ran.cause().attempts >= 2, "{}", ran.cause().attempts);
+}
+
+#[tokio::test]
+async fn an_attempt_counts_if_it_started_inside_the_window() {
+    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(400))).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.get = "{{ api }}/x"
+            eventually = { within = "100ms", poll = "50ms" }
+            expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    ran.assert_passed();
+}
+
+#[tokio::test]
+async fn a_read_that_goes_backwards_is_a_failure_of_its_own() {
+    let target = Target::start(|seen| Answer::json(200, if seen.nth == 2 { r#"{"n":1}"# } else { r#"{"n":2}"# })).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.get = "{{ api }}/x"
+            eventually = { within = "5s", poll = "20ms" }
+            consistently = { for = "5s", poll = "20ms" }
+            expect = ["json.n == 2"]
+            "#,
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Expectation);
+    assert!(ran.cause().message.contains("no longer did"), "{}", ran.cause().message);
+    assert_eq!(target.lines().len(), 3);
+}
+
+#[tokio::test]
+async fn retry_is_for_transport_errors_only() {
+    let target = Target::start(|_| Answer::json(500, "{}")).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n",
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Expectation);
+    assert_eq!(target.lines().len(), 1);
+
+    let ran = Journey::new(&target)
+        .run(&steps(
+            "[[step]]\nname = \"read\"\nhttp.post = \"http://127.0.0.1:1/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n",
+        ))
+        .await;
+    assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Connect, 3));
+}
+
+#[tokio::test]
+async fn a_write_that_may_have_arrived_is_not_sent_again() {
+    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
+    let step = |method: &str| {
+        steps(&format!(
+            "[[step]]\nname = \"x\"\nhttp.{method} = \"{{{{ api }}}}/x\"\ntimeout = \"100ms\"\nretry = {{ attempts = 3, backoff = \"10ms\" }}\nexpect = [\"status == 200\"]\n"
+        ))
+    };
+    let ran = Journey::new(&target).run(&step("post")).await;
+    assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Timeout, 1));
+    let ran = Journey::new(&target).run(&step("get")).await;
+    assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Timeout, 3));
+}
