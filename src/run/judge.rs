@@ -41,10 +41,22 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
     let seen = sides.into_iter().map(|side| Seen {
-        value: side.value.map_or_else(|why| shown_text(&why, redactor), |value| shown(&value, redactor)),
+        value: match &side.value {
+            Ok(value) => shown(value, redactor),
+            Err(why) => shown_text(&no_value(&side.source, why), redactor),
+        },
         source: side.source,
     });
     ExpectationReport { source: condition.shared_source(), location: condition.location().clone(), held, seen: seen.collect() }
+}
+
+/// Why `source` had no value, to be read after its name.
+fn no_value(source: &str, why: &str) -> String {
+    let rest = why.strip_prefix('`').and_then(|why| why.strip_prefix(source));
+    match (rest.and_then(|rest| rest.strip_prefix("` is undefined")), rest.and_then(|rest| rest.strip_prefix("`: "))) {
+        (Some(parent), _) => format!("undefined{parent}"),
+        (None, reason) => format!("no value: {}", reason.unwrap_or(why)),
+    }
 }
 
 /// Judges a body against its JSON Schema; `json` is the parsed body, or why it could not be parsed.
@@ -231,6 +243,22 @@ mod tests {
             assert_eq!(cause(source).reason, Reason::NotEvaluable, "{source}");
         }
         assert!(cause("json.n < 5").message.contains("null"));
+    }
+
+    #[test]
+    fn a_part_without_a_value_is_not_named_twice() {
+        let seen = |source: &str| {
+            let scope = scope(&serde_json::json!({"json": {"e": "x", "n": null}}));
+            judge(&conditions(&[source]), &scope, &Redactor::default(), Detail::Failures)[0].seen[0].clone()
+        };
+        for (source, part, value) in [
+            ("json.billable == true", "json.billable", "undefined: `json` has no `billable`"),
+            ("json.billable", "json.billable", "undefined: `json` has no `billable`"),
+            ("json.e | int == 1", "json.e | int", "no value: the string \"x\" is no whole number"),
+            ("json.n.id == 1", "json.n.id", "no value: `json.n` is null and has no `id`"),
+        ] {
+            assert_eq!(seen(source), Seen { source: part.into(), value: value.into() }, "{source}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use minijinja::Value;
 use crate::source::Location;
 
 use super::eval::Evaluation;
-use super::{Expression, ParseError};
+use super::{Expression, ParseError, hints};
 
 /// A condition: `and`, `or`, `not` and comparisons are taken apart so that both sides can be reported.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ impl Condition {
     pub fn hints(&self) -> Vec<(Range<usize>, String)> {
         let program = &self.expression.program;
         let mut hints = program.not_bools.clone();
+        hints::find(&program.source, &program.root, &mut hints);
         if hints.is_empty() && program.paths.is_empty() {
             hints.push((0..program.source.len(), "it looks at nothing of the answer, so that it is always the same".into()));
         }

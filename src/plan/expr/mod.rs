@@ -31,6 +31,7 @@ mod eval;
 mod expression;
 mod filters;
 mod functions;
+mod hints;
 mod lexer;
 mod number;
 mod parser;
