@@ -110,6 +110,8 @@ codes! {
     NoCleanup Warning "lint::no-cleanup",
     /// A run may take longer than the pause to the next one.
     DeadlineOverSlot Warning "lint::deadline-over-slot",
+    /// A step that expects nothing, above a cleanup that expects something: most likely a key that stands one header too low.
+    ExpectInCleanup Warning "lint::expect-in-cleanup",
     /// A step whose answer nobody looks at.
     UncheckedStep Warning "lint::unchecked-step",
     /// A secret where proxies and logs can read it.
