@@ -197,7 +197,7 @@ fn further_in(name: &str, section: &Section) -> Option<String> {
 }
 
 /// The text of a `[header]`, if that is how the table was begun.
-fn header(spot: Spot<'_>) -> Option<&str> {
+pub(super) fn header(spot: Spot<'_>) -> Option<&str> {
     let text = spot.file.text().get(spot.span.start..spot.span.end)?;
     (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
 }

@@ -110,6 +110,8 @@ codes! {
     NoCleanup Warning "lint::no-cleanup",
     /// A run may take longer than the pause to the next one.
     DeadlineOverSlot Warning "lint::deadline-over-slot",
+    /// A step that expects nothing, above a cleanup that expects something: most likely a key that stands one header too low.
+    ExpectInCleanup Warning "lint::expect-in-cleanup",
     /// A step whose answer nobody looks at.
     UncheckedStep Warning "lint::unchecked-step",
     /// A secret where proxies and logs can read it.
@@ -121,7 +123,7 @@ codes! {
     /// Any certificate is accepted.
     InsecureTls Warning "lint::insecure-tls",
     /// A condition that is the same whatever the answer is, or has a side that is, as in `status == 200 or 204`.
-    ConstantCondition Warning "lint::constant-condition",
+    DoubtfulCondition Warning "lint::doubtful-condition",
 }
 
 impl fmt::Display for Code {

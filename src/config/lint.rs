@@ -3,6 +3,7 @@
 //! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
+use super::check::header;
 use super::scan;
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
@@ -23,7 +24,9 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnost
     for step in steps.iter().chain(&cleanups) {
         let Some(inner) = step.as_table() else { continue };
         within_over_deadline(inner, table, diagnostics);
-        unchecked(step, inner, diagnostics);
+        if !expects_in_cleanup(inner, diagnostics) {
+            unchecked(step, inner, diagnostics);
+        }
         secret_in_url(inner, diagnostics);
     }
     for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
@@ -51,7 +54,10 @@ fn with_parallel<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
 }
 
 fn cleanups<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
-    let Some(node) = step.as_table().and_then(|table| table.get("cleanup")) else { return Vec::new() };
+    step.as_table().and_then(|table| table.get("cleanup")).map_or_else(Vec::new, one_or_more)
+}
+
+fn one_or_more<'t, 'f>(node: &'t Node<'f>) -> Vec<&'t Node<'f>> {
     if node.as_table().is_some() { vec![node] } else { node.as_list().iter().collect() }
 }
 
@@ -111,14 +117,47 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
 }
 
 fn expects_nothing(steps: &[Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    // What may fail lets no run pass, so its expectations do not count.
     let counts = |step: &&Node<'_>| step.as_table().is_some_and(|table| table.bool("allow_failure") != Some(true));
-    let expects = |step: &Node<'_>| step.as_table().is_some_and(|table| says(table, "expect") || says(table, "contract"));
-    if !steps.is_empty() && !steps.iter().filter(counts).flat_map(with_parallel).filter(counts).any(expects) {
-        diagnostics.push(
-            Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything")
-                .help("a run passes if what it expected held; add `expect` or `contract` to a step that must not fail"),
-        );
+    let mut counting = steps.iter().filter(counts).flat_map(with_parallel).filter(counts).filter_map(|step| step.as_table());
+    if steps.is_empty() || counting.clone().any(expects) {
+        return;
     }
+    let nothing = Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything");
+    diagnostics.push(match counting.find_map(expect_below_header) {
+        Some((begins, expect)) => {
+            nothing.related(expect.key_spot, "this one is the cleanup's, which no run is judged by").help(move_above(begins))
+        }
+        None => nothing.help("a run passes if what it expected held; add `expect` or `contract` to a step that must not fail"),
+    });
+}
+
+fn expects(step: &Table<'_>) -> bool {
+    says(step, "expect") || says(step, "contract")
+}
+
+/// Warns about a step that expects nothing while its cleanup does; tells whether it did.
+fn expects_in_cleanup(step: &Table<'_>, diagnostics: &mut Diagnostics) -> bool {
+    let Some((begins, expect)) = expect_below_header(step).filter(|_| !expects(step)) else { return false };
+    diagnostics.push(
+        Diagnostic::at(Code::ExpectInCleanup, expect.key_spot, "the cleanup expects something, and its step expects nothing")
+            .related(begins, "what follows this line belongs to the cleanup")
+            .help(move_above(begins)),
+    );
+    true
+}
+
+/// The `expect` of a step's first cleanup that has one, and the `[step.cleanup]` above it. Written in one line, as in
+/// `cleanup = { … }`, nothing can have slipped into it.
+fn expect_below_header<'t, 'f>(step: &'t Table<'f>) -> Option<(Spot<'f>, &'t Entry<'f>)> {
+    let of = |node: &&'t Node<'f>| header(node.spot).is_some() && node.as_table().is_some_and(|table| says(table, "expect"));
+    let node = step.get("cleanup").into_iter().flat_map(one_or_more).find(of)?;
+    Some((node.spot, node.as_table()?.entry("expect")?))
+}
+
+fn move_above(begins: Spot<'_>) -> String {
+    let (line, header) = (begins.location().line, header(begins).unwrap_or_default());
+    format!("if it was meant for the step, move it above line {line}, where `{header}` begins; if not, give the step its own")
 }
 
 /// Whether a key is there and says something; an empty list does not.
@@ -144,7 +183,8 @@ fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut D
 }
 
 fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let checks = ["expect", "contract", "capture", "guard"];
+    // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
+    let checks = ["expect", "contract", "capture"];
     if step.get("http").is_some() && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
         diagnostics.push(

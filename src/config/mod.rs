@@ -10,6 +10,7 @@ mod check;
 mod code;
 mod contract;
 mod convert;
+mod cron;
 mod device;
 mod diagnostic;
 mod environment;

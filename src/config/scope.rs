@@ -123,7 +123,7 @@ impl<'b, 'f> Scope<'b, 'f> {
                 for (range, why) in condition.hints() {
                     let spot = node.spot.within(range);
                     self.diagnostics
-                        .push(Diagnostic::at(Code::ConstantCondition, spot, "this does not depend on the answer").help(why));
+                        .push(Diagnostic::at(Code::DoubtfulCondition, spot, "this is most likely not what is meant").help(why));
                 }
                 condition
             }

@@ -115,8 +115,8 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names) -> Re
         ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| {
             refuse(context, step, &place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),
-        other => {
-            let message = format!("`{}` is no list but a {other}: {}", items.source(), shown(&value, context.redactor()));
+        _ => {
+            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.redactor()));
             Err(refuse(context, step, &place, Reason::NotEvaluable, &message))
         }
     }

@@ -22,7 +22,7 @@ use super::nearest::suggestion;
 use super::scope::{Scope, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, check, device, lint, value};
+use super::{Code, Diagnostic, Diagnostics, check, cron, device, lint, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
 }
 
 fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Cadence {
-    if let Some(Ok(cron)) = table.text("cron").map(value::cron) {
+    if let Some(Ok(cron)) = table.text("cron").map(cron::cron) {
         let timezone = table.text("timezone").and_then(|name| value::timezone(name).ok()).unwrap_or(chrono_tz::UTC);
         return Cadence::Cron { cron: Box::new(cron), timezone };
     }
