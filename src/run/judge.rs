@@ -5,8 +5,9 @@
 //! expectation is evaluated, whether an earlier one held or not.
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, to_json};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -41,7 +42,7 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
     let seen = sides.into_iter().map(|side| Seen {
-        value: side.value.map_or_else(|why| shown_text(&why, redactor), |value| shown(&value, redactor)),
+        value: side.value.map_or_else(|why| shown_text(&why, redactor), |value| shown_as(&side.source, &value, redactor)),
         source: side.source,
     });
     ExpectationReport { source: condition.shared_source(), location: condition.location().clone(), held, seen: seen.collect() }
@@ -132,6 +133,14 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     })
 }
 
+/// A value for people under its name. A text or number that its name says is a credential is not shown.
+pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number if is_credential(name) => Redactor::MASK.to_owned(),
+        _ => shown(value, redactor),
+    }
+}
+
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
     match to_json(value) {
@@ -149,8 +158,8 @@ fn shown_text(text: &str, redactor: &Redactor) -> String {
         return format!("{}…", Redactor::MASK);
     }
     match redacted.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &redacted[..end]),
-        None => redacted.into_owned(),
+        Some((end, _)) => format!("{}…", mask_credentials(&redacted[..end])),
+        None => mask_credentials(&redacted).into_owned(),
     }
 }
 
