@@ -146,7 +146,9 @@ async fn iterations(
                 }
             }
             Err(cause) if cause.subject.is_some() && Verdict::of(cause.reason) == Verdict::Failed => failed.push(cause),
-            Err(cause) => return Err(cause),
+            // What ends the loop without being a failure, such as a guard's no, hides none of the failures before it.
+            Err(cause) if failed.is_empty() || Verdict::of(cause.reason) == Verdict::Failed => return Err(cause),
+            Err(_) => break,
         }
     }
     match failed.first().cloned() {
@@ -195,7 +197,8 @@ async fn iteration(
     }
 }
 
-/// Releases several steps together and waits for all of them; the first failure in their order is the step's.
+/// Releases several steps together and waits for all of them; the first failure in their order is the step's. A guard's no or
+/// a fault of the prober is, only if none has failed.
 async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Names, place: &Place) -> Result<Captures, Cause> {
     let started = Instant::now();
     let report = open_report(context, step, place, started);
@@ -206,7 +209,11 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
     let made =
         join_all(entries.iter().zip(places).map(|(entry, release)| one(context, entry, names, &inside, Some(release)))).await;
     let ended = Instant::now();
-    let result = made.into_iter().collect::<Result<Vec<Captures>, Cause>>();
+    let failed = made.iter().filter_map(|one| one.as_ref().err()).find(|cause| Verdict::of(cause.reason) == Verdict::Failed);
+    let result = match failed.cloned() {
+        Some(cause) => Err(cause),
+        None => made.into_iter().collect::<Result<Vec<Captures>, Cause>>(),
+    };
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
         Err(cause) if cause.reason == Reason::Guard => StepResult::Blocked(cause.clone()),
