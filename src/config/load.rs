@@ -57,7 +57,7 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
     };
     overrides.apply(&mut table, &mut diagnostics);
     let top = Spot { file: &file, span: probe::first_line(file.text()) };
-    let has_variable = |name: &str| environment.iter().any(|(known, _)| known == name);
+    let has_variable = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
     let settings = service::read(&table, top, &has_variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),

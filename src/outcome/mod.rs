@@ -3,6 +3,7 @@
 //! Owns verdicts, reasons, reports, redaction and the ports through which finished runs leave. It must not decide anything
 //! about time or configuration. A new reason is a variant of [`Reason`]; a new thing to report is a field of a report.
 
+mod credential;
 mod http;
 mod ids;
 mod reason;
@@ -12,6 +13,7 @@ mod sink;
 mod verdict;
 
 pub use self::http::{Exchange, HttpAnswer, Phases};
+pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use reason::Reason;
 pub use redact::{Redactor, Secret, SecretError, Secrets};

@@ -64,7 +64,10 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             let asked = format!("{} {}", sent.answer.method, sent.answer.url);
             let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
             let report = report(Some(&cause));
-            let failure = Failure { cause, transport: Some(Transport { sent: failure.sent }) };
+            // What went on or was too large was an answer all the same.
+            let answered = matches!(failure.reason, Reason::Redirects | Reason::ResponseTooLarge);
+            let transport = (!answered).then_some(Transport { sent: failure.sent });
+            let failure = Failure { cause, transport };
             Attempt { report, expectations: Vec::new(), failure: Some(failure), response: None, began, ended }
         }
         Ok(response) => {

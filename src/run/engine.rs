@@ -13,7 +13,7 @@ use crate::plan::{Canary, Limits};
 
 use super::cleanup;
 use super::context::Context;
-use super::judge::shown;
+use super::judge::shown_as;
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunFacts, RunIdentity};
 use super::sequence::{self, Place};
@@ -152,7 +152,7 @@ async fn journey(context: &Context) -> Result<(), Cause> {
 }
 
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown(value, context.redactor()))).collect()
+    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect()
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.

@@ -9,7 +9,7 @@ use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
 use super::context::Context;
-use super::judge::shown;
+use super::judge::shown_as;
 use super::polling::{self, Next};
 use super::release::Release;
 use super::scope::Names;
@@ -235,7 +235,7 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Re
             }
         }
     }
-    let show = captures.iter().map(|(name, value)| (Arc::clone(name), shown(value, context.redactor()))).collect();
+    let show = captures.iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect();
     context.state.update(execution.span_id, |report| report.captures = show);
     settle(execution, Created::Yes, &captures);
     match failed {

@@ -5,8 +5,9 @@
 //! expectation is evaluated, whether an earlier one held or not.
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, to_json};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -42,7 +43,7 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
     };
     let seen = sides.into_iter().map(|side| Seen {
         value: match &side.value {
-            Ok(value) => shown(value, redactor),
+            Ok(value) => shown_as(&side.source, value, redactor),
             Err(why) => shown_text(&no_value(&side.source, why), redactor),
         },
         source: side.source,
@@ -144,6 +145,14 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     })
 }
 
+/// A value for people under its name. A text or number that its name says is a credential is not shown.
+pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
+    match value.kind() {
+        ValueKind::String | ValueKind::Number if is_credential(name) => Redactor::MASK.to_owned(),
+        _ => shown(value, redactor),
+    }
+}
+
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
     match to_json(value) {
@@ -161,8 +170,8 @@ fn shown_text(text: &str, redactor: &Redactor) -> String {
         return format!("{}…", Redactor::MASK);
     }
     match redacted.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &redacted[..end]),
-        None => redacted.into_owned(),
+        Some((end, _)) => format!("{}…", mask_credentials(&redacted[..end])),
+        None => mask_credentials(&redacted).into_owned(),
     }
 }
 

@@ -72,7 +72,7 @@ async fn looped(
     };
     // A `when` that does not look at the loop decides about the loop as a whole, list and all.
     if let Some(when) = step.when.as_ref().filter(|when| !mentions(when, looping))
-        && !wanted(context, step, when, names)?
+        && !wanted(context, step, when, names, place)?
     {
         not_needed(context, step, place);
         return Ok(Vec::new());
@@ -83,7 +83,7 @@ async fn looped(
             iterations(context, step, names, place, rounds).await
         }
         Loop::ForEach { name, items } => {
-            let items = list(context, step, items, names)?;
+            let items = list(context, step, items, names, place)?;
             if items.is_empty() && !step.allow_empty {
                 return Err(refuse(context, step, place, Reason::Empty, "there is nothing to do it for: the list is empty"));
             }
@@ -105,19 +105,18 @@ fn mentions(when: &Condition, looping: &Loop) -> bool {
 }
 
 /// The items of a `for_each`; anything but a list is not evaluable.
-fn list(context: &Context, step: &Step, items: &Expression, names: &Names) -> Result<Vec<Value>, Cause> {
-    let place = Place::default();
+fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
     let value = items.eval(&context.scope(names)).map_err(|error| {
         let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
-        record_refusal(context, step, &place, cause)
+        record_refusal(context, step, place, cause)
     })?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| {
-            refuse(context, step, &place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
+            refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),
         _ => {
             let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.redactor()));
-            Err(refuse(context, step, &place, Reason::NotEvaluable, &message))
+            Err(refuse(context, step, place, Reason::NotEvaluable, &message))
         }
     }
 }
@@ -147,7 +146,9 @@ async fn iterations(
                 }
             }
             Err(cause) if cause.subject.is_some() && Verdict::of(cause.reason) == Verdict::Failed => failed.push(cause),
-            Err(cause) => return Err(cause),
+            // What ends the loop without being a failure, such as a guard's no, hides none of the failures before it.
+            Err(cause) if failed.is_empty() || Verdict::of(cause.reason) == Verdict::Failed => return Err(cause),
+            Err(_) => break,
         }
     }
     match failed.first().cloned() {
@@ -185,7 +186,7 @@ async fn iteration(
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     if let Some(when) = step.when.as_ref().filter(|when| step.looping.as_ref().is_none_or(|looping| mentions(when, looping)))
-        && !wanted(context, step, when, names)?
+        && !wanted(context, step, when, names, place)?
     {
         not_needed(context, step, place);
         return Ok(Vec::new());
@@ -196,7 +197,8 @@ async fn iteration(
     }
 }
 
-/// Releases several steps together and waits for all of them; the first failure in their order is the step's.
+/// Releases several steps together and waits for all of them; the first failure in their order is the step's. A guard's no or
+/// a fault of the prober is, only if none has failed.
 async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Names, place: &Place) -> Result<Captures, Cause> {
     let started = Instant::now();
     let report = open_report(context, step, place, started);
@@ -207,7 +209,11 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
     let made =
         join_all(entries.iter().zip(places).map(|(entry, release)| one(context, entry, names, &inside, Some(release)))).await;
     let ended = Instant::now();
-    let result = made.into_iter().collect::<Result<Vec<Captures>, Cause>>();
+    let failed = made.iter().filter_map(|one| one.as_ref().err()).find(|cause| Verdict::of(cause.reason) == Verdict::Failed);
+    let result = match failed.cloned() {
+        Some(cause) => Err(cause),
+        None => made.into_iter().collect::<Result<Vec<Captures>, Cause>>(),
+    };
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
         Err(cause) if cause.reason == Reason::Guard => StepResult::Blocked(cause.clone()),
@@ -218,12 +224,12 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
 }
 
 /// Whether `when` holds. What cannot be evaluated is a failure, not a no.
-fn wanted(context: &Context, step: &Step, when: &Condition, names: &Names) -> Result<bool, Cause> {
+fn wanted(context: &Context, step: &Step, when: &Condition, names: &Names, place: &Place) -> Result<bool, Cause> {
     when.judge(&context.scope(names)).held.map_err(|why| {
         let error = crate::plan::expr::EvalError { message: why };
         let cause = context.not_evaluable(Some(&step.name), &format!("`when = \"{}\"`", when.source()), &error);
         let cause = Cause { expectation: Some(when.source().to_owned()), location: Some(when.location().clone()), ..cause };
-        record_refusal(context, step, &Place::default(), cause)
+        record_refusal(context, step, place, cause)
     })
 }
 

@@ -275,3 +275,32 @@ async fn when_decides_about_a_step_and_must_be_a_truth_value() {
     let ran = Journey::new(&target).run(&probe("region")).await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
 }
+
+#[tokio::test]
+async fn what_is_called_a_token_is_shown_nowhere() {
+    let target = Target::start(|_| Answer::json(200, r#"{"access_token":"t0p-of-the-morning","kind":"bearer"}"#)).await;
+    let ran = Journey::new(&target)
+        .head("[vars]\nown_password = \"{{ 't0p-' ~ 'of-the-morning' }}\"\n")
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "sign in"
+            http.post = "{{ api }}/login"
+            expect = ["status == 200"]
+            capture = { login_token = "json.access_token", kind = "json.kind" }
+            [[step]]
+            name = "use it"
+            http.post = "{{ api }}/x"
+            http.query = { access_token = "{{ login_token }}" }
+            http.headers = { x-api-key = "{{ login_token }}" }
+            http.json = { password = "{{ own_password }}" }
+            expect = ["json.access_token != login_token", "json.kind == 'other'"]
+            "#,
+        ))
+        .await;
+    assert_eq!(target.seen()[1].header("x-api-key"), "t0p-of-the-morning");
+    let shown = format!("{:?}", ran.report);
+    assert!(!shown.contains("t0p-of"), "{shown}");
+    assert!(shown.contains(r#"("kind", "\"bearer\"")"#), "{shown}");
+    assert!(shown.contains("access_token=•••"), "{shown}");
+}

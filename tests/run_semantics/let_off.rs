@@ -82,3 +82,26 @@ async fn a_refusal_of_the_second_attempt_does_not_hide_what_the_first_may_have_c
     assert_eq!(ran.cleanup.expect("it may have to be undone").result, CleanupResult::Clean);
     assert_eq!(target.lines(), ["PUT /x", "PUT /x", "DELETE /x"]);
 }
+
+#[tokio::test]
+async fn a_guards_no_hides_no_failure_beside_or_before_it() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/broken" => Answer::json(500, "{}"),
+        _ => Answer::json(200, r#"{"billable":true}"#),
+    })
+    .await;
+    let guarded = "guard = [\"json.billable == false\"]\nexpect = [\"status == 200\"]\n";
+    let broken = "expect = [\"status == 200\"]\n";
+    let beside = format!(
+        "[[step]]\nname = \"both\"\n[[step.parallel]]\nname = \"guarded\"\nhttp.get = \"{{{{ api }}}}/fine\"\n{guarded}\
+         [[step.parallel]]\nname = \"broken\"\nhttp.get = \"{{{{ api }}}}/broken\"\n{broken}"
+    );
+    let ran = Journey::new(&target).run(&beside).await;
+    assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::Expectation, Some("broken")));
+    let before = format!(
+        "[[step]]\nname = \"each\"\nfor_each = \"it in ['broken', 'fine']\"\nsubject = \"{{{{ it }}}}\"\n\
+         http.get = \"{{{{ api }}}}/{{{{ it }}}}\"\n{guarded}"
+    );
+    let ran = Journey::new(&target).run(&before).await;
+    assert_eq!((ran.reason(), ran.cause().subject.as_deref()), (Reason::Subject, Some("broken")));
+}

@@ -133,6 +133,33 @@ async fn parallel_steps_are_in_flight_together_round_by_round() {
 }
 
 #[tokio::test]
+async fn a_parallel_step_that_is_refused_is_told_inside_its_parallel() {
+    let target = Target::start(ok("{}")).await;
+    let ran = Journey::new(&target)
+        .head("[vars]\nflag = \"yes\"\n")
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "both"
+            repeat = 2
+              [[step.parallel]]
+              name = "one"
+              http.get = "{{ api }}/1"
+              when = "flag"
+              expect = ["status == 200"]
+              [[step.parallel]]
+              name = "two"
+              http.get = "{{ api }}/2"
+              expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::NotEvaluable, Some("one")));
+    let step = |name: &str| ran.report.steps.iter().find(|step| &*step.name == name).expect("it is in the report");
+    assert_eq!((step("one").parent, step("one").round), (Some(step("both").span_id), Some(1)));
+}
+
+#[tokio::test]
 async fn a_parallel_step_that_fails_lets_the_others_finish() {
     let target = Target::start(|seen| match seen.path.as_str() {
         "/bad" => Answer::json(500, "{}"),

@@ -148,3 +148,22 @@ async fn a_write_that_may_have_arrived_is_not_sent_again() {
     let ran = Journey::new(&target).run(&step("get")).await;
     assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Timeout, 3));
 }
+
+#[tokio::test]
+async fn an_answer_that_is_too_much_is_no_transport_error() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/round" => Answer::text(302, "").header("location", "/round"),
+        _ => Answer::text(200, "more than ten bytes"),
+    })
+    .await;
+    for (path, asked, reason) in [("round", 2, Reason::Redirects), ("large", 1, Reason::ResponseTooLarge)] {
+        let before = target.lines().len();
+        let ran = Journey::new(&target)
+            .run(&format!(
+                "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/{path}\"\nhttp.redirects = 1\nhttp.max_response = \"10B\"\n\
+                 retry = {{ attempts = 3 }}\nexpect = [\"status == 200\"]\n"
+            ))
+            .await;
+        assert_eq!((ran.reason(), target.lines().len() - before), (reason, asked), "{path}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Request and answer as text for a report: redacted first, then cut.
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::header::AUTHORIZATION;
 
-use crate::outcome::{Exchange, Redactor};
+use crate::outcome::{Exchange, Redactor, is_credential, mask_credentials};
 
 use super::request::HttpRequest;
 use super::response::HttpResponse;
@@ -13,9 +13,6 @@ const BODY: usize = 4 << 10;
 
 /// Bytes of a header value that a report keeps.
 const HEADER: usize = 512;
-
-/// Headers whose value is a credential whatever it is.
-const CREDENTIALS: [HeaderName; 4] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, SET_COOKIE];
 
 /// Draws an exchange. `credential` is what was sent behind the scheme's name in `authorization`: a token that was fetched is in no
 /// list of secrets, and a target may echo it.
@@ -35,10 +32,10 @@ pub(super) fn draw(
         };
         let (text, was_cut) = cut(text, most);
         truncated |= was_cut;
-        text
+        mask_credentials(&text).into_owned()
     };
     let mut header = |name: &HeaderName, value: &str| {
-        let masked = CREDENTIALS.contains(name);
+        let masked = is_credential(name.as_str());
         (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, HEADER) })
     };
     let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
-use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor};
+use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, mask_credentials};
 use crate::plan::Redirects;
 
 use super::body;
@@ -69,7 +69,7 @@ impl HttpDevice {
         };
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: redactor.redact(bare(&request.url).as_str()).into_owned(),
+            url: shown(&request.url, redactor),
             status: progress.status,
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
@@ -201,6 +201,13 @@ fn timed_out(timeout: Duration, progress: &Progress, alone: bool) -> HttpFailure
 
 fn has_user_info(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
+}
+
+/// The URL for people.
+fn shown(url: &Url, redactor: &Redactor) -> String {
+    let bare = bare(url);
+    let text = redactor.redact(bare.as_str());
+    if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
 }
 
 /// The URL without user information.
