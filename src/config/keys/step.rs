@@ -10,7 +10,8 @@ const DEVICE: Key = Key::new("device", Kind::Template, "The device it acts on; m
 const HTTP_KEY: Key = Key::new("http", Kind::Table(&HTTP), "The HTTP request it makes.");
 const WHEN: Key = Key::new("when", Kind::Condition, "It is done only if this is true.");
 const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one attempt.").default("`limits.step_timeout`");
-const RETRY_KEY: Key = Key::new("retry", Kind::Table(&RETRY), "New attempts after transport errors.");
+const RETRY_KEY: Key =
+    Key::new("retry", Kind::Table(&RETRY), "New attempts after transport errors; not beside `eventually`, which polls anyway.");
 const GUARD: Key = Key::new("guard", Kind::List(&Kind::Condition), "Asked of the result first: exactly false blocks the run.");
 const EXPECT: Key = Key::new("expect", Kind::List(&Kind::Condition), "What must be true of the result.");
 const CONTRACT: Key = Key::new("contract", Kind::File, "A JSON Schema the body must match.");
@@ -54,6 +55,7 @@ pub(crate) static STEP: Section = Section {
     rules: &[
         Rule::ExactlyOne(&["http", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
         Rule::Needs("subject", "for_each"),
         Rule::Needs("allow_empty", "for_each"),
         Rule::Excludes(
@@ -84,7 +86,7 @@ static PARALLEL: Section = Section {
         ALLOW_FAILURE,
         CLEANUP_KEY,
     ],
-    rules: &[Rule::ExactlyOne(&["http"])],
+    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"])],
     later: LATER,
 };
 
@@ -94,7 +96,7 @@ static CLEANUP: Section = Section {
     title: "a cleanup",
     keys: &[
         Key::new("name", Kind::Title, "Its name, unique in the probe.").default("the step's name and \"cleanup\""),
-        DEVICE,
+        Key::new("device", Kind::Template, "The device it acts on.").default("the device of the step it undoes"),
         HTTP_KEY,
         WHEN,
         TIMEOUT,
@@ -110,9 +112,15 @@ static EVENTUALLY: Section = Section {
     id: "eventually",
     title: "`eventually`",
     keys: &[
-        Key::new("within", Kind::Duration, "An attempt counts if it starts this soon after the step's start.").required(),
+        Key::new(
+            "within",
+            Kind::Duration,
+            "An attempt counts if it starts this soon after the end of the step named by `since`.",
+        )
+        .required(),
         Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"500ms\""),
-        Key::new("since", Kind::Title, "The step from whose end convergence is measured.").default("the step before"),
+        Key::new("since", Kind::Title, "The step from whose end `within` counts and convergence is measured.")
+            .default("the step before"),
     ],
     rules: &[],
     later: &[],
