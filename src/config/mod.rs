@@ -20,6 +20,7 @@ mod keys;
 mod lint;
 mod literal;
 mod load;
+mod mask;
 mod names;
 mod nearest;
 mod newer_toml;

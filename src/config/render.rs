@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::diagnostic::Label;
+use super::mask::masked;
 use super::{Diagnostic, Diagnostics, Severity};
 
 impl Diagnostics {
@@ -52,7 +53,7 @@ type Annotations<'l> = Snippet<'l, annotate_snippets::Annotation<'l>>;
 
 fn snippet(label: &Label, kind: AnnotationKind) -> Annotations<'_> {
     let path = label.file.path().to_string_lossy();
-    Snippet::source(label.file.text()).path(path.into_owned()).annotation(annotation(label, kind))
+    Snippet::source(masked(label.file.text())).path(path.into_owned()).annotation(annotation(label, kind))
 }
 
 fn annotation(label: &Label, kind: AnnotationKind) -> annotate_snippets::Annotation<'_> {

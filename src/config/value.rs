@@ -13,9 +13,21 @@ const LONGEST: Duration = Duration::from_hours(24 * 366);
 
 const LONGEST_NAME: usize = 100;
 
-/// A positive duration up to a year.
+/// A positive duration up to a year. Months and years are not read: `M` is most often a mistyped minute, and neither has one
+/// length.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    const WRITE: &str = "write a duration such as \"250ms\", \"10s\", \"5m\" or \"1h 30m\"";
+    let mut units = text.split(|character: char| !character.is_alphabetic()).filter(|unit| !unit.is_empty());
+    match units.find(|unit| matches!(*unit, "M" | "month" | "months" | "y" | "yr" | "yrs" | "year" | "years")) {
+        Some("M") => return Err(format!("minutes are `m`, and months are not read: {WRITE}")),
+        Some(unit) => return Err(format!("`{unit}` has no fixed length, count in days: {WRITE}, or \"30d\"")),
+        None => {}
+    }
+    let duration = humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::UnknownUnit { unit, .. } if unit.is_empty() => format!("it has no unit: {WRITE}"),
+        humantime::DurationError::UnknownUnit { unit, .. } => format!("there is no unit `{unit}`: {WRITE}"),
+        _ => WRITE.into(),
+    })?;
     if duration.is_zero() {
         return Err("it must be longer than nothing".into());
     }
@@ -58,6 +70,21 @@ pub(super) fn share(data: &Data<'_>) -> Result<f64, String> {
         Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
     };
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "shares go from 0 to 1, or from \"0%\" to \"100%\"".into())
+}
+
+/// A URL that begins with one of `schemes`.
+pub(super) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
+    let scheme = schemes.iter().find(|scheme| text.starts_with(**scheme));
+    match (scheme, url::Url::parse(text)) {
+        (Some(_), Ok(_)) => Ok(()),
+        (Some(scheme), Err(_)) => Err(format!(
+            "its host or port cannot be read: write a URL such as \"{scheme}example.com/path\"; its port is a number"
+        )),
+        (None, _) => {
+            let example = schemes.first().unwrap_or(&"https://");
+            Err(format!("write a URL that begins with {}, such as \"{example}example.com/path\"", schemes.join(" or ")))
+        }
+    }
 }
 
 /// An address with an optional port; 0 stands for no port.
@@ -150,15 +177,13 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("it must be {}", kind.describe()),
         }),
-        Kind::Url(schemes) => match url::Url::parse(text) {
-            Ok(_) if schemes.iter().any(|scheme| text.starts_with(scheme)) => Ok(()),
-            Ok(_) => Err(format!("it must be {}", kind.describe())),
-            Err(error) => Err(format!("{error}: it must be {}", kind.describe())),
-        },
+        Kind::Url(schemes) => url(text, schemes),
         Kind::SocketAddress => text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
         Kind::Address => address(text).map(drop),
         Kind::Ip => text.parse::<IpAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
-        Kind::Glob => glob::Pattern::new(text).map(drop).map_err(|error| error.to_string()),
+        Kind::Glob => glob::Pattern::new(text).map(drop).map_err(|_| {
+            "`**` stands alone between slashes, and each `[` is closed: write a pattern such as \"probes/*.toml\"".into()
+        }),
         Kind::Text | Kind::Template | Kind::Expression | Kind::Condition | Kind::ForEach | Kind::File => {
             if text.is_empty() && !matches!(kind, Kind::Text | Kind::Template) { Err("it is empty".into()) } else { Ok(()) }
         }
@@ -220,7 +245,19 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert!(duration("0s").is_err());
         assert!(duration("5").is_err());
-        assert!(duration("900years").is_err());
+        assert_eq!(duration("365d"), Ok(Duration::from_hours(24 * 365)));
+        assert!(duration("367d").is_err());
+    }
+
+    #[test]
+    fn months_and_years_are_no_durations_and_a_capital_m_is_no_minute() {
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        for text in ["5M", "1h 5M"] {
+            assert!(duration(text).unwrap_err().starts_with("minutes are `m`"), "{text}");
+        }
+        for text in ["1month", "2 months", "1y", "1year"] {
+            assert!(duration(text).unwrap_err().contains("no fixed length"), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ const DEVICE: Key = Key::new("device", Kind::Template, "The device it acts on; m
 const HTTP_KEY: Key = Key::new("http", Kind::Table(&HTTP), "The HTTP request it makes.");
 const WHEN: Key = Key::new("when", Kind::Condition, "It is done only if this is true.");
 const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one attempt.").default("`limits.step_timeout`");
-const RETRY_KEY: Key = Key::new("retry", Kind::Table(&RETRY), "New attempts after transport errors.");
+const RETRY_KEY: Key =
+    Key::new("retry", Kind::Table(&RETRY), "New attempts after transport errors; not beside `eventually`, which polls anyway.");
 const GUARD: Key = Key::new("guard", Kind::List(&Kind::Condition), "Asked of the result first: exactly false blocks the run.");
 const EXPECT: Key = Key::new("expect", Kind::List(&Kind::Condition), "What must be true of the result.");
 const CONTRACT: Key = Key::new("contract", Kind::File, "A JSON Schema the body must match.");
@@ -96,7 +97,7 @@ static CLEANUP: Section = Section {
     title: "a cleanup",
     keys: &[
         Key::new("name", Kind::Title, "Its name, unique in the probe.").default("the step's name and \"cleanup\""),
-        DEVICE,
+        Key::new("device", Kind::Template, "The device it acts on.").default("the device of the step it undoes"),
         HTTP_KEY,
         WHEN,
         TIMEOUT,
@@ -112,10 +113,15 @@ static EVENTUALLY: Section = Section {
     id: "eventually",
     title: "`eventually`",
     keys: &[
-        Key::new("within", Kind::Duration, "An attempt counts if it starts this soon after the end of the step in `since`.")
-            .required(),
+        Key::new(
+            "within",
+            Kind::Duration,
+            "An attempt counts if it starts this soon after the end of the step named by `since`.",
+        )
+        .required(),
         Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"500ms\""),
-        Key::new("since", Kind::Title, "The step from whose end convergence is measured.").default("the step before"),
+        Key::new("since", Kind::Title, "The step from whose end `within` counts and convergence is measured.")
+            .default("the step before"),
     ],
     rules: &[],
     later: &[],

@@ -11,7 +11,7 @@ use super::super::keys::METHODS;
 use super::super::scope::{Scope, When};
 use super::super::tree::{Data, Node, Spot, Table};
 use super::super::world::World;
-use super::super::{Code, Diagnostic, Diagnostics, device};
+use super::super::{Code, Diagnostic, Diagnostics, device, value};
 
 /// Reads the `http` table of the step at `step`.
 pub(super) fn read<'f>(table: &Table<'f>, step: Spot<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> HttpAction {
@@ -57,7 +57,7 @@ fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     } else if !known.starts_with("http://") && !known.starts_with("https://") {
         Some("it must begin with http:// or https://, or with an expression that does".to_owned())
     } else if known.len() == text.len() {
-        url::Url::parse(text).err().map(|error| error.to_string())
+        value::url(text, &["https://", "http://"]).err()
     } else {
         None
     };

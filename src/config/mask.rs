@@ -1,0 +1,115 @@
+//! Hides values that were written where secrets are only to be named, before a line of the file is shown.
+//!
+//! It works on the text, line by line, because a file that is not TOML is shown as well. It rather hides too much.
+
+use std::borrow::Cow;
+
+/// The text with every value below `[secrets]` made unreadable that is not the name of a variable or of a file. Offsets stay.
+pub(super) fn masked(text: &str) -> Cow<'_, str> {
+    if !text.contains("secrets") {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut inside = false;
+    let mut nested = false;
+    let mut open: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        if let Some(quotes) = open {
+            hide(line, &mut shown);
+            open = open.filter(|_| !line.contains(quotes));
+            continue;
+        }
+        let start = line.trim_start();
+        if let Some(header) = start.strip_prefix('[') {
+            let below = below_secrets(header.trim_start_matches('['));
+            inside = below.is_some();
+            nested = below.is_some_and(|rest| rest.starts_with('.'));
+            shown.push_str(line);
+            continue;
+        }
+        let from = if inside { first_value(line, nested) } else { below_secrets(start).and_then(|_| first_value(line, nested)) };
+        let (plain, value) = line.split_at(from.unwrap_or(line.len()));
+        shown.push_str(plain);
+        hide(value, &mut shown);
+        open = ["\"\"\"", "'''"].into_iter().find(|quotes| value.matches(quotes).count() == 1);
+    }
+    shown.into()
+}
+
+/// What follows the word `secrets`, if a key or header begins with it.
+fn below_secrets(key: &str) -> Option<&str> {
+    let key = key.trim_start_matches([' ', '\t', '"', '\'']).strip_prefix("secrets")?;
+    let rest = key.trim_start_matches(['"', '\'', ' ', '\t']);
+    rest.starts_with(['.', ']', '=']).then_some(rest)
+}
+
+/// Where the first value begins that is neither a table nor of `env` or `file`; those two are keys of a secret, and therefore
+/// stand in a table or behind a dot.
+fn first_value(line: &str, nested: bool) -> Option<usize> {
+    let mut at = 0;
+    let mut nested = nested;
+    while let Some(equals) = line[at..].find('=').map(|found| at + found) {
+        let key = line[at..equals].trim_end().trim_end_matches(['"', '\'']);
+        let word = key.rsplit(|character: char| !character.is_alphanumeric() && character != '_').next().unwrap_or_default();
+        nested |= key.ends_with(&format!(".{word}"));
+        let begins = equals + 1 + line[equals + 1..].len() - line[equals + 1..].trim_start().len();
+        let value = &line[begins..];
+        if value.starts_with('{') {
+            nested = true;
+            at = begins + 1;
+        } else if nested && matches!(word, "env" | "file") {
+            let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+            let end = quote.map_or_else(|| value.find(','), |quote| Some(value[1..].find(quote)? + 2));
+            at = begins + end.unwrap_or(value.len());
+        } else {
+            return (!value.is_empty()).then_some(begins);
+        }
+    }
+    None
+}
+
+/// As many bytes, and nothing to read.
+fn hide(value: &str, shown: &mut String) {
+    let end = value.trim_end().len();
+    shown.extend(std::iter::repeat_n('*', end));
+    shown.push_str(&value[end..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_below_secrets_are_hidden_however_they_are_written() {
+        for text in [
+            "[secrets]\ny = \"hunter2\"\n",
+            "[secrets]\ny = hunter2\n",
+            "[secrets]\ny = \"hunter2\n",
+            "[secrets]\nenv = \"hunter2\"\n",
+            "[ \"secrets\" ]\ny = { value = \"hunter2\" }\n",
+            "[secrets]\ny = { env = \"Y\", value = \"hunter2\" }\n",
+            "[secrets.y]\nvalue = \"hunter2\"\n",
+            "[secrets]\ny.value = \"hunter2\"\n",
+            "secrets.y = \"hunter2\"\n",
+            "secrets = { y = \"hunter2\" }\n",
+            "[secrets]\ny = '''\nx\nhunter2'''\n",
+        ] {
+            let shown = masked(text);
+            assert!(!shown.contains("hunter2"), "{shown}");
+            assert_eq!(shown.len(), text.len());
+            assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
+        }
+    }
+
+    #[test]
+    fn everything_else_can_be_read() {
+        for text in [
+            "[secrets]\ny = { env = \"Y\" }\nz = { file = 'secrets/z', env = \"Z\" }\nw.env = \"W\"\n[http]\na = \"b\"\n",
+            "[secrets.y]\nenv = \"Y\"\n",
+            "secrets.y = { env = \"Y\" }\nlisten.token = \"y\"\n",
+            "name = \"secrets\"\nsecrets_of = \"x\"\n",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+}
