@@ -28,7 +28,8 @@ impl<'f> Checker<'_, 'f> {
                 None => self.unknown(entry, section),
             }
         }
-        for key in section.keys.iter().filter(|key| key.required && table.get(key.name).is_none()) {
+        let absent = |key: &&Key| table.get(key.name).is_none() && !misspelt(table, section, key.name);
+        for key in section.keys.iter().filter(|key| key.required).filter(absent) {
             self.missing(key, table, section, spot);
         }
         for rule in section.rules {
@@ -188,6 +189,16 @@ impl<'f> Checker<'_, 'f> {
         }
         self.diagnostics.push(diagnostic);
     }
+}
+
+/// Whether a key is there under a name that nobody knows and that suggests this one: reported once is enough.
+pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool {
+    let unknown = table
+        .entries
+        .iter()
+        .map(|entry| entry.key.as_ref())
+        .filter(|key| section.key(key).is_none() && !section.later.contains(key) && further_in(key, section).is_none());
+    unknown.into_iter().any(|key| nearest(key, section.names()) == Some(name))
 }
 
 /// Where a key belongs that stands one table too far out, such as `json` beside `http`.

@@ -3,7 +3,8 @@
 //! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
-use super::check::header;
+use super::check::{header, misspelt};
+use super::keys::{PROBE, STEP};
 use super::scan;
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
@@ -62,7 +63,8 @@ fn one_or_more<'t, 'f>(node: &'t Node<'f>) -> Vec<&'t Node<'f>> {
 }
 
 fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let missing: Vec<&str> = ["owner", "runbook"].into_iter().filter(|key| table.get(key).is_none()).collect();
+    let missing: Vec<&str> =
+        ["owner", "runbook"].into_iter().filter(|key| table.get(key).is_none() && !misspelt(table, &PROBE, key)).collect();
     if !missing.is_empty() {
         let message = format!("the probe has no {}", missing.join(" and no "));
         diagnostics.push(
@@ -88,7 +90,8 @@ fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Diagnostics) {
-    if !cleanups.is_empty() {
+    let misspelt = |step: &&Node<'_>| step.as_table().is_some_and(|table| misspelt(table, &STEP, "cleanup"));
+    if !cleanups.is_empty() || steps.iter().any(misspelt) {
         return;
     }
     let captured: Vec<&str> = steps
@@ -160,12 +163,12 @@ fn move_above(begins: Spot<'_>) -> String {
     format!("if it was meant for the step, move it above line {line}, where `{header}` begins; if not, give the step its own")
 }
 
-/// Whether a key is there and says something; an empty list does not.
+/// Whether a step's key is there and says something; an empty list does not, and a misspelt key is another error.
 fn says(table: &Table<'_>, key: &str) -> bool {
     match table.get(key).map(|node| &node.data) {
         Some(Data::List(items)) => !items.is_empty(),
         Some(_) => true,
-        None => false,
+        None => misspelt(table, &STEP, key),
     }
 }
 

@@ -388,10 +388,10 @@ canary_password = { env = "PASSWORD" }
         std::fs::write(folder.path().join("probes/c.toml"), "name = ").unwrap();
         let found = loaded(&folder, &[("SERINUS_X", "")]);
         let codes: Vec<Code> = found.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
-        assert_eq!(codes, [Code::MissingKey, Code::UnknownKey, Code::Syntax, Code::UnknownVariable]);
+        assert_eq!(codes, [Code::UnknownKey, Code::Syntax, Code::UnknownVariable]);
         assert_eq!(found.files.len(), 4);
         let json = found.diagnostics.to_json();
-        assert_eq!((&json[1]["line"], &json[1]["column"], &json[1]["end_column"]), (&7.into(), &1.into(), &8.into()));
+        assert_eq!((&json[0]["line"], &json[0]["column"], &json[0]["end_column"]), (&7.into(), &1.into(), &8.into()));
         assert!(!found.diagnostics.render(false).contains('\u{1b}'));
         assert!(found.diagnostics.render(true).contains('\u{1b}'));
     }
@@ -420,20 +420,5 @@ canary_password = { env = "PASSWORD" }
     fn what_is_shipped_loads_without_a_warning() {
         let plan = service(load(Path::new("config/serinus.toml"), [("CANARY_PASSWORD".to_owned(), "canary".to_owned())])).plan;
         assert!(!plan.probes.is_empty());
-    }
-
-    /// Not a bound, which would depend on the machine: `cargo test --release -- --ignored --nocapture thousand` prints it.
-    #[test]
-    #[ignore = "a measurement"]
-    fn ten_thousand_probes_are_loaded() {
-        let folder = folder();
-        for at in 0..10_000 {
-            let text = PLAYLIST.replace("\"playlist-sync\"", &format!("\"playlist-sync-{at}\""));
-            std::fs::write(folder.path().join(format!("probes/p{at}.toml")), text).unwrap();
-        }
-        let began = std::time::Instant::now();
-        let plan = service(loaded(&folder, &[])).plan;
-        eprintln!("{} probes, {} canaries in {:?}", plan.probes.len(), plan.canaries.len(), began.elapsed());
-        assert_eq!(plan.probes.len(), 10_001);
     }
 }

@@ -1,5 +1,6 @@
 //! Rules between the keys of one table: which of them exclude, need or replace each other.
 
+use super::check::misspelt;
 use super::keys::inner_section;
 use super::nearest::list;
 use super::shape::{Rule, Section};
@@ -10,8 +11,9 @@ use super::{Code, Diagnostic, Diagnostics};
 pub(super) fn check(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
     match rule {
         Rule::ExactlyOne(names) => {
-            // A key for later versions in its place has been reported.
-            let replaced = section.later.iter().any(|later| table.entry(later).is_some());
+            // A key for later versions in its place has been reported, and so has a misspelt one.
+            let replaced = section.later.iter().any(|later| table.entry(later).is_some())
+                || names.iter().any(|name| misspelt(table, section, name));
             if !replaced && !names.iter().any(|name| table.entry(name).is_some()) {
                 diagnostics.push(none_of(names, section, spot));
             }
@@ -19,7 +21,9 @@ pub(super) fn check(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spo
         }
         Rule::AtMostOne(names) => at_most_one(names, table, section, diagnostics),
         Rule::Needs(key, other) => {
-            if let (Some(entry), None) = (table.entry(key), table.entry(other)) {
+            if let (Some(entry), None) = (table.entry(key), table.entry(other))
+                && !misspelt(table, section, other)
+            {
                 diagnostics.push(
                     Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{key}` has no effect without `{other}`"))
                         .help(format!("add `{other}`, or take `{key}` out")),

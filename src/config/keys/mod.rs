@@ -8,6 +8,7 @@ mod step;
 pub(super) use http::METHODS;
 pub(super) use probe::PROBE;
 pub(super) use service::SERVICE;
+pub(super) use step::STEP;
 
 use super::shape::{Key, Kind, Section};
 

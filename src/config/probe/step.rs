@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step};
 
+use super::super::check::misspelt;
+use super::super::keys::STEP;
 use super::super::nearest::{nearest, suggestion};
 use super::super::scope::{Scope, When};
 use super::super::tree::{Node, Spot, Table};
@@ -274,6 +276,7 @@ impl<'f> Reader<'_, '_, 'f> {
     fn needs_expectation(&mut self, table: &Table<'f>, key: &str, lack: &str, purpose: &str) {
         if table.list("expect").is_empty()
             && table.get("contract").is_none()
+            && !["expect", "contract"].iter().any(|key| misspelt(table, &STEP, key))
             && let Some(entry) = table.entry(key)
         {
             self.scope.diagnostics.push(
