@@ -3,17 +3,24 @@
 use crate::plan::{RESULT_NAMES, RUN_NAMES};
 
 use super::nearest::nearest;
-use super::scope::{ALWAYS, Scope, When};
+use super::scope::{ALWAYS, Scope, VARIABLE, When};
 use super::tree::Spot;
 use super::{Code, Diagnostic};
 
 impl<'f> Scope<'_, 'f> {
     /// The problem of a name that means nothing at this place.
-    pub(super) fn unknown(&self, name: &str, spot: Spot<'f>, when: When) -> Diagnostic {
+    pub(super) fn unknown(&self, name: &str, spot: Spot<'f>, when: When, bare: bool) -> Diagnostic {
         if let Some(later) = self.later.iter().find(|later| later.name == name) {
-            return Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"))
-                .related(later.spot, "it is captured here")
-                .help("a capture can be used by the steps after the one that makes it");
+            let unknown = Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"));
+            return if later.what == VARIABLE {
+                unknown
+                    .related(later.spot, "it is defined here")
+                    .help("variables are evaluated in the order of `[vars]`: define it above the one that uses it")
+            } else {
+                unknown
+                    .related(later.spot, "it is captured here")
+                    .help("a capture can be used by the steps after the one that makes it")
+            };
         }
         let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
         if when == When::Before && RESULT_NAMES.contains(&name) {
@@ -24,21 +31,23 @@ impl<'f> Scope<'_, 'f> {
             "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
             "vars" => unknown.help("variables are used by their own names"),
             "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.help(self.what_to_do(name, when)),
+            _ => unknown.help(self.what_to_do(name, when, bare)),
         }
     }
 
-    fn what_to_do(&self, name: &str, when: When) -> String {
+    fn what_to_do(&self, name: &str, when: When, bare: bool) -> String {
         let result: &[&str] = if when == When::Result { RESULT_NAMES } else { &[] };
         let own = self.visible.iter().map(|declared| declared.name.as_str());
         let known = own.chain(self.world.var_names()).chain(ALWAYS).chain(result.iter().copied());
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
-        nearest(name, known).map_or_else(
-            || "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        )
+        match (nearest(name, known), bare) {
+            (Some(near), true) => format!("text is quoted: '{name}'; or did you mean `{near}`?"),
+            (None, true) => format!("text is quoted: '{name}'; a name is declared in `[vars]` or captured in an earlier step"),
+            (Some(near), false) => format!("did you mean `{near}`?"),
+            (None, false) => "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
+        }
     }
 }
 

@@ -42,6 +42,13 @@ pub(super) fn pieces(template: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether what begins at `start` is the right side of a comparison, or an item of a list.
+pub(super) fn is_compared(source: &str, start: usize) -> bool {
+    let before = source.get(..start).unwrap_or_default().trim_end();
+    let in_list = || before.rfind(['[', ']', '(', ')']).is_some_and(|at| before[at..].starts_with('['));
+    ["==", "!=", "["].iter().any(|sign| before.ends_with(sign)) || (before.ends_with(',') && in_list())
+}
+
 /// Where the `}}` is that closes an expression begun at `open`; strings in it may hold braces.
 fn close(template: &str, open: usize) -> usize {
     let mut at = open;

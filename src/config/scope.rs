@@ -17,6 +17,9 @@ use super::{Code, Diagnostic, Diagnostics};
 /// Names that every expression of a run may use.
 pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
+/// What a variable of the probe is called in messages.
+pub(super) const VARIABLE: &str = "variable";
+
 /// Whether a step's own result can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
@@ -40,7 +43,7 @@ pub(super) struct Scope<'b, 'f> {
     pub(super) diagnostics: &'b mut Diagnostics,
     /// What may be used here.
     pub(super) visible: Vec<Declared<'f>>,
-    /// What later steps will capture.
+    /// What later steps will capture, and variables further down.
     pub(super) later: Vec<Declared<'f>>,
     /// Names that are taken though they may not be used (matrix keys, captures of steps beside this one).
     pub(super) taken: Vec<Declared<'f>>,
@@ -169,8 +172,9 @@ impl<'b, 'f> Scope<'b, 'f> {
             match (path.root, path.attribute) {
                 ("secret", Some((name, range))) => self.secret(name, place(range)),
                 ("cell", Some((key, range))) => self.cell_key(key, place(range)),
-                (root, _) => {
-                    if let Some(diagnostic) = self.root(root, place(path.span), when) {
+                (root, attribute) => {
+                    let bare = attribute.is_none() && scan::is_compared(source, path.span.start);
+                    if let Some(diagnostic) = self.root(root, place(path.span), when, bare) {
                         reported.push(root);
                         self.diagnostics.push(diagnostic);
                     }
@@ -196,7 +200,8 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
     }
 
-    fn root(&mut self, name: &str, spot: Spot<'f>, when: When) -> Option<Diagnostic> {
+    /// `bare`: it stands where a text would that lost its quotes.
+    fn root(&mut self, name: &str, spot: Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
         let known = ALWAYS.contains(&name)
             || (name == "round" && self.in_loop)
             || (when == When::Result && RESULT_NAMES.contains(&name))
@@ -210,6 +215,6 @@ impl<'b, 'f> Scope<'b, 'f> {
             }
             return None;
         }
-        Some(self.unknown(name, spot, when))
+        Some(self.unknown(name, spot, when, bare))
     }
 }

@@ -19,7 +19,7 @@ use crate::source::SourceFile;
 
 use super::keys::PROBE;
 use super::nearest::suggestion;
-use super::scope::{Scope, When};
+use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
 use super::{Code, Diagnostic, Diagnostics, check, cron, device, lint, value};
@@ -165,13 +165,15 @@ fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> C
 
 fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {
     let mut vars = Vec::new();
+    let further_down = |entry: &Entry<'f>| Declared { name: entry.key.to_string(), spot: entry.key_spot, what: VARIABLE };
+    scope.later.extend(table.entries_of("vars").iter().map(further_down));
     for entry in table.entries_of("vars") {
         let template = var(entry, scope);
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
         }
         vars.push((entry.key.as_ref().into(), template));
-        scope.declare(&entry.key, entry.key_spot, "variable");
+        scope.declare(&entry.key, entry.key_spot, VARIABLE);
     }
     vars
 }
