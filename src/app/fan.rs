@@ -1,6 +1,7 @@
 //! Hands each finished run to several sinks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport};
 
@@ -18,5 +19,9 @@ impl OutcomeSink for Fan {
 
     fn ticks_missed(&self, missed: &MissedTicks) {
         self.0.iter().for_each(|sink| sink.ticks_missed(missed));
+    }
+
+    fn stalled(&self, lasting: Duration) {
+        self.0.iter().for_each(|sink| sink.stalled(lasting));
     }
 }

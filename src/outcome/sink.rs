@@ -1,6 +1,7 @@
 //! The port through which finished runs leave the scheduler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{CleanupReport, MissedTicks, RunReport};
 
@@ -17,4 +18,7 @@ pub trait OutcomeSink: Send + Sync + 'static {
     /// [`run_finished`](Self::run_finished) is not called for. Whoever counts missed ticks adds `missed.count`; the scheduler
     /// has logged them already, so that a sink which only keeps reports may leave this out.
     fn ticks_missed(&self, _missed: &MissedTicks) {}
+
+    /// The process stood still for so long that bounds which passed meanwhile may not be held against targets.
+    fn stalled(&self, _lasting: Duration) {}
 }

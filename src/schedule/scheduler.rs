@@ -101,7 +101,7 @@ impl Scheduler {
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&lanes), Arc::clone(&stalls));
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
-        let watchdog = shared.runtime.spawn(watchdog::watch(stalls, stop_watchdog.clone()));
+        let watchdog = shared.runtime.spawn(watchdog::watch(stalls, Arc::clone(&shared.sink), stop_watchdog.clone()));
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,

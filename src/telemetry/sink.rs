@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport};
 
-use super::{Flushed, Format, Metrics, Tracer, logs};
+use super::{Flushed, Format, Metrics, Tracer, logs, runtime_stalled};
 
 /// Everything that is told of finished runs.
 #[derive(Debug)]
@@ -65,6 +65,9 @@ impl OutcomeSink for Telemetry {
 
     fn ticks_missed(&self, missed: &MissedTicks) {
         self.metrics.record_missed(missed);
-        logs::ticks_missed(missed);
+    }
+
+    fn stalled(&self, lasting: Duration) {
+        runtime_stalled(lasting);
     }
 }

@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use crate::outcome::{CleanupReport, CleanupResult, MissedTicks, RunReport, Verdict};
+use crate::outcome::{CleanupReport, CleanupResult, RunReport, Verdict};
 
 /// Logs a finished run. What is wrong is a warning; ticks that did not run and guards that said no are information; with
 /// 10,000 canaries passed runs are too many for either, and the metrics count them.
@@ -29,17 +29,6 @@ pub fn run_finished(report: &RunReport) {
         Verdict::Missed | Verdict::Blocked => line!(info),
         Verdict::Passed | Verdict::Skipped => line!(debug),
     }
-}
-
-/// Logs ticks that did not run and are too many for a line each.
-pub fn ticks_missed(missed: &MissedTicks) {
-    warn!(
-        target: "serinus::run",
-        canary = missed.canary.id.as_str(),
-        reason = missed.reason.as_str(),
-        "{} older ticks did not run",
-        missed.count
-    );
 }
 
 /// Logs a cleanup that left something behind; a clean one is nobody's business.

@@ -15,7 +15,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::plan::LogFormat;
 
-pub use line::{cleanup_finished, run_finished, ticks_missed};
+pub use line::{cleanup_finished, run_finished};
 use writer::LineQueue;
 pub use writer::LogGuard;
 
