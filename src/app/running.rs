@@ -51,13 +51,8 @@ pub enum StartError {
     #[error("the service did not start")]
     Header(#[from] HeaderError),
     /// The exporter of traces.
-    #[error("the traces cannot be exported to {endpoint}")]
-    Traces {
-        /// Where to.
-        endpoint: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("the exporter of traces did not start")]
+    Traces(#[source] std::io::Error),
     /// The housekeeping.
     #[error("the service did not start")]
     Housekeeping(#[from] HousekeepingError),
@@ -134,8 +129,7 @@ fn token(service: &Service, secrets: &Secrets) -> Result<Option<Secret>, StartEr
 fn tracer(service: &Service, secrets: &Secrets) -> Result<Option<Tracer>, StartError> {
     let Some(traces) = &service.traces else { return Ok(None) };
     let config = exporter(traces, &service.plan, secrets)?;
-    let start = Tracer::start(config).map_err(|source| StartError::Traces { endpoint: traces.endpoint.clone(), source });
-    start.map(Some)
+    Tracer::start(config).map(Some).map_err(StartError::Traces)
 }
 
 fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {

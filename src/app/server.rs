@@ -1,7 +1,7 @@
 //! The HTTP listener: `/metrics`, `/healthz`, `/readyz`.
 //!
-//! It runs on a thread and runtime of its own, so that a scraper costs no probe a microsecond. On a loopback address it is
-//! open; anywhere else `/metrics` asks for the bearer token. `/healthz` and `/readyz` are always open: they say `ok` or
+//! It runs on a thread and runtime of its own, so that a scraper costs no probe a microsecond. `/metrics` asks for
+//! the bearer token where one is configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are always open: they say `ok` or
 //! `not ready` and nothing else, and orchestrators cannot send a token. A new route is a line in `routes`.
 
 use std::net::SocketAddr;
@@ -63,7 +63,7 @@ impl Bound {
     pub(super) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
         let ready = Arc::new(AtomicBool::new(false));
         let stop = CancellationToken::new();
-        let shared = Shared { render, token: token.filter(|_| !self.address.ip().is_loopback()), ready: Arc::clone(&ready) };
+        let shared = Shared { render, token, ready: Arc::clone(&ready) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ListenError::Thread)?;
         let stopped = stop.clone();
         let serve = move || {
@@ -166,10 +166,10 @@ mod tests {
 
     use super::*;
 
-    fn serve(ip: Ipv4Addr) -> Server {
+    fn serve(ip: Ipv4Addr, token: Option<&str>) -> Server {
         let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));
         let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
-        bound.serve(Arc::new(render), Some(Secret::new("sesame-open"))).unwrap()
+        bound.serve(Arc::new(render), token.map(Secret::new)).unwrap()
     }
 
     fn get(server: &Server, path: &str, header: &str) -> String {
@@ -182,8 +182,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn loopback_is_open_and_readiness_is_what_was_said() {
-        let server = serve(Ipv4Addr::LOCALHOST);
+    async fn without_a_token_metrics_are_open_and_readiness_is_what_was_said() {
+        let server = serve(Ipv4Addr::LOCALHOST, None);
         let metrics = get(&server, "/metrics", "accept: text/x\r\n");
         assert!(metrics.starts_with("HTTP/1.1 200") && metrics.ends_with("up 1 # text/x"), "{metrics}");
         assert!(get(&server, "/healthz", "").starts_with("HTTP/1.1 200"));
@@ -194,8 +194,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn elsewhere_metrics_need_the_token_and_health_does_not() {
-        let server = serve(Ipv4Addr::UNSPECIFIED);
+    async fn with_a_token_metrics_need_it_on_any_address_and_health_does_not() {
+        for address in [Ipv4Addr::UNSPECIFIED, Ipv4Addr::LOCALHOST] {
+            needs_the_token(serve(address, Some("sesame-open"))).await;
+        }
+    }
+
+    async fn needs_the_token(server: Server) {
         for wrong in ["", "authorization: Bearer sesame\r\n", "authorization: Basic sesame-open\r\n"] {
             assert!(get(&server, "/metrics", wrong).starts_with("HTTP/1.1 401"), "{wrong}");
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict};
+use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict, is_credential};
 use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{HttpAction, Step};
 
@@ -235,7 +235,13 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Re
             }
         }
     }
-    let show = captures.iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect();
+    let show = captures.iter().map(|(name, value)| {
+        // `sid = "headers['set-cookie']"` is a credential by where it comes from.
+        let written = step.capture.iter().find(|(known, _)| known == name).map_or("", |(_, expression)| expression.source());
+        let told_by = if is_credential(written) { written } else { name };
+        (Arc::clone(name), shown_as(told_by, value, context.redactor()))
+    });
+    let show = show.collect();
     context.state.update(execution.span_id, |report| report.captures = show);
     settle(execution, Created::Yes, &captures);
     match failed {

@@ -50,3 +50,16 @@ async fn every_request_carries_the_run_and_the_attempt() {
     let span = ran.report.steps[0].attempts[0].span_id;
     assert_eq!(seen.header("traceparent"), format!("00-{}-{span}-01", ran.report.trace_id));
 }
+
+#[tokio::test]
+async fn a_capture_that_is_taken_from_a_credential_is_not_shown_whatever_it_is_called() {
+    let target = Target::start(|_| Answer::json(200, "{}").header("set-cookie", "sid=4f9d2c81aa; Path=/")).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncapture = { sid = \"headers['set-cookie']\" }\n",
+        ))
+        .await;
+    ran.assert_passed();
+    let shown = format!("{:?}", ran.report);
+    assert!(!shown.contains("4f9d2c81aa"), "{shown}");
+}

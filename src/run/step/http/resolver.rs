@@ -1,10 +1,12 @@
 //! Name resolution: overrides first, then the system's resolver.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 use super::failure::out_of_resources;
 use super::marks::{Mark, note};
@@ -15,7 +17,7 @@ use super::marks::{Mark, note};
 pub(super) struct ResolveError {
     name: String,
     #[source]
-    error: Option<std::io::Error>,
+    error: Option<io::Error>,
 }
 
 /// Where a host name leads.
@@ -64,9 +66,9 @@ impl Resolve for Resolver {
                 return Ok(Box::new(std::iter::once(SocketAddr::new(address, 0))) as Addrs);
             }
             note(Mark::DnsStart);
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+            let found = look_up(host.clone()).await;
             note(Mark::DnsEnd);
-            match found.map(Iterator::collect::<Vec<_>>) {
+            match found {
                 Ok(addresses) if !addresses.is_empty() => Ok(Box::new(addresses.into_iter()) as Addrs),
                 Ok(_) => Err(ResolveError { name: host, error: None }.into()),
                 Err(error) => {
@@ -77,4 +79,19 @@ impl Resolve for Resolver {
             }
         })
     }
+}
+
+/// Look-ups that may be under way at once. The system's resolver blocks a thread and cannot be cancelled, so that names which
+/// hang would take every thread of the runtime's pool; who waits here is cut by the attempt's timeout.
+static LOOK_UPS: Semaphore = Semaphore::const_new(256);
+
+async fn look_up(host: String) -> io::Result<Vec<SocketAddr>> {
+    let place = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
+    // A task of its own keeps the place until the thread is free again, also when nobody waits for the answer any more.
+    let looking = tokio::spawn(async move {
+        let found = tokio::net::lookup_host((host, 0)).await.map(Iterator::collect);
+        drop(place);
+        found
+    });
+    looking.await.map_err(io::Error::other)?
 }
