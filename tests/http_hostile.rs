@@ -146,6 +146,14 @@ async fn a_post_beside_another_request_counts_as_sent_though_a_connection_is_bei
 }
 
 #[tokio::test]
+async fn an_address_this_machine_cannot_use_is_no_want_of_resources() {
+    // An address of a documentation range is no address of this machine.
+    let settings = DeviceSettings { local_address: Some("192.0.2.1".parse().unwrap()), ..DeviceSettings::default() };
+    let attempt = send(&device(settings), &get("http://127.0.0.1:9/")).await;
+    assert_eq!(failure(&attempt).reason, Reason::Connect, "{attempt:?}");
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_unsent() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
