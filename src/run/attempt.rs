@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId};
+use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId, StepResult};
 
 use super::exchange::Execution;
 use super::judge::{self, Guarded};
 use super::release::Release;
 use super::request::Detail;
+use super::state::keep_attempt;
 use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
 
 /// What one try gave.
 pub(super) struct Attempt {
-    pub(super) report: AttemptReport,
-    pub(super) expectations: Vec<ExpectationReport>,
+    /// Expectations that were judged, held or not.
+    pub(super) judged: usize,
     pub(super) failure: Option<Failure>,
     pub(super) response: Option<Arc<HttpResponse>>,
     pub(super) began: Instant,
@@ -35,7 +36,7 @@ pub(super) struct Transport {
     pub(super) sent: bool,
 }
 
-/// Makes one try.
+/// Makes one try and adds it to the step's report.
 pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) -> Attempt {
     let context = execution.context;
     let span_id = SpanId::random();
@@ -47,37 +48,44 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     let began = Instant::now();
     let sent = execution.device.send(&execution.request, &headers, timeout, context.redactor()).await;
     let ended = Instant::now();
-    let duration = ended.duration_since(began);
-    let exchange = |failed: bool| {
-        (failed || context.detail == Detail::Everything).then(|| Box::new(sent.exchange(&execution.request, context.redactor())))
-    };
-    let report = |failure: Option<&Cause>| AttemptReport {
-        span_id,
-        started: context.offset(began),
-        duration,
-        http: Some(sent.answer.clone()),
-        exchange: exchange(failure.is_some()),
-        failure: failure.map(|cause| (cause.reason, cause.message.clone())),
-    };
-    match &sent.result {
+    let (expectations, failure, response) = match &sent.result {
         Err(failure) => {
             let asked = format!("{} {}", sent.answer.method, sent.answer.url);
             let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
-            let report = report(Some(&cause));
             // What went on or was too large was an answer all the same.
             let answered = matches!(failure.reason, Reason::Redirects | Reason::ResponseTooLarge);
             let transport = (!answered).then_some(Transport { sent: failure.sent });
-            let failure = Failure { cause, transport };
-            Attempt { report, expectations: Vec::new(), failure: Some(failure), response: None, began, ended }
+            (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {
-            let response = Arc::clone(response);
-            let (expectations, cause) = judged(execution, &response);
-            let report = report(cause.as_ref());
-            let failure = cause.map(|cause| Failure { cause, transport: None });
-            Attempt { report, expectations, failure, response: Some(response), began, ended }
+            let (expectations, cause) = judged(execution, response);
+            (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(Arc::clone(response)))
         }
-    }
+    };
+    let shown = failure.is_some() || context.detail == Detail::Everything;
+    let exchange = shown.then(|| Box::new(sent.exchange(&execution.request, context.redactor())));
+    let report = AttemptReport {
+        span_id,
+        started: context.offset(began),
+        duration: ended.duration_since(began),
+        http: Some(sent.answer),
+        exchange,
+        failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
+    };
+    let judged = expectations.len();
+    record(execution, report, expectations, failure.as_ref());
+    Attempt { judged, failure, response, began, ended }
+}
+
+fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<ExpectationReport>, failure: Option<&Failure>) {
+    execution.context.state.update(execution.span_id, |report| {
+        keep_attempt(report, attempt);
+        report.expectations = expectations;
+        if let Some(failure) = failure {
+            // Kept while the step goes on, so that a bound that cuts it can tell what was seen last.
+            report.result = StepResult::Failed(failure.cause.clone());
+        }
+    });
 }
 
 fn transport_cause(

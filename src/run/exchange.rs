@@ -14,7 +14,7 @@ use super::polling::{self, Next};
 use super::release::Release;
 use super::scope::Names;
 use super::sequence::{self, Captures, Place};
-use super::state::{Created, Undo, keep_attempt};
+use super::state::{Created, Undo};
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
 
 /// Everything that stays the same over the attempts of one execution of a step.
@@ -113,7 +113,6 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
     loop {
         let attempt = attempt::make(execution, release.take()).await;
         made += 1;
-        record(execution, &attempt);
         let now = Instant::now();
         let next = match (&attempt.failure, &step.eventually, &step.retry) {
             // A guard's no, a missing secret or a starved prober does not get better by asking again.
@@ -172,7 +171,6 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
     while let Next::At(moment) = polling::hold_again(consistently, since, Instant::now()) {
         tokio::time::sleep_until(moment.into()).await;
         attempt = attempt::make(execution, None).await;
-        record(execution, &attempt);
         if let Some(failure) = &mut attempt.failure {
             let held = humantime::format_duration(whole_millis(attempt.began.saturating_duration_since(since)));
             failure.cause.message = format!("it held, and {held} later no longer did: {}", failure.cause.message);
@@ -186,22 +184,11 @@ fn whole_millis(duration: std::time::Duration) -> std::time::Duration {
     std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn record(execution: &Execution<'_>, attempt: &Attempt) {
-    execution.context.state.update(execution.span_id, |report| {
-        keep_attempt(report, attempt.report.clone());
-        report.expectations.clone_from(&attempt.expectations);
-        if let Some(failure) = &attempt.failure {
-            // Kept while the step goes on, so that a bound that cuts it can tell what was seen last.
-            report.result = StepResult::Failed(failure.cause.clone());
-        }
-    });
-}
-
 /// Takes the captures of the final attempt, or its cause.
 fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Result<Captures, Cause> {
     let (context, step) = (execution.context, execution.step);
     if !execution.forgiven {
-        context.state.count_judged(attempt.expectations.len());
+        context.state.count_judged(attempt.judged);
     }
     let created = created_by(&attempt).max(earlier);
     let result = match attempt.failure {
