@@ -4,9 +4,11 @@
 //! result is plain data in [`outcome`], which telemetry turns into metrics and traces. Which module may use which other is a
 //! table, and `tests/module_table.rs` holds the `use crate::…` lines against it.
 
+pub mod alert;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod history;
 pub mod outcome;
 pub mod plan;
 pub mod run;
@@ -14,3 +16,4 @@ pub mod sandbox;
 pub mod schedule;
 pub mod source;
 pub mod telemetry;
+pub mod web;

@@ -10,17 +10,23 @@ use std::collections::BTreeSet;
 use source_text::{before_tests, source_files};
 
 /// Module and what it may use besides itself.
-const TABLE: [(&str, &[&str]); 10] = [
+const TABLE: [(&str, &[&str]); 13] = [
     ("source", &[]),
     ("plan", &["source"]),
     ("config", &["source", "plan", "outcome"]),
     ("outcome", &["source", "plan"]),
     ("run", &["source", "plan", "outcome"]),
     ("schedule", &["plan", "outcome", "run"]),
+    ("history", &["plan", "outcome"]),
+    ("alert", &["plan", "outcome", "history"]),
+    ("web", &["plan", "outcome", "history", "schedule", "alert"]),
     ("telemetry", &["plan", "outcome"]),
     ("sandbox", &[]),
-    ("app", &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox"]),
-    ("cli", &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "app"]),
+    ("app", &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web"]),
+    (
+        "cli",
+        &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web", "app"],
+    ),
 ];
 
 /// The text without comments and without the unit tests at its end. Comments are what follows `//` outside of a string, as far

@@ -38,6 +38,9 @@ fn probe(name: &str, every: Duration) -> Probe {
         devices: BTreeMap::new(),
         steps: Vec::new(),
         slo: None,
+        alert: serinus::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         location: Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }
@@ -53,7 +56,15 @@ fn plan(probes: Vec<Probe>, limits: Limits) -> Arc<Plan> {
             Arc::new(Canary { id, probe: Arc::clone(probe), region: Arc::clone(&region), cell: Arc::clone(&cell) })
         })
         .collect();
-    Arc::new(Plan { regions: vec![region], probes, canaries, secrets: BTreeMap::new(), limits })
+    Arc::new(Plan {
+        known_regions: vec![Arc::clone(&region.name)],
+        regions: vec![region],
+        maintenance: Vec::new(),
+        probes,
+        canaries,
+        secrets: BTreeMap::new(),
+        limits,
+    })
 }
 
 fn limits() -> Limits {

@@ -28,6 +28,9 @@ pub(super) fn canary(region: &str) -> Arc<Canary> {
         devices: BTreeMap::new(),
         steps: Vec::new(),
         slo: None,
+        alert: crate::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         location: Location { path: Arc::from(Path::new("p.toml")), line: 1, column: 1 },
     };
     Arc::new(Canary {
@@ -45,7 +48,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<R
         run_id: RunId(ulid::Ulid::nil()),
         canary: Arc::clone(canary),
         trigger: Trigger::Schedule,
-        tick: Tick { due: started, slot: 0 },
+        tick: Tick { due: started, slot: 0, order: 0 },
         started,
         lateness: Duration::ZERO,
         duration: Duration::from_secs(2),
@@ -62,6 +65,8 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<R
 pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
     let limits = Limits { shutdown_grace: Duration::from_millis(200), cleanup: Duration::from_millis(100), ..Limits::default() };
     let plan = Plan {
+        known_regions: canaries.iter().map(|canary| Arc::clone(&canary.region.name)).collect(),
+        maintenance: Vec::new(),
         regions: canaries.iter().map(|canary| Arc::clone(&canary.region)).collect(),
         probes: canaries.iter().map(|canary| Arc::clone(&canary.probe)).collect(),
         canaries,
@@ -73,5 +78,9 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
         listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None },
         traces: None,
         log_format: LogFormat::Human,
+        alerting: Arc::default(),
+        store: None,
+        self_check: None,
+        heartbeat: None,
     }
 }

@@ -13,7 +13,6 @@ mod hasten;
 mod incident;
 mod product;
 mod running;
-mod server;
 mod shipped;
 mod signal;
 mod stop;
@@ -23,8 +22,8 @@ pub use demo::{Demo, DemoError};
 pub use engine::{engine, secret_renewal};
 pub use feed::{Event, Feed, FeedReader, feed};
 
+pub use crate::web::ListenError;
 pub use incident::{Noticed, Story, Watch};
 pub use running::{Parts, Running, StartError};
-pub use server::ListenError;
 pub use signal::StopSignals;
 pub use traces::HeaderError;

@@ -13,9 +13,9 @@ use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, S
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 
 use super::fan::Fan;
-use super::server::{Bound, ListenError, RenderMetrics, Server};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
+use crate::web::{Bound, ListenError, RenderMetrics, Server};
 
 /// How long waiting traces may take to leave at shutdown.
 const LAST_TRACES: Duration = Duration::from_secs(5);

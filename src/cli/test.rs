@@ -67,7 +67,7 @@ async fn run_all(printer: &Printer, chosen: &[Chosen], args: &TestArgs, cancel: 
 async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &CancellationToken) -> Done {
     let request = RunRequest {
         trigger: Trigger::Test,
-        tick: Tick { due: SystemTime::now(), slot: 0 },
+        tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
         detail: Detail::Everything,
         cancel: cancel.clone(),
     };

@@ -157,10 +157,21 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>) -> Service {
     drafts.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
     let mut canaries: Vec<Arc<Canary>> = drafts.iter_mut().flat_map(|draft| draft.canaries.drain(..)).collect();
     canaries.sort_by(|one, other| one.id.cmp(&other.id));
+    let known_regions = world.regions.iter().map(|region| Arc::clone(&region.name)).collect();
     let regions = world.regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     let probes = drafts.into_iter().map(|draft| draft.probe).collect();
-    let plan = Plan { regions, probes, canaries, secrets: world.secrets, limits: world.limits };
-    Service { plan: Arc::new(plan), listen, traces, log_format }
+    let plan =
+        Plan { regions, known_regions, maintenance: Vec::new(), probes, canaries, secrets: world.secrets, limits: world.limits };
+    Service {
+        plan: Arc::new(plan),
+        listen,
+        traces,
+        log_format,
+        alerting: Arc::default(),
+        store: None,
+        self_check: None,
+        heartbeat: None,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod credential;
 mod http;
 mod ids;
+mod ledger;
 mod reason;
 mod redact;
 mod report;
@@ -15,6 +16,7 @@ mod verdict;
 pub use self::http::{Exchange, HttpAnswer, Phases};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
+pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use reason::Reason;
 pub use redact::{Redactor, Secret, SecretError, Secrets};
 pub use report::{

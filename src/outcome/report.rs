@@ -28,6 +28,9 @@ pub struct Tick {
     pub due: SystemTime,
     /// Which of the interval's `runs` it is, from 0.
     pub slot: u32,
+    /// The place in the order in which this process's scheduler launched ticks, from 1; 0 where there is no such order. Runs
+    /// are ordered by it, because the wall clock may be set back.
+    pub order: u64,
 }
 
 /// A finished run (or a tick that did not run: no steps then).

@@ -4,17 +4,25 @@
 //! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] with
 //! its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
 
+mod alert;
+mod alerting;
 mod cadence;
 mod canary;
 pub mod expr;
 mod http;
+mod maintenance;
 mod names;
 mod probe;
 mod secret;
 mod service;
+mod severity;
 mod slo;
 mod step;
 
+pub use alert::{AlertPolicy, CriticalRule, PageRule, SubjectGone};
+pub use alerting::{
+    Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
+};
 pub use cadence::{Cadence, Overlap};
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use expr::{Condition, Expression, Template};
@@ -22,9 +30,11 @@ pub use http::{
     Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
     Resolve, TlsSettings,
 };
+pub use maintenance::{Maintenance, MaintenanceTime};
 pub use names::{LABEL_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use probe::{Device, Plan, Probe};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
+pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
 pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Cadence, Canary, Cell, DeviceSettings, Limits, Overlap, Region, SecretSource, Slo, Step, Template};
+use super::{
+    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Region, SecretSource, Slo, Step, Template,
+};
 
 /// A journey declared in one TOML file.
 #[derive(Debug)]
@@ -41,6 +43,13 @@ pub struct Probe {
     pub steps: Vec<Step>,
     /// What it promises over time.
     pub slo: Option<Slo>,
+    /// When it pages.
+    pub alert: AlertPolicy,
+    /// Probes whose failure explains this one's: while one of them has an open, delivered page for the same region and shared
+    /// cell values, this one's failures are attached to it.
+    pub needs: Vec<Arc<str>>,
+    /// Its own windows, beside those of the plan.
+    pub maintenance: Vec<Arc<Maintenance>>,
     /// Where the probe's name is written.
     pub location: Location,
 }
@@ -59,6 +68,10 @@ pub struct Device {
 pub struct Plan {
     /// Regions whose canaries this process runs.
     pub regions: Vec<Arc<Region>>,
+    /// Every region there is, also those that other processes run.
+    pub known_regions: Vec<Arc<str>>,
+    /// Windows of the service.
+    pub maintenance: Vec<Arc<Maintenance>>,
     /// Every enabled probe with the regions it runs in.
     pub probes: Vec<Arc<Probe>>,
     /// Probe × region × cell, ordered by id.

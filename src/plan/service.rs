@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Plan;
+use super::{Alerting, Heartbeat, Plan, SelfCheckSettings, StoreSettings};
 
 /// A whole, validated configuration: the plan and how the process around it behaves.
 #[derive(Debug)]
@@ -18,6 +18,14 @@ pub struct Service {
     pub traces: Option<Traces>,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Where pages go.
+    pub alerting: Arc<Alerting>,
+    /// Where everything is kept; in memory only if absent, which `run` does not allow.
+    pub store: Option<StoreSettings>,
+    /// How the prober tells its own outage from the targets'; nothing is excused if absent.
+    pub self_check: Option<SelfCheckSettings>,
+    /// The dead-man's switch.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// The HTTP listener.

@@ -19,7 +19,7 @@ const COUNTED: u64 = 100_000;
 
 /// A tick as the reports name it.
 pub(super) fn tick(due: Due) -> Tick {
-    Tick { due: to_wall(due.at), slot: due.slot }
+    Tick { due: to_wall(due.at), slot: due.slot, order: 0 }
 }
 
 /// The report of a tick that has no run which could report it: no steps, no vars.

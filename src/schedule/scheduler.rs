@@ -127,7 +127,7 @@ impl Scheduler {
             TryAcquireError::NoPermits => TriggerError::Overload,
         })?;
         let place = lane.enter_by_hand().ok_or(TriggerError::Running)?;
-        let tick = Tick { due: SystemTime::now(), slot: 0 };
+        let tick = Tick { due: SystemTime::now(), slot: 0, order: 0 };
         let shared = Arc::clone(shared);
         let task = {
             let shared = Arc::clone(&shared);

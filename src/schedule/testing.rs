@@ -24,6 +24,9 @@ pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
         devices: BTreeMap::new(),
         steps: Vec::new(),
         slo: None,
+        alert: crate::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         location: crate::source::Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }

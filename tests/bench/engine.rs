@@ -55,7 +55,7 @@ pub(crate) fn role(task: &Task) {
 async fn run(engine: &Engine, telemetry: &Telemetry, canary: &Arc<Canary>) {
     let request = RunRequest {
         trigger: Trigger::Schedule,
-        tick: Tick { due: SystemTime::now(), slot: 0 },
+        tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
         detail: Detail::Failures,
         cancel: CancellationToken::new(),
     };

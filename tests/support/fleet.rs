@@ -106,7 +106,7 @@ impl Fleet {
     pub(crate) async fn run(&self, canary: &Arc<Canary>) -> Ran {
         let request = RunRequest {
             trigger: Trigger::Schedule,
-            tick: Tick { due: SystemTime::now(), slot: 0 },
+            tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
             detail: Detail::Failures,
             cancel: CancellationToken::new(),
         };

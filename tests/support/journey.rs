@@ -106,7 +106,7 @@ impl Journey {
         let engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
         let request = RunRequest {
             trigger: Trigger::Test,
-            tick: Tick { due: SystemTime::now(), slot: 0 },
+            tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
             detail: Detail::Failures,
             cancel: self.cancel.clone(),
         };

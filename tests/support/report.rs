@@ -76,6 +76,9 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: vec![step("create", None), step("read", Some(Duration::from_secs(10)))],
+        alert: serinus::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         slo: Some(Slo {
             success: Some(0.95),
             latency: Some(LatencySlo {
@@ -109,7 +112,16 @@ pub(crate) fn plan(probes: Vec<Probe>, regions: &[&str]) -> Plan {
             }
         }
     }
-    Plan { regions, probes, canaries, secrets: BTreeMap::new(), limits: Limits::default() }
+    let known_regions = regions.iter().map(|region| Arc::clone(&region.name)).collect();
+    Plan {
+        regions,
+        known_regions,
+        maintenance: Vec::new(),
+        probes,
+        canaries,
+        secrets: BTreeMap::new(),
+        limits: Limits::default(),
+    }
 }
 
 /// A passed run of both steps that took 1.5 s, due at `due`.
@@ -120,7 +132,7 @@ pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
         run_id: RunId(ulid::Ulid::generate()),
         canary: Arc::clone(canary),
         trigger: Trigger::Schedule,
-        tick: Tick { due, slot: 0 },
+        tick: Tick { due, slot: 0, order: 0 },
         started: due + lateness,
         lateness,
         duration: Duration::from_millis(1500),

@@ -42,6 +42,9 @@ pub(crate) fn canary(probe: &str, region: &str, cell: &[(&str, CellValue)]) -> A
         devices: BTreeMap::new(),
         steps: Vec::new(),
         slo: None,
+        alert: crate::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         location: at(1, 8),
     };
     Arc::new(Canary {
@@ -58,7 +61,7 @@ pub(crate) fn run(canary: Arc<Canary>, verdict: Verdict, cause: Option<Cause>, s
         run_id: RunId(ulid::Ulid::from_parts(1_710_758_640_123, 42)),
         canary,
         trigger: Trigger::Test,
-        tick: Tick { due: started, slot: 0 },
+        tick: Tick { due: started, slot: 0, order: 0 },
         started,
         lateness: Duration::from_micros(42),
         duration: Duration::from_millis(2_314),

@@ -88,6 +88,9 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         devices,
         steps,
         slo,
+        alert: crate::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
         location: top.location(),
     };
     let claim =

@@ -95,7 +95,7 @@ mod tests {
     const MEMORY: Duration = Duration::from_hours(1);
 
     fn tick(minute: u64) -> Tick {
-        Tick { due: SystemTime::UNIX_EPOCH + Duration::from_mins(minute), slot: 0 }
+        Tick { due: SystemTime::UNIX_EPOCH + Duration::from_mins(minute), slot: 0, order: minute }
     }
 
     fn after(results: &[(u64, Verdict)]) -> Streak {

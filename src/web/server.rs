@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::outcome::Secret;
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
-pub(super) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
+pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
 
 /// Why the listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,14 +42,14 @@ pub enum ListenError {
 
 /// A bound address that nobody answers on yet.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     listener: std::net::TcpListener,
     address: SocketAddr,
 }
 
 impl Bound {
     /// Takes the address. Done before anything else starts, so that a second instance ends before it probes.
-    pub(super) fn to(address: SocketAddr) -> Result<Self, ListenError> {
+    pub(crate) fn to(address: SocketAddr) -> Result<Self, ListenError> {
         let bind = || {
             let listener = std::net::TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -60,7 +60,7 @@ impl Bound {
     }
 
     /// Starts to answer.
-    pub(super) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
+    pub(crate) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
         let ready = Arc::new(AtomicBool::new(false));
         let stop = CancellationToken::new();
         let shared = Shared { render, token, ready: Arc::clone(&ready) };
@@ -79,7 +79,7 @@ impl Bound {
 
 /// A listener that answers.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     ready: Arc<AtomicBool>,
     stop: CancellationToken,
@@ -88,17 +88,17 @@ pub(super) struct Server {
 
 impl Server {
     /// Where it answers.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// What `/readyz` says from now on.
-    pub(super) fn set_ready(&self, ready: bool) {
+    pub(crate) fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Relaxed);
     }
 
     /// Takes no more connections, finishes the answers under way, and ends.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         // A panic of the listener has been printed; there is nothing left to do about it at shutdown.
         let joined = tokio::task::spawn_blocking(|| self.thread.join()).await;

@@ -1,0 +1,13 @@
+//! When somebody is told: rules, incidents, routing; and in `notify`, how.
+//!
+//! Decisions are pure state machines that take [`Moment`]s and return what is to be written and sent; one task owns them all
+//! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
+//! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
+
+mod moment;
+mod notice;
+mod scope;
+
+pub use moment::Moment;
+pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
+pub use scope::Scope;

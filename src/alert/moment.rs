@@ -1,0 +1,35 @@
+//! Now, by both clocks.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment by the steady clock, which rules go by, and by the wall clock, which people and the store go by. The wall clock
+/// may be set; no rule may notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Since some fixed moment in the life of this process. It begins large, so that times of an earlier process fit before it.
+    pub steady: Duration,
+    /// What the wall clock said.
+    pub wall: SystemTime,
+}
+
+/// Where the steady time of a process begins: ten years.
+const BEGIN: Duration = Duration::from_hours(24 * 3_650);
+
+impl Moment {
+    /// Now; `origin` is the same instant for the whole life of the process.
+    pub fn now(origin: Instant) -> Self {
+        Self { steady: BEGIN + origin.elapsed(), wall: SystemTime::now() }
+    }
+
+    /// Milliseconds since the epoch by the wall clock, as the store keeps them.
+    pub fn wall_ms(self) -> i64 {
+        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// The steady time of something that the store says happened at `wall_ms`; never after now.
+    pub fn steady_of(self, wall_ms: i64) -> Duration {
+        let ago = u64::try_from(self.wall_ms().saturating_sub(wall_ms)).unwrap_or(0);
+        self.steady.saturating_sub(Duration::from_millis(ago))
+    }
+}

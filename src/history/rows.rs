@@ -1,0 +1,145 @@
+//! What is handed to the store.
+
+use std::sync::Arc;
+
+use crate::outcome::RunReport;
+
+/// Something that belongs together and is written in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// Finished runs.
+    pub runs: Vec<Record>,
+    /// States that changed.
+    pub states: Vec<StateRow>,
+    /// Incidents that changed.
+    pub incidents: Vec<IncidentRow>,
+    /// What happened to incidents.
+    pub timeline: Vec<TimelineRow>,
+    /// Messages that must leave.
+    pub messages: Vec<MessageRow>,
+    /// What became of messages.
+    pub deliveries: Vec<DeliveryRow>,
+}
+
+impl Commit {
+    /// Whether it must be durable at once: something leaves because of it, or an incident changed.
+    pub fn is_urgent(&self) -> bool {
+        !self.messages.is_empty() || !self.incidents.is_empty()
+    }
+}
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its report.
+    pub report: Arc<RunReport>,
+    /// Whether it counts for streaks and SLO (scheduled, not by hand, its canary still there).
+    pub counted: bool,
+}
+
+/// Something remembered over a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRow {
+    /// What kind: "canary", "subject", "budget", "generation", "pause", ….
+    pub kind: &'static str,
+    /// Whose.
+    pub key: String,
+    /// The state; `None` deletes the row.
+    pub json: Option<String>,
+}
+
+/// An incident as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentRow {
+    /// Its id (ULID).
+    pub id: String,
+    /// The scope it is about, such as `probe:playlist-sync`.
+    pub scope: String,
+    /// The probe, if it is about one.
+    pub probe: Option<String>,
+    /// The worst it has been: "warn", "page" or "critical".
+    pub severity: &'static str,
+    /// Milliseconds since the epoch.
+    pub opened_ms: i64,
+    /// When it was last resolved; open if absent.
+    pub resolved_ms: Option<i64>,
+    /// Everything else.
+    pub json: String,
+}
+
+/// Something that happened to an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineRow {
+    /// The incident's id.
+    pub incident: String,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// A closed word: "opened", "joined", "left", "paged", "delivered", "acknowledged", "critical", "resolved", ….
+    pub what: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
+/// A message on its way to one channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRow {
+    /// Its id (ULID), ascending in the order of making.
+    pub id: String,
+    /// The incident it tells of; messages of one incident to one channel leave in order.
+    pub incident: String,
+    /// Dedup key.
+    pub key: String,
+    /// The channel's name.
+    pub channel: String,
+    /// Milliseconds since the epoch.
+    pub created_ms: i64,
+    /// The [`Notice`](crate::alert::Notice) in JSON.
+    pub notice: String,
+    /// Tries so far; of a message that was read back.
+    pub attempts: u32,
+    /// How it stands.
+    pub state: DeliveryState,
+}
+
+/// How a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits for its next try.
+    Pending,
+    /// The channel took it.
+    Delivered,
+    /// The channel will never take it; other channels were told.
+    Dead,
+    /// A newer message made it needless before it could leave.
+    Superseded,
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Dead, Self::Superseded];
+
+    /// The word in the store, the API and the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// What became of a try to deliver a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// The message's id.
+    pub id: String,
+    /// How it stands now.
+    pub state: DeliveryState,
+    /// Tries so far.
+    pub attempts: u32,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Why the last try failed.
+    pub error: Option<String>,
+}

@@ -1,0 +1,77 @@
+//! When a probe pages and when it is well again: policies only, the machines that follow them are in `alert`.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// A probe's `[alert]`, laid over `[alerting.defaults]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertPolicy {
+    /// Whether it pages at all. Incidents are kept in any case, so that a muted probe still shows what it saw.
+    pub page: bool,
+    /// When a canary is at page level.
+    pub rule: PageRule,
+    /// Passes in a row after which a canary is well again; they must span two intervals.
+    pub resolve_after: NonZeroU32,
+    /// When a page becomes critical; never if absent.
+    pub critical: Option<CriticalRule>,
+    /// How long after its last notification an open, unacknowledged incident is sent again; never if absent.
+    pub remind: Option<Duration>,
+    /// Failures in a row of a subject before it pages.
+    pub subject_after: NonZeroU32,
+    /// Subjects of the probe with an incident of their own at once; those beyond share one.
+    pub max_subjects: NonZeroU32,
+    /// What a subject means that an earlier run found and a later one does not.
+    pub subject_gone: SubjectGone,
+    /// Whether the error budget of `[slo]` raises incidents as it burns.
+    pub burn_rate: bool,
+}
+
+/// When a canary is at page level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageRule {
+    /// After so many counted failures in a row.
+    Consecutive(NonZeroU32),
+    /// When so many of the last counted runs failed.
+    Window {
+        /// Failed runs, at most `of`.
+        failures: NonZeroU32,
+        /// Counted runs looked at, at most 1,000.
+        of: NonZeroU32,
+    },
+}
+
+/// A page is critical when this many regions have a failed run of the probe within the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CriticalRule {
+    /// Regions, at least 2.
+    pub regions: NonZeroU32,
+    /// The window that ends now.
+    pub within: Duration,
+}
+
+/// What a vanished subject means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubjectGone {
+    /// It is a failure of the subject: an emptied list looks like this.
+    #[default]
+    Fail,
+    /// It is no longer looked for.
+    Retire,
+}
+
+impl Default for AlertPolicy {
+    fn default() -> Self {
+        const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
+        Self {
+            page: true,
+            rule: PageRule::Consecutive(TWO),
+            resolve_after: TWO,
+            critical: Some(CriticalRule { regions: TWO, within: Duration::from_mins(10) }),
+            remind: None,
+            subject_after: NonZeroU32::MIN,
+            max_subjects: const { NonZeroU32::new(20).unwrap() },
+            subject_gone: SubjectGone::Fail,
+            burn_rate: true,
+        }
+    }
+}
