@@ -29,10 +29,10 @@ use super::ring::{self, Bucket, Ring};
 use super::{BudgetLevel, Level};
 
 /// Buckets of a long window.
-const LONG: usize = 48;
+const LONG: u16 = 48;
 
 /// Buckets of a short one.
-const SHORT: usize = LONG / 12;
+const SHORT: u16 = LONG / 12;
 
 struct Rule {
     severity: Severity,
@@ -108,7 +108,7 @@ struct Kept {
 impl BudgetState {
     /// Nothing was seen yet.
     pub fn new(slo: &Slo) -> Self {
-        Self { rings: RULES.map(|rule| Ring::new(width(slo, &rule), LONG)), latches: Default::default() }
+        Self { rings: RULES.map(|rule| Ring::of(rule.long(slo), LONG)), latches: Default::default() }
     }
 
     /// A counted run ended. Tells whether the state is worth writing down: its level changed, or a bucket is full. Nothing is
@@ -119,15 +119,14 @@ impl BudgetState {
         let before = self.severity();
         let mut begun = false;
         for ((rule, ring), latch) in RULES.iter().zip(&mut self.rings).zip(&mut self.latches) {
-            let width = width(slo, rule);
-            if ring.width() != width {
-                *ring = ring.resized(width);
+            if !ring.spans(rule.long(slo)) {
+                *ring = ring.resized(rule.long(slo));
             }
             let (bucket, fresh) = ring.at(now.steady);
             bucket.merge(&Runs(u32::from(!good), 1));
             begun |= fresh && rule.severity == Severity::Warn;
             let burn = rule.judge(ring, budget, latch.is_held(), now.steady);
-            latch.note(burn, ring.width() * (LONG as u32 / 4), now.steady);
+            latch.note(burn, ring.time(LONG / 4), now.steady);
         }
         begun || before != self.severity()
     }
@@ -164,6 +163,9 @@ impl BudgetState {
     }
 
     /// What [`to_json`](Self::to_json) wrote, in this or an earlier process.
+    ///
+    /// # Errors
+    /// It is not that.
     pub fn from_json(json: &str, now: Moment) -> Result<Self, serde_json::Error> {
         let kept: Kept = serde_json::from_str(json)?;
         let steady = |wall_ms| now.steady_of(wall_ms);
@@ -174,12 +176,11 @@ impl BudgetState {
     }
 }
 
-fn width(slo: &Slo, rule: &Rule) -> Duration {
-    let width = slo.window / rule.part / LONG as u32;
-    Duration::from_millis(u64::try_from(width.as_millis()).unwrap_or(u64::MAX)).max(Duration::from_millis(1))
-}
-
 impl Rule {
+    fn long(&self, slo: &Slo) -> Duration {
+        slo.window / self.part
+    }
+
     /// What burns, if the rule holds. To hold on, it needs no proof anew.
     fn judge(&self, ring: &Ring<Runs>, budget: f64, held: bool, now: Duration) -> Option<Burn> {
         let [long, short] = [LONG, SHORT].map(|count| ring.last(count, now));
@@ -187,7 +188,7 @@ impl Rule {
         let proven = held || long.all() >= evidence::LEAST && f64::from(long.bad()) > by_chance(f64::from(long.all()) * budget);
         (rate >= self.rate && recent >= self.rate && proven).then(|| Burn {
             rate,
-            long: ring.width() * LONG as u32,
+            long: ring.time(LONG),
             recent,
             bad: long.bad(),
             runs: long.all(),

@@ -22,10 +22,10 @@ use super::ring::{self, Ring};
 use super::{LatencyLevel, Level};
 
 /// Buckets of the SLO's window.
-const LONG: usize = 24;
+const LONG: u16 = 24;
 
 /// Buckets of the short one.
-const SHORT: usize = LONG / 12;
+const SHORT: u16 = LONG / 12;
 
 /// What of a latency has a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ struct Kept {
 impl LatencyState {
     /// Nothing was seen yet.
     pub fn new(slo: &Slo) -> Self {
-        Self { ring: Ring::new(width(slo), LONG), page: Latch::default(), warn: Latch::default() }
+        Self { ring: Ring::of(slo.window, LONG), page: Latch::default(), warn: Latch::default() }
     }
 
     /// A duration of a passed run, as [`samples`] gives them. Tells whether the state is worth writing down.
@@ -139,13 +139,18 @@ impl LatencyState {
     pub fn seen(&mut self, slo: &Slo, took: Duration, now: Moment) -> bool {
         let Some(latency) = &slo.latency else { return false };
         let before = self.severity();
-        if self.ring.width() != width(slo) {
-            self.ring = self.ring.resized(width(slo));
+        if !self.ring.spans(slo.window) {
+            self.ring = self.ring.resized(slo.window);
         }
         let (bucket, begun) = self.ring.at(now.steady);
         bucket.add(took);
         let [long, short] = [LONG, SHORT].map(|count| self.ring.last(count, now.steady));
-        let bounds = Measure::ALL.into_iter().filter_map(|measure| Some((measure, measure.bound(latency)?)));
+        let bounded = || Measure::ALL.into_iter().filter_map(|measure| Some((measure, measure.bound(latency)?)));
+        let over = |of: &Histogram| bounded().find(|(measure, bound)| measure.is_over(of, *bound));
+        let broken = || bounded().filter(|(measure, bound)| measure.is_broken(&long, *bound));
+        let lasting = || broken().find(|(measure, bound)| measure.is_broken(&short, *bound));
+        let page = if self.page.is_held() { over(&short) } else { lasting() };
+        let warn = if self.warn.is_held() { over(&long) } else { broken().next() };
         let lag = |(measure, bound): (Measure, Duration)| Lag {
             measure,
             bound,
@@ -153,16 +158,7 @@ impl LatencyState {
             recent: measure.of(&short).unwrap_or_default(),
             samples: long.count(),
         };
-        let (paged, warned) = (self.page.is_held(), self.warn.is_held());
-        let broken = bounds.clone().filter(|(measure, bound)| measure.is_broken(&long, *bound));
-        let page = if paged {
-            bounds.clone().find(|(measure, bound)| measure.is_over(&short, *bound))
-        } else {
-            broken.clone().find(|(measure, bound)| measure.is_broken(&short, *bound))
-        };
-        let warn =
-            if warned { bounds.clone().find(|(measure, bound)| measure.is_over(&long, *bound)) } else { broken.clone().next() };
-        let quiet = self.ring.width() * (SHORT as u32 / 2);
+        let quiet = self.ring.time(SHORT / 2);
         self.page.note(page.map(lag), quiet, now.steady);
         self.warn.note(warn.map(lag), quiet, now.steady);
         begun || before != self.severity()
@@ -193,6 +189,9 @@ impl LatencyState {
     }
 
     /// What [`to_json`](Self::to_json) wrote, in this or an earlier process.
+    ///
+    /// # Errors
+    /// It is not that.
     pub fn from_json(json: &str, now: Moment) -> Result<Self, serde_json::Error> {
         let kept: Kept = serde_json::from_str(json)?;
         let steady = |wall_ms| now.steady_of(wall_ms);
@@ -202,11 +201,6 @@ impl LatencyState {
             warn: Latch::restored(kept.warn, steady),
         })
     }
-}
-
-fn width(slo: &Slo) -> Duration {
-    let width = slo.window / LONG as u32;
-    Duration::from_millis(u64::try_from(width.as_millis()).unwrap_or(u64::MAX)).max(Duration::from_millis(1))
 }
 
 /// The durations of a run that the objective is about: none unless the run passed, and several of a step in a loop.

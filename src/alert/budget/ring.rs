@@ -19,7 +19,7 @@ pub(super) trait Bucket: Default + Clone {
 pub(super) struct Ring<B> {
     /// Whole milliseconds, at least 1.
     width: u64,
-    slots: usize,
+    slots: u16,
     /// Number of the newest bucket: steady time divided by the width.
     newest: u64,
     buckets: VecDeque<B>,
@@ -35,12 +35,27 @@ pub(super) struct Kept<B> {
 }
 
 impl<B: Bucket> Ring<B> {
-    pub(super) fn new(width: Duration, slots: usize) -> Self {
+    pub(super) fn new(width: Duration, slots: u16) -> Self {
         Self { width: millis(width).max(1), slots, newest: 0, buckets: VecDeque::new() }
     }
 
+    /// A ring whose buckets hold `span` in all.
+    pub(super) fn of(span: Duration, slots: u16) -> Self {
+        Self::new(span / u32::from(slots), slots)
+    }
+
+    /// Whether [`of`](Self::of) this span gives buckets of the same width.
+    pub(super) fn spans(&self, span: Duration) -> bool {
+        self.width == Self::of(span, self.slots).width
+    }
+
+    /// How long so many buckets are.
+    pub(super) fn time(&self, buckets: u16) -> Duration {
+        self.width() * u32::from(buckets)
+    }
+
     /// How long a bucket is.
-    pub(super) fn width(&self) -> Duration {
+    fn width(&self) -> Duration {
         Duration::from_millis(self.width)
     }
 
@@ -50,12 +65,12 @@ impl<B: Bucket> Ring<B> {
         let begun = self.buckets.is_empty() || number > self.newest;
         if begun {
             let gap = usize::try_from(number.saturating_sub(self.newest)).unwrap_or(usize::MAX);
-            if self.buckets.is_empty() || gap >= self.slots {
+            if self.buckets.is_empty() || gap >= usize::from(self.slots) {
                 self.buckets.clear();
                 self.buckets.push_front(B::default());
             } else {
                 (0..gap).for_each(|_| self.buckets.push_front(B::default()));
-                self.buckets.truncate(self.slots);
+                self.buckets.truncate(self.slots.into());
             }
             self.newest = number;
         }
@@ -63,17 +78,18 @@ impl<B: Bucket> Ring<B> {
     }
 
     /// Everything in the bucket of now and in those before it, `count` in all.
-    pub(super) fn last(&self, count: usize, now: Duration) -> B {
+    pub(super) fn last(&self, count: u16, now: Duration) -> B {
         let past = usize::try_from((millis(now) / self.width).saturating_sub(self.newest)).unwrap_or(usize::MAX);
         let mut sum = B::default();
-        self.buckets.iter().take(count.saturating_sub(past)).for_each(|bucket| sum.merge(bucket));
+        self.buckets.iter().take(usize::from(count).saturating_sub(past)).for_each(|bucket| sum.merge(bucket));
         sum
     }
 
-    /// The same past in buckets of another width; what an old bucket holds goes where it began.
-    pub(super) fn resized(&self, width: Duration) -> Self {
-        let mut ring = Self::new(width, self.slots);
-        for (number, bucket) in (0..=self.newest).rev().zip(&self.buckets).collect::<Vec<_>>().into_iter().rev() {
+    /// The same past in buckets that hold another span; what an old bucket holds goes where it began.
+    pub(super) fn resized(&self, span: Duration) -> Self {
+        let mut ring = Self::of(span, self.slots);
+        let oldest = self.newest.saturating_sub(self.buckets.len().saturating_sub(1) as u64);
+        for (number, bucket) in (oldest..).zip(self.buckets.iter().rev()).filter(|(_, bucket)| !bucket.is_empty()) {
             ring.at(Duration::from_millis(number * self.width)).0.merge(bucket);
         }
         ring
@@ -90,10 +106,10 @@ impl<B: Bucket> Ring<B> {
     }
 
     /// As it was kept.
-    pub(super) fn restored(kept: Kept<B>, slots: usize, steady: impl Fn(i64) -> Duration) -> Self {
+    pub(super) fn restored(kept: Kept<B>, slots: u16, steady: impl Fn(i64) -> Duration) -> Self {
         let mut ring = Self::new(Duration::from_millis(kept.width_ms), slots);
         ring.newest = millis(steady(kept.newest_ms)) / ring.width;
-        ring.buckets = kept.buckets.into_iter().take(slots).collect();
+        ring.buckets = kept.buckets.into_iter().take(slots.into()).collect();
         ring
     }
 }
