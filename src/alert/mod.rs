@@ -7,6 +7,7 @@
 pub mod blind;
 pub mod canary;
 pub mod critical;
+pub mod budget;
 mod moment;
 mod notice;
 mod scope;

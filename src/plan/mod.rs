@@ -8,6 +8,7 @@ mod alert;
 mod alerting;
 mod cadence;
 mod canary;
+pub mod chance;
 pub mod expr;
 mod http;
 mod maintenance;
