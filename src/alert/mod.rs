@@ -5,6 +5,7 @@
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
 mod moment;
+pub mod notify;
 mod notice;
 mod scope;
 
