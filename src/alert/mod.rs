@@ -9,6 +9,7 @@ pub mod canary;
 pub mod critical;
 pub mod budget;
 mod moment;
+pub mod notify;
 mod notice;
 mod scope;
 
