@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, Cadence, LatencyOf, Probe, Slo, Step};
+use crate::plan::{Action, LatencyOf, Probe, Slo, Step};
 
 use super::histogram::Edges;
 
