@@ -8,6 +8,7 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+pub mod desk;
 mod moment;
 mod notice;
 pub mod notify;
