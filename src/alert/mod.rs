@@ -10,6 +10,7 @@ pub mod critical;
 mod moment;
 mod notice;
 mod scope;
+pub mod subject;
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
