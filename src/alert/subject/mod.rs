@@ -137,7 +137,7 @@ impl Subjects {
             retired.into_iter().filter_map(|name| self.drop_track(Some(name), canary)).collect();
         let mut rest = None;
         for (name, failed) in judged {
-            match self.names.known(&name) {
+            match self.names.learn(&name) {
                 Some(name) => {
                     let failure = || failed.map(|cause| Arc::new(tell(report, &cause)));
                     changes.extend(self.judge(rule, Some(name), run, failure()));
