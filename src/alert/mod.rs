@@ -5,10 +5,12 @@
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
 pub mod blind;
+pub mod budget;
 pub mod canary;
 pub mod critical;
 mod moment;
 mod notice;
+pub mod notify;
 mod scope;
 pub mod subject;
 
