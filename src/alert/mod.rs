@@ -8,10 +8,13 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+mod describe;
 pub mod desk;
+mod incident;
 mod moment;
 mod notice;
 pub mod notify;
+mod route;
 mod scope;
 pub mod subject;
 #[cfg(test)]
