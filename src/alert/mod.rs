@@ -12,6 +12,7 @@ mod moment;
 mod notice;
 pub mod notify;
 mod scope;
+pub mod subject;
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
