@@ -27,15 +27,15 @@ impl Moment {
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// What the wall clock says of a steady time, going by what it says now.
-    pub fn wall_ms_of(self, steady: Duration) -> i64 {
-        let ago = i64::try_from(self.steady.saturating_sub(steady).as_millis()).unwrap_or(i64::MAX);
-        self.wall_ms().saturating_sub(ago)
-    }
-
     /// The steady time of something that the store says happened at `wall_ms`; never after now.
     pub fn steady_of(self, wall_ms: i64) -> Duration {
         let ago = u64::try_from(self.wall_ms().saturating_sub(wall_ms)).unwrap_or(0);
         self.steady.saturating_sub(Duration::from_millis(ago))
+    }
+
+    /// What the wall clock, as it is set now, calls a steady time; the inverse of [`steady_of`](Self::steady_of).
+    pub fn wall_ms_of(self, steady: Duration) -> i64 {
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.wall_ms().saturating_sub(millis(self.steady)).saturating_add(millis(steady))
     }
 }
