@@ -258,6 +258,9 @@ eventually   = { within = "10s", poll = "100ms" }
 consistently = { for = "500ms" }
 expect       = ["json.tracks | unique | length == cell.tracks + 10", "json.tracks | length == cell.tracks + 10"]
 
+[alert]
+window = { failures = 6, of = 9 }
+
 [slo]
 success = "95%"
 latency = { step = "read on the second device", of = "convergence", mean = "2s" }
