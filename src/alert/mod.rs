@@ -4,9 +4,10 @@
 //! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
+pub mod heartbeat;
 mod moment;
-pub mod notify;
 mod notice;
+pub mod notify;
 mod scope;
 
 pub use moment::Moment;

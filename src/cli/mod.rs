@@ -12,6 +12,7 @@ mod exit;
 mod export;
 mod grid;
 mod logs;
+mod notify_test;
 mod printer;
 mod progress;
 mod report;
@@ -63,6 +64,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(printer, config.as_deref(), &args),
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
+        Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }

@@ -127,7 +127,13 @@ impl Outbox {
                 Ok(notice) => notice,
                 Err(error) => {
                     tracing::error!(message = row.id, %error, "a message in the outbox cannot be read and is given up");
-                    effects.deliveries.push(delivery(&row.id, DeliveryState::Dead, row.attempts, now, Some("unreadable".to_owned())));
+                    effects.deliveries.push(delivery(
+                        &row.id,
+                        DeliveryState::Dead,
+                        row.attempts,
+                        now,
+                        Some("unreadable".to_owned()),
+                    ));
                     continue;
                 }
             };
@@ -366,7 +372,8 @@ impl Outbox {
             }
             Some(self.holds.get(channel).map_or(head.next, |until| head.next.max(*until)))
         });
-        let late = self.lanes.values().flatten().filter(|entry| entry.may_escalate()).map(|entry| entry.born + self.escalate_after);
+        let late =
+            self.lanes.values().flatten().filter(|entry| entry.may_escalate()).map(|entry| entry.born + self.escalate_after);
         tries.chain(late).min()
     }
 
