@@ -60,9 +60,10 @@ pub async fn beat(
         };
         counter!("serinus_heartbeats_total", "result" => result).increment(1);
         if trouble != last {
-            match &trouble {
-                Some(trouble) => tracing::warn!("no heartbeat; {trouble}"),
-                None => tracing::info!("the heartbeat is sent"),
+            if let Some(trouble) = &trouble {
+                tracing::warn!("no heartbeat; {trouble}");
+            } else {
+                tracing::info!("the heartbeat is sent");
             }
             last = trouble;
         }

@@ -39,11 +39,13 @@ pub struct Label {
     pub span: Span,
     /// What stands beside the caret; may be empty.
     pub text: String,
+    /// Whether the bytes may be a secret and must not be shown.
+    pub hidden: bool,
 }
 
 impl Label {
     fn new(spot: Spot<'_>, text: impl Into<String>) -> Self {
-        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into() }
+        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into(), hidden: false }
     }
 }
 
@@ -77,6 +79,14 @@ impl Diagnostic {
     pub(super) fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
             primary.text = text.into();
+        }
+        self
+    }
+
+    /// Keeps what stands there from being shown.
+    pub(super) fn hidden(mut self) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.hidden = true;
         }
         self
     }

@@ -236,9 +236,8 @@ fn labels(notice: &Notice, own: &[(String, String)]) -> Labels {
         ("region", region),
     ];
     for (name, value) in ours {
-        match value.filter(|value| !value.is_empty()) {
-            Some(value) => drop(labels.insert(name.to_owned(), line(&value, 500))),
-            None => {}
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            labels.insert(name.to_owned(), line(&value, 500));
         }
     }
     labels

@@ -21,7 +21,7 @@ use crate::plan::SmtpTls;
 
 use super::http::chain;
 use super::letter::{Letter, Trouble};
-use super::text::{headline, line, plain};
+use super::text::{headline, hex, line, plain};
 
 /// Characters of a subject.
 const SUBJECT: usize = 200;
@@ -186,6 +186,6 @@ pub(super) fn message(from: &str, to: &[String], id: &str, notice: &Notice, now:
 fn thread(key: &str, domain: &str) -> String {
     let key = key.strip_suffix("/critical").unwrap_or(key);
     let digest = digest::digest(&digest::SHA256, key.as_bytes());
-    let hash: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&digest.as_ref()[..16]);
     format!("<{hash}.serinus@{domain}>")
 }

@@ -1,4 +1,4 @@
-//! PagerDuty's Events API v2, after its public OpenAPI document.
+//! The Events API v2 of `PagerDuty`, after its public `OpenAPI` document.
 
 use ring::digest;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::alert::{Action, Notice};
 use crate::plan::Severity;
 
 use super::http::Post;
-use super::text::{clip, facts, headline, is_link, line, members, notes, occasion, rfc3339, seen};
+use super::text::{clip, facts, headline, hex, is_link, line, lists, occasion, rfc3339};
 
 /// Longest `dedup_key`.
 const KEY: usize = 255;
@@ -66,13 +66,8 @@ fn details(notice: &Notice) -> Value {
     for (name, value) in facts(notice) {
         details.insert(name.to_lowercase(), value.into());
     }
-    let lists = [
-        ("seen", notice.failure.as_ref().map(seen).unwrap_or_default()),
-        ("canaries", members(notice)),
-        ("notes", notes(notice)),
-    ];
-    for (name, lines) in lists.into_iter().filter(|(_, lines)| !lines.is_empty()) {
-        details.insert(name.to_owned(), lines.into());
+    for (title, lines) in lists(notice) {
+        details.insert(title.to_lowercase(), lines.into());
     }
     Value::Object(details)
 }
@@ -97,7 +92,7 @@ fn dedup_key(key: &str) -> String {
         return key.to_owned();
     }
     let digest = digest::digest(&digest::SHA256, key.as_bytes());
-    let hash: String = digest.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&digest.as_ref()[..16]);
     let room = KEY - hash.len() - 1;
     let cut = (0..=room).rev().find(|at| key.is_char_boundary(*at)).unwrap_or(0);
     format!("{}#{hash}", &key[..cut])

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::alert::Notice;
 
 use super::http::Post;
-use super::text::{facts, headline, is_link, line, members, notes, occasion, seen};
+use super::text::{facts, headline, is_link, line, lists, occasion};
 
 /// Characters of a header block.
 const HEADER: usize = 150;
@@ -43,12 +43,7 @@ fn blocks(notice: &Notice) -> Vec<Value> {
     let facts: Vec<String> = facts(notice).into_iter().map(|(name, value)| format!("*{name}:* {}", linked(&value))).collect();
     blocks.extend(section(None, &sentences));
     blocks.extend(section(None, &facts));
-    let lists = [
-        ("What was seen", notice.failure.as_ref().map(seen).unwrap_or_default()),
-        ("Canaries", members(notice)),
-        ("Notes", notes(notice)),
-    ];
-    for (title, lines) in lists {
+    for (title, lines) in lists(notice) {
         let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
         blocks.extend(section(Some(title), &lines));
     }

@@ -84,7 +84,7 @@ pub(super) fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
 }
 
 /// What was expected and what was seen, a line each.
-pub(super) fn seen(failure: &Failure) -> Vec<String> {
+fn seen(failure: &Failure) -> Vec<String> {
     let mut lines = vec![line(&failure.message, VALUE)];
     if let Some(expectation) = &failure.expectation {
         let place = failure.location.as_deref().map(|location| format!(" ({location})")).unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) fn seen(failure: &Failure) -> Vec<String> {
 }
 
 /// The canaries in it, a line each; those beyond the list are counted.
-pub(super) fn members(notice: &Notice) -> Vec<String> {
+fn members(notice: &Notice) -> Vec<String> {
     let listed = notice.members.len().min(Notice::MEMBERS);
     let mut lines: Vec<String> = notice.members[..listed].iter().map(member).collect();
     let more = notice.members_total.max(notice.members.len()) - listed;
@@ -109,34 +109,30 @@ pub(super) fn members(notice: &Notice) -> Vec<String> {
 }
 
 /// Further sentences.
-pub(super) fn notes(notice: &Notice) -> Vec<String> {
+fn notes(notice: &Notice) -> Vec<String> {
     notice.notes.iter().take(SOME).map(|note| line(note, VALUE)).collect()
 }
 
 /// Everything, as plain text.
 pub(super) fn plain(notice: &Notice) -> String {
-    let mut text = headline(notice, VALUE);
-    text.push('\n');
-    for sentence in notice.summary.as_deref().into_iter().chain(occasion(notice)) {
-        text.push_str(&line(sentence, VALUE));
-        text.push('\n');
+    let mut lines = vec![headline(notice, VALUE)];
+    lines.extend(notice.summary.as_deref().into_iter().chain(occasion(notice)).map(|sentence| line(sentence, VALUE)));
+    lines.push(String::new());
+    lines.extend(facts(notice).into_iter().map(|(name, value)| format!("{:<10}{value}", format!("{name}:"))));
+    for (title, list) in lists(notice) {
+        lines.extend([String::new(), title.to_owned()]);
+        lines.extend(list.into_iter().map(|item| format!("  {item}")));
     }
-    text.push('\n');
-    for (name, value) in facts(notice) {
-        text.push_str(&format!("{:<10}{value}\n", format!("{name}:")));
-    }
-    let parts = [
-        ("What was seen", notice.failure.as_ref().map(seen).unwrap_or_default()),
-        ("Canaries", members(notice)),
-        ("Notes", notes(notice)),
-    ];
-    for (title, lines) in parts.into_iter().filter(|(_, lines)| !lines.is_empty()) {
-        text.push_str(&format!("\n{title}\n"));
-        for line in lines {
-            text.push_str(&format!("  {line}\n"));
-        }
-    }
-    text
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// What was seen, the canaries and the notes, as far as there are any.
+pub(super) fn lists(notice: &Notice) -> Vec<(&'static str, Vec<String>)> {
+    let seen = notice.failure.as_ref().map(seen).unwrap_or_default();
+    let mut lists = vec![("What was seen", seen), ("Canaries", members(notice)), ("Notes", notes(notice))];
+    lists.retain(|(_, list)| !list.is_empty());
+    lists
 }
 
 /// `2026-11-21 11:45:29 UTC`.
@@ -178,6 +174,12 @@ fn member(member: &Member) -> String {
     let reason = member.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     let text = format!("{}{cell}: {} failure{plural} since {}{reason}", member.region, member.failures, time(member.since_ms));
     line(&text, 200)
+}
+
+/// Bytes in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 /// `2,980`.

@@ -7,6 +7,7 @@ use ring::hmac;
 use crate::alert::Notice;
 
 use super::http::Post;
+use super::text::hex;
 
 /// Everything of a webhook that has been rendered.
 #[derive(Debug)]
@@ -40,8 +41,7 @@ fn signature(key: &[u8], seconds: u64, body: &[u8]) -> String {
     let mut signing = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     signing.update(format!("{seconds}.").as_bytes());
     signing.update(body);
-    let hex: String = signing.sign().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={seconds},v1={hex}")
+    format!("t={seconds},v1={}", hex(signing.sign().as_ref()))
 }
 
 /// Visible ASCII as it is, everything else percent-encoded.
@@ -51,7 +51,8 @@ fn header_safe(text: &str) -> String {
         if byte.is_ascii_graphic() && byte != b'%' {
             safe.push(char::from(byte));
         } else {
-            safe.push_str(&format!("%{byte:02X}"));
+            safe.push('%');
+            safe.push_str(&hex(&[byte]).to_uppercase());
         }
     }
     safe
