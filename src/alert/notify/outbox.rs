@@ -199,7 +199,7 @@ impl Outbox {
             self.stand_ins.remove(&notice.key);
         }
         for target in targets {
-            let copy = copy_for(&target, &row.id, &row.incident, notice.clone(), now);
+            let copy = copy_for(&target, &row.id, &row.incident, notice, now);
             effects.messages.push(copy.clone());
             self.take_in(copy, notice.clone(), false, now, effects);
         }
@@ -354,7 +354,7 @@ impl Outbox {
         notice.notes.push(format!("The channel `{}` has not taken this page: {why}", lane.0));
         self.stand_ins.entry(notice.key.clone()).or_default().extend(told.iter().cloned());
         for channel in &told {
-            let copy = copy_for(channel, &entry.id, &lane.1, notice.clone(), now);
+            let copy = copy_for(channel, &entry.id, &lane.1, &notice, now);
             effects.messages.push(copy.clone());
             self.take_in(copy, notice.clone(), false, now, effects);
         }
@@ -406,18 +406,18 @@ impl Outbox {
 /// between, so that many messages do not come back together.
 fn pause(attempts: u32, chance: f64) -> Duration {
     let most = Duration::from_secs(1_u64 << attempts.clamp(1, 16)).min(LONGEST_PAUSE);
-    Duration::from_secs(1) + (most - Duration::from_secs(1)).mul_f64(chance)
+    Duration::from_secs(1) + most.saturating_sub(Duration::from_secs(1)).mul_f64(chance)
 }
 
 /// A message for another channel. Its id follows from the original's, so that it is the same one after a crash.
-fn copy_for(channel: &str, original: &str, incident: &str, notice: Notice, now: Now) -> MessageRow {
+fn copy_for(channel: &str, original: &str, incident: &str, notice: &Notice, now: Now) -> MessageRow {
     MessageRow {
         id: format!("{original}-{channel}"),
         incident: incident.to_owned(),
         key: notice.key.clone(),
         channel: channel.to_owned(),
         created_ms: now.wall_ms,
-        notice: serde_json::to_string(&notice).expect("a notice has only text and numbers in it"),
+        notice: serde_json::to_string(notice).expect("a notice has only text and numbers in it"),
         attempts: 0,
         state: DeliveryState::Pending,
     }
