@@ -135,6 +135,11 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
+    /// Takes out everything a rule has found.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.found.retain(|diagnostic| diagnostic.code != code);
+    }
+
     /// Puts them in the order of files and lines.
     pub(super) fn sort(&mut self) {
         self.found.sort_by(|one, other| one.order().cmp(&other.order()));
