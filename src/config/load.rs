@@ -32,6 +32,13 @@ impl Loaded {
     pub fn tells_nobody(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoChannel)
     }
+
+    /// The same without what is said of channels, for a command that pages nobody anyway.
+    #[must_use]
+    pub fn paging_nobody(mut self) -> Self {
+        self.diagnostics.forget(Code::NoChannel);
+        self
+    }
 }
 
 /// Loads a service's file and the probes it names. `environment` overrides single settings (`SERINUS_…`) and tells which
@@ -275,6 +282,8 @@ api = "http://eu.example.com"
 api = "http://us.example.com"
 [secrets]
 canary_password = { env = "PASSWORD" }
+[notify]
+none = true
 "#;
 
     fn environment(more: &[(&str, &str)]) -> Vec<(String, String)> {
