@@ -11,7 +11,11 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+<<<<<<< HEAD
 >>>>>>> main
+=======
+pub mod desk;
+>>>>>>> h-incidents
 mod moment;
 mod notice;
 pub mod notify;
