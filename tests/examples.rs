@@ -54,7 +54,7 @@ fn the_probe_of_the_probes_readme_is_valid_as_it_stands() {
     let page = project("probes/README.md");
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("checkout.toml"), toml_blocks(&page)[0]).unwrap();
-    let service = "probes = [\"checkout.toml\"]\n[vars]\napi = \"https://api.example.com\"\n";
+    let service = "probes = [\"checkout.toml\"]\nnotify.none = true\n[vars]\napi = \"https://api.example.com\"\n";
     fs::write(directory.path().join("serinus.toml"), service).unwrap();
     loads_without_a_word(&directory.path().join("serinus.toml"), &[], 1);
 }

@@ -4,9 +4,17 @@
 //! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
+pub mod blind;
+pub mod budget;
+pub mod canary;
+pub mod critical;
+pub mod desk;
+pub mod heartbeat;
 mod moment;
 mod notice;
+pub mod notify;
 mod scope;
+pub mod subject;
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};

@@ -5,6 +5,17 @@
 //! and counted when the queue is full, failures and transitions never. A new kind of state is a new `kind` in
 //! [`StateRow`]; a new table is a new migration.
 
+mod error;
+mod reader;
 mod rows;
+mod store;
+mod view;
 
+pub use error::{OpenError, ReadError};
+pub use reader::Reader;
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
+pub use store::{KeptState, Remembered, Store};
+pub use view::{
+    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter,
+    RunView, StepView, TimelineView,
+};

@@ -17,6 +17,35 @@ pub enum Cadence {
     },
 }
 
+/// Pauses of a cron expression are looked for in the next eight days, so that a weekend is among them,
+const CRON_SPAN: chrono::TimeDelta = chrono::TimeDelta::days(8);
+
+/// and among so many moments at most: one every five minutes of that time.
+const CRON_MOMENTS: usize = 2_400;
+
+impl Cadence {
+    /// The shortest and the longest pause between two ticks of one slot: the interval twice; of a cron expression those among
+    /// the moments of a week. Takes up to some milliseconds for a cron expression: ask once a probe.
+    pub fn pauses(&self) -> (Duration, Duration) {
+        match self {
+            Self::Every(interval) => (*interval, *interval),
+            Self::Cron { cron, timezone } => {
+                let now = chrono::Utc::now().with_timezone(timezone);
+                let moments = cron.iter_after(now.clone());
+                // At least two moments, however rare they are.
+                let near = moments.enumerate().take_while(|(at, moment)| *at < 2 || moment.clone() - now.clone() <= CRON_SPAN);
+                let moments: Vec<_> = near.map(|(_, moment)| moment).take(CRON_MOMENTS).collect();
+                let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
+                pauses
+                    .fold(None, |known: Option<(Duration, Duration)>, pause| {
+                        Some(known.map_or((pause, pause), |(shortest, longest)| (shortest.min(pause), longest.max(pause))))
+                    })
+                    .unwrap_or_default()
+            }
+        }
+    }
+}
+
 /// What to do when a slot's earlier run has not ended at its next tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {

@@ -8,6 +8,7 @@ mod alert;
 mod alerting;
 mod cadence;
 mod canary;
+pub mod chance;
 pub mod expr;
 mod http;
 mod maintenance;
@@ -31,7 +32,7 @@ pub use http::{
     Resolve, TlsSettings,
 };
 pub use maintenance::{Maintenance, MaintenanceTime};
-pub use names::{LABEL_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use probe::{Device, Plan, Probe};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};

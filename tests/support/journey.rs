@@ -119,7 +119,8 @@ impl Journey {
     }
 
     fn canary(&self, steps: &str) -> Arc<Canary> {
-        let mut service = format!("region = \"test\"\nprobes = [\"probe.toml\"]\n[vars]\napi = \"{}\"\n", self.api);
+        let mut service =
+            format!("region = \"test\"\nprobes = [\"probe.toml\"]\nnotify.none = true\n[vars]\napi = \"{}\"\n", self.api);
         if let Some(name) = &self.panicking {
             writeln!(service, "{name} = \"replaced below\"").unwrap();
         }

@@ -1,0 +1,440 @@
+//! The outbox: which message may leave when, and what becomes of one that does not get through. Pure.
+//!
+//! Messages of one incident to one channel form a lane and leave in order; lanes do not wait for each other. It owns
+//! every message that is not delivered yet. Times are steady and since a fixed moment; the wall clock is only written down.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::{Action, Notice, Occasion};
+use crate::history::{DeliveryRow, DeliveryState, MessageRow};
+use crate::plan::Severity;
+
+use super::effects::{Effects, News, Tally};
+use super::letter::{Letter, Trouble};
+
+/// Messages on their way to one channel at once.
+const PER_CHANNEL: usize = 8;
+
+/// A message that is not through after so long is given up.
+pub(super) const GIVE_UP: Duration = Duration::from_hours(24);
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Now: by the steady clock, which everything goes by, and by the wall clock, which is written down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// Since a moment more than [`GIVE_UP`] before the process began.
+    pub(super) steady: Duration,
+    /// Milliseconds since the epoch.
+    pub(super) wall_ms: i64,
+}
+
+/// The channel, then the incident.
+type LaneKey = (Arc<str>, String);
+
+/// One message that waits or is on its way.
+#[derive(Debug)]
+struct Entry {
+    id: String,
+    notice: Arc<Notice>,
+    taken: Vec<String>,
+    attempts: u32,
+    /// When it was made.
+    born: Duration,
+    /// When it may be tried.
+    next: Duration,
+    flying: bool,
+    escalated: bool,
+    error: Option<String>,
+}
+
+impl Entry {
+    /// Whether somebody is to be woken by it.
+    fn is_page(&self) -> bool {
+        self.notice.action == Action::Trigger && self.notice.severity >= Severity::Page
+    }
+
+    /// Whether it must reach other channels if it does not get through. A copy for another channel makes no further copies.
+    fn may_escalate(&self) -> bool {
+        self.is_page() && !self.escalated && self.notice.occasion != Occasion::Undelivered
+    }
+
+    /// Whether a newer message makes it needless: it only repeats, with older facts, what the newer one says.
+    fn is_replaced_by(&self, newer: &Notice) -> bool {
+        let repeats = match self.notice.action {
+            Action::Trigger => !matches!(self.notice.occasion, Occasion::Opened | Occasion::Critical | Occasion::Undelivered),
+            Action::Acknowledge => true,
+            Action::Resolve => false,
+        };
+        repeats && !self.flying && self.notice.key == newer.key && self.notice.action == newer.action
+    }
+}
+
+/// Every message that is not delivered yet.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    channels: BTreeSet<Arc<str>>,
+    escalate_after: Duration,
+    lanes: BTreeMap<LaneKey, VecDeque<Entry>>,
+    /// Channels whose receiver asked for quiet, and until when.
+    holds: BTreeMap<Arc<str>, Duration>,
+    /// Channels that refused a page for good and have taken nothing since.
+    broken: BTreeSet<Arc<str>>,
+    /// Channels that were told of a key in another's stead, and must hear how it ends.
+    stand_ins: BTreeMap<String, BTreeSet<Arc<str>>>,
+}
+
+impl Outbox {
+    pub(super) fn new(channels: impl IntoIterator<Item = Arc<str>>, escalate_after: Duration) -> Self {
+        Self {
+            channels: channels.into_iter().collect(),
+            escalate_after,
+            lanes: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            broken: BTreeSet::new(),
+            stand_ins: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over changed channels. What waits for one that is gone is given up.
+    pub(super) fn apply(&mut self, channels: impl IntoIterator<Item = Arc<str>>, escalate_after: Duration, now: Now) -> Effects {
+        self.channels = channels.into_iter().collect();
+        self.escalate_after = escalate_after;
+        // Changed settings may be what a refused or held channel was waiting for.
+        self.holds.clear();
+        self.broken.clear();
+        let mut effects = Effects::default();
+        let gone: Vec<LaneKey> = self.lanes.keys().filter(|(channel, _)| !self.channels.contains(channel)).cloned().collect();
+        for lane in gone {
+            while self.lanes.get(&lane).and_then(VecDeque::front).is_some_and(|head| !head.flying) {
+                self.bury(&lane, "the channel is no longer in the configuration", now, &mut effects);
+            }
+        }
+        effects
+    }
+
+    /// Takes messages. Rows that are delivered only tell which channels stand in for others.
+    pub(super) fn offer(&mut self, rows: Vec<MessageRow>, now: Now) -> Effects {
+        let mut effects = Effects::default();
+        // Copies for other channels that were made before a restart: their originals do not need any more.
+        let copied: BTreeSet<String> =
+            rows.iter().filter_map(|row| row.id.split_once('-')).map(|(original, _)| original.to_owned()).collect();
+        for row in rows {
+            let notice: Notice = match serde_json::from_str(&row.notice) {
+                Ok(notice) => notice,
+                Err(error) => {
+                    tracing::error!(message = row.id, %error, "a message in the outbox cannot be read and is given up");
+                    effects.deliveries.push(delivery(
+                        &row.id,
+                        DeliveryState::Dead,
+                        row.attempts,
+                        now,
+                        Some("unreadable".to_owned()),
+                    ));
+                    continue;
+                }
+            };
+            let channel: Arc<str> = row.channel.as_str().into();
+            if notice.occasion == Occasion::Undelivered {
+                self.stand_ins.entry(notice.key.clone()).or_default().insert(Arc::clone(&channel));
+            }
+            if row.state != DeliveryState::Pending {
+                continue;
+            }
+            self.forward(&row, &channel, &notice, now, &mut effects);
+            let escalated = copied.contains(&row.id);
+            self.take_in(row, notice, escalated, now, &mut effects);
+        }
+        effects
+    }
+
+    fn take_in(&mut self, row: MessageRow, notice: Notice, escalated: bool, now: Now, effects: &mut Effects) {
+        let age = Duration::from_millis(u64::try_from(now.wall_ms.saturating_sub(row.created_ms)).unwrap_or(0)).min(GIVE_UP);
+        let mut entry = Entry {
+            id: row.id,
+            notice: Arc::new(notice),
+            taken: Vec::new(),
+            attempts: row.attempts,
+            born: now.steady.saturating_sub(age),
+            next: now.steady,
+            flying: false,
+            escalated,
+            error: None,
+        };
+        let key: LaneKey = (row.channel.into(), row.incident);
+        let lane = self.lanes.entry(key.clone()).or_default();
+        if lane.iter().any(|waiting| waiting.id == entry.id) {
+            return;
+        }
+        lane.retain(|older| {
+            let replaced = older.is_replaced_by(&entry.notice);
+            if replaced {
+                // The newer one goes on where the older one was, or a stream of updates would put off its escalation for ever.
+                entry.born = entry.born.min(older.born);
+                entry.next = entry.next.max(older.next);
+                entry.escalated |= older.escalated;
+                effects.deliveries.push(delivery(&older.id, DeliveryState::Superseded, older.attempts, now, None));
+            }
+            !replaced
+        });
+        lane.push_back(entry);
+        if !self.channels.contains(&key.0) {
+            while self.lanes.contains_key(&key) {
+                self.bury(&key, "there is no such channel in the configuration", now, effects);
+            }
+        }
+    }
+
+    /// Sends what becomes of a key also to the channels that were told of it in another's stead.
+    fn forward(&mut self, row: &MessageRow, channel: &Arc<str>, notice: &Notice, now: Now, effects: &mut Effects) {
+        if notice.action == Action::Trigger {
+            return;
+        }
+        let Some(channels) = self.stand_ins.get(&notice.key) else { return };
+        let targets: Vec<Arc<str>> = channels.iter().filter(|stand_in| *stand_in != channel).cloned().collect();
+        if notice.action == Action::Resolve {
+            self.stand_ins.remove(&notice.key);
+        }
+        for target in targets {
+            let copy = copy_for(&target, &row.id, &row.incident, notice, now);
+            effects.messages.push(copy.clone());
+            self.take_in(copy, notice.clone(), false, now, effects);
+        }
+    }
+
+    /// The messages that may leave now; they are on their way from here on.
+    pub(super) fn depart(&mut self, now: Now) -> Vec<Letter> {
+        let mut flying = self.flying();
+        self.holds.retain(|_, until| *until > now.steady);
+        let holds = &self.holds;
+        let mut ready: Vec<(&LaneKey, &mut Entry)> = self
+            .lanes
+            .iter_mut()
+            .filter(|((channel, _), _)| !holds.contains_key(channel))
+            .filter_map(|(key, lane)| lane.front_mut().map(|head| (key, head)))
+            .filter(|(_, head)| !head.flying && head.next <= now.steady)
+            .collect();
+        // What wakes somebody goes first, then what is older.
+        ready.sort_by_key(|(_, head)| (!head.is_page(), std::cmp::Reverse(head.notice.severity), head.born));
+        let mut letters = Vec::new();
+        for ((channel, incident), head) in ready {
+            let flying = flying.entry(Arc::clone(channel)).or_default();
+            if *flying < PER_CHANNEL {
+                *flying += 1;
+                head.flying = true;
+                letters.push(Letter {
+                    id: head.id.clone(),
+                    incident: incident.clone(),
+                    channel: Arc::clone(channel),
+                    notice: Arc::clone(&head.notice),
+                    taken: head.taken.clone(),
+                });
+            }
+        }
+        letters
+    }
+
+    /// Messages on their way, by channel.
+    fn flying(&self) -> BTreeMap<Arc<str>, usize> {
+        let mut flying: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        for ((channel, _), lane) in &self.lanes {
+            if lane.front().is_some_and(|head| head.flying) {
+                *flying.entry(Arc::clone(channel)).or_default() += 1;
+            }
+        }
+        flying
+    }
+
+    /// What came of a letter. `chance` in 0..1 spreads the next tries.
+    pub(super) fn landed(&mut self, letter: &Letter, result: Result<(), Trouble>, chance: f64, now: Now) -> Effects {
+        let mut effects = Effects::default();
+        let lane = (Arc::clone(&letter.channel), letter.incident.clone());
+        let known = self.channels.contains(&letter.channel);
+        let Some(head) = self.lanes.get_mut(&lane).and_then(VecDeque::front_mut).filter(|head| head.id == letter.id) else {
+            return effects;
+        };
+        head.flying = false;
+        head.attempts = head.attempts.saturating_add(1);
+        match result {
+            Ok(()) => self.delivered(&lane, now, &mut effects),
+            Err(trouble) => {
+                let old = now.steady.saturating_sub(head.born) >= GIVE_UP;
+                head.taken.extend(trouble.taken);
+                head.error = Some(trouble.message.clone());
+                if trouble.again && !old && known {
+                    head.next = now.steady + pause(head.attempts, chance);
+                    let row = delivery(&head.id, DeliveryState::Pending, head.attempts, now, Some(trouble.message));
+                    effects.deliveries.push(row);
+                    effects.tallies.push((Arc::clone(&lane.0), Tally::Retried));
+                    if let Some(hold) = trouble.hold {
+                        self.holds.insert(lane.0, now.steady + hold.min(Trouble::LONGEST_HOLD));
+                    }
+                } else {
+                    self.bury(&lane, &trouble.message, now, &mut effects);
+                    while !known && self.lanes.contains_key(&lane) {
+                        self.bury(&lane, "the channel is no longer in the configuration", now, &mut effects);
+                    }
+                }
+            }
+        }
+        effects
+    }
+
+    fn delivered(&mut self, lane: &LaneKey, now: Now, effects: &mut Effects) {
+        let Some(head) = self.take_head(lane) else { return };
+        self.broken.remove(&lane.0);
+        effects.deliveries.push(delivery(&head.id, DeliveryState::Delivered, head.attempts, now, None));
+        effects.tallies.push((Arc::clone(&lane.0), Tally::Delivered));
+        effects.news.push(News::Delivered {
+            message: head.id,
+            incident: lane.1.clone(),
+            key: head.notice.key.clone(),
+            channel: Arc::clone(&lane.0),
+            action: head.notice.action,
+        });
+    }
+
+    /// Gives up the first message of a lane.
+    fn bury(&mut self, lane: &LaneKey, why: &str, now: Now, effects: &mut Effects) {
+        let Some(head) = self.take_head(lane) else { return };
+        if head.is_page() && self.channels.contains(&lane.0) {
+            self.broken.insert(Arc::clone(&lane.0));
+        }
+        let told = if head.may_escalate() { self.escalate(lane, &head, why, now, effects) } else { Vec::new() };
+        effects.deliveries.push(delivery(&head.id, DeliveryState::Dead, head.attempts, now, Some(why.to_owned())));
+        effects.tallies.push((Arc::clone(&lane.0), Tally::Dead));
+        effects.news.push(undelivered(lane, &head, true, why, told));
+    }
+
+    fn take_head(&mut self, lane: &LaneKey) -> Option<Entry> {
+        let entries = self.lanes.get_mut(lane)?;
+        let head = entries.pop_front();
+        if entries.is_empty() {
+            self.lanes.remove(lane);
+        }
+        head
+    }
+
+    /// Sends pages that have waited for too long to the other channels.
+    pub(super) fn escalate_late(&mut self, now: Now) -> Effects {
+        let mut effects = Effects::default();
+        let after = self.escalate_after;
+        let is_late = |entry: &Entry| entry.may_escalate() && entry.born + after <= now.steady;
+        let lanes: Vec<LaneKey> =
+            self.lanes.iter().filter(|(_, lane)| lane.iter().any(is_late)).map(|(key, _)| key.clone()).collect();
+        for key in lanes {
+            // The lane is taken out, so that copies for other lanes can be put in.
+            let Some(mut lane) = self.lanes.remove(&key) else { continue };
+            for entry in lane.iter_mut().filter(|entry| is_late(entry)) {
+                let why = entry.error.clone().unwrap_or_else(|| "it has not been its turn".to_owned());
+                let told = self.escalate(&key, entry, &why, now, &mut effects);
+                entry.escalated = true;
+                effects.news.push(undelivered(&key, entry, false, &why, told));
+            }
+            self.lanes.insert(key, lane);
+        }
+        effects
+    }
+
+    /// Copies for every other channel but those that have not got their own message of the key through either.
+    fn escalate(&mut self, lane: &LaneKey, entry: &Entry, why: &str, now: Now, effects: &mut Effects) -> Vec<Arc<str>> {
+        let waits = |channel: &Arc<str>| {
+            let own = self.lanes.get(&(Arc::clone(channel), lane.1.clone()));
+            own.is_some_and(|own| own.iter().any(|own| own.is_page() && own.notice.key == entry.notice.key))
+        };
+        let told: Vec<Arc<str>> = self.channels.iter().filter(|other| **other != lane.0 && !waits(other)).cloned().collect();
+        if told.is_empty() {
+            return told;
+        }
+        let mut notice = Notice::clone(&entry.notice);
+        notice.occasion = Occasion::Undelivered;
+        notice.notes.push(format!("The channel `{}` has not taken this page: {why}", lane.0));
+        self.stand_ins.entry(notice.key.clone()).or_default().extend(told.iter().cloned());
+        for channel in &told {
+            let copy = copy_for(channel, &entry.id, &lane.1, &notice, now);
+            effects.messages.push(copy.clone());
+            self.take_in(copy, notice.clone(), false, now, effects);
+        }
+        effects.tallies.push((Arc::clone(&lane.0), Tally::Escalated));
+        told
+    }
+
+    /// When there is something to do next, unless something lands before. In the past if something could leave now.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let flying = self.flying();
+        let tries = self.lanes.iter().filter_map(|((channel, _), lane)| {
+            let head = lane.front().filter(|head| !head.flying)?;
+            if flying.get(channel).is_some_and(|count| *count >= PER_CHANNEL) {
+                return None;
+            }
+            Some(self.holds.get(channel).map_or(head.next, |until| head.next.max(*until)))
+        });
+        let late =
+            self.lanes.values().flatten().filter(|entry| entry.may_escalate()).map(|entry| entry.born + self.escalate_after);
+        tries.chain(late).min()
+    }
+
+    /// Messages that are not delivered, by channel; channels without any are listed too.
+    pub(super) fn pending(&self) -> Vec<(Arc<str>, usize)> {
+        let mut pending: BTreeMap<Arc<str>, usize> = self.channels.iter().map(|channel| (Arc::clone(channel), 0)).collect();
+        for ((channel, _), lane) in &self.lanes {
+            *pending.entry(Arc::clone(channel)).or_default() += lane.len();
+        }
+        pending.into_iter().collect()
+    }
+
+    /// When the oldest message was made.
+    pub(super) fn oldest(&self) -> Option<Duration> {
+        self.lanes.values().flatten().map(|entry| entry.born).min()
+    }
+
+    /// When the oldest page was made that is not delivered.
+    pub(super) fn oldest_page(&self) -> Option<Duration> {
+        self.lanes.values().flatten().filter(|entry| entry.is_page()).map(|entry| entry.born).min()
+    }
+
+    /// Channels that refused a page for good and have taken nothing since.
+    pub(super) fn broken(&self) -> Vec<Arc<str>> {
+        self.broken.iter().cloned().collect()
+    }
+}
+
+/// The pause after so many failed tries: between one second and twice as much for each, a minute at most, and spread evenly in
+/// between, so that many messages do not come back together.
+fn pause(attempts: u32, chance: f64) -> Duration {
+    let most = Duration::from_secs(1_u64 << attempts.clamp(1, 16)).min(LONGEST_PAUSE);
+    Duration::from_secs(1) + most.saturating_sub(Duration::from_secs(1)).mul_f64(chance)
+}
+
+/// A message for another channel. Its id follows from the original's, so that it is the same one after a crash.
+fn copy_for(channel: &str, original: &str, incident: &str, notice: &Notice, now: Now) -> MessageRow {
+    MessageRow {
+        id: format!("{original}-{channel}"),
+        incident: incident.to_owned(),
+        key: notice.key.clone(),
+        channel: channel.to_owned(),
+        created_ms: now.wall_ms,
+        notice: serde_json::to_string(notice).expect("a notice has only text and numbers in it"),
+        attempts: 0,
+        state: DeliveryState::Pending,
+    }
+}
+
+fn delivery(id: &str, state: DeliveryState, attempts: u32, now: Now, error: Option<String>) -> DeliveryRow {
+    DeliveryRow { id: id.to_owned(), state, attempts, at_ms: now.wall_ms, error }
+}
+
+fn undelivered(lane: &LaneKey, entry: &Entry, dead: bool, error: &str, told: Vec<Arc<str>>) -> News {
+    News::Undelivered {
+        message: entry.id.clone(),
+        incident: lane.1.clone(),
+        key: entry.notice.key.clone(),
+        channel: Arc::clone(&lane.0),
+        dead,
+        error: error.to_owned(),
+        told,
+    }
+}
