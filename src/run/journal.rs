@@ -101,12 +101,9 @@ pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, name
     let (Some(journal), Some(entry)) = (&context.journal, entry) else { return };
     journal.live.0.lock().unwrap_or_else(PoisonError::into_inner).insert(context.run_id);
     let _waiting = context.waits.begin();
-    match tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => {
-            counter!(UNJOURNALLED).increment(1);
-            tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
-        }
+    if !matches!(tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await, Ok(Ok(()))) {
+        counter!(UNJOURNALLED).increment(1);
+        tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
     }
 }
 
