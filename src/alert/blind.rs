@@ -154,3 +154,6 @@ impl Watch {
         self.clock.due(self.patience).map(|due| due.max(self.not_before))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ mod notice;
 pub mod notify;
 mod scope;
 pub mod subject;
+#[cfg(test)]
+mod testing;
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
