@@ -57,8 +57,7 @@ impl ProbeShape {
             }
         }
         let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
-        let memory = (longest_interval(&probe.cadence) * 3).max(SHORTEST_MEMORY);
-        Self { run, steps, convergence, phases: Arc::clone(phases), memory }
+        Self { run, steps, convergence, phases: Arc::clone(phases), memory: memory(&probe.cadence) }
     }
 }
 
@@ -100,6 +99,11 @@ fn with_round_numbers(bounds: impl Iterator<Item = Duration>) -> Arc<Edges> {
     Edges::new(round.chain(bounds.iter().copied()))
 }
 
+/// How long a streak lives without a counted run: three intervals, or an hour.
+fn memory(cadence: &Cadence) -> Duration {
+    (longest_interval(cadence) * 3).max(SHORTEST_MEMORY)
+}
+
 /// The interval; of a cron schedule the longest pause among its next moments, so that a weekend is no forgetting.
 fn longest_interval(cadence: &Cadence) -> Duration {
     match cadence {
@@ -109,5 +113,16 @@ fn longest_interval(cadence: &Cadence) -> Duration {
             let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
             pauses.max().unwrap_or_default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_probes_streak_lives_for_three_of_its_intervals_and_a_fast_ones_for_an_hour() {
+        assert_eq!(memory(&Cadence::Every(Duration::from_hours(24))), Duration::from_hours(72));
+        assert_eq!(memory(&Cadence::Every(Duration::from_mins(1))), Duration::from_hours(1));
     }
 }
