@@ -4,18 +4,12 @@
 //! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
-<<<<<<< HEAD
-pub mod heartbeat;
-=======
 pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
-<<<<<<< HEAD
->>>>>>> main
-=======
 pub mod desk;
->>>>>>> h-incidents
+pub mod heartbeat;
 mod moment;
 mod notice;
 pub mod notify;

@@ -92,15 +92,15 @@ fn until_window(failures: u32, of: u32, failure: f64) -> f64 {
     let states = 1_usize << (of - 1);
     let mut going = vec![0.0; states];
     going[1] = 1.0;
-    let (mut length, mut paged, mut last, mut rate) = (0.0, 0.0, 1.0, 0.0);
+    let (mut length, mut hits, mut last, mut rate) = (0.0, 0.0, 1.0, 0.0);
     for run in 1.. {
         let mut next = vec![0.0; states];
-        let mut pages = 0.0;
+        let mut hits_now = 0.0;
         for (state, share) in going.iter().enumerate().filter(|(_, share)| **share > 0.0) {
             let passed = (state << 1) % states;
             next[passed] += share * (1.0 - failure);
             if state.count_ones() + 1 >= failures {
-                pages += share * failure;
+                hits_now += share * failure;
             } else {
                 next[passed | 1] += share * failure;
             }
@@ -108,19 +108,19 @@ fn until_window(failures: u32, of: u32, failure: f64) -> f64 {
         next[0] = 0.0;
         let goes_on: f64 = next.iter().sum();
         length += last;
-        paged += pages;
+        hits += hits_now;
         let rate_now = goes_on / last;
         if goes_on < 1e-30 {
             break;
         }
         if run > 8 * of && (rate_now - rate).abs() < 1e-13 {
             length += goes_on / (1.0 - rate_now);
-            paged += pages * rate_now / (1.0 - rate_now);
+            hits += hits_now * rate_now / (1.0 - rate_now);
             break;
         }
         (going, last, rate) = (next, goes_on, rate_now);
     }
-    (1.0 / failure + length) / paged
+    (1.0 / failure + length) / hits
 }
 
 /// How often, per run, a window that is never emptied comes to hold K failures: the run fails, the one that leaves the window did not,
