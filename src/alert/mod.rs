@@ -4,14 +4,11 @@
 //! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
-<<<<<<< HEAD
-pub mod heartbeat;
-=======
 pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
->>>>>>> main
+pub mod heartbeat;
 mod moment;
 mod notice;
 pub mod notify;

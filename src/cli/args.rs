@@ -57,10 +57,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// The simulated product alone
     Sandbox(SandboxArgs),
-<<<<<<< HEAD
     /// Send a page that says it is a test to the configured channels, and end it again
     NotifyTest(NotifyTestArgs),
-=======
     /// How a running service stands; exit code 1 while somebody ought to be awake
     Status(RemoteArgs),
     /// Finished runs of a running service, newest first, or one of them in full
@@ -77,7 +75,6 @@ pub(crate) enum Command {
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
->>>>>>> main
     /// Print files that other programs read
     Export(ExportArgs),
     /// Print a completion script
@@ -158,13 +155,16 @@ pub(crate) struct SandboxArgs {
     pub(crate) seed: u64,
 }
 
-<<<<<<< HEAD
 /// Options of `notify-test`.
 #[derive(Debug, Args)]
 pub(crate) struct NotifyTestArgs {
     /// Only this channel, by its name
     pub(crate) channel: Option<String>,
-=======
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
 /// Which service is asked, and how it is printed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArgs {
@@ -174,14 +174,11 @@ pub(crate) struct RemoteArgs {
     /// Its token [default: the one that the configuration names]
     #[arg(long, env = "SERINUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
->>>>>>> main
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 }
 
-<<<<<<< HEAD
-=======
 /// Options of `runs`.
 #[derive(Debug, Args)]
 pub(crate) struct RunsArgs {
@@ -248,7 +245,6 @@ pub(crate) struct AckArgs {
     pub(crate) remote: RemoteArgs,
 }
 
->>>>>>> main
 /// Options of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {

@@ -15,11 +15,8 @@ mod export;
 mod grid;
 mod incidents;
 mod logs;
-<<<<<<< HEAD
 mod notify_test;
-=======
 mod pause;
->>>>>>> main
 mod printer;
 mod progress;
 mod reload;
@@ -75,9 +72,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(printer, config.as_deref(), &args),
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
-<<<<<<< HEAD
         Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
-=======
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
         Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),
@@ -86,7 +81,6 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
         Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
->>>>>>> main
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }
