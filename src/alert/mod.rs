@@ -15,12 +15,9 @@ mod notice;
 pub mod notify;
 mod scope;
 pub mod subject;
-<<<<<<< Updated upstream
+mod task;
 #[cfg(test)]
 mod testing;
-=======
-mod task;
->>>>>>> Stashed changes
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
