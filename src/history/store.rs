@@ -59,7 +59,12 @@ impl Store {
             .expect("memory takes a few pages, and the process one more thread")
     }
 
-    fn start(place: Place, keep: Keep, connection: rusqlite::Connection, lock: Option<std::fs::File>) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        place: Place,
+        keep: Keep,
+        connection: rusqlite::Connection,
+        lock: Option<std::fs::File>,
+    ) -> Result<Self, OpenError> {
         backlog::register();
         metrics::counter!(file::DAMAGED).increment(0);
         connection
