@@ -188,3 +188,6 @@ pub(super) fn counts(trigger: Trigger) -> bool {
         Trigger::Manual | Trigger::Test => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

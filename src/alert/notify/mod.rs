@@ -18,6 +18,8 @@ mod post;
 mod scope;
 mod slack;
 mod test_page;
+#[cfg(test)]
+mod testing;
 mod text;
 mod webhook;
 

@@ -275,3 +275,6 @@ struct Run<'a> {
     order: u64,
     at: Duration,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use metrics::{Counter, counter};
@@ -110,7 +110,7 @@ impl Metrics {
     pub fn encode(&self, format: Format) -> String {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
-        families::write(&mut body, &self.index(), &self.ticks, SystemTime::now());
+        families::write(&mut body, &self.index(), &self.ticks, Instant::now());
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();
         self.length.store(text.len(), Ordering::Relaxed);
