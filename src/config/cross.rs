@@ -51,11 +51,12 @@ pub(super) fn names(claims: &[Claim], diagnostics: &mut Diagnostics) {
 
 /// Reports needs that lead back to where they began; each circle once.
 pub(super) fn circles(claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let mut left: BTreeMap<&str, &Claim> = claims.iter().map(|claim| (claim.name.as_str(), claim)).collect();
+    let needing = claims.iter().filter(|claim| !claim.needs.is_empty());
+    let mut left: BTreeMap<&str, &Claim> = needing.map(|claim| (claim.name.as_str(), claim)).collect();
     loop {
         // What needs nothing that is left is in no circle.
         loop {
-            let sound: Vec<&str> =
+            let sound: BTreeSet<&str> =
                 left.values().filter(|claim| next(claim, &left).is_none()).map(|claim| claim.name.as_str()).collect();
             if sound.is_empty() {
                 break;
