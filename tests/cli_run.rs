@@ -124,6 +124,20 @@ fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
 }
 
 #[test]
+fn a_service_that_pages_and_tells_nobody_is_refused_and_its_probes_can_be_tested() {
+    let folder = service(target(Answer::Ok), "");
+    let text = std::fs::read_to_string(folder.path().join("service")).unwrap().replace("notify.none = true\n", "");
+    std::fs::write(folder.path().join("service"), text).unwrap();
+    let output = run(folder.path(), &["run", "-c", "service"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("lint::no-channel") && stderr(&output).contains("none = true"), "{}", stderr(&output));
+    assert_exit(&run(folder.path(), &["check", "-c", "service"]), 0);
+    let output = run(folder.path(), &["test", "p", "-c", "service"]);
+    assert_exit(&output, 0);
+    assert!(!stderr(&output).contains("lint::no-channel"), "{}", stderr(&output));
+}
+
+#[test]
 fn the_sandbox_says_where_it_is_and_stops_when_it_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = serinus(folder.path());
