@@ -40,7 +40,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = data.login == b"serinus" and data.password == b"p\xc3\xa4ss word"
-    return AuthResult(success=good, auth_data=data.login.decode() if good else None)
+    return AuthResult(success=good, handled=False, auth_data=data.login.decode() if good else None)
 
 class Server(Controller):
     def factory(self):

@@ -140,7 +140,11 @@ impl Desk {
     }
 
     pub(crate) async fn next(&mut self) -> News {
-        tokio::time::timeout(PATIENCE, self.news.recv()).await.expect("something is told in time").expect("it goes on")
+        let Ok(news) = tokio::time::timeout(PATIENCE, self.news.recv()).await else {
+            let commits: Vec<_> = std::iter::from_fn(|| self.commits.try_recv().ok()).collect();
+            panic!("nothing was told; written down was {commits:?}");
+        };
+        news.expect("it goes on")
     }
 
     /// The id of the message that is delivered next.
