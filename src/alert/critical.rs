@@ -112,3 +112,6 @@ impl Regions {
 fn is_within(at: Option<Duration>, within: Duration, now: Moment) -> bool {
     at.is_some_and(|at| now.steady.saturating_sub(at) <= within)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,21 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+pub mod desk;
 pub mod heartbeat;
 mod moment;
 mod notice;
 pub mod notify;
 mod scope;
+pub mod subject;
+<<<<<<< Updated upstream
+#[cfg(test)]
+mod testing;
+=======
+mod task;
+>>>>>>> Stashed changes
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
 pub use scope::Scope;
+pub use task::{AlertParts, AlertThread, Alerts};

@@ -73,6 +73,11 @@ impl CanaryId {
         Self(id.into())
     }
 
+    /// An id that was read back from where [`as_str`](Self::as_str) was written.
+    pub fn read_back(id: &str) -> Self {
+        Self(id.into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

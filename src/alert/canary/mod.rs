@@ -30,7 +30,9 @@ use crate::outcome::{Reason, RunReport, Trigger, Verdict};
 use super::{Failure, Moment};
 pub use clock::{Clock, Patience};
 pub use count::Count;
+pub(super) use count::contains;
 pub(super) use course::Passage;
+pub(super) use row::CourseRow;
 pub use rule::CanaryRule;
 pub(super) use track::Track;
 
@@ -186,3 +188,6 @@ pub(super) fn counts(trigger: Trigger) -> bool {
         Trigger::Manual | Trigger::Test => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,4 +104,10 @@ impl Track {
     pub(in crate::alert) fn is_well(&self) -> bool {
         self.now.paging_since.is_none() && self.now.evidence_since().is_none()
     }
+
+    /// Whether nothing would change if it were begun anew: it is well, and no late result can be put before a failure.
+    pub(in crate::alert) fn is_forgettable(&self) -> bool {
+        let settled = self.settled.paging_since.is_none() && self.settled.evidence_since().is_none();
+        settled && self.is_well() && self.newest.iter().all(|run| run.passage != Passage::Failed)
+    }
 }

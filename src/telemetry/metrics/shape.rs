@@ -23,9 +23,6 @@ const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_
 /// A streak lives at least this long without a counted run.
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
 
-/// Longest pauses of a cron schedule are looked for among this many of its next moments: a week of a daily one.
-const CRON_MOMENTS: usize = 8;
-
 /// What is measured of each canary of a probe.
 #[derive(Debug)]
 pub(super) struct ProbeShape {
