@@ -189,3 +189,66 @@ fn thread(key: &str, domain: &str) -> String {
     let hash = hex(&digest.as_ref()[..16]);
     format!("<{hash}.serinus@{domain}>")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{monster, notice};
+    use super::*;
+
+    fn written(notice: &Notice) -> String {
+        let to = ["On Call <oncall@example.com>".to_owned(), "second@example.com".to_owned()];
+        let message = message("Serinus <serinus@example.org>", &to, "01HF", notice, SystemTime::UNIX_EPOCH).unwrap();
+        String::from_utf8(message.formatted()).unwrap()
+    }
+
+    /// Names of the headers, and the values of one of them.
+    fn header(mail: &str, wanted: &str) -> Option<String> {
+        let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
+        head.split("\r\n").find_map(|line| line.strip_prefix(&format!("{wanted}: ")).map(str::to_owned))
+    }
+
+    #[test]
+    fn nothing_that_a_target_says_becomes_a_header() {
+        let mail = written(&monster());
+        let head = mail.split("\r\n\r\n").next().unwrap();
+        assert_eq!(head.matches("\r\nSubject: ").count() + usize::from(head.starts_with("Subject: ")), 1);
+        assert!(!head.to_lowercase().contains("\r\nbcc"), "{head}");
+        assert!(head.split("\r\n").all(|line| line.len() <= 998), "a line is longer than SMTP allows");
+        assert!(mail.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
+    }
+
+    #[test]
+    fn an_incident_is_one_thread_and_its_critical_key_is_in_it() {
+        let first = written(&notice("probe/a/1"));
+        let root = header(&first, "Message-ID").unwrap();
+        assert!(root.ends_with(".serinus@example.org>"), "{root}");
+        assert_eq!(header(&first, "In-Reply-To"), None);
+        let resolve = Notice { action: Action::Resolve, occasion: Occasion::Resolved, ..notice("probe/a/1") };
+        for later in [resolve, Notice { occasion: Occasion::Critical, ..notice("probe/a/1/critical") }] {
+            let later = written(&later);
+            assert_eq!(header(&later, "In-Reply-To"), Some(root.clone()));
+            assert_eq!(header(&later, "References"), Some(root.clone()));
+            assert_eq!(header(&later, "Message-ID"), Some("<01HF.serinus@example.org>".to_owned()));
+        }
+        let next = written(&Notice { previous: Some("probe/a/1".to_owned()), ..notice("probe/a/2") });
+        assert_eq!(header(&next, "References"), Some(root.clone()));
+        assert_ne!(header(&next, "Message-ID"), Some(root));
+    }
+
+    #[test]
+    fn it_is_plain_text_in_utf_8_with_one_line_of_subject() {
+        let mail = written(&notice("k"));
+        assert_eq!(header(&mail, "Subject").as_deref(), Some("[PAGE] playlist-sync fails in eu"));
+        assert_eq!(header(&mail, "Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
+        assert_eq!(header(&mail, "Auto-Submitted").as_deref(), Some("auto-generated"));
+        for fact in ["Runbook:  https://runbooks.example.com/playlist-sync", "  json.tracks | length: 9", "Owner:    music-sync"]
+        {
+            assert!(mail.contains(fact), "{fact} is not in {mail}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_a_lasting_trouble() {
+        assert!(!message("nobody", &[], "1", &notice("k"), SystemTime::now()).unwrap_err().again);
+    }
+}

@@ -303,7 +303,11 @@ impl Outbox {
         if head.is_page() && self.channels.contains(&lane.0) {
             self.broken.insert(Arc::clone(&lane.0));
         }
-        let told = if head.may_escalate() { self.escalate(lane, &head, why, now, effects) } else { Vec::new() };
+        let mut told = Vec::new();
+        if head.may_escalate() {
+            let after = self.lanes.get(lane).map(|lane| sequels(&head, lane.iter())).unwrap_or_default();
+            told = self.escalate(lane, &head, &after, why, now, effects);
+        }
         effects.deliveries.push(delivery(&head.id, DeliveryState::Dead, head.attempts, now, Some(why.to_owned())));
         effects.tallies.push((Arc::clone(&lane.0), Tally::Dead));
         effects.news.push(undelivered(lane, &head, true, why, told));
@@ -328,19 +332,32 @@ impl Outbox {
         for key in lanes {
             // The lane is taken out, so that copies for other lanes can be put in.
             let Some(mut lane) = self.lanes.remove(&key) else { continue };
-            for entry in lane.iter_mut().filter(|entry| is_late(entry)) {
+            for at in 0..lane.len() {
+                let Some(entry) = lane.get(at).filter(|entry| is_late(entry)) else { continue };
                 let why = entry.error.clone().unwrap_or_else(|| "it has not been its turn".to_owned());
-                let told = self.escalate(&key, entry, &why, now, &mut effects);
-                entry.escalated = true;
+                let after = sequels(entry, lane.range(at + 1..));
+                let told = self.escalate(&key, entry, &after, &why, now, &mut effects);
                 effects.news.push(undelivered(&key, entry, false, &why, told));
+                if let Some(entry) = lane.get_mut(at) {
+                    entry.escalated = true;
+                }
             }
             self.lanes.insert(key, lane);
         }
         effects
     }
 
-    /// Copies for every other channel but those that have not got their own message of the key through either.
-    fn escalate(&mut self, lane: &LaneKey, entry: &Entry, why: &str, now: Now, effects: &mut Effects) -> Vec<Arc<str>> {
+    /// Copies for every other channel but those that have not got their own message of the key through either. `after` is what
+    /// already waits behind the page and tells how its key goes on: a channel that hears of the key now must hear of that too.
+    fn escalate(
+        &mut self,
+        lane: &LaneKey,
+        entry: &Entry,
+        after: &[(String, Arc<Notice>)],
+        why: &str,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Vec<Arc<str>> {
         let waits = |channel: &Arc<str>| {
             let own = self.lanes.get(&(Arc::clone(channel), lane.1.clone()));
             own.is_some_and(|own| own.iter().any(|own| own.is_page() && own.notice.key == entry.notice.key))
@@ -352,11 +369,23 @@ impl Outbox {
         let mut notice = Notice::clone(&entry.notice);
         notice.occasion = Occasion::Undelivered;
         notice.notes.push(format!("The channel `{}` has not taken this page: {why}", lane.0));
-        self.stand_ins.entry(notice.key.clone()).or_default().extend(told.iter().cloned());
+        let mut copies = Vec::new();
         for channel in &told {
-            let copy = copy_for(channel, &entry.id, &lane.1, &notice, now);
+            copies.push((copy_for(channel, &entry.id, &lane.1, &notice, now), notice.clone()));
+            if self.stand_ins.entry(notice.key.clone()).or_default().insert(Arc::clone(channel)) {
+                for (id, sequel) in after {
+                    let mut copy = copy_for(channel, id, &lane.1, sequel, now);
+                    copy.id = format!("{}-{}", copy.id, entry.id);
+                    copies.push((copy, Notice::clone(sequel)));
+                }
+            }
+        }
+        for (copy, notice) in copies {
             effects.messages.push(copy.clone());
-            self.take_in(copy, notice.clone(), false, now, effects);
+            self.take_in(copy, notice, false, now, effects);
+        }
+        if after.iter().any(|(_, sequel)| sequel.action == Action::Resolve) {
+            self.stand_ins.remove(&notice.key);
         }
         effects.tallies.push((Arc::clone(&lane.0), Tally::Escalated));
         told
@@ -407,6 +436,14 @@ impl Outbox {
 fn pause(attempts: u32, chance: f64) -> Duration {
     let most = Duration::from_secs(1_u64 << attempts.clamp(1, 16)).min(LONGEST_PAUSE);
     Duration::from_secs(1) + most.saturating_sub(Duration::from_secs(1)).mul_f64(chance)
+}
+
+/// What waits behind a page and tells how its key goes on.
+fn sequels<'a>(page: &Entry, behind: impl Iterator<Item = &'a Entry>) -> Vec<(String, Arc<Notice>)> {
+    behind
+        .filter(|entry| entry.notice.key == page.notice.key && entry.notice.action != Action::Trigger)
+        .map(|entry| (entry.id.clone(), Arc::clone(&entry.notice)))
+        .collect()
 }
 
 /// A message for another channel. Its id follows from the original's, so that it is the same one after a crash.
@@ -569,6 +606,17 @@ mod tests {
         assert_eq!(deliver_all(&mut outbox, at(500)), [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "2-b".to_owned())]);
         let effects = outbox.offer(vec![row("3", "i", "a", &resolve)], at(600));
         assert!(effects.messages.is_empty(), "the key has ended for the stand-in");
+    }
+
+    #[test]
+    fn an_end_that_waits_behind_its_page_follows_it_to_the_other_channels() {
+        let mut outbox = outbox(&["a", "b"]);
+        let (trigger, resolve) = (notice("k"), with("k", Action::Resolve, Occasion::Resolved));
+        outbox.offer(vec![row("1", "i", "a", &trigger), row("2", "i", "a", &resolve)], at(0));
+        let copies: Vec<String> = outbox.escalate_late(at(300)).messages.into_iter().map(|copy| copy.id).collect();
+        assert_eq!(copies, ["1-b", "2-b-1"]);
+        let to_b: Vec<_> = deliver_all(&mut outbox, at(300)).into_iter().filter(|(channel, _)| channel == "b").collect();
+        assert_eq!(to_b, [("b".to_owned(), "1-b".to_owned()), ("b".to_owned(), "2-b-1".to_owned())]);
     }
 
     #[test]

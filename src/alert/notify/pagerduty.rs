@@ -97,3 +97,109 @@ fn dedup_key(key: &str) -> String {
     let cut = (0..=room).rev().find(|at| key.is_char_boundary(*at)).unwrap_or(0);
     format!("{}#{hash}", &key[..cut])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::testing::{monster, notice};
+    use super::*;
+
+    fn event(notice: &Notice) -> Value {
+        let post = request("https://events.pagerduty.com/", "R0", notice, Some("https://serinus.example.com"));
+        assert_eq!(post.url, "https://events.pagerduty.com/v2/enqueue");
+        assert!(post.body.len() <= 512 * 1_024, "{} bytes are more than the API takes", post.body.len());
+        serde_json::from_slice(&post.body).unwrap()
+    }
+
+    /// The fields of an object are among these, and these are there.
+    fn fields(object: &Value, needed: &[&str], allowed: &[&str]) {
+        let names: BTreeSet<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+        for name in needed {
+            assert!(names.contains(name), "`{name}` is missing in {names:?}");
+        }
+        let strangers: Vec<_> = names.iter().filter(|name| !needed.contains(name) && !allowed.contains(name)).collect();
+        assert!(strangers.is_empty(), "the API knows no {strangers:?}");
+    }
+
+    fn text(value: &Value, longest: usize) -> &str {
+        let text = value.as_str().unwrap();
+        assert!(!text.is_empty() && text.chars().count() <= longest, "{} characters", text.chars().count());
+        text
+    }
+
+    /// Field by field after the public document of the Events API v2.
+    fn validate(event: &Value) {
+        let action = event["event_action"].as_str().unwrap();
+        assert!(["trigger", "acknowledge", "resolve"].contains(&action));
+        let key = event["dedup_key"].as_str().unwrap();
+        assert!(!key.is_empty() && key.len() <= 255);
+        text(&event["routing_key"], 32);
+        if action != "trigger" {
+            return fields(event, &["routing_key", "event_action", "dedup_key"], &[]);
+        }
+        fields(event, &["routing_key", "event_action", "payload"], &["dedup_key", "client", "client_url", "links", "images"]);
+        let payload = &event["payload"];
+        fields(payload, &["summary", "source", "severity"], &["timestamp", "component", "group", "class", "custom_details"]);
+        text(&payload["summary"], 1_024);
+        text(&payload["source"], 255);
+        assert!(["critical", "error", "warning", "info"].contains(&payload["severity"].as_str().unwrap()));
+        chrono::DateTime::parse_from_rfc3339(payload["timestamp"].as_str().unwrap()).unwrap();
+        for name in ["component", "group", "class"] {
+            if let Some(value) = payload.get(name) {
+                text(value, 255);
+            }
+        }
+        assert!(payload["custom_details"].is_object());
+        for link in event["links"].as_array().unwrap() {
+            fields(link, &["href"], &["text"]);
+            assert!(is_link(link["href"].as_str().unwrap()));
+        }
+        assert!(is_link(event["client_url"].as_str().unwrap()));
+    }
+
+    #[test]
+    fn every_event_is_as_the_api_is_documented() {
+        for action in [Action::Trigger, Action::Acknowledge, Action::Resolve] {
+            for notice in [notice("k/1"), monster()] {
+                for severity in Severity::ALL {
+                    validate(&event(&Notice { action, severity, ..notice.clone() }));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_everything_there_is_to_know() {
+        let event = event(&notice("k/1"));
+        let payload = &event["payload"];
+        assert_eq!(payload["summary"], "[PAGE] playlist-sync fails in eu");
+        assert_eq!((&payload["severity"], &payload["group"]), (&json!("error"), &json!("music-sync")));
+        assert_eq!(payload["timestamp"], "2023-11-14T22:13:20.000Z");
+        let details = &payload["custom_details"];
+        assert_eq!(
+            details["what was seen"][1],
+            "expected: json.tracks | length == cell.tracks (probes/playlist_sync.toml:41:15)"
+        );
+        assert_eq!(details["what was seen"][2], "json.tracks | length: 9");
+        assert_eq!(details["canaries"][0], "eu platform=p1: 2 failures since 2023-11-14 22:13:20 UTC (expectation)");
+        assert_eq!(event["links"][0], json!({ "href": "https://runbooks.example.com/playlist-sync", "text": "Runbook" }));
+        assert_eq!(event["links"].as_array().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn three_thousand_canaries_make_one_page_with_a_list() {
+        let canaries = event(&monster())["payload"]["custom_details"]["canaries"].clone();
+        assert_eq!(canaries.as_array().unwrap().len(), 21);
+        assert_eq!(canaries[20], "and 2,980 more");
+    }
+
+    #[test]
+    fn long_keys_are_shortened_without_becoming_the_same() {
+        let long = "é".repeat(300);
+        let keys: BTreeSet<_> = [long.clone(), format!("{long}1"), format!("{long}2")].iter().map(|key| dedup_key(key)).collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys.iter().all(|key| key.len() <= KEY));
+        assert_eq!(dedup_key("probe/a/1"), "probe/a/1");
+    }
+}

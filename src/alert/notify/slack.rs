@@ -95,3 +95,90 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{monster, notice};
+    use super::*;
+
+    fn message(notice: &Notice) -> Value {
+        serde_json::from_slice(&request("https://hooks.example.com/x", Some("#oncall"), notice).body).unwrap()
+    }
+
+    /// Text in which only our own links begin with `<`, and everything else that Slack reads as markup is escaped.
+    fn markup(text: &str) {
+        for (at, _) in text.match_indices('<') {
+            let rest = &text[at + 1..];
+            assert!(rest.starts_with("http://") || rest.starts_with("https://"), "not ours: {}", clip(rest));
+            let inner = rest.split('>').next().unwrap();
+            assert!(!inner.contains(['|', ' ', '\n']), "{}", clip(inner));
+        }
+        for (at, _) in text.match_indices('&') {
+            let rest = &text[at..];
+            assert!(["&amp;", "&lt;", "&gt;"].iter().any(|escape| rest.starts_with(escape)), "{}", clip(rest));
+        }
+        assert_eq!(text.matches('<').count(), text.matches('>').count());
+    }
+
+    fn clip(text: &str) -> String {
+        text.chars().take(60).collect()
+    }
+
+    /// Block by block after Slack's public reference of blocks and incoming webhooks.
+    fn validate(message: &Value) {
+        let known = ["text", "blocks", "unfurl_links", "unfurl_media", "channel"];
+        assert!(message.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())));
+        let fallback = message["text"].as_str().unwrap();
+        assert!(!fallback.is_empty() && fallback.chars().count() <= 4_000);
+        markup(fallback);
+        let blocks = message["blocks"].as_array().unwrap();
+        assert!((1..=50).contains(&blocks.len()));
+        for block in blocks {
+            let text = &block["text"];
+            let words = text["text"].as_str().unwrap();
+            let length = words.chars().count();
+            assert_eq!(block.as_object().unwrap().len(), 2);
+            match block["type"].as_str().unwrap() {
+                "header" => {
+                    assert_eq!(text["type"], "plain_text");
+                    assert!((1..=150).contains(&length) && !words.contains('\n'));
+                }
+                "section" => {
+                    assert_eq!((&text["type"], &text["verbatim"]), (&json!("mrkdwn"), &json!(true)));
+                    assert!((1..=3_000).contains(&length), "{length}");
+                    markup(words);
+                }
+                other => panic!("`{other}` is not among the blocks we use"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_keeps_within_slacks_limits_and_mentions_nobody() {
+        use crate::alert::Action;
+        for action in [Action::Trigger, Action::Acknowledge, Action::Resolve] {
+            for notice in [notice("k/1"), monster()] {
+                validate(&message(&Notice { action, ..notice }));
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_everything_there_is_to_know() {
+        let message = message(&notice("k/1"));
+        assert_eq!((&message["text"], &message["channel"]), (&json!("[PAGE] playlist-sync fails in eu"), &json!("#oncall")));
+        let all = message.to_string();
+        for fact in [
+            "*Since:* 2023-11-14 22:13:20 UTC (for 2m)",
+            "*Owner:* music-sync",
+            "<https://runbooks.example.com/playlist-sync>",
+            "<https://serinus.example.com/runs/01HF>",
+            "<https://traces.example.com/4bf92f3577b34da6a3ce929d0e0e4736>",
+            "expected: json.tracks | length == cell.tracks",
+            "json.tracks | length: 9",
+            "eu platform=p1: 2 failures",
+        ] {
+            assert!(all.contains(fact), "{fact} is not in {all}");
+        }
+    }
+}

@@ -57,3 +57,53 @@ fn header_safe(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::{monster, notice};
+    use super::*;
+    use crate::outcome::Secret;
+
+    fn rendered(body: Option<&str>, key: Option<&str>) -> Rendered {
+        Rendered {
+            url: "https://hooks.example.com/".to_owned(),
+            headers: vec![("x-team".to_owned(), "music".to_owned())],
+            body: body.map(str::to_owned),
+            signing_key: key.map(Secret::new),
+        }
+    }
+
+    fn header<'a>(post: &'a Post, name: &str) -> Option<&'a str> {
+        post.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_body_is_the_notice_and_reads_back_as_it() {
+        for notice in [notice("k/1"), monster()] {
+            let post = request(rendered(None, None), "m1", &notice, SystemTime::now());
+            assert_eq!(serde_json::from_slice::<Notice>(&post.body).unwrap(), notice);
+            assert_eq!(header(&post, "content-type"), Some("application/json"));
+            assert_eq!(header(&post, "x-serinus-message"), Some("m1"));
+            assert!(header(&post, "x-serinus-signature").is_none());
+            assert!(post.headers.iter().all(|(_, value)| http::HeaderValue::try_from(value).is_ok()));
+        }
+    }
+
+    #[test]
+    fn the_signature_is_over_time_and_body_and_is_what_anybody_else_computes() {
+        // The expected digest was computed with openssl: printf '1700000000.hello' | openssl dgst -sha256 -hmac key
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let post = request(rendered(Some("hello"), Some("key")), "m1", &notice("k/1"), now);
+        assert_eq!(post.body, b"hello");
+        let wanted = "t=1700000000,v1=4d583a269f4f276a3fa80ff31b5a01879a848096983222a17893d198418939aa";
+        assert_eq!(header(&post, "x-serinus-signature"), Some(wanted));
+    }
+
+    #[test]
+    fn a_key_cannot_add_a_header() {
+        let post = request(rendered(None, None), "m1", &notice("subject/p/a b\r\nx: y/é%"), SystemTime::now());
+        assert_eq!(header(&post, "x-serinus-key"), Some("subject/p/a%20b%0D%0Ax:%20y/%C3%A9%25"));
+    }
+}
