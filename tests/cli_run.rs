@@ -13,7 +13,7 @@ use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serin
 fn service(target: SocketAddr, more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.toml"), probe("p", target, "json.state == 'ok'")).unwrap();
-    let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\n{more}");
+    let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\nnotify.none = true\n{more}");
     std::fs::write(folder.path().join("service"), text).unwrap();
     folder
 }

@@ -149,7 +149,8 @@ impl Service {
         let (cleanup, cleanups) = mpsc::unbounded_channel();
         let sink = Arc::new(Tell { runs: run, cleanups: cleanup });
         let runtime = tokio::runtime::Handle::current();
-        let scheduler = Scheduler::start(plan, Arc::new(runner), sink, Arc::new(StallLog::default()), runtime).expect("a thread");
+        let scheduler = Scheduler::start(plan, Arc::new(runner), sink, Arc::new(StallLog::default()), runtime, HashMap::new())
+            .expect("a thread");
         Self { scheduler, runs, cleanups }
     }
 
@@ -570,7 +571,8 @@ async fn the_process_that_is_stopped() {
     let runner = Fake(async |canary: Arc<Canary>, request: RunRequest| finished(&canary, &request, None));
     let sink = Arc::new(Print(Arc::clone(&stalls), Instant::now()));
     let runtime = tokio::runtime::Handle::current();
-    let scheduler = Scheduler::start(plan(probes, limits()), Arc::new(runner), sink, stalls, runtime).expect("a thread");
+    let scheduler =
+        Scheduler::start(plan(probes, limits()), Arc::new(runner), sink, stalls, runtime, HashMap::new()).expect("a thread");
     tokio::time::sleep(Duration::from_mins(1)).await;
     scheduler.stop(SOON).await;
 }

@@ -8,6 +8,8 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+pub mod desk;
+pub mod heartbeat;
 mod moment;
 mod notice;
 pub mod notify;

@@ -1,5 +1,6 @@
 //! The service while it runs: what it consists of, in which order that starts and in which it stops.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,8 +89,8 @@ impl Running {
         let housekeeping = Housekeeping::start(chores).await?;
         watchers.insert(0, Arc::clone(&telemetry) as Arc<dyn OutcomeSink>);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
-        let scheduler =
-            Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime).map_err(StartError::Scheduler)?;
+        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, HashMap::new())
+            .map_err(StartError::Scheduler)?;
         server.set_ready(true);
         Ok(Self { plan: service.plan, scheduler, housekeeping, telemetry, server })
     }

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// The simulated product alone
     Sandbox(SandboxArgs),
+    /// Send a page that says it is a test to the configured channels, and end it again
+    NotifyTest(NotifyTestArgs),
     /// How a running service stands; exit code 1 while somebody ought to be awake
     Status(RemoteArgs),
     /// Finished runs of a running service, newest first, or one of them in full
@@ -151,6 +153,16 @@ pub(crate) struct SandboxArgs {
     /// Makes its chances repeatable
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
+}
+
+/// Options of `notify-test`.
+#[derive(Debug, Args)]
+pub(crate) struct NotifyTestArgs {
+    /// Only this channel, by its name
+    pub(crate) channel: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
 }
 
 /// Which service is asked, and how it is printed.

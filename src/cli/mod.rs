@@ -15,6 +15,7 @@ mod export;
 mod grid;
 mod incidents;
 mod logs;
+mod notify_test;
 mod pause;
 mod printer;
 mod progress;
@@ -71,6 +72,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(printer, config.as_deref(), &args),
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
+        Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
         Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),

@@ -17,7 +17,15 @@ use super::{Exit, Printer};
 pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit, Failure> {
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
-    let service = accept(printer, load(required(config)?, process_environment()))?;
+    let loaded = load(required(config)?, process_environment());
+    let tells_nobody = loaded.tells_nobody();
+    let service = accept(printer, loaded)?;
+    if tells_nobody {
+        return Err(Failure::usage(
+            "probes page, and nobody would be told: add a channel, such as `[notify.slack]`, or say that this is meant: `[notify]` \
+             `none = true` (or SERINUS_NOTIFY__NONE=true)",
+        ));
+    }
     let _logs = logs::start(service.log_format, Talk::Everything)?;
     let grace = service.plan.limits.shutdown_grace;
     let canaries = service.plan.canaries.len();

@@ -90,7 +90,7 @@ fn circle_of(circle: &[&Claim], left: &BTreeMap<&str, &Claim>) -> Diagnostic {
         _ => format!("these probes need each other in a circle: {}", names.join(" → ")),
     };
     Diagnostic::at(Code::NeedsCircle, first.spot(span), message)
-        .help("a need names the probe whose failure explains this one's: the one further down has none of those above it")
+        .help("`needs` names the probe whose failure explains this one's: take out the need that goes the other way")
 }
 
 /// Reports needs of probes that do not exist.
@@ -164,7 +164,7 @@ impl Known<'_> {
                     None => format!("known here: {}", list(&known.iter().copied().collect::<Vec<_>>())),
                 };
                 diagnostics.push(
-                    Diagnostic::at(Code::MatchesNothing, node.spot, format!("{what} `{word}`, so this never matches")).help(help),
+                    Diagnostic::at(Code::MatchesNothing, node.spot, format!("{what} `{word}`, so it matches nothing")).help(help),
                 );
             }
         }
@@ -187,7 +187,7 @@ pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, c
         ("probe", "there is no probe"),
     ];
     let nodes = table.table("alerting").map_or(&[][..], |alerting| alerting.list("route"));
-    let mut taken: Option<(Spot<'_>, &[Severity])> = None;
+    let mut taken: Vec<(Severity, Spot<'_>)> = Vec::new();
     for (node, route) in nodes.iter().zip(&alerting.routes) {
         let Some(inner) = node.as_table() else { continue };
         let strangers = known.strangers(inner, &keys, diagnostics);
@@ -205,19 +205,18 @@ pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, c
                 Diagnostic::at(Code::MatchesNothing, node.spot, "no probe is all of this at once, so this never matches")
                     .help("each key narrows the route: leave one out, or make a route for each"),
             );
-        } else if let Some((first, severities)) = taken
-            && (severities.is_empty()
-                || (!route.severities.is_empty() && route.severities.iter().all(|one| severities.contains(one))))
-        {
+        }
+        let severities = if route.severities.is_empty() { &Severity::ALL[..] } else { &route.severities };
+        let before = |severity: &Severity| taken.iter().find(|(known, _)| known == severity).map(|(_, spot)| *spot);
+        if let (Some(first), true) = (before(&severities[0]), severities.iter().all(|severity| before(severity).is_some())) {
             diagnostics.push(
                 Diagnostic::at(Code::MatchesNothing, node.spot, "nothing gets as far as this route, so it never matches")
                     .related(first, "this one takes everything before")
                     .help("the first route that matches decides: move this one above it"),
             );
         }
-        let takes_all = !of_probes && empty(&route.regions);
-        if takes_all && taken.is_none() {
-            taken = Some((node.spot, &route.severities));
+        if !of_probes && empty(&route.regions) {
+            taken.extend(severities.iter().map(|severity| (*severity, node.spot)));
         }
     }
 }

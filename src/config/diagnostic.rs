@@ -135,6 +135,16 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
+    /// Each of them, to be worded for its place.
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Diagnostic> {
+        self.found.iter_mut()
+    }
+
+    /// Takes out everything a rule has found.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.found.retain(|diagnostic| diagnostic.code != code);
+    }
+
     /// Puts them in the order of files and lines.
     pub(super) fn sort(&mut self) {
         self.found.sort_by(|one, other| one.order().cmp(&other.order()));

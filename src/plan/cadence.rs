@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How often a canary's ticks come.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cadence {
     /// Every so often, at a phase that is a function of the canary's id. At least 1 s unless the service allows less.
     Every(Duration),

@@ -9,7 +9,7 @@ use super::exchange::Execution;
 use super::judge::{self, Guarded};
 use super::release::Release;
 use super::request::Detail;
-use super::state::keep_attempt;
+use super::state::{Flight, keep_attempt};
 use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
 
 /// What one try gave.
@@ -46,7 +46,10 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
         release.wait().await;
     }
     let began = Instant::now();
-    let sent = execution.device.send(&execution.request, &headers, timeout, context.redactor()).await;
+    let answered = Arc::default();
+    context.state.take_off(Flight { span_id: execution.span_id, began, answered: Arc::clone(&answered) });
+    let sent = execution.device.send_noting(&execution.request, &headers, timeout, context.redactor(), &answered).await;
+    context.state.land(execution.span_id);
     let ended = Instant::now();
     let (expectations, failure, response) = match &sent.result {
         Err(failure) => {

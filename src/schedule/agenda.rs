@@ -5,11 +5,11 @@
 //! [`Start`], or inside the [`Gap`] of the start that follows a pause.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::outcome::Trigger;
-use crate::plan::Canary;
+use crate::plan::{Canary, CanaryId};
 
 use super::timing::{Due, Nanos, Timing};
 
@@ -24,6 +24,8 @@ struct Row {
     next: Option<Due>,
     wake: Nanos,
     trigger: Trigger,
+    /// The last tick that a confirmation used up before its time: a new grid may have the same moment.
+    used_up: Option<Nanos>,
 }
 
 /// A tick to be started now.
@@ -51,13 +53,7 @@ pub(super) struct Gap {
 impl Agenda {
     /// The agenda of some canaries, from the first tick of each after `now`.
     pub(super) fn new(canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) -> Self {
-        let rows = canaries
-            .into_iter()
-            .map(|canary| {
-                let next = Timing::of(&canary).after(now);
-                Row { next, wake: next.map_or(Nanos::MAX, |due| due.at), trigger: Trigger::Schedule, canary }
-            })
-            .collect();
+        let rows = canaries.into_iter().map(|canary| Row::new(canary, now)).collect();
         let mut agenda = Self { rows, heap: BinaryHeap::new() };
         agenda.rebuild();
         agenda
@@ -121,6 +117,21 @@ impl Agenda {
         self.rebuild();
     }
 
+    /// Takes over the canaries of a new plan at `now`. One whose moments are the same goes on as it was, a confirmation that
+    /// waits included; one whose moments changed goes on with the first of its new ones; one that is gone has no more. What is
+    /// due must have been taken before.
+    pub(super) fn apply(&mut self, canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) {
+        let mut known: HashMap<CanaryId, Row> = self.rows.drain(..).map(|row| (row.canary.id.clone(), row)).collect();
+        self.rows = canaries
+            .into_iter()
+            .map(|canary| match known.remove(&canary.id) {
+                Some(row) => row.redefined(canary, now),
+                None => Row::new(canary, now),
+            })
+            .collect();
+        self.rebuild();
+    }
+
     fn rebuild(&mut self) {
         self.heap = self
             .rows
@@ -133,6 +144,28 @@ impl Agenda {
 }
 
 impl Row {
+    fn new(canary: Arc<Canary>, now: Nanos) -> Self {
+        let mut row = Self { canary, next: None, wake: Nanos::MAX, trigger: Trigger::Schedule, used_up: None };
+        row.plan(row.after(now));
+        row
+    }
+
+    fn redefined(mut self, canary: Arc<Canary>, now: Nanos) -> Self {
+        let same = self.canary.probe.cadence == canary.probe.cadence && self.canary.probe.runs == canary.probe.runs;
+        self.canary = canary;
+        if !same {
+            self.plan(self.after(now));
+        }
+        self
+    }
+
+    /// The first moment after `now` that was not used up.
+    fn after(&self, now: Nanos) -> Option<Due> {
+        let timing = Timing::of(&self.canary);
+        let next = timing.after(now)?;
+        if self.used_up == Some(next.at) { timing.after(next.at) } else { Some(next) }
+    }
+
     fn plan(&mut self, next: Option<Due>) {
         self.next = next;
         self.wake = next.map_or(Nanos::MAX, |due| due.at);
@@ -142,7 +175,10 @@ impl Row {
     fn start(&mut self, index: u32, planned: Due, now: Nanos) -> Start {
         let canary = Arc::clone(&self.canary);
         let timing = Timing::of(&canary);
-        let next = timing.after(planned.at);
+        let next = self.after(planned.at);
+        if planned.at > now {
+            self.used_up = Some(planned.at);
+        }
         if next.is_none_or(|next| next.at > now) {
             let start = Start { index, due: planned, trigger: self.trigger, gap: None };
             self.plan(next);
@@ -150,7 +186,7 @@ impl Row {
         }
         let due = timing.until(now).filter(|newest| newest.at > planned.at).unwrap_or(planned);
         let gap = (due.at > planned.at).then_some(Gap { from: planned.at, to: due.at });
-        self.plan(timing.after(due.at));
+        self.plan(self.after(due.at));
         Start { index, due, trigger: Trigger::Schedule, gap }
     }
 }

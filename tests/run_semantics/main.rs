@@ -5,9 +5,11 @@ mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
 mod judging;
+mod ledger;
 mod let_off;
 mod loops;
 mod polling;
+mod self_check;
 #[path = "../support/target.rs"]
 mod target;
 

@@ -81,7 +81,7 @@ impl Fleet {
             std::fs::write(at(&format!("probe-{number}.toml")), probe).expect("the directory can be written to");
         }
         let service = format!(
-            "regions = [\"eu\", \"us\"]\nprobes = [\"probe-*.toml\"]\n[vars]\napi = \"http://{}\"\n\
+            "regions = [\"eu\", \"us\"]\nprobes = [\"probe-*.toml\"]\nnotify.none = true\n[vars]\napi = \"http://{}\"\n\
              [secrets]\ncanary_password = {{ env = \"CANARY_PASSWORD\" }}\n",
             sandbox.address()
         );

@@ -105,3 +105,74 @@ impl Bucket for Histogram {
         self.counts.is_empty()
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "there are few durations, and they are short"
+)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(millis: &[u64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        for millis in millis {
+            histogram.add(Duration::from_millis(*millis));
+        }
+        histogram
+    }
+
+    #[test]
+    fn nothing_has_neither_mean_nor_quantile() {
+        let nothing = Histogram::default();
+        assert_eq!((nothing.count(), nothing.mean(), nothing.quantile(0.5)), (0, None, None));
+    }
+
+    #[test]
+    fn what_no_bucket_is_made_for_falls_into_the_first_and_the_last() {
+        let mut histogram = Histogram::default();
+        for took in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            histogram.add(took);
+        }
+        assert_eq!(histogram.counts, [(0, 2), (BUCKETS, 1)]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_quantile_is_at_most_five_percent_above_the_true_one(
+            mut millis in prop::collection::vec(1_u64..3_600_000, 1..200), share in 0.01_f64..1.0,
+        ) {
+            let histogram = of(&millis);
+            millis.sort_unstable();
+            let rank = ((share * millis.len() as f64).ceil() as usize).max(1);
+            let exact = millis[rank - 1] as f64 / 1_000.0;
+            let seen = histogram.quantile(share).unwrap().as_secs_f64();
+            prop_assert!(seen >= exact * 0.999_999 && seen <= exact * 1.050_001, "{} {}", seen, exact);
+        }
+
+        #[test]
+        fn what_lies_above_a_bound_is_never_overstated(
+            millis in prop::collection::vec(1_u64..100_000, 1..200), bound in 1_u64..100_000,
+        ) {
+            let above = of(&millis).above(Duration::from_millis(bound));
+            let exact = millis.iter().filter(|millis| **millis > bound).count();
+            let sure = millis.iter().filter(|millis| **millis as f64 > bound as f64 * 1.051).count();
+            prop_assert!((sure..=exact).contains(&(above as usize)), "{} {} {}", sure, above, exact);
+        }
+
+        #[test]
+        fn merging_is_counting_together(one in prop::collection::vec(1_u64..100_000, 0..50), other in prop::collection::vec(1_u64..100_000, 0..50)) {
+            let mut merged = of(&one);
+            merged.merge(&of(&other));
+            let both = of(&[one, other].concat());
+            prop_assert_eq!(&merged.counts, &both.counts);
+            prop_assert!((merged.sum - both.sum).abs() < 1e-6 && (merged.squares - both.squares).abs() < 1e-3);
+        }
+    }
+}

@@ -15,8 +15,10 @@ use crate::outcome::Secrets;
 use crate::plan::Alerting;
 
 use super::effects::{Effects, News};
+use super::http::HttpClient;
 use super::letter::{Letter, Trouble};
 use super::outbox::{GIVE_UP, Now, Outbox};
+use super::post::PostOffice;
 
 /// The gauges are brought up to date at least so often while something waits.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -79,11 +81,23 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts on the runtime it is called on. `remembered` are messages of the store: the pending ones are sent again under
+    /// Starts on the runtime it is called on, which must be a tokio runtime. `remembered` are messages of the store: the pending ones are sent again under
     /// their old keys; those that are delivered and whose incident is open are kept alive where a channel needs that, and tell
     /// which channels must hear how a key ends. `record` mirrors the outbox in the store, `tell` hears what became
     /// of messages; neither may block.
-    pub(super) fn start_with<C: Courier>(
+    pub fn start(
+        client: HttpClient,
+        alerting: &Arc<Alerting>,
+        secrets: &Arc<Secrets>,
+        remembered: Vec<MessageRow>,
+        record: impl FnMut(Commit) + Send + 'static,
+        tell: impl FnMut(News) + Send + 'static,
+    ) -> Self {
+        let office = PostOffice::new(client, Arc::clone(alerting), Arc::clone(secrets));
+        Self::start_with(office, alerting, remembered, record, tell)
+    }
+
+    fn start_with<C: Courier>(
         courier: C,
         alerting: &Arc<Alerting>,
         remembered: Vec<MessageRow>,
