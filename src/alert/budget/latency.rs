@@ -277,7 +277,7 @@ mod tests {
         let slo = slo(Some(2), None);
         let mut state = LatencyState::new(&slo);
         // A day at 1 s ± 0.1; then 5 s. The mean of 24 h passes 2 s when a quarter is slow: after 6 h.
-        let took = |minute: u32| if minute < 1_440 { SECOND + SECOND / 10 * (minute % 3) - SECOND / 10 } else { 5 * SECOND };
+        let took = |minute: u32| if minute < 1_440 { SECOND * 9 / 10 + SECOND / 10 * (minute % 3) } else { 5 * SECOND };
         let levels = run(&mut state, &slo, 0..2_880, took);
         let [(0, "well"), (paged, "page")] = levels[..] else { panic!("{levels:?}") };
         assert!((1_440 + 360..1_440 + 480).contains(&paged), "{levels:?}");
@@ -341,7 +341,7 @@ mod tests {
                     all.iter().filter(|(then, _)| then.as_secs() / 3_600 + 24 > at.as_secs() / 3_600).map(|(_, took)| *took).collect();
                 let long = state.ring.last(LONG, at);
                 prop_assert_eq!(long.count() as usize, within.len());
-                let mean = within.iter().sum::<u64>() as f64 / within.len() as f64 / 1_000.0;
+                let mean = Duration::from_millis(within.iter().sum()).div_f64(f64::from(long.count())).as_secs_f64();
                 prop_assert!((long.mean().unwrap().as_secs_f64() - mean).abs() < 1e-6);
                 let raised = before == "well" && word(state.judge()) != "well";
                 prop_assert!(!raised || took > 5_000 && within.len() >= 10);
