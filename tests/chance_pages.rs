@@ -8,7 +8,7 @@ use serinus::plan::{AlertPolicy, PageRule, chance};
 
 use weeks::{Seldom, canaries, shipped, simulate};
 
-const WEEKS: u32 = 3;
+const WEEKS: u32 = 2;
 
 #[test]
 fn the_shipped_probes_page_by_chance_less_than_once_a_month() {
@@ -24,10 +24,10 @@ fn weeks_in_which_objectives_are_just_kept_page_as_seldom_as_expected() {
     for (seed, probe) in (1..).zip(&plan.probes) {
         all.add(&simulate(probe, CanaryRule::of(probe), &canaries(&plan, probe), WEEKS, seed));
     }
-    // Of a Poisson variable with mean 0.38 more than 4 are seen once in 20,000 seeds.
+    // Of a Poisson variable with mean 0.25 more than 4 are seen less than once in 100,000 seeds.
     assert!(all.opened <= all.crossed && all.crossed <= 4, "{all:?}");
     assert_eq!((all.budget, all.latency), ([0, 0], [0, 0]), "{all:?}");
-    assert!(all.runs > 500_000, "{all:?}");
+    assert!(all.runs > 400_000, "{all:?}");
 }
 
 #[test]
