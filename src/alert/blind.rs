@@ -5,7 +5,7 @@
 //! canary whose time is next is looked at: a counted run moves nothing, its canary is found not to be due when its old time comes.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct Blind {
     /// When each canary that can become blind is to be looked at; one entry each.
     agenda: BinaryHeap<Reverse<(Duration, CanaryId)>>,
     /// Who is blind, by region.
-    blind: BTreeSet<(Arc<str>, CanaryId)>,
+    members: BTreeMap<Arc<str>, BTreeSet<CanaryId>>,
 }
 
 #[derive(Debug)]
@@ -72,14 +72,16 @@ impl Blind {
     pub fn still_blind(&mut self, canary: &CanaryId) {
         if let Some(watch) = self.watched.get_mut(canary) {
             watch.entry = None;
-            self.blind.insert((Arc::clone(&watch.region), canary.clone()));
+            self.members.entry(Arc::clone(&watch.region)).or_default().insert(canary.clone());
         }
     }
 
     /// A canary is no more. It is not blind any longer, and nobody is told.
     pub fn forget(&mut self, canary: &CanaryId) {
-        if let Some(watch) = self.watched.remove(canary) {
-            self.blind.remove(&(watch.region, canary.clone()));
+        if let Some(watch) = self.watched.remove(canary)
+            && let Some(blind) = self.members.get_mut(&watch.region)
+        {
+            blind.remove(canary);
         }
     }
 
@@ -91,10 +93,10 @@ impl Blind {
             return None;
         }
         if clock.shows(now.steady) < watch.patience.limit {
-            let place = (Arc::clone(&watch.region), canary.clone());
-            let saw_again = self.blind.remove(&place);
+            let region = Arc::clone(&watch.region);
+            let sees_again = self.members.get_mut(&region).is_some_and(|blind| blind.remove(canary));
             self.put_on_agenda(canary);
-            return saw_again.then_some(Sight { canary: place.1, region: place.0, blind: false });
+            return sees_again.then(|| Sight { canary: canary.clone(), region, blind: false });
         }
         if !self.is_blind(canary) {
             self.put_on_agenda(canary);
@@ -116,7 +118,7 @@ impl Blind {
             watch.entry = None;
             if watch.due().is_some_and(|due| due <= now.steady) {
                 let region = Arc::clone(&watch.region);
-                self.blind.insert((Arc::clone(&region), canary.clone()));
+                self.members.entry(Arc::clone(&region)).or_default().insert(canary.clone());
                 sights.push(Sight { canary, region, blind: true });
             } else {
                 self.put_on_agenda(&canary);
@@ -127,12 +129,13 @@ impl Blind {
 
     /// Whether a canary is blind.
     pub fn is_blind(&self, canary: &CanaryId) -> bool {
-        self.watched.get(canary).is_some_and(|watch| self.blind.contains(&(Arc::clone(&watch.region), canary.clone())))
+        let region = self.watched.get(canary).and_then(|watch| self.members.get(&watch.region));
+        region.is_some_and(|blind| blind.contains(canary))
     }
 
     /// The blind canaries of a region, by id.
-    pub fn members(&self, region: &str) -> impl Iterator<Item = &CanaryId> {
-        self.blind.iter().filter(move |(of, _)| **of == *region).map(|(_, canary)| canary)
+    pub fn members<'a>(&'a self, region: &str) -> impl Iterator<Item = &'a CanaryId> + use<'a> {
+        self.members.get(region).into_iter().flatten()
     }
 
     /// One entry in the agenda, unless it is blind or its clock stands.

@@ -10,6 +10,7 @@ pub mod canary;
 pub mod critical;
 mod describe;
 pub mod desk;
+pub mod heartbeat;
 mod incident;
 mod moment;
 mod notice;
@@ -17,9 +18,11 @@ pub mod notify;
 mod route;
 mod scope;
 pub mod subject;
+mod task;
 #[cfg(test)]
 mod testing;
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
 pub use scope::Scope;
+pub use task::{AlertParts, AlertThread, Alerts};

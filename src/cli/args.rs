@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// The simulated product alone
     Sandbox(SandboxArgs),
+    /// Send a page that says it is a test to the configured channels, and end it again
+    NotifyTest(NotifyTestArgs),
     /// How a running service stands; exit code 1 while somebody ought to be awake
     Status(RemoteArgs),
     /// Finished runs of a running service, newest first, or one of them in full
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
+    /// Delete now what earlier runs left behind; exit code 1 if something is left
+    Sweep(SweepArgs),
     /// Print files that other programs read
     Export(ExportArgs),
     /// Print a completion script
@@ -153,6 +157,16 @@ pub(crate) struct SandboxArgs {
     pub(crate) seed: u64,
 }
 
+/// Options of `notify-test`.
+#[derive(Debug, Args)]
+pub(crate) struct NotifyTestArgs {
+    /// Only this channel, by its name
+    pub(crate) channel: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
 /// Which service is asked, and how it is printed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RemoteArgs {
@@ -231,6 +245,17 @@ pub(crate) struct AckArgs {
     pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// Only list what is left behind
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
 }
 
 /// Options of `export`.

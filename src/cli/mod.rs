@@ -15,6 +15,7 @@ mod export;
 mod grid;
 mod incidents;
 mod logs;
+mod notify_test;
 mod pause;
 mod printer;
 mod progress;
@@ -28,6 +29,7 @@ mod select;
 mod status;
 mod story;
 mod style;
+mod sweep;
 mod test;
 mod trigger;
 
@@ -71,6 +73,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(printer, config.as_deref(), &args),
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
+        Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
         Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),
@@ -79,6 +82,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
         Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
+        Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }

@@ -144,3 +144,72 @@ fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diag
             .help("it could say nothing new: make `remind` at least one interval"),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::tree;
+    use crate::source::SourceFile;
+
+    fn policy(defaults: &str, probe: &str) -> AlertPolicy {
+        let mut diagnostics = Diagnostics::default();
+        let [defaults, probe] = [defaults, probe].map(|text| Arc::new(SourceFile::new("a.toml", text)));
+        let base =
+            tree::parse(&defaults, &mut diagnostics).map(|table| read(&Alert::default(), &table, &mut diagnostics)).unwrap();
+        let policy = tree::parse(&probe, &mut diagnostics).map(|table| of_probe(&base, &table, None, &mut diagnostics)).unwrap();
+        assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
+        policy
+    }
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    #[test]
+    fn without_a_word_a_probe_pages_after_two_failures() {
+        assert_eq!(policy("", "every = \"1m\""), AlertPolicy::default());
+    }
+
+    #[test]
+    fn every_key_of_a_probe_wins_over_the_service_and_the_rest_stays() {
+        let defaults = "page = false\npage_after = 3\nresolve_after = 4\nremind = \"4h\"\nmax_subjects = 7\nburn_rate = false";
+        let own = "every = \"1m\"\n[alert]\nwindow = { failures = 4, of = 10 }\nremind = false\nsubject_after = 2\nsubject_gone = \"retire\"";
+        let expected = AlertPolicy {
+            page: false,
+            rule: PageRule::Window { failures: number(4), of: number(10) },
+            resolve_after: number(4),
+            remind: None,
+            subject_after: number(2),
+            max_subjects: number(7),
+            subject_gone: SubjectGone::Retire,
+            burn_rate: false,
+            ..AlertPolicy::default()
+        };
+        assert_eq!(policy(defaults, own), expected);
+        assert_eq!(policy(defaults, "every = \"1m\"").remind, Some(Duration::from_hours(4)));
+        let back = "window = { failures = 4, of = 10 }";
+        assert_eq!(policy(back, "every = \"1m\"\n[alert]\npage_after = 5").rule, PageRule::Consecutive(number(5)));
+    }
+
+    #[test]
+    fn critical_can_be_changed_switched_off_and_switched_on_again() {
+        let critical = |defaults: &str, own: &str| policy(defaults, &format!("every = \"1m\"\n{own}")).critical;
+        let rule =
+            |regions: u32, minutes: u64| Some(CriticalRule { regions: number(regions), within: Duration::from_mins(minutes) });
+        assert_eq!(critical("", "alert.critical = false"), None);
+        assert_eq!(critical("critical = false", ""), None);
+        assert_eq!(critical("critical = false", "alert.critical = {}"), rule(2, 10));
+        assert_eq!(critical("critical = { regions = 4, within = \"20m\" }", "alert.critical = { regions = 3 }"), rule(3, 20));
+        assert_eq!(critical("critical = { regions = 4, within = \"20m\" }", "alert.critical = { within = \"5m\" }"), rule(4, 5));
+    }
+
+    #[test]
+    fn critical_looks_back_two_intervals_of_a_slow_probe_unless_somebody_says_how_long() {
+        let within = |probe: &str| policy("", probe).critical.unwrap().within;
+        assert_eq!(within("every = \"15m\""), Duration::from_mins(30));
+        assert_eq!(within("every = \"15m\"\nalert.critical = { regions = 3 }"), Duration::from_mins(30));
+        assert_eq!(within("every = \"15m\"\nalert.critical = { within = \"40m\" }"), Duration::from_mins(40));
+    }
+}

@@ -7,6 +7,7 @@ use crate::plan::{Channel, ChannelKind, NOTICE_NAMES, Severity, SmtpTls};
 
 use super::names::unknown_secret;
 use super::nearest::nearest;
+use super::shape::Kind;
 use super::tree::{Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, device, outside, value};
@@ -147,7 +148,8 @@ fn secret(table: &Table<'_>, key: &str, world: &World, diagnostics: &mut Diagnos
     let node = table.get(key)?;
     let name = node.as_text()?;
     let known = || world.secrets.keys().map(|name| &**name);
-    if !world.secrets.contains_key(name) {
+    let is_name = value::check(&Kind::Secret, node).is_ok();
+    if is_name && !world.secrets.contains_key(name) {
         diagnostics.push(if name.len() > LONGEST_SHOWN && nearest(name, known()).is_none() {
             Diagnostic::at(Code::UnknownSecret, node.spot, "there is no secret of this name")
                 .help("secrets are named, never written out: declare it in `[secrets]`, as in `NAME = { env = \"VARIABLE\" }`")

@@ -134,6 +134,8 @@ codes! {
     CriticalWindow Warning "lint::critical-window",
     /// A reminder that comes before there can be news.
     RemindTooSoon Warning "lint::remind-too-soon",
+    /// A rule that pages by chance where runs may fail now and then.
+    ChancePages Warning "lint::chance-pages",
     /// A maintenance window in the past.
     MaintenanceOver Warning "lint::maintenance-over",
     /// A route or a maintenance window that is about nothing there is.

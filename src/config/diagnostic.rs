@@ -135,6 +135,19 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
+    /// Says something else of what to do about a rule, unless a likely slip was found.
+    pub(super) fn help_instead(&mut self, code: Code, help: &str) {
+        for diagnostic in self.found.iter_mut().filter(|diagnostic| diagnostic.code == code) {
+            let near = diagnostic.help.take().filter(|help| help.starts_with("did you mean"));
+            diagnostic.help = near.or_else(|| Some(help.to_owned()));
+        }
+    }
+
+    /// Takes out everything a rule has found.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.found.retain(|diagnostic| diagnostic.code != code);
+    }
+
     /// Puts them in the order of files and lines.
     pub(super) fn sort(&mut self) {
         self.found.sort_by(|one, other| one.order().cmp(&other.order()));

@@ -32,6 +32,13 @@ impl Loaded {
     pub fn tells_nobody(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoChannel)
     }
+
+    /// The same without what is said of channels, for a command that pages nobody anyway.
+    #[must_use]
+    pub fn paging_nobody(mut self) -> Self {
+        self.diagnostics.forget(Code::NoChannel);
+        self
+    }
 }
 
 /// Loads a service's file and the probes it names. `environment` overrides single settings (`SERINUS_…`) and tells which
@@ -258,6 +265,9 @@ eventually   = { within = "10s", poll = "100ms" }
 consistently = { for = "500ms" }
 expect       = ["json.tracks | unique | length == cell.tracks + 10", "json.tracks | length == cell.tracks + 10"]
 
+[alert]
+window = { failures = 6, of = 9 }
+
 [slo]
 success = "95%"
 latency = { step = "read on the second device", of = "convergence", mean = "2s" }
@@ -272,6 +282,8 @@ api = "http://eu.example.com"
 api = "http://us.example.com"
 [secrets]
 canary_password = { env = "PASSWORD" }
+[notify]
+none = true
 "#;
 
     fn environment(more: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -8,6 +8,7 @@
 
 mod alert;
 mod alerting;
+mod chance;
 mod channel;
 mod check;
 mod code;

@@ -18,16 +18,18 @@ pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnosti
     let declared = |name: &&str| Declared { name: (*name).to_owned(), spot: node.spot, what: "name" };
     scope.visible.extend(names.iter().map(declared));
     let template = scope.template(node, When::Before);
+    let in_scope = match names {
+        ["secret"] => "only `secret.NAME` is in scope".to_owned(),
+        [one] => format!("only `{one}` is in scope"),
+        several => format!("in scope here: {}", list(several)),
+    };
     let known = template.names().iter().all(|name| names.contains(&name.as_str()));
     if !known && !found.has_errors() && matches!(node.data, Data::Text(_)) {
-        found.push(Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used").help(
-            match names {
-                ["secret"] => "only `secret.NAME` is in scope".to_owned(),
-                [one] => format!("only `{one}` is in scope"),
-                several => format!("in scope here: {}", list(several)),
-            },
-        ));
+        found
+            .push(Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used").help(&in_scope));
     }
+    // What a probe would be told to declare cannot be declared here.
+    found.help_instead(Code::UnknownName, &in_scope);
     diagnostics.append(found);
     template
 }

@@ -37,6 +37,12 @@ pub enum OpenError {
         /// The newest format that is known.
         known: i64,
     },
+    /// It is a database of another program.
+    #[error("{} is the database of another program; give `[store]` a file of its own", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite said no.
     #[error("the store {} cannot be opened", path.display())]
     Sqlite {

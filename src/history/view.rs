@@ -205,7 +205,6 @@ pub struct RollupView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LedgerView {
     /// The entry.
-    #[serde(flatten)]
     pub entry: crate::outcome::LedgerEntry,
     /// Whether it was given up on.
     pub given_up: bool,

@@ -4,9 +4,11 @@
 //! page level, and back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the
 //! mean number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
-use super::{AlertPolicy, Cadence, PageRule};
+use super::{AlertPolicy, Cadence, PageRule, Plan, Probe};
 
 /// Days of a month.
 const MONTH: f64 = 30.0;
@@ -29,15 +31,27 @@ pub fn per_month(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &
     runs_a_month * per_run(policy.rule, passes(policy.resolve_after, runs), 1.0 - success)
 }
 
-/// A rule with which there is less than one opening per 30 days, and how many there are with it: the one that pages soonest where every run
-/// fails, and of those the widest window, which notices best what hits some runs only.
+/// The sum of [`per_month`] over the probes of a plan that promise a share of successes.
+pub fn of_plan(plan: &Plan) -> f64 {
+    let mut canaries: HashMap<&str, usize> = HashMap::new();
+    plan.canaries.iter().for_each(|canary| *canaries.entry(&canary.probe.name).or_default() += 1);
+    let of = |probe: &Arc<Probe>| {
+        let success = probe.slo.as_ref()?.success?;
+        let canaries = canaries.get(&*probe.name).copied().unwrap_or_default();
+        Some(per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs))
+    };
+    plan.probes.iter().filter_map(of).sum()
+}
+
+/// A rule with which there is less than one opening per 30 days, and how many there are with it: the one that pages soonest
+/// where every run fails, with a window wide enough to notice also what hits some runs only.
 pub fn rarer(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> Option<(PageRule, f64)> {
     let with = |failures: u32, of: u32| {
         let rule = PageRule::Window { failures: NonZeroU32::new(failures)?, of: NonZeroU32::new(of)? };
         let pages = per_month(&AlertPolicy { rule, ..policy.clone() }, success, canaries, cadence, runs);
         (pages < 1.0).then_some((rule, pages))
     };
-    (2..=10).find_map(|failures| (failures..=failures.max(10)).rev().find_map(|of| with(failures, of)))
+    (2..=8).find_map(|failures| (failures * 3 / 2..=WIDEST).rev().find_map(|of| with(failures, of)))
 }
 
 /// Passes in a row after which a canary is well: as many as are asked for, and as span 1.9 intervals (see `alert::canary`).
@@ -78,15 +92,15 @@ fn until_window(failures: u32, of: u32, failure: f64) -> f64 {
     let states = 1_usize << (of - 1);
     let mut going = vec![0.0; states];
     going[1] = 1.0;
-    let (mut length, mut paged, mut last, mut rate) = (0.0, 0.0, 1.0, 0.0);
+    let (mut length, mut hits, mut last, mut rate) = (0.0, 0.0, 1.0, 0.0);
     for run in 1.. {
         let mut next = vec![0.0; states];
-        let mut pages = 0.0;
+        let mut hits_now = 0.0;
         for (state, share) in going.iter().enumerate().filter(|(_, share)| **share > 0.0) {
             let passed = (state << 1) % states;
             next[passed] += share * (1.0 - failure);
             if state.count_ones() + 1 >= failures {
-                pages += share * failure;
+                hits_now += share * failure;
             } else {
                 next[passed | 1] += share * failure;
             }
@@ -94,19 +108,19 @@ fn until_window(failures: u32, of: u32, failure: f64) -> f64 {
         next[0] = 0.0;
         let goes_on: f64 = next.iter().sum();
         length += last;
-        paged += pages;
+        hits += hits_now;
         let rate_now = goes_on / last;
         if goes_on < 1e-30 {
             break;
         }
         if run > 8 * of && (rate_now - rate).abs() < 1e-13 {
             length += goes_on / (1.0 - rate_now);
-            paged += pages * rate_now / (1.0 - rate_now);
+            hits += hits_now * rate_now / (1.0 - rate_now);
             break;
         }
         (going, last, rate) = (next, goes_on, rate_now);
     }
-    (1.0 / failure + length) / paged
+    (1.0 / failure + length) / hits
 }
 
 /// How often, per run, a window that is never emptied comes to hold K failures: the run fails, the one that leaves the window did not,
@@ -258,8 +272,8 @@ mod tests {
         assert!(pages < 1.0);
         let PageRule::Window { failures, of } = rule else { panic!("{rule:?}") };
         let with = |rule| per_month(&AlertPolicy { rule, ..policy.clone() }, 0.95, 18, &minute, 1);
-        assert!(with(window(failures.get(), of.get() + 1)) >= 1.0);
-        assert!(with(consecutive(failures.get() - 1)) >= 1.0);
+        assert_eq!((failures.get(), of.get()), (6, 9));
+        assert!(with(window(6, 10)) >= 1.0 && with(window(5, 7)) >= 1.0);
         assert_eq!(rarer(&policy, 0.1, 18, &minute, 1), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::outcome::{RunReport, StepReport, Verdict};
 use crate::plan::{LatencyOf, LatencySlo, Severity, Slo};
 
 use super::evidence::{self, STANDARD_ERRORS, by_chance};
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Several};
 use super::latch::{self, Latch};
 use super::ring::{self, Ring};
 use super::{LatencyLevel, Level};
@@ -77,23 +77,21 @@ impl Measure {
     }
 
     /// Whether the bound is not kept, as the durations stand.
-    fn is_over(self, durations: &Histogram, bound: Duration) -> bool {
+    fn is_over(self, durations: &Several<'_>, bound: Duration) -> bool {
         match self.quantile() {
-            None => durations.mean().is_some_and(|mean| mean > bound),
-            Some(share) => f64::from(durations.above(bound)) > (1.0 - share) * f64::from(durations.count()),
+            None => durations.mean() > bound.as_secs_f64(),
+            Some(share) => durations.above(bound) > (1.0 - share) * durations.count(),
         }
     }
 
     /// Whether that is no chance.
-    fn is_broken(self, durations: &Histogram, bound: Duration) -> bool {
-        let count = durations.count();
-        count >= evidence::LEAST
-            && match self.quantile() {
-                None => durations
-                    .mean()
-                    .is_some_and(|mean| mean.as_secs_f64() > bound.as_secs_f64() + STANDARD_ERRORS * durations.error_of_mean()),
-                Some(share) => f64::from(durations.above(bound)) > by_chance((1.0 - share) * f64::from(count)),
-            }
+    fn is_broken(self, durations: &Several<'_>, bound: Duration) -> bool {
+        let highest = match self.quantile() {
+            None => bound.as_secs_f64() + STANDARD_ERRORS * durations.error_of_mean(),
+            Some(share) => by_chance((1.0 - share) * durations.count()),
+        };
+        let seen = if self.quantile().is_none() { durations.mean() } else { durations.above(bound) };
+        durations.count() >= f64::from(evidence::LEAST) && seen > highest
     }
 }
 
@@ -144,23 +142,27 @@ impl LatencyState {
         }
         let (bucket, begun) = self.ring.at(now.steady);
         bucket.add(took);
-        let [long, short] = [LONG, SHORT].map(|count| self.ring.last(count, now.steady));
+        let is_well = !self.page.is_held() && !self.warn.is_held();
+        if is_well && Measure::ALL.into_iter().all(|measure| measure.bound(latency).is_none_or(|bound| took <= bound)) {
+            // Only a duration above a bound raises a level, so that what is well costs little.
+            return begun;
+        }
+        let [long, short] = [LONG, SHORT].map(|count| Several::new(self.ring.recent(count, now.steady)));
         let bounded = || Measure::ALL.into_iter().filter_map(|measure| Some((measure, measure.bound(latency)?)));
-        let over = |of: &Histogram| bounded().find(|(measure, bound)| measure.is_over(of, *bound));
+        let over = |of: &Several<'_>| bounded().find(|(measure, bound)| measure.is_over(of, *bound));
         let broken = || bounded().filter(|(measure, bound)| measure.is_broken(&long, *bound));
         let lasting = || broken().find(|(measure, bound)| measure.is_broken(&short, *bound));
         let page = if self.page.is_held() { over(&short) } else { lasting() };
         let warn = if self.warn.is_held() { over(&long) } else { broken().next() };
-        let lag = |(measure, bound): (Measure, Duration)| Lag {
-            measure,
-            bound,
-            seen: measure.of(&long).unwrap_or_default(),
-            recent: measure.of(&short).unwrap_or_default(),
-            samples: long.count(),
+        let lag = |(measure, bound): (Measure, Duration)| {
+            let [long, short] = [LONG, SHORT].map(|count| self.ring.last(count, now.steady));
+            let [seen, recent] = [&long, &short].map(|durations| measure.of(durations).unwrap_or_default());
+            Lag { measure, bound, seen, recent, samples: long.count() }
         };
+        let (page, warn) = (page.map(lag), warn.map(lag));
         let quiet = self.ring.time(SHORT / 2);
-        self.page.note(page.map(lag), quiet, now.steady);
-        self.warn.note(warn.map(lag), quiet, now.steady);
+        self.page.note(page, quiet, now.steady);
+        self.warn.note(warn, quiet, now.steady);
         begun || before != self.severity()
     }
 
@@ -213,4 +215,134 @@ pub fn samples<'r>(slo: &'r LatencySlo, report: &'r RunReport) -> impl Iterator<
     };
     let steps = report.steps.iter().filter(move |step| passed && slo.step.as_ref() == Some(&step.name));
     whole.into_iter().chain(steps.filter_map(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn slo(mean: Option<u64>, p95: Option<u64>) -> Slo {
+        let latency = LatencySlo {
+            step: None,
+            of: LatencyOf::Duration,
+            mean: mean.map(Duration::from_secs),
+            p95: p95.map(Duration::from_secs),
+            p99: None,
+        };
+        Slo { success: None, latency: Some(latency), window: Duration::from_hours(24) }
+    }
+
+    fn moment(steady: Duration) -> Moment {
+        let steady = Duration::from_hours(80_000) + steady;
+        Moment { steady, wall: SystemTime::UNIX_EPOCH + steady }
+    }
+
+    fn word(level: LatencyLevel) -> &'static str {
+        match level {
+            Level::Well => "well",
+            Level::Warn(_) => "warn",
+            Level::Page(_) => "page",
+        }
+    }
+
+    /// One run a minute; what changed the level, at which minute.
+    fn run(
+        state: &mut LatencyState,
+        slo: &Slo,
+        minutes: std::ops::Range<u32>,
+        took: impl Fn(u32) -> Duration,
+    ) -> Vec<(u32, &'static str)> {
+        let mut levels = vec![(minutes.start, word(state.judge()))];
+        for minute in minutes {
+            let _ = state.seen(slo, took(minute), moment(Duration::from_mins(minute.into())));
+            let level = word(state.judge());
+            if levels.last().is_some_and(|(_, last)| *last != level) {
+                levels.push((minute, level));
+            }
+        }
+        levels
+    }
+
+    #[test]
+    fn a_mean_above_its_bound_pages_once_it_is_no_chance_and_resolves_after_it_ends() {
+        let slo = slo(Some(2), None);
+        let mut state = LatencyState::new(&slo);
+        // A day at 1 s ± 0.1; then 5 s. The mean of 24 h passes 2 s when a quarter is slow: after 6 h.
+        let took = |minute: u32| if minute < 1_440 { SECOND * 9 / 10 + SECOND / 10 * (minute % 3) } else { 5 * SECOND };
+        let levels = run(&mut state, &slo, 0..2_880, took);
+        let [(0, "well"), (paged, "page")] = levels[..] else { panic!("{levels:?}") };
+        assert!((1_440 + 360..1_440 + 480).contains(&paged), "{levels:?}");
+        let Level::Page(lag) = state.judge() else { panic!("it pages") };
+        assert_eq!((lag.measure, lag.bound, lag.recent), (Measure::Mean, 2 * SECOND, 5 * SECOND));
+        // The page ends when the last two hours are fast; the warning when the last day is.
+        let levels = run(&mut state, &slo, 2_880..5_760, |_| SECOND);
+        let [(_, "page"), (warned, "warn"), (well, "well")] = levels[..] else { panic!("{levels:?}") };
+        assert!((2_880 + 60..2_880 + 240).contains(&warned), "{levels:?}");
+        assert!((2_880 + 960..2_880 + 1_440).contains(&well), "{levels:?}");
+    }
+
+    #[test]
+    fn a_bound_on_the_95th_percentile_that_is_broken_warns_and_one_that_is_broken_beyond_doubt_lately_pages() {
+        let slo = slo(None, Some(2));
+        for (one_in, wanted) in [(4, "page"), (10, "warn"), (40, "well")] {
+            let mut state = LatencyState::new(&slo);
+            run(&mut state, &slo, 0..2_880, |minute| if minute % one_in == 0 { 9 * SECOND } else { SECOND });
+            assert_eq!(word(state.judge()), wanted, "one in {one_in}");
+        }
+    }
+
+    #[test]
+    fn a_handful_of_durations_decides_nothing() {
+        for slo in [slo(Some(2), None), slo(None, Some(2))] {
+            let mut state = LatencyState::new(&slo);
+            assert_eq!(run(&mut state, &slo, 0..9, |_| 60 * SECOND), [(0, "well")]);
+        }
+    }
+
+    #[test]
+    fn a_level_survives_a_restart_and_another_window() {
+        let slo = slo(Some(2), None);
+        let mut state = LatencyState::new(&slo);
+        run(&mut state, &slo, 0..60, |_| 9 * SECOND);
+        let now = moment(Duration::from_mins(61));
+        let mut back = LatencyState::from_json(&state.to_json(now), now).unwrap();
+        assert_eq!((back.judge(), word(back.judge())), (state.judge(), "page"));
+        let week = Slo { window: Duration::from_hours(168), ..slo };
+        assert!(!back.seen(&week, 9 * SECOND, now) || word(back.judge()) == "page");
+        assert_eq!(back.ring.last(LONG, now.steady).count(), 61);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_counts_what_a_list_of_all_durations_counts(
+            runs in prop::collection::vec((0_u64..3_000_000, 1_u64..20_000), 1..200),
+        ) {
+            let slo = slo(Some(5), Some(10));
+            let mut state = LatencyState::new(&slo);
+            let (mut at, mut all) = (moment(Duration::ZERO).steady, Vec::new());
+            for (gap, took) in runs {
+                at += Duration::from_millis(gap);
+                let before = word(state.judge());
+                let now = Moment { steady: at, wall: SystemTime::UNIX_EPOCH + at };
+                let _ = state.seen(&slo, Duration::from_millis(took), now);
+                all.push((at, took));
+                let within: Vec<u64> =
+                    all.iter().filter(|(then, _)| then.as_secs() / 3_600 + 24 > at.as_secs() / 3_600).map(|(_, took)| *took).collect();
+                let long = state.ring.last(LONG, at);
+                prop_assert_eq!(long.count() as usize, within.len());
+                let mean = Duration::from_millis(within.iter().sum()).div_f64(f64::from(long.count())).as_secs_f64();
+                prop_assert!((long.mean().unwrap().as_secs_f64() - mean).abs() < 1e-6);
+                let raised = before == "well" && word(state.judge()) != "well";
+                prop_assert!(!raised || took > 5_000 && within.len() >= 10);
+            }
+        }
+    }
 }

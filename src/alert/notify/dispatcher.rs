@@ -15,8 +15,10 @@ use crate::outcome::Secrets;
 use crate::plan::Alerting;
 
 use super::effects::{Effects, News};
+use super::http::HttpClient;
 use super::letter::{Letter, Trouble};
 use super::outbox::{GIVE_UP, Now, Outbox};
+use super::post::PostOffice;
 
 /// The gauges are brought up to date at least so often while something waits.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -79,11 +81,23 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts on the runtime it is called on. `remembered` are messages of the store: the pending ones are sent again under
+    /// Starts on the runtime it is called on, which must be a tokio runtime. `remembered` are messages of the store: the pending ones are sent again under
     /// their old keys; those that are delivered and whose incident is open are kept alive where a channel needs that, and tell
     /// which channels must hear how a key ends. `record` mirrors the outbox in the store, `tell` hears what became
     /// of messages; neither may block.
-    pub(super) fn start_with<C: Courier>(
+    pub fn start(
+        client: HttpClient,
+        alerting: &Arc<Alerting>,
+        secrets: &Arc<Secrets>,
+        remembered: Vec<MessageRow>,
+        record: impl FnMut(Commit) + Send + 'static,
+        tell: impl FnMut(News) + Send + 'static,
+    ) -> Self {
+        let office = PostOffice::new(client, Arc::clone(alerting), Arc::clone(secrets));
+        Self::start_with(office, alerting, remembered, record, tell)
+    }
+
+    fn start_with<C: Courier>(
         courier: C,
         alerting: &Arc<Alerting>,
         remembered: Vec<MessageRow>,
@@ -270,5 +284,175 @@ impl<C: Courier> Work<C> {
             oldest_page: self.outbox.oldest_page().and_then(|born| self.instant(born)),
             escalate_after: self.escalate_after,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use futures::FutureExt as _;
+
+    use super::super::testing::{notice, row};
+    use super::*;
+    use crate::alert::{Action, Notice, Occasion};
+    use crate::history::DeliveryRow;
+    use crate::plan::{Channel, ChannelKind, Severity};
+
+    /// Receivers that take everything, but for one that can be made ill.
+    #[derive(Clone, Default)]
+    struct Fake {
+        ill: Arc<AtomicBool>,
+        hangs: bool,
+        tries: Arc<AtomicUsize>,
+        arrived: Arc<Mutex<Vec<(String, String)>>>,
+    }
+
+    impl Courier for Fake {
+        fn deliver(&self, letter: Letter) -> BoxFuture<'static, Result<(), Trouble>> {
+            let fake = self.clone();
+            async move {
+                fake.tries.fetch_add(1, Ordering::SeqCst);
+                if &*letter.channel == "pager" && fake.ill.load(Ordering::SeqCst) {
+                    if fake.hangs {
+                        tokio::time::sleep(Duration::from_secs(10)).await;
+                    }
+                    return Err(Trouble::passing("it answered 503"));
+                }
+                fake.arrived.lock().unwrap().push((letter.channel.to_string(), letter.id));
+                Ok(())
+            }
+            .boxed()
+        }
+
+        fn apply(&self, _: Arc<Alerting>, _: Arc<Secrets>) {}
+
+        fn remember(&self, _: &MessageRow) {}
+
+        fn keep_alive(&self) -> BoxFuture<'static, ()> {
+            std::future::pending().boxed()
+        }
+    }
+
+    fn alerting() -> Arc<Alerting> {
+        let channel = |name: &str| {
+            let kind = ChannelKind::Slack { url: "slack".into(), channel: None };
+            Arc::new(Channel { name: name.into(), least: Severity::Warn, timeout: Duration::from_secs(10), kind })
+        };
+        Arc::new(Alerting { channels: vec![channel("pager"), channel("chat")], ..Alerting::default() })
+    }
+
+    type Recorded = Arc<Mutex<Vec<DeliveryRow>>>;
+
+    fn start(fake: &Fake, remembered: Vec<MessageRow>) -> (Dispatcher, Recorded, mpsc::UnboundedReceiver<News>) {
+        let recorded = Recorded::default();
+        let rows = Arc::clone(&recorded);
+        let (tell, told) = mpsc::unbounded_channel();
+        let record = move |commit: Commit| rows.lock().unwrap().extend(commit.deliveries);
+        let dispatcher = Dispatcher::start_with(fake.clone(), &alerting(), remembered, record, move |news| {
+            let _ = tell.send(news);
+        });
+        (dispatcher, recorded, told)
+    }
+
+    /// A page and its end, made now, for so many incidents.
+    fn pages(incidents: usize) -> Vec<MessageRow> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        let at_ms = i64::try_from(now).unwrap();
+        (0..incidents)
+            .flat_map(|number| {
+                let opened = Notice { at_ms, ..notice(&format!("k{number}")) };
+                let end = Notice { action: Action::Resolve, occasion: Occasion::Resolved, ..opened.clone() };
+                let incident = format!("i{number}");
+                [
+                    row(&format!("{number:03}A"), &incident, "pager", &opened),
+                    row(&format!("{number:03}B"), &incident, "pager", &end),
+                ]
+            })
+            .collect()
+    }
+
+    async fn outage(hangs: bool) {
+        let fake = Fake { hangs, ..Fake::default() };
+        fake.ill.store(true, Ordering::SeqCst);
+        let (dispatcher, recorded, mut told) = start(&fake, Vec::new());
+        dispatcher.offer(pages(50));
+        tokio::time::sleep(Duration::from_secs(299)).await;
+        assert!(dispatcher.backlog().is_healthy(), "five minutes are not over");
+        assert!(fake.arrived.lock().unwrap().is_empty());
+        tokio::time::sleep(Duration::from_secs(301)).await;
+        let backlog = dispatcher.backlog();
+        assert!(!backlog.is_healthy() && backlog.oldest_page() >= Some(Duration::from_mins(10)), "{backlog:?}");
+        let mut instead = std::mem::take(&mut *fake.arrived.lock().unwrap());
+        instead.sort();
+        let ids = |number| [format!("{number:03}A-chat"), format!("{number:03}B-chat-{number:03}A")];
+        let wanted: Vec<_> = (0..50).flat_map(ids).map(|id| ("chat".to_owned(), id)).collect();
+        assert_eq!(instead, wanted, "each page went to the other channel once, and its end");
+        fake.ill.store(false, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(75)).await;
+        assert!(dispatcher.backlog().is_healthy());
+        assert_eq!(dispatcher.backlog().total(), 0, "a minute after the outage everything is through");
+        let arrived = std::mem::take(&mut *fake.arrived.lock().unwrap());
+        for number in 0..50 {
+            let own = arrived.iter().filter(|(_, id)| id.starts_with(&format!("{number:03}")));
+            let own: Vec<_> = own.map(|(channel, id)| (channel.as_str(), id.clone())).collect();
+            assert_eq!(own, [("pager", format!("{number:03}A")), ("pager", format!("{number:03}B"))]);
+        }
+        let delivered =
+            |id: &str| recorded.lock().unwrap().iter().any(|row| row.id == id && row.state == DeliveryState::Delivered);
+        assert!(delivered("000A") && delivered("049B") && delivered("007A-chat"));
+        let mut undelivered = 0;
+        while let Ok(news) = told.try_recv() {
+            undelivered += usize::from(matches!(news, News::Undelivered { dead: false, .. }));
+        }
+        assert_eq!(undelivered, 50);
+        let tries = fake.tries.load(Ordering::SeqCst);
+        assert!(tries < 50 * 40, "{tries} tries in ten minutes");
+        assert_eq!(dispatcher.stop(Duration::from_secs(1)).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_minutes_without_a_receiver_lose_nothing_and_change_no_order() {
+        outage(false).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_minutes_of_a_receiver_that_hangs_lose_nothing_either() {
+        outage(true).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_waits_for_what_is_on_its_way_but_not_for_the_next_try() {
+        let fake = Fake { hangs: true, ..Fake::default() };
+        fake.ill.store(true, Ordering::SeqCst);
+        let (dispatcher, recorded, _told) = start(&fake, Vec::new());
+        dispatcher.offer(pages(1));
+        let begin = Instant::now();
+        assert_eq!(dispatcher.stop(Duration::from_secs(30)).await, 2, "both stay in the store");
+        assert_eq!(begin.elapsed().as_secs(), 10, "the one try was waited for");
+        assert_eq!(recorded.lock().unwrap()[0].attempts, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_has_an_end_also_if_a_receiver_hangs() {
+        let fake = Fake { hangs: true, ..Fake::default() };
+        fake.ill.store(true, Ordering::SeqCst);
+        let (dispatcher, _recorded, _told) = start(&fake, Vec::new());
+        dispatcher.offer(pages(1));
+        let begin = Instant::now();
+        dispatcher.stop(Duration::from_secs(3)).await;
+        assert_eq!(begin.elapsed().as_secs(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_of_an_earlier_process_leave_at_once() {
+        let fake = Fake::default();
+        let (dispatcher, _recorded, mut told) = start(&fake, pages(1));
+        for id in ["000A", "000B"] {
+            let Some(News::Delivered { message, key, .. }) = told.recv().await else { panic!("nothing was told") };
+            assert_eq!((message.as_str(), key.as_str()), (id, "k0"));
+        }
+        assert_eq!(dispatcher.stop(Duration::from_secs(1)).await, 0);
     }
 }

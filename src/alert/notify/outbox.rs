@@ -199,7 +199,7 @@ impl Outbox {
             self.stand_ins.remove(&notice.key);
         }
         for target in targets {
-            let copy = copy_for(&target, &row.id, &row.incident, notice.clone(), now);
+            let copy = copy_for(&target, &row.id, &row.incident, notice, now);
             effects.messages.push(copy.clone());
             self.take_in(copy, notice.clone(), false, now, effects);
         }
@@ -303,7 +303,11 @@ impl Outbox {
         if head.is_page() && self.channels.contains(&lane.0) {
             self.broken.insert(Arc::clone(&lane.0));
         }
-        let told = if head.may_escalate() { self.escalate(lane, &head, why, now, effects) } else { Vec::new() };
+        let mut told = Vec::new();
+        if head.may_escalate() {
+            let after = self.lanes.get(lane).map(|lane| sequels(&head, lane.iter())).unwrap_or_default();
+            told = self.escalate(lane, &head, &after, why, now, effects);
+        }
         effects.deliveries.push(delivery(&head.id, DeliveryState::Dead, head.attempts, now, Some(why.to_owned())));
         effects.tallies.push((Arc::clone(&lane.0), Tally::Dead));
         effects.news.push(undelivered(lane, &head, true, why, told));
@@ -328,19 +332,32 @@ impl Outbox {
         for key in lanes {
             // The lane is taken out, so that copies for other lanes can be put in.
             let Some(mut lane) = self.lanes.remove(&key) else { continue };
-            for entry in lane.iter_mut().filter(|entry| is_late(entry)) {
+            for at in 0..lane.len() {
+                let Some(entry) = lane.get(at).filter(|entry| is_late(entry)) else { continue };
                 let why = entry.error.clone().unwrap_or_else(|| "it has not been its turn".to_owned());
-                let told = self.escalate(&key, entry, &why, now, &mut effects);
-                entry.escalated = true;
+                let after = sequels(entry, lane.range(at + 1..));
+                let told = self.escalate(&key, entry, &after, &why, now, &mut effects);
                 effects.news.push(undelivered(&key, entry, false, &why, told));
+                if let Some(entry) = lane.get_mut(at) {
+                    entry.escalated = true;
+                }
             }
             self.lanes.insert(key, lane);
         }
         effects
     }
 
-    /// Copies for every other channel but those that have not got their own message of the key through either.
-    fn escalate(&mut self, lane: &LaneKey, entry: &Entry, why: &str, now: Now, effects: &mut Effects) -> Vec<Arc<str>> {
+    /// Copies for every other channel but those that have not got their own message of the key through either. `after` is what
+    /// already waits behind the page and tells how its key goes on: a channel that hears of the key now must hear of that too.
+    fn escalate(
+        &mut self,
+        lane: &LaneKey,
+        entry: &Entry,
+        after: &[(String, Arc<Notice>)],
+        why: &str,
+        now: Now,
+        effects: &mut Effects,
+    ) -> Vec<Arc<str>> {
         let waits = |channel: &Arc<str>| {
             let own = self.lanes.get(&(Arc::clone(channel), lane.1.clone()));
             own.is_some_and(|own| own.iter().any(|own| own.is_page() && own.notice.key == entry.notice.key))
@@ -352,11 +369,23 @@ impl Outbox {
         let mut notice = Notice::clone(&entry.notice);
         notice.occasion = Occasion::Undelivered;
         notice.notes.push(format!("The channel `{}` has not taken this page: {why}", lane.0));
-        self.stand_ins.entry(notice.key.clone()).or_default().extend(told.iter().cloned());
+        let mut copies = Vec::new();
         for channel in &told {
-            let copy = copy_for(channel, &entry.id, &lane.1, notice.clone(), now);
+            copies.push((copy_for(channel, &entry.id, &lane.1, &notice, now), notice.clone()));
+            if self.stand_ins.entry(notice.key.clone()).or_default().insert(Arc::clone(channel)) {
+                for (id, sequel) in after {
+                    let mut copy = copy_for(channel, id, &lane.1, sequel, now);
+                    copy.id = format!("{}-{}", copy.id, entry.id);
+                    copies.push((copy, Notice::clone(sequel)));
+                }
+            }
+        }
+        for (copy, notice) in copies {
             effects.messages.push(copy.clone());
-            self.take_in(copy, notice.clone(), false, now, effects);
+            self.take_in(copy, notice, false, now, effects);
+        }
+        if after.iter().any(|(_, sequel)| sequel.action == Action::Resolve) {
+            self.stand_ins.remove(&notice.key);
         }
         effects.tallies.push((Arc::clone(&lane.0), Tally::Escalated));
         told
@@ -406,18 +435,26 @@ impl Outbox {
 /// between, so that many messages do not come back together.
 fn pause(attempts: u32, chance: f64) -> Duration {
     let most = Duration::from_secs(1_u64 << attempts.clamp(1, 16)).min(LONGEST_PAUSE);
-    Duration::from_secs(1) + (most - Duration::from_secs(1)).mul_f64(chance)
+    Duration::from_secs(1) + most.saturating_sub(Duration::from_secs(1)).mul_f64(chance)
+}
+
+/// What waits behind a page and tells how its key goes on.
+fn sequels<'a>(page: &Entry, behind: impl Iterator<Item = &'a Entry>) -> Vec<(String, Arc<Notice>)> {
+    behind
+        .filter(|entry| entry.notice.key == page.notice.key && entry.notice.action != Action::Trigger)
+        .map(|entry| (entry.id.clone(), Arc::clone(&entry.notice)))
+        .collect()
 }
 
 /// A message for another channel. Its id follows from the original's, so that it is the same one after a crash.
-fn copy_for(channel: &str, original: &str, incident: &str, notice: Notice, now: Now) -> MessageRow {
+fn copy_for(channel: &str, original: &str, incident: &str, notice: &Notice, now: Now) -> MessageRow {
     MessageRow {
         id: format!("{original}-{channel}"),
         incident: incident.to_owned(),
         key: notice.key.clone(),
         channel: channel.to_owned(),
         created_ms: now.wall_ms,
-        notice: serde_json::to_string(&notice).expect("a notice has only text and numbers in it"),
+        notice: serde_json::to_string(notice).expect("a notice has only text and numbers in it"),
         attempts: 0,
         state: DeliveryState::Pending,
     }
@@ -436,5 +473,332 @@ fn undelivered(lane: &LaneKey, entry: &Entry, dead: bool, error: &str, told: Vec
         dead,
         error: error.to_owned(),
         told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{notice, row};
+    use super::*;
+
+    const WALL: i64 = 1_700_000_120_000;
+
+    fn at(seconds: u64) -> Now {
+        let steady = GIVE_UP * 2 + Duration::from_secs(seconds);
+        Now { steady, wall_ms: WALL + i64::try_from(seconds * 1_000).unwrap() }
+    }
+
+    fn outbox(channels: &[&str]) -> Outbox {
+        Outbox::new(channels.iter().map(|name| Arc::from(*name)), Duration::from_mins(5))
+    }
+
+    fn with(key: &str, action: Action, occasion: Occasion) -> Notice {
+        Notice { action, occasion, ..notice(key) }
+    }
+
+    /// The ids that leave.
+    fn ids(letters: &[Letter]) -> Vec<&str> {
+        letters.iter().map(|letter| letter.id.as_str()).collect()
+    }
+
+    fn fail() -> Result<(), Trouble> {
+        Err(Trouble::passing("it answered 500"))
+    }
+
+    /// Lets everything that may leave arrive, until nothing may leave any more; tells where it went.
+    fn deliver_all(outbox: &mut Outbox, now: Now) -> Vec<(String, String)> {
+        let mut arrived = Vec::new();
+        loop {
+            let letters = outbox.depart(now);
+            if letters.is_empty() {
+                return arrived;
+            }
+            for letter in letters {
+                arrived.push((letter.channel.to_string(), letter.id.clone()));
+                outbox.landed(&letter, Ok(()), 0.5, now);
+            }
+        }
+    }
+
+    #[test]
+    fn messages_of_one_incident_to_one_channel_leave_in_order_and_a_resolve_waits_for_its_trigger() {
+        let mut outbox = outbox(&["a"]);
+        let (trigger, resolve) = (notice("k/1"), with("k/1", Action::Resolve, Occasion::Resolved));
+        outbox.offer(vec![row("1", "i", "a", &trigger), row("2", "i", "a", &resolve)], at(0));
+        let first = outbox.depart(at(0));
+        assert_eq!(ids(&first), ["1"]);
+        assert!(outbox.depart(at(0)).is_empty(), "the second waits while the first is on its way");
+        outbox.landed(&first[0], fail(), 0.0, at(0));
+        assert!(outbox.depart(at(0)).is_empty(), "and while the first waits for its next try");
+        let again = outbox.depart(at(1));
+        assert_eq!(ids(&again), ["1"]);
+        outbox.landed(&again[0], Ok(()), 0.0, at(1));
+        assert_eq!(ids(&outbox.depart(at(1))), ["2"]);
+    }
+
+    #[test]
+    fn incidents_do_not_wait_for_each_other_but_a_channel_is_not_flooded() {
+        let mut outbox = outbox(&["a", "b"]);
+        let rows = (0..20).map(|number| row(&format!("{number:02}"), &format!("i{number}"), "a", &notice("k")));
+        outbox.offer(rows.chain([row("99", "i0", "b", &notice("k"))]).collect(), at(0));
+        let letters = outbox.depart(at(0));
+        assert_eq!(letters.iter().filter(|letter| &*letter.channel == "a").count(), PER_CHANNEL);
+        assert_eq!(letters.iter().filter(|letter| &*letter.channel == "b").count(), 1);
+        assert!(outbox.next_due().unwrap() > at(0).steady, "nothing is due that has no room, or the task would spin");
+        outbox.landed(&letters[0], Ok(()), 0.0, at(0));
+        assert_eq!(outbox.depart(at(0)).len(), 1);
+    }
+
+    #[test]
+    fn critical_pages_go_before_warnings() {
+        let mut outbox = outbox(&["a"]);
+        let (warn, critical) =
+            (Notice { severity: Severity::Warn, ..notice("w") }, Notice { severity: Severity::Critical, ..notice("c") });
+        outbox.offer(vec![row("1", "i1", "a", &warn), row("2", "i2", "a", &notice("p")), row("3", "i3", "a", &critical)], at(0));
+        assert_eq!(ids(&outbox.depart(at(0))), ["3", "2", "1"]);
+    }
+
+    #[test]
+    fn pauses_grow_from_a_second_to_a_minute() {
+        let bounds = |attempts| (pause(attempts, 0.0).as_secs(), pause(attempts, 1.0).as_secs());
+        assert_eq!([1, 2, 3, 5, 6, 1_000].map(bounds), [(1, 2), (1, 4), (1, 8), (1, 32), (1, 60), (1, 60)]);
+    }
+
+    #[test]
+    fn a_refused_page_is_dead_at_once_and_goes_to_the_other_channels_once() {
+        let mut outbox = outbox(&["a", "b", "c"]);
+        outbox.offer(vec![row("1", "i", "a", &notice("k"))], at(0));
+        let letters = outbox.depart(at(0));
+        let effects = outbox.landed(&letters[0], Err(Trouble::lasting("it answered 404")), 0.0, at(0));
+        assert_eq!(effects.deliveries[0].state, DeliveryState::Dead);
+        assert_eq!(effects.messages.iter().map(|copy| copy.id.as_str()).collect::<Vec<_>>(), ["1-b", "1-c"]);
+        let News::Undelivered { dead: true, told, key, .. } = &effects.news[0] else { panic!("{effects:?}") };
+        assert_eq!((told.len(), key.as_str()), (2, "k"));
+        assert_eq!(outbox.broken().len(), 1);
+        let copies = outbox.depart(at(0));
+        assert_eq!((copies[0].notice.occasion, copies[0].notice.key.as_str()), (Occasion::Undelivered, "k"));
+        assert!(copies[0].notice.notes[0].contains("`a` has not taken this page: it answered 404"));
+        let effects = outbox.landed(&copies[0], Err(Trouble::lasting("it answered 404")), 0.0, at(0));
+        assert!(effects.messages.is_empty(), "a copy makes no copies");
+    }
+
+    #[test]
+    fn a_page_that_waits_for_five_minutes_goes_to_the_others_once_and_they_hear_how_it_ends() {
+        let mut outbox = outbox(&["a", "b"]);
+        outbox.offer(vec![row("1", "i", "a", &notice("k"))], at(0));
+        for second in [0, 100, 200, 299] {
+            for letter in outbox.depart(at(second)) {
+                outbox.landed(&letter, fail(), 1.0, at(second));
+            }
+            assert!(outbox.escalate_late(at(second)).messages.is_empty());
+        }
+        assert!(outbox.next_due().unwrap() <= at(300).steady);
+        let effects = outbox.escalate_late(at(300));
+        assert_eq!(effects.messages.len(), 1);
+        assert!(matches!(&effects.news[0], News::Undelivered { dead: false, error, .. } if error == "it answered 500"));
+        assert!(outbox.escalate_late(at(301)).messages.is_empty(), "once is enough");
+        assert_eq!(deliver_all(&mut outbox, at(400)), [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "1-b".to_owned())]);
+        let resolve = with("k", Action::Resolve, Occasion::Resolved);
+        let effects = outbox.offer(vec![row("2", "i", "a", &resolve)], at(500));
+        assert_eq!(effects.messages[0].id, "2-b", "the copy is written down too");
+        assert_eq!(deliver_all(&mut outbox, at(500)), [("a".to_owned(), "2".to_owned()), ("b".to_owned(), "2-b".to_owned())]);
+        let effects = outbox.offer(vec![row("3", "i", "a", &resolve)], at(600));
+        assert!(effects.messages.is_empty(), "the key has ended for the stand-in");
+    }
+
+    #[test]
+    fn an_end_that_waits_behind_its_page_follows_it_to_the_other_channels() {
+        let mut outbox = outbox(&["a", "b"]);
+        let (trigger, resolve) = (notice("k"), with("k", Action::Resolve, Occasion::Resolved));
+        outbox.offer(vec![row("1", "i", "a", &trigger), row("2", "i", "a", &resolve)], at(0));
+        let copies: Vec<String> = outbox.escalate_late(at(300)).messages.into_iter().map(|copy| copy.id).collect();
+        assert_eq!(copies, ["1-b", "2-b-1"]);
+        let to_b: Vec<_> = deliver_all(&mut outbox, at(300)).into_iter().filter(|(channel, _)| channel == "b").collect();
+        assert_eq!(to_b, [("b".to_owned(), "1-b".to_owned()), ("b".to_owned(), "2-b-1".to_owned())]);
+    }
+
+    #[test]
+    fn warnings_and_ends_ring_nowhere_else() {
+        let mut outbox = outbox(&["a", "b"]);
+        let warn = Notice { severity: Severity::Warn, ..notice("w") };
+        let end = with("k", Action::Resolve, Occasion::Resolved);
+        outbox.offer(vec![row("1", "i1", "a", &warn), row("2", "i2", "a", &end)], at(0));
+        assert!(outbox.escalate_late(at(10_000)).messages.is_empty());
+        for letter in outbox.depart(at(0)) {
+            assert!(outbox.landed(&letter, Err(Trouble::lasting("no")), 0.0, at(0)).messages.is_empty());
+        }
+        assert!(outbox.broken().is_empty());
+    }
+
+    #[test]
+    fn of_the_updates_of_a_key_only_the_newest_waits_and_it_inherits_the_older_ones_clock() {
+        let mut outbox = outbox(&["a", "b"]);
+        let update = with("k", Action::Trigger, Occasion::Spread);
+        outbox.offer(vec![row("1", "i", "a", &notice("k")), row("2", "i", "a", &update)], at(0));
+        let mut effects = Effects::default();
+        for (second, id) in [(60, "3"), (120, "4"), (180, "5")] {
+            let newer = row(id, "i", "a", &Notice { at_ms: at(second).wall_ms, ..update.clone() });
+            effects = outbox.offer(vec![newer], at(second));
+        }
+        assert_eq!((effects.deliveries[0].id.as_str(), effects.deliveries[0].state), ("4", DeliveryState::Superseded));
+        assert_eq!(outbox.pending()[0].1, 2, "the opening and the newest update");
+        let late = outbox.escalate_late(at(300));
+        assert_eq!(late.news.len(), 2, "the update is as old as the first one it stands for: {late:?}");
+        let to_a: Vec<_> = deliver_all(&mut outbox, at(300)).into_iter().filter(|(channel, _)| channel == "a").collect();
+        assert_eq!(to_a, [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "5".to_owned())]);
+    }
+
+    #[test]
+    fn an_update_of_another_key_supersedes_nothing() {
+        let mut outbox = outbox(&["a"]);
+        let rows = ["k/1", "k/2"].map(|key| row(key, "i", "a", &with(key, Action::Trigger, Occasion::Spread)));
+        assert!(outbox.offer(rows.into(), at(0)).deliveries.is_empty());
+    }
+
+    #[test]
+    fn after_a_day_a_message_is_dead() {
+        let mut outbox = outbox(&["a"]);
+        outbox.offer(vec![row("1", "i", "a", &notice("k"))], at(0));
+        let day = GIVE_UP.as_secs();
+        for (second, state) in [(day - 60, DeliveryState::Pending), (day, DeliveryState::Dead)] {
+            let letters = outbox.depart(at(second));
+            assert_eq!(outbox.landed(&letters[0], fail(), 0.0, at(second)).deliveries[0].state, state);
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_quiet_is_left_alone_by_all_messages() {
+        let mut outbox = outbox(&["a"]);
+        outbox.offer(vec![row("1", "i1", "a", &notice("k1"))], at(0));
+        let letters = outbox.depart(at(0));
+        let trouble = Trouble { hold: Some(Duration::from_mins(2)), ..Trouble::passing("it answered 429") };
+        outbox.landed(&letters[0], Err(trouble), 0.0, at(0));
+        outbox.offer(vec![row("2", "i2", "a", &notice("k2"))], at(10));
+        assert!(outbox.depart(at(119)).is_empty());
+        assert_eq!(outbox.next_due(), Some(at(120).steady));
+        assert_eq!(outbox.depart(at(120)).len(), 2);
+    }
+
+    #[test]
+    fn what_an_earlier_process_left_is_sent_at_once_with_its_key_and_age_and_is_not_escalated_again() {
+        let mut outbox = outbox(&["a", "b"]);
+        let mut old = row("1", "i", "a", &notice("k"));
+        (old.attempts, old.created_ms) = (7, at(0).wall_ms - 400_000);
+        let mut copy = copy_for("b", "1", "i", &with("k", Action::Trigger, Occasion::Undelivered), at(0));
+        copy.state = DeliveryState::Delivered;
+        outbox.offer(vec![old, copy], at(0));
+        assert!(outbox.escalate_late(at(0)).messages.is_empty());
+        let letters = outbox.depart(at(0));
+        assert_eq!((letters.len(), letters[0].notice.key.as_str()), (1, "k"));
+        assert_eq!(outbox.landed(&letters[0], Ok(()), 0.0, at(0)).deliveries[0].attempts, 8);
+        let effects = outbox.offer(vec![row("2", "i", "a", &with("k", Action::Resolve, Occasion::Resolved))], at(1));
+        assert_eq!(effects.messages[0].channel, "b", "the stand-in of before the restart hears of the end");
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_changes_nothing() {
+        let mut outbox = outbox(&["a", "b"]);
+        outbox.offer(vec![row("1", "i", "a", &notice("k"))], at(0));
+        let letters = outbox.depart(at(0));
+        let set = |second, hours: i64| Now { wall_ms: at(second).wall_ms + hours * 3_600_000, ..at(second) };
+        outbox.landed(&letters[0], fail(), 0.0, set(0, 1));
+        assert_eq!(outbox.depart(set(1, -1)).len(), 1);
+        assert!(outbox.escalate_late(set(2, 24)).messages.is_empty());
+        outbox.offer(vec![row("2", "j", "a", &notice("future"))], set(3, -1));
+        assert_eq!(outbox.oldest(), Some(at(0).steady));
+    }
+
+    #[test]
+    fn what_waits_for_a_channel_that_is_gone_goes_to_the_others() {
+        let mut outbox = outbox(&["a", "b"]);
+        outbox.offer(vec![row("1", "i", "a", &notice("k"))], at(0));
+        let effects = outbox.apply([Arc::from("b")], Duration::from_mins(5), at(1));
+        assert_eq!((effects.deliveries[0].state, effects.messages[0].id.as_str()), (DeliveryState::Dead, "1-b"));
+        let effects = outbox.offer(vec![row("2", "j", "a", &notice("l"))], at(2));
+        assert_eq!(effects.messages[0].id, "2-b");
+        assert!(outbox.broken().is_empty(), "a channel that is not there cannot be out of order");
+    }
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        Offer { incident: u8, channel: u8, action: Action },
+        Depart,
+        Land { pick: u8, ok: bool, lasting: bool },
+        Wait(u16),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let action = prop_oneof![Just(Action::Trigger), Just(Action::Acknowledge), Just(Action::Resolve)];
+        prop_oneof![
+            (0..3_u8, 0..3_u8, action).prop_map(|(incident, channel, action)| Op::Offer { incident, channel, action }),
+            Just(Op::Depart),
+            (any::<u8>(), any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(pick, ok, lasting)| Op::Land {
+                pick,
+                ok,
+                lasting
+            }),
+            (0..600_u16).prop_map(Op::Wait),
+        ]
+    }
+
+    const CHANNELS: [&str; 3] = ["a", "b", "c"];
+
+    proptest! {
+        #[test]
+        fn whatever_happens_each_message_ends_once_and_in_order(ops in prop::collection::vec(op(), 1..120)) {
+            let mut outbox = outbox(&CHANNELS);
+            let mut second = 0;
+            let mut made = BTreeSet::new();
+            let mut ended: BTreeMap<String, DeliveryState> = BTreeMap::new();
+            let mut flying: Vec<Letter> = Vec::new();
+            let mut arrived: BTreeMap<(Arc<str>, String), Vec<String>> = BTreeMap::new();
+            // At the end every receiver is well again, and time goes on until nothing is left.
+            let recovery = (0..400).flat_map(|_| [Op::Wait(61), Op::Depart, Op::Land { pick: 0, ok: true, lasting: false }]);
+            for op in ops.into_iter().chain(recovery) {
+                let effects = match op {
+                    Op::Offer { incident, channel, action } => {
+                        let occasion = if second % 2 == 0 { Occasion::Opened } else { Occasion::Spread };
+                        let id = format!("{:05}", made.len());
+                        made.insert(id.clone());
+                        let notice = with(&format!("k{incident}"), action, occasion);
+                        outbox.offer(vec![row(&id, &format!("i{incident}"), CHANNELS[usize::from(channel)], &notice)], at(second))
+                    }
+                    Op::Depart => {
+                        flying.extend(outbox.depart(at(second)));
+                        let mut lanes: Vec<_> = flying.iter().map(|letter| (&letter.channel, &letter.incident)).collect();
+                        let all = lanes.len();
+                        lanes.sort();
+                        lanes.dedup();
+                        prop_assert_eq!(lanes.len(), all, "two letters of one lane are on their way");
+                        Effects::default()
+                    }
+                    Op::Land { pick, ok, lasting } => {
+                        if flying.is_empty() { continue; }
+                        let letter = flying.swap_remove(usize::from(pick) % flying.len());
+                        let result = if ok { Ok(()) } else { Err(Trouble { again: !lasting, ..Trouble::passing("no") }) };
+                        if ok {
+                            arrived.entry((Arc::clone(&letter.channel), letter.incident.clone())).or_default().push(letter.id.clone());
+                        }
+                        outbox.landed(&letter, result, 0.5, at(second))
+                    }
+                    Op::Wait(seconds) => {
+                        second += u64::from(seconds);
+                        outbox.escalate_late(at(second))
+                    }
+                };
+                made.extend(effects.messages.iter().map(|copy| copy.id.clone()));
+                for delivery in effects.deliveries.iter().filter(|delivery| delivery.state != DeliveryState::Pending) {
+                    prop_assert_eq!(ended.insert(delivery.id.clone(), delivery.state), None, "it ended twice");
+                }
+            }
+            prop_assert_eq!(made.len(), ended.len(), "some message has no end");
+            prop_assert_eq!(outbox.oldest(), None);
+            for ids in arrived.values() {
+                let own: Vec<_> = ids.iter().filter(|id| !id.contains('-')).collect();
+                prop_assert!(own.is_sorted(), "{:?}", ids);
+            }
+        }
     }
 }

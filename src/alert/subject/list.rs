@@ -15,11 +15,6 @@ use super::{SubjectRule, TRACKED};
 pub(super) struct Names(HashSet<Arc<str>>);
 
 impl Names {
-    /// The name, if it is told apart.
-    pub(super) fn known(&self, name: &Arc<str>) -> Option<Arc<str>> {
-        self.0.get(name).cloned()
-    }
-
     /// The name, told apart from now on if there is room.
     pub(super) fn learn(&mut self, name: &Arc<str>) -> Option<Arc<str>> {
         if let Some(known) = self.0.get(name) {
@@ -30,6 +25,12 @@ impl Names {
         }
         self.0.insert(Arc::clone(name));
         Some(Arc::clone(name))
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Makes room, if there is need: drops the names that nobody else holds.

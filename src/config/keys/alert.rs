@@ -60,7 +60,7 @@ const UNTIL: Key = Key::new("until", Kind::Moment, "When it ends.");
 const CRON: Key = Key::new("cron", Kind::Cron, "When it begins, again and again; instead of `from`.");
 const LASTS: Key = Key::new("lasts", Kind::Duration, "How long it lasts each time.");
 const TIMEZONE: Key =
-    Key::new("timezone", Kind::Timezone, "The zone of `cron`, and of times without an offset.").default("\"UTC\" with `cron`");
+    Key::new("timezone", Kind::Timezone, "The zone of `cron`, and of times without an offset.").default("UTC with `cron`");
 const RULES: &[Rule] = &[
     Rule::ExactlyOne(&["from", "cron"]),
     Rule::Needs("from", "until"),

@@ -23,7 +23,7 @@ use super::nearest::suggestion;
 use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, check, cron, device, lint, maintenance, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -103,6 +103,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     });
     let probe = Arc::new(probe);
     let canaries = canaries(&probe, regions.iter().filter(is_active));
+    chance::lint(&table, &probe, canaries.len(), diagnostics);
     Some((claim, Draft { probe, canaries, enabled }))
 }
 

@@ -89,9 +89,7 @@ impl Reference {
 fn seen(ran: Ran) -> Seen {
     let (count, failure) = match ran.verdict {
         Verdict::Passed => (Count::Pass, None),
-        Verdict::Failed => {
-            (Count::Failure, Some(Arc::new(failure("p/eu", &cause(crate::outcome::Reason::Expectation, "s", None)))))
-        }
+        Verdict::Failed => (Count::Failure, Some(Arc::new(failure("p/eu", &cause(Reason::Expectation, "s", None))))),
         Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => (Count::NoResult, None),
     };
     Seen { verdict: ran.verdict, reason: None, count, order: ran.order, age: Duration::from_secs(ran.took), failure }

@@ -192,15 +192,15 @@ fn several_runs_an_interval_do_not_resolve_before_two_intervals_have_gone_by() {
 
 #[test]
 fn a_late_result_takes_its_ticks_place() {
+    use Change::{Crossed, Failed, Nothing};
+    use Verdict::{Failed as F, Passed as P};
     let rule = two_in_a_row();
-    let mut feed = |orders: &[(u64, Verdict)]| -> (Vec<Change>, u32) {
+    let feed = |orders: &[(u64, Verdict)]| -> (Vec<Change>, u32) {
         let mut state = CanaryState::new(moment(0));
         let changes =
             orders.iter().map(|&(order, verdict)| state.seen(&rule, seen(verdict, None, order), moment(order * 60))).collect();
         (changes, state.failures())
     };
-    use Change::{Crossed, Failed, Nothing};
-    use Verdict::{Failed as F, Passed as P};
     assert_eq!(feed(&[(2, P), (1, F)]), (vec![Nothing, Failed], 0));
     assert_eq!(feed(&[(2, F), (1, F)]), (vec![Failed, Crossed], 2));
     assert_eq!(feed(&[(1, F), (3, P), (2, F)]), (vec![Failed, Nothing, Crossed], 0), "two in a row, though one came late");
@@ -255,7 +255,7 @@ fn patience() -> Patience {
 
 #[test]
 fn ticks_that_wait_for_a_run_do_not_let_time_run_out_before_that_run_can_have_ended() {
-    let due = |runs: &str| after(&two_in_a_row(), runs).0.clock().due(patience()).map(|due| due - moment(0).steady);
+    let due = |runs: &str| after(&two_in_a_row(), runs).0.clock().due(patience()).map(|due| due.saturating_sub(moment(0).steady));
     assert_eq!(due("P"), Some(Duration::from_mins(1 + 5)));
     assert_eq!(due("POOO"), Some(Duration::from_mins(2 + 20)), "its bound counts from the first tick that waits");
     assert_eq!(due("POOOF"), Some(Duration::from_mins(5 + 5)), "it failed, which is a result");
@@ -301,9 +301,9 @@ fn a_run_of_which_only_subjects_failed_is_no_failure_of_the_probe() {
 
 #[test]
 fn every_verdict_counts_as_the_table_says() {
+    use Count::{Failure, NoResult, Pass};
     let canary = canary(&Arc::new(probe(Vec::new(), AlertPolicy::default())), "eu");
     let counts = Verdict::ALL.map(|verdict| Count::of(&run(&canary, 1, verdict, None, Vec::new())));
-    use Count::{Failure, NoResult, Pass};
     assert_eq!(counts, [Pass, Failure, NoResult, NoResult, NoResult, NoResult]);
 }
 
@@ -324,7 +324,7 @@ fn a_healthy_canary_takes_little_room() {
     let (state, _, now) = after(&two_in_a_row(), &"P".repeat(100));
     let json = state.to_json(now);
     assert!(json.len() <= 70, "{json}");
-    assert!(size_of::<CanaryState>() + 2 * size_of::<super::super::course::Counted>() <= 450, "{}", size_of::<CanaryState>());
+    assert!(size_of::<CanaryState>() + 2 * size_of::<course::Counted>() <= 450, "{}", size_of::<CanaryState>());
 }
 
 #[test]
