@@ -155,3 +155,6 @@ impl Desk {
         self.commit.states.push(StateRow { kind, key: key.to_owned(), json });
     }
 }
+
+#[cfg(test)]
+mod tests;
