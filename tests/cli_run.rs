@@ -13,7 +13,7 @@ use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serin
 fn service(target: SocketAddr, more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("p.toml"), probe("p", target, "json.state == 'ok'")).unwrap();
-    let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\n{more}");
+    let text = format!("region = \"eu\"\nprobes = [\"p.toml\"]\nnotify.none = true\n{more}");
     std::fs::write(folder.path().join("service"), text).unwrap();
     folder
 }
@@ -121,6 +121,20 @@ fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
     let output = run(folder.path(), &["run", "-c", "service"]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("adress") && stderr(&output).contains("address"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_service_that_pages_and_tells_nobody_is_refused_and_its_probes_can_be_tested() {
+    let folder = service(target(Answer::Ok), "");
+    let text = std::fs::read_to_string(folder.path().join("service")).unwrap().replace("notify.none = true\n", "");
+    std::fs::write(folder.path().join("service"), text).unwrap();
+    let output = run(folder.path(), &["run", "-c", "service"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("lint::no-channel") && stderr(&output).contains("none = true"), "{}", stderr(&output));
+    assert_exit(&run(folder.path(), &["check", "-c", "service"]), 0);
+    let output = run(folder.path(), &["test", "p", "-c", "service"]);
+    assert_exit(&output, 0);
+    assert!(!stderr(&output).contains("lint::no-channel"), "{}", stderr(&output));
 }
 
 #[test]

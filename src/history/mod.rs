@@ -1,10 +1,44 @@
 //! The store: runs, states, incidents, outbox and cleanup ledger, on SQLite.
 //!
-//! Owns the file, its schema and its one writer thread; readers have connections of their own. It decides nothing: rows come from `alert`
-//! with what they mean in JSON and with the columns that are searched by. Whoever writes never waits: passed runs are dropped
-//! and counted when the queue is full, failures and transitions never. A new kind of state is a new `kind` in
-//! [`StateRow`]; a new table is a new migration.
+//! Owns the file, its schema and its one writer thread; readers have connections of their own. It decides nothing: rows come from
+//! `alert` with what they mean in JSON and with the columns that are searched by. Whoever writes never waits: passed runs are
+//! dropped and counted when the queue is full, failures and transitions never.
+//!
+//! What waits is written whole, in one transaction: at once where somebody waits for it, otherwise after 200 ms or 1,000 rows. What
+//! is durable is therefore always all that was handed in up to some moment. Where the file cannot be written (a full disk, rights,
+//! a lock, an error of the disk), what waits stays, bounded, and it is tried again until it can be; a file that was deleted is
+//! written again from the open one; a damaged one is set aside.
+//!
+//! A new kind of state is a new `kind` in [`StateRow`]; a new table is a new migration in `schema`.
 
+mod backlog;
+mod detail;
+mod error;
+mod file;
+mod housekeep;
+mod queue;
+mod reader;
+mod remember;
 mod rows;
+mod salvage;
+mod schema;
+mod sketch;
+mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod varint;
+mod view;
+mod write;
+mod writer;
 
+pub use error::{OpenError, ReadError};
+pub use reader::Reader;
+pub use remember::{KeptState, Remembered};
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
+pub use store::Store;
+pub use view::{
+    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter,
+    RunView, StepView, TimelineView,
+};

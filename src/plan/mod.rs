@@ -9,6 +9,7 @@ mod alerting;
 mod cadence;
 mod calendar;
 mod canary;
+pub mod chance;
 pub mod expr;
 mod http;
 mod maintenance;
@@ -33,7 +34,7 @@ pub use http::{
     Resolve, TlsSettings,
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
-pub use names::{LABEL_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use probe::{Device, Plan, Probe};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};

@@ -121,7 +121,11 @@ fn steps(body: &mut Exposition, index: &Index) {
 }
 
 fn leaked(body: &mut Exposition, index: &Index) {
-    body.family("serinus_cleanup_leaked", Kind::Gauge, "Things that cleanups of this process left behind.");
+    body.family(
+        "serinus_cleanup_leaked",
+        Kind::Gauge,
+        "Things that cleanups left behind and that are not removed yet; without a store those of this process.",
+    );
     for region in &index.regions {
         body.integer(&region.labels(), region.leaked.load(Ordering::Relaxed));
     }

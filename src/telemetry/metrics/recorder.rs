@@ -1,5 +1,6 @@
 //! Finished runs in, one `/metrics` body out.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -81,6 +82,14 @@ impl Metrics {
     pub fn record_cleanup(&self, report: &CleanupReport) {
         if let Some(series) = self.index().get(&report.run.canary.id) {
             series.region.record_cleanup(&report.result);
+        }
+    }
+
+    /// Takes over what the cleanup ledger says is left behind, by probe and region; what is not in it is nothing.
+    pub fn set_leaked(&self, leaked: &BTreeMap<(String, String), u64>) {
+        for region in &self.index().regions {
+            let key = (region.probe.to_string(), region.region.to_string());
+            region.set_leaked(leaked.get(&key).copied().unwrap_or_default());
         }
     }
 

@@ -121,6 +121,11 @@ impl RegionSeries {
         }
     }
 
+    /// Takes over what the ledger says is left behind.
+    pub(super) fn set_leaked(&self, left: u64) {
+        self.leaked.store(left, Ordering::Relaxed);
+    }
+
     fn record(&self, step: &StepReport) {
         match step.result {
             StepResult::NotNeeded => return,

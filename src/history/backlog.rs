@@ -1,0 +1,271 @@
+//! What waits to be written, bounded so that a store that is away for hours cannot fill the memory.
+//!
+//! States, incidents and messages are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
+//! late, then the oldest passed runs; a run that did not pass keeps its row.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use indexmap::IndexMap;
+use metrics::counter;
+use tokio::sync::oneshot;
+
+use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
+use crate::outcome::{LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict};
+use crate::plan::{Canary, CanaryId};
+
+/// What could not be kept while the store was away.
+pub(super) const DROPPED: &str = "serinus_store_dropped_total";
+
+/// Passed runs that wait with their steps, and in all.
+const PASSED: Bound = Bound { whole: 4_000, all: 50_000, what: "passed" };
+
+/// Other runs that wait with their steps, and in all: far beyond what a long outage of store and targets brings, so that the prober
+/// itself does not die of it.
+const OTHERS: Bound = Bound { whole: 1_000, all: 1_000_000, what: "not_passed" };
+
+/// Registers what can be dropped, so that it is seen as zero.
+pub(super) fn register() {
+    for what in [PASSED.what, OTHERS.what, "details"] {
+        counter!(DROPPED, "what" => what).increment(0);
+    }
+}
+
+/// A run's row.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) canary: Arc<Canary>,
+    pub(super) run_id: RunId,
+    pub(super) trace_id: TraceId,
+    pub(super) due_ms: i64,
+    pub(super) slot: u32,
+    pub(super) late_ms: i64,
+    pub(super) duration_us: u64,
+    pub(super) verdict: Verdict,
+    pub(super) reason: Option<Reason>,
+    pub(super) counted: bool,
+}
+
+impl Line {
+    /// The row of a run.
+    pub(super) fn of(record: &Record) -> Self {
+        let report = &*record.report;
+        let due_ms = millis(report.tick.due);
+        Self {
+            canary: Arc::clone(&report.canary),
+            run_id: report.run_id,
+            trace_id: report.trace_id,
+            due_ms,
+            slot: report.tick.slot,
+            late_ms: millis(report.started) - due_ms,
+            duration_us: detail::micros(report.duration),
+            verdict: report.verdict,
+            reason: report.cause.as_ref().map(|cause| cause.reason),
+            counted: record.counted,
+        }
+    }
+}
+
+/// Milliseconds since the epoch.
+pub(super) fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A run that waits.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// With its steps.
+    Whole(Record),
+    /// The row alone: too many were waiting when it came.
+    Line(Line),
+}
+
+#[derive(Debug)]
+struct Bound {
+    whole: usize,
+    all: usize,
+    what: &'static str,
+}
+
+/// Runs in the order in which they came.
+#[derive(Debug, Default)]
+struct Runs {
+    waiting: VecDeque<Run>,
+    whole: usize,
+}
+
+impl Runs {
+    fn push(&mut self, run: Run, bound: &Bound) {
+        if self.waiting.len() >= bound.all {
+            let oldest = self.waiting.pop_front();
+            self.whole -= usize::from(matches!(oldest, Some(Run::Whole(_))));
+            counter!(DROPPED, "what" => bound.what).increment(1);
+        }
+        let run = match run {
+            Run::Whole(record) if self.whole < bound.whole => {
+                self.whole += 1;
+                Run::Whole(record)
+            }
+            Run::Whole(record) => {
+                counter!(DROPPED, "what" => "details").increment(1);
+                Run::Line(Line::of(&record))
+            }
+            Run::Line(line) => Run::Line(line),
+        };
+        self.waiting.push_back(run);
+    }
+}
+
+/// The last finished tick of a canary.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastTick {
+    /// See [`Tick::order`](crate::outcome::Tick::order).
+    pub(super) order: u64,
+    pub(super) due_ms: i64,
+}
+
+/// What became of a ledger's entry since it was last written.
+#[derive(Debug, Default)]
+pub(super) struct LedgerChange {
+    pub(super) entry: Option<LedgerEntry>,
+    pub(super) names: Option<serde_json::Value>,
+    pub(super) retries: u32,
+    pub(super) message: Option<String>,
+    pub(super) given_up: bool,
+    pub(super) gone: bool,
+}
+
+impl LedgerChange {
+    /// The entry's cleanup ended so.
+    pub(super) fn ended(end: LedgerEnd) -> Self {
+        match end {
+            LedgerEnd::Gone => Self { gone: true, ..Self::default() },
+            LedgerEnd::Retry { message } => Self { retries: 1, message: Some(message), ..Self::default() },
+            LedgerEnd::GivenUp { message } => Self { retries: 1, message: Some(message), given_up: true, ..Self::default() },
+        }
+    }
+
+    fn then(&mut self, later: Self) {
+        self.entry = later.entry.or(self.entry.take());
+        self.names = later.names.or(self.names.take());
+        self.retries = self.retries.saturating_add(later.retries);
+        self.message = later.message.or(self.message.take());
+        self.given_up |= later.given_up;
+        self.gone |= later.gone;
+    }
+}
+
+/// Everything that waits. It is written whole, in one transaction, so that what is durable is always all that came up to some
+/// moment.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    passed: Runs,
+    others: Runs,
+    pub(super) ticks: HashMap<CanaryId, (Arc<Canary>, LastTick)>,
+    pub(super) states: IndexMap<(&'static str, String), Option<String>>,
+    pub(super) incidents: IndexMap<String, IncidentRow>,
+    pub(super) timeline: Vec<TimelineRow>,
+    pub(super) messages: IndexMap<String, MessageRow>,
+    pub(super) deliveries: IndexMap<String, DeliveryRow>,
+    pub(super) ledger: IndexMap<String, LedgerChange>,
+    /// Told when all of it is durable; if there are any, it is urgent.
+    pub(super) waiters: Vec<oneshot::Sender<()>>,
+}
+
+impl Backlog {
+    /// Takes what belongs together.
+    pub(super) fn push(&mut self, commit: Commit) {
+        for record in commit.runs {
+            self.tick(&record.report);
+            self.run(Run::Whole(record));
+        }
+        self.states.extend(commit.states.into_iter().map(|StateRow { kind, key, json }| ((kind, key), json)));
+        self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
+        self.timeline.extend(commit.timeline);
+        for row in commit.messages {
+            self.messages.entry(row.id.clone()).or_insert(row);
+        }
+        commit.deliveries.into_iter().for_each(|row| self.delivery(row));
+    }
+
+    /// Takes a change of the ledger. What was intended and is gone again before it was written leaves nothing to write.
+    pub(super) fn ledger(&mut self, id: &str, change: LedgerChange) {
+        let kept = self.ledger.entry(id.to_owned()).or_default();
+        kept.then(change);
+        if kept.gone && kept.entry.is_some() {
+            self.ledger.swap_remove(id);
+        }
+    }
+
+    /// Takes what came while this one could not be written.
+    pub(super) fn absorb(&mut self, newer: Self) {
+        newer.passed.waiting.into_iter().chain(newer.others.waiting).for_each(|run| self.run(run));
+        newer.ticks.into_values().for_each(|(canary, tick)| self.last(&canary, tick));
+        self.states.extend(newer.states);
+        self.incidents.extend(newer.incidents);
+        self.timeline.extend(newer.timeline);
+        for (id, row) in newer.messages {
+            self.messages.entry(id).or_insert(row);
+        }
+        newer.deliveries.into_values().for_each(|row| self.delivery(row));
+        newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
+        self.waiters.extend(newer.waiters);
+    }
+
+    /// Runs that wait: passed ones first, otherwise in the order in which they came.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.passed.waiting.iter().chain(&self.others.waiting)
+    }
+
+    /// Rows that wait, roughly.
+    pub(super) fn rows(&self) -> usize {
+        let runs = self.passed.waiting.len() + self.others.waiting.len();
+        let incidents = self.incidents.len() + self.timeline.len() + self.messages.len() + self.deliveries.len();
+        runs + self.states.len() + incidents + self.ledger.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows() == 0 && self.ticks.is_empty() && self.waiters.is_empty()
+    }
+
+    fn run(&mut self, run: Run) {
+        let verdict = match &run {
+            Run::Whole(record) => record.report.verdict,
+            Run::Line(line) => line.verdict,
+        };
+        match verdict {
+            Verdict::Passed => self.passed.push(run, &PASSED),
+            Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
+                self.others.push(run, &OTHERS);
+            }
+        }
+    }
+
+    /// What became of a message stays so: a delivered one does not wait again.
+    fn delivery(&mut self, row: DeliveryRow) {
+        use super::DeliveryState::Pending;
+        let decided = self.deliveries.get(&row.id).is_some_and(|known| known.state != Pending);
+        if !(decided && row.state == Pending) {
+            self.deliveries.insert(row.id.clone(), row);
+        }
+    }
+
+    fn tick(&mut self, report: &RunReport) {
+        match report.trigger {
+            Trigger::Schedule | Trigger::Confirm => {
+                let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
+                self.last(&report.canary, tick);
+            }
+            Trigger::Manual | Trigger::Test => {}
+        }
+    }
+
+    fn last(&mut self, canary: &Arc<Canary>, tick: LastTick) {
+        let known = self.ticks.entry(canary.id.clone()).or_insert_with(|| (Arc::clone(canary), tick));
+        if (tick.order, tick.due_ms) >= (known.1.order, known.1.due_ms) {
+            *known = (Arc::clone(canary), tick);
+        }
+    }
+}

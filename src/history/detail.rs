@@ -1,0 +1,188 @@
+//! What is kept of a run beside its row: the times of a passed run's steps, and everything about a run that did not pass.
+//!
+//! The JSON has the names that `serinus test --output json` uses, so that a reader of one reads the other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{StepView, varint};
+use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Verdict};
+
+/// Steps whose times are kept; loops may make many more.
+const STEPS: usize = 200;
+
+/// Bytes of JSON that are kept of one run.
+const BYTES: usize = 256 << 10;
+
+/// Names of the steps as JSON, and their times as bytes; none of a run without steps.
+pub(super) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
+    if report.steps.is_empty() {
+        return None;
+    }
+    let steps = &report.steps[..report.steps.len().min(STEPS)];
+    let names: Vec<&str> = steps.iter().map(|step| &*step.name).collect();
+    let mut bytes = Vec::with_capacity(steps.len() * 8);
+    for step in steps {
+        varint::put(&mut bytes, micros(step.started));
+        varint::put(&mut bytes, micros(step.duration));
+        varint::put(&mut bytes, step.convergence.map_or(0, |convergence| micros(convergence) + 1));
+    }
+    Some((json!(names).to_string(), bytes))
+}
+
+/// Back from what [`times`] gave.
+pub(super) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
+    let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
+    let view = |name| {
+        let mut next = || varint::take(&mut bytes);
+        let (started_us, duration_us, convergence) = (next()?, next()?, next()?);
+        Some(StepView { name, started_us, duration_us, convergence_us: convergence.checked_sub(1) })
+    };
+    names.into_iter().map_while(view).collect()
+}
+
+/// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
+pub(super) fn details(report: &RunReport) -> Option<String> {
+    if report.verdict == Verdict::Passed {
+        return None;
+    }
+    let whole = json(report, |_| true, true);
+    if whole.len() <= BYTES {
+        return Some(whole);
+    }
+    let without_exchanges = json(report, |_| true, false);
+    if without_exchanges.len() <= BYTES {
+        return Some(without_exchanges);
+    }
+    // The first ones tell the most.
+    let mut left = 20;
+    let failed = json(
+        report,
+        |step| {
+            let wanted = left > 0 && matches!(step.result, StepResult::Failed(_) | StepResult::Blocked(_));
+            left -= usize::from(wanted);
+            wanted
+        },
+        false,
+    );
+    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, false) })
+}
+
+fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: bool) -> String {
+    let steps: Vec<Value> = report.steps.iter().filter(|each| wanted(each)).map(|each| step(each, exchanges)).collect();
+    json!({
+        "cause": report.cause.as_ref().map(cause),
+        "vars": texts(&report.vars),
+        "truncated": steps.len() < report.steps.len() || !exchanges,
+        "steps": steps,
+    })
+    .to_string()
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
+}
+
+/// Seconds to the microsecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+fn seen(seen: &[Seen]) -> Value {
+    seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
+}
+
+fn location(file: &Path, line: u32, column: u32) -> Value {
+    json!({ "file": file.display().to_string(), "line": line, "column": column })
+}
+
+fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
+    pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
+}
+
+fn cause(cause: &Cause) -> Value {
+    json!({
+        "reason": cause.reason.as_str(),
+        "message": cause.message,
+        "step": cause.step.as_deref(),
+        "subject": cause.subject,
+        "attempts": cause.attempts,
+        "expectation": cause.expectation,
+        "location": cause.location.as_ref().map(|at| location(&at.path, at.line, at.column)),
+        "seen": seen(&cause.seen),
+    })
+}
+
+fn step(step: &StepReport, exchanges: bool) -> Value {
+    let (result, why) = match &step.result {
+        StepResult::Passed => ("passed", None),
+        StepResult::Failed(cause) => ("failed", Some(cause)),
+        StepResult::NotNeeded => ("not_needed", None),
+        StepResult::Blocked(cause) => ("blocked", Some(cause)),
+    };
+    json!({
+        "name": *step.name,
+        "device": *step.device,
+        "round": step.round,
+        "subject": step.subject,
+        "span_id": step.span_id.to_string(),
+        "started_seconds": seconds(step.started),
+        "duration_seconds": seconds(step.duration),
+        "convergence_seconds": step.convergence.map(seconds),
+        "result": result,
+        "allow_failure": step.allow_failure,
+        "cause": why.map(cause),
+        "attempts_made": step.attempts_made,
+        "attempts": step.attempts.iter().map(|each| attempt(each, exchanges)).collect::<Value>(),
+        "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
+        "captures": texts(&step.captures),
+    })
+}
+
+fn expectation(expectation: &ExpectationReport) -> Value {
+    let (held, why) = match &expectation.held {
+        Held::Yes => ("yes", None),
+        Held::No => ("no", None),
+        Held::NotEvaluable(why) => ("not_evaluable", Some(why)),
+    };
+    json!({
+        "source": *expectation.source,
+        "location": location(&expectation.location.path, expectation.location.line, expectation.location.column),
+        "held": held,
+        "why": why,
+        "seen": seen(&expectation.seen),
+    })
+}
+
+fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
+    let http = attempt.http.as_ref().map(|http| {
+        json!({
+            "method": http.method,
+            "url": http.url,
+            "status": http.status,
+            "version": http.version,
+            "body_bytes": http.body_bytes,
+            "reused": http.phases.reused,
+            "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+        })
+    });
+    let exchange = attempt.exchange.as_ref().filter(|_| exchanges).map(|exchange| {
+        json!({
+            "request_headers": exchange.request_headers,
+            "request_body": exchange.request_body,
+            "response_headers": exchange.response_headers,
+            "response_body": exchange.response_body,
+            "truncated": exchange.truncated,
+        })
+    });
+    json!({
+        "span_id": attempt.span_id.to_string(),
+        "started_seconds": seconds(attempt.started),
+        "duration_seconds": seconds(attempt.duration),
+        "failure": attempt.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message })),
+        "http": http,
+        "exchange": exchange,
+    })
+}

@@ -1,0 +1,212 @@
+//! The store's file: made, locked, checked, set aside where it is damaged.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use metrics::counter;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tracing::error;
+
+use super::{OpenError, salvage, schema};
+
+/// How often a damaged file was set aside.
+pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
+
+/// Where a store is.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// In this file.
+    File(PathBuf),
+    /// In memory, under this URI.
+    Memory(String),
+}
+
+impl Place {
+    /// For messages, and to connect.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Memory(uri) => Path::new(uri),
+        }
+    }
+
+    /// A new connection; `patience` is how long it waits for others' locks.
+    pub(super) fn connect(&self, write: bool, patience: Duration) -> rusqlite::Result<Connection> {
+        let access = if write { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+        let kind = match self {
+            Self::File(_) => OpenFlags::empty(),
+            Self::Memory(_) => OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_CREATE,
+        };
+        // Both want to write in memory: there is no file to be protected, and the reader may be the first to come.
+        let access = if matches!(self, Self::Memory(_)) { OpenFlags::SQLITE_OPEN_READ_WRITE } else { access };
+        let connection = Connection::open_with_flags(self.path(), access | kind | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(patience)?;
+        Ok(connection)
+    }
+}
+
+/// Which file it is, so that it is noticed when another one, or none, is found under its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// What is found under the name now.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        Ok(Self { device: found.dev(), inode: found.ino() })
+    }
+}
+
+/// Makes the directory and takes the lock, which is a file beside the store and ends with the process.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
+    }
+    let beside = beside(path, ".lock");
+    let file = create(&beside)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::File { path: beside, source }),
+    }
+}
+
+fn create(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Opens the file, or begins it. A damaged one is set aside, what can be read of it is taken over, and its new name returned.
+pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result<(Connection, Option<PathBuf>), OpenError> {
+    let path = match place {
+        Place::File(path) => {
+            create(path)?;
+            path
+        }
+        Place::Memory(uri) => Path::new(uri),
+    };
+    let damage = match sound(place, patience)? {
+        Ok(connection) => return Ok((connection, None)),
+        Err(damage) => damage,
+    };
+    let aside = set_aside(path, now)?;
+    create(path)?;
+    let mut connection = match sound(place, patience)? {
+        Ok(connection) => connection,
+        Err(source) => return Err(OpenError::Sqlite { path: path.to_owned(), source }),
+    };
+    let saved = salvage::take_over(&aside, &mut connection);
+    counter!(DAMAGED).increment(1);
+    error!(
+        store = %path.display(),
+        set_aside = %aside.display(),
+        error = %damage,
+        %saved,
+        "the store's file is damaged; a new one was begun, the history of runs begins anew"
+    );
+    Ok((connection, Some(aside)))
+}
+
+/// A connection to a whole file of the newest format; or, inside, what is damaged about it.
+fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
+    let path = place.path();
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let checked = || -> rusqlite::Result<(Connection, i64, bool)> {
+        let connection = place.connect(true, patience)?;
+        // Before any table: it is laid out differently.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let version = schema::version(&connection)?;
+        let foreign = schema::is_foreign(&connection)?;
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if verdict == "ok" { Ok((connection, version, foreign)) } else { Err(corrupt(verdict)) }
+    };
+    let (mut connection, version, foreign) = match checked() {
+        Ok(checked) => checked,
+        Err(error) if is_damage(&error) => return Ok(Err(error)),
+        Err(error) => return Err(failed(error)),
+    };
+    if version > schema::KNOWN {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: schema::KNOWN });
+    }
+    if foreign {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    let mut begin = || -> rusqlite::Result<()> {
+        if matches!(place, Place::File(_)) {
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        }
+        connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut connection)?;
+        connection.pragma_update(None, "foreign_keys", false)
+    };
+    match begin() {
+        Ok(()) => Ok(Ok(connection)),
+        Err(error) if is_damage(&error) => Ok(Err(error)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Whether the file itself is at fault, and not the disk, the rights or another process.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn corrupt(verdict: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(verdict))
+}
+
+/// Gives the file and what belongs to it another name.
+fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, OpenError> {
+    let stamp = DateTime::<Utc>::from(now).format("%Y%m%dT%H%M%SZ");
+    let mut aside = beside(path, &format!(".damaged-{stamp}"));
+    for more in 2.. {
+        if !aside.exists() {
+            break;
+        }
+        aside = beside(path, &format!(".damaged-{stamp}-{more}"));
+    }
+    for suffix in ["-wal", "-shm", ""] {
+        match fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(OpenError::File { path: beside(path, suffix), source }),
+        }
+    }
+    Ok(aside)
+}
+
+/// An empty file beside the store, for a copy that takes its place.
+pub(super) fn fresh(path: &Path) -> Result<PathBuf, OpenError> {
+    let copy = beside(path, ".new");
+    match fs::remove_file(&copy) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(OpenError::File { path: copy, source }),
+    }
+    create(&copy)?;
+    Ok(copy)
+}

@@ -1,0 +1,241 @@
+//! Rollups, and the end of what was kept long enough, in slices of some milliseconds each.
+//!
+//! Rollups go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::backlog::millis;
+use super::sketch::Sketch;
+use crate::outcome::Verdict;
+use crate::plan::StoreSettings;
+
+/// Rows a slice looks at.
+const SLICE: usize = 1_000;
+
+/// Pages that a slice gives back to the file system.
+const PAGES: i64 = 250;
+
+pub(super) const HOUR_MS: i64 = 3_600_000;
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    passed: Duration,
+    others: Duration,
+    rollups: Duration,
+}
+
+impl Keep {
+    pub(super) fn of(settings: &StoreSettings) -> Self {
+        Self { passed: settings.keep_passed, others: settings.keep_failed, rollups: settings.keep_rollups }
+    }
+
+    /// All that there is.
+    pub(super) fn everything() -> Self {
+        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX }
+    }
+}
+
+/// Where a chore is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    RollUp,
+    /// Removes runs after this due time and number.
+    Runs(i64, i64),
+    Rollups,
+    Incidents,
+    Messages,
+    Shrink,
+}
+
+/// One round of housekeeping.
+#[derive(Debug)]
+pub(super) struct Chore {
+    stage: Stage,
+    /// What is older goes, milliseconds since the epoch.
+    passed: i64,
+    others: i64,
+    rollups: i64,
+}
+
+impl Chore {
+    pub(super) fn new(now: SystemTime, keep: Keep) -> Self {
+        let before = |age: Duration| millis(now).saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        Self {
+            stage: Stage::RollUp,
+            passed: before(keep.passed),
+            // Never shorter than passed ones.
+            others: before(keep.others.max(keep.passed)),
+            rollups: before(keep.rollups),
+        }
+    }
+
+    /// Does a little; false when all is done.
+    pub(super) fn slice(&mut self, connection: &mut Connection) -> rusqlite::Result<bool> {
+        if let Stage::Shrink = self.stage {
+            return shrink(connection);
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let next = match self.stage {
+            Stage::RollUp => roll_up(&transaction)?.then_some(Stage::RollUp).unwrap_or(Stage::Runs(i64::MIN, 0)),
+            Stage::Runs(due, id) => match self.runs(&transaction, due, id)? {
+                Some((due, id)) => Stage::Runs(due, id),
+                None => Stage::Rollups,
+            },
+            Stage::Rollups => {
+                let sql =
+                    "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
+                if more(transaction.execute(sql, params![self.rollups.div_euclid(HOUR_MS), SLICE])?) {
+                    Stage::Rollups
+                } else {
+                    Stage::Incidents
+                }
+            }
+            Stage::Incidents => {
+                if self.incidents(&transaction)? {
+                    Stage::Incidents
+                } else {
+                    Stage::Messages
+                }
+            }
+            Stage::Messages => {
+                // Of incidents that are still open, and tests.
+                let sql = "DELETE FROM messages WHERE id IN
+                           (SELECT id FROM messages WHERE state <> 'pending' AND created_ms < ?1 LIMIT ?2)";
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Shrink }
+            }
+            Stage::Shrink => Stage::Shrink,
+        };
+        transaction.commit()?;
+        self.stage = next;
+        Ok(true)
+    }
+
+    /// Looks at the next runs in the order of their due times and removes what is old enough; where it came to.
+    fn runs(&self, transaction: &Transaction<'_>, due: i64, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+        let rolled_up = mark(transaction)?;
+        let rows: Vec<(i64, i64, bool)> = transaction
+            .prepare_cached(
+                "SELECT due_ms, id, verdict = 0 FROM runs
+                 WHERE due_ms < ?1 AND (due_ms, id) > (?2, ?3) AND id <= ?4 ORDER BY due_ms, id LIMIT ?5",
+            )?
+            .query_map(params![self.passed, due, id, rolled_up, SLICE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        for &(due, id, passed) in &rows {
+            if passed || due < self.others {
+                if !passed {
+                    transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
+                }
+                transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
+            }
+        }
+        Ok(rows.last().filter(|_| rows.len() == SLICE).map(|&(due, id, _)| (due, id)))
+    }
+
+    /// Removes resolved incidents with all that belongs to them, unless a message of theirs must still leave.
+    fn incidents(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+        let ids: Vec<String> = transaction
+            .prepare_cached(
+                "SELECT id FROM incidents WHERE resolved_ms < ?1 AND NOT EXISTS
+                 (SELECT 1 FROM messages WHERE incident = incidents.id AND state = 'pending') LIMIT ?2",
+            )?
+            .query_map(params![self.rollups, SLICE / 10], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for id in &ids {
+            transaction.prepare_cached("DELETE FROM timeline WHERE incident = ?")?.execute([id])?;
+            transaction.prepare_cached("DELETE FROM messages WHERE incident = ?")?.execute([id])?;
+            transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;
+        }
+        Ok(ids.len() == SLICE / 10)
+    }
+}
+
+fn more(removed: usize) -> bool {
+    removed == SLICE
+}
+
+/// The last run that is in the rollups.
+fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let mark = transaction.query_row("SELECT value FROM marks WHERE name = 'rolled_up'", [], |row| row.get(0)).optional()?;
+    Ok(mark.unwrap_or(0))
+}
+
+/// An hour of a canary.
+#[derive(Debug, Default)]
+struct Hour {
+    verdicts: [i64; Verdict::ALL.len()],
+    durations: Sketch,
+}
+
+/// Adds the next runs to their hours; whether there may be more.
+fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    let from = mark(transaction)?;
+    let mut hours: HashMap<(i64, i64), Hour> = HashMap::new();
+    let mut last = None;
+    let mut seen = 0;
+    let mut rows = transaction
+        .prepare_cached("SELECT id, canary, due_ms, verdict, duration_us, counted FROM runs WHERE id > ? ORDER BY id LIMIT ?")?;
+    let mut rows = rows.query(params![from, SLICE])?;
+    while let Some(row) = rows.next()? {
+        seen += 1;
+        last = Some(row.get::<_, i64>(0)?);
+        if !row.get::<_, bool>(5)? {
+            continue;
+        }
+        let (canary, due, verdict, micros): (i64, i64, usize, i64) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        let hour = hours.entry((canary, due.div_euclid(HOUR_MS))).or_default();
+        if let Some(count) = hour.verdicts.get_mut(verdict) {
+            *count += 1;
+        }
+        if verdict == 0 {
+            hour.durations.add(u64::try_from(micros).unwrap_or(0));
+        }
+    }
+    let Some(last) = last else { return Ok(false) };
+    for ((canary, hour), added) in hours {
+        add(transaction, canary, hour, added)?;
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO marks (name, value) VALUES ('rolled_up', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        )?
+        .execute([last])?;
+    Ok(more(seen))
+}
+
+fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, mut added: Hour) -> rusqlite::Result<()> {
+    let known: Option<Vec<u8>> = transaction
+        .prepare_cached("SELECT durations FROM rollups WHERE canary = ? AND hour = ?")?
+        .query_row([canary, hour], |row| row.get(0))
+        .optional()?;
+    if let Some(known) = known {
+        added.durations.merge(&Sketch::from_bytes(&known));
+    }
+    let [passed, failed, errored, missed, blocked, skipped] = added.verdicts;
+    transaction
+        .prepare_cached(
+            "INSERT INTO rollups (canary, hour, passed, failed, errored, missed, blocked, skipped, durations)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET passed = passed + excluded.passed, failed = failed + excluded.failed,
+             errored = errored + excluded.errored, missed = missed + excluded.missed, blocked = blocked + excluded.blocked,
+             skipped = skipped + excluded.skipped, durations = excluded.durations",
+        )?
+        .execute(params![canary, hour, passed, failed, errored, missed, blocked, skipped, added.durations.to_bytes()])?;
+    Ok(())
+}
+
+/// Gives pages back where a good part of the file is empty; whether there is more to give. A little room stays for what comes.
+fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (free, all) = (number("freelist_count")?, number("page_count")?);
+    if free <= (all / 5).max(64) {
+        return Ok(false);
+    }
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(number("freelist_count")? < free)
+}

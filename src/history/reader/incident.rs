@@ -1,0 +1,106 @@
+//! Incidents and their messages.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::super::{DeliveryState, IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, TimelineView};
+use super::page;
+
+/// Entries of a timeline and messages that are shown of one incident.
+const SHOWN: usize = 1_000;
+
+const INCIDENT: &str = "id, scope, probe, severity, opened_ms, resolved_ms, json";
+const MESSAGE: &str = "id, incident, key, channel, created_ms, state, attempts, tried_ms, error, notice";
+
+pub(super) fn list(
+    connection: &Connection,
+    filter: &IncidentFilter,
+    limit: usize,
+    after: Option<&str>,
+) -> rusqlite::Result<Page<IncidentView>> {
+    let open = if filter.open { " AND resolved_ms IS NULL" } else { "" };
+    let probe = if filter.probe.is_some() { " AND probe = ?2" } else { "" };
+    let sql = format!(
+        "SELECT {INCIDENT} FROM incidents WHERE (?1 IS NULL OR id < ?1){open}{probe} AND ?2 IS ?2 ORDER BY id DESC LIMIT ?3"
+    );
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map(params![after, filter.probe, limit + 1], incident)?
+        .collect::<Result<_, _>>()?;
+    Ok(page(rows, limit, |row: &IncidentView| row.id.clone()))
+}
+
+pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<IncidentStory>> {
+    let sql = format!("SELECT {INCIDENT} FROM incidents WHERE id = ?");
+    let Some(incident) = connection.prepare_cached(&sql)?.query_row([id], incident).optional()? else { return Ok(None) };
+    let mut timeline: Vec<TimelineView> = connection
+        .prepare_cached("SELECT at_ms, what, text FROM timeline WHERE incident = ? ORDER BY id DESC LIMIT ?")?
+        .query_map(params![id, SHOWN], |row| Ok(TimelineView { at_ms: row.get(0)?, what: row.get(1)?, text: row.get(2)? }))?
+        .collect::<Result<_, _>>()?;
+    timeline.reverse();
+    let mut messages: Vec<MessageView> = connection
+        .prepare_cached(&format!("SELECT {MESSAGE} FROM messages WHERE incident = ? ORDER BY id DESC LIMIT ?"))?
+        .query_map(params![id, SHOWN], message)?
+        .collect::<Result<_, _>>()?;
+    messages.reverse();
+    Ok(Some(IncidentStory { incident, timeline, messages }))
+}
+
+pub(super) fn outbox(connection: &Connection) -> rusqlite::Result<OutboxCounts> {
+    let mut counts = OutboxCounts::default();
+    let mut rows = connection.prepare_cached("SELECT state, count(*) FROM messages GROUP BY state")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let (word, count): (String, u64) = (row.get(0)?, row.get(1)?);
+        match state(&word) {
+            DeliveryState::Pending => counts.pending += count,
+            DeliveryState::Delivered => counts.delivered += count,
+            DeliveryState::Dead => counts.dead += count,
+            DeliveryState::Superseded => counts.superseded += count,
+        }
+    }
+    Ok(counts)
+}
+
+pub(super) fn dead_letters(connection: &Connection, limit: usize, after: Option<&str>) -> rusqlite::Result<Page<MessageView>> {
+    let sql =
+        format!("SELECT {MESSAGE} FROM messages WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT ?2");
+    let rows = connection.prepare_cached(&sql)?.query_map(params![after, limit + 1], message)?.collect::<Result<_, _>>()?;
+    Ok(page(rows, limit, |row: &MessageView| row.id.clone()))
+}
+
+/// A word that is not known would be a later version's, which this one does not open.
+fn state(word: &str) -> DeliveryState {
+    DeliveryState::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(DeliveryState::Pending)
+}
+
+fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentView> {
+    Ok(IncidentView {
+        id: row.get(0)?,
+        scope: row.get(1)?,
+        probe: row.get(2)?,
+        severity: row.get(3)?,
+        opened_ms: row.get(4)?,
+        resolved_ms: row.get(5)?,
+        details: json(&row.get::<_, String>(6)?),
+    })
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageView> {
+    Ok(MessageView {
+        id: row.get(0)?,
+        incident: row.get(1)?,
+        key: row.get(2)?,
+        channel: row.get(3)?,
+        created_ms: row.get(4)?,
+        state: state(&row.get::<_, String>(5)?).as_str(),
+        attempts: row.get(6)?,
+        tried_ms: row.get(7)?,
+        error: row.get(8)?,
+        notice: json(&row.get::<_, String>(9)?),
+    })
+}
+
+/// What is not JSON is shown as the text it is.
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}

@@ -1,0 +1,136 @@
+//! Questions to the store, on a connection of their own. They block: ask from a thread that may.
+
+mod incident;
+mod run;
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, params};
+
+use super::file::Place;
+use super::housekeep::HOUR_MS;
+use super::sketch::Sketch;
+use super::store::Standing;
+use super::{
+    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
+    RunFilter, RunView, remember,
+};
+
+/// How long a question waits for a lock, which only a store in memory ever holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Reads the store.
+#[derive(Debug)]
+pub struct Reader {
+    place: Place,
+    standing: Arc<Standing>,
+    /// A connection and the epoch it was made in.
+    connection: Mutex<Option<(Connection, u64)>>,
+}
+
+impl Reader {
+    pub(super) fn new(place: Place, standing: Arc<Standing>) -> Self {
+        Self { place, standing, connection: Mutex::new(None) }
+    }
+
+    /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    pub fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
+        let after = after.map(run::Cursor::read).transpose()?;
+        self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
+    }
+
+    /// A run with its details.
+    pub fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
+        self.ask(|connection| run::one(connection, run_id))
+    }
+
+    /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    pub fn incidents(&self, filter: &IncidentFilter, limit: usize, after: Option<&str>) -> Result<Page<IncidentView>, ReadError> {
+        self.ask(|connection| incident::list(connection, filter, limit.clamp(1, Page::<IncidentView>::LIMIT), after))
+    }
+
+    /// An incident with its timeline and its messages, of each at most the latest thousand.
+    pub fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
+        self.ask(|connection| incident::one(connection, id))
+    }
+
+    /// How many messages stand how.
+    pub fn outbox(&self) -> Result<OutboxCounts, ReadError> {
+        self.ask(incident::outbox)
+    }
+
+    /// Messages that no channel will take, newest first; pages as in [`Reader::incidents`].
+    pub fn dead_letters(&self, limit: usize, after: Option<&str>) -> Result<Page<MessageView>, ReadError> {
+        self.ask(|connection| incident::dead_letters(connection, limit.clamp(1, Page::<MessageView>::LIMIT), after))
+    }
+
+    /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
+    pub fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
+        self.ask(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT hour, passed, failed, errored, missed, blocked, skipped, durations FROM rollups
+                     WHERE canary = (SELECT id FROM canaries WHERE name = ?) AND hour >= ? AND hour * 3600000 < ? ORDER BY hour",
+                )?
+                .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], |row| {
+                    let sketch = Sketch::from_bytes(row.get_ref(7)?.as_blob()?);
+                    Ok(RollupView {
+                        hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
+                        passed: row.get(1)?,
+                        failed: row.get(2)?,
+                        errored: row.get(3)?,
+                        missed: row.get(4)?,
+                        blocked: row.get(5)?,
+                        skipped: row.get(6)?,
+                        p50_us: sketch.quantile(0.5),
+                        p95_us: sketch.quantile(0.95),
+                        p99_us: sketch.quantile(0.99),
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// What is still to be cleaned up, and what was given up on, oldest first.
+    pub fn ledger(&self) -> Result<Vec<LedgerView>, ReadError> {
+        self.ask(|connection| {
+            connection
+                .prepare_cached("SELECT entry, names, attempts, given_up, message FROM ledger ORDER BY id")?
+                .query_map([], |row| {
+                    Ok(LedgerView { entry: remember::ledger_entry(row)?, given_up: row.get(3)?, message: row.get(4)? })
+                })?
+                .collect()
+        })
+    }
+
+    /// Asks on a connection that is there, or a new one where the file is another one by now.
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let failed = |source| ReadError::Sqlite { path: PathBuf::from(self.place.path()), source };
+        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.standing.epoch.load(Ordering::Acquire);
+        let connection = match kept.take() {
+            Some((connection, made)) if made == epoch => connection,
+            Some(_) | None => {
+                let connection = self.place.connect(false, PATIENCE).map_err(failed)?;
+                // The writer alone tidies up; closing must remove nothing.
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+                connection
+            }
+        };
+        let answer = question(&connection).map_err(failed)?;
+        *kept = Some((connection, epoch));
+        Ok(answer)
+    }
+}
+
+/// Makes a page of one row more than was wanted.
+fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(cursor);
+    Page { items, next }
+}

@@ -1,0 +1,115 @@
+//! What an earlier process left, read at the start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::{Connection, Row};
+
+use super::{DeliveryState, IncidentRow, MessageRow};
+use crate::outcome::LedgerEntry;
+use crate::plan::Severity;
+
+/// What an earlier process left.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    /// States.
+    pub states: Vec<KeptState>,
+    /// Open incidents, and those resolved in the last 24 hours.
+    pub incidents: Vec<IncidentRow>,
+    /// Messages that must still leave, in the order of their ids.
+    pub messages: Vec<MessageRow>,
+    /// The last finished tick of each canary: its id, and when it was due, milliseconds since the epoch.
+    pub last_ticks: Vec<(String, i64)>,
+    /// Cleanups that did not finish and were not given up on.
+    pub ledger: Vec<LedgerEntry>,
+    /// Where a damaged file was put; what could be read of it is in the other fields.
+    pub damaged: Option<PathBuf>,
+}
+
+/// A [`StateRow`](super::StateRow) that was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptState {
+    /// What kind.
+    pub kind: String,
+    /// Whose.
+    pub key: String,
+    /// The state.
+    pub json: String,
+}
+
+/// How long after its resolution an incident is remembered.
+const RESOLVED: Duration = Duration::from_hours(24);
+
+/// Reads everything.
+pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<Remembered> {
+    let since = now_ms - i64::try_from(RESOLVED.as_millis()).unwrap_or(i64::MAX);
+    let states = all(connection, "SELECT kind, key, json FROM states", |row| {
+        Ok(KeptState { kind: row.get(0)?, key: row.get(1)?, json: row.get(2)? })
+    })?;
+    let incidents = all(
+        connection,
+        &format!(
+            "SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents
+             WHERE resolved_ms IS NULL OR resolved_ms >= {since} ORDER BY id"
+        ),
+        incident,
+    )?;
+    let messages = all(
+        connection,
+        "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'pending' ORDER BY id",
+        message,
+    )?;
+    let last_ticks = all(
+        connection,
+        "SELECT name, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name",
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let ledger = all(connection, "SELECT entry, names, attempts FROM ledger WHERE given_up = 0 ORDER BY id", ledger_entry)?;
+    Ok(Remembered { states, incidents, messages, last_ticks, ledger, damaged })
+}
+
+fn all<T>(connection: &Connection, sql: &str, each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map([], each)?.collect()
+}
+
+fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
+    let severity: String = row.get(3)?;
+    Ok(IncidentRow {
+        id: row.get(0)?,
+        scope: row.get(1)?,
+        probe: row.get(2)?,
+        // A word that is not known would be a later version's; its open incident is not lost for it.
+        severity: Severity::of(&severity).unwrap_or(Severity::Page).as_str(),
+        opened_ms: row.get(4)?,
+        resolved_ms: row.get(5)?,
+        json: row.get(6)?,
+    })
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    Ok(MessageRow {
+        id: row.get(0)?,
+        incident: row.get(1)?,
+        key: row.get(2)?,
+        channel: row.get(3)?,
+        created_ms: row.get(4)?,
+        notice: row.get(5)?,
+        attempts: row.get(6)?,
+        state: DeliveryState::Pending,
+    })
+}
+
+/// An entry from the columns `entry`, `names`, `attempts`.
+pub(super) fn ledger_entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
+    let json = |at: usize, error: serde_json::Error| {
+        rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, Box::new(error))
+    };
+    let text: String = row.get(0)?;
+    let mut entry: LedgerEntry = serde_json::from_str(&text).map_err(|error| json(0, error))?;
+    if let Some(names) = row.get::<_, Option<String>>(1)? {
+        entry.names = serde_json::from_str(&names).map_err(|error| json(1, error))?;
+        entry.created = true;
+    }
+    entry.attempts = row.get(2)?;
+    Ok(entry)
+}

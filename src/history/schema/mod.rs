@@ -1,0 +1,39 @@
+//! The tables, as migrations: one text a format, each applied in one transaction and never changed after its release.
+//!
+//! One more format is a file here and its line in [`MIGRATIONS`].
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Texts that lead from one format to the next; the first one leads to format 1.
+const MIGRATIONS: [&str; 1] = [include_str!("1.sql")];
+
+/// The newest format.
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Marks a file as a store of this program ("Serinus" in SQLite's header has room for four letters).
+pub(super) const APPLICATION: i64 = 0x5365_726e;
+
+/// The format of a file; 0 is an empty one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Whether tables are in the file that this program did not make.
+pub(super) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(application != APPLICATION && things > 0)
+}
+
+/// Brings a file of an earlier format, or an empty one, to the newest.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let from = usize::try_from(version(connection)?).unwrap_or(0);
+    for (at, text) in MIGRATIONS.iter().enumerate().skip(from) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(text)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(at + 1).expect("there are few formats"))?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

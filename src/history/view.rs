@@ -1,0 +1,213 @@
+//! What readers get: owned rows for the API and the commands.
+
+use serde::Serialize;
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The most rows a page has.
+    pub const LIMIT: usize = 500;
+}
+
+/// Which runs are wanted. What is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// The canary's id.
+    pub canary: Option<String>,
+    /// The probe's name.
+    pub probe: Option<String>,
+    /// The region's name.
+    pub region: Option<String>,
+    /// The verdict's word.
+    pub verdict: Option<crate::outcome::Verdict>,
+    /// Only runs that did not pass.
+    pub not_passed: bool,
+    /// Due at or after, milliseconds since the epoch.
+    pub since_ms: Option<i64>,
+    /// Due before, milliseconds since the epoch.
+    pub until_ms: Option<i64>,
+}
+
+/// Which incidents are wanted. What is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Only open ones.
+    pub open: bool,
+    /// About this probe.
+    pub probe: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunView {
+    /// Its id (ULID).
+    pub run_id: String,
+    /// The canary's id.
+    pub canary: String,
+    /// The probe's name.
+    pub probe: String,
+    /// The region's name.
+    pub region: String,
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+    /// Which of the interval's `runs`, from 0.
+    pub slot: u32,
+    /// When it started, milliseconds since the epoch.
+    pub started_ms: i64,
+    /// How long it took, microseconds.
+    pub duration_us: u64,
+    /// How it ended.
+    pub verdict: &'static str,
+    /// Why it did not pass.
+    pub reason: Option<&'static str>,
+    /// Its trace.
+    pub trace_id: String,
+    /// Whether it counts for streaks and SLO.
+    pub counted: bool,
+}
+
+/// A run with what is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunDetail {
+    /// The run.
+    pub run: RunView,
+    /// Steps with their times; of a passed run all that is kept. `details` has them in full.
+    pub steps: Vec<StepView>,
+    /// Of a run that did not pass: its cause, steps, expectations with the values seen, exchanges and vars.
+    pub details: Option<serde_json::Value>,
+}
+
+/// The times of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// Its name.
+    pub name: String,
+    /// Start, from the run's start, microseconds.
+    pub started_us: u64,
+    /// How long it took, microseconds.
+    pub duration_us: u64,
+    /// How long until it held, microseconds; only of an `eventually` step.
+    pub convergence_us: Option<u64>,
+}
+
+/// An incident in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IncidentView {
+    /// Its id (ULID).
+    pub id: String,
+    /// The scope it is about.
+    pub scope: String,
+    /// The probe, if it is about one.
+    pub probe: Option<String>,
+    /// The worst it has been.
+    pub severity: String,
+    /// Milliseconds since the epoch.
+    pub opened_ms: i64,
+    /// When it was last resolved; open if absent.
+    pub resolved_ms: Option<i64>,
+    /// Everything else.
+    pub details: serde_json::Value,
+}
+
+/// An incident with what happened to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IncidentStory {
+    /// The incident.
+    pub incident: IncidentView,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineView>,
+    /// Its messages, oldest first.
+    pub messages: Vec<MessageView>,
+}
+
+/// Something that happened to an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimelineView {
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// A closed word.
+    pub what: String,
+    /// A sentence.
+    pub text: String,
+}
+
+/// A message and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MessageView {
+    /// Its id (ULID).
+    pub id: String,
+    /// The incident it tells of.
+    pub incident: String,
+    /// Dedup key.
+    pub key: String,
+    /// The channel's name.
+    pub channel: String,
+    /// Milliseconds since the epoch.
+    pub created_ms: i64,
+    /// How it stands.
+    pub state: &'static str,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When it was last tried, milliseconds since the epoch.
+    pub tried_ms: Option<i64>,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// What it says.
+    pub notice: serde_json::Value,
+}
+
+/// How many messages stand how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OutboxCounts {
+    /// They wait for their next try.
+    pub pending: u64,
+    /// Their channel took them.
+    pub delivered: u64,
+    /// Their channel will never take them.
+    pub dead: u64,
+    /// A newer message made them needless.
+    pub superseded: u64,
+}
+
+/// An hour of a canary.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RollupView {
+    /// Start of the hour, milliseconds since the epoch.
+    pub hour_ms: i64,
+    /// Counted runs by verdict.
+    pub passed: u64,
+    /// See [`Self::passed`].
+    pub failed: u64,
+    /// See [`Self::passed`].
+    pub errored: u64,
+    /// See [`Self::passed`].
+    pub missed: u64,
+    /// See [`Self::passed`].
+    pub blocked: u64,
+    /// See [`Self::passed`].
+    pub skipped: u64,
+    /// Median duration of the passed ones, microseconds, within 5 %.
+    pub p50_us: Option<u64>,
+    /// 95th percentile, likewise.
+    pub p95_us: Option<u64>,
+    /// 99th percentile, likewise.
+    pub p99_us: Option<u64>,
+}
+
+/// An entry of the cleanup ledger and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LedgerView {
+    /// The entry.
+    pub entry: crate::outcome::LedgerEntry,
+    /// Whether it was given up on.
+    pub given_up: bool,
+    /// What the last try saw.
+    pub message: Option<String>,
+}

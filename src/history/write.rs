@@ -1,0 +1,238 @@
+//! One transaction: everything that waits, into its tables.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use super::{DeliveryRow, DeliveryState, detail};
+use crate::outcome::Verdict;
+use crate::plan::{Canary, CanaryId};
+
+/// How a verdict is written. Never changed: files have it.
+pub(super) fn code(verdict: Verdict) -> i64 {
+    match verdict {
+        Verdict::Passed => 0,
+        Verdict::Failed => 1,
+        Verdict::Errored => 2,
+        Verdict::Missed => 3,
+        Verdict::Blocked => 4,
+        Verdict::Skipped => 5,
+    }
+}
+
+/// Numbers of names that are in the file already.
+#[derive(Debug, Default)]
+struct Names {
+    canaries: HashMap<CanaryId, (i64, i64)>,
+    shapes: HashMap<String, i64>,
+}
+
+/// Shapes remembered; loops over lists of changing length make ever new ones.
+const SHAPES: usize = 10_000;
+
+/// Writes backlogs.
+#[derive(Debug, Default)]
+pub(super) struct Pen {
+    names: Names,
+    /// Where in the order of ticks each canary's last written one was.
+    orders: HashMap<CanaryId, u64>,
+}
+
+impl Pen {
+    /// Writes all of it or nothing.
+    pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
+        let written = self.try_write(connection, backlog);
+        if written.is_err() {
+            // Names that were new are not in the file.
+            self.names = Names::default();
+        }
+        written
+    }
+
+    fn try_write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for run in backlog.runs() {
+            self.run(&transaction, run)?;
+        }
+        for (canary, tick) in backlog.ticks.values() {
+            self.tick(&transaction, canary, *tick)?;
+        }
+        states(&transaction, backlog)?;
+        incidents(&transaction, backlog)?;
+        messages(&transaction, backlog)?;
+        for (id, change) in &backlog.ledger {
+            ledger(&transaction, id, change)?;
+        }
+        transaction.commit()
+    }
+
+    fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
+        let (line, times, details) = match run {
+            Run::Whole(record) => (&Line::of(record), detail::times(&record.report), detail::details(&record.report)),
+            Run::Line(line) => (line, None, None),
+        };
+        let (canary, probe) = self.canary(transaction, &line.canary)?;
+        let (shape, times) = match times {
+            Some((names, times)) => (Some(self.shape(transaction, names)?), Some(times)),
+            None => (None, None),
+        };
+        let inserted = transaction
+            .prepare_cached(
+                "INSERT INTO runs (canary, probe, due_ms, slot, run_id, late_ms, duration_us, verdict, reason, trace, counted, shape, times)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+            )?
+            .execute(params![
+                canary,
+                probe,
+                line.due_ms,
+                line.slot,
+                line.run_id.0.0.to_be_bytes(),
+                line.late_ms,
+                i64::try_from(line.duration_us).unwrap_or(i64::MAX),
+                code(line.verdict),
+                line.reason.map(|reason| reason.as_str()),
+                line.trace_id.0.to_be_bytes(),
+                line.counted,
+                shape,
+                times,
+            ])?;
+        if let (1, Some(details)) = (inserted, details) {
+            transaction
+                .prepare_cached("INSERT INTO run_details (run, json) VALUES (last_insert_rowid(), ?)")?
+                .execute([details])?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of a canary and of its probe.
+    fn canary(&mut self, transaction: &Transaction<'_>, canary: &Arc<Canary>) -> rusqlite::Result<(i64, i64)> {
+        if let Some(numbers) = self.names.canaries.get(&canary.id) {
+            return Ok(*numbers);
+        }
+        let probe: i64 = transaction
+            .prepare_cached("INSERT INTO probes (name) VALUES (?) ON CONFLICT DO UPDATE SET name = name RETURNING id")?
+            .query_row([&*canary.probe.name], |row| row.get(0))?;
+        let numbers = transaction
+            .prepare_cached(
+                "INSERT INTO canaries (name, probe, region) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET name = name RETURNING id, probe",
+            )?
+            .query_row(params![canary.id.as_str(), probe, &*canary.region.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.names.canaries.insert(canary.id.clone(), numbers);
+        Ok(numbers)
+    }
+
+    fn shape(&mut self, transaction: &Transaction<'_>, names: String) -> rusqlite::Result<i64> {
+        if let Some(number) = self.names.shapes.get(&names) {
+            return Ok(*number);
+        }
+        let number = transaction
+            .prepare_cached("INSERT INTO shapes (names) VALUES (?) ON CONFLICT DO UPDATE SET names = names RETURNING id")?
+            .query_row([&names], |row| row.get(0))?;
+        if self.names.shapes.len() >= SHAPES {
+            self.names.shapes.clear();
+        }
+        self.names.shapes.insert(names, number);
+        Ok(number)
+    }
+
+    /// The later tick stays: by the order of this process, or by the wall clock where there is none.
+    fn tick(&mut self, transaction: &Transaction<'_>, canary: &Arc<Canary>, tick: LastTick) -> rusqlite::Result<()> {
+        let LastTick { order, due_ms } = tick;
+        let (number, _) = self.canary(transaction, canary)?;
+        if self.orders.get(&canary.id).is_some_and(|last| order < *last) {
+            return Ok(());
+        }
+        self.orders.insert(canary.id.clone(), order);
+        let sql = if order == 0 {
+            "INSERT INTO last_ticks (canary, due_ms) VALUES (?, ?)
+             ON CONFLICT DO UPDATE SET due_ms = max(due_ms, excluded.due_ms)"
+        } else {
+            "INSERT INTO last_ticks (canary, due_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms"
+        };
+        transaction.prepare_cached(sql)?.execute([number, due_ms])?;
+        Ok(())
+    }
+}
+
+fn states(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
+    for ((kind, key), json) in &backlog.states {
+        match json {
+            Some(json) => transaction
+                .prepare_cached(
+                    "INSERT INTO states (kind, key, json) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET json = excluded.json",
+                )?
+                .execute([kind, key.as_str(), json])?,
+            None => transaction.prepare_cached("DELETE FROM states WHERE kind = ? AND key = ?")?.execute([kind, key.as_str()])?,
+        };
+    }
+    Ok(())
+}
+
+fn incidents(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
+    for row in backlog.incidents.values() {
+        transaction
+            .prepare_cached(
+                "INSERT INTO incidents (id, scope, probe, severity, opened_ms, resolved_ms, json) VALUES (?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT DO UPDATE SET scope = excluded.scope, probe = excluded.probe, severity = excluded.severity,
+                 opened_ms = excluded.opened_ms, resolved_ms = excluded.resolved_ms, json = excluded.json",
+            )?
+            .execute(params![row.id, row.scope, row.probe, row.severity, row.opened_ms, row.resolved_ms, row.json])?;
+    }
+    for row in &backlog.timeline {
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO timeline (incident, at_ms, what, text) VALUES (?, ?, ?, ?)")?
+            .execute(params![row.incident, row.at_ms, row.what, row.text])?;
+    }
+    Ok(())
+}
+
+fn messages(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
+    for row in backlog.messages.values() {
+        transaction
+            .prepare_cached(
+                "INSERT INTO messages (id, incident, key, channel, created_ms, notice, attempts, state)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![
+                row.id,
+                row.incident,
+                row.key,
+                row.channel,
+                row.created_ms,
+                row.notice,
+                row.attempts,
+                row.state.as_str()
+            ])?;
+    }
+    for DeliveryRow { id, state, attempts, at_ms, error } in backlog.deliveries.values() {
+        transaction
+            .prepare_cached(
+                "UPDATE messages SET state = ?2, attempts = ?3, tried_ms = ?4, error = ?5
+                 WHERE id = ?1 AND (state = 'pending' OR ?2 <> 'pending')",
+            )?
+            .execute(params![id, DeliveryState::as_str(*state), attempts, at_ms, error])?;
+    }
+    Ok(())
+}
+
+fn ledger(transaction: &Transaction<'_>, id: &str, change: &LedgerChange) -> rusqlite::Result<()> {
+    if change.gone {
+        transaction.prepare_cached("DELETE FROM ledger WHERE id = ?")?.execute([id])?;
+        return Ok(());
+    }
+    if let Some(entry) = &change.entry {
+        let json = serde_json::to_string(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        transaction
+            .prepare_cached("INSERT INTO ledger (id, entry) VALUES (?, ?) ON CONFLICT DO NOTHING")?
+            .execute([id, &json])?;
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE ledger SET names = coalesce(?2, names), attempts = attempts + ?3, message = coalesce(?4, message),
+             given_up = max(given_up, ?5) WHERE id = ?1",
+        )?
+        .execute(params![id, change.names.as_ref().map(ToString::to_string), change.retries, change.message, change.given_up])?;
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! The one thread that writes. It tries until it can: what waits stays in the queue, bounded there.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use metrics::gauge;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use super::OpenError;
+use super::backlog::Backlog;
+use super::file::{self, Identity, Place};
+use super::housekeep::{Chore, Keep};
+use super::queue::{Queue, Work};
+use super::store::Standing;
+use super::write::Pen;
+
+/// Whether the last try to write succeeded.
+pub(super) const WRITABLE: &str = "serinus_store_writable";
+
+/// How long the writer waits for a lock that another program holds.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Pauses between tries: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Urgent commits between two checkpoints, where nothing else is written.
+const CHECKPOINT: u32 = 200;
+
+/// Why something could not be written.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("another file has been put in the place of the store; restart this process to use that one")]
+    Replaced,
+    #[error("there is no connection to the file")]
+    Disconnected,
+}
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Writer {
+    place: Place,
+    keep: Keep,
+    queue: Arc<Queue>,
+    standing: Arc<Standing>,
+    connection: Option<Connection>,
+    identity: Option<Identity>,
+    lock: Option<File>,
+    pen: Pen,
+    /// How the connection is set: whether a commit waits for the disk.
+    urgent: Option<bool>,
+    unchecked: u32,
+    failures: u32,
+}
+
+/// Says that the writer has ended, also where it panics.
+struct Ending<'a> {
+    queue: &'a Queue,
+    clean: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("the store's thread panicked; nothing is stored any more, this is a defect of Serinus");
+            gauge!(WRITABLE).set(0.0);
+        }
+        self.queue.ended(self.clean);
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        place: Place,
+        keep: Keep,
+        queue: Arc<Queue>,
+        standing: Arc<Standing>,
+        connection: Connection,
+        lock: Option<File>,
+    ) -> Self {
+        gauge!(WRITABLE).set(1.0);
+        Self {
+            identity: identity(&place),
+            place,
+            keep,
+            queue,
+            standing,
+            connection: Some(connection),
+            lock,
+            pen: Pen::default(),
+            urgent: None,
+            unchecked: 0,
+            failures: 0,
+        }
+    }
+
+    /// Writes until the end.
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        let mut ending = Ending { queue: &queue, clean: false };
+        let mut chore: Option<(Chore, Vec<oneshot::Sender<()>>)> = None;
+        loop {
+            if let Some((todo, _)) = &mut chore
+                && !queue.is_wanted()
+            {
+                match self.slice(todo) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let done = chore.take().map(|(_, done)| done).unwrap_or_default();
+                        done.into_iter().for_each(tell);
+                    }
+                    Err(error) => {
+                        warn!(store = %self.place.path().display(), error = %chain(&error), "housekeeping of the store stopped; the next one goes on");
+                        chore = None;
+                    }
+                }
+                continue;
+            }
+            match queue.next() {
+                Work::Write(backlog) => {
+                    if !self.write(backlog) {
+                        break;
+                    }
+                }
+                Work::Housekeep(now, done) => chore = Some((Chore::new(now, self.keep), done)),
+                Work::End => {
+                    ending.clean = true;
+                    break;
+                }
+            }
+        }
+        // Closed before anyone is told: the file is whole then, and free.
+        self.connection = None;
+        self.lock = None;
+    }
+
+    /// Writes, or gives back and waits. False if it is too late to try again.
+    fn write(&mut self, mut backlog: Backlog) -> bool {
+        match self.try_write(&backlog) {
+            Ok(()) => {
+                if self.failures > 0 {
+                    info!(store = %self.place.path().display(), "the store can be written again; nothing that waited is lost");
+                    self.say(true);
+                }
+                self.failures = 0;
+                std::mem::take(&mut backlog.waiters).into_iter().for_each(tell);
+                true
+            }
+            Err(trouble) => {
+                if self.failures == 0 {
+                    error!(
+                        store = %self.place.path().display(),
+                        error = %chain(&trouble),
+                        "the store cannot be written; pages leave from memory, and it is tried again until it works"
+                    );
+                    self.say(false);
+                }
+                let pause = PAUSES.0.saturating_mul(1 << self.failures.min(10)).min(PAUSES.1);
+                self.failures = self.failures.saturating_add(1);
+                self.mend(&trouble);
+                self.queue.give_back(backlog, pause)
+            }
+        }
+    }
+
+    fn try_write(&mut self, backlog: &Backlog) -> Result<(), Trouble> {
+        self.stand()?;
+        let urgent = !backlog.waiters.is_empty();
+        self.set(urgent)?;
+        let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
+        self.pen.write(connection, backlog)?;
+        self.unchecked = if urgent { self.unchecked + 1 } else { 0 };
+        if self.unchecked >= CHECKPOINT && !self.queue.is_wanted() {
+            self.unchecked = 0;
+            // Best effort: what is committed is durable without it, and the next one is not far.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+        Ok(())
+    }
+
+    /// An urgent commit waits for the disk, and leaves tidying up the log to others.
+    fn set(&mut self, urgent: bool) -> Result<(), Trouble> {
+        if self.urgent != Some(urgent) {
+            self.urgent = None;
+            let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
+            connection.pragma_update(None, "synchronous", if urgent { "FULL" } else { "NORMAL" })?;
+            connection.pragma_update_and_check(None, "wal_autocheckpoint", if urgent { 0 } else { 1_000 }, |_| Ok(()))?;
+            self.urgent = Some(urgent);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that what is written goes where the name leads: SQLite itself would go on with a file that was deleted.
+    fn stand(&mut self) -> Result<(), Trouble> {
+        let Place::File(path) = self.place.clone() else { return Ok(()) };
+        if self.connection.is_none() {
+            return self.connect();
+        }
+        match Identity::of(&path) {
+            Ok(found) if Some(found) == self.identity => Ok(()),
+            Ok(_) => Err(Trouble::Replaced),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.rescue(&path),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The file was deleted; the connection still has all of it, and writes it down again.
+    fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
+        let lock = file::lock(path)?;
+        let copy = file::fresh(path)?;
+        let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
+        connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
+        fs::rename(&copy, path)?;
+        self.lock = Some(lock);
+        self.disconnect();
+        self.connect()?;
+        warn!(store = %path.display(), "the store's file was deleted while it was in use; it was written again from what was still open");
+        Ok(())
+    }
+
+    /// What can be done about it beyond trying again.
+    fn mend(&mut self, trouble: &Trouble) {
+        let damaged = matches!(trouble, Trouble::Sqlite(error) if file::is_damage(error));
+        // Now and then anew in any case, as after an error of the disk.
+        if matches!(self.place, Place::File(_))
+            && (damaged || self.failures.is_multiple_of(8))
+            && !matches!(trouble, Trouble::Replaced)
+        {
+            let gone = matches!(&self.place, Place::File(path) if !path.exists());
+            if !gone {
+                self.disconnect();
+            }
+        }
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Closing would otherwise remove the log by its name, which may be another file's by now.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        self.urgent = None;
+        self.pen = Pen::default();
+    }
+
+    fn connect(&mut self) -> Result<(), Trouble> {
+        let (connection, _) = file::open(&self.place, PATIENCE, SystemTime::now())?;
+        self.connection = Some(connection);
+        self.identity = identity(&self.place);
+        self.standing.epoch.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    fn say(&self, writable: bool) {
+        self.standing.writable.store(writable, Ordering::Release);
+        gauge!(WRITABLE).set(if writable { 1.0 } else { 0.0 });
+    }
+
+    fn slice(&mut self, chore: &mut Chore) -> Result<bool, Trouble> {
+        self.set(false)?;
+        let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
+        Ok(chore.slice(connection)?)
+    }
+}
+
+fn identity(place: &Place) -> Option<Identity> {
+    match place {
+        Place::File(path) => Identity::of(path).ok(),
+        Place::Memory(_) => None,
+    }
+}
+
+/// Whoever no longer wants to know has dropped the receiver.
+fn tell(waiter: oneshot::Sender<()>) {
+    let _ = waiter.send(());
+}
+
+/// An error and what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
