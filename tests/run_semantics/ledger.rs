@@ -1,5 +1,7 @@
 //! What is written down before something is created, and what is undone from it after a crash.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
