@@ -32,7 +32,7 @@ fn the_probe_of_the_readme_is_valid_as_it_stands() {
     fs::create_dir(directory.path().join("probes")).unwrap();
     fs::write(directory.path().join("probes/order.toml"), probe).unwrap();
     fs::write(directory.path().join("serinus.toml"), service).unwrap();
-    loads_without_a_word(&directory.path().join("serinus.toml"), &["CANARY_PASSWORD"], 1);
+    loads_without_a_word(&directory.path().join("serinus.toml"), &["CANARY_PASSWORD", "SLACK_WEBHOOK"], 1);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn the_probe_of_the_probes_readme_is_valid_as_it_stands() {
     let page = project("probes/README.md");
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("checkout.toml"), toml_blocks(&page)[0]).unwrap();
-    let service = "probes = [\"checkout.toml\"]\n[vars]\napi = \"https://api.example.com\"\n";
+    let service = "probes = [\"checkout.toml\"]\nnotify.none = true\n[vars]\napi = \"https://api.example.com\"\n";
     fs::write(directory.path().join("serinus.toml"), service).unwrap();
     loads_without_a_word(&directory.path().join("serinus.toml"), &[], 1);
 }
@@ -69,7 +69,7 @@ fn the_service_of_the_config_readme_is_valid_as_it_stands() {
     fs::create_dir(&probes).unwrap();
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes/playlist_sync.toml"), probes.join("playlist_sync.toml")).unwrap();
     fs::write(config.join("serinus.toml"), toml_blocks(&page)[0]).unwrap();
-    loads_without_a_word(&config.join("serinus.toml"), &["CANARY_PASSWORD"], 12);
+    loads_without_a_word(&config.join("serinus.toml"), &["CANARY_PASSWORD", "SLACK_WEBHOOK"], 12);
 }
 
 #[test]

@@ -7,6 +7,10 @@ use serinus::outcome::{Reason, Verdict};
 const PROBES: &str = "probes/README.md";
 const CONFIG: &str = "config/README.md";
 
+/// Keys of the service that are tables, each key of which has a row.
+const SECTIONS: [&str; 11] =
+    ["listen", "traces", "limits", "tls", "vars", "alerting", "notify", "maintenance", "store", "self_check", "heartbeat"];
+
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -16,6 +20,10 @@ fn spelling(section: &str, key: &str) -> String {
     match section {
         "http" => format!("http.{key}"),
         "multipart" => format!("http.multipart.{key}"),
+        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" => format!("{section}.{key}"),
+        "route" => format!("alerting.route.{key}"),
+        _ if section.starts_with("notify_") && ["name", "least", "timeout"].contains(&key) => format!("notify.KIND.{key}"),
+        _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),
         "slo_latency" => format!("slo.latency.{key}"),
         "slo" | "tls" | "listen" | "traces" | "limits" => format!("{section}.{key}"),
         "secret" => format!("secrets.{key}"),
@@ -27,6 +35,8 @@ fn spelling(section: &str, key: &str) -> String {
 fn inside_a_row(section: &str, key: &str) -> Option<String> {
     let row = match section {
         "retry" | "eventually" | "consistently" => format!("| `{section}` | `{{"),
+        "alert_window" | "alert_critical" => format!("| `{}` | `{{", section.replace('_', ".")),
+        "blind" | "flapping" => format!("| `alerting.{section}` | `{{"),
         "basic" | "oauth2" => format!("| `http.{section}` | `{{"),
         _ => return None,
     };
@@ -76,12 +86,16 @@ fn every_key_of_the_service_is_documented() {
         .iter()
         .filter(|reference| reference.document == "service")
         .filter(|reference| {
-            // Devices and their TLS are documented once, with the probes.
-            let text = if ["device", "tls"].contains(&reference.section.id) { &probes } else { &config };
+            // Devices and their TLS, and alert rules, are documented once, with the probes.
+            let text = if ["device", "tls", "alert", "alert_window", "alert_critical"].contains(&reference.section.id) {
+                &probes
+            } else {
+                &config
+            };
             !documented(text, reference.section.id, reference.key.name)
         })
         .map(|reference| spelling(reference.section.id, reference.key.name))
-        .filter(|spelling| !["listen", "traces", "limits", "tls", "vars"].contains(&spelling.as_str()))
+        .filter(|spelling| !SECTIONS.contains(&spelling.as_str()))
         .collect();
     assert!(missing.is_empty(), "not in {CONFIG}: {missing:#?}");
 }

@@ -32,4 +32,10 @@ impl Moment {
         let ago = u64::try_from(self.wall_ms().saturating_sub(wall_ms)).unwrap_or(0);
         self.steady.saturating_sub(Duration::from_millis(ago))
     }
+
+    /// What the wall clock, as it is set now, calls a steady time; the inverse of [`steady_of`](Self::steady_of).
+    pub fn wall_ms_of(self, steady: Duration) -> i64 {
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.wall_ms().saturating_sub(millis(self.steady)).saturating_add(millis(steady))
+    }
 }

@@ -178,3 +178,46 @@ mod severity_word {
         Severity::of(&word).ok_or_else(|| D::Error::custom(format!("`{word}` is no severity")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::NOTICE_NAMES;
+
+    #[test]
+    fn the_body_of_a_webhook_may_use_exactly_the_fields_of_a_notice() {
+        let notice = Notice {
+            key: String::new(),
+            action: Action::Trigger,
+            occasion: Occasion::Test,
+            severity: Severity::Page,
+            incident: String::new(),
+            scope: String::new(),
+            title: String::new(),
+            probe: None,
+            summary: None,
+            owner: None,
+            runbook: None,
+            tags: Vec::new(),
+            subject: None,
+            since_ms: 0,
+            at_ms: 0,
+            resolved_ms: None,
+            members: Vec::new(),
+            members_total: 0,
+            regions: Vec::new(),
+            failure: None,
+            notes: Vec::new(),
+            previous: None,
+            links: Links::default(),
+            test: true,
+        };
+        let json = serde_json::to_value(notice).unwrap();
+        let fields: Vec<&String> = json.as_object().unwrap().keys().collect();
+        let mut names = NOTICE_NAMES.to_vec();
+        names.sort_unstable();
+        let mut fields: Vec<&str> = fields.into_iter().map(String::as_str).collect();
+        fields.sort_unstable();
+        assert_eq!(fields, names);
+    }
+}

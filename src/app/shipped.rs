@@ -75,6 +75,8 @@ api = "http://{sandbox}"
 canary_password = {{ env = "{PASSWORD}" }}
 [listen]
 address = "127.0.0.1:0"
+[notify]
+none = true
 [limits]
 shutdown_grace = "1s"
 cleanup = "3s"

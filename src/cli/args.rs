@@ -57,6 +57,26 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// The simulated product alone
     Sandbox(SandboxArgs),
+    /// Send a page that says it is a test to the configured channels, and end it again
+    NotifyTest(NotifyTestArgs),
+    /// How a running service stands; exit code 1 while somebody ought to be awake
+    Status(RemoteArgs),
+    /// Finished runs of a running service, newest first, or one of them in full
+    Runs(RunsArgs),
+    /// Incidents of a running service, or one of them with its story
+    Incidents(IncidentsArgs),
+    /// Stop running a probe or a canary for a while; its incidents stay open
+    Pause(PauseArgs),
+    /// Run a paused probe or canary again
+    Resume(TargetArgs),
+    /// Say that somebody is at an incident
+    Ack(AckArgs),
+    /// Run a canary now; the run counts for nothing
+    Trigger(TargetArgs),
+    /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
+    Reload(RemoteArgs),
+    /// Delete now what earlier runs left behind; exit code 1 if something is left
+    Sweep(SweepArgs),
     /// Print files that other programs read
     Export(ExportArgs),
     /// Print a completion script
@@ -135,6 +155,107 @@ pub(crate) struct SandboxArgs {
     /// Makes its chances repeatable
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
+}
+
+/// Options of `notify-test`.
+#[derive(Debug, Args)]
+pub(crate) struct NotifyTestArgs {
+    /// Only this channel, by its name
+    pub(crate) channel: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Which service is asked, and how it is printed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoteArgs {
+    /// The service [default: where the configuration says that it listens]
+    #[arg(long, env = "SERINUS_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Its token [default: the one that the configuration names]
+    #[arg(long, env = "SERINUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Options of `runs`.
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// A probe's name, a canary's id, or a run's id
+    pub(crate) what: Option<String>,
+    /// Only runs that did not pass
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// The most that are listed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500), value_name = "N")]
+    pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `incidents`.
+#[derive(Debug, Args)]
+pub(crate) struct IncidentsArgs {
+    /// An incident's id, for its story
+    pub(crate) id: Option<String>,
+    /// Resolved ones too
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `pause`.
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    /// A probe's name or a canary's id
+    pub(crate) target: String,
+    /// For how long, such as 2h [default: until it is resumed]
+    #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) lasting: Option<std::time::Duration>,
+    /// Why, for whoever wonders
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of commands about one probe or canary.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// A probe's name or a canary's id, such as playlist-sync/eu/platform=mobile
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `ack`.
+#[derive(Debug, Args)]
+pub(crate) struct AckArgs {
+    /// The incident's id
+    pub(crate) incident: String,
+    /// Who is at it
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// Only list what is left behind
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
 }
 
 /// Options of `export`.

@@ -1,7 +1,8 @@
 //! `serinus check`: every problem of the configuration at once.
 //!
 //! With `--output json` it prints one object: `valid` (no errors), `errors`, `warnings` (counts), `canaries` (how many would
-//! run; `null` if not valid), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
+//! run; `null` if not valid), `chance_pages_per_month` (expected where runs fail as often as their objectives allow; `null` if
+//! not valid), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
 //! and, where there is a place, `{file, line, column, end_line, end_column}`.
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::config::{Loaded, Severity, load, load_probes, process_environment};
+use crate::plan::chance;
 
 use super::args::{CheckArgs, Output};
 use super::config::{counts, required};
@@ -30,6 +32,10 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
                 printer.data(text.trim_end());
             }
             printer.talk(&summary(&loaded));
+            if let Some(service) = &loaded.service {
+                let pages = chance::of_plan(&service.plan);
+                printer.talk(&format!("pages by chance, if runs fail as often as their objectives allow: {pages:.2} in 30 days"));
+            }
         }
         Output::Json => printer.data(&format!("{:#}", object(&loaded))),
     }
@@ -49,6 +55,7 @@ fn object(loaded: &Loaded) -> Value {
         "errors": loaded.diagnostics.count(Severity::Error),
         "warnings": loaded.diagnostics.count(Severity::Warning),
         "canaries": loaded.service.as_ref().map(|service| service.plan.canaries.len()),
+        "chance_pages_per_month": loaded.service.as_ref().map(|service| chance::of_plan(&service.plan)),
         "files": loaded.files,
         "diagnostics": loaded.diagnostics.to_json(),
     })

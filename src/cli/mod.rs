@@ -3,25 +3,35 @@
 //! Owns what a user types and reads: arguments, exit codes, and every byte on standard output. It decides nothing about
 //! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a file here.
 
+mod ack;
 mod args;
 mod check;
+mod client;
 mod completions;
 mod config;
 mod demo;
 mod exit;
 mod export;
 mod grid;
+mod incidents;
 mod logs;
+mod notify_test;
+mod pause;
 mod printer;
 mod progress;
+mod reload;
 mod report;
 mod run;
+mod runs;
 mod runtime;
 mod sandbox;
 mod select;
+mod status;
 mod story;
 mod style;
+mod sweep;
 mod test;
+mod trigger;
 
 use std::process::ExitCode;
 
@@ -63,6 +73,16 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(printer, config.as_deref(), &args),
         Command::Test(args) => on_runtime(test::test(printer, config.as_deref(), &args)),
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
+        Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
+        Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
+        Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
+        Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),
+        Command::Pause(args) => on_runtime(pause::pause(printer, config.as_deref(), &args)),
+        Command::Resume(args) => on_runtime(pause::resume(printer, config.as_deref(), &args)),
+        Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
+        Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
+        Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
+        Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }

@@ -31,7 +31,7 @@ pub(crate) fn choose(printer: &Printer, config: Option<&Path>, args: &TestArgs) 
         chosen.push(narrowed(&service, |_| true, args)?);
     }
     if !names.is_empty() {
-        let service = accept(printer, load(required(config)?, process_environment()))?;
+        let service = accept(printer, load(required(config)?, process_environment()).paging_nobody())?;
         known(&service, &names)?;
         chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args)?);
     }

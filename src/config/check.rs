@@ -39,7 +39,10 @@ impl<'f> Checker<'_, 'f> {
 
     fn value(&mut self, node: &Node<'f>, kind: &'static Kind, section: &'static Section, name: &str) {
         match (kind, &node.data) {
-            (Kind::Table(inner) | Kind::OneOrMore(inner), Data::Table(table)) => self.nested(table, inner, section, node.spot),
+            (Kind::TableOrFalse(_), Data::Bool(false)) => {}
+            (Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::OneOrMore(inner), Data::Table(table)) => {
+                self.nested(table, inner, section, node.spot);
+            }
             (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
             }
@@ -65,7 +68,8 @@ impl<'f> Checker<'_, 'f> {
                     self.value(item, &Kind::Slug, section, name);
                 }
             }
-            (Kind::List(inner), Data::List(items)) => {
+            (Kind::OneOrList(inner), data) if !matches!(data, Data::List(_)) => self.value(node, inner, section, name),
+            (Kind::List(inner) | Kind::OneOrList(inner), Data::List(items)) => {
                 for item in items {
                     self.value(item, inner, section, name);
                 }
@@ -82,12 +86,24 @@ impl<'f> Checker<'_, 'f> {
                 }
             }
             (Kind::Json, data) => self.json(node, data, name),
-            (Kind::List(_) | Kind::Map(_) | Kind::Names(_), data) => self.wrong_type(node, kind, name, data),
-            (Kind::Table(_) | Kind::Tables(_) | Kind::OneOrMore(_) | Kind::Regions(_), data) => {
-                self.wrong_type(node, kind, name, data);
-            }
+            (
+                Kind::List(_)
+                | Kind::OneOrList(_)
+                | Kind::Map(_)
+                | Kind::Names(_)
+                | Kind::Table(_)
+                | Kind::TableOrFalse(_)
+                | Kind::Tables(_)
+                | Kind::OneOrMore(_)
+                | Kind::Regions(_),
+                data,
+            ) => self.wrong_type(node, kind, name, data),
             (_, data) => match value::check(kind, node) {
                 Ok(()) => {}
+                // Where the name of a secret belongs, the secret itself is likely to stand.
+                Err(Misfit::Value(why)) if matches!(kind, Kind::Secret) => self
+                    .diagnostics
+                    .push(Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{name}`")).help(why).hidden()),
                 Err(Misfit::Type) => self.wrong_type(node, kind, name, data),
                 Err(Misfit::Value(why)) => self.invalid(node, name, &why),
             },
@@ -102,7 +118,7 @@ impl<'f> Checker<'_, 'f> {
 
     fn json(&mut self, node: &Node<'f>, data: &Data<'f>, name: &str) {
         match data {
-            Data::Datetime => self.wrong_type(node, &Kind::Json, name, data),
+            Data::Datetime(_) => self.wrong_type(node, &Kind::Json, name, data),
             Data::List(items) => items.iter().for_each(|item| self.json(item, &item.data, name)),
             Data::Table(table) => {
                 table.entries.iter().for_each(|entry| self.json(&entry.value, &entry.value.data, &entry.key));

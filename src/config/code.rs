@@ -70,12 +70,18 @@ codes! {
     UnknownSecret Error "config::unknown-secret",
     /// A listener others can reach without a token.
     OpenListener Error "config::open-listener",
+    /// A channel that is not configured.
+    UnknownChannel Error "config::unknown-channel",
     /// A template where only constants are read.
     ConstantOnly Error "config::constant-only",
     /// A secret whose source is not there.
     MissingSecret Warning "config::missing-secret",
     /// Two probes of one name.
     DuplicateProbe Error "probe::duplicate-name",
+    /// A probe that is needed and not there.
+    UnknownProbe Error "probe::unknown-probe",
+    /// Probes that need each other in a circle.
+    NeedsCircle Error "probe::needs-circle",
     /// An interval shorter than the service allows.
     ShortInterval Error "probe::short-interval",
     /// A matrix with more cells than can be meant.
@@ -120,6 +126,24 @@ codes! {
     WithinOverDeadline Warning "lint::within-over-deadline",
     /// Nobody to wake, or nothing to read when woken.
     Unowned Warning "lint::unowned",
+    /// Probes page, and nobody is told.
+    NoChannel Warning "lint::no-channel",
+    /// Critical needs more regions than this process runs.
+    CriticalUnseen Warning "lint::critical-unseen",
+    /// Critical looks back less than two intervals.
+    CriticalWindow Warning "lint::critical-window",
+    /// A reminder that comes before there can be news.
+    RemindTooSoon Warning "lint::remind-too-soon",
+    /// A rule that pages by chance where runs may fail now and then.
+    ChancePages Warning "lint::chance-pages",
+    /// A maintenance window in the past.
+    MaintenanceOver Warning "lint::maintenance-over",
+    /// A route or a maintenance window that is about nothing there is.
+    MatchesNothing Warning "lint::matches-nothing",
+    /// A route to a channel that takes none of its severities.
+    BelowLeast Warning "lint::below-least",
+    /// Pages that others on the way can read.
+    UnprotectedChannel Warning "lint::unprotected-channel",
     /// Any certificate is accepted.
     InsecureTls Warning "lint::insecure-tls",
     /// A condition that is the same whatever the answer is, or has a side that is, as in `status == 200 or 204`.

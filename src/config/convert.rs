@@ -47,7 +47,7 @@ impl<'f> Converter<'f, '_> {
                 Data::Float(self.in_range(number, spot))
             }
             DeValue::Boolean(truth) => Data::Bool(truth),
-            DeValue::Datetime(_) => Data::Datetime,
+            DeValue::Datetime(moment) => Data::Datetime(moment.to_string()),
             DeValue::Array(items) => Data::List(
                 items
                     .into_iter()

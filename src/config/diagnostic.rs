@@ -39,11 +39,13 @@ pub struct Label {
     pub span: Span,
     /// What stands beside the caret; may be empty.
     pub text: String,
+    /// Whether the bytes may be a secret and must not be shown.
+    pub hidden: bool,
 }
 
 impl Label {
     fn new(spot: Spot<'_>, text: impl Into<String>) -> Self {
-        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into() }
+        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into(), hidden: false }
     }
 }
 
@@ -77,6 +79,14 @@ impl Diagnostic {
     pub(super) fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
             primary.text = text.into();
+        }
+        self
+    }
+
+    /// Keeps what stands there from being shown.
+    pub(super) fn hidden(mut self) -> Self {
+        if let Some(primary) = &mut self.primary {
+            primary.hidden = true;
         }
         self
     }
@@ -123,6 +133,19 @@ impl Diagnostics {
 
     pub(super) fn append(&mut self, other: Self) {
         self.found.extend(other.found);
+    }
+
+    /// Says something else of what to do about a rule, unless a likely slip was found.
+    pub(super) fn help_instead(&mut self, code: Code, help: &str) {
+        for diagnostic in self.found.iter_mut().filter(|diagnostic| diagnostic.code == code) {
+            let near = diagnostic.help.take().filter(|help| help.starts_with("did you mean"));
+            diagnostic.help = near.or_else(|| Some(help.to_owned()));
+        }
+    }
+
+    /// Takes out everything a rule has found.
+    pub(super) fn forget(&mut self, code: Code) {
+        self.found.retain(|diagnostic| diagnostic.code != code);
     }
 
     /// Puts them in the order of files and lines.

@@ -68,7 +68,8 @@ fn find(parts: &[String], section: &'static Section) -> Option<&'static Kind> {
 
 fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
     match (kind, rest) {
-        (Kind::Table(section), [_, ..]) => find(rest, section),
+        // Several tables have no names to tell them by; one of them is as good as a table.
+        (Kind::Table(section) | Kind::TableOrFalse(section) | Kind::OneOrMore(section), [_, ..]) => find(rest, section),
         (Kind::Names(inner) | Kind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
         (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section),
         (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) | (_, [_, ..]) => None,
@@ -97,6 +98,22 @@ fn set<'f>(
         entry.value = Node { spot, data: read(kind, value, text_so_far, spot, diagnostics) };
         return;
     }
+    if let Data::List(items) = &mut entry.value.data
+        && items.iter().all(|item| item.as_table().is_some())
+    {
+        match items.as_mut_slice() {
+            [Node { data: Data::Table(only), .. }] => return set(only, rest, kind, value, spot, diagnostics),
+            [] => {}
+            several => {
+                let message = format!("there are {} tables `{first}`, and a variable cannot tell them apart", several.len());
+                diagnostics.push(
+                    Diagnostic::at(Code::UnknownVariable, spot, message)
+                        .help("set it in the file; what differs from place to place can be a secret of `[secrets]`"),
+                );
+                return;
+            }
+        }
+    }
     if entry.value.as_table().is_none() {
         entry.value = Node { spot, data: Data::Table(Table::default()) };
     }
@@ -113,13 +130,16 @@ fn comparable(name: &str) -> String {
 fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Data<'f> {
     let text = || Data::Text(value.into());
     match kind {
-        Kind::List(_) | Kind::Regions(_) if !value.trim_start().starts_with('[') => {
+        Kind::List(_) | Kind::OneOrList(_) | Kind::Regions(_) if !value.trim_start().starts_with('[') => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
             Data::List(items.map(|item| Node { spot, data: Data::Text(item.into()) }).collect())
         }
         // A variable keeps the type that its value in the file has; a new one is text.
         Kind::Json if text_so_far => text(),
         Kind::List(_)
+        | Kind::OneOrList(_)
+        | Kind::TableOrFalse(_)
+        | Kind::DurationOrFalse
         | Kind::Regions(_)
         | Kind::Json
         | Kind::Size
@@ -148,7 +168,9 @@ fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
     for key in section.keys {
         let name = format!("{prefix}{}", key.name.to_uppercase());
         match (&key.kind, inner_section(&key.kind)) {
-            (Kind::Table(_), Some(inner)) => names(&format!("{name}__"), inner, known),
+            (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::OneOrMore(_), Some(inner)) => {
+                names(&format!("{name}__"), inner, known);
+            }
             _ => known.push(name),
         }
     }

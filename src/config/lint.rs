@@ -14,11 +14,13 @@ use super::{Code, Diagnostic, Diagnostics};
 const HARMLESS: [&str; 12] =
     ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
-/// Warns about a probe; an error only if it could never pass.
-pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
+/// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
+pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
     let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(with_parallel).collect();
     let cleanups: Vec<&Node<'_>> = steps.iter().flat_map(|step| cleanups(step)).collect();
-    unowned(table, top, diagnostics);
+    if pages {
+        unowned(table, top, diagnostics);
+    }
     deadline_over_slot(table, diagnostics);
     no_cleanup(&steps, &cleanups, diagnostics);
     expects_nothing(table.list("step"), top, diagnostics);

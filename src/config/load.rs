@@ -1,6 +1,5 @@
 //! From paths to a service: reads the files, on several threads where there are many, and puts the plan together.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::plan::{Canary, Plan, Service};
 use crate::source::{SourceFile, Span};
 
+use super::cross::{self, Claim};
 use super::environment::Overrides;
 use super::find::{given, matched, neighbour};
-use super::probe::{self, Claim, Draft};
+use super::probe::{self, Draft};
 use super::service::{self, Settings};
 use super::tree::{self, Spot};
 use super::world::World;
@@ -25,6 +25,20 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Every configuration file that was read or tried: a change of any of them is a reason to load again.
     pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether probes page and there is no channel that would tell anybody. A service must not run like that.
+    pub fn tells_nobody(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoChannel)
+    }
+
+    /// The same without what is said of channels, for a command that pages nobody anyway.
+    #[must_use]
+    pub fn paging_nobody(mut self) -> Self {
+        self.diagnostics.forget(Code::NoChannel);
+        self
+    }
 }
 
 /// Loads a service's file and the probes it names. `environment` overrides single settings (`SERINUS_…`) and tells which
@@ -63,11 +77,21 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
         Some(paths) => given(paths, &mut diagnostics),
         None => matched(&table, &mut diagnostics),
     };
-    let drafts = read_probes(&paths, &settings.world, &mut diagnostics);
+    let (claims, drafts) = read_probes(&paths, &settings.world, &mut diagnostics);
+    cross::names(&claims, &mut diagnostics);
+    cross::circles(&claims, &mut diagnostics);
+    // Of probes that a person chose, and beside files that nobody can read, others may be missing.
+    if probes.is_none() && claims.len() == paths.len() {
+        cross::needs(&claims, &mut diagnostics);
+        cross::selectors(&table, &settings.alerting, &settings.world, &claims, &mut diagnostics);
+    }
+    if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
+        cross::channels(&table, top, &claims, &mut diagnostics);
+    }
     files.extend(paths);
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
-    let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts));
+    let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));
     Loaded { service, diagnostics, files }
 }
 
@@ -90,7 +114,7 @@ fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
 /// What came of one file.
 type Read = (Option<Claim>, Option<Draft>, Diagnostics);
 
-fn read_probes(paths: &[PathBuf], world: &World, diagnostics: &mut Diagnostics) -> Vec<Draft> {
+fn read_probes(paths: &[PathBuf], world: &World, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len() / 16 + 1);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -113,24 +137,14 @@ fn read_probes(paths: &[PathBuf], world: &World, diagnostics: &mut Diagnostics) 
         done
     });
     done.sort_by_key(|(at, _)| *at);
-    let mut names: HashMap<String, (Arc<SourceFile>, Span)> = HashMap::new();
+    let mut claims = Vec::new();
     let mut drafts = Vec::new();
     for (_, (claim, draft, found)) in done {
         diagnostics.append(found);
+        claims.extend(claim);
         drafts.extend(draft);
-        let Some(claim) = claim else { continue };
-        let spot = Spot { file: &claim.file, span: claim.span };
-        if let Some((file, span)) = names.get(&claim.name) {
-            diagnostics.push(
-                Diagnostic::at(Code::DuplicateProbe, spot, format!("there is a probe `{}` already", claim.name))
-                    .related(Spot { file, span: *span }, "the first is here")
-                    .help("results are kept by name: give each probe its own"),
-            );
-        } else {
-            names.insert(claim.name, (claim.file, claim.span));
-        }
     }
-    drafts
+    (claims, drafts)
 }
 
 fn read_probe(path: &Path, world: &World) -> Read {
@@ -151,8 +165,9 @@ fn read_probe(path: &Path, world: &World) -> Read {
     }
 }
 
-fn assemble(settings: Settings, mut drafts: Vec<Draft>) -> Service {
-    let Settings { world, listen, traces, log_format } = settings;
+fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Service {
+    let Settings { world, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat } =
+        settings;
     // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
     drafts.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
     let mut canaries: Vec<Arc<Canary>> = drafts.iter_mut().flat_map(|draft| draft.canaries.drain(..)).collect();
@@ -160,17 +175,16 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>) -> Service {
     let known_regions = world.regions.iter().map(|region| Arc::clone(&region.name)).collect();
     let regions = world.regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
     let probes = drafts.into_iter().map(|draft| draft.probe).collect();
-    let plan =
-        Plan { regions, known_regions, maintenance: Vec::new(), probes, canaries, secrets: world.secrets, limits: world.limits };
+    let plan = Plan { regions, known_regions, maintenance, probes, canaries, secrets: world.secrets, limits: world.limits };
     Service {
         plan: Arc::new(plan),
         listen,
         traces,
         log_format,
-        alerting: Arc::default(),
-        store: None,
-        self_check: None,
-        heartbeat: None,
+        alerting: Arc::new(alerting),
+        store: has_file.then_some(store),
+        self_check,
+        heartbeat,
     }
 }
 
@@ -251,6 +265,9 @@ eventually   = { within = "10s", poll = "100ms" }
 consistently = { for = "500ms" }
 expect       = ["json.tracks | unique | length == cell.tracks + 10", "json.tracks | length == cell.tracks + 10"]
 
+[alert]
+window = { failures = 6, of = 9 }
+
 [slo]
 success = "95%"
 latency = { step = "read on the second device", of = "convergence", mean = "2s" }
@@ -265,6 +282,8 @@ api = "http://eu.example.com"
 api = "http://us.example.com"
 [secrets]
 canary_password = { env = "PASSWORD" }
+[notify]
+none = true
 "#;
 
     fn environment(more: &[(&str, &str)]) -> Vec<(String, String)> {

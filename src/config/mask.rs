@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::source::Span;
+
 /// The text with every value below `[secrets]` made unreadable that is not the name of a variable or of a file. Offsets stay.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
     if !text.contains("secrets") {
@@ -34,6 +36,19 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
         open = ["\"\"\"", "'''"].into_iter().find(|quotes| value.matches(quotes).count() == 1);
     }
     shown.into()
+}
+
+/// The text with the bytes of one value made unreadable. Offsets stay.
+pub(super) fn hidden(text: &str, span: Span) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        if (span.start..span.end).contains(&at) && !matches!(character, '"' | '\'' | '\n') {
+            shown.extend(std::iter::repeat_n('*', character.len_utf8()));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// What follows the word `secrets`, if a key or header begins with it.

@@ -6,11 +6,16 @@
 //!
 //! A new key is an entry of a table in `keys`, read in `service` or `probe`; a new rule is a [`Code`].
 
+mod alert;
+mod alerting;
+mod chance;
+mod channel;
 mod check;
 mod code;
 mod contract;
 mod convert;
 mod cron;
+mod cross;
 mod device;
 mod diagnostic;
 mod environment;
@@ -20,10 +25,13 @@ mod keys;
 mod lint;
 mod literal;
 mod load;
+mod maintenance;
 mod mask;
+mod moment;
 mod names;
 mod nearest;
 mod newer_toml;
+mod outside;
 mod probe;
 mod render;
 mod rules;
@@ -34,6 +42,7 @@ mod secrets;
 mod service;
 mod shape;
 mod tree;
+mod upkeep;
 mod value;
 mod world;
 

@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::diagnostic::Label;
-use super::mask::masked;
+use super::mask::{hidden, masked};
 use super::{Diagnostic, Diagnostics, Severity};
 
 impl Diagnostics {
@@ -53,7 +53,9 @@ type Annotations<'l> = Snippet<'l, annotate_snippets::Annotation<'l>>;
 
 fn snippet(label: &Label, kind: AnnotationKind) -> Annotations<'_> {
     let path = label.file.path().to_string_lossy();
-    Snippet::source(masked(label.file.text())).path(path.into_owned()).annotation(annotation(label, kind))
+    let text = masked(label.file.text());
+    let text = if label.hidden { hidden(&text, label.span).into() } else { text };
+    Snippet::source(text).path(path.into_owned()).annotation(annotation(label, kind))
 }
 
 fn annotation(label: &Label, kind: AnnotationKind) -> annotate_snippets::Annotation<'_> {

@@ -83,9 +83,13 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         }
         Kind::Expression | Kind::Condition | Kind::File | Kind::Glob | Kind::Cron => json!({ "type": "string", "minLength": 1 }),
         Kind::ForEach => json!({ "type": "string", "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]* in .+$" }),
-        Kind::Slug => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 }),
+        Kind::Slug | Kind::Secret => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 }),
         Kind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
         Kind::Duration => json!({ "type": "string", "pattern": DURATION }),
+        Kind::DurationOrFalse => json!({ "oneOf": [{ "type": "string", "pattern": DURATION }, { "enum": [false] }] }),
+        // Editors hand TOML's own dates over as strings.
+        Kind::Moment => json!({ "type": "string", "pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d" }),
+        Kind::Mailbox => json!({ "type": "string", "pattern": "@" }),
         Kind::Size => {
             json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^\\d+ ?([kKMG]i?)?B$" }] })
         }
@@ -101,6 +105,10 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Kind::Json => json!({ "type": ["string", "number", "boolean", "array", "object"] }),
         Kind::List(item) => json!({ "type": "array", "items": kind(item, definitions) }),
+        Kind::OneOrList(item) => {
+            let one = kind(item, definitions);
+            json!({ "oneOf": [one, { "type": "array", "items": one }] })
+        }
         Kind::Map(item) => json!({ "type": "object", "additionalProperties": kind(item, definitions) }),
         Kind::Names(item) => json!({
             "type": "object",
@@ -108,6 +116,7 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
             "additionalProperties": kind(item, definitions),
         }),
         Kind::Table(inner) => reference(inner, definitions),
+        Kind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner, definitions), { "enum": [false] }] }),
         Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner, definitions) }),
         Kind::OneOrMore(inner) => {
             let one = reference(inner, definitions);

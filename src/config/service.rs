@@ -6,16 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Limits, Listen, LogFormat, Region, SecretSource, Traces, expr};
+use crate::plan::{
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SecretSource, SelfCheckSettings, StoreSettings, Traces,
+    expr,
+};
 
 use super::keys::SERVICE;
 use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
 use super::probe::{self, constant};
-use super::scope::{Scope, When};
-use super::tree::{Data, Entry, Node, Spot, Table};
+use super::scope::Scope;
+use super::tree::{Entry, Spot, Table};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, check, device, lint};
+use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, upkeep};
 
 /// Port of the listener where nothing is configured.
 const PORT: u16 = 9464;
@@ -30,6 +33,13 @@ pub(super) struct Settings {
     pub(super) listen: Listen,
     pub(super) traces: Option<Traces>,
     pub(super) log_format: LogFormat,
+    pub(super) alerting: Alerting,
+    /// Whether the service says that nobody is to be told.
+    pub(super) tells_nobody: bool,
+    pub(super) maintenance: Vec<Arc<Maintenance>>,
+    pub(super) store: StoreSettings,
+    pub(super) self_check: Option<SelfCheckSettings>,
+    pub(super) heartbeat: Option<Heartbeat>,
 }
 
 /// Reads the service's table; `top` is what to point at where something is missing.
@@ -58,7 +68,23 @@ pub(super) fn read<'f>(
     let listen = listen(table, &world, diagnostics);
     let traces = table.table("traces").map(|inner| traces(inner, &world, diagnostics));
     let log_format = if table.text("log_format") == Some("json") { LogFormat::Json } else { LogFormat::Human };
-    Settings { world, listen, traces, log_format }
+    let now = world.now;
+    if let Some(defaults) = table.table("alerting").and_then(|alerting| alerting.table("defaults")) {
+        world.alert = alert::read(&world.alert, defaults, diagnostics);
+    }
+    let (channels, tells_nobody) = channel::read(table, &world, diagnostics);
+    Settings {
+        listen,
+        traces,
+        log_format,
+        alerting: alerting::read(table, channels, &world, diagnostics),
+        tells_nobody,
+        maintenance: maintenance::read(table, now, diagnostics).into_iter().map(Arc::new).collect(),
+        store: upkeep::store(table, diagnostics),
+        self_check: upkeep::self_check(table, diagnostics),
+        heartbeat: upkeep::heartbeat(table, &world, diagnostics),
+        world,
+    }
 }
 
 fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
@@ -206,34 +232,11 @@ fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Li
 }
 
 fn traces(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Traces {
-    let mut headers = Vec::new();
-    for entry in table.entries_of("headers") {
-        if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
-            diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
-                    .help("header names are letters, digits and `-`"),
-            );
-        }
-        headers.push((entry.key.to_string(), only_secrets(&entry.value, world, diagnostics)));
-    }
     Traces {
         endpoint: table.owned("endpoint").unwrap_or_default(),
-        headers,
+        headers: outside::headers(table, world, diagnostics),
         sample_passed: table.share("sample_passed").unwrap_or(1.0),
         timeout: table.duration("timeout").unwrap_or(Duration::from_secs(10)),
         queue: table.count("queue").map_or(2048, |queue| queue as usize),
     }
-}
-
-/// A template outside any run, where secrets are all there is.
-fn only_secrets(node: &Node<'_>, world: &World, diagnostics: &mut Diagnostics) -> crate::plan::Template {
-    let template = Scope::new(world, diagnostics).template(node, When::Before);
-    let known = template.names().iter().all(|name| name == "secret");
-    if !known && matches!(node.data, Data::Text(_)) {
-        diagnostics.push(
-            Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used")
-                .help("only `secret.NAME` is in scope"),
-        );
-    }
-    template
 }

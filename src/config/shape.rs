@@ -67,6 +67,14 @@ pub enum Kind {
     ForEach,
     /// A positive duration such as "250ms" or "5m".
     Duration,
+    /// A duration, or `false`.
+    DurationOrFalse,
+    /// A date and a time, with an offset or without: a string, or TOML's own.
+    Moment,
+    /// The name of a secret.
+    Secret,
+    /// A mail address, with a person's name or without.
+    Mailbox,
     /// Bytes: an integer, or a string such as "1MiB".
     Size,
     /// An integer in a range.
@@ -106,12 +114,16 @@ pub enum Kind {
     Json,
     /// A list.
     List(&'static Kind),
+    /// A list, or its only item.
+    OneOrList(&'static Kind),
     /// A table of any keys.
     Map(&'static Kind),
     /// A table whose keys are names that expressions can use.
     Names(&'static Kind),
     /// A table of known keys.
     Table(&'static Section),
+    /// A table of known keys, or `false`.
+    TableOrFalse(&'static Section),
     /// `[[…]]`, one or more.
     Tables(&'static Section),
     /// `[…]` or `[[…]]`.
@@ -154,6 +166,10 @@ impl Kind {
             Self::Condition => "a string that is an expression to be true".into(),
             Self::ForEach => "a string such as \"item in items\"".into(),
             Self::Duration => "a duration such as \"250ms\" or \"5m\"".into(),
+            Self::DurationOrFalse => "a duration such as \"4h\", or `false`".into(),
+            Self::Moment => "a date and time such as \"2026-11-28T22:00:00Z\"".into(),
+            Self::Secret => "the name of a secret of `[secrets]`".into(),
+            Self::Mailbox => "a mail address such as \"Canary <canary@example.com>\"".into(),
             Self::Size => "a size such as \"1MiB\", or bytes as an integer".into(),
             Self::Integer { min, max } if *max == i64::MAX => format!("an integer of {min} or more"),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
@@ -174,8 +190,10 @@ impl Kind {
             Self::Scalar => "a string, a number or a boolean".into(),
             Self::Json => "any value but a date or time".into(),
             Self::List(item) => format!("a list, each item {}", item.describe()),
+            Self::OneOrList(item) => format!("{}, or a list of such", item.describe()),
             Self::Map(item) | Self::Names(item) => format!("a table, each value {}", item.describe()),
             Self::Table(_) => "a table".into(),
+            Self::TableOrFalse(_) => "a table, or `false`".into(),
             Self::Tables(_) => "a list of tables".into(),
             Self::OneOrMore(_) => "a table, or a list of tables".into(),
             Self::Regions(_) => "a list of names, or tables by name".into(),

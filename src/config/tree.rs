@@ -55,7 +55,8 @@ pub(super) enum Data<'f> {
     Integer(i64),
     Float(f64),
     Bool(bool),
-    Datetime,
+    /// As RFC 3339 writes it, with a `T`.
+    Datetime(String),
     List(Vec<Node<'f>>),
     Table(Table<'f>),
 }
@@ -68,7 +69,7 @@ impl Data<'_> {
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a float",
             Self::Bool(_) => "a boolean",
-            Self::Datetime => "a date or time",
+            Self::Datetime(_) => "a date or time",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
         }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::cron::cron;
+use super::moment::written;
 use super::nearest::nearest;
 use super::shape::Kind;
 use super::tree::{Data, Node, Table};
@@ -52,7 +53,7 @@ pub(super) fn size(data: &Data<'_>) -> Result<usize, String> {
             let split = UNITS.iter().find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?, *factor)));
             split.and_then(|(number, factor)| number.trim().parse::<u64>().ok()?.checked_mul(factor))
         }
-        Data::Float(_) | Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
+        Data::Float(_) | Data::Bool(_) | Data::Datetime(_) | Data::List(_) | Data::Table(_) => None,
     };
     let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| (1..=1 << 30).contains(bytes));
     bytes.ok_or_else(|| "sizes go from 1 byte to 1 GiB, with one of the units B, kB, MB, GB, KiB, MiB, GiB".into())
@@ -67,7 +68,7 @@ pub(super) fn share(data: &Data<'_>) -> Result<f64, String> {
         Data::Text(text) => {
             text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok()).map(|number| number / 100.0)
         }
-        Data::Bool(_) | Data::Datetime | Data::List(_) | Data::Table(_) => None,
+        Data::Bool(_) | Data::Datetime(_) | Data::List(_) | Data::Table(_) => None,
     };
     share.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "shares go from 0 to 1, or from \"0%\" to \"100%\"".into())
 }
@@ -116,6 +117,18 @@ fn slug(text: &str) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("{problem} {LONGEST_NAME} characters")) }
 }
 
+fn secret_name(text: &str) -> Result<(), String> {
+    let what = "this is where the name of a secret stands, never the secret: declare it in `[secrets]`, as in \
+                `NAME = { env = \"VARIABLE\" }`, and write its name here";
+    slug(text).map_err(|_| what.into())
+}
+
+fn mailbox(text: &str) -> Result<(), String> {
+    text.parse::<lettre::message::Mailbox>()
+        .map(drop)
+        .map_err(|_| "write a mail address such as \"canary@example.com\" or \"Canary <canary@example.com>\"".into())
+}
+
 fn title(text: &str) -> Result<(), String> {
     let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(char::is_control);
     if fits { Ok(()) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
@@ -156,9 +169,20 @@ pub(super) fn check(kind: &Kind, node: &Node<'_>) -> Result<(), Misfit> {
             Data::Bool(true) | Data::Integer(_) => Err(format!("it must be {}", kind.describe())),
             _ => return Err(Misfit::Type),
         },
+        Kind::DurationOrFalse => match &node.data {
+            Data::Bool(false) => Ok(()),
+            Data::Bool(true) => Err(format!("it must be {}", kind.describe())),
+            Data::Text(text) => duration(text).map(drop),
+            _ => return Err(Misfit::Type),
+        },
+        Kind::Moment => match &node.data {
+            Data::Datetime(text) => written(text).map(drop),
+            Data::Text(text) => written(text).map(drop),
+            _ => return Err(Misfit::Type),
+        },
         Kind::Scalar => match node.data {
             Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) => Ok(()),
-            Data::Datetime | Data::List(_) | Data::Table(_) => return Err(Misfit::Type),
+            Data::Datetime(_) | Data::List(_) | Data::Table(_) => return Err(Misfit::Type),
         },
         _ => of_text(kind, text()?),
     };
@@ -168,6 +192,8 @@ pub(super) fn check(kind: &Kind, node: &Node<'_>) -> Result<(), Misfit> {
 fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
     match kind {
         Kind::Slug => slug(text),
+        Kind::Secret => secret_name(text),
+        Kind::Mailbox => mailbox(text),
         Kind::Title => title(text),
         Kind::Duration => duration(text).map(drop),
         Kind::Cron => cron(text).map(drop),
@@ -188,6 +214,8 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
             if text.is_empty() && !matches!(kind, Kind::Text | Kind::Template) { Err("it is empty".into()) } else { Ok(()) }
         }
         Kind::Size
+        | Kind::DurationOrFalse
+        | Kind::Moment
         | Kind::Integer { .. }
         | Kind::Share
         | Kind::Bool
@@ -195,16 +223,18 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
         | Kind::Scalar
         | Kind::Json
         | Kind::List(_)
+        | Kind::OneOrList(_)
         | Kind::Map(_)
         | Kind::Names(_)
         | Kind::Table(_)
+        | Kind::TableOrFalse(_)
         | Kind::Tables(_)
         | Kind::OneOrMore(_)
         | Kind::Regions(_) => Ok(()),
     }
 }
 
-impl Table<'_> {
+impl<'f> Table<'f> {
     pub(super) fn duration(&self, key: &str) -> Option<Duration> {
         self.text(key).and_then(|text| duration(text).ok())
     }
@@ -215,6 +245,24 @@ impl Table<'_> {
 
     pub(super) fn share(&self, key: &str) -> Option<f64> {
         self.get(key).and_then(|node| share(&node.data).ok())
+    }
+
+    /// The texts of a list, or of its only item.
+    pub(super) fn texts(&self, key: &str) -> Vec<&Node<'f>> {
+        match self.get(key) {
+            Some(node) if node.as_text().is_some() => vec![node],
+            Some(node) => node.as_list().iter().filter(|item| item.as_text().is_some()).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The tables of a key that may be one table or several.
+    pub(super) fn tables(&self, key: &str) -> Vec<&Node<'f>> {
+        match self.get(key) {
+            Some(node) if node.as_table().is_some() => vec![node],
+            Some(node) => node.as_list().iter().filter(|item| item.as_table().is_some()).collect(),
+            None => Vec::new(),
+        }
     }
 
     /// An integer that is known to be in a range that fits.

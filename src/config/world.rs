@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::plan::{DeviceSettings, Limits, Region, SecretSource, Template};
 
+use super::alert::Alert;
 use super::contract::Contracts;
 
 /// The service as far as probes depend on it.
@@ -17,6 +19,10 @@ pub(super) struct World {
     pub(super) active: Vec<Arc<str>>,
     pub(super) secrets: BTreeMap<Arc<str>, SecretSource>,
     pub(super) limits: Limits,
+    /// What the alert rules of every probe begin with.
+    pub(super) alert: Alert,
+    /// When this is read.
+    pub(super) now: SystemTime,
     /// What devices begin with.
     pub(super) device: DeviceSettings,
     pub(super) headers: Vec<(http::HeaderName, Template)>,
@@ -37,6 +43,8 @@ impl World {
             active,
             secrets,
             limits,
+            alert: Alert::default(),
+            now: SystemTime::now(),
             device: DeviceSettings::default(),
             headers: Vec::new(),
             contracts: Contracts::default(),

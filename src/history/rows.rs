@@ -26,6 +26,28 @@ impl Commit {
     pub fn is_urgent(&self) -> bool {
         !self.messages.is_empty() || !self.incidents.is_empty()
     }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        let Self { runs, states, incidents, timeline, messages, deliveries } = self;
+        runs.is_empty()
+            && states.is_empty()
+            && incidents.is_empty()
+            && timeline.is_empty()
+            && messages.is_empty()
+            && deliveries.is_empty()
+    }
+
+    /// Adds what came after.
+    pub fn append(&mut self, later: Self) {
+        let Self { runs, states, incidents, timeline, messages, deliveries } = later;
+        self.runs.extend(runs);
+        self.states.extend(states);
+        self.incidents.extend(incidents);
+        self.timeline.extend(timeline);
+        self.messages.extend(messages);
+        self.deliveries.extend(deliveries);
+    }
 }
 
 /// A finished run.

@@ -13,8 +13,8 @@ pub struct Alerting {
     pub channels: Vec<Arc<Channel>>,
     /// First match wins; an incident that no route matches goes to every channel that takes its severity.
     pub routes: Vec<Route>,
-    /// Distinguishes this process's keys from those of others that probe the same: the region's name where the process runs one
-    /// of several, otherwise nothing.
+    /// Distinguishes this process's keys from those of others that probe the same: the region's name where the process was told
+    /// which one it is (`region`), since others then run the other ones, known to it or not; otherwise nothing.
     pub origin: Option<Arc<str>>,
     /// Without a counted run for so long a canary is blind: the longer of this many intervals and this time.
     pub blind: BlindRule,

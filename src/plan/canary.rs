@@ -73,6 +73,16 @@ impl CanaryId {
         Self(id.into())
     }
 
+    /// An id that was read back from where [`as_str`](Self::as_str) was written.
+    pub fn read_back(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// The id that was once written as this text; it need not be of any canary there is.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,7 +7,9 @@
 mod alert;
 mod alerting;
 mod cadence;
+mod calendar;
 mod canary;
+pub mod chance;
 pub mod expr;
 mod http;
 mod maintenance;
@@ -24,14 +26,15 @@ pub use alerting::{
     Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
+pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use expr::{Condition, Expression, Template};
 pub use http::{
     Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
     Resolve, TlsSettings,
 };
-pub use maintenance::{Maintenance, MaintenanceTime};
-pub use names::{LABEL_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
+pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use probe::{Device, Plan, Probe};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};

@@ -36,3 +36,31 @@ pub const RESULT_NAMES: &[&str] = &[
 /// Metric labels a matrix key may not be called.
 pub const LABEL_NAMES: &[&str] =
     &["probe", "region", "step", "le", "job", "instance", "verdict", "reason", "phase", "quantile", "name", "subject", "channel"];
+
+/// In scope in the body of a webhook: the fields of a notice, as they are called in the documented JSON.
+pub const NOTICE_NAMES: &[&str] = &[
+    "key",
+    "action",
+    "occasion",
+    "severity",
+    "incident",
+    "scope",
+    "title",
+    "probe",
+    "summary",
+    "owner",
+    "runbook",
+    "tags",
+    "subject",
+    "since_ms",
+    "at_ms",
+    "resolved_ms",
+    "members",
+    "members_total",
+    "regions",
+    "failure",
+    "notes",
+    "previous",
+    "links",
+    "test",
+];

@@ -9,7 +9,7 @@ use super::exchange::Execution;
 use super::judge::{self, Guarded};
 use super::release::Release;
 use super::request::Detail;
-use super::state::keep_attempt;
+use super::state::{Flight, keep_attempt};
 use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
 
 /// What one try gave.
@@ -34,6 +34,8 @@ pub(super) struct Failure {
 pub(super) struct Transport {
     /// Whether a byte of the request may have left.
     pub(super) sent: bool,
+    /// Whether it was an answer all the same, which no `retry` is for: that of a token endpoint, without which the request never left.
+    pub(super) answered: bool,
 }
 
 /// Makes one try and adds it to the step's report.
@@ -46,7 +48,10 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
         release.wait().await;
     }
     let began = Instant::now();
-    let sent = execution.device.send(&execution.request, &headers, timeout, context.redactor()).await;
+    let answered = Arc::default();
+    context.state.take_off(Flight { span_id: execution.span_id, began, answered: Arc::clone(&answered) });
+    let sent = execution.device.send_noting(&execution.request, &headers, timeout, context.redactor(), &answered).await;
+    context.state.land(execution.span_id);
     let ended = Instant::now();
     let (expectations, failure, response) = match &sent.result {
         Err(failure) => {
@@ -54,7 +59,7 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
             // What went on or was too large was an answer all the same.
             let answered = matches!(failure.reason, Reason::Redirects | Reason::ResponseTooLarge);
-            let transport = (!answered).then_some(Transport { sent: failure.sent });
+            let transport = (!answered).then_some(Transport { sent: failure.sent, answered: failure.got_byte && !failure.sent });
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {

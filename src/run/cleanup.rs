@@ -1,4 +1,4 @@
-//! Undoing what a run created: last-in first-out, on a budget of its own, after any verdict.
+//! Undoing what a run created: last-in first-out, on a budget of its own, after any verdict, and after a crash too.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -6,16 +6,21 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 
-use crate::outcome::{Cause, CleanupReport, CleanupResult, Reason, RunReport};
+use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry, Reason, RunReport, SpanId};
 
 use super::context::Context;
+use super::journal;
 use super::request::CleanupTask;
 use super::sequence::{self, Place};
 use super::state::{Created, Undo, find_step};
 
 /// The task that undoes what `context`'s run journalled; `None` if it created nothing.
 pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<CleanupTask> {
-    let journal: Vec<Undo> = context.state.take_journal().into_iter().filter(|undo| undo.created != Created::No).collect();
+    let (journal, nothing): (Vec<Undo>, Vec<Undo>) =
+        context.state.take_journal().into_iter().partition(|undo| undo.created != Created::No);
+    for undo in &nothing {
+        tell_ledger(&context, undo, LedgerEnd::Gone);
+    }
     if journal.is_empty() {
         return None;
     }
@@ -25,25 +30,64 @@ pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<Cleanu
 
 async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) -> CleanupReport {
     let started = Instant::now();
-    let budget = context.limits.cleanup;
-    let until = started + budget;
+    let until = started + context.limits.cleanup;
     let mut leaked = Vec::new();
     for undo in journal {
-        let work = AssertUnwindSafe(undo_one(context, &undo)).catch_unwind();
-        let result = match tokio::time::timeout_at(until.into(), work).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(context.cause(Reason::Internal, Some(&undo.step), "the prober panicked while cleaning up")),
-            Err(_elapsed) => {
-                let message = format!("the cleanup's budget of {} was used up", humantime::format_duration(budget));
-                Err(context.cause(Reason::Deadline, Some(&undo.step), &message))
-            }
+        let result = undo_until(context, &undo, until).await;
+        let end = match &result {
+            Ok(()) => LedgerEnd::Gone,
+            Err(cause) => LedgerEnd::Retry { message: cause.message.clone() },
         };
+        tell_ledger(context, &undo, end);
         leaked.extend(result.err());
     }
     let ended = Instant::now();
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }
+}
+
+fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
+    if let (Some(journal), Some(entry)) = (&context.journal, &undo.entry) {
+        journal.ledger().ended(entry, end);
+    }
+}
+
+/// Undoes what an earlier run left, from its entry in the ledger.
+pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> Result<(), Cause> {
+    let gone = |what: String| Err(context.cause(Reason::NotEvaluable, None, &what));
+    let Some(step) = find_step(&context.canary.probe.steps, &entry.step) else {
+        return gone(format!(
+            "the probe has no step `{}` any more, so nobody knows how to undo it; remove it by hand",
+            entry.step
+        ));
+    };
+    if step.cleanup.is_empty() {
+        return gone(format!("the step `{}` has no cleanup any more; remove what it left by hand", entry.step));
+    }
+    let undo = Undo {
+        span_id: SpanId::random(),
+        step: Arc::clone(&step.name),
+        names: journal::restored(context, &entry.names),
+        device: entry.device.as_str().into(),
+        created: if entry.created { Created::Yes } else { Created::Maybe },
+        entry: None,
+    };
+    undo_until(context, &undo, context.started + context.limits.cleanup).await
+}
+
+/// Undoes one step's work, whatever happens until then.
+async fn undo_until(context: &Context, undo: &Undo, until: Instant) -> Result<(), Cause> {
+    let work = AssertUnwindSafe(undo_one(context, undo)).catch_unwind();
+    match tokio::time::timeout_at(until.into(), work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => Err(context.cause(Reason::Internal, Some(&undo.step), "the prober panicked while cleaning up")),
+        Err(_elapsed) => {
+            let budget = humantime::format_duration(context.limits.cleanup);
+            let message = format!("the cleanup's budget of {budget} was used up");
+            Err(context.cause(Reason::Deadline, Some(&undo.step), &message))
+        }
+    }
 }
 
 /// Undoes one step's work. All of its cleanup steps are tried; the first failure is told.

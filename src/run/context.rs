@@ -10,6 +10,7 @@ use crate::outcome::{Cause, Reason, Redactor, RunId, Secrets, TraceId};
 use crate::plan::expr::EvalError;
 use crate::plan::{Canary, Device, Limits};
 
+use super::journal::{Journal, Waits};
 use super::request::Detail;
 use super::scope::{Names, RunFacts, Scope};
 use super::stall::StallLog;
@@ -29,6 +30,8 @@ pub(super) struct Context {
     pub(super) trace_id: TraceId,
     pub(super) started: Instant,
     pub(super) state: RunState,
+    pub(super) journal: Option<Journal>,
+    pub(super) waits: Waits,
     devices: Mutex<HashMap<Arc<str>, Arc<HttpDevice>>>,
     vars: OnceLock<Names>,
 }
@@ -45,6 +48,7 @@ impl Context {
         detail: Detail,
         ids: (RunId, TraceId),
         started: Instant,
+        journal: Option<Journal>,
     ) -> Self {
         Self {
             canary: Arc::clone(canary),
@@ -58,6 +62,8 @@ impl Context {
             trace_id: ids.1,
             started,
             state: RunState::new(started),
+            journal,
+            waits: Waits::default(),
             devices: Mutex::new(HashMap::new()),
             vars: OnceLock::new(),
         }
@@ -81,6 +87,11 @@ impl Context {
     /// How long the run has been going at `now`.
     pub(super) fn offset(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.started)
+    }
+
+    /// When the run's bound passes, as far as is known at `now`: waiting for the ledger moves it.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
+        self.started + self.canary.probe.deadline + self.waits.total(now)
     }
 
     /// The scope of an expression that looks at no result.

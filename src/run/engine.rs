@@ -8,14 +8,16 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use crate::outcome::{Cause, Reason, RunId, RunReport, Secrets, SpanId, TraceId, Verdict};
+use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, Secrets, SpanId, TraceId, Verdict};
 use crate::plan::{Canary, Limits};
 
 use super::cleanup;
 use super::context::Context;
+use super::journal::{Journal, Live};
 use super::judge::shown_as;
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunFacts, RunIdentity};
+use super::self_check::SelfCheck;
 use super::sequence::{self, Place};
 use super::stall::StallLog;
 use super::step::http::HttpClients;
@@ -24,6 +26,8 @@ use super::step::http::HttpClients;
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    ledger: Option<Arc<dyn Ledger>>,
+    self_check: Option<SelfCheck>,
 }
 
 struct Inner {
@@ -31,6 +35,7 @@ struct Inner {
     limits: Arc<Limits>,
     stalls: Arc<StallLog>,
     secrets: RwLock<Arc<Secrets>>,
+    live: Arc<Live>,
 }
 
 /// How the steps of a run ended.
@@ -48,7 +53,21 @@ enum End {
 impl Engine {
     /// An engine with these settings.
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
-        Self { inner: Arc::new(Inner { clients, limits: Arc::new(limits), stalls, secrets: RwLock::new(secrets) }) }
+        let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
+        let inner = Arc::new(Inner { clients, limits, stalls, secrets, live: Arc::default() });
+        Self { inner, ledger: None, self_check: None }
+    }
+
+    /// Runs write down what they are about to create.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Arc<dyn Ledger>) -> Self {
+        Self { ledger: Some(ledger), ..self }
+    }
+
+    /// Runs that got no answer ask whether it is the prober's own network that is down.
+    #[must_use]
+    pub fn with_self_check(self, self_check: SelfCheck) -> Self {
+        Self { self_check: Some(self_check), ..self }
     }
 
     /// Runs that start from now on use these secrets.
@@ -58,34 +77,36 @@ impl Engine {
 
     /// Makes one run. The future never fails and never panics; dropping it cuts the run without a report.
     pub fn run(&self, canary: Arc<Canary>, request: RunRequest) -> BoxFuture<'static, Finished> {
-        let inner = Arc::clone(&self.inner);
-        async move { inner.run(canary, request).await }.boxed()
+        let engine = self.clone();
+        async move { engine.run_now(canary, request).await }.boxed()
     }
-}
 
-impl Inner {
-    async fn run(&self, canary: Arc<Canary>, request: RunRequest) -> Finished {
+    /// Undoes what a run of `canary` left, from its entry in the ledger, on the budget of a cleanup. Whoever asks tells the
+    /// ledger what came of it: `Gone` or `Retry`.
+    pub fn resume(&self, canary: Arc<Canary>, entry: LedgerEntry) -> BoxFuture<'static, LedgerEnd> {
+        let engine = self.clone();
+        async move { engine.resume_now(&canary, &entry).await }.boxed()
+    }
+
+    /// Whether the run of an entry is still going in this process, its cleanup included.
+    pub(super) fn is_live(&self, entry: &LedgerEntry) -> bool {
+        ulid::Ulid::from_string(&entry.run_id).is_ok_and(|id| self.inner.live.holds(RunId(id)))
+    }
+
+    async fn run_now(&self, canary: Arc<Canary>, request: RunRequest) -> Finished {
         let wall = SystemTime::now();
-        let started = Instant::now();
         let run_id = RunId(ulid::Ulid::from_parts(millis_since_epoch(wall), fastrand::u128(..)));
         let trace_id = TraceId::random();
-        let secrets = Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner));
         let identity = RunIdentity { id: run_id, trace_id, started: wall };
-        let facts = RunFacts::new(&canary, identity, Arc::clone(&secrets));
-        let context = Arc::new(Context::new(
-            &canary,
-            facts,
-            secrets,
-            &self.limits,
-            &self.stalls,
-            &self.clients,
-            request.detail,
-            (run_id, trace_id),
-            started,
-        ));
+        let journal = self.ledger.as_ref().map(|ledger| Journal::new(Arc::clone(ledger), Arc::clone(&self.inner.live), run_id));
+        let context = Arc::new(self.context(&canary, identity, request.detail, journal));
+        let started = context.started;
         let end = drive(&context, &request).await;
         let ended = Instant::now();
-        let cause = cause_of(&context, end, ended);
+        let cause = match cause_of(&context, end, ended) {
+            Some(cause) => Some(self.excused(&context, cause, &request, ended).await),
+            None => None,
+        };
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
         let report = Arc::new(RunReport {
             run_id,
@@ -109,6 +130,56 @@ impl Inner {
         let cleanup = cleanup::task(context, &report);
         Finished { report, cleanup }
     }
+
+    fn context(&self, canary: &Arc<Canary>, run: RunIdentity, detail: Detail, journal: Option<Journal>) -> Context {
+        let inner = &self.inner;
+        let secrets = Arc::clone(&inner.secrets.read().unwrap_or_else(PoisonError::into_inner));
+        let facts = RunFacts::new(canary, run, Arc::clone(&secrets));
+        let started = Instant::now();
+        Context::new(
+            canary,
+            facts,
+            secrets,
+            &inner.limits,
+            &inner.stalls,
+            &inner.clients,
+            detail,
+            (run.id, run.trace_id),
+            started,
+            journal,
+        )
+    }
+
+    /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
+    async fn excused(&self, context: &Context, cause: Cause, request: &RunRequest, failed_at: Instant) -> Cause {
+        let Some(self_check) = &self.self_check else { return cause };
+        if Verdict::of(cause.reason) != Verdict::Failed || !context.state.unanswered(failed_at) {
+            return cause;
+        }
+        let excused = tokio::select! {
+            biased;
+            excused = self_check.excuses(failed_at) => excused,
+            () = request.cancel.cancelled() => false,
+        };
+        if excused {
+            let message = format!("the prober's own network is down: {}", cause.message);
+            Cause { reason: Reason::SelfCheck, message, ..cause }
+        } else {
+            cause
+        }
+    }
+
+    async fn resume_now(&self, canary: &Arc<Canary>, entry: &LedgerEntry) -> LedgerEnd {
+        // What cannot be read of an entry of another version is made up: it is only shown to the target.
+        let id = RunId(ulid::Ulid::from_string(&entry.run_id).unwrap_or_else(|_| ulid::Ulid::generate()));
+        let trace_id = u128::from_str_radix(&entry.trace_id, 16).map_or_else(|_| TraceId::random(), TraceId);
+        let started = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(entry.started_ms).unwrap_or_default());
+        let context = self.context(canary, RunIdentity { id, trace_id, started }, Detail::Failures, None);
+        match cleanup::resume(&context, entry).await {
+            Ok(()) => LedgerEnd::Gone,
+            Err(cause) => LedgerEnd::Retry { message: cause.message },
+        }
+    }
 }
 
 fn millis_since_epoch(wall: SystemTime) -> u64 {
@@ -118,16 +189,20 @@ fn millis_since_epoch(wall: SystemTime) -> u64 {
 
 /// Drives the journey to its end or to what cuts it.
 async fn drive(context: &Arc<Context>, request: &RunRequest) -> End {
-    let until = context.started + context.canary.probe.deadline;
-    let journey = AssertUnwindSafe(journey(context)).catch_unwind();
-    tokio::select! {
-        biased;
-        ended = tokio::time::timeout_at(until.into(), journey) => match ended {
-            Ok(Ok(result)) => End::Journey(result),
-            Ok(Err(panic)) => End::Panicked(panic_message(&*panic)),
-            Err(_elapsed) => End::Deadline,
-        },
-        () = request.cancel.cancelled() => End::Shutdown,
+    let mut journey = std::pin::pin!(AssertUnwindSafe(journey(context)).catch_unwind());
+    loop {
+        let until = context.deadline(Instant::now());
+        tokio::select! {
+            biased;
+            ended = tokio::time::timeout_at(until.into(), &mut journey) => match ended {
+                Ok(Ok(result)) => return End::Journey(result),
+                Ok(Err(panic)) => return End::Panicked(panic_message(&*panic)),
+                // It has waited for the ledger meanwhile, and that time is not its own.
+                Err(_elapsed) if context.deadline(Instant::now()) > until => {}
+                Err(_elapsed) => return End::Deadline,
+            },
+            () = request.cancel.cancelled() => return End::Shutdown,
+        }
     }
 }
 
@@ -160,7 +235,7 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
     let deadline = context.canary.probe.deadline;
     match end {
         End::Journey(Err(cause)) => Some(cause),
-        End::Journey(Ok(())) if context.offset(now) > deadline => Some(deadline_cause(context, now, deadline)),
+        End::Journey(Ok(())) if now > context.deadline(now) => Some(deadline_cause(context, now, deadline)),
         End::Journey(Ok(())) if context.state.judged() == 0 => Some(context.cause(
             Reason::NotEvaluable,
             None,

@@ -9,12 +9,13 @@ use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
 use super::context::Context;
+use super::journal;
 use super::judge::shown_as;
 use super::polling::{self, Next};
 use super::release::Release;
 use super::scope::Names;
 use super::sequence::{self, Captures, Place};
-use super::state::{Created, Undo};
+use super::state::Created;
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
 
 /// Everything that stays the same over the attempts of one execution of a step.
@@ -39,22 +40,20 @@ pub(super) async fn http(
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution) = match prepare(context, step, action, names, place, started) {
+    let (mut report, execution) = match prepare(context, step, action, names, place, started) {
         Ok(ready) => ready,
         Err(cause) => return Err(sequence::record_refusal(context, step, place, cause)),
     };
-    let (device_name, subject) = (Arc::clone(&report.device), report.subject.clone());
-    context.state.open(report);
+    let subject = report.subject.clone();
+    let mut started = started;
     if !step.cleanup.is_empty() {
+        journal::intend(context, step, execution.span_id, names, &report.device).await;
+        started = Instant::now();
+        report.started = context.offset(started);
         // Whatever happens from here on, the run knows that something may have to be undone.
-        context.state.intend(Undo {
-            span_id: execution.span_id,
-            step: Arc::clone(&step.name),
-            names: Arc::clone(names),
-            device: device_name,
-            created: Created::Maybe,
-        });
+        context.state.settle(execution.span_id, Created::Maybe, None);
     }
+    context.state.open(report);
     let mut earlier = Created::No;
     let last = attempts(&execution, release, &mut earlier).await;
     let result = conclude(&execution, last, earlier);
@@ -119,10 +118,10 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
             (Some(failure), _, _) if Verdict::of(failure.cause.reason) != Verdict::Failed => Next::Stop,
             (Some(_), Some(eventually), _) => polling::poll_again(eventually, write_end, now),
             (Some(failure), None, Some(retry)) => match failure.transport {
-                Some(transport) => {
+                Some(transport) if !transport.answered => {
                     polling::retry_again(retry, made, execution.request.method.is_idempotent(), transport.sent, now)
                 }
-                None => Next::Stop,
+                Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
             (None, _, _) => {
@@ -275,5 +274,11 @@ fn settle(execution: &Execution<'_>, created: Created, captures: &Captures) {
     }
     let mut names = Arc::clone(execution.names);
     Arc::make_mut(&mut names).extend(captures.iter().cloned());
-    execution.context.state.settle(execution.span_id, created, Some(names));
+    let context = execution.context;
+    let entry = context.state.settle(execution.span_id, created, Some(Arc::clone(&names)));
+    if let (Some(entry), Some(journal)) = (entry, &context.journal)
+        && (created == Created::Yes || created == Created::Maybe && !captures.is_empty())
+    {
+        journal.created(context, &entry, &names);
+    }
 }

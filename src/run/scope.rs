@@ -71,6 +71,11 @@ impl RunFacts {
         self.missing_secret.get().map(String::as_str)
     }
 
+    /// When the run started, by the wall clock.
+    pub(super) fn started(&self) -> SystemTime {
+        self.run.started
+    }
+
     fn get(&self, name: &str) -> Option<Value> {
         match name {
             "run" => Some(Value::from_object(self.run)),

@@ -17,7 +17,16 @@ pub struct StallLog {
 struct Inner {
     last_beat: Option<Instant>,
     beat_every: Duration,
-    stalls: VecDeque<(Instant, Instant)>,
+    stalls: VecDeque<Stall>,
+}
+
+/// The process stood still from one moment to another, and the machine slept for so long between them, which the steady clock
+/// does not show.
+#[derive(Debug, Clone, Copy)]
+struct Stall {
+    from: Instant,
+    to: Instant,
+    slept: Duration,
 }
 
 impl StallLog {
@@ -27,14 +36,18 @@ impl StallLog {
         let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let stalled = inner.overdue(now);
         if let Some((from, to)) = stalled {
-            if inner.stalls.len() == KEPT {
-                inner.stalls.pop_front();
-            }
-            inner.stalls.push_back((from, to));
+            inner.keep(Stall { from, to, slept: Duration::ZERO });
         }
         inner.last_beat = Some(now);
         inner.beat_every = every;
         stalled.map(|(from, to)| to.duration_since(from))
+    }
+
+    /// The machine slept for so long at some moment between these two. Bounds do not run out while it sleeps, but targets and
+    /// networks do not sleep along.
+    pub fn slept(&self, from: Instant, to: Instant, slept: Duration) {
+        // As a stall it has no length of its own, or a stall of the watchdog that is noticed beside it would count twice.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner).keep(Stall { from, to, slept });
     }
 
     /// How long the watchdog has been overdue at `now`, if the process may be standing still.
@@ -46,13 +59,14 @@ impl StallLog {
     /// How long the process stood still between two moments, a stall that the watchdog has not yet woken from included.
     pub fn stalled_between(&self, from: Instant, to: Instant) -> Duration {
         let inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        inner
-            .stalls
-            .iter()
-            .copied()
-            .chain(inner.overdue(to))
-            .map(|(start, end)| end.min(to).saturating_duration_since(start.max(from)))
-            .sum()
+        let awake = |start: Instant, end: Instant| end.min(to).saturating_duration_since(start.max(from));
+        let within = |stall: &Stall| match stall.slept {
+            Duration::ZERO => awake(stall.from, stall.to),
+            slept if stall.from <= to && stall.to >= from => slept,
+            _ => Duration::ZERO,
+        };
+        let ongoing = inner.overdue(to).map_or(Duration::ZERO, |(start, end)| awake(start, end));
+        inner.stalls.iter().map(within).sum::<Duration>() + ongoing
     }
 
     /// Whether a bound that was passed at `to` must be blamed on this process: it stood still for more than the larger of
@@ -63,6 +77,13 @@ impl StallLog {
 }
 
 impl Inner {
+    fn keep(&mut self, stall: Stall) {
+        if self.stalls.len() == KEPT {
+            self.stalls.pop_front();
+        }
+        self.stalls.push_back(stall);
+    }
+
     fn overdue(&self, now: Instant) -> Option<(Instant, Instant)> {
         let expected = self.last_beat? + self.beat_every;
         (now.saturating_duration_since(expected) > self.beat_every).then_some((expected, now))
@@ -84,6 +105,19 @@ mod tests {
         assert_eq!(log.beat(woke, BEAT), Some(Duration::from_millis(1950)));
         assert_eq!(log.stalled_between(start, start + Duration::from_secs(1)), Duration::from_millis(950));
         assert_eq!(log.stalled_between(woke, woke + BEAT), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_sleep_of_the_machine_excuses_whatever_was_going_on() {
+        let log = StallLog::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        log.slept(at(1000), at(1400), Duration::from_mins(10));
+        let bound = Duration::from_secs(30);
+        assert!(log.excuses(at(1200), at(31_200), bound), "begun before it was noticed");
+        assert!(log.excuses(at(0), at(1_300), bound));
+        assert!(!log.excuses(at(1401), at(31_401), bound), "begun afterwards");
+        assert!(!log.excuses(at(0), at(999), bound), "ended before");
     }
 
     #[test]

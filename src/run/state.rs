@@ -1,6 +1,7 @@
 //! What a run has done so far, kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use crate::outcome::{Cause, SpanId, StepReport, StepResult};
 use crate::plan::Step;
 
 use super::scope::Names;
+use super::silence;
 
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
@@ -24,6 +26,8 @@ struct Inner {
     steps: Vec<StepReport>,
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
+    /// Attempts that are under way.
+    flights: Vec<Flight>,
     /// What must be undone, in the order it was made.
     journal: Vec<Undo>,
     /// Expectations and contracts judged by steps whose failure counts.
@@ -32,6 +36,17 @@ struct Inner {
     ends: HashMap<Arc<str>, Instant>,
     /// When any step last ended.
     last_end: Instant,
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    /// The span of the step it belongs to.
+    pub(super) span_id: SpanId,
+    /// When it began.
+    pub(super) began: Instant,
+    /// Set once an answer has begun.
+    pub(super) answered: Arc<AtomicBool>,
 }
 
 /// A step that may have created something, and how to undo it.
@@ -47,6 +62,8 @@ pub(super) struct Undo {
     pub(super) device: Arc<str>,
     /// What is known of the creation.
     pub(super) created: Created,
+    /// Its entry in the ledger, where there is one.
+    pub(super) entry: Option<String>,
 }
 
 /// Whether a step with a cleanup created something. Of several attempts the greatest counts.
@@ -63,8 +80,15 @@ pub(super) enum Created {
 impl RunState {
     /// The state of a run that starts at `now`.
     pub(super) fn new(now: Instant) -> Self {
-        let inner =
-            Inner { steps: Vec::new(), open: Vec::new(), journal: Vec::new(), judged: 0, ends: HashMap::new(), last_end: now };
+        let inner = Inner {
+            steps: Vec::new(),
+            open: Vec::new(),
+            flights: Vec::new(),
+            journal: Vec::new(),
+            judged: 0,
+            ends: HashMap::new(),
+            last_end: now,
+        };
         Self { inner: Mutex::new(inner) }
     }
 
@@ -76,6 +100,22 @@ impl RunState {
     /// A step begins.
     pub(super) fn open(&self, report: StepReport) {
         self.lock().open.push(report);
+    }
+
+    /// An attempt of an open step begins.
+    pub(super) fn take_off(&self, flight: Flight) {
+        self.lock().flights.push(flight);
+    }
+
+    /// It is over.
+    pub(super) fn land(&self, span_id: SpanId) {
+        self.lock().flights.retain(|flight| flight.span_id != span_id);
+    }
+
+    /// Whether something failed or was cut, and nothing of that had a byte of an answer.
+    pub(super) fn unanswered(&self, now: Instant) -> bool {
+        let inner = self.lock();
+        silence::unanswered(&inner.steps, &inner.open, &inner.flights, now)
     }
 
     /// Adds to the report of a step that is being made.
@@ -118,14 +158,15 @@ impl RunState {
         self.lock().journal.push(undo);
     }
 
-    /// What became of it.
-    pub(super) fn settle(&self, span_id: SpanId, created: Created, names: Option<Names>) {
-        if let Some(undo) = self.lock().journal.iter_mut().find(|undo| undo.span_id == span_id) {
-            undo.created = created;
-            if let Some(names) = names {
-                undo.names = names;
-            }
+    /// What became of it. Gives its entry in the ledger.
+    pub(super) fn settle(&self, span_id: SpanId, created: Created, names: Option<Names>) -> Option<String> {
+        let mut inner = self.lock();
+        let undo = inner.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
+        undo.created = created;
+        if let Some(names) = names {
+            undo.names = names;
         }
+        undo.entry.clone()
     }
 
     /// Takes what there is to undo, newest first.

@@ -5,11 +5,11 @@
 //! [`Start`], or inside the [`Gap`] of the start that follows a pause.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use crate::outcome::Trigger;
-use crate::plan::Canary;
+use crate::plan::{Canary, CanaryId};
 
 use super::timing::{Due, Nanos, Timing};
 
@@ -24,6 +24,8 @@ struct Row {
     next: Option<Due>,
     wake: Nanos,
     trigger: Trigger,
+    /// The last tick that a confirmation used up before its time: a new grid may have the same moment.
+    used_up: Option<Nanos>,
 }
 
 /// A tick to be started now.
@@ -51,13 +53,7 @@ pub(super) struct Gap {
 impl Agenda {
     /// The agenda of some canaries, from the first tick of each after `now`.
     pub(super) fn new(canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) -> Self {
-        let rows = canaries
-            .into_iter()
-            .map(|canary| {
-                let next = Timing::of(&canary).after(now);
-                Row { next, wake: next.map_or(Nanos::MAX, |due| due.at), trigger: Trigger::Schedule, canary }
-            })
-            .collect();
+        let rows = canaries.into_iter().map(|canary| Row::new(canary, now)).collect();
         let mut agenda = Self { rows, heap: BinaryHeap::new() };
         agenda.rebuild();
         agenda
@@ -121,6 +117,21 @@ impl Agenda {
         self.rebuild();
     }
 
+    /// Takes over the canaries of a new plan at `now`. One whose moments are the same goes on as it was, a confirmation that
+    /// waits included; one whose moments changed goes on with the first of its new ones; one that is gone has no more. What is
+    /// due must have been taken before.
+    pub(super) fn apply(&mut self, canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) {
+        let mut known: HashMap<CanaryId, Row> = self.rows.drain(..).map(|row| (row.canary.id.clone(), row)).collect();
+        self.rows = canaries
+            .into_iter()
+            .map(|canary| match known.remove(&canary.id) {
+                Some(row) => row.redefined(canary, now),
+                None => Row::new(canary, now),
+            })
+            .collect();
+        self.rebuild();
+    }
+
     fn rebuild(&mut self) {
         self.heap = self
             .rows
@@ -133,6 +144,28 @@ impl Agenda {
 }
 
 impl Row {
+    fn new(canary: Arc<Canary>, now: Nanos) -> Self {
+        let mut row = Self { canary, next: None, wake: Nanos::MAX, trigger: Trigger::Schedule, used_up: None };
+        row.plan(row.after(now));
+        row
+    }
+
+    fn redefined(mut self, canary: Arc<Canary>, now: Nanos) -> Self {
+        let same = self.canary.probe.cadence == canary.probe.cadence && self.canary.probe.runs == canary.probe.runs;
+        self.canary = canary;
+        if !same {
+            self.plan(self.after(now));
+        }
+        self
+    }
+
+    /// The first moment after `now` that was not used up.
+    fn after(&self, now: Nanos) -> Option<Due> {
+        let timing = Timing::of(&self.canary);
+        let next = timing.after(now)?;
+        if self.used_up == Some(next.at) { timing.after(next.at) } else { Some(next) }
+    }
+
     fn plan(&mut self, next: Option<Due>) {
         self.next = next;
         self.wake = next.map_or(Nanos::MAX, |due| due.at);
@@ -142,7 +175,10 @@ impl Row {
     fn start(&mut self, index: u32, planned: Due, now: Nanos) -> Start {
         let canary = Arc::clone(&self.canary);
         let timing = Timing::of(&canary);
-        let next = timing.after(planned.at);
+        let next = self.after(planned.at);
+        if planned.at > now {
+            self.used_up = Some(planned.at);
+        }
         if next.is_none_or(|next| next.at > now) {
             let start = Start { index, due: planned, trigger: self.trigger, gap: None };
             self.plan(next);
@@ -150,7 +186,7 @@ impl Row {
         }
         let due = timing.until(now).filter(|newest| newest.at > planned.at).unwrap_or(planned);
         let gap = (due.at > planned.at).then_some(Gap { from: planned.at, to: due.at });
-        self.plan(timing.after(due.at));
+        self.plan(self.after(due.at));
         Start { index, due, trigger: Trigger::Schedule, gap }
     }
 }
@@ -270,8 +306,54 @@ mod tests {
         assert_eq!(agenda.next_wake(), Some(nine + day));
     }
 
+    #[test]
+    fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        let again = || every("one", Duration::from_secs(10), 1);
+        agenda.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
+        let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
+        assert_eq!((start.index, start.due.at, start.trigger), (1, first + 10 * SECOND, Trigger::Confirm));
+        agenda.apply([again()], first + 4 * SECOND);
+        assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND), "what was used up does not come again");
+    }
+
+    #[test]
+    fn a_tick_that_a_confirmation_used_up_does_not_come_again_by_another_grid() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        ticks(&mut agenda, first + 3 * SECOND);
+        let faster = every("one", Duration::from_secs(5), 1);
+        let grid = Timing::of(&faster);
+        let shared = grid.until(first + 10 * SECOND).map(|due| due.at) == Some(first + 10 * SECOND);
+        agenda.apply([Arc::clone(&faster)], first + 4 * SECOND);
+        let next: Vec<Nanos> = ticks_of(&mut agenda, first + 4 * SECOND, first + 30 * SECOND);
+        let expected: Vec<Nanos> = std::iter::successors(grid.after(first + 4 * SECOND), |due| grid.after(due.at))
+            .map(|due| due.at)
+            .take_while(|&at| at <= first + 30 * SECOND)
+            .filter(|&at| at != first + 10 * SECOND)
+            .collect();
+        assert!(shared, "this canary's phase makes the two grids meet");
+        assert_eq!(next, expected);
+    }
+
+    /// The ticks taken one by one until a moment.
+    fn ticks_of(agenda: &mut Agenda, from: Nanos, until: Nanos) -> Vec<Nanos> {
+        let mut taken = Vec::new();
+        let mut now = from;
+        while let Some(wake) = agenda.next_wake().filter(|&wake| wake <= until) {
+            assert!(wake > now);
+            now = wake;
+            taken.extend(ticks(agenda, now).into_iter().map(|(at, _)| at));
+        }
+        taken
+    }
+
     #[derive(Debug, Clone)]
     enum Event {
+        Apply(usize),
         Sleep(Nanos),
         Fail(u32, Nanos),
         Busy(Nanos),
@@ -283,6 +365,7 @@ mod tests {
             1 => (0..100 * SECOND).prop_map(Event::Sleep),
             2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Fail(index, after)),
             1 => (0..3 * SECOND).prop_map(Event::Busy),
+            2 => (0_usize..3).prop_map(Event::Apply),
         ];
         prop::collection::vec(event, 1..60)
     }
@@ -292,7 +375,7 @@ mod tests {
 
         #[test]
         fn no_tick_is_lost_or_doubled_however_the_thread_wakes(events in events(), millis in 300_u64..9_000, runs in 1_u32..4) {
-            let canaries =
+            let mut canaries =
                 [every("a", Duration::from_millis(millis), 1), every("b", Duration::from_millis(millis), runs), berlin("*/7 * * * * *", runs)];
             let mut agenda = Agenda::new(canaries.clone(), START);
             let mut seen: [Vec<Due>; 3] = Default::default();
@@ -301,6 +384,12 @@ mod tests {
                 let free = !matches!(event, Event::Busy(_));
                 match event {
                     Event::Sleep(time) | Event::Busy(time) => now += time,
+                    Event::Apply(by) => {
+                        // The canaries stay, their places in the plan change.
+                        canaries.rotate_left(by);
+                        seen.rotate_left(by);
+                        agenda.apply(canaries.clone(), now);
+                    }
                     Event::Fail(index, after) => agenda.bring_forward(index, now + after),
                 }
                 while let Some(start) = agenda.take(now, |_, _| free) {

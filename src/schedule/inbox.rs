@@ -1,26 +1,33 @@
 //! What other threads ask of the scheduler's thread, and how they wake it.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::plan::CanaryId;
+
+use super::roster::Roster;
+
 /// Requests to the scheduler's thread. Its lock is not on the way of a run that passes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Inbox {
     letters: Mutex<Letters>,
     arrived: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Letters {
-    confirms: Vec<Confirm>,
-    stop: bool,
+#[derive(Default)]
+pub(super) struct Letters {
+    /// Failures that want a second opinion.
+    pub(super) confirms: Vec<Confirm>,
+    /// What is to be run from now on. Of several the last counts.
+    pub(super) roster: Option<Arc<Roster>>,
+    /// Whether to end.
+    pub(super) stop: bool,
 }
 
 /// A canary failed: make its next tick at a moment, if that is earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Confirm {
-    /// Which canary, by its place in the plan.
-    pub(super) index: u32,
+    /// Which canary; by its id, since a new plan may have moved it.
+    pub(super) canary: CanaryId,
     /// When.
     pub(super) at: Instant,
 }
@@ -32,24 +39,38 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    /// Asks to go on with other canaries.
+    pub(super) fn apply(&self, roster: Arc<Roster>) {
+        self.lock().roster = Some(roster);
+        self.arrived.notify_one();
+    }
+
     /// Asks the thread to end.
     pub(super) fn stop(&self) {
         self.lock().stop = true;
         self.arrived.notify_one();
     }
 
-    /// Waits up to `timeout` for a request, then takes those there are into `confirms`. Returns whether to go on.
-    pub(super) fn wait(&self, timeout: Duration, confirms: &mut Vec<Confirm>) -> bool {
+    /// Waits up to `timeout` for a request, then takes those there are.
+    pub(super) fn wait(&self, timeout: Duration) -> Letters {
         let mut letters = self.lock();
         if !timeout.is_zero() {
-            let idle = |letters: &mut Letters| letters.confirms.is_empty() && !letters.stop;
-            letters = self.arrived.wait_timeout_while(letters, timeout, idle).unwrap_or_else(PoisonError::into_inner).0;
+            letters = self
+                .arrived
+                .wait_timeout_while(letters, timeout, |letters| letters.is_empty())
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
-        confirms.append(&mut letters.confirms);
-        !letters.stop
+        std::mem::take(&mut *letters)
     }
 
     fn lock(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Letters {
+    fn is_empty(&self) -> bool {
+        self.confirms.is_empty() && self.roster.is_none() && !self.stop
     }
 }

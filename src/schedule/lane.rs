@@ -5,21 +5,21 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::plan::{Canary, CanaryId, Overlap};
+use crate::plan::{CanaryId, Overlap};
 
 use super::timing::Nanos;
 
-/// A canary and what it is doing.
+/// A canary by its identity, which outlives its definition, and what it is doing.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// The canary.
-    pub(super) canary: Arc<Canary>,
+    id: CanaryId,
     busy: Mutex<Busy>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Busy {
-    slots: Box<[Slot]>,
+    /// As many as have been asked for: the definition says how many there are.
+    slots: Vec<Slot>,
     by_hand: u32,
     cleanups: u32,
 }
@@ -48,23 +48,22 @@ pub(super) struct Place {
 
 impl Lane {
     /// The lane of a canary that does nothing yet.
-    pub(super) fn new(canary: Arc<Canary>) -> Self {
-        let slots = vec![Slot::default(); canary.probe.runs.max(1) as usize].into();
-        Self { canary, busy: Mutex::new(Busy { slots, by_hand: 0, cleanups: 0 }) }
+    pub(super) fn new(id: CanaryId) -> Self {
+        Self { id, busy: Mutex::default() }
     }
 
     /// The canary's id.
     pub(super) fn id(&self) -> &CanaryId {
-        &self.canary.id
+        &self.id
     }
 
     /// Takes a slot for a new tick, unless its earlier run goes on and the probe does not want both. A tick that waited in
     /// the slot has lost its turn either way.
-    pub(super) fn enter(self: &Arc<Self>, slot: u32) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, slot: u32, overlap: Overlap) -> Option<Place> {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         entry.waiting = None;
-        self.take(entry, slot)
+        self.take(entry, slot, overlap)
     }
 
     /// Whether a slot has no run and no tick that waits.
@@ -80,11 +79,11 @@ impl Lane {
     }
 
     /// Takes the slot for the tick that waited, unless a newer one has come meanwhile.
-    pub(super) fn enter_after_wait(self: &Arc<Self>, slot: u32, due: Nanos) -> Option<Place> {
+    pub(super) fn enter_after_wait(self: &Arc<Self>, slot: u32, due: Nanos, overlap: Overlap) -> Option<Place> {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         entry.waiting.take_if(|waiting| *waiting == due)?;
-        self.take(entry, slot)
+        self.take(entry, slot, overlap)
     }
 
     /// The tick of `due` has given up waiting.
@@ -93,9 +92,9 @@ impl Lane {
     }
 
     /// Takes a place beside the slots for a run asked for by hand, unless a run goes on and the probe does not want both.
-    pub(super) fn enter_by_hand(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn enter_by_hand(self: &Arc<Self>, overlap: Overlap) -> Option<Place> {
         let mut busy = self.lock();
-        if self.canary.probe.overlap == Overlap::Skip && busy.runs() > 0 {
+        if overlap == Overlap::Skip && busy.runs() > 0 {
             return None;
         }
         busy.by_hand += 1;
@@ -114,8 +113,8 @@ impl Lane {
         (busy.runs() > 0, busy.cleanups > 0)
     }
 
-    fn take(self: &Arc<Self>, entry: &mut Slot, slot: u32) -> Option<Place> {
-        match self.canary.probe.overlap {
+    fn take(self: &Arc<Self>, entry: &mut Slot, slot: u32, overlap: Overlap) -> Option<Place> {
+        match overlap {
             Overlap::Skip if entry.running > 0 => None,
             Overlap::Skip | Overlap::Allow => {
                 entry.running += 1;
@@ -135,7 +134,11 @@ impl Lane {
 
 impl Busy {
     fn slot(&mut self, slot: u32) -> &mut Slot {
-        &mut self.slots[slot as usize]
+        let slot = slot as usize;
+        if slot >= self.slots.len() {
+            self.slots.resize_with(slot + 1, Slot::default);
+        }
+        &mut self.slots[slot]
     }
 
     fn runs(&self) -> u32 {
@@ -156,32 +159,27 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::testing::{canary, probe};
     use super::*;
-    use crate::plan::Cadence;
+    use crate::plan::Cell;
 
-    fn lane(runs: u32, overlap: Overlap) -> Arc<Lane> {
-        let mut probe = probe("lane", Cadence::Every(Duration::from_secs(10)), runs);
-        probe.overlap = overlap;
-        Arc::new(Lane::new(canary(probe)))
+    fn lane() -> Arc<Lane> {
+        Arc::new(Lane::new(CanaryId::new("lane", "eu", &Cell::default())))
     }
 
     #[test]
     fn a_slot_takes_one_run_at_a_time_and_slots_are_judged_apart() {
-        let lane = lane(2, Overlap::Skip);
-        let first = lane.enter(0);
-        assert!(first.is_some() && lane.enter(0).is_none());
-        assert!(lane.enter(1).is_some());
+        let lane = lane();
+        let first = lane.enter(0, Overlap::Skip);
+        assert!(first.is_some() && lane.enter(0, Overlap::Skip).is_none());
+        assert!(lane.enter(1, Overlap::Skip).is_some());
         drop(first);
-        assert!(lane.enter(0).is_some());
+        assert!(lane.enter(0, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_probe_that_allows_overlap_runs_both() {
-        let lane = lane(1, Overlap::Allow);
-        let both = (lane.enter(0), lane.enter(0));
+        let lane = lane();
+        let both = (lane.enter(0, Overlap::Allow), lane.enter(0, Overlap::Allow));
         assert!(both.0.is_some() && both.1.is_some());
         drop(both);
         assert_eq!(lane.going(), (false, false));
@@ -189,30 +187,30 @@ mod tests {
 
     #[test]
     fn a_tick_that_waits_gives_way_to_the_next_one_of_its_slot() {
-        let lane = lane(1, Overlap::Skip);
+        let lane = lane();
         lane.wait(0, 10);
         assert!(!lane.is_free(0));
-        drop(lane.enter(0).expect("a waiting tick holds nothing up"));
-        assert!(lane.enter_after_wait(0, 10).is_none(), "its turn was lost");
+        drop(lane.enter(0, Overlap::Skip).expect("a waiting tick holds nothing up"));
+        assert!(lane.enter_after_wait(0, 10, Overlap::Skip).is_none(), "its turn was lost");
         lane.wait(0, 20);
-        assert!(lane.enter_after_wait(0, 10).is_none());
-        assert!(lane.enter_after_wait(0, 20).is_some());
+        assert!(lane.enter_after_wait(0, 10, Overlap::Skip).is_none());
+        assert!(lane.enter_after_wait(0, 20, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_run_by_hand_does_not_take_a_ticks_place() {
-        let lane = lane(1, Overlap::Skip);
-        let by_hand = lane.enter_by_hand();
-        assert!(by_hand.is_some() && lane.enter_by_hand().is_none());
-        assert!(lane.enter(0).is_some());
+        let lane = lane();
+        let by_hand = lane.enter_by_hand(Overlap::Skip);
+        assert!(by_hand.is_some() && lane.enter_by_hand(Overlap::Skip).is_none());
+        assert!(lane.enter(0, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_cleanup_holds_up_nothing_but_is_known() {
-        let lane = lane(1, Overlap::Skip);
+        let lane = lane();
         let cleanup = lane.enter_cleanup();
         assert_eq!(lane.going(), (false, true));
-        assert!(lane.enter(0).is_some());
+        assert!(lane.enter(0, Overlap::Skip).is_some());
         drop(cleanup);
         assert_eq!(lane.going(), (false, false));
     }

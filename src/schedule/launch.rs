@@ -1,46 +1,40 @@
 //! One tick carried out on the runtime: its turn, its run, its report, its cleanup.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::outcome::{CleanupReport, CleanupResult, OutcomeSink, Reason, RunReport, Tick, Trigger, Verdict};
+use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trigger, Verdict};
+use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
-use super::Runner;
 use super::agenda::Gap;
-use super::inbox::{Confirm, Inbox};
+use super::inbox::Confirm;
 use super::lane::{Lane, Place};
-use super::missed::{cause, report, report_gap, tick};
+use super::missed::{Absence, cause, report, report_gap, skipped, tick};
+use super::shared::{Shared, Since};
 use super::timing::Due;
 
 /// The longest a tick waits for its turn: a run that is later says little about the moment it was meant for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// What the scheduler's thread, its tasks and its handle share.
-pub(super) struct Shared {
-    pub(super) runner: Arc<dyn Runner>,
-    pub(super) sink: Arc<dyn OutcomeSink>,
-    pub(super) runtime: tokio::runtime::Handle,
-    /// One permit for each run that may go on at once.
-    pub(super) turns: Arc<Semaphore>,
-    pub(super) inbox: Inbox,
-    /// Cancelled when runs are no longer waited for.
-    pub(super) cancel: CancellationToken,
-    pub(super) runs: TaskTracker,
-    pub(super) cleanups: TaskTracker,
-}
+/// How long work that was told to end may take to say so.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A tick on its way from the scheduler's thread to the runtime.
 pub(super) struct Launch {
+    pub(super) canary: Arc<Canary>,
     pub(super) lane: Arc<Lane>,
-    pub(super) index: u32,
     pub(super) due: Due,
+    /// Its place among all launches of this process.
+    pub(super) order: u64,
+    /// How late the scheduler's thread was, and when it let go.
+    pub(super) late: Duration,
+    pub(super) launched: Instant,
     pub(super) trigger: Trigger,
     pub(super) gap: Option<Gap>,
     pub(super) entry: Entry,
@@ -69,43 +63,80 @@ impl Turn {
     }
 }
 
+/// Why a tick is not run.
+type Refusal = (Reason, Cow<'static, str>);
+
 impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
     pub(super) async fn carry_out(self, shared: Arc<Shared>) {
-        let Self { lane, index, due, trigger, gap, entry } = self;
+        let Self { canary, lane, due, order, late, launched, trigger, gap, entry } = self;
         if let Some(gap) = gap {
-            report_gap(&lane.canary, gap, &*shared.sink);
+            let ticks = report_gap(&canary, gap, Absence::SLEPT, &*shared.sink);
+            tracing::warn!(canary = %canary.id, ticks, "ticks were missed: the machine slept or the process stood still");
         }
-        let turn = match entry {
-            Entry::Run(turn) => Ok(turn),
-            Entry::Wait(until) => wait(&shared, &lane, due, until).await,
-            Entry::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick")),
-        };
+        let tick = tick(due, order);
+        let turn = turn(&shared, &canary, &lane, due, entry).await;
+        shared.pulse.started(Instant::now(), late + launched.elapsed());
         let turn = match turn {
             Ok(turn) => turn,
             Err((reason, message)) => {
-                shared.sink.run_finished(&report(&lane.canary, trigger, tick(due), reason, message.to_owned()));
+                shared.sink.run_finished(&report(&canary, trigger, tick, reason, message.into_owned()));
                 return;
             }
         };
-        let verdict = run(&shared, &lane, trigger, tick(due), turn).await;
+        let verdict = run(&shared, &canary, &lane, trigger, tick, turn).await;
         // One second opinion for each failure on time: a confirming run that fails as well brings nothing forward, or an outage
         // would use up the ticks of hours to come within minutes.
-        if let (Verdict::Failed, Trigger::Schedule, Some(after)) = (verdict, trigger, lane.canary.probe.confirm) {
-            shared.inbox.confirm(Confirm { index, at: Instant::now() + after });
+        if let (Verdict::Failed, Trigger::Schedule, Some(after)) = (verdict, trigger, canary.probe.confirm) {
+            shared.inbox.confirm(Confirm { canary: canary.id.clone(), at: Instant::now() + after });
+        }
+    }
+}
+
+/// The right to run, or why there is none. What is to be skipped waits for nothing and is in nobody's way.
+async fn turn(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, entry: Entry) -> Result<Turn, Refusal> {
+    if let Some((reason, message)) = shared.skip(canary, Since::now()) {
+        lane.give_up(due.slot, due.at);
+        return Err((reason, message.into()));
+    }
+    match entry {
+        Entry::Run(turn) => Ok(turn),
+        Entry::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick".into())),
+        Entry::Wait(until) => {
+            let turn = wait(shared, canary, lane, due, until).await.map_err(|message| (Reason::Overload, message.into()))?;
+            match shared.skip(canary, Since::now()) {
+                Some((reason, message)) => Err((reason, message.into())),
+                None => Ok(turn),
+            }
         }
     }
 }
 
 /// Makes one run and hands its report on. The turn is over when the report is made: cleanup does not hold it.
-pub(super) async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>, trigger: Trigger, tick: Tick, turn: Turn) -> Verdict {
+pub(super) async fn run(
+    shared: &Arc<Shared>,
+    canary: &Arc<Canary>,
+    lane: &Arc<Lane>,
+    trigger: Trigger,
+    tick: Tick,
+    turn: Turn,
+) -> Verdict {
+    let began = Since::now();
     let request = RunRequest { trigger, tick, detail: Detail::Failures, cancel: shared.cancel.clone() };
-    let canary = Arc::clone(&lane.canary);
-    let attempt = AssertUnwindSafe(async { shared.runner.run(canary, request).await }).catch_unwind().await;
-    let (report, cleanup) = match attempt {
+    let making = AssertUnwindSafe(async { shared.runner.run(Arc::clone(canary), request).await });
+    let (mut report, cleanup) = match making.catch_unwind().await {
         Ok(finished) => (finished.report, finished.cleanup),
-        Err(_panic) => (panicked(lane, trigger, tick), None),
+        Err(_panic) => (panicked(canary, trigger, tick), None),
     };
+    match trigger {
+        Trigger::Schedule | Trigger::Confirm => {
+            if let Some((reason, message)) = shared.skip(canary, began) {
+                report = skipped(&report, reason, &message);
+            }
+        }
+        // It counts for nothing as it is.
+        Trigger::Manual | Trigger::Test => {}
+    }
     if let Some(task) = cleanup {
         let place = lane.enter_cleanup();
         let cleanup = clean_up(Arc::clone(shared), Arc::clone(&report), task, place);
@@ -116,42 +147,67 @@ pub(super) async fn run(shared: &Arc<Shared>, lane: &Arc<Lane>, trigger: Trigger
     report.verdict
 }
 
-async fn wait(shared: &Shared, lane: &Arc<Lane>, due: Due, until: Instant) -> Result<Turn, (Reason, &'static str)> {
-    let permit = tokio::time::timeout_at(until.into(), Arc::clone(&shared.turns).acquire_owned()).await;
-    let Ok(permit) = permit else {
+async fn wait(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, until: Instant) -> Result<Turn, &'static str> {
+    let Ok(permit) = tokio::time::timeout_at(until.into(), shared.turns.take()).await else {
         lane.give_up(due.slot, due.at);
-        return Err((Reason::Overload, "limits.concurrent_runs other runs were going and none ended in time for this tick"));
+        return Err("limits.concurrent_runs other runs were going and none ended in time for this tick");
     };
-    let Ok(permit) = permit else {
+    let Some(permit) = permit else {
         lane.give_up(due.slot, due.at);
-        return Err((Reason::Overload, "limits.concurrent_runs other runs were going until the service was stopped"));
+        return Err("limits.concurrent_runs other runs were going until the service was stopped");
     };
     let place = lane
-        .enter_after_wait(due.slot, due.at)
-        .ok_or((Reason::Overload, "limits.concurrent_runs other runs were going until the slot's next tick came"))?;
+        .enter_after_wait(due.slot, due.at, canary.probe.overlap)
+        .ok_or("limits.concurrent_runs other runs were going until the slot's next tick came")?;
     Ok(Turn::new(place, permit))
 }
 
 /// The panic's own text may hold a secret, so it stays with the panic hook and is not repeated here.
-fn panicked(lane: &Lane, trigger: Trigger, tick: Tick) -> Arc<RunReport> {
-    tracing::error!(canary = %lane.id(), "a run panicked; this is a defect of the prober");
+fn panicked(canary: &Arc<Canary>, trigger: Trigger, tick: Tick) -> Arc<RunReport> {
+    tracing::error!(canary = %canary.id, "a run panicked; this is a defect of the prober");
     let message = "the run panicked, which is a defect of the prober; its log says where".to_owned();
-    report(&lane.canary, trigger, tick, Reason::Internal, message)
+    report(canary, trigger, tick, Reason::Internal, message)
 }
 
+/// As many cleanups as runs go on at once. One that has to wait does so within its budget, and what could not begin, or not
+/// end, within that has leaked.
 async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, place: Place) {
     let begun = Instant::now();
-    let report = AssertUnwindSafe(task).catch_unwind().await.unwrap_or_else(|_panic| {
-        tracing::error!(canary = %run.canary.id, run = %run.run_id, "a cleanup panicked; this is a defect of the prober");
-        let message = "the cleanup panicked, which is a defect of the prober; its log says where".to_owned();
-        Arc::new(CleanupReport {
+    let budget = shared.roster().plan.limits.cleanup;
+    let turn = tokio::time::timeout(budget, shared.cleaners.take()).await;
+    let result = match turn {
+        Err(_elapsed) => Err((Reason::Overload, format!("other cleanups left it no turn within its budget of {budget:?}"))),
+        Ok(turn) => {
+            // It bounds itself, from its own begin; the time it waited is taken off here.
+            let cut = begun + budget + LAST_WORDS / 2;
+            let ended = tokio::time::timeout_at(cut.into(), AssertUnwindSafe(task).catch_unwind()).await;
+            drop(turn);
+            match ended {
+                Ok(Ok(report)) => Ok(report),
+                Ok(Err(_panic)) => {
+                    tracing::error!(canary = %run.canary.id, run = %run.run_id, "a cleanup panicked; this is a defect of the prober");
+                    Err((
+                        Reason::Internal,
+                        "the cleanup panicked, which is a defect of the prober; its log says where".to_owned(),
+                    ))
+                }
+                Err(_elapsed) => {
+                    Err((Reason::Overload, format!("other cleanups left it too little of its budget of {budget:?}")))
+                }
+            }
+        }
+    };
+    let report = match result {
+        // A run that became `skipped` is so for its cleanup too.
+        Ok(report) => Arc::new(CleanupReport { run, ..(*report).clone() }),
+        Err((reason, message)) => Arc::new(CleanupReport {
             started: run.duration,
             duration: begun.elapsed(),
             steps: Vec::new(),
-            result: CleanupResult::Leaked(vec![cause(Reason::Internal, message)]),
+            result: CleanupResult::Leaked(vec![cause(reason, message)]),
             run,
-        })
-    });
+        }),
+    };
     drop(place);
     shared.sink.cleanup_finished(&report);
 }

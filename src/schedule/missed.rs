@@ -17,9 +17,9 @@ pub(super) const REPORTED: usize = 100;
 /// Ticks of a cron expression counted one by one in a gap, which takes some 10 ms.
 const COUNTED: u64 = 100_000;
 
-/// A tick as the reports name it.
-pub(super) fn tick(due: Due) -> Tick {
-    Tick { due: to_wall(due.at), slot: due.slot, order: 0 }
+/// A tick as the reports name it; `order` is its place among those that were launched, 0 if it never was.
+pub(super) fn tick(due: Due, order: u64) -> Tick {
+    Tick { due: to_wall(due.at), slot: due.slot, order }
 }
 
 /// The report of a tick that has no run which could report it: no steps, no vars.
@@ -47,34 +47,52 @@ pub(super) fn cause(reason: Reason, message: String) -> Cause {
     Cause { reason, message, step: None, subject: None, attempts: 0, expectation: None, location: None, seen: Vec::new() }
 }
 
-/// Hands the ticks that were slept through to the sink, oldest first. May take some milliseconds, so not on the thread that
-/// starts runs.
-pub(super) fn report_gap(canary: &Arc<Canary>, gap: Gap, sink: &dyn OutcomeSink) {
+/// A run that ended while it was not to be made, as it is reported then: it counts for nothing, and still shows what it saw.
+pub(super) fn skipped(run: &RunReport, reason: Reason, message: &str) -> Arc<RunReport> {
+    let message = match &run.cause {
+        Some(was) => format!("{message}; without that it had {} because of {}: {}", run.verdict, was.reason, was.message),
+        None => format!("{message}; without that it had {}", run.verdict),
+    };
+    Arc::new(RunReport { verdict: Verdict::of(reason), cause: Some(cause(reason, message)), ..run.clone() })
+}
+
+/// Why nobody was there for the ticks of a gap, and how many of them get a report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absence {
+    pub(super) reason: Reason,
+    pub(super) why: &'static str,
+    pub(super) reported: usize,
+}
+
+impl Absence {
+    /// The machine slept, or the process stood still.
+    pub(super) const SLEPT: Self =
+        Self { reason: Reason::Slept, why: "the machine slept or the process stood still", reported: REPORTED };
+}
+
+/// Hands the ticks of a gap to the sink, oldest first, and returns how many they are. May take some milliseconds, so not on
+/// the thread that starts runs.
+pub(super) fn report_gap(canary: &Arc<Canary>, gap: Gap, absence: Absence, sink: &dyn OutcomeSink) -> u64 {
+    let Absence { reason, why, reported } = absence;
     let timing = Timing::of(canary);
     let mut newest: Vec<Due> = std::iter::successors(timing.until(gap.to - 1), |due| timing.until(due.at.checked_sub(1)?))
         .take_while(|due| due.at >= gap.from)
-        .take(REPORTED)
+        .take(reported)
         .collect();
     newest.reverse();
     let before = newest.first().map_or(gap.to, |due| due.at);
     let older = timing.count(gap.from, before, COUNTED);
     if older > 0 {
-        let missed = MissedTicks {
-            canary: Arc::clone(canary),
-            reason: Reason::Slept,
-            first: to_wall(gap.from),
-            before: to_wall(before),
-            count: older,
-        };
+        let missed =
+            MissedTicks { canary: Arc::clone(canary), reason, first: to_wall(gap.from), before: to_wall(before), count: older };
         sink.ticks_missed(&missed);
     }
     let all = older + newest.len() as u64;
-    tracing::warn!(canary = %canary.id, ticks = all, "ticks were missed: the machine slept or the process stood still over them");
     for due in newest {
-        let message =
-            format!("nobody was awake at this tick: the machine slept or the process stood still over {all} ticks in a row");
-        sink.run_finished(&report(canary, Trigger::Schedule, tick(due), Reason::Slept, message));
+        let message = format!("nobody was awake at this tick: {why} over {all} ticks in a row");
+        sink.run_finished(&report(canary, Trigger::Schedule, tick(due, 0), reason, message));
     }
+    all
 }
 
 #[cfg(test)]
@@ -111,11 +129,12 @@ mod tests {
             std::iter::successors(timing.after(1_790_000_000_000_000_000), |due| timing.after(due.at)).take(ticks + 1).collect();
         let (first, run) = (grid[0], grid[ticks]);
         let kept = Kept::default();
-        report_gap(canary, Gap { from: first.at, to: run.at }, &kept);
+        let all = report_gap(canary, Gap { from: first.at, to: run.at }, Absence::SLEPT, &kept);
         let reports = kept.reports.into_inner().unwrap();
+        assert_eq!(all, ticks as u64);
         let numbers = kept.numbers.into_inner().unwrap();
         let dues: Vec<Tick> = reports.iter().map(|report| report.tick).collect();
-        let expected: Vec<Tick> = grid[ticks.saturating_sub(REPORTED)..ticks].iter().copied().map(tick).collect();
+        let expected: Vec<Tick> = grid[ticks.saturating_sub(REPORTED)..ticks].iter().map(|due| tick(*due, 0)).collect();
         assert_eq!(dues, expected, "the newest, in order, without the one that runs");
         for number in &numbers {
             assert_eq!((number.first, number.before), (to_wall(first.at), dues[0].due));

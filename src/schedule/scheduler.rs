@@ -1,11 +1,11 @@
-//! The scheduler's handle: start, trigger, stop.
+//! The scheduler's handle: start, apply, trigger, pause, stop.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::TryAcquireError;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,14 +15,16 @@ use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
 
 use super::Runner;
+use super::absence::report_absence;
 use super::inbox::Inbox;
-use super::lane::Lane;
-use super::launch::{Shared, Turn, run};
+use super::launch::{LAST_WORDS, Turn, run};
+use super::pauses::Pauses;
+use super::permits::Permits;
+use super::pulse::Pulse;
+use super::roster::Roster;
+use super::shared::Shared;
 use super::thread::Starter;
 use super::watchdog;
-
-/// How long a cancelled run may take to say so.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A running scheduler. Clones are handles to the same one; it stops when it is told to or when the last handle is dropped.
 #[derive(Clone)]
@@ -32,10 +34,6 @@ pub struct Scheduler {
 
 struct Inner {
     shared: Arc<Shared>,
-    lanes: Arc<[Arc<Lane>]>,
-    /// The lanes by their canary's identity, which outlives a plan.
-    by_id: HashMap<CanaryId, u32>,
-    plan: Arc<Plan>,
     thread: Mutex<Option<JoinHandle<()>>>,
     watchdog: Mutex<Option<tokio::task::JoinHandle<()>>>,
     stop_watchdog: CancellationToken,
@@ -75,7 +73,8 @@ impl Stragglers {
 }
 
 impl Scheduler {
-    /// Starts the thread that starts runs, and the watchdog, both for the runtime that probes.
+    /// Starts the thread that starts runs, and the watchdog, both for the runtime that probes. What was due after
+    /// `last_ticks`, the last finished tick of each canary as far as it is known, and until now is reported as `missed`/`crashed`.
     ///
     /// # Errors
     /// The operating system gave no thread.
@@ -85,55 +84,83 @@ impl Scheduler {
         sink: Arc<dyn OutcomeSink>,
         stalls: Arc<StallLog>,
         runtime: tokio::runtime::Handle,
+        last_ticks: HashMap<CanaryId, SystemTime>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             runner,
             sink,
-            turns: Arc::new(Semaphore::new(plan.limits.concurrent_runs.clamp(1, Semaphore::MAX_PERMITS))),
+            runtime,
+            turns: Permits::new(plan.limits.concurrent_runs),
+            cleaners: Permits::new(plan.limits.concurrent_runs),
             inbox: Inbox::default(),
+            pauses: Pauses::default(),
+            pulse: Pulse::new(Instant::now()),
+            stopping: CancellationToken::new(),
             cancel: CancellationToken::new(),
             runs: TaskTracker::new(),
             cleanups: TaskTracker::new(),
-            runtime,
+            roster: RwLock::new(Arc::new(Roster::new(Arc::clone(&plan)))),
         });
-        let lanes: Arc<[Arc<Lane>]> = plan.canaries.iter().map(|canary| Arc::new(Lane::new(Arc::clone(canary)))).collect();
-        let by_id = lanes.iter().zip(0_u32..).map(|(lane, index)| (lane.id().clone(), index)).collect();
-        let starter = Starter::new(Arc::clone(&shared), Arc::clone(&lanes), Arc::clone(&stalls));
+        let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
+        let started = starter.started();
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let watchdog = shared.runtime.spawn(watchdog::watch(stalls, Arc::clone(&shared.sink), stop_watchdog.clone()));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                shared,
-                lanes,
-                by_id,
-                plan,
-                thread: Mutex::new(Some(thread)),
-                watchdog: Mutex::new(Some(watchdog)),
-                stop_watchdog,
-            }),
-        })
+        if !last_ticks.is_empty() {
+            let (sink, stop) = (Arc::clone(&shared.sink), shared.stopping.clone());
+            let pass = move || report_absence(&plan.canaries, &last_ticks, started, &*sink, &stop);
+            shared.runs.spawn_blocking_on(pass, &shared.runtime);
+        }
+        let (thread, watchdog) = (Mutex::new(Some(thread)), Mutex::new(Some(watchdog)));
+        Ok(Self { inner: Arc::new(Inner { shared, thread, watchdog, stop_watchdog }) })
     }
 
-    /// Runs a canary now, beside its ticks. The run counts for nothing; its report goes to the sink as any other's does.
+    /// Goes on with another plan. What is due by now is still started by the old one. A canary that stays keeps its phase, its
+    /// runs and what is known of them, and has its new definition from its next tick on; one that is gone has no more ticks, and
+    /// its runs end and are reported; a new one starts at its phase.
+    pub fn apply(&self, plan: Arc<Plan>) {
+        let shared = &self.inner.shared;
+        let allowed = plan.limits.concurrent_runs;
+        let mut current = shared.roster.write().unwrap_or_else(PoisonError::into_inner);
+        let roster = Arc::new(current.next(plan));
+        *current = Arc::clone(&roster);
+        // Under the lock, so that of two that are applied at once the same is the last for everybody.
+        shared.inbox.apply(roster);
+        shared.turns.resize(allowed, &shared.runs, &shared.runtime);
+        shared.cleaners.resize(allowed, &shared.cleanups, &shared.runtime);
+    }
+
+    /// What people have paused, and the handle to pause with.
+    pub fn pauses(&self) -> &Pauses {
+        &self.inner.shared.pauses
+    }
+
+    /// Whether ticks are being started on time: the scheduler's thread is awake, and no tick of the last minute was started
+    /// later than five seconds after it was due.
+    pub fn punctual(&self) -> bool {
+        self.inner.shared.pulse.is_punctual(Instant::now())
+    }
+
+    /// Runs a canary now, beside its ticks, also while it is paused or in maintenance. The run counts for nothing; its report
+    /// goes to the sink as any other's does.
     ///
     /// # Errors
     /// See [`TriggerError`].
     pub fn trigger(&self, id: &CanaryId) -> Result<(), TriggerError> {
-        let Inner { shared, lanes, by_id, .. } = &*self.inner;
-        let lane = by_id.get(id).map(|&index| Arc::clone(&lanes[index as usize])).ok_or(TriggerError::Unknown)?;
-        let permit = Arc::clone(&shared.turns).try_acquire_owned().map_err(|error| match error {
+        let shared = &self.inner.shared;
+        let roster = shared.roster();
+        let (canary, lane) = roster.index(id).map(|index| roster.at(index)).ok_or(TriggerError::Unknown)?;
+        let permit = shared.turns.try_take().map_err(|error| match error {
             TryAcquireError::Closed => TriggerError::Stopping,
             TryAcquireError::NoPermits => TriggerError::Overload,
         })?;
-        let place = lane.enter_by_hand().ok_or(TriggerError::Running)?;
+        let place = lane.enter_by_hand(canary.probe.overlap).ok_or(TriggerError::Running)?;
         let tick = Tick { due: SystemTime::now(), slot: 0, order: 0 };
-        let shared = Arc::clone(shared);
         let task = {
-            let shared = Arc::clone(&shared);
+            let (shared, canary, lane) = (Arc::clone(shared), Arc::clone(canary), Arc::clone(lane));
             async move {
                 // Nothing follows from how it ended.
-                let _verdict = run(&shared, &lane, Trigger::Manual, tick, Turn::new(place, permit)).await;
+                let _verdict = run(&shared, &canary, &lane, Trigger::Manual, tick, Turn::new(place, permit)).await;
             }
         };
         shared.runs.spawn_on(task, &shared.runtime);
@@ -144,7 +171,8 @@ impl Scheduler {
     /// have their own budget. Returns when everything ended or was given up on. Takes at most `grace`, the cleanup budget
     /// and a few seconds.
     pub async fn stop(self, grace: Duration) -> Stragglers {
-        let Inner { shared, lanes, plan, thread, watchdog, stop_watchdog, .. } = &*self.inner;
+        let Inner { shared, thread, watchdog, stop_watchdog } = &*self.inner;
+        shared.stopping.cancel();
         shared.inbox.stop();
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -158,19 +186,19 @@ impl Scheduler {
             let _ended = timeout(LAST_WORDS, shared.runs.wait()).await;
         }
         shared.cleanups.close();
-        let _ended = timeout(plan.limits.cleanup + LAST_WORDS, shared.cleanups.wait()).await;
+        let _ended = timeout(shared.roster().plan.limits.cleanup + LAST_WORDS, shared.cleanups.wait()).await;
         stop_watchdog.cancel();
         let watchdog = watchdog.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(error)) = futures::future::OptionFuture::from(watchdog).await {
             tracing::error!(%error, "the watchdog of the runtime had died");
         }
-        stragglers(lanes)
+        stragglers(&shared.roster())
     }
 }
 
-fn stragglers(lanes: &[Arc<Lane>]) -> Stragglers {
+fn stragglers(roster: &Roster) -> Stragglers {
     let mut left = Stragglers::default();
-    for lane in lanes {
+    for lane in roster.lanes() {
         let (run, cleanup) = lane.going();
         if run {
             left.runs.push(lane.id().clone());
@@ -184,6 +212,7 @@ fn stragglers(lanes: &[Arc<Lane>]) -> Stragglers {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.shared.stopping.cancel();
         self.shared.inbox.stop();
         self.stop_watchdog.cancel();
     }

@@ -10,9 +10,10 @@ use crate::run::StallLog;
 
 use super::agenda::{Agenda, Start};
 use super::clock::Clock;
-use super::inbox::Confirm;
-use super::lane::Lane;
-use super::launch::{Entry, LONGEST_WAIT, Launch, Shared, Turn};
+use super::inbox::Letters;
+use super::launch::{Entry, LONGEST_WAIT, Launch, Turn};
+use super::roster::Roster;
+use super::shared::Shared;
 use super::timing::{Nanos, Timing};
 
 /// How long the thread sleeps at most, so that a wall clock that was set and a runtime that hangs are noticed.
@@ -27,10 +28,14 @@ const HANG: Duration = Duration::from_secs(1);
 /// The state of the scheduler's thread.
 pub(super) struct Starter {
     shared: Arc<Shared>,
-    lanes: Arc<[Arc<Lane>]>,
+    roster: Arc<Roster>,
     agenda: Agenda,
     clock: Clock,
     stalls: Arc<StallLog>,
+    /// When the clocks were compared last.
+    checked: Instant,
+    /// Ticks launched in this process.
+    launched: u64,
     hang_reported: bool,
 }
 
@@ -48,33 +53,58 @@ impl Drop for AbortOnPanic {
 
 impl Starter {
     /// A thread's state with the first ticks from now on.
-    pub(super) fn new(shared: Arc<Shared>, lanes: Arc<[Arc<Lane>]>, stalls: Arc<StallLog>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, stalls: Arc<StallLog>) -> Self {
+        let roster = shared.roster();
         let clock = Clock::start();
-        let agenda = Agenda::new(lanes.iter().map(|lane| Arc::clone(&lane.canary)), clock.at(Instant::now()));
-        Self { shared, lanes, agenda, clock, stalls, hang_reported: false }
+        let checked = Instant::now();
+        let agenda = Agenda::new(roster.plan.canaries.iter().cloned(), clock.at(checked));
+        Self { shared, roster, agenda, clock, stalls, checked, launched: 0, hang_reported: false }
+    }
+
+    /// The moment up to which ticks are those of an earlier process.
+    pub(super) fn started(&self) -> Nanos {
+        self.clock.at(self.checked)
     }
 
     /// Starts what is due until it is asked to stop.
     pub(super) fn run(mut self) {
         let _guard = AbortOnPanic;
-        let mut confirms: Vec<Confirm> = Vec::new();
         loop {
             self.follow_the_wall_clock();
             self.start_due(Instant::now());
             self.notice_a_hang(Instant::now());
             let now = Instant::now();
+            self.shared.pulse.looked(now);
             let wait = self.agenda.next_wake().map_or(LOOK_AROUND, |wake| self.clock.until(wake, now).min(LOOK_AROUND));
-            if !self.shared.inbox.wait(wait, &mut confirms) {
+            let Letters { confirms, roster, stop } = self.shared.inbox.wait(wait);
+            if stop {
                 return;
             }
-            for confirm in confirms.drain(..) {
-                self.agenda.bring_forward(confirm.index, self.clock.at(confirm.at));
+            if let Some(roster) = roster {
+                self.apply(roster);
+            }
+            for confirm in confirms {
+                if let Some(index) = self.roster.index(&confirm.canary) {
+                    self.agenda.bring_forward(index, self.clock.at(confirm.at));
+                }
             }
         }
     }
 
+    /// What is due by now is still the old plan's, what comes later is the new one's.
+    fn apply(&mut self, roster: Arc<Roster>) {
+        let now = Instant::now();
+        self.start_due(now);
+        self.agenda.apply(roster.plan.canaries.iter().cloned(), self.clock.at(now));
+        self.roster = roster;
+    }
+
     fn follow_the_wall_clock(&mut self) {
+        let looked = std::mem::replace(&mut self.checked, Instant::now());
         let Some(jump) = self.clock.check() else { return };
+        if jump.slept > 0 {
+            self.stalls.slept(looked, Instant::now(), Duration::from_nanos(jump.slept));
+        }
         self.clock.wake_up(jump.slept);
         // What the machine slept over is due by the time that was in force, so it goes first.
         self.start_due(Instant::now());
@@ -93,29 +123,40 @@ impl Starter {
 
     fn start_due(&mut self, now: Instant) {
         let time = self.clock.at(now);
-        let lanes = Arc::clone(&self.lanes);
-        while let Some(start) = self.agenda.take(time, |index, slot| lanes[index as usize].is_free(slot)) {
+        let roster = Arc::clone(&self.roster);
+        while let Some(start) = self.agenda.take(time, |index, slot| roster.at(index).1.is_free(slot)) {
             self.launch(start, time, now);
         }
     }
 
-    fn launch(&self, start: Start, time: Nanos, now: Instant) {
+    fn launch(&mut self, start: Start, time: Nanos, now: Instant) {
         let Start { index, due, trigger, gap } = start;
-        let lane = Arc::clone(&self.lanes[index as usize]);
-        let entry = match lane.enter(due.slot) {
+        self.launched += 1;
+        let (canary, lane) = self.roster.at(index);
+        let entry = match lane.enter(due.slot, canary.probe.overlap) {
             None => Entry::Overlap,
-            Some(place) => match Arc::clone(&self.shared.turns).try_acquire_owned() {
+            Some(place) => match self.shared.turns.try_take() {
                 Ok(permit) => Entry::Run(Turn::new(place, permit)),
                 Err(_full) => {
                     drop(place);
                     lane.wait(due.slot, due.at);
-                    let again = Timing::of(&lane.canary).slot_again(due);
+                    let again = Timing::of(canary).slot_again(due);
                     let patience = again.map_or(LONGEST_WAIT, |again| Duration::from_nanos(again.saturating_sub(time)));
                     Entry::Wait(now + patience.min(LONGEST_WAIT))
                 }
             },
         };
-        let launch = Launch { lane, index, due, trigger, gap, entry };
+        let launch = Launch {
+            canary: Arc::clone(canary),
+            lane: Arc::clone(lane),
+            due,
+            order: self.launched,
+            late: Duration::from_nanos(time.saturating_sub(gap.map_or(due.at, |gap| gap.from))),
+            launched: now,
+            trigger,
+            gap,
+            entry,
+        };
         self.shared.runs.spawn_on(launch.carry_out(Arc::clone(&self.shared)), &self.shared.runtime);
     }
 

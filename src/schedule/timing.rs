@@ -10,10 +10,9 @@
 //!   further runs are spread evenly over the *shorter* of the gaps before and after the moment: `*/5` behaves as an interval
 //!   of five minutes does, and the last moment of a working week does not spread its runs over the weekend.
 
-use chrono::{DateTime, Offset as _, Utc};
 use chrono_tz::Tz;
 
-use crate::plan::{Cadence, Canary};
+use crate::plan::{Cadence, Calendar, Canary};
 
 /// Nanoseconds since the Unix epoch. 64 bits last until the year 2554.
 pub(super) type Nanos = u64;
@@ -112,7 +111,7 @@ impl<'a> Timing<'a> {
     }
 
     fn cron(self, cron: &'a croner::Cron, timezone: Tz) -> Moments<'a> {
-        Moments { cron, timezone, runs: self.runs }
+        Moments { calendar: Calendar { cron, timezone }, runs: self.runs }
     }
 }
 
@@ -160,14 +159,10 @@ impl Even {
     }
 }
 
-/// How long before and after a change of the clocks local times may be ambiguous.
-const AROUND_A_CHANGE: Nanos = 3 * 3_600_000_000_000;
-
 /// The moments of a cron expression, each followed by its further runs.
 #[derive(Debug, Clone, Copy)]
 struct Moments<'a> {
-    cron: &'a croner::Cron,
-    timezone: Tz,
+    calendar: Calendar<'a>,
     runs: u32,
 }
 
@@ -203,40 +198,12 @@ impl Moments<'_> {
     }
 
     fn next_moment(self, now: Nanos) -> Option<Nanos> {
-        let found = self.cron.find_next_occurrence(&self.local(now)?, false).ok()?;
-        unix_nanos(&found).filter(|&at| at > now)
+        self.calendar.after(now)
     }
 
     fn last_moment(self, now: Nanos) -> Option<Nanos> {
-        if !self.clocks_change_near(now) {
-            return self.previous(now);
-        }
-        // In an hour that is repeated croner may look back to the wrong one of the two, or to none. Looking forwards it is right,
-        // so the last moment is walked to from a time at which the clocks are left alone.
-        let start = now.saturating_sub(AROUND_A_CHANGE);
-        let known = self.previous(start);
-        let ahead = |&at: &Nanos| self.next_moment(at).filter(|&next| next <= now);
-        std::iter::successors(ahead(&known.unwrap_or(start)), ahead).last().or(known)
+        self.calendar.until(now)
     }
-
-    fn previous(self, now: Nanos) -> Option<Nanos> {
-        let found = self.cron.find_previous_occurrence(&self.local(now)?, true).ok()?;
-        unix_nanos(&found).filter(|&at| at <= now)
-    }
-
-    fn clocks_change_near(self, now: Nanos) -> bool {
-        let offset = |at| self.local(at).map(|local| local.offset().fix());
-        offset(now.saturating_sub(AROUND_A_CHANGE)) != offset(now.saturating_add(AROUND_A_CHANGE))
-    }
-
-    fn local(self, at: Nanos) -> Option<DateTime<Tz>> {
-        let at = i64::try_from(at).ok()?;
-        Some(DateTime::<Utc>::from_timestamp_nanos(at).with_timezone(&self.timezone))
-    }
-}
-
-fn unix_nanos(at: &DateTime<Tz>) -> Option<Nanos> {
-    at.timestamp_nanos_opt().and_then(|at| Nanos::try_from(at).ok())
 }
 
 /// A duration in nanoseconds; what does not fit is for ever.
@@ -248,6 +215,7 @@ pub(super) fn nanos(duration: std::time::Duration) -> Nanos {
 mod tests {
     use std::time::Duration;
 
+    use chrono::{DateTime, Utc};
     use proptest::prelude::*;
 
     use super::super::testing::{berlin, every};
@@ -256,8 +224,8 @@ mod tests {
     const SECOND: Nanos = 1_000_000_000;
 
     fn at(rfc3339: &str) -> Nanos {
-        unix_nanos(&DateTime::parse_from_rfc3339(rfc3339).expect("a time").with_timezone(&chrono_tz::Europe::Berlin))
-            .expect("after 1970")
+        let nanos = DateTime::parse_from_rfc3339(rfc3339).expect("a time").timestamp_nanos_opt();
+        nanos.and_then(|at| Nanos::try_from(at).ok()).expect("after 1970")
     }
 
     /// The `count` moments of a Berlin cron expression after a time, as local times with their offset.

@@ -3,7 +3,9 @@
 //! It reads through handles and acts through verbs (pause, acknowledge, trigger); it keeps nothing itself and never runs on the
 //! runtime that probes. A new route is a line in `server` and a file of its own.
 
+mod api;
 mod server;
 
+pub use api::{Api, LastReload, Reloaded, kept_pauses};
 pub use server::ListenError;
 pub(crate) use server::{Bound, RenderMetrics, Server};

@@ -1,25 +1,28 @@
-//! The HTTP listener: `/metrics`, `/healthz`, `/readyz`.
+//! The HTTP listener: `/metrics`, `/healthz`, `/readyz`, and the API.
 //!
 //! It runs on a thread and runtime of its own, so that a scraper costs no probe a microsecond. `/metrics` asks for
 //! the bearer token where one is configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are always open: they say `ok` or
 //! `not ready` and nothing else, and orchestrators cannot send a token. A new route is a line in `routes`.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use bytes::Bytes;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::outcome::Secret;
+
+use super::api::{self, Api};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -60,10 +63,15 @@ impl Bound {
     }
 
     /// Starts to answer.
-    pub(crate) fn serve(self, render: Arc<RenderMetrics>, token: Option<Secret>) -> Result<Server, ListenError> {
+    pub(crate) fn serve(
+        self,
+        render: Arc<RenderMetrics>,
+        token: Option<Secret>,
+        api: Arc<OnceLock<Arc<Api>>>,
+    ) -> Result<Server, ListenError> {
         let ready = Arc::new(AtomicBool::new(false));
         let stop = CancellationToken::new();
-        let shared = Shared { render, token, ready: Arc::clone(&ready) };
+        let shared = Shared { render, token, ready: Arc::clone(&ready), api };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ListenError::Thread)?;
         let stopped = stop.clone();
         let serve = move || {
@@ -113,12 +121,56 @@ struct Shared {
     render: Arc<RenderMetrics>,
     token: Option<Secret>,
     ready: Arc<AtomicBool>,
+    /// Empty until everything has started.
+    api: Arc<OnceLock<Arc<Api>>>,
 }
 
 fn routes(shared: Shared) -> Router {
     let guarded =
         Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz)).merge(guarded).with_state(shared)
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
+    open.merge(guarded).merge(api(&shared)).with_state(shared)
+}
+
+fn api(shared: &Shared) -> Router<Shared> {
+    let reading = api::reading().route_layer(middleware::from_fn_with_state(shared.clone(), guard));
+    let changing = api::changing().route_layer(middleware::from_fn_with_state(shared.clone(), guard_changes));
+    reading.merge(changing).layer(middleware::from_fn_with_state(shared.clone(), started))
+}
+
+/// Gives the handlers their handles, once there are any. A page in somebody's browser must not reach a listener that asks for
+/// no token by calling it by a name of its own, so only addresses and `localhost` are answered to there.
+async fn started(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    if shared.token.is_none() && !is_address(request.headers().get(header::HOST)) {
+        return refusal(StatusCode::FORBIDDEN, "ask by address or as `localhost`, or set `listen.token`");
+    }
+    let Some(api) = shared.api.get() else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
+    };
+    request.extensions_mut().insert(Arc::clone(api));
+    next.run(request).await
+}
+
+/// What changes something asks for the token, and without one nobody may.
+async fn guard_changes(state: State<Shared>, request: Request, next: Next) -> Response {
+    if state.token.is_none() {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "this changes something, and the service has no token to ask for: set `listen.token`",
+        );
+    }
+    guard(state, request, next).await
+}
+
+fn is_address(host: Option<&HeaderValue>) -> bool {
+    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit())).map_or(host, |(name, _)| name);
+    name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
 }
 
 async fn readyz(State(shared): State<Shared>) -> Response {
@@ -148,7 +200,8 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
     if bearer.is_some_and(|(_, offered)| same(offered.trim(), token.expose())) {
         next.run(request).await
     } else {
-        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], "a bearer token is needed\n").into_response()
+        let body = Json(json!({ "error": "a bearer token is needed: give `--token`, or SERINUS_TOKEN" }));
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response()
     }
 }
 
@@ -169,7 +222,7 @@ mod tests {
     fn serve(ip: Ipv4Addr, token: Option<&str>) -> Server {
         let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));
         let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
-        bound.serve(Arc::new(render), token.map(Secret::new)).unwrap()
+        bound.serve(Arc::new(render), token.map(Secret::new), Arc::default()).unwrap()
     }
 
     fn get(server: &Server, path: &str, header: &str) -> String {

@@ -37,7 +37,7 @@ expect   = ["status == 200"]
         );
         std::fs::write(probes.join(format!("{probe}.toml")), text).expect("the directory can be written to");
     }
-    let mut service = String::from("region = \"home\"\nprobes = [\"probes/*.toml\"]\n");
+    let mut service = String::from("region = \"home\"\nprobes = [\"probes/*.toml\"]\nnotify.none = true\n");
     write!(service, "\n[vars]\ntarget = \"{target}\"\n\n[traces]\nendpoint = \"{target}/v1/traces\"\nqueue = 100000\n")
         .expect("a string takes everything");
     let file = directory.join("serinus.toml");

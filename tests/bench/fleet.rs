@@ -1,5 +1,6 @@
 //! A fleet under the real scheduler: how late its runs start, what it costs, what it weighs.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,8 +89,8 @@ pub(crate) fn role(task: &Task) {
         });
         let handle = tokio::runtime::Handle::current();
         let sink: Arc<dyn OutcomeSink> = watcher.clone();
-        let scheduler =
-            Scheduler::start(Arc::clone(&service.plan), engine, sink, stalls, handle).expect("a thread can be started");
+        let scheduler = Scheduler::start(Arc::clone(&service.plan), engine, sink, stalls, handle, HashMap::new())
+            .expect("a thread can be started");
         tokio::time::sleep(Duration::from_secs(task.settle)).await;
         watcher.lateness.lock().expect("nobody panics with it").clear();
         let meter = Meter::start(std::process::id());

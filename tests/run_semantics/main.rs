@@ -1,13 +1,17 @@
 //! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
 
+#[path = "../support/book.rs"]
+mod book;
 mod ends;
 mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
 mod judging;
+mod ledger;
 mod let_off;
 mod loops;
 mod polling;
+mod self_check;
 #[path = "../support/target.rs"]
 mod target;
 

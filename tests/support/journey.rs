@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use minijinja::Value;
 use minijinja::value::Object;
-use serinus::outcome::{Cause, CleanupReport, Reason, RunReport, Secret, SecretError, Secrets, Tick, Trigger, Verdict};
-use serinus::plan::{Canary, Region};
+use serinus::outcome::{Cause, CleanupReport, Ledger, Reason, RunReport, Secret, SecretError, Secrets, Tick, Trigger, Verdict};
+use serinus::plan::{Canary, Plan, Region};
 use serinus::run::step::http::HttpClients;
-use serinus::run::{Detail, Engine, RunRequest, StallLog};
+use serinus::run::{Detail, Engine, Finished, RunRequest, SelfCheck, StallLog};
 use tokio_util::sync::CancellationToken;
 
 use crate::target::Target;
@@ -48,6 +48,8 @@ pub(crate) struct Journey {
     head: String,
     secrets: Vec<(String, Option<String>)>,
     panicking: Option<String>,
+    ledger: Option<Arc<dyn Ledger>>,
+    self_check: Option<SelfCheck>,
     directory: tempfile::TempDir,
     pub(crate) stalls: Arc<StallLog>,
     pub(crate) cancel: CancellationToken,
@@ -61,6 +63,8 @@ impl Journey {
             head: String::new(),
             secrets: Vec::new(),
             panicking: None,
+            ledger: None,
+            self_check: None,
             directory: tempfile::tempdir().unwrap(),
             stalls: Arc::new(StallLog::default()),
             cancel: CancellationToken::new(),
@@ -87,6 +91,16 @@ impl Journey {
         self
     }
 
+    pub(crate) fn ledger(mut self, ledger: &Arc<impl Ledger>) -> Self {
+        self.ledger = Some(Arc::clone(ledger) as Arc<dyn Ledger>);
+        self
+    }
+
+    pub(crate) fn self_check(mut self, self_check: &SelfCheck) -> Self {
+        self.self_check = Some(self_check.clone());
+        self
+    }
+
     /// A service var of this name panics when it is looked into.
     pub(crate) fn panicking_var(mut self, name: &str) -> Self {
         self.panicking = Some(name.to_owned());
@@ -95,22 +109,7 @@ impl Journey {
 
     /// Loads the probe as a user's file would be and runs it once.
     pub(crate) async fn run(&self, steps: &str) -> Ran {
-        let canary = self.canary(steps);
-        let secrets = self.secrets.iter().map(|(name, value)| {
-            let value = value.as_deref().map(Secret::new).ok_or_else(|| SecretError("it is not there".to_owned()));
-            (Arc::from(name.as_str()), value)
-        });
-        let secrets = Arc::new(Secrets::new(secrets.collect::<BTreeMap<_, _>>()));
-        let limits = serinus::plan::Limits::default();
-        let clients = HttpClients::new(&limits).unwrap();
-        let engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
-        let request = RunRequest {
-            trigger: Trigger::Test,
-            tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
-            detail: Detail::Failures,
-            cancel: self.cancel.clone(),
-        };
-        let finished = engine.run(canary, request).await;
+        let finished = self.start(steps).await;
         let cleanup = match finished.cleanup {
             Some(task) => Some(task.await),
             None => None,
@@ -118,8 +117,57 @@ impl Journey {
         Ran { report: finished.report, cleanup }
     }
 
-    fn canary(&self, steps: &str) -> Arc<Canary> {
-        let mut service = format!("region = \"test\"\nprobes = [\"probe.toml\"]\n[vars]\napi = \"{}\"\n", self.api);
+    /// The same, and leaves the cleanup undone.
+    pub(crate) async fn start(&self, steps: &str) -> Finished {
+        let request = RunRequest {
+            trigger: Trigger::Test,
+            tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
+            detail: Detail::Failures,
+            cancel: self.cancel.clone(),
+        };
+        self.engine().run(self.canary(steps), request).await
+    }
+
+    /// An engine with the secrets, the ledger and the self check of this journey.
+    pub(crate) fn engine(&self) -> Engine {
+        let secrets = self.secrets.iter().map(|(name, value)| {
+            let value = value.as_deref().map(Secret::new).ok_or_else(|| SecretError("it is not there".to_owned()));
+            (Arc::from(name.as_str()), value)
+        });
+        let secrets = Arc::new(Secrets::new(secrets.collect::<BTreeMap<_, _>>()));
+        let limits = serinus::plan::Limits::default();
+        let clients = HttpClients::new(&limits).unwrap();
+        let mut engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
+        if let Some(ledger) = &self.ledger {
+            engine = engine.with_ledger(Arc::clone(ledger));
+        }
+        if let Some(self_check) = &self.self_check {
+            engine = engine.with_self_check(self_check.clone());
+        }
+        engine
+    }
+
+    pub(crate) fn canary(&self, steps: &str) -> Arc<Canary> {
+        let plan = self.plan(steps);
+        let canary = &plan.canaries[0];
+        match &self.panicking {
+            None => Arc::clone(canary),
+            Some(name) => {
+                let vars = canary.region.vars.iter().map(|(key, value)| {
+                    let value = if **key == **name { Value::from_object(Panics) } else { value.clone() };
+                    (Arc::clone(key), value)
+                });
+                let region = Arc::new(Region { name: Arc::clone(&canary.region.name), vars: vars.collect() });
+                let canary =
+                    Canary { id: canary.id.clone(), probe: Arc::clone(&canary.probe), region, cell: Arc::clone(&canary.cell) };
+                Arc::new(canary)
+            }
+        }
+    }
+
+    pub(crate) fn plan(&self, steps: &str) -> Arc<Plan> {
+        let mut service =
+            format!("region = \"test\"\nprobes = [\"probe.toml\"]\nnotify.none = true\n[vars]\napi = \"{}\"\n", self.api);
         if let Some(name) = &self.panicking {
             writeln!(service, "{name} = \"replaced below\"").unwrap();
         }
@@ -139,20 +187,7 @@ impl Journey {
         let loaded = serinus::config::load(&at("serinus.toml"), std::iter::empty::<(String, String)>());
         let problems: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| format!("{diagnostic:?}")).collect();
         let service = loaded.service.unwrap_or_else(|| panic!("{problems:#?}"));
-        let canary = &service.plan.canaries[0];
-        match &self.panicking {
-            None => Arc::clone(canary),
-            Some(name) => {
-                let vars = canary.region.vars.iter().map(|(key, value)| {
-                    let value = if **key == **name { Value::from_object(Panics) } else { value.clone() };
-                    (Arc::clone(key), value)
-                });
-                let region = Arc::new(Region { name: Arc::clone(&canary.region.name), vars: vars.collect() });
-                let canary =
-                    Canary { id: canary.id.clone(), probe: Arc::clone(&canary.probe), region, cell: Arc::clone(&canary.cell) };
-                Arc::new(canary)
-            }
-        }
+        service.plan
     }
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn plan(probes: Vec<Probe>, regions: &[&str]) -> Plan {
     }
 }
 
-/// A passed run of both steps that took 1.5 s, due at `due`.
+/// A passed run of both steps that took 1.5 s, due at `due`, launched in the order of these times.
 pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
     let lateness = Duration::from_micros(300);
     let name = |at: usize| Arc::clone(&canary.probe.steps[at].name);
@@ -132,7 +132,7 @@ pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
         run_id: RunId(ulid::Ulid::generate()),
         canary: Arc::clone(canary),
         trigger: Trigger::Schedule,
-        tick: Tick { due, slot: 0, order: 0 },
+        tick: Tick { due, slot: 0, order: due.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()) },
         started: due + lateness,
         lateness,
         duration: Duration::from_millis(1500),

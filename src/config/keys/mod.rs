@@ -1,5 +1,7 @@
 //! Every key there is, with type, default and meaning. Nothing else lists keys.
 
+mod alert;
+mod alerting;
 mod http;
 mod probe;
 mod service;
@@ -47,8 +49,12 @@ pub fn reference() -> Vec<Reference> {
 /// The section whose tables a value of this kind holds.
 pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
     match kind {
-        Kind::Table(section) | Kind::Tables(section) | Kind::OneOrMore(section) | Kind::Regions(section) => Some(section),
-        Kind::List(item) | Kind::Map(item) | Kind::Names(item) => inner_section(item),
+        Kind::Table(section)
+        | Kind::TableOrFalse(section)
+        | Kind::Tables(section)
+        | Kind::OneOrMore(section)
+        | Kind::Regions(section) => Some(section),
+        Kind::List(item) | Kind::OneOrList(item) | Kind::Map(item) | Kind::Names(item) => inner_section(item),
         Kind::Text
         | Kind::Slug
         | Kind::Title
@@ -57,6 +63,10 @@ pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
         | Kind::Condition
         | Kind::ForEach
         | Kind::Duration
+        | Kind::DurationOrFalse
+        | Kind::Moment
+        | Kind::Secret
+        | Kind::Mailbox
         | Kind::Size
         | Kind::Integer { .. }
         | Kind::Share
@@ -89,9 +99,14 @@ mod tests {
             include_str!("../probe/request.rs"),
             include_str!("../probe/slo.rs"),
             include_str!("../probe/step.rs"),
+            include_str!("../alert.rs"),
+            include_str!("../alerting.rs"),
+            include_str!("../channel.rs"),
             include_str!("../device.rs"),
             include_str!("../find.rs"),
+            include_str!("../maintenance.rs"),
             include_str!("../service.rs"),
+            include_str!("../upkeep.rs"),
         ];
         for entry in reference().iter().filter(|entry| !METHODS.contains(&entry.key.name)) {
             let quoted = format!("\"{}\"", entry.key.name);

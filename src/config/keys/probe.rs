@@ -1,6 +1,7 @@
 //! Keys of a probe file outside its steps.
 
 use super::super::shape::{Key, Kind, Rule, Section};
+use super::alert::{ALERT, PROBE_MAINTENANCE};
 use super::http::DEVICE;
 use super::step::STEP;
 
@@ -38,9 +39,12 @@ pub(crate) static PROBE: Section = Section {
         Key::new("devices", Kind::Map(&Kind::Table(&DEVICE)), "Isolated clients inside a run, by name."),
         Key::new("step", Kind::Tables(&STEP), "The steps of the journey, in order.").required(),
         Key::new("slo", Kind::Table(&SLO), "What the probe promises over time."),
+        Key::new("alert", Kind::Table(&ALERT), "When it pages.").default("`[alerting.defaults]` of the service"),
+        Key::new("needs", Kind::List(&Kind::Slug), "Probes whose open page explains this one's failures.").default("[]"),
+        Key::new("maintenance", Kind::OneOrMore(&PROBE_MAINTENANCE), "Windows in which it is not run."),
     ],
     rules: &[Rule::ExactlyOne(&["every", "cron"]), Rule::Needs("timezone", "cron"), Rule::Needs("runs", "every")],
-    later: &["alert", "needs", "maintenance", "observe", "sweep"],
+    later: &["observe", "sweep"],
 };
 
 static SLO: Section = Section {

@@ -1,6 +1,8 @@
 //! Keys of the service's file.
 
 use super::super::shape::{Key, Kind, Rule, Section};
+use super::alert::MAINTENANCE;
+use super::alerting::{ALERTING, HEARTBEAT, NOTIFY, SELF_CHECK, STORE};
 use super::http::DEVICE;
 
 /// The service's file.
@@ -21,23 +23,18 @@ pub(crate) static SERVICE: Section = Section {
         Key::new("http", Kind::Table(&DEVICE), "What every device of every probe begins with."),
         Key::new("listen", Kind::Table(&LISTEN), "The HTTP listener."),
         Key::new("traces", Kind::Table(&TRACES), "Export of traces over OTLP.").default("none are exported"),
+        Key::new("alerting", Kind::Table(&ALERTING), "When and where pages go."),
+        Key::new("notify", Kind::Table(&NOTIFY), "The channels pages go out by."),
+        Key::new("maintenance", Kind::OneOrMore(&MAINTENANCE), "Windows in which probes are not run."),
+        Key::new("store", Kind::Table(&STORE), "Where runs, incidents and what is still to be done are kept."),
+        Key::new("self_check", Kind::Table(&SELF_CHECK), "How the prober tells its own outage from the targets'.")
+            .default("nothing is excused"),
+        Key::new("heartbeat", Kind::Table(&HEARTBEAT), "A dead-man's switch that notices when this service is gone."),
         Key::new("limits", Kind::Table(&LIMITS), "Bounds that hold for every run."),
         Key::new("log_format", Kind::Choice(&["human", "json"]), "Shape of the log lines.").default("\"human\""),
     ],
     rules: &[],
-    later: &[
-        "alert",
-        "alerting",
-        "notify",
-        "observe",
-        "needs",
-        "maintenance",
-        "store",
-        "self_check",
-        "heartbeat",
-        "databases",
-        "metrics",
-    ],
+    later: &["observe", "databases", "metrics"],
 };
 
 static REGION: Section = Section {
@@ -45,7 +42,7 @@ static REGION: Section = Section {
     title: "a region",
     keys: &[Key::new("vars", Kind::Names(&Kind::Json), "Constants that differ here; they replace those of `[vars]`.")],
     rules: &[],
-    later: &["alert", "maintenance"],
+    later: &[],
 };
 
 static SECRET: Section = Section {

@@ -90,6 +90,6 @@ fn value(node: &Node<'_>) -> Option<CellValue> {
         Data::Integer(number) => Some(CellValue::Integer(*number)),
         Data::Float(number) => Some(CellValue::Float(*number)),
         Data::Bool(truth) => Some(CellValue::Bool(*truth)),
-        Data::Datetime | Data::List(_) | Data::Table(_) => None,
+        Data::Datetime(_) | Data::List(_) | Data::Table(_) => None,
     }
 }

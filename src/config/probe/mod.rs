@@ -14,15 +14,16 @@ pub(super) use request::constant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Overlap, Probe, Region, Template};
-use crate::source::SourceFile;
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template};
+use crate::source::{SourceFile, Span};
 
+use super::cross::Claim;
 use super::keys::PROBE;
 use super::nearest::suggestion;
 use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, check, cron, device, lint, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -31,14 +32,6 @@ pub(super) struct Draft {
     /// It in each of its regions that this process runs, for each cell, ordered by id.
     pub(super) canaries: Vec<Arc<Canary>>,
     pub(super) enabled: bool,
-}
-
-/// The name a file claims for its probe, also where the rest of the file has errors.
-#[derive(Debug)]
-pub(super) struct Claim {
-    pub(super) name: String,
-    pub(super) file: Arc<SourceFile>,
-    pub(super) span: crate::source::Span,
 }
 
 /// Reads a probe file. There is a draft only if the file has no errors.
@@ -58,9 +51,12 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     let name = table.get("name");
     let top = Spot { file, span: name.map_or_else(|| first_line(file.text()), |name| name.spot.span) };
     check::document(&table, &PROBE, top, diagnostics);
-    lint::probe(&table, top, diagnostics);
 
     let regions = regions(&table, world, diagnostics);
+    let is_active = |region: &&Arc<Region>| world.active.contains(&region.name);
+    let seen = (world.regions.len() > 1).then(|| regions.iter().filter(is_active).count());
+    let alert = alert::of_probe(&world.alert, &table, seen, diagnostics);
+    lint::probe(&table, top, alert.page, diagnostics);
     let cadence = cadence(&table, world, diagnostics);
     let mut scope = Scope::new(world, diagnostics);
     let cells = matrix::cells(&table, &mut scope);
@@ -72,6 +68,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         diagnostics.append(var_of_regions(&name, spot, &regions));
     }
     let slo = slo::read(&table, diagnostics);
+    let needs = needs(&table, diagnostics);
     let probe = Probe {
         name: table.text("name").unwrap_or_default().into(),
         summary: table.owned("summary"),
@@ -88,16 +85,50 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         devices,
         steps,
         slo,
-        alert: crate::plan::AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
+        alert,
+        needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
+        maintenance: windows(&table, world, diagnostics),
         location: top.location(),
     };
-    let claim =
-        name.and_then(|node| Some(Claim { name: node.as_text()?.to_owned(), file: Arc::clone(file), span: node.spot.span }));
+    let enabled = table.bool("enabled").unwrap_or(true);
+    let claim = name.filter(|node| node.as_text().is_some()).map(|node| Claim {
+        name: probe.name.to_string(),
+        file: Arc::clone(file),
+        span: node.spot.span,
+        owner: probe.owner.clone(),
+        tags: probe.tags.clone(),
+        regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
+        needs,
+        pages: enabled && probe.alert.page,
+    });
     let probe = Arc::new(probe);
-    let canaries = canaries(&probe, regions.iter().filter(|region| world.active.contains(&region.name)));
-    Some((claim, Draft { probe, canaries, enabled: table.bool("enabled").unwrap_or(true) }))
+    let canaries = canaries(&probe, regions.iter().filter(is_active));
+    chance::lint(&table, &probe, canaries.len(), diagnostics);
+    Some((claim, Draft { probe, canaries, enabled }))
+}
+
+/// The probes it needs, and where it says so.
+fn needs(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {
+    let mut needs: Vec<(String, Span)> = Vec::new();
+    for node in table.list("needs") {
+        let Some(name) = node.as_text() else { continue };
+        if needs.iter().any(|(known, _)| known == name) {
+            diagnostics.push(
+                Diagnostic::at(Code::Repeated, node.spot, format!("the probe `{name}` is listed twice"))
+                    .help("take one of them out"),
+            );
+        } else {
+            needs.push((name.to_owned(), node.spot.span));
+        }
+    }
+    needs
+}
+
+/// Its own maintenance windows, which are for no other probe.
+fn windows(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<Arc<Maintenance>> {
+    let name = || table.text("name").unwrap_or_default().into();
+    let windows = maintenance::read(table, world.now, diagnostics).into_iter();
+    windows.map(|window| Arc::new(Maintenance { probes: vec![name()], ..window })).collect()
 }
 
 fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region>>) -> Vec<Arc<Canary>> {
@@ -114,7 +145,7 @@ fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region
 }
 
 /// What to point at in a file without a name.
-pub(super) fn first_line(text: &str) -> crate::source::Span {
+pub(super) fn first_line(text: &str) -> Span {
     (0..text.find('\n').unwrap_or(text.len())).into()
 }
 

@@ -154,7 +154,7 @@ fn json<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> JsonTemplate {
         Data::Table(table) => {
             JsonTemplate::Map(table.entries.iter().map(|entry| (entry.key.to_string(), json(&entry.value, scope))).collect())
         }
-        Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime => {
+        Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => {
             JsonTemplate::Text(scope.template(node, When::Before))
         }
     }
@@ -166,7 +166,7 @@ fn has_template(node: &Node<'_>) -> bool {
         Data::Text(text) => text.contains("{{") || text.contains("{%"),
         Data::List(items) => items.iter().any(has_template),
         Data::Table(table) => table.entries.iter().any(|entry| has_template(&entry.value)),
-        Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime => false,
+        Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => false,
     }
 }
 
@@ -180,7 +180,7 @@ pub(in crate::config) fn constant(node: &Node<'_>, diagnostics: &mut Diagnostics
         Data::Integer(number) => (*number).into(),
         Data::Float(number) => (*number).into(),
         Data::Bool(truth) => (*truth).into(),
-        Data::Datetime => serde_json::Value::Null,
+        Data::Datetime(_) => serde_json::Value::Null,
         Data::List(items) => items.iter().map(|item| constant(item, diagnostics)).collect(),
         Data::Table(table) => {
             table.entries.iter().map(|entry| (entry.key.to_string(), constant(&entry.value, diagnostics))).collect()

@@ -84,6 +84,16 @@ impl Playlists {
         self.forget(gone.map(|playlist| (Arc::clone(&playlist.id), playlist)));
     }
 
+    /// Deletes all playlists of a user, everywhere at once.
+    fn remove_all(&self, user: &str) {
+        let mut primary = self.lock();
+        let own: Vec<_> =
+            primary.values().filter(|playlist| *playlist.user == *user).map(|playlist| Arc::clone(&playlist.id)).collect();
+        let gone: Vec<_> = own.into_iter().filter_map(|id| Some((Arc::clone(&id), primary.remove(&id)?))).collect();
+        drop(primary);
+        self.forget(gone);
+    }
+
     fn forget(&self, gone: impl IntoIterator<Item = (Arc<str>, Arc<Playlist>)>) {
         for (id, _) in gone {
             self.replicas.iter().for_each(|replica| replica.forget(&id));

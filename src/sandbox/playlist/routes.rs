@@ -21,9 +21,9 @@ use super::session::Caller;
 
 pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route("/v1/sessions", post(sign_in))
+        .route("/v1/sessions", post(sign_in).delete(sign_out_everywhere))
         .route("/v1/sessions/current", get(whoami).delete(sign_out))
-        .route("/v1/playlists", get(list).post(create))
+        .route("/v1/playlists", get(list).post(create).delete(remove_all))
         .route("/v1/playlists/{id}", get(read).put(replace).delete(remove))
         .route("/v1/playlists/{id}/tracks", post(add_track))
 }
@@ -81,6 +81,12 @@ async fn whoami(caller: Caller) -> Json<Value> {
 
 async fn sign_out(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
     world.playlists.sessions.close(&caller.session.token);
+    StatusCode::NO_CONTENT
+}
+
+/// Signs all devices of the caller's user out.
+async fn sign_out_everywhere(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
+    world.playlists.sessions.close_all(&caller.session.user);
     StatusCode::NO_CONTENT
 }
 
@@ -153,6 +159,12 @@ async fn remove(State(world): State<Arc<World>>, caller: Caller, Path(id): Path<
     owned(world.playlists.primary(&id), &caller, &id)?;
     world.playlists.remove(&id);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes everything the caller's user has, also what its replica does not know of.
+async fn remove_all(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
+    world.playlists.remove_all(&caller.session.user);
+    StatusCode::NO_CONTENT
 }
 
 fn answer(playlist: &Playlist, body: Value) -> Response {

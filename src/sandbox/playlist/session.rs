@@ -60,6 +60,16 @@ impl Sessions {
         self.lock().sessions.remove(token);
     }
 
+    /// Signs all devices of a user out.
+    pub(super) fn close_all(&self, user: &str) {
+        let sessions = &mut self.lock().sessions;
+        let own: Vec<_> =
+            sessions.values().filter(|session| *session.user == *user).map(|session| Arc::clone(&session.token)).collect();
+        for token in own {
+            sessions.remove(&token);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lock().sessions.len()
     }

@@ -29,6 +29,9 @@ pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
         .route("/v1/jobs/{id}", get(job))
 }
 
+/// Bytes that a segment's name may have.
+const LONGEST_NAME: usize = 128;
+
 /// What a list of segments is narrowed to. `region` and `platform` say where the request comes from.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +39,7 @@ struct Narrow {
     site_group: Option<String>,
     kind: Option<String>,
     standing: Option<bool>,
+    name: Option<String>,
     source_id: Option<String>,
     #[serde(rename = "region")]
     _region: Option<String>,
@@ -47,12 +51,16 @@ struct Narrow {
 #[serde(deny_unknown_fields)]
 struct CopyTo {
     site_group: String,
+    /// What to call it; as its source if absent.
+    name: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LookalikeOf {
     ratio: f64,
+    /// What to call it; as its source if absent.
+    name: Option<String>,
 }
 
 async fn site_groups() -> Json<Value> {
@@ -63,6 +71,7 @@ async fn list(State(world): State<Arc<World>>, Filter(narrow): Filter<Narrow>) -
     let wanted = |segment: &&Segment| {
         narrow.site_group.as_deref().is_none_or(|group| group == segment.site_group)
             && narrow.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
+            && narrow.name.as_deref().is_none_or(|name| *name == *segment.name)
             && narrow.standing.is_none_or(|standing| standing == segment.standing)
             && narrow.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
     };
@@ -89,7 +98,7 @@ async fn copy(
     let Some(&site_group) = SITE_GROUPS.iter().find(|&&group| group == to.site_group) else {
         return Err(Refusal::invalid(format!("`site_group` is one of {}", SITE_GROUPS.join(", "))));
     };
-    start(&world, origin, &id, Some(site_group), Work::Copy)
+    start(&world, origin, &id, (Some(site_group), to.name), Work::Copy)
 }
 
 async fn lookalike(
@@ -101,11 +110,20 @@ async fn lookalike(
     if !(0.1..=10.0).contains(&of.ratio) {
         return Err(Refusal::invalid("`ratio` is a number from 0.1 to 10"));
     }
-    start(&world, origin, &id, None, Work::Lookalike { ratio: of.ratio })
+    start(&world, origin, &id, (None, of.name), Work::Lookalike { ratio: of.ratio })
 }
 
-/// Makes an empty segment and files the job that will fill it; without a site group it lies in its source's.
-fn start(world: &World, origin: Origin, id: &str, to: Option<&'static str>, work: Work) -> Result<Response, Refusal> {
+/// Makes an empty segment and files the job that will fill it; without a site group or name it has its source's.
+fn start(
+    world: &World,
+    origin: Origin,
+    id: &str,
+    (to, name): (Option<&'static str>, Option<String>),
+    work: Work,
+) -> Result<Response, Refusal> {
+    if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
+        return Err(Refusal::invalid(format!("`name` has 1 to {LONGEST_NAME} bytes")));
+    }
     let mut tables = world.segments.store.lock();
     let source = tables.get(id).cloned().ok_or_else(|| Refusal::not_found("segment", id))?;
     if !source.ready() {
@@ -118,7 +136,10 @@ fn start(world: &World, origin: Origin, id: &str, to: Option<&'static str>, work
     let segment_id = world.segments.ids.next("seg");
     let job = file(world, &mut tables, &source, Arc::clone(&segment_id), work, origin)
         .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many jobs wait; try again later"))?;
-    let segment = new_segment(segment_id, &source, to.unwrap_or(source.site_group), &job);
+    let mut segment = new_segment(segment_id, &source, to.unwrap_or(source.site_group), &job);
+    if let Some(name) = name {
+        segment.name = name;
+    }
     let body = json!({ "job_id": *job.id, "segment_id": *segment.id, "job": job.to_json(), "segment": segment.to_json() });
     tables.add(segment);
     Ok((StatusCode::ACCEPTED, [(LOCATION, format!("/v1/jobs/{}", job.id))], Json(body)).into_response())

@@ -4,7 +4,7 @@
 //! its samples together, as both formats demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::Instant;
 
 use crate::outcome::{Reason, Verdict};
 
@@ -30,7 +30,7 @@ pub(super) struct TickSeries {
 }
 
 /// Writes every canary family.
-pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries, now: SystemTime) {
+pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries, now: Instant) {
     runs(body, index);
     durations(body, index);
     standings(body, index, now);
@@ -79,7 +79,7 @@ fn durations(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn standings(body: &mut Exposition, index: &Index, now: SystemTime) {
+fn standings(body: &mut Exposition, index: &Index, now: Instant) {
     body.family(
         "serinus_canary_healthy",
         Kind::Gauge,
@@ -121,7 +121,11 @@ fn steps(body: &mut Exposition, index: &Index) {
 }
 
 fn leaked(body: &mut Exposition, index: &Index) {
-    body.family("serinus_cleanup_leaked", Kind::Gauge, "Things that cleanups of this process left behind.");
+    body.family(
+        "serinus_cleanup_leaked",
+        Kind::Gauge,
+        "Things that cleanups left behind and that are not removed yet; without a store those of this process.",
+    );
     for region in &index.regions {
         body.integer(&region.labels(), region.leaked.load(Ordering::Relaxed));
     }

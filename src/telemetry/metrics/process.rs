@@ -21,6 +21,8 @@ pub(super) const RUNS_UNCOUNTED: &str = "serinus_runs_uncounted_total";
 const RELOAD_SUCCESSFUL: &str = "serinus_config_last_reload_successful";
 const RELOAD_TIME: &str = "serinus_config_last_reload_success_timestamp_seconds";
 const STALLS: &str = "serinus_runtime_stalls_total";
+/// Counted by the runs.
+const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
 const LAST_STALL: &str = "serinus_runtime_last_stall_seconds";
 
 /// The process's recorder, installed at the first call. If the process already has another recorder, that one keeps getting
@@ -65,8 +67,15 @@ fn describe() {
     describe_gauge!(RELOAD_TIME, "When the configuration was last taken over.");
     describe_counter!(STALLS, "Moments at which this process stood still.");
     describe_gauge!(LAST_STALL, "How long the last of them lasted; absent before the first.");
+    describe_counter!(
+        UNJOURNALLED,
+        "Creations that went on without an entry in the cleanup ledger, which did not take it in time."
+    );
+    describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
+    describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");
     gauge!("serinus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    counter!(UNJOURNALLED).absolute(0);
     counter!(STALLS).absolute(0);
     counter!(LOG_LINES_DROPPED).absolute(0);
     for why in super::Uncounted::ALL {

@@ -1,8 +1,9 @@
 //! Finished runs in, one `/metrics` body out.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use metrics::{Counter, counter};
@@ -84,6 +85,14 @@ impl Metrics {
         }
     }
 
+    /// Takes over what the cleanup ledger says is left behind, by probe and region; what is not in it is nothing.
+    pub fn set_leaked(&self, leaked: &BTreeMap<(String, String), u64>) {
+        for region in &self.index().regions {
+            let key = (region.probe.to_string(), region.region.to_string());
+            region.set_leaked(leaked.get(&key).copied().unwrap_or_default());
+        }
+    }
+
     /// The body for a scraper, at most a second old. Scrapers that come while one is rendered wait for that one. Blocks.
     pub fn render(&self, format: Format) -> Bytes {
         let mut body = self.body(format);
@@ -101,7 +110,7 @@ impl Metrics {
     pub fn encode(&self, format: Format) -> String {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
-        families::write(&mut body, &self.index(), &self.ticks, SystemTime::now());
+        families::write(&mut body, &self.index(), &self.ticks, Instant::now());
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();
         self.length.store(text.len(), Ordering::Relaxed);

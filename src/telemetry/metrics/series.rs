@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
@@ -91,7 +91,7 @@ impl CanarySeries {
     }
 
     /// How the canary stands at `now`.
-    pub(super) fn standing(&self, now: SystemTime) -> Standing {
+    pub(super) fn standing(&self, now: Instant) -> Standing {
         self.counts.recent().streak.standing(now, self.memory)
     }
 
@@ -119,6 +119,11 @@ impl RegionSeries {
                 self.leaked.fetch_add(left, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Takes over what the ledger says is left behind.
+    pub(super) fn set_leaked(&self, left: u64) {
+        self.leaked.store(left, Ordering::Relaxed);
     }
 
     fn record(&self, step: &StepReport) {
@@ -162,7 +167,7 @@ impl Counts {
             self.reasons[cause.reason as usize].fetch_add(1, Ordering::Relaxed);
         }
         let mut recent = self.recent();
-        recent.streak = recent.streak.after(report.tick, report.verdict, memory);
+        recent.streak = recent.streak.after(report.tick.order, Instant::now(), report.verdict, memory);
         match report.verdict {
             Verdict::Passed => recent.note(report),
             Verdict::Failed => {

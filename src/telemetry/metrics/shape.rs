@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, Cadence, LatencyOf, Probe, Slo, Step};
+use crate::plan::{Action, LatencyOf, Probe, Slo, Step};
 
 use super::histogram::Edges;
 
@@ -22,9 +22,6 @@ const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_
 
 /// A streak lives at least this long without a counted run.
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
-
-/// Longest pauses of a cron schedule are looked for among this many of its next moments: a week of a daily one.
-const CRON_MOMENTS: usize = 8;
 
 /// What is measured of each canary of a probe.
 #[derive(Debug)]
@@ -57,7 +54,7 @@ impl ProbeShape {
             }
         }
         let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
-        let memory = (longest_interval(&probe.cadence) * 3).max(SHORTEST_MEMORY);
+        let memory = (probe.cadence.pauses().1 * 3).max(SHORTEST_MEMORY);
         Self { run, steps, convergence, phases: Arc::clone(phases), memory }
     }
 }
@@ -98,16 +95,4 @@ fn with_round_numbers(bounds: impl Iterator<Item = Duration>) -> Arc<Edges> {
     let largest = bounds.iter().max().copied().unwrap_or_default();
     let round = ROUND.map(Duration::from_millis).into_iter().filter(|edge| *edge < largest);
     Edges::new(round.chain(bounds.iter().copied()))
-}
-
-/// The interval; of a cron schedule the longest pause among its next moments, so that a weekend is no forgetting.
-fn longest_interval(cadence: &Cadence) -> Duration {
-    match cadence {
-        Cadence::Every(interval) => *interval,
-        Cadence::Cron { cron, timezone } => {
-            let moments: Vec<_> = cron.iter_after(chrono::Utc::now().with_timezone(timezone)).take(CRON_MOMENTS).collect();
-            let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
-            pauses.max().unwrap_or_default()
-        }
-    }
 }

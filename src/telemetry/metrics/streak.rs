@@ -1,11 +1,12 @@
 //! Consecutive failures of a canary, in the order of its ticks.
 //!
 //! Owns the rules of the verdict table that speak of streaks: what resets, what adds, what does neither, when a streak is
-//! forgotten, and that a result which comes late takes its tick's place. Pure: it takes `now` where it needs it.
+//! forgotten, and that a result which comes late takes its tick's place. Pure: it takes `now` where it needs it. Ticks are in
+//! the order in which they were launched and time is the steady clock's, so that a wall clock that is set changes nothing.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::outcome::{Tick, Verdict};
+use crate::outcome::Verdict;
 
 /// Results kept apart for late ones to be put between; as many runs of one canary may overlap.
 const RECENT: usize = 4;
@@ -15,13 +16,16 @@ const RECENT: usize = 4;
 pub(super) struct Streak {
     /// The newest counted results, ascending by tick, filled from the front.
     recent: [Option<Counted>; RECENT],
-    /// The streak before them, and the tick it ended at.
-    settled: Option<(Tick, u32)>,
+    /// The streak before them, and the result it ended at.
+    settled: Option<(Counted, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Counted {
-    tick: Tick,
+    /// Its place among the launches of this process.
+    order: u64,
+    /// When it was heard of.
+    at: Instant,
     verdict: Verdict,
 }
 
@@ -35,28 +39,29 @@ pub(super) enum Standing {
 }
 
 impl Streak {
-    /// The streak after a run, whichever order runs end in. `memory` is how long a streak lives without a counted run.
-    pub(super) fn after(mut self, tick: Tick, verdict: Verdict, memory: Duration) -> Self {
+    /// The streak after the run launched as number `order`, heard of at `at`, whichever order runs end in. `memory` is how long
+    /// a streak lives without a counted run.
+    pub(super) fn after(mut self, order: u64, at: Instant, verdict: Verdict, memory: Duration) -> Self {
         match verdict {
             Verdict::Passed | Verdict::Failed => {}
             Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => return self,
         }
-        if self.settled.is_some_and(|(settled, _)| tick <= settled) || self.counted().any(|known| known.tick == tick) {
+        if self.settled.is_some_and(|(settled, _)| order <= settled.order) || self.counted().any(|known| known.order == order) {
             return self;
         }
-        let new = Counted { tick, verdict };
+        let new = Counted { order, at, verdict };
         let Some(place) = self.recent.iter().position(Option::is_none) else {
             return self.settle(new, memory);
         };
         self.recent[place] = Some(new);
-        self.recent[..=place].sort_unstable_by_key(|counted| counted.map(|counted| counted.tick));
+        self.recent[..=place].sort_unstable_by_key(|counted| counted.map(|counted| counted.order));
         self
     }
 
     /// Makes room by folding the oldest result, which may be the new one, into the settled streak.
     fn settle(mut self, new: Counted, memory: Duration) -> Self {
         let mut all: Vec<Counted> = self.counted().chain([new]).collect();
-        all.sort_unstable_by_key(|counted| counted.tick);
+        all.sort_unstable_by_key(|counted| counted.order);
         self.settled = Some(step(self.settled, all[0], memory));
         for (slot, counted) in self.recent.iter_mut().zip(all.into_iter().skip(1)) {
             *slot = Some(counted);
@@ -65,10 +70,10 @@ impl Streak {
     }
 
     /// How the canary stands at `now`.
-    pub(super) fn standing(&self, now: SystemTime, memory: Duration) -> Standing {
+    pub(super) fn standing(&self, now: Instant, memory: Duration) -> Standing {
         let last = self.counted().fold(self.settled, |before, counted| Some(step(before, counted, memory)));
         match last {
-            Some((tick, failures)) if !forgotten(tick.due, now, memory) => Standing::Known(failures),
+            Some((last, failures)) if !forgotten(last.at, now, memory) => Standing::Known(failures),
             Some(_) | None => Standing::Unknown,
         }
     }
@@ -78,13 +83,13 @@ impl Streak {
     }
 }
 
-fn step(before: Option<(Tick, u32)>, counted: Counted, memory: Duration) -> (Tick, u32) {
-    let failures = before.filter(|(tick, _)| !forgotten(tick.due, counted.tick.due, memory)).map_or(0, |(_, failures)| failures);
-    (counted.tick, counted.verdict.streak(failures))
+fn step(before: Option<(Counted, u32)>, counted: Counted, memory: Duration) -> (Counted, u32) {
+    let failures = before.filter(|(last, _)| !forgotten(last.at, counted.at, memory)).map_or(0, |(_, failures)| failures);
+    (counted, counted.verdict.streak(failures))
 }
 
-fn forgotten(last: SystemTime, now: SystemTime, memory: Duration) -> bool {
-    now.duration_since(last).is_ok_and(|since| since > memory)
+fn forgotten(last: Instant, now: Instant, memory: Duration) -> bool {
+    now.saturating_duration_since(last) > memory
 }
 
 #[cfg(test)]
@@ -94,16 +99,12 @@ mod tests {
 
     const MEMORY: Duration = Duration::from_hours(1);
 
-    fn tick(minute: u64) -> Tick {
-        Tick { due: SystemTime::UNIX_EPOCH + Duration::from_mins(minute), slot: 0, order: minute }
-    }
-
-    fn after(results: &[(u64, Verdict)]) -> Streak {
-        results.iter().fold(Streak::default(), |streak, &(minute, verdict)| streak.after(tick(minute), verdict, MEMORY))
-    }
-
+    /// How a canary stands after runs launched and heard of in these minutes.
     fn standing(results: &[(u64, Verdict)], now: u64) -> Standing {
-        after(results).standing(tick(now).due, MEMORY)
+        let begin = Instant::now();
+        let at = |minute| begin + Duration::from_mins(minute);
+        let after = |streak: Streak, &(minute, verdict): &(u64, Verdict)| streak.after(minute, at(minute), verdict, MEMORY);
+        results.iter().fold(Streak::default(), after).standing(at(now), MEMORY)
     }
 
     #[test]
@@ -146,13 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn slots_of_one_moment_are_ordered_and_the_same_tick_counts_once() {
-        let first = tick(1);
-        let second = Tick { slot: 1, ..first };
-        let streak = Streak::default().after(second, Passed, MEMORY).after(first, Failed, MEMORY).after(first, Failed, MEMORY);
-        assert_eq!(streak.standing(first.due, MEMORY), Standing::Known(0));
-        let streak = Streak::default().after(first, Failed, MEMORY).after(first, Failed, MEMORY);
-        assert_eq!(streak.standing(first.due, MEMORY), Standing::Known(1));
+    fn the_same_tick_counts_once() {
+        assert_eq!(standing(&[(1, Failed), (1, Failed)], 1), Standing::Known(1));
+        assert_eq!(standing(&[(1, Failed), (2, Passed), (1, Failed)], 2), Standing::Known(0));
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl HttpClients {
         }
     }
 
+    /// The roots that every connection trusts.
+    pub(super) fn roots(&self) -> &Arc<RootCertStore> {
+        &self.shared.roots
+    }
+
     fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<Prepared> {
         let stamps = stamps(settings);
         {

@@ -93,7 +93,7 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
 }
 
 /// The error and what is behind it, in one line, without repetitions and without the URL, which is told elsewhere.
-fn told(error: &reqwest::Error) -> String {
+pub(super) fn told(error: &reqwest::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     // The client's own wrapper says no more than the reason does.
     let causes = Chain(Some(error)).skip(1).filter(|error| !error.is::<hyper_util::client::legacy::Error>());

@@ -15,6 +15,7 @@ mod failure;
 mod marks;
 mod multipart;
 mod oauth;
+mod reach;
 mod redirect;
 mod request;
 mod resolver;

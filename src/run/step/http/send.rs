@@ -1,6 +1,7 @@
 //! Sends one request, follows its redirects and reads the answer to its end, within bounds of time and size.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -56,9 +57,21 @@ struct Progress {
 impl HttpDevice {
     /// Sends `request` and reads the answer. Everything together, a token's fetching included, takes at most `timeout`.
     pub async fn send(&self, request: &HttpRequest, run: &RunHeaders, timeout: Duration, redactor: &Redactor) -> HttpAttempt {
+        self.send_noting(request, run, timeout, redactor, &AtomicBool::new(false)).await
+    }
+
+    /// The same, and sets `answered` as soon as an answer has begun: whoever drops the future still knows.
+    pub async fn send_noting(
+        &self,
+        request: &HttpRequest,
+        run: &RunHeaders,
+        timeout: Duration,
+        redactor: &Redactor,
+        answered: &AtomicBool,
+    ) -> HttpAttempt {
         let guest = self.company.enter();
         let mut progress = Progress::default();
-        let result = match tokio::time::timeout(timeout, self.exchange(request, run, &mut progress)).await {
+        let result = match tokio::time::timeout(timeout, self.exchange(request, run, &mut progress, answered)).await {
             Ok(result) => result.map(Arc::new),
             Err(_elapsed) => Err(timed_out(timeout, &progress, guest.alone())),
         };
@@ -83,6 +96,7 @@ impl HttpDevice {
         request: &HttpRequest,
         run: &RunHeaders,
         progress: &mut Progress,
+        answered: &AtomicBool,
     ) -> Result<HttpResponse, HttpFailure> {
         let mut headers = headers(request, run)?;
         if let Some((scheme, credential)) = self.credential(request).await? {
@@ -93,7 +107,7 @@ impl HttpDevice {
         let marks = Marks::new();
         progress.marks = Some(Arc::clone(&marks));
         let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
-        marks.scope(self.follow(first, request, &marks, progress)).await
+        marks.scope(self.follow(first, request, &marks, progress, answered)).await
     }
 
     /// The scheme of `authorization` and what goes behind it.
@@ -120,11 +134,13 @@ impl HttpDevice {
         request: &HttpRequest,
         marks: &Marks,
         progress: &mut Progress,
+        answered: &AtomicBool,
     ) -> Result<HttpResponse, HttpFailure> {
         let policy = request.redirects.unwrap_or_else(|| self.redirects());
         loop {
             let mut response = self.ask(&hop, marks).await?;
             let headers_at = Instant::now();
+            answered.store(true, Ordering::Relaxed);
             let head = Head::take(&mut response);
             progress.status = Some(head.status.as_u16());
             progress.version = Some(head.version);

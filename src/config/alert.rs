@@ -1,0 +1,215 @@
+//! When a probe pages: its `[alert]`, laid over `[alerting.defaults]`, over what holds without either.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::plan::{AlertPolicy, CriticalRule, PageRule, SubjectGone};
+
+use super::tree::{Data, Spot, Table};
+use super::value::duration;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// A policy, and whether somebody wrote down how long critical looks back.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Alert {
+    pub(super) policy: AlertPolicy,
+    within: Option<Duration>,
+}
+
+/// What a table of alert keys says, over `base`.
+pub(super) fn read(base: &Alert, table: &Table<'_>, diagnostics: &mut Diagnostics) -> Alert {
+    let Alert { mut policy, mut within } = base.clone();
+    let count = |key: &str| table.count(key).and_then(NonZeroU32::new);
+    if let Some(page) = table.bool("page") {
+        policy.page = page;
+    }
+    if let Some(rule) = rule(table, diagnostics) {
+        policy.rule = rule;
+    }
+    if let Some(passes) = count("resolve_after") {
+        policy.resolve_after = passes;
+    }
+    within = table.table("critical").and_then(|critical| critical.duration("within")).or(within);
+    match table.get("critical").map(|node| &node.data) {
+        Some(Data::Table(critical)) => {
+            let mut rule = policy.critical.or(AlertPolicy::default().critical);
+            if let (Some(rule), Some(regions)) = (&mut rule, critical.count("regions").and_then(NonZeroU32::new)) {
+                rule.regions = regions;
+            }
+            policy.critical = rule;
+        }
+        Some(_) => policy.critical = None,
+        None => {}
+    }
+    if let (Some(rule), Some(within)) = (&mut policy.critical, within) {
+        rule.within = within;
+    }
+    if let Some(node) = table.get("remind") {
+        policy.remind = node.as_text().and_then(|text| duration(text).ok());
+    }
+    if let Some(failures) = count("subject_after") {
+        policy.subject_after = failures;
+    }
+    if let Some(subjects) = count("max_subjects") {
+        policy.max_subjects = subjects;
+    }
+    if let Some(gone) = table.text("subject_gone") {
+        policy.subject_gone = if gone == "retire" { SubjectGone::Retire } else { SubjectGone::Fail };
+    }
+    if let Some(burn_rate) = table.bool("burn_rate") {
+        policy.burn_rate = burn_rate;
+    }
+    Alert { policy, within }
+}
+
+fn rule(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
+    if let Some(failures) = table.count("page_after").and_then(NonZeroU32::new) {
+        return Some(PageRule::Consecutive(failures));
+    }
+    let window = table.table("window")?;
+    let [failures, of] = ["failures", "of"].map(|key| window.count(key).and_then(NonZeroU32::new));
+    let (failures, of) = (failures?, of?);
+    if let Some(node) = window.get("failures").filter(|_| failures > of) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.spot, format!("of {of} runs {failures} cannot fail, so this never pages"))
+                .help("make `failures` at most `of`"),
+        );
+    }
+    Some(PageRule::Window { failures, of })
+}
+
+/// The policy of a probe. `seen` is the number of its regions that this process runs, if the service has several.
+pub(super) fn of_probe(base: &Alert, probe: &Table<'_>, seen: Option<usize>, diagnostics: &mut Diagnostics) -> AlertPolicy {
+    let own = probe.table("alert");
+    let Alert { mut policy, within } = own.map_or_else(|| base.clone(), |table| read(base, table, diagnostics));
+    let every = probe.duration("every");
+    // Runs of two regions may lie an interval apart, and a second failure of either another one.
+    if let (Some(rule), None, Some(every)) = (&mut policy.critical, within, every) {
+        rule.within = rule.within.max(every.saturating_mul(2));
+    }
+    if let Some(rule) = policy.critical {
+        unseen(rule, own, seen, diagnostics);
+    }
+    if let Some(every) = every {
+        short_critical(&policy, probe, every, diagnostics);
+        short_reminder(&policy, probe, every, diagnostics);
+    }
+    if let Some(entry) = own.and_then(|table| table.entry("burn_rate")).filter(|_| policy.burn_rate)
+        && probe.table("slo").is_none_or(|slo| slo.get("success").is_none())
+    {
+        diagnostics.push(
+            Diagnostic::at(Code::NeedsKey, entry.key_spot, "`burn_rate` has no effect without `slo.success`")
+                .help("promise a share of successes in `[slo]`, or take `burn_rate` out"),
+        );
+    }
+    policy
+}
+
+/// Where a key of the alert rules is written in this file, or else the probe's interval, which decides whether it makes sense.
+fn written<'f>(probe: &Table<'f>, path: &[&str]) -> Option<Spot<'f>> {
+    let (last, above) = path.split_last()?;
+    let table = above.iter().try_fold(probe, |table, key| table.table(key));
+    table.and_then(|table| table.get(last)).or_else(|| probe.get("every")).map(|node| node.spot)
+}
+
+fn unseen(rule: CriticalRule, own: Option<&Table<'_>>, seen: Option<usize>, diagnostics: &mut Diagnostics) {
+    // A probe may be written for more regions than a service of one has, and without the key nobody asked for it.
+    let (Some(node), Some(seen)) = (own.and_then(|table| table.get("critical")), seen) else { return };
+    if seen < rule.regions.get() as usize {
+        let message = format!("critical needs {} regions, and this process runs the probe in {seen}", rule.regions);
+        diagnostics.push(
+            Diagnostic::at(Code::CriticalUnseen, node.spot, message)
+                .help("run it in more regions, lower `regions`, or say `critical = false`; as it is, a page stays a page"),
+        );
+    }
+}
+
+fn short_critical(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diagnostics: &mut Diagnostics) {
+    let Some(rule) = policy.critical.filter(|rule| rule.within < every.saturating_mul(2)) else { return };
+    let Some(spot) = written(probe, &["alert", "critical", "within"]) else { return };
+    let within = humantime::format_duration(rule.within);
+    let message = format!("critical looks back {within}, less than two intervals of the probe");
+    diagnostics.push(
+        Diagnostic::at(Code::CriticalWindow, spot, message)
+            .help("failures of two regions may lie an interval apart: make `critical.within` at least two intervals"),
+    );
+}
+
+fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diagnostics: &mut Diagnostics) {
+    let Some(spot) = policy.remind.filter(|remind| *remind < every).and_then(|_| written(probe, &["alert", "remind"])) else {
+        return;
+    };
+    diagnostics.push(
+        Diagnostic::at(Code::RemindTooSoon, spot, "the reminder comes before the probe has run again")
+            .help("it could say nothing new: make `remind` at least one interval"),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::tree;
+    use crate::source::SourceFile;
+
+    fn policy(defaults: &str, probe: &str) -> AlertPolicy {
+        let mut diagnostics = Diagnostics::default();
+        let [defaults, probe] = [defaults, probe].map(|text| Arc::new(SourceFile::new("a.toml", text)));
+        let base =
+            tree::parse(&defaults, &mut diagnostics).map(|table| read(&Alert::default(), &table, &mut diagnostics)).unwrap();
+        let policy = tree::parse(&probe, &mut diagnostics).map(|table| of_probe(&base, &table, None, &mut diagnostics)).unwrap();
+        assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
+        policy
+    }
+
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    #[test]
+    fn without_a_word_a_probe_pages_after_two_failures() {
+        assert_eq!(policy("", "every = \"1m\""), AlertPolicy::default());
+    }
+
+    #[test]
+    fn every_key_of_a_probe_wins_over_the_service_and_the_rest_stays() {
+        let defaults = "page = false\npage_after = 3\nresolve_after = 4\nremind = \"4h\"\nmax_subjects = 7\nburn_rate = false";
+        let own = "every = \"1m\"\n[alert]\nwindow = { failures = 4, of = 10 }\nremind = false\nsubject_after = 2\nsubject_gone = \"retire\"";
+        let expected = AlertPolicy {
+            page: false,
+            rule: PageRule::Window { failures: number(4), of: number(10) },
+            resolve_after: number(4),
+            remind: None,
+            subject_after: number(2),
+            max_subjects: number(7),
+            subject_gone: SubjectGone::Retire,
+            burn_rate: false,
+            ..AlertPolicy::default()
+        };
+        assert_eq!(policy(defaults, own), expected);
+        assert_eq!(policy(defaults, "every = \"1m\"").remind, Some(Duration::from_hours(4)));
+        let back = "window = { failures = 4, of = 10 }";
+        assert_eq!(policy(back, "every = \"1m\"\n[alert]\npage_after = 5").rule, PageRule::Consecutive(number(5)));
+    }
+
+    #[test]
+    fn critical_can_be_changed_switched_off_and_switched_on_again() {
+        let critical = |defaults: &str, own: &str| policy(defaults, &format!("every = \"1m\"\n{own}")).critical;
+        let rule =
+            |regions: u32, minutes: u64| Some(CriticalRule { regions: number(regions), within: Duration::from_mins(minutes) });
+        assert_eq!(critical("", "alert.critical = false"), None);
+        assert_eq!(critical("critical = false", ""), None);
+        assert_eq!(critical("critical = false", "alert.critical = {}"), rule(2, 10));
+        assert_eq!(critical("critical = { regions = 4, within = \"20m\" }", "alert.critical = { regions = 3 }"), rule(3, 20));
+        assert_eq!(critical("critical = { regions = 4, within = \"20m\" }", "alert.critical = { within = \"5m\" }"), rule(4, 5));
+    }
+
+    #[test]
+    fn critical_looks_back_two_intervals_of_a_slow_probe_unless_somebody_says_how_long() {
+        let within = |probe: &str| policy("", probe).critical.unwrap().within;
+        assert_eq!(within("every = \"15m\""), Duration::from_mins(30));
+        assert_eq!(within("every = \"15m\"\nalert.critical = { regions = 3 }"), Duration::from_mins(30));
+        assert_eq!(within("every = \"15m\"\nalert.critical = { within = \"40m\" }"), Duration::from_mins(40));
+    }
+}

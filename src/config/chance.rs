@@ -1,0 +1,47 @@
+//! Warns of a rule that pages by pure chance: where runs may fail now and then, some canary fails often enough in time.
+
+use crate::plan::{PageRule, Probe, chance};
+
+use super::tree::Table;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Pages of one probe per 30 days that somebody may be woken by for nothing.
+const BEARABLE: f64 = 1.0;
+
+/// Warns if the probe's rule pages more often than that while its runs fail just as often as `slo.success` allows.
+pub(super) fn lint(table: &Table<'_>, probe: &Probe, canaries: usize, diagnostics: &mut Diagnostics) {
+    let Some(success) = probe.slo.as_ref().and_then(|slo| slo.success) else { return };
+    let pages = chance::per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
+    let Some(promise) = table.table("slo").and_then(|slo| slo.get("success")).filter(|_| pages > BEARABLE) else { return };
+    let rule = table.table("alert").and_then(|alert| alert.get("window").or_else(|| alert.get("page_after")));
+    let said = match probe.alert.rule {
+        PageRule::Consecutive(failures) => format!("{failures} failures in a row"),
+        PageRule::Window { failures, of } => format!("{failures} failures among {of} runs"),
+    };
+    let help = match chance::rarer(&probe.alert, success, canaries, &probe.cadence, probe.runs) {
+        Some((PageRule::Window { failures, of }, pages)) => {
+            let pages = number(pages);
+            format!("`window = {{ failures = {failures}, of = {of} }}` in `[alert]` would make it {pages}")
+        }
+        Some((PageRule::Consecutive(_), _)) | None => {
+            "no window makes it fewer than one: promise more in `slo.success`, or run it less often".to_owned()
+        }
+    };
+    let message =
+        format!("{said} page {} times in 30 days by chance alone, if runs fail as often as `slo.success` allows", number(pages));
+    let mut found = Diagnostic::at(Code::ChancePages, rule.unwrap_or(promise).spot, message).help(help);
+    if rule.is_some() {
+        found = found.related(promise.spot, "this is allowed to fail now and then");
+    }
+    diagnostics.push(found);
+}
+
+/// Two digits that matter, as people say them.
+fn number(pages: f64) -> String {
+    match pages {
+        0.01..1.0 => format!("{pages:.2}"),
+        1.0..10.0 => format!("{pages:.1}"),
+        10.0.. => format!("{pages:.0}"),
+        _ => "less than 0.01".to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Templates outside any run: headers of exports, addresses and bodies of pages.
+
+use crate::plan::Template;
+
+use super::nearest::list;
+use super::scope::{Declared, Scope, When};
+use super::tree::{Data, Node, Table};
+use super::world::World;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// In scope where nothing else is.
+pub(super) const SECRETS: &[&str] = &["secret"];
+
+/// A template that may use these names and no others.
+pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnostics: &mut Diagnostics) -> Template {
+    let mut found = Diagnostics::default();
+    let mut scope = Scope::new(world, &mut found);
+    let declared = |name: &&str| Declared { name: (*name).to_owned(), spot: node.spot, what: "name" };
+    scope.visible.extend(names.iter().map(declared));
+    let template = scope.template(node, When::Before);
+    let in_scope = match names {
+        ["secret"] => "only `secret.NAME` is in scope".to_owned(),
+        [one] => format!("only `{one}` is in scope"),
+        several => format!("in scope here: {}", list(several)),
+    };
+    let known = template.names().iter().all(|name| names.contains(&name.as_str()));
+    if !known && !found.has_errors() && matches!(node.data, Data::Text(_)) {
+        found
+            .push(Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used").help(&in_scope));
+    }
+    // What a probe would be told to declare cannot be declared here.
+    found.help_instead(Code::UnknownName, &in_scope);
+    diagnostics.append(found);
+    template
+}
+
+/// Headers of requests that no run makes.
+pub(super) fn headers(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<(String, Template)> {
+    let mut headers = Vec::new();
+    for entry in table.entries_of("headers") {
+        if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
+            diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
+                    .help("header names are letters, digits and `-`"),
+            );
+        }
+        headers.push((entry.key.to_string(), template(&entry.value, SECRETS, world, diagnostics)));
+    }
+    headers
+}
+
+/// An address that may hold secrets. Over plain HTTP it is warned of, unless it stays on this machine.
+pub(super) fn url(table: &Table<'_>, key: &str, world: &World, diagnostics: &mut Diagnostics) -> Option<Template> {
+    let node = table.get(key)?;
+    let text = node.as_text()?;
+    if !["https://", "http://", "{{"].iter().any(|begin| text.starts_with(begin)) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{key}`"))
+                .help("write a URL that begins with https:// or http://, or a secret that is one: \"{{ secret.NAME }}\""),
+        );
+    }
+    warn_of_plain(node, diagnostics);
+    Some(template(node, SECRETS, world, diagnostics))
+}
+
+/// Warns of an address that others on the way can read and change.
+pub(super) fn warn_of_plain(node: &Node<'_>, diagnostics: &mut Diagnostics) {
+    let text = node.as_text().unwrap_or_default();
+    let foreign = url::Url::parse(text).ok().and_then(|url| Some(!is_local(url.host_str()?))).unwrap_or(false);
+    if text.starts_with("http://") && foreign {
+        diagnostics.push(
+            Diagnostic::at(Code::UnprotectedChannel, node.spot, "pages leave this machine unprotected")
+                .help("others on the way can read and change them: use https://"),
+        );
+    }
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_local(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,239 @@
+//! What is written down before something is created, so that it is removed after a crash too.
+//!
+//! Owns which names of a run may be stored: never a secret, nor what was made of one. A var that is left out is rendered again
+//! when the cleanup is; anything else that is left out is missing then. What undoes is in `cleanup`, when is in `sweep`.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use metrics::counter;
+use minijinja::Value;
+
+use crate::outcome::{Ledger, LedgerEntry, Redactor, RunId, SpanId, is_credential};
+use crate::plan::expr::{from_json, to_json};
+use crate::plan::{Action, Loop, Probe, Step};
+
+use super::context::Context;
+use super::scope::Names;
+use super::state::{Created, Undo};
+
+/// The longest a run waits for its intent to be durable.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Bytes of JSON that a name's value may have to be stored: a cleanup needs ids, not bodies.
+const LARGEST_VALUE: usize = 16 << 10;
+
+const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
+
+/// Runs of this process that may still undo what they journalled.
+#[derive(Debug, Default)]
+pub(super) struct Live(Mutex<HashSet<RunId>>);
+
+impl Live {
+    /// Whether the run that an entry belongs to is still going, its cleanup included.
+    pub(super) fn holds(&self, run_id: RunId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&run_id)
+    }
+}
+
+/// One run's way to the ledger.
+pub(super) struct Journal {
+    ledger: Arc<dyn Ledger>,
+    live: Arc<Live>,
+    run_id: RunId,
+    withheld: OnceLock<BTreeSet<String>>,
+}
+
+impl Journal {
+    /// The journal of a run.
+    pub(super) fn new(ledger: Arc<dyn Ledger>, live: Arc<Live>, run_id: RunId) -> Self {
+        Self { ledger, live, run_id, withheld: OnceLock::new() }
+    }
+
+    /// Where entries are kept.
+    pub(super) fn ledger(&self) -> &dyn Ledger {
+        &*self.ledger
+    }
+
+    /// The names of a run as they are stored.
+    fn stored(&self, context: &Context, names: &Names) -> serde_json::Value {
+        let withheld = self.withheld.get_or_init(|| withheld(&context.canary.probe));
+        storable(names, withheld, context.redactor())
+    }
+
+    /// The creation behind entry `id` happened, or may have, and this is what is known since.
+    pub(super) fn created(&self, context: &Context, id: &str, names: &Names) {
+        self.ledger.created(id, self.stored(context, names));
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.live.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run_id);
+    }
+}
+
+/// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one.
+pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, names: &Names, device: &Arc<str>) {
+    let entry = context.journal.as_ref().map(|journal| LedgerEntry {
+        id: ulid::Ulid::generate().to_string(),
+        run_id: context.run_id.to_string(),
+        trace_id: context.trace_id.to_string(),
+        canary: context.canary.id.as_str().to_owned(),
+        probe: context.canary.probe.name.to_string(),
+        region: context.canary.region.name.to_string(),
+        step: step.name.to_string(),
+        device: device.to_string(),
+        started_ms: millis(context.facts.started()),
+        names: journal.stored(context, names),
+        created: false,
+        attempts: 0,
+    });
+    context.state.intend(Undo {
+        span_id,
+        step: Arc::clone(&step.name),
+        names: Arc::clone(names),
+        device: Arc::clone(device),
+        created: Created::No,
+        entry: entry.as_ref().map(|entry| entry.id.clone()),
+    });
+    let (Some(journal), Some(entry)) = (&context.journal, entry) else { return };
+    journal.live.0.lock().unwrap_or_else(PoisonError::into_inner).insert(context.run_id);
+    let _waiting = context.waits.begin();
+    if !matches!(tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await, Ok(Ok(()))) {
+        counter!(UNJOURNALLED).increment(1);
+        tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
+    }
+}
+
+fn millis(moment: SystemTime) -> i64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Names whose values were made of a secret, as far as the probe's text tells, or are credentials by name.
+fn withheld(probe: &Probe) -> BTreeSet<String> {
+    let mut found = BTreeSet::from(["secret".to_owned()]);
+    for (name, template) in &probe.vars {
+        note(&mut found, name, template.source(), &template.names());
+    }
+    withheld_of_steps(&probe.steps, &mut found);
+    found
+}
+
+fn withheld_of_steps(steps: &[Step], found: &mut BTreeSet<String>) {
+    for step in steps {
+        if let Some(Loop::ForEach { name, items }) = &step.looping {
+            note(found, name, items.source(), &items.names());
+        }
+        for (name, expression) in &step.capture {
+            note(found, name, expression.source(), &expression.names());
+        }
+        match &step.action {
+            Action::Http(_) => {}
+            Action::Parallel(entries) => withheld_of_steps(entries, found),
+        }
+    }
+}
+
+fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]) {
+    if is_credential(name) || is_credential(source) || names.iter().any(|name| found.contains(name)) {
+        found.insert(name.to_owned());
+    }
+}
+
+/// What of `names` is stored. A value that contains a secret, in whatever spelling, is left out as well.
+fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> serde_json::Value {
+    let fits = |(name, value): &(Arc<str>, Value)| {
+        let json = to_json(value).ok().filter(|_| !withheld.contains(&**name))?;
+        let text = json.to_string();
+        (text.len() <= LARGEST_VALUE && redactor.redact(&text) == text).then(|| (name.to_string(), json))
+    };
+    names.iter().filter_map(fits).collect::<serde_json::Map<_, _>>().into()
+}
+
+/// The names of an entry again; vars that were not stored are rendered anew with the secrets of the day.
+pub(super) fn restored(context: &Context, stored: &serde_json::Value) -> Names {
+    let mut stored: BTreeMap<&str, Value> =
+        stored.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), from_json(value))).collect();
+    let mut names = Names::default();
+    for (name, template) in &context.canary.probe.vars {
+        // One that cannot be had is undefined for whatever asks for it, which then says so.
+        let value = stored.remove(&**name).or_else(|| template.value(&context.scope(&names)).ok());
+        Arc::make_mut(&mut names).extend(value.map(|value| (Arc::clone(name), value)));
+    }
+    Arc::make_mut(&mut names).extend(stored.into_iter().map(|(name, value)| (Arc::from(name), value)));
+    names
+}
+
+/// How long a run has waited for the ledger, which its bound does not count. Waits that overlap count once.
+#[derive(Debug, Default)]
+pub(super) struct Waits(Mutex<Waited>);
+
+#[derive(Debug, Default)]
+struct Waited {
+    over: Duration,
+    going: u32,
+    since: Option<Instant>,
+}
+
+/// A wait, until it is dropped.
+pub(super) struct Waiting<'a>(&'a Waits);
+
+impl Waits {
+    /// A wait begins.
+    pub(super) fn begin(&self) -> Waiting<'_> {
+        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.going += 1;
+        waited.since.get_or_insert_with(Instant::now);
+        Waiting(self)
+    }
+
+    /// All waits together, those that go on at `now` included.
+    pub(super) fn total(&self, now: Instant) -> Duration {
+        let waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.over + waited.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut waited = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.going -= 1;
+        if waited.going == 0
+            && let Some(since) = waited.since.take()
+        {
+            waited.over += since.elapsed();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_overlap_count_once_and_one_that_goes_on_counts_already() {
+        let waits = Waits::default();
+        let began = Instant::now();
+        let (first, second) = (waits.begin(), waits.begin());
+        let later = began + Duration::from_mins(1);
+        let going = waits.total(later);
+        assert!(going <= Duration::from_mins(1) && going > Duration::from_secs(30), "{going:?}");
+        drop(first);
+        assert!(waits.total(later) > Duration::from_secs(30), "the second goes on");
+        drop(second);
+        assert_eq!(waits.total(later), waits.total(later + Duration::from_mins(1)), "nothing goes on");
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_or_no_json_is_left_out() {
+        let names: Names = Arc::new(vec![
+            ("id".into(), Value::from(1)),
+            ("large".into(), Value::from("x".repeat(LARGEST_VALUE))),
+            ("odd".into(), Value::from(f64::NAN)),
+        ]);
+        assert_eq!(storable(&names, &BTreeSet::new(), &Redactor::default()), serde_json::json!({ "id": 1 }));
+    }
+}

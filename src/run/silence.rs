@@ -1,0 +1,48 @@
+//! Whether a run failed without a byte of an answer, so that it may be the prober's own network that is down.
+//!
+//! Pure: looks at reports and at attempts that were cut. Whether it was the network is asked elsewhere; whatever got an answer
+//! is judged as usual.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::outcome::{AttemptReport, Reason, StepReport, StepResult};
+
+use super::state::Flight;
+
+/// An attempt that is younger than this when it is cut has not had the time to be answered: of it, the attempt before it tells.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
+
+/// Whether something that counts failed or was cut, and none of it had a byte of an answer.
+pub(super) fn unanswered(steps: &[StepReport], open: &[StepReport], flights: &[Flight], now: Instant) -> bool {
+    let forgiven = |step: &StepReport| {
+        step.allow_failure
+            || step
+                .parent
+                .is_some_and(|parent| steps.iter().chain(open).any(|above| above.span_id == parent && above.allow_failure))
+    };
+    // A parallel has no attempts of its own: its entries tell.
+    let is_group = |step: &StepReport| steps.iter().chain(open).any(|other| other.parent == Some(step.span_id));
+    let failed = steps
+        .iter()
+        .filter(|step| matches!(step.result, StepResult::Failed(_)) && !forgiven(step) && !is_group(step))
+        .map(|step| step.attempts.last().is_some_and(silent));
+    let cut = open.iter().filter(|step| !is_group(step)).map(|step| {
+        let flight = flights.iter().find(|flight| flight.span_id == step.span_id);
+        match (flight, step.attempts.last()) {
+            (Some(flight), _) if flight.answered.load(Ordering::Relaxed) => false,
+            (Some(flight), Some(last)) if now.saturating_duration_since(flight.began) < TIME_TO_ANSWER => silent(last),
+            (Some(_), _) => true,
+            (None, last) => last.is_some_and(silent),
+        }
+    });
+    let mut all = failed.chain(cut).peekable();
+    all.peek().is_some() && all.all(|silent| silent)
+}
+
+/// Whether an attempt ended without a byte of an answer, for a reason that a cut network gives.
+fn silent(attempt: &AttemptReport) -> bool {
+    let reason = attempt.failure.as_ref().map(|(reason, _)| *reason);
+    let lost = matches!(reason, Some(Reason::Dns | Reason::Connect | Reason::Tls | Reason::Timeout));
+    lost && attempt.http.as_ref().is_none_or(|http| http.status.is_none())
+}

@@ -1,0 +1,104 @@
+//! The ticks that came while no process was there: found at the start, from the last tick that each canary finished.
+//!
+//! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. Whether the
+//! process before crashed or was stopped in order makes no difference: it was down, and what was due then was missed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::outcome::{OutcomeSink, Reason};
+use crate::plan::{Canary, CanaryId};
+
+use super::agenda::Gap;
+use super::clock::from_wall;
+use super::missed::{Absence, REPORTED, report_gap};
+use super::timing::{Nanos, Timing};
+
+/// Reports of all canaries together, about; with many canaries each has fewer and a larger number.
+const ALL_REPORTED: usize = 10_000;
+
+/// Reports handed on between two pauses.
+const PORTION: usize = 50;
+
+/// A pause: at most a thousand reports a second.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Reports what the canaries missed before `started`, after the last tick that each is known to have finished. Blocks.
+pub(super) fn report_absence(
+    canaries: &[Arc<Canary>],
+    last_ticks: &HashMap<CanaryId, SystemTime>,
+    started: Nanos,
+    sink: &dyn OutcomeSink,
+    stop: &CancellationToken,
+) {
+    let gaps: Vec<(&Arc<Canary>, Gap)> =
+        canaries.iter().filter_map(|canary| Some((canary, gap(canary, *last_ticks.get(&canary.id)?, started)?))).collect();
+    let reported = (ALL_REPORTED / gaps.len().max(1)).clamp(1, REPORTED);
+    let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported };
+    let (mut ticks, mut handed_on) = (0, 0);
+    for (done, (canary, gap)) in gaps.iter().enumerate() {
+        let missed = report_gap(canary, *gap, absence, sink);
+        ticks += missed;
+        handed_on += usize::try_from(missed).map_or(reported, |missed| missed.min(reported));
+        if handed_on >= PORTION {
+            handed_on = 0;
+            std::thread::sleep(PAUSE);
+        }
+        if stop.is_cancelled() {
+            let left = gaps.len() - done - 1;
+            tracing::warn!(canaries = left, "stopped before every tick was reported that came while no process was there");
+            return;
+        }
+    }
+    if ticks > 0 {
+        tracing::warn!(ticks, canaries = gaps.len(), "ticks were missed: the process was not running");
+    }
+}
+
+/// The ticks after `last` and until `started`; none where the clock was set back since.
+fn gap(canary: &Canary, last: SystemTime, started: Nanos) -> Option<Gap> {
+    let timing = Timing::of(canary);
+    // Whoever keeps it may keep whole milliseconds, so the rest of its millisecond is the same tick.
+    let from = timing.after(from_wall(last).saturating_add(999_999))?.at;
+    let to = timing.after(started).map_or(started.saturating_add(1), |due| due.at);
+    (from <= started).then_some(Gap { from, to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::to_wall;
+    use super::super::testing::every;
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+    const START: Nanos = 1_790_000_000 * SECOND;
+
+    /// The gap of a canary with a tick every ten seconds, and its last tick before the start.
+    fn gap_after(last: impl Fn(Nanos) -> SystemTime) -> (Option<Gap>, Nanos) {
+        let canary = every("down", Duration::from_secs(10), 1);
+        let newest = Timing::of(&canary).until(START).expect("long after the epoch").at;
+        (gap(&canary, last(newest), START), newest)
+    }
+
+    #[test]
+    fn what_came_after_the_last_finished_tick_was_missed() {
+        let (gap, newest) = gap_after(|newest| to_wall(newest - 30 * SECOND));
+        assert_eq!(gap, Some(Gap { from: newest - 20 * SECOND, to: newest + 10 * SECOND }));
+    }
+
+    #[test]
+    fn a_last_tick_that_was_kept_in_milliseconds_is_not_missed_again() {
+        let (gap, newest) = gap_after(|newest| to_wall(newest / 1_000_000 * 1_000_000));
+        assert_ne!(newest % 1_000_000, 0, "this canary's phase has a fraction");
+        assert_eq!(gap, None);
+    }
+
+    #[test]
+    fn where_the_clock_went_back_since_nothing_was_missed() {
+        assert_eq!(gap_after(|_| to_wall(START + 3600 * SECOND)).0, None);
+        assert_eq!(gap_after(|_| to_wall(START)).0, None);
+    }
+}

@@ -1,0 +1,61 @@
+//! How many of a kind may go on at once, where that number may change while they do.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio_util::task::TaskTracker;
+
+/// Permits to go on.
+pub(super) struct Permits {
+    semaphore: Arc<Semaphore>,
+    allowed: Mutex<u32>,
+}
+
+impl Permits {
+    /// As many permits, at least one.
+    pub(super) fn new(allowed: usize) -> Self {
+        let allowed = bounded(allowed);
+        Self { semaphore: Arc::new(Semaphore::new(allowed as usize)), allowed: Mutex::new(allowed) }
+    }
+
+    /// Takes one if there is one.
+    pub(super) fn try_take(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        Arc::clone(&self.semaphore).try_acquire_owned()
+    }
+
+    /// Takes one when there is one; none once this is closed.
+    pub(super) async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.semaphore).acquire_owned().await.ok()
+    }
+
+    /// Nobody is waited for, and nobody gets one, any more.
+    pub(super) fn close(&self) {
+        self.semaphore.close();
+    }
+
+    /// Changes how many there are. Where there are to be fewer, nobody is cut: those that end do not hand theirs on until
+    /// enough have ended, which a task waits for.
+    pub(super) fn resize(&self, allowed: usize, tasks: &TaskTracker, runtime: &tokio::runtime::Handle) {
+        let allowed = bounded(allowed);
+        let mut before = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowed >= *before {
+            self.semaphore.add_permits((allowed - *before) as usize);
+        } else {
+            let semaphore = Arc::clone(&self.semaphore);
+            let fewer = *before - allowed;
+            let withdraw = async move {
+                // Closed: then there are none to withdraw.
+                if let Ok(permits) = semaphore.acquire_many_owned(fewer).await {
+                    permits.forget();
+                }
+            };
+            tasks.spawn_on(withdraw, runtime);
+        }
+        *before = allowed;
+    }
+}
+
+/// A million at once is more than any machine has sockets for, and sums of it stay below what a semaphore takes.
+fn bounded(allowed: usize) -> u32 {
+    u32::try_from(allowed.clamp(1, 1_000_000)).unwrap_or(1_000_000)
+}

@@ -1,0 +1,79 @@
+//! What the scheduler's thread, its tasks and its handle share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::outcome::{OutcomeSink, Reason};
+use crate::plan::Canary;
+
+use super::inbox::Inbox;
+use super::pauses::{Pause, PauseTarget, Pauses};
+use super::permits::Permits;
+use super::pulse::Pulse;
+use super::roster::Roster;
+use super::runner::Runner;
+
+/// Handles with verbs, and what they act on.
+pub(super) struct Shared {
+    pub(super) runner: Arc<dyn Runner>,
+    pub(super) sink: Arc<dyn OutcomeSink>,
+    pub(super) runtime: tokio::runtime::Handle,
+    /// The runs that may go on at once.
+    pub(super) turns: Permits,
+    /// The cleanups that may; as many, but apart from the runs.
+    pub(super) cleaners: Permits,
+    pub(super) inbox: Inbox,
+    pub(super) pauses: Pauses,
+    pub(super) pulse: Pulse,
+    /// Cancelled as soon as the scheduler is to stop.
+    pub(super) stopping: CancellationToken,
+    /// Cancelled when runs are no longer waited for.
+    pub(super) cancel: CancellationToken,
+    pub(super) runs: TaskTracker,
+    pub(super) cleanups: TaskTracker,
+    pub(super) roster: RwLock<Arc<Roster>>,
+}
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Since {
+    /// Now.
+    pub(super) fn now() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+}
+
+impl Shared {
+    /// What is run now.
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why a run of this canary that has been going since then is to be skipped, if it is: a pause or a window was open at some
+    /// time of it.
+    pub(super) fn skip(&self, canary: &Canary, since: Since) -> Option<(Reason, String)> {
+        if let Some(pause) = self.pauses.over(canary, since.steady, since.wall) {
+            return Some((Reason::Paused, told(&pause)));
+        }
+        let roster = self.roster();
+        let window = roster.windows.over(canary, since.wall, since.wall + since.steady.elapsed())?;
+        Some((Reason::Maintenance, format!("the maintenance window `{}` was open", window.name)))
+    }
+}
+
+fn told(pause: &Pause) -> String {
+    let what = match &pause.target {
+        PauseTarget::Probe(_) => "its probe",
+        PauseTarget::Canary(_) => "it",
+    };
+    let why = pause.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{what} was paused by {}{why}", pause.by)
+}
