@@ -117,6 +117,9 @@ fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries(
     store.offer(delivery("M3", DeliveryState::Pending, 1));
     store.offer(delivery("M4", DeliveryState::Superseded, 0));
     settle(&store);
+    // Even later news.
+    store.offer(delivery("M3", DeliveryState::Pending, 1));
+    settle(&store);
 
     let reader = store.reader();
     let counts = reader.outbox().unwrap();
