@@ -134,7 +134,7 @@ pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result
 fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
     let path = place.path();
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let checked = || -> rusqlite::Result<(Connection, i64, bool)> {
+    let checked = || -> rusqlite::Result<(Connection, u32, bool)> {
         let connection = place.connect(true, patience)?;
         // Before any table: it is laid out differently.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

@@ -50,6 +50,9 @@ impl Drop for Inner {
 
 impl Store {
     /// Opens or begins the file and starts its writer. Blocks while it reads; a large file is checked whole.
+    ///
+    /// # Errors
+    /// Where the file cannot be used, another process has it, or a newer version wrote it. A damaged file is no error.
     pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<(Self, Remembered), OpenError> {
         let lock = file::lock(&settings.path)?;
         let place = Place::File(settings.path.clone());

@@ -129,7 +129,7 @@ impl Writer {
             }
             match queue.next() {
                 Work::Write(backlog) => {
-                    if !self.write(backlog) {
+                    if !self.write(*backlog) {
                         break;
                     }
                 }
@@ -201,7 +201,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes sure that what is written goes where the name leads: SQLite itself would go on with a file that was deleted.
+    /// Makes sure that what is written goes where the name leads: `SQLite` itself would go on with a file that was deleted.
     fn stand(&mut self) -> Result<(), Trouble> {
         let Place::File(path) = self.place.clone() else { return Ok(()) };
         if self.connection.is_none() {

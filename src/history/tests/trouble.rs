@@ -302,6 +302,19 @@ fn what_waits_is_bounded_and_passed_runs_give_way_first() {
 }
 
 #[test]
+fn of_the_ticks_that_wait_the_last_in_their_order_stays() {
+    let eu = canary("p", "eu");
+    let mut backlog = Backlog::default();
+    for (due, order) in [(7_200, 1), (3_660, 3), (3_600, 2)] {
+        let mut report = run(&eu, Verdict::Passed, due);
+        report.tick.order = order;
+        backlog.push(runs([report]));
+    }
+    let (_, last) = backlog.ticks.values().next().unwrap();
+    assert_eq!((last.order, last.due_ms), (3, super::super::testing::at_ms(3_660)));
+}
+
+#[test]
 fn what_comes_while_nothing_can_be_written_is_added_in_order() {
     let eu = canary("p", "eu");
     let (mut older, mut newer) = (Backlog::default(), Backlog::default());
