@@ -217,7 +217,7 @@ impl Writer {
 
     /// The file was deleted; the connection still has all of it, and writes it down again.
     fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
-        let lock = file::lock(path)?;
+        let lock = file::lock(path, Duration::ZERO)?;
         let copy = file::fresh(path)?;
         let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
         connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;

@@ -266,7 +266,7 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
     let place = super::super::file::Place::File(settings(directory.path()).path);
-    let lock = super::super::file::lock(place.path()).unwrap();
+    let lock = super::super::file::lock(place.path(), Duration::ZERO).unwrap();
     let (connection, _) = super::super::file::open(&place, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
