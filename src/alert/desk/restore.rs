@@ -24,7 +24,7 @@ impl Desk {
     /// Takes up what an earlier process left. The effects are what follows from that: incidents without a probe end.
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: Remembered, now: Moment) -> (Self, Effects) {
         let mut desk = Self {
-            plan: Arc::clone(&plan),
+            plan,
             alerting,
             canaries: HashMap::new(),
             probes: HashMap::new(),
@@ -42,14 +42,16 @@ impl Desk {
             touched: BTreeSet::new(),
             changed: BTreeSet::new(),
         };
+        let plan = Arc::clone(&desk.plan);
         for canary in &plan.canaries {
             let known = Known { canary: Arc::clone(canary), state: CanaryState::new(now), written: None, last: None };
             desk.canaries.insert(canary.id.clone(), known);
         }
         desk.take_over(&plan);
         desk.restore_incidents(&remembered, now);
+        let states = remembered.states;
         let mut blind = BTreeSet::new();
-        for state in &remembered.states {
+        for state in &states {
             if let Err(error) = desk.restore_state(state, &mut blind, now) {
                 tracing::error!(kind = state.kind, key = state.key, %error, "a state cannot be read and begins anew");
             }
