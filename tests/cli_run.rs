@@ -88,6 +88,28 @@ fn runs_that_hang_are_cut_after_the_grace_and_the_service_still_ends_well() {
 }
 
 #[test]
+fn a_process_that_stood_still_blames_no_target_for_it() {
+    let (target, told) = target_that_tells(Answer::Later(700));
+    let folder = service(target, "[listen]\naddress = \"127.0.0.1:0\"\n");
+    let text = std::fs::read_to_string(folder.path().join("p.toml")).unwrap();
+    let text = text.replace("every = \"1s\"\ndeadline = \"900ms\"", "every = \"3s\"\ndeadline = \"2900ms\"");
+    std::fs::write(folder.path().join("p.toml"), text).unwrap();
+    let (running, address) = start(folder.path());
+    told.recv_timeout(PATIENCE).expect("a run begins within seconds");
+    running.signal("STOP");
+    std::thread::sleep(Duration::from_secs(10));
+    running.signal("CONT");
+    let zero = |metrics: &str, series: &str| metrics.lines().any(|line| line == format!("{series} 0"));
+    scrape_until(&address, |metrics| {
+        let labels = "probe=\"p\",region=\"eu\"";
+        assert!(zero(metrics, &format!("serinus_runs_total{{{labels},verdict=\"failed\"}}")), "{metrics}");
+        metrics.contains(&format!("serinus_failures_total{{{labels},verdict=\"errored\",reason=\"stall\"}} 1"))
+            && !zero(metrics, "serinus_ticks_missed_total{why=\"slept\"}")
+            && counted(metrics, "passed")
+    });
+}
+
+#[test]
 fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = service(target(Answer::Ok), &format!("[listen]\naddress = \"{}\"\n", taken.local_addr().unwrap()));
@@ -99,6 +121,20 @@ fn an_address_that_is_taken_exits_3_and_an_invalid_file_exits_2() {
     let output = run(folder.path(), &["run", "-c", "service"]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("adress") && stderr(&output).contains("address"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_service_that_pages_and_tells_nobody_is_refused_and_its_probes_can_be_tested() {
+    let folder = service(target(Answer::Ok), "");
+    let text = std::fs::read_to_string(folder.path().join("service")).unwrap().replace("notify.none = true\n", "");
+    std::fs::write(folder.path().join("service"), text).unwrap();
+    let output = run(folder.path(), &["run", "-c", "service"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("lint::no-channel") && stderr(&output).contains("none = true"), "{}", stderr(&output));
+    assert_exit(&run(folder.path(), &["check", "-c", "service"]), 0);
+    let output = run(folder.path(), &["test", "p", "-c", "service"]);
+    assert_exit(&output, 0);
+    assert!(!stderr(&output).contains("lint::no-channel"), "{}", stderr(&output));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! Where a probe must pass it runs as it is shipped; where it must fail its windows are shortened. The sandbox runs faster
 //! than the clock and the probes' bounds do not, so that a slow machine fails nothing.
 
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "support/book.rs"]
+mod book;
 #[path = "support/fleet.rs"]
 mod fleet;
 #[path = "support/notice.rs"]
@@ -13,12 +16,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use book::Book;
 use fleet::{Fleet, Ran, Shortened};
 use futures::StreamExt as _;
 use notice::{Notice, is_affected, notice};
 use serde_json::{Value, json};
-use serinus::outcome::{Reason, StepResult};
+use serinus::outcome::{Ledger, LedgerEnd, Reason, StepResult};
 use serinus::plan::Canary;
+use serinus::run::Sweeper;
 use serinus::sandbox::{FaultName, Incident, Sandbox, Scope};
 
 /// Product time per wall time.
@@ -103,12 +108,43 @@ async fn an_hour_of_segments_on_a_healthy_product_is_silent_and_leaves_nothing_b
     an_hour_of("segment-copy").await;
 }
 
+/// One run of each shipped probe, after which the process is gone: what it made is found by what is in the ledger.
+async fn a_crash(book: Book) {
+    let sandbox = fleet::sandbox(SPEED, 1).await;
+    let fleet = Fleet::shipped(&sandbox, &[]);
+    let book = Arc::new(book);
+    let crashing = fleet.engine.clone().with_ledger(Arc::clone(&book) as Arc<dyn Ledger>);
+    for probe in &fleet.plan.probes {
+        let canary = fleet.of(&probe.name).next().expect("each probe has a canary");
+        let finished = fleet.start(&crashing, canary).await;
+        assert!(finished.cleanup.is_some(), "{:?}", finished.report.cause);
+    }
+    let left = left_behind(&sandbox).await;
+    assert_eq!((&left[0], &left[1], &left[2], left[3].as_array().unwrap().len()), (&json!(1), &json!(4), &json!(2), 2), "{left}");
+    let sweeper = Sweeper::new(fleet.engine.clone(), Arc::clone(&book) as Arc<dyn Ledger>);
+    let swept = sweeper.sweep_all(&fleet.plan, book.entries()).await;
+    let bad: Vec<_> = swept.iter().filter(|swept| swept.end != LedgerEnd::Gone).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+    assert_eq!(left_behind(&sandbox).await, json!([0, 0, 0, []]));
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn after_a_crash_before_the_cleanup_nothing_is_left_behind() {
+    a_crash(Book::default()).await;
+}
+
+#[tokio::test]
+async fn after_a_crash_before_the_answers_came_nothing_is_left_behind_either() {
+    a_crash(Book { forgets: true, ..Book::default() }).await;
+}
+
 /// Each fault of the incident by itself: the first run of each canary in its cell fails by what was expected, every other
 /// canary passes, every service said "success", and once the fault is off all pass.
 async fn an_incident(incident: Incident) {
     let sandbox = fleet::sandbox(SPEED, 1).await;
     let fleet = Fleet::shipped(&sandbox, FOR_FAILURES);
-    let (affected, others): (Vec<_>, Vec<_>) = fleet.canaries.iter().partition(|canary| is_affected(canary, incident, "eu"));
+    let (affected, others): (Vec<_>, Vec<_>) = fleet.plan.canaries.iter().partition(|canary| is_affected(canary, incident, "eu"));
     assert!(!affected.is_empty() && others.iter().any(|canary| &*canary.probe.name == incident.probe()));
     for &fault in incident.faults() {
         assert_eq!(notice(fault).probe, incident.probe());
@@ -160,7 +196,7 @@ async fn every_fault_of_the_sandbox_is_noticed_by_one_probe_and_by_no_other() {
         let fleet = Fleet::shipped(&sandbox, FOR_FAILURES);
         // From one region: the refresh of the standing segments comes from none and stays whole.
         sandbox.faults().set(fault, Scope::all().in_region("eu"));
-        for ran in run_all(&fleet, fleet.canaries.iter().filter(|canary| &*canary.region.name == "eu"), 8).await {
+        for ran in run_all(&fleet, fleet.plan.canaries.iter().filter(|canary| &*canary.region.name == "eu"), 8).await {
             if &*ran.report.canary.probe.name == notice(fault).probe {
                 assert_noticed(fault, &ran);
             } else {
@@ -232,7 +268,7 @@ async fn until(so: impl AsyncFn() -> bool) {
 async fn the_example_of_the_documentation_passes() {
     let sandbox = fleet::sandbox(SPEED, 1).await;
     let fleet = Fleet::load(&sandbox, &[include_str!("support/example.toml").to_owned()]);
-    let ran = run_all(&fleet, &fleet.canaries, 8).await;
+    let ran = run_all(&fleet, &fleet.plan.canaries, 8).await;
     assert_eq!(ran.len(), 12);
     assert_all_passed(&ran);
     let steps: Vec<_> = ran[0].report.steps.iter().map(|step| Arc::clone(&step.name)).collect();

@@ -226,6 +226,22 @@ fn what_a_cleanup_leaves_behind_is_counted_thing_by_thing() {
 }
 
 #[test]
+fn what_the_ledger_says_is_left_behind_takes_the_place_of_what_was_counted() {
+    let (_plan, metrics, canary) = one_canary();
+    let run = Arc::new(report::failed(&canary, due(1)));
+    let cause = run.cause.clone().expect("a failed run has one");
+    metrics.record_cleanup(&report::cleanup(&run, vec![cause]));
+    let series = "serinus_cleanup_leaked{probe=\"sync\",region=\"eu\"}";
+    for (left, shown) in [(7, "7"), (0, "0")] {
+        let leaked = [(("sync".to_owned(), "eu".to_owned()), left)].into_iter().filter(|(_, left)| *left > 0).collect();
+        metrics.set_leaked(&leaked);
+        // Rendered anew: a body for scrapers may be a second old.
+        let text = metrics.encode(Format::Prometheus);
+        assert!(text.contains(&format!("{series} {shown}\n")), "{text}");
+    }
+}
+
+#[test]
 fn a_reload_keeps_unchanged_canaries_adds_new_ones_and_removes_what_is_gone() {
     let before = report::plan(vec![report::probe("sync", two_cells()), report::probe("old", vec![Cell::default()])], &["eu"]);
     let metrics = Metrics::new(&before);

@@ -52,7 +52,7 @@ pub(super) fn subject_scope(probe: &Arc<str>, subject: &str) -> Scope {
     let name = if tame == subject && subject.chars().count() <= WORDS / 2 {
         tame
     } else {
-        let fnv = |hash, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         let hash = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, fnv);
         format!("{} {hash:016x}", cut(&tame, WORDS / 2))
     };
@@ -95,7 +95,7 @@ fn whom(incident: &Incident) -> String {
 pub(super) fn links(alerting: &Alerting, incident: &str, failure: Option<&Failure>) -> Links {
     let page = |path: &str, id: &str| alerting.public_url.as_ref().map(|url| format!("{url}/{path}/{id}"));
     let trace = |failure: &Failure| {
-        let scope = minijinja::context! { trace_id => failure.trace_id };
+        let scope = minijinja::context! { trace_id => failure.trace_id.as_str() };
         alerting.trace_url.as_ref()?.render(&scope, Place::Url).ok()
     };
     Links {

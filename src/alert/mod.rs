@@ -8,19 +8,19 @@ pub mod blind;
 pub mod budget;
 pub mod canary;
 pub mod critical;
+mod describe;
 pub mod desk;
 pub mod heartbeat;
+mod incident;
 mod moment;
 mod notice;
 pub mod notify;
+mod route;
 mod scope;
 pub mod subject;
-<<<<<<< Updated upstream
+mod task;
 #[cfg(test)]
 mod testing;
-=======
-mod task;
->>>>>>> Stashed changes
 
 pub use moment::Moment;
 pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};

@@ -25,13 +25,13 @@ pub(super) fn channels(alerting: &Alerting, facts: &Facts<'_>) -> BTreeSet<Arc<s
 }
 
 fn matches(route: &Route, facts: &Facts<'_>) -> bool {
-    let any = |wanted: &[Arc<str>], there: &mut dyn Iterator<Item = &str>| {
-        wanted.is_empty() || there.any(|there| wanted.iter().any(|wanted| **wanted == *there))
+    let any = |wanted: &[Arc<str>], there: Vec<&str>| {
+        wanted.is_empty() || there.iter().any(|there| wanted.iter().any(|wanted| **wanted == **there))
     };
     let probe = facts.probe;
     (route.severities.is_empty() || route.severities.contains(&facts.severity))
-        && any(&route.owners, &mut probe.and_then(|probe| probe.owner.as_deref()).into_iter())
-        && any(&route.tags, &mut probe.into_iter().flat_map(|probe| probe.tags.iter().map(String::as_str)))
-        && any(&route.regions, &mut facts.regions.iter().copied())
-        && any(&route.probes, &mut probe.map(|probe| &*probe.name).into_iter())
+        && any(&route.owners, probe.and_then(|probe| probe.owner.as_deref()).into_iter().collect())
+        && any(&route.tags, probe.into_iter().flat_map(|probe| probe.tags.iter().map(String::as_str)).collect())
+        && any(&route.regions, facts.regions.iter().copied().collect())
+        && any(&route.probes, probe.map(|probe| &*probe.name).into_iter().collect())
 }

@@ -8,9 +8,12 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::read_secrets;
+use crate::history::{Remembered, Store};
 use crate::outcome::RunReport;
 use crate::plan::{Canary, Plan};
+use crate::run::Engine;
 use crate::sandbox::{Incident, SandboxConfig};
+use crate::schedule::Runner;
 
 use crate::run::step::http::HttpSetupError;
 
@@ -91,10 +94,23 @@ impl Demo {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new(read_secrets(&plan.secrets, lookup(&password)));
         let stalls = Arc::default();
-        let runner = Arc::new(engine(&plan, &secrets, &stalls)?);
+        let store = Store::in_memory();
+        let runner = Arc::new(engine(&plan, &secrets, &stalls)?.with_ledger(Arc::new(store.clone())));
         let (watcher, reader) = feed(BEHIND);
-        let running =
-            Running::start(Parts { service, secrets, runner, stalls, watchers: vec![watcher], chores: Vec::new() }).await?;
+        let running = Running::start(Parts {
+            service,
+            secrets,
+            runner: Arc::clone(&runner) as Arc<dyn Runner>,
+            stalls,
+            watchers: vec![watcher],
+            chores: Vec::new(),
+            store,
+            remembered: Remembered::default(),
+            engine: Some(Engine::clone(&runner)),
+            self_check: None,
+            source: None,
+        })
+        .await?;
         Ok((Self { sandbox, running, plan }, reader))
     }
 

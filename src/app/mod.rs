@@ -11,19 +11,24 @@ mod feed;
 mod fixture;
 mod hasten;
 mod incident;
+mod leaks;
 mod product;
+mod reload;
 mod running;
 mod shipped;
 mod signal;
 mod stop;
+mod storage;
 mod traces;
+mod watch;
 
 pub use demo::{Demo, DemoError};
-pub use engine::{engine, secret_renewal};
+pub use engine::engine;
 pub use feed::{Event, Feed, FeedReader, feed};
 
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Story, Watch};
+pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;
 pub use traces::HeaderError;

@@ -2,24 +2,36 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::task::spawn_blocking;
 
+use crate::alert::notify::{ClientError, HttpClient};
+use crate::alert::{AlertParts, AlertThread, Alerts};
+use crate::history::{Remembered, Store};
 use crate::outcome::{OutcomeSink, Secret, Secrets};
-use crate::plan::{Plan, Service};
-use crate::run::StallLog;
+use crate::plan::{CanaryId, Plan, Service};
+use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
+use crate::web::{Api, Bound, ListenError, Reloaded, RenderMetrics, Server, kept_pauses};
 
 use super::fan::Fan;
+use super::reload::{InForce, Reloader, Source};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
-use crate::web::{Bound, ListenError, RenderMetrics, Server};
+use super::watch::Watch;
+use super::{leaks, storage};
 
 /// How long waiting traces may take to leave at shutdown.
 const LAST_TRACES: Duration = Duration::from_secs(5);
+/// How long pages on their way may take to arrive at shutdown; what is left is in the store.
+const LAST_PAGES: Duration = Duration::from_secs(3);
+/// How long the store may take to write what waits.
+const LAST_ROWS: Duration = Duration::from_secs(5);
 /// How long the listener and the housekeeping may take to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -37,6 +49,16 @@ pub struct Parts {
     pub watchers: Vec<Arc<dyn OutcomeSink>>,
     /// Rare chores beside the service's own.
     pub chores: Vec<Job>,
+    /// Where everything is kept.
+    pub store: Store,
+    /// What it remembers.
+    pub remembered: Remembered,
+    /// Undoes what earlier runs left; nobody does if absent.
+    pub engine: Option<Engine>,
+    /// Tells whether the network is there.
+    pub self_check: Option<SelfCheck>,
+    /// Where the configuration is read again from; there is no reload if absent.
+    pub source: Option<Source>,
 }
 
 /// Why a service did not start.
@@ -60,6 +82,12 @@ pub enum StartError {
     /// The scheduler's thread.
     #[error("the scheduler's thread cannot be started")]
     Scheduler(#[source] std::io::Error),
+    /// What pages are sent with.
+    #[error("the client that sends pages cannot be set up")]
+    Client(#[source] ClientError),
+    /// The thread that owns the alerts.
+    #[error("the thread that evaluates alerts cannot be started")]
+    Alerts(#[source] std::io::Error),
 }
 
 /// A service that probes.
@@ -69,6 +97,11 @@ pub struct Running {
     housekeeping: Housekeeping,
     telemetry: Arc<Telemetry>,
     server: Server,
+    alerts: AlertThread,
+    store: Store,
+    self_check: Option<SelfCheck>,
+    reloader: Option<Arc<Reloader>>,
+    watch: Option<Watch>,
 }
 
 impl Running {
@@ -78,21 +111,70 @@ impl Running {
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { service, secrets, runner, stalls, mut watchers, mut chores } = parts;
+        let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
+            parts;
+        let started = SystemTime::now();
         let token = token(&service, &secrets)?;
         let bound = Bound::to(service.listen.address)?;
         let tracer = tracer(&service, &secrets)?;
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
         config_reloaded(true);
-        let server = bound.serve(renderer(&telemetry), token)?;
-        chores.push(upkeep(&telemetry));
-        let housekeeping = Housekeeping::start(chores).await?;
-        watchers.insert(0, Arc::clone(&telemetry) as Arc<dyn OutcomeSink>);
+        let api = Arc::new(OnceLock::new());
+        let server = bound.serve(renderer(&telemetry), token, Arc::clone(&api))?;
+        let last_ticks = last_ticks(&remembered);
+        let pauses = kept_pauses(&remembered.states, &service.plan, started);
+        let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
+        let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
+        let parts = AlertParts { plan, alerting, secrets, client, store: store.clone(), remembered };
+        let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
+        watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
-        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, HashMap::new())
+        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_ticks)
             .map_err(StartError::Scheduler)?;
+        for pause in pauses {
+            scheduler.pauses().pause(pause);
+        }
+        let in_force = InForce::new(&service.plan);
+        chores.push(upkeep(&telemetry));
+        chores.push(storage::housekeeping(&store));
+        if let Some(engine) = engine {
+            chores.push(leaks::sweeping(
+                engine,
+                store.clone(),
+                Arc::clone(&in_force.plan),
+                alerts.clone(),
+                Arc::clone(&telemetry),
+            ));
+        }
+        let reloader = source.map(|source| {
+            let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
+            Arc::new(Reloader::new(source, &service, in_force.clone(), scheduler.clone(), telemetry, alerts))
+        });
+        chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
+        let housekeeping = Housekeeping::start(chores).await?;
+        let watch = reloader.clone().and_then(Watch::start);
+        let (reload, check) = (verb(reloader.clone()), self_check.clone());
+        let handles = Api {
+            plan: in_force.plan,
+            store: store.clone(),
+            alerts: alerts.clone(),
+            scheduler: scheduler.clone(),
+            self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+            reload,
+            loaded: in_force.loaded,
+            last_reload: in_force.last_reload,
+            started,
+        };
+        // It is set once and here.
+        let _ = api.set(Arc::new(handles));
         server.set_ready(true);
-        Ok(Self { plan: service.plan, scheduler, housekeeping, telemetry, server })
+        let plan = service.plan;
+        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts: alert_thread, store, self_check, reloader, watch })
+    }
+
+    /// Reads the configuration again. Returns whether it is in force.
+    pub async fn reload(&self) -> bool {
+        verb(self.reloader.clone())().await.applied
     }
 
     /// Where the listener answers.
@@ -100,16 +182,23 @@ impl Running {
         self.server.address()
     }
 
-    /// Stops in order: no more ticks, the runs' grace, their cleanups, the last traces, the listener. Returns what had not
-    /// ended by its deadline.
+    /// Stops in order: no more ticks, the runs' grace, their cleanups, pages on their way, the store, the last traces, the
+    /// listener. Returns what had not ended by its deadline.
     pub async fn stop(self) -> Vec<String> {
         let limits = &self.plan.limits;
         self.server.set_ready(false);
-        let mut stopping = Stopping::within(limits.shutdown_grace + limits.cleanup + LAST_TRACES);
+        let mut stopping = Stopping::within(limits.shutdown_grace + limits.cleanup + LAST_PAGES + LAST_ROWS + LAST_TRACES);
         let mut left = Stragglers::default();
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
         stopping.stage("scheduler", Duration::ZERO, runs).await;
+        drop(self.watch);
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
+        stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
+        let store = self.store;
+        stopping.stage("store", LAST_ROWS, storage::close(store, LAST_ROWS)).await;
+        if let Some(check) = self.self_check {
+            stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;
+        }
         stopping.stage("traces", LAST_TRACES, flush(self.telemetry)).await;
         stopping.stage("listener", LAST_ANSWERS, self.server.stop()).await;
         let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
@@ -146,13 +235,43 @@ fn upkeep(telemetry: &Arc<Telemetry>) -> Job {
     let run = move || {
         let telemetry = Arc::clone(&telemetry);
         // It blocks shortly. A panic has been printed and the next upkeep tries again.
-        tokio::task::spawn_blocking(move || telemetry.upkeep()).map(drop).boxed()
+        spawn_blocking(move || telemetry.upkeep()).map(drop).boxed()
     };
     Job { name: "metrics upkeep", cron: "*/5 * * * * *", run: Arc::new(run) }
 }
 
+/// The last tick of each canary that the store knows to have ended.
+fn last_ticks(remembered: &Remembered) -> HashMap<CanaryId, SystemTime> {
+    let moment = |ms: i64| SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    remembered.last_ticks.iter().map(|(id, due_ms)| (CanaryId::from_text(id), moment(*due_ms))).collect()
+}
+
+/// The verb that reloads, off whatever thread asks.
+fn verb(reloader: Option<Arc<Reloader>>) -> Arc<dyn Fn() -> BoxFuture<'static, Reloaded> + Send + Sync> {
+    Arc::new(move || {
+        let reloader = reloader.clone();
+        let reload = move || match reloader {
+            Some(reloader) => reloader.reload(),
+            None => not_reloaded("this service was not started from a file, so there is nothing to read again"),
+        };
+        let failed = |_panic| not_reloaded("the reload panicked, which is a defect; the log says where");
+        spawn_blocking(reload).map(move |reloaded| reloaded.unwrap_or_else(failed)).boxed()
+    })
+}
+
+fn not_reloaded(message: &str) -> Reloaded {
+    Reloaded { applied: false, message: message.to_owned(), diagnostics: String::new() }
+}
+
+async fn last_pages(alerts: AlertThread) {
+    let left = alerts.stop(LAST_PAGES).await;
+    if left > 0 {
+        tracing::warn!(left, "messages were not delivered before the end; they are kept and leave when the service starts again");
+    }
+}
+
 async fn flush(telemetry: Arc<Telemetry>) {
-    let flushed = tokio::task::spawn_blocking(move || telemetry.stop(LAST_TRACES)).await;
+    let flushed = spawn_blocking(move || telemetry.stop(LAST_TRACES)).await;
     if let Ok(flushed) = flushed
         && flushed.lost > 0
     {
@@ -220,6 +339,11 @@ mod tests {
             stalls: Arc::default(),
             watchers: vec![watcher],
             chores: Vec::new(),
+            store: Store::in_memory(),
+            remembered: Remembered::default(),
+            engine: None,
+            self_check: None,
+            source: None,
         };
         let running = Running::start(parts).await.unwrap();
         tokio::time::timeout(Duration::from_secs(20), started.notified()).await.expect("its canary is due every second");

@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
+    /// Delete now what earlier runs left behind; exit code 1 if something is left
+    Sweep(SweepArgs),
     /// Print files that other programs read
     Export(ExportArgs),
     /// Print a completion script
@@ -243,6 +245,17 @@ pub(crate) struct AckArgs {
     pub(crate) by: Option<String>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// Only list what is left behind
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
 }
 
 /// Options of `export`.

@@ -29,6 +29,7 @@ mod select;
 mod status;
 mod story;
 mod style;
+mod sweep;
 mod test;
 mod trigger;
 
@@ -81,6 +82,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
         Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
+        Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }

@@ -1,13 +1,17 @@
 //! `serinus run`: the service, until it is asked to stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Parts, Running, StopSignals, engine, secret_renewal};
+use crate::app::{Parts, Running, Source, StopSignals};
 use crate::config::{load, process_environment, read_secrets};
+use crate::history::{Remembered, Store};
+use crate::plan::Service;
+use crate::run::step::http::HttpClients;
+use crate::run::{Engine, SelfCheck, StallLog};
 
 use super::config::{accept, required, variable};
 use super::exit::Failure;
@@ -17,8 +21,9 @@ use super::{Exit, Printer};
 pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit, Failure> {
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
-    let loaded = load(required(config)?, process_environment());
-    let tells_nobody = loaded.tells_nobody();
+    let config = required(config)?.to_owned();
+    let loaded = load(&config, process_environment());
+    let (tells_nobody, files) = (loaded.tells_nobody(), loaded.files.clone());
     let service = accept(printer, loaded)?;
     if tells_nobody {
         return Err(Failure::usage(
@@ -29,16 +34,10 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let _logs = logs::start(service.log_format, Talk::Everything)?;
     let grace = service.plan.limits.shutdown_grace;
     let canaries = service.plan.canaries.len();
-    let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
-    let stalls = Arc::default();
-    let runner = Arc::new(engine(&service.plan, &secrets, &stalls).map_err(|error| Failure::usage(chain(&error)))?);
-    let chores = secret_renewal(&runner, &service.plan, variable).into_iter().collect();
-    let running = Running::start(Parts { service, secrets, runner, stalls, watchers: Vec::new(), chores })
-        .await
-        .map_err(|error| Failure::prober(chain(&error)))?;
+    let running = start(service, config, files).await?;
     tracing::info!(canaries, address = %running.address(), "probing; the metrics are at /metrics");
 
-    until_asked(&mut signals, &mut hangups).await;
+    until_asked(&mut signals, &mut hangups, &running).await;
     tracing::info!(grace = ?grace, "asked to stop: no more runs start, those that are going have their grace");
     tokio::select! {
         stragglers = running.stop() => Ok(stopped(&stragglers)),
@@ -46,13 +45,56 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     }
 }
 
-/// Waits for a signal to stop. A hang-up, by which other services are asked to read their configuration again, must not end
-/// the process without its shutdown.
-async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal) {
+/// Puts a service together from its configuration and starts it.
+async fn start(service: Service, config: PathBuf, files: Vec<PathBuf>) -> Result<Running, Failure> {
+    let prober = |error: &dyn std::error::Error| Failure::prober(chain(error));
+    let usage = |error: &dyn std::error::Error| Failure::usage(chain(error));
+    let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
+    let (store, remembered) = match &service.store {
+        Some(settings) => Store::open(settings, SystemTime::now()).map_err(|error| prober(&error))?,
+        None => (Store::in_memory(), Remembered::default()),
+    };
+    let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
+    let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
+    let self_check = check.transpose().map_err(|error| prober(&error))?;
+    let stalls: Arc<StallLog> = Arc::default();
+    let mut engine = Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets))
+        .with_ledger(Arc::new(store.clone()));
+    if let Some(check) = &self_check {
+        engine = engine.with_self_check(check.clone());
+    }
+    let renewed = engine.clone();
+    let source = Source {
+        files,
+        load: Box::new(move || load(&config, process_environment())),
+        secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
+        renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
+    };
+    let parts = Parts {
+        service,
+        secrets,
+        runner: Arc::new(engine.clone()),
+        stalls,
+        watchers: Vec::new(),
+        chores: Vec::new(),
+        store,
+        remembered,
+        engine: Some(engine),
+        self_check,
+        source: Some(source),
+    };
+    Running::start(parts).await.map_err(|error| prober(&error))
+}
+
+/// Waits for a signal to stop; a hang-up has the configuration read again.
+async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &Running) {
     loop {
         tokio::select! {
             () = signals.next() => return,
-            _ = hangups.recv() => tracing::warn!("SIGHUP changes nothing yet: restart to read the configuration again"),
+            _ = hangups.recv() => {
+                // It has logged how it went.
+                running.reload().await;
+            }
         }
     }
 }

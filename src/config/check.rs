@@ -41,7 +41,7 @@ impl<'f> Checker<'_, 'f> {
         match (kind, &node.data) {
             (Kind::TableOrFalse(_), Data::Bool(false)) => {}
             (Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::OneOrMore(inner), Data::Table(table)) => {
-                self.nested(table, inner, section, node.spot)
+                self.nested(table, inner, section, node.spot);
             }
             (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
@@ -86,12 +86,18 @@ impl<'f> Checker<'_, 'f> {
                 }
             }
             (Kind::Json, data) => self.json(node, data, name),
-            (Kind::List(_) | Kind::OneOrList(_) | Kind::Map(_) | Kind::Names(_), data) => {
-                self.wrong_type(node, kind, name, data);
-            }
-            (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::Tables(_) | Kind::OneOrMore(_) | Kind::Regions(_), data) => {
-                self.wrong_type(node, kind, name, data);
-            }
+            (
+                Kind::List(_)
+                | Kind::OneOrList(_)
+                | Kind::Map(_)
+                | Kind::Names(_)
+                | Kind::Table(_)
+                | Kind::TableOrFalse(_)
+                | Kind::Tables(_)
+                | Kind::OneOrMore(_)
+                | Kind::Regions(_),
+                data,
+            ) => self.wrong_type(node, kind, name, data),
             (_, data) => match value::check(kind, node) {
                 Ok(()) => {}
                 // Where the name of a secret belongs, the secret itself is likely to stand.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::plan::{Alerting, Severity};
+use crate::plan::{Alerting, Route, Severity};
 use crate::source::{SourceFile, Span};
 
 use super::nearest::{list, nearest, suggestion};
@@ -51,11 +51,12 @@ pub(super) fn names(claims: &[Claim], diagnostics: &mut Diagnostics) {
 
 /// Reports needs that lead back to where they began; each circle once.
 pub(super) fn circles(claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let mut left: BTreeMap<&str, &Claim> = claims.iter().map(|claim| (claim.name.as_str(), claim)).collect();
+    let needing = claims.iter().filter(|claim| !claim.needs.is_empty());
+    let mut left: BTreeMap<&str, &Claim> = needing.map(|claim| (claim.name.as_str(), claim)).collect();
     loop {
         // What needs nothing that is left is in no circle.
         loop {
-            let sound: Vec<&str> =
+            let sound: BTreeSet<&str> =
                 left.values().filter(|claim| next(claim, &left).is_none()).map(|claim| claim.name.as_str()).collect();
             if sound.is_empty() {
                 break;
@@ -175,9 +176,8 @@ impl Known<'_> {
 /// Warns of routes and maintenance windows that are about nothing there is.
 pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, claims: &[Claim], diagnostics: &mut Diagnostics) {
     let known = Known { claims, regions: world.regions.iter().map(|region| &*region.name).collect() };
-    let windows = table.tables("maintenance").into_iter().filter_map(Node::as_table);
     let keys = [("probes", "there is no probe"), ("regions", "there is no region"), ("tags", "no probe has the tag")];
-    for window in windows {
+    for window in table.tables("maintenance").into_iter().filter_map(Node::as_table) {
         known.strangers(window, &keys, diagnostics);
     }
     let keys = [
@@ -187,25 +187,35 @@ pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, c
         ("probe", "there is no probe"),
     ];
     let nodes = table.table("alerting").map_or(&[][..], |alerting| alerting.list("route"));
-    let mut taken: Vec<(Severity, Spot<'_>)> = Vec::new();
     for (node, route) in nodes.iter().zip(&alerting.routes) {
-        let Some(inner) = node.as_table() else { continue };
-        let strangers = known.strangers(inner, &keys, diagnostics);
-        let empty = |list: &[Arc<str>]| list.is_empty();
-        let any = |list: &[Arc<str>], has: &dyn Fn(&str) -> bool| empty(list) || list.iter().any(|word| has(word));
-        let matches = claims.iter().any(|claim| {
-            any(&route.owners, &|word| claim.owner.as_deref() == Some(word))
-                && any(&route.tags, &|word| claim.tags.iter().any(|tag| tag == word))
-                && any(&route.probes, &|word| claim.name == word)
-                && any(&route.regions, &|word| claim.regions.iter().any(|region| &**region == word))
-        });
-        let of_probes = !(empty(&route.owners) && empty(&route.tags) && empty(&route.probes));
-        if !strangers && of_probes && !matches {
+        let strangers = node.as_table().is_some_and(|inner| known.strangers(inner, &keys, diagnostics));
+        if !strangers && is_of_probes(route) && !claims.iter().any(|claim| matches(route, claim)) {
             diagnostics.push(
                 Diagnostic::at(Code::MatchesNothing, node.spot, "no probe is all of this at once, so this never matches")
                     .help("each key narrows the route: leave one out, or make a route for each"),
             );
         }
+    }
+    shadowed(nodes, &alerting.routes, diagnostics);
+}
+
+/// Whether only incidents of some probes match; blind regions are no probe's.
+fn is_of_probes(route: &Route) -> bool {
+    !(route.owners.is_empty() && route.tags.is_empty() && route.probes.is_empty())
+}
+
+fn matches(route: &Route, claim: &Claim) -> bool {
+    let any = |list: &[Arc<str>], has: &dyn Fn(&str) -> bool| list.is_empty() || list.iter().any(|word| has(word));
+    any(&route.owners, &|word| claim.owner.as_deref() == Some(word))
+        && any(&route.tags, &|word| claim.tags.iter().any(|tag| tag == word))
+        && any(&route.probes, &|word| claim.name == word)
+        && any(&route.regions, &|word| claim.regions.iter().any(|region| &**region == word))
+}
+
+/// Warns of routes behind others that take everything of their severities.
+fn shadowed(nodes: &[Node<'_>], routes: &[Route], diagnostics: &mut Diagnostics) {
+    let mut taken: Vec<(Severity, Spot<'_>)> = Vec::new();
+    for (node, route) in nodes.iter().zip(routes) {
         let severities = if route.severities.is_empty() { &Severity::ALL[..] } else { &route.severities };
         let before = |severity: &Severity| taken.iter().find(|(known, _)| known == severity).map(|(_, spot)| *spot);
         if let (Some(first), true) = (before(&severities[0]), severities.iter().all(|severity| before(severity).is_some())) {
@@ -215,7 +225,7 @@ pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, c
                     .help("the first route that matches decides: move this one above it"),
             );
         }
-        if !of_probes && empty(&route.regions) {
+        if !is_of_probes(route) && route.regions.is_empty() {
             taken.extend(severities.iter().map(|severity| (*severity, node.spot)));
         }
     }

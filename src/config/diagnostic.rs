@@ -135,9 +135,12 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
-    /// Each of them, to be worded for its place.
-    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Diagnostic> {
-        self.found.iter_mut()
+    /// Says something else of what to do about a rule, unless a likely slip was found.
+    pub(super) fn help_instead(&mut self, code: Code, help: &str) {
+        for diagnostic in self.found.iter_mut().filter(|diagnostic| diagnostic.code == code) {
+            let near = diagnostic.help.take().filter(|help| help.starts_with("did you mean"));
+            diagnostic.help = near.or_else(|| Some(help.to_owned()));
+        }
     }
 
     /// Takes out everything a rule has found.

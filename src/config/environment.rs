@@ -169,7 +169,7 @@ fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
         let name = format!("{prefix}{}", key.name.to_uppercase());
         match (&key.kind, inner_section(&key.kind)) {
             (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::OneOrMore(_), Some(inner)) => {
-                names(&format!("{name}__"), inner, known)
+                names(&format!("{name}__"), inner, known);
             }
             _ => known.push(name),
         }

@@ -102,5 +102,5 @@ fn never_closes(cron: &croner::Cron, timezone: Tz, lasts: Duration, now: SystemT
     const LOOKED_AT: usize = 8;
     let now = chrono::DateTime::<chrono::Utc>::from(now).with_timezone(&timezone);
     let begins: Vec<_> = cron.iter_from(now, croner::Direction::Forward).take(LOOKED_AT).collect();
-    begins.windows(2).all(|pair| (pair[1].clone() - pair[0].clone()).to_std().is_ok_and(|pause| pause <= lasts))
+    begins.len() > 1 && begins.windows(2).all(|pair| (pair[1] - pair[0]).to_std().is_ok_and(|pause| pause <= lasts))
 }

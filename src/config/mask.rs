@@ -39,7 +39,7 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// The text with the bytes of one value made unreadable. Offsets stay.
-pub(super) fn hidden(text: Cow<'_, str>, span: Span) -> Cow<'_, str> {
+pub(super) fn hidden(text: &str, span: Span) -> String {
     let mut shown = String::with_capacity(text.len());
     for (at, character) in text.char_indices() {
         if (span.start..span.end).contains(&at) && !matches!(character, '"' | '\'' | '\n') {
@@ -48,7 +48,7 @@ pub(super) fn hidden(text: Cow<'_, str>, span: Span) -> Cow<'_, str> {
             shown.push(character);
         }
     }
-    shown.into()
+    shown
 }
 
 /// What follows the word `secrets`, if a key or header begins with it.

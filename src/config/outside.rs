@@ -29,9 +29,7 @@ pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnosti
             .push(Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used").help(&in_scope));
     }
     // What a probe would be told to declare cannot be declared here.
-    for diagnostic in found.iter_mut().filter(|diagnostic| diagnostic.code == Code::UnknownName) {
-        diagnostic.help = diagnostic.help.take().filter(|help| help.starts_with("did you mean")).or(Some(in_scope.clone()));
-    }
+    found.help_instead(Code::UnknownName, &in_scope);
     diagnostics.append(found);
     template
 }

@@ -54,7 +54,7 @@ type Annotations<'l> = Snippet<'l, annotate_snippets::Annotation<'l>>;
 fn snippet(label: &Label, kind: AnnotationKind) -> Annotations<'_> {
     let path = label.file.path().to_string_lossy();
     let text = masked(label.file.text());
-    let text = if label.hidden { hidden(text, label.span) } else { text };
+    let text = if label.hidden { hidden(&text, label.span).into() } else { text };
     Snippet::source(text).path(path.into_owned()).annotation(annotation(label, kind))
 }
 

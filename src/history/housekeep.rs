@@ -231,7 +231,7 @@ fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, mut added: Hour) -
 fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (free, all) = (number("freelist_count")?, number("page_count")?);
-    if free <= (all / 5).max(PAGES) {
+    if free <= (all / 5).max(64) {
         return Ok(false);
     }
     let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;

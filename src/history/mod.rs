@@ -24,6 +24,10 @@ mod salvage;
 mod schema;
 mod sketch;
 mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod varint;
 mod view;
 mod write;

@@ -80,7 +80,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_quantile_is_right_within_the_error(mut micros in proptest::collection::vec(2_u64..3_600_000_000, 1..200), share in 0.0..=1.0) {
+        fn every_quantile_is_right_within_the_error(mut micros in proptest::collection::vec(2_u64..3_600_000_000, 1..200), share in 0.0_f64..=1.0) {
             let mut halves = [Sketch::default(), Sketch::default()];
             for (at, each) in micros.iter().enumerate() {
                 halves[at % 2].add(*each);

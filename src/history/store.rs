@@ -1,7 +1,7 @@
 //! The handle everyone has.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::BoxFuture;
@@ -30,7 +30,16 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     place: Place,
     queue: Arc<Queue>,
-    epoch: Arc<AtomicU64>,
+    standing: Arc<Standing>,
+}
+
+/// What the writer tells everyone else.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// Ascends whenever readers must connect anew.
+    pub(super) epoch: AtomicU64,
+    /// Whether the last try to write succeeded.
+    pub(super) writable: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -59,16 +68,22 @@ impl Store {
             .expect("memory takes a few pages, and the process one more thread")
     }
 
-    fn start(place: Place, keep: Keep, connection: rusqlite::Connection, lock: Option<std::fs::File>) -> Result<Self, OpenError> {
+    pub(super) fn start(
+        place: Place,
+        keep: Keep,
+        connection: rusqlite::Connection,
+        lock: Option<std::fs::File>,
+    ) -> Result<Self, OpenError> {
         backlog::register();
         metrics::counter!(file::DAMAGED).increment(0);
         connection
             .busy_timeout(writer::PATIENCE)
             .map_err(|source| OpenError::Sqlite { path: place.path().to_owned(), source })?;
-        let (queue, epoch) = (Arc::<Queue>::default(), Arc::<AtomicU64>::default());
-        let writer = Writer::new(place.clone(), keep, Arc::clone(&queue), Arc::clone(&epoch), connection, lock);
+        let queue = Arc::<Queue>::default();
+        let standing = Arc::new(Standing { epoch: AtomicU64::new(0), writable: AtomicBool::new(true) });
+        let writer = Writer::new(place.clone(), keep, Arc::clone(&queue), Arc::clone(&standing), connection, lock);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { place, queue, epoch })))
+        Ok(Self(Arc::new(Inner { place, queue, standing })))
     }
 
     /// Writes this soon, together with others. Never blocks.
@@ -87,9 +102,14 @@ impl Store {
         receiver
     }
 
+    /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
+    pub fn is_writable(&self) -> bool {
+        self.0.standing.writable.load(Ordering::Acquire)
+    }
+
     /// Questions, on a connection of their own.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.place.clone(), Arc::clone(&self.0.epoch))
+        Reader::new(self.0.place.clone(), Arc::clone(&self.0.standing))
     }
 
     /// Makes rollups and removes what is older than it is kept, in slices between writes; resolves when done, with an error where

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use metrics::gauge;
@@ -17,6 +17,7 @@ use super::backlog::Backlog;
 use super::file::{self, Identity, Place};
 use super::housekeep::{Chore, Keep};
 use super::queue::{Queue, Work};
+use super::store::Standing;
 use super::write::Pen;
 
 /// Whether the last try to write succeeded.
@@ -52,8 +53,7 @@ pub(super) struct Writer {
     place: Place,
     keep: Keep,
     queue: Arc<Queue>,
-    /// Ascends whenever readers must connect anew.
-    epoch: Arc<AtomicU64>,
+    standing: Arc<Standing>,
     connection: Option<Connection>,
     identity: Option<Identity>,
     lock: Option<File>,
@@ -85,7 +85,7 @@ impl Writer {
         place: Place,
         keep: Keep,
         queue: Arc<Queue>,
-        epoch: Arc<AtomicU64>,
+        standing: Arc<Standing>,
         connection: Connection,
         lock: Option<File>,
     ) -> Self {
@@ -95,7 +95,7 @@ impl Writer {
             place,
             keep,
             queue,
-            epoch,
+            standing,
             connection: Some(connection),
             lock,
             pen: Pen::default(),
@@ -151,7 +151,7 @@ impl Writer {
             Ok(()) => {
                 if self.failures > 0 {
                     info!(store = %self.place.path().display(), "the store can be written again; nothing that waited is lost");
-                    gauge!(WRITABLE).set(1.0);
+                    self.say(true);
                 }
                 self.failures = 0;
                 std::mem::take(&mut backlog.waiters).into_iter().for_each(tell);
@@ -164,7 +164,7 @@ impl Writer {
                         error = %chain(&trouble),
                         "the store cannot be written; pages leave from memory, and it is tried again until it works"
                     );
-                    gauge!(WRITABLE).set(0.0);
+                    self.say(false);
                 }
                 let pause = PAUSES.0.saturating_mul(1 << self.failures.min(10)).min(PAUSES.1);
                 self.failures = self.failures.saturating_add(1);
@@ -257,8 +257,13 @@ impl Writer {
         let (connection, _) = file::open(&self.place, PATIENCE, SystemTime::now())?;
         self.connection = Some(connection);
         self.identity = identity(&self.place);
-        self.epoch.fetch_add(1, Ordering::Release);
+        self.standing.epoch.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    fn say(&self, writable: bool) {
+        self.standing.writable.store(writable, Ordering::Release);
+        gauge!(WRITABLE).set(if writable { 1.0 } else { 0.0 });
     }
 
     fn slice(&mut self, chore: &mut Chore) -> Result<bool, Trouble> {

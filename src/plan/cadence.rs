@@ -17,7 +17,7 @@ pub enum Cadence {
     },
 }
 
-/// Pauses of a cron expression are looked for in the next eight days, so that a weekend is among them,
+/// Pauses of a cron expression are looked for in the eight days after its next moment, so that a weekend is among them,
 const CRON_SPAN: chrono::TimeDelta = chrono::TimeDelta::days(8);
 
 /// and among so many moments at most: one every five minutes of that time.
@@ -30,11 +30,14 @@ impl Cadence {
         match self {
             Self::Every(interval) => (*interval, *interval),
             Self::Cron { cron, timezone } => {
-                let now = chrono::Utc::now().with_timezone(timezone);
-                let moments = cron.iter_after(now);
-                // At least two moments, however rare they are.
-                let near = moments.enumerate().take_while(|(at, moment)| *at < 2 || *moment - now <= CRON_SPAN);
-                let moments: Vec<_> = near.map(|(_, moment)| moment).take(CRON_MOMENTS).collect();
+                let mut moments = Vec::new();
+                for moment in cron.iter_after(chrono::Utc::now().with_timezone(timezone)).take(CRON_MOMENTS) {
+                    let is_far = moments.first().is_some_and(|first| moment - *first > CRON_SPAN);
+                    moments.push(moment);
+                    if is_far {
+                        break;
+                    }
+                }
                 let pauses = moments.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
                 pauses
                     .fold(None, |known: Option<(Duration, Duration)>, pause| {

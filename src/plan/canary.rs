@@ -78,6 +78,11 @@ impl CanaryId {
         Self(id.into())
     }
 
+    /// The id that was once written as this text; it need not be of any canary there is.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -34,6 +34,8 @@ pub(super) struct Failure {
 pub(super) struct Transport {
     /// Whether a byte of the request may have left.
     pub(super) sent: bool,
+    /// Whether it was an answer all the same, which no `retry` is for: that of a token endpoint, without which the request never left.
+    pub(super) answered: bool,
 }
 
 /// Makes one try and adds it to the step's report.
@@ -57,7 +59,7 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
             // What went on or was too large was an answer all the same.
             let answered = matches!(failure.reason, Reason::Redirects | Reason::ResponseTooLarge);
-            let transport = (!answered).then_some(Transport { sent: failure.sent });
+            let transport = (!answered).then_some(Transport { sent: failure.sent, answered: failure.got_byte && !failure.sent });
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {

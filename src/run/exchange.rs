@@ -118,10 +118,10 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
             (Some(failure), _, _) if Verdict::of(failure.cause.reason) != Verdict::Failed => Next::Stop,
             (Some(_), Some(eventually), _) => polling::poll_again(eventually, write_end, now),
             (Some(failure), None, Some(retry)) => match failure.transport {
-                Some(transport) => {
+                Some(transport) if !transport.answered => {
                     polling::retry_again(retry, made, execution.request.method.is_idempotent(), transport.sent, now)
                 }
-                None => Next::Stop,
+                Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
             (None, _, _) => {

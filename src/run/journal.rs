@@ -208,3 +208,32 @@ impl Drop for Waiting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_overlap_count_once_and_one_that_goes_on_counts_already() {
+        let waits = Waits::default();
+        let began = Instant::now();
+        let (first, second) = (waits.begin(), waits.begin());
+        let later = began + Duration::from_mins(1);
+        let going = waits.total(later);
+        assert!(going <= Duration::from_mins(1) && going > Duration::from_secs(30), "{going:?}");
+        drop(first);
+        assert!(waits.total(later) > Duration::from_secs(30), "the second goes on");
+        drop(second);
+        assert_eq!(waits.total(later), waits.total(later + Duration::from_mins(1)), "nothing goes on");
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_or_no_json_is_left_out() {
+        let names: Names = Arc::new(vec![
+            ("id".into(), Value::from(1)),
+            ("large".into(), Value::from("x".repeat(LARGEST_VALUE))),
+            ("odd".into(), Value::from(f64::NAN)),
+        ]);
+        assert_eq!(storable(&names, &BTreeSet::new(), &Redactor::default()), serde_json::json!({ "id": 1 }));
+    }
+}

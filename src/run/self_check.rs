@@ -234,3 +234,38 @@ async fn reach(clients: &HttpClients, endpoint: &Url, bound: Duration) -> Result
     let late = || Err(format!("no answer within {}", humantime::format_duration(bound)));
     tokio::time::timeout(bound, trying).await.unwrap_or_else(|_elapsed| late())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_network_is_down_only_after_two_rounds_in_a_row_without_most_endpoints(
+            rounds in prop::collection::vec(0_usize..=5, 1..20),
+        ) {
+            let mut seen = Seen { began: None, away: 0 };
+            for (at, away) in rounds.iter().enumerate() {
+                seen = seen.after(Instant::now(), *away, 5);
+                let bad = |at: usize| rounds[at] >= 3;
+                prop_assert_eq!(seen.network() == Network::Down, at > 0 && bad(at) && bad(at - 1));
+                prop_assert_eq!(seen.network() == Network::Up, !bad(at));
+            }
+        }
+    }
+
+    #[test]
+    fn half_of_the_endpoints_is_not_most_of_them() {
+        let seen = Seen { began: None, away: 0 };
+        assert_eq!(seen.after(Instant::now(), 1, 2).network(), Network::Up);
+        assert_eq!(seen.after(Instant::now(), 2, 2).network(), Network::Doubtful);
+    }
+
+    #[test]
+    fn what_may_be_a_credential_is_not_shown() {
+        let url = Url::parse("https://user:pass@example.com/x?key=1").unwrap();
+        assert_eq!(shown(&url), "https://example.com/x");
+    }
+}

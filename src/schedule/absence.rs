@@ -66,3 +66,39 @@ fn gap(canary: &Canary, last: SystemTime, started: Nanos) -> Option<Gap> {
     let to = timing.after(started).map_or(started.saturating_add(1), |due| due.at);
     (from <= started).then_some(Gap { from, to })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::clock::to_wall;
+    use super::super::testing::every;
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+    const START: Nanos = 1_790_000_000 * SECOND;
+
+    /// The gap of a canary with a tick every ten seconds, and its last tick before the start.
+    fn gap_after(last: impl Fn(Nanos) -> SystemTime) -> (Option<Gap>, Nanos) {
+        let canary = every("down", Duration::from_secs(10), 1);
+        let newest = Timing::of(&canary).until(START).expect("long after the epoch").at;
+        (gap(&canary, last(newest), START), newest)
+    }
+
+    #[test]
+    fn what_came_after_the_last_finished_tick_was_missed() {
+        let (gap, newest) = gap_after(|newest| to_wall(newest - 30 * SECOND));
+        assert_eq!(gap, Some(Gap { from: newest - 20 * SECOND, to: newest + 10 * SECOND }));
+    }
+
+    #[test]
+    fn a_last_tick_that_was_kept_in_milliseconds_is_not_missed_again() {
+        let (gap, newest) = gap_after(|newest| to_wall(newest / 1_000_000 * 1_000_000));
+        assert_ne!(newest % 1_000_000, 0, "this canary's phase has a fraction");
+        assert_eq!(gap, None);
+    }
+
+    #[test]
+    fn where_the_clock_went_back_since_nothing_was_missed() {
+        assert_eq!(gap_after(|_| to_wall(START + 3600 * SECOND)).0, None);
+        assert_eq!(gap_after(|_| to_wall(START)).0, None);
+    }
+}

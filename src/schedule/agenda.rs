@@ -306,8 +306,54 @@ mod tests {
         assert_eq!(agenda.next_wake(), Some(nine + day));
     }
 
+    #[test]
+    fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        let again = || every("one", Duration::from_secs(10), 1);
+        agenda.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
+        let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
+        assert_eq!((start.index, start.due.at, start.trigger), (1, first + 10 * SECOND, Trigger::Confirm));
+        agenda.apply([again()], first + 4 * SECOND);
+        assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND), "what was used up does not come again");
+    }
+
+    #[test]
+    fn a_tick_that_a_confirmation_used_up_does_not_come_again_by_another_grid() {
+        let (mut agenda, first) = one();
+        ticks(&mut agenda, first);
+        agenda.bring_forward(0, first + 3 * SECOND);
+        ticks(&mut agenda, first + 3 * SECOND);
+        let faster = every("one", Duration::from_secs(5), 1);
+        let grid = Timing::of(&faster);
+        let shared = grid.until(first + 10 * SECOND).map(|due| due.at) == Some(first + 10 * SECOND);
+        agenda.apply([Arc::clone(&faster)], first + 4 * SECOND);
+        let next: Vec<Nanos> = ticks_of(&mut agenda, first + 4 * SECOND, first + 30 * SECOND);
+        let expected: Vec<Nanos> = std::iter::successors(grid.after(first + 4 * SECOND), |due| grid.after(due.at))
+            .map(|due| due.at)
+            .take_while(|&at| at <= first + 30 * SECOND)
+            .filter(|&at| at != first + 10 * SECOND)
+            .collect();
+        assert!(shared, "this canary's phase makes the two grids meet");
+        assert_eq!(next, expected);
+    }
+
+    /// The ticks taken one by one until a moment.
+    fn ticks_of(agenda: &mut Agenda, from: Nanos, until: Nanos) -> Vec<Nanos> {
+        let mut taken = Vec::new();
+        let mut now = from;
+        while let Some(wake) = agenda.next_wake().filter(|&wake| wake <= until) {
+            assert!(wake > now);
+            now = wake;
+            taken.extend(ticks(agenda, now).into_iter().map(|(at, _)| at));
+        }
+        taken
+    }
+
     #[derive(Debug, Clone)]
     enum Event {
+        Apply(usize),
         Sleep(Nanos),
         Fail(u32, Nanos),
         Busy(Nanos),
@@ -319,6 +365,7 @@ mod tests {
             1 => (0..100 * SECOND).prop_map(Event::Sleep),
             2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Fail(index, after)),
             1 => (0..3 * SECOND).prop_map(Event::Busy),
+            2 => (0_usize..3).prop_map(Event::Apply),
         ];
         prop::collection::vec(event, 1..60)
     }
@@ -328,7 +375,7 @@ mod tests {
 
         #[test]
         fn no_tick_is_lost_or_doubled_however_the_thread_wakes(events in events(), millis in 300_u64..9_000, runs in 1_u32..4) {
-            let canaries =
+            let mut canaries =
                 [every("a", Duration::from_millis(millis), 1), every("b", Duration::from_millis(millis), runs), berlin("*/7 * * * * *", runs)];
             let mut agenda = Agenda::new(canaries.clone(), START);
             let mut seen: [Vec<Due>; 3] = Default::default();
@@ -337,6 +384,12 @@ mod tests {
                 let free = !matches!(event, Event::Busy(_));
                 match event {
                     Event::Sleep(time) | Event::Busy(time) => now += time,
+                    Event::Apply(by) => {
+                        // The canaries stay, their places in the plan change.
+                        canaries.rotate_left(by);
+                        seen.rotate_left(by);
+                        agenda.apply(canaries.clone(), now);
+                    }
                     Event::Fail(index, after) => agenda.bring_forward(index, now + after),
                 }
                 while let Some(start) = agenda.take(now, |_, _| free) {

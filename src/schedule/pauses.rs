@@ -126,3 +126,48 @@ impl PauseTarget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::every;
+    use super::*;
+
+    fn pause(until: Option<SystemTime>) -> Pause {
+        let target = PauseTarget::Probe("rests".into());
+        Pause { target, since: SystemTime::now(), until, by: "ann".into(), why: None }
+    }
+
+    #[test]
+    fn a_pause_ends_by_itself_and_a_run_that_began_before_its_end_overlaps_it() {
+        let (canary, pauses) = (every("rests", Duration::from_secs(10), 1), Pauses::default());
+        let (steady, now) = (Instant::now(), SystemTime::now());
+        pauses.pause(pause(Some(now - Duration::from_secs(1))));
+        assert_eq!(pauses.list(), []);
+        assert!(pauses.over(&canary, steady, now).is_none());
+        assert!(pauses.over(&canary, steady, now - Duration::from_secs(2)).is_some());
+        assert!(!pauses.resume(&PauseTarget::Probe("rests".into())), "it has ended");
+    }
+
+    #[test]
+    fn pausing_again_replaces_the_pause_and_others_are_left_alone() {
+        let (canary, other) = (every("rests", Duration::from_secs(10), 1), every("other", Duration::from_secs(10), 1));
+        let pauses = Pauses::default();
+        let later = SystemTime::now() + Duration::from_hours(1);
+        pauses.pause(pause(None));
+        pauses.pause(pause(Some(later)));
+        assert_eq!(pauses.list().iter().map(|pause| pause.until).collect::<Vec<_>>(), [Some(later)]);
+        let over = |canary| pauses.over(canary, Instant::now(), SystemTime::now()).is_some();
+        assert_eq!((over(&canary), over(&other)), (true, false));
+    }
+
+    #[test]
+    fn a_run_that_began_after_a_pause_was_lifted_is_not_over_it() {
+        let (canary, pauses) = (every("rests", Duration::from_secs(10), 1), Pauses::default());
+        let before = Instant::now();
+        pauses.pause(pause(None));
+        assert!(pauses.resume(&PauseTarget::Probe("rests".into())));
+        assert!(pauses.over(&canary, before, SystemTime::now()).is_some());
+        let after = Instant::now() + Duration::from_nanos(1);
+        assert!(pauses.over(&canary, after, SystemTime::now()).is_none());
+    }
+}

@@ -13,6 +13,7 @@ mod fleet;
 mod load;
 mod prober;
 mod process;
+mod store;
 mod target;
 
 use std::fmt::Write;
@@ -37,11 +38,22 @@ struct Size {
     /// Seconds a fleet settles, and is watched.
     settle: u64,
     watch: u64,
+    /// Runs that are written to the store.
+    stored: usize,
 }
 
-const WHOLE: Size =
-    Size { rounds: 5, runs: 20_000, peer_runs: 4_000, probe_files: 10_000, fleets: [100, 1_000, 10_000], settle: 15, watch: 60 };
-const SHORT: Size = Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100, fleets: [10, 20, 100], settle: 11, watch: 10 };
+const WHOLE: Size = Size {
+    rounds: 5,
+    runs: 20_000,
+    peer_runs: 4_000,
+    probe_files: 10_000,
+    fleets: [100, 1_000, 10_000],
+    settle: 15,
+    watch: 60,
+    stored: 500_000,
+};
+const SHORT: Size =
+    Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100, fleets: [10, 20, 100], settle: 11, watch: 10, stored: 20_000 };
 
 /// Runs in flight at once, in what is compared.
 const AT_ONCE: usize = 16;
@@ -66,6 +78,7 @@ fn main() {
         ["--role", "bare", task] => bare::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "engine", task] => engine::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "fleet", task] => fleet::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ["--role", "store", task] => store::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "load", file] => load::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
         ref words => measure(words),
     }
@@ -74,7 +87,7 @@ fn main() {
 /// A part of the benchmark: its name for the command line, and what it does.
 type Part = (&'static str, fn(&Size, &mut Table));
 
-const PARTS: [Part; 3] = [("runs", compare_runs), ("fleets", watch_fleets), ("load", load_files)];
+const PARTS: [Part; 4] = [("runs", compare_runs), ("fleets", watch_fleets), ("load", load_files), ("store", write_runs)];
 
 fn measure(words: &[&str]) {
     let (options, parts): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
@@ -179,6 +192,17 @@ fn load_files(size: &Size, table: &mut Table) {
     #[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
     let kib = median(loads.iter().map(|load| load.bytes as f64 / 1_024.0).collect()) / size.probe_files as f64;
     table.row("memory of one of them once loaded", &format!("{kib:.1} KiB"), "");
+}
+
+/// Runs into the store, and commits that somebody waits for.
+fn write_runs(size: &Size, table: &mut Table) {
+    eprintln!("bench: {} runs into the store, then commits for {} s", size.stored, size.watch);
+    let seen = store::measure(size.stored, size.watch);
+    let rate = format!("{:.0} a second, {:.0} µs of CPU each", seen.per_second, seen.cpu_micros);
+    table.row("store: runs written, each with its state", &rate, "≥ 2,000 a second");
+    table.row("store: size of a passed run", &format!("{:.0} B", seen.bytes), "");
+    let latency = format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms of {}", seen.p50, seen.p99, seen.max, seen.commits);
+    table.row("store: a commit that is waited for, beside 1,000 runs a second", &latency, "");
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -95,7 +95,7 @@ async fn sample(incident: Incident, fault: FaultName, seeds: u64) -> Sample {
 async fn first_failure(incident: Incident, fault: FaultName, seed: u64) -> u32 {
     let sandbox = fleet::sandbox(SPEED, seed).await;
     let fleet = Fleet::shipped(&sandbox, SHORTENED);
-    let affected = fleet.canaries.iter().find(|canary| notice::is_affected(canary, incident, "eu"));
+    let affected = fleet.plan.canaries.iter().find(|canary| notice::is_affected(canary, incident, "eu"));
     let canary = affected.expect("the incident hits a cell");
     sandbox.faults().set(fault, incident.scope("eu").with_share(SHARE).expect("a share"));
     for run in 1..=MOST_RUNS {

@@ -121,6 +121,8 @@ fn lines(from: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
 pub(crate) enum Answer {
     /// 200 with `{"state": "ok"}`.
     Ok,
+    /// The same, after this many milliseconds.
+    Later(u64),
     /// Never.
     Silence,
 }
@@ -155,8 +157,11 @@ fn serve(mut stream: TcpStream, answer: Answer) {
                 return;
             }
         }
+        if let Answer::Later(millis) = answer {
+            std::thread::sleep(Duration::from_millis(millis));
+        }
         match answer {
-            Answer::Ok => {
+            Answer::Ok | Answer::Later(_) => {
                 let body = r#"{"state": "ok"}"#;
                 let written = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
                 if written.is_err() {

@@ -1,14 +1,13 @@
 //! What is written down before something is created, and what is undone from it after a crash.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use serde_json::json;
-use serinus::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, Reason};
+use serinus::outcome::{Ledger, LedgerEnd, Reason};
 use serinus::run::Sweeper;
 
+use crate::book::Book;
 use crate::journey::{Journey, steps};
 use crate::target::{Answer, Target};
 
@@ -22,54 +21,6 @@ const CREATE: &str = r#"
       http.delete = "{{ api }}/items/{{ id }}"
       expect = ["status == 200"]
 "#;
-
-/// A ledger in memory that tells what it was told, and may be slow or full.
-#[derive(Default)]
-struct Book {
-    entries: Mutex<Vec<LedgerEntry>>,
-    ends: Mutex<Vec<(String, LedgerEnd)>>,
-    takes: Duration,
-    full: bool,
-}
-
-impl Book {
-    fn entries(&self) -> Vec<LedgerEntry> {
-        self.entries.lock().unwrap().clone()
-    }
-
-    fn ends(&self) -> Vec<LedgerEnd> {
-        self.ends.lock().unwrap().iter().map(|(_, end)| end.clone()).collect()
-    }
-}
-
-impl Ledger for Book {
-    fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
-        self.entries.lock().unwrap().push(entry);
-        let (takes, full) = (self.takes, self.full);
-        async move {
-            tokio::time::sleep(takes).await;
-            if full { Err(LedgerUnavailable) } else { Ok(()) }
-        }
-        .boxed()
-    }
-
-    fn created(&self, id: &str, names: serde_json::Value) {
-        let mut entries = self.entries.lock().unwrap();
-        let entry = entries.iter_mut().find(|entry| entry.id == id).unwrap();
-        (entry.created, entry.names) = (true, names);
-    }
-
-    fn ended(&self, id: &str, end: LedgerEnd) {
-        let mut entries = self.entries.lock().unwrap();
-        match &end {
-            LedgerEnd::Gone => entries.retain(|entry| entry.id != id),
-            LedgerEnd::Retry { .. } | LedgerEnd::GivenUp { .. } => {
-                entries.iter_mut().filter(|entry| entry.id == id).for_each(|entry| entry.attempts += 1);
-            }
-        }
-        self.ends.lock().unwrap().push((id.to_owned(), end));
-    }
-}
 
 async fn shop() -> Target {
     Target::start(|seen| match seen.method.as_str() {

@@ -1,5 +1,7 @@
 //! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
 
+#[path = "../support/book.rs"]
+mod book;
 mod ends;
 mod identity;
 #[path = "../support/journey.rs"]

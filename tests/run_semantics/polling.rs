@@ -167,3 +167,18 @@ async fn an_answer_that_is_too_much_is_no_transport_error() {
         assert_eq!((ran.reason(), target.lines().len() - before), (reason, asked), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_token_endpoints_no_is_an_answer_that_retry_does_not_repeat() {
+    let target = Target::start(|_| Answer::json(503, "{}")).await;
+    let ran = Journey::new(&target)
+        .run(&steps(
+            "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\n\
+             http.oauth2 = { token_url = \"{{ api }}/token\", client_id = \"a\", client_secret = \"b\" }\nexpect = [\"status == 200\"]\n\
+             [step.cleanup]\nhttp.delete = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n",
+        ))
+        .await;
+    assert_eq!(ran.reason(), Reason::Protocol);
+    assert_eq!(target.lines(), ["POST /token"], "nor was anything created");
+    assert!(ran.cleanup.is_none());
+}

@@ -103,9 +103,10 @@ async fn an_answer_that_stops_in_the_middle_is_an_answer() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
-        use tokio::io::AsyncWriteExt as _;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
+            let _request = stream.read(&mut [0; 4096]).await.unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
             open.push(stream);
         }

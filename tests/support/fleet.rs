@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use regex::{Captures, Regex};
 use serinus::outcome::{CleanupReport, CleanupResult, RunReport, Secret, Secrets, Tick, Trigger, Verdict};
-use serinus::plan::{Cadence, Canary, Probe};
+use serinus::plan::{Cadence, Canary, Plan, Probe};
 use serinus::run::step::http::HttpClients;
-use serinus::run::{Detail, Engine, RunRequest, StallLog};
+use serinus::run::{Detail, Engine, Finished, RunRequest, StallLog};
 use serinus::sandbox::{Sandbox, SandboxConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ pub(crate) type Shortened<'a> = &'a [(&'a str, &'a str)];
 
 /// Probes of a plan with regions `eu` and `us`, and what runs them.
 pub(crate) struct Fleet {
-    pub(crate) canaries: Vec<Arc<Canary>>,
-    engine: Engine,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) engine: Engine,
 }
 
 /// What came of a run.
@@ -94,28 +94,33 @@ impl Fleet {
         let secrets = Arc::new(Secrets::new(BTreeMap::from([(Arc::from("canary_password"), password)])));
         let clients = HttpClients::new(&plan.limits).expect("clients can be set up");
         let engine = Engine::new(clients, plan.limits.clone(), Arc::new(StallLog::default()), secrets);
-        Self { canaries: plan.canaries.clone(), engine }
+        Self { plan, engine }
     }
 
     /// The canaries of a probe.
     pub(crate) fn of<'a>(&'a self, probe: &'a str) -> impl Iterator<Item = &'a Arc<Canary>> {
-        self.canaries.iter().filter(move |canary| &*canary.probe.name == probe)
+        self.plan.canaries.iter().filter(move |canary| &*canary.probe.name == probe)
     }
 
     /// Makes one run, cleanup included.
     pub(crate) async fn run(&self, canary: &Arc<Canary>) -> Ran {
+        let finished = self.start(&self.engine, canary).await;
+        let cleanup = match finished.cleanup {
+            Some(task) => Some(task.await),
+            None => None,
+        };
+        Ran { report: finished.report, cleanup }
+    }
+
+    /// Makes one run on this engine and leaves its cleanup to the caller.
+    pub(crate) async fn start(&self, engine: &Engine, canary: &Arc<Canary>) -> Finished {
         let request = RunRequest {
             trigger: Trigger::Schedule,
             tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
             detail: Detail::Failures,
             cancel: CancellationToken::new(),
         };
-        let finished = self.engine.run(Arc::clone(canary), request).await;
-        let cleanup = match finished.cleanup {
-            Some(task) => Some(task.await),
-            None => None,
-        };
-        Ran { report: finished.report, cleanup }
+        engine.run(Arc::clone(canary), request).await
     }
 }
 

@@ -53,13 +53,6 @@ impl Histogram {
         (count > 0).then(|| Duration::from_secs_f64(self.sum / f64::from(count)))
     }
 
-    /// Standard error of the mean, in seconds.
-    pub(super) fn error_of_mean(&self) -> f64 {
-        let count = f64::from(self.count());
-        let variance = (self.squares - self.sum * self.sum / count) / (count - 1.0);
-        if count < 2.0 { f64::INFINITY } else { (variance.max(0.0) / count).sqrt() }
-    }
-
     /// The smallest duration that a share of them does not exceed, rounded up to the edge of its bucket; nothing of nothing.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let rank = (share * f64::from(self.count())).ceil().max(1.0);
@@ -74,6 +67,49 @@ impl Histogram {
     pub fn above(&self, bound: Duration) -> u32 {
         let first = bucket(bound.as_secs_f64());
         self.counts.iter().filter(|(number, _)| *number > first).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+/// What several histograms hold together, as far as it can be told without merging them.
+#[derive(Debug)]
+pub(super) struct Several<'h> {
+    histograms: Vec<&'h Histogram>,
+    count: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl<'h> Several<'h> {
+    pub(super) fn new(histograms: impl Iterator<Item = &'h Histogram>) -> Self {
+        let histograms: Vec<_> = histograms.collect();
+        let mut several = Self { count: 0.0, sum: 0.0, squares: 0.0, histograms };
+        for histogram in &several.histograms {
+            several.count += f64::from(histogram.count());
+            several.sum += histogram.sum;
+            several.squares += histogram.squares;
+        }
+        several
+    }
+
+    /// How many durations.
+    pub(super) fn count(&self) -> f64 {
+        self.count
+    }
+
+    /// The exact mean, in seconds; not a number of nothing.
+    pub(super) fn mean(&self) -> f64 {
+        self.sum / self.count
+    }
+
+    /// Standard error of the mean, in seconds.
+    pub(super) fn error_of_mean(&self) -> f64 {
+        let variance = (self.squares - self.sum * self.sum / self.count) / (self.count - 1.0);
+        if self.count < 2.0 { f64::INFINITY } else { (variance.max(0.0) / self.count).sqrt() }
+    }
+
+    /// How many are certain to lie above a bound.
+    pub(super) fn above(&self, bound: Duration) -> f64 {
+        self.histograms.iter().map(|histogram| f64::from(histogram.above(bound))).sum()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::outcome::{RunReport, StepReport, Verdict};
 use crate::plan::{LatencyOf, LatencySlo, Severity, Slo};
 
 use super::evidence::{self, STANDARD_ERRORS, by_chance};
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Several};
 use super::latch::{self, Latch};
 use super::ring::{self, Ring};
 use super::{LatencyLevel, Level};
@@ -77,23 +77,21 @@ impl Measure {
     }
 
     /// Whether the bound is not kept, as the durations stand.
-    fn is_over(self, durations: &Histogram, bound: Duration) -> bool {
+    fn is_over(self, durations: &Several<'_>, bound: Duration) -> bool {
         match self.quantile() {
-            None => durations.mean().is_some_and(|mean| mean > bound),
-            Some(share) => f64::from(durations.above(bound)) > (1.0 - share) * f64::from(durations.count()),
+            None => durations.mean() > bound.as_secs_f64(),
+            Some(share) => durations.above(bound) > (1.0 - share) * durations.count(),
         }
     }
 
     /// Whether that is no chance.
-    fn is_broken(self, durations: &Histogram, bound: Duration) -> bool {
-        let count = durations.count();
-        count >= evidence::LEAST
-            && match self.quantile() {
-                None => durations
-                    .mean()
-                    .is_some_and(|mean| mean.as_secs_f64() > bound.as_secs_f64() + STANDARD_ERRORS * durations.error_of_mean()),
-                Some(share) => f64::from(durations.above(bound)) > by_chance((1.0 - share) * f64::from(count)),
-            }
+    fn is_broken(self, durations: &Several<'_>, bound: Duration) -> bool {
+        let highest = match self.quantile() {
+            None => bound.as_secs_f64() + STANDARD_ERRORS * durations.error_of_mean(),
+            Some(share) => by_chance((1.0 - share) * durations.count()),
+        };
+        let seen = if self.quantile().is_none() { durations.mean() } else { durations.above(bound) };
+        durations.count() >= f64::from(evidence::LEAST) && seen > highest
     }
 }
 
@@ -149,23 +147,22 @@ impl LatencyState {
             // Only a duration above a bound raises a level, so that what is well costs little.
             return begun;
         }
-        let [long, short] = [LONG, SHORT].map(|count| self.ring.last(count, now.steady));
+        let [long, short] = [LONG, SHORT].map(|count| Several::new(self.ring.recent(count, now.steady)));
         let bounded = || Measure::ALL.into_iter().filter_map(|measure| Some((measure, measure.bound(latency)?)));
-        let over = |of: &Histogram| bounded().find(|(measure, bound)| measure.is_over(of, *bound));
+        let over = |of: &Several<'_>| bounded().find(|(measure, bound)| measure.is_over(of, *bound));
         let broken = || bounded().filter(|(measure, bound)| measure.is_broken(&long, *bound));
         let lasting = || broken().find(|(measure, bound)| measure.is_broken(&short, *bound));
         let page = if self.page.is_held() { over(&short) } else { lasting() };
         let warn = if self.warn.is_held() { over(&long) } else { broken().next() };
-        let lag = |(measure, bound): (Measure, Duration)| Lag {
-            measure,
-            bound,
-            seen: measure.of(&long).unwrap_or_default(),
-            recent: measure.of(&short).unwrap_or_default(),
-            samples: long.count(),
+        let lag = |(measure, bound): (Measure, Duration)| {
+            let [long, short] = [LONG, SHORT].map(|count| self.ring.last(count, now.steady));
+            let [seen, recent] = [&long, &short].map(|durations| measure.of(durations).unwrap_or_default());
+            Lag { measure, bound, seen, recent, samples: long.count() }
         };
+        let (page, warn) = (page.map(lag), warn.map(lag));
         let quiet = self.ring.time(SHORT / 2);
-        self.page.note(page.map(lag), quiet, now.steady);
-        self.warn.note(warn.map(lag), quiet, now.steady);
+        self.page.note(page, quiet, now.steady);
+        self.warn.note(warn, quiet, now.steady);
         begun || before != self.severity()
     }
 
@@ -277,7 +274,7 @@ mod tests {
         let slo = slo(Some(2), None);
         let mut state = LatencyState::new(&slo);
         // A day at 1 s ± 0.1; then 5 s. The mean of 24 h passes 2 s when a quarter is slow: after 6 h.
-        let took = |minute: u32| if minute < 1_440 { SECOND + SECOND / 10 * (minute % 3) - SECOND / 10 } else { 5 * SECOND };
+        let took = |minute: u32| if minute < 1_440 { SECOND * 9 / 10 + SECOND / 10 * (minute % 3) } else { 5 * SECOND };
         let levels = run(&mut state, &slo, 0..2_880, took);
         let [(0, "well"), (paged, "page")] = levels[..] else { panic!("{levels:?}") };
         assert!((1_440 + 360..1_440 + 480).contains(&paged), "{levels:?}");
@@ -341,7 +338,7 @@ mod tests {
                     all.iter().filter(|(then, _)| then.as_secs() / 3_600 + 24 > at.as_secs() / 3_600).map(|(_, took)| *took).collect();
                 let long = state.ring.last(LONG, at);
                 prop_assert_eq!(long.count() as usize, within.len());
-                let mean = within.iter().sum::<u64>() as f64 / within.len() as f64 / 1_000.0;
+                let mean = Duration::from_millis(within.iter().sum()).div_f64(f64::from(long.count())).as_secs_f64();
                 prop_assert!((long.mean().unwrap().as_secs_f64() - mean).abs() < 1e-6);
                 let raised = before == "well" && word(state.judge()) != "well";
                 prop_assert!(!raised || took > 5_000 && within.len() >= 10);

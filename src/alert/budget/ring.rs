@@ -79,10 +79,17 @@ impl<B: Bucket> Ring<B> {
 
     /// Everything in the bucket of now and in those before it, `count` in all.
     pub(super) fn last(&self, count: u16, now: Duration) -> B {
-        let past = usize::try_from((millis(now) / self.width).saturating_sub(self.newest)).unwrap_or(usize::MAX);
         let mut sum = B::default();
-        self.buckets.iter().take(usize::from(count).saturating_sub(past)).for_each(|bucket| sum.merge(bucket));
+        for bucket in self.recent(count, now) {
+            sum.merge(bucket);
+        }
         sum
+    }
+
+    /// Those buckets one by one.
+    pub(super) fn recent(&self, count: u16, now: Duration) -> impl Iterator<Item = &B> + Clone {
+        let past = usize::try_from((millis(now) / self.width).saturating_sub(self.newest)).unwrap_or(usize::MAX);
+        self.buckets.iter().take(usize::from(count).saturating_sub(past))
     }
 
     /// The same past in buckets that hold another span; what an old bucket holds goes where it began.

@@ -4,7 +4,7 @@ mod incident;
 mod run;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use rusqlite::{Connection, params};
 use super::file::Place;
 use super::housekeep::HOUR_MS;
 use super::sketch::Sketch;
+use super::store::Standing;
 use super::{
     IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
     RunFilter, RunView, remember,
@@ -26,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Reader {
     place: Place,
-    epoch: Arc<AtomicU64>,
+    standing: Arc<Standing>,
     /// A connection and the epoch it was made in.
     connection: Mutex<Option<(Connection, u64)>>,
 }
 
 impl Reader {
-    pub(super) fn new(place: Place, epoch: Arc<AtomicU64>) -> Self {
-        Self { place, epoch, connection: Mutex::new(None) }
+    pub(super) fn new(place: Place, standing: Arc<Standing>) -> Self {
+        Self { place, standing, connection: Mutex::new(None) }
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
@@ -110,7 +111,7 @@ impl Reader {
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let failed = |source| ReadError::Sqlite { path: PathBuf::from(self.place.path()), source };
         let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let epoch = self.epoch.load(Ordering::Acquire);
+        let epoch = self.standing.epoch.load(Ordering::Acquire);
         let connection = match kept.take() {
             Some((connection, made)) if made == epoch => connection,
             Some(_) | None => {

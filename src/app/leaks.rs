@@ -1,0 +1,55 @@
+//! The chore of deleting what earlier runs left.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+
+use futures::FutureExt as _;
+
+use crate::alert::Alerts;
+use crate::alert::desk::Event;
+use crate::history::{LedgerView, Store};
+use crate::outcome::LedgerEnd;
+use crate::plan::Plan;
+use crate::run::{Engine, Sweeper};
+use crate::schedule::Job;
+use crate::telemetry::Telemetry;
+
+/// Sweeps once a minute, shows how much is left, and tells the desk of what was given up.
+pub(super) fn sweeping(
+    engine: Engine,
+    store: Store,
+    plan: Arc<RwLock<Arc<Plan>>>,
+    alerts: Alerts,
+    telemetry: Arc<Telemetry>,
+) -> Job {
+    let sweeper = Arc::new(Sweeper::new(engine, Arc::new(store.clone())));
+    let run = move || {
+        let (sweeper, store, alerts, telemetry) = (Arc::clone(&sweeper), store.clone(), alerts.clone(), Arc::clone(&telemetry));
+        let plan = Arc::clone(&plan.read().unwrap_or_else(PoisonError::into_inner));
+        sweep(sweeper, store, plan, alerts, telemetry).boxed()
+    };
+    Job { name: "cleanup ledger", cron: "20 * * * * *", run: Arc::new(run) }
+}
+
+async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Alerts, telemetry: Arc<Telemetry>) {
+    let entries = tokio::task::spawn_blocking(move || store.reader().ledger()).await;
+    let entries: Vec<LedgerView> = match entries {
+        Ok(Ok(entries)) => entries,
+        Ok(Err(error)) => return tracing::warn!(error = &error as &dyn std::error::Error, "the cleanup ledger cannot be read"),
+        // A panic has been printed, and the next minute tries again.
+        Err(_panic) => return,
+    };
+    telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
+    let due = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
+    let sweep = sweeper.sweep_once(&plan, due, Instant::now()).await;
+    for swept in sweep.swept {
+        if swept.end == LedgerEnd::Gone {
+            alerts.event(Event::LeakCleared { probe: swept.entry.probe.into(), entry: swept.entry.id });
+        }
+    }
+    for leak in sweep.leaks {
+        for entry in leak.entries {
+            alerts.event(Event::Leaked { probe: leak.probe.as_str().into(), entry, message: leak.message.clone() });
+        }
+    }
+}

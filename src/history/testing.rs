@@ -1,0 +1,216 @@
+//! Rows made by hand, and a store in a directory of its own.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Commit, DeliveryState, IncidentRow, MessageRow, Record, Remembered, StateRow, Store, TimelineRow};
+use crate::outcome::{
+    AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
+    StepResult, Tick, TraceId, Trigger, Verdict,
+};
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
+use crate::source::Location;
+
+/// More than anything here takes; whoever waits so long has failed.
+pub(super) const LONG: Duration = Duration::from_secs(60);
+
+/// A moment to count from, whole hours after the epoch.
+pub(super) const NOON: Duration = Duration::from_hours(480_000);
+
+/// So many seconds after noon.
+pub(super) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + NOON + Duration::from_secs(seconds)
+}
+
+pub(super) fn at_ms(seconds: u64) -> i64 {
+    i64::try_from((NOON + Duration::from_secs(seconds)).as_millis()).unwrap()
+}
+
+fn location() -> Location {
+    Location { path: Arc::from(Path::new("probes/p.toml")), line: 12, column: 3 }
+}
+
+pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
+    let cell = Arc::new(Cell::default());
+    let made = Probe {
+        name: probe.into(),
+        summary: None,
+        owner: None,
+        runbook: None,
+        tags: Vec::new(),
+        cadence: Cadence::Every(Duration::from_mins(1)),
+        runs: 1,
+        confirm: None,
+        overlap: Overlap::Skip,
+        deadline: Duration::from_secs(20),
+        cells: vec![Arc::clone(&cell)],
+        vars: Vec::new(),
+        devices: BTreeMap::new(),
+        steps: Vec::new(),
+        slo: None,
+        alert: crate::plan::AlertPolicy::default(),
+        needs: Vec::new(),
+        maintenance: Vec::new(),
+        location: location(),
+    };
+    Arc::new(Canary {
+        id: CanaryId::new(probe, region, &cell),
+        probe: Arc::new(made),
+        region: Arc::new(Region { name: region.into(), vars: Vec::new() }),
+        cell,
+    })
+}
+
+pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
+    StepReport {
+        name: name.into(),
+        span_id: SpanId(7),
+        parent: None,
+        device: "main".into(),
+        round: None,
+        subject: None,
+        started: Duration::from_micros(started),
+        duration: Duration::from_micros(duration),
+        convergence: None,
+        attempts: Vec::new(),
+        attempts_made: 1,
+        expectations: Vec::new(),
+        captures: Vec::new(),
+        result: StepResult::Passed,
+        allow_failure: false,
+    }
+}
+
+/// A run that was due so many seconds after noon, with two steps.
+pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport {
+    let mut steps = vec![step("create", 0, 1_200), step("read on the second device", 1_250, 30_000)];
+    steps[1].convergence = Some(Duration::from_micros(29_000));
+    let cause = (verdict != Verdict::Passed).then(|| Cause {
+        reason: Reason::Expectation,
+        message: "`json.status == 'activated'` does not hold".to_owned(),
+        step: Some("read on the second device".into()),
+        subject: None,
+        attempts: 3,
+        expectation: Some("json.status == 'activated'".to_owned()),
+        location: Some(location()),
+        seen: vec![Seen { source: "json.status".to_owned(), value: "\"pending\"".to_owned() }],
+    });
+    if let Some(cause) = &cause {
+        steps[1].result = StepResult::Failed(cause.clone());
+        steps[1].expectations = vec![ExpectationReport {
+            source: "json.status == 'activated'".into(),
+            location: location(),
+            held: Held::No,
+            seen: cause.seen.clone(),
+        }];
+        steps[1].attempts = vec![AttemptReport {
+            span_id: SpanId(9),
+            started: Duration::ZERO,
+            duration: Duration::from_millis(1),
+            http: None,
+            exchange: Some(Box::new(Exchange { response_body: "{\"status\":\"pending\"}".to_owned(), ..Exchange::default() })),
+            failure: Some((Reason::Expectation, "it does not hold".to_owned())),
+        }];
+    }
+    let due_at = at(due);
+    RunReport {
+        run_id: RunId(ulid::Ulid::from_parts(u64::try_from(at_ms(due)).unwrap(), fastrand::u128(..))),
+        canary: Arc::clone(canary),
+        trigger: Trigger::Schedule,
+        tick: Tick { due: due_at, slot: 0, order: due + 1 },
+        started: due_at + Duration::from_millis(3),
+        lateness: Duration::from_millis(3),
+        duration: Duration::from_micros(31_250),
+        trace_id: TraceId::random(),
+        span_id: SpanId::random(),
+        verdict,
+        cause,
+        steps,
+        vars: vec![("title".into(), "canary 1".to_owned())],
+    }
+}
+
+pub(super) fn runs(reports: impl IntoIterator<Item = RunReport>) -> Commit {
+    let runs = reports.into_iter().map(|report| Record { report: Arc::new(report), counted: true }).collect();
+    Commit { runs, ..Commit::default() }
+}
+
+pub(super) fn state(kind: &'static str, key: &str, json: Option<&str>) -> StateRow {
+    StateRow { kind, key: key.to_owned(), json: json.map(str::to_owned) }
+}
+
+pub(super) fn states(rows: impl IntoIterator<Item = StateRow>) -> Commit {
+    Commit { states: rows.into_iter().collect(), ..Commit::default() }
+}
+
+pub(super) fn incident(id: &str, resolved: Option<u64>) -> IncidentRow {
+    IncidentRow {
+        id: id.to_owned(),
+        scope: "probe/p".to_owned(),
+        probe: Some("p".to_owned()),
+        severity: "page",
+        opened_ms: at_ms(0),
+        resolved_ms: resolved.map(at_ms),
+        json: "{\"note\":1}".to_owned(),
+    }
+}
+
+pub(super) fn timeline(incident: &str, seconds: u64, what: &'static str) -> TimelineRow {
+    TimelineRow { incident: incident.to_owned(), at_ms: at_ms(seconds), what, text: format!("It {what}.") }
+}
+
+pub(super) fn message(id: &str, incident: &str) -> MessageRow {
+    MessageRow {
+        id: id.to_owned(),
+        incident: incident.to_owned(),
+        key: format!("probe/p/{incident}"),
+        channel: "pager".to_owned(),
+        created_ms: at_ms(0),
+        notice: "{\"title\":\"p fails\"}".to_owned(),
+        attempts: 0,
+        state: DeliveryState::Pending,
+    }
+}
+
+pub(super) fn entry(id: &str) -> LedgerEntry {
+    LedgerEntry {
+        id: id.to_owned(),
+        run_id: "R".to_owned(),
+        trace_id: "T".to_owned(),
+        canary: "p/eu".to_owned(),
+        probe: "p".to_owned(),
+        region: "eu".to_owned(),
+        step: "create".to_owned(),
+        device: "main".to_owned(),
+        started_ms: at_ms(0),
+        names: serde_json::json!({ "title": "canary" }),
+        created: false,
+        attempts: 0,
+    }
+}
+
+pub(super) fn settings(directory: &Path) -> StoreSettings {
+    StoreSettings {
+        path: directory.join("state/serinus.db"),
+        keep_passed: Duration::from_hours(24),
+        keep_failed: Duration::from_hours(72),
+        keep_rollups: Duration::from_hours(240),
+    }
+}
+
+pub(super) fn open(directory: &Path) -> (Store, Remembered) {
+    Store::open(&settings(directory), at(0)).unwrap()
+}
+
+/// Waits until everything handed in so far is durable.
+pub(super) fn settle(store: &Store) {
+    store.commit(Commit::default()).blocking_recv().unwrap();
+}
+
+/// Closes, and opens again.
+pub(super) fn reopen(store: &Store, directory: &Path) -> (Store, Remembered) {
+    assert!(store.close(LONG));
+    open(directory)
+}

@@ -1,0 +1,341 @@
+//! What is written comes back.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use super::super::testing::{
+    LONG, at, at_ms, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states, step, timeline,
+};
+use super::super::{Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store};
+use crate::outcome::{Ledger, LedgerEnd, Trigger, Verdict};
+
+fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
+    let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
+    let row = DeliveryRow { id: id.to_owned(), state, attempts, at_ms: at_ms(attempts.into()), error };
+    Commit { deliveries: vec![row], ..Commit::default() }
+}
+
+fn kept(kind: &str, key: &str, json: &str) -> KeptState {
+    KeptState { kind: kind.to_owned(), key: key.to_owned(), json: json.to_owned() }
+}
+
+#[test]
+fn a_new_store_remembers_nothing_and_its_file_is_for_its_owner_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, remembered) = open(directory.path());
+    assert!(remembered.states.is_empty() && remembered.incidents.is_empty() && remembered.damaged.is_none());
+    let path = settings(directory.path()).path;
+    settle(&store);
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let file = format!("{}{suffix}", path.display());
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    assert_eq!(std::fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn everything_is_remembered_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    let mut commit = runs([run(&eu, Verdict::Failed, 60)]);
+    commit.states = vec![state("canary", "p/eu", Some("{\"streak\":2}")), state("generation", "probe/p", Some("4"))];
+    commit.incidents = vec![incident("I2", None), incident("I1", Some(10))];
+    commit.timeline = vec![timeline("I2", 1, "opened"), timeline("I2", 2, "paged")];
+    commit.messages = vec![message("M2", "I2"), message("M1", "I2")];
+    assert!(commit.is_urgent());
+    store.commit(commit).blocking_recv().unwrap();
+
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.states, [kept("canary", "p/eu", "{\"streak\":2}"), kept("generation", "probe/p", "4")]);
+    assert_eq!(remembered.incidents, [incident("I1", Some(10)), incident("I2", None)]);
+    assert_eq!(remembered.messages, [message("M1", "I2"), message("M2", "I2")]);
+    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
+}
+
+#[test]
+fn what_is_only_offered_is_written_soon_without_anyone_asking() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    store.offer(runs([run(&canary("p", "eu"), Verdict::Passed, 1)]));
+    let reader = store.reader();
+    let begun = std::time::Instant::now();
+    while reader.runs(&RunFilter::default(), 10, None).unwrap().items.is_empty() {
+        assert!(begun.elapsed() < LONG, "the batch was never written");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_newest_of_a_state_stays_also_where_offers_and_commits_mix() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    for number in 0..500 {
+        let row = |key: &str| state("canary", key, Some(&number.to_string()));
+        if number % 3 == 0 {
+            drop(store.commit(states([row("a")])));
+        } else {
+            store.offer(states([row("a"), row("b")]));
+        }
+    }
+    store.offer(states([state("canary", "b", None)]));
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.states, [kept("canary", "a", "499")]);
+}
+
+#[test]
+fn replaying_a_commit_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let mut commit = runs([run(&canary("p", "eu"), Verdict::Failed, 60)]);
+    commit.incidents = vec![incident("I1", None)];
+    commit.timeline = vec![timeline("I1", 1, "opened")];
+    commit.messages = vec![message("M1", "I1")];
+    store.commit(commit.clone()).blocking_recv().unwrap();
+    store.commit(delivery("M1", DeliveryState::Delivered, 1)).blocking_recv().unwrap();
+    store.commit(commit).blocking_recv().unwrap();
+
+    let reader = store.reader();
+    assert_eq!(reader.runs(&RunFilter::default(), 10, None).unwrap().items.len(), 1);
+    let story = reader.incident("I1").unwrap().unwrap();
+    assert_eq!(story.timeline.len(), 1);
+    assert_eq!(story.messages.len(), 1);
+    assert_eq!(story.messages[0].state, "delivered", "a delivered message does not wait again");
+}
+
+#[test]
+fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let messages = ["M1", "M2", "M3", "M4"].map(|id| message(id, "I1"));
+    store.commit(Commit { messages: messages.into(), incidents: vec![incident("I1", None)], ..Commit::default() });
+    store.offer(delivery("M1", DeliveryState::Pending, 1));
+    store.offer(delivery("M1", DeliveryState::Pending, 2));
+    store.offer(delivery("M2", DeliveryState::Dead, 9));
+    store.offer(delivery("M3", DeliveryState::Delivered, 1));
+    // Late news of an earlier try.
+    store.offer(delivery("M3", DeliveryState::Pending, 1));
+    store.offer(delivery("M4", DeliveryState::Superseded, 0));
+    settle(&store);
+
+    let reader = store.reader();
+    let counts = reader.outbox().unwrap();
+    assert_eq!((counts.pending, counts.delivered, counts.dead, counts.superseded), (1, 1, 1, 1));
+    let dead = reader.dead_letters(10, None).unwrap();
+    assert_eq!(dead.items.len(), 1);
+    assert_eq!((dead.items[0].id.as_str(), dead.items[0].error.as_deref()), ("M2", Some("no answer")));
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.messages.len(), 1);
+    assert_eq!((remembered.messages[0].id.as_str(), remembered.messages[0].attempts), ("M1", 2));
+}
+
+#[test]
+fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_completion() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    let tick = |due: u64, order: u64| {
+        let mut report = run(&eu, Verdict::Passed, due);
+        report.tick.order = order;
+        report
+    };
+    store.commit(runs([tick(7_200, 1)])).blocking_recv().unwrap();
+    // The clock was set back by an hour; and an earlier, slower run ends later.
+    store.commit(runs([tick(3_660, 3)])).blocking_recv().unwrap();
+    store.commit(runs([tick(3_600, 2)])).blocking_recv().unwrap();
+    let mut by_hand = tick(9_999, 4);
+    by_hand.trigger = Trigger::Manual;
+    store.offer(Commit { runs: vec![Record { report: by_hand.into(), counted: false }], ..Commit::default() });
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(3_660))]);
+}
+
+#[test]
+fn runs_are_found_by_what_they_are_and_paged_newest_first() {
+    let store = Store::in_memory();
+    let canaries = [canary("p", "eu"), canary("p", "us"), canary("q", "eu")];
+    for second in 0..40 {
+        for (at, canary) in canaries.iter().enumerate() {
+            let verdict = if second % 10 == 0 && at == 1 { Verdict::Failed } else { Verdict::Passed };
+            store.offer(runs([run(canary, verdict, second)]));
+        }
+    }
+    settle(&store);
+    let reader = store.reader();
+    let count = |filter: RunFilter| reader.runs(&filter, 500, None).unwrap().items.len();
+    assert_eq!(count(RunFilter::default()), 120);
+    assert_eq!(count(RunFilter { canary: Some("p/us".to_owned()), ..RunFilter::default() }), 40);
+    assert_eq!(count(RunFilter { probe: Some("p".to_owned()), ..RunFilter::default() }), 80);
+    assert_eq!(count(RunFilter { region: Some("eu".to_owned()), ..RunFilter::default() }), 80);
+    assert_eq!(count(RunFilter { not_passed: true, ..RunFilter::default() }), 4);
+    assert_eq!(count(RunFilter { verdict: Some(Verdict::Passed), ..RunFilter::default() }), 116);
+    assert_eq!(count(RunFilter { verdict: Some(Verdict::Missed), ..RunFilter::default() }), 0);
+    assert_eq!(count(RunFilter { since_ms: Some(at_ms(10)), until_ms: Some(at_ms(12)), ..RunFilter::default() }), 6);
+    assert_eq!(count(RunFilter { canary: Some("nobody".to_owned()), ..RunFilter::default() }), 0);
+
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = reader.runs(&RunFilter::default(), 7, after.as_deref()).unwrap();
+        seen.extend(page.items.iter().map(|run| (run.due_ms, run.run_id.clone())));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 120);
+    assert!(seen.windows(2).all(|pair| pair[0].0 >= pair[1].0), "newest first");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 120, "none twice");
+    assert!(reader.runs(&RunFilter::default(), 7, Some("nonsense")).is_err());
+}
+
+#[test]
+fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    let (passed, failed) = (run(&eu, Verdict::Passed, 1), run(&eu, Verdict::Failed, 2));
+    let ids = [passed.run_id.to_string(), failed.run_id.to_string()];
+    store.offer(runs([passed, failed]));
+    settle(&store);
+    let reader = store.reader();
+    let passed = reader.run(&ids[0]).unwrap().unwrap();
+    assert_eq!((passed.run.verdict, passed.run.reason, passed.run.started_ms), ("passed", None, at_ms(1) + 3));
+    assert_eq!(passed.steps[1].name, "read on the second device");
+    assert_eq!((passed.steps[1].started_us, passed.steps[1].duration_us), (1_250, 30_000));
+    assert_eq!((passed.steps[0].convergence_us, passed.steps[1].convergence_us), (None, Some(29_000)));
+    assert_eq!(passed.details, None);
+
+    let failed = reader.run(&ids[1]).unwrap().unwrap();
+    assert_eq!((failed.run.verdict, failed.run.reason), ("failed", Some("expectation")));
+    let details = failed.details.unwrap();
+    assert_eq!(details["cause"]["seen"][0]["value"], "\"pending\"");
+    assert_eq!(details["vars"]["title"], "canary 1");
+    assert_eq!(details["steps"][1]["expectations"][0]["held"], "no");
+    assert_eq!(details["steps"][1]["attempts"][0]["exchange"]["response_body"], "{\"status\":\"pending\"}");
+    assert_eq!(details["truncated"], false);
+    assert!(reader.run("no id").unwrap().is_none());
+}
+
+#[test]
+fn the_details_of_a_run_are_bounded_and_the_cause_always_stays() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    let mut failed = run(&eu, Verdict::Failed, 1);
+    let model = failed.steps[1].clone();
+    for _ in 0..500 {
+        let mut more = model.clone();
+        more.attempts[0].exchange.as_mut().unwrap().response_body = "x".repeat(4_096);
+        failed.steps.push(more);
+    }
+    let id = failed.run_id.to_string();
+    store.offer(runs([failed]));
+    settle(&store);
+    let details = store.reader().run(&id).unwrap().unwrap().details.unwrap();
+    assert!(details.to_string().len() <= 256 << 10);
+    assert_eq!(details["truncated"], true);
+    assert_eq!(details["cause"]["reason"], "expectation");
+    assert!(!details["steps"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn incidents_are_listed_and_told() {
+    let store = Store::in_memory();
+    let all = [incident("I1", Some(5)), incident("I2", None), incident("I3", None)];
+    store.commit(Commit { incidents: all.into(), ..Commit::default() });
+    // The clock goes back between the two.
+    let told = vec![timeline("I2", 9, "opened"), timeline("I2", 3, "paged")];
+    store.offer(Commit { timeline: told, messages: vec![message("M1", "I2")], ..Commit::default() });
+    settle(&store);
+    let reader = store.reader();
+    let ids = |filter: &IncidentFilter, limit, after: Option<&str>| {
+        let page = reader.incidents(filter, limit, after).unwrap();
+        (page.items.into_iter().map(|row| row.id).collect::<Vec<_>>(), page.next)
+    };
+    let (everything, open) = (IncidentFilter::default(), IncidentFilter { open: true, ..IncidentFilter::default() });
+    assert_eq!(ids(&everything, 2, None), (vec!["I3".to_owned(), "I2".to_owned()], Some("I2".to_owned())));
+    assert_eq!(ids(&everything, 2, Some("I2")), (vec!["I1".to_owned()], None));
+    assert_eq!(ids(&open, 10, None).0, ["I3", "I2"]);
+    let other = IncidentFilter { probe: Some("q".to_owned()), ..IncidentFilter::default() };
+    assert_eq!(ids(&other, 10, None).0, [""; 0]);
+    let story = reader.incident("I2").unwrap().unwrap();
+    assert_eq!(story.incident.details["note"], 1);
+    assert_eq!(story.timeline.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["opened", "paged"]);
+    assert_eq!(story.messages[0].notice["title"], "p fails");
+    assert!(reader.incident("I9").unwrap().is_none());
+}
+
+#[test]
+fn an_incident_that_was_resolved_long_ago_is_not_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    store.commit(Commit { incidents: vec![incident("I1", Some(5)), incident("I2", None)], ..Commit::default() });
+    assert!(store.close(LONG));
+    let later = at(5) + Duration::from_hours(25);
+    let (_store, remembered) = Store::open(&settings(directory.path()), later).unwrap();
+    assert_eq!(remembered.incidents, [incident("I2", None)]);
+}
+
+#[test]
+fn the_ledger_keeps_what_was_begun_until_it_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    for id in ["L1", "L2", "L3", "L4"] {
+        futures::executor::block_on(store.intend(entry(id))).unwrap();
+    }
+    store.created("L2", serde_json::json!({ "playlist": "007" }));
+    store.ended("L2", LedgerEnd::Retry { message: "500".to_owned() });
+    store.ended("L2", LedgerEnd::Retry { message: "502".to_owned() });
+    store.ended("L3", LedgerEnd::GivenUp { message: "gone for good".to_owned() });
+    store.ended("L4", LedgerEnd::Gone);
+    // Begun and gone before it could be written.
+    let begun = store.intend(entry("L5"));
+    store.ended("L5", LedgerEnd::Gone);
+    futures::executor::block_on(begun).unwrap();
+    settle(&store);
+    let ledger = store.reader().ledger().unwrap();
+    assert_eq!(ledger.iter().map(|view| view.entry.id.as_str()).collect::<Vec<_>>(), ["L1", "L2", "L3"]);
+    assert!(ledger[2].given_up && !ledger[1].given_up);
+    assert_eq!(ledger[1].message.as_deref(), Some("502"));
+
+    let (store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.ledger.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["L1", "L2"]);
+    assert_eq!(remembered.ledger[0], entry("L1"));
+    let second = &remembered.ledger[1];
+    assert!(second.created);
+    assert_eq!((second.attempts, &second.names["playlist"]), (2, &serde_json::json!("007")));
+    store.ended("L2", LedgerEnd::Gone);
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.ledger.len(), 1);
+}
+
+#[test]
+fn a_closed_store_says_so_to_whoever_waits() {
+    let store = Store::in_memory();
+    assert!(store.close(LONG));
+    assert!(store.commit(states([state("canary", "a", Some("1"))])).blocking_recv().is_err());
+    assert!(futures::executor::block_on(store.intend(entry("L1"))).is_err());
+    assert!(store.housekeep(at(0)).blocking_recv().is_err());
+}
+
+#[test]
+fn a_second_process_is_refused_and_the_first_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let refused = Store::open(&settings(directory.path()), at(0)).unwrap_err();
+    assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
+    assert!(refused.to_string().contains("in use by another process"));
+    settle(&store);
+    let _ = reopen(&store, directory.path());
+}
+
+#[test]
+fn steps_of_a_long_loop_are_cut() {
+    let store = Store::in_memory();
+    let mut long = run(&canary("p", "eu"), Verdict::Passed, 1);
+    long.steps = (0..1_000).map(|at| step("check", at, 1)).collect();
+    let id = long.run_id.to_string();
+    store.offer(runs([long]));
+    settle(&store);
+    assert_eq!(store.reader().run(&id).unwrap().unwrap().steps.len(), 200);
+}

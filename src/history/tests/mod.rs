@@ -1,0 +1,6 @@
+//! The store's behaviour, against real files.
+
+mod behaviour;
+mod killed;
+mod retention;
+mod trouble;

@@ -1,0 +1,137 @@
+//! What is old goes, and is counted before it does.
+
+use std::time::Duration;
+
+use super::super::testing::{at, at_ms, canary, incident, message, open, run, runs, settings, settle, timeline};
+use super::super::{Commit, DeliveryRow, DeliveryState, RunFilter, Store};
+use crate::outcome::Verdict;
+
+const HOUR: u64 = 3_600;
+
+fn housekeep(store: &Store, seconds: u64) {
+    store.housekeep(at(seconds)).blocking_recv().unwrap();
+}
+
+fn count(store: &Store, filter: &RunFilter) -> usize {
+    store.reader().runs(filter, 500, None).unwrap().items.len()
+}
+
+#[test]
+fn rollups_count_each_run_once_also_those_that_come_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    let with = |verdict, due, millis| {
+        let mut report = run(&eu, verdict, due);
+        report.duration = Duration::from_millis(millis);
+        report
+    };
+    store.offer(runs((0..100).map(|at| with(Verdict::Passed, at, at + 1))));
+    store.offer(runs([with(Verdict::Failed, 200, 9_000), with(Verdict::Missed, HOUR, 0)]));
+    let mut by_hand = runs([with(Verdict::Failed, 201, 1)]);
+    by_hand.runs[0].counted = false;
+    store.offer(by_hand);
+    settle(&store);
+    housekeep(&store, HOUR);
+    // Late ones: the store was away, or the clock went back.
+    store.offer(runs([with(Verdict::Passed, 300, 50), with(Verdict::Errored, 301, 1)]));
+    settle(&store);
+    housekeep(&store, HOUR);
+    housekeep(&store, HOUR);
+
+    let hours = store.reader().rollups("p/eu", at_ms(0), at_ms(2 * HOUR)).unwrap();
+    assert_eq!(hours.iter().map(|hour| hour.hour_ms).collect::<Vec<_>>(), [at_ms(0), at_ms(HOUR)]);
+    let first = &hours[0];
+    assert_eq!((first.passed, first.failed, first.errored, first.missed), (101, 1, 1, 0));
+    assert_eq!(hours[1].missed, 1);
+    let near = |micros: Option<u64>, exact: f64| (micros.unwrap() as f64 - exact).abs() <= exact * 0.051;
+    assert!(near(first.p50_us, 50_000.0) && near(first.p95_us, 95_000.0) && near(first.p99_us, 99_000.0), "{first:?}");
+    assert_eq!(hours[1].p50_us, None, "a tick that did not run took no time");
+    assert_eq!(store.reader().rollups("p/eu", at_ms(HOUR), at_ms(2 * HOUR)).unwrap().len(), 1);
+    assert!(store.reader().rollups("p/us", 0, i64::MAX).unwrap().is_empty());
+}
+
+#[test]
+fn passed_runs_go_first_then_the_others_then_their_rollups() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    // More than a slice of each, so that slices have to go on where the last one ended.
+    store.offer(runs((0..2_500).map(|at| run(&eu, Verdict::Passed, at))));
+    store.offer(runs((0..400).map(|at| run(&eu, Verdict::Failed, at))));
+    let failed = run(&eu, Verdict::Failed, 500);
+    let id = failed.run_id.to_string();
+    store.offer(runs([failed, run(&eu, Verdict::Passed, 30 * HOUR)]));
+    settle(&store);
+
+    let passed = RunFilter { verdict: Some(Verdict::Passed), ..RunFilter::default() };
+    let others = RunFilter { not_passed: true, ..RunFilter::default() };
+    housekeep(&store, 20 * HOUR);
+    assert_eq!((count(&store, &passed), count(&store, &others)), (500, 401), "all are young, a page shows 500");
+    housekeep(&store, 26 * HOUR);
+    assert_eq!((count(&store, &passed), count(&store, &others)), (1, 401));
+    assert!(store.reader().run(&id).unwrap().unwrap().details.is_some());
+    housekeep(&store, 80 * HOUR);
+    assert_eq!((count(&store, &passed), count(&store, &others)), (0, 0));
+    let hours = store.reader().rollups("p/eu", 0, i64::MAX).unwrap();
+    assert_eq!((hours[0].passed, hours[0].failed), (2_500, 401), "they were counted before they went");
+    housekeep(&store, 250 * HOUR);
+    assert_eq!(store.reader().rollups("p/eu", 0, i64::MAX).unwrap().len(), 1, "the later hour is still young");
+    housekeep(&store, 400 * HOUR);
+    assert!(store.reader().rollups("p/eu", 0, i64::MAX).unwrap().is_empty());
+}
+
+#[test]
+fn an_incident_goes_with_all_that_is_its_own_but_never_while_it_is_open_or_a_message_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    store.commit(Commit {
+        incidents: vec![incident("I1", Some(5)), incident("I2", Some(5)), incident("I3", None)],
+        timeline: ["I1", "I2", "I3"].map(|id| timeline(id, 1, "opened")).into(),
+        messages: vec![message("M1", "I1"), message("M2", "I2"), message("M3", "I3"), message("M4", "I3")],
+        deliveries: ["M1", "M3"]
+            .map(|id| DeliveryRow { id: id.to_owned(), state: DeliveryState::Delivered, attempts: 1, at_ms: 0, error: None })
+            .into(),
+        ..Commit::default()
+    });
+    settle(&store);
+    housekeep(&store, 1_000 * HOUR);
+    let reader = store.reader();
+    assert!(reader.incident("I1").unwrap().is_none());
+    assert_eq!(reader.incident("I2").unwrap().unwrap().timeline.len(), 1, "its message still waits");
+    let open = reader.incident("I3").unwrap().unwrap();
+    assert_eq!(open.messages.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["M4"]);
+    assert_eq!(reader.outbox().unwrap().pending, 2);
+}
+
+/// Six weeks of ten canaries a minute apart, housekeeping every hour.
+#[test]
+fn the_file_stays_within_bounds_however_long_it_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let canaries: Vec<_> = (0..10).map(|at| canary("p", &format!("r{at}"))).collect();
+    let path = settings(directory.path()).path;
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let mut after_a_week = 0;
+    let mut largest = 0;
+    for hour in 0..6 * 7 * 24 {
+        for minute in 0..6 {
+            let due = hour * HOUR + minute * 600;
+            let verdict = |at| if at == 0 && minute == 0 { Verdict::Failed } else { Verdict::Passed };
+            store.offer(runs(canaries.iter().enumerate().map(|(at, canary)| run(canary, verdict(at), due))));
+        }
+        settle(&store);
+        housekeep(&store, hour * HOUR);
+        if hour == 11 * 24 {
+            after_a_week = size();
+        }
+        largest = largest.max(size());
+    }
+    assert!(after_a_week > 0);
+    assert!(largest <= after_a_week * 13 / 10, "{largest} after six weeks, {after_a_week} once everything was as old as it gets");
+
+    // Everything goes, and the file shrinks.
+    housekeep(&store, 10_000 * HOUR);
+    assert!(store.close(Duration::from_secs(60)));
+    assert!(size() < largest / 2, "{} of {largest}", size());
+}

@@ -1,0 +1,320 @@
+//! Files that are damaged, disks that are full, locks that others hold.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::super::backlog::{Backlog, LedgerChange, Run};
+use super::super::testing::{
+    LONG, at, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states,
+};
+use super::super::{Commit, OpenError, Remembered, RunFilter, Store};
+use crate::outcome::{LedgerEnd, Verdict};
+
+/// A store with something of everything, closed; and its file.
+fn written(directory: &Path) -> PathBuf {
+    let (store, _) = open(directory);
+    store.offer(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
+    store.offer(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
+    store.commit(Commit { incidents: vec![incident("I1", None)], messages: vec![message("M1", "I1")], ..Commit::default() });
+    assert!(store.close(LONG));
+    settings(directory).path
+}
+
+/// Waits until the writer has seen that it cannot write.
+fn await_trouble(store: &Store) {
+    let begun = Instant::now();
+    while store.is_writable() {
+        assert!(begun.elapsed() < LONG, "the store can still be written");
+        std::thread::yield_now();
+    }
+}
+
+fn assert_begun_anew(store: &Store, remembered: &Remembered, path: &Path) {
+    let aside = remembered.damaged.clone().expect("the damage is noticed");
+    assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
+    store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
+    let _ = reopen(store, path.parent().unwrap().parent().unwrap());
+}
+
+#[test]
+fn a_file_that_is_no_database_is_set_aside_and_a_new_one_begun() {
+    for damage in [b"this is not a database, it only has its name".as_slice(), &[0xff; 9_000]] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = written(directory.path());
+        fs::write(&path, damage).unwrap();
+        let (store, remembered) = open(directory.path());
+        assert!(remembered.states.is_empty());
+        assert_eq!(fs::read(remembered.damaged.as_ref().unwrap()).unwrap(), damage, "it is kept as it was");
+        assert_begun_anew(&store, &remembered, &path);
+    }
+}
+
+#[test]
+fn a_truncated_file_is_set_aside_and_a_new_one_begun() {
+    for keep in [0.1, 0.5, 0.9] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = written(directory.path());
+        let length = fs::metadata(&path).unwrap().len();
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "about so much")]
+        let kept = (length as f64 * keep) as u64;
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
+        let (store, remembered) = open(directory.path());
+        assert_begun_anew(&store, &remembered, &path);
+    }
+}
+
+#[test]
+fn what_pages_hang_on_is_saved_from_a_damaged_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path());
+    // A page of the runs' own tree is overwritten.
+    let connection = Connection::open(&path).unwrap();
+    let root: u64 = connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'runs'", [], |row| row.get(0)).unwrap();
+    let size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    drop(connection);
+    let mut bytes = fs::read(&path).unwrap();
+    let begin = usize::try_from((root - 1) * size).unwrap();
+    bytes[begin..begin + usize::try_from(size).unwrap()].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+
+    let (store, remembered) = open(directory.path());
+    assert_eq!(remembered.states.len(), 300);
+    assert_eq!(remembered.incidents, [incident("I1", None)]);
+    assert_eq!(remembered.messages, [message("M1", "I1")]);
+    assert_eq!(remembered.last_ticks.len(), 1);
+    assert_begun_anew(&store, &remembered, &path);
+}
+
+#[test]
+fn a_damaged_file_is_noticed_while_running_too_and_nothing_that_waits_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path());
+    let (store, _) = open(directory.path());
+    // Another connection's write makes the writer forget the pages that it knows.
+    Connection::open(&path).unwrap().execute("INSERT INTO marks VALUES ('x', 1)", []).unwrap();
+    // Everything but the first page, which says that it is a database.
+    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xa5; length - 4_096], 4_096).unwrap();
+    store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert!(remembered.states.iter().any(|row| row.key == "new"));
+    let aside = fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".damaged-"));
+    assert_eq!(aside.count(), 1);
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let refused = Store::open(&settings(directory.path()), at(0)).unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
+    assert_eq!(
+        fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .filter(|entry| { entry.as_ref().unwrap().file_name().to_string_lossy().contains("damaged") })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path());
+    fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
+    Connection::open(&settings.path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+    let refused = Store::open(&settings, at(0)).unwrap_err();
+    assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
+    Connection::open(&settings.path).unwrap().execute_batch("SELECT x FROM theirs").unwrap();
+}
+
+#[test]
+fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    settle(&store);
+    let other = Connection::open(settings(directory.path()).path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let eu = canary("p", "eu");
+    let mut waiting = Vec::new();
+    for number in 0..50 {
+        store.offer(runs([run(&eu, Verdict::Passed, number)]));
+        let mut commit = runs([run(&eu, Verdict::Failed, number)]);
+        commit.states = vec![state("canary", "p/eu", Some(&number.to_string()))];
+        commit.messages = vec![message(&format!("M{number:02}"), "I1")];
+        waiting.push(store.commit(commit));
+    }
+    await_trouble(&store);
+    // Everything was handed in while the lock was held: whoever did it was not held up by it.
+    assert!(waiting.iter_mut().all(|receiver| receiver.try_recv().is_err()), "nothing is durable yet");
+    other.execute_batch("ROLLBACK").unwrap();
+    for receiver in waiting {
+        receiver.blocking_recv().unwrap();
+    }
+    assert!(store.is_writable());
+    assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 100);
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.messages.len(), 50);
+    assert_eq!(remembered.states[0].json, "49");
+}
+
+#[test]
+fn a_store_that_cannot_write_is_closed_at_the_deadline_and_says_that_something_was_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    settle(&store);
+    let other = Connection::open(settings(directory.path()).path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let receiver = store.commit(states([state("canary", "a", Some("1"))]));
+    assert!(!store.close(Duration::from_millis(300)));
+    drop(other);
+    assert!(receiver.blocking_recv().is_err());
+}
+
+#[test]
+fn a_deleted_directory_is_made_again_with_everything_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    store.commit(states([state("canary", "before", Some("1"))])).blocking_recv().unwrap();
+    let reader = store.reader();
+    assert!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.is_empty());
+    fs::remove_dir_all(settings(directory.path()).path.parent().unwrap()).unwrap();
+    store.commit(states([state("canary", "after", Some("1"))])).blocking_recv().unwrap();
+    store.commit(runs([run(&canary("p", "eu"), Verdict::Passed, 1)])).blocking_recv().unwrap();
+    assert_eq!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.len(), 1, "readers follow");
+    drop(reader);
+    let refused = Store::open(&settings(directory.path()), at(0)).unwrap_err();
+    assert!(matches!(refused, OpenError::InUse { .. }), "the lock is there again");
+    let (_store, remembered) = reopen(&store, directory.path());
+    let keys: Vec<_> = remembered.states.iter().map(|row| row.key.as_str()).collect();
+    assert_eq!(keys, ["after", "before"]);
+    assert_eq!(remembered.damaged, None);
+}
+
+#[test]
+fn another_file_in_its_place_is_not_written_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    settle(&store);
+    let path = settings(directory.path()).path;
+    let kept = path.with_extension("kept");
+    fs::rename(&path, &kept).unwrap();
+    fs::write(&path, "").unwrap();
+    let mut receiver = store.commit(states([state("canary", "a", Some("1"))]));
+    store.offer(states([state("canary", "b", Some("1"))]));
+    assert!(!store.close(Duration::from_millis(300)));
+    assert!(receiver.try_recv().is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+/// A file system of two megabytes, where the rights allow one.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(directory.path()).output();
+        mount.is_ok_and(|output| output.status.success()).then_some(Self(directory))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
+    let Some(small) = Small::mount() else {
+        eprintln!("nothing can be mounted here; the test of a bounded file covers a part of it");
+        return;
+    };
+    let (store, _) = open(small.0.path());
+    store.commit(states([state("canary", "a", Some("0"))])).blocking_recv().unwrap();
+    let ballast = small.0.path().join("ballast");
+    let filled = fs::write(&ballast, vec![0_u8; 4 << 20]);
+    assert!(filled.is_err(), "the disk is full now");
+    let eu = canary("p", "eu");
+    let mut waiting = Vec::new();
+    for number in 1..=300 {
+        let mut commit = runs([run(&eu, Verdict::Failed, number)]);
+        commit.states = vec![state("canary", "a", Some(&number.to_string()))];
+        commit.messages = vec![message(&format!("M{number:03}"), "I1")];
+        waiting.push(store.commit(commit));
+    }
+    let mut last = waiting.pop().unwrap();
+    await_trouble(&store);
+    assert!(last.try_recv().is_err(), "it does not fit");
+    fs::remove_file(&ballast).unwrap();
+    last.blocking_recv().unwrap();
+    let (_store, remembered) = reopen(&store, small.0.path());
+    assert_eq!(remembered.messages.len(), 300);
+    assert_eq!(remembered.states[0].json, "300");
+    assert_eq!(remembered.damaged, None);
+}
+
+#[test]
+fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = super::super::file::Place::File(settings(directory.path()).path);
+    let lock = super::super::file::lock(place.path()).unwrap();
+    let (connection, _) = super::super::file::open(&place, LONG, at(0)).unwrap();
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
+    let store = Store::start(place, super::super::housekeep::Keep::everything(), connection, Some(lock)).unwrap();
+    let eu = canary("p", "eu");
+    // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
+    let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));
+    store.commit(commit).blocking_recv().unwrap();
+    assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 500);
+}
+
+#[test]
+fn what_waits_is_bounded_and_passed_runs_give_way_first() {
+    let eu = canary("p", "eu");
+    let mut backlog = Backlog::default();
+    let mut first = None;
+    for number in 0..50_010 {
+        let report = run(&eu, Verdict::Passed, number);
+        first = first.or((number == 10).then_some(report.run_id));
+        backlog.push(runs([report]));
+        backlog.push(states([state("canary", "p/eu", Some(&number.to_string()))]));
+    }
+    for number in 0..1_500 {
+        backlog.push(runs([run(&eu, Verdict::Failed, number)]));
+    }
+    let whole = backlog.runs().filter(|run| matches!(run, Run::Whole(_))).count();
+    assert_eq!(backlog.runs().count(), 50_000 + 1_500, "no failure gives way");
+    assert_eq!(whole, 4_000 + 1_000, "and only the first ones keep their steps");
+    let Some(Run::Whole(oldest)) = backlog.runs().next() else { panic!("the oldest has its steps") };
+    assert_eq!(Some(oldest.report.run_id), first, "the oldest passed ones went");
+    assert_eq!(backlog.states.len(), 1);
+    assert_eq!(backlog.ticks.len(), 1);
+}
+
+#[test]
+fn what_comes_while_nothing_can_be_written_is_added_in_order() {
+    let eu = canary("p", "eu");
+    let (mut older, mut newer) = (Backlog::default(), Backlog::default());
+    older.push(states([state("canary", "a", Some("1")), state("canary", "b", Some("1"))]));
+    older.push(runs([run(&eu, Verdict::Failed, 1)]));
+    older.ledger("L1", LedgerChange { entry: Some(entry("L1")), ..LedgerChange::default() });
+    newer.push(states([state("canary", "a", Some("2"))]));
+    newer.push(runs([run(&eu, Verdict::Failed, 2)]));
+    newer.ledger("L1", LedgerChange::ended(LedgerEnd::Gone));
+    older.absorb(newer);
+    let values: Vec<_> = older.states.values().flatten().map(String::as_str).collect();
+    assert_eq!(values, ["2", "1"]);
+    assert_eq!(older.runs().count(), 2);
+    assert_eq!(older.ticks.values().next().unwrap().1.due_ms, super::super::testing::at_ms(2));
+    assert!(older.ledger.is_empty(), "what is gone before it was written need not be written");
+}

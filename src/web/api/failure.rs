@@ -1,0 +1,57 @@
+//! How a request of the API can fail.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::history::ReadError;
+
+/// A status and a sentence.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    message: String,
+}
+
+impl Failure {
+    /// There is no such thing.
+    pub(super) fn unknown(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, message: message.into() }
+    }
+
+    /// It was asked for in a way that makes no sense.
+    pub(super) fn bad(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
+    }
+
+    /// It cannot be done as things stand.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, message: message.into() }
+    }
+
+    /// The store did not answer.
+    pub(super) fn store(error: &ReadError) -> Self {
+        tracing::warn!(error = error as &dyn std::error::Error, "a question of the API could not be answered");
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
+    }
+
+    /// The service is stopping.
+    pub(super) fn stopping() -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the service is stopping".to_owned() }
+    }
+
+    /// A defect.
+    pub(super) fn internal() -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            message: "this request made the service panic, which is a defect; its log says where".to_owned(),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.message }))).into_response()
+    }
+}

@@ -1,0 +1,91 @@
+//! `/api/v1`: what a running service knows and what it can be asked to do, as JSON.
+//!
+//! Reading goes to the store on a thread that may block, acting goes through verbs. Routes that change something ask for the
+//! token, and without one configured they do nothing. Every error is `{ "error": "…" }`. Lists are paged: `limit` (at most
+//! 500) and `after`, which is the `next` of the page before. Times are milliseconds since the epoch and end in `_ms`.
+
+mod failure;
+mod incidents;
+mod pauses;
+mod reload;
+mod runs;
+mod status;
+mod verbs;
+
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::routing::{get, post};
+use futures::future::BoxFuture;
+
+use crate::alert::Alerts;
+use crate::history::{ReadError, Reader, Store};
+use crate::plan::Plan;
+use crate::schedule::Scheduler;
+
+use failure::Failure;
+pub use pauses::kept_pauses;
+pub use reload::{LastReload, Reloaded};
+
+/// The handles of a running service.
+pub struct Api {
+    /// What is in force.
+    pub plan: Arc<RwLock<Arc<Plan>>>,
+    /// Runs, incidents, outbox.
+    pub store: Store,
+    /// States and acknowledgements.
+    pub alerts: Alerts,
+    /// Runs by hand, and pauses.
+    pub scheduler: Scheduler,
+    /// Reads the configuration again.
+    pub reload: Arc<dyn Fn() -> BoxFuture<'static, Reloaded> + Send + Sync>,
+    /// How that went last.
+    pub last_reload: Arc<RwLock<Option<LastReload>>>,
+    /// When the configuration in force was loaded.
+    pub loaded: Arc<RwLock<SystemTime>>,
+    /// "up" or "down"; absent without `[self_check]`.
+    pub self_check: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
+    /// When this process began.
+    pub started: SystemTime,
+}
+
+/// What handlers get.
+pub(super) type Shared = Arc<Api>;
+
+/// Routes that only read.
+pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/canaries", get(status::canaries))
+        .route("/api/v1/runs", get(runs::list))
+        .route("/api/v1/runs/{id}", get(runs::one))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+}
+
+/// Routes that change something.
+pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/api/v1/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/api/v1/pause", post(verbs::pause))
+        .route("/api/v1/resume", post(verbs::resume))
+        .route("/api/v1/trigger", post(verbs::trigger))
+        .route("/api/v1/reload", post(reload::reload))
+}
+
+impl Api {
+    fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Asks the store, off the listener's thread.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = self.store.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&store.reader())).await;
+        answer.map_err(|_panic| Failure::internal())?.map_err(|error| Failure::store(&error))
+    }
+}

@@ -1,0 +1,66 @@
+//! Finished runs.
+
+use axum::extract::{Path, Query};
+use axum::{Extension, Json};
+use serde::Deserialize;
+
+use crate::history::{Page, RunDetail, RunFilter, RunView};
+use crate::outcome::Verdict;
+
+use super::{Failure, Shared};
+
+/// What may be asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    canary: Option<String>,
+    probe: Option<String>,
+    region: Option<String>,
+    verdict: Option<String>,
+    #[serde(default)]
+    not_passed: bool,
+    since_ms: Option<i64>,
+    until_ms: Option<i64>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// `GET /api/v1/runs`
+pub(super) async fn list(
+    Extension(api): Extension<Shared>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Page<RunView>>, Failure> {
+    let verdict = wanted.verdict.as_deref().map(verdict).transpose()?;
+    let (limit, after) = (limit(wanted.limit)?, wanted.after);
+    let filter = RunFilter {
+        canary: wanted.canary,
+        probe: wanted.probe,
+        region: wanted.region,
+        verdict,
+        not_passed: wanted.not_passed,
+        since_ms: wanted.since_ms,
+        until_ms: wanted.until_ms,
+    };
+    api.read(move |reader| reader.runs(&filter, limit, after.as_deref())).await.map(Json)
+}
+
+/// `GET /api/v1/runs/{id}`
+pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+    let missing = format!("no run `{id}` is kept; passed runs are kept for `store.keep_passed`");
+    api.read(move |reader| reader.run(&id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
+}
+
+/// The page's size: 50 unless said, at most [`Page::LIMIT`].
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Failure> {
+    const MOST: usize = Page::<()>::LIMIT;
+    match asked.unwrap_or(50) {
+        limit @ 1..=MOST => Ok(limit),
+        limit => Err(Failure::bad(format!("`limit` is {limit}; give 1 to {MOST}, and page on with `after`"))),
+    }
+}
+
+fn verdict(word: &str) -> Result<Verdict, Failure> {
+    let known = || Verdict::ALL.map(Verdict::as_str).join(", ");
+    let found = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
+    found.ok_or_else(|| Failure::bad(format!("`{word}` is no verdict; known are {}", known())))
+}
