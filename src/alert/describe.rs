@@ -87,7 +87,8 @@ fn whom(incident: &Incident) -> String {
         return String::new();
     }
     let named: Vec<&str> = regions.iter().copied().take(5).collect();
-    let more = if regions.len() > named.len() { format!(" and {} more regions", regions.len() - named.len()) } else { String::new() };
+    let more =
+        if regions.len() > named.len() { format!(" and {} more regions", regions.len() - named.len()) } else { String::new() };
     format!(" in {}{more} ({})", named.join(", "), canaries(incident.members.len()))
 }
 

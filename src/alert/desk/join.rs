@@ -134,7 +134,9 @@ impl Desk {
         };
         let failure = watched.subjects.failure(subject).cloned();
         let left: Vec<Arc<str>> = match self.incidents.get(&scope) {
-            Some(incident) => incident.members.keys().filter(|key| members.iter().all(|(there, _)| there != *key)).cloned().collect(),
+            Some(incident) => {
+                incident.members.keys().filter(|key| members.iter().all(|(there, _)| there != *key)).cloned().collect()
+            }
             None => Vec::new(),
         };
         for (key, mut joined) in members {

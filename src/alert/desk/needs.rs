@@ -18,7 +18,9 @@ impl Desk {
         match &incident.scope {
             Scope::Probe(_) | Scope::Subject(..) => {}
             // What they are about has no region.
-            Scope::Subjects(_) | Scope::Blind(_) | Scope::Budget(_) | Scope::Latency(_) | Scope::Leak(_) | Scope::Test => return None,
+            Scope::Subjects(_) | Scope::Blind(_) | Scope::Budget(_) | Scope::Latency(_) | Scope::Leak(_) | Scope::Test => {
+                return None;
+            }
         }
         let roots = &self.probes.get(incident.scope.probe()?)?.roots;
         let mut open: Vec<&str> = incident.members.keys().map(|key| &**key).collect();

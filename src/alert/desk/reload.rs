@@ -143,8 +143,12 @@ impl Desk {
         for scope in orphans {
             self.end(&scope, "what it is about was removed from the configuration", now);
         }
-        let gone: Vec<String> =
-            self.leaks.iter().filter(|(_, leak)| !self.probes.contains_key(&leak.probe)).map(|(entry, _)| entry.clone()).collect();
+        let gone: Vec<String> = self
+            .leaks
+            .iter()
+            .filter(|(_, leak)| !self.probes.contains_key(&leak.probe))
+            .map(|(entry, _)| entry.clone())
+            .collect();
         for entry in gone {
             self.leaks.remove(&entry);
             self.write("leak", &entry, None);

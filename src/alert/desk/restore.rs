@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::alert::budget::{BudgetState, LatencyState};
 use crate::alert::blind::{self, Blind};
+use crate::alert::budget::{BudgetState, LatencyState};
 use crate::alert::canary::CanaryState;
 use crate::alert::critical::Regions;
 use crate::alert::incident::{Incident, Past};
@@ -64,7 +64,7 @@ impl Desk {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
-        for message in &remembered.messages {
+        for message in remembered.messages.iter().chain(&remembered.told) {
             self.numbers.after(&message.id);
         }
         for row in &remembered.incidents {
@@ -85,12 +85,7 @@ impl Desk {
         }
     }
 
-    fn restore_state(
-        &mut self,
-        state: &KeptState,
-        blind: &mut HashSet<CanaryId>,
-        now: Moment,
-    ) -> Result<(), serde_json::Error> {
+    fn restore_state(&mut self, state: &KeptState, blind: &mut HashSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
         let (key, json) = (&*state.key, &*state.json);
         match &*state.kind {
             "canary" => {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::blind::Sight;
 use crate::alert::budget::{Level, samples};
 use crate::alert::canary::{CanaryState, Count, Seen, Standing};
-use crate::alert::blind::Sight;
 use crate::alert::incident::Joined;
 use crate::alert::subject::SubjectChange;
 use crate::alert::{Moment, Scope, describe};
@@ -142,25 +142,29 @@ impl Desk {
     pub(super) fn sync_objective(&mut self, name: &Arc<str>, now: Moment) {
         let Some(watched) = self.probes.get(name) else { return };
         let wanted = watched.probe.alert.burn_rate;
-        let budget = watched.budget.as_ref().filter(|_| wanted).and_then(|budget| level(&budget.judge(), |burn| {
-            format!(
-                "its budget burns {:.1} times as fast as it may over {}: {} of {} runs were bad",
-                burn.rate,
-                humantime::format_duration(whole(burn.long)),
-                burn.bad,
-                burn.runs
-            )
-        }));
-        let latency = watched.latency.as_ref().and_then(|latency| level(&latency.judge(), |lag| {
-            format!(
-                "its {} is {} and may be {}; lately it is {} ({} samples)",
-                lag.measure.as_str(),
-                humantime::format_duration(fine(lag.seen)),
-                humantime::format_duration(fine(lag.bound)),
-                humantime::format_duration(fine(lag.recent)),
-                lag.samples
-            )
-        }));
+        let budget = watched.budget.as_ref().filter(|_| wanted).and_then(|budget| {
+            level(&budget.judge(), |burn| {
+                format!(
+                    "its budget burns {:.1} times as fast as it may over {}: {} of {} runs were bad",
+                    burn.rate,
+                    humantime::format_duration(whole(burn.long)),
+                    burn.bad,
+                    burn.runs
+                )
+            })
+        });
+        let latency = watched.latency.as_ref().and_then(|latency| {
+            level(&latency.judge(), |lag| {
+                format!(
+                    "its {} is {} and may be {}; lately it is {} ({} samples)",
+                    lag.measure.as_str(),
+                    humantime::format_duration(fine(lag.seen)),
+                    humantime::format_duration(fine(lag.bound)),
+                    humantime::format_duration(fine(lag.recent)),
+                    lag.samples
+                )
+            })
+        });
         self.set_objective(&Scope::Budget(Arc::clone(name)), budget, now);
         self.set_objective(&Scope::Latency(Arc::clone(name)), latency, now);
     }

@@ -26,9 +26,7 @@ impl Desk {
     /// The id of the open incident with this id, one of these keys or this scope.
     pub fn find(&self, name: &str) -> Option<String> {
         let called = |incident: &&Incident| {
-            incident.id == name
-                || incident.scope.to_string() == name
-                || incident.keys.told.iter().any(|told| told.key == name)
+            incident.id == name || incident.scope.to_string() == name || incident.keys.told.iter().any(|told| told.key == name)
         };
         self.incidents.values().find(called).map(|incident| incident.id.clone())
     }
