@@ -216,7 +216,8 @@ fn dispatcher(parts: &AlertParts, letters: mpsc::UnboundedSender<Letter>) -> Dis
     let tell = move |news| {
         let _ = letters.send(Letter::Event(Event::from(news)));
     };
-    Dispatcher::start(parts.client.clone(), &parts.alerting, &parts.secrets, parts.remembered.messages.clone(), record, tell)
+    let remembered = parts.remembered.told.iter().chain(&parts.remembered.messages).cloned().collect();
+    Dispatcher::start(parts.client.clone(), &parts.alerting, &parts.secrets, remembered, record, tell)
 }
 
 struct Work {

@@ -130,6 +130,8 @@ fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries(
     let (_store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.messages.len(), 1);
     assert_eq!((remembered.messages[0].id.as_str(), remembered.messages[0].attempts), ("M1", 2));
+    let told: Vec<_> = remembered.told.iter().map(|row| (row.id.as_str(), row.state)).collect();
+    assert_eq!(told, [("M3", DeliveryState::Delivered)], "what was delivered about an open incident is not forgotten");
 }
 
 #[test]
