@@ -12,6 +12,7 @@ mod fixture;
 mod hasten;
 mod incident;
 mod leaks;
+mod pager;
 mod product;
 mod reload;
 mod running;
@@ -27,7 +28,8 @@ pub use engine::engine;
 pub use feed::{Event, Feed, FeedReader, feed};
 
 pub use crate::web::ListenError;
-pub use incident::{Noticed, Story, Watch};
+pub use incident::{Noticed, Paged, Story, Watch};
+pub use pager::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;

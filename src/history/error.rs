@@ -33,9 +33,9 @@ pub enum OpenError {
         /// The store's file.
         path: PathBuf,
         /// Its format.
-        found: i64,
+        found: u32,
         /// The newest format that is known.
-        known: i64,
+        known: u32,
     },
     /// It is a database of another program.
     #[error("{} is the database of another program; give `[store]` a file of its own", path.display())]
@@ -43,7 +43,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// SQLite said no.
+    /// `SQLite` said no.
     #[error("the store {} cannot be opened", path.display())]
     Sqlite {
         /// The store's file.
@@ -59,7 +59,7 @@ pub enum OpenError {
 /// Why the store could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// SQLite said no.
+    /// `SQLite` said no.
     #[error("the store {} cannot be read", path.display())]
     Sqlite {
         /// The store's file.

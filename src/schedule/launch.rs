@@ -199,7 +199,7 @@ async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, p
     };
     let report = match result {
         // A run that became `skipped` is so for its cleanup too.
-        Ok(report) => Arc::new(CleanupReport { run, ..(*report).clone() }),
+        Ok(report) => Arc::new(CleanupReport { run, ..Arc::unwrap_or_clone(report) }),
         Err((reason, message)) => Arc::new(CleanupReport {
             started: run.duration,
             duration: begun.elapsed(),

@@ -102,13 +102,13 @@ impl Scheduler {
             roster: RwLock::new(Arc::new(Roster::new(Arc::clone(&plan)))),
         });
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
-        let started = starter.started();
+        let since = starter.started();
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let watchdog = shared.runtime.spawn(watchdog::watch(stalls, Arc::clone(&shared.sink), stop_watchdog.clone()));
         if !last_ticks.is_empty() {
             let (sink, stop) = (Arc::clone(&shared.sink), shared.stopping.clone());
-            let pass = move || report_absence(&plan.canaries, &last_ticks, started, &*sink, &stop);
+            let pass = move || report_absence(&plan.canaries, &last_ticks, since, &*sink, &stop);
             shared.runs.spawn_blocking_on(pass, &shared.runtime);
         }
         let (thread, watchdog) = (Mutex::new(Some(thread)), Mutex::new(Some(watchdog)));

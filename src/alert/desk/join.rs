@@ -187,6 +187,6 @@ fn summary(subjects: &Subjects) -> Vec<(Arc<str>, Joined)> {
 }
 
 /// A line of an incident's timeline.
-pub(super) fn row(incident: &str, what: &'static str, text: String, now: Moment) -> TimelineRow {
-    TimelineRow { incident: incident.to_owned(), at_ms: now.wall_ms(), what, text: describe::cut(&text, 500) }
+pub(super) fn row(incident: &str, what: &'static str, text: impl Into<String>, now: Moment) -> TimelineRow {
+    TimelineRow { incident: incident.to_owned(), at_ms: now.wall_ms(), what, text: describe::cut(&text.into(), 500) }
 }

@@ -88,7 +88,7 @@ impl Desk {
     /// Takes an event in.
     pub fn handle(&mut self, event: Event, now: Moment) -> Effects {
         match event {
-            Event::Run(report) => self.run(report, now),
+            Event::Run(report) => self.run(&report, now),
             Event::TicksMissed(missed) => self.ticks_missed(&missed, now),
             Event::Clock => self.clock(now),
             Event::Delivered { incident, key, channel, action, .. } => self.delivered(&incident, &key, &channel, action, now),
@@ -155,3 +155,6 @@ impl Desk {
         self.commit.states.push(StateRow { kind, key: key.to_owned(), json });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ impl Desk {
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, now: Moment) {
         self.alerting = alerting;
         let stay: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
-        let gone: Vec<CanaryId> = self.canaries.keys().filter(|id| !stay.contains(id)).cloned().collect();
+        let gone: BTreeSet<CanaryId> = self.canaries.keys().filter(|id| !stay.contains(id)).cloned().collect();
         for id in gone {
             self.remove(&id, now);
         }
@@ -37,7 +37,7 @@ impl Desk {
         }
         self.plan = plan;
         self.end_orphans(now);
-        let names: Vec<Arc<str>> = self.probes.keys().cloned().collect();
+        let names: BTreeSet<Arc<str>> = self.probes.keys().cloned().collect();
         for name in names {
             self.end_objectives(&name, now);
             self.sync_objective(&name, now);
@@ -139,7 +139,7 @@ impl Desk {
             | Scope::Latency(probe)
             | Scope::Leak(probe) => !self.probes.contains_key(probe),
         };
-        let orphans: Vec<Scope> = self.incidents.values().filter(is_orphan).map(|incident| incident.scope.clone()).collect();
+        let orphans: BTreeSet<Scope> = self.incidents.values().filter(is_orphan).map(|incident| incident.scope.clone()).collect();
         for scope in orphans {
             self.end(&scope, "what it is about was removed from the configuration", now);
         }

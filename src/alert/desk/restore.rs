@@ -24,7 +24,7 @@ impl Desk {
     /// Takes up what an earlier process left. The effects are what follows from that: incidents without a probe end.
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: Remembered, now: Moment) -> (Self, Effects) {
         let mut desk = Self {
-            plan: Arc::clone(&plan),
+            plan,
             alerting,
             canaries: HashMap::new(),
             probes: HashMap::new(),
@@ -42,14 +42,16 @@ impl Desk {
             touched: BTreeSet::new(),
             changed: BTreeSet::new(),
         };
+        let plan = Arc::clone(&desk.plan);
         for canary in &plan.canaries {
             let known = Known { canary: Arc::clone(canary), state: CanaryState::new(now), written: None, last: None };
             desk.canaries.insert(canary.id.clone(), known);
         }
         desk.take_over(&plan);
         desk.restore_incidents(&remembered, now);
-        let mut blind = HashSet::new();
-        for state in &remembered.states {
+        let states = remembered.states;
+        let mut blind = BTreeSet::new();
+        for state in &states {
             if let Err(error) = desk.restore_state(state, &mut blind, now) {
                 tracing::error!(kind = state.kind, key = state.key, %error, "a state cannot be read and begins anew");
             }
@@ -85,7 +87,7 @@ impl Desk {
         }
     }
 
-    fn restore_state(&mut self, state: &KeptState, blind: &mut HashSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
+    fn restore_state(&mut self, state: &KeptState, blind: &mut BTreeSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
         let (key, json) = (&*state.key, &*state.json);
         match &*state.kind {
             "canary" => {
@@ -143,7 +145,7 @@ impl Desk {
         Ok(())
     }
 
-    fn watch(&mut self, blind: &HashSet<CanaryId>, now: Moment) {
+    fn watch(&mut self, blind: &BTreeSet<CanaryId>, now: Moment) {
         for canary in &Arc::clone(&self.plan).canaries {
             let Some(known) = self.canaries.get(&canary.id) else { continue };
             let patience = blind::patience(&self.alerting.blind, &canary.probe);
@@ -155,8 +157,8 @@ impl Desk {
     }
 
     /// Whoever is at page level is in its incident.
-    fn restore_members(&mut self, blind: &HashSet<CanaryId>, now: Moment) {
-        let paging: Vec<CanaryId> =
+    fn restore_members(&mut self, blind: &BTreeSet<CanaryId>, now: Moment) {
+        let paging: BTreeSet<CanaryId> =
             self.canaries.iter().filter(|(_, known)| known.state.is_paging()).map(|(id, _)| id.clone()).collect();
         for id in paging {
             self.sync_canary(&id, true, now);
@@ -168,7 +170,7 @@ impl Desk {
         for entry in entries {
             self.join_leak(&entry, now);
         }
-        let names: Vec<Arc<str>> = self.probes.keys().cloned().collect();
+        let names: BTreeSet<Arc<str>> = self.probes.keys().cloned().collect();
         for name in names {
             self.sync_objective(&name, now);
             let own: Vec<Arc<str>> =
@@ -192,7 +194,7 @@ impl Desk {
                 incident.level.is_some() && incident.members.is_empty()
             }
         };
-        let empty: Vec<Scope> =
+        let empty: BTreeSet<Scope> =
             self.incidents.values().filter(|incident| is_empty(incident)).map(|incident| incident.scope.clone()).collect();
         for scope in empty {
             self.end(&scope, "what was in it is no longer known or no longer there", now);
