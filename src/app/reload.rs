@@ -36,15 +36,18 @@ pub(super) struct InForce {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
+    /// Secrets of the day.
+    pub(super) secrets: Arc<RwLock<Arc<Secrets>>>,
 }
 
 impl InForce {
     /// Since now.
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>, secrets: &Arc<Secrets>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(plan))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
+            secrets: Arc::new(RwLock::new(Arc::clone(secrets))),
         }
     }
 }
@@ -95,9 +98,14 @@ impl Reloader {
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
-            (self.source.renew)(Arc::clone(&secrets));
+            self.renew(&secrets);
             self.alerts.replace_secrets(secrets);
         }
+    }
+
+    fn renew(&self, secrets: &Arc<Secrets>) {
+        (self.source.renew)(Arc::clone(secrets));
+        *self.in_force.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
     }
 
     /// The files whose change is a reason to reload.
@@ -141,7 +149,7 @@ impl Reloader {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
-        (self.source.renew)(Arc::clone(&secrets));
+        self.renew(&secrets);
         // Series and rules first, so that the first run of a new canary finds them.
         self.telemetry.metrics().apply(&plan);
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);

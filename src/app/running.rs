@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::alert::heartbeat::{Signs, beat};
 use crate::alert::notify::{ClientError, HttpClient};
 use crate::alert::{AlertParts, AlertThread, Alerts};
 use crate::history::{Remembered, Store};
@@ -102,6 +104,7 @@ pub struct Running {
     self_check: Option<SelfCheck>,
     reloader: Option<Arc<Reloader>>,
     watch: Option<Watch>,
+    heart: Option<AbortOnDropHandle<()>>,
 }
 
 impl Running {
@@ -125,7 +128,14 @@ impl Running {
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-        let parts = AlertParts { plan, alerting, secrets, client, store: store.clone(), remembered };
+        let parts = AlertParts {
+            plan,
+            alerting,
+            secrets: Arc::clone(&secrets),
+            client: client.clone(),
+            store: store.clone(),
+            remembered,
+        };
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
         watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
@@ -134,7 +144,18 @@ impl Running {
         for pause in pauses {
             scheduler.pauses().pause(pause);
         }
-        let in_force = InForce::new(&service.plan);
+        let in_force = InForce::new(&service.plan, &secrets);
+        let heart = service.heartbeat.clone().map(|heartbeat| {
+            let secrets = Arc::clone(&in_force.secrets);
+            let of_the_day = move || Arc::clone(&secrets.read().unwrap_or_else(PoisonError::into_inner));
+            let (alerts, scheduler) = (alerts.clone(), scheduler.clone());
+            let signs = move || Signs {
+                ticks_on_time: scheduler.punctual(),
+                alerts_evaluated: alerts.evaluating(),
+                pages_delivered: alerts.backlog().is_healthy(),
+            };
+            AbortOnDropHandle::new(tokio::spawn(beat(client, heartbeat, of_the_day, signs)))
+        });
         chores.push(upkeep(&telemetry));
         chores.push(storage::housekeeping(&store));
         if let Some(engine) = engine {
@@ -169,7 +190,19 @@ impl Running {
         let _ = api.set(Arc::new(handles));
         server.set_ready(true);
         let plan = service.plan;
-        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts: alert_thread, store, self_check, reloader, watch })
+        Ok(Self {
+            plan,
+            scheduler,
+            housekeeping,
+            telemetry,
+            server,
+            alerts: alert_thread,
+            store,
+            self_check,
+            reloader,
+            watch,
+            heart,
+        })
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -191,7 +224,7 @@ impl Running {
         let mut left = Stragglers::default();
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
         stopping.stage("scheduler", Duration::ZERO, runs).await;
-        drop(self.watch);
+        drop((self.watch, self.heart));
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
         let store = self.store;
