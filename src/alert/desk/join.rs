@@ -69,6 +69,7 @@ impl Desk {
         }
         if empty {
             self.set_level(scope, None, now);
+            self.begin_anew(scope, now);
         }
         self.touched.insert(scope.clone());
         self.touch_attached(scope);

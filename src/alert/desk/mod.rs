@@ -18,6 +18,7 @@ mod restore;
 mod run;
 mod send;
 mod status;
+mod together;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

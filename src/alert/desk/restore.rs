@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::alert::across::Across;
 use crate::alert::blind::{self, Blind};
 use crate::alert::budget::{BudgetState, LatencyState};
 use crate::alert::canary::CanaryState;
@@ -100,6 +101,14 @@ impl Desk {
             "regions" => {
                 if let Some(watched) = self.probes.get_mut(key) {
                     watched.regions = Regions::from_json(json, now)?;
+                }
+            }
+            "across" => {
+                if let Some(watched) = self.probes.get_mut(key) {
+                    match &watched.across_rule {
+                        Some(rule) => watched.across = Across::from_json(json, rule, now)?,
+                        None => self.write("across", key, None),
+                    }
                 }
             }
             "subject" => {
