@@ -152,7 +152,7 @@ impl Running {
         });
         chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
         let housekeeping = Housekeeping::start(chores).await?;
-        let watch = reloader.clone().and_then(Watch::start);
+        let watch = reloader.clone().map(Watch::start);
         let (reload, check) = (verb(reloader.clone()), self_check.clone());
         let handles = Api {
             plan: in_force.plan,
