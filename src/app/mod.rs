@@ -7,6 +7,7 @@ mod demo;
 mod engine;
 mod fan;
 mod feed;
+mod files;
 #[cfg(test)]
 mod fixture;
 mod hasten;
@@ -25,6 +26,7 @@ mod watch;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
+pub use files::Files;
 pub use feed::{Event, Feed, FeedReader, feed};
 
 pub use crate::web::ListenError;
