@@ -1,8 +1,8 @@
 //! `kill -9` at random moments, a receiver that cannot be relied on, a disk that is full, a store that is damaged: what should
 //! have paged did, nothing is lost, nothing leaks, no key changes.
 //!
-//! `SERINUS_CHAOS_KILLS` says how often the service is killed (25), `SERINUS_CHAOS_SEED` repeats a timetable; the seed and the
-//! counts are printed (`cargo test --test chaos -- --nocapture`). Times are the machine's own, so a seed repeats what is done
+//! `SERINUS_CHAOS_KILLS` says how often the service is killed (25), `SERINUS_CHAOS_SEED` repeats a timetable,
+//! `SERINUS_CHAOS_PROGRAM` names another build of the program; the seed and the counts are printed (`cargo test --test chaos -- --nocapture`). Times are the machine's own, so a seed repeats what is done
 //! and not what happens.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]

@@ -18,7 +18,12 @@ pub(crate) const TOKEN: &str = "a-token-for-the-tests";
 
 /// The program in a folder, with nothing of the developer's own environment that could change what it does.
 pub(crate) fn serinus(folder: &Path) -> Command {
-    set(Command::new(env!("CARGO_BIN_EXE_serinus")), folder)
+    set(Command::new(program()), folder)
+}
+
+/// The program that is killed: the one built with the tests, or another build of it.
+pub(crate) fn program() -> String {
+    std::env::var("SERINUS_CHAOS_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_serinus").to_owned())
 }
 
 /// A command in a folder with the environment that the program needs.

@@ -64,10 +64,13 @@ impl World {
         fs::write(self.folder.join("serinus.toml"), text).unwrap();
     }
 
-    /// Entities of the sandbox that come and go.
+    /// Entities of the sandbox that come and go, by kind. Jobs that made segments stay for good, so segments are listed.
     pub(crate) fn entities(&self) -> Value {
-        let health = get(&self.sandbox.address().to_string(), "/healthz").expect("the sandbox answers");
-        health["entities"].clone()
+        let address = self.sandbox.address().to_string();
+        let mut entities = get(&address, "/healthz").expect("the sandbox answers")["entities"].clone();
+        let segments = get(&address, "/v1/segments").expect("the sandbox answers");
+        entities["segments"] = segments["segments"].as_array().expect("it is a list").len().into();
+        entities
     }
 
     /// The store's path.
@@ -138,10 +141,10 @@ runbook = "https://runbooks.example.com/load"
 every = "1s"
 deadline = "10s"
 [matrix]
-cell = {cells:?}
+shard = {cells:?}
 [[step]]
 name = "ask"
-http.get = "{{{{ target }}}}/{name}/{{{{ region }}}}/{{{{ cell.cell }}}}"
+http.get = "{{{{ target }}}}/{name}/{{{{ region }}}}/{{{{ cell.shard }}}}"
 expect = ["status == 200"]
 "#
     )
@@ -153,7 +156,7 @@ runbook = "https://runbooks.example.com/maker"
 every = "1s"
 deadline = "10s"
 [matrix]
-cell = ["c0", "c1", "c2", "c3"]
+shard = ["c0", "c1", "c2", "c3"]
 [[step]]
 name = "make"
 http.put = "{{ target }}/things/{{ run.id }}"
