@@ -10,6 +10,7 @@ mod feed;
 #[cfg(test)]
 mod fixture;
 mod hasten;
+mod heartbeat;
 mod incident;
 mod leaks;
 mod pager;
