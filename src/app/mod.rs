@@ -11,6 +11,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod hasten;
+mod heartbeat;
 mod incident;
 mod leaks;
 mod pager;
@@ -26,8 +27,8 @@ mod watch;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
-pub use files::Files;
 pub use feed::{Event, Feed, FeedReader, feed};
+pub use files::Files;
 
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Paged, Story, Watch};

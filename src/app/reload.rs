@@ -38,18 +38,15 @@ pub(super) struct InForce {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
-    /// Secrets of the day.
-    pub(super) secrets: Arc<RwLock<Arc<Secrets>>>,
 }
 
 impl InForce {
     /// Since now.
-    pub(super) fn new(plan: &Arc<Plan>, secrets: &Arc<Secrets>) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(plan))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
-            secrets: Arc::new(RwLock::new(Arc::clone(secrets))),
         }
     }
 }
@@ -108,14 +105,9 @@ impl Reloader {
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
-            self.renew(&secrets);
+            (self.source.renew)(Arc::clone(&secrets));
             self.alerts.replace_secrets(secrets);
         }
-    }
-
-    fn renew(&self, secrets: &Arc<Secrets>) {
-        (self.source.renew)(Arc::clone(secrets));
-        *self.in_force.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
     }
 
     /// How the files stand, if otherwise than when they were last read. Blocks, but reads none of them.
@@ -193,17 +185,11 @@ impl Reloader {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(
-        &self,
-        service: Service,
-        diagnostics: &Diagnostics,
-        files: &str,
-        running: &[(&'static str, String)],
-    ) -> Reloaded {
+    fn apply(&self, service: Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
-        self.renew(&secrets);
+        (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
         self.telemetry.metrics().apply(&plan);
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::alert::heartbeat::{Signs, beat};
 use crate::alert::notify::{ClientError, HttpClient};
 use crate::alert::{AlertParts, AlertThread, Alerts};
 use crate::history::{Remembered, Store};
@@ -22,6 +20,7 @@ use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, Server, ToldPauses, kept_pauses};
 
 use super::fan::Fan;
+use super::heartbeat::Heart;
 use super::reload::{InForce, Reloader, Source};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
@@ -104,7 +103,7 @@ pub struct Running {
     self_check: Option<SelfCheck>,
     reloader: Option<Arc<Reloader>>,
     watch: Option<Watch>,
-    heart: Option<AbortOnDropHandle<()>>,
+    heart: Option<Heart>,
 }
 
 impl Running {
@@ -128,14 +127,7 @@ impl Running {
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-        let parts = AlertParts {
-            plan,
-            alerting,
-            secrets: Arc::clone(&secrets),
-            client: client.clone(),
-            store: store.clone(),
-            remembered,
-        };
+        let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
         watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
@@ -144,18 +136,7 @@ impl Running {
         for pause in pauses {
             scheduler.pauses().pause(pause);
         }
-        let in_force = InForce::new(&service.plan, &secrets);
-        let heart = service.heartbeat.clone().map(|heartbeat| {
-            let secrets = Arc::clone(&in_force.secrets);
-            let of_the_day = move || Arc::clone(&secrets.read().unwrap_or_else(PoisonError::into_inner));
-            let (alerts, scheduler) = (alerts.clone(), scheduler.clone());
-            let signs = move || Signs {
-                ticks_on_time: scheduler.punctual(),
-                alerts_evaluated: alerts.evaluating(),
-                pages_delivered: alerts.backlog().is_healthy(),
-            };
-            AbortOnDropHandle::new(tokio::spawn(beat(client, heartbeat, of_the_day, signs)))
-        });
+        let in_force = InForce::new(&service.plan);
         chores.push(upkeep(&telemetry));
         chores.push(storage::housekeeping(&store));
         if let Some(engine) = engine {
@@ -173,6 +154,7 @@ impl Running {
         });
         chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
         let watch = reloader.clone().map(Watch::start);
+        let heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
         let (reload, check) = (verb(reloader.clone()), self_check.clone());
         let handles = Api {
             plan: in_force.plan,
@@ -196,19 +178,8 @@ impl Running {
         let _ = api.set(handles);
         server.set_ready(true);
         let plan = service.plan;
-        Ok(Self {
-            plan,
-            scheduler,
-            housekeeping,
-            telemetry,
-            server,
-            alerts: alert_thread,
-            store,
-            self_check,
-            reloader,
-            watch,
-            heart,
-        })
+        let alerts = alert_thread;
+        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts, store, self_check, reloader, watch, heart })
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -230,7 +201,10 @@ impl Running {
         let mut left = Stragglers::default();
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
         stopping.stage("scheduler", Duration::ZERO, runs).await;
-        drop((self.watch, self.heart));
+        drop(self.watch);
+        if let Some(heart) = self.heart {
+            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
+        }
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
         let store = self.store;
