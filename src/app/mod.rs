@@ -25,8 +25,8 @@ mod watch;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
-pub use files::Files;
 pub use feed::{Event, Feed, FeedReader, feed};
+pub use files::Files;
 
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Story, Watch};

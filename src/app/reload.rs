@@ -185,13 +185,7 @@ impl Reloader {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(
-        &self,
-        service: Service,
-        diagnostics: &Diagnostics,
-        files: &str,
-        running: &[(&'static str, String)],
-    ) -> Reloaded {
+    fn apply(&self, service: Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));

@@ -19,8 +19,7 @@ use super::{Failure, Shared, names};
 /// Incidents, and canaries that are not well, which the overview lists; their number is told in any case.
 const LISTED: usize = 100;
 
-const STANDINGS: [Standing; 5] =
-    [Standing::Healthy, Standing::Failing, Standing::Unknown, Standing::Blind, Standing::Paused];
+const STANDINGS: [Standing; 5] = [Standing::Healthy, Standing::Failing, Standing::Unknown, Standing::Blind, Standing::Paused];
 
 /// `GET /api/v1/status`
 pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {

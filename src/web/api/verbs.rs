@@ -82,7 +82,10 @@ pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json
     }
     if canaries.len() > MOST {
         let count = canaries.len();
-        return Err(Failure::bad(format!("`{}` has {count} canaries; name one of them, or a probe with at most {MOST}", asked.target)));
+        return Err(Failure::bad(format!(
+            "`{}` has {count} canaries; name one of them, or a probe with at most {MOST}",
+            asked.target
+        )));
     }
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     for canary in canaries {
