@@ -7,11 +7,14 @@ mod demo;
 mod engine;
 mod fan;
 mod feed;
+mod files;
 #[cfg(test)]
 mod fixture;
 mod hasten;
+mod heartbeat;
 mod incident;
 mod leaks;
+mod pager;
 mod product;
 mod reload;
 mod running;
@@ -25,9 +28,11 @@ mod watch;
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
 pub use feed::{Event, Feed, FeedReader, feed};
+pub use files::Files;
 
 pub use crate::web::ListenError;
-pub use incident::{Noticed, Story, Watch};
+pub use incident::{Noticed, Paged, Story, Watch};
+pub use pager::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;

@@ -8,6 +8,7 @@ use crate::alert::incident::Incident;
 use crate::alert::{Moment, Scope, blind};
 use crate::plan::{Alerting, CanaryId, Plan};
 
+use super::join::row;
 use super::probe::Watched;
 use super::{Desk, Known, needs};
 
@@ -17,7 +18,8 @@ const REMOVED: &str = "was removed from the configuration";
 impl Desk {
     /// The new plan holds from now on.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, now: Moment) {
-        self.alerting = alerting;
+        let before = std::mem::replace(&mut self.alerting, alerting);
+        self.miss_channels(&before, now);
         let stay: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
         let gone: BTreeSet<CanaryId> = self.canaries.keys().filter(|id| !stay.contains(id)).cloned().collect();
         for id in gone {
@@ -46,6 +48,20 @@ impl Desk {
         for incident in self.incidents.values_mut() {
             incident.keys.told.retain(|told| !told.channels.is_empty());
             self.touched.insert(incident.scope.clone());
+        }
+    }
+
+    /// Channels that were told of what is still open and are no more: they will not hear of its end, which is said at least here.
+    fn miss_channels(&mut self, before: &Alerting, now: Moment) {
+        let has = |alerting: &Alerting, name: &str| alerting.channels.iter().any(|channel| *channel.name == *name);
+        for incident in self.incidents.values() {
+            let told = incident.keys.told.iter().filter(|told| !told.resolved).flat_map(|told| &told.channels);
+            let gone: BTreeSet<&Arc<str>> = told.filter(|name| has(before, name) && !has(&self.alerting, name)).collect();
+            for channel in gone {
+                let text = format!("{channel} was told and was removed from the configuration: it will not hear of the end");
+                tracing::warn!(incident = incident.id, scope = %incident.scope, "{text}");
+                self.commit.timeline.push(row(&incident.id, "channel_removed", text, now));
+            }
         }
     }
 

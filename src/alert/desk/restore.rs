@@ -67,7 +67,7 @@ impl Desk {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
-        for message in &remembered.messages {
+        for message in remembered.messages.iter().chain(&remembered.told) {
             self.numbers.after(&message.id);
         }
         for row in &remembered.incidents {
