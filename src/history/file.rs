@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
@@ -15,6 +15,9 @@ use super::{OpenError, salvage, schema};
 
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
+
+/// How often a lock that somebody has is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where a store is.
 #[derive(Debug, Clone)]
@@ -64,8 +67,9 @@ impl Identity {
     }
 }
 
-/// Makes the directory and takes the lock, which is a file beside the store and ends with the process.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+/// Makes the directory and takes the lock, which is a file beside the store and ends with the process; whoever has it is waited
+/// for as long as there is patience.
+pub(super) fn lock(path: &Path, patience: Duration) -> Result<File, OpenError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::DirBuilder::new()
             .recursive(true)
@@ -75,10 +79,15 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
     let beside = beside(path, ".lock");
     let file = create(&beside)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::File { path: beside, source }),
+    let until = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that was killed has it until the system has taken it apart.
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
+        }
     }
 }
 
@@ -134,7 +143,7 @@ pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result
 fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
     let path = place.path();
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let checked = || -> rusqlite::Result<(Connection, i64, bool)> {
+    let checked = || -> rusqlite::Result<(Connection, u32, bool)> {
         let connection = place.connect(true, patience)?;
         // Before any table: it is laid out differently.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

@@ -19,6 +19,9 @@ use crate::plan::StoreSettings;
 /// How long the start waits for a lock that another program holds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the start waits for a process that is ending.
+const HANDOVER: Duration = Duration::from_secs(3);
+
 /// How long a store is waited for that nobody closed.
 const LEFT: Duration = Duration::from_secs(5);
 
@@ -50,8 +53,11 @@ impl Drop for Inner {
 
 impl Store {
     /// Opens or begins the file and starts its writer. Blocks while it reads; a large file is checked whole.
+    ///
+    /// # Errors
+    /// Where the file cannot be used, another process has it, or a newer version wrote it. A damaged file is no error.
     pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<(Self, Remembered), OpenError> {
-        let lock = file::lock(&settings.path)?;
+        let lock = file::lock(&settings.path, HANDOVER)?;
         let place = Place::File(settings.path.clone());
         let (connection, damaged) = file::open(&place, PATIENCE, now)?;
         let remembered = remember::read(&connection, millis(now), damaged)

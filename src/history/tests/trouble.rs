@@ -266,7 +266,7 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
     let place = super::super::file::Place::File(settings(directory.path()).path);
-    let lock = super::super::file::lock(place.path()).unwrap();
+    let lock = super::super::file::lock(place.path(), Duration::ZERO).unwrap();
     let (connection, _) = super::super::file::open(&place, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
@@ -299,6 +299,19 @@ fn what_waits_is_bounded_and_passed_runs_give_way_first() {
     assert_eq!(Some(oldest.report.run_id), first, "the oldest passed ones went");
     assert_eq!(backlog.states.len(), 1);
     assert_eq!(backlog.ticks.len(), 1);
+}
+
+#[test]
+fn of_the_ticks_that_wait_the_last_in_their_order_stays() {
+    let eu = canary("p", "eu");
+    let mut backlog = Backlog::default();
+    for (due, order) in [(7_200, 1), (3_660, 3), (3_600, 2)] {
+        let mut report = run(&eu, Verdict::Passed, due);
+        report.tick.order = order;
+        backlog.push(runs([report]));
+    }
+    let (_, last) = backlog.ticks.values().next().unwrap();
+    assert_eq!((last.order, last.due_ms), (3, super::super::testing::at_ms(3_660)));
 }
 
 #[test]

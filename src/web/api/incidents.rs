@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
 
-use super::runs::limit;
+use super::runs::{limit, short};
 use super::{Failure, Shared};
 
 /// What may be asked for.
@@ -40,7 +40,7 @@ pub(super) async fn list(
 
 /// `GET /api/v1/incidents/{id}`
 pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<IncidentStory>, Failure> {
-    let missing = format!("no incident `{id}` is kept; `serinus incidents --all` lists them");
+    let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     api.read(move |reader| reader.incident(&id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn acknowledge(
     let by = said.by.filter(|by| !by.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let by: String = by.chars().take(100).collect();
     if !api.alerts.acknowledge(id.clone(), by).await.ok_or_else(Failure::stopping)? {
-        return Err(Failure::unknown(format!("no incident `{id}` is open; `serinus incidents` lists those that are")));
+        return Err(Failure::unknown(format!("no incident `{}` is open; `serinus incidents` lists those that are", short(&id))));
     }
     Ok(Json(json!({ "acknowledged": id })))
 }
