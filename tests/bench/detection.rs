@@ -9,7 +9,7 @@
 
 #[path = "../support/fleet.rs"]
 mod fleet;
-#[path = "pages.rs"]
+#[path = "incident_times.rs"]
 mod incident_times;
 #[path = "../support/notice.rs"]
 mod notice;
