@@ -47,7 +47,10 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
         let path = path.replace("{id}", "x");
         let answer = ask(&service.address, &format!("{method} {path}"), &[JSON], "{}");
         if method == "GET" {
-            assert!(answer.status == 200 || answer.error().contains("no run") || answer.error().contains("no incident"), "{answer:?}");
+            assert!(
+                answer.status == 200 || answer.error().contains("no run") || answer.error().contains("no incident"),
+                "{answer:?}"
+            );
         } else {
             assert_eq!(answer.status, 403, "{path}");
             assert!(answer.error().contains("`listen.token`"), "{answer:?}");
@@ -187,7 +190,9 @@ fn lists_are_paged_to_their_end_without_a_gap_or_a_double() {
     let folder = folder(&target, "[notify]\nnone = true\n");
     edit(folder.path(), "probes/p.toml", "[[step]]", "[matrix]\nn = [1, 2, 3, 4, 5]\n\n[[step]]");
     let service = Service::start(folder.path());
-    until("five runs are kept", || service.get("/api/v1/runs?limit=500")["items"].as_array().filter(|runs| runs.len() >= 5).cloned());
+    until("five runs are kept", || {
+        service.get("/api/v1/runs?limit=500")["items"].as_array().filter(|runs| runs.len() >= 5).cloned()
+    });
     for (list, key) in [("canaries?", "canary"), ("runs?until_ms=99999999999999&", "run_id")] {
         let mut seen = Vec::new();
         let mut after = String::new();
@@ -239,7 +244,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         let text = stdout(&service.command(&["incidents", incident]));
         text.contains("is at it").then_some(text)
     });
-    assert!(text.contains("front page: ") && text.contains("hook  probe/p/1"), "{text}");
+    assert!(text.contains("front page: ") && text.contains("hook  eu/probe/p/1"), "{text}");
     assert!(text.contains("acknowledged by ann\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);

@@ -104,8 +104,7 @@ impl Double {
         };
         let body = if body == "echo" { serde_json::json!({ "echo": echoed }).to_string() } else { body };
         // The client may have gone.
-        let _sent =
-            write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let _sent = write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     }
 }
 
@@ -219,7 +218,8 @@ impl Answer {
 pub(crate) fn ask(address: &str, request: &str, headers: &[&str], body: &str) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let host = if headers.iter().any(|header| header.starts_with("host:")) { String::new() } else { format!("host: {address}\r\n") };
+    let host =
+        if headers.iter().any(|header| header.starts_with("host:")) { String::new() } else { format!("host: {address}\r\n") };
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let head = format!("{request} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
