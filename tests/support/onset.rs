@@ -10,13 +10,13 @@ use serinus::alert::{Action, Notice};
 use serinus::plan::{Canary, Plan, Severity, Step};
 use serinus::sandbox::Incident;
 
-use crate::notice::{is_affected, notice};
+use crate::notice::notice;
 use crate::service::{Drawn, Service, spacing};
 
 /// Whom a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// One value of the matrix key in one region: of premium-registration and segment-copy one canary.
+    /// The first value of the first matrix key in one region: of playlist-sync two canaries, of the others one.
     Cell,
     /// The same in every region.
     CellEverywhere,
@@ -129,11 +129,8 @@ fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {
     if *probe.name != *fault.incident.probe() {
         return false;
     }
-    // Where the incident hits a whole region, the first cell stands for one.
-    let in_cell = match fault.incident.cell() {
-        Some(_) => is_affected(canary, fault.incident, region),
-        None => probe.cells.first().is_some_and(|cell| **cell == *canary.cell),
-    };
+    let first = probe.cells.first().and_then(|cell| cell.0.first());
+    let in_cell = first.is_some_and(|(key, value)| canary.cell.get(key) == Some(value));
     match fault.reach {
         Reach::Cell => region == "eu" && in_cell,
         Reach::CellEverywhere => in_cell,
