@@ -7,6 +7,7 @@
 //! that fails. What is counted is runs; times follow from the probe's own interval, so that how fast this machine is changes nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+#[expect(dead_code, reason = "tests use the rest")]
 #[path = "../support/fleet.rs"]
 mod fleet;
 #[path = "incident_times.rs"]

@@ -64,7 +64,7 @@ fn line(incident: Incident, regions: &[&str], reach: Reach, share: f64, seeds: u
 }
 
 fn words(incident: Incident, reach: Reach, regions: &[&str]) -> &'static str {
-    let platform = incident.cell().is_some();
+    let platform = incident != Incident::SegmentsTruncated;
     match reach {
         Reach::Everywhere if regions.len() == 1 => "a process of one region",
         Reach::Everywhere => "everything",
