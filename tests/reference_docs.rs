@@ -35,7 +35,7 @@ fn spelling(section: &str, key: &str) -> String {
 fn inside_a_row(section: &str, key: &str) -> Option<String> {
     let row = match section {
         "retry" | "eventually" | "consistently" => format!("| `{section}` | `{{"),
-        "alert_window" | "alert_critical" => format!("| `{}` | `{{", section.replace('_', ".")),
+        "alert_window" | "alert_across" | "alert_critical" => format!("| `{}` | `{{", section.replace('_', ".")),
         "blind" | "flapping" => format!("| `alerting.{section}` | `{{"),
         "basic" | "oauth2" => format!("| `http.{section}` | `{{"),
         _ => return None,
@@ -87,11 +87,12 @@ fn every_key_of_the_service_is_documented() {
         .filter(|reference| reference.document == "service")
         .filter(|reference| {
             // Devices and their TLS, and alert rules, are documented once, with the probes.
-            let text = if ["device", "tls", "alert", "alert_window", "alert_critical"].contains(&reference.section.id) {
-                &probes
-            } else {
-                &config
-            };
+            let text =
+                if ["device", "tls", "alert", "alert_window", "alert_across", "alert_critical"].contains(&reference.section.id) {
+                    &probes
+                } else {
+                    &config
+                };
             !documented(text, reference.section.id, reference.key.name)
         })
         .map(|reference| spelling(reference.section.id, reference.key.name))

@@ -10,16 +10,17 @@ use tokio::time::{Instant, timeout_at};
 use crate::config::read_secrets;
 use crate::history::{Remembered, Store};
 use crate::outcome::RunReport;
-use crate::plan::{Canary, Plan};
+use crate::plan::{Canary, Plan, Severity};
 use crate::run::Engine;
-use crate::sandbox::{Incident, SandboxConfig};
+use crate::sandbox::{Incident, SandboxConfig, Scope};
 use crate::schedule::Runner;
 
 use crate::run::step::http::HttpSetupError;
 
 use super::engine::engine;
 use super::feed::{Event, FeedReader, feed};
-use super::incident::{Noticed, Story, Watch};
+use super::incident::{Noticed, Paged, Story, Watch};
+use super::pager::{Page, Pager, is_outage, open_keys};
 use super::product::Product;
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
@@ -30,8 +31,12 @@ const SPEED: f64 = 20.0;
 const BEHIND: usize = 1_024;
 /// How long every affected canary may take to pass for the first time.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(25);
-/// How long an incident is given to be noticed. Together with the start it stays below a minute.
-const NOTICED_WITHIN: Duration = Duration::from_secs(25);
+/// How long an incident is given to be noticed and paged.
+const PAGED_WITHIN: Duration = Duration::from_secs(60);
+/// How long its spreading is given to become critical.
+const CRITICAL_WITHIN: Duration = Duration::from_secs(30);
+/// How long its end is given to be seen by every canary in it.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(90);
 
 /// Why a demo did not start or did not get anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,9 @@ pub enum DemoError {
     /// The sandbox.
     #[error("the sandbox cannot be started")]
     Sandbox(#[source] io::Error),
+    /// The receiver of pages.
+    #[error("the demo's pager cannot be started")]
+    Pager(#[source] io::Error),
     /// The temporary files.
     #[error("the shipped probes cannot be written to the temporary folder {folder}")]
     Files {
@@ -74,6 +82,7 @@ pub enum DemoError {
 pub struct Demo {
     sandbox: Product,
     running: Running,
+    pager: Pager,
     plan: Arc<Plan>,
 }
 
@@ -88,7 +97,8 @@ impl Demo {
         let password = format!("demo-{:032x}", fastrand::u128(..));
         let config = SandboxConfig { speed: SPEED, seed, password: password.clone(), ..SandboxConfig::default() };
         let sandbox = Product::start(config).await.map_err(DemoError::Sandbox)?;
-        let loaded = load_shipped(sandbox.address(), &password, incident.map(Incident::probe))
+        let pager = Pager::start().await.map_err(DemoError::Pager)?;
+        let loaded = load_shipped(sandbox.address(), pager.address(), &password, incident.map(Incident::probe))
             .map_err(|source| DemoError::Files { folder: std::env::temp_dir().display().to_string(), source })?;
         let service = loaded.service.ok_or_else(|| DemoError::Invalid(loaded.diagnostics.render(false)))?;
         let plan = Arc::clone(&service.plan);
@@ -111,7 +121,7 @@ impl Demo {
             source: None,
         })
         .await?;
-        Ok((Self { sandbox, running, plan }, reader))
+        Ok((Self { sandbox, running, pager, plan }, reader))
     }
 
     /// Everything that is probed.
@@ -129,8 +139,9 @@ impl Demo {
         self.sandbox.address()
     }
 
-    /// Waits for a healthy start, switches an incident on for all of its requests in the first region, and waits until a run
-    /// notices, each within its bound. `told` hears what is being waited for.
+    /// Waits for a healthy start, switches an incident on for all of its requests in the first region, waits until a run notices
+    /// and a page arrives, lets it spread to the other regions until that is critical, switches it off, and waits until every page is
+    /// resolved; each within its bound. `told` hears what is being waited for.
     ///
     /// # Errors
     /// [`DemoError::Unhealthy`].
@@ -141,6 +152,44 @@ impl Demo {
         mut told: impl FnMut(&str),
     ) -> Result<Story, DemoError> {
         let region = REGIONS[0];
+        let mut watch = self.healthy(incident, region, reader, &mut told).await?;
+        self.switch_on(incident, &incident.scope(region));
+        let onset = SystemTime::now();
+        watch.begin(onset);
+        told(&format!("{incident} is on in {region}; waiting until {} notices and pages", incident.probe()));
+        let (noticed, paged) = self.until_paged(incident, &mut watch, reader).await;
+        if paged.is_some() {
+            self.switch_on(incident, &incident.scope_everywhere());
+            told(&format!("{incident} is on in every region; waiting until it is critical"));
+            let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.notice.severity == Severity::Critical);
+            self.pager.wait(Instant::now() + CRITICAL_WITHIN, critical).await;
+        }
+        self.sandbox.faults().clear_all();
+        let ended = SystemTime::now();
+        if paged.is_some() {
+            told(&format!("{incident} is over; waiting until every page is resolved"));
+            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_keys(pages, incident.probe()).is_empty()).await;
+        }
+        Ok(Story {
+            incident,
+            probe: incident.probe().into(),
+            healthy_runs: watch.healthy_runs(),
+            onset,
+            watched: PAGED_WITHIN,
+            noticed: noticed.map(as_the_user_knows_it),
+            paged,
+            ended,
+            pages: self.pager.pages(),
+        })
+    }
+
+    async fn healthy(
+        &self,
+        incident: Incident,
+        region: &str,
+        reader: &mut FeedReader,
+        told: &mut impl FnMut(&str),
+    ) -> Result<Watch, DemoError> {
         let affected: Vec<&Arc<Canary>> = self.plan.canaries.iter().filter(|canary| affects(incident, region, canary)).collect();
         let mut watch = Watch::new(affected.iter().copied());
         told(&format!("waiting for a healthy start of {}", incident.probe()));
@@ -155,21 +204,46 @@ impl Demo {
                 last = if affects(incident, region, &report.canary) { Some(report) } else { last };
             }
         }
+        Ok(watch)
+    }
+
+    fn switch_on(&self, incident: Incident, scope: &Scope) {
         for &fault in incident.faults() {
-            self.sandbox.faults().set(fault, incident.scope(region));
+            self.sandbox.faults().set(fault, scope.clone());
         }
-        let onset = SystemTime::now();
-        watch.begin(onset);
-        told(&format!("{incident} is on; waiting until {} notices", incident.probe()));
-        let noticed = notice(&mut watch, reader).await;
-        Ok(Story {
-            incident,
-            probe: incident.probe().into(),
-            healthy_runs: watch.healthy_runs(),
-            onset,
-            watched: NOTICED_WITHIN,
-            noticed: noticed.map(as_the_user_knows_it),
-        })
+    }
+
+    /// The run that noticed, and how many runs of the canary that failed most often it took until a page arrived.
+    async fn until_paged(
+        &self,
+        incident: Incident,
+        watch: &mut Watch,
+        reader: &mut FeedReader,
+    ) -> (Option<Noticed>, Option<Paged>) {
+        let deadline = Instant::now() + PAGED_WITHIN;
+        let mut noticed = None;
+        let arrival = self.pager.wait(deadline, |pages| first_page(pages, incident).is_some());
+        tokio::pin!(arrival);
+        loop {
+            tokio::select! {
+                // What ended before the page arrived is counted first.
+                biased;
+                event = reader.next() => match event {
+                    Some(Event::Run(report)) => {
+                        let first = watch.run_finished(&report);
+                        noticed = noticed.or(first);
+                    }
+                    Some(Event::Cleanup(_)) => {}
+                    None => return (noticed, None),
+                },
+                arrived = &mut arrival => {
+                    let pages = self.pager.pages();
+                    let first = first_page(&pages, incident).filter(|_| arrived);
+                    let paged = first.map(|page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.notice.failure.as_ref()) });
+                    return (noticed, paged);
+                }
+            }
+        }
     }
 
     /// Stops probing, then the sandbox. Returns what had not ended by its deadline.
@@ -180,19 +254,9 @@ impl Demo {
     }
 }
 
-async fn notice(watch: &mut Watch, reader: &mut FeedReader) -> Option<Noticed> {
-    let deadline = Instant::now() + NOTICED_WITHIN;
-    while let Ok(Some(event)) = timeout_at(deadline, reader.next()).await {
-        match event {
-            Event::Run(report) => {
-                if let Some(noticed) = watch.run_finished(&report) {
-                    return Some(noticed);
-                }
-            }
-            Event::Cleanup(_) => {}
-        }
-    }
-    None
+/// The first page about the probe that ought to notice.
+fn first_page(pages: &[Page], incident: Incident) -> Option<&Page> {
+    pages.iter().find(|page| page.notice.severity >= Severity::Page && is_outage(&page.notice, incident.probe()))
 }
 
 /// Whether an incident in a region hits a canary.

@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::alert::{Action, Failure};
 use crate::outcome::{RunReport, Verdict};
-use crate::plan::{Canary, CanaryId};
+use crate::plan::{Canary, CanaryId, Severity};
 use crate::sandbox::Incident;
+
+use super::pager::{Page, is_outage, open_keys};
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
@@ -49,6 +52,34 @@ pub struct Story {
     pub watched: Duration,
     /// The run that noticed, if one did.
     pub noticed: Option<Noticed>,
+    /// The first page, if one arrived.
+    pub paged: Option<Paged>,
+    /// When the fault was off again.
+    pub ended: SystemTime,
+    /// Everything that arrived at the pager, in its order.
+    pub pages: Vec<Page>,
+}
+
+impl Story {
+    /// The first page that said it is critical.
+    pub fn critical(&self) -> Option<&Page> {
+        self.pages.iter().find(|page| page.notice.severity == Severity::Critical && page.notice.action == Action::Trigger)
+    }
+
+    /// The page after which none was open any more, if it came to that.
+    pub fn resolved(&self) -> Option<&Page> {
+        let last = self.pages.iter().rfind(|page| is_outage(&page.notice, &self.probe));
+        last.filter(|page| page.at > self.ended && open_keys(&self.pages, &self.probe).is_empty())
+    }
+}
+
+/// The first page of an incident, as it arrived.
+#[derive(Debug, Clone)]
+pub struct Paged {
+    /// The page.
+    pub page: Page,
+    /// Runs since the onset, of the canary whose failure it tells.
+    pub runs: u64,
 }
 
 impl Watch {
@@ -75,6 +106,12 @@ impl Watch {
     /// The fault has been on since `at`.
     pub fn begin(&mut self, at: SystemTime) {
         self.onset = Some(at);
+    }
+
+    /// Runs since the onset of the canary that a page tells of.
+    pub fn runs_since_onset(&self, failure: Option<&Failure>) -> u64 {
+        let of = |failure: &Failure| self.affected.iter().find(|(id, _)| id.as_str() == failure.canary);
+        failure.and_then(of).map_or(0, |(_, counts)| counts.since_onset)
     }
 
     /// A run ended. Gives the notice if it failed and had started after the onset; a run that was under way when the fault

@@ -11,8 +11,10 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod hasten;
+mod heartbeat;
 mod incident;
 mod leaks;
+mod pager;
 mod product;
 mod reload;
 mod running;
@@ -29,7 +31,8 @@ pub use feed::{Event, Feed, FeedReader, feed};
 pub use files::Files;
 
 pub use crate::web::ListenError;
-pub use incident::{Noticed, Story, Watch};
+pub use incident::{Noticed, Paged, Story, Watch};
+pub use pager::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;

@@ -20,6 +20,7 @@ use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, Server, ToldPauses, kept_pauses};
 
 use super::fan::Fan;
+use super::heartbeat::Heart;
 use super::reload::{InForce, Reloader, Source};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
@@ -102,6 +103,7 @@ pub struct Running {
     self_check: Option<SelfCheck>,
     reloader: Option<Arc<Reloader>>,
     watch: Option<Watch>,
+    heart: Option<Heart>,
 }
 
 impl Running {
@@ -125,7 +127,7 @@ impl Running {
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-        let parts = AlertParts { plan, alerting, secrets, client, store: store.clone(), remembered };
+        let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
         watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
@@ -152,6 +154,7 @@ impl Running {
         });
         chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
         let watch = reloader.clone().map(Watch::start);
+        let heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
         let (reload, check) = (verb(reloader.clone()), self_check.clone());
         let handles = Api {
             plan: in_force.plan,
@@ -175,7 +178,8 @@ impl Running {
         let _ = api.set(handles);
         server.set_ready(true);
         let plan = service.plan;
-        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts: alert_thread, store, self_check, reloader, watch })
+        let alerts = alert_thread;
+        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts, store, self_check, reloader, watch, heart })
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -198,6 +202,9 @@ impl Running {
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
         stopping.stage("scheduler", Duration::ZERO, runs).await;
         drop(self.watch);
+        if let Some(heart) = self.heart {
+            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
+        }
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
         let (store, mut written) = (self.store, false);

@@ -40,7 +40,12 @@ pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 ///
 /// # Errors
 /// The files cannot be written to the temporary folder they are loaded from.
-pub(super) fn load_shipped(sandbox: SocketAddr, password: &str, looked_at: Option<&str>) -> io::Result<Loaded> {
+pub(super) fn load_shipped(
+    sandbox: SocketAddr,
+    pager: SocketAddr,
+    password: &str,
+    looked_at: Option<&str>,
+) -> io::Result<Loaded> {
     let folder = Folder::new()?;
     fs::create_dir(folder.0.join("probes"))?;
     for (file, text) in PROBES {
@@ -50,7 +55,7 @@ pub(super) fn load_shipped(sandbox: SocketAddr, password: &str, looked_at: Optio
         fs::write(folder.0.join("probes").join(file), hastened)?;
     }
     let config = folder.0.join("serinus.toml");
-    fs::write(&config, service(sandbox))?;
+    fs::write(&config, service(sandbox, pager))?;
     Ok(load(&config, [(PASSWORD.to_owned(), password.to_owned())]))
 }
 
@@ -65,7 +70,7 @@ pub(super) fn as_shipped(location: &Location) -> Location {
     Location { path: Path::new("probes").join(name).into(), ..*location }
 }
 
-fn service(sandbox: SocketAddr) -> String {
+fn service(sandbox: SocketAddr, pager: SocketAddr) -> String {
     format!(
         r#"regions = {REGIONS:?}
 probes = ["probes/*.toml"]
@@ -75,8 +80,9 @@ api = "http://{sandbox}"
 canary_password = {{ env = "{PASSWORD}" }}
 [listen]
 address = "127.0.0.1:0"
-[notify]
-none = true
+[notify.webhook]
+name = "pager"
+url = "http://{pager}/"
 [limits]
 shutdown_grace = "1s"
 cleanup = "3s"
@@ -114,7 +120,8 @@ mod tests {
         let shipped = shipped.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "toml"));
         assert_eq!(shipped.count(), PROBES.len());
 
-        let loaded = load_shipped(([127, 0, 0, 1], 1).into(), "canary", Some("segment-copy")).unwrap();
+        let loaded =
+            load_shipped(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into(), "canary", Some("segment-copy")).unwrap();
         assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics.render(false));
         let plan = loaded.service.unwrap().plan;
         assert_eq!((plan.probes.len(), plan.regions.len()), (PROBES.len(), REGIONS.len()));

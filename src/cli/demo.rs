@@ -91,5 +91,9 @@ async fn tell(
         Output::Human => story_human(&story, printer.style()),
         Output::Json => format!("{:#}", story_json(&story)),
     });
-    Ok(if story.noticed.is_some() { Exit::Well } else { Exit::ProbeFailed })
+    Ok(if story.noticed.is_some() && story.paged.is_some() && story.resolved().is_some() {
+        Exit::Well
+    } else {
+        Exit::ProbeFailed
+    })
 }

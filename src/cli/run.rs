@@ -51,7 +51,18 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let usage = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let (store, remembered) = match &service.store {
-        Some(settings) => Store::open(settings, SystemTime::now()).map_err(|error| prober(&error))?,
+        Some(settings) => match Store::open(settings, SystemTime::now()) {
+            Ok(opened) => opened,
+            Err(error) if error.is_full() => {
+                let error = chain(&error);
+                tracing::error!(
+                    error,
+                    "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
+                );
+                (Store::in_memory(), Remembered::default())
+            }
+            Err(error) => return Err(prober(&error)),
+        },
         None => (Store::in_memory(), Remembered::default()),
     };
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;

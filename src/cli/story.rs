@@ -3,14 +3,17 @@
 //! The object's keys: `incident`, `noticed`, `probe`, `healthy_runs`, `onset_at` (RFC 3339), and, `null` if it was not noticed:
 //! `first_failed_after_seconds` (from the onset to the verdict), `first_failed_run` (1 = the first run of an affected canary
 //! that started after the onset), `canary`, `region`, `cell`, `run_id`, `trace_id`, `reason`, `message`, `step`,
+//! `paged_after_seconds` (from the onset to the arrival of the first page about the probe), `paged_after_runs` (runs of the canary
+//! it tells of), `critical_after_seconds`, `resolved_after_seconds` (from the fault's end until every page was resolved),
 //! `expectation`, `location`, `seen`, `answers` and `successful_answers` (HTTP answers kept of that run, and how many had a
 //! status below 400), `writes` and `successful_writes` (the same of requests that change something).
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::app::{Noticed, Story};
+use crate::app::{Noticed, Page, Story};
 use crate::outcome::RunReport;
 
 use super::args::summary;
@@ -31,6 +34,11 @@ pub(crate) fn story_json(story: &Story) -> Value {
         "onset_at": rfc3339(story.onset),
         "first_failed_after_seconds": noticed.map(|noticed| seconds(noticed.after)),
         "first_failed_run": noticed.map(|noticed| noticed.run),
+        "paged_after_seconds": story.paged.as_ref().map(|paged| since(story.onset, paged.page.at)),
+        "paged_after_runs": story.paged.as_ref().map(|paged| paged.runs),
+        "critical_after_seconds": story.critical().map(|page| since(story.onset, page.at)),
+        "resolved_after_seconds": story.resolved().map(|page| since(story.ended, page.at)),
+        "pages": story.pages.iter().map(|page| one_page(story, page)).collect::<Vec<_>>(),
         "canary": report.map(|report| report.canary.id.as_str()),
         "region": report.map(|report| &*report.canary.region.name),
         "cell": report.map(|report| cell(&report.canary.cell)),
@@ -49,6 +57,25 @@ pub(crate) fn story_json(story: &Story) -> Value {
     })
 }
 
+/// What arrived, and when.
+fn one_page(story: &Story, page: &Page) -> Value {
+    let notice = &page.notice;
+    json!({
+        "channel": "pager",
+        "key": notice.key,
+        "action": notice.action,
+        "occasion": notice.occasion,
+        "severity": notice.severity.as_str(),
+        "after_seconds": since(story.onset, page.at),
+        "title": notice.title,
+    })
+}
+
+/// Seconds from one moment to another; a clock that was set back gives none.
+fn since(from: SystemTime, to: SystemTime) -> f64 {
+    seconds(to.duration_since(from).unwrap_or_default())
+}
+
 /// The story in a few lines.
 pub(crate) fn story_human(story: &Story, style: Style) -> String {
     let mut text = String::new();
@@ -61,6 +88,20 @@ pub(crate) fn story_human(story: &Story, style: Style) -> String {
     } else {
         let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
         let _ = writeln!(text, "{}", style.bad(&nobody));
+    }
+    for (arrived, word, from) in [
+        (story.paged.as_ref().map(|paged| &paged.page), "paged", story.onset),
+        (story.critical(), "critical", story.onset),
+        (story.resolved(), "resolved", story.ended),
+    ] {
+        let line = match arrived {
+            Some(page) => {
+                let after = page.at.duration_since(from).unwrap_or_default();
+                style.good(&format!("  ✓ {word} after {}: {}", human_duration(after), printable(&page.notice.title)))
+            }
+            None => style.bad(&format!("  ✗ no page said that it is {word}")),
+        };
+        let _ = writeln!(text, "{line}");
     }
     text
 }
@@ -135,6 +176,9 @@ mod tests {
             onset: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_639),
             watched: Duration::from_secs(25),
             noticed: noticed.then(|| Noticed { report, run: 1, after: Duration::from_millis(3_437) }),
+            paged: None,
+            ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_700),
+            pages: Vec::new(),
         }
     }
 

@@ -205,7 +205,7 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
         alerting: Arc::new(alerting),
         store: has_file.then_some(store),
         self_check,
-        heartbeat,
+        heartbeat: heartbeat.map(Arc::new),
     }
 }
 

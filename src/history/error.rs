@@ -33,9 +33,9 @@ pub enum OpenError {
         /// The store's file.
         path: PathBuf,
         /// Its format.
-        found: i64,
+        found: u32,
         /// The newest format that is known.
-        known: i64,
+        known: u32,
     },
     /// It is a database of another program.
     #[error("{} is the database of another program; give `[store]` a file of its own", path.display())]
@@ -43,7 +43,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// SQLite said no.
+    /// `SQLite` said no.
     #[error("the store {} cannot be opened", path.display())]
     Sqlite {
         /// The store's file.
@@ -56,10 +56,21 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
+impl OpenError {
+    /// Whether there is no room for it, which a service that has run before survives; the other causes are mistakes of setting it up.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Directory { source, .. } | Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Thread(_) => false,
+        }
+    }
+}
+
 /// Why the store could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// SQLite said no.
+    /// `SQLite` said no.
     #[error("the store {} cannot be read", path.display())]
     Sqlite {
         /// The store's file.

@@ -4,17 +4,24 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::error;
 
 use super::{OpenError, salvage, schema};
 
+/// Bytes without which the store cannot be used: the index of its log, and some of the log.
+const ROOM: usize = 128 << 10;
+
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
+
+/// How often a lock that somebody has is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where a store is.
 #[derive(Debug, Clone)]
@@ -64,8 +71,9 @@ impl Identity {
     }
 }
 
-/// Makes the directory and takes the lock, which is a file beside the store and ends with the process.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+/// Makes the directory and takes the lock, which is a file beside the store and ends with the process; whoever has it is waited
+/// for as long as there is patience.
+pub(super) fn lock(path: &Path, patience: Duration) -> Result<File, OpenError> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::DirBuilder::new()
             .recursive(true)
@@ -75,10 +83,15 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
     let beside = beside(path, ".lock");
     let file = create(&beside)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::File { path: beside, source }),
+    let until = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A process that was killed has it until the system has taken it apart.
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
+        }
     }
 }
 
@@ -134,7 +147,7 @@ pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result
 fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
     let path = place.path();
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    let checked = || -> rusqlite::Result<(Connection, i64, bool)> {
+    let checked = || -> rusqlite::Result<(Connection, u32, bool)> {
         let connection = place.connect(true, patience)?;
         // Before any table: it is laid out differently.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -173,6 +186,33 @@ fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlit
 /// Whether the file itself is at fault, and not the disk, the rights or another process.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether a file could not be opened because the disk is full. SQLite does not always say so: where it cannot make the index of
+/// the log it only says that it cannot open the file. So it is tried.
+pub(super) fn is_for_want_of_room(path: &Path, error: &OpenError) -> bool {
+    let OpenError::Sqlite { source, .. } = error else { return false };
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => true,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => {
+            let trial = beside(path, ".room");
+            let written = fs::write(&trial, vec![0; ROOM]);
+            // It may never have been made.
+            let _ = fs::remove_file(&trial);
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+            written.is_err_and(|error| full.contains(&error.kind()))
+        }
+        _ => false,
+    }
+}
+
+/// A connection that needs no room on the disk: the index of the log is in memory, and the log stays as it is.
+pub(super) fn only_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    Ok(connection)
 }
 
 fn corrupt(verdict: String) -> rusqlite::Error {

@@ -80,7 +80,13 @@ impl Chore {
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let next = match self.stage {
-            Stage::RollUp => roll_up(&transaction)?.then_some(Stage::RollUp).unwrap_or(Stage::Runs(i64::MIN, 0)),
+            Stage::RollUp => {
+                if roll_up(&transaction)? {
+                    Stage::RollUp
+                } else {
+                    Stage::Runs(i64::MIN, 0)
+                }
+            }
             Stage::Runs(due, id) => match self.runs(&transaction, due, id)? {
                 Some((due, id)) => Stage::Runs(due, id),
                 None => Stage::Rollups,

@@ -1,4 +1,4 @@
-//! The store: runs, states, incidents, outbox and cleanup ledger, on SQLite.
+//! The store: runs, states, incidents, outbox and cleanup ledger, on `SQLite`.
 //!
 //! Owns the file, its schema and its one writer thread; readers have connections of their own. It decides nothing: rows come from
 //! `alert` with what they mean in JSON and with the columns that are searched by. Whoever writes never waits: passed runs are

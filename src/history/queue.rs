@@ -17,7 +17,7 @@ const ROWS: usize = 1_000;
 #[derive(Debug)]
 pub(super) enum Work {
     /// Write this.
-    Write(Backlog),
+    Write(Box<Backlog>),
     /// Clean up, as of this moment.
     Housekeep(SystemTime, Vec<oneshot::Sender<()>>),
     /// Nothing waits, and nothing more will come.
@@ -97,7 +97,7 @@ impl Queue {
             let age = state.since.map(|since| since.elapsed());
             if age.is_some_and(|age| age >= BATCH) || (age.is_some() && state.is_due()) {
                 state.since = None;
-                return Work::Write(std::mem::take(&mut state.backlog));
+                return Work::Write(Box::new(std::mem::take(&mut state.backlog)));
             }
             if state.closing.is_some() {
                 return Work::End;

@@ -18,6 +18,8 @@ pub struct Remembered {
     pub incidents: Vec<IncidentRow>,
     /// Messages that must still leave, in the order of their ids.
     pub messages: Vec<MessageRow>,
+    /// Messages of open incidents that were delivered, in the order of their ids: what they opened is to be kept alive and closed.
+    pub told: Vec<MessageRow>,
     /// The last finished tick of each canary: its id, and when it was due, milliseconds since the epoch.
     pub last_ticks: Vec<(String, i64)>,
     /// Cleanups that did not finish and were not given up on.
@@ -57,7 +59,13 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     let messages = all(
         connection,
         "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'pending' ORDER BY id",
-        message,
+        |row| message(row, DeliveryState::Pending),
+    )?;
+    let told = all(
+        connection,
+        "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'delivered'
+         AND incident IN (SELECT id FROM incidents WHERE resolved_ms IS NULL) ORDER BY id",
+        |row| message(row, DeliveryState::Delivered),
     )?;
     let last_ticks = all(
         connection,
@@ -65,7 +73,7 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let ledger = all(connection, "SELECT entry, names, attempts FROM ledger WHERE given_up = 0 ORDER BY id", ledger_entry)?;
-    Ok(Remembered { states, incidents, messages, last_ticks, ledger, damaged })
+    Ok(Remembered { states, incidents, messages, told, last_ticks, ledger, damaged })
 }
 
 fn all<T>(connection: &Connection, sql: &str, each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {
@@ -86,7 +94,7 @@ fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
     })
 }
 
-fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+fn message(row: &Row<'_>, state: DeliveryState) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
         id: row.get(0)?,
         incident: row.get(1)?,
@@ -95,7 +103,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         created_ms: row.get(4)?,
         notice: row.get(5)?,
         attempts: row.get(6)?,
-        state: DeliveryState::Pending,
+        state,
     })
 }
 

@@ -1,11 +1,11 @@
 //! Many durations in few bytes: counts in buckets whose edges grow by a constant factor (as `DDSketch` does), so that every
-//! quantile is right within 5 % and sketches of several hours can be added.
+//! percentile is right within 5 % and sketches of several hours can be added.
 
 use std::collections::BTreeMap;
 
 use super::varint;
 
-/// Relative error of a quantile.
+/// Relative error of a percentile.
 const ERROR: f64 = 0.05;
 
 /// Durations in microseconds, counted by bucket. Bucket `n` holds what is over `GROWTH^(n-1)` and up to `GROWTH^n`; bucket 0
@@ -33,12 +33,16 @@ impl Sketch {
         }
     }
 
-    /// The duration that this share of all is at most, within [`ERROR`]; none of nothing.
-    #[expect(clippy::cast_precision_loss, reason = "less than the sketch's own error")]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are between none and all")]
-    pub(super) fn quantile(&self, share: f64) -> Option<u64> {
+    /// The duration that so many percent of all are at most, within [`ERROR`]; none of nothing.
+    #[expect(clippy::cast_precision_loss, reason = "a logarithm is a small number")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a duration in microseconds is positive and fits"
+    )]
+    pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
         let all: u64 = self.0.values().sum();
-        let rank = ((all as f64 * share).ceil() as u64).max(1);
+        let rank = (all * percent).div_ceil(100).max(1);
         let mut below = 0;
         for (bucket, count) in &self.0 {
             below += count;
@@ -80,7 +84,10 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_quantile_is_right_within_the_error(mut micros in proptest::collection::vec(2_u64..3_600_000_000, 1..200), share in 0.0_f64..=1.0) {
+        fn every_percentile_is_right_within_the_error(
+            mut micros in proptest::collection::vec(2_u64..3_600_000_000, 1..200),
+            percent in 0_u64..=100,
+        ) {
             let mut halves = [Sketch::default(), Sketch::default()];
             for (at, each) in micros.iter().enumerate() {
                 halves[at % 2].add(*each);
@@ -88,10 +95,10 @@ mod tests {
             let [mut sketch, other] = halves;
             sketch.merge(&Sketch::from_bytes(&other.to_bytes()));
             micros.sort_unstable();
-            let rank = ((micros.len() as f64 * share).ceil() as usize).max(1);
-            let exact = micros[rank - 1] as f64;
-            let seen = sketch.quantile(share).unwrap() as f64;
-            proptest::prop_assert!((seen - exact).abs() <= exact * (ERROR + 1e-9) + 1.0, "{seen} is not {exact}");
+            let rank = (micros.len() as u64 * percent).div_ceil(100).max(1);
+            let exact = micros[usize::try_from(rank).unwrap() - 1];
+            let seen = sketch.percentile(percent).unwrap();
+            proptest::prop_assert!(seen.abs_diff(exact) * 100 <= exact * 5 + 100, "{seen} is not {exact}");
         }
 
         #[test]
@@ -101,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_is_no_quantile() {
-        assert_eq!(Sketch::default().quantile(0.5), None);
+    fn of_nothing_there_is_no_percentile() {
+        assert_eq!(Sketch::default().percentile(50), None);
     }
 }

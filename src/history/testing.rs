@@ -14,7 +14,7 @@ use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, Store
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 
 /// A moment to count from, whole hours after the epoch.
 pub(super) const NOON: Duration = Duration::from_hours(480_000);
@@ -86,7 +86,7 @@ pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
 /// A run that was due so many seconds after noon, with two steps.
 pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport {
     let mut steps = vec![step("create", 0, 1_200), step("read on the second device", 1_250, 30_000)];
-    steps[1].convergence = Some(Duration::from_micros(29_000));
+    steps[1].convergence = Some(Duration::from_millis(29));
     let cause = (verdict != Verdict::Passed).then(|| Cause {
         reason: Reason::Expectation,
         message: "`json.status == 'activated'` does not hold".to_owned(),

@@ -31,7 +31,9 @@ mod tests {
         #[test]
         fn what_was_put_is_taken(numbers: Vec<u64>) {
             let mut bytes = Vec::new();
-            numbers.iter().for_each(|number| put(&mut bytes, *number));
+            for number in &numbers {
+                put(&mut bytes, *number);
+            }
             let mut rest = bytes.as_slice();
             let back: Vec<u64> = std::iter::from_fn(|| take(&mut rest)).collect();
             proptest::prop_assert_eq!(back, numbers);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use super::{DeliveryRow, DeliveryState, detail};
-use crate::outcome::Verdict;
+use crate::outcome::{Reason, Verdict};
 use crate::plan::{Canary, CanaryId};
 
 /// How a verdict is written. Never changed: files have it.
@@ -92,7 +92,7 @@ impl Pen {
                 line.late_ms,
                 i64::try_from(line.duration_us).unwrap_or(i64::MAX),
                 code(line.verdict),
-                line.reason.map(|reason| reason.as_str()),
+                line.reason.map(Reason::as_str),
                 line.trace_id.0.to_be_bytes(),
                 line.counted,
                 shape,

@@ -86,7 +86,7 @@ impl Writer {
         keep: Keep,
         queue: Arc<Queue>,
         standing: Arc<Standing>,
-        connection: Connection,
+        connection: Option<Connection>,
         lock: Option<File>,
     ) -> Self {
         gauge!(WRITABLE).set(1.0);
@@ -96,7 +96,7 @@ impl Writer {
             keep,
             queue,
             standing,
-            connection: Some(connection),
+            connection,
             lock,
             pen: Pen::default(),
             urgent: None,
@@ -129,7 +129,7 @@ impl Writer {
             }
             match queue.next() {
                 Work::Write(backlog) => {
-                    if !self.write(backlog) {
+                    if !self.write(*backlog) {
                         break;
                     }
                 }
@@ -201,7 +201,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes sure that what is written goes where the name leads: SQLite itself would go on with a file that was deleted.
+    /// Makes sure that what is written goes where the name leads: `SQLite` itself would go on with a file that was deleted.
     fn stand(&mut self) -> Result<(), Trouble> {
         let Place::File(path) = self.place.clone() else { return Ok(()) };
         if self.connection.is_none() {
@@ -217,7 +217,7 @@ impl Writer {
 
     /// The file was deleted; the connection still has all of it, and writes it down again.
     fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
-        let lock = file::lock(path)?;
+        let lock = file::lock(path, Duration::ZERO)?;
         let copy = file::fresh(path)?;
         let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
         connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;

@@ -22,7 +22,7 @@ mod severity;
 mod slo;
 mod step;
 
-pub use alert::{AlertPolicy, CriticalRule, PageRule, SubjectGone};
+pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
     Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };

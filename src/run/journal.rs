@@ -3,8 +3,8 @@
 //! Owns which names of a run may be stored: never a secret, nor what was made of one. A var that is left out is rendered again
 //! when the cleanup is; anything else that is left out is missing then. What undoes is in `cleanup`, when is in `sweep`.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use metrics::counter;
@@ -26,14 +26,45 @@ const LARGEST_VALUE: usize = 16 << 10;
 
 const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
 
-/// Runs of this process that may still undo what they journalled.
+/// How long after its end a run still counts as going: what it told the ledger last must be in what a sweep reads.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Runs of this process that may still undo what they journalled, or have only just done so.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<HashSet<RunId>>);
+pub(super) struct Live(Mutex<Runs>);
+
+#[derive(Debug, Default)]
+struct Runs {
+    known: HashSet<RunId>,
+    /// Those of them that are over, the first to end first.
+    over: VecDeque<(Instant, RunId)>,
+}
 
 impl Live {
     /// Whether the run that an entry belongs to is still going, its cleanup included.
     pub(super) fn holds(&self, run_id: RunId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&run_id)
+        self.settled(Instant::now()).known.contains(&run_id)
+    }
+
+    fn began(&self, run_id: RunId) {
+        self.settled(Instant::now()).known.insert(run_id);
+    }
+
+    fn ended(&self, run_id: RunId) {
+        let now = Instant::now();
+        let mut runs = self.settled(now);
+        if runs.known.contains(&run_id) {
+            runs.over.push_back((now, run_id));
+        }
+    }
+
+    /// The runs, without those that ended long enough before `now`.
+    fn settled(&self, now: Instant) -> MutexGuard<'_, Runs> {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((_, run_id)) = runs.over.pop_front_if(|(ended, _)| now.saturating_duration_since(*ended) > SETTLING) {
+            runs.known.remove(&run_id);
+        }
+        runs
     }
 }
 
@@ -70,7 +101,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.live.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run_id);
+        self.live.ended(self.run_id);
     }
 }
 
@@ -99,7 +130,7 @@ pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, name
         entry: entry.as_ref().map(|entry| entry.id.clone()),
     });
     let (Some(journal), Some(entry)) = (&context.journal, entry) else { return };
-    journal.live.0.lock().unwrap_or_else(PoisonError::into_inner).insert(context.run_id);
+    journal.live.began(context.run_id);
     let _waiting = context.waits.begin();
     if !matches!(tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await, Ok(Ok(()))) {
         counter!(UNJOURNALLED).increment(1);
@@ -225,6 +256,17 @@ mod tests {
         assert!(waits.total(later) > Duration::from_secs(30), "the second goes on");
         drop(second);
         assert_eq!(waits.total(later), waits.total(later + Duration::from_mins(1)), "nothing goes on");
+    }
+
+    #[test]
+    fn a_run_counts_as_going_until_what_it_told_the_ledger_can_be_read() {
+        let (live, run) = (Live::default(), RunId(ulid::Ulid::generate()));
+        live.ended(run);
+        assert!(!live.holds(run), "it never wrote anything down");
+        live.began(run);
+        live.ended(run);
+        assert!(live.holds(run));
+        assert!(live.settled(Instant::now() + SETTLING * 2).known.is_empty());
     }
 
     #[test]

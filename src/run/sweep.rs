@@ -58,16 +58,20 @@ pub struct Sweeper {
     engine: Engine,
     ledger: Arc<dyn Ledger>,
     due: Mutex<HashMap<String, Instant>>,
+    /// Held by a sweep, which may take longer than the pauses.
+    going: tokio::sync::Mutex<()>,
 }
 
 impl Sweeper {
     /// A sweeper that cleans up through `engine` and tells `ledger` what came of it.
     pub fn new(engine: Engine, ledger: Arc<dyn Ledger>) -> Self {
-        Self { engine, ledger, due: Mutex::default() }
+        Self { engine, ledger, due: Mutex::default(), going: tokio::sync::Mutex::default() }
     }
 
-    /// Tries every entry that is due: not given up, its run over, and its pause too. The ledger is told what came of each.
+    /// Tries every entry that is due: its run over, and its pause too. The ledger is told what came of each. Nothing is tried while
+    /// an earlier sweep goes on. Entries that were given up are the caller's to leave out.
     pub async fn sweep_once(&self, plan: &Plan, entries: Vec<LedgerEntry>, now: Instant) -> Sweep {
+        let Ok(_going) = self.going.try_lock() else { return Sweep::default() };
         let due = self.due(entries, now);
         let mut swept = self.try_all(plan, due).await;
         for Swept { entry, end } in &mut swept {

@@ -51,14 +51,21 @@ impl Incident {
     pub fn cell(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::RegistrationsSilent => Some(("platform", "ios")),
-            Self::PlaylistsUnsynced => Some(("platform", "mobile")),
-            Self::SegmentsTruncated => None,
+            Self::PlaylistsUnsynced | Self::SegmentsTruncated => None,
         }
     }
 
     /// All requests of that cell from one region.
     pub fn scope(self, region: &str) -> Scope {
-        let scope = Scope::all().in_region(region);
+        self.on_its_platform(Scope::all().in_region(region))
+    }
+
+    /// All requests of that cell, wherever they come from.
+    pub fn scope_everywhere(self) -> Scope {
+        self.on_its_platform(Scope::all())
+    }
+
+    fn on_its_platform(self, scope: Scope) -> Scope {
         match self.cell() {
             Some((_, platform)) => scope.on_platform(platform),
             None => scope,

@@ -2,6 +2,8 @@
 //!
 //! Alertmanager and the SMTP server are Debian's own (`tests/setup/packages paging`); one that is missing is a failed test.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
+
 #[expect(dead_code, reason = "other test programs use the rest of it")]
 #[path = "../support/http_server.rs"]
 mod http_server;

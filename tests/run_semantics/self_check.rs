@@ -1,5 +1,7 @@
 //! Is it me? Real endpoints on loopback: there, closed, or swallowing what they are sent.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

@@ -89,6 +89,7 @@ async fn a_changed_canary_is_the_new_one_from_its_next_tick_on_and_still_knows_o
     service.scheduler.apply(plan(vec![summed_up("new")], limits()));
     let overlap = service.find(|report| summary(report) == "new").await;
     assert_eq!(overlap.verdict, Verdict::Missed, "the slot is still taken by the old one's run");
+    assert!(started.try_recv().is_err(), "which is the only one that has started");
     go_on.notify_one();
     let old = service.find(|report| report.verdict == Verdict::Passed).await;
     assert_eq!(summary(&old), "old");

@@ -98,7 +98,7 @@ async fn as_many_cleanups_as_runs_go_on_at_once_and_one_that_gets_no_turn_within
             let holds = &*canary.probe.name == "holds";
             cleaning(&canary, &request, async move {
                 if holds {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             })
         }),

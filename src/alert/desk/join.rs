@@ -69,6 +69,7 @@ impl Desk {
         }
         if empty {
             self.set_level(scope, None, now);
+            self.begin_anew(scope, now);
         }
         self.touched.insert(scope.clone());
         self.touch_attached(scope);
@@ -187,6 +188,6 @@ fn summary(subjects: &Subjects) -> Vec<(Arc<str>, Joined)> {
 }
 
 /// A line of an incident's timeline.
-pub(super) fn row(incident: &str, what: &'static str, text: String, now: Moment) -> TimelineRow {
-    TimelineRow { incident: incident.to_owned(), at_ms: now.wall_ms(), what, text: describe::cut(&text, 500) }
+pub(super) fn row(incident: &str, what: &'static str, text: impl Into<String>, now: Moment) -> TimelineRow {
+    TimelineRow { incident: incident.to_owned(), at_ms: now.wall_ms(), what, text: describe::cut(&text.into(), 500) }
 }

@@ -18,6 +18,7 @@ mod restore;
 mod run;
 mod send;
 mod status;
+mod together;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -88,7 +89,7 @@ impl Desk {
     /// Takes an event in.
     pub fn handle(&mut self, event: Event, now: Moment) -> Effects {
         match event {
-            Event::Run(report) => self.run(report, now),
+            Event::Run(report) => self.run(&report, now),
             Event::TicksMissed(missed) => self.ticks_missed(&missed, now),
             Event::Clock => self.clock(now),
             Event::Delivered { incident, key, channel, action, .. } => self.delivered(&incident, &key, &channel, action, now),

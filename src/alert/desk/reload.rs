@@ -79,6 +79,7 @@ impl Desk {
             self.leave_with_note(&scope, id.as_str(), now);
         }
         if let Some(watched) = self.probes.get_mut(&probe) {
+            watched.across.forget(id);
             let changes = watched.subjects.forget(id);
             for (key, json) in watched.subjects.take_changed(&probe, now) {
                 self.write("subject", &key, json);
@@ -122,13 +123,16 @@ impl Desk {
             regions.entry(&canary.probe.name).or_default().insert(Arc::clone(&canary.region.name));
         }
         let mut old = std::mem::take(&mut self.probes);
+        let mut canaries: BTreeMap<&str, usize> = BTreeMap::new();
+        plan.canaries.iter().for_each(|canary| *canaries.entry(&canary.probe.name).or_default() += 1);
         for probe in &plan.probes {
+            let canaries = canaries.get(&*probe.name).copied().unwrap_or_default();
             let mut watched = match old.remove(&probe.name) {
                 Some(mut watched) => {
-                    watched.apply(Arc::clone(probe));
+                    watched.apply(Arc::clone(probe), canaries);
                     watched
                 }
-                None => Watched::new(Arc::clone(probe)),
+                None => Watched::new(Arc::clone(probe), canaries),
             };
             let mut known = regions.remove(&*probe.name).unwrap_or_default();
             known.extend(plan.known_regions.iter().filter(|region| !own.contains(region)).cloned());
@@ -137,7 +141,7 @@ impl Desk {
             self.probes.insert(Arc::clone(&probe.name), watched);
         }
         for name in old.into_keys() {
-            for kind in ["regions", "subject", "budget", "latency"] {
+            for kind in ["regions", "across", "subject", "budget", "latency"] {
                 self.write(kind, &name, None);
             }
         }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::alert::across::Across;
 use crate::alert::blind::{self, Blind};
 use crate::alert::budget::{BudgetState, LatencyState};
 use crate::alert::canary::CanaryState;
@@ -24,7 +25,7 @@ impl Desk {
     /// Takes up what an earlier process left. The effects are what follows from that: incidents without a probe end.
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: Remembered, now: Moment) -> (Self, Effects) {
         let mut desk = Self {
-            plan: Arc::clone(&plan),
+            plan,
             alerting,
             canaries: HashMap::new(),
             probes: HashMap::new(),
@@ -42,14 +43,16 @@ impl Desk {
             touched: BTreeSet::new(),
             changed: BTreeSet::new(),
         };
+        let plan = Arc::clone(&desk.plan);
         for canary in &plan.canaries {
             let known = Known { canary: Arc::clone(canary), state: CanaryState::new(now), written: None, last: None };
             desk.canaries.insert(canary.id.clone(), known);
         }
         desk.take_over(&plan);
         desk.restore_incidents(&remembered, now);
+        let states = remembered.states;
         let mut blind = BTreeSet::new();
-        for state in &remembered.states {
+        for state in &states {
             if let Err(error) = desk.restore_state(state, &mut blind, now) {
                 tracing::error!(kind = state.kind, key = state.key, %error, "a state cannot be read and begins anew");
             }
@@ -64,7 +67,7 @@ impl Desk {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
-        for message in &remembered.messages {
+        for message in remembered.messages.iter().chain(&remembered.told) {
             self.numbers.after(&message.id);
         }
         for row in &remembered.incidents {
@@ -98,6 +101,14 @@ impl Desk {
             "regions" => {
                 if let Some(watched) = self.probes.get_mut(key) {
                     watched.regions = Regions::from_json(json, now)?;
+                }
+            }
+            "across" => {
+                if let Some(watched) = self.probes.get_mut(key) {
+                    match &watched.across_rule {
+                        Some(rule) => watched.across = Across::from_json(json, rule, now)?,
+                        None => self.write("across", key, None),
+                    }
                 }
             }
             "subject" => {

@@ -18,15 +18,15 @@ use super::Desk;
 
 impl Desk {
     /// A run ended. One of a canary that is no more, or that somebody asked for, is only written down.
-    pub(super) fn run(&mut self, report: Arc<RunReport>, now: Moment) {
+    pub(super) fn run(&mut self, report: &Arc<RunReport>, now: Moment) {
         let counts = matches!(report.trigger, Trigger::Schedule | Trigger::Confirm);
         let known = self.canaries.contains_key(&report.canary.id);
-        self.commit.runs.push(Record { report: Arc::clone(&report), counted: counts && known });
+        self.commit.runs.push(Record { report: Arc::clone(report), counted: counts && known });
         if counts && known {
             let told = |report: &RunReport| report.cause.as_ref().map(|cause| Arc::new(describe::failure(report, cause)));
-            let failure = if report.verdict == Verdict::Failed { told(&report) } else { None };
-            self.seen(&report.canary.id, Seen::of(&report, failure), now);
-            self.share(&report, now);
+            let failure = if report.verdict == Verdict::Failed { told(report) } else { None };
+            self.seen(&report.canary.id, Seen::of(report, failure), now);
+            self.share(report, now);
         }
     }
 
@@ -73,6 +73,7 @@ impl Desk {
     fn share(&mut self, report: &RunReport, now: Moment) {
         let Some(known) = self.canaries.get(&report.canary.id) else { return };
         let name = Arc::clone(&known.canary.probe.name);
+        self.together(&name, report, now);
         let Some(watched) = self.probes.get_mut(&name) else { return };
         watched.regions.seen(report, now);
         let changes = watched.subjects.seen(&watched.subject_rule, report, now, describe::failure);

@@ -54,7 +54,7 @@ impl Desk {
         incident.keys.last = Some(now.steady);
         incident.members.told();
         let letter = Letter { key: &key, action: Action::Trigger, occasion: ring.occasion, severity: ring.severity, previous };
-        self.send(incident, letter, &channels, now);
+        self.send(incident, &letter, &channels, now);
     }
 
     /// Sends the trigger of the key of its own that a critical incident has.
@@ -65,7 +65,7 @@ impl Desk {
         incident.keys.tell(&key, Severity::Critical, &channels);
         let (action, occasion) = (Action::Trigger, Occasion::Critical);
         let letter = Letter { key: &key, action, occasion, severity: Severity::Critical, previous: None };
-        self.send(incident, letter, &channels, now);
+        self.send(incident, &letter, &channels, now);
     }
 
     /// Closes the key of its being critical, if it is open.
@@ -76,7 +76,7 @@ impl Desk {
         let (action, occasion) = (Action::Resolve, Occasion::LessSevere);
         let letter = Letter { key: &key, action, occasion, severity: Severity::Critical, previous: None };
         let channels = self.existing(channels);
-        self.send(incident, letter, &channels, now);
+        self.send(incident, &letter, &channels, now);
     }
 
     /// Sends the same about every key that is open, to whoever was told under it. Critical keys come first.
@@ -86,7 +86,7 @@ impl Desk {
         for told in open {
             let letter = Letter { key: &told.key, action, occasion, severity: told.severity, previous: None };
             let channels = self.existing(told.channels);
-            self.send(incident, letter, &channels, now);
+            self.send(incident, &letter, &channels, now);
         }
     }
 
@@ -123,7 +123,7 @@ impl Desk {
         channels.into_iter().filter(exists).collect()
     }
 
-    fn send(&mut self, incident: &Incident, letter: Letter<'_>, channels: &BTreeSet<Arc<str>>, now: Moment) {
+    fn send(&mut self, incident: &Incident, letter: &Letter<'_>, channels: &BTreeSet<Arc<str>>, now: Moment) {
         self.changed.insert(incident.scope.clone());
         let text = match (letter.action, channels.is_empty()) {
             (Action::Trigger, true) => format!("nobody is told of {}: no route leads to a channel", letter.key),
@@ -137,7 +137,7 @@ impl Desk {
         if channels.is_empty() {
             return;
         }
-        let notice = serde_json::to_string(&self.notice(incident, &letter, now)).expect("a notice's keys are strings");
+        let notice = serde_json::to_string(&self.notice(incident, letter, now)).expect("a notice's keys are strings");
         for channel in channels {
             let message = MessageRow {
                 id: self.numbers.next(now),

@@ -108,11 +108,6 @@ impl Members {
         joined.map(|joined| &*joined.region).filter(|region| !region.is_empty()).collect()
     }
 
-    /// When the first failures began.
-    pub(in crate::alert) fn since(&self) -> Option<Duration> {
-        self.list.values().map(|joined| joined.since).min()
-    }
-
     pub(super) fn named(&self) -> &Named {
         &self.named
     }

@@ -18,7 +18,7 @@ use crate::plan::Severity;
 
 use super::http::{HttpClient, Post};
 use super::letter::Trouble;
-use super::text::{clip, headline, is_link, line, plain, rfc3339};
+use super::text::{clip, headline, is_link, line, plain, rfc3339, short_key};
 
 /// An alert ends by itself after so many of the pauses between two rounds; an ended one is told of for as many rounds.
 const ROUNDS: u32 = 4;
@@ -62,12 +62,18 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Learns of an alert that an earlier process delivered.
+    /// Learns of a message that an earlier process delivered; they come in order.
     pub(super) fn remember(&self, channel: &Arc<str>, notice: Arc<Notice>, own: &[(String, String)]) {
-        if notice.action == Action::Trigger {
-            let labels = labels(&notice, own);
-            let held = Held { notice, labels, ended_ms: None, forget: None };
-            self.lock().insert((Arc::clone(channel), held.notice.key.clone()), held);
+        let place = (Arc::clone(channel), notice.key.clone());
+        let mut book = self.lock();
+        let old = book.remove(&place);
+        let labels = match notice.action {
+            Action::Resolve => return,
+            Action::Acknowledge => old.map(|old| old.labels),
+            Action::Trigger => Some(kept(old.map(|old| old.labels), labels(&notice, own))),
+        };
+        if let Some(labels) = labels {
+            book.insert(place, Held { notice, labels, ended_ms: None, forget: None });
         }
     }
 
@@ -90,14 +96,10 @@ impl Book {
         let mut alerts = Vec::new();
         let held = match notice.action {
             Action::Trigger => {
-                let labels = match old {
-                    Some(old) if rank(&fresh) > rank(&old.labels) => {
-                        alerts.push(alert(&old, Some(now), now, to.resend));
-                        fresh
-                    }
-                    Some(old) => old.labels,
-                    None => fresh,
-                };
+                let labels = kept(old.as_ref().map(|old| old.labels.clone()), fresh);
+                if let Some(old) = old.filter(|old| old.labels != labels) {
+                    alerts.push(alert(&old, Some(now), now, to.resend));
+                }
                 Held { notice: Arc::clone(notice), labels, ended_ms: None, forget: None }
             }
             // Alertmanager has no word for it: what fires gets new texts, and what does not is not set off by it.
@@ -229,7 +231,7 @@ fn labels(notice: &Notice, own: &[(String, String)]) -> Labels {
     let ours = [
         ("alertname", Some(name(&notice.scope).to_owned())),
         ("severity", Some(severity.as_str().to_owned())),
-        ("key", Some(notice.key.clone())),
+        ("key", Some(short_key(&notice.key, 255))),
         ("probe", notice.probe.clone()),
         ("owner", notice.owner.clone()),
         ("subject", notice.subject.clone()),
@@ -255,6 +257,14 @@ fn name(scope: &str) -> &'static str {
         "leak" => "SerinusTestDataLeaked",
         "test" => "SerinusTest",
         _ => "SerinusIncident",
+    }
+}
+
+/// The labels an alert goes on with: those it has, unless it is worse now. It is another alert then, and rings.
+fn kept(old: Option<Labels>, fresh: Labels) -> Labels {
+    match old {
+        Some(old) if rank(&fresh) <= rank(&old) => old,
+        Some(_) | None => fresh,
     }
 }
 
@@ -292,4 +302,59 @@ fn alert(held: &Held, ended_ms: Option<i64>, now_ms: i64, resend: Duration) -> V
         alert["generatorURL"] = link.into();
     }
     alert
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{monster, notice};
+    use super::*;
+
+    fn held(book: &Book, key: &str) -> Option<Labels> {
+        book.lock().get(&("am".into(), key.to_owned())).map(|held| held.labels.clone())
+    }
+
+    #[test]
+    fn what_an_earlier_process_delivered_goes_on_with_its_labels_until_it_is_resolved() {
+        let book = Book::default();
+        let remember = |notice: &Notice| book.remember(&"am".into(), Arc::new(notice.clone()), &[]);
+        let page = notice("k");
+        remember(&page);
+        let first = held(&book, "k");
+        remember(&Notice { owner: Some("others".to_owned()), severity: Severity::Warn, ..page.clone() });
+        remember(&Notice { action: Action::Acknowledge, ..page.clone() });
+        assert_eq!(held(&book, "k"), first);
+        assert_eq!(first.unwrap()["severity"], "page");
+        remember(&Notice { action: Action::Resolve, ..page.clone() });
+        assert_eq!(held(&book, "k"), None);
+        remember(&Notice { action: Action::Acknowledge, ..page });
+        assert_eq!(held(&book, "k"), None, "what does not fire is not set off by an acknowledgement");
+    }
+
+    #[test]
+    fn a_critical_keys_alert_is_critical_and_its_pages_stays_a_page() {
+        let critical = |key| labels(&Notice { severity: Severity::Critical, ..notice(key) }, &[])["severity"].clone();
+        assert_eq!((critical("k/critical").as_str(), critical("k").as_str()), ("critical", "page"));
+    }
+
+    #[test]
+    fn an_alert_ends_after_it_starts_whatever_the_clock_did() {
+        let notice = Arc::new(notice("k"));
+        let held = Held { labels: labels(&notice, &[]), notice, ended_ms: None, forget: None };
+        let moment = |value: &Value| chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap()).unwrap().timestamp_millis();
+        let hour_ago = held.notice.since_ms - 3_600_000;
+        for (ended, now) in [(Some(hour_ago), hour_ago), (None, hour_ago), (Some(hour_ago), held.notice.at_ms)] {
+            let alert = alert(&held, ended, now, Duration::from_mins(1));
+            assert!(moment(&alert["startsAt"]) < moment(&alert["endsAt"]));
+        }
+        let alert = alert(&held, None, held.notice.at_ms, Duration::from_mins(1));
+        assert_eq!(moment(&alert["endsAt"]), held.notice.at_ms + 240_000);
+    }
+
+    #[test]
+    fn the_longest_notice_is_still_a_small_alert() {
+        let notice = Arc::new(monster());
+        let held = Held { labels: labels(&notice, &[]), notice, ended_ms: None, forget: None };
+        let size = alert(&held, None, held.notice.at_ms, Duration::from_mins(1)).to_string().len();
+        assert!(size < 64 * 1_024, "{size} bytes");
+    }
 }

@@ -81,7 +81,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts on the runtime it is called on, which must be a tokio runtime. `remembered` are messages of the store: the pending ones are sent again under
+    /// Starts on the runtime it is called on, which must be a tokio runtime. `remembered` are messages of the store in the order of their ids: the pending ones are sent again under
     /// their old keys; those that are delivered and whose incident is open are kept alive where a channel needs that, and tell
     /// which channels must hear how a key ends. `record` mirrors the outbox in the store, `tell` hears what became
     /// of messages; neither may block.

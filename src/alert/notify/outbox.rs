@@ -116,7 +116,7 @@ impl Outbox {
         effects
     }
 
-    /// Takes messages. Rows that are delivered only tell which channels stand in for others.
+    /// Takes messages, in the order of their ids. Rows that are delivered only tell which channels stand in for others.
     pub(super) fn offer(&mut self, rows: Vec<MessageRow>, now: Now) -> Effects {
         let mut effects = Effects::default();
         // Copies for other channels that were made before a restart: their originals do not need any more.
@@ -138,7 +138,9 @@ impl Outbox {
                 }
             };
             let channel: Arc<str> = row.channel.as_str().into();
-            if notice.occasion == Occasion::Undelivered {
+            if row.state == DeliveryState::Delivered && notice.action == Action::Resolve {
+                self.stand_ins.remove(&notice.key);
+            } else if notice.occasion == Occasion::Undelivered {
                 self.stand_ins.entry(notice.key.clone()).or_default().insert(Arc::clone(&channel));
             }
             if row.state != DeliveryState::Pending {

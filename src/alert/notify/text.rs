@@ -3,6 +3,7 @@
 //! Every length is bounded here, whatever the notice brings along.
 
 use chrono::DateTime;
+use ring::digest;
 
 use crate::alert::{Action, Failure, Member, Notice, Occasion};
 
@@ -176,6 +177,18 @@ fn member(member: &Member) -> String {
     line(&text, 200)
 }
 
+/// A key in at most `most` bytes, 33 or more: as much of it as fits, and where that is not all, a digest that tells it from others
+/// that begin alike.
+pub(super) fn short_key(key: &str, most: usize) -> String {
+    if key.len() <= most {
+        return key.to_owned();
+    }
+    let hash = hex(&digest::digest(&digest::SHA256, key.as_bytes()).as_ref()[..16]);
+    let room = most.saturating_sub(hash.len() + 1);
+    let cut = (0..=room).rev().find(|at| key.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}#{hash}", &key[..cut])
+}
+
 /// Bytes in hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
@@ -193,4 +206,41 @@ fn thousands(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::testing::{monster, notice};
+    use super::*;
+
+    #[test]
+    fn long_keys_are_shortened_without_becoming_the_same() {
+        let long = "é".repeat(300);
+        let keys: BTreeSet<_> =
+            [long.clone(), format!("{long}1"), format!("{long}2")].iter().map(|key| short_key(key, 255)).collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys.iter().all(|key| key.len() <= 255));
+        assert_eq!(short_key("probe/a/1", 255), "probe/a/1");
+    }
+
+    #[test]
+    fn a_page_of_three_thousand_canaries_names_the_first_and_counts_the_others() {
+        let text = plain(&monster());
+        assert_eq!(text.matches("  eu platform=p").count(), Notice::MEMBERS);
+        assert!(text.contains("\n  and 2,980 more\n"), "{text}");
+        assert!(text.len() < 64 * 1_024, "{} bytes", text.len());
+        assert!(!text.replace('\n', "").contains(is_break), "nothing steers a terminal");
+    }
+
+    #[test]
+    fn the_headline_says_how_bad_it_is_or_that_it_is_over_or_a_test() {
+        let head = |notice: Notice| headline(&notice, 200);
+        assert_eq!(head(notice("k")), "[PAGE] playlist-sync fails in eu");
+        assert_eq!(head(Notice { action: Action::Resolve, ..notice("k") }), "[RESOLVED] playlist-sync fails in eu");
+        assert_eq!(head(Notice { action: Action::Acknowledge, ..notice("k") }), "[ACKNOWLEDGED] playlist-sync fails in eu");
+        assert_eq!(head(Notice { test: true, ..notice("k") }), "[TEST PAGE] playlist-sync fails in eu");
+        assert_eq!(headline(&notice("k"), 10), "[PAGE] pl…");
+    }
 }

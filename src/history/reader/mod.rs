@@ -38,37 +38,58 @@ impl Reader {
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or the cursor is none.
     pub fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
         let after = after.map(run::Cursor::read).transpose()?;
         self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
     }
 
     /// A run with its details.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
         self.ask(|connection| run::one(connection, run_id))
     }
 
     /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn incidents(&self, filter: &IncidentFilter, limit: usize, after: Option<&str>) -> Result<Page<IncidentView>, ReadError> {
         self.ask(|connection| incident::list(connection, filter, limit.clamp(1, Page::<IncidentView>::LIMIT), after))
     }
 
     /// An incident with its timeline and its messages, of each at most the latest thousand.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
         self.ask(|connection| incident::one(connection, id))
     }
 
     /// How many messages stand how.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn outbox(&self) -> Result<OutboxCounts, ReadError> {
         self.ask(incident::outbox)
     }
 
     /// Messages that no channel will take, newest first; pages as in [`Reader::incidents`].
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn dead_letters(&self, limit: usize, after: Option<&str>) -> Result<Page<MessageView>, ReadError> {
         self.ask(|connection| incident::dead_letters(connection, limit.clamp(1, Page::<MessageView>::LIMIT), after))
     }
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
         self.ask(|connection| {
             connection
@@ -86,9 +107,9 @@ impl Reader {
                         missed: row.get(4)?,
                         blocked: row.get(5)?,
                         skipped: row.get(6)?,
-                        p50_us: sketch.quantile(0.5),
-                        p95_us: sketch.quantile(0.95),
-                        p99_us: sketch.quantile(0.99),
+                        p50_us: sketch.percentile(50),
+                        p95_us: sketch.percentile(95),
+                        p99_us: sketch.percentile(99),
                     })
                 })?
                 .collect()
@@ -96,6 +117,9 @@ impl Reader {
     }
 
     /// What is still to be cleaned up, and what was given up on, oldest first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
     pub fn ledger(&self) -> Result<Vec<LedgerView>, ReadError> {
         self.ask(|connection| {
             connection

@@ -5,16 +5,16 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Texts that lead from one format to the next; the first one leads to format 1.
-const MIGRATIONS: [&str; 1] = [include_str!("1.sql")];
+const MIGRATIONS: [&str; KNOWN as usize] = [include_str!("1.sql")];
 
 /// The newest format.
-pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub(super) const KNOWN: u32 = 1;
 
-/// Marks a file as a store of this program ("Serinus" in SQLite's header has room for four letters).
+/// Marks a file as a store of this program ("Serinus" in `SQLite`'s header has room for four letters).
 pub(super) const APPLICATION: i64 = 0x5365_726e;
 
 /// The format of a file; 0 is an empty one.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
@@ -27,12 +27,12 @@ pub(super) fn is_foreign(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// Brings a file of an earlier format, or an empty one, to the newest.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let from = usize::try_from(version(connection)?).unwrap_or(0);
-    for (at, text) in MIGRATIONS.iter().enumerate().skip(from) {
+    let from = version(connection)?;
+    for (format, text) in (1..).zip(MIGRATIONS).filter(|(format, _)| *format > from) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(text)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", i64::try_from(at + 1).expect("there are few formats"))?;
+        transaction.pragma_update(None, "user_version", format)?;
         transaction.commit()?;
     }
     Ok(())

@@ -97,10 +97,10 @@ fn replaying_a_commit_changes_nothing() {
 
     let reader = store.reader();
     assert_eq!(reader.runs(&RunFilter::default(), 10, None).unwrap().items.len(), 1);
-    let story = reader.incident("I1").unwrap().unwrap();
-    assert_eq!(story.timeline.len(), 1);
-    assert_eq!(story.messages.len(), 1);
-    assert_eq!(story.messages[0].state, "delivered", "a delivered message does not wait again");
+    let told = reader.incident("I1").unwrap().unwrap();
+    assert_eq!(told.timeline.len(), 1);
+    assert_eq!(told.messages.len(), 1);
+    assert_eq!(told.messages[0].state, "delivered", "a delivered message does not wait again");
 }
 
 #[test]
@@ -117,6 +117,9 @@ fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries(
     store.offer(delivery("M3", DeliveryState::Pending, 1));
     store.offer(delivery("M4", DeliveryState::Superseded, 0));
     settle(&store);
+    // Even later news.
+    store.offer(delivery("M3", DeliveryState::Pending, 1));
+    settle(&store);
 
     let reader = store.reader();
     let counts = reader.outbox().unwrap();
@@ -127,6 +130,8 @@ fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries(
     let (_store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.messages.len(), 1);
     assert_eq!((remembered.messages[0].id.as_str(), remembered.messages[0].attempts), ("M1", 2));
+    let told: Vec<_> = remembered.told.iter().map(|row| (row.id.as_str(), row.state)).collect();
+    assert_eq!(told, [("M3", DeliveryState::Delivered)], "what was delivered about an open incident is not forgotten");
 }
 
 #[test]
@@ -244,8 +249,8 @@ fn incidents_are_listed_and_told() {
     let all = [incident("I1", Some(5)), incident("I2", None), incident("I3", None)];
     store.commit(Commit { incidents: all.into(), ..Commit::default() });
     // The clock goes back between the two.
-    let told = vec![timeline("I2", 9, "opened"), timeline("I2", 3, "paged")];
-    store.offer(Commit { timeline: told, messages: vec![message("M1", "I2")], ..Commit::default() });
+    let happened = vec![timeline("I2", 9, "opened"), timeline("I2", 3, "paged")];
+    store.offer(Commit { timeline: happened, messages: vec![message("M1", "I2")], ..Commit::default() });
     settle(&store);
     let reader = store.reader();
     let ids = |filter: &IncidentFilter, limit, after: Option<&str>| {
@@ -258,10 +263,10 @@ fn incidents_are_listed_and_told() {
     assert_eq!(ids(&open, 10, None).0, ["I3", "I2"]);
     let other = IncidentFilter { probe: Some("q".to_owned()), ..IncidentFilter::default() };
     assert_eq!(ids(&other, 10, None).0, [""; 0]);
-    let story = reader.incident("I2").unwrap().unwrap();
-    assert_eq!(story.incident.details["note"], 1);
-    assert_eq!(story.timeline.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["opened", "paged"]);
-    assert_eq!(story.messages[0].notice["title"], "p fails");
+    let told = reader.incident("I2").unwrap().unwrap();
+    assert_eq!(told.incident.details["note"], 1);
+    assert_eq!(told.timeline.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["opened", "paged"]);
+    assert_eq!(told.messages[0].notice["title"], "p fails");
     assert!(reader.incident("I9").unwrap().is_none());
 }
 

@@ -44,8 +44,8 @@ fn rollups_count_each_run_once_also_those_that_come_late() {
     let first = &hours[0];
     assert_eq!((first.passed, first.failed, first.errored, first.missed), (101, 1, 1, 0));
     assert_eq!(hours[1].missed, 1);
-    let near = |micros: Option<u64>, exact: f64| (micros.unwrap() as f64 - exact).abs() <= exact * 0.051;
-    assert!(near(first.p50_us, 50_000.0) && near(first.p95_us, 95_000.0) && near(first.p99_us, 99_000.0), "{first:?}");
+    let near = |micros: Option<u64>, exact: u64| micros.unwrap().abs_diff(exact) * 100 <= exact * 5 + 100;
+    assert!(near(first.p50_us, 50_000) && near(first.p95_us, 95_000) && near(first.p99_us, 99_000), "{first:?}");
     assert_eq!(hours[1].p50_us, None, "a tick that did not run took no time");
     assert_eq!(store.reader().rollups("p/eu", at_ms(HOUR), at_ms(2 * HOUR)).unwrap().len(), 1);
     assert!(store.reader().rollups("p/us", 0, i64::MAX).unwrap().is_empty());
@@ -132,6 +132,6 @@ fn the_file_stays_within_bounds_however_long_it_is_written() {
 
     // Everything goes, and the file shrinks.
     housekeep(&store, 10_000 * HOUR);
-    assert!(store.close(Duration::from_secs(60)));
+    assert!(store.close(Duration::from_mins(1)));
     assert!(size() < largest / 2, "{} of {largest}", size());
 }

@@ -7,6 +7,7 @@ mod restart;
 mod sources;
 mod storm;
 mod telling;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::alert::testing::{cause, moment_ms, probe, run, step};
-use crate::alert::{Action, Notice, Occasion};
+use crate::alert::{Action, Notice};
 use crate::history::{IncidentRow, KeptState, Remembered, TimelineRow};
 use crate::outcome::{Cause, Reason, RunReport, StepReport, Trigger};
 use crate::plan::{AlertPolicy, Cell, CellValue, Channel, ChannelKind, Limits, Probe, Region, Severity};

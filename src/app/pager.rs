@@ -1,0 +1,95 @@
+//! The demo's pager: a receiver of webhooks on loopback that notes what really arrives, and when.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::SystemTime;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::alert::{Action, Notice};
+
+/// A page that arrived.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// When.
+    pub at: SystemTime,
+    /// What it said.
+    pub notice: Notice,
+}
+
+/// The receiver and what has arrived there.
+pub(super) struct Pager {
+    address: SocketAddr,
+    arrived: watch::Receiver<Vec<Page>>,
+    task: JoinHandle<()>,
+}
+
+impl Pager {
+    /// Starts to listen.
+    pub(super) async fn start() -> io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (sender, arrived) = watch::channel(Vec::new());
+        let routes = Router::new().route("/", post(take)).with_state(sender);
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                tracing::warn!(%error, "the demo's pager ended with an error");
+            }
+        });
+        Ok(Self { address, arrived, task })
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything that has arrived, in its order.
+    pub(super) fn pages(&self) -> Vec<Page> {
+        self.arrived.borrow().clone()
+    }
+
+    /// Waits until what has arrived is as wished; false if it was not by then.
+    pub(super) async fn wait(&self, until: Instant, wished: impl FnMut(&Vec<Page>) -> bool) -> bool {
+        let mut arrived = self.arrived.clone();
+        let is_there = timeout_at(until, arrived.wait_for(wished)).await.is_ok_and(|seen| seen.is_ok());
+        is_there
+    }
+}
+
+impl Drop for Pager {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn take(State(sender): State<watch::Sender<Vec<Page>>>, Json(notice): Json<Notice>) -> StatusCode {
+    sender.send_modify(|pages| pages.push(Page { at: SystemTime::now(), notice }));
+    StatusCode::OK
+}
+
+/// The keys about a probe and its subjects that were opened and not closed. Error budgets do not count: what was burnt stays
+/// burnt for a while after the last failure.
+pub(super) fn open_keys<'p>(pages: &'p [Page], probe: &str) -> Vec<&'p str> {
+    let mut open: Vec<&str> = Vec::new();
+    for notice in pages.iter().map(|page| &page.notice).filter(|notice| is_outage(notice, probe)) {
+        open.retain(|key| *key != notice.key);
+        match notice.action {
+            Action::Trigger | Action::Acknowledge => open.push(&notice.key),
+            Action::Resolve => {}
+        }
+    }
+    open
+}
+
+/// Whether it is about what fails now.
+pub(super) fn is_outage(notice: &Notice, probe: &str) -> bool {
+    let kinds = ["probe/", "subject/", "subjects/"];
+    notice.probe.as_deref() == Some(probe) && kinds.iter().any(|kind| notice.scope.starts_with(kind))
+}
