@@ -76,9 +76,11 @@ impl Service {
     pub(crate) fn begin(&mut self, through: &[&str], prepare: impl FnOnce(&mut Command)) {
         let mut command = serinus(self.folder.path());
         if let [first, others @ ..] = through {
-            let program = command.get_program().to_owned();
-            command = Command::new(first);
-            command.args(others).arg(program).current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+            let inner = std::mem::replace(&mut command, Command::new(first));
+            command.args(others).arg(inner.get_program()).current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+            for (name, _) in inner.get_envs().filter(|(_, value)| value.is_none()) {
+                command.env_remove(name);
+            }
         }
         command.args(["run", "-c", "service"]).env("API_TOKEN", TOKEN);
         prepare(&mut command);

@@ -73,6 +73,7 @@ fn describe() {
     );
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
+    describe_alerts();
     describe_gauge!("serinus_build_info", "1, with the version as a label.");
     gauge!("serinus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     counter!(UNJOURNALLED).absolute(0);
@@ -82,6 +83,23 @@ fn describe() {
         counter!(RUNS_UNCOUNTED, "why" => why.as_str()).absolute(0);
     }
     config_reloaded(true);
+}
+
+/// What the alerts and the store count.
+fn describe_alerts() {
+    describe_gauge!("serinus_incidents", "Open incidents by severity.");
+    describe_counter!("serinus_notifications_total", "Messages to channels, by what became of them.");
+    describe_gauge!("serinus_outbox_pending", "Messages that are not delivered yet.");
+    describe_gauge!("serinus_outbox_oldest_seconds", "How old the oldest message is that is not delivered yet.");
+    describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what became of them.");
+    describe_counter!(
+        "serinus_alert_runs_dropped_total",
+        "Passed runs that no alert rule has seen, because the rules were far behind."
+    );
+    describe_gauge!("serinus_store_writable", "Whether the store took what it was given last.");
+    describe_counter!("serinus_store_dropped_total", "Rows that were given up because the store did not take them in time.");
+    describe_counter!("serinus_store_late_commits_total", "Pages that left before the store had them.");
+    describe_counter!("serinus_store_damaged_total", "Damaged store files that were set aside.");
 }
 
 /// Appends families in Prometheus text as OpenMetrics: a counter's family loses its `_total`, empty lines go.
