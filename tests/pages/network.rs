@@ -125,15 +125,11 @@ fn a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target() {
         ("iptables -A OUTPUT -o world -j DROP", "iptables -F OUTPUT"),
     ];
     for (number, (cut, heal)) in cuts.into_iter().enumerate() {
-        for name in names {
-            service.more(2.0, name, "passed");
-        }
+        service.more_of_each(2.0, names, "passed");
         network.within(cut);
         let key = format!("eu/blind/eu/{}", number + 1);
         pager.until("that the prober is blind", |page| page.is("opened", "blind/eu") && page.notice["key"] == *key);
-        for name in names {
-            service.more(4.0, name, "errored");
-        }
+        service.more_of_each(4.0, names, "errored");
         assert!(service.metric("serinus_failures_total", &[("reason", "self_check")]) > 0.0);
         network.within(heal);
         pager.until("that it sees again", |page| page.is("resolved", "blind/eu") && page.notice["key"] == *key);

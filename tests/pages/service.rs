@@ -164,6 +164,17 @@ impl Service {
         self.until(&format!("{count} runs of {probe} {verdict}"), |service| service.runs(probe, verdict) >= before + count);
     }
 
+    /// The same of each of these probes.
+    #[track_caller]
+    pub(crate) fn more_of_each<'n>(&self, count: f64, names: impl IntoIterator<Item = &'n str>, verdict: &str) {
+        let wanted: Vec<(&str, f64)> = names.into_iter().map(|name| (name, self.runs(name, verdict) + count)).collect();
+        self.until(&format!("{count} runs of each {verdict}"), |service| {
+            let metrics = service.get("/metrics");
+            let runs = |probe| sum(&metrics, "serinus_runs_total", &[("probe", probe), ("verdict", verdict)]);
+            wanted.iter().all(|(probe, wanted)| runs(probe) >= *wanted)
+        });
+    }
+
     /// What the service says of itself, for a test that failed.
     pub(crate) fn summary(&self) -> String {
         let metrics = self.get("/metrics");
