@@ -125,7 +125,7 @@ async fn a_crash(book: Book) {
         (&json!(1), &json!(4), &json!(2), 2),
         "{left}"
     );
-    let sweeper = Sweeper::new(fleet.engine.clone(), Arc::clone(&book) as Arc<dyn Ledger>);
+    let sweeper = Sweeper::new(fleet.next_engine(), Arc::clone(&book) as Arc<dyn Ledger>);
     let swept = sweeper.sweep_all(&fleet.plan, book.entries()).await;
     let bad: Vec<_> = swept.iter().filter(|swept| swept.end != LedgerEnd::Gone).collect();
     assert!(bad.is_empty(), "{bad:#?}");

@@ -4,6 +4,7 @@
 //! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
 //! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
 
+pub mod across;
 pub mod blind;
 pub mod budget;
 pub mod canary;

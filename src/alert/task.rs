@@ -5,8 +5,8 @@
 //! new thing to ask of it is a variant of [`Letter`].
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,7 @@ pub struct Alerts {
     pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
     backlog: watch::Receiver<Backlog>,
+    secrets: Arc<RwLock<Arc<Secrets>>>,
 }
 
 /// When the task last came round, in milliseconds since it began.
@@ -123,7 +124,8 @@ impl Alerts {
             let _inside = runtime.enter();
             dispatcher(&parts, letters.clone())
         };
-        let alerts = Self { letters, waiting, pressing: Arc::default(), pulse, backlog: dispatcher.watch() };
+        let (backlog, secrets) = (dispatcher.watch(), Arc::new(RwLock::new(Arc::clone(&parts.secrets))));
+        let alerts = Self { letters, waiting, pressing: Arc::default(), pulse, backlog, secrets };
         let Self { waiting, pressing, pulse, .. } = alerts.clone();
         let AlertParts { plan, alerting, store, remembered, .. } = parts;
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
@@ -156,11 +158,13 @@ impl Alerts {
 
     /// Pages that leave from now on use these secrets.
     pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
+        self.remember(&secrets);
         self.tell(Letter::Secrets(secrets));
     }
 
     /// Takes over another plan and other channels.
     pub fn apply(&self, plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>) {
+        self.remember(&secrets);
         self.tell(Letter::Apply { plan, alerting, secrets });
     }
 
@@ -177,6 +181,15 @@ impl Alerts {
     /// Whether runs are looked at without delay.
     pub fn evaluating(&self) -> bool {
         self.pulse.silent() < ROUND * 10
+    }
+
+    /// The secrets of the day.
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember(&self, secrets: &Arc<Secrets>) {
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
     }
 
     fn tell(&self, letter: Letter) {

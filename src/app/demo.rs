@@ -20,7 +20,7 @@ use crate::run::step::http::HttpSetupError;
 use super::engine::engine;
 use super::feed::{Event, FeedReader, feed};
 use super::incident::{Noticed, Paged, Story, Watch};
-use super::pager::{Page, Pager, open_keys};
+use super::pager::{Page, Pager, is_outage, open_keys};
 use super::product::Product;
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
@@ -168,7 +168,7 @@ impl Demo {
         let ended = SystemTime::now();
         if paged.is_some() {
             told(&format!("{incident} is over; waiting until every page is resolved"));
-            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_keys(pages).is_empty()).await;
+            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_keys(pages, incident.probe()).is_empty()).await;
         }
         Ok(Story {
             incident,
@@ -256,7 +256,7 @@ impl Demo {
 
 /// The first page about the probe that ought to notice.
 fn first_page(pages: &[Page], incident: Incident) -> Option<&Page> {
-    pages.iter().find(|page| page.notice.severity >= Severity::Page && page.notice.probe.as_deref() == Some(incident.probe()))
+    pages.iter().find(|page| page.notice.severity >= Severity::Page && is_outage(&page.notice, incident.probe()))
 }
 
 /// Whether an incident in a region hits a canary.

@@ -11,7 +11,7 @@ use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId, Severity};
 use crate::sandbox::Incident;
 
-use super::pager::{Page, open_keys};
+use super::pager::{Page, is_outage, open_keys};
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ impl Story {
 
     /// The page after which none was open any more, if it came to that.
     pub fn resolved(&self) -> Option<&Page> {
-        self.pages.last().filter(|page| page.at > self.ended && open_keys(&self.pages).is_empty())
+        let last = self.pages.iter().rfind(|page| is_outage(&page.notice, &self.probe));
+        last.filter(|page| page.at > self.ended && open_keys(&self.pages, &self.probe).is_empty())
     }
 }
 

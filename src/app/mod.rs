@@ -7,9 +7,11 @@ mod demo;
 mod engine;
 mod fan;
 mod feed;
+mod files;
 #[cfg(test)]
 mod fixture;
 mod hasten;
+mod heartbeat;
 mod incident;
 mod leaks;
 mod pager;
@@ -26,6 +28,7 @@ mod watch;
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
 pub use feed::{Event, Feed, FeedReader, feed};
+pub use files::Files;
 
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Paged, Story, Watch};

@@ -74,10 +74,11 @@ async fn take(State(sender): State<watch::Sender<Vec<Page>>>, Json(notice): Json
     StatusCode::OK
 }
 
-/// The keys that were opened and not closed.
-pub(super) fn open_keys(pages: &[Page]) -> Vec<&str> {
+/// The keys about a probe and its subjects that were opened and not closed. Error budgets do not count: what was burnt stays
+/// burnt for a while after the last failure.
+pub(super) fn open_keys<'p>(pages: &'p [Page], probe: &str) -> Vec<&'p str> {
     let mut open: Vec<&str> = Vec::new();
-    for Page { notice, .. } in pages {
+    for notice in pages.iter().map(|page| &page.notice).filter(|notice| is_outage(notice, probe)) {
         open.retain(|key| *key != notice.key);
         match notice.action {
             Action::Trigger | Action::Acknowledge => open.push(&notice.key),
@@ -85,4 +86,10 @@ pub(super) fn open_keys(pages: &[Page]) -> Vec<&str> {
         }
     }
     open
+}
+
+/// Whether it is about what fails now.
+pub(super) fn is_outage(notice: &Notice, probe: &str) -> bool {
+    let kinds = ["probe/", "subject/", "subjects/"];
+    notice.probe.as_deref() == Some(probe) && kinds.iter().any(|kind| notice.scope.starts_with(kind))
 }

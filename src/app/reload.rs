@@ -3,8 +3,8 @@
 //! What is in force is untouched until the new one is whole. Settings of the process itself (where it listens, where it keeps
 //! things) hold until a restart, and whoever reloads is told so.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use futures::FutureExt as _;
@@ -18,10 +18,12 @@ use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{LastReload, Reloaded};
 
+use super::files::{Files, Stamps};
+
 /// Where a configuration comes from, and who uses its secrets.
 pub struct Source {
-    /// The files that were read at the start.
-    pub files: Vec<PathBuf>,
+    /// The files that were read at the start, as they stood then.
+    pub files: Files,
     /// Reads all of it.
     pub load: Box<dyn Fn() -> Loaded + Send + Sync>,
     /// Reads a plan's secrets.
@@ -53,7 +55,7 @@ impl InForce {
 pub(super) struct Reloader {
     source: Source,
     in_force: InForce,
-    /// The settings that only a restart changes, as text to compare, and the files. Held over a whole reload, so that two
+    /// The settings that only a restart changes, as text to compare, and the files. Locked over a whole reload, so that two
     /// at once come one after the other.
     process: Mutex<Process>,
     scheduler: Scheduler,
@@ -63,7 +65,11 @@ pub(super) struct Reloader {
 
 struct Process {
     fixed: Vec<(&'static str, String)>,
-    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    /// What was read last, whether it is in force or not.
+    files: Files,
+    /// These files and the folders in which others may come to be, and how they stood before that.
+    watched: Vec<PathBuf>,
+    stamps: Stamps,
 }
 
 impl Reloader {
@@ -76,7 +82,9 @@ impl Reloader {
         telemetry: Arc<Telemetry>,
         alerts: Alerts,
     ) -> Self {
-        let process = Process { fixed: fixed(service), files: contents(source.files.clone()) };
+        // What changed since the first load is found at the first look, because nothing is known of how it stood.
+        let watched = source.files.paths().cloned().collect();
+        let process = Process { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
         Self { source, in_force, process: Mutex::new(process), scheduler, telemetry, alerts }
     }
 
@@ -92,6 +100,8 @@ impl Reloader {
     }
 
     fn renew_secrets(&self) {
+        // Not in the middle of a reload, whose plan may have other secrets.
+        let _process = self.lock();
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
@@ -100,30 +110,64 @@ impl Reloader {
         }
     }
 
-    /// The files whose change is a reason to reload.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner).files.iter().map(|(path, _)| path.clone()).collect()
+    /// How the files stand, if otherwise than when they were last read. Blocks, but reads none of them.
+    pub(super) fn changed(&self) -> Option<Stamps> {
+        let process = self.lock();
+        let now = Stamps::of(&process.watched);
+        (now != process.stamps).then_some(now)
     }
 
-    /// Reloads if a file has changed since it was last read. Blocks.
+    /// Reloads if a file says something else than when it was last read, or one is new or gone. Blocks.
     pub(super) fn reload_if_changed(&self) {
-        let known = |process: &Process| process.files.clone();
-        let before = known(&self.process.lock().unwrap_or_else(PoisonError::into_inner));
-        if contents((self.source.load)().files) != before {
-            self.reload();
+        let mut process = self.lock();
+        let before = process.files.clone();
+        let loaded = self.read(&mut process);
+        if process.files != before {
+            self.take(loaded, &before, &process);
         }
     }
 
     /// Reloads now. Blocks while it reads.
     pub(super) fn reload(&self) -> Reloaded {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        let Loaded { service, diagnostics, files } = (self.source.load)();
-        process.files = contents(files);
+        let mut process = self.lock();
+        let before = process.files.clone();
+        let loaded = self.read(&mut process);
+        self.take(loaded, &before, &process)
+    }
+
+    /// Loads, and notes what was loaded. What changes while it is being read is read again.
+    fn read(&self, process: &mut Process) -> Loaded {
+        let mut tries = 0;
+        loop {
+            let stamps = Stamps::of(&process.watched);
+            let before = Files::read(process.files.paths().cloned());
+            let loaded = (self.source.load)();
+            let files = Files::read(loaded.files.iter().cloned());
+            let settled = files == before;
+            process.files = files;
+            process.stamps = stamps;
+            let watched: Vec<PathBuf> = loaded.files.iter().chain(&loaded.folders).cloned().collect();
+            // Of what is watched from now on nothing is known: the next look reads it again and finds it the same.
+            if watched != process.watched {
+                process.watched = watched;
+                process.stamps = Stamps::default();
+            }
+            tries += 1;
+            if settled || tries == 3 {
+                return loaded;
+            }
+        }
+    }
+
+    /// Puts what was loaded into force, or says why not.
+    fn take(&self, loaded: Loaded, before: &Files, process: &Process) -> Reloaded {
+        let tells_nobody = loaded.tells_nobody();
+        let Loaded { service, diagnostics, files: _, folders: _ } = loaded;
         let reloaded = match service {
-            Some(service) => self.apply(service, &diagnostics, &process.fixed),
-            None => refused(&diagnostics),
+            Some(_) if tells_nobody => refused(TELLS_NOBODY.to_owned(), &diagnostics),
+            Some(service) => self.apply(service, &diagnostics, &before.difference(&process.files), &process.fixed),
+            None => refused(errors(&diagnostics), &diagnostics),
         };
-        drop(process);
         config_reloaded(reloaded.applied);
         if reloaded.applied {
             tracing::info!("{}", reloaded.message);
@@ -137,7 +181,11 @@ impl Reloader {
         reloaded
     }
 
-    fn apply(&self, service: Service, diagnostics: &Diagnostics, running: &[(&'static str, String)]) -> Reloaded {
+    fn lock(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apply(&self, service: Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
@@ -148,7 +196,7 @@ impl Reloader {
         self.scheduler.apply(Arc::clone(&plan));
         let changed: Vec<&str> =
             fixed(&service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
-        let mut message = format!("the configuration was loaded again: {}", difference(&old, &plan));
+        let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
         if !changed.is_empty() {
             message += &format!("; a restart is needed for changes of {}", changed.join(", "));
         }
@@ -158,14 +206,20 @@ impl Reloader {
     }
 }
 
-fn refused(diagnostics: &Diagnostics) -> Reloaded {
-    let errors = diagnostics.count(Severity::Error);
-    let plural = if errors == 1 { "" } else { "s" };
+/// Why a configuration without a channel is refused; the start refuses it too.
+const TELLS_NOBODY: &str = "probes page, and nobody would be told";
+
+fn refused(why: String, diagnostics: &Diagnostics) -> Reloaded {
     Reloaded {
         applied: false,
-        message: format!("the configuration was not loaded again, it has {errors} error{plural}: the one before stays in force"),
+        message: format!("the configuration was not loaded again, {why}: the one before stays in force"),
         diagnostics: diagnostics.render(false),
     }
+}
+
+fn errors(diagnostics: &Diagnostics) -> String {
+    let errors = diagnostics.count(Severity::Error);
+    format!("it has {errors} error{}", if errors == 1 { "" } else { "s" })
 }
 
 /// What only a restart changes.
@@ -196,11 +250,6 @@ fn difference(old: &Plan, new: &Plan) -> String {
     let is_in = |plan: &Plan, id| plan.canaries.binary_search_by(|canary| canary.id.cmp(id)).is_ok();
     let added = new.canaries.iter().filter(|canary| !is_in(old, &canary.id)).count();
     let removed = old.canaries.iter().filter(|canary| !is_in(new, &canary.id)).count();
-    format!("{added} canaries added, {removed} removed, {} kept", new.canaries.len() - added)
-}
-
-/// The files with what stands in them, so that a touch is no change.
-fn contents(files: Vec<PathBuf>) -> Vec<(PathBuf, Option<Vec<u8>>)> {
-    let read = |path: &Path| std::fs::read(path).ok();
-    files.into_iter().map(|path| (path.clone(), read(&path))).collect()
+    let plural = if added == 1 { "y" } else { "ies" };
+    format!("{added} canar{plural} added, {removed} removed, {} kept", new.canaries.len() - added)
 }

@@ -17,9 +17,10 @@ use crate::plan::{CanaryId, Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, ListenError, Reloaded, RenderMetrics, Server, kept_pauses};
+use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, Server, ToldPauses, kept_pauses};
 
 use super::fan::Fan;
+use super::heartbeat::Heart;
 use super::reload::{InForce, Reloader, Source};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
@@ -102,6 +103,7 @@ pub struct Running {
     self_check: Option<SelfCheck>,
     reloader: Option<Arc<Reloader>>,
     watch: Option<Watch>,
+    heart: Option<Heart>,
 }
 
 impl Running {
@@ -121,11 +123,11 @@ impl Running {
         config_reloaded(true);
         let api = Arc::new(OnceLock::new());
         let server = bound.serve(renderer(&telemetry), token, Arc::clone(&api))?;
-        let last_ticks = last_ticks(&remembered);
+        let (last_ticks, damaged) = (last_ticks(&remembered), remembered.damaged.clone());
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-        let parts = AlertParts { plan, alerting, secrets, client, store: store.clone(), remembered };
+        let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
         watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
@@ -151,8 +153,8 @@ impl Running {
             Arc::new(Reloader::new(source, &service, in_force.clone(), scheduler.clone(), telemetry, alerts))
         });
         chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
-        let housekeeping = Housekeeping::start(chores).await?;
-        let watch = reloader.clone().and_then(Watch::start);
+        let watch = reloader.clone().map(Watch::start);
+        let heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
         let (reload, check) = (verb(reloader.clone()), self_check.clone());
         let handles = Api {
             plan: in_force.plan,
@@ -164,12 +166,20 @@ impl Running {
             loaded: in_force.loaded,
             last_reload: in_force.last_reload,
             started,
+            damaged,
+            reads: Reads::default(),
+            told_pauses: ToldPauses::default(),
         };
+        let handles = Arc::new(handles);
+        handles.tell_pauses();
+        chores.push(pauses_that_end(&handles));
+        let housekeeping = Housekeeping::start(chores).await?;
         // It is set once and here.
-        let _ = api.set(Arc::new(handles));
+        let _ = api.set(handles);
         server.set_ready(true);
         let plan = service.plan;
-        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts: alert_thread, store, self_check, reloader, watch })
+        let alerts = alert_thread;
+        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts, store, self_check, reloader, watch, heart })
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -192,18 +202,24 @@ impl Running {
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
         stopping.stage("scheduler", Duration::ZERO, runs).await;
         drop(self.watch);
+        if let Some(heart) = self.heart {
+            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
+        }
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
-        let store = self.store;
-        stopping.stage("store", LAST_ROWS, storage::close(store, LAST_ROWS)).await;
+        let (store, mut written) = (self.store, false);
+        // It keeps its own time, and is given a moment more to say how it went.
+        let close = storage::close(store, LAST_ROWS).map(|all| written = all);
+        stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
         if let Some(check) = self.self_check {
             stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;
         }
         stopping.stage("traces", LAST_TRACES, flush(self.telemetry)).await;
         stopping.stage("listener", LAST_ANSWERS, self.server.stop()).await;
+        let unwritten = (!written).then(|| "rows for the store".to_owned());
         let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
         let cleanups = left.cleanups.iter().map(|canary| format!("cleanup of {canary}"));
-        stopping.stragglers().into_iter().map(str::to_owned).chain(runs).chain(cleanups).collect()
+        stopping.stragglers().into_iter().map(str::to_owned).chain(unwritten).chain(runs).chain(cleanups).collect()
     }
 }
 
@@ -228,6 +244,17 @@ fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
         let format = Format::negotiate(accept);
         (format.content_type(), telemetry.render(format))
     })
+}
+
+/// The chore of telling the desk of pauses that ended by themselves.
+fn pauses_that_end(api: &Arc<Api>) -> Job {
+    let api = Arc::clone(api);
+    let run = move || {
+        let api = Arc::clone(&api);
+        // It walks over all canaries. A panic has been printed and the next time tries again.
+        spawn_blocking(move || api.tell_pauses()).map(drop).boxed()
+    };
+    Job { name: "pauses", cron: "*/5 * * * * *", run: Arc::new(run) }
 }
 
 fn upkeep(telemetry: &Arc<Telemetry>) -> Job {

@@ -1,48 +1,26 @@
-//! Watching the configuration's files: editors rename and orchestrators swap links, so it is the folders that are watched.
+//! Watching the configuration's files, by asking the system how they stand once a second: that sees alike what editors rename,
+//! orchestrators link, mounts exchange and network drives bring, and costs a few microseconds a file.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
+use super::files::Stamps;
 use super::reload::Reloader;
 
-/// How long nothing must happen before files that change are read: writing them takes more than one step.
-const SETTLED: Duration = Duration::from_millis(300);
+/// How often is looked. Files that change are read once two looks found them the same: writing them takes more than one step.
+const ROUND: Duration = Duration::from_secs(1);
 
 /// A watch that ends when it is dropped.
 pub(super) struct Watch {
-    _watcher: RecommendedWatcher,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Watch {
-    /// Reloads whenever a file of the configuration has changed, or one was added beside them. `None` if the system cannot watch, which
-    /// is logged: a hang-up still reloads.
-    pub(super) fn start(reloader: Arc<Reloader>) -> Option<Self> {
-        let (told, changes) = mpsc::unbounded_channel();
-        let tell = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_configuration(path))) {
-                // The task is gone only when the watch is.
-                let _ = told.send(());
-            }
-        };
-        let watcher = notify::recommended_watcher(tell).and_then(|mut watcher| {
-            for folder in folders(&reloader.files()) {
-                watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-            }
-            Ok(watcher)
-        });
-        match watcher {
-            Ok(watcher) => Some(Self { _watcher: watcher, task: tokio::spawn(follow(reloader, changes)) }),
-            Err(error) => {
-                tracing::warn!(%error, "the configuration's files cannot be watched; SIGHUP or `serinus reload` read them again");
-                None
-            }
-        }
+    /// Reloads whenever a file of the configuration has changed, went or came.
+    pub(super) fn start(reloader: Arc<Reloader>) -> Self {
+        Self { task: tokio::spawn(follow(reloader)) }
     }
 }
 
@@ -52,25 +30,24 @@ impl Drop for Watch {
     }
 }
 
-async fn follow(reloader: Arc<Reloader>, mut changes: mpsc::UnboundedReceiver<()>) {
-    while changes.recv().await.is_some() {
-        while let Ok(Some(())) = tokio::time::timeout(SETTLED, changes.recv()).await {}
+async fn follow(reloader: Arc<Reloader>) {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = None;
+    loop {
+        rounds.tick().await;
         let reloader = Arc::clone(&reloader);
-        // A panic has been printed, and the next change is read again.
-        let _read = tokio::task::spawn_blocking(move || reloader.reload_if_changed()).await;
+        // A panic has been printed, and the next round looks again.
+        before = tokio::task::spawn_blocking(move || look(&reloader, before)).await.unwrap_or_default();
     }
 }
 
-/// The store writes into its folder all the time, which may be the same one.
-fn is_configuration(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.starts_with("..") || [".toml", ".json", ".pem", ".crt"].iter().any(|end| name.ends_with(end))
-}
-
-fn folders(files: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let folder = |file: &PathBuf| match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => Some(parent.to_owned()),
-        Some(_) | None => Some(PathBuf::from(".")),
-    };
-    files.iter().filter_map(folder).filter(|folder| folder.is_dir()).collect()
+/// Reloads if files stand otherwise than when they were read, and as in the round before. Returns how they stand if they differ.
+fn look(reloader: &Reloader, before: Option<Stamps>) -> Option<Stamps> {
+    let now = reloader.changed()?;
+    if before.as_ref() != Some(&now) {
+        return Some(now);
+    }
+    reloader.reload_if_changed();
+    None
 }

@@ -173,7 +173,7 @@ pub(crate) struct RemoteArgs {
     /// The service [default: where the configuration says that it listens]
     #[arg(long, env = "SERINUS_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Its token [default: the one that the configuration names]
+    /// Its token [default: the one that the configuration names, if the service is not named by --url]
     #[arg(long, env = "SERINUS_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// How to print
@@ -204,6 +204,9 @@ pub(crate) struct IncidentsArgs {
     /// Resolved ones too
     #[arg(long)]
     pub(crate) all: bool,
+    /// The most that are listed
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500), value_name = "N")]
+    pub(crate) limit: u16,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

@@ -2,21 +2,25 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use crate::config::{load, process_environment, read_secrets};
+use crate::config::{load_listen, process_environment, read_secrets};
 
 use super::args::RemoteArgs;
 use super::config::variable;
 use super::exit::Failure;
 use super::logs::chain;
 use super::report::rfc3339;
+use super::style::printable;
 
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer; the largest, of a page of runs or incidents, has a tenth of it.
+const MOST: usize = 64 << 20;
 
 /// Where a service listens that was told nothing.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
@@ -30,9 +34,9 @@ pub(crate) struct Client {
 
 impl Client {
     /// The service that the arguments name, or the configuration, whose token is used then too. So within its container a
-    /// service can be asked without a word about where it is.
+    /// service can be asked without a word about where it is. A service that was named gets only a token that was given.
     pub(crate) fn new(args: &RemoteArgs, config: Option<&Path>) -> Result<Self, Failure> {
-        let configured = config.filter(|_| args.url.is_none() || args.token.is_none()).and_then(configured);
+        let configured = config.filter(|_| args.url.is_none()).and_then(configured);
         let (address, token) = configured.unwrap_or((DEFAULT, None));
         let url = args.url.clone().unwrap_or_else(|| format!("http://{address}"));
         let base: Url = url
@@ -71,9 +75,16 @@ impl Client {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(|error| self.unreachable(&error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MOST {
+                return Err(Failure::prober(format!("what answers at {} says more than any serinus service would", self.base)));
+            }
+        }
+        let text = String::from_utf8_lossy(&body);
         if status.is_success() {
             return serde_json::from_str(&text)
                 .map_err(|error| Failure::prober(format!("what answers at {} is no serinus service: {error}", self.base)));
@@ -82,14 +93,19 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let hint = "is `serinus run` up there? name another service with --url";
+        let hint = "is `serinus run` up there? name another service with --url, or its configuration with -c";
         Failure::prober(format!("cannot ask the service at {}: {}; {hint}", self.base, chain(error)))
     }
 
     fn refused(&self, status: StatusCode, text: &str) -> Failure {
         let said = serde_json::from_str::<Value>(text).ok().and_then(|body| body["error"].as_str().map(str::to_owned));
-        let said = said.unwrap_or_else(|| format!("{status}"));
+        let Some(said) = said.map(|said| printable(&said).into_owned()) else {
+            return Failure::prober(format!("what answers at {} is no serinus service: it says {status}", self.base));
+        };
         match status {
+            StatusCode::UNAUTHORIZED if self.token.is_some() => {
+                Failure::usage(format!("the service at {} does not take this token: {said}", self.base))
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::usage(said),
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
                 Failure::usage(said)
@@ -99,21 +115,38 @@ impl Client {
     }
 }
 
-/// Where the configuration says that the service listens, from here, and the token it asks for. A configuration that is not
-/// valid says nothing; what is wrong with it is not what was asked.
+/// Where the configuration says that the service listens, from here, and the token it asks for. It need not be valid: what is
+/// wrong with it may be what the service is asked about.
 fn configured(config: &Path) -> Option<(SocketAddr, Option<String>)> {
-    let service = load(config, process_environment()).service?;
-    let mut address = service.listen.address;
+    let (listen, secrets) = load_listen(config, process_environment())?;
+    let mut address = listen.address;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
-    let secrets = read_secrets(&service.plan.secrets, variable);
-    let token = service.listen.token.and_then(|name| Some(secrets.get(&name)?.as_ref().ok()?.expose().to_owned()));
+    let secrets = read_secrets(&secrets, variable);
+    let token = listen.token.and_then(|name| Some(secrets.get(&name)?.as_ref().ok()?.expose().to_owned()));
     Some((address, token))
+}
+
+/// The words of an object, safe for a terminal; empty if there are none.
+pub(crate) fn word(of: &Value, key: &str) -> String {
+    printable(of[key].as_str().unwrap_or_default()).into_owned()
+}
+
+/// How long ago a moment of an answer was, for people; a moment to come is now.
+pub(crate) fn ago(milliseconds: &Value) -> String {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
+    let whole = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    match whole {
+        0..60 => format!("{whole} s ago"),
+        60..3_600 => format!("{} min ago", whole / 60),
+        3_600..172_800 => format!("{} h ago", whole / 3_600),
+        _ => format!("{} days ago", whole / 86_400),
+    }
 }
 
 /// A moment of an answer, for people.
 pub(crate) fn moment(milliseconds: &Value) -> String {
     let since = Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
-    rfc3339(std::time::SystemTime::UNIX_EPOCH + since)
+    rfc3339(SystemTime::UNIX_EPOCH + since)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Output, PauseArgs, TargetArgs};
 use super::client::Client;
@@ -22,6 +22,7 @@ pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &Pause
                 |lasting| format!("for {}", humantime::format_duration(lasting)),
             );
             printer.talk(&format!("paused {} {until}; its open incidents stay open", args.target));
+            unkept(printer, &answer);
         }
     }
     Ok(Exit::Well)
@@ -32,7 +33,16 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
     let answer = client.post(&["resume"], &json!({ "target": args.target })).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
-        Output::Human => printer.talk(&format!("{} runs again from its next tick on", args.target)),
+        Output::Human => {
+            printer.talk(&format!("{} runs again from its next tick on", args.target));
+            unkept(printer, &answer);
+        }
     }
     Ok(Exit::Well)
+}
+
+fn unkept(printer: &Printer, answer: &Value) {
+    if answer["kept"] == false {
+        printer.talk("the store could not take it yet; until it does, a restart forgets it");
+    }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Output, RemoteArgs};
-use super::client::Client;
+use super::client::{Client, word};
 use super::exit::Failure;
+use super::style::printable;
 use super::{Exit, Printer};
 
 pub(crate) async fn reload(printer: &Printer, config: Option<&Path>, args: &RemoteArgs) -> Result<Exit, Failure> {
@@ -17,9 +18,9 @@ pub(crate) async fn reload(printer: &Printer, config: Option<&Path>, args: &Remo
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
             if let Some(diagnostics) = answer["diagnostics"].as_str().filter(|text| !text.is_empty()) {
-                printer.talk(diagnostics.trim_end());
+                diagnostics.trim_end().lines().for_each(|line| printer.talk(&printable(line)));
             }
-            printer.talk(answer["message"].as_str().unwrap_or_default());
+            printer.talk(&word(&answer, "message"));
         }
     }
     Ok(if applied { Exit::Well } else { Exit::Usage })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Parts, Running, Source, StopSignals};
+use crate::app::{Files, Parts, Running, Source, StopSignals};
 use crate::config::{load, process_environment, read_secrets};
 use crate::history::{Remembered, Store};
 use crate::plan::Service;
@@ -23,7 +23,7 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let config = required(config)?.to_owned();
     let loaded = load(&config, process_environment());
-    let (tells_nobody, files) = (loaded.tells_nobody(), loaded.files.clone());
+    let (tells_nobody, files) = (loaded.tells_nobody(), Files::read(loaded.files.clone()));
     let service = accept(printer, loaded)?;
     if tells_nobody {
         return Err(Failure::usage(
@@ -46,12 +46,23 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
 }
 
 /// Puts a service together from its configuration and starts it.
-async fn start(service: Service, config: PathBuf, files: Vec<PathBuf>) -> Result<Running, Failure> {
+async fn start(service: Service, config: PathBuf, files: Files) -> Result<Running, Failure> {
     let prober = |error: &dyn std::error::Error| Failure::prober(chain(error));
     let usage = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let (store, remembered) = match &service.store {
-        Some(settings) => Store::open(settings, SystemTime::now()).map_err(|error| prober(&error))?,
+        Some(settings) => match Store::open(settings, SystemTime::now()) {
+            Ok(opened) => opened,
+            Err(error) if error.is_full() => {
+                let error = chain(&error);
+                tracing::error!(
+                    error,
+                    "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
+                );
+                (Store::in_memory(), Remembered::default())
+            }
+            Err(error) => return Err(prober(&error)),
+        },
         None => (Store::in_memory(), Remembered::default()),
     };
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;

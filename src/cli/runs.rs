@@ -1,25 +1,25 @@
 //! `serinus runs`: what ran, newest first, or one run in full.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::{Output, RunsArgs};
-use super::client::{Client, moment};
+use super::client::{Client, moment, word};
 use super::exit::Failure;
-use super::style::{Style, human_duration, printable};
+use super::report::human;
+use super::style::{Style, human_duration};
 use super::{Exit, Printer};
 
 pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsArgs) -> Result<Exit, Failure> {
     let client = Client::new(&args.remote, config)?;
     let style = printer.style();
     if let Some(id) = args.what.as_deref().filter(|what| ulid::Ulid::from_string(what).is_ok()) {
-        let run = client.get(&["runs", id], &[]).await?;
+        let run = client.get(&["runs", &id.to_uppercase()], &[]).await?;
         printer.data(&match args.remote.output {
             Output::Json => format!("{run:#}"),
-            Output::Human => full(&run, style),
+            Output::Human => human(&whole(&run), style, printer.size().0),
         });
         return Ok(Exit::Well);
     }
@@ -34,20 +34,19 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
     match args.remote.output {
         Output::Json => printer.data(&format!("{page:#}")),
         Output::Human => {
-            let runs = page["items"].as_array().into_iter().flatten();
-            runs.for_each(|run| printer.data(&line(run, style)));
+            let runs = page["items"].as_array().map_or(&[][..], Vec::as_slice);
+            if runs.is_empty() {
+                printer.talk(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
+            }
+            runs.iter().for_each(|run| printer.data(&line(run, style)));
         }
     }
     Ok(Exit::Well)
 }
 
 fn line(run: &Value, style: Style) -> String {
-    let word = |key: &str| printable(run[key].as_str().unwrap_or_default()).into_owned();
-    let verdict = word("verdict");
-    let shown = match run["reason"].as_str() {
-        Some(reason) => format!("{verdict}/{}", printable(reason)),
-        None => verdict.clone(),
-    };
+    let verdict = word(run, "verdict");
+    let shown = if run["reason"].is_string() { format!("{verdict}/{}", word(run, "reason")) } else { verdict.clone() };
     let shown = format!("{shown:<22}");
     let painted = match verdict.as_str() {
         "passed" => style.good(&shown),
@@ -55,22 +54,72 @@ fn line(run: &Value, style: Style) -> String {
         _ => style.odd(&shown),
     };
     let took = human_duration(Duration::from_micros(run["duration_us"].as_u64().unwrap_or(0)));
-    format!("{}  {painted} {took:>9}  {}  {}", moment(&run["started_ms"]), word("canary"), style.dim(&word("run_id")))
+    let by_hand = if run["counted"] == false { style.dim("  counts for nothing") } else { String::new() };
+    format!(
+        "{}  {painted} {took:>9}  {}  {}{by_hand}",
+        moment(&run["started_ms"]),
+        word(run, "canary"),
+        style.dim(&word(run, "run_id"))
+    )
 }
 
-fn full(detail: &Value, style: Style) -> String {
-    let run = &detail["run"];
-    let mut text = line(run, style);
-    text.push('\n');
-    let trace = run["trace_id"].as_str().unwrap_or_default();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "trace {}", printable(trace));
-    for step in detail["steps"].as_array().into_iter().flatten() {
-        let took = human_duration(Duration::from_micros(step["duration_us"].as_u64().unwrap_or(0)));
-        let _ = writeln!(text, "  {took:>9}  {}", printable(step["name"].as_str().unwrap_or_default()));
+/// A run that was kept in the shape of one that was just made. Of a passed one only the times of its steps are kept.
+fn whole(detail: &Value) -> Value {
+    let (run, details) = (&detail["run"], &detail["details"]);
+    let steps = if details["steps"].is_array() {
+        details["steps"].clone()
+    } else {
+        let step = |step: &Value| {
+            json!({
+                "name": step["name"],
+                "started_seconds": seconds(&step["started_us"]),
+                "duration_seconds": seconds(&step["duration_us"]),
+                "convergence_seconds": seconds(&step["convergence_us"]),
+                "result": "passed",
+            })
+        };
+        detail["steps"].as_array().into_iter().flatten().map(step).collect()
+    };
+    json!({
+        "verdict": run["verdict"],
+        "canary": run["canary"],
+        "run_id": run["run_id"],
+        "trace_id": run["trace_id"],
+        "started": moment(&run["started_ms"]),
+        "duration_seconds": seconds(&run["duration_us"]),
+        "cause": details["cause"],
+        "vars": details["vars"],
+        "steps": steps,
+    })
+}
+
+fn seconds(micros: &Value) -> Option<f64> {
+    Some(Duration::from_micros(micros.as_u64()?).as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passed_run_that_was_kept_shows_the_times_of_its_steps() {
+        let detail = json!({
+            "run": { "run_id": "01X", "canary": "p/eu", "started_ms": 0, "duration_us": 2_000_000, "verdict": "passed",
+                     "trace_id": "abc", "counted": true },
+            "steps": [{ "name": "sync", "started_us": 0, "duration_us": 2_000_000, "convergence_us": 1_500_000 }],
+            "details": null,
+        });
+        let text = human(&whole(&detail), Style::PLAIN, 60);
+        assert!(text.starts_with("✓ passed p/eu in 2.00 s\n  run 01X  trace abc  started 1970-01-01T00:00:00.000Z\n"), "{text}");
+        assert!(text.contains("✓ sync ▕") && text.contains("converged after 1.50 s"), "{text}");
     }
-    if !detail["details"].is_null() {
-        let _ = writeln!(text, "{:#}", detail["details"]);
+
+    #[test]
+    fn a_run_in_a_list_is_one_line_whatever_its_words_are() {
+        let run = json!({ "run_id": "01X", "canary": "p/eu\n\u{1b}[2J", "started_ms": 0, "duration_us": 900, "verdict": "failed",
+                          "reason": "expectation", "counted": false });
+        let text = line(&run, Style::PLAIN);
+        assert!(text.ends_with("01X  counts for nothing") && text.contains("failed/expectation"), "{text}");
+        assert!(!text.contains(['\n', '\u{1b}']), "{text}");
     }
-    text
 }

@@ -81,7 +81,7 @@ async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &Cancellatio
 
 fn show(printer: &Printer, done: &Done, output: TestOutput) {
     match output {
-        TestOutput::Human => printer.data(&format!("{}\n", human(done, printer.style(), printer.size().0))),
+        TestOutput::Human => printer.data(&format!("{}\n", human(&json(done), printer.style(), printer.size().0))),
         TestOutput::Json => printer.data(&json(done).to_string()),
         // One document of all runs is printed at the end.
         TestOutput::Junit => {}

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Output, TargetArgs};
-use super::client::Client;
+use super::client::{Client, word};
 use super::exit::Failure;
 use super::{Exit, Printer};
 
@@ -16,7 +16,11 @@ pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &Tar
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
             let started = answer["started"].as_array().map_or(0, Vec::len);
-            printer.talk(&format!("started {started} run(s) of {0}; see `serinus runs {0}`", args.target));
+            let runs = if started == 1 { "a run".to_owned() } else { format!("{started} runs") };
+            printer.talk(&format!("started {runs} of {0}; `serinus runs {0}` shows how it went", args.target));
+            for refused in answer["refused"].as_array().into_iter().flatten() {
+                printer.talk(&format!("not started: {}: {}", word(refused, "canary"), word(refused, "why")));
+            }
         }
     }
     Ok(Exit::Well)

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::plan::{AlertPolicy, CriticalRule, PageRule, SubjectGone};
+use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 
 use super::tree::{Data, Spot, Table};
 use super::value::duration;
@@ -25,6 +25,13 @@ pub(super) fn read(base: &Alert, table: &Table<'_>, diagnostics: &mut Diagnostic
     }
     if let Some(rule) = rule(table, diagnostics) {
         policy.rule = rule;
+    }
+    match table.get("across").map(|node| &node.data) {
+        Some(Data::Table(across)) => {
+            policy.across = window(across, diagnostics).map(|(failures, of)| AcrossPolicy { failures, of })
+        }
+        Some(_) => policy.across = None,
+        None => {}
     }
     if let Some(passes) = count("resolve_after") {
         policy.resolve_after = passes;
@@ -66,7 +73,11 @@ fn rule(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
     if let Some(failures) = table.count("page_after").and_then(NonZeroU32::new) {
         return Some(PageRule::Consecutive(failures));
     }
-    let window = table.table("window")?;
+    window(table.table("window")?, diagnostics).map(|(failures, of)| PageRule::Window { failures, of })
+}
+
+/// So many failures of so many runs.
+fn window(window: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU32, NonZeroU32)> {
     let [failures, of] = ["failures", "of"].map(|key| window.count(key).and_then(NonZeroU32::new));
     let (failures, of) = (failures?, of?);
     if let Some(node) = window.get("failures").filter(|_| failures > of) {
@@ -75,7 +86,7 @@ fn rule(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
                 .help("make `failures` at most `of`"),
         );
     }
-    Some(PageRule::Window { failures, of })
+    Some((failures, of))
 }
 
 /// The policy of a probe. `seen` is the number of its regions that this process runs, if the service has several.
@@ -191,6 +202,16 @@ mod tests {
         assert_eq!(policy(defaults, "every = \"1m\"").remind, Some(Duration::from_hours(4)));
         let back = "window = { failures = 4, of = 10 }";
         assert_eq!(policy(back, "every = \"1m\"\n[alert]\npage_after = 5").rule, PageRule::Consecutive(number(5)));
+    }
+
+    #[test]
+    fn what_canaries_are_judged_by_together_can_be_given_and_taken_away() {
+        let across = |defaults: &str, own: &str| policy(defaults, &format!("every = \"1m\"\n{own}")).across;
+        let rule = |failures, of| Some(AcrossPolicy { failures: number(failures), of: number(of) });
+        assert_eq!(across("", "alert.across = { failures = 12, of = 36 }"), rule(12, 36));
+        assert_eq!(across("across = { failures = 12, of = 36 }", "alert.page_after = 3"), rule(12, 36));
+        assert_eq!(across("across = { failures = 12, of = 36 }", "alert.across = { failures = 5, of = 9 }"), rule(5, 9));
+        assert_eq!(across("across = { failures = 12, of = 36 }", "alert.across = false"), None);
     }
 
     #[test]

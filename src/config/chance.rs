@@ -1,6 +1,6 @@
 //! Warns of a rule that pages by pure chance: where runs may fail now and then, some canary fails often enough in time.
 
-use crate::plan::{PageRule, Probe, chance};
+use crate::plan::{AlertPolicy, PageRule, Probe, chance};
 
 use super::tree::Table;
 use super::{Code, Diagnostic, Diagnostics};
@@ -8,10 +8,15 @@ use super::{Code, Diagnostic, Diagnostics};
 /// Pages of one probe per 30 days that somebody may be woken by for nothing.
 const BEARABLE: f64 = 1.0;
 
-/// Warns if the probe's rule pages more often than that while its runs fail just as often as `slo.success` allows.
+/// Warns if one of the probe's rules pages more often than that while its runs fail just as often as `slo.success` allows.
 pub(super) fn lint(table: &Table<'_>, probe: &Probe, canaries: usize, diagnostics: &mut Diagnostics) {
     let Some(success) = probe.slo.as_ref().and_then(|slo| slo.success) else { return };
-    let pages = chance::per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
+    alone(table, probe, success, canaries, diagnostics);
+    across(table, probe, success, canaries, diagnostics);
+}
+
+fn alone(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
+    let pages = chance::own_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
     let Some(promise) = table.table("slo").and_then(|slo| slo.get("success")).filter(|_| pages > BEARABLE) else { return };
     let rule = table.table("alert").and_then(|alert| alert.get("window").or_else(|| alert.get("page_after")));
     let said = match probe.alert.rule {
@@ -31,6 +36,30 @@ pub(super) fn lint(table: &Table<'_>, probe: &Probe, canaries: usize, diagnostic
         format!("{said} page {} times in 30 days by chance alone, if runs fail as often as `slo.success` allows", number(pages));
     let mut found = Diagnostic::at(Code::ChancePages, rule.unwrap_or(promise).spot, message).help(help);
     if rule.is_some() {
+        found = found.related(promise.spot, "this is allowed to fail now and then");
+    }
+    diagnostics.push(found);
+}
+
+fn across(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
+    let AlertPolicy { across: Some(rule), .. } = &probe.alert else { return };
+    let pages = chance::across_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
+    let Some(promise) = table.table("slo").and_then(|slo| slo.get("success")).filter(|_| pages > BEARABLE) else { return };
+    let written = table.table("alert").and_then(|alert| alert.get("across"));
+    let (failures, of) = (rule.failures, rule.of);
+    let help = match chance::rarer_across(&probe.alert, success, canaries, &probe.cadence, probe.runs) {
+        Some((rarer, pages)) => {
+            format!("`across = {{ failures = {}, of = {of} }}` in `[alert]` would make it {}", rarer.failures, number(pages))
+        }
+        None => "look at more runs: no number of failures among so few makes it fewer than one".to_owned(),
+    };
+    let message = format!(
+        "{failures} failures among {of} runs of all canaries page {} times in 30 days by chance alone, if runs fail as often as \
+         `slo.success` allows",
+        number(pages)
+    );
+    let mut found = Diagnostic::at(Code::ChancePages, written.unwrap_or(promise).spot, message).help(help);
+    if written.is_some() {
         found = found.related(promise.spot, "this is allowed to fail now and then");
     }
     diagnostics.push(found);

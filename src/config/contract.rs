@@ -25,6 +25,11 @@ pub(super) struct Broken {
 }
 
 impl Contracts {
+    /// The files that were read or tried.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// The compiled schema of a file. References to other documents are refused: loading asks no network.
     pub(super) fn get(&self, path: &Path) -> Compiled {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,7 +16,7 @@ use super::{Code, Diagnostic, Diagnostics};
 const PREFIX: &str = "SERINUS_";
 
 /// Variables that are read elsewhere in the program.
-const ELSEWHERE: [&str; 1] = ["SERINUS_CONFIG"];
+const ELSEWHERE: [&str; 3] = ["SERINUS_CONFIG", "SERINUS_TOKEN", "SERINUS_URL"];
 
 /// The variables of this process's environment that are text.
 pub fn process_environment() -> Vec<(String, String)> {

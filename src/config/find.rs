@@ -43,6 +43,24 @@ pub(super) fn matched(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<P
     unique(found)
 }
 
+/// The folders in which files that the patterns of `probes` match would come to be: those that may hold them, and, where one of
+/// those is still to be made, the one it would be made in.
+pub(super) fn folders(table: &Table<'_>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for pattern in table.list("probes").iter().filter_map(pattern) {
+        for above in Path::new(&pattern).ancestors().skip(1) {
+            let text = if above.as_os_str().is_empty() { ".".into() } else { above.to_string_lossy() };
+            let literal = glob::Pattern::escape(&text) == text;
+            let before = found.len();
+            found.extend(glob::glob(&text).into_iter().flatten().flatten().filter(|path| path.is_dir()));
+            if literal && found.len() > before {
+                break;
+            }
+        }
+    }
+    unique(found)
+}
+
 fn pattern(node: &Node<'_>) -> Option<String> {
     let folder = node.spot.file.path().parent().unwrap_or(Path::new(""));
     let whole = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(node.as_text()?);

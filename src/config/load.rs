@@ -1,15 +1,16 @@
 //! From paths to a service: reads the files, on several threads where there are many, and puts the plan together.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::plan::{Canary, Plan, Service};
+use crate::plan::{Canary, Listen, Plan, SecretSource, Service};
 use crate::source::{SourceFile, Span};
 
 use super::cross::{self, Claim};
 use super::environment::Overrides;
-use super::find::{given, matched, neighbour};
+use super::find::{folders, given, matched, neighbour};
 use super::probe::{self, Draft};
 use super::service::{self, Settings};
 use super::tree::{self, Spot};
@@ -25,6 +26,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Every configuration file that was read or tried: a change of any of them is a reason to load again.
     pub files: Vec<PathBuf>,
+    /// Folders in which further files would be read, or folders with such files, if they came to be there.
+    pub folders: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -53,6 +56,22 @@ pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl 
     load_all(config, Some(probes), &environment.into_iter().collect::<Vec<_>>())
 }
 
+/// Where a service's file says that the service listens, and the secrets it names, as far as they can be told: also of a file, or beside
+/// probes, with errors, because whoever asks a running service about those needs to know no more. `None` if it is no TOML file at all.
+pub fn load_listen(
+    config: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Option<(Listen, BTreeMap<Arc<str>, SecretSource>)> {
+    let mut diagnostics = Diagnostics::default();
+    let environment: Vec<(String, String)> = environment.into_iter().collect();
+    let overrides = Overrides::new(&environment);
+    let file = Arc::new(source(config).ok()?);
+    let mut table = tree::parse(&file, &mut diagnostics)?;
+    overrides.apply(&mut table, &mut diagnostics);
+    let settings = service::read(&table, Spot { file: &file, span: probe::first_line(file.text()) }, &|_| true, &mut diagnostics);
+    Some((settings.listen, settings.world.secrets))
+}
+
 fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(String, String)]) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let mut files: Vec<PathBuf> = config.into_iter().map(Path::to_owned).collect();
@@ -61,13 +80,13 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
         Some(Ok(file)) => Arc::new(file),
         Some(Err(diagnostic)) => {
             diagnostics.push(*diagnostic);
-            return Loaded { service: None, diagnostics, files };
+            return Loaded { service: None, diagnostics, files, folders: Vec::new() };
         }
         None => Arc::new(SourceFile::new("", "")),
     };
     let Some(mut table) = tree::parse(&file, &mut diagnostics) else {
         diagnostics.sort();
-        return Loaded { service: None, diagnostics, files };
+        return Loaded { service: None, diagnostics, files, folders: Vec::new() };
     };
     overrides.apply(&mut table, &mut diagnostics);
     let top = Spot { file: &file, span: probe::first_line(file.text()) };
@@ -89,10 +108,12 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
         cross::channels(&table, top, &claims, &mut diagnostics);
     }
     files.extend(paths);
+    files.extend(settings.world.files_read());
+    let folders = folders(&table);
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
     let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));
-    Loaded { service, diagnostics, files }
+    Loaded { service, diagnostics, files, folders }
 }
 
 fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
@@ -184,7 +205,7 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
         alerting: Arc::new(alerting),
         store: has_file.then_some(store),
         self_check,
-        heartbeat,
+        heartbeat: heartbeat.map(Arc::new),
     }
 }
 

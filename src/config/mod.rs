@@ -50,7 +50,7 @@ pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use environment::process_environment;
 pub use keys::{Reference, reference};
-pub use load::{Loaded, load, load_probes};
+pub use load::{Loaded, load, load_listen, load_probes};
 pub use schema::{config_schema, probe_schema};
 pub use secrets::read_secrets;
 pub use shape::{Key, Kind, Rule, Section};

@@ -1,18 +1,6 @@
-//! The known word a misspelt one was likely meant to be.
+//! Sentences that help whoever misspelt a word.
 
-/// Below this likeness (Jaro and Winkler's, from 0 to 1) a suggestion misleads more often than it helps.
-const ALIKE: f64 = 0.8;
-
-/// The known word that is most like `word`, if any is alike enough.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let lower = word.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(likeness, _)| likeness > ALIKE)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, candidate)| candidate)
-}
+pub(super) use crate::plan::nearest;
 
 /// A sentence that names the nearest word, or the list of the words there are if none is near.
 pub(super) fn suggestion<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
@@ -32,17 +20,4 @@ pub(super) fn list(words: &[&str]) -> String {
         text.push_str(", …");
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_typing_slip_finds_its_word_and_a_stranger_finds_none() {
-        let known = ["timeout", "deadline", "eventually"];
-        assert_eq!(nearest("timeuot", known), Some("timeout"));
-        assert_eq!(nearest("Dedline", known), Some("deadline"));
-        assert_eq!(nearest("xyz", known), None);
-    }
 }

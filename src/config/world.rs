@@ -53,6 +53,14 @@ impl World {
         }
     }
 
+    /// The files that probes name and that were read: contracts, and parts of bodies.
+    pub(super) fn files_read(&self) -> Vec<PathBuf> {
+        let mut files = self.contracts.files();
+        files.extend(self.files.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+        files.sort();
+        files
+    }
+
     /// Whether any region has a variable of this name.
     pub(super) fn has_var(&self, name: &str) -> bool {
         self.regions.iter().any(|region| has(region, name))

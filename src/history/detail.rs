@@ -128,6 +128,7 @@ fn step(step: &StepReport, exchanges: bool) -> Value {
         "round": step.round,
         "subject": step.subject,
         "span_id": step.span_id.to_string(),
+        "parent_span_id": step.parent.map(|parent| parent.to_string()),
         "started_seconds": seconds(step.started),
         "duration_seconds": seconds(step.duration),
         "convergence_seconds": step.convergence.map(seconds),

@@ -56,6 +56,17 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
+impl OpenError {
+    /// Whether there is no room for it, which a service that has run before survives; the other causes are mistakes of setting it up.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Directory { source, .. } | Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Thread(_) => false,
+        }
+    }
+}
+
 /// Why the store could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

@@ -10,6 +10,8 @@ pub struct AlertPolicy {
     pub page: bool,
     /// When a canary is at page level.
     pub rule: PageRule,
+    /// When canaries are at page level because many of them fail together; never if absent.
+    pub across: Option<AcrossPolicy>,
     /// Passes in a row after which a canary is well again; they must span two intervals.
     pub resolve_after: NonZeroU32,
     /// When a page becomes critical; never if absent.
@@ -40,6 +42,15 @@ pub enum PageRule {
     },
 }
 
+/// So many of the last counted runs of a probe failed, whichever canaries of this process they were of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcrossPolicy {
+    /// Failed runs, at most `of`.
+    pub failures: NonZeroU32,
+    /// Counted runs looked at, at most 1,000.
+    pub of: NonZeroU32,
+}
+
 /// A page is critical when this many regions have a failed run of the probe within the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CriticalRule {
@@ -65,6 +76,7 @@ impl Default for AlertPolicy {
         Self {
             page: true,
             rule: PageRule::Consecutive(TWO),
+            across: None,
             resolve_after: TWO,
             critical: Some(CriticalRule { regions: TWO, within: Duration::from_mins(10) }),
             remind: None,

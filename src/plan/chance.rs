@@ -3,12 +3,13 @@
 //! A canary whose runs fail independently of each other, each with the same probability, is a renewal process: from well to
 //! page level, and back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the
 //! mean number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
+//! `across` looks at windows too wide to tell their states apart, and is estimated from above; see [`crossings`].
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::{AlertPolicy, Cadence, PageRule, Plan, Probe};
+use super::{AcrossPolicy, AlertPolicy, Cadence, PageRule, Plan, Probe};
 
 /// Days of a month.
 const MONTH: f64 = 30.0;
@@ -20,15 +21,28 @@ const WIDEST: u32 = 12;
 const DAY: f64 = 86_400.0;
 
 /// Openings of pages expected per 30 days where every run fails with probability 1 − `success`, independently: the sum over the
-/// canaries, so that two at once in one incident count twice. Nothing for a probe that does not page or cannot fail.
+/// canaries, so that two at once in one incident count twice, and those because of `across`. Nothing for a probe that does not
+/// page or cannot fail.
 pub fn per_month(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> f64 {
-    if !policy.page {
-        return 0.0;
-    }
+    [own_per_month, across_per_month].iter().map(|of| of(policy, success, canaries, cadence, runs)).sum()
+}
+
+/// Those because of the rule that each canary is judged by alone.
+pub fn own_per_month(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> f64 {
+    let once = per_run(policy.rule, passes(policy.resolve_after, runs), 1.0 - success);
+    if policy.page { runs_a_month(canaries, cadence, runs) * once } else { 0.0 }
+}
+
+/// Those because of `across`: at most so many.
+pub fn across_per_month(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> f64 {
+    let Some(across) = policy.across.filter(|_| policy.page) else { return 0.0 };
+    runs_a_month(canaries, cadence, runs) * crossings(across.failures.get(), across.of.get(), 1.0 - success)
+}
+
+fn runs_a_month(canaries: usize, cadence: &Cadence, runs: u32) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "there are far fewer canaries than a float has digits")]
     let canaries = canaries as f64;
-    let runs_a_month = MONTH * ticks_per_day(cadence) * f64::from(runs) * canaries;
-    runs_a_month * per_run(policy.rule, passes(policy.resolve_after, runs), 1.0 - success)
+    MONTH * ticks_per_day(cadence) * f64::from(runs) * canaries
 }
 
 /// The sum of [`per_month`] over the probes of a plan that promise a share of successes.
@@ -48,10 +62,31 @@ pub fn of_plan(plan: &Plan) -> f64 {
 pub fn rarer(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> Option<(PageRule, f64)> {
     let with = |failures: u32, of: u32| {
         let rule = PageRule::Window { failures: NonZeroU32::new(failures)?, of: NonZeroU32::new(of)? };
-        let pages = per_month(&AlertPolicy { rule, ..policy.clone() }, success, canaries, cadence, runs);
+        let pages = own_per_month(&AlertPolicy { rule, ..policy.clone() }, success, canaries, cadence, runs);
         (pages < 1.0).then_some((rule, pages))
     };
     (2..=8).find_map(|failures| (failures * 3 / 2..=WIDEST).rev().find_map(|of| with(failures, of)))
+}
+
+/// The fewest failures among as many runs as `across` looks at with which there is less than one opening per 30 days, and how
+/// many there are then.
+pub fn rarer_across(
+    policy: &AlertPolicy,
+    success: f64,
+    canaries: usize,
+    cadence: &Cadence,
+    runs: u32,
+) -> Option<(AcrossPolicy, f64)> {
+    let of = policy.across?.of;
+    let with = |failures: u32| {
+        let across = AcrossPolicy { failures: NonZeroU32::new(failures)?, of };
+        let policy = AlertPolicy { across: Some(across), ..policy.clone() };
+        let pages = across_per_month(&policy, success, canaries, cadence, runs);
+        (pages < 1.0).then_some((across, pages))
+    };
+    // Below the share that fails anyway a window is nearly always full, and so seldom crosses.
+    let usual = (f64::from(of.get()) * (1.0 - success)).ceil();
+    (2..=of.get()).filter(|failures| f64::from(*failures) > usual).find_map(with)
 }
 
 /// Passes in a row after which a canary is well: as many as are asked for, and as span 1.9 intervals (see `alert::canary`).
@@ -228,6 +263,40 @@ mod tests {
                 "{failures} of {of}: {seen}, {expected:.1}"
             );
         }
+    }
+
+    #[test]
+    fn the_estimate_for_all_canaries_together_lies_above_what_is_drawn_and_not_far() {
+        // The runs of all canaries, one after the other, are one course; it begins anew after three passes in a row at the soonest.
+        const RUNS: u32 = 4_000_000;
+        for (seed, (failures, of, failure)) in (1..).zip([(7, 36, 0.05), (8, 36, 0.05), (6, 18, 0.08), (11, 36, 0.12)]) {
+            let expected = crossings(failures, of, failure) * f64::from(RUNS);
+            let seen = f64::from(seen(window(failures, of), 3, failure, RUNS, seed));
+            assert!(
+                seen < expected + 5.0 * expected.sqrt() && expected < 2.0 * seen,
+                "{failures} of {of} at {failure}: {seen}, {expected:.1}"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_of_all_canaries_together_are_added_and_the_rarer_rule_has_less_than_one() {
+        let minute = Cadence::Every(Duration::from_mins(1));
+        let with = |failures: u32, of: u32| {
+            let [failures, of] = [failures, of].map(|number| NonZeroU32::new(number).unwrap());
+            AlertPolicy { rule: window(6, 9), across: Some(AcrossPolicy { failures, of }), ..AlertPolicy::default() }
+        };
+        let month = |policy: &AlertPolicy| per_month(policy, 0.95, 18, &minute, 1);
+        // 777,600 runs; C(35, 10) = 183,579,396 ways to place ten failures before the eleventh, 0.05¹¹ × 0.95²⁶ = 1.287 × 10⁻¹⁵.
+        assert!((across_per_month(&with(11, 36), 0.95, 18, &minute, 1) - 0.1837).abs() < 0.0005);
+        let alone = AlertPolicy { across: None, ..with(11, 36) };
+        assert!((month(&with(11, 36)) - month(&alone) - 0.1837).abs() < 0.0005);
+        let (rarer, pages) = rarer_across(&with(4, 36), 0.95, 18, &minute, 1).unwrap();
+        assert_eq!((rarer.failures.get(), rarer.of.get()), (11, 36));
+        assert!(pages < 1.0 && across_per_month(&with(10, 36), 0.95, 18, &minute, 1) >= 1.0);
+        assert_eq!(rarer_across(&with(4, 5), 0.5, 18, &minute, 1), None);
+        let muted = AlertPolicy { page: false, ..with(4, 36) };
+        assert!(month(&muted).abs() < f64::EPSILON);
     }
 
     #[test]

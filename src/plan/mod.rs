@@ -14,6 +14,7 @@ pub mod expr;
 mod http;
 mod maintenance;
 mod names;
+mod nearest;
 mod probe;
 mod secret;
 mod service;
@@ -21,7 +22,7 @@ mod severity;
 mod slo;
 mod step;
 
-pub use alert::{AlertPolicy, CriticalRule, PageRule, SubjectGone};
+pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
     Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
@@ -35,6 +36,7 @@ pub use http::{
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};

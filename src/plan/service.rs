@@ -25,7 +25,7 @@ pub struct Service {
     /// How the prober tells its own outage from the targets'; nothing is excused if absent.
     pub self_check: Option<SelfCheckSettings>,
     /// The dead-man's switch.
-    pub heartbeat: Option<Heartbeat>,
+    pub heartbeat: Option<Arc<Heartbeat>>,
 }
 
 /// The HTTP listener.

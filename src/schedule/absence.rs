@@ -1,10 +1,12 @@
 //! The ticks that came while no process was there: found at the start, from the last tick that each canary finished.
 //!
-//! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. Whether the
-//! process before crashed or was stopped in order makes no difference: it was down, and what was due then was missed.
+//! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. A canary whose
+//! first tick comes before its portion is reported then: whoever keeps the last finished tick must hear of those before it
+//! first, or a crash in between would lose them in silence. Whether the process before crashed or was stopped in order makes no
+//! difference: it was down, and what was due then was missed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -26,35 +28,53 @@ const PORTION: usize = 50;
 /// A pause: at most a thousand reports a second.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reports what the canaries missed before `started`, after the last tick that each is known to have finished. Blocks.
-pub(super) fn report_absence(
-    canaries: &[Arc<Canary>],
-    last_ticks: &HashMap<CanaryId, SystemTime>,
-    started: Nanos,
-    sink: &dyn OutcomeSink,
-    stop: &CancellationToken,
-) {
-    let gaps: Vec<(&Arc<Canary>, Gap)> =
-        canaries.iter().filter_map(|canary| Some((canary, gap(canary, *last_ticks.get(&canary.id)?, started)?))).collect();
-    let reported = (ALL_REPORTED / gaps.len().max(1)).clamp(1, REPORTED);
-    let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported };
-    let (mut ticks, mut handed_on) = (0, 0);
-    for (done, (canary, gap)) in gaps.iter().enumerate() {
-        let missed = report_gap(canary, *gap, absence, sink);
-        ticks += missed;
-        handed_on += usize::try_from(missed).map_or(reported, |missed| missed.min(reported));
-        if handed_on >= PORTION {
-            handed_on = 0;
-            std::thread::sleep(PAUSE);
-        }
-        if stop.is_cancelled() {
-            let left = gaps.len() - done - 1;
-            tracing::warn!(canaries = left, "stopped before every tick was reported that came while no process was there");
-            return;
-        }
+/// What is not reported yet of the time in which no process was there.
+#[derive(Debug)]
+pub(super) struct Absent {
+    gaps: Mutex<HashMap<CanaryId, Gap>>,
+    absence: Absence,
+}
+
+impl Absent {
+    /// What the canaries missed before `started`, after the last tick that each is known to have finished.
+    pub(super) fn new(canaries: &[Arc<Canary>], last_ticks: &HashMap<CanaryId, SystemTime>, started: Nanos) -> Self {
+        let missed = |canary: &Arc<Canary>| {
+            let gap = gap(canary, *last_ticks.get(&canary.id)?, started)?;
+            Some((canary.id.clone(), gap))
+        };
+        let gaps: HashMap<CanaryId, Gap> = canaries.iter().filter_map(missed).collect();
+        let reported = (ALL_REPORTED / gaps.len().max(1)).clamp(1, REPORTED);
+        let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported };
+        Self { gaps: Mutex::new(gaps), absence }
     }
-    if ticks > 0 {
-        tracing::warn!(ticks, canaries = gaps.len(), "ticks were missed: the process was not running");
+
+    /// Reports what a canary missed, if that was not done yet, and returns how many ticks that was. When this returns it has
+    /// been handed on, whoever did it.
+    pub(super) fn report(&self, canary: &Arc<Canary>, sink: &dyn OutcomeSink) -> u64 {
+        let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
+        gaps.remove(&canary.id).map_or(0, |gap| report_gap(canary, gap, self.absence, sink))
+    }
+
+    /// Reports what nobody has reported yet. Blocks.
+    pub(super) fn report_all(&self, canaries: &[Arc<Canary>], sink: &dyn OutcomeSink, stop: &CancellationToken) {
+        let (mut ticks, mut handed_on) = (0, 0);
+        for canary in canaries {
+            if stop.is_cancelled() {
+                let left = self.gaps.lock().unwrap_or_else(PoisonError::into_inner).len();
+                tracing::warn!(canaries = left, "stopped before every tick was reported that came while no process was there");
+                return;
+            }
+            let missed = self.report(canary, sink);
+            ticks += missed;
+            handed_on += usize::try_from(missed).map_or(self.absence.reported, |missed| missed.min(self.absence.reported));
+            if handed_on >= PORTION {
+                handed_on = 0;
+                std::thread::sleep(PAUSE);
+            }
+        }
+        if ticks > 0 {
+            tracing::warn!(ticks, "ticks were missed: the process was not running");
+        }
     }
 }
 

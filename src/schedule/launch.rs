@@ -70,6 +70,9 @@ impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
     pub(super) async fn carry_out(self, shared: Arc<Shared>) {
         let Self { canary, lane, due, order, late, launched, trigger, gap, entry } = self;
+        if let Some(absent) = shared.absent.get() {
+            absent.report(&canary, &*shared.sink);
+        }
         if let Some(gap) = gap {
             let ticks = report_gap(&canary, gap, Absence::SLEPT, &*shared.sink);
             tracing::warn!(canary = %canary.id, ticks, "ticks were missed: the machine slept or the process stood still");

@@ -1,7 +1,7 @@
 //! The scheduler's handle: start, apply, trigger, pause, stop.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,7 @@ use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
 
 use super::Runner;
-use super::absence::report_absence;
+use super::absence::Absent;
 use super::inbox::Inbox;
 use super::launch::{LAST_WORDS, Turn, run};
 use super::pauses::Pauses;
@@ -95,6 +95,7 @@ impl Scheduler {
             inbox: Inbox::default(),
             pauses: Pauses::default(),
             pulse: Pulse::new(Instant::now()),
+            absent: OnceLock::new(),
             stopping: CancellationToken::new(),
             cancel: CancellationToken::new(),
             runs: TaskTracker::new(),
@@ -102,13 +103,16 @@ impl Scheduler {
             roster: RwLock::new(Arc::new(Roster::new(Arc::clone(&plan)))),
         });
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
-        let since = starter.started();
+        shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_ticks, starter.started()));
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let watchdog = shared.runtime.spawn(watchdog::watch(stalls, Arc::clone(&shared.sink), stop_watchdog.clone()));
         if !last_ticks.is_empty() {
-            let (sink, stop) = (Arc::clone(&shared.sink), shared.stopping.clone());
-            let pass = move || report_absence(&plan.canaries, &last_ticks, since, &*sink, &stop);
+            let reporting = Arc::clone(&shared);
+            let pass = move || {
+                let absent = reporting.absent.get().expect("it was set above");
+                absent.report_all(&plan.canaries, &*reporting.sink, &reporting.stopping);
+            };
             shared.runs.spawn_blocking_on(pass, &shared.runtime);
         }
         let (thread, watchdog) = (Mutex::new(Some(thread)), Mutex::new(Some(watchdog)));

@@ -1,6 +1,6 @@
 //! What the scheduler's thread, its tasks and its handle share.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::outcome::{OutcomeSink, Reason};
 use crate::plan::Canary;
 
+use super::absence::Absent;
 use super::inbox::Inbox;
 use super::pauses::{Pause, PauseTarget, Pauses};
 use super::permits::Permits;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) inbox: Inbox,
     pub(super) pauses: Pauses,
     pub(super) pulse: Pulse,
+    /// Ticks of the time before this process that are not reported yet; set once, before the first launch.
+    pub(super) absent: OnceLock<Absent>,
     /// Cancelled as soon as the scheduler is to stop.
     pub(super) stopping: CancellationToken,
     /// Cancelled when runs are no longer waited for.

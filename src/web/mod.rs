@@ -6,6 +6,6 @@
 mod api;
 mod server;
 
-pub use api::{Api, LastReload, Reloaded, kept_pauses};
+pub use api::{Api, LastReload, ROUTES, Reads, Reloaded, ToldPauses, kept_pauses};
 pub use server::ListenError;
 pub(crate) use server::{Bound, RenderMetrics, Server};

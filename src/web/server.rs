@@ -8,9 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +27,13 @@ use super::api::{self, Api};
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
+
+/// Bytes of a request's body; what can be asked for is short.
+const BODY: usize = 64 << 10;
+/// Threads that render metrics and ask the store.
+const BLOCKING: usize = 16;
+/// How long answers under way may take at the end.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Why the listener could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -72,13 +80,29 @@ impl Bound {
         let ready = Arc::new(AtomicBool::new(false));
         let stop = CancellationToken::new();
         let shared = Shared { render, token, ready: Arc::clone(&ready), api };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ListenError::Thread)?;
-        let stopped = stop.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING)
+            .build()
+            .map_err(ListenError::Thread)?;
+        let (stopped, stopping) = (stop.clone(), stop.clone());
         let serve = move || {
-            runtime.block_on(async move {
+            let served = runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                axum::serve(listener, routes(shared)).with_graceful_shutdown(stopped.cancelled_owned()).await
-            })
+                let served = axum::serve(listener, routes(shared)).with_graceful_shutdown(stopped.cancelled_owned());
+                // Somebody who never finishes a request does not hold up the end.
+                let enough = async {
+                    stopping.cancelled().await;
+                    tokio::time::sleep(LAST_ANSWERS).await;
+                };
+                tokio::select! {
+                    served = served.into_future() => served,
+                    () = enough => Ok(()),
+                }
+            });
+            // A question to a store that hangs is left behind.
+            runtime.shutdown_background();
+            served
         };
         let thread = std::thread::Builder::new().name("web".to_owned()).spawn(serve).map_err(ListenError::Thread)?;
         Ok(Server { address: self.address, ready, stop, thread })
@@ -129,19 +153,46 @@ fn routes(shared: Shared) -> Router {
     let guarded =
         Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
-    open.merge(guarded).merge(api(&shared)).with_state(shared)
+    let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
+    open.merge(guarded).merge(api(&shared)).fallback(nowhere).with_state(shared)
 }
 
 fn api(shared: &Shared) -> Router<Shared> {
     let reading = api::reading().route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let changing = api::changing().route_layer(middleware::from_fn_with_state(shared.clone(), guard_changes));
-    reading.merge(changing).layer(middleware::from_fn_with_state(shared.clone(), started))
+    reading
+        .merge(changing)
+        .layer(middleware::from_fn_with_state(shared.clone(), started))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::map_response(in_json))
+}
+
+/// Every refusal is JSON, also those that were made before a handler was asked.
+async fn in_json(response: Response) -> Response {
+    let status = response.status();
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    if !(status.is_client_error() || status.is_server_error())
+        || response.headers().get(header::CONTENT_TYPE).is_some_and(is_json)
+    {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let said = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { &*said };
+    let mut answer = refusal(status, said);
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
 }
 
 /// Gives the handlers their handles, once there are any. A page in somebody's browser must not reach a listener that asks for
 /// no token by calling it by a name of its own, so only addresses and `localhost` are answered to there.
 async fn started(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    if shared.token.is_none() && !is_address(request.headers().get(header::HOST)) {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    if shared.token.is_none() && !host.is_some_and(is_address) {
         return refusal(StatusCode::FORBIDDEN, "ask by address or as `localhost`, or set `listen.token`");
     }
     let Some(api) = shared.api.get() else {
@@ -156,14 +207,13 @@ async fn guard_changes(state: State<Shared>, request: Request, next: Next) -> Re
     if state.token.is_none() {
         return refusal(
             StatusCode::FORBIDDEN,
-            "this changes something, and the service has no token to ask for: set `listen.token`",
+            "this changes something, and the service has no token to ask for: name a secret in `listen.token` and restart it",
         );
     }
     guard(state, request, next).await
 }
 
-fn is_address(host: Option<&HeaderValue>) -> bool {
-    let Some(host) = host.and_then(|host| host.to_str().ok()) else { return false };
+fn is_address(host: &str) -> bool {
     let name =
         host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit())).map_or(host, |(name, _)| name);
     name == "localhost" || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()

@@ -1,6 +1,6 @@
 //! Ticks that came while no process was there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -56,4 +56,26 @@ async fn a_prober_that_was_off_for_a_month_starts_at_once_and_reports_the_newest
     assert!(service.scheduler.stop(SOON).await.is_empty());
     let rest = std::iter::from_fn(|| service.runs.try_recv().ok()).filter(|report| crashed(report)).count();
     assert_eq!((reports, rest), (100, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_canary_missed_is_told_before_its_first_run_so_that_a_crash_in_between_loses_no_tick() {
+    const EVERY: Duration = Duration::from_secs(2);
+    const CANARIES: usize = 3_000;
+    let names: Vec<String> = (0..CANARIES).map(|number| format!("p{number}")).collect();
+    let last_ticks = names.iter().map(|name| (id(name), SystemTime::now() - EVERY * 3)).collect();
+    let probes = names.iter().map(|name| probe(name, EVERY)).collect();
+    let mut service = Service::start_after(plan(probes, limits()), Fake(passes), last_ticks);
+    let (mut told, mut ran) = (HashSet::new(), HashSet::new());
+    while ran.len() < CANARIES {
+        let report = service.next().await;
+        let name = report.canary.id.clone();
+        if crashed(&report) {
+            assert!(!ran.contains(&name), "{name} ran before it was told what it had missed");
+            told.insert(name);
+        } else {
+            assert!(told.contains(&name), "{name} ran before it was told what it had missed");
+            ran.insert(name);
+        }
+    }
 }

@@ -90,11 +90,13 @@ impl Fleet {
         let problems: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
         assert!(problems.is_empty(), "{problems:#?}");
         let plan = loaded.service.expect("there was no problem").plan;
-        let password = Ok(Secret::new(SandboxConfig::DEFAULT_PASSWORD));
-        let secrets = Arc::new(Secrets::new(BTreeMap::from([(Arc::from("canary_password"), password)])));
-        let clients = HttpClients::new(&plan.limits).expect("clients can be set up");
-        let engine = Engine::new(clients, plan.limits.clone(), Arc::new(StallLog::default()), secrets);
+        let engine = engine(&plan);
         Self { plan, engine }
+    }
+
+    /// An engine that knows nothing of earlier runs, as the next process has it.
+    pub(crate) fn next_engine(&self) -> Engine {
+        engine(&self.plan)
     }
 
     /// The canaries of a probe.
@@ -132,14 +134,25 @@ pub(crate) fn spacing(probe: &Probe) -> Duration {
     }
 }
 
-/// Shortens durations where they stand, so that lines and columns stay as they are in the file.
+fn engine(plan: &Plan) -> Engine {
+    let password = Ok(Secret::new(SandboxConfig::DEFAULT_PASSWORD));
+    let secrets = Arc::new(Secrets::new(BTreeMap::from([(Arc::from("canary_password"), password)])));
+    let clients = HttpClients::new(&plan.limits).expect("clients can be set up");
+    Engine::new(clients, plan.limits.clone(), Arc::new(StallLog::default()), secrets)
+}
+
+/// Shortens durations of the journey where they stand, so that lines and columns stay as they are in the file. The rules about
+/// pages are not waited for.
 fn shorten(text: &str, shortened: Shortened<'_>) -> String {
-    shortened.iter().fold(text.to_owned(), |text, (key, most)| {
+    let rules = text.find("\n[alert]").unwrap_or(text.len());
+    let (journey, rules) = text.split_at(rules);
+    let journey = shortened.iter().fold(journey.to_owned(), |text, (key, most)| {
         let value = Regex::new(&format!(r#"\b({key}\s*=\s*)"([^"]+)""#)).expect("a key is no special pattern");
         let shorter = |found: &Captures<'_>| {
             let [is, most_is] = [&found[2], most].map(|text| humantime::parse_duration(text).expect("a duration"));
             if is > most_is { format!("{}\"{most}\"", &found[1]) } else { found[0].to_owned() }
         };
         value.replace_all(&text, shorter).into_owned()
-    })
+    });
+    journey + rules
 }

@@ -26,8 +26,8 @@ pub(super) struct Counted {
     pub(super) at: Duration,
     /// What it was.
     pub(super) passage: Passage,
-    /// Whether the canary was said to be at page level when this was the newest run known. A late result does not take that
-    /// back: it takes passes.
+    /// Whether the canary was said to be at page level when this was the newest run known, by its rule or because many failed
+    /// together. A late result does not take that back: it takes passes.
     pub(super) paged: bool,
 }
 
@@ -83,6 +83,16 @@ impl Course {
             self.paging_since = None;
             self.window = Vec::new();
         }
+    }
+
+    /// At page level since then for another reason than the rule, unless it has recovered since.
+    pub(super) fn raise(&mut self, rule: &CanaryRule, since: Duration) -> bool {
+        let Some(last) = self.last.filter(|_| self.paging_since.is_none()) else { return false };
+        if self.is_recovered(rule, last) {
+            return false;
+        }
+        self.paging_since = Some(since);
+        true
     }
 
     /// Whether the rule says page after this run.

@@ -125,6 +125,12 @@ impl CanaryState {
         change
     }
 
+    /// Brings it to page level because it failed at `since` together with others, unless it has passed often enough after that
+    /// to be well again. Says whether it is at page level now and was not before.
+    pub fn raise(&mut self, rule: &CanaryRule, since: Duration) -> bool {
+        self.track.raise(rule, since)
+    }
+
     /// Whether it is at page level.
     pub fn is_paging(&self) -> bool {
         self.track.paging_since().is_some()

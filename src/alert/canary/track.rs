@@ -67,6 +67,18 @@ impl Track {
         change
     }
 
+    /// It is at page level whatever its own rule says, since then, unless it is well again by now.
+    pub(super) fn raise(&mut self, rule: &CanaryRule, since: Duration) -> bool {
+        let raised = self.now.raise(rule, since);
+        if raised {
+            match self.newest.last_mut() {
+                Some(run) => run.paged = true,
+                None => self.settled = self.now.clone(),
+            }
+        }
+        raised
+    }
+
     fn knows(&self, order: u64) -> bool {
         order <= self.settled_order || self.newest.iter().any(|run| run.order == order)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::Moment;
+use crate::alert::across::{Across, AcrossRule};
 use crate::alert::budget::{BudgetState, LatencyState};
 use crate::alert::canary::CanaryRule;
 use crate::alert::critical::Regions;
@@ -15,6 +16,9 @@ pub(super) struct Watched {
     pub(super) probe: Arc<Probe>,
     pub(super) rule: CanaryRule,
     pub(super) subject_rule: SubjectRule,
+    /// Only with `alert.across`.
+    pub(super) across_rule: Option<AcrossRule>,
+    pub(super) across: Across,
     pub(super) regions: Regions,
     pub(super) subjects: Subjects,
     /// Only with an `[slo]`.
@@ -27,13 +31,15 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// One about which nothing is known.
-    pub(super) fn new(probe: Arc<Probe>) -> Self {
+    /// One with so many canaries about which nothing is known.
+    pub(super) fn new(probe: Arc<Probe>, canaries: usize) -> Self {
         let rule = CanaryRule::of(&probe);
         let subject_rule = SubjectRule::of(&probe, &rule);
         Self {
             rule,
             subject_rule,
+            across_rule: AcrossRule::of(&probe, canaries),
+            across: Across::default(),
             regions: Regions::default(),
             subjects: Subjects::default(),
             budget: probe.slo.as_ref().filter(|slo| slo.success.is_some()).map(BudgetState::new),
@@ -45,8 +51,12 @@ impl Watched {
     }
 
     /// Judges by another version of the probe from now on.
-    pub(super) fn apply(&mut self, probe: Arc<Probe>) {
-        let fresh = Self::new(probe);
+    pub(super) fn apply(&mut self, probe: Arc<Probe>, canaries: usize) {
+        let fresh = Self::new(probe, canaries);
+        self.across_rule = fresh.across_rule;
+        if self.across_rule.is_none() {
+            self.across = Across::default();
+        }
         self.rule = fresh.rule;
         self.subject_rule = fresh.subject_rule;
         self.budget = fresh.budget.map(|fresh| self.budget.take().unwrap_or(fresh));

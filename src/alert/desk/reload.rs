@@ -8,6 +8,7 @@ use crate::alert::incident::Incident;
 use crate::alert::{Moment, Scope, blind};
 use crate::plan::{Alerting, CanaryId, Plan};
 
+use super::join::row;
 use super::probe::Watched;
 use super::{Desk, Known, needs};
 
@@ -17,7 +18,8 @@ const REMOVED: &str = "was removed from the configuration";
 impl Desk {
     /// The new plan holds from now on.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, now: Moment) {
-        self.alerting = alerting;
+        let before = std::mem::replace(&mut self.alerting, alerting);
+        self.miss_channels(&before, now);
         let stay: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
         let gone: BTreeSet<CanaryId> = self.canaries.keys().filter(|id| !stay.contains(id)).cloned().collect();
         for id in gone {
@@ -49,6 +51,20 @@ impl Desk {
         }
     }
 
+    /// Channels that were told of what is still open and are no more: they will not hear of its end, which is said at least here.
+    fn miss_channels(&mut self, before: &Alerting, now: Moment) {
+        let has = |alerting: &Alerting, name: &str| alerting.channels.iter().any(|channel| *channel.name == *name);
+        for incident in self.incidents.values() {
+            let told = incident.keys.told.iter().filter(|told| !told.resolved).flat_map(|told| &told.channels);
+            let gone: BTreeSet<&Arc<str>> = told.filter(|name| has(before, name) && !has(&self.alerting, name)).collect();
+            for channel in gone {
+                let text = format!("{channel} was told and was removed from the configuration: it will not hear of the end");
+                tracing::warn!(incident = incident.id, scope = %incident.scope, "{text}");
+                self.commit.timeline.push(row(&incident.id, "channel_removed", text, now));
+            }
+        }
+    }
+
     /// A canary is no more.
     fn remove(&mut self, id: &CanaryId, now: Moment) {
         let Some(known) = self.canaries.remove(id) else { return };
@@ -63,6 +79,7 @@ impl Desk {
             self.leave_with_note(&scope, id.as_str(), now);
         }
         if let Some(watched) = self.probes.get_mut(&probe) {
+            watched.across.forget(id);
             let changes = watched.subjects.forget(id);
             for (key, json) in watched.subjects.take_changed(&probe, now) {
                 self.write("subject", &key, json);
@@ -106,13 +123,16 @@ impl Desk {
             regions.entry(&canary.probe.name).or_default().insert(Arc::clone(&canary.region.name));
         }
         let mut old = std::mem::take(&mut self.probes);
+        let mut canaries: BTreeMap<&str, usize> = BTreeMap::new();
+        plan.canaries.iter().for_each(|canary| *canaries.entry(&canary.probe.name).or_default() += 1);
         for probe in &plan.probes {
+            let canaries = canaries.get(&*probe.name).copied().unwrap_or_default();
             let mut watched = match old.remove(&probe.name) {
                 Some(mut watched) => {
-                    watched.apply(Arc::clone(probe));
+                    watched.apply(Arc::clone(probe), canaries);
                     watched
                 }
-                None => Watched::new(Arc::clone(probe)),
+                None => Watched::new(Arc::clone(probe), canaries),
             };
             let mut known = regions.remove(&*probe.name).unwrap_or_default();
             known.extend(plan.known_regions.iter().filter(|region| !own.contains(region)).cloned());
@@ -121,7 +141,7 @@ impl Desk {
             self.probes.insert(Arc::clone(&probe.name), watched);
         }
         for name in old.into_keys() {
-            for kind in ["regions", "subject", "budget", "latency"] {
+            for kind in ["regions", "across", "subject", "budget", "latency"] {
                 self.write(kind, &name, None);
             }
         }

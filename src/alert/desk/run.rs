@@ -73,6 +73,7 @@ impl Desk {
     fn share(&mut self, report: &RunReport, now: Moment) {
         let Some(known) = self.canaries.get(&report.canary.id) else { return };
         let name = Arc::clone(&known.canary.probe.name);
+        self.together(&name, report, now);
         let Some(watched) = self.probes.get_mut(&name) else { return };
         watched.regions.seen(report, now);
         let changes = watched.subjects.seen(&watched.subject_rule, report, now, describe::failure);

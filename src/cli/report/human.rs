@@ -1,29 +1,56 @@
 //! A run for people: the waterfall, every expectation with the values seen, and what became of the cleanup.
+//!
+//! It is drawn from the run's JSON, so that a run that a service kept looks like one that was just made.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::cli::style::{Style, cut, human_duration, mark, printable};
-use crate::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, HttpAnswer, RunReport, Seen,
-    StepReport, StepResult,
-};
+use crate::outcome::Verdict;
 
 use super::waterfall::bar;
-use super::{Done, rfc3339};
 
 /// Lines of a body shown; more is for `--output json`.
 const BODY_LINES: usize = 20;
 
-/// Renders a run. `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
-pub(crate) fn human(done: &Done, style: Style, width: usize) -> String {
+/// Renders a run of [`json`](super::json). `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
+pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
     let mut page = Page { text: String::new(), style, width: width.clamp(60, 160) };
-    page.head(&done.report);
-    page.steps(&done.report.steps, done.report.duration);
-    if let Some(cleanup) = &done.cleanup {
-        page.cleanup(cleanup);
+    page.head(run);
+    page.steps(list(run, "steps"), duration(run, "duration_seconds"));
+    if run["cleanup"].is_object() {
+        page.cleanup(&run["cleanup"]);
     }
     page.text
+}
+
+/// A text of an object; empty if there is none.
+fn text<'v>(of: &'v Value, key: &str) -> &'v str {
+    of[key].as_str().unwrap_or_default()
+}
+
+fn list<'v>(of: &'v Value, key: &str) -> &'v [Value] {
+    of[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn pairs<'v>(of: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    of[key].as_object().into_iter().flat_map(Map::iter)
+}
+
+fn seconds(value: &Value) -> Option<Duration> {
+    Duration::try_from_secs_f64(value.as_f64()?).ok()
+}
+
+fn duration(of: &Value, key: &str) -> Duration {
+    seconds(&of[key]).unwrap_or_default()
+}
+
+/// `file:line:column`; empty if it is not known.
+fn location(of: &Value) -> String {
+    let at = &of["location"];
+    if at.is_null() { String::new() } else { format!("{}:{}:{}", printable(text(at, "file")), at["line"], at["column"]) }
 }
 
 struct Page {
@@ -38,42 +65,47 @@ impl Page {
         let _ = writeln!(self.text, "{:indent$}{text}", "");
     }
 
-    fn head(&mut self, report: &RunReport) {
-        let verdict = self.style.verdict(report.verdict, &format!("{} {}", mark(report.verdict), report.verdict));
-        let reason = report.cause.as_ref().map_or(String::new(), |cause| format!(" ({})", cause.reason));
-        let canary = self.style.bold(&printable(report.canary.id.as_str()));
-        self.line(0, &format!("{verdict}{reason} {canary} in {}", human_duration(report.duration)));
-        let ids = format!("run {}  trace {}  started {}", report.run_id, report.trace_id, rfc3339(report.started));
+    fn head(&mut self, run: &Value) {
+        let word = text(run, "verdict");
+        let verdict = match Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word) {
+            Some(verdict) => self.style.verdict(verdict, &format!("{} {verdict}", mark(verdict))),
+            None => printable(word).into_owned(),
+        };
+        let reason = run["cause"]["reason"].as_str().map_or(String::new(), |reason| format!(" ({})", printable(reason)));
+        let canary = self.style.bold(&printable(text(run, "canary")));
+        self.line(0, &format!("{verdict}{reason} {canary} in {}", human_duration(duration(run, "duration_seconds"))));
+        let id = |key| printable(text(run, key));
+        let ids = format!("run {}  trace {}  started {}", id("run_id"), id("trace_id"), id("started"));
         let ids = self.style.dim(&ids);
         self.line(2, &ids);
-        if let Some(cause) = &report.cause {
-            self.cause(cause);
-        }
-        for (name, value) in &report.vars {
-            self.line(2, &format!("{name} = {}", printable(value)));
+        self.cause(&run["cause"]);
+        for (name, value) in pairs(run, "vars") {
+            self.line(2, &format!("{} = {}", printable(name), printable(value.as_str().unwrap_or_default())));
         }
     }
 
-    fn cause(&mut self, cause: &Cause) {
-        let place = cause.step.as_ref().map_or(String::new(), |step| format!("{}: ", printable(step)));
-        let subject = cause.subject.as_ref().map_or(String::new(), |subject| format!("[{}] ", printable(subject)));
-        let message = self.style.bad(&format!("{place}{subject}{}", printable(&cause.message)));
+    fn cause(&mut self, cause: &Value) {
+        if cause.is_null() {
+            return;
+        }
+        let place = cause["step"].as_str().map_or(String::new(), |step| format!("{}: ", printable(step)));
+        let subject = cause["subject"].as_str().map_or(String::new(), |subject| format!("[{}] ", printable(subject)));
+        let message = self.style.bad(&format!("{place}{subject}{}", printable(text(cause, "message"))));
         self.line(2, &message);
-        if let Some(expectation) = &cause.expectation {
-            let location = cause.location.as_ref().map_or(String::new(), ToString::to_string);
-            let location = self.style.dim(&location);
+        if let Some(expectation) = cause["expectation"].as_str() {
+            let location = self.style.dim(&location(cause));
             self.line(4, &format!("{}  {location}", printable(expectation)));
         }
-        self.seen(4, &cause.seen);
+        self.seen(4, cause);
     }
 
-    fn seen(&mut self, indent: usize, seen: &[Seen]) {
-        for Seen { source, value } in seen {
-            self.line(indent, &format!("{} was {}", printable(source), printable(value)));
+    fn seen(&mut self, indent: usize, of: &Value) {
+        for seen in list(of, "seen") {
+            self.line(indent, &format!("{} was {}", printable(text(seen, "source")), printable(text(seen, "value"))));
         }
     }
 
-    fn steps(&mut self, steps: &[StepReport], whole: Duration) {
+    fn steps(&mut self, steps: &[Value], whole: Duration) {
         let names: Vec<String> = steps.iter().map(title).collect();
         let name_width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(self.width / 3);
         let bar_width = self.width.saturating_sub(name_width + 22).clamp(10, 60);
@@ -82,98 +114,107 @@ impl Page {
         }
     }
 
-    fn step(&mut self, step: &StepReport, name: &str, name_width: usize, bar_width: usize, whole: Duration) {
-        let mark = match &step.result {
-            StepResult::Passed => self.style.good("✓"),
-            StepResult::Failed(_) if step.allow_failure => self.style.odd("✗"),
-            StepResult::Failed(_) => self.style.bad("✗"),
-            StepResult::NotNeeded => self.style.dim("–"),
-            StepResult::Blocked(_) => self.style.odd("■"),
+    fn step(&mut self, step: &Value, name: &str, name_width: usize, bar_width: usize, whole: Duration) {
+        let allowed = step["allow_failure"] == true;
+        let result = text(step, "result");
+        let mark = match result {
+            "failed" if allowed => self.style.odd("✗"),
+            "failed" => self.style.bad("✗"),
+            "not_needed" => self.style.dim("–"),
+            "blocked" => self.style.odd("■"),
+            _ => self.style.good("✓"),
         };
-        let bar = self.style.dim(&format!("▕{}▏", bar(step.started, step.duration, whole, bar_width)));
-        let line = format!("{mark} {name:name_width$} {bar} {}", human_duration(step.duration));
+        let took = duration(step, "duration_seconds");
+        let bar = self.style.dim(&format!("▕{}▏", bar(duration(step, "started_seconds"), took, whole, bar_width)));
+        let line = format!("{mark} {name:name_width$} {bar} {}", human_duration(took));
         self.line(0, line.trim_end());
-        self.result(step);
+        self.result(step, result, allowed);
         self.attempts(step);
-        for expectation in &step.expectations {
+        for expectation in list(step, "expectations") {
             self.expectation(expectation);
         }
-        if let Some(convergence) = step.convergence {
+        if let Some(convergence) = seconds(&step["convergence_seconds"]) {
             self.line(4, &format!("converged after {}", human_duration(convergence)));
         }
-        for (name, value) in &step.captures {
-            self.line(4, &format!("captured {name} = {}", printable(value)));
+        for (name, value) in pairs(step, "captures") {
+            self.line(4, &format!("captured {} = {}", printable(name), printable(value.as_str().unwrap_or_default())));
         }
-        let last_failed = step.attempts.iter().rev().find(|attempt| attempt.failure.is_some());
-        if let (StepResult::Failed(_) | StepResult::Blocked(_), Some(attempt)) =
-            (&step.result, last_failed.or(step.attempts.last()))
-        {
+        let attempts = list(step, "attempts");
+        let last_failed = attempts.iter().rev().find(|attempt| !attempt["failure"].is_null());
+        if let ("failed" | "blocked", Some(attempt)) = (result, last_failed.or(attempts.last())) {
             self.exchange(attempt);
         }
     }
 
-    fn result(&mut self, step: &StepReport) {
-        match &step.result {
-            StepResult::Passed => {}
-            StepResult::NotNeeded => self.line(4, "not needed: `when` was false"),
-            StepResult::Failed(cause) | StepResult::Blocked(cause) => {
-                let allowed = if step.allow_failure { " (allowed)" } else { "" };
-                let text = format!("{}{allowed}: {}", cause.reason, printable(&cause.message));
-                let text = if step.allow_failure { self.style.odd(&text) } else { self.style.bad(&text) };
+    fn result(&mut self, step: &Value, result: &str, allowed: bool) {
+        let cause = &step["cause"];
+        match result {
+            "not_needed" => self.line(4, "not needed: `when` was false"),
+            "failed" | "blocked" => {
+                let (reason, message) = (printable(text(cause, "reason")), printable(text(cause, "message")));
+                let text = format!("{reason}{}: {message}", if allowed { " (allowed)" } else { "" });
+                let text = if allowed { self.style.odd(&text) } else { self.style.bad(&text) };
                 self.line(4, &text);
             }
+            _ => {}
         }
     }
 
-    fn attempts(&mut self, step: &StepReport) {
-        let kept = u32::try_from(step.attempts.len()).unwrap_or(u32::MAX);
-        if step.attempts_made > 1 {
-            self.line(4, &format!("{} attempts", step.attempts_made));
+    fn attempts(&mut self, step: &Value) {
+        let attempts = list(step, "attempts");
+        let made = step["attempts_made"].as_u64().unwrap_or(0);
+        let kept = attempts.len() as u64;
+        if made > 1 {
+            self.line(4, &format!("{made} attempts"));
         }
-        for (at, attempt) in step.attempts.iter().enumerate() {
-            let last = at + 1 == step.attempts.len();
-            if last && at > 0 && step.attempts_made > kept {
-                let left_out = format!("… {} attempts not kept", step.attempts_made - kept);
-                let left_out = self.style.dim(&left_out);
+        for (at, attempt) in attempts.iter().enumerate() {
+            let last = at + 1 == attempts.len();
+            if last && at > 0 && made > kept {
+                let left_out = self.style.dim(&format!("… {} attempts not kept", made - kept));
                 self.line(4, &left_out);
             }
-            let when = if step.attempts_made > 1 { format!("at {}: ", human_duration(attempt.started)) } else { String::new() };
+            let when =
+                if made > 1 { format!("at {}: ", human_duration(duration(attempt, "started_seconds"))) } else { String::new() };
             self.line(4, &format!("{when}{}", attempt_text(attempt)));
         }
     }
 
-    fn expectation(&mut self, expectation: &ExpectationReport) {
-        let source = printable(&expectation.source);
-        let (mark, why) = match &expectation.held {
-            Held::Yes => (self.style.good("✓"), None),
-            Held::No => (self.style.bad("✗ violated:"), None),
-            Held::NotEvaluable(why) => (self.style.bad("✗ not evaluable:"), Some(why)),
+    fn expectation(&mut self, expectation: &Value) {
+        let mark = match text(expectation, "held") {
+            "yes" => self.style.good("✓"),
+            "no" => self.style.bad("✗ violated:"),
+            _ => self.style.bad("✗ not evaluable:"),
         };
-        let location = self.style.dim(&expectation.location.to_string());
-        self.line(4, &format!("{mark} {source}  {location}"));
-        if let Some(why) = why {
+        let location = self.style.dim(&location(expectation));
+        self.line(4, &format!("{mark} {}  {location}", printable(text(expectation, "source"))));
+        if let Some(why) = expectation["why"].as_str() {
             self.line(6, &printable(why));
         }
-        self.seen(6, &expectation.seen);
+        self.seen(6, expectation);
     }
 
-    fn exchange(&mut self, attempt: &AttemptReport) {
-        let (Some(http), Some(exchange)) = (&attempt.http, &attempt.exchange) else { return };
-        let Exchange { request_headers, request_body, response_headers, response_body, truncated } = &**exchange;
-        self.message('>', &format!("{} {}", http.method, http.url), request_headers, request_body);
-        if let Some(status) = http.status {
-            self.message('<', &format!("HTTP/{} {status}", http.version.unwrap_or("?")), response_headers, response_body);
+    fn exchange(&mut self, attempt: &Value) {
+        let (http, exchange) = (&attempt["http"], &attempt["exchange"]);
+        if http.is_null() || exchange.is_null() {
+            return;
         }
-        if *truncated {
+        let request = format!("{} {}", text(http, "method"), text(http, "url"));
+        self.message('>', &request, list(exchange, "request_headers"), text(exchange, "request_body"));
+        if let Some(status) = http["status"].as_u64() {
+            let first = format!("HTTP/{} {status}", http["version"].as_str().unwrap_or("?"));
+            self.message('<', &first, list(exchange, "response_headers"), text(exchange, "response_body"));
+        }
+        if exchange["truncated"] == true {
             let note = self.style.dim("(cut)");
             self.line(4, &note);
         }
     }
 
-    fn message(&mut self, prefix: char, first: &str, headers: &[(String, String)], body: &str) {
+    fn message(&mut self, prefix: char, first: &str, headers: &[Value], body: &str) {
         self.line(4, &format!("{prefix} {}", printable(first)));
-        for (name, value) in headers {
-            self.line(4, &format!("{prefix} {}: {}", printable(name), printable(value)));
+        for header in headers {
+            let part = |at: usize| printable(header[at].as_str().unwrap_or_default());
+            self.line(4, &format!("{prefix} {}: {}", part(0), part(1)));
         }
         if body.is_empty() {
             return;
@@ -188,81 +229,77 @@ impl Page {
         }
     }
 
-    fn cleanup(&mut self, cleanup: &CleanupReport) {
-        let took = human_duration(cleanup.duration);
-        match &cleanup.result {
-            CleanupResult::Clean => self.line(0, &format!("cleanup: clean in {took}")),
-            CleanupResult::Leaked(causes) => {
-                let leaked = self.style.odd("cleanup: leaked");
-                self.line(0, &format!("{leaked} after {took}"));
-                for cause in causes {
-                    self.cause(cause);
-                }
-            }
+    fn cleanup(&mut self, cleanup: &Value) {
+        let took = duration(cleanup, "duration_seconds");
+        if text(cleanup, "result") == "leaked" {
+            let leaked = self.style.odd("cleanup: leaked");
+            self.line(0, &format!("{leaked} after {}", human_duration(took)));
+            list(cleanup, "leaks").iter().for_each(|cause| self.cause(cause));
+        } else {
+            self.line(0, &format!("cleanup: clean in {}", human_duration(took)));
         }
-        let whole = cleanup.started + cleanup.duration;
-        self.steps(&cleanup.steps, whole);
+        let whole = duration(cleanup, "started_seconds") + took;
+        self.steps(list(cleanup, "steps"), whole);
     }
 }
 
 /// Name, round, subject and device of a step, as far as they say anything.
-fn title(step: &StepReport) -> String {
-    let inside = if step.parent.is_some() { "└ " } else { "" };
-    let mut title = format!("{inside}{}", printable(&step.name));
-    if let Some(round) = step.round {
+fn title(step: &Value) -> String {
+    let inside = if step["parent_span_id"].is_null() { "" } else { "└ " };
+    let mut title = format!("{inside}{}", printable(text(step, "name")));
+    if let Some(round) = step["round"].as_u64() {
         let _ = write!(title, " #{round}");
     }
-    if let Some(subject) = &step.subject {
+    if let Some(subject) = step["subject"].as_str() {
         let _ = write!(title, " {}", printable(subject));
     }
-    if &*step.device != "default" {
-        let _ = write!(title, " [{}]", step.device);
+    if let Some(device) = step["device"].as_str().filter(|device| *device != "default") {
+        let _ = write!(title, " [{}]", printable(device));
     }
     title
 }
 
-fn attempt_text(attempt: &AttemptReport) -> String {
-    let failure = match &attempt.failure {
-        Some((reason, _)) => format!("  {reason}"),
-        None => String::new(),
-    };
-    match &attempt.http {
-        Some(http) => format!("{}{failure}", http_text(http)),
-        None => format!("took {}{failure}", human_duration(attempt.duration)),
+fn attempt_text(attempt: &Value) -> String {
+    let failure = attempt["failure"]["reason"].as_str().map_or(String::new(), |reason| format!("  {}", printable(reason)));
+    if attempt["http"].is_null() {
+        return format!("took {}{failure}", human_duration(duration(attempt, "duration_seconds")));
     }
+    format!("{}{failure}", http_text(&attempt["http"]))
 }
 
-fn http_text(http: &HttpAnswer) -> String {
-    let answer = match http.status {
-        Some(status) => format!("{status} HTTP/{}, {} bytes", http.version.unwrap_or("?"), http.body_bytes),
+fn http_text(http: &Value) -> String {
+    let answer = match http["status"].as_u64() {
+        Some(status) => {
+            format!("{status} HTTP/{}, {} bytes", printable(http["version"].as_str().unwrap_or("?")), http["body_bytes"])
+        }
         None => "no answer".to_owned(),
     };
-    let phases: Vec<String> = http
-        .phases
-        .each()
-        .map(|(name, took)| format!("{} {}", name.replace('_', " "), human_duration(took)))
-        .chain(http.phases.reused.then(|| "connection reused".to_owned()))
-        .collect();
+    let phase = |(name, took): (&String, &Value)| {
+        Some(format!("{} {}", printable(name).replace('_', " "), human_duration(seconds(took)?)))
+    };
+    let reused = (http["reused"] == true).then(|| "connection reused".to_owned());
+    let phases: Vec<String> = pairs(http, "phases_seconds").filter_map(phase).chain(reused).collect();
     let phases = if phases.is_empty() { String::new() } else { format!("; {}", phases.join(", ")) };
-    format!("{} {} → {answer}{phases}", http.method, printable(&http.url))
+    format!("{} {} → {answer}{phases}", printable(text(http, "method")), printable(text(http, "url")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
+    use super::super::json;
     use super::*;
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
         let runs = [passed(), silent_registration(), missed()];
-        let pages: Vec<String> = runs.iter().map(|done| human(done, Style::PLAIN, 100)).collect();
+        let pages: Vec<String> = runs.iter().map(|done| human(&json(done), Style::PLAIN, 100)).collect();
         assert_snapshot("human.txt", &pages.join("\n"));
     }
 
     #[test]
     fn no_escape_sequence_of_the_target_reaches_the_terminal() {
-        let page = human(&silent_registration(), Style::PLAIN, 80);
+        let page = human(&json(&silent_registration()), Style::PLAIN, 80);
         assert!(!page.contains('\x1b'));
-        assert!(human(&silent_registration(), Style { colour: true }, 80).contains("\x1b[1;31m"));
+        assert!(human(&json(&silent_registration()), Style { colour: true }, 80).contains("\x1b[1;31m"));
     }
 }

@@ -64,7 +64,7 @@ fn case(xml: &mut String, probe: &str, done: &Done, round: u32) {
     if let (Some(element), Some(cause)) = (element(report.verdict), &report.cause) {
         outcome(xml, element, cause);
     }
-    let _ = writeln!(xml, "      <system-out>{}</system-out>", text(&human(done, Style::PLAIN, WIDTH)));
+    let _ = writeln!(xml, "      <system-out>{}</system-out>", text(&human(&super::json(done), Style::PLAIN, WIDTH)));
     xml.push_str("    </testcase>\n");
 }
 

@@ -11,6 +11,12 @@ pub(crate) static ALERT: Section = Section {
         Key::new("page_after", Kind::Integer { min: 1, max: 1_000 }, "Counted failures in a row after which a canary pages.")
             .default("2"),
         Key::new("window", Kind::Table(&WINDOW), "Failures among the last counted runs; instead of `page_after`."),
+        Key::new(
+            "across",
+            Kind::TableOrFalse(&ACROSS),
+            "Failures among the last counted runs of all its canaries; beside the rule for each.",
+        )
+        .default("false"),
         Key::new("resolve_after", Kind::Integer { min: 1, max: 1_000 }, "Passes in a row after which a canary is well again.")
             .default("2"),
         Key::new("critical", Kind::TableOrFalse(&CRITICAL), "When a page becomes critical; `false` is never."),
@@ -38,6 +44,18 @@ static WINDOW: Section = Section {
     keys: &[
         Key::new("failures", Kind::Integer { min: 1, max: 1_000 }, "So many of them failed.").required(),
         Key::new("of", Kind::Integer { min: 1, max: 1_000 }, "The last counted runs of a canary.").required(),
+    ],
+    rules: &[],
+    later: &[],
+};
+
+static ACROSS: Section = Section {
+    id: "alert_across",
+    title: "`across`",
+    keys: &[
+        Key::new("failures", Kind::Integer { min: 1, max: 1_000 }, "So many of them failed.").required(),
+        Key::new("of", Kind::Integer { min: 1, max: 1_000 }, "The last counted runs of the probe, whichever canary made them.")
+            .required(),
     ],
     rules: &[],
     later: &[],

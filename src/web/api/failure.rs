@@ -30,10 +30,18 @@ impl Failure {
         Self { status: StatusCode::CONFLICT, message: message.into() }
     }
 
-    /// The store did not answer.
+    /// The store did not answer, or was asked for a page that cannot be.
     pub(super) fn store(error: &ReadError) -> Self {
+        if let ReadError::Cursor(_) = error {
+            return Self::bad(error.to_string());
+        }
         tracing::warn!(error = error as &dyn std::error::Error, "a question of the API could not be answered");
         Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
+    }
+
+    /// Too many questions to the store are going, or this one took too long.
+    pub(super) fn busy() -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: "the store does not answer in time; try again".to_owned() }
     }
 
     /// The service is stopping.

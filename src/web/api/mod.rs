@@ -2,22 +2,27 @@
 //!
 //! Reading goes to the store on a thread that may block, acting goes through verbs. Routes that change something ask for the
 //! token, and without one configured they do nothing. Every error is `{ "error": "…" }`. Lists are paged: `limit` (at most
-//! 500) and `after`, which is the `next` of the page before. Times are milliseconds since the epoch and end in `_ms`.
+//! 500) and `after`, which is the `next` of the page before. Times are milliseconds since the epoch and end in `_ms`. A new
+//! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
+//! `config/README.md`.
 
 mod failure;
 mod incidents;
+mod names;
 mod pauses;
 mod reload;
 mod runs;
 mod status;
 mod verbs;
 
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::routing::{get, post};
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::alert::Alerts;
 use crate::history::{ReadError, Reader, Store};
@@ -25,8 +30,36 @@ use crate::plan::Plan;
 use crate::schedule::Scheduler;
 
 use failure::Failure;
-pub use pauses::kept_pauses;
+pub use pauses::{ToldPauses, kept_pauses};
 pub use reload::{LastReload, Reloaded};
+
+/// How long a question to the store may wait and take.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// Every route, by method and path. Those that are no `GET` change something.
+pub const ROUTES: [(&str, &str); 11] = [
+    ("GET", "/api/v1/status"),
+    ("GET", "/api/v1/canaries"),
+    ("GET", "/api/v1/runs"),
+    ("GET", "/api/v1/runs/{id}"),
+    ("GET", "/api/v1/incidents"),
+    ("GET", "/api/v1/incidents/{id}"),
+    ("POST", "/api/v1/incidents/{id}/ack"),
+    ("POST", "/api/v1/pause"),
+    ("POST", "/api/v1/resume"),
+    ("POST", "/api/v1/trigger"),
+    ("POST", "/api/v1/reload"),
+];
+
+/// Questions to the store that go on at once; on a disk that hangs they must not pile up.
+#[derive(Debug)]
+pub struct Reads(Arc<Semaphore>);
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(4)))
+    }
+}
 
 /// The handles of a running service.
 pub struct Api {
@@ -48,6 +81,12 @@ pub struct Api {
     pub self_check: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// When this process began.
     pub started: SystemTime,
+    /// Where a store that was found damaged at the start was put.
+    pub damaged: Option<PathBuf>,
+    /// Bounds what is asked of the store.
+    pub reads: Reads,
+    /// What the desk knows of pauses.
+    pub told_pauses: ToldPauses,
 }
 
 /// What handlers get.
@@ -84,8 +123,13 @@ impl Api {
         &self,
         question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Failure> {
-        let store = self.store.clone();
-        let answer = tokio::task::spawn_blocking(move || question(&store.reader())).await;
+        let (store, reads) = (self.store.clone(), Arc::clone(&self.reads.0));
+        let ask = async move {
+            let permit = reads.acquire_owned().await;
+            // The permit goes along, because a question that nobody waits for any more goes on.
+            tokio::task::spawn_blocking(move || (question(&store.reader()), permit).0).await
+        };
+        let answer = tokio::time::timeout(READ_WITHIN, ask).await.map_err(|_late| Failure::busy())?;
         answer.map_err(|_panic| Failure::internal())?.map_err(|error| Failure::store(&error))
     }
 }

@@ -1,12 +1,20 @@
 //! Pauses outlive the process: they are kept in the store as states of the kind `pause`.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{KeptState, StateRow};
+use crate::alert::desk::Event;
+use crate::history::{Commit, KeptState, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::{Pause, PauseTarget};
+
+use super::{Api, names};
+
+/// How long an answer waits for a pause to be durable.
+const KEPT_WITHIN: Duration = Duration::from_secs(1);
 
 const KIND: &str = "pause";
 
@@ -19,7 +27,7 @@ struct Kept {
 }
 
 /// The row that keeps a pause, or forgets it.
-pub(super) fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
+fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
     let kept = pause.map(|pause| Kept {
         since_ms: millis(pause.since),
         until_ms: pause.until.map(millis),
@@ -27,7 +35,7 @@ pub(super) fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
         why: pause.why.clone(),
     });
     let json = kept.map(|kept| serde_json::to_string(&kept).expect("texts and numbers have a JSON spelling"));
-    StateRow { kind: KIND, key: name(target).to_owned(), json }
+    StateRow { kind: KIND, key: names::name(target).to_owned(), json }
 }
 
 /// The pauses that were kept and are not over. A canary or probe that is not planned any more has none.
@@ -36,35 +44,42 @@ pub fn kept_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pa
         let kept: Kept = serde_json::from_str(&state.json).ok()?;
         let moment = |millis: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
         let until = kept.until_ms.map(moment);
-        let target = target(plan, &state.key)?;
+        let target = names::target(plan, &state.key)?;
         let over = until.is_some_and(|until| until <= now);
         (!over).then(|| Pause { target, since: moment(kept.since_ms), until, by: kept.by, why: kept.why })
     };
     states.iter().filter(|state| state.kind == KIND).filter_map(pause).collect()
 }
 
-/// What a name means: a probe's or a canary's.
-pub(super) fn target(plan: &Plan, name: &str) -> Option<PauseTarget> {
-    if let Some(probe) = plan.probes.iter().find(|probe| &*probe.name == name) {
-        return Some(PauseTarget::Probe(probe.name.clone()));
+/// What the desk was told is paused, and by whom.
+#[derive(Debug, Default)]
+pub struct ToldPauses(Mutex<BTreeMap<CanaryId, String>>);
+
+impl Api {
+    /// Tells the desk which canaries are paused now, as far as it does not know: somebody paused or resumed, a pause ended by
+    /// itself, or a reload brought canaries of a probe that is paused.
+    pub fn tell_pauses(&self) {
+        let mut told = self.told_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (plan, pauses) = (self.plan(), self.scheduler.pauses().list());
+        let mut paused: BTreeMap<CanaryId, String> = BTreeMap::new();
+        for pause in &pauses {
+            let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
+            paused.extend(meant.map(|canary| (canary.id.clone(), pause.by.clone())));
+        }
+        let resumed: Vec<CanaryId> = told.keys().filter(|id| !paused.contains_key(id)).cloned().collect();
+        if !resumed.is_empty() {
+            self.alerts.event(Event::Resumed { canaries: resumed });
+        }
+        for (id, by) in paused.iter().filter(|(id, _)| !told.contains_key(*id)) {
+            self.alerts.event(Event::Paused { canaries: vec![id.clone()], by: by.clone() });
+        }
+        *told = paused;
     }
-    plan.canaries.iter().find(|canary| canary.id.as_str() == name).map(|canary| PauseTarget::Canary(canary.id.clone()))
-}
 
-/// The canaries of a target.
-pub(super) fn canaries(plan: &Plan, target: &PauseTarget) -> Vec<CanaryId> {
-    let is = |probe: &str, id: &CanaryId| match target {
-        PauseTarget::Probe(name) => **name == *probe,
-        PauseTarget::Canary(canary) => canary == id,
-    };
-    plan.canaries.iter().filter(|canary| is(&canary.probe.name, &canary.id)).map(|canary| canary.id.clone()).collect()
-}
-
-/// The name of a target.
-pub(super) fn name(target: &PauseTarget) -> &str {
-    match target {
-        PauseTarget::Probe(probe) => probe,
-        PauseTarget::Canary(canary) => canary.as_str(),
+    /// Keeps a pause, or forgets it. Returns whether that is durable; where the store is away it is tried on until it is.
+    pub(super) async fn keep_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
+        let commit = Commit { states: vec![row(target, pause)], ..Commit::default() };
+        tokio::time::timeout(KEPT_WITHIN, self.store.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
     }
 }
 

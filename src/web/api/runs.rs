@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::history::{Page, RunDetail, RunFilter, RunView};
 use crate::outcome::Verdict;
 
-use super::{Failure, Shared};
+use super::{Failure, Shared, names};
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -32,6 +32,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<RunView>>, Failure> {
     let verdict = wanted.verdict.as_deref().map(verdict).transpose()?;
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
+    let name = wanted.canary.clone().or_else(|| wanted.probe.clone()).filter(|_| after.is_none());
     let filter = RunFilter {
         canary: wanted.canary,
         probe: wanted.probe,
@@ -41,13 +42,24 @@ pub(super) async fn list(
         since_ms: wanted.since_ms,
         until_ms: wanted.until_ms,
     };
-    api.read(move |reader| reader.runs(&filter, limit, after.as_deref())).await.map(Json)
+    let page = api.read(move |reader| reader.runs(&filter, limit, after.as_deref())).await?;
+    let plan = api.plan();
+    // What was removed from the configuration may still have runs; of what has none and is not there the name is wrong.
+    match name.filter(|name| page.items.is_empty() && names::target(&plan, name).is_none()) {
+        Some(name) => Err(names::nothing(&plan, &name)),
+        None => Ok(Json(page)),
+    }
 }
 
 /// `GET /api/v1/runs/{id}`
 pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
-    let missing = format!("no run `{id}` is kept; passed runs are kept for `store.keep_passed`");
+    let missing = format!("no run `{}` is kept; passed runs are kept for `store.keep_passed`", short(&id));
     api.read(move |reader| reader.run(&id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
+}
+
+/// What was asked for, as far as it is repeated.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 /// The page's size: 50 unless said, at most [`Page::LIMIT`].
@@ -62,5 +74,5 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Failure> {
 fn verdict(word: &str) -> Result<Verdict, Failure> {
     let known = || Verdict::ALL.map(Verdict::as_str).join(", ");
     let found = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
-    found.ok_or_else(|| Failure::bad(format!("`{word}` is no verdict; known are {}", known())))
+    found.ok_or_else(|| Failure::bad(format!("`{}` is no verdict; known are {}", short(word), known())))
 }

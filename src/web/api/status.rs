@@ -9,44 +9,55 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alert::desk::{CanaryStatus, Standing};
-use crate::history::Page;
+use crate::history::{Page, Reader};
 use crate::schedule::Pause;
 
-use super::pauses::{self, millis};
-use super::runs::limit;
-use super::{Failure, Shared};
+use super::pauses::millis;
+use super::runs::{limit, short};
+use super::{Failure, Shared, names};
 
-/// Canaries that are not well which the overview lists.
+/// Incidents, and canaries that are not well, which the overview lists; their number is told in any case.
 const LISTED: usize = 100;
+
+const STANDINGS: [Standing; 5] = [Standing::Healthy, Standing::Failing, Standing::Unknown, Standing::Blind, Standing::Paused];
 
 /// `GET /api/v1/status`
 pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
-    let outbox = api.read(crate::history::Reader::outbox).await?;
-    let mut standings: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut standings: BTreeMap<&str, usize> = STANDINGS.into_iter().map(|standing| (word(standing), 0)).collect();
     for canary in &status.canaries {
         *standings.entry(word(canary.standing)).or_default() += 1;
     }
     let problems: Vec<&CanaryStatus> =
         status.canaries.iter().filter(|canary| canary.paging || canary.standing == Standing::Failing).take(LISTED).collect();
-    let backlog = api.alerts.backlog();
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_ms": millis(api.started),
         "canaries": standings,
         "incidents": status.counts,
-        "open_incidents": status.incidents,
-        "outbox": {
-            "pending": outbox.pending,
-            "dead": outbox.dead,
-        },
-        "oldest_page_seconds": backlog.oldest_page().map(|age| age.as_secs_f64()),
+        "open_incidents": &status.incidents[..status.incidents.len().min(LISTED)],
+        "outbox": outbox(&api).await,
         "self_check": (api.self_check)(),
+        "store": { "writable": api.store.is_writable(), "damaged": api.damaged.as_ref().map(|path| path.display().to_string()) },
         "config": { "loaded_ms": millis(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
         "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),
         "problems": problems,
     })))
+}
+
+/// What waits is known without the store, which may be what is broken; how many were given up is in there.
+async fn outbox(api: &Shared) -> Value {
+    let backlog = api.alerts.backlog();
+    let dead = api.read(Reader::outbox).await.ok().map(|counts| counts.dead);
+    let channels: BTreeMap<&str, usize> = backlog.pending.iter().map(|(channel, count)| (&**channel, *count)).collect();
+    json!({
+        "pending": backlog.total(),
+        "pending_by_channel": channels,
+        "oldest_page_seconds": backlog.oldest_page().map(|age| age.as_secs()),
+        "refusing_channels": backlog.broken,
+        "dead": dead,
+    })
 }
 
 /// Which canaries are wanted.
@@ -66,6 +77,10 @@ pub(super) async fn canaries(
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Page<CanaryStatus>>, Failure> {
     let limit = limit(wanted.limit)?;
+    if let Some(unknown) = wanted.standing.as_deref().filter(|wanted| STANDINGS.iter().all(|each| word(*each) != *wanted)) {
+        let known = STANDINGS.map(word).join(", ");
+        return Err(Failure::bad(format!("`{}` is no standing; known are {known}", short(unknown))));
+    }
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     let mut found = status.canaries.into_iter().filter(|canary| {
@@ -91,7 +106,7 @@ fn word(standing: Standing) -> &'static str {
 
 fn pause(pause: &Pause) -> Value {
     json!({
-        "target": pauses::name(&pause.target),
+        "target": names::name(&pause.target),
         "since_ms": millis(pause.since),
         "until_ms": pause.until.map(millis),
         "by": pause.by,

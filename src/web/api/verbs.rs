@@ -1,6 +1,5 @@
 //! Pausing, resuming, and running by hand.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::{Extension, Json};
@@ -8,12 +7,10 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::desk::Event;
-use crate::history::Commit;
-use crate::plan::{Canary, Plan};
-use crate::schedule::{Pause, PauseTarget};
+use crate::schedule::Pause;
 
-use super::{Failure, Shared, pauses};
+use super::pauses::millis;
+use super::{Failure, Shared, names};
 
 /// The most canaries that one request runs.
 const MOST: usize = 100;
@@ -37,59 +34,71 @@ pub(super) struct Target {
 
 /// `POST /api/v1/pause`
 pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<Asked>) -> Result<Json<Value>, Failure> {
-    let target = target(&api.plan(), &asked.target)?;
+    let plan = api.plan();
+    let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
-    let short = |text: Option<String>| text.map(|text| text.chars().take(200).collect::<String>());
-    let by = short(asked.by).unwrap_or_else(|| "somebody".to_owned());
-    let pause = Pause { target, since: SystemTime::now(), until, by, why: short(asked.why) };
-    api.store.offer(Commit { states: vec![pauses::row(&pause.target, Some(&pause))], ..Commit::default() });
-    let canaries = pauses::canaries(&api.plan(), &pause.target);
-    api.alerts.event(Event::Paused { canaries, by: pause.by.clone() });
-    api.scheduler.pauses().pause(pause);
-    Ok(Json(json!({ "paused": asked.target })))
+    let short = |text: Option<String>| text.map(|text| text.trim().chars().take(200).collect::<String>());
+    let by = short(asked.by).filter(|by| !by.is_empty()).unwrap_or_else(|| "somebody".to_owned());
+    let pause = Pause { target, since: SystemTime::now(), until, by, why: short(asked.why).filter(|why| !why.is_empty()) };
+    api.scheduler.pauses().pause(pause.clone());
+    api.tell_pauses();
+    tracing::info!(target = asked.target, by = pause.by, "paused");
+    let kept = api.keep_pause(&pause.target, Some(&pause)).await;
+    Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(millis), "kept": kept })))
 }
 
 /// `POST /api/v1/resume`
 pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<Target>) -> Result<Json<Value>, Failure> {
-    let target = target(&api.plan(), &asked.target)?;
-    let was_paused = api.scheduler.pauses().resume(&target);
-    api.store.offer(Commit { states: vec![pauses::row(&target, None)], ..Commit::default() });
-    if !was_paused {
-        return Err(Failure::conflict(format!("`{}` is not paused; `serinus status` lists what is", asked.target)));
-    }
-    api.alerts.event(Event::Resumed { canaries: pauses::canaries(&api.plan(), &target) });
-    Ok(Json(json!({ "resumed": asked.target })))
+    let plan = api.plan();
+    let pauses = api.scheduler.pauses();
+    let paused = pauses.list().into_iter().map(|pause| pause.target);
+    // What was paused may have been removed from the configuration since.
+    let target = paused.into_iter().find(|paused| names::name(paused) == asked.target);
+    let Some(target) = target else {
+        let known = names::canaries(&plan, &asked.target);
+        if known.is_empty() {
+            return Err(names::nothing(&plan, &asked.target));
+        }
+        let over = pauses.list().into_iter().find(|pause| known.iter().any(|canary| pause.target.is(canary)));
+        let instead = over.map_or_else(
+            || "`serinus status` lists what is".to_owned(),
+            |pause| format!("`{}` is: resume that", names::name(&pause.target)),
+        );
+        return Err(Failure::conflict(format!("`{}` is not paused; {instead}", asked.target)));
+    };
+    pauses.resume(&target);
+    api.tell_pauses();
+    tracing::info!(target = asked.target, "resumed");
+    let kept = api.keep_pause(&target, None).await;
+    Ok(Json(json!({ "resumed": asked.target, "kept": kept })))
 }
 
 /// `POST /api/v1/trigger`
 pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json<Target>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
-    let canaries = canaries(&plan, &asked.target);
+    let canaries = names::canaries(&plan, &asked.target);
     if canaries.is_empty() {
-        return Err(nothing(&asked.target));
+        return Err(names::nothing(&plan, &asked.target));
     }
     if canaries.len() > MOST {
         let count = canaries.len();
-        return Err(Failure::bad(format!("`{}` has {count} canaries; name one of them, or at most {MOST}", asked.target)));
+        return Err(Failure::bad(format!(
+            "`{}` has {count} canaries; name one of them, or a probe with at most {MOST}",
+            asked.target
+        )));
     }
-    let mut started = Vec::new();
+    let (mut started, mut refused) = (Vec::new(), Vec::new());
     for canary in canaries {
-        api.scheduler.trigger(&canary.id).map_err(|error| Failure::conflict(format!("{}: {error}", canary.id)))?;
-        started.push(canary.id.as_str().to_owned());
+        match api.scheduler.trigger(&canary.id) {
+            Ok(()) => started.push(canary.id.as_str()),
+            Err(error) => refused.push((canary.id.as_str(), error.to_string())),
+        }
     }
-    Ok(Json(json!({ "started": started })))
-}
-
-fn target(plan: &Plan, name: &str) -> Result<PauseTarget, Failure> {
-    pauses::target(plan, name).ok_or_else(|| nothing(name))
-}
-
-fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
-    plan.canaries.iter().filter(|canary| &*canary.probe.name == name || canary.id.as_str() == name).collect()
-}
-
-fn nothing(name: &str) -> Failure {
-    Failure::unknown(format!("no probe and no canary is called `{name}`; a canary's id looks like PROBE/REGION/KEY=VALUE"))
+    if let ([], [(canary, why), ..]) = (started.as_slice(), refused.as_slice()) {
+        return Err(Failure::conflict(format!("{canary}: {why}")));
+    }
+    let refused: Vec<Value> = refused.iter().map(|(canary, why)| json!({ "canary": canary, "why": why })).collect();
+    Ok(Json(json!({ "started": started, "refused": refused })))
 }
 
 fn lasting(seconds: f64) -> Result<Duration, Failure> {

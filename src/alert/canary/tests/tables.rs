@@ -332,3 +332,40 @@ fn what_is_no_state_is_an_error() {
     assert!(CanaryState::from_json("{\"clock\": \"yesterday\"}", moment(0)).is_err());
     assert!(CanaryState::from_json("", moment(0)).is_err());
 }
+
+#[test]
+fn a_canary_that_is_raised_is_at_page_level_until_it_has_passed_often_enough() {
+    let since = moment(60).steady;
+    for (runs, raised) in
+        [("", false), ("PF", true), ("PFP", true), ("PFPP", true), ("PFPPP", false), ("FFFF", false), ("FPPPF", true)]
+    {
+        for restart in [false, true] {
+            let rule = four_of_ten();
+            let (mut state, _, now) = after(&rule, runs);
+            if restart {
+                state = CanaryState::from_json(&state.to_json(now), now).unwrap();
+            }
+            let paging = state.is_paging();
+            // What an earlier process left of passes matters only at page level, so that it may be raised once more.
+            let expected = raised || (restart && runs == "PFPPP");
+            assert_eq!(state.raise(&rule, since), expected, "{runs} {restart}");
+            assert_eq!(state.is_paging(), paging || expected);
+            assert!(!state.raise(&rule, since), "only once");
+        }
+    }
+}
+
+#[test]
+fn what_comes_late_neither_undoes_that_a_canary_was_raised_nor_keeps_it_there() {
+    let rule = four_of_ten();
+    let (mut state, _, now) = after(&rule, "PF");
+    assert!(state.raise(&rule, now.steady));
+    let minute = |minute: u64| moment(60 * minute);
+    assert_eq!(state.seen(&rule, seen(Verdict::Passed, None, 4), minute(4)), Change::Nothing);
+    let late = Seen { age: Duration::from_mins(2), ..seen(Verdict::Passed, None, 3) };
+    assert_eq!(state.seen(&rule, late, minute(5)), Change::Nothing);
+    assert!(state.is_paging());
+    assert_eq!(state.seen(&rule, seen(Verdict::Passed, None, 5), minute(5)), Change::Recovered);
+    assert_eq!(state.seen(&rule, seen(Verdict::Failed, Some(Reason::Expectation), 6), minute(6)), Change::Failed);
+    assert!(!state.is_paging(), "one failure is no page");
+}

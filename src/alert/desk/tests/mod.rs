@@ -7,6 +7,7 @@ mod restart;
 mod sources;
 mod storm;
 mod telling;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,100 @@
+//! The files of a configuration as they stood when they were read, and how one sees cheaply that they may stand otherwise now.
+
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Files with what stood in them, as a hash; none where a file could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files(BTreeMap<PathBuf, Option<u64>>);
+
+impl Files {
+    /// Reads them. Blocks.
+    pub fn read(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self(paths.into_iter().map(|path| (path.clone(), hash(&path))).collect())
+    }
+
+    /// Their paths.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.keys()
+    }
+
+    /// `1 file changed, 2 added`, or that nothing did.
+    pub(super) fn difference(&self, later: &Self) -> String {
+        let both = |path: &PathBuf| self.0.contains_key(path) && later.0.contains_key(path);
+        let changed = self.0.iter().filter(|(path, hash)| both(path) && later.0.get(*path) != Some(*hash)).count();
+        let added = later.0.keys().filter(|path| !both(path)).count();
+        let gone = self.0.keys().filter(|path| !both(path)).count();
+        let counts: Vec<String> = [(changed, "changed"), (added, "added"), (gone, "removed")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {} {word}", if count == 1 { "file" } else { "files" }))
+            .collect();
+        if counts.is_empty() { "no file changed".to_owned() } else { counts.join(", ") }
+    }
+}
+
+fn hash(path: &Path) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    std::fs::read(path).ok()?.hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// What the system says of files and folders without their being read: links are followed, so that one that leads elsewhere now
+/// is seen, and a folder's stamp changes with the names in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Stamps(Vec<Option<[i128; 4]>>);
+
+impl Stamps {
+    /// Looks at them. Blocks.
+    pub(super) fn of<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> Self {
+        let stamp = |of: Metadata| {
+            let modified = i128::from(of.mtime()) * 1_000_000_000 + i128::from(of.mtime_nsec());
+            [i128::from(of.dev()), i128::from(of.ino()), i128::from(of.len()), modified]
+        };
+        Self(paths.into_iter().map(|path| std::fs::metadata(path).ok().map(stamp)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_counted_and_a_touch_is_no_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["kept", "changed", "gone"] {
+            std::fs::write(path(name), name).unwrap();
+        }
+        let before = Files::read(["kept", "changed", "gone"].map(path));
+        std::fs::write(path("kept"), "kept").unwrap();
+        assert_eq!(before.difference(&Files::read(["kept", "changed", "gone"].map(path))), "no file changed");
+        std::fs::write(path("changed"), "otherwise").unwrap();
+        std::fs::write(path("new"), "new").unwrap();
+        let after = Files::read(["kept", "changed", "new"].map(path));
+        assert_eq!(before.difference(&after), "1 file changed, 1 file added, 1 file removed");
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_and_a_name_in_a_folder_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["one", "two"] {
+            std::fs::create_dir(path(name)).unwrap();
+            std::fs::write(path(name).join("file"), "same length").unwrap();
+        }
+        std::os::unix::fs::symlink("one", path("current")).unwrap();
+        let watched = [path("current/file"), path("one")];
+        let before = Stamps::of(&watched);
+        assert_eq!(before, Stamps::of(&watched));
+        std::os::unix::fs::symlink("two", path("next")).unwrap();
+        std::fs::rename(path("next"), path("current")).unwrap();
+        let swapped = Stamps::of(&watched);
+        assert_ne!(before, swapped);
+        std::fs::write(path("one").join("more"), "").unwrap();
+        assert_ne!(swapped, Stamps::of(&watched));
+    }
+}

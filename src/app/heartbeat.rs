@@ -1,0 +1,40 @@
+//! Pinging the dead-man's switch for as long as the service runs.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::alert::Alerts;
+use crate::alert::heartbeat::{Signs, beat};
+use crate::alert::notify::HttpClient;
+use crate::plan::Heartbeat;
+use crate::schedule::Scheduler;
+
+/// The task that pings. Nobody pings once it is gone.
+pub(super) struct Heart(JoinHandle<()>);
+
+impl Heart {
+    /// Pings from now on, on the runtime it is called on.
+    pub(super) fn start(heartbeat: Arc<Heartbeat>, client: HttpClient, scheduler: Scheduler, alerts: Alerts) -> Self {
+        let of_the_day = alerts.clone();
+        let signs = move || Signs {
+            ticks_on_time: scheduler.punctual(),
+            alerts_evaluated: alerts.evaluating(),
+            pages_delivered: alerts.backlog().is_healthy(),
+        };
+        Self(tokio::spawn(beat(client, heartbeat, move || of_the_day.secrets(), signs)))
+    }
+
+    /// Ends it, in the middle of a ping if need be.
+    pub(super) async fn stop(mut self) {
+        self.0.abort();
+        // That it was cut is what was asked for.
+        let _cut = (&mut self.0).await;
+    }
+}
+
+impl Drop for Heart {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

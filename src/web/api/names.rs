@@ -1,0 +1,42 @@
+//! Names of probes and canaries, and what was likely meant by one that is none.
+
+use std::sync::Arc;
+
+use crate::plan::{Canary, Plan, nearest};
+use crate::schedule::PauseTarget;
+
+use super::Failure;
+
+/// What a name means: a probe's or a canary's.
+pub(super) fn target(plan: &Plan, name: &str) -> Option<PauseTarget> {
+    if let Some(probe) = plan.probes.iter().find(|probe| &*probe.name == name) {
+        return Some(PauseTarget::Probe(probe.name.clone()));
+    }
+    plan.canaries.iter().find(|canary| canary.id.as_str() == name).map(|canary| PauseTarget::Canary(canary.id.clone()))
+}
+
+/// The name of a target.
+pub(super) fn name(target: &PauseTarget) -> &str {
+    match target {
+        PauseTarget::Probe(probe) => probe,
+        PauseTarget::Canary(canary) => canary.as_str(),
+    }
+}
+
+/// The canaries that a probe's name or a canary's id means.
+pub(super) fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
+    plan.canaries.iter().filter(|canary| &*canary.probe.name == name || canary.id.as_str() == name).collect()
+}
+
+/// Nothing has this name.
+pub(super) fn nothing(plan: &Plan, name: &str) -> Failure {
+    let probes = plan.probes.iter().map(|probe| &*probe.name);
+    let near = if name.contains('/') { nearest(name, plan.canaries.iter().map(|canary| canary.id.as_str())) } else { None };
+    let near = near.or_else(|| nearest(name.split('/').next().unwrap_or(name), probes));
+    let hint = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`serinus status` counts the canaries there are; an id looks like PROBE/REGION/KEY=VALUE".to_owned(),
+    };
+    let name: String = name.chars().take(200).collect();
+    Failure::unknown(format!("no probe and no canary is called `{name}`; {hint}"))
+}

@@ -1,0 +1,16 @@
+//! The built program pages: real targets, real receivers, and everything around it that goes wrong.
+//!
+//! Alertmanager, Prometheus and the tools that set clocks and cut networks are Debian's own (`tests/setup/packages prometheus
+//! paging faults`); one that is missing is a failed test. Each test has a folder, ports and a store of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+
+mod masks;
+mod pager;
+mod real;
+mod receiver_down;
+mod service;
+mod target;

@@ -1,0 +1,97 @@
+//! A receiver that is away for a while: everything arrives afterwards, in order, and somebody else is told meanwhile.
+
+use std::time::{Duration, Instant};
+
+use crate::pager::{Mood, Page, Pager};
+use crate::service::{Service, channel, probe};
+use crate::target::{BROKEN, Target, WELL};
+
+/// `SERINUS_LONG=1` has the receiver be away for as long as it takes to say so honestly.
+fn away() -> Duration {
+    if std::env::var_os("SERINUS_LONG").is_some() { Duration::from_mins(10) } else { Duration::from_secs(20) }
+}
+
+fn lines_of<'p>(pages: &'p [Page], channel: &str, key: &str) -> Vec<&'p str> {
+    let of = pages.iter().filter(|page| page.channel == channel && page.notice["key"] == key);
+    of.map(|page| page.notice["occasion"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_receiver_that_was_away_gets_every_page_in_order_and_once_and_the_other_channel_is_told_meanwhile() {
+    let (target, pager) = (Target::start(), Pager::start());
+    let names = ["stays", "ends", "reopens", "late"];
+    let probes: Vec<String> = names.iter().map(|name| probe(name, target.address, "")).collect();
+    let escalate = (away() / 4).min(Duration::from_secs(30));
+    let settings = format!(
+        "[alerting]\nescalate_after = \"{}s\"\n[[alerting.route]]\nchannels = [\"hook\"]\n[heartbeat]\nurl = \"http://{}/alive\"\n\
+         every = \"1s\"\n{}{}",
+        escalate.as_secs(),
+        pager.address,
+        channel(&pager, "hook"),
+        channel(&pager, "spare"),
+    );
+    let service = Service::new(&probes, &settings).start();
+    service.until("a heartbeat", |_| !pager.pings().is_empty());
+
+    pager.set("hook", Mood::HangsUp);
+    let went = Instant::now();
+    for name in ["stays", "ends", "reopens"] {
+        target.set(&format!("/{name}"), BROKEN);
+    }
+    service.until("three incidents", |service| service.metric("serinus_incidents", &[]) >= 3.0);
+    for name in ["ends", "reopens"] {
+        target.set(&format!("/{name}"), WELL);
+    }
+    service.until("two of them end", |service| service.metric("serinus_incidents", &[]) <= 1.0);
+    target.set("/reopens", BROKEN);
+    service.until("one is open again", |service| service.metric("serinus_incidents", &[]) >= 2.0);
+    pager.set("hook", Mood::Refuses);
+    let told = pager.until("to the spare channel", |page| page.channel == "spare" && page.is("undelivered", "probe/stays"));
+    assert!(told.at - went >= escalate, "told {:?} after the receiver went", told.at - went);
+    std::thread::sleep(away().saturating_sub(went.elapsed()));
+    target.set("/late", BROKEN);
+    service.until("three incidents again", |service| service.metric("serinus_incidents", &[]) >= 3.0);
+    // Late enough that no ping is on its way any more.
+    let silent = pager.pings().last().copied().unwrap();
+    assert!(silent - went < escalate + Duration::from_secs(15), "pinged {:?} after the receiver went", silent - went);
+    assert!(service.metric("serinus_heartbeats_total", &[("result", "withheld")]) > 0.0);
+    assert!(service.metric("serinus_outbox_pending", &[]) > 0.0);
+    let tries = pager.refused("hook");
+    assert!(pager.pages().iter().all(|page| page.channel == "spare"));
+
+    pager.set("hook", Mood::Takes);
+    let back = Instant::now();
+    service.until("nothing waits", |service| service.metric("serinus_outbox_pending", &[]) == 0.0);
+    pager.until("that is late", |page| page.channel == "hook" && page.is("opened", "probe/late"));
+    let pages = pager.pages();
+    eprintln!("away {:?}: {tries} tries refused; {:?} until all was there", away(), back.elapsed());
+    for page in &pages {
+        eprintln!("{:>8.1} s {} {}", (page.at - went).as_secs_f64(), page.channel, page.line());
+    }
+    assert_eq!(lines_of(&pages, "hook", "eu/probe/stays/1")[..1], ["opened"]);
+    assert_eq!(lines_of(&pages, "hook", "eu/probe/late/1"), ["opened"]);
+    for (key, ends) in [("eu/probe/ends/1", true), ("eu/probe/reopens/1", true), ("eu/probe/reopens/2", false)] {
+        let told = lines_of(&pages, "hook", key);
+        // What opened and ended while nobody listened may be told as one or not at all; an end never comes before a beginning.
+        assert!(told.iter().filter(|occasion| **occasion == "opened").count() <= 1, "{key}: {told:?}");
+        if ends && !told.is_empty() {
+            assert_eq!(told.last(), Some(&"resolved"), "{key}: {told:?}");
+        }
+    }
+    assert!(lines_of(&pages, "hook", "eu/probe/reopens/2").contains(&"opened"), "{:#?}", pager.lines());
+    let mut messages: Vec<&str> = pages.iter().map(|page| page.message.as_str()).collect();
+    let all = messages.len();
+    messages.sort_unstable();
+    messages.dedup();
+    assert_eq!(messages.len(), all, "nothing arrives twice");
+    assert!(pages.len() < 20, "no storm: {:#?}", pager.lines());
+
+    for name in names {
+        target.set(&format!("/{name}"), WELL);
+    }
+    for scope in ["probe/stays", "probe/reopens", "probe/late"] {
+        pager.until("of the end", |page| page.channel == "hook" && page.is("resolved", scope));
+    }
+    let pings = pager.pings().len();
+    service.until("heartbeats go on", |_| pager.pings().len() > pings);
+}
