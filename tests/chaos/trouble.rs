@@ -166,7 +166,7 @@ impl Drop for SmallDisk {
 #[test]
 fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     let world = World::new(2, 4, false);
-    let disk = SmallDisk::mount(&world.folder, "4m");
+    let disk = SmallDisk::mount(&world.folder, "24m");
     let one = |probe: &str| vec![format!("{probe}/eu/c0")];
     let prober = disk.start(&world.folder);
     let address = prober.address();
