@@ -39,6 +39,8 @@ async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Ale
         // A panic has been printed, and the next minute tries again.
         Err(_panic) => return,
     };
+    // Whoever sweeps by hand does so while no service runs, and tells nobody.
+    alerts.event(Event::LedgerHolds(entries.iter().map(|view| view.entry.id.clone()).collect()));
     telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
     let due = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
     let sweep = sweeper.sweep_once(&plan, due, Instant::now()).await;

@@ -1,5 +1,6 @@
 //! What the desk is told, and what follows from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Action;
@@ -72,6 +73,8 @@ pub enum Event {
         /// The ledger entry's id.
         entry: String,
     },
+    /// The ids of all entries that the ledger has: what had leaked and is not among them is gone, whoever removed it.
+    LedgerHolds(BTreeSet<String>),
     /// Canaries were paused.
     Paused {
         /// Which.

@@ -100,6 +100,7 @@ impl Desk {
             Event::Plan(plan, alerting) => self.reload(plan, alerting, now),
             Event::Leaked { probe, entry, message } => self.leaked(&probe, &entry, &message, now),
             Event::LeakCleared { probe, entry } => self.leak_cleared(&probe, &entry, now),
+            Event::LedgerHolds(entries) => self.ledger_holds(&entries, now),
             Event::Paused { canaries, by } => self.pause(&canaries, &by, now),
             Event::Resumed { canaries } => self.resume(&canaries, now),
         }

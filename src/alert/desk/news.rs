@@ -1,5 +1,6 @@
 //! What people and the outbox tell: deliveries, acknowledgements, pauses and leaks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,15 @@ impl Desk {
         if self.leaks.remove(entry).is_some() {
             self.write("leak", entry, None);
             self.leave(&Scope::Leak(Arc::clone(probe)), entry, "is gone", now);
+        }
+    }
+
+    /// The ledger has these entries: what leaked and is not among them was removed by somebody else.
+    pub(super) fn ledger_holds(&mut self, entries: &BTreeSet<String>, now: Moment) {
+        let leaks = self.leaks.iter().filter(|(entry, _)| !entries.contains(*entry));
+        let gone: Vec<(String, Arc<str>)> = leaks.map(|(entry, leak)| (entry.clone(), Arc::clone(&leak.probe))).collect();
+        for (entry, probe) in gone {
+            self.leak_cleared(&probe, &entry, now);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::alert::canary::CanaryState;
 use crate::alert::incident::Incident;
-use crate::alert::{Moment, Scope, blind};
+use crate::alert::{Moment, Scope, blind, subject};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::join::row;
@@ -14,6 +14,9 @@ use super::{Desk, Known, needs};
 
 /// Why a canary left.
 const REMOVED: &str = "was removed from the configuration";
+
+/// Kinds of states that belong to a probe and go with it.
+pub(super) const OF_PROBES: [&str; 5] = ["regions", "across", "subject", "budget", "latency"];
 
 impl Desk {
     /// The new plan holds from now on.
@@ -38,6 +41,7 @@ impl Desk {
             self.blind.watch(canary, patience, known.state.clock(), now);
         }
         self.plan = plan;
+        self.forget_subjects(now);
         self.end_orphans(now);
         let names: BTreeSet<Arc<str>> = self.probes.keys().cloned().collect();
         for name in names {
@@ -45,10 +49,8 @@ impl Desk {
             self.sync_objective(&name, now);
         }
         // Rules, routes and channels may have changed for all of them.
-        for incident in self.incidents.values_mut() {
-            incident.keys.told.retain(|told| !told.channels.is_empty());
-            self.touched.insert(incident.scope.clone());
-        }
+        self.tell_successors(now);
+        self.touched.extend(self.incidents.keys().cloned());
     }
 
     /// Channels that were told of what is still open and are no more: they will not hear of its end, which is said at least here.
@@ -141,9 +143,26 @@ impl Desk {
             self.probes.insert(Arc::clone(&probe.name), watched);
         }
         for name in old.into_keys() {
-            for kind in ["regions", "across", "subject", "budget", "latency"] {
+            for kind in OF_PROBES {
                 self.write(kind, &name, None);
             }
+        }
+    }
+
+    /// Forgets subjects that only canaries saw which are no more, and those of a probe that looks for none any more: nobody will
+    /// find them well. Their incidents end for want of members, or as orphans.
+    pub(super) fn forget_subjects(&mut self, now: Moment) {
+        let mut rows = Vec::new();
+        for (name, watched) in &mut self.probes {
+            let looks = subject::looks_for_any(&watched.probe);
+            let gone = watched.subjects.canaries().into_iter().filter(|id| !looks || !self.canaries.contains_key(id));
+            for id in gone.collect::<Vec<_>>() {
+                watched.subjects.forget(&id);
+            }
+            rows.extend(watched.subjects.take_changed(name, now));
+        }
+        for (key, json) in rows {
+            self.write("subject", &key, json);
         }
     }
 
@@ -152,12 +171,12 @@ impl Desk {
         let is_orphan = |incident: &&Incident| match &incident.scope {
             Scope::Blind(region) => !self.plan.regions.iter().any(|known| known.name == *region),
             Scope::Test => true,
-            Scope::Probe(probe)
-            | Scope::Subject(probe, _)
-            | Scope::Subjects(probe)
-            | Scope::Budget(probe)
-            | Scope::Latency(probe)
-            | Scope::Leak(probe) => !self.probes.contains_key(probe),
+            Scope::Subject(probe, _) | Scope::Subjects(probe) => {
+                self.probes.get(probe).is_none_or(|watched| !subject::looks_for_any(&watched.probe))
+            }
+            Scope::Probe(probe) | Scope::Budget(probe) | Scope::Latency(probe) | Scope::Leak(probe) => {
+                !self.probes.contains_key(probe)
+            }
         };
         let orphans: BTreeSet<Scope> = self.incidents.values().filter(is_orphan).map(|incident| incident.scope.clone()).collect();
         for scope in orphans {

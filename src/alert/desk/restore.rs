@@ -13,12 +13,13 @@ use crate::alert::canary::CanaryState;
 use crate::alert::critical::Regions;
 use crate::alert::incident::{Incident, Past};
 use crate::alert::subject::Place;
-use crate::alert::{Moment, Scope};
-use crate::history::{Commit, KeptState, Remembered};
+use crate::alert::{Action, Moment, Notice, Scope};
+use crate::history::{Commit, KeptState, MessageRow, Remembered};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::news::LeakRow;
 use super::number::Numbers;
+use super::reload::OF_PROBES;
 use super::{Counts, Desk, Effects, Known, Leak};
 
 impl Desk {
@@ -58,9 +59,11 @@ impl Desk {
             }
         }
         desk.watch(&blind, now);
+        desk.forget_subjects(now);
         desk.end_orphans(now);
         desk.restore_members(&blind, now);
         desk.end_empty(now);
+        desk.tell_successors(now);
         let effects = desk.finish(now);
         desk.count();
         (desk, effects)
@@ -86,10 +89,32 @@ impl Desk {
                 Err(error) => tracing::error!(incident = row.id, %error, "an open incident cannot be read and is left out"),
             }
         }
+        for message in &remembered.told {
+            self.restore_delivery(message);
+        }
+    }
+
+    /// The store learns of a delivery from the outbox, and may know of one that the desk had not heard of when the process ended.
+    fn restore_delivery(&mut self, message: &MessageRow) {
+        let is_trigger = serde_json::from_str(&message.notice).is_ok_and(|notice: Notice| notice.action == Action::Trigger);
+        let incident = self.by_id.get(&message.incident).and_then(|scope| self.incidents.get_mut(scope));
+        if let Some(incident) = incident.filter(|_| is_trigger)
+            && incident.keys.took(&message.key, &message.channel.as_str().into())
+        {
+            self.changed.insert(incident.scope.clone());
+        }
     }
 
     fn restore_state(&mut self, state: &KeptState, blind: &mut BTreeSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
         let (key, json) = (&*state.key, &*state.json);
+        // The key is a probe's name or a canary's id, which begins with one.
+        let probe = key.split('/').next().unwrap_or(key);
+        if let Some(kind) = OF_PROBES.into_iter().find(|kind| *kind == state.kind)
+            && !self.probes.contains_key(probe)
+        {
+            self.write(kind, key, None);
+            return Ok(());
+        }
         match &*state.kind {
             "canary" => {
                 if let Some(known) = self.canaries.get_mut(&CanaryId::read_back(key)) {
@@ -112,8 +137,6 @@ impl Desk {
                 }
             }
             "subject" => {
-                // The key is a probe's name or a canary's id, which begins with one.
-                let probe = key.split('/').next().unwrap_or(key);
                 if let Some(watched) = self.probes.get_mut(probe) {
                     watched.subjects.restore(probe, key, json, now)?;
                 }

@@ -1,5 +1,6 @@
 //! What can be asked of subjects.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,12 @@ impl Subjects {
     /// What a page tells of the subject's latest failure.
     pub fn failure(&self, subject: Option<&str>) -> Option<&Arc<Failure>> {
         self.subject(subject)?.failure.as_ref()
+    }
+
+    /// The canaries that have seen any.
+    pub fn canaries(&self) -> BTreeSet<CanaryId> {
+        let failing = self.failing.values().chain([&self.rest]).flat_map(|subject| subject.tracks.keys());
+        self.lists.keys().chain(failing).cloned().collect()
     }
 
     fn subject(&self, name: Option<&str>) -> Option<&Subject> {
