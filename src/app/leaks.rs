@@ -39,9 +39,13 @@ async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Ale
         // A panic has been printed, and the next minute tries again.
         Err(_panic) => return,
     };
-    // Whoever sweeps by hand does so while no service runs, and tells nobody.
-    alerts.event(Event::LedgerHolds(entries.iter().map(|view| view.entry.id.clone()).collect()));
     telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
+    alerts.event(Event::LedgerHas(entries.iter().map(|view| view.entry.id.clone()).collect()));
+    // The desk knows most of them; one that was given up just before a crash it does not.
+    for LedgerView { entry, message, .. } in entries.iter().filter(|view| view.given_up) {
+        let message = message.clone().unwrap_or_else(|| "its cleanup was given up".to_owned());
+        alerts.event(Event::Leaked { probe: entry.probe.as_str().into(), entry: entry.id.clone(), message });
+    }
     let due = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
     let sweep = sweeper.sweep_once(&plan, due, Instant::now()).await;
     for swept in sweep.swept {

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::error;
 
 use super::{OpenError, salvage, schema};
+
+/// Bytes without which the store cannot be used: the index of its log, and some of the log.
+const ROOM: usize = 128 << 10;
 
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
@@ -182,6 +186,33 @@ fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlit
 /// Whether the file itself is at fault, and not the disk, the rights or another process.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Whether a file could not be opened because the disk is full. SQLite does not always say so: where it cannot make the index of
+/// the log it only says that it cannot open the file. So it is tried.
+pub(super) fn is_for_want_of_room(path: &Path, error: &OpenError) -> bool {
+    let OpenError::Sqlite { source, .. } = error else { return false };
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => true,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => {
+            let trial = beside(path, ".room");
+            let written = fs::write(&trial, vec![0; ROOM]);
+            // It may never have been made.
+            let _ = fs::remove_file(&trial);
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+            written.is_err_and(|error| full.contains(&error.kind()))
+        }
+        _ => false,
+    }
+}
+
+/// A connection that needs no room on the disk: the index of the log is in memory, and the log stays as it is.
+pub(super) fn only_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    Ok(connection)
 }
 
 fn corrupt(verdict: String) -> rusqlite::Error {

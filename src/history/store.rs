@@ -52,16 +52,31 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// Opens or begins the file and starts its writer. Blocks while it reads; a large file is checked whole.
+    /// Opens or begins the file and starts its writer. Blocks while it reads; a large file is checked whole. Where the disk is full
+    /// it is only read, and written as soon as there is room.
     ///
     /// # Errors
     /// Where the file cannot be used, another process has it, or a newer version wrote it. A damaged file is no error.
     pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<(Self, Remembered), OpenError> {
         let lock = file::lock(&settings.path, HANDOVER)?;
         let place = Place::File(settings.path.clone());
-        let (connection, damaged) = file::open(&place, PATIENCE, now)?;
-        let remembered = remember::read(&connection, millis(now), damaged)
-            .map_err(|source| OpenError::Sqlite { path: settings.path.clone(), source })?;
+        let failed = |source| OpenError::Sqlite { path: settings.path.clone(), source };
+        let (connection, remembered) = match file::open(&place, PATIENCE, now) {
+            Ok((connection, damaged)) => {
+                let remembered = remember::read(&connection, millis(now), damaged).map_err(failed)?;
+                (Some(connection), remembered)
+            }
+            Err(error) if file::is_for_want_of_room(&settings.path, &error) => {
+                let read = file::only_read(&settings.path).and_then(|file| remember::read(&file, millis(now), None));
+                tracing::error!(
+                    store = %settings.path.display(),
+                    known = read.is_ok(),
+                    "the disk is full: probing and paging go on from memory, and everything is written once there is room"
+                );
+                (None, read.unwrap_or_default())
+            }
+            Err(error) => return Err(error),
+        };
         let store = Self::start(place, Keep::of(settings), connection, Some(lock))?;
         Ok((store, remembered))
     }
@@ -70,21 +85,22 @@ impl Store {
     pub fn in_memory() -> Self {
         let place = Place::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
         file::open(&place, PATIENCE, SystemTime::now())
-            .and_then(|(connection, _)| Self::start(place, Keep::everything(), connection, None))
+            .and_then(|(connection, _)| Self::start(place, Keep::everything(), Some(connection), None))
             .expect("memory takes a few pages, and the process one more thread")
     }
 
     pub(super) fn start(
         place: Place,
         keep: Keep,
-        connection: rusqlite::Connection,
+        connection: Option<rusqlite::Connection>,
         lock: Option<std::fs::File>,
     ) -> Result<Self, OpenError> {
         backlog::register();
         metrics::counter!(file::DAMAGED).increment(0);
-        connection
-            .busy_timeout(writer::PATIENCE)
-            .map_err(|source| OpenError::Sqlite { path: place.path().to_owned(), source })?;
+        if let Some(connection) = &connection {
+            let failed = |source| OpenError::Sqlite { path: place.path().to_owned(), source };
+            connection.busy_timeout(writer::PATIENCE).map_err(failed)?;
+        }
         let queue = Arc::<Queue>::default();
         let standing = Arc::new(Standing { epoch: AtomicU64::new(0), writable: AtomicBool::new(true) });
         let writer = Writer::new(place.clone(), keep, Arc::clone(&queue), Arc::clone(&standing), connection, lock);

@@ -86,7 +86,7 @@ impl Writer {
         keep: Keep,
         queue: Arc<Queue>,
         standing: Arc<Standing>,
-        connection: Connection,
+        connection: Option<Connection>,
         lock: Option<File>,
     ) -> Self {
         gauge!(WRITABLE).set(1.0);
@@ -96,7 +96,7 @@ impl Writer {
             keep,
             queue,
             standing,
-            connection: Some(connection),
+            connection,
             lock,
             pen: Pen::default(),
             urgent: None,

@@ -1,15 +1,23 @@
-//! How soon the shipped probes notice a fault that hits 40 % of what they do: the distribution over seeds.
+//! How soon the shipped probes notice a fault that hits 40 % of what they do, and how soon they page: distributions over seeds.
 //!
-//!     cargo bench --bench detection [-- --seeds N]
+//!     cargo bench --bench detection [-- --seeds N | --pages [N]]
 //!
-//! The real engine runs one canary of the incident's cell against a sandbox whose seed chooses whom the fault hits, until the first run
+//! With `--pages` the real desk is told of runs at the probes' real intervals, in three regions, while time is simulated. Without it the
+//! real engine runs one canary of the incident's cell against a sandbox whose seed chooses whom the fault hits, until the first run
 //! that fails. What is counted is runs; times follow from the probe's own interval, so that how fast this machine is changes nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+#[expect(dead_code, reason = "tests use the rest")]
 #[path = "../support/fleet.rs"]
 mod fleet;
+#[path = "incident_times.rs"]
+mod incident_times;
 #[path = "../support/notice.rs"]
 mod notice;
+#[path = "../support/onset.rs"]
+mod onset;
+#[path = "../support/service.rs"]
+mod service;
 
 use std::time::Duration;
 
@@ -54,11 +62,16 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let seeds = match arguments[..] {
         [] => Some(200),
+        ["--pages"] => return incident_times::print(500),
+        ["--pages", seeds] => match seeds.parse() {
+            Ok(seeds @ 1..) => return incident_times::print(seeds),
+            Ok(0) | Err(_) => None,
+        },
         ["--seeds", seeds] => seeds.parse().ok().filter(|&seeds| seeds > 0),
         _ => None,
     };
     let Some(seeds) = seeds else {
-        println!("usage: cargo bench --bench detection [-- --seeds N]");
+        println!("usage: cargo bench --bench detection [-- --seeds N | --pages [N]]");
         std::process::exit(2);
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be built");
@@ -139,7 +152,7 @@ fn ratio(part: usize, whole: u32) -> f64 {
 }
 
 /// The smallest value that this share of a sorted sample does not exceed.
-fn quantile<T>(sorted: &[T], share: f64) -> &T {
+pub(crate) fn quantile<T>(sorted: &[T], share: f64) -> &T {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
     let rank = (share * sorted.len() as f64).ceil() as usize;
     &sorted[rank.saturating_sub(1)]
@@ -158,7 +171,7 @@ fn intervals(share: f64) -> f64 {
     whole + (share - (1.0 - not_yet)) / (SHARE * not_yet)
 }
 
-fn shown(time: Duration) -> String {
+pub(crate) fn shown(time: Duration) -> String {
     let seconds = time.as_secs_f64().round();
     format!("{:.0}:{:02.0}", (seconds / 60.0).floor(), seconds % 60.0)
 }

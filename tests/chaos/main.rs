@@ -13,6 +13,7 @@ mod kills;
 mod prober;
 mod receiver;
 mod target;
+mod trouble;
 mod world;
 
 use std::time::SystemTime;

@@ -8,7 +8,9 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod masks;
 mod pager;
+mod real;
 mod receiver_down;
 mod service;
 mod target;

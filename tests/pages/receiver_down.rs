@@ -21,7 +21,7 @@ fn a_receiver_that_was_away_gets_every_page_in_order_and_once_and_the_other_chan
     let (target, pager) = (Target::start(), Pager::start());
     let names = ["stays", "ends", "reopens", "late"];
     let probes: Vec<String> = names.iter().map(|name| probe(name, target.address, "")).collect();
-    let escalate = away() / 4;
+    let escalate = (away() / 4).min(Duration::from_secs(30));
     let settings = format!(
         "[alerting]\nescalate_after = \"{}s\"\n[[alerting.route]]\nchannels = [\"hook\"]\n[heartbeat]\nurl = \"http://{}/alive\"\n\
          every = \"1s\"\n{}{}",

@@ -73,8 +73,8 @@ pub enum Event {
         /// The ledger entry's id.
         entry: String,
     },
-    /// The ids of all entries that the ledger has: what had leaked and is not among them is gone, whoever removed it.
-    LedgerHolds(BTreeSet<String>),
+    /// Everything that is in the cleanup ledger now, by its ids: a leak that is not in it any more was removed by somebody else.
+    LedgerHas(BTreeSet<String>),
     /// Canaries were paused.
     Paused {
         /// Which.

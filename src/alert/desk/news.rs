@@ -121,20 +121,24 @@ impl Desk {
         self.join(&scope, &entry.into(), joined, Severity::Warn, now);
     }
 
+    /// What is in the ledger: `serinus sweep`, or a store that was put in the place of this one, may have cleared what leaked.
+    pub(super) fn ledger_has(&mut self, entries: &BTreeSet<String>, now: Moment) {
+        let gone: Vec<(String, Arc<str>)> = self
+            .leaks
+            .iter()
+            .filter(|(entry, _)| !entries.contains(*entry))
+            .map(|(entry, leak)| (entry.clone(), Arc::clone(&leak.probe)))
+            .collect();
+        for (entry, probe) in gone {
+            self.leak_cleared(&probe, &entry, now);
+        }
+    }
+
     /// What had leaked is gone.
     pub(super) fn leak_cleared(&mut self, probe: &Arc<str>, entry: &str, now: Moment) {
         if self.leaks.remove(entry).is_some() {
             self.write("leak", entry, None);
             self.leave(&Scope::Leak(Arc::clone(probe)), entry, "is gone", now);
-        }
-    }
-
-    /// The ledger has these entries: what leaked and is not among them was removed by somebody else.
-    pub(super) fn ledger_holds(&mut self, entries: &BTreeSet<String>, now: Moment) {
-        let leaks = self.leaks.iter().filter(|(entry, _)| !entries.contains(*entry));
-        let gone: Vec<(String, Arc<str>)> = leaks.map(|(entry, leak)| (entry.clone(), Arc::clone(&leak.probe))).collect();
-        for (entry, probe) in gone {
-            self.leak_cleared(&probe, &entry, now);
         }
     }
 }

@@ -15,9 +15,6 @@ use super::{Desk, Known, needs};
 /// Why a canary left.
 const REMOVED: &str = "was removed from the configuration";
 
-/// Kinds of states that belong to a probe and go with it.
-pub(super) const OF_PROBES: [&str; 5] = ["regions", "across", "subject", "budget", "latency"];
-
 impl Desk {
     /// The new plan holds from now on.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, now: Moment) {
@@ -143,7 +140,7 @@ impl Desk {
             self.probes.insert(Arc::clone(&probe.name), watched);
         }
         for name in old.into_keys() {
-            for kind in OF_PROBES {
+            for kind in ["regions", "across", "subject", "budget", "latency"] {
                 self.write(kind, &name, None);
             }
         }

@@ -14,13 +14,12 @@ use crate::alert::critical::Regions;
 use crate::alert::incident::{Incident, Past};
 use crate::alert::subject::Place;
 use crate::alert::{Action, Moment, Notice, Scope};
-use crate::history::{Commit, KeptState, MessageRow, Remembered};
+use crate::history::{Commit, KeptState, Remembered};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::news::LeakRow;
 use super::number::Numbers;
-use super::reload::OF_PROBES;
-use super::{Counts, Desk, Effects, Known, Leak};
+use super::{Counts, Desk, Effects, Known, Leak, PASTS};
 
 impl Desk {
     /// Takes up what an earlier process left. The effects are what follows from that: incidents without a probe end.
@@ -36,6 +35,7 @@ impl Desk {
             incidents: HashMap::new(),
             by_id: HashMap::new(),
             pasts: HashMap::new(),
+            pasts_bound: PASTS,
             attached: HashMap::new(),
             agenda: BTreeSet::new(),
             numbers: Numbers::default(),
@@ -89,32 +89,18 @@ impl Desk {
                 Err(error) => tracing::error!(incident = row.id, %error, "an open incident cannot be read and is left out"),
             }
         }
+        // The news of a delivery may not have come to the incident's row before the end.
         for message in &remembered.told {
-            self.restore_delivery(message);
-        }
-    }
-
-    /// The store learns of a delivery from the outbox, and may know of one that the desk had not heard of when the process ended.
-    fn restore_delivery(&mut self, message: &MessageRow) {
-        let is_trigger = serde_json::from_str(&message.notice).is_ok_and(|notice: Notice| notice.action == Action::Trigger);
-        let incident = self.by_id.get(&message.incident).and_then(|scope| self.incidents.get_mut(scope));
-        if let Some(incident) = incident.filter(|_| is_trigger)
-            && incident.keys.took(&message.key, &message.channel.as_str().into())
-        {
-            self.changed.insert(incident.scope.clone());
+            let Some(scope) = self.by_id.get(&message.incident) else { continue };
+            let triggers = serde_json::from_str(&message.notice).is_ok_and(|notice: Notice| notice.action == Action::Trigger);
+            if let Some(incident) = self.incidents.get_mut(scope).filter(|_| triggers) {
+                incident.keys.took(&message.key, &message.channel.as_str().into());
+            }
         }
     }
 
     fn restore_state(&mut self, state: &KeptState, blind: &mut BTreeSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
         let (key, json) = (&*state.key, &*state.json);
-        // The key is a probe's name or a canary's id, which begins with one.
-        let probe = key.split('/').next().unwrap_or(key);
-        if let Some(kind) = OF_PROBES.into_iter().find(|kind| *kind == state.kind)
-            && !self.probes.contains_key(probe)
-        {
-            self.write(kind, key, None);
-            return Ok(());
-        }
         match &*state.kind {
             "canary" => {
                 if let Some(known) = self.canaries.get_mut(&CanaryId::read_back(key)) {
@@ -126,6 +112,8 @@ impl Desk {
             "regions" => {
                 if let Some(watched) = self.probes.get_mut(key) {
                     watched.regions = Regions::from_json(json, now)?;
+                } else {
+                    self.write("regions", key, None);
                 }
             }
             "across" => {
@@ -134,21 +122,31 @@ impl Desk {
                         Some(rule) => watched.across = Across::from_json(json, rule, now)?,
                         None => self.write("across", key, None),
                     }
+                } else {
+                    self.write("across", key, None);
                 }
             }
             "subject" => {
+                // The key is a probe's name or a canary's id, which begins with one.
+                let probe = key.split('/').next().unwrap_or(key);
                 if let Some(watched) = self.probes.get_mut(probe) {
                     watched.subjects.restore(probe, key, json, now)?;
+                } else {
+                    self.write("subject", key, None);
                 }
             }
             "budget" => {
                 if let Some(budget) = self.probes.get_mut(key).and_then(|watched| watched.budget.as_mut()) {
                     *budget = BudgetState::from_json(json, now)?;
+                } else {
+                    self.write("budget", key, None);
                 }
             }
             "latency" => {
                 if let Some(latency) = self.probes.get_mut(key).and_then(|watched| watched.latency.as_mut()) {
                     *latency = LatencyState::from_json(json, now)?;
+                } else {
+                    self.write("latency", key, None);
                 }
             }
             "generation" => {

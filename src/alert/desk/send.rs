@@ -208,7 +208,10 @@ impl Desk {
             severity: letter.severity,
             incident: incident.id.clone(),
             scope: incident.scope.to_string(),
-            title: describe::title(incident),
+            title: match letter.action {
+                Action::Trigger | Action::Acknowledge => describe::title(incident),
+                Action::Resolve => describe::resolved_title(incident, letter.severity),
+            },
             probe: probe.map(|probe| probe.name.to_string()),
             summary: probe.and_then(|probe| probe.summary.clone()),
             owner: probe.and_then(|probe| probe.owner.clone()),

@@ -31,6 +31,12 @@ impl Subjects {
         self.lists.values().map(|list| list.untold).max().unwrap_or(0)
     }
 
+    /// Every canary that has seen something of them.
+    pub fn canaries(&self) -> BTreeSet<CanaryId> {
+        let subjects = self.failing.values().chain([&self.rest]);
+        self.lists.keys().chain(subjects.flat_map(|subject| subject.tracks.keys())).cloned().collect()
+    }
+
     /// The canaries that have the subject at page level; `None` asks for those that are not told apart.
     pub fn sightings(&self, subject: Option<&str>) -> Vec<Sighting<'_>> {
         let tracks = self.subject(subject).into_iter().flat_map(|subject| &subject.tracks);
@@ -42,12 +48,6 @@ impl Subjects {
     /// What a page tells of the subject's latest failure.
     pub fn failure(&self, subject: Option<&str>) -> Option<&Arc<Failure>> {
         self.subject(subject)?.failure.as_ref()
-    }
-
-    /// The canaries that have seen any.
-    pub fn canaries(&self) -> BTreeSet<CanaryId> {
-        let failing = self.failing.values().chain([&self.rest]).flat_map(|subject| subject.tracks.keys());
-        self.lists.keys().chain(failing).cloned().collect()
     }
 
     fn subject(&self, name: Option<&str>) -> Option<&Subject> {

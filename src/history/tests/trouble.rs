@@ -263,6 +263,37 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_store_is_read_on_a_full_disk_and_written_once_there_is_room() {
+    let Some(small) = Small::mount() else {
+        eprintln!("nothing can be mounted here; the test of a bounded file covers a part of it");
+        return;
+    };
+    let (store, _) = open(small.0.path());
+    store.commit(states([state("canary", "a", Some("1"))])).blocking_recv().unwrap();
+    // As after a crash: the log is there, and not yet in the file.
+    for end in ["", "-wal"] {
+        let path = format!("{}{end}", settings(small.0.path()).path.display());
+        fs::copy(&path, format!("{path}.kept")).unwrap();
+    }
+    assert!(store.close(LONG));
+    for end in ["", "-wal"] {
+        let path = format!("{}{end}", settings(small.0.path()).path.display());
+        fs::rename(format!("{path}.kept"), &path).unwrap();
+    }
+    let ballast = small.0.path().join("ballast");
+    assert!(fs::write(&ballast, vec![0_u8; 4 << 20]).is_err(), "the disk is full now");
+    let (store, remembered) = open(small.0.path());
+    assert_eq!(remembered.states.iter().map(|state| &*state.json).collect::<Vec<_>>(), ["1"]);
+    let written = store.commit(states([state("canary", "b", Some("2"))]));
+    await_trouble(&store);
+    fs::remove_file(&ballast).unwrap();
+    written.blocking_recv().unwrap();
+    let (_store, remembered) = reopen(&store, small.0.path());
+    assert_eq!(remembered.states.len(), 2);
+    assert_eq!(remembered.damaged, None);
+}
+
+#[test]
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
     let place = super::super::file::Place::File(settings(directory.path()).path);
@@ -270,7 +301,7 @@ fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let (connection, _) = super::super::file::open(&place, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
-    let store = Store::start(place, super::super::housekeep::Keep::everything(), connection, Some(lock)).unwrap();
+    let store = Store::start(place, super::super::housekeep::Keep::everything(), Some(connection), Some(lock)).unwrap();
     let eu = canary("p", "eu");
     // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
     let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));

@@ -162,3 +162,18 @@ fn a_page_that_the_store_knows_to_be_delivered_explains_after_a_restart_though_t
     world.breaks(WEB);
     assert_eq!(world.lines(), ["trigger opened probe/login/1"]);
 }
+
+#[test]
+fn a_spread_that_nobody_was_told_of_yet_explains_nothing() {
+    let mut world = chain();
+    world.fails("login/us/platform=a");
+    world.fails(WEB);
+    world.fails("web/us/platform=a");
+    world.breaks(LOGIN);
+    world.fails("login/us/platform=a");
+    assert_eq!(world.lines(), ["trigger opened probe/login/1"], "the other region waits some seconds");
+    world.fails(WEB);
+    assert_eq!(world.lines(), Vec::<Line>::new());
+    world.fails("web/us/platform=a");
+    assert_eq!(world.lines(), ["trigger opened probe/web/1"]);
+}
