@@ -49,7 +49,7 @@ pub(crate) fn role(file: &PathBuf) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(file);
+        let (service, _logs) = prober::load(file, "error");
         let store = prober::open(&service);
         let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
         let reports: Vec<Arc<RunReport>> =
@@ -97,7 +97,7 @@ pub(crate) fn measure(canaries: usize) -> Storm {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let (_target, url) = target::start();
     let pager = Pager::start();
-    let file = files::write(directory.path(), Shape { probes: 0, cells: canaries, broken: 1 }, &url, &pager.url);
+    let file = files::write(directory.path(), Shape { probes: 0, cells: 0, broken: (1, canaries) }, &url, &pager.url);
     let seen: Seen = Role::start("storm", &file).hear();
     let pages = pager.pages();
     let first = pages.iter().map(|page| page.at).min().expect("it pages");
