@@ -18,7 +18,8 @@ pub struct Remembered {
     pub incidents: Vec<IncidentRow>,
     /// Messages that must still leave, in the order of their ids.
     pub messages: Vec<MessageRow>,
-    /// Messages of open incidents that were delivered, in the order of their ids: what they opened is to be kept alive and closed.
+    /// Messages that were delivered of incidents that are open or whose last messages are not delivered yet, in the order of their
+    /// ids: what they opened is to be kept alive and closed.
     pub told: Vec<MessageRow>,
     /// The last finished tick of each canary: its id, and when it was due, milliseconds since the epoch.
     pub last_ticks: Vec<(String, i64)>,
@@ -64,7 +65,8 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     let told = all(
         connection,
         "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'delivered'
-         AND incident IN (SELECT id FROM incidents WHERE resolved_ms IS NULL) ORDER BY id",
+         AND (incident IN (SELECT id FROM incidents WHERE resolved_ms IS NULL)
+              OR incident IN (SELECT incident FROM messages WHERE state = 'pending')) ORDER BY id",
         |row| message(row, DeliveryState::Delivered),
     )?;
     let last_ticks = all(

@@ -55,6 +55,11 @@ impl Desk {
         self.incidents.insert(scope.clone(), incident);
     }
 
+    /// Whether anybody is to be told of it.
+    pub(super) fn is_wanted(&self, scope: &Scope) -> bool {
+        !self.policy(scope).muted
+    }
+
     fn policy(&self, scope: &Scope) -> Policy {
         let alert = scope.probe().and_then(|probe| self.probes.get(probe)).map(|watched| &watched.probe.alert);
         let muted = match scope {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::alert::canary::CanaryState;
 use crate::alert::incident::Incident;
-use crate::alert::{Moment, Scope, blind};
+use crate::alert::{Moment, Scope, blind, subject};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::join::row;
@@ -38,6 +38,7 @@ impl Desk {
             self.blind.watch(canary, patience, known.state.clock(), now);
         }
         self.plan = plan;
+        self.forget_subjects(now);
         self.end_orphans(now);
         let names: BTreeSet<Arc<str>> = self.probes.keys().cloned().collect();
         for name in names {
@@ -45,10 +46,8 @@ impl Desk {
             self.sync_objective(&name, now);
         }
         // Rules, routes and channels may have changed for all of them.
-        for incident in self.incidents.values_mut() {
-            incident.keys.told.retain(|told| !told.channels.is_empty());
-            self.touched.insert(incident.scope.clone());
-        }
+        self.tell_successors(now);
+        self.touched.extend(self.incidents.keys().cloned());
     }
 
     /// Channels that were told of what is still open and are no more: they will not hear of its end, which is said at least here.
@@ -147,17 +146,34 @@ impl Desk {
         }
     }
 
+    /// Forgets subjects that only canaries saw which are no more, and those of a probe that looks for none any more: nobody will
+    /// find them well. Their incidents end for want of members, or as orphans.
+    pub(super) fn forget_subjects(&mut self, now: Moment) {
+        let mut rows = Vec::new();
+        for (name, watched) in &mut self.probes {
+            let looks = subject::looks_for_any(&watched.probe);
+            let gone = watched.subjects.canaries().into_iter().filter(|id| !looks || !self.canaries.contains_key(id));
+            for id in gone.collect::<Vec<_>>() {
+                watched.subjects.forget(&id);
+            }
+            rows.extend(watched.subjects.take_changed(name, now));
+        }
+        for (key, json) in rows {
+            self.write("subject", &key, json);
+        }
+    }
+
     /// Ends incidents whose probe or region is no more.
     pub(super) fn end_orphans(&mut self, now: Moment) {
         let is_orphan = |incident: &&Incident| match &incident.scope {
             Scope::Blind(region) => !self.plan.regions.iter().any(|known| known.name == *region),
             Scope::Test => true,
-            Scope::Probe(probe)
-            | Scope::Subject(probe, _)
-            | Scope::Subjects(probe)
-            | Scope::Budget(probe)
-            | Scope::Latency(probe)
-            | Scope::Leak(probe) => !self.probes.contains_key(probe),
+            Scope::Subject(probe, _) | Scope::Subjects(probe) => {
+                self.probes.get(probe).is_none_or(|watched| !subject::looks_for_any(&watched.probe))
+            }
+            Scope::Probe(probe) | Scope::Budget(probe) | Scope::Latency(probe) | Scope::Leak(probe) => {
+                !self.probes.contains_key(probe)
+            }
         };
         let orphans: BTreeSet<Scope> = self.incidents.values().filter(is_orphan).map(|incident| incident.scope.clone()).collect();
         for scope in orphans {

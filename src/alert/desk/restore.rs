@@ -14,7 +14,7 @@ use crate::alert::critical::Regions;
 use crate::alert::incident::{Incident, Past};
 use crate::alert::subject::Place;
 use crate::alert::{Action, Moment, Notice, Scope};
-use crate::history::{Commit, KeptState, Remembered, StateRow};
+use crate::history::{Commit, KeptState, Remembered};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::news::LeakRow;
@@ -60,11 +60,12 @@ impl Desk {
             }
         }
         desk.begin_new_generations(remembered.damaged.is_some(), now);
-        desk.forget_seers(now);
         desk.watch(&blind, now);
+        desk.forget_subjects(now);
         desk.end_orphans(now);
         desk.restore_members(&blind, now);
         desk.end_empty(now);
+        desk.tell_successors(now);
         let effects = desk.finish(now);
         desk.count();
         (desk, effects)
@@ -184,20 +185,6 @@ impl Desk {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Subjects that only canaries saw fail that are no more: nobody could ever find them well again.
-    fn forget_seers(&mut self, now: Moment) {
-        for (name, watched) in &mut self.probes {
-            let gone = watched.subjects.canaries().into_iter().filter(|id| !self.canaries.contains_key(id));
-            for id in gone.collect::<Vec<_>>() {
-                // Who is in their incidents is found out below, for all of them.
-                watched.subjects.forget(&id);
-            }
-            for (key, json) in watched.subjects.take_changed(name, now) {
-                self.commit.states.push(StateRow { kind: "subject", key, json });
-            }
-        }
     }
 
     fn watch(&mut self, blind: &BTreeSet<CanaryId>, now: Moment) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::alert::incident::Incident;
+use crate::alert::incident::{Incident, Told};
 use crate::alert::route::{self, Facts};
-use crate::alert::{Action, Moment, Notice, Occasion, describe};
+use crate::alert::{Action, Moment, Notice, Occasion, Scope, describe};
 use crate::history::{DeliveryState, MessageRow};
 use crate::plan::{Probe, Severity};
 
@@ -72,10 +72,10 @@ impl Desk {
     pub(super) fn resolve_critical(&mut self, incident: &mut Incident, now: Moment) {
         let Some(told) = incident.keys.told.iter_mut().rev().find(|told| told.is_critical() && !told.resolved) else { return };
         told.resolved = true;
-        let (key, channels) = (told.key.clone(), told.channels.clone());
+        let told = told.clone();
         let (action, occasion) = (Action::Resolve, Occasion::LessSevere);
-        let letter = Letter { key: &key, action, occasion, severity: Severity::Critical, previous: None };
-        let channels = self.existing(channels);
+        let letter = Letter { key: &told.key, action, occasion, severity: Severity::Critical, previous: None };
+        let channels = self.listeners(incident, &told);
         self.send(incident, &letter, &channels, now);
     }
 
@@ -85,9 +85,49 @@ impl Desk {
         open.sort_by_key(|told| !told.is_critical());
         for told in open {
             let letter = Letter { key: &told.key, action, occasion, severity: told.severity, previous: None };
-            let channels = self.existing(told.channels);
+            let channels = self.listeners(incident, &told);
             self.send(incident, &letter, &channels, now);
         }
+    }
+
+    /// Where none of the channels is left that were told under a key that is open, those that are told in their stead now hear of
+    /// it under the same key; an incident of which nobody was told is as one that was not told.
+    pub(super) fn tell_successors(&mut self, now: Moment) {
+        let scopes: BTreeSet<Scope> = self.incidents.keys().cloned().collect();
+        for scope in scopes {
+            let wanted = self.is_wanted(&scope);
+            let Some(mut incident) = self.incidents.remove(&scope) else { continue };
+            incident.keys.told.retain(|told| !told.channels.is_empty());
+            if wanted && incident.level.is_some() && incident.acknowledged.is_none() {
+                let told = [incident.keys.critical().cloned(), incident.keys.page().cloned()];
+                for told in told.into_iter().flatten() {
+                    self.tell_successors_of(&mut incident, &told, now);
+                }
+            }
+            self.incidents.insert(scope, incident);
+        }
+    }
+
+    fn tell_successors_of(&mut self, incident: &mut Incident, told: &Told, now: Moment) {
+        if !self.existing(told.channels.clone()).is_empty() {
+            return;
+        }
+        let channels = self.route(incident, told.severity, incident.members.regions());
+        if !channels.is_empty() {
+            incident.keys.tell(&told.key, told.severity, &channels);
+            let (action, occasion) = (Action::Trigger, Occasion::Reminder);
+            let letter = Letter { key: &told.key, action, occasion, severity: told.severity, previous: None };
+            self.send(incident, &letter, &channels, now);
+        }
+    }
+
+    /// Those of the channels that were told under a key that are still there, or whoever is told in their stead.
+    fn listeners(&self, incident: &Incident, told: &Told) -> BTreeSet<Arc<str>> {
+        let left = self.existing(told.channels.clone());
+        if left.is_empty() && !told.channels.is_empty() {
+            return self.route(incident, told.severity, incident.members.regions());
+        }
+        left
     }
 
     /// The key of the next generation: a counter for each scope, so that a crash before the commit leads to the same again.
@@ -105,7 +145,7 @@ impl Desk {
 
     fn route(&self, incident: &Incident, severity: Severity, regions: BTreeSet<&str>) -> BTreeSet<Arc<str>> {
         let region = match &incident.scope {
-            crate::alert::Scope::Blind(region) => Some(&**region),
+            Scope::Blind(region) => Some(&**region),
             _ => None,
         };
         let regions = regions.into_iter().chain(region).collect();
@@ -157,7 +197,7 @@ impl Desk {
         let probe = self.probe_of(incident);
         let watched = incident.scope.probe().and_then(|probe| self.probes.get(probe));
         let subject = match &incident.scope {
-            crate::alert::Scope::Subject(_, subject) => Some(subject.to_string()),
+            Scope::Subject(_, subject) => Some(subject.to_string()),
             _ => None,
         };
         let by = incident.acknowledged.as_ref().map(|acknowledged| format!("acknowledged by {}", acknowledged.by));

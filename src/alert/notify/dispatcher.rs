@@ -1,9 +1,11 @@
 //! The task that drives the outbox: takes offers, sends what may leave, writes down and tells what came of it.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use metrics::{counter, gauge};
 use tokio::sync::{mpsc, watch};
@@ -122,7 +124,13 @@ impl Dispatcher {
             tell: Box::new(tell),
             shown,
         };
-        let task = tokio::spawn(work.go_on(inbox, remembered));
+        let task = tokio::spawn(async move {
+            if AssertUnwindSafe(work.go_on(inbox, remembered)).catch_unwind().await.is_err() {
+                // The runtime would keep a panic to itself, and a prober whose pages do not leave must not look alive.
+                tracing::error!("the outbox panicked, which is a defect of the prober; the process ends");
+                std::process::abort();
+            }
+        });
         Self { asks, backlog, task }
     }
 
@@ -291,8 +299,6 @@ impl<C: Courier> Work<C> {
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    use futures::FutureExt as _;
 
     use super::super::testing::{notice, row};
     use super::*;

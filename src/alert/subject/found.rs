@@ -83,6 +83,13 @@ fn with_subjects<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
     }
 }
 
+/// Whether any of the steps has subjects.
+pub(super) fn has_subjects(steps: &[Step]) -> bool {
+    let mut found = Vec::new();
+    with_subjects(steps, &mut found);
+    !found.is_empty()
+}
+
 fn found_loop(report: &RunReport, step: &Step) -> FoundLoop {
     let rounds: Vec<&StepReport> = report.steps.iter().filter(|round| round.name == step.name).collect();
     let subjects = rounds.iter().filter_map(|round| Some((short(round.subject.as_deref()?), ended(round)))).collect();

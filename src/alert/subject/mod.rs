@@ -97,6 +97,11 @@ pub struct Subjects {
     changed: bool,
 }
 
+/// Whether a probe looks for subjects.
+pub fn looks_for_any(probe: &Probe) -> bool {
+    found::has_subjects(&probe.steps)
+}
+
 /// Subjects and why they failed, if they did.
 type Results = Vec<(Arc<str>, Option<Cause>)>;
 

@@ -157,6 +157,21 @@ fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries(
 }
 
 #[test]
+fn what_was_delivered_is_told_until_the_end_of_the_incident_is_delivered_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let messages = ["M1", "M2"].map(|id| message(id, "I1"));
+    store.commit(Commit { messages: messages.into(), incidents: vec![incident("I1", Some(60))], ..Commit::default() });
+    store.offer(delivery("M1", DeliveryState::Delivered, 1));
+    let (store, remembered) = reopen(&store, directory.path());
+    let told: Vec<_> = remembered.told.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(told, ["M1"], "who stands in for whom must be known when the end leaves");
+    store.offer(delivery("M2", DeliveryState::Delivered, 1));
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert!(remembered.told.is_empty());
+}
+
+#[test]
 fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_completion() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());

@@ -90,6 +90,9 @@ impl World {
     fn refuse(&mut self) {
         let Some(incident) = self.desk.incidents.get(&Scope::Probe("login".into())) else { return };
         let (id, keys) = (incident.id.clone(), incident.keys.told.clone());
+        for message in self.messages.iter_mut().filter(|message| message.incident == id) {
+            message.state = DeliveryState::Dead;
+        }
         for told in keys {
             for channel in told.channels {
                 self.tell(Event::Undelivered {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::*;
 use crate::alert::testing::{cause, moment_ms, probe, run, step};
 use crate::alert::{Action, Notice};
-use crate::history::{IncidentRow, KeptState, Remembered, TimelineRow};
+use crate::history::{DeliveryState, IncidentRow, KeptState, MessageRow, Remembered, TimelineRow};
 use crate::outcome::{Cause, Reason, RunReport, StepReport, Trigger};
 use crate::plan::{AlertPolicy, Cell, CellValue, Channel, ChannelKind, Limits, Probe, Region, Severity};
 
@@ -36,6 +36,8 @@ pub(super) struct World {
     pub(super) timeline: Vec<TimelineRow>,
     pub(super) states: BTreeMap<(String, String), String>,
     pub(super) rows: BTreeMap<String, IncidentRow>,
+    /// The outbox as the store has it.
+    pub(super) messages: Vec<MessageRow>,
 }
 
 /// A probe's name and policy, where it runs, and the values of its matrix key `platform`.
@@ -101,6 +103,7 @@ pub(super) fn world(plan: Plan, alerting: Alerting) -> World {
         timeline: Vec::new(),
         states: BTreeMap::new(),
         rows: BTreeMap::new(),
+        messages: Vec::new(),
     }
 }
 
@@ -135,6 +138,8 @@ impl World {
         self.timeline.extend(commit.timeline);
         let mut arrived = Vec::new();
         for message in commit.messages {
+            let state = if self.arrives { DeliveryState::Delivered } else { DeliveryState::Pending };
+            self.messages.push(MessageRow { state, ..message.clone() });
             let notice: Notice = serde_json::from_str(&message.notice).unwrap();
             arrived.push(Event::Delivered {
                 message: message.id.clone(),
@@ -236,8 +241,14 @@ impl World {
         Remembered {
             states: self.states.iter().map(kept).collect(),
             incidents: self.rows.values().cloned().collect(),
+            messages: self.outbox(DeliveryState::Pending),
+            told: self.outbox(DeliveryState::Delivered),
             ..Remembered::default()
         }
+    }
+
+    fn outbox(&self, state: DeliveryState) -> Vec<MessageRow> {
+        self.messages.iter().filter(|message| message.state == state).cloned().collect()
     }
 
     /// The process begins again with what was written.

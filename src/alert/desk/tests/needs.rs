@@ -153,6 +153,17 @@ fn attachments_survive_a_restart() {
 }
 
 #[test]
+fn a_page_that_the_store_knows_to_be_delivered_explains_after_a_restart_though_the_desk_did_not_hear_of_it() {
+    let mut world = chain();
+    world.arrives = false;
+    world.breaks(LOGIN);
+    world.messages[0].state = DeliveryState::Delivered;
+    world.restart();
+    world.breaks(WEB);
+    assert_eq!(world.lines(), ["trigger opened probe/login/1"]);
+}
+
+#[test]
 fn a_spread_that_nobody_was_told_of_yet_explains_nothing() {
     let mut world = chain();
     world.fails("login/us/platform=a");

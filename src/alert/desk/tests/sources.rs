@@ -14,11 +14,61 @@ fn subjects(max: u32) -> World {
 
 /// A run that finds these subjects, of which those with `false` fail.
 fn finds(world: &mut World, found: &[(&str, bool)]) {
+    finds_in(world, "p/eu", found);
+}
+
+fn finds_in(world: &mut World, canary: &str, found: &[(&str, bool)]) {
     let failed = |name: &str| cause(Reason::Subject, "s", Some(name));
     let result = |name: &str, good: bool| if good { StepResult::Passed } else { StepResult::Failed(failed(name)) };
     let steps = found.iter().map(|(name, good)| made("s", Some(name), result(name, *good))).collect();
     let bad = found.iter().find(|(_, good)| !good).map(|(name, _)| failed(name));
-    world.finds("p/eu", steps, bad);
+    world.finds(canary, steps, bad);
+}
+
+/// The probe `p` that loops over subjects in these regions, with a page of its own for two of them.
+fn looping(regions: &[&str]) -> Plan {
+    let policy = AlertPolicy { max_subjects: 2.try_into().unwrap(), ..AlertPolicy::default() };
+    plan(vec![Probe { steps: vec![step("s", true)], ..named("p", policy) }], regions, &[])
+}
+
+const THREE: [&str; 3] = ["trigger opened subject/p/a/1", "trigger opened subject/p/b/1", "trigger opened subjects/p/1"];
+
+#[test]
+fn subjects_that_only_a_canary_saw_which_is_gone_after_a_restart_are_over() {
+    let mut world = world(looping(&["eu", "us"]), alerting());
+    finds_in(&mut world, "p/us", &[("a", false), ("b", false), ("c", false)]);
+    assert_eq!(world.lines(), THREE);
+    world.plan = Arc::new(looping(&["eu"]));
+    world.restart();
+    let mut lines = world.lines();
+    lines.sort();
+    assert_eq!(lines, THREE.map(|line| line.replace("trigger opened", "resolve resolved")));
+    world.pass(60);
+    finds(&mut world, &[("a", false), ("b", false)]);
+    assert_eq!(world.lines(), ["trigger opened subject/p/a/2", "trigger opened subject/p/b/2"], "they take no room either");
+    world.plan = Arc::new(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]));
+    world.restart();
+    assert!(world.states.keys().all(|(kind, _)| kind == "generation"), "{:?}", world.states.keys());
+}
+
+#[test]
+fn subjects_of_a_probe_that_no_longer_looks_for_any_are_over() {
+    for restart in [false, true] {
+        let mut world = world(looping(&["eu"]), alerting());
+        finds(&mut world, &[("a", false), ("b", false), ("c", false)]);
+        assert_eq!(world.lines(), THREE);
+        let without = plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]);
+        if restart {
+            world.plan = Arc::new(without);
+            world.restart();
+        } else {
+            world.reload(without, alerting());
+        }
+        let mut lines = world.lines();
+        lines.sort();
+        assert_eq!(lines, THREE.map(|line| line.replace("trigger opened", "resolve resolved")), "restart: {restart}");
+        assert!(world.states.keys().all(|(kind, _)| kind != "subject"), "{:?}", world.states.keys());
+    }
 }
 
 #[test]

@@ -153,3 +153,65 @@ fn an_incident_is_found_by_id_key_or_scope() {
     }
     assert_eq!(world.desk.find("probe/q"), None);
 }
+
+/// The same channel by another name.
+fn renamed() -> Alerting {
+    Alerting { channels: vec![channel("oncall", Severity::Warn)], ..Alerting::default() }
+}
+
+fn usual_plan() -> Plan {
+    plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[])
+}
+
+#[test]
+fn a_channel_that_is_renamed_while_an_incident_is_open_hears_of_it_and_how_it_ends_under_the_same_keys() {
+    for restart in [false, true] {
+        let mut world = usual(&["eu", "us"]);
+        world.breaks("p/eu");
+        world.fails("p/us");
+        assert_eq!(world.letters(), ["pager: trigger opened probe/p/1", "pager: trigger critical probe/p/1/critical"]);
+        if restart {
+            world.alerting = Arc::new(renamed());
+            world.restart();
+        } else {
+            world.reload(usual_plan(), renamed());
+        }
+        assert_eq!(
+            world.letters(),
+            ["oncall: trigger reminder probe/p/1/critical", "oncall: trigger reminder probe/p/1"],
+            "restart: {restart}"
+        );
+        world.reload(usual_plan(), renamed());
+        world.restart();
+        assert_eq!(world.letters(), Vec::<Line>::new(), "once");
+        world.heals("p/us");
+        world.heals("p/eu");
+        assert_eq!(
+            world.letters(),
+            ["oncall: resolve resolved probe/p/1/critical", "oncall: resolve resolved probe/p/1"],
+            "restart: {restart}"
+        );
+    }
+}
+
+#[test]
+fn who_is_at_it_is_not_called_again_because_a_channel_was_renamed_and_the_end_goes_there_all_the_same() {
+    let mut world = usual(&["eu", "us"]);
+    world.breaks("p/eu");
+    let incident = world.incident("probe/p").unwrap().id;
+    world.tell(Event::Acknowledge { incident, by: "ann".to_owned() });
+    world.letters();
+    world.reload(usual_plan(), renamed());
+    assert_eq!(world.letters(), Vec::<Line>::new());
+    world.heals("p/eu");
+    assert_eq!(world.letters(), ["oncall: resolve resolved probe/p/1"]);
+}
+
+#[test]
+fn an_incident_of_which_nobody_was_told_is_told_after_a_restart_with_routes_that_lead_somewhere() {
+    let mut world = world(plan(vec![p(AlertPolicy::default())], &["eu"], &[]), routed(vec![route(&[])]));
+    world.breaks("p/eu");
+    world.alerting = Arc::new(routed(Vec::new()));
+    world.restart();
+    assert_eq!(world.letters(), ["chat: trigger opened probe/p/2", "pager: trigger opened probe/p/2"]);
+}
