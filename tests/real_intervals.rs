@@ -1,6 +1,7 @@
 //! The three incidents at the shipped probes' real intervals, cells and phases, in three regions, on the real desk; time is
 //! simulated, not slept. `cargo bench --bench detection` prints the distributions.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "support/notice.rs"]
 mod notice;
 #[path = "support/onset.rs"]

@@ -1,6 +1,8 @@
 //! The reference documentation knows every key, metric, verdict and reason that the program knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use serinus::outcome::{Reason, Verdict};
 
@@ -140,4 +142,64 @@ fn every_filter_test_and_function_is_documented() {
         [serinus::plan::expr::known_filters(), serinus::plan::expr::known_tests(), serinus::plan::expr::known_functions()];
     let missing: Vec<&str> = known.into_iter().flatten().filter(|name| !text.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "{PROBES} does not know {missing:?}");
+}
+
+/// The program's sources, without their tests.
+fn sources(folder: &Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            into.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+/// Names of metrics in quotes.
+fn metrics(text: &str) -> BTreeSet<&str> {
+    let is_name =
+        |quoted: &&str| quoted.starts_with("serinus_") && quoted.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    text.split('"').filter(is_name).collect()
+}
+
+#[test]
+fn every_metric_is_documented_and_every_documented_metric_is_there() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let known: BTreeSet<&str> = files.iter().flat_map(|file| metrics(file)).collect();
+    let text = read(CONFIG);
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| `serinus_")).filter_map(|line| line.split('|').nth(1)).collect();
+    let documented: BTreeSet<&str> =
+        rows.iter().flat_map(|cell| cell.split('`')).filter(|part| part.starts_with("serinus_")).collect();
+    assert!(known.len() > 20, "{known:?}");
+    let missing: Vec<_> = known.difference(&documented).collect();
+    let invented: Vec<_> = documented.difference(&known).collect();
+    assert!(missing.is_empty() && invented.is_empty(), "not in {CONFIG}: {missing:?}; in no source: {invented:?}");
+}
+
+#[test]
+fn every_metric_of_the_prober_itself_has_a_help_text() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    // A constant's value by its name, as far as it is a metric's.
+    let constants: BTreeMap<&str, &str> = files
+        .iter()
+        .flat_map(|file| file.lines())
+        .filter_map(|line| line.split_once(": &str = \"")?.0.split("const ").nth(1).zip(metrics(line).first().copied()))
+        .collect();
+    let argument = |call: &str| call.trim_start().split([',', ')']).next().unwrap_or_default().trim().to_owned();
+    let arguments = |start: &'static str| files.iter().flat_map(move |file| file.split(start).skip(1)).map(argument);
+    let name = |argument: String| match argument.strip_prefix('"') {
+        Some(quoted) => Some(quoted.trim_end_matches('"').to_owned()),
+        None => constants.get(&*argument).map(|name| (*name).to_owned()),
+    };
+    let all = |kinds: [&'static str; 3]| -> BTreeSet<String> { kinds.into_iter().flat_map(arguments).filter_map(name).collect() };
+    let described = all(["describe_counter!(", "describe_gauge!(", "describe_histogram!("]);
+    let used = all([" counter!(", " gauge!(", " histogram!("]);
+    assert!(used.len() > 10, "{used:?}");
+    let missing: Vec<_> = used.difference(&described).collect();
+    assert!(missing.is_empty(), "without a describe_…! in src/telemetry/metrics/process.rs: {missing:?}");
 }

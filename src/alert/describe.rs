@@ -46,15 +46,19 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// Tells texts apart whose beginnings are alike. The same in every version, since keys are made of it.
+pub(super) fn hash(text: &str) -> u64 {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, fnv)
+}
+
 /// The scope of a subject. A name that is too long for a key is cut, and kept apart from others by a hash of the whole.
 pub(super) fn subject_scope(probe: &Arc<str>, subject: &str) -> Scope {
     let tame: String = subject.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let name = if tame == subject && subject.chars().count() <= WORDS / 2 {
         tame
     } else {
-        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        let hash = subject.bytes().fold(0xcbf2_9ce4_8422_2325_u64, fnv);
-        format!("{} {hash:016x}", cut(&tame, WORDS / 2))
+        format!("{} {:016x}", cut(&tame, WORDS / 2), hash(subject))
     };
     Scope::Subject(Arc::clone(probe), name.into())
 }
@@ -75,6 +79,25 @@ pub(super) fn title(incident: &Incident) -> String {
         Scope::Test => "this is a test".to_owned(),
     };
     cut(&format!("{critical}{what}"), WORDS)
+}
+
+/// The line of a message that closes a key: nobody may take it for a page.
+pub(super) fn resolved_title(incident: &Incident, severity: Severity) -> String {
+    let what = match &incident.scope {
+        Scope::Probe(probe) if severity == Severity::Critical => match incident.level {
+            Some(_) => format!("{probe} is no longer critical; it still fails{}", whom(incident)),
+            None => format!("{probe} is no longer critical"),
+        },
+        Scope::Probe(probe) => format!("{probe} no longer fails"),
+        Scope::Subject(probe, subject) => format!("{probe}: subject {subject} no longer fails"),
+        Scope::Subjects(probe) => format!("{probe}: the further subjects no longer fail"),
+        Scope::Blind(region) => format!("the prober is no longer blind in {region}"),
+        Scope::Budget(probe) => format!("{probe} no longer burns its error budget"),
+        Scope::Latency(probe) => format!("{probe} no longer breaks its latency objective"),
+        Scope::Leak(probe) => format!("{probe} has no test data left behind any more"),
+        Scope::Test => "the test is over".to_owned(),
+    };
+    cut(&what, WORDS)
 }
 
 fn canaries(count: usize) -> String {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::{Commit, Remembered, Store};
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, Verdict};
@@ -27,6 +27,8 @@ const DURABLE_WITHIN: Duration = Duration::from_millis(40);
 const BEHIND: usize = 50_000;
 /// Events handled before what they cause is written and sent.
 const AT_ONCE: usize = 256;
+/// How long passed runs may wait for others, so that the thread does not wake up for each of them. Nothing else waits.
+const REST: Duration = Duration::from_millis(10);
 /// How long the task may go without a round before it no longer counts as evaluating alerts.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -61,6 +63,8 @@ pub struct Alerts {
     letters: mpsc::UnboundedSender<Letter>,
     /// Runs that wait to be looked at.
     waiting: Arc<AtomicUsize>,
+    /// Told of everything but passed runs.
+    pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
     backlog: watch::Receiver<Backlog>,
     secrets: Arc<RwLock<Arc<Secrets>>>,
@@ -114,20 +118,21 @@ impl Alerts {
     pub fn start(parts: AlertParts) -> io::Result<(Self, AlertThread)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (letters, inbox) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::default();
         let pulse = Arc::new(Pulse { origin: Instant::now(), round: AtomicU64::new(0) });
         let dispatcher = {
             let _inside = runtime.enter();
             dispatcher(&parts, letters.clone())
         };
         let (backlog, secrets) = (dispatcher.watch(), Arc::new(RwLock::new(Arc::clone(&parts.secrets))));
-        let alerts = Self { letters, waiting: Arc::clone(&waiting), pulse: Arc::clone(&pulse), backlog, secrets };
+        let alerts = Self { letters, waiting, pressing: Arc::default(), pulse, backlog, secrets };
+        let Self { waiting, pressing, pulse, .. } = alerts.clone();
         let AlertParts { plan, alerting, store, remembered, .. } = parts;
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
             let now = Moment::now(pulse.origin);
             let (desk, effects) = Desk::new(plan, Arc::clone(&alerting), remembered, now);
-            let work = Work { desk, alerting, store, dispatcher, waiting, pulse };
+            let work = Work { desk, alerting, store, dispatcher, waiting, pressing, pulse };
             runtime.block_on(async {
                 work.act(effects.commit).await;
                 work.go_on(inbox).await;
@@ -188,6 +193,12 @@ impl Alerts {
     }
 
     fn tell(&self, letter: Letter) {
+        self.put(letter);
+        self.pressing.notify_one();
+    }
+
+    /// Tells what may wait a moment.
+    fn put(&self, letter: Letter) {
         // The receiver is gone only once the task was stopped, after the last run.
         let _ = self.letters.send(letter);
     }
@@ -195,12 +206,14 @@ impl Alerts {
 
 impl OutcomeSink for Alerts {
     fn run_finished(&self, report: &Arc<RunReport>) {
-        if report.verdict == Verdict::Passed && self.waiting.load(Ordering::Relaxed) >= BEHIND {
+        let passed = report.verdict == Verdict::Passed;
+        if passed && self.waiting.load(Ordering::Relaxed) >= BEHIND {
             counter!("serinus_alert_runs_dropped_total").increment(1);
             return;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.tell(Letter::Event(Event::Run(Arc::clone(report))));
+        let letter = Letter::Event(Event::Run(Arc::clone(report)));
+        if passed { self.put(letter) } else { self.tell(letter) }
     }
 
     fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
@@ -239,6 +252,7 @@ struct Work {
     store: Store,
     dispatcher: Dispatcher,
     waiting: Arc<AtomicUsize>,
+    pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
 }
 
@@ -265,6 +279,10 @@ impl Work {
                 commit.append(self.desk.handle(Event::Clock, now).commit);
             }
             self.act(commit).await;
+            if told.is_ok_and(|letters| letters < AT_ONCE) {
+                // It is over at once if something pressing came meanwhile.
+                let _ = tokio::time::timeout(REST, self.pressing.notified()).await;
+            }
         }
     }
 

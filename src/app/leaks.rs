@@ -40,6 +40,12 @@ async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Ale
         Err(_panic) => return,
     };
     telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
+    alerts.event(Event::LedgerHas(entries.iter().map(|view| view.entry.id.clone()).collect()));
+    // The desk knows most of them; one that was given up just before a crash it does not.
+    for LedgerView { entry, message, .. } in entries.iter().filter(|view| view.given_up) {
+        let message = message.clone().unwrap_or_else(|| "its cleanup was given up".to_owned());
+        alerts.event(Event::Leaked { probe: entry.probe.as_str().into(), entry: entry.id.clone(), message });
+    }
     let due = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
     let sweep = sweeper.sweep_once(&plan, due, Instant::now()).await;
     for swept in sweep.swept {

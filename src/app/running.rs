@@ -207,16 +207,19 @@ impl Running {
         }
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
-        let store = self.store;
-        stopping.stage("store", LAST_ROWS, storage::close(store, LAST_ROWS)).await;
+        let (store, mut written) = (self.store, false);
+        // It keeps its own time, and is given a moment more to say how it went.
+        let close = storage::close(store, LAST_ROWS).map(|all| written = all);
+        stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
         if let Some(check) = self.self_check {
             stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;
         }
         stopping.stage("traces", LAST_TRACES, flush(self.telemetry)).await;
         stopping.stage("listener", LAST_ANSWERS, self.server.stop()).await;
+        let unwritten = (!written).then(|| "rows for the store".to_owned());
         let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
         let cleanups = left.cleanups.iter().map(|canary| format!("cleanup of {canary}"));
-        stopping.stragglers().into_iter().map(str::to_owned).chain(runs).chain(cleanups).collect()
+        stopping.stragglers().into_iter().map(str::to_owned).chain(unwritten).chain(runs).chain(cleanups).collect()
     }
 }
 

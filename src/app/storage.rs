@@ -17,11 +17,14 @@ pub(super) fn housekeeping(store: &Store) -> Job {
     Job { name: "retention", cron: "40 * * * * *", run: Arc::new(run) }
 }
 
-/// Writes what waits and ends the writer.
-pub(super) async fn close(store: Store, within: Duration) {
+/// Writes what waits and ends the writer. Returns whether everything was written.
+pub(super) async fn close(store: Store, within: Duration) -> bool {
     // A panic has been printed.
-    let written = spawn_blocking(move || store.close(within)).await;
-    if let Ok(false) = written {
-        tracing::error!("the store could not write everything before the end; the last runs are not in it");
+    let written = spawn_blocking(move || store.close(within)).await.unwrap_or(false);
+    if !written {
+        tracing::error!(
+            "the store could not write everything before the end; the last runs, and what was told of them, are not in it"
+        );
     }
+    written
 }

@@ -13,6 +13,9 @@ use super::{Exit, Printer};
 
 pub(crate) async fn status(printer: &Printer, config: Option<&Path>, args: &RemoteArgs) -> Result<Exit, Failure> {
     let status = Client::new(args, config)?.get(&["status"], &[]).await?;
+    if !status["version"].is_string() {
+        return Err(Failure::prober("what answers there is no serinus service, though it speaks JSON"));
+    }
     printer.data(&match args.output {
         Output::Json => format!("{status:#}"),
         Output::Human => human(&status, printer.style()),

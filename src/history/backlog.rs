@@ -252,13 +252,16 @@ impl Backlog {
         }
     }
 
+    /// A tick that came while an earlier one was still going is not the last one: after a crash the earlier one would be lost
+    /// in silence.
     fn tick(&mut self, report: &RunReport) {
+        let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
         match report.trigger {
-            Trigger::Schedule | Trigger::Confirm => {
+            Trigger::Schedule | Trigger::Confirm if !overlaps => {
                 let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
                 self.last(&report.canary, tick);
             }
-            Trigger::Manual | Trigger::Test => {}
+            Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => {}
         }
     }
 

@@ -48,6 +48,7 @@ enum Stage {
     Rollups,
     Incidents,
     Messages,
+    Timeline,
     Shrink,
 }
 
@@ -111,7 +112,13 @@ impl Chore {
                 // Of incidents that are still open, and tests.
                 let sql = "DELETE FROM messages WHERE id IN
                            (SELECT id FROM messages WHERE state <> 'pending' AND created_ms < ?1 LIMIT ?2)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Shrink }
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Timeline }
+            }
+            Stage::Timeline => {
+                // Of an incident that is open for ever, and of none. They are in the order of their numbers.
+                let sql = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
+                           AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Shrink }
             }
             Stage::Shrink => Stage::Shrink,
         };

@@ -11,9 +11,12 @@ mod engine;
 mod files;
 mod fleet;
 mod load;
+mod pager;
+mod pages;
 mod prober;
 mod process;
 mod store;
+mod storm;
 mod target;
 
 use std::fmt::Write;
@@ -38,6 +41,12 @@ struct Size {
     /// Seconds a fleet settles, and is watched.
     settle: u64,
     watch: u64,
+    /// Incidents that page, one canary each, beside passing runs of so many canaries every ten seconds, for so many seconds.
+    incidents: usize,
+    passing: usize,
+    paging: u64,
+    /// Canaries that fail at once.
+    storm: usize,
     /// Runs that are written to the store.
     stored: usize,
 }
@@ -50,10 +59,26 @@ const WHOLE: Size = Size {
     fleets: [100, 1_000, 10_000],
     settle: 15,
     watch: 60,
+    incidents: 300,
+    passing: 10_000,
+    paging: 30,
+    storm: 3_000,
     stored: 500_000,
 };
-const SHORT: Size =
-    Size { rounds: 1, runs: 500, peer_runs: 100, probe_files: 100, fleets: [10, 20, 100], settle: 11, watch: 10, stored: 20_000 };
+const SHORT: Size = Size {
+    rounds: 1,
+    runs: 500,
+    peer_runs: 100,
+    probe_files: 100,
+    fleets: [10, 20, 100],
+    settle: 11,
+    watch: 10,
+    incidents: 20,
+    passing: 100,
+    paging: 21,
+    storm: 100,
+    stored: 20_000,
+};
 
 /// Runs in flight at once, in what is compared.
 const AT_ONCE: usize = 16;
@@ -78,6 +103,8 @@ fn main() {
         ["--role", "bare", task] => bare::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "engine", task] => engine::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "fleet", task] => fleet::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ["--role", "pages", task] => pages::role(&serde_json::from_str(task).expect("the task is JSON")),
+        ["--role", "storm", file] => storm::role(&serde_json::from_str(file).expect("a path is JSON")),
         ["--role", "store", task] => store::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "load", file] => load::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
         ref words => measure(words),
@@ -87,7 +114,14 @@ fn main() {
 /// A part of the benchmark: its name for the command line, and what it does.
 type Part = (&'static str, fn(&Size, &mut Table));
 
-const PARTS: [Part; 4] = [("runs", compare_runs), ("fleets", watch_fleets), ("load", load_files), ("store", write_runs)];
+const PARTS: [Part; 6] = [
+    ("runs", compare_runs),
+    ("fleets", watch_fleets),
+    ("load", load_files),
+    ("store", write_runs),
+    ("pages", time_pages),
+    ("storm", brave_a_storm),
+];
 
 fn measure(words: &[&str]) {
     let (options, parts): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
@@ -115,7 +149,7 @@ fn usage() -> ! {
 fn compare_runs(size: &Size, table: &mut Table) {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let (_target, url) = target::start();
-    let file = files::write(directory.path(), Shape { probes: 10, cells: 1 }, &url);
+    let file = files::write(directory.path(), Shape { probes: 10, cells: 1, broken: (0, 0) }, &url, &url);
     let ours = engine::Task { file, runs: size.runs, at_once: AT_ONCE };
     let bare = bare::Task { url: url.clone(), runs: size.runs, at_once: AT_ONCE };
     let mut costs = [Vec::new(), Vec::new(), Vec::new()];
@@ -165,7 +199,7 @@ fn watch_fleets(size: &Size, table: &mut Table) {
     for canaries in size.fleets {
         eprintln!("bench: {canaries} canaries for {} s", size.settle + size.watch);
         let directory = tempfile::tempdir().expect("there is room for temporary files");
-        let file = files::write(directory.path(), Shape { probes: 10, cells: canaries / 10 }, &url);
+        let file = files::write(directory.path(), Shape { probes: 10, cells: canaries / 10, broken: (0, 0) }, &url, &url);
         let fleet = fleet::measure(&fleet::Task { file, settle: size.settle, watch: size.watch });
         let last = canaries == size.fleets[2];
         let what = format!("{canaries} canaries every 10 s");
@@ -186,7 +220,7 @@ fn watch_fleets(size: &Size, table: &mut Table) {
 fn load_files(size: &Size, table: &mut Table) {
     eprintln!("bench: {} probe files", size.probe_files);
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let loads = load::measure(directory.path(), Shape { probes: size.probe_files, cells: 1 }, size.rounds);
+    let loads = load::measure(directory.path(), Shape { probes: size.probe_files, cells: 1, broken: (0, 0) }, size.rounds);
     let millis = median(loads.iter().map(|load| load.millis).collect());
     table.row(&format!("{} probe files loaded and validated", size.probe_files), &format!("{millis:.0} ms"), "≤ 1 s for 10,000");
     #[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
@@ -201,8 +235,44 @@ fn write_runs(size: &Size, table: &mut Table) {
     let rate = format!("{:.0} a second, {:.0} µs of CPU each", seen.per_second, seen.cpu_micros);
     table.row("store: runs written, each with its state", &rate, "≥ 2,000 a second");
     table.row("store: size of a passed run", &format!("{:.0} B", seen.bytes), "");
+    let opened = format!("{:.0} ms for {} MiB", seen.opened, seen.size >> 20);
+    table.row(&format!("store: opened at the start, with {} runs in it", size.stored), &opened, "");
     let latency = format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms of {}", seen.p50, seen.p99, seen.max, seen.commits);
     table.row("store: a commit that is waited for, beside 1,000 runs a second", &latency, "");
+}
+
+/// From the end of the run that decides to the page's request.
+fn time_pages(size: &Size, table: &mut Table) {
+    for locked in [false, true] {
+        eprintln!("bench: {} incidents for {} s{}", size.incidents, size.paging, if locked { ", the store locked" } else { "" });
+        let pages = pages::measure(size.passing / 10, size.incidents, size.paging, locked);
+        let what = if locked { "the same while the store cannot be written" } else { "run's end to the page's POST" };
+        let latency = format!("p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms", pages.p50, pages.p99, pages.max);
+        let of = format!(
+            "{latency}; {} of {} pages, beside {:.0} passing runs a second",
+            pages.arrived, pages.incidents, pages.beside
+        );
+        table.row(what, &of, if locked { "" } else { "p99 ≤ 50 ms" });
+    }
+}
+
+/// All canaries of a probe fail at once.
+#[expect(clippy::cast_precision_loss, reason = "far less memory than a float has digits")]
+fn brave_a_storm(size: &Size, table: &mut Table) {
+    let canaries = size.storm;
+    eprintln!("bench: {canaries} canaries that fail");
+    let storm = storm::measure(canaries);
+    let pages =
+        format!("{} of at most {:.1} KiB, the first after {:.0} ms", storm.pages, storm.bytes as f64 / 1_024.0, storm.first);
+    table.row(&format!("{canaries} canaries of a probe fail at once: pages"), &pages, "1");
+    let seen = storm.seen;
+    let cost = format!(
+        "{:.0} ms for all at most, {:.0} µs of CPU a run, {:.1} MiB",
+        seen.millis,
+        seen.cpu_micros,
+        seen.memory as f64 / 1_048_576.0
+    );
+    table.row(&format!("{canaries} canaries of a probe fail at once: until it is all looked at"), &cost, "");
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

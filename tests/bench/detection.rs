@@ -7,14 +7,15 @@
 //! that fails. What is counted is runs; times follow from the probe's own interval, so that how fast this machine is changes nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+#[expect(dead_code, reason = "tests use the rest")]
 #[path = "../support/fleet.rs"]
 mod fleet;
+#[path = "incident_times.rs"]
+mod incident_times;
 #[path = "../support/notice.rs"]
 mod notice;
 #[path = "../support/onset.rs"]
 mod onset;
-#[path = "pages.rs"]
-mod pages;
 #[path = "../support/service.rs"]
 mod service;
 
@@ -61,9 +62,9 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let seeds = match arguments[..] {
         [] => Some(200),
-        ["--pages"] => return pages::print(500),
+        ["--pages"] => return incident_times::print(500),
         ["--pages", seeds] => match seeds.parse() {
-            Ok(seeds @ 1..) => return pages::print(seeds),
+            Ok(seeds @ 1..) => return incident_times::print(seeds),
             Ok(0) | Err(_) => None,
         },
         ["--seeds", seeds] => seeds.parse().ok().filter(|&seeds| seeds > 0),

@@ -1,15 +1,14 @@
-//! What a run of one request and one expectation costs in the engine, reported in full: metrics and traces.
+//! What a run of one request and one expectation costs in the engine, reported in full: metrics, traces, alert rules, store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
-use serinus::outcome::{OutcomeSink, Tick, Trigger, Verdict};
+use serinus::outcome::{Tick, Trigger, Verdict};
 use serinus::plan::Canary;
 use serinus::run::{Detail, Engine, RunRequest, StallLog};
-use serinus::telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::bare::Meter;
@@ -27,18 +26,20 @@ pub(crate) struct Task {
     pub at_once: usize,
 }
 
-/// The role: as [`bare::role`](crate::bare::role), with the engine in place of the client. The time to send the last traces counts.
+/// The role: as [`bare::role`](crate::bare::role), with the engine in place of the client. The time to send the
+/// last traces and to write the last rows counts.
 pub(crate) fn role(task: &Task) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(&task.file);
-        let engine = prober::engine(&service, &Arc::new(StallLog::default()));
-        let telemetry = prober::telemetry(&service);
+        let (service, _logs) = prober::load(&task.file, "info");
+        let store = prober::open(&service);
+        let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
+        let report = prober::Report::start(&service, store);
         let canaries = &service.plan.canaries;
         let repeat = async |runs: usize| {
             futures::stream::iter(canaries.iter().cycle().take(runs))
-                .for_each_concurrent(task.at_once, |canary| run(&engine, &telemetry, canary))
+                .for_each_concurrent(task.at_once, |canary| run(&engine, &report, canary))
                 .await;
         };
         repeat(task.runs / 10).await;
@@ -46,13 +47,12 @@ pub(crate) fn role(task: &Task) {
         assert!(listen(), "the parent is there");
         let meter = Meter::start(std::process::id());
         repeat(task.runs).await;
-        let flushed = tokio::task::block_in_place(|| telemetry.stop(Duration::from_mins(1)));
-        assert_eq!(flushed.lost, 0, "every trace arrives");
+        report.end().await;
         say(&meter.cost(task.runs));
     });
 }
 
-async fn run(engine: &Engine, telemetry: &Telemetry, canary: &Arc<Canary>) {
+async fn run(engine: &Engine, report: &prober::Report, canary: &Arc<Canary>) {
     let request = RunRequest {
         trigger: Trigger::Schedule,
         tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
@@ -61,5 +61,5 @@ async fn run(engine: &Engine, telemetry: &Telemetry, canary: &Arc<Canary>) {
     };
     let finished = engine.run(Arc::clone(canary), request).await;
     assert_eq!(finished.report.verdict, Verdict::Passed, "{:?}", finished.report.cause);
-    telemetry.run_finished(&finished.report);
+    report.run(&finished.report);
 }

@@ -1,6 +1,6 @@
-//! A fleet under the real scheduler: how late its runs start, what it costs, what it weighs.
+//! A fleet in the whole service, with alert rules and a store on disk: how late its runs start, what it costs, what it weighs.
 
-use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serinus::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Verdict};
-use serinus::run::StallLog;
-use serinus::schedule::Scheduler;
-use serinus::telemetry::{Format, Telemetry};
 
 use crate::bare::Meter;
 use crate::prober;
@@ -46,9 +43,9 @@ pub(crate) struct Fleet {
     pub resident: u64,
 }
 
-/// Counts beside the real telemetry.
+/// Counts beside the service's own sinks.
+#[derive(Default)]
 struct Watcher {
-    telemetry: Telemetry,
     lateness: Mutex<Vec<Duration>>,
     not_passed: AtomicU64,
 }
@@ -61,16 +58,12 @@ impl OutcomeSink for Watcher {
             eprintln!("bench: {} ended {:?}: {:?}", report.canary.id, report.verdict, report.cause);
             self.not_passed.fetch_add(1, Ordering::Relaxed);
         }
-        self.telemetry.run_finished(report);
     }
 
-    fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
-        self.telemetry.cleanup_finished(report);
-    }
+    fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
 
     fn ticks_missed(&self, missed: &MissedTicks) {
         self.not_passed.fetch_add(missed.count, Ordering::Relaxed);
-        self.telemetry.ticks_missed(missed);
     }
 }
 
@@ -79,44 +72,34 @@ pub(crate) fn role(task: &Task) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(&task.file);
-        let stalls = Arc::new(StallLog::default());
-        let engine = Arc::new(prober::engine(&service, &stalls));
-        let watcher = Arc::new(Watcher {
-            telemetry: prober::telemetry(&service),
-            lateness: Mutex::new(Vec::new()),
-            not_passed: AtomicU64::new(0),
-        });
-        let handle = tokio::runtime::Handle::current();
-        let sink: Arc<dyn OutcomeSink> = watcher.clone();
-        let scheduler = Scheduler::start(Arc::clone(&service.plan), engine, sink, stalls, handle, HashMap::new())
-            .expect("a thread can be started");
+        let (service, _logs) = prober::load(&task.file, "info");
+        let watcher = Arc::new(Watcher::default());
+        let store = prober::open(&service);
+        let running = prober::start(service, store, Arc::clone(&watcher) as Arc<dyn OutcomeSink>).await;
         tokio::time::sleep(Duration::from_secs(task.settle)).await;
         watcher.lateness.lock().expect("nobody panics with it").clear();
         let meter = Meter::start(std::process::id());
-        let scraped = tokio::spawn(scrape(Arc::clone(&watcher)));
+        let scraped = tokio::spawn(scrape(running.address()));
         tokio::time::sleep(Duration::from_secs(task.watch)).await;
         scraped.abort();
         let cost = meter.cost(1);
         let lateness = std::mem::take(&mut *watcher.lateness.lock().expect("nobody panics with it"));
         let resident = resident(std::process::id());
-        let stragglers = scheduler.stop(Duration::from_secs(5)).await;
+        let stragglers = running.stop().await;
         assert!(stragglers.is_empty(), "{stragglers:?}");
         say(&summary(lateness, watcher.not_passed.load(Ordering::Relaxed), cost.cpu_micros * cost.per_second / 1e4, resident));
     });
 }
 
 /// Asks for the metrics as a Prometheus would that scrapes every five seconds.
-async fn scrape(watcher: Arc<Watcher>) {
+async fn scrape(address: SocketAddr) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client can be built");
     let mut every = tokio::time::interval(Duration::from_secs(5));
     loop {
         every.tick().await;
-        let watcher = Arc::clone(&watcher);
-        let rendered = tokio::task::spawn_blocking(move || {
-            watcher.telemetry.upkeep();
-            watcher.telemetry.render(Format::OpenMetrics)
-        });
-        assert!(!rendered.await.expect("rendering does not panic").is_empty(), "there are metrics");
+        let asked = client.get(format!("http://{address}/metrics")).header("accept", "application/openmetrics-text").send();
+        let body = asked.await.expect("the service answers").text().await.expect("it answers in full");
+        assert!(body.contains("serinus_runs_total"), "there are metrics");
     }
 }
 

@@ -30,6 +30,6 @@ pub(crate) fn role(file: &Path) {
 
 /// Loads a configuration of this shape, each time in a new process.
 pub(crate) fn measure(directory: &Path, shape: Shape, rounds: usize) -> Vec<Load> {
-    let file: PathBuf = files::write(directory, shape, "http://127.0.0.1:9");
+    let file: PathBuf = files::write(directory, shape, "http://127.0.0.1:9", "http://127.0.0.1:9");
     (0..rounds).map(|_| Role::start("load", &file).hear()).collect()
 }

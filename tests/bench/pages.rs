@@ -1,100 +1,125 @@
-//! When the three incidents page, become critical and are over, on the real desk at the probes' real intervals.
+//! From the end of the run that decides to the page's request at its receiver, in the whole service under load.
+//!
+//! The fleet passes but for some probes that fail from the start, each at its own time: every one of them is an incident, and its
+//! second run decides. Also with a store that another program has locked, so that nothing can be written.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serinus::sandbox::Incident;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use serinus::alert::{Action, Occasion};
+use serinus::outcome::{CleanupReport, OutcomeSink, RunReport, Verdict};
 
-use crate::onset::{Course, Fault, Reach, observe};
-use crate::service::shipped;
-use crate::{quantile, shown};
+use crate::files::{self, Shape};
+use crate::pager::{Pager, micros};
+use crate::process::{Role, say};
+use crate::{prober, target};
 
-const REGIONS: [&str; 3] = ["eu", "us", "ap"];
+/// Which service, and how it is watched.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// The service's file.
+    pub file: PathBuf,
+    /// Seconds that it runs.
+    pub watch: u64,
+    /// Whether its store is locked.
+    pub locked: bool,
+}
 
-const QUANTILES: [f64; 2] = [0.5, 0.9];
+/// How pages did.
+pub(crate) struct Pages {
+    /// Half of them took at most so long, in milliseconds.
+    pub p50: f64,
+    /// 99 of 100 did.
+    pub p99: f64,
+    /// All did.
+    pub max: f64,
+    /// Those that arrived.
+    pub arrived: usize,
+    /// Incidents that should have paged.
+    pub incidents: usize,
+    /// Runs a second beside them.
+    pub beside: f64,
+}
 
-/// Prints the table.
-pub(crate) fn print(seeds: u64) {
-    println!("| probe | the fault hits | share | noticed | paged | run | critical | over |\n|---|---|---|---|---|---|---|---|");
-    for incident in Incident::ALL {
-        for (reach, share) in [
-            (Reach::Cell, 1.0),
-            (Reach::CellEverywhere, 1.0),
-            (Reach::Region, 1.0),
-            (Reach::Everywhere, 1.0),
-            (Reach::Spreads(Duration::from_mins(20)), 1.0),
-            (Reach::Cell, 0.4),
-            (Reach::Region, 0.4),
-            (Reach::Everywhere, 0.4),
-        ] {
-            line(incident, &REGIONS, reach, share, seeds);
+/// What the service saw itself.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    /// When each failed run ended, in microseconds since the epoch, by its id.
+    ended: HashMap<String, u64>,
+    passed: u64,
+    /// Canaries that failed at least twice.
+    crossed: usize,
+}
+
+#[derive(Default)]
+struct Watcher(Mutex<(Seen, HashMap<String, usize>)>);
+
+impl OutcomeSink for Watcher {
+    fn run_finished(&self, report: &Arc<RunReport>) {
+        let mut seen = self.0.lock().expect("nobody panics with it");
+        if report.verdict == Verdict::Failed {
+            seen.0.ended.insert(report.run_id.to_string(), micros(report.started + report.duration));
+            *seen.1.entry(report.canary.id.to_string()).or_default() += 1;
+        } else {
+            seen.0.passed += u64::from(report.verdict == Verdict::Passed);
         }
     }
-    let alone = [(Reach::Everywhere, 1.0), (Reach::Everywhere, 0.4)];
-    alone.into_iter().for_each(|(reach, share)| line(Incident::PlaylistsUnsynced, &REGIONS[..1], reach, share, seeds));
-    println!("\np50 / p90 / longest, over {seeds} seeds, in minutes and seconds.");
+
+    fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
 }
 
-fn line(incident: Incident, regions: &[&str], reach: Reach, share: f64, seeds: u64) {
-    let fault = Fault { incident, reach, share };
-    eprintln!("detection: {fault:?} in {regions:?}");
-    let seen = of_seeds(fault, regions, seeds);
-    let times = |of: &dyn Fn(&Course) -> Option<Duration>| {
-        let mut times: Vec<Duration> = seen.iter().filter_map(of).collect();
-        times.sort_unstable();
-        match times.last() {
-            Some(longest) => format!("{} / {}", QUANTILES.map(|q| shown(*quantile(&times, q))).join(" / "), shown(*longest)),
-            None => "never".to_owned(),
-        }
-    };
-    let mut runs: Vec<u32> = seen.iter().map(|seen| seen.runs).collect();
-    runs.sort_unstable();
-    let [half, most] = [*quantile(&runs, 0.5), *quantile(&runs, 1.0)];
-    println!(
-        "| {} | {} | {:.0} % | {} | {} | {half} / {most} | {} | {} |",
-        incident.probe(),
-        words(incident, reach, regions),
-        share * 100.0,
-        times(&|seen| Some(seen.noticed)),
-        times(&|seen| Some(seen.paged)),
-        times(&|seen| seen.critical),
-        times(&|seen| Some(seen.resolved)),
-    );
-}
-
-fn words(incident: Incident, reach: Reach, regions: &[&str]) -> &'static str {
-    let platform = incident.cell().is_some();
-    match reach {
-        Reach::Everywhere if regions.len() == 1 => "a process of one region",
-        Reach::Everywhere => "everything",
-        Reach::Region => "one region",
-        Reach::Cell if platform => "one platform in one region",
-        Reach::Cell => "one destination in one region",
-        Reach::CellEverywhere if platform => "one platform everywhere",
-        Reach::CellEverywhere => "one destination everywhere",
-        Reach::Spreads(_) => "one region, 20 minutes later another",
-    }
-}
-
-/// Every seed, on all cores.
-fn of_seeds(fault: Fault, regions: &[&str], seeds: u64) -> Vec<Course> {
-    let plan = shipped(&[fault.incident.probe()], regions, &[]);
-    let (next, all) = (AtomicU64::new(1), Mutex::new(Vec::new()));
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > seeds {
-                return;
-            }
-            let seen = observe(&plan, fault, seed);
-            all.lock().expect("nothing panics while it is held").push(seen);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
+/// The role: runs the service, says when the failed runs ended.
+pub(crate) fn role(task: &Task) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
+    runtime.block_on(async {
+        let (service, _logs) = prober::load(&task.file, "error");
+        let path = service.store.as_ref().expect("a store is configured").path.clone();
+        let watcher = Arc::new(Watcher::default());
+        let store = prober::open(&service);
+        let running = prober::start(service, store, Arc::clone(&watcher) as Arc<dyn OutcomeSink>).await;
+        let lock = task.locked.then(|| lock(&path));
+        tokio::time::sleep(Duration::from_secs(task.watch)).await;
+        drop(lock);
+        let stragglers = running.stop().await;
+        assert!(stragglers.is_empty(), "{stragglers:?}");
+        let (mut seen, failures) = std::mem::take(&mut *watcher.0.lock().expect("nobody panics with it"));
+        seen.crossed = failures.values().filter(|failures| **failures >= 2).count();
+        say(&seen);
     });
-    all.into_inner().expect("nothing panicked")
+}
+
+/// As another program that writes into the store and does not come to an end.
+fn lock(store: &Path) -> Connection {
+    let connection = Connection::open(store).expect("the store is there");
+    connection.busy_timeout(Duration::from_secs(10)).expect("it can be waited for");
+    connection.execute_batch("BEGIN IMMEDIATE").expect("the service lets go of it now and then");
+    connection
+}
+
+/// Watches a service in a process of its own.
+#[expect(clippy::cast_precision_loss, reason = "far fewer runs and milliseconds than a float has digits")]
+pub(crate) fn measure(cells: usize, broken: usize, watch: u64, locked: bool) -> Pages {
+    let directory = tempfile::tempdir().expect("there is room for temporary files");
+    let (_target, url) = target::start();
+    let pager = Pager::start();
+    let shape = Shape { probes: 10, cells, broken: (broken, 1) };
+    let file = files::write(directory.path(), shape, &url, &pager.url);
+    let seen: Seen = Role::start("pages", &Task { file, watch, locked }).hear();
+    let mut millis: Vec<f64> = Vec::new();
+    for page in pager.pages() {
+        if page.notice.action == Action::Trigger && page.notice.occasion == Occasion::Opened {
+            let run = page.notice.failure.expect("a page of a probe tells of a run").run_id;
+            millis.push((page.at as f64 - seen.ended[&run] as f64) / 1e3);
+        }
+    }
+    assert!(!millis.is_empty(), "without pages there is nothing to be said about them");
+    millis.sort_by(f64::total_cmp);
+    let at = |percent: usize| millis[(millis.len() - 1) * percent / 100];
+    let beside = seen.passed as f64 / watch as f64;
+    Pages { p50: at(50), p99: at(99), max: at(100), arrived: millis.len(), incidents: seen.crossed, beside }
 }

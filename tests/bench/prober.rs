@@ -1,34 +1,104 @@
-//! What is measured: the real configuration, engine, scheduler and telemetry, put together as the service does.
+//! What is measured: the real configuration, engine, scheduler, telemetry, alerts and store, put together as the service does.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use serinus::alert::notify::HttpClient;
+use serinus::alert::{AlertParts, AlertThread, Alerts};
+use serinus::app::{Parts, Running};
 use serinus::config;
-use serinus::outcome::Secrets;
+use serinus::history::{Remembered, Store};
+use serinus::outcome::{OutcomeSink, RunReport, Secrets};
 use serinus::plan::{LogFormat, Service, Traces};
 use serinus::run::step::http::HttpClients;
 use serinus::run::{Engine, StallLog};
 use serinus::telemetry::logs::{self, LogGuard};
 use serinus::telemetry::{Metrics, Telemetry, Tracer, TracerConfig};
 
-/// Loads a configuration the benchmark wrote, and logs as the service does.
-pub(crate) fn load(file: &Path) -> (Service, LogGuard) {
-    let guard = logs::init(LogFormat::Human, "info").expect("nothing else set up logging");
+/// How long everything that was measured may take to end.
+const END: Duration = Duration::from_mins(1);
+
+/// Loads a configuration the benchmark wrote, and logs as the service does what is at least so important.
+pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
+    let guard = logs::init(LogFormat::Human, least).expect("nothing else set up logging");
     let loaded = config::load(file, []);
     let service = loaded.service.unwrap_or_else(|| panic!("the configuration is valid: {}", loaded.diagnostics.render(false)));
     (service, guard)
 }
 
-/// An engine for a service.
-pub(crate) fn engine(service: &Service, stalls: &Arc<StallLog>) -> Engine {
-    let clients = HttpClients::new(&service.plan.limits).expect("the machine has root certificates");
-    Engine::new(clients, service.plan.limits.clone(), Arc::clone(stalls), Arc::new(Secrets::default()))
+/// Opens a service's store.
+pub(crate) fn open(service: &Service) -> (Store, Remembered) {
+    let settings = service.store.as_ref().expect("a store is configured");
+    Store::open(settings, SystemTime::now()).expect("the store can be opened")
 }
 
-/// Metrics and traces of a service, every run's.
-pub(crate) fn telemetry(service: &Service) -> Telemetry {
-    let tracer = service.traces.as_ref().map(|traces| Tracer::start(tracer(traces)).expect("a thread can be started"));
-    Telemetry::new(Metrics::new(&service.plan), tracer)
+/// An engine for a service.
+pub(crate) fn engine(service: &Service, stalls: &Arc<StallLog>, store: &Store) -> Engine {
+    let clients = HttpClients::new(&service.plan.limits).expect("the machine has root certificates");
+    Engine::new(clients, service.plan.limits.clone(), Arc::clone(stalls), Arc::new(Secrets::default()))
+        .with_ledger(Arc::new(store.clone()))
+}
+
+/// The whole service, on the runtime it is called on. `watcher` is told of every run.
+pub(crate) async fn start(service: Service, store: (Store, Remembered), watcher: Arc<dyn OutcomeSink>) -> Running {
+    let (store, remembered) = store;
+    let stalls = Arc::new(StallLog::default());
+    let engine = engine(&service, &stalls, &store);
+    let parts = Parts {
+        service,
+        secrets: Arc::default(),
+        runner: Arc::new(engine.clone()),
+        stalls,
+        watchers: vec![watcher],
+        chores: Vec::new(),
+        store,
+        remembered,
+        engine: Some(engine),
+        self_check: None,
+        source: None,
+    };
+    Running::start(parts).await.expect("the service starts")
+}
+
+/// Everything that a finished run goes through: metrics, traces, alert rules and store.
+pub(crate) struct Report {
+    telemetry: Telemetry,
+    pub(crate) alerts: Alerts,
+    thread: AlertThread,
+    store: Store,
+}
+
+impl Report {
+    pub(crate) fn start(service: &Service, (store, remembered): (Store, Remembered)) -> Self {
+        let tracer = service.traces.as_ref().map(|traces| Tracer::start(tracer(traces)).expect("a thread can be started"));
+        let telemetry = Telemetry::new(Metrics::new(&service.plan), tracer);
+        let parts = AlertParts {
+            plan: Arc::clone(&service.plan),
+            alerting: Arc::clone(&service.alerting),
+            secrets: Arc::default(),
+            client: HttpClient::new(&[]).expect("the machine has root certificates"),
+            store: store.clone(),
+            remembered,
+        };
+        let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
+        Self { telemetry, alerts, thread, store }
+    }
+
+    pub(crate) fn run(&self, report: &Arc<RunReport>) {
+        self.telemetry.run_finished(report);
+        self.alerts.run_finished(report);
+    }
+
+    /// Until all is handled, sent and written.
+    pub(crate) async fn end(self) {
+        let Self { telemetry, alerts, thread, store } = self;
+        drop(alerts);
+        assert_eq!(thread.stop(END).await, 0, "every page arrives");
+        assert!(tokio::task::block_in_place(|| store.close(END)), "everything is written");
+        let flushed = tokio::task::block_in_place(|| telemetry.stop(END));
+        assert_eq!(flushed.lost, 0, "every trace arrives");
+    }
 }
 
 fn tracer(traces: &Traces) -> TracerConfig {

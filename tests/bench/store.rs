@@ -34,6 +34,9 @@ pub(crate) struct Figures {
     pub per_second: f64,
     pub cpu_micros: f64,
     pub bytes: f64,
+    /// Milliseconds to open the file again with all runs in it, and its size in bytes.
+    pub opened: f64,
+    pub size: u64,
     /// Milliseconds until an urgent commit was durable, while 1,000 runs a second were written.
     pub p50: f64,
     pub p99: f64,
@@ -47,7 +50,12 @@ const BESIDE: u64 = 1_000;
 /// Measures in a process of its own.
 pub(crate) fn measure(runs: usize, watch: u64) -> Figures {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let file = files::write(directory.path(), Shape { probes: 100, cells: 10 }, "http://127.0.0.1:9");
+    let file = files::write(
+        directory.path(),
+        Shape { probes: 100, cells: 10, broken: (0, 0) },
+        "http://127.0.0.1:9",
+        "http://127.0.0.1:9",
+    );
     Role::start("store", &Task { file, directory: directory.path().to_owned(), runs, watch }).hear()
 }
 
@@ -73,6 +81,10 @@ pub(crate) fn role(task: &Task) {
     let cost = meter.cost(task.runs);
     assert!(store.close(Duration::from_mins(1)), "everything is written");
     let bytes = std::fs::metadata(&flood.path).expect("the store is there").len();
+    let began = Instant::now();
+    let (store, _) = Store::open(&flood, SystemTime::now()).expect("the store can be opened again");
+    let opened = began.elapsed().as_secs_f64() * 1e3;
+    assert!(store.close(Duration::from_mins(1)), "nothing is to be written");
 
     let mut millis = commits(&settings("watch.db"), &plan.canaries, task.watch);
     millis.sort_by(f64::total_cmp);
@@ -81,6 +93,8 @@ pub(crate) fn role(task: &Task) {
         per_second: cost.per_second,
         cpu_micros: cost.cpu_micros,
         bytes: bytes as f64 / task.runs as f64,
+        opened,
+        size: bytes,
         p50: at(50),
         p99: at(99),
         max: at(100),

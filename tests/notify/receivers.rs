@@ -184,6 +184,30 @@ async fn a_webhook_with_a_body_of_its_own_is_rendered_signed_and_keeps_its_secre
 }
 
 #[tokio::test]
+async fn a_webhook_whose_templates_have_no_value_for_a_page_sends_the_page_all_the_same() {
+    let receiver = scripted(Vec::new()).await;
+    let kind = ChannelKind::Webhook {
+        url: template(&receiver.url("/hook")),
+        headers: vec![
+            ("X-Owner".to_owned(), template("{{ owner }}")),
+            ("Authorization".to_owned(), template("Bearer {{ secret.token }}")),
+        ],
+        body: Some(template("{{ title }}: {{ failure.seen[7][1] }}")),
+        signing_key: None,
+    };
+    let mut desk = Desk::start(&alerting(vec![channel("hook", kind)]), &secrets(&[("token", "tops3cret!")]), Vec::new());
+    let page = Notice { owner: None, ..notice("k") };
+    desk.dispatcher.offer(vec![row("1", "hook", &page)]);
+    assert_eq!(desk.delivered().await, "1");
+    let seen = receiver.seen().remove(0);
+    let body: Notice = serde_json::from_slice(&seen.body).expect("the usual body");
+    assert_eq!((body.key.as_str(), body.title.as_str()), ("k", page.title.as_str()));
+    assert_eq!(body.notes.len(), 2, "{:?}", body.notes);
+    assert!(body.notes.iter().all(|note| note.contains("has no value")), "{:?}", body.notes);
+    assert_eq!((seen.header("authorization"), seen.header("x-owner")), (Some("Bearer tops3cret!"), None));
+}
+
+#[tokio::test]
 async fn a_receiver_behind_a_private_authority_is_trusted_only_if_its_root_is() {
     let authority = crate::http_pki::Authority::new();
     let leaf = authority.leaf(&["localhost"]);

@@ -10,13 +10,13 @@ use serinus::alert::{Action, Notice};
 use serinus::plan::{Canary, Plan, Severity, Step};
 use serinus::sandbox::Incident;
 
-use crate::notice::{is_affected, notice};
+use crate::notice::notice;
 use crate::service::{Drawn, Service, spacing};
 
 /// Whom a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// One value of the matrix key in one region: of premium-registration and segment-copy one canary.
+    /// The first value of the first matrix key in one region: of playlist-sync two canaries, of the others one.
     Cell,
     /// The same in every region.
     CellEverywhere,
@@ -67,6 +67,7 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
     let slowest = plan.canaries.iter().map(|canary| spacing(canary)).max().expect("the plan has canaries");
     let onset = slowest * 4 + slowest.mul_f64(random.f64());
     let window = window(plan, fault.incident);
+    let settled = window + slowest;
     let mut end = PATIENCE;
     let mut seen = Course::default();
     let mut regions = BTreeSet::new();
@@ -100,14 +101,16 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
             seen.runs = decided.iter().filter(|at| **at <= page.at).count().try_into().expect("there are few");
             end = service.now() + AFTER_PAGE;
         }
-        if service.now() > end && service.open() == 0 {
+        // A failure may also lie before the end and be known after it.
+        let last = service.told.iter().rev().find(|told| told.notice.scope.starts_with("probe/"));
+        if service.now() > end + settled && last.is_some_and(|told| resolves(&told.notice)) {
             break;
         }
     }
     seen.pages = service.told.iter().filter(|told| opens(&told.notice)).count();
     let critical = service.told.iter().find(|told| told.notice.severity == Severity::Critical);
     seen.critical = critical.map(|told| told.at - onset);
-    let resolved = service.told.iter().rev().find(|told| told.notice.action == Action::Resolve);
+    let resolved = service.told.iter().rev().find(|told| resolves(&told.notice));
     seen.resolved = resolved.expect("it was resolved").at.saturating_sub(end);
     seen
 }
@@ -116,16 +119,18 @@ fn opens(notice: &Notice) -> bool {
     notice.action == Action::Trigger && notice.occasion == serinus::alert::Occasion::Opened && notice.scope.starts_with("probe/")
 }
 
+fn resolves(notice: &Notice) -> bool {
+    // Not that it is no longer critical.
+    notice.occasion == serinus::alert::Occasion::Resolved && notice.scope.starts_with("probe/")
+}
+
 fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {
     let (probe, region) = (&canary.probe, &*canary.region.name);
     if *probe.name != *fault.incident.probe() {
         return false;
     }
-    // Where the incident hits a whole region, the first cell stands for one.
-    let in_cell = match fault.incident.cell() {
-        Some(_) => is_affected(canary, fault.incident, region),
-        None => probe.cells.first().is_some_and(|cell| **cell == *canary.cell),
-    };
+    let first = probe.cells.first().and_then(|cell| cell.0.first());
+    let in_cell = first.is_some_and(|(key, value)| canary.cell.get(key) == Some(value));
     match fault.reach {
         Reach::Cell => region == "eu" && in_cell,
         Reach::CellEverywhere => in_cell,

@@ -77,12 +77,6 @@ impl Service {
         self.now
     }
 
-    /// How many incidents are open.
-    pub(crate) fn open(&self) -> usize {
-        let counts = self.desk.counts();
-        counts.warn + counts.page + counts.critical
-    }
-
     /// Lets time pass. `draw` says what comes of a run that starts then, and is asked in the order of the ticks.
     pub(crate) fn until(
         &mut self,

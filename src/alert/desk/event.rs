@@ -1,5 +1,6 @@
 //! What the desk is told, and what follows from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Action;
@@ -72,6 +73,8 @@ pub enum Event {
         /// The ledger entry's id.
         entry: String,
     },
+    /// Everything that is in the cleanup ledger now, by its ids: a leak that is not in it any more was removed by somebody else.
+    LedgerHas(BTreeSet<String>),
     /// Canaries were paused.
     Paused {
         /// Which.

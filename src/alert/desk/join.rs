@@ -1,14 +1,15 @@
 //! How canaries, subjects and leaks come into incidents and leave them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::alert::incident::{Incident, Joined};
+use crate::alert::incident::{Incident, Joined, Past};
 use crate::alert::subject::{Place, Subjects};
 use crate::alert::{Failure, Moment, Scope, describe};
 use crate::history::TimelineRow;
 use crate::plan::{CanaryId, Severity};
 
-use super::Desk;
+use super::{Desk, PASTS};
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
@@ -31,10 +32,25 @@ impl Desk {
     /// A problem of this scope begins, or comes back while it is held open.
     pub(super) fn begins(&mut self, scope: &Scope, now: Moment) {
         let key = scope.to_string();
+        if self.pasts.len() >= self.pasts_bound && !self.pasts.contains_key(&key) {
+            self.forget_pasts(now);
+        }
         let past = self.pasts.entry(key.clone()).or_default();
         past.opens(&self.alerting.flapping, now);
         let json = past.to_json(now);
         self.write("generation", &key, Some(json));
+    }
+
+    /// Forgets scopes of long ago: names of subjects may be new ones for ever. Now and then, since it looks at all of them.
+    fn forget_pasts(&mut self, now: Moment) {
+        let open: BTreeSet<String> = self.incidents.keys().map(ToString::to_string).collect();
+        let is_old = |(key, past): &(&String, &Past)| past.is_forgotten(now) && !open.contains(*key);
+        let old: Vec<String> = self.pasts.iter().filter(is_old).map(|(key, _)| key.clone()).collect();
+        for key in old {
+            self.pasts.remove(&key);
+            self.write("generation", &key, None);
+        }
+        self.pasts_bound = PASTS.max(self.pasts.len() * 2);
     }
 
     /// Somebody is in the incident from now on, or there is news of it.

@@ -74,6 +74,7 @@ impl Desk {
     /// Tells whom it concerns of an incident with a problem. Says when there is more to do though nothing happens.
     fn tell(&mut self, incident: &mut Incident, policy: Policy, now: Moment) -> Option<Duration> {
         let level = incident.level?;
+        let mut due = None;
         if !incident.keys.reached(level) {
             if let Some(roots) = self.covering(incident) {
                 self.attach(incident, roots, now);
@@ -86,17 +87,18 @@ impl Desk {
         } else if incident.members.has_newcomers() {
             let earliest = incident.keys.next_spread();
             if now.steady < earliest {
-                return Some(earliest);
+                due = Some(earliest);
+            } else {
+                let stale = incident.keys.is_stale(now.steady);
+                incident.keys.spreads = if stale { 0 } else { incident.keys.spreads + 1 };
+                let anew = stale || incident.acknowledged.is_some();
+                self.ring(incident, Ring { occasion: Occasion::Spread, severity: level, anew }, now);
             }
-            let stale = incident.keys.is_stale(now.steady);
-            incident.keys.spreads = if stale { 0 } else { incident.keys.spreads + 1 };
-            let anew = stale || incident.acknowledged.is_some();
-            self.ring(incident, Ring { occasion: Occasion::Spread, severity: level, anew }, now);
         }
         if incident.critical.is_some() && incident.keys.critical().is_none() {
             self.ring_critical(incident, now);
         }
-        self.remind(incident, policy, level, now)
+        due.into_iter().chain(self.remind(incident, policy, level, now)).min()
     }
 
     fn remind(&mut self, incident: &mut Incident, policy: Policy, level: Severity, now: Moment) -> Option<Duration> {

@@ -38,6 +38,9 @@ use number::Numbers;
 use probe::Watched;
 pub use status::{CanaryStatus, Counts, IncidentStatus, Standing, Status};
 
+/// So many scopes are remembered without looking whether some can be forgotten.
+const PASTS: usize = 1_000;
+
 /// Owns all alert state.
 #[derive(Debug)]
 pub struct Desk {
@@ -53,6 +56,8 @@ pub struct Desk {
     by_id: HashMap<String, Scope>,
     /// By a scope's text.
     pasts: HashMap<String, Past>,
+    /// With so many of them it is time to look which can be forgotten.
+    pasts_bound: usize,
     /// Incidents that others are attached to, and those.
     attached: HashMap<Scope, BTreeSet<Scope>>,
     /// When incidents are to be judged though nothing happens.
@@ -100,6 +105,7 @@ impl Desk {
             Event::Plan(plan, alerting) => self.reload(plan, alerting, now),
             Event::Leaked { probe, entry, message } => self.leaked(&probe, &entry, &message, now),
             Event::LeakCleared { probe, entry } => self.leak_cleared(&probe, &entry, now),
+            Event::LedgerHas(entries) => self.ledger_has(&entries, now),
             Event::Paused { canaries, by } => self.pause(&canaries, &by, now),
             Event::Resumed { canaries } => self.resume(&canaries, now),
         }

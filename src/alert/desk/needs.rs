@@ -1,7 +1,8 @@
 //! Which incidents explain another: the rule *needs*.
 //!
 //! An incident is covered while each canary in it has a counterpart, in the same region and with the same values of the matrix
-//! keys that both probes have, that is at page level in an incident of a probe it needs whose page was delivered.
+//! keys that both probes have, that is at page level in an incident of a probe it needs whose page was delivered and told of that
+//! region and cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,7 +44,8 @@ impl Desk {
     fn drop_covered(&self, open: &mut Vec<&str>, explains: &Incident) {
         let find = |id: &str| self.canaries.get(&CanaryId::read_back(id)).map(|known| &known.canary);
         let Some(first) = open.iter().find_map(|id| find(id)) else { return };
-        let theirs: Vec<&Arc<Canary>> = explains.members.keys().filter_map(|id| find(id)).collect();
+        // The page must have said so: a spread that waits for its turn, nobody knows of yet.
+        let theirs: Vec<&Arc<Canary>> = explains.members.told_of().filter_map(|id| find(id)).collect();
         let Some(their) = theirs.first() else { return };
         let shared: Vec<Arc<str>> =
             first.cell.0.iter().map(|(key, _)| key).filter(|key| their.cell.get(key).is_some()).cloned().collect();

@@ -1,5 +1,6 @@
 //! What people and the outbox tell: deliveries, acknowledgements, pauses and leaks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,19 @@ impl Desk {
         let (region, cell, since) = (Arc::clone(&nowhere), nowhere, leak.since);
         let joined = Joined { region, cell, spreads: false, since, failures: 0, reason: None };
         self.join(&scope, &entry.into(), joined, Severity::Warn, now);
+    }
+
+    /// What is in the ledger: `serinus sweep`, or a store that was put in the place of this one, may have cleared what leaked.
+    pub(super) fn ledger_has(&mut self, entries: &BTreeSet<String>, now: Moment) {
+        let gone: Vec<(String, Arc<str>)> = self
+            .leaks
+            .iter()
+            .filter(|(entry, _)| !entries.contains(*entry))
+            .map(|(entry, leak)| (entry.clone(), Arc::clone(&leak.probe)))
+            .collect();
+        for (entry, probe) in gone {
+            self.leak_cleared(&probe, &entry, now);
+        }
     }
 
     /// What had leaked is gone.

@@ -13,13 +13,13 @@ use crate::alert::canary::CanaryState;
 use crate::alert::critical::Regions;
 use crate::alert::incident::{Incident, Past};
 use crate::alert::subject::Place;
-use crate::alert::{Moment, Scope};
-use crate::history::{Commit, KeptState, Remembered};
+use crate::alert::{Action, Moment, Notice, Scope};
+use crate::history::{Commit, KeptState, Remembered, StateRow};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::news::LeakRow;
 use super::number::Numbers;
-use super::{Counts, Desk, Effects, Known, Leak};
+use super::{Counts, Desk, Effects, Known, Leak, PASTS};
 
 impl Desk {
     /// Takes up what an earlier process left. The effects are what follows from that: incidents without a probe end.
@@ -35,6 +35,7 @@ impl Desk {
             incidents: HashMap::new(),
             by_id: HashMap::new(),
             pasts: HashMap::new(),
+            pasts_bound: PASTS,
             attached: HashMap::new(),
             agenda: BTreeSet::new(),
             numbers: Numbers::default(),
@@ -57,6 +58,7 @@ impl Desk {
                 tracing::error!(kind = state.kind, key = state.key, %error, "a state cannot be read and begins anew");
             }
         }
+        desk.forget_seers(now);
         desk.watch(&blind, now);
         desk.end_orphans(now);
         desk.restore_members(&blind, now);
@@ -86,6 +88,14 @@ impl Desk {
                 Err(error) => tracing::error!(incident = row.id, %error, "an open incident cannot be read and is left out"),
             }
         }
+        // The news of a delivery may not have come to the incident's row before the end.
+        for message in &remembered.told {
+            let Some(scope) = self.by_id.get(&message.incident) else { continue };
+            let triggers = serde_json::from_str(&message.notice).is_ok_and(|notice: Notice| notice.action == Action::Trigger);
+            if let Some(incident) = self.incidents.get_mut(scope).filter(|_| triggers) {
+                incident.keys.took(&message.key, &message.channel.as_str().into());
+            }
+        }
     }
 
     fn restore_state(&mut self, state: &KeptState, blind: &mut BTreeSet<CanaryId>, now: Moment) -> Result<(), serde_json::Error> {
@@ -101,6 +111,8 @@ impl Desk {
             "regions" => {
                 if let Some(watched) = self.probes.get_mut(key) {
                     watched.regions = Regions::from_json(json, now)?;
+                } else {
+                    self.write("regions", key, None);
                 }
             }
             "across" => {
@@ -109,6 +121,8 @@ impl Desk {
                         Some(rule) => watched.across = Across::from_json(json, rule, now)?,
                         None => self.write("across", key, None),
                     }
+                } else {
+                    self.write("across", key, None);
                 }
             }
             "subject" => {
@@ -116,16 +130,22 @@ impl Desk {
                 let probe = key.split('/').next().unwrap_or(key);
                 if let Some(watched) = self.probes.get_mut(probe) {
                     watched.subjects.restore(probe, key, json, now)?;
+                } else {
+                    self.write("subject", key, None);
                 }
             }
             "budget" => {
                 if let Some(budget) = self.probes.get_mut(key).and_then(|watched| watched.budget.as_mut()) {
                     *budget = BudgetState::from_json(json, now)?;
+                } else {
+                    self.write("budget", key, None);
                 }
             }
             "latency" => {
                 if let Some(latency) = self.probes.get_mut(key).and_then(|watched| watched.latency.as_mut()) {
                     *latency = LatencyState::from_json(json, now)?;
+                } else {
+                    self.write("latency", key, None);
                 }
             }
             "generation" => {
@@ -152,6 +172,20 @@ impl Desk {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Subjects that only canaries saw fail that are no more: nobody could ever find them well again.
+    fn forget_seers(&mut self, now: Moment) {
+        for (name, watched) in &mut self.probes {
+            let gone = watched.subjects.canaries().into_iter().filter(|id| !self.canaries.contains_key(id));
+            for id in gone.collect::<Vec<_>>() {
+                // Who is in their incidents is found out below, for all of them.
+                watched.subjects.forget(&id);
+            }
+            for (key, json) in watched.subjects.take_changed(name, now) {
+                self.commit.states.push(StateRow { kind: "subject", key, json });
+            }
+        }
     }
 
     fn watch(&mut self, blind: &BTreeSet<CanaryId>, now: Moment) {

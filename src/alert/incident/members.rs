@@ -108,6 +108,11 @@ impl Members {
         joined.map(|joined| &*joined.region).filter(|region| !region.is_empty()).collect()
     }
 
+    /// Those whose region and cell the last notification named.
+    pub(in crate::alert) fn told_of(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.list.keys().filter(|key| !self.newcomers.contains(*key))
+    }
+
     pub(super) fn named(&self) -> &Named {
         &self.named
     }

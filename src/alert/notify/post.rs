@@ -109,13 +109,22 @@ impl Inner {
             ChannelKind::Slack { url, channel } => slack::request(secret(url, &secrets)?.expose(), channel.as_deref(), notice),
             ChannelKind::Webhook { url, headers, body, signing_key } => {
                 let scope = scope(Some(notice), &secrets);
+                // What has no value for this page must not cost the page: it goes without, and says so.
+                let mut notice = Notice::clone(notice);
+                let mut filled = Vec::new();
+                for (name, value) in headers {
+                    let value = optional(render(value, Place::Header, &scope, &secrets), &mut notice)?;
+                    filled.extend(value.map(|value| (name.clone(), value)));
+                }
+                let body = body.as_ref().map(|body| render(body, Place::Text, &scope, &secrets));
+                let body = body.map(|body| optional(body, &mut notice)).transpose()?.flatten();
                 let rendered = webhook::Rendered {
                     url: render(url, Place::Url, &scope, &secrets)?,
-                    headers: rendered(headers, &scope, &secrets)?,
-                    body: body.as_ref().map(|body| render(body, Place::Text, &scope, &secrets)).transpose()?,
+                    headers: filled,
+                    body,
                     signing_key: signing_key.as_deref().map(|name| secret(name, &secrets)).transpose()?,
                 };
-                webhook::request(rendered, &letter.id, notice, SystemTime::now())
+                webhook::request(rendered, &letter.id, &notice, SystemTime::now())
             }
         };
         self.client.post(post, channel.timeout, redactor).await
@@ -162,6 +171,19 @@ fn receiver(channel: &Channel, secrets: &Arc<Secrets>) -> Result<Option<Receiver
         resend: *resend,
         timeout: channel.timeout,
     }))
+}
+
+/// A part of a webhook that the page can do without; the page says if it does. A secret that is not there is waited for.
+fn optional(rendered: Result<String, Trouble>, notice: &mut Notice) -> Result<Option<String>, Trouble> {
+    match rendered {
+        Ok(text) => Ok(Some(text)),
+        Err(trouble) if trouble.again => Err(trouble),
+        Err(trouble) => {
+            tracing::error!(key = notice.key, "a webhook is sent without what its configuration asks for: {trouble}");
+            notice.notes.push(format!("This message is not as configured: {}", trouble.message));
+            Ok(None)
+        }
+    }
 }
 
 fn rendered(

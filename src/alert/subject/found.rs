@@ -6,6 +6,7 @@ use crate::outcome::{Cause, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::{Action, Step};
 
 use super::super::canary::contains;
+use super::super::describe;
 
 /// Most letters of a subject's name that are kept.
 const LETTERS: usize = 200;
@@ -90,9 +91,10 @@ fn found_loop(report: &RunReport, step: &Step) -> FoundLoop {
     FoundLoop { step: Arc::clone(&step.name), subjects, complete }
 }
 
+/// A name that is too long is cut, and kept apart from others by a hash of the whole.
 fn short(name: &str) -> Arc<str> {
     match name.char_indices().nth(LETTERS) {
-        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        Some(_) => format!("{} {:016x}", describe::cut(name, LETTERS - 17), describe::hash(name)).into(),
         None => name.into(),
     }
 }

@@ -291,7 +291,7 @@ fn names_that_are_new_in_each_run_do_not_use_up_the_room_of_a_probe_that_retires
 fn a_very_long_name_is_cut() {
     let mut world = world(AlertPolicy::default(), false);
     world.finds(0, &format!("{}!", "é".repeat(100_000)));
-    assert_eq!(world.paging(Place::Own)[0].chars().count(), 201);
+    assert_eq!(world.paging(Place::Own)[0].chars().count(), 200);
 }
 
 #[test]

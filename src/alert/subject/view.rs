@@ -1,5 +1,6 @@
 //! What can be asked of subjects.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,12 @@ impl Subjects {
     /// Subjects that are not told apart, because there are more than [`TRACKED`](super::TRACKED).
     pub fn untold(&self) -> usize {
         self.lists.values().map(|list| list.untold).max().unwrap_or(0)
+    }
+
+    /// Every canary that has seen something of them.
+    pub fn canaries(&self) -> BTreeSet<CanaryId> {
+        let subjects = self.failing.values().chain([&self.rest]);
+        self.lists.keys().chain(subjects.flat_map(|subject| subject.tracks.keys())).cloned().collect()
     }
 
     /// The canaries that have the subject at page level; `None` asks for those that are not told apart.

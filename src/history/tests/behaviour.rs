@@ -7,7 +7,7 @@ use super::super::testing::{
     LONG, at, at_ms, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states, step, timeline,
 };
 use super::super::{Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store};
-use crate::outcome::{Ledger, LedgerEnd, Trigger, Verdict};
+use crate::outcome::{Ledger, LedgerEnd, Reason, Trigger, Verdict};
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
@@ -51,6 +51,28 @@ fn everything_is_remembered_over_a_restart() {
     assert_eq!(remembered.incidents, [incident("I1", Some(10)), incident("I2", None)]);
     assert_eq!(remembered.messages, [message("M1", "I2"), message("M2", "I2")]);
     assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
+}
+
+#[test]
+fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    let missed = |due, reason| {
+        let mut report = run(&eu, Verdict::Missed, due);
+        report.cause.as_mut().unwrap().reason = reason;
+        report
+    };
+    // The run of second 120 was going when the process ended.
+    let commit = runs([run(&eu, Verdict::Passed, 60), missed(180, Reason::Overlap)]);
+    store.commit(commit).blocking_recv().unwrap();
+    let (store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
+    store.commit(runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed)])).blocking_recv().unwrap();
+    let all = store.reader().runs(&RunFilter::default(), 10, None).unwrap().items;
+    let mut ticks: Vec<_> = all.iter().map(|run| (run.due_ms, run.reason.as_deref())).collect();
+    ticks.sort_unstable();
+    assert_eq!(ticks, [(at_ms(60), None), (at_ms(120), Some("crashed")), (at_ms(180), Some("overlap"))]);
 }
 
 #[test]

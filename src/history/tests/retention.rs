@@ -87,7 +87,7 @@ fn an_incident_goes_with_all_that_is_its_own_but_never_while_it_is_open_or_a_mes
     let (store, _) = open(directory.path());
     store.commit(Commit {
         incidents: vec![incident("I1", Some(5)), incident("I2", Some(5)), incident("I3", None)],
-        timeline: ["I1", "I2", "I3"].map(|id| timeline(id, 1, "opened")).into(),
+        timeline: ["I1", "I2", "I3", "test"].map(|id| timeline(id, 1, "opened")).into(),
         messages: vec![message("M1", "I1"), message("M2", "I2"), message("M3", "I3"), message("M4", "I3")],
         deliveries: ["M1", "M3"]
             .map(|id| DeliveryRow { id: id.to_owned(), state: DeliveryState::Delivered, attempts: 1, at_ms: 0, error: None })
@@ -101,6 +101,7 @@ fn an_incident_goes_with_all_that_is_its_own_but_never_while_it_is_open_or_a_mes
     assert_eq!(reader.incident("I2").unwrap().unwrap().timeline.len(), 1, "its message still waits");
     let open = reader.incident("I3").unwrap().unwrap();
     assert_eq!(open.messages.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["M4"]);
+    assert!(open.timeline.is_empty(), "one that is open for ever does not grow for ever");
     assert_eq!(reader.outbox().unwrap().pending, 2);
 }
 

@@ -23,6 +23,9 @@ const RELOAD_TIME: &str = "serinus_config_last_reload_success_timestamp_seconds"
 const STALLS: &str = "serinus_runtime_stalls_total";
 /// Counted by the runs.
 const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
+/// Counted by the task that evaluates alerts.
+const RUNS_DROPPED: &str = "serinus_alert_runs_dropped_total";
+const LATE_COMMITS: &str = "serinus_store_late_commits_total";
 const LAST_STALL: &str = "serinus_runtime_last_stall_seconds";
 
 /// The process's recorder, installed at the first call. If the process already has another recorder, that one keeps getting
@@ -73,10 +76,22 @@ fn describe() {
     );
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
+    describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
+    describe_counter!(RUNS_DROPPED, "Passed runs that the alert rules were too far behind to look at.");
+    describe_counter!("serinus_notifications_total", "Messages to channels and tries that failed, by what came of them.");
+    describe_gauge!("serinus_outbox_pending", "Messages that are not delivered yet.");
+    describe_gauge!("serinus_outbox_oldest_seconds", "How old the oldest message is that is not delivered yet; 0 without one.");
+    describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
+    describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
+    describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");
+    describe_counter!("serinus_store_damaged_total", "Damaged files that were set aside.");
+    describe_gauge!("serinus_store_writable", "Whether the last try to write to the store succeeded.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");
     gauge!("serinus_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     counter!(UNJOURNALLED).absolute(0);
     counter!(STALLS).absolute(0);
+    counter!(RUNS_DROPPED).absolute(0);
+    counter!(LATE_COMMITS).absolute(0);
     counter!(LOG_LINES_DROPPED).absolute(0);
     for why in super::Uncounted::ALL {
         counter!(RUNS_UNCOUNTED, "why" => why.as_str()).absolute(0);

@@ -255,3 +255,35 @@ fn a_reminder_goes_out_until_somebody_is_at_it() {
     world.pass(10 * 3_600);
     assert_eq!(world.lines(), Vec::<Line>::new());
 }
+
+#[test]
+fn being_critical_does_not_wait_for_a_spread_that_waits() {
+    let policy = AlertPolicy::default();
+    let mut world = world(plan(vec![named("p", policy)], &["eu", "us"], &["a", "b", "c"]), alerting());
+    for id in ["p/eu/platform=a", "p/eu/platform=b", "p/eu/platform=c"] {
+        world.fails(id);
+        world.fails(id);
+    }
+    assert_eq!(world.lines(), ["trigger opened probe/p/1"], "the others wait some seconds");
+    world.fails("p/us/platform=a");
+    assert_eq!(world.lines(), ["trigger critical probe/p/1/critical"]);
+    world.pass(5);
+    assert_eq!(world.lines(), ["trigger spread probe/p/1"]);
+}
+
+#[test]
+fn what_closes_a_key_does_not_read_like_a_page() {
+    let settings = Alerting { blind: quiet(), ..alerting() };
+    let mut world = world(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]), settings);
+    world.breaks("p/eu");
+    world.breaks("p/us");
+    world.sent.clear();
+    world.heals("p/eu");
+    world.pass(30 * 60);
+    world.heals("p/us");
+    let titles: Vec<(&str, &str)> = world.sent.iter().map(|(_, notice)| (&*notice.key, &*notice.title)).collect();
+    assert_eq!(
+        titles,
+        [("probe/p/1/critical", "p is no longer critical; it still fails in us (1 canary)"), ("probe/p/1", "p no longer fails")]
+    );
+}

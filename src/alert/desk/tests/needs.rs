@@ -151,3 +151,18 @@ fn attachments_survive_a_restart() {
     world.heals(LOGIN);
     assert_eq!(world.lines(), ["resolve resolved probe/login/1", "trigger opened probe/web/1"]);
 }
+
+#[test]
+fn a_spread_that_nobody_was_told_of_yet_explains_nothing() {
+    let mut world = chain();
+    world.fails("login/us/platform=a");
+    world.fails(WEB);
+    world.fails("web/us/platform=a");
+    world.breaks(LOGIN);
+    world.fails("login/us/platform=a");
+    assert_eq!(world.lines(), ["trigger opened probe/login/1"], "the other region waits some seconds");
+    world.fails(WEB);
+    assert_eq!(world.lines(), Vec::<Line>::new());
+    world.fails("web/us/platform=a");
+    assert_eq!(world.lines(), ["trigger opened probe/web/1"]);
+}

@@ -1,6 +1,7 @@
 //! What an earlier process left, and what the clocks do.
 
 use super::*;
+use crate::history::{DeliveryState, MessageRow};
 
 #[test]
 fn a_streak_goes_on_over_a_restart() {
@@ -98,4 +99,30 @@ fn ids_ascend_over_restarts_and_whatever_the_wall_clock_does() {
     later.after(&format!("{second}-copy"));
     let third = later.next(moment_ms(2, -1));
     assert!(first < second && second < third, "{first} {second} {third}");
+}
+
+#[test]
+fn a_delivery_that_only_the_outbox_knows_of_counts_after_a_restart() {
+    let needy = Probe { needs: vec!["p".into()], ..named("q", AlertPolicy::default()) };
+    let mut world = world(plan(vec![named("p", AlertPolicy::default()), needy], &["eu"], &[]), alerting());
+    world.arrives = false;
+    world.breaks("p/eu");
+    let (channel, notice) = world.sent[0].clone();
+    world.lines();
+    let told = MessageRow {
+        id: "01".to_owned(),
+        incident: notice.incident.clone(),
+        key: notice.key.clone(),
+        channel,
+        created_ms: 0,
+        notice: serde_json::to_string(&notice).unwrap(),
+        attempts: 1,
+        state: DeliveryState::Delivered,
+    };
+    let remembered = Remembered { told: vec![told], ..world.remembered() };
+    (world.desk, _) = Desk::new(Arc::clone(&world.plan), Arc::clone(&world.alerting), remembered, world.now());
+    world.order = 0;
+    world.pass(60);
+    world.breaks("q/eu");
+    assert_eq!(world.lines(), Vec::<Line>::new(), "the page of what it needs stands for it");
 }

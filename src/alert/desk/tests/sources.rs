@@ -167,3 +167,75 @@ fn an_incident_whose_probe_is_gone_after_a_restart_ends_with_a_note() {
     assert!(world.sent[0].1.notes.contains(&note));
     assert_eq!(world.lines(), ["resolve resolved probe/p/1"]);
 }
+
+#[test]
+fn two_subjects_whose_names_differ_only_far_behind_are_two() {
+    let mut world = subjects(20);
+    let (one, two) = (format!("{}1", "x".repeat(300)), format!("{}2", "x".repeat(300)));
+    finds(&mut world, &[(&one, false), (&two, false)]);
+    assert_eq!(world.sent.len(), 2);
+    assert_ne!(world.sent[0].1.key, world.sent[1].1.key);
+    world.lines();
+    for _ in 0..3 {
+        world.pass(60);
+        finds(&mut world, &[(&one, true), (&two, false)]);
+    }
+    assert_eq!(world.lines().len(), 1, "only the one is well again");
+}
+
+#[test]
+fn a_leak_that_somebody_else_removed_is_over() {
+    let mut world = usual(&["eu"]);
+    for entry in ["1", "2"] {
+        world.tell(Event::Leaked { probe: "p".into(), entry: entry.to_owned(), message: "409 in use".to_owned() });
+    }
+    world.restart();
+    world.lines();
+    world.tell(Event::LedgerHas(["2".to_owned(), "3".to_owned()].into()));
+    assert_eq!(world.lines(), Vec::<Line>::new());
+    world.tell(Event::LedgerHas(["3".to_owned()].into()));
+    assert_eq!(world.lines(), ["resolve resolved leak/p/1"]);
+}
+
+#[test]
+fn a_subject_that_only_a_canary_saw_that_is_gone_after_a_restart_ends_and_leaves_nothing() {
+    let policy = || AlertPolicy { max_subjects: 1.try_into().unwrap(), ..AlertPolicy::default() };
+    let looping = || Probe { steps: vec![step("s", true)], ..named("p", policy()) };
+    let mut world = world(plan(vec![looping()], &["eu", "us"], &[]), alerting());
+    let failed = || cause(Reason::Subject, "s", Some("a"));
+    world.finds("p/us", vec![made("s", Some("a"), StepResult::Failed(failed()))], Some(failed()));
+    assert_eq!(world.lines(), ["trigger opened subject/p/a/1"]);
+    world.plan = Arc::new(plan(vec![looping()], &["eu"], &[]));
+    world.restart();
+    assert_eq!(world.lines(), ["resolve resolved subject/p/a/1"]);
+    assert!(!world.states.keys().any(|(kind, _)| kind == "subject"), "{:?}", world.states);
+    finds(&mut world, &[("b", false)]);
+    assert_eq!(world.lines(), ["trigger opened subject/p/b/1"], "the one place below the cap is free");
+}
+
+#[test]
+fn a_probe_that_is_gone_after_a_restart_leaves_no_state() {
+    let slo = Slo { success: Some(0.95), latency: None, window: Duration::from_hours(24) };
+    let of = Probe { slo: Some(slo), ..named("p", AlertPolicy::default()) };
+    let mut world = world(plan(vec![of, named("q", AlertPolicy::default())], &["eu"], &[]), alerting());
+    world.breaks("p/eu");
+    world.plan = Arc::new(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]));
+    world.restart();
+    let left: Vec<_> = world.states.keys().filter(|(kind, key)| kind != "generation" && key.starts_with('p')).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn names_of_subjects_that_are_new_for_ever_do_not_fill_the_memory() {
+    let policy = AlertPolicy { subject_gone: crate::plan::SubjectGone::Retire, ..AlertPolicy::default() };
+    let of = Probe { steps: vec![step("s", true)], ..named("p", policy) };
+    let mut world = world(plan(vec![of], &["eu"], &[]), alerting());
+    for number in 0..2 * PASTS {
+        finds(&mut world, &[(&format!("a{number}"), false)]);
+        if number == PASTS - 1 {
+            world.pass(91 * 24 * 3_600);
+        }
+    }
+    assert!(world.desk.pasts.len() <= PASTS + 2, "{}", world.desk.pasts.len());
+    assert!(world.states.keys().filter(|(kind, _)| kind == "generation").count() <= PASTS + 2);
+}

@@ -1,0 +1,234 @@
+//! Reading the configuration again, and stopping: the built program, a target and receivers of pages on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod cli_support;
+mod service_support;
+
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use cli_support::{assert_exit, run, stderr, stdout};
+use service_support::{Double, Service, channel, edit, folder, probe, until, write};
+
+const OK: &str = r#"{"state": "ok"}"#;
+const BROKEN: &str = r#"{"state": "broken"}"#;
+const AGAIN: &str = "the configuration was loaded again";
+
+/// Ids of the canaries, in their order.
+fn canaries(service: &Service<'_>) -> Vec<String> {
+    let page = service.get("/api/v1/canaries");
+    page["items"].as_array().unwrap().iter().map(|canary| canary["canary"].as_str().unwrap().to_owned()).collect()
+}
+
+fn comes_to_have(service: &Service<'_>, wanted: &[&str]) {
+    until(&format!("{wanted:?}"), || (canaries(service) == wanted).then_some(()));
+}
+
+#[test]
+fn an_open_incident_survives_every_kind_of_reload_and_resolves_under_its_key() {
+    let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
+    let folder = folder(&target, &channel("hook", &receiver));
+    let service = Service::start(folder.path());
+    let page = receiver.page("trigger");
+    let streak = |service: &Service<'_>| service.get("/api/v1/canaries?probe=p")["items"][0]["failures"].as_u64().unwrap();
+    until("the streak grows", || (streak(&service) >= 3).then_some(()));
+
+    edit(folder.path(), "probes/p.toml", "owner = \"nobody\"", "owner = \"somebody\"");
+    assert!(service.running.said(AGAIN).contains("(1 file changed): 0 canaries added, 0 removed, 1 kept"));
+    assert!(streak(&service) >= 3, "the streak of a canary that stays is kept");
+    service.running.signal("HUP");
+    assert!(service.running.said(AGAIN).contains("(no file changed)"));
+    write(folder.path(), "probes/q.toml", &probe("q", &target).replace("name = \"q\"", "name = \"q\"\nalert.page = false"));
+    assert!(service.running.said(AGAIN).contains("(1 file added): 1 canary added, 0 removed, 1 kept"));
+    assert_exit(&service.command(&["reload"]), 0);
+    assert_eq!(service.status()["open_incidents"][0]["id"], page["incident"]);
+
+    target.answer(200, OK);
+    let resolved = receiver.page("resolve");
+    assert_eq!((&resolved["key"], &resolved["incident"]), (&page["key"], &page["incident"]));
+    assert_eq!(resolved["owner"], "somebody", "what is said is as edited");
+    let triggers = receiver.pages().iter().filter(|page| page["action"] == "trigger").count();
+    assert_eq!(triggers, 1, "no reload rings again: {:?}", receiver.pages());
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_everybody_is_told() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    assert_eq!(service.last_reload(), "1");
+    edit(folder.path(), "probes/p.toml", "deadline = ", "deedline = ");
+    service.running.said("was not loaded again");
+    assert_eq!(service.last_reload(), "0");
+    assert_eq!(canaries(&service), ["p/eu"]);
+    let text = stdout(&service.command(&["status"]));
+    assert!(text.contains("is still in force") && text.contains("was refused"), "{text}");
+    // The commands find a service by its configuration also while that is broken.
+    let port = service.address.clone();
+    edit(folder.path(), "serinus.toml", "127.0.0.1:0", &port);
+    let output = run(folder.path(), &["reload"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("deedline") && stderr(&output).contains("probes/p.toml:"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("stays in force"), "{}", stderr(&output));
+    let before = target.received().len();
+    until("the plan that is in force goes on", || (target.received().len() > before + 1).then_some(()));
+
+    edit(folder.path(), "probes/p.toml", "deedline = ", "deadline = ");
+    until("it is whole again", || (service.last_reload() == "1").then_some(()));
+    std::thread::scope(|scope| {
+        let folder = folder.path();
+        let reloads = [0, 1].map(|_| scope.spawn(|| run(folder, &["reload"])));
+        for reload in reloads {
+            let output = reload.join().unwrap();
+            assert_exit(&output, 0);
+            let said = stderr(&output);
+            assert!(said.contains("a restart is needed for changes of listen"), "{said}");
+        }
+    });
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn files_are_found_however_they_come_and_go() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let at = |name: &str| folder.path().join(name);
+    let service = Service::start(folder.path());
+    comes_to_have(&service, &["p/eu"]);
+    // A folder that the pattern newly matches, two levels deep.
+    std::fs::create_dir_all(at("probes/shop/new")).unwrap();
+    write(folder.path(), "probes/shop/new/r.toml", &probe("r", &target));
+    comes_to_have(&service, &["p/eu", "r/eu"]);
+    // A mounted folder of links, exchanged as a whole.
+    for (version, name) in [("..1", "s"), ("..2", "t")] {
+        std::fs::create_dir_all(at("mount").join(version)).unwrap();
+        write(folder.path(), &format!("mount/{version}/map.toml"), &probe(name, &target));
+    }
+    symlink("..1", at("mount/..data")).unwrap();
+    symlink("..data/map.toml", at("mount/map.toml")).unwrap();
+    edit(folder.path(), "serinus.toml", "[\"probes/**/*.toml\"]", "[\"probes/**/*.toml\", \"mount/*.toml\"]");
+    comes_to_have(&service, &["p/eu", "r/eu", "s/eu"]);
+    symlink("..2", at("mount/..data_tmp")).unwrap();
+    std::fs::rename(at("mount/..data_tmp"), at("mount/..data")).unwrap();
+    comes_to_have(&service, &["p/eu", "r/eu", "t/eu"]);
+    std::fs::remove_dir_all(at("probes/shop")).unwrap();
+    comes_to_have(&service, &["p/eu", "t/eu"]);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_canary_that_is_removed_ends_its_incident_and_one_that_stays_keeps_its_own() {
+    let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
+    let folder = folder(&target, &channel("hook", &receiver));
+    write(folder.path(), "probes/q.toml", &probe("q", &target));
+    let service = Service::start(folder.path());
+    until("both page", || (receiver.pages().len() == 2).then_some(()));
+    std::fs::remove_file(folder.path().join("probes/q.toml")).unwrap();
+    let resolved = receiver.page("resolve");
+    assert_eq!(resolved["key"], "eu/probe/q/1");
+    let text = stdout(&service.command(&["incidents", resolved["incident"].as_str().unwrap()]));
+    assert!(text.contains("removed from the configuration"), "{text}");
+    let status = service.status();
+    assert_eq!(status["open_incidents"].as_array().unwrap().len(), 1);
+    assert_eq!(status["open_incidents"][0]["key"], "eu/probe/p/1");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_reload_that_would_tell_nobody_is_refused_and_one_without_a_told_channel_says_so() {
+    let (target, first, second) = (Double::start(200, BROKEN), Double::start(200, "{}"), Double::start(200, "{}"));
+    let (one, two) = (channel("one", &first), channel("two", &second));
+    let folder = folder(&target, &format!("{one}{two}"));
+    let service = Service::start(folder.path());
+    let key = first.page("trigger")["key"].clone();
+    assert_eq!(second.page("trigger")["key"], key);
+
+    edit(folder.path(), "serinus.toml", &format!("{one}{two}"), "");
+    let said = service.running.said("was not loaded again");
+    assert!(said.contains("nobody would be told"), "{said}");
+    let output = service.command(&["reload"]);
+    assert_exit(&output, 2);
+    assert!(stderr(&output).contains("lint::no-channel"), "{}", stderr(&output));
+
+    let text = std::fs::read_to_string(folder.path().join("serinus.toml")).unwrap();
+    write(folder.path(), "serinus.toml", &(text + &two));
+    service.running.said("one was told and was removed from the configuration");
+    target.answer(200, OK);
+    assert_eq!(second.page("resolve")["key"], key);
+    assert!(first.pages().iter().all(|page| page["action"] != "resolve"));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_secret_that_is_renewed_reaches_runs_and_pages_without_a_reload() {
+    let (target, receiver) = (Double::start(200, OK), Double::start(200, "{}"));
+    let more = channel("hook", &receiver) + "headers = { x-key = \"{{ secret.key }}\" }\n";
+    let folder = folder(&target, &more);
+    std::fs::write(folder.path().join("key"), "old-key").unwrap();
+    edit(folder.path(), "serinus.toml", "[secrets]\n", "[secrets]\nkey = { file = \"key\" }\n");
+    edit(folder.path(), "probes/p.toml", "expect = ", "http.headers = { x-key = \"{{ secret.key }}\" }\nexpect = ");
+    let service = Service::start(folder.path());
+    let sent = |double: &Double, key: &str| double.received().iter().any(|got| got.head.contains(&format!("x-key: {key}")));
+    until("runs have the old one", || sent(&target, "old-key").then_some(()));
+    write(folder.path(), "key", "new-key");
+    until("runs have the new one", || sent(&target, "new-key").then_some(()));
+    target.answer(200, BROKEN);
+    until("pages have the new one", || sent(&receiver, "new-key").then_some(()));
+    assert!(!sent(&receiver, "old-key"));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_page_that_a_hanging_receiver_did_not_take_leaves_at_the_next_start_under_its_key() {
+    let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
+    receiver.hang();
+    let folder = folder(&target, &channel("hook", &receiver).replace("\"1s\"", "\"60s\""));
+    let mut service = Service::start(folder.path());
+    let tried = receiver.page("trigger");
+    service.running.signal("TERM");
+    let begun = Instant::now();
+    service.running.said("were not delivered before the end");
+    assert_eq!(service.running.wait().code(), Some(0), "nothing is lost");
+    assert!(begun.elapsed() < Duration::from_secs(60), "it did not wait for the receiver");
+
+    target.answer(200, OK);
+    let before = receiver.received().len();
+    receiver.answer(200, "{}");
+    let service = Service::start(folder.path());
+    let again = until("it is tried again", || receiver.pages().get(before).cloned());
+    assert_eq!((&again["key"], &again["action"]), (&tried["key"], &tried["action"]));
+    assert_eq!(receiver.page("resolve")["key"], tried["key"]);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_store_that_is_locked_at_the_end_is_named_and_does_not_hold_the_end_up() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let mut service = Service::start(folder.path());
+    until("a run is kept", || service.get("/api/v1/runs")["items"].as_array().filter(|runs| !runs.is_empty()).map(drop));
+    let connection = rusqlite::Connection::open(folder.path().join("serinus.db")).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = target.received().len();
+    until("there is something to write", || (target.received().len() > before + 1).then_some(()));
+    until("the status says so", || (service.status()["store"]["writable"] == false).then_some(()));
+    assert!(stdout(&service.command(&["status"])).contains("cannot be written"));
+    service.running.signal("TERM");
+    service.running.said("rows for the store");
+    assert_eq!(service.running.wait().code(), Some(3));
+}
+
+#[test]
+fn somebody_who_never_finishes_a_request_does_not_hold_the_end_up() {
+    use std::io::Write as _;
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    let mut stream = std::net::TcpStream::connect(&service.address).unwrap();
+    stream.write_all(b"GET /api/v1/status HTTP/1.1\r\nhost: loc").unwrap();
+    // A request that is answered after it shows that the listener has seen the first one.
+    service.status();
+    assert_eq!(service.stop(), Some(0));
+}
