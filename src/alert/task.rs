@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::{Commit, Remembered, Store};
@@ -132,7 +133,7 @@ impl Alerts {
             let _guard = AbortOnPanic;
             let now = Moment::now(pulse.origin);
             let (desk, effects) = Desk::new(plan, Arc::clone(&alerting), remembered, now);
-            let work = Work { desk, alerting, store, dispatcher, waiting, pressing, pulse };
+            let mut work = Work { desk, alerting, store, dispatcher, waiting, pressing, pulse, late: None };
             runtime.block_on(async {
                 work.act(effects.commit).await;
                 work.go_on(inbox).await;
@@ -254,6 +255,8 @@ struct Work {
     waiting: Arc<AtomicUsize>,
     pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
+    /// A commit that was not durable in time, until it is: those behind it would wait in vain.
+    late: Option<oneshot::Receiver<()>>,
 }
 
 impl Work {
@@ -318,7 +321,7 @@ impl Work {
     }
 
     /// Writes what belongs together, and lets messages leave once they are durable, or after a moment in any case.
-    async fn act(&self, commit: Commit) {
+    async fn act(&mut self, commit: Commit) {
         if commit.is_empty() {
             return;
         }
@@ -327,9 +330,15 @@ impl Work {
             return;
         }
         let messages = commit.messages.clone();
-        let durable = self.store.commit(commit);
-        if tokio::time::timeout(DURABLE_WITHIN, durable).await.is_err() {
+        let mut durable = self.store.commit(commit);
+        let stands = self.late.as_mut().is_some_and(|late| matches!(late.try_recv(), Err(TryRecvError::Empty)));
+        if stands {
             counter!("serinus_store_late_commits_total").increment(1);
+        } else if tokio::time::timeout(DURABLE_WITHIN, &mut durable).await.is_err() {
+            counter!("serinus_store_late_commits_total").increment(1);
+            self.late = Some(durable);
+        } else {
+            self.late = None;
         }
         self.dispatcher.offer(messages);
     }

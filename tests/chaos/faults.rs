@@ -16,6 +16,7 @@ use crate::target::Target;
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) probe: &'static str,
+    #[expect(dead_code, reason = "shown with the rest of it where no page came")]
     pub(crate) what: String,
     pub(crate) from_ms: i64,
     pub(crate) to_ms: i64,

@@ -56,6 +56,8 @@ pub struct Desk {
     by_id: HashMap<String, Scope>,
     /// By a scope's text.
     pasts: HashMap<String, Past>,
+    /// Numbers of keys up to this one may have been used by incidents that were forgotten.
+    generations_after: u64,
     /// With so many of them it is time to look which can be forgotten.
     pasts_bound: usize,
     /// Incidents that others are attached to, and those.

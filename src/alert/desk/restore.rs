@@ -35,6 +35,7 @@ impl Desk {
             incidents: HashMap::new(),
             by_id: HashMap::new(),
             pasts: HashMap::new(),
+            generations_after: 0,
             pasts_bound: PASTS,
             attached: HashMap::new(),
             agenda: BTreeSet::new(),
@@ -58,6 +59,7 @@ impl Desk {
                 tracing::error!(kind = state.kind, key = state.key, %error, "a state cannot be read and begins anew");
             }
         }
+        desk.begin_new_generations(remembered.damaged.is_some(), now);
         desk.forget_seers(now);
         desk.watch(&blind, now);
         desk.end_orphans(now);
@@ -66,6 +68,15 @@ impl Desk {
         let effects = desk.finish(now);
         desk.count();
         (desk, effects)
+    }
+
+    /// Of a damaged store nobody knows which keys were used. Nobody counts as fast as the clock, so the seconds since the epoch
+    /// are more than any of them.
+    fn begin_new_generations(&mut self, damaged: bool, now: Moment) {
+        if damaged {
+            self.generations_after = u64::try_from(now.wall_ms() / 1_000).unwrap_or(0).max(self.generations_after);
+            self.write("generations_after", "", Some(self.generations_after.to_string()));
+        }
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
@@ -156,6 +167,7 @@ impl Desk {
                     self.pasts.insert(key.to_owned(), past);
                 }
             }
+            "generations_after" => self.generations_after = serde_json::from_str(json)?,
             "blind" => {
                 let id = CanaryId::read_back(key);
                 if self.canaries.contains_key(&id) {

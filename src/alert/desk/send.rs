@@ -94,7 +94,7 @@ impl Desk {
     fn next_key(&mut self, incident: &Incident, now: Moment) -> String {
         let scope = incident.scope.to_string();
         let past = self.pasts.entry(scope.clone()).or_default();
-        let generation = past.next_generation();
+        let generation = past.next_generation(self.generations_after);
         let json = past.to_json(now);
         self.write("generation", &scope, Some(json));
         match &self.alerting.origin {

@@ -28,9 +28,9 @@ struct Row {
 }
 
 impl Past {
-    /// The next key's number.
-    pub(in crate::alert) fn next_generation(&mut self) -> u64 {
-        self.generation += 1;
+    /// The next key's number; more than `after`.
+    pub(in crate::alert) fn next_generation(&mut self, after: u64) -> u64 {
+        self.generation = self.generation.max(after) + 1;
         self.generation
     }
 

@@ -126,3 +126,22 @@ fn a_delivery_that_only_the_outbox_knows_of_counts_after_a_restart() {
     world.breaks("q/eu");
     assert_eq!(world.lines(), Vec::<Line>::new(), "the page of what it needs stands for it");
 }
+
+#[test]
+fn after_a_damaged_store_keys_get_numbers_that_none_had_before_also_over_further_restarts() {
+    let mut world = usual(&["eu"]);
+    world.breaks("p/eu");
+    assert_eq!(world.lines(), ["trigger opened probe/p/1"]);
+    world.states.clear();
+    world.rows.clear();
+    let remembered = Remembered { damaged: Some("serinus.db.damaged".into()), ..Remembered::default() };
+    let now = world.now();
+    let (desk, effects) = Desk::new(Arc::clone(&world.plan), Arc::clone(&world.alerting), remembered, now);
+    world.desk = desk;
+    world.order = 0;
+    world.take(effects);
+    world.restart();
+    world.pass(60);
+    world.breaks("p/eu");
+    assert_eq!(world.lines(), [&*format!("trigger opened probe/p/{}", now.wall_ms() / 1_000 + 1)]);
+}
