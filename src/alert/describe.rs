@@ -70,6 +70,8 @@ pub(super) fn title(incident: &Incident) -> String {
         Scope::Probe(probe) => format!("{probe} fails{}", whom(incident)),
         Scope::Subject(probe, subject) => format!("{probe}: subject {subject} fails"),
         Scope::Subjects(probe) => format!("{probe}: {} more subjects fail", incident.members.len()),
+        // Where it is over nobody is left to count.
+        Scope::Blind(region) if incident.members.is_empty() => format!("the prober is blind in {region}"),
         Scope::Blind(region) => {
             format!("the prober is blind in {region}: {} without a counted run", canaries(incident.members.len()))
         }

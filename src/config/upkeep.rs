@@ -39,9 +39,8 @@ pub(super) fn store(table: &Table<'_>, diagnostics: &mut Diagnostics) -> StoreSe
     }
     let written = table.get("keep_failed").or_else(|| table.get("keep_passed"));
     if let Some(node) = written.filter(|_| settings.keep_failed < settings.keep_passed) {
-        let [passed, failed] = [settings.keep_passed, settings.keep_failed].map(humantime::format_duration);
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.spot, format!("failures are kept for {failed}, and passes for {passed}"))
+            Diagnostic::at(Code::InvalidValue, node.spot, "failures are kept for a shorter time than passes")
                 .help("failures are what is looked for later: make `keep_failed` at least as long as `keep_passed`"),
         );
     }

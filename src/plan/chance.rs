@@ -54,7 +54,8 @@ pub fn of_plan(plan: &Plan) -> f64 {
         let canaries = canaries.get(&*probe.name).copied().unwrap_or_default();
         Some(per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs))
     };
-    plan.probes.iter().filter_map(of).sum()
+    // The sum of nothing is minus zero, and would be shown so.
+    plan.probes.iter().filter_map(of).sum::<f64>() + 0.0
 }
 
 /// A rule with which there is less than one opening per 30 days, and how many there are with it: the one that pages soonest
@@ -344,5 +345,19 @@ mod tests {
         assert_eq!((failures.get(), of.get()), (6, 9));
         assert!(with(window(6, 10)) >= 1.0 && with(window(5, 7)) >= 1.0);
         assert_eq!(rarer(&policy, 0.1, 18, &minute, 1), None);
+    }
+
+    #[test]
+    fn a_plan_that_promises_nothing_pages_nothing_by_chance_and_not_minus_nothing() {
+        let plan = Plan {
+            regions: Vec::new(),
+            known_regions: Vec::new(),
+            maintenance: Vec::new(),
+            probes: Vec::new(),
+            canaries: Vec::new(),
+            secrets: std::collections::BTreeMap::new(),
+            limits: crate::plan::Limits::default(),
+        };
+        assert_eq!(format!("{:.2}", of_plan(&plan)), "0.00");
     }
 }

@@ -36,6 +36,8 @@ fn is_break(char: char) -> bool {
 pub(super) fn headline(notice: &Notice, most: usize) -> String {
     let test = if notice.test { "TEST " } else { "" };
     let word = match notice.action {
+        // The key ends and the problem does not: whoever reads no further must not go back to sleep.
+        Action::Resolve if notice.occasion == Occasion::LessSevere => "LESS SEVERE, STILL OPEN".to_owned(),
         Action::Resolve => "RESOLVED".to_owned(),
         Action::Acknowledge => "ACKNOWLEDGED".to_owned(),
         Action::Trigger => notice.severity.as_str().to_uppercase(),
@@ -47,7 +49,7 @@ pub(super) fn headline(notice: &Notice, most: usize) -> String {
 pub(super) fn occasion(notice: &Notice) -> Option<&'static str> {
     match notice.occasion {
         Occasion::Opened | Occasion::Resolved => None,
-        Occasion::Spread => Some("It has spread to where no page has named yet."),
+        Occasion::Spread => Some("It has spread to a region or cell that no page has named yet."),
         Occasion::Critical => Some("It is critical now."),
         Occasion::LessSevere => Some("It is less severe than it was, and still open."),
         Occasion::Reminder => Some("It is still open."),
@@ -55,6 +57,11 @@ pub(super) fn occasion(notice: &Notice) -> Option<&'static str> {
         Occasion::Acknowledged => Some("Somebody is at it."),
         Occasion::Test => Some("This is a test of the way pages take. Nothing is broken."),
     }
+}
+
+/// Whether the problem has ended, and not only one of its keys.
+fn is_over(notice: &Notice) -> bool {
+    notice.action == Action::Resolve && notice.occasion != Occasion::LessSevere
 }
 
 /// What stands in short: name and value, in the order of importance.
@@ -71,7 +78,8 @@ pub(super) fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
     add("Resolved", notice.resolved_ms.map(time).as_deref());
     add("Probe", notice.probe.as_deref());
     add("Subject", notice.subject.as_deref());
-    add("Regions", Some(&regions(notice)));
+    // A region counts as failing for a while after its last failed run, which reads wrong where all is well again.
+    add("Regions", (!is_over(notice)).then(|| regions(notice)).as_deref());
     add("Owner", notice.owner.as_deref());
     add("Reason", failure.map(|failure| failure.reason.as_str()));
     add("Step", failure.and_then(step).as_deref());
@@ -131,7 +139,8 @@ pub(super) fn plain(notice: &Notice) -> String {
 /// What was seen, the canaries and the notes, as far as there are any.
 pub(super) fn lists(notice: &Notice) -> Vec<(&'static str, Vec<String>)> {
     let seen = notice.failure.as_ref().map(seen).unwrap_or_default();
-    let mut lists = vec![("What was seen", seen), ("Canaries", members(notice)), ("Notes", notes(notice))];
+    let when = if is_over(notice) { "What was seen while it failed" } else { "What was seen" };
+    let mut lists = vec![(when, seen), ("Canaries", members(notice)), ("Notes", notes(notice))];
     lists.retain(|(_, list)| !list.is_empty());
     lists
 }
@@ -214,6 +223,7 @@ mod tests {
 
     use super::super::testing::{monster, notice};
     use super::*;
+    use crate::alert::RegionState;
 
     #[test]
     fn long_keys_are_shortened_without_becoming_the_same() {
@@ -242,5 +252,16 @@ mod tests {
         assert_eq!(head(Notice { action: Action::Acknowledge, ..notice("k") }), "[ACKNOWLEDGED] playlist-sync fails in eu");
         assert_eq!(head(Notice { test: true, ..notice("k") }), "[TEST PAGE] playlist-sync fails in eu");
         assert_eq!(headline(&notice("k"), 10), "[PAGE] pl…");
+    }
+
+    #[test]
+    fn a_resolved_page_names_no_failing_region_and_one_that_is_only_less_severe_does_not_call_itself_resolved() {
+        let failing = Notice { regions: vec![RegionState { region: "eu".into(), state: "failing".into() }], ..notice("k") };
+        let resolved = |occasion| plain(&Notice { action: Action::Resolve, occasion, ..failing.clone() });
+        assert!(plain(&failing).contains("eu failing"));
+        let over = resolved(Occasion::Resolved);
+        assert!(over.starts_with("[RESOLVED]") && !over.contains("eu failing"), "{over}");
+        let milder = resolved(Occasion::LessSevere);
+        assert!(milder.starts_with("[LESS SEVERE, STILL OPEN]") && milder.contains("eu failing"), "{milder}");
     }
 }
