@@ -177,7 +177,7 @@ mod tests {
             watched: Duration::from_secs(25),
             noticed: noticed.then(|| Noticed { report, run: 1, after: Duration::from_millis(3_437) }),
             paged: None,
-            ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_700),
+            ended: SystemTime::UNIX_EPOCH + Duration::from_secs(1_710_758_701),
             pages: Vec::new(),
         }
     }

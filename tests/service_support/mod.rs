@@ -220,7 +220,7 @@ pub(crate) fn ask(address: &str, request: &str, headers: &[&str], body: &str) ->
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let host =
         if headers.iter().any(|header| header.starts_with("host:")) { String::new() } else { format!("host: {address}\r\n") };
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers = headers.iter().fold(String::new(), |text, header| text + header + "\r\n");
     let head = format!("{request} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     // A body that is too large is not read to its end.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::alert::Scope;
 use crate::alert::incident::{Incident, Root};
-use crate::plan::{Canary, CanaryId, Probe};
+use crate::outcome::Verdict;
+use crate::plan::{Canary, CanaryId, CellValue, PageRule, Probe};
 
 use super::Desk;
 
@@ -23,7 +24,11 @@ impl Desk {
                 return None;
             }
         }
-        let roots = &self.probes.get(incident.scope.probe()?)?.roots;
+        let watched = self.probes.get(incident.scope.probe()?)?;
+        if incident.unexplained >= failures_to_page(watched.probe.alert.rule) {
+            return None;
+        }
+        let roots = &watched.roots;
         let mut open: Vec<&str> = incident.members.keys().map(|key| &**key).collect();
         let mut used = Vec::new();
         for root in roots {
@@ -40,6 +45,27 @@ impl Desk {
         (open.is_empty() && !used.is_empty()).then_some(used)
     }
 
+    /// A canary of the incident failed. Where everything that explains it passed at its last run, this one is not explained: a
+    /// root that comes and goes must not hide what fails all the time. One such failure is usual when an outage ends.
+    pub(super) fn doubt(&mut self, scope: &Scope, id: &CanaryId) {
+        if !self.is_explained(scope, id)
+            && let Some(incident) = self.incidents.get_mut(scope)
+        {
+            incident.unexplained = incident.unexplained.saturating_add(1);
+        }
+    }
+
+    /// Whether a canary that meets this one, in an incident that explains this scope, did not pass at its last run. What is not
+    /// attached needs no explaining.
+    fn is_explained(&self, scope: &Scope, id: &CanaryId) -> bool {
+        let Some(incident) = self.incidents.get(scope).filter(|incident| !incident.attached.is_empty()) else { return true };
+        let Some(failed) = self.canaries.get(id) else { return true };
+        let roots = incident.attached.iter().filter_map(|root| self.incidents.get(&root.scope));
+        let theirs = roots.flat_map(|root| root.members.told_of()).filter_map(|id| self.canaries.get(&CanaryId::read_back(id)));
+        let mut near = theirs.filter(|their| meet(&failed.canary, &their.canary));
+        near.any(|their| !matches!(their.last, Some((Verdict::Passed, _))))
+    }
+
     /// Takes out the canaries that have a counterpart in the incident.
     fn drop_covered(&self, open: &mut Vec<&str>, explains: &Incident) {
         let find = |id: &str| self.canaries.get(&CanaryId::read_back(id)).map(|known| &known.canary);
@@ -52,6 +78,19 @@ impl Desk {
         let places: BTreeSet<String> = theirs.iter().map(|canary| place(canary, &shared)).collect();
         open.retain(|id| find(id).is_none_or(|canary| !places.contains(&place(canary, &shared))));
     }
+}
+
+/// Failures after which a rule pages.
+fn failures_to_page(rule: PageRule) -> u32 {
+    match rule {
+        PageRule::Consecutive(failures) | PageRule::Window { failures, .. } => failures.get().max(2),
+    }
+}
+
+/// Whether two canaries are in the same region and have the same values of the matrix keys that both have.
+fn meet(one: &Canary, other: &Canary) -> bool {
+    let same = |(key, value): &(Arc<str>, CellValue)| other.cell.get(key).is_none_or(|theirs| theirs == value);
+    one.region.name == other.region.name && one.cell.0.iter().all(same)
 }
 
 /// The region and the values of these matrix keys.

@@ -85,6 +85,7 @@ impl Desk {
         if report.verdict == Verdict::Failed {
             self.write_regions(&name, now);
             let scope = Scope::Probe(Arc::clone(&name));
+            self.doubt(&scope, &report.canary.id);
             if self.incidents.contains_key(&scope) {
                 self.touched.insert(scope);
             }

@@ -44,6 +44,8 @@ pub(super) struct Incident {
     pub(super) acknowledged: Option<Acknowledged>,
     /// The incidents that explain it. While there are any, nobody is told of it.
     pub(super) attached: Vec<Root>,
+    /// Failures that came while all that explains it had passed last. A restart counts anew.
+    pub(super) unexplained: u32,
     pub(super) keys: Keys,
     /// The failure that decided, or the latest one.
     pub(super) failure: Option<Arc<Failure>>,
@@ -88,6 +90,7 @@ impl Incident {
             critical: None,
             acknowledged: None,
             attached: Vec::new(),
+            unexplained: 0,
             keys: Keys::default(),
             failure: None,
             notes: Vec::new(),

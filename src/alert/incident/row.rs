@@ -96,6 +96,7 @@ impl Incident {
             quiet: steady(kept.quiet_ms),
             critical: kept.critical.map(|critical| Critical { lost: steady(critical.lost_ms) }),
             acknowledged: kept.acknowledged,
+            unexplained: 0,
             attached: kept.attached,
             keys: Keys {
                 told: kept.told.into_iter().map(KeptTold::told).collect(),

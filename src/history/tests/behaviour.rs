@@ -70,7 +70,7 @@ fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there
     assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
     store.commit(runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed)])).blocking_recv().unwrap();
     let all = store.reader().runs(&RunFilter::default(), 10, None).unwrap().items;
-    let mut ticks: Vec<_> = all.iter().map(|run| (run.due_ms, run.reason.as_deref())).collect();
+    let mut ticks: Vec<_> = all.iter().map(|run| (run.due_ms, run.reason)).collect();
     ticks.sort_unstable();
     assert_eq!(ticks, [(at_ms(60), None), (at_ms(120), Some("crashed")), (at_ms(180), Some("overlap"))]);
 }

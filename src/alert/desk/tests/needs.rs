@@ -177,3 +177,23 @@ fn a_spread_that_nobody_was_told_of_yet_explains_nothing() {
     world.fails("web/us/platform=a");
     assert_eq!(world.lines(), ["trigger opened probe/web/1"]);
 }
+
+#[test]
+fn a_root_that_comes_and_goes_does_not_hide_what_fails_all_the_time() {
+    let mut world = chain();
+    world.breaks(LOGIN);
+    world.breaks(WEB);
+    world.lines();
+    world.pass(60);
+    world.passes(LOGIN);
+    world.fails(WEB);
+    assert!(world.lines().is_empty(), "one failure after the root has passed is usual at the end of an outage");
+    world.pass(60);
+    world.fails(LOGIN);
+    world.fails(WEB);
+    assert!(world.lines().is_empty(), "the root fails again, and explains it");
+    world.pass(60);
+    world.passes(LOGIN);
+    world.fails(WEB);
+    assert_eq!(world.lines(), ["trigger opened probe/web/1"]);
+}

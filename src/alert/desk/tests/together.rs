@@ -20,7 +20,7 @@ fn eighteen() -> World {
 
 /// A minute of all canaries, one after the other; those for which it is said fail.
 fn round(world: &mut World, fails: impl Fn(&str) -> bool) {
-    for canary in Arc::clone(&world.plan).canaries.iter() {
+    for canary in &Arc::clone(&world.plan).canaries {
         world.pass(3);
         if fails(canary.id.as_str()) {
             world.fails(canary.id.as_str());
