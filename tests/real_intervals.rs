@@ -17,7 +17,7 @@ use serinus::plan::Plan;
 use serinus::sandbox::Incident;
 use service::{shipped, spacing};
 
-const SEEDS: u64 = 15;
+const SEEDS: u64 = 10;
 
 const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 

@@ -191,13 +191,15 @@ fn every_metric_of_the_prober_itself_has_a_help_text() {
         .filter_map(|line| line.split_once(": &str = \"")?.0.split("const ").nth(1).zip(metrics(line).first().copied()))
         .collect();
     let argument = |call: &str| call.trim_start().split([',', ')']).next().unwrap_or_default().trim().to_owned();
+    // Told apart from the uses that end alike.
+    let files: Vec<String> = files.iter().map(|file| file.replace("describe_", "describe:").replace("::", " ")).collect();
     let arguments = |start: &'static str| files.iter().flat_map(move |file| file.split(start).skip(1)).map(argument);
     let name = |argument: String| match argument.strip_prefix('"') {
         Some(quoted) => Some(quoted.trim_end_matches('"').to_owned()),
         None => constants.get(&*argument).map(|name| (*name).to_owned()),
     };
     let all = |kinds: [&'static str; 3]| -> BTreeSet<String> { kinds.into_iter().flat_map(arguments).filter_map(name).collect() };
-    let described = all(["describe_counter!(", "describe_gauge!(", "describe_histogram!("]);
+    let described = all(["describe:counter!(", "describe:gauge!(", "describe:histogram!("]);
     let used = all([" counter!(", " gauge!(", " histogram!("]);
     assert!(used.len() > 10, "{used:?}");
     let missing: Vec<_> = used.difference(&described).collect();

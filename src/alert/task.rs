@@ -11,7 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::history::{Commit, Remembered, Store};
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, Verdict};
@@ -27,6 +28,8 @@ const DURABLE_WITHIN: Duration = Duration::from_millis(40);
 const BEHIND: usize = 50_000;
 /// Events handled before what they cause is written and sent.
 const AT_ONCE: usize = 256;
+/// How long passed runs may wait for others, so that the thread does not wake up for each of them. Nothing else waits.
+const REST: Duration = Duration::from_millis(10);
 /// How long the task may go without a round before it no longer counts as evaluating alerts.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,8 @@ pub struct Alerts {
     letters: mpsc::UnboundedSender<Letter>,
     /// Runs that wait to be looked at.
     waiting: Arc<AtomicUsize>,
+    /// Told of everything but passed runs.
+    pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
     backlog: watch::Receiver<Backlog>,
     secrets: Arc<RwLock<Arc<Secrets>>>,
@@ -114,20 +119,21 @@ impl Alerts {
     pub fn start(parts: AlertParts) -> io::Result<(Self, AlertThread)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (letters, inbox) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::default();
         let pulse = Arc::new(Pulse { origin: Instant::now(), round: AtomicU64::new(0) });
         let dispatcher = {
             let _inside = runtime.enter();
             dispatcher(&parts, letters.clone())
         };
         let (backlog, secrets) = (dispatcher.watch(), Arc::new(RwLock::new(Arc::clone(&parts.secrets))));
-        let alerts = Self { letters, waiting: Arc::clone(&waiting), pulse: Arc::clone(&pulse), backlog, secrets };
+        let alerts = Self { letters, waiting, pressing: Arc::default(), pulse, backlog, secrets };
+        let Self { waiting, pressing, pulse, .. } = alerts.clone();
         let AlertParts { plan, alerting, store, remembered, .. } = parts;
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
             let now = Moment::now(pulse.origin);
             let (desk, effects) = Desk::new(plan, Arc::clone(&alerting), remembered, now);
-            let work = Work { desk, alerting, store, dispatcher, waiting, pulse };
+            let mut work = Work { desk, alerting, store, dispatcher, waiting, pressing, pulse, late: None };
             runtime.block_on(async {
                 work.act(effects.commit).await;
                 work.go_on(inbox).await;
@@ -188,6 +194,12 @@ impl Alerts {
     }
 
     fn tell(&self, letter: Letter) {
+        self.put(letter);
+        self.pressing.notify_one();
+    }
+
+    /// Tells what may wait a moment.
+    fn put(&self, letter: Letter) {
         // The receiver is gone only once the task was stopped, after the last run.
         let _ = self.letters.send(letter);
     }
@@ -195,12 +207,14 @@ impl Alerts {
 
 impl OutcomeSink for Alerts {
     fn run_finished(&self, report: &Arc<RunReport>) {
-        if report.verdict == Verdict::Passed && self.waiting.load(Ordering::Relaxed) >= BEHIND {
+        let passed = report.verdict == Verdict::Passed;
+        if passed && self.waiting.load(Ordering::Relaxed) >= BEHIND {
             counter!("serinus_alert_runs_dropped_total").increment(1);
             return;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.tell(Letter::Event(Event::Run(Arc::clone(report))));
+        let letter = Letter::Event(Event::Run(Arc::clone(report)));
+        if passed { self.put(letter) } else { self.tell(letter) }
     }
 
     fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
@@ -239,7 +253,10 @@ struct Work {
     store: Store,
     dispatcher: Dispatcher,
     waiting: Arc<AtomicUsize>,
+    pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
+    /// A commit that was not durable in time, until it is: those behind it would wait in vain.
+    late: Option<oneshot::Receiver<()>>,
 }
 
 impl Work {
@@ -265,6 +282,10 @@ impl Work {
                 commit.append(self.desk.handle(Event::Clock, now).commit);
             }
             self.act(commit).await;
+            if told.is_ok_and(|letters| letters < AT_ONCE) {
+                // It is over at once if something pressing came meanwhile.
+                let _ = tokio::time::timeout(REST, self.pressing.notified()).await;
+            }
         }
     }
 
@@ -300,7 +321,7 @@ impl Work {
     }
 
     /// Writes what belongs together, and lets messages leave once they are durable, or after a moment in any case.
-    async fn act(&self, commit: Commit) {
+    async fn act(&mut self, commit: Commit) {
         if commit.is_empty() {
             return;
         }
@@ -309,9 +330,15 @@ impl Work {
             return;
         }
         let messages = commit.messages.clone();
-        let durable = self.store.commit(commit);
-        if tokio::time::timeout(DURABLE_WITHIN, durable).await.is_err() {
+        let mut durable = self.store.commit(commit);
+        let stands = self.late.as_mut().is_some_and(|late| matches!(late.try_recv(), Err(TryRecvError::Empty)));
+        if stands {
             counter!("serinus_store_late_commits_total").increment(1);
+        } else if tokio::time::timeout(DURABLE_WITHIN, &mut durable).await.is_err() {
+            counter!("serinus_store_late_commits_total").increment(1);
+            self.late = Some(durable);
+        } else {
+            self.late = None;
         }
         self.dispatcher.offer(messages);
     }

@@ -32,7 +32,7 @@ const BEHIND: usize = 1_024;
 /// How long every affected canary may take to pass for the first time.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(25);
 /// How long an incident is given to be noticed and paged.
-const PAGED_WITHIN: Duration = Duration::from_secs(60);
+const PAGED_WITHIN: Duration = Duration::from_mins(1);
 /// How long its spreading is given to become critical.
 const CRITICAL_WITHIN: Duration = Duration::from_secs(30);
 /// How long its end is given to be seen by every canary in it.
@@ -237,10 +237,10 @@ impl Demo {
                     None => return (noticed, None),
                 },
                 arrived = &mut arrival => {
-                    let pages = self.pager.pages();
-                    let first = first_page(&pages, incident).filter(|_| arrived);
-                    let paged = first.map(|page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.notice.failure.as_ref()) });
-                    return (noticed, paged);
+                    let there = self.pager.pages();
+                    let first = first_page(&there, incident).filter(|_| arrived);
+                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.notice.failure.as_ref()) };
+                    return (noticed, first.map(told));
                 }
             }
         }

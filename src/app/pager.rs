@@ -58,8 +58,8 @@ impl Pager {
     /// Waits until what has arrived is as wished; false if it was not by then.
     pub(super) async fn wait(&self, until: Instant, wished: impl FnMut(&Vec<Page>) -> bool) -> bool {
         let mut arrived = self.arrived.clone();
-        let is_there = timeout_at(until, arrived.wait_for(wished)).await.is_ok_and(|seen| seen.is_ok());
-        is_there
+
+        timeout_at(until, arrived.wait_for(wished)).await.is_ok_and(|seen| seen.is_ok())
     }
 }
 

@@ -164,9 +164,9 @@ impl Reloader {
         let tells_nobody = loaded.tells_nobody();
         let Loaded { service, diagnostics, files: _, folders: _ } = loaded;
         let reloaded = match service {
-            Some(_) if tells_nobody => refused(TELLS_NOBODY.to_owned(), &diagnostics),
-            Some(service) => self.apply(service, &diagnostics, &before.difference(&process.files), &process.fixed),
-            None => refused(errors(&diagnostics), &diagnostics),
+            Some(_) if tells_nobody => refused(TELLS_NOBODY, &diagnostics),
+            Some(service) => self.apply(&service, &diagnostics, &before.difference(&process.files), &process.fixed),
+            None => refused(&errors(&diagnostics), &diagnostics),
         };
         config_reloaded(reloaded.applied);
         if reloaded.applied {
@@ -185,7 +185,7 @@ impl Reloader {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(&self, service: Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
+    fn apply(&self, service: &Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
@@ -195,10 +195,10 @@ impl Reloader {
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
         self.scheduler.apply(Arc::clone(&plan));
         let changed: Vec<&str> =
-            fixed(&service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
+            fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
         if !changed.is_empty() {
-            message += &format!("; a restart is needed for changes of {}", changed.join(", "));
+            message.extend(["; a restart is needed for changes of ", &changed.join(", ")]);
         }
         *self.in_force.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.in_force.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
@@ -209,7 +209,7 @@ impl Reloader {
 /// Why a configuration without a channel is refused; the start refuses it too.
 const TELLS_NOBODY: &str = "probes page, and nobody would be told";
 
-fn refused(why: String, diagnostics: &Diagnostics) -> Reloaded {
+fn refused(why: &str, diagnostics: &Diagnostics) -> Reloaded {
     Reloaded {
         applied: false,
         message: format!("the configuration was not loaded again, {why}: the one before stays in force"),

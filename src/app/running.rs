@@ -248,11 +248,12 @@ fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
 
 /// The chore of telling the desk of pauses that ended by themselves.
 fn pauses_that_end(api: &Arc<Api>) -> Job {
-    let api = Arc::clone(api);
+    // The cron scheduler may keep its jobs for longer than the service is there, and must not keep that.
+    let api = Arc::downgrade(api);
     let run = move || {
-        let api = Arc::clone(&api);
+        let api = api.upgrade();
         // It walks over all canaries. A panic has been printed and the next time tries again.
-        spawn_blocking(move || api.tell_pauses()).map(drop).boxed()
+        spawn_blocking(move || api.iter().for_each(|api| api.tell_pauses())).map(drop).boxed()
     };
     Job { name: "pauses", cron: "*/5 * * * * *", run: Arc::new(run) }
 }

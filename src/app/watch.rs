@@ -38,14 +38,14 @@ async fn follow(reloader: Arc<Reloader>) {
         rounds.tick().await;
         let reloader = Arc::clone(&reloader);
         // A panic has been printed, and the next round looks again.
-        before = tokio::task::spawn_blocking(move || look(&reloader, before)).await.unwrap_or_default();
+        before = tokio::task::spawn_blocking(move || look(&reloader, before.as_ref())).await.unwrap_or_default();
     }
 }
 
 /// Reloads if files stand otherwise than when they were read, and as in the round before. Returns how they stand if they differ.
-fn look(reloader: &Reloader, before: Option<Stamps>) -> Option<Stamps> {
+fn look(reloader: &Reloader, before: Option<&Stamps>) -> Option<Stamps> {
     let now = reloader.changed()?;
-    if before.as_ref() != Some(&now) {
+    if before != Some(&now) {
         return Some(now);
     }
     reloader.reload_if_changed();

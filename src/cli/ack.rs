@@ -15,7 +15,7 @@ pub(crate) async fn ack(printer: &Printer, config: Option<&Path>, args: &AckArgs
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
-            printer.talk(&format!("acknowledged {}: it sends no reminders; what spreads still pages", args.incident))
+            printer.talk(&format!("acknowledged {}: it sends no reminders; what spreads still pages", args.incident));
         }
     }
     Ok(Exit::Well)

@@ -31,7 +31,9 @@ pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &I
             if items.is_empty() {
                 printer.talk(if args.all { "no incidents are kept" } else { "no incident is open" });
             }
-            items.iter().for_each(|incident| printer.data(&line(incident, style)));
+            for incident in items {
+                printer.data(&line(incident, style));
+            }
             if page["next"].is_string() {
                 printer.talk("there are more: raise --limit");
             }

@@ -38,7 +38,9 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
             if runs.is_empty() {
                 printer.talk(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
             }
-            runs.iter().for_each(|run| printer.data(&line(run, style)));
+            for run in runs {
+                printer.data(&line(run, style));
+            }
         }
     }
     Ok(Exit::Well)

@@ -33,7 +33,9 @@ fn human(status: &Value, style: Style) -> String {
     };
     say("canaries", counts(&status["canaries"]));
     say("incidents", incidents(&status["incidents"], style));
-    list(status, "open_incidents").iter().for_each(|incident| say("", open(incident, style)));
+    for incident in list(status, "open_incidents") {
+        say("", open(incident, style));
+    }
     say("outbox", outbox(&status["outbox"], style));
     if let Some(check) = status["self_check"].as_str() {
         say(
@@ -47,8 +49,12 @@ fn human(status: &Value, style: Style) -> String {
         "running",
         format!("since {} ({}), version {}", moment(&status["started_ms"]), ago(&status["started_ms"]), word(status, "version")),
     );
-    list(status, "pauses").iter().for_each(|pause| say("paused", style.odd(&paused(pause))));
-    list(status, "problems").iter().for_each(|canary| say("", problem(canary, style)));
+    for pause in list(status, "pauses") {
+        say("paused", style.odd(&paused(pause)));
+    }
+    for canary in list(status, "problems") {
+        say("", problem(canary, style));
+    }
     text
 }
 
@@ -70,12 +76,8 @@ fn open(incident: &Value, style: Style) -> String {
 }
 
 fn outbox(of: &Value, style: Style) -> String {
-    let mut said = vec![counts(&of["pending_by_channel"])];
-    if said[0] == "none" {
-        said[0] = "nothing waits".to_owned();
-    } else {
-        said[0] = format!("waiting: {}", said[0]);
-    }
+    let waiting = counts(&of["pending_by_channel"]);
+    let mut said = vec![if waiting == "none" { "nothing waits".to_owned() } else { format!("waiting: {waiting}") }];
     if let Some(age) = of["oldest_page_seconds"].as_u64() {
         said.push(style.odd(&format!("the oldest page waits for {age} s")));
     }
@@ -128,11 +130,11 @@ fn reload(config: &Value, style: Style) -> String {
 fn paused(pause: &Value) -> String {
     let mut text = word(pause, "target");
     if pause["until_ms"].is_number() {
-        text += &format!(" until {}", moment(&pause["until_ms"]));
+        text.extend([" until ", &moment(&pause["until_ms"])]);
     }
     for (key, before) in [("by", "by"), ("why", "because")] {
         if pause[key].is_string() {
-            text += &format!(" {before} {}", word(pause, key));
+            text.extend([" ", before, " ", &word(pause, key)]);
         }
     }
     text
@@ -143,7 +145,7 @@ fn problem(canary: &Value, style: Style) -> String {
     let painted = if standing.trim() == "failing" { style.bad(&standing) } else { style.odd(&standing) };
     let mut text = format!("{painted} {}", word(canary, "canary"));
     if let Some(streak) = canary["failures"].as_u64().filter(|streak| *streak > 0) {
-        text += &format!("  {streak} in a row");
+        text.extend(["  ", &streak.to_string(), " in a row"]);
     }
     text
 }

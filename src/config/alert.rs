@@ -28,7 +28,7 @@ pub(super) fn read(base: &Alert, table: &Table<'_>, diagnostics: &mut Diagnostic
     }
     match table.get("across").map(|node| &node.data) {
         Some(Data::Table(across)) => {
-            policy.across = window(across, diagnostics).map(|(failures, of)| AcrossPolicy { failures, of })
+            policy.across = window(across, diagnostics).map(|(failures, of)| AcrossPolicy { failures, of });
         }
         Some(_) => policy.across = None,
         None => {}

@@ -153,12 +153,13 @@ impl Engine {
     /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
     async fn excused(&self, context: &Context, cause: Cause, request: &RunRequest, failed_at: Instant) -> Cause {
         let Some(self_check) = &self.self_check else { return cause };
-        if Verdict::of(cause.reason) != Verdict::Failed || !context.state.unanswered(failed_at) {
+        if Verdict::of(cause.reason) != Verdict::Failed {
             return cause;
         }
+        let Some(began) = context.state.unanswered(context.started, failed_at) else { return cause };
         let excused = tokio::select! {
             biased;
-            excused = self_check.excuses(failed_at) => excused,
+            excused = self_check.excuses(began, failed_at) => excused,
             () = request.cancel.cancelled() => false,
         };
         if excused {

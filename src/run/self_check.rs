@@ -47,12 +47,14 @@ struct Shared {
 }
 
 /// What the rounds have shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Seen {
     /// When the last round began; none has ended yet if absent.
     began: Option<Instant>,
     /// Rounds in a row in which most endpoints were away.
     away: u32,
+    /// When the round began that found the network back after it had last been down.
+    back: Option<Instant>,
 }
 
 /// What a round means to somebody who asks.
@@ -68,7 +70,8 @@ impl Seen {
     /// After a round that began at `began`, of which so many of all endpoints were away.
     fn after(self, began: Instant, away: usize, all: usize) -> Self {
         let most = away * 2 > all;
-        Self { began: Some(began), away: if most { self.away.saturating_add(1) } else { 0 } }
+        let back = if self.network() == Network::Down && !most { Some(began) } else { self.back };
+        Self { began: Some(began), away: if most { self.away.saturating_add(1) } else { 0 }, back }
     }
 
     fn network(self) -> Network {
@@ -87,7 +90,7 @@ impl SelfCheck {
     /// The thread or its runtime cannot be started.
     pub fn start(settings: &SelfCheckSettings, clients: HttpClients) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(LOOK_UPS).build()?;
-        let (told, seen) = watch::channel(Seen { began: None, away: 0 });
+        let (told, seen) = watch::channel(Seen::default());
         let shared = Arc::new(Shared { seen, ask: Notify::new(), stop: CancellationToken::new(), thread: Mutex::new(None) });
         let rounds = Rounds { settings: settings.clone(), clients, told, up: vec![true; settings.endpoints.len()] };
         let handle = Arc::clone(&shared);
@@ -100,16 +103,17 @@ impl SelfCheck {
         Ok(Self { shared })
     }
 
-    /// Whether the network was down around `failed_at`: most endpoints are away in a round that began after it, and were in the
-    /// one before that. False if nobody can tell within 5 seconds.
-    pub async fn excuses(&self, failed_at: Instant) -> bool {
+    /// Whether the network was down while something was tried from `began` to `failed_at`: most endpoints are away in a round
+    /// that began after it, and were in the one before that; or it was down and came back only after `began`. False if nobody
+    /// can tell within 5 seconds.
+    pub async fn excuses(&self, began: Instant, failed_at: Instant) -> bool {
         let mut seen = self.shared.seen.clone();
         let answer = async {
             loop {
                 let now = *seen.borrow_and_update();
                 match now.network() {
-                    _ if now.began.is_none_or(|began| began < failed_at) => {}
-                    Network::Up => return false,
+                    _ if now.began.is_none_or(|round| round < failed_at) => {}
+                    Network::Up => return now.back.is_some_and(|back| began < back),
                     Network::Down => return true,
                     Network::Doubtful => {}
                 }
@@ -246,7 +250,7 @@ mod tests {
         fn the_network_is_down_only_after_two_rounds_in_a_row_without_most_endpoints(
             rounds in prop::collection::vec(0_usize..=5, 1..20),
         ) {
-            let mut seen = Seen { began: None, away: 0 };
+            let mut seen = Seen::default();
             for (at, away) in rounds.iter().enumerate() {
                 seen = seen.after(Instant::now(), *away, 5);
                 let bad = |at: usize| rounds[at] >= 3;
@@ -258,7 +262,7 @@ mod tests {
 
     #[test]
     fn half_of_the_endpoints_is_not_most_of_them() {
-        let seen = Seen { began: None, away: 0 };
+        let seen = Seen::default();
         assert_eq!(seen.after(Instant::now(), 1, 2).network(), Network::Up);
         assert_eq!(seen.after(Instant::now(), 2, 2).network(), Network::Doubtful);
     }

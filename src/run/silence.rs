@@ -13,8 +13,16 @@ use super::state::Flight;
 /// An attempt that is younger than this when it is cut has not had the time to be answered: of it, the attempt before it tells.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
-/// Whether something that counts failed or was cut, and none of it had a byte of an answer.
-pub(super) fn unanswered(steps: &[StepReport], open: &[StepReport], flights: &[Flight], now: Instant) -> bool {
+/// When the last attempt began that counts and failed or was cut, if none of those had a byte of an answer. The run began at
+/// `started`.
+pub(super) fn unanswered(
+    steps: &[StepReport],
+    open: &[StepReport],
+    flights: &[Flight],
+    started: Instant,
+    now: Instant,
+) -> Option<Instant> {
+    let silent = |attempt: &AttemptReport| is_silent(attempt).then(|| started + attempt.started);
     let forgiven = |step: &StepReport| {
         step.allow_failure
             || step
@@ -26,22 +34,22 @@ pub(super) fn unanswered(steps: &[StepReport], open: &[StepReport], flights: &[F
     let failed = steps
         .iter()
         .filter(|step| matches!(step.result, StepResult::Failed(_)) && !forgiven(step) && !is_group(step))
-        .map(|step| step.attempts.last().is_some_and(silent));
+        .map(|step| step.attempts.last().and_then(silent));
     let cut = open.iter().filter(|step| !is_group(step)).map(|step| {
         let flight = flights.iter().find(|flight| flight.span_id == step.span_id);
         match (flight, step.attempts.last()) {
-            (Some(flight), _) if flight.answered.load(Ordering::Relaxed) => false,
+            (Some(flight), _) if flight.answered.load(Ordering::Relaxed) => None,
             (Some(flight), Some(last)) if now.saturating_duration_since(flight.began) < TIME_TO_ANSWER => silent(last),
-            (Some(_), _) => true,
-            (None, last) => last.is_some_and(silent),
+            (Some(flight), _) => Some(flight.began),
+            (None, last) => last.and_then(silent),
         }
     });
-    let mut all = failed.chain(cut).peekable();
-    all.peek().is_some() && all.all(|silent| silent)
+    let began: Option<Vec<Instant>> = failed.chain(cut).collect();
+    began?.into_iter().max()
 }
 
 /// Whether an attempt ended without a byte of an answer, for a reason that a cut network gives.
-fn silent(attempt: &AttemptReport) -> bool {
+fn is_silent(attempt: &AttemptReport) -> bool {
     let reason = attempt.failure.as_ref().map(|(reason, _)| *reason);
     let lost = matches!(reason, Some(Reason::Dns | Reason::Connect | Reason::Tls | Reason::Timeout));
     lost && attempt.http.as_ref().is_none_or(|http| http.status.is_none())

@@ -112,10 +112,11 @@ impl RunState {
         self.lock().flights.retain(|flight| flight.span_id != span_id);
     }
 
-    /// Whether something failed or was cut, and nothing of that had a byte of an answer.
-    pub(super) fn unanswered(&self, now: Instant) -> bool {
+    /// When the last attempt began that failed or was cut, if nothing of what did had a byte of an answer. The run began at
+    /// `started`.
+    pub(super) fn unanswered(&self, started: Instant, now: Instant) -> Option<Instant> {
         let inner = self.lock();
-        silence::unanswered(&inner.steps, &inner.open, &inner.flights, now)
+        silence::unanswered(&inner.steps, &inner.open, &inner.flights, started, now)
     }
 
     /// Adds to the report of a step that is being made.

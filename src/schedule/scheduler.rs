@@ -78,6 +78,7 @@ impl Scheduler {
     ///
     /// # Errors
     /// The operating system gave no thread.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever starts a scheduler has no further use for it")]
     pub fn start(
         plan: Arc<Plan>,
         runner: Arc<dyn Runner>,

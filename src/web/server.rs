@@ -191,7 +191,7 @@ async fn in_json(response: Response) -> Response {
 /// no token by calling it by a name of its own, so only addresses and `localhost` are answered to there.
 async fn started(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     if shared.token.is_none() && !host.is_some_and(is_address) {
         return refusal(StatusCode::FORBIDDEN, "ask by address or as `localhost`, or set `listen.token`");
     }

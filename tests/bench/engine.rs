@@ -32,7 +32,7 @@ pub(crate) fn role(task: &Task) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(&task.file);
+        let (service, _logs) = prober::load(&task.file, "info");
         let store = prober::open(&service);
         let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
         let report = prober::Report::start(&service, store);

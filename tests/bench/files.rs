@@ -9,18 +9,18 @@ pub(crate) struct Shape {
     pub probes: usize,
     /// Cells of each.
     pub cells: usize,
-    /// Further probes, of as many cells, whose runs always fail.
-    pub broken: usize,
+    /// Further probes whose runs always fail, and cells of each.
+    pub broken: (usize, usize),
 }
 
 /// Writes probes that ask the target every ten seconds into a new directory; returns the service's file. Pages go to `pager`.
 pub(crate) fn write(directory: &Path, shape: Shape, target: &str, pager: &str) -> PathBuf {
     let probes = directory.join("probes");
     std::fs::create_dir_all(&probes).expect("the directory can be written to");
-    let cells = (0..shape.cells).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
-    let well = (0..shape.probes).map(|probe| (format!("bench-{probe}"), 200));
-    let broken = (0..shape.broken).map(|probe| (format!("broken-{probe}"), 599));
-    for (name, status) in well.chain(broken) {
+    let well = (0..shape.probes).map(|probe| (format!("bench-{probe}"), 200, shape.cells));
+    let broken = (0..shape.broken.0).map(|probe| (format!("broken-{probe}"), 599, shape.broken.1));
+    for (name, status, cells) in well.chain(broken) {
+        let cells = (0..cells).map(|cell| cell.to_string()).collect::<Vec<_>>().join(", ");
         let text = format!(
             r#"name     = "{name}"
 summary  = "The target says that it is well"

@@ -72,7 +72,7 @@ pub(crate) fn role(task: &Task) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(&task.file);
+        let (service, _logs) = prober::load(&task.file, "info");
         let watcher = Arc::new(Watcher::default());
         let store = prober::open(&service);
         let running = prober::start(service, store, Arc::clone(&watcher) as Arc<dyn OutcomeSink>).await;

@@ -65,8 +65,7 @@ impl OutcomeSink for Watcher {
             seen.0.ended.insert(report.run_id.to_string(), micros(report.started + report.duration));
             *seen.1.entry(report.canary.id.to_string()).or_default() += 1;
         } else {
-            assert_eq!(report.verdict, Verdict::Passed, "{:?}", report.cause);
-            seen.0.passed += 1;
+            seen.0.passed += u64::from(report.verdict == Verdict::Passed);
         }
     }
 
@@ -78,7 +77,7 @@ pub(crate) fn role(task: &Task) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(&task.file);
+        let (service, _logs) = prober::load(&task.file, "error");
         let path = service.store.as_ref().expect("a store is configured").path.clone();
         let watcher = Arc::new(Watcher::default());
         let store = prober::open(&service);
@@ -108,7 +107,7 @@ pub(crate) fn measure(cells: usize, broken: usize, watch: u64, locked: bool) -> 
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let (_target, url) = target::start();
     let pager = Pager::start();
-    let shape = Shape { probes: 10, cells, broken };
+    let shape = Shape { probes: 10, cells, broken: (broken, 1) };
     let file = files::write(directory.path(), shape, &url, &pager.url);
     let seen: Seen = Role::start("pages", &Task { file, watch, locked }).hear();
     let mut millis: Vec<f64> = Vec::new();

@@ -19,9 +19,9 @@ use serinus::telemetry::{Metrics, Telemetry, Tracer, TracerConfig};
 /// How long everything that was measured may take to end.
 const END: Duration = Duration::from_mins(1);
 
-/// Loads a configuration the benchmark wrote, and logs as the service does.
-pub(crate) fn load(file: &Path) -> (Service, LogGuard) {
-    let guard = logs::init(LogFormat::Human, "info").expect("nothing else set up logging");
+/// Loads a configuration the benchmark wrote, and logs as the service does what is at least so important.
+pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
+    let guard = logs::init(LogFormat::Human, least).expect("nothing else set up logging");
     let loaded = config::load(file, []);
     let service = loaded.service.unwrap_or_else(|| panic!("the configuration is valid: {}", loaded.diagnostics.render(false)));
     (service, guard)

@@ -50,8 +50,12 @@ const BESIDE: u64 = 1_000;
 /// Measures in a process of its own.
 pub(crate) fn measure(runs: usize, watch: u64) -> Figures {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
-    let file =
-        files::write(directory.path(), Shape { probes: 100, cells: 10, broken: 0 }, "http://127.0.0.1:9", "http://127.0.0.1:9");
+    let file = files::write(
+        directory.path(),
+        Shape { probes: 100, cells: 10, broken: (0, 0) },
+        "http://127.0.0.1:9",
+        "http://127.0.0.1:9",
+    );
     Role::start("store", &Task { file, directory: directory.path().to_owned(), runs, watch }).hear()
 }
 

@@ -20,6 +20,9 @@ use crate::{prober, target};
 /// How often each canary fails; with the second time it is at page level.
 const ROUNDS: u64 = 4;
 
+/// A probe may have a thousand cells.
+const REGIONS: [&str; 3] = ["ap", "eu", "us"];
+
 /// What was seen.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Seen {
@@ -36,7 +39,7 @@ pub(crate) struct Seen {
 /// What became of a storm.
 pub(crate) struct Storm {
     pub seen: Seen,
-    /// Messages that arrived, in order.
+    /// Messages that arrived.
     pub pages: usize,
     /// Milliseconds from the first run that decided to the first of them.
     pub first: f64,
@@ -49,7 +52,7 @@ pub(crate) fn role(file: &PathBuf) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
-        let (service, _logs) = prober::load(file);
+        let (service, _logs) = prober::load(file, "error");
         let store = prober::open(&service);
         let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
         let reports: Vec<Arc<RunReport>> =
@@ -97,7 +100,11 @@ pub(crate) fn measure(canaries: usize) -> Storm {
     let directory = tempfile::tempdir().expect("there is room for temporary files");
     let (_target, url) = target::start();
     let pager = Pager::start();
-    let file = files::write(directory.path(), Shape { probes: 0, cells: canaries, broken: 1 }, &url, &pager.url);
+    let shape = Shape { probes: 0, cells: 0, broken: (1, canaries / REGIONS.len()) };
+    let file = files::write(directory.path(), shape, &url, &pager.url);
+    let service = std::fs::read_to_string(&file).expect("it was just written");
+    std::fs::write(&file, service.replacen("region = \"home\"", &format!("regions = {REGIONS:?}"), 1))
+        .expect("it can be written again");
     let seen: Seen = Role::start("storm", &file).hear();
     let pages = pager.pages();
     let first = pages.iter().map(|page| page.at).min().expect("it pages");

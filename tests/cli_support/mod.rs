@@ -79,6 +79,10 @@ impl Running {
         self.stdout.iter().collect()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill is there");
         assert!(sent.success());

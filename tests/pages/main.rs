@@ -8,9 +8,12 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod clock;
 mod masks;
+mod network;
 mod pager;
 mod real;
 mod receiver_down;
 mod service;
+mod starved;
 mod target;

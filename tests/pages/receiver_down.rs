@@ -63,28 +63,28 @@ fn a_receiver_that_was_away_gets_every_page_in_order_and_once_and_the_other_chan
     let back = Instant::now();
     service.until("nothing waits", |service| service.metric("serinus_outbox_pending", &[]) == 0.0);
     pager.until("that is late", |page| page.channel == "hook" && page.is("opened", "probe/late"));
-    let pages = pager.pages();
+    let arrived = pager.pages();
     eprintln!("away {:?}: {tries} tries refused; {:?} until all was there", away(), back.elapsed());
-    for page in &pages {
+    for page in &arrived {
         eprintln!("{:>8.1} s {} {}", (page.at - went).as_secs_f64(), page.channel, page.line());
     }
-    assert_eq!(lines_of(&pages, "hook", "eu/probe/stays/1")[..1], ["opened"]);
-    assert_eq!(lines_of(&pages, "hook", "eu/probe/late/1"), ["opened"]);
+    assert_eq!(lines_of(&arrived, "hook", "eu/probe/stays/1")[..1], ["opened"]);
+    assert_eq!(lines_of(&arrived, "hook", "eu/probe/late/1"), ["opened"]);
     for (key, ends) in [("eu/probe/ends/1", true), ("eu/probe/reopens/1", true), ("eu/probe/reopens/2", false)] {
-        let told = lines_of(&pages, "hook", key);
+        let told = lines_of(&arrived, "hook", key);
         // What opened and ended while nobody listened may be told as one or not at all; an end never comes before a beginning.
         assert!(told.iter().filter(|occasion| **occasion == "opened").count() <= 1, "{key}: {told:?}");
         if ends && !told.is_empty() {
             assert_eq!(told.last(), Some(&"resolved"), "{key}: {told:?}");
         }
     }
-    assert!(lines_of(&pages, "hook", "eu/probe/reopens/2").contains(&"opened"), "{:#?}", pager.lines());
-    let mut messages: Vec<&str> = pages.iter().map(|page| page.message.as_str()).collect();
+    assert!(lines_of(&arrived, "hook", "eu/probe/reopens/2").contains(&"opened"), "{:#?}", pager.lines());
+    let mut messages: Vec<&str> = arrived.iter().map(|page| page.message.as_str()).collect();
     let all = messages.len();
     messages.sort_unstable();
     messages.dedup();
     assert_eq!(messages.len(), all, "nothing arrives twice");
-    assert!(pages.len() < 20, "no storm: {:#?}", pager.lines());
+    assert!(arrived.len() < 20, "no storm: {:#?}", pager.lines());
 
     for name in names {
         target.set(&format!("/{name}"), WELL);

@@ -76,9 +76,11 @@ impl Service {
     pub(crate) fn begin(&mut self, through: &[&str], prepare: impl FnOnce(&mut Command)) {
         let mut command = serinus(self.folder.path());
         if let [first, others @ ..] = through {
-            let program = command.get_program().to_owned();
-            command = Command::new(first);
-            command.args(others).arg(program).current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+            let inner = std::mem::replace(&mut command, Command::new(first));
+            command.args(others).arg(inner.get_program()).current_dir(self.folder.path()).stdin(std::process::Stdio::null());
+            for (name, _) in inner.get_envs().filter(|(_, value)| value.is_none()) {
+                command.env_remove(name);
+            }
         }
         command.args(["run", "-c", "service"]).env("API_TOKEN", TOKEN);
         prepare(&mut command);
@@ -160,6 +162,17 @@ impl Service {
     pub(crate) fn more(&self, count: f64, probe: &str, verdict: &str) {
         let before = self.runs(probe, verdict);
         self.until(&format!("{count} runs of {probe} {verdict}"), |service| service.runs(probe, verdict) >= before + count);
+    }
+
+    /// The same of each of these probes.
+    #[track_caller]
+    pub(crate) fn more_of_each<'n>(&self, count: f64, names: impl IntoIterator<Item = &'n str>, verdict: &str) {
+        let wanted: Vec<(&str, f64)> = names.into_iter().map(|name| (name, self.runs(name, verdict) + count)).collect();
+        self.until(&format!("{count} runs of each {verdict}"), |service| {
+            let metrics = service.get("/metrics");
+            let runs = |probe| sum(&metrics, "serinus_runs_total", &[("probe", probe), ("verdict", verdict)]);
+            wanted.iter().all(|(probe, wanted)| runs(probe) >= *wanted)
+        });
     }
 
     /// What the service says of itself, for a test that failed.

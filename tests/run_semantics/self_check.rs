@@ -142,21 +142,24 @@ async fn many_who_ask_at_once_share_the_rounds_and_a_cut_network_is_known_before
     let (_second, second) = silent();
     let check = check(&[first, second]);
     let asked = Instant::now();
-    let answers = futures::future::join_all((0..1_000).map(|_| check.excuses(asked))).await;
+    let answers = futures::future::join_all((0..1_000).map(|_| check.excuses(asked, asked))).await;
     assert!(answers.into_iter().all(|excused| excused));
     assert!(check.is_down());
     check.stop();
 }
 
 #[tokio::test]
-async fn a_network_that_is_back_excuses_what_failed_before_no_longer() {
+async fn a_network_that_is_back_excuses_what_was_tried_before_and_nothing_else() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let check = check(&[format!("tcp://{address}"), closed(), format!("tcp://{address}")]);
-    assert!(check.excuses(Instant::now()).await);
+    let before = Instant::now();
+    assert!(check.excuses(before, Instant::now()).await);
     let _back = TcpListener::bind(address).unwrap();
-    assert!(!check.excuses(Instant::now()).await);
+    assert!(check.excuses(before, Instant::now()).await, "what was tried while it was down failed by that");
+    let now = Instant::now();
+    assert!(!check.excuses(now, now).await);
     assert!(!check.is_down());
     check.stop();
 }
@@ -165,5 +168,5 @@ async fn a_network_that_is_back_excuses_what_failed_before_no_longer() {
 async fn a_check_that_was_stopped_excuses_nothing() {
     let check = check(&[closed(), closed()]);
     check.stop();
-    assert!(!check.excuses(Instant::now() + Duration::from_mins(1)).await);
+    assert!(!check.excuses(Instant::now(), Instant::now() + Duration::from_mins(1)).await);
 }

@@ -180,7 +180,7 @@ impl Desk {
             subject,
             since_ms: incident.since_ms,
             at_ms: now.wall_ms(),
-            resolved_ms: (letter.action == Action::Resolve).then(|| now.wall_ms()),
+            resolved_ms: (letter.action == Action::Resolve).then(|| now.wall_ms().max(incident.since_ms)),
             members: incident.members.listed(now),
             members_total: incident.members.len(),
             regions: watched.map(|watched| watched.states(now)).unwrap_or_default(),

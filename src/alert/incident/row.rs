@@ -75,7 +75,8 @@ impl Incident {
             probe: self.scope.probe().map(ToString::to_string),
             severity: self.worst.as_str(),
             opened_ms: self.opened_ms,
-            resolved_ms: resolved.then(|| now.wall_ms()),
+            // The clock may have been set back meanwhile, and nothing ends before it began.
+            resolved_ms: resolved.then(|| now.wall_ms().max(self.opened_ms)),
             json: serde_json::to_string(&kept).expect("its keys are strings"),
         }
     }

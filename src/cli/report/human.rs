@@ -234,7 +234,9 @@ impl Page {
         if text(cleanup, "result") == "leaked" {
             let leaked = self.style.odd("cleanup: leaked");
             self.line(0, &format!("{leaked} after {}", human_duration(took)));
-            list(cleanup, "leaks").iter().for_each(|cause| self.cause(cause));
+            for cause in list(cleanup, "leaks") {
+                self.cause(cause);
+            }
         } else {
             self.line(0, &format!("cleanup: clean in {}", human_duration(took)));
         }

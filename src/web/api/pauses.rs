@@ -60,9 +60,9 @@ impl Api {
     /// itself, or a reload brought canaries of a probe that is paused.
     pub fn tell_pauses(&self) {
         let mut told = self.told_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (plan, pauses) = (self.plan(), self.scheduler.pauses().list());
+        let (plan, in_force) = (self.plan(), self.scheduler.pauses().list());
         let mut paused: BTreeMap<CanaryId, String> = BTreeMap::new();
-        for pause in &pauses {
+        for pause in &in_force {
             let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
             paused.extend(meant.map(|canary| (canary.id.clone(), pause.by.clone())));
         }

@@ -51,9 +51,9 @@ pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<A
 pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<Target>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let pauses = api.scheduler.pauses();
-    let paused = pauses.list().into_iter().map(|pause| pause.target);
+    let targets = pauses.list().into_iter().map(|pause| pause.target);
     // What was paused may have been removed from the configuration since.
-    let target = paused.into_iter().find(|paused| names::name(paused) == asked.target);
+    let target = targets.into_iter().find(|paused| names::name(paused) == asked.target);
     let Some(target) = target else {
         let known = names::canaries(&plan, &asked.target);
         if known.is_empty() {
