@@ -157,8 +157,8 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     );
     let service = Service::start(folder.path());
     let page = receiver.page("trigger");
-    let received = target.received();
-    let sent = received.first().unwrap();
+    let requests = target.received();
+    let sent = requests.first().unwrap();
     assert!(sent.body.contains("gr\\\"een/f+ish?ü"), "the run does send it: {sent:?}");
     let incident = page["incident"].as_str().unwrap();
     let runs = service.get("/api/v1/runs?not_passed=true");

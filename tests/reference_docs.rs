@@ -146,12 +146,12 @@ fn every_filter_test_and_function_is_documented() {
 
 /// The program's sources, without their tests.
 fn sources(folder: &Path, into: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             sources(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("a source file");
             into.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
         }
     }

@@ -227,7 +227,7 @@ expect = ["status == 200"]
         assert_eq!(service.self_check.unwrap().endpoints[1].port(), Some(53));
         assert_eq!(service.heartbeat.unwrap().every, Duration::from_mins(1));
         let [window] = service.plan.maintenance.as_slice() else { panic!("one window") };
-        let begins = SystemTime::UNIX_EPOCH + Duration::from_mins(35_192_040);
+        let begins = SystemTime::UNIX_EPOCH + Duration::from_hours(586_534);
         assert!(matches!(window.when, MaintenanceTime::Once { from, .. } if from == begins));
         assert!(window.selects(&service.plan.canaries[0]));
         let own = &service.plan.probes[0].maintenance[0];

@@ -32,7 +32,9 @@ pub(crate) fn print(seeds: u64) {
         }
     }
     let alone = [(Reach::Everywhere, 1.0), (Reach::Everywhere, 0.4)];
-    alone.into_iter().for_each(|(reach, share)| line(Incident::PlaylistsUnsynced, &REGIONS[..1], reach, share, seeds));
+    for (reach, share) in alone {
+        line(Incident::PlaylistsUnsynced, &REGIONS[..1], reach, share, seeds);
+    }
     println!("\np50 / p90 / longest, over {seeds} seeds, in minutes and seconds.");
 }
 
@@ -87,8 +89,8 @@ fn of_seeds(fault: Fault, regions: &[&str], seeds: u64) -> Vec<Course> {
             if seed > seeds {
                 return;
             }
-            let seen = observe(&plan, fault, seed);
-            all.lock().expect("nothing panics while it is held").push(seen);
+            let course = observe(&plan, fault, seed);
+            all.lock().expect("nothing panics while it is held").push(course);
         }
     };
     std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
 //! Thousands of canaries of one probe that fail at once: how long alert rules, store and delivery take, and what is sent.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -48,7 +48,7 @@ pub(crate) struct Storm {
 }
 
 /// The role: has every canary fail, and all of it looked at, some times.
-pub(crate) fn role(file: &PathBuf) {
+pub(crate) fn role(file: &Path) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be built");
     runtime.block_on(async {
@@ -106,8 +106,8 @@ pub(crate) fn measure(canaries: usize) -> Storm {
     std::fs::write(&file, service.replacen("region = \"home\"", &format!("regions = {REGIONS:?}"), 1))
         .expect("it can be written again");
     let seen: Seen = Role::start("storm", &file).hear();
-    let pages = pager.pages();
-    let first = pages.iter().map(|page| page.at).min().expect("it pages");
-    let bytes = pages.iter().map(|page| page.bytes).max().unwrap_or(0);
-    Storm { first: (first as f64 - seen.decided as f64) / 1e3, pages: pages.len(), bytes, seen }
+    let sent = pager.pages();
+    let first = sent.iter().map(|page| page.at).min().expect("it pages");
+    let bytes = sent.iter().map(|page| page.bytes).max().unwrap_or(0);
+    Storm { first: (first as f64 - seen.decided as f64) / 1e3, pages: sent.len(), bytes, seen }
 }

@@ -4,7 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
 
-#[expect(dead_code, reason = "other test programs use the rest of it")]
 #[path = "../support/http_server.rs"]
 mod http_server;
 

@@ -148,7 +148,7 @@ async fn a_page_that_is_late_goes_to_the_others_and_still_arrives_in_the_end() {
     assert!(!desk.dispatcher.backlog().is_healthy());
     well.store(1, Ordering::SeqCst);
     assert_eq!(desk.delivered().await, "1");
-    assert!(desk.dispatcher.watch().wait_for(|backlog| backlog.is_healthy()).await.is_ok());
+    assert!(desk.dispatcher.watch().wait_for(serinus::alert::notify::Backlog::is_healthy).await.is_ok());
     assert_eq!(other.seen().len(), 1, "once is enough");
     let event = json(ill.seen().last().unwrap());
     assert_eq!((&event["dedup_key"], &event["routing_key"]), (&"k".into(), &"0123456789abcdef".into()));

@@ -63,7 +63,9 @@ pub(crate) fn simulate(plan: &Arc<Plan>, days: u32, seed: u64) -> BTreeMap<Strin
         for row in service.timeline.drain(..) {
             // Whoever joins is a canary, whose id begins with its probe.
             let joined = row.text.strip_suffix(" joined").and_then(|id| seldom.get_mut(id.split('/').next()?));
-            joined.into_iter().for_each(|seen| seen.joined += 1);
+            if let Some(seen) = joined {
+                seen.joined += 1;
+            }
         }
     }
     seldom

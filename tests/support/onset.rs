@@ -69,12 +69,13 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
     let window = window(plan, fault.incident);
     let settled = window + slowest;
     let mut end = PATIENCE;
-    let mut seen = Course::default();
+    let mut course = Course::default();
     let mut regions = BTreeSet::new();
     let mut runs: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     while service.now() < PATIENCE {
         let mut draw = |canary: &Canary, at: Duration| {
-            let failed = (onset..end).contains(&at) && hits(fault, canary, at - onset) && random.f64() < fault.share;
+            let failed =
+                (onset..end).contains(&at) && hits(fault, canary, at.saturating_sub(onset)) && random.f64() < fault.share;
             // What is lost is looked for until the window ends; the rest of a run takes a moment.
             let rest = canary.probe.deadline.mul_f64(0.1 * random.f64());
             Drawn { failed, took: if failed { window + rest } else { rest }, lag: Some(Duration::from_millis(500)) }
@@ -85,20 +86,20 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
             }
             if ended.failed {
                 if regions.is_empty() {
-                    seen.noticed = ended.at - onset;
+                    course.noticed = ended.at.saturating_sub(onset);
                 }
                 regions.insert(Arc::clone(&ended.canary.region.name));
                 if regions.len() == 2 {
-                    seen.second_region = seen.second_region.or(Some(ended.at - onset));
+                    course.second_region = course.second_region.or(Some(ended.at.saturating_sub(onset)));
                 }
             }
         };
         service.until(service.now() + Duration::from_secs(30), &mut draw, &mut ended);
         let page = service.told.iter().find(|told| opens(&told.notice));
         if let Some(page) = page.filter(|_| end == PATIENCE) {
-            seen.paged = page.at - onset;
+            course.paged = page.at.saturating_sub(onset);
             let decided = page.notice.failure.as_ref().and_then(|failure| runs.get(&failure.canary)).expect("a run decided");
-            seen.runs = decided.iter().filter(|at| **at <= page.at).count().try_into().expect("there are few");
+            course.runs = decided.iter().filter(|at| **at <= page.at).count().try_into().expect("there are few");
             end = service.now() + AFTER_PAGE;
         }
         // A failure may also lie before the end and be known after it.
@@ -107,12 +108,12 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
             break;
         }
     }
-    seen.pages = service.told.iter().filter(|told| opens(&told.notice)).count();
+    course.pages = service.told.iter().filter(|told| opens(&told.notice)).count();
     let critical = service.told.iter().find(|told| told.notice.severity == Severity::Critical);
-    seen.critical = critical.map(|told| told.at - onset);
+    course.critical = critical.map(|told| told.at.saturating_sub(onset));
     let resolved = service.told.iter().rev().find(|told| resolves(&told.notice));
-    seen.resolved = resolved.expect("it was resolved").at.saturating_sub(end);
-    seen
+    course.resolved = resolved.expect("it was resolved").at.saturating_sub(end);
+    course
 }
 
 fn opens(notice: &Notice) -> bool {
@@ -140,16 +141,17 @@ fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {
     }
 }
 
+fn find<'s>(steps: &'s [Step], wanted: &str) -> Option<&'s Step> {
+    steps.iter().find_map(|step| match &step.action {
+        serinus::plan::Action::Http(_) => (*step.name == *wanted).then_some(step),
+        serinus::plan::Action::Parallel(entries) => find(entries, wanted),
+    })
+}
+
 /// The window of the step that notices the incident's first fault; nothing if it asks once.
 fn window(plan: &Plan, incident: Incident) -> Duration {
     let wanted = notice(incident.faults()[0]).step;
     let probe = plan.probes.iter().find(|probe| *probe.name == *incident.probe()).expect("the probe is in the plan");
-    fn find<'s>(steps: &'s [Step], wanted: &str) -> Option<&'s Step> {
-        steps.iter().find_map(|step| match &step.action {
-            serinus::plan::Action::Http(_) => (*step.name == *wanted).then_some(step),
-            serinus::plan::Action::Parallel(entries) => find(entries, wanted),
-        })
-    }
     let step = find(&probe.steps, wanted).expect("the probe has the step that notices");
     step.eventually.as_ref().map_or(Duration::ZERO, |eventually| eventually.within)
 }

@@ -92,7 +92,7 @@ impl Service {
             self.now = next;
             if run == Some(next) {
                 if let Some((_, report)) = self.runs.pop_first() {
-                    let started = next - report.duration;
+                    let started = next.saturating_sub(report.duration);
                     let failed = report.verdict == Verdict::Failed;
                     ended(Ended { canary: Arc::clone(&report.canary), started, at: next, failed });
                     self.tell(Event::Run(report));
