@@ -104,7 +104,7 @@ fn main() {
         ["--role", "engine", task] => engine::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "fleet", task] => fleet::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "pages", task] => pages::role(&serde_json::from_str(task).expect("the task is JSON")),
-        ["--role", "storm", file] => storm::role(&serde_json::from_str(file).expect("a path is JSON")),
+        ["--role", "storm", file] => storm::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
         ["--role", "store", task] => store::role(&serde_json::from_str(task).expect("the task is JSON")),
         ["--role", "load", file] => load::role(&serde_json::from_str::<PathBuf>(file).expect("a path is JSON")),
         ref words => measure(words),
