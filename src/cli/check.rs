@@ -6,11 +6,12 @@
 //! and, where there is a place, `{file, line, column, end_line, end_column}`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::config::{Loaded, Severity, load, load_probes, process_environment};
-use crate::plan::chance;
+use crate::plan::{Probe, chance};
 
 use super::args::{CheckArgs, Output};
 use super::config::{counts, required};
@@ -32,7 +33,9 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
                 printer.data(text.trim_end());
             }
             printer.talk(&summary(&loaded));
-            if let Some(service) = &loaded.service {
+            // Without an objective that allows a failure there is no chance to speak of.
+            let allows = |probe: &Arc<Probe>| probe.slo.as_ref().and_then(|slo| slo.success).is_some_and(|share| share < 1.0);
+            if let Some(service) = loaded.service.as_ref().filter(|service| service.plan.probes.iter().any(allows)) {
                 let pages = chance::of_plan(&service.plan);
                 printer.talk(&format!("pages by chance, if runs fail as often as their objectives allow: {pages:.2} in 30 days"));
             }
