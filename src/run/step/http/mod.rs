@@ -10,6 +10,7 @@
 mod body;
 mod clients;
 mod connections;
+mod decode;
 mod exchange;
 mod failure;
 mod marks;
@@ -22,6 +23,7 @@ mod resolver;
 mod response;
 mod send;
 mod tls;
+mod upload;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use failure::HttpFailure;

@@ -1,9 +1,10 @@
 //! What a redirect asks for. Followed here and not by reqwest, so that each hop is measured, `tls.server_name` and `resolve`
 //! hold for each hop's own host, and one client serves requests with any redirect policy.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use reqwest::Url;
+
+use super::upload::Content;
 
 /// One request of an exchange.
 #[derive(Debug, Clone)]
@@ -11,7 +12,7 @@ pub(super) struct Hop {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Content,
 }
 
 /// What says who is asking, and which host is asked: not for another origin.
@@ -41,7 +42,7 @@ impl Hop {
         let mut next = Self { url, ..self.clone() };
         if to_get {
             next.method = Method::GET;
-            next.body = Bytes::new();
+            next.body = Content::default();
             remove(&mut next.headers, &OF_BODY);
         }
         if next.url.origin() != self.url.origin() {

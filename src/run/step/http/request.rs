@@ -1,6 +1,5 @@
 //! A request with everything filled in.
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
@@ -9,6 +8,7 @@ use crate::plan::expr::{EvalError, Place, to_json};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
+use super::upload::Content;
 
 /// A request that can be sent, any number of times.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct HttpRequest {
 pub struct HttpBody {
     /// Sent where no header says otherwise.
     pub(super) content_type: Option<HeaderValue>,
-    pub(super) content: Bytes,
+    pub(super) content: Content,
 }
 
 /// Credentials with everything filled in.
@@ -125,11 +125,11 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
         }
         Body::Multipart(parts) => {
             let parts: Vec<_> = parts.iter().map(|each| part(each, scope)).collect::<Result<_, _>>()?;
-            let (kind, content) = multipart::encode(&parts);
+            let (kind, content) = multipart::encode(parts);
             HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
         }
         Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
-        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone() },
+        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone().into() },
     })
 }
 

@@ -68,11 +68,20 @@ impl HttpResponse {
 
     /// The body as text in the charset of its content type; bytes that are no text become `U+FFFD`.
     pub fn text(&self) -> String {
+        self.text_of(&self.body)
+    }
+
+    /// The text of the first `most` bytes, of which the last character may be cut.
+    pub(super) fn text_start(&self, most: usize) -> String {
+        self.text_of(&self.body[..self.body.len().min(most)])
+    }
+
+    fn text_of(&self, bytes: &[u8]) -> String {
         let kind = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let charset =
             kind.split(';').filter_map(|part| part.trim().split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("charset"));
         let encoding = charset.and_then(|(_, name)| encoding_rs::Encoding::for_label(name.trim_matches('"').as_bytes()));
-        encoding.unwrap_or(encoding_rs::UTF_8).decode(&self.body).0.into_owned()
+        encoding.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
     }
 
     /// What is known of the connection's TLS.
