@@ -13,7 +13,7 @@ mod report;
 mod sink;
 mod verdict;
 
-pub use self::http::{Exchange, HttpAnswer, Phases};
+pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};

@@ -11,6 +11,7 @@ mod ledger;
 mod let_off;
 mod loops;
 mod polling;
+mod redirects;
 mod self_check;
 #[path = "../support/target.rs"]
 mod target;

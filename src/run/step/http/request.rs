@@ -9,6 +9,7 @@ use crate::plan::expr::{EvalError, Place, to_json};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
+use super::redirect::Private;
 
 /// A request that can be sent, any number of times.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct HttpRequest {
     pub redirects: Option<Redirects>,
     /// Body bytes accepted after decompression.
     pub response_bytes: usize,
+    /// What of it is known to be made of secrets.
+    pub(super) private: Private,
 }
 
 /// A body with everything filled in.
@@ -92,11 +95,15 @@ pub fn render(
     }
     if !action.query.is_empty() {
         let pairs = rendered(&action.query, scope)?;
-        url.query_pairs_mut().extend_pairs(pairs);
+        add_query(&mut url, &pairs);
     }
     let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
+    let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
     let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
     for (name, template) in inherited.chain(&action.headers) {
+        if template.is_private() {
+            private.headers.push(name.clone());
+        }
         headers.push((name.clone(), template.render(scope, Place::Header)?));
     }
     Ok(HttpRequest {
@@ -107,7 +114,60 @@ pub fn render(
         auth: action.auth.as_ref().map(|auth| credentials(auth, scope)).transpose()?,
         redirects: action.redirects,
         response_bytes: action.response_bytes.unwrap_or(response_bytes),
+        private,
     })
+}
+
+/// Adds pairs to the query, percent-encoded: also a space, which `+` stands for in forms only.
+fn add_query(url: &mut reqwest::Url, pairs: &[(String, String)]) {
+    let mut query = url.query().unwrap_or_default().to_owned();
+    for (name, value) in pairs {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        push_encoded(&mut query, name);
+        query.push('=');
+        push_encoded(&mut query, value);
+    }
+    url.set_query(Some(&query));
+}
+
+fn push_encoded(query: &mut String, text: &str) {
+    for piece in url::form_urlencoded::byte_serialize(text.as_bytes()) {
+        // A plus sign of the text itself has become `%2B`.
+        query.push_str(if piece == "+" { "%20" } else { piece });
+    }
+}
+
+fn has_files(body: &Body) -> bool {
+    match body {
+        Body::Empty | Body::Json(_) | Body::Form(_) | Body::Raw(_) => false,
+        Body::Multipart(parts) => parts.iter().any(|part| matches!(part.content, PartContent::File(_))),
+        Body::File { .. } => true,
+    }
+}
+
+/// Whether something in the body is made of a secret, as far as its templates tell.
+fn is_private(body: &Body) -> bool {
+    match body {
+        Body::Empty | Body::File { .. } => false,
+        Body::Json(template) => is_private_json(template),
+        Body::Form(fields) => fields.iter().any(|(_, template)| template.is_private()),
+        Body::Multipart(parts) => parts.iter().any(|part| {
+            let text = matches!(&part.content, PartContent::Text(template) if template.is_private());
+            text || part.filename.as_ref().is_some_and(Template::is_private)
+        }),
+        Body::Raw(template) => template.is_private(),
+    }
+}
+
+fn is_private_json(template: &JsonTemplate) -> bool {
+    match template {
+        JsonTemplate::Constant(_) => false,
+        JsonTemplate::Text(template) => template.is_private(),
+        JsonTemplate::List(items) => items.iter().any(is_private_json),
+        JsonTemplate::Map(entries) => entries.iter().any(|(_, value)| is_private_json(value)),
+    }
 }
 
 fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String, String)>, EvalError> {
