@@ -17,6 +17,7 @@ use super::scope::Names;
 use super::sequence::{self, Captures, Place};
 use super::state::Created;
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
+use super::think::think;
 
 /// Everything that stays the same over the attempts of one execution of a step.
 pub(super) struct Execution<'a> {
@@ -40,7 +41,7 @@ pub(super) async fn http(
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (mut report, execution) = match prepare(context, step, action, names, place, started) {
+    let (mut report, execution) = match think(0, || prepare(context, step, action, names, place, started)) {
         Ok(ready) => ready,
         Err(cause) => return Err(sequence::record_refusal(context, step, place, cause)),
     };
@@ -185,7 +186,7 @@ fn whole_millis(duration: std::time::Duration) -> std::time::Duration {
 
 /// Takes the captures of the final attempt, or its cause.
 fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Result<Captures, Cause> {
-    let (context, step) = (execution.context, execution.step);
+    let context = execution.context;
     if !execution.forgiven {
         context.state.count_judged(attempt.judged);
     }
@@ -198,7 +199,19 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Re
         None => attempt.response,
     };
     let Some(response) = result else { return Ok(Vec::new()) };
-    let scope = context.scope_with(execution.names, &response);
+    let (captures, show, failed) = think(response.body.len(), || take(execution, &response));
+    context.state.update(execution.span_id, |report| report.captures = show);
+    settle(execution, Created::Yes, &captures);
+    match failed {
+        Some(cause) => Err(counted(execution, cause)),
+        None => Ok(captures),
+    }
+}
+
+/// The captures of an answer, how they are shown, and why the first that has no value has none.
+fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Vec<(Arc<str>, String)>, Option<Cause>) {
+    let (context, step) = (execution.context, execution.step);
+    let scope = context.scope_with(execution.names, response);
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {
@@ -228,12 +241,7 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Re
         (Arc::clone(name), shown_as(told_by, value, context.redactor()))
     });
     let show = show.collect();
-    context.state.update(execution.span_id, |report| report.captures = show);
-    settle(execution, Created::Yes, &captures);
-    match failed {
-        Some(cause) => Err(counted(execution, cause)),
-        None => Ok(captures),
-    }
+    (captures, show, failed)
 }
 
 fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {
@@ -256,14 +264,11 @@ fn settle_failed(execution: &Execution<'_>, created: Created, response: Option<&
     }
     let mut captures = Vec::new();
     if let Some(response) = response {
-        let scope = execution.context.scope_with(execution.names, response);
-        captures.extend(
-            execution
-                .step
-                .capture
-                .iter()
-                .filter_map(|(name, expression)| expression.eval(&scope).ok().map(|value| (Arc::clone(name), value))),
-        );
+        captures = think(response.body.len(), || {
+            let scope = execution.context.scope_with(execution.names, response);
+            let captures = execution.step.capture.iter();
+            captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
+        });
     }
     settle(execution, created, &captures);
 }

@@ -24,6 +24,7 @@ mod stall;
 mod state;
 pub mod step;
 mod sweep;
+mod think;
 
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};

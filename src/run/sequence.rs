@@ -17,6 +17,7 @@ use super::context::Context;
 use super::judge::shown;
 use super::release::Release;
 use super::scope::Names;
+use super::think::think;
 
 /// Captures of one step or iteration.
 pub(super) type Captures = Vec<(Arc<str>, Value)>;
@@ -106,7 +107,7 @@ fn mentions(when: &Condition, looping: &Loop) -> bool {
 
 /// The items of a `for_each`; anything but a list is not evaluable.
 fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
-    let value = items.eval(&context.scope(names)).map_err(|error| {
+    let value = think(0, || items.eval(&context.scope(names))).map_err(|error| {
         let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
         record_refusal(context, step, place, cause)
     })?;
@@ -225,7 +226,7 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
 
 /// Whether `when` holds. What cannot be evaluated is a failure, not a no.
 fn wanted(context: &Context, step: &Step, when: &Condition, names: &Names, place: &Place) -> Result<bool, Cause> {
-    when.judge(&context.scope(names)).held.map_err(|why| {
+    think(0, || when.judge(&context.scope(names))).held.map_err(|why| {
         let error = crate::plan::expr::EvalError { message: why };
         let cause = context.not_evaluable(Some(&step.name), &format!("`when = \"{}\"`", when.source()), &error);
         let cause = Cause { expectation: Some(when.source().to_owned()), location: Some(when.location().clone()), ..cause };

@@ -3,6 +3,7 @@
 #[path = "../support/book.rs"]
 mod book;
 mod ends;
+mod explosions;
 mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
