@@ -16,9 +16,6 @@ use super::Detail;
 /// Characters of a value that are shown.
 const SHOWN: usize = 512;
 
-/// Bytes of a value that are looked at for showing it; bounds what redacting a large body costs.
-const LOOKED_AT: usize = 64 << 10;
-
 /// Violations of a contract that are listed.
 const VIOLATIONS: usize = 5;
 
@@ -163,16 +160,12 @@ pub fn shown(value: &Value, redactor: &Redactor) -> String {
 
 /// Redacted and then cut.
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    let looked_at = &text[..text.floor_char_boundary(LOOKED_AT)];
-    let redacted = redactor.redact(looked_at);
-    if looked_at.len() < text.len() && redacted.len() < LOOKED_AT / 2 {
-        // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
-        return format!("{}…", Redactor::MASK);
-    }
-    match redacted.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", mask_credentials(&redacted[..end])),
-        None => mask_credentials(&redacted).into_owned(),
-    }
+    let (start, was_cut) = redactor.redact_start(text, SHOWN * 4);
+    let (end, mark) = match start.char_indices().nth(SHOWN) {
+        Some((end, _)) => (end, "…"),
+        None => (start.len(), if was_cut { "…" } else { "" }),
+    };
+    format!("{}{mark}", mask_credentials(&start[..end]))
 }
 
 #[cfg(test)]
