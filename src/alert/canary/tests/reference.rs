@@ -143,7 +143,11 @@ fn rules() -> impl Strategy<Value = CanaryRule> {
         (1..12_u32, 0..6_u32)
             .prop_map(|(of, less)| PageRule::Window { failures: number(of.saturating_sub(less).max(1)), of: number(of) }),
     ];
-    (page, 1..4_u32).prop_map(|(page, passes)| CanaryRule { resolve_after: number(passes), late_by: Duration::from_hours(1), ..rule(page) })
+    (page, 1..4_u32).prop_map(|(page, passes)| CanaryRule {
+        resolve_after: number(passes),
+        late_by: Duration::from_hours(1),
+        ..rule(page)
+    })
 }
 
 /// The runs in the order in which they end.
