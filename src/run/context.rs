@@ -16,6 +16,7 @@ use super::scope::{Names, RunFacts, Scope};
 use super::stall::StallLog;
 use super::state::RunState;
 use super::step::http::{HttpClients, HttpDevice, HttpResponse};
+use super::subjects::Subjects;
 
 /// One run in progress.
 pub(super) struct Context {
@@ -32,6 +33,7 @@ pub(super) struct Context {
     pub(super) state: RunState,
     pub(super) journal: Option<Journal>,
     pub(super) waits: Waits,
+    pub(super) subjects: Subjects,
     devices: Mutex<HashMap<Arc<str>, Arc<HttpDevice>>>,
     vars: OnceLock<Names>,
 }
@@ -64,6 +66,7 @@ impl Context {
             state: RunState::new(started),
             journal,
             waits: Waits::default(),
+            subjects: Subjects::default(),
             devices: Mutex::new(HashMap::new()),
             vars: OnceLock::new(),
         }
