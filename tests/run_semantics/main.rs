@@ -2,6 +2,7 @@
 
 #[path = "../support/book.rs"]
 mod book;
+mod cut_creation;
 mod ends;
 mod identity;
 #[path = "../support/journey.rs"]
