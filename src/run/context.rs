@@ -16,6 +16,7 @@ use super::scope::{Names, RunFacts, Scope};
 use super::stall::StallLog;
 use super::state::RunState;
 use super::step::http::{HttpClients, HttpDevice, HttpResponse};
+use super::subjects::Subjects;
 
 /// Bytes of a cause's message: it is repeated in logs, spans and pages, and may quote what was rendered.
 const LONGEST_MESSAGE: usize = 4 << 10;
@@ -35,6 +36,7 @@ pub(super) struct Context {
     pub(super) state: RunState,
     pub(super) journal: Option<Journal>,
     pub(super) waits: Waits,
+    pub(super) subjects: Subjects,
     devices: Mutex<HashMap<Arc<str>, Arc<HttpDevice>>>,
     vars: OnceLock<Names>,
 }
@@ -67,6 +69,7 @@ impl Context {
             state: RunState::new(started),
             journal,
             waits: Waits::default(),
+            subjects: Subjects::default(),
             devices: Mutex::new(HashMap::new()),
             vars: OnceLock::new(),
         }

@@ -2,6 +2,7 @@
 
 #[path = "../support/book.rs"]
 mod book;
+mod cut_creation;
 mod ends;
 mod explosions;
 mod identity;
@@ -14,6 +15,7 @@ mod loops;
 mod polling;
 mod redirects;
 mod self_check;
+mod subjects;
 #[path = "../support/target.rs"]
 mod target;
 

@@ -41,6 +41,7 @@ pub(crate) fn canary(probe: &str, region: &str, cell: &[(&str, CellValue)]) -> A
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
