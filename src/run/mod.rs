@@ -1,14 +1,15 @@
 //! One run of a canary: steps, devices, judging, cleanup.
 //!
 //! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
-//! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps and loops, `exchange` the
-//! attempts of one step, `judge` what counts as holding, `cleanup` undoes. When to run is not known here.
+//! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps, `rounds` their loops, `exchange`
+//! the attempts of one step, `judge` what counts as holding, `cleanup` undoes. When to run is not known here.
 //!
 //! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
 mod attempt;
 mod cleanup;
 mod context;
+mod creation;
 mod engine;
 mod exchange;
 mod journal;
@@ -16,6 +17,7 @@ pub mod judge;
 mod polling;
 mod release;
 mod request;
+mod rounds;
 mod scope;
 mod self_check;
 mod sequence;
@@ -23,7 +25,9 @@ mod silence;
 mod stall;
 mod state;
 pub mod step;
+mod subjects;
 mod sweep;
+mod think;
 
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};

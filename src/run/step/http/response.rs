@@ -34,6 +34,8 @@ pub struct HttpResponse {
     pub(super) tls: Option<(Vec<u8>, &'static str)>,
     pub(super) json: OnceLock<Result<serde_json::Value, String>>,
     pub(super) json_value: OnceLock<Option<Value>>,
+    pub(super) text_value: OnceLock<Value>,
+    pub(super) header_value: OnceLock<Value>,
 }
 
 /// What expressions can know of a TLS connection.
@@ -71,7 +73,7 @@ impl HttpResponse {
         self.text_of(&self.body)
     }
 
-    /// The text of the first `most` bytes, of which the last character may be cut.
+    /// The text of the body's first bytes, of whose last character a part may be missing.
     pub(super) fn text_start(&self, most: usize) -> String {
         self.text_of(&self.body[..self.body.len().min(most)])
     }
@@ -102,8 +104,8 @@ impl HttpResponse {
         match name {
             "status" => Some(Value::from(self.status)),
             "json" => self.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
-            "body" => Some(Value::from(self.text())),
-            "headers" => Some(self.header_map()),
+            "body" => Some(self.text_value.get_or_init(|| Value::from(self.text())).clone()),
+            "headers" => Some(self.header_value.get_or_init(|| self.header_map()).clone()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
             "phases" => Some(Value::from_pairs(self.phases.each().map(|(name, took)| (name, took.as_secs_f64())))),
             "url" => Some(Value::from(&*self.url)),
@@ -183,6 +185,8 @@ impl Head {
             tls: self.tls,
             json: OnceLock::new(),
             json_value: OnceLock::new(),
+            text_value: OnceLock::new(),
+            header_value: OnceLock::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
-use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, mask_credentials};
+use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
 use crate::plan::Redirects;
 
 use super::body;
@@ -56,6 +56,7 @@ struct Progress {
     body_bytes: usize,
     /// What the last redirect led to.
     redirected_to: Option<(Method, Url)>,
+    withheld: Vec<Withheld>,
 }
 
 impl HttpDevice {
@@ -74,7 +75,8 @@ impl HttpDevice {
         answered: &AtomicBool,
     ) -> HttpAttempt {
         let mut progress = Progress::default();
-        let mut result = match tokio::time::timeout(timeout, self.exchange(request, run, &mut progress, answered)).await {
+        let mut result = match tokio::time::timeout(timeout, self.exchange(request, run, redactor, &mut progress, answered)).await
+        {
             Ok(result) => result.map(Arc::new),
             Err(_elapsed) => Err(timed_out(timeout, &progress)),
         };
@@ -98,6 +100,7 @@ impl HttpDevice {
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
             phases,
+            withheld: progress.withheld,
         };
         HttpAttempt { answer, result, credential: progress.credential }
     }
@@ -106,6 +109,7 @@ impl HttpDevice {
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
+        redactor: &Redactor,
         progress: &mut Progress,
         answered: &AtomicBool,
     ) -> Result<HttpResponse, HttpFailure> {
@@ -118,7 +122,7 @@ impl HttpDevice {
         let marks = Marks::new();
         progress.marks = Some(Arc::clone(&marks));
         let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
-        marks.scope(self.follow(first, request, &marks, progress, answered)).await
+        marks.scope(self.follow(first, request, redactor, &marks, progress, answered)).await
     }
 
     /// The scheme of `authorization` and what goes behind it.
@@ -140,6 +144,7 @@ impl HttpDevice {
         &self,
         mut hop: Hop,
         request: &HttpRequest,
+        redactor: &Redactor,
         marks: &Marks,
         progress: &mut Progress,
         answered: &AtomicBool,
@@ -154,12 +159,14 @@ impl HttpDevice {
             progress.version = Some(head.version);
             progress.headers_at = Some(headers_at);
             if let Redirects::Follow(most) = policy
-                && let Some(next) = hop.after(head.status, &head.headers)
+                && let Some(mut next) = hop.after(head.status, &head.headers)
             {
                 if marks.redirects() == most {
                     let message = format!("redirected more than {most} times, at last with status {}", head.status.as_u16());
                     return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
                 }
+                let number = marks.redirects() + 1;
+                progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
                 marks.redirected(headers_at);
                 progress.headers_at = None;
                 progress.redirected_to = Some((next.method.clone(), next.url.clone()));

@@ -42,6 +42,11 @@ impl Content {
         self.0.iter().map(Bytes::len).sum()
     }
 
+    /// Whether there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
     /// The first `most` bytes, or all there are.
     pub(super) fn start(&self, most: usize) -> Cow<'_, [u8]> {
         match &*self.0 {
