@@ -302,6 +302,18 @@ async fn a_name_that_is_looked_up_has_a_phase_and_phases_add_up_to_the_latency()
 }
 
 #[tokio::test]
+async fn a_device_looks_a_name_up_once_a_run_and_again_after_a_failure() {
+    let target = answering(None, |seen| if seen.path() == "/fine" { answer(200, &[], "ok") } else { b"nonsense".to_vec() }).await;
+    let url = |path: &str| format!("http://localhost:{}{path}", target.address.port());
+    let device = device(DeviceSettings::default());
+    for (path, looked_up) in [("/fine", true), ("/fine", false), ("/broken", false), ("/fine", true)] {
+        let attempt = send(&device, &get(&url(path))).await;
+        assert_eq!(attempt.answer.phases.dns.is_some(), looked_up, "{path}");
+    }
+    assert_eq!(target.connections(), 4);
+}
+
+#[tokio::test]
 async fn an_override_of_a_name_needs_no_lookup_and_its_port_wins() {
     let target = fine().await;
     let resolve = |address| vec![Resolve { host: "api.test".to_owned(), address }];

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::stream;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::StreamReader;
@@ -71,14 +71,20 @@ async fn compressed(
     });
     let chunks = Box::pin(stream::StreamExt::chain(stream::iter([Ok(first)]), rest));
     let mut unpacked = encoding.unpack(StreamReader::new(chunks));
+    // One byte more than is allowed shows that there is more.
+    let room = gathered.most.saturating_add(1);
     loop {
-        let room = gathered.most;
         gathered.reserve(1, room);
-        let before = gathered.all.len();
-        let got = unpacked.read_buf(&mut gathered.all).await;
+        let got = unpacked.read_buf(&mut (&mut gathered.all).limit(SMALL)).await;
         match got.map_err(|error| undecodable(error, encoding, gathered.all.len(), marks))? {
             0 => return Ok(gathered.take()),
-            _ => gathered.count(gathered.all.len() - before)?,
+            got => {
+                gathered.count(got)?;
+                if got == SMALL {
+                    // A small piece that came may unpack to a great deal, and nothing else waits in between.
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
 }
@@ -130,7 +136,6 @@ impl Gathered<'_> {
             return;
         }
         let wanted = if have + more <= SMALL { SMALL.min(room) } else { room };
-        // One byte more than is allowed shows that there is more.
         self.all.reserve(wanted.max(have + more).saturating_sub(have));
     }
 

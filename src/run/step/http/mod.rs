@@ -18,6 +18,7 @@ mod multipart;
 mod oauth;
 mod reach;
 mod redirect;
+mod remembered;
 mod request;
 mod resolver;
 mod response;

@@ -85,8 +85,9 @@ impl HttpDevice {
                 let (nth, url) = (marks.redirects(), shown(url, redactor));
                 failure.message = format!("redirect {nth}, to {method} {url}: {}", failure.message);
             }
-            // Whatever is wrong may be wrong with a connection: the next attempt is to find out by itself.
+            // Whatever is wrong may be wrong with a connection or an address: the next attempt is to find out by itself.
             self.connections.clear();
+            self.remembered.clear();
         }
         let phases = match (&result, &progress.marks) {
             (Ok(response), _) => response.phases,
