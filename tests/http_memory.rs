@@ -49,7 +49,7 @@ async fn sending(size: usize, announced: bool) -> Target {
             let framing = if announced { format!("content-length: {}", size * MIB) } else { "connection: close".to_owned() };
             let _ = visit.stream.write_all(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n").as_bytes()).await;
             for _ in 0..size * 16 {
-                if visit.stream.write_all(&[b'x'; MIB / 16]).await.is_err() {
+                if visit.stream.write_all(&vec![b'x'; MIB / 16]).await.is_err() {
                     return;
                 }
             }

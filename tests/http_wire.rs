@@ -277,6 +277,14 @@ async fn each_request_of_http_1_connects_anew_and_phases_tell() {
 }
 
 #[tokio::test]
+async fn a_request_of_http_1_says_that_its_connection_ends_unless_the_step_says_otherwise() {
+    let seen = arriving(|url| action("GET", url)).await;
+    assert_eq!(seen.all("connection"), ["close"]);
+    let own = |url: &str| HttpAction { headers: vec![(http::header::CONNECTION, template("keep-alive"))], ..action("GET", url) };
+    assert_eq!(arriving(own).await.all("connection"), ["keep-alive"]);
+}
+
+#[tokio::test]
 async fn a_target_that_closes_after_each_answer_is_answered_for_every_time() {
     let target = raw(None, |mut visit: Visit| {
         Box::pin(async move {

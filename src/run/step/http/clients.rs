@@ -189,6 +189,15 @@ impl HttpDevice {
         self.prepared.settings.connections == plan::Connections::Reuse
     }
 
+    /// Whether it is known beforehand that `url` is asked over HTTP/1.1.
+    pub(super) fn speaks_http1(&self, url: &reqwest::Url) -> bool {
+        match spoken(&self.prepared.settings) {
+            HttpVersion::Auto => url.scheme() == "http",
+            HttpVersion::Http1 => true,
+            HttpVersion::Http2 => false,
+        }
+    }
+
     /// A client with a connection yet to be made; `stands_for` is the host behind `tls.server_name`.
     ///
     /// # Errors

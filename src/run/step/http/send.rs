@@ -188,7 +188,7 @@ impl HttpDevice {
         let route = self.route(&hop.url)?;
         let idempotent = hop.method.is_idempotent();
         if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
-            match client.execute(request(hop, &route, marks)).await {
+            match client.execute(self.request(hop, &route, marks)).await {
                 Err(error) if connections::ask_again(&error, idempotent) => {
                     marks.asked_again(Instant::now(), !error.is_connect());
                 }
@@ -197,25 +197,29 @@ impl HttpDevice {
         }
         let client = self.client(route.stands_for.as_deref())?;
         let response =
-            client.execute(request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+            client.execute(self.request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
         if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
             self.connections.keep(&hop.url, client, Instant::now());
         }
         Ok(response)
     }
-}
 
-fn request(hop: &Hop, route: &Route, marks: &Marks) -> reqwest::Request {
-    let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
-    *request.headers_mut() = hop.headers.clone();
-    if let Some(host) = &route.host {
-        request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
+    fn request(&self, hop: &Hop, route: &Route, marks: &Marks) -> reqwest::Request {
+        let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
+        *request.headers_mut() = hop.headers.clone();
+        if let Some(host) = &route.host {
+            request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
+        }
+        if self.speaks_http1(&route.url) {
+            // Whoever closes first holds the connection's port for a minute: thousands of requests a second need it to be the target.
+            request.headers_mut().entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
+        }
+        if let Some((body, taken)) = hop.body.to_send() {
+            *request.body_mut() = Some(body);
+            marks.uploading(taken);
+        }
+        request
     }
-    if let Some((body, taken)) = hop.body.to_send() {
-        *request.body_mut() = Some(body);
-        marks.uploading(taken);
-    }
-    request
 }
 
 /// Everything but `authorization`.
