@@ -9,6 +9,7 @@ use futures::FutureExt as _;
 use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry, Reason, RunReport, SpanId};
 
 use super::context::Context;
+use super::cut;
 use super::journal;
 use super::request::CleanupTask;
 use super::sequence::{self, Place};
@@ -42,6 +43,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
         leaked.extend(result.err());
     }
     let ended = Instant::now();
+    cut::keep_attempts(context, ended, Reason::Deadline);
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }

@@ -2,17 +2,20 @@
 //!
 //! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
 //! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps and loops, `exchange` the
-//! attempts of one step, `judge` what counts as holding, `cleanup` undoes. When to run is not known here.
+//! attempts of one step, `judge` what counts as holding, `cleanup` undoes, `stall` knows when this process stood still and `net` takes
+//! that out, `cut` tells what was cut. When to run is not known here.
 //!
 //! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
 mod attempt;
 mod cleanup;
 mod context;
+mod cut;
 mod engine;
 mod exchange;
 mod journal;
 pub mod judge;
+mod net;
 mod polling;
 mod release;
 mod request;
@@ -24,9 +27,10 @@ mod stall;
 mod state;
 pub mod step;
 mod sweep;
+mod window;
 
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};
 pub use self_check::SelfCheck;
-pub use stall::StallLog;
+pub use stall::{BEAT, Bound, StallLog};
 pub use sweep::{Leak, Sweep, Sweeper, Swept};

@@ -1,7 +1,7 @@
 //! The HTTP step kind: one request over connections that belong to a run's device.
 //!
 //! `request` renders, `clients` and `tls` prepare connections, `send` sends, follows redirects and reads, `failure` names what
-//! went wrong, `response` answers look-ups of expressions. Nothing here judges an answer or decides about another attempt.
+//! went wrong, `response` answers look-ups of expressions, `underway` tells what was cut. Nothing here judges an answer or decides about another attempt.
 //!
 //! reqwest does the protocol work. Clients are made per run and device, which is cheap because TLS state is prepared once
 //! per distinct settings; connections and cookies therefore never outlive a run, and no TLS session is resumed, so that
@@ -22,9 +22,11 @@ mod resolver;
 mod response;
 mod send;
 mod tls;
+mod underway;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use failure::HttpFailure;
 pub use request::{HttpAuth, HttpBody, HttpRequest, RunHeaders, render};
 pub use response::{HttpResponse, TlsFacts};
 pub use send::HttpAttempt;
+pub use underway::{Cut, Underway};
