@@ -48,6 +48,7 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
             started_ms: 1,
             names: json!({ "id": "a" }),
             created: true,
+            passed: 0,
             attempts: 0,
         };
         store.intend(entry).await.unwrap();

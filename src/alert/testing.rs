@@ -48,6 +48,7 @@ pub(super) fn probe(steps: Vec<Step>, alert: AlertPolicy) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps,
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert,
         needs: Vec::new(),
@@ -73,6 +74,7 @@ pub(super) fn step(name: &str, subjects: bool) -> Step {
         device: None,
         action: Action::Parallel(Vec::new()),
         looping: None,
+        at_once: std::num::NonZeroU8::MIN,
         subject: subjects.then(|| Template::parse("{{ item }}", location()).unwrap()),
         when: None,
         guard: Vec::new(),
@@ -86,6 +88,7 @@ pub(super) fn step(name: &str, subjects: bool) -> Step {
         allow_failure: false,
         allow_empty: false,
         cleanup: Vec::new(),
+        unless_created: None,
         location: location(),
     }
 }

@@ -28,6 +28,10 @@ use super::{Exit, Printer};
 /// How long the store may take to write what came of it.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
+/// What is said of an entry whose cleanup passed and proves nothing yet.
+const AGAIN: &str = "its cleanup passed, but the creation was cut before its answer came and may still come: a service that runs looks \
+                     at it again after one and five minutes, or sweep once more then";
+
 /// What became of an entry, for people and programs.
 struct Line {
     entry: LedgerEntry,
@@ -98,6 +102,7 @@ async fn swept(printer: &Printer, service: &Service, store: &Store, dry_run: boo
         .map(|Swept { entry, end }| {
             let (result, message) = match end {
                 LedgerEnd::Gone => ("gone", None),
+                LedgerEnd::Again => ("again", Some(AGAIN.to_owned())),
                 LedgerEnd::Retry { message } | LedgerEnd::GivenUp { message } => ("left", Some(message)),
             };
             Line { given_up: given_up.contains(&entry.id), entry, result, message }

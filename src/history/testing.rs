@@ -49,6 +49,7 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
@@ -190,6 +191,7 @@ pub(super) fn entry(id: &str) -> LedgerEntry {
         started_ms: at_ms(0),
         names: serde_json::json!({ "title": "canary" }),
         created: false,
+        passed: 0,
         attempts: 0,
     }
 }

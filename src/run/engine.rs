@@ -15,13 +15,16 @@ use super::cleanup;
 use super::context::Context;
 use super::cut::{self, at_open_step};
 use super::journal::{Journal, Live};
-use super::judge::shown_as;
+use super::judge::shown_all;
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunFacts, RunIdentity};
 use super::self_check::SelfCheck;
 use super::sequence::{self, Place};
+use super::silence::Part;
 use super::stall::StallLog;
 use super::step::http::HttpClients;
+use super::subjects;
+use super::think::think;
 
 /// Makes runs. Cheap to clone; all clones share connections' settings and secrets.
 #[derive(Clone)]
@@ -83,7 +86,7 @@ impl Engine {
     }
 
     /// Undoes what a run of `canary` left, from its entry in the ledger, on the budget of a cleanup. Whoever asks tells the
-    /// ledger what came of it: `Gone` or `Retry`.
+    /// ledger what came of it: `Gone`, `Again` or `Retry`.
     pub fn resume(&self, canary: Arc<Canary>, entry: LedgerEntry) -> BoxFuture<'static, LedgerEnd> {
         let engine = self.clone();
         async move { engine.resume_now(&canary, &entry).await }.boxed()
@@ -104,10 +107,9 @@ impl Engine {
         let started = context.started;
         let end = drive(&context, &request).await;
         let ended = Instant::now();
-        let cause = match cause_of(&context, end, ended) {
-            Some(cause) => Some(self.excused(&context, cause, &request, ended).await),
-            None => None,
-        };
+        let journey = self.excused(&context, Part::Journey, cause_of(&context, end, ended), &request, ended).await;
+        let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
+        let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
         if let Some(cause) = &cause {
             cut::keep_attempts(&context, ended, cause.reason);
@@ -123,7 +125,7 @@ impl Engine {
             trace_id,
             span_id: SpanId::random(),
             verdict,
-            steps: context.state.finish(ended, started, cause.as_ref()),
+            steps: context.state.finish(ended, started, journey.as_ref()),
             vars: if verdict != Verdict::Passed || request.detail == Detail::Everything {
                 shown_vars(&context)
             } else {
@@ -156,12 +158,20 @@ impl Engine {
     }
 
     /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
-    async fn excused(&self, context: &Context, cause: Cause, request: &RunRequest, failed_at: Instant) -> Cause {
-        let Some(self_check) = &self.self_check else { return cause };
+    async fn excused(
+        &self,
+        context: &Context,
+        of: Part,
+        cause: Option<Cause>,
+        request: &RunRequest,
+        failed_at: Instant,
+    ) -> Option<Cause> {
+        let cause = cause?;
+        let Some(self_check) = &self.self_check else { return Some(cause) };
         if Verdict::of(cause.reason) != Verdict::Failed {
-            return cause;
+            return Some(cause);
         }
-        let Some(began) = context.state.unanswered(context.started, failed_at) else { return cause };
+        let Some(began) = context.state.unanswered(of, context.started, failed_at) else { return Some(cause) };
         let excused = tokio::select! {
             biased;
             excused = self_check.excuses(began, failed_at) => excused,
@@ -169,9 +179,9 @@ impl Engine {
         };
         if excused {
             let message = format!("the prober's own network is down: {}", cause.message);
-            Cause { reason: Reason::SelfCheck, message, ..cause }
+            Some(Cause { reason: Reason::SelfCheck, message, ..cause })
         } else {
-            cause
+            Some(cause)
         }
     }
 
@@ -181,10 +191,7 @@ impl Engine {
         let trace_id = u128::from_str_radix(&entry.trace_id, 16).map_or_else(|_| TraceId::random(), TraceId);
         let started = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(entry.started_ms).unwrap_or_default());
         let context = self.context(canary, RunIdentity { id, trace_id, started }, Detail::Failures, None);
-        match cleanup::resume(&context, entry).await {
-            Ok(()) => LedgerEnd::Gone,
-            Err(cause) => LedgerEnd::Retry { message: cause.message },
-        }
+        cleanup::resume(&context, entry).await
     }
 }
 
@@ -226,20 +233,29 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Vars, then steps.
 async fn journey(context: &Context) -> Result<(), Cause> {
     let probe = &context.canary.probe;
-    let mut names: Names = Names::default();
-    for (name, template) in &probe.vars {
-        let value = template.value(&context.scope(&names)).map_err(|error| {
-            let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
-            Cause { location: Some(template.location().clone()), ..cause }
-        })?;
-        Arc::make_mut(&mut names).push((Arc::clone(name), value));
-    }
+    let (mut names, failed) = think(0, || vars(context));
     context.remember_vars(&names);
+    failed.map_or(Ok(()), Err)?;
     sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
 }
 
+/// The run's vars, as far as they have values, and why the next one has none.
+fn vars(context: &Context) -> (Names, Option<Cause>) {
+    let mut names: Names = Names::default();
+    for (name, template) in &context.canary.probe.vars {
+        match template.value(&context.scope(&names)) {
+            Ok(value) => Arc::make_mut(&mut names).push((Arc::clone(name), value)),
+            Err(error) => {
+                let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
+                return (names, Some(Cause { location: Some(template.location().clone()), ..cause }));
+            }
+        }
+    }
+    (names, None)
+}
+
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect()
+    think(0, || shown_all(&context.vars(), context.redactor()))
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
@@ -247,7 +263,7 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
     match end {
         End::Journey(Err(cause)) => Some(cause),
         End::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
-        End::Journey(Ok(())) if context.state.judged() == 0 => Some(context.cause(
+        End::Journey(Ok(())) if context.state.judged() == 0 && context.subjects.cause().is_none() => Some(context.cause(
             Reason::NotEvaluable,
             None,
             "the run expected nothing: no expectation was evaluated, so it cannot have passed",

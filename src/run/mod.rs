@@ -1,15 +1,16 @@
 //! One run of a canary: steps, devices, judging, cleanup.
 //!
 //! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
-//! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps and loops, `exchange` the
-//! attempts of one step, `judge` what counts as holding, `cleanup` undoes, `stall` knows when this process stood still and `net` takes
-//! that out, `cut` tells what was cut. When to run is not known here.
+//! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps, `rounds` their loops, `exchange`
+//! the attempts of one step, `judge` what counts as holding, `cleanup` undoes, `stall` knows when this process stood still and
+//! `net` takes that out, `cut` tells what was cut. When to run is not known here.
 //!
 //! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
 mod attempt;
 mod cleanup;
 mod context;
+mod creation;
 mod cut;
 mod engine;
 mod exchange;
@@ -19,6 +20,7 @@ mod net;
 mod polling;
 mod release;
 mod request;
+mod rounds;
 mod scope;
 mod self_check;
 mod sequence;
@@ -26,7 +28,9 @@ mod silence;
 mod stall;
 mod state;
 pub mod step;
+mod subjects;
 mod sweep;
+mod think;
 mod window;
 
 pub use engine::Engine;

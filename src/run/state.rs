@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use crate::outcome::{Cause, SpanId, StepReport, StepResult};
 use crate::plan::Step;
 
+use super::creation::Made;
 use super::scope::Names;
-use super::silence;
+use super::silence::{self, Part};
 use super::stall::StallLog;
 use super::step::http::{HttpRequest, Underway};
 
@@ -67,20 +68,9 @@ pub(super) struct Undo {
     /// The device that created it.
     pub(super) device: Arc<str>,
     /// What is known of the creation.
-    pub(super) created: Created,
+    pub(super) made: Made,
     /// Its entry in the ledger, where there is one.
     pub(super) entry: Option<String>,
-}
-
-/// Whether a step with a cleanup created something. Of several attempts the greatest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Created {
-    /// No byte was sent, or the target said no with a 4xx.
-    No,
-    /// The request may have left; what it created cannot be named for certain.
-    Maybe,
-    /// Its captures are known.
-    Yes,
 }
 
 impl RunState {
@@ -129,10 +119,10 @@ impl RunState {
     }
 
     /// When the last attempt began that failed or was cut, if nothing of what did had a byte of an answer. The run began at
-    /// `started`.
-    pub(super) fn unanswered(&self, started: Instant, now: Instant) -> Option<Instant> {
+    /// `started`; its subjects and everything else are looked at apart.
+    pub(super) fn unanswered(&self, of: Part, started: Instant, now: Instant) -> Option<Instant> {
         let inner = self.lock();
-        silence::unanswered(&inner.steps, &inner.open, &inner.flights, started, now)
+        silence::unanswered(of, (&inner.steps, &inner.open), &inner.flights, started, now)
     }
 
     /// Adds to the report of a step that is being made.
@@ -178,10 +168,10 @@ impl RunState {
     }
 
     /// What became of it. Gives its entry in the ledger.
-    pub(super) fn settle(&self, span_id: SpanId, created: Created, names: Option<Names>) -> Option<String> {
+    pub(super) fn settle(&self, span_id: SpanId, made: Made, names: Option<Names>) -> Option<String> {
         let mut inner = self.lock();
         let undo = inner.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
-        undo.created = created;
+        undo.made = made;
         if let Some(names) = names {
             undo.names = names;
         }

@@ -2,11 +2,14 @@
 //!
 //! "Within two seconds" means it: only an answer that was there by then holds. When another attempt is made is decided in `polling`.
 
+use std::time::Instant;
+
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
 use super::attempt::{Attempt, Failure};
 use super::context::whole_millis;
 use super::exchange::Execution;
+use super::polling::Next;
 use super::stall::Bound;
 
 /// The window of an `eventually`, if there is one, has closed: the last attempt's reason stands, unless this process stood still
@@ -28,12 +31,31 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
         failure.cause.reason = reason;
         failure.cause.message = format!(
             "it did not hold within {}; at last: {}{stalled}",
-            humantime::format_duration(window.lasting()),
+            told(execution, window, attempt.ended),
             failure.cause.message
         );
         tell(execution, &failure.cause);
     }
     attempt
+}
+
+/// A subject polls only while its share of the deadline lasts.
+pub(super) fn shared(execution: &Execution<'_>, next: Next, now: Instant) -> Next {
+    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    execution.share.map_or(next, |share| share.bounded(next, stalled, now))
+}
+
+/// The window for people, or the share of the deadline that was shorter.
+fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
+    let within = humantime::format_duration(window.lasting());
+    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    match execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < window.lasting()) {
+        Some(share) => {
+            let share = humantime::format_duration(whole_millis(share));
+            format!("the {share} that are its share of the run's deadline (`within` is {within})")
+        }
+        None => within.to_string(),
+    }
 }
 
 /// It holds, but its answer was there only after the window.

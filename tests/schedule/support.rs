@@ -34,6 +34,7 @@ pub(crate) fn probe(name: &str, every: Duration) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: serinus::plan::Unjournalled::Refuse,
         slo: None,
         alert: serinus::plan::AlertPolicy::default(),
         needs: Vec::new(),

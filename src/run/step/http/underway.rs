@@ -75,6 +75,7 @@ impl Underway {
             version: stage.version,
             body_bytes: 0,
             phases,
+            withheld: Vec::new(),
         };
         Cut { answer, exchange: exchange::draw(request, None, None, redactor), waiting_for }
     }
