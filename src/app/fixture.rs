@@ -53,6 +53,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<R
         started,
         lateness: Duration::ZERO,
         duration: Duration::from_secs(2),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict,

@@ -1,7 +1,6 @@
 //! Sends one request, follows its redirects and reads the answer to its end, within bounds of time and size.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -11,6 +10,7 @@ use reqwest::Url;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
 use crate::plan::Redirects;
+use crate::run::{Bound, StallLog};
 
 use super::body;
 use super::clients::{HttpDevice, Route};
@@ -22,6 +22,7 @@ use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
+use super::underway::Underway;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
@@ -62,23 +63,24 @@ struct Progress {
 impl HttpDevice {
     /// Sends `request` and reads the answer. Everything together, a token's fetching included, takes at most `timeout`.
     pub async fn send(&self, request: &HttpRequest, run: &RunHeaders, timeout: Duration, redactor: &Redactor) -> HttpAttempt {
-        self.send_noting(request, run, timeout, redactor, &AtomicBool::new(false)).await
+        let stalls = StallLog::default();
+        self.send_noting(request, run, &Bound::new(&stalls, Instant::now(), timeout), redactor, &Underway::default()).await
     }
 
-    /// The same, and sets `answered` as soon as an answer has begun: whoever drops the future still knows.
+    /// The same within a bound that stalls of this process prolong, and notes how far it has come: whoever drops the future
+    /// still knows.
     pub async fn send_noting(
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
-        timeout: Duration,
+        bound: &Bound<'_>,
         redactor: &Redactor,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> HttpAttempt {
         let mut progress = Progress::default();
-        let mut result = match tokio::time::timeout(timeout, self.exchange(request, run, redactor, &mut progress, answered)).await
-        {
-            Ok(result) => result.map(Arc::new),
-            Err(_elapsed) => Err(timed_out(timeout, &progress)),
+        let mut result = match bound.hold(self.exchange(request, run, redactor, &mut progress, underway)).await {
+            Some(result) => result.map(Arc::new),
+            None => Err(timed_out(bound.lasting(), &progress)),
         };
         if let Err(failure) = &mut result {
             if let (Some((method, url)), Some(marks)) = (&progress.redirected_to, &progress.marks) {
@@ -112,7 +114,7 @@ impl HttpDevice {
         run: &RunHeaders,
         redactor: &Redactor,
         progress: &mut Progress,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> Result<HttpResponse, HttpFailure> {
         let mut headers = headers(request, run)?;
         if let Some((scheme, credential)) = self.credential(request).await? {
@@ -122,8 +124,9 @@ impl HttpDevice {
         }
         let marks = Marks::new();
         progress.marks = Some(Arc::clone(&marks));
+        underway.began(&marks);
         let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
-        marks.scope(self.follow(first, request, redactor, &marks, progress, answered)).await
+        marks.scope(self.follow(first, request, redactor, &marks, progress, underway)).await
     }
 
     /// The scheme of `authorization` and what goes behind it.
@@ -148,17 +151,17 @@ impl HttpDevice {
         redactor: &Redactor,
         marks: &Marks,
         progress: &mut Progress,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> Result<HttpResponse, HttpFailure> {
         let policy = request.redirects.unwrap_or_else(|| self.redirects());
         loop {
             let mut response = self.ask(&hop, marks).await?;
             let headers_at = Instant::now();
-            answered.store(true, Ordering::Relaxed);
             let head = Head::take(&mut response);
             progress.status = Some(head.status.as_u16());
             progress.version = Some(head.version);
             progress.headers_at = Some(headers_at);
+            underway.answered(head.status.as_u16(), head.version, headers_at);
             if let Redirects::Follow(most) = policy
                 && let Some(mut next) = hop.after(head.status, &head.headers)
             {
@@ -171,6 +174,7 @@ impl HttpDevice {
                 marks.redirected(headers_at);
                 progress.headers_at = None;
                 progress.redirected_to = Some((next.method.clone(), next.url.clone()));
+                underway.redirected();
                 hop = next;
                 continue;
             }
@@ -270,7 +274,7 @@ fn has_user_info(url: &Url) -> bool {
 }
 
 /// The URL for people.
-fn shown(url: &Url, redactor: &Redactor) -> String {
+pub(super) fn shown(url: &Url, redactor: &Redactor) -> String {
     let bare = bare(url);
     let text = redactor.redact(bare.as_str());
     if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
