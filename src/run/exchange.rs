@@ -168,7 +168,9 @@ fn window_closed(execution: &Execution<'_>, mut attempt: Attempt, write_end: Ins
         let window = match share {
             Some(share) => {
                 let share = humantime::format_duration(whole_millis(share));
-                format!("the {share} that are its share of the run's deadline (`within` is {within})")
+                format!(
+                    "the {share} that are its share of the run's deadline (`within` is {within}; `at_once` or a longer `deadline` gives more)"
+                )
             }
             None => within.to_string(),
         };
