@@ -11,6 +11,7 @@ use super::release::Release;
 use super::request::Detail;
 use super::state::{Flight, keep_attempt};
 use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
+use super::think::{aside, think};
 
 /// What one try gave.
 pub(super) struct Attempt {
@@ -63,12 +64,15 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {
-            let (expectations, cause) = judged(execution, response);
+            let (expectations, cause) = think(response.body.len(), || judged(execution, response));
             (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(Arc::clone(response)))
         }
     };
     let shown = failure.is_some() || context.detail == Detail::Everything;
-    let exchange = shown.then(|| Box::new(sent.exchange(&execution.request, context.redactor())));
+    let exchange = shown.then(|| {
+        let bytes = execution.request.body.len() + sent.result.as_ref().map_or(0, |response| response.body.len());
+        think(bytes, || Box::new(sent.exchange(&execution.request, context.redactor())))
+    });
     let report = AttemptReport {
         span_id,
         started: context.offset(began),
@@ -116,7 +120,8 @@ fn judged(execution: &Execution<'_>, response: &Arc<HttpResponse>) -> (Vec<Expec
     let redactor = context.redactor();
     let mut expectations = judge::judge(&step.expect, &scope, redactor, context.detail);
     if let Some(contract) = &step.contract {
-        expectations.push(judge::judge_contract(contract, response.json(), redactor));
+        // What a schema costs is not to be known by its size.
+        expectations.push(aside(|| judge::judge_contract(contract, response.json(), redactor)));
     }
     let failed = judge::first_failure(&expectations);
     let (guards, guarded) = judge::judge_guards(&step.guard, &scope, redactor, context.detail);

@@ -18,6 +18,9 @@ use super::state::RunState;
 use super::step::http::{HttpClients, HttpDevice, HttpResponse};
 use super::subjects::Subjects;
 
+/// Bytes of a cause's message: it is repeated in logs, spans and pages, and may quote what was rendered.
+const LONGEST_MESSAGE: usize = 4 << 10;
+
 /// One run in progress.
 pub(super) struct Context {
     pub(super) canary: Arc<Canary>,
@@ -117,9 +120,14 @@ impl Context {
 
     /// A cause with this reason; the message is redacted here.
     pub(super) fn cause(&self, reason: Reason, step: Option<&Arc<str>>, message: &str) -> Cause {
+        let mut message = self.redactor().redact(message).into_owned();
+        if message.len() > LONGEST_MESSAGE {
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+            message.push('…');
+        }
         Cause {
             reason,
-            message: self.redactor().redact(message).into_owned(),
+            message,
             step: step.cloned(),
             subject: None,
             attempts: 0,

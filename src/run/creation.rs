@@ -14,6 +14,7 @@ use super::exchange::Execution;
 use super::scope::Names;
 use super::sequence::Captures;
 use super::step::http::HttpResponse;
+use super::think::think;
 
 /// Cleanups that must pass before a creation whose answer never came counts as undone: at once, and after one and five minutes.
 const PASSES: u32 = 3;
@@ -71,8 +72,7 @@ impl Made {
 fn refused(execution: &Execution<'_>, response: &Arc<HttpResponse>) -> bool {
     (400..500).contains(&response.status)
         || execution.step.unless_created.as_ref().is_some_and(|unless| {
-            let scope = execution.context.scope_with(execution.names, response);
-            unless.judge(&scope).held == Ok(true)
+            think(response.body.len(), || unless.judge(&execution.context.scope_with(execution.names, response)).held == Ok(true))
         })
 }
 
@@ -83,14 +83,11 @@ pub(super) fn settle_failed(execution: &Execution<'_>, made: Made, response: Opt
     }
     let mut captures = Vec::new();
     if let Some(response) = response {
-        let scope = execution.context.scope_with(execution.names, response);
-        captures.extend(
-            execution
-                .step
-                .capture
-                .iter()
-                .filter_map(|(name, expression)| expression.eval(&scope).ok().map(|value| (Arc::clone(name), value))),
-        );
+        captures = think(response.body.len(), || {
+            let scope = execution.context.scope_with(execution.names, response);
+            let captures = execution.step.capture.iter();
+            captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
+        });
     }
     settle(execution, made, &captures);
 }

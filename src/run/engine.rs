@@ -14,7 +14,7 @@ use crate::plan::{Canary, Limits};
 use super::cleanup;
 use super::context::Context;
 use super::journal::{Journal, Live};
-use super::judge::shown_as;
+use super::judge::shown_all;
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunFacts, RunIdentity};
 use super::self_check::SelfCheck;
@@ -23,6 +23,7 @@ use super::silence::Part;
 use super::stall::StallLog;
 use super::step::http::HttpClients;
 use super::subjects;
+use super::think::think;
 
 /// Makes runs. Cheap to clone; all clones share connections' settings and secrets.
 #[derive(Clone)]
@@ -221,20 +222,29 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Vars, then steps.
 async fn journey(context: &Context) -> Result<(), Cause> {
     let probe = &context.canary.probe;
-    let mut names: Names = Names::default();
-    for (name, template) in &probe.vars {
-        let value = template.value(&context.scope(&names)).map_err(|error| {
-            let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
-            Cause { location: Some(template.location().clone()), ..cause }
-        })?;
-        Arc::make_mut(&mut names).push((Arc::clone(name), value));
-    }
+    let (mut names, failed) = think(0, || vars(context));
     context.remember_vars(&names);
+    failed.map_or(Ok(()), Err)?;
     sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
 }
 
+/// The run's vars, as far as they have values, and why the next one has none.
+fn vars(context: &Context) -> (Names, Option<Cause>) {
+    let mut names: Names = Names::default();
+    for (name, template) in &context.canary.probe.vars {
+        match template.value(&context.scope(&names)) {
+            Ok(value) => Arc::make_mut(&mut names).push((Arc::clone(name), value)),
+            Err(error) => {
+                let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
+                return (names, Some(Cause { location: Some(template.location().clone()), ..cause }));
+            }
+        }
+    }
+    (names, None)
+}
+
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect()
+    think(0, || shown_all(&context.vars(), context.redactor()))
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.

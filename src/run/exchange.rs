@@ -18,6 +18,7 @@ use super::scope::Names;
 use super::sequence::{self, Captures, Place};
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
 use super::subjects::Share;
+use super::think::think;
 
 /// Everything that stays the same over the attempts of one execution of a step.
 pub(super) struct Execution<'a> {
@@ -43,7 +44,7 @@ pub(super) async fn http(
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution) = match prepare(context, step, action, names, place, started) {
+    let (report, execution) = match think(0, || prepare(context, step, action, names, place, started)) {
         Ok(ready) => ready,
         Err(cause) => return Err(sequence::record_refusal(context, step, place, cause)),
     };
@@ -206,7 +207,7 @@ fn whole_millis(duration: Duration) -> Duration {
 
 /// Takes the captures of the final attempt, or its cause.
 fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Result<Captures, Cause> {
-    let (context, step) = (execution.context, execution.step);
+    let context = execution.context;
     if !execution.forgiven {
         context.state.count_judged(attempt.judged);
     }
@@ -220,7 +221,20 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Resul
         None => attempt.response,
     };
     let Some(response) = result else { return Ok(Vec::new()) };
-    let scope = context.scope_with(execution.names, &response);
+    let (captures, show, failed) = think(response.body.len(), || take(execution, &response));
+    context.state.update(execution.span_id, |report| report.captures = show);
+    let created = if last.created == Created::No { made.created } else { Created::Yes };
+    creation::settle(execution, Made { created, ..made }, &captures);
+    match failed {
+        Some(cause) => Err(counted(execution, cause)),
+        None => Ok(captures),
+    }
+}
+
+/// The captures of an answer, how they are shown, and why the first that has no value has none.
+fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Vec<(Arc<str>, String)>, Option<Cause>) {
+    let (context, step) = (execution.context, execution.step);
+    let scope = context.scope_with(execution.names, response);
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {
@@ -250,13 +264,7 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Resul
         (Arc::clone(name), shown_as(told_by, value, context.redactor()))
     });
     let show = show.collect();
-    context.state.update(execution.span_id, |report| report.captures = show);
-    let created = if last.created == Created::No { made.created } else { Created::Yes };
-    creation::settle(execution, Made { created, ..made }, &captures);
-    match failed {
-        Some(cause) => Err(counted(execution, cause)),
-        None => Ok(captures),
-    }
+    (captures, show, failed)
 }
 
 fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {

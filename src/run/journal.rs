@@ -11,13 +11,14 @@ use metrics::counter;
 use minijinja::Value;
 
 use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
-use crate::plan::expr::{from_json, to_json};
+use crate::plan::expr::{from_json, spend_bytes, to_json_within};
 use crate::plan::{Action, Loop, Probe, Step, Unjournalled};
 
 use super::context::Context;
 use super::creation::Made;
 use super::scope::Names;
 use super::state::Undo;
+use super::think::think;
 
 /// The longest a run waits for its intent to be durable.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -91,7 +92,7 @@ impl Journal {
     /// The names of a run as they are stored.
     fn stored(&self, context: &Context, names: &Names) -> serde_json::Value {
         let withheld = self.withheld.get_or_init(|| withheld(&context.canary.probe));
-        storable(names, withheld, context.redactor())
+        think(0, || storable(names, withheld, context.redactor()))
     }
 
     /// The creation behind entry `id` happened, or may have, and this is what is known since.
@@ -203,8 +204,9 @@ fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]
 /// What of `names` is stored. A value that contains a secret, in whatever spelling, is left out as well.
 fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> serde_json::Value {
     let fits = |(name, value): &(Arc<str>, Value)| {
-        let json = to_json(value).ok().filter(|_| !withheld.contains(&**name))?;
+        let json = to_json_within(value, LARGEST_VALUE).ok().filter(|_| !withheld.contains(&**name))?;
         let text = json.to_string();
+        spend_bytes(text.len());
         (text.len() <= LARGEST_VALUE && redactor.redact(&text) == text).then(|| (name.to_string(), json))
     };
     names.iter().filter_map(fits).collect::<serde_json::Map<_, _>>().into()

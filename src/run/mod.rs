@@ -27,6 +27,7 @@ mod state;
 pub mod step;
 mod subjects;
 mod sweep;
+mod think;
 
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};

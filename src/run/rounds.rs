@@ -20,6 +20,7 @@ use super::judge::shown;
 use super::scope::Names;
 use super::sequence::{self, Captures, Place, refuse};
 use super::subjects::Allowance;
+use super::think::think;
 
 /// Goes through a loop. Captures become lists.
 pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &Names, place: &Place) -> Result<Captures, Cause> {
@@ -46,7 +47,7 @@ pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &
 
 /// The items of a `for_each`; anything but a list is not evaluable.
 fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
-    let value = items.eval(&context.scope(names)).map_err(|error| {
+    let value = think(0, || items.eval(&context.scope(names))).map_err(|error| {
         let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
         sequence::record_refusal(context, step, place, cause)
     })?;

@@ -17,6 +17,7 @@ use super::release::Release;
 use super::rounds;
 use super::scope::Names;
 use super::subjects::Share;
+use super::think::think;
 
 /// Captures of one step or iteration.
 pub(super) type Captures = Vec<(Arc<str>, Value)>;
@@ -141,7 +142,7 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
 
 /// Whether `when` holds. What cannot be evaluated is a failure, not a no.
 fn wanted(context: &Context, step: &Step, when: &Condition, names: &Names, place: &Place) -> Result<bool, Cause> {
-    when.judge(&context.scope(names)).held.map_err(|why| {
+    think(0, || when.judge(&context.scope(names))).held.map_err(|why| {
         let error = crate::plan::expr::EvalError { message: why };
         let cause = context.not_evaluable(Some(&step.name), &format!("`when = \"{}\"`", when.source()), &error);
         let cause = Cause { expectation: Some(when.source().to_owned()), location: Some(when.location().clone()), ..cause };

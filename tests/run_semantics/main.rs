@@ -4,6 +4,7 @@
 mod book;
 mod cut_creation;
 mod ends;
+mod explosions;
 mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
@@ -12,6 +13,7 @@ mod ledger;
 mod let_off;
 mod loops;
 mod polling;
+mod redirects;
 mod self_check;
 mod subjects;
 #[path = "../support/target.rs"]

@@ -253,6 +253,7 @@ fn attempt(started: Duration, duration: Duration) -> AttemptReport {
                 transfer: Some(Duration::from_millis(3)),
                 reused: false,
             },
+            withheld: Vec::new(),
         }),
         exchange: None,
         failure: None,

@@ -214,6 +214,7 @@ fn attempt(started: u64, duration: u64, method: &str, status: u16) -> AttemptRep
                 transfer: Some(Duration::from_micros(90)),
                 reused: false,
             },
+            withheld: Vec::new(),
         }),
         exchange: None,
         failure: None,

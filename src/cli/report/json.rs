@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger,
+    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger, Withheld,
 };
 use crate::plan::{Cell, CellValue};
 use crate::source::Location;
@@ -137,6 +137,10 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
+fn withheld(withheld: &Withheld) -> Value {
+    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
+}
+
 fn attempt(attempt: &AttemptReport) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
@@ -147,6 +151,7 @@ fn attempt(attempt: &AttemptReport) -> Value {
             "body_bytes": http.body_bytes,
             "reused": http.phases.reused,
             "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
         })
     });
     let exchange = attempt.exchange.as_ref().map(|exchange| {

@@ -214,6 +214,9 @@ fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Temp
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
         }
+        if template.is_private() {
+            scope.private.push(entry.key.to_string());
+        }
         vars.push((entry.key.as_ref().into(), template));
         scope.declare(&entry.key, entry.key_spot, VARIABLE);
     }

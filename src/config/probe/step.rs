@@ -180,7 +180,9 @@ impl<'f> Reader<'_, '_, 'f> {
     fn captures(&mut self, table: &Table<'f>) -> Vec<(Arc<str>, Expression)> {
         let mut captures = Vec::new();
         for entry in table.entries_of("capture") {
-            captures.push((entry.key.as_ref().into(), self.scope.expression(&entry.value, When::Result)));
+            let expression = self.scope.expression(&entry.value, When::Result);
+            self.scope.holds(&entry.key, &expression);
+            captures.push((entry.key.as_ref().into(), expression));
             self.scope.declare(&entry.key, entry.key_spot, "capture");
         }
         captures

@@ -1,5 +1,6 @@
 //! An expression that must be true, judged strictly.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +10,9 @@ use crate::source::Location;
 
 use super::eval::Evaluation;
 use super::{Expression, ParseError, hints};
+
+/// Parts of one condition that are reported.
+const MOST_SIDES: usize = 50;
 
 /// A condition: `and`, `or`, `not` and comparisons are taken apart so that both sides can be reported.
 #[derive(Debug, Clone)]
@@ -103,13 +107,10 @@ impl Condition {
     }
 
     fn report(&self, held: Result<bool, String>, evaluation: Evaluation<'_>) -> Judgement {
-        let mut sides: Vec<Side> = Vec::with_capacity(evaluation.seen.len());
-        for seen in evaluation.seen {
-            let source = self.expression.program.text(seen.span);
-            if !sides.iter().any(|side| side.source == source) {
-                sides.push(Side { source: source.to_owned(), value: seen.value });
-            }
-        }
+        let mut known = HashSet::new();
+        let seen = evaluation.seen.into_iter().map(|seen| (self.expression.program.text(seen.span), seen.value));
+        let each_once = seen.filter(|(source, _)| known.insert(*source)).take(MOST_SIDES);
+        let sides = each_once.map(|(source, value)| Side { source: source.to_owned(), value }).collect();
         Judgement { held, sides }
     }
 }

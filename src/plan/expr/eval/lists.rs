@@ -3,6 +3,7 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::super::container::list;
 use super::super::filters::{self, follow};
 use super::super::syntax::{Mapping, Node, Path, Selection, Test};
 use super::super::value::{describe, items_of};
@@ -12,7 +13,8 @@ impl<'p> Evaluation<'p> {
     pub(super) fn map(&mut self, node: &'p Node, input: &'p Node, mapping: &'p Mapping) -> Outcome {
         let items = self.items(node, input)?;
         let mapped = items.into_iter().map(|item| self.map_item(node, &item, mapping));
-        mapped.collect::<Result<Vec<_>, _>>().map(Value::from)
+        let mapped = mapped.collect::<Result<Vec<_>, _>>()?;
+        list(mapped).map_err(|why| format!("`{}`: {why}", self.text(node)))
     }
 
     fn items(&mut self, node: &Node, input: &'p Node) -> Outcome<Vec<Value>> {
@@ -70,6 +72,6 @@ impl<'p> Evaluation<'p> {
                 kept.push(item);
             }
         }
-        Ok(Value::from(kept))
+        list(kept)
     }
 }

@@ -1,15 +1,15 @@
 //! The HTTP step kind: one request over connections that belong to a run's device.
 //!
-//! `request` renders, `clients` and `tls` prepare connections, `send` sends, follows redirects and reads, `failure` names what
-//! went wrong, `response` answers look-ups of expressions. Nothing here judges an answer or decides about another attempt.
+//! `request` renders, `clients` and `tls` prepare connections, `connections` says which of them a request goes over, `send` sends,
+//! follows redirects and reads, `failure` names what went wrong, `response` answers look-ups of expressions. Nothing here judges an
+//! answer or decides about another attempt.
 //!
-//! reqwest does the protocol work. Clients are made per run and device, which is cheap because TLS state is prepared once
-//! per distinct settings; connections and cookies therefore never outlive a run, and no TLS session is resumed, so that
-//! each run sees what a new user sees.
+//! reqwest does the protocol work. Clients are made per connection, which is cheap because TLS state is prepared once per distinct
+//! settings; connections and cookies never outlive a run, and no TLS session is resumed, so that each run sees what a new user sees.
 
 mod body;
 mod clients;
-mod company;
+mod connections;
 mod exchange;
 mod failure;
 mod marks;

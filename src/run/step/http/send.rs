@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::Url;
 
-use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, mask_credentials};
+use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
 use crate::plan::Redirects;
 
 use super::body;
-use super::clients::HttpDevice;
+use super::clients::{HttpDevice, Route};
+use super::connections;
 use super::exchange;
 use super::failure::HttpFailure;
 use super::marks::Marks;
@@ -52,6 +53,7 @@ struct Progress {
     version: Option<&'static str>,
     headers_at: Option<Instant>,
     body_bytes: usize,
+    withheld: Vec<Withheld>,
 }
 
 impl HttpDevice {
@@ -69,12 +71,15 @@ impl HttpDevice {
         redactor: &Redactor,
         answered: &AtomicBool,
     ) -> HttpAttempt {
-        let guest = self.company.enter();
         let mut progress = Progress::default();
-        let result = match tokio::time::timeout(timeout, self.exchange(request, run, &mut progress, answered)).await {
+        let result = match tokio::time::timeout(timeout, self.exchange(request, run, redactor, &mut progress, answered)).await {
             Ok(result) => result.map(Arc::new),
-            Err(_elapsed) => Err(timed_out(timeout, &progress, guest.alone())),
+            Err(_elapsed) => Err(timed_out(timeout, &progress)),
         };
+        if result.is_err() {
+            // Whatever is wrong may be wrong with a connection: the next attempt is to find out by itself.
+            self.connections.clear();
+        }
         let phases = match (&result, &progress.marks) {
             (Ok(response), _) => response.phases,
             (Err(_), Some(marks)) => marks.phases(progress.headers_at, None),
@@ -87,6 +92,7 @@ impl HttpDevice {
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
             phases,
+            withheld: progress.withheld,
         };
         HttpAttempt { answer, result, credential: progress.credential }
     }
@@ -95,6 +101,7 @@ impl HttpDevice {
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
+        redactor: &Redactor,
         progress: &mut Progress,
         answered: &AtomicBool,
     ) -> Result<HttpResponse, HttpFailure> {
@@ -107,7 +114,7 @@ impl HttpDevice {
         let marks = Marks::new();
         progress.marks = Some(Arc::clone(&marks));
         let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
-        marks.scope(self.follow(first, request, &marks, progress, answered)).await
+        marks.scope(self.follow(first, request, redactor, &marks, progress, answered)).await
     }
 
     /// The scheme of `authorization` and what goes behind it.
@@ -116,10 +123,7 @@ impl HttpDevice {
         Ok(match &request.auth {
             Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
             Some(HttpAuth::Bearer(token)) => Some(("Bearer", token.clone())),
-            Some(HttpAuth::OAuth2(grant)) => {
-                let client = self.client(None).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
-                Some(("Bearer", self.tokens.get(grant, &client).await?))
-            }
+            Some(HttpAuth::OAuth2(grant)) => Some(("Bearer", self.tokens.get(grant, &self.client(None)?).await?)),
             None if !has_user_info(&request.url) => None,
             None => {
                 let password = request.url.password().unwrap_or_default();
@@ -132,6 +136,7 @@ impl HttpDevice {
         &self,
         mut hop: Hop,
         request: &HttpRequest,
+        redactor: &Redactor,
         marks: &Marks,
         progress: &mut Progress,
         answered: &AtomicBool,
@@ -146,12 +151,14 @@ impl HttpDevice {
             progress.version = Some(head.version);
             progress.headers_at = Some(headers_at);
             if let Redirects::Follow(most) = policy
-                && let Some(next) = hop.after(head.status, &head.headers)
+                && let Some(mut next) = hop.after(head.status, &head.headers)
             {
                 if marks.redirects() == most {
                     let message = format!("redirected more than {most} times, at last with status {}", head.status.as_u16());
                     return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
                 }
+                let number = marks.redirects() + 1;
+                progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
                 marks.redirected(headers_at);
                 progress.headers_at = None;
                 hop = next;
@@ -159,6 +166,7 @@ impl HttpDevice {
             }
             let body = body::read(&mut response, request.response_bytes, marks, &mut progress.body_bytes).await?;
             let ended = Instant::now();
+            self.connections.rest(&hop.url, ended);
             let latency = ended.duration_since(marks.began());
             let phases = marks.phases(Some(headers_at), Some(ended));
             return Ok(head.with_body(body, hop.url.into(), marks.redirects(), latency, phases));
@@ -167,17 +175,34 @@ impl HttpDevice {
 
     async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, HttpFailure> {
         let route = self.route(&hop.url)?;
-        let client = self.client(route.stands_for.as_deref()).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
-        let mut request = reqwest::Request::new(hop.method.clone(), route.url);
-        *request.headers_mut() = hop.headers.clone();
-        if let Some(host) = route.host {
-            request.headers_mut().entry(header::HOST).or_insert(host);
+        let idempotent = hop.method.is_idempotent();
+        if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
+            match client.execute(request(hop, &route)).await {
+                Err(error) if connections::ask_again(&error, idempotent) => {
+                    marks.asked_again(Instant::now(), !error.is_connect());
+                }
+                other => return other.map_err(|error| HttpFailure::of(&error, marks, false)),
+            }
         }
-        if !hop.body.is_empty() {
-            *request.body_mut() = Some(hop.body.clone().into());
+        let client = self.client(route.stands_for.as_deref())?;
+        let response = client.execute(request(hop, &route)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+        if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
+            self.connections.keep(&hop.url, client, Instant::now());
         }
-        client.execute(request).await.map_err(|error| HttpFailure::of(&error, marks, false))
+        Ok(response)
     }
+}
+
+fn request(hop: &Hop, route: &Route) -> reqwest::Request {
+    let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
+    *request.headers_mut() = hop.headers.clone();
+    if let Some(host) = &route.host {
+        request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
+    }
+    if !hop.body.is_empty() {
+        *request.body_mut() = Some(hop.body.clone().into());
+    }
+    request
 }
 
 /// Everything but `authorization`.
@@ -200,12 +225,12 @@ fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailu
         .map_err(|error| HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
 }
 
-fn timed_out(timeout: Duration, progress: &Progress, alone: bool) -> HttpFailure {
+fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
     let bytes = progress.body_bytes;
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
         (None, _) => ("a token".to_owned(), false),
         (Some(_), Some(_)) => (format!("the body's end ({bytes} bytes had come)"), true),
-        (Some(marks), None) => (marks.waiting_for().to_owned(), !(alone && marks.connecting())),
+        (Some(marks), None) => (marks.waiting_for().to_owned(), !marks.connecting()),
     };
     HttpFailure {
         reason: Reason::Timeout,
