@@ -16,6 +16,7 @@ mod detail;
 mod error;
 mod file;
 mod housekeep;
+mod ledger;
 mod queue;
 mod reader;
 mod remember;
@@ -34,11 +35,12 @@ mod write;
 mod writer;
 
 pub use error::{OpenError, ReadError};
+pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, Remembered};
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
 pub use store::Store;
 pub use view::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter,
-    RunView, StepView, TimelineView,
+    IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
+    StepView, TimelineView,
 };

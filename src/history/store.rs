@@ -12,7 +12,7 @@ use super::file::{self, Place};
 use super::housekeep::Keep;
 use super::queue::Queue;
 use super::writer::{self, Writer};
-use super::{Commit, OpenError, Reader, Remembered, remember};
+use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 use crate::plan::StoreSettings;
 
@@ -64,6 +64,7 @@ impl Store {
         let (connection, remembered) = match file::open(&place, PATIENCE, now) {
             Ok((connection, damaged)) => {
                 let remembered = remember::read(&connection, millis(now), damaged).map_err(failed)?;
+                tell_unreadable(settings, &remembered);
                 (Some(connection), remembered)
             }
             Err(error) if file::is_for_want_of_room(&settings.path, &error) => {
@@ -145,6 +146,19 @@ impl Store {
         let until = Instant::now() + deadline;
         self.0.queue.close(until);
         self.0.queue.wait(until + Duration::from_millis(100))
+    }
+}
+
+/// What cannot be read of the cleanup ledger stays where it is, and keeps nobody from anything else.
+fn tell_unreadable(settings: &StoreSettings, remembered: &Remembered) {
+    for UnreadableEntry { id, why } in &remembered.unreadable {
+        tracing::error!(
+            store = %settings.path.display(),
+            entry = %id,
+            error = %why,
+            "an entry of the cleanup ledger cannot be read and is set aside: what it stands for is not deleted; look for it at the \
+             target, and remove the entry with `serinus sweep --forget ID`"
+        );
     }
 }
 
