@@ -10,6 +10,7 @@ mod slo;
 mod step;
 
 pub(super) use request::constant;
+pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
