@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, FutureExt as _};
 use tower::{Layer, Service};
 
+use super::room;
 use crate::outcome::Phases;
 
 tokio::task_local! {
@@ -212,7 +213,7 @@ where
     S: Service<R>,
     S::Future: Send + 'static,
     S::Response: 'static,
-    S::Error: 'static,
+    S::Error: From<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -223,9 +224,10 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let connecting = self.0.call(request);
+        let connecting = room::for_one_more().map(|()| self.0.call(request));
         async move {
             note(Mark::ConnectStart);
+            let connecting = connecting.map_err(|full| S::Error::from(full.into()))?;
             let connected = connecting.await;
             if connected.is_ok() {
                 note(Mark::ConnectEnd);

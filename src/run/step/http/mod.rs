@@ -20,6 +20,7 @@ mod redirect;
 mod request;
 mod resolver;
 mod response;
+mod room;
 mod send;
 mod tls;
 
