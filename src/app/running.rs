@@ -132,7 +132,7 @@ impl Running {
             api: Arc::clone(&api),
         };
         let server = bound.serve(shared)?;
-        let (last_ticks, damaged) = (last_ticks(&remembered), remembered.damaged.clone());
+        let last_ticks = last_ticks(&remembered);
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
@@ -175,7 +175,6 @@ impl Running {
             loaded: in_force.loaded,
             last_reload: in_force.last_reload,
             started,
-            damaged,
             reads: Reads::default(),
             told_pauses: ToldPauses::default(),
         };
