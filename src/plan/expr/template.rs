@@ -99,7 +99,7 @@ impl Template {
     /// Says which further names hold secrets or what was made of them. `secret` always does.
     pub fn with_private(&mut self, is_private: impl Fn(&str) -> bool) {
         self.private = self.parts.iter().any(|part| match part {
-            Piece::Literal(_) => false,
+            Piece::Literal { .. } => false,
             Piece::Expression { expression, .. } => expression.names().iter().any(|name| name == SECRET || is_private(name)),
         });
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, FutureExt as _};
 use tower::{BoxError, Layer, Service};
 
+use super::room;
 use crate::outcome::Phases;
 
 use super::upload::Taken;
@@ -272,9 +273,10 @@ where
         if self.made.swap(true, Ordering::Relaxed) {
             return std::future::ready(Err(Spent.into())).boxed();
         }
-        let connecting = self.inner.call(request);
+        let connecting = room::for_one_more().map(|()| self.inner.call(request));
         async move {
             note(Mark::ConnectStart);
+            let connecting = connecting.map_err(BoxError::from)?;
             let connected = connecting.await;
             if connected.is_ok() {
                 note(Mark::ConnectEnd);

@@ -22,6 +22,7 @@ mod remembered;
 mod request;
 mod resolver;
 mod response;
+mod room;
 mod send;
 mod tls;
 mod underway;
