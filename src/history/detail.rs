@@ -86,7 +86,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// Seconds to the microsecond.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
@@ -102,7 +102,7 @@ fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
     pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
 }
 
-fn cause(cause: &Cause) -> Value {
+pub(super) fn cause(cause: &Cause) -> Value {
     json!({
         "reason": cause.reason.as_str(),
         "message": cause.message,
@@ -115,7 +115,7 @@ fn cause(cause: &Cause) -> Value {
     })
 }
 
-fn step(step: &StepReport, exchanges: bool) -> Value {
+pub(super) fn step(step: &StepReport, exchanges: bool) -> Value {
     let (result, why) = match &step.result {
         StepResult::Passed => ("passed", None),
         StepResult::Failed(cause) => ("failed", Some(cause)),

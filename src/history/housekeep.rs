@@ -139,9 +139,7 @@ impl Chore {
             .collect::<Result<_, _>>()?;
         for &(due, id, passed) in &rows {
             if passed || due < self.others {
-                if !passed {
-                    transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
-                }
+                transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
                 transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
             }
         }
