@@ -97,6 +97,7 @@ fn open(settings: &StoreSettings) -> Result<Store, Failure> {
             "the store {} is in use by a running service, which sweeps by itself every minute; to sweep or forget by hand, stop it first",
             path.display()
         ))),
+        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),
     }
 }

@@ -10,6 +10,7 @@ use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry
 
 use super::context::Context;
 use super::creation::{self, Created, Made};
+use super::cut;
 use super::journal;
 use super::request::CleanupTask;
 use super::sequence::{self, Place};
@@ -44,6 +45,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
         leaked.extend(result.err());
     }
     let ended = Instant::now();
+    cut::keep_attempts(context, ended, Reason::Deadline);
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }

@@ -13,6 +13,7 @@ use crate::plan::{Canary, Limits};
 
 use super::cleanup;
 use super::context::Context;
+use super::cut::{self, at_open_step};
 use super::journal::{Journal, Live};
 use super::judge::shown_all;
 use super::request::{Detail, Finished, RunRequest};
@@ -110,6 +111,9 @@ impl Engine {
         let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
         let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
+        if let Some(cause) = &cause {
+            cut::keep_attempts(&context, ended, cause.reason);
+        }
         let report = Arc::new(RunReport {
             run_id,
             trigger: request.trigger,
@@ -117,6 +121,7 @@ impl Engine {
             started: wall,
             lateness: wall.duration_since(request.tick.due).unwrap_or_default(),
             duration: ended.duration_since(started),
+            stalled: context.stalls.stalled_between(started, ended),
             trace_id,
             span_id: SpanId::random(),
             verdict,
@@ -199,19 +204,25 @@ fn millis_since_epoch(wall: SystemTime) -> u64 {
 async fn drive(context: &Arc<Context>, request: &RunRequest) -> End {
     let mut journey = std::pin::pin!(AssertUnwindSafe(journey(context)).catch_unwind());
     loop {
-        let until = context.deadline(Instant::now());
+        let until = deadline(context);
         tokio::select! {
             biased;
             ended = tokio::time::timeout_at(until.into(), &mut journey) => match ended {
                 Ok(Ok(result)) => return End::Journey(result),
                 Ok(Err(panic)) => return End::Panicked(panic_message(&*panic)),
-                // It has waited for the ledger meanwhile, and that time is not its own.
-                Err(_elapsed) if context.deadline(Instant::now()) > until => {}
+                // It has waited for the ledger or stood still meanwhile, and that time is not its own.
+                Err(_elapsed) if deadline(context) > until => {}
                 Err(_elapsed) => return End::Deadline,
             },
             () = request.cancel.cancelled() => return End::Shutdown,
         }
     }
+}
+
+/// When the run is cut, as far as is known now.
+fn deadline(context: &Context) -> Instant {
+    let now = Instant::now();
+    context.deadline(now).end(now)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -249,10 +260,9 @@ fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
 fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
-    let deadline = context.canary.probe.deadline;
     match end {
         End::Journey(Err(cause)) => Some(cause),
-        End::Journey(Ok(())) if now > context.deadline(now) => Some(deadline_cause(context, now, deadline)),
+        End::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
         End::Journey(Ok(())) if context.state.judged() == 0 && context.subjects.cause().is_none() => Some(context.cause(
             Reason::NotEvaluable,
             None,
@@ -262,38 +272,15 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
         End::Panicked(message) => {
             Some(at_open_step(context, context.cause(Reason::Internal, None, &format!("the prober panicked: {message}"))))
         }
-        End::Deadline => Some(deadline_cause(context, now, deadline)),
+        End::Deadline => Some(deadline_cause(context, now)),
         End::Shutdown => Some(at_open_step(context, context.cause(Reason::Shutdown, None, "the process is stopping"))),
     }
 }
 
-fn deadline_cause(context: &Context, now: Instant, deadline: Duration) -> Cause {
-    let reason = context.blame(Reason::Deadline, context.started, now, deadline);
-    let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline));
-    at_open_step(context, context.cause(reason, None, &message))
-}
-
-/// Adds which step was being made when something cut the run, and what it saw last.
-fn at_open_step(context: &Context, cause: Cause) -> Cause {
-    let Some(open) = context.state.open_steps().pop() else { return cause };
-    let attempts = open.attempts_made;
-    let last = match open.result {
-        crate::outcome::StepResult::Failed(last) | crate::outcome::StepResult::Blocked(last) => Some(last),
-        crate::outcome::StepResult::Passed | crate::outcome::StepResult::NotNeeded => None,
-    };
-    let mut message = format!("{} in step `{}`", cause.message, open.name);
-    if attempts > 0 {
-        message = format!("{message} after {attempts} attempts");
-    }
-    match last {
-        Some(last) => Cause {
-            reason: cause.reason,
-            message: format!("{message}; at last: {}", last.message),
-            step: Some(open.name),
-            subject: open.subject,
-            attempts,
-            ..last
-        },
-        None => Cause { message, step: Some(open.name), subject: open.subject, attempts, ..cause },
-    }
+fn deadline_cause(context: &Context, now: Instant) -> Cause {
+    let deadline = context.deadline(now);
+    let (reason, stalled) = context.held_against(Reason::Deadline, &deadline, now);
+    let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
+    let cause = at_open_step(context, context.cause(reason, None, &message));
+    Cause { message: cause.message + &stalled, ..cause }
 }

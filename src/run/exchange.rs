@@ -8,7 +8,7 @@ use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
-use super::context::Context;
+use super::context::{Context, whole_millis};
 use super::creation::{self, Created, Made};
 use super::journal;
 use super::judge::shown_as;
@@ -19,6 +19,7 @@ use super::sequence::{self, Captures, Place};
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
 use super::subjects::Share;
 use super::think::think;
+use super::window;
 
 /// Everything that stays the same over the attempts of one execution of a step.
 pub(super) struct Execution<'a> {
@@ -27,7 +28,7 @@ pub(super) struct Execution<'a> {
     pub(super) names: &'a Names,
     pub(super) span_id: SpanId,
     pub(super) device: Arc<HttpDevice>,
-    pub(super) request: HttpRequest,
+    pub(super) request: Arc<HttpRequest>,
     /// Whether a failure is forgiven.
     pub(super) forgiven: bool,
     /// How long it may poll, as a subject.
@@ -109,22 +110,30 @@ fn prepare<'a>(
     report.subject = subject;
     let span_id = report.span_id;
     let (forgiven, share) = (step.allow_failure || place.forgiven, place.share);
-    Ok((report, Execution { context, step, names, span_id, device: client, request, forgiven, share }))
+    Ok((report, Execution { context, step, names, span_id, device: client, request: Arc::new(request), forgiven, share }))
 }
 
 /// Attempts until one is final. `earlier` becomes what those before it may have created.
 async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Made) -> Attempt {
-    let step = execution.step;
-    let write_end = execution.context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
+    let (context, step) = (execution.context, execution.step);
+    let write_end = context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
+    let window = step.eventually.as_ref().map(|eventually| (eventually, context.bound(write_end, eventually.within)));
     let mut made = 0;
     loop {
         let attempt = attempt::make(execution, release.take()).await;
         made += 1;
-        let now = Instant::now();
-        let next = match (&attempt.failure, &step.eventually, &step.retry) {
-            // A guard's no, a missing secret or a starved prober does not get better by asking again.
-            (Some(failure), _, _) if Verdict::of(failure.cause.reason) != Verdict::Failed => Next::Stop,
-            (Some(_), Some(eventually), _) => shared(execution, polling::poll_again(eventually, write_end, now), now),
+        let now = attempt.ended;
+        let next = match (&attempt.failure, &window, &step.retry) {
+            // A guard's no, a missing secret or a starved prober does not get better by asking again; one that stood still does.
+            (Some(failure), _, _)
+                if failure.cause.reason != Reason::Stall && Verdict::of(failure.cause.reason) != Verdict::Failed =>
+            {
+                Next::Stop
+            }
+            (Some(_), Some((eventually, window)), _) => {
+                let next = polling::poll_again(eventually, window.end(now), now.duration_since(attempt.began), now);
+                window::shared(execution, next, now)
+            }
             (Some(failure), None, Some(retry)) => match failure.transport {
                 Some(transport) if !transport.answered => {
                     polling::retry_again(retry, made, execution.request.method.is_idempotent(), transport.sent, now)
@@ -132,6 +141,10 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
                 Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
+            (None, Some((_, window)), _) if now > window.end(now) => {
+                *earlier = Made::by(execution, &attempt).and(*earlier);
+                return window::held_late(execution, attempt, window);
+            }
             (None, _, _) => {
                 *earlier = Made::by(execution, &attempt).and(*earlier);
                 return hold(execution, attempt, write_end).await;
@@ -139,45 +152,16 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
         };
         *earlier = Made::by(execution, &attempt).and(*earlier);
         match next {
-            Next::Stop => return window_closed(execution, attempt, write_end, now),
+            Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
         }
-        if let Some(eventually) = &step.eventually
-            && !polling::counts(eventually, write_end, Instant::now())
+        // Where this task was woken too late, no attempt can be answered in time any more.
+        if let Some((_, window)) = &window
+            && Instant::now() > window.end(Instant::now())
         {
-            return window_closed(execution, attempt, write_end, Instant::now());
+            return window::closed(execution, attempt, Some(window));
         }
     }
-}
-
-/// A subject polls only while its share of the deadline lasts.
-fn shared(execution: &Execution<'_>, next: Next, now: Instant) -> Next {
-    let stalled = |since| execution.context.stalls.stalled_between(since, now);
-    execution.share.map_or(next, |share| share.bounded(next, stalled, now))
-}
-
-/// The window of an `eventually` has closed: the last attempt's reason stands, unless this process stood still meanwhile.
-fn window_closed(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instant, now: Instant) -> Attempt {
-    let Some(eventually) = &execution.step.eventually else { return attempt };
-    if let Some(failure) = &mut attempt.failure
-        && Verdict::of(failure.cause.reason) == Verdict::Failed
-    {
-        failure.cause.reason = execution.context.blame(failure.cause.reason, write_end, now, eventually.within);
-        let within = humantime::format_duration(eventually.within);
-        let stalled = |since| execution.context.stalls.stalled_between(since, now);
-        let share = execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < eventually.within);
-        let window = match share {
-            Some(share) => {
-                let share = humantime::format_duration(whole_millis(share));
-                format!(
-                    "the {share} that are its share of the run's deadline (`within` is {within}; `at_once` or a longer `deadline` gives more)"
-                )
-            }
-            None => within.to_string(),
-        };
-        failure.cause.message = format!("it did not hold within {window}; at last: {}", failure.cause.message);
-    }
-    attempt
 }
 
 /// It held. Notes the convergence and goes on looking for as long as `consistently` asks.
@@ -186,7 +170,10 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
     let since = attempt.ended;
     if step.eventually.is_some() {
         let convergence = since.saturating_duration_since(write_end);
-        execution.context.state.update(execution.span_id, |report| report.convergence = Some(convergence));
+        let stalled = execution.context.stalls.stalled_between(write_end, since);
+        execution.context.state.update(execution.span_id, |report| {
+            (report.convergence, report.convergence_stalled) = (Some(convergence), stalled);
+        });
     }
     let Some(consistently) = &step.consistently else { return attempt };
     while let Next::At(moment) = polling::hold_again(consistently, since, Instant::now()) {
@@ -199,10 +186,6 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
         }
     }
     attempt
-}
-
-fn whole_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Takes the captures of the final attempt, or its cause.

@@ -3,7 +3,6 @@
 //! Pure: looks at reports and at attempts that were cut. Whether it was the network is asked elsewhere; whatever got an answer
 //! is judged as usual.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::outcome::{AttemptReport, Reason, StepReport, StepResult};
@@ -48,7 +47,7 @@ pub(super) fn unanswered(
     let cut = open.iter().filter(|step| of == Part::Journey && !is_group(step)).map(|step| {
         let flight = flights.iter().find(|flight| flight.span_id == step.span_id);
         match (flight, step.attempts.last()) {
-            (Some(flight), _) if flight.answered.load(Ordering::Relaxed) => None,
+            (Some(flight), _) if flight.underway.has_answer() => None,
             (Some(flight), Some(last)) if now.saturating_duration_since(flight.began) < TIME_TO_ANSWER => silent(last),
             (Some(flight), _) => Some(flight.began),
             (None, last) => last.and_then(silent),

@@ -1,7 +1,6 @@
 //! What a run has done so far, kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,8 @@ use crate::plan::Step;
 use super::creation::Made;
 use super::scope::Names;
 use super::silence::{self, Part};
+use super::stall::StallLog;
+use super::step::http::{HttpRequest, Underway};
 
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
@@ -18,6 +19,7 @@ const KEPT_ATTEMPTS: usize = 20;
 /// The journal, the reports and the clocks of one run.
 #[derive(Debug)]
 pub(super) struct RunState {
+    stalls: Arc<StallLog>,
     inner: Mutex<Inner>,
 }
 
@@ -44,10 +46,14 @@ struct Inner {
 pub(super) struct Flight {
     /// The span of the step it belongs to.
     pub(super) span_id: SpanId,
+    /// Its own span.
+    pub(super) attempt: SpanId,
     /// When it began.
     pub(super) began: Instant,
-    /// Set once an answer has begun.
-    pub(super) answered: Arc<AtomicBool>,
+    /// What is asked.
+    pub(super) request: Arc<HttpRequest>,
+    /// How far that has come.
+    pub(super) underway: Arc<Underway>,
 }
 
 /// A step that may have created something, and how to undo it.
@@ -68,8 +74,8 @@ pub(super) struct Undo {
 }
 
 impl RunState {
-    /// The state of a run that starts at `now`.
-    pub(super) fn new(now: Instant) -> Self {
+    /// The state of a run that starts at `now`; its steps' reports tell of these stalls.
+    pub(super) fn new(now: Instant, stalls: &Arc<StallLog>) -> Self {
         let inner = Inner {
             steps: Vec::new(),
             open: Vec::new(),
@@ -79,7 +85,7 @@ impl RunState {
             ends: HashMap::new(),
             last_end: now,
         };
-        Self { inner: Mutex::new(inner) }
+        Self { stalls: Arc::clone(stalls), inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -102,6 +108,16 @@ impl RunState {
         self.lock().flights.retain(|flight| flight.span_id != span_id);
     }
 
+    /// What is in the air.
+    pub(super) fn flights(&self) -> Vec<Flight> {
+        self.lock().flights.clone()
+    }
+
+    /// Takes what is in the air, because nobody will land it any more.
+    pub(super) fn take_flights(&self) -> Vec<Flight> {
+        std::mem::take(&mut self.lock().flights)
+    }
+
     /// When the last attempt began that failed or was cut, if nothing of what did had a byte of an answer. The run began at
     /// `started`; its subjects and everything else are looked at apart.
     pub(super) fn unanswered(&self, of: Part, started: Instant, now: Instant) -> Option<Instant> {
@@ -118,10 +134,12 @@ impl RunState {
 
     /// A step ended at `now`.
     pub(super) fn close(&self, span_id: SpanId, now: Instant, duration: Duration, result: StepResult) {
+        let stalled = now.checked_sub(duration).map_or(Duration::ZERO, |began| self.stalls.stalled_between(began, now));
         let mut inner = self.lock();
         let Some(at) = inner.open.iter().position(|report| report.span_id == span_id) else { return };
         let mut report = inner.open.remove(at);
         report.duration = duration;
+        report.stalled = stalled;
         report.result = result;
         inner.ends.insert(Arc::clone(&report.name), now);
         inner.last_end = now;
@@ -178,6 +196,7 @@ impl RunState {
         let open = std::mem::take(&mut inner.open);
         for mut report in open {
             report.duration = now.saturating_duration_since(run_started).saturating_sub(report.started);
+            report.stalled = self.stalls.stalled_between(run_started + report.started, now);
             if let Some(cause) = cause {
                 report.result = StepResult::Failed(Cause { step: Some(Arc::clone(&report.name)), ..cause.clone() });
             }

@@ -104,7 +104,7 @@ impl Allowance {
         let after = steps.iter().position(|known| known.name == step.name).map_or(&[][..], |at| &steps[at + 1..]);
         let loops = after.iter().filter(|step| step.subject.is_some()).count();
         let parts = 1 + loops + usize::from(loops < after.len());
-        Self { until: now + divided(context.deadline(now).saturating_duration_since(now), parts) }
+        Self { until: now + divided(context.deadline(now).end(now).saturating_duration_since(now), parts) }
     }
 
     /// The share of a round that begins at `now`, when so many are to be made one after the other, this one included.

@@ -15,6 +15,7 @@ mod loops;
 mod polling;
 mod redirects;
 mod self_check;
+mod stalls;
 mod subjects;
 #[path = "../support/target.rs"]
 mod target;

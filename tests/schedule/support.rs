@@ -83,6 +83,7 @@ pub(crate) fn ended(canary: &Arc<Canary>, request: &RunRequest, reason: Option<R
         started: now,
         lateness: now.duration_since(request.tick.due).unwrap_or_default(),
         duration: Duration::from_millis(1),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict: reason.map_or(Verdict::Passed, Verdict::of),

@@ -85,6 +85,7 @@ fn describe() {
     describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
     describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
     describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");
+    describe_counter!("serinus_listener_cut_total", "Connections to the listener that were cut, by why.");
     describe_counter!("serinus_store_damaged_total", "Damaged files that were set aside.");
     describe_gauge!("serinus_store_writable", "Whether the last try to write to the store succeeded.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");

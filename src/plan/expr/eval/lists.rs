@@ -41,7 +41,10 @@ impl<'p> Evaluation<'p> {
             }
         };
         match mapped.kind() {
-            ValueKind::Undefined => Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item))),
+            ValueKind::Undefined => {
+                self.absent = true;
+                Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item)))
+            }
             ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&mapped))),
             _ => Ok(mapped),
         }
@@ -62,6 +65,7 @@ impl<'p> Evaluation<'p> {
                 _ => looked_at,
             };
             if looked_at.is_undefined() && !asks_whether_defined {
+                self.absent = true;
                 return Err(format!("`{}`: it is undefined for {}", self.text(node), describe(&item)));
             }
             let truth = match &selection.test {
