@@ -215,6 +215,14 @@ impl Backlog {
         }
     }
 
+    /// Somebody waits for all of it to be durable. Whoever has given up takes no room for long.
+    pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
+        if self.waiters.len() == self.waiters.capacity() {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        self.waiters.push(done);
+    }
+
     /// Takes what came while this one could not be written.
     pub(super) fn absorb(&mut self, newer: Self) {
         newer.passed.waiting.into_iter().chain(newer.others.waiting).for_each(|run| self.run(run));
@@ -228,6 +236,7 @@ impl Backlog {
         newer.deliveries.into_values().for_each(|row| self.delivery(row));
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
         newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
+        self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
 

@@ -147,7 +147,7 @@ impl Store {
         let (done, receiver) = oneshot::channel();
         self.0.queue.put(|backlog| {
             backlog.push(commit);
-            backlog.waiters.push(done);
+            backlog.wait(done);
         });
         receiver
     }
@@ -222,7 +222,7 @@ impl Ledger for Store {
         self.0.queue.put(|backlog| {
             let id = entry.id.clone();
             backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
-            backlog.waiters.push(done);
+            backlog.wait(done);
         });
         Box::pin(async { receiver.await.map_err(|_| LedgerUnavailable) })
     }

@@ -111,8 +111,8 @@ impl Engine {
         let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
         let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
-        if let Some(cause) = &cause {
-            cut::keep_attempts(&context, ended, cause.reason);
+        if let Some(cut) = &journey {
+            cut::keep_attempts(&context, ended, cut.reason);
         }
         let report = Arc::new(RunReport {
             run_id,
