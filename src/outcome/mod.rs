@@ -10,9 +10,11 @@ mod ledger;
 mod reason;
 mod redact;
 mod report;
+mod seal;
 mod secret;
 mod sink;
 mod verdict;
+mod visible;
 
 pub use self::http::{Exchange, HttpAnswer, Phases};
 pub use credential::{is_credential, mask_credentials};
@@ -27,3 +29,4 @@ pub use report::{
 pub use secret::{Secret, SecretError, Secrets};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};
+pub use visible::{is_steering, visible, visible_block};

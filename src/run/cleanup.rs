@@ -33,7 +33,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     let until = started + context.limits.cleanup;
     let mut leaked = Vec::new();
     for undo in journal {
-        let result = undo_until(context, &undo, until).await;
+        let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.redactor()));
         let end = match &result {
             Ok(()) => LedgerEnd::Gone,
             Err(cause) => LedgerEnd::Retry { message: cause.message.clone() },
@@ -45,6 +45,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }
+        .sealed(context.redactor())
 }
 
 fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
@@ -73,7 +74,7 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> Result<(),
         created: if entry.created { Created::Yes } else { Created::Maybe },
         entry: None,
     };
-    undo_until(context, &undo, context.started + context.limits.cleanup).await
+    undo_until(context, &undo, context.started + context.limits.cleanup).await.map_err(|cause| cause.sealed(context.redactor()))
 }
 
 /// Undoes one step's work, whatever happens until then.

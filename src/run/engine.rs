@@ -108,7 +108,7 @@ impl Engine {
             None => None,
         };
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
-        let report = Arc::new(RunReport {
+        let report = RunReport {
             run_id,
             trigger: request.trigger,
             tick: request.tick,
@@ -126,7 +126,8 @@ impl Engine {
             },
             cause,
             canary,
-        });
+        };
+        let report = Arc::new(report.sealed(context.redactor()));
         let cleanup = cleanup::task(context, &report);
         Finished { report, cleanup }
     }

@@ -12,6 +12,7 @@ mod let_off;
 mod loops;
 mod polling;
 mod self_check;
+mod showing;
 #[path = "../support/target.rs"]
 mod target;
 

@@ -14,6 +14,7 @@ pub(super) use request::constant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::outcome::visible;
 use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template};
 use crate::source::{SourceFile, Span};
 
@@ -69,10 +70,11 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     }
     let slo = slo::read(&table, diagnostics);
     let needs = needs(&table, diagnostics);
+    let shown = |key: &str| table.text(key).map(|text| visible(text).into_owned());
     let probe = Probe {
         name: table.text("name").unwrap_or_default().into(),
-        summary: table.owned("summary"),
-        owner: table.owned("owner"),
+        summary: shown("summary"),
+        owner: shown("owner"),
         runbook: table.owned("runbook"),
         tags: table.list("tags").iter().filter_map(|tag| tag.as_text().map(str::to_owned)).collect(),
         cadence,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use crate::outcome::{Exchange, Redactor, is_credential, mask_credentials};
+use crate::outcome::{Exchange, Redactor, is_credential, mask_credentials, visible_block};
 
 use super::request::HttpRequest;
 use super::response::HttpResponse;
@@ -32,8 +32,11 @@ pub(super) fn draw(
             Some(_) | None => Cow::Borrowed(text),
         };
         let (text, was_cut) = redactor.redact_start(&text, most);
-        truncated |= was_cut;
-        mask_credentials(&text).into_owned()
+        // What is spelled out takes more room.
+        let text = visible_block(&text);
+        let start = &text[..text.floor_char_boundary(most)];
+        truncated |= was_cut || start.len() < text.len();
+        mask_credentials(start).into_owned()
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
