@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StepView, varint};
-use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Verdict};
+use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict};
+use crate::plan::Bodies;
 
 /// Steps whose times are kept; loops may make many more.
 const STEPS: usize = 200;
@@ -44,15 +45,15 @@ pub(super) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
 }
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
-pub(super) fn details(report: &RunReport) -> Option<String> {
+pub(super) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
     if report.verdict == Verdict::Passed {
         return None;
     }
-    let whole = json(report, |_| true, true);
+    let whole = json(report, |_| true, Some(bodies));
     if whole.len() <= BYTES {
         return Some(whole);
     }
-    let without_exchanges = json(report, |_| true, false);
+    let without_exchanges = json(report, |_| true, None);
     if without_exchanges.len() <= BYTES {
         return Some(without_exchanges);
     }
@@ -65,17 +66,17 @@ pub(super) fn details(report: &RunReport) -> Option<String> {
             left -= usize::from(wanted);
             wanted
         },
-        false,
+        None,
     );
-    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, false) })
+    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, None) })
 }
 
-fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: bool) -> String {
+fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {
     let steps: Vec<Value> = report.steps.iter().filter(|each| wanted(each)).map(|each| step(each, exchanges)).collect();
     json!({
         "cause": report.cause.as_ref().map(cause),
         "vars": texts(&report.vars),
-        "truncated": steps.len() < report.steps.len() || !exchanges,
+        "truncated": steps.len() < report.steps.len() || exchanges.is_none(),
         "steps": steps,
     })
     .to_string()
@@ -115,7 +116,7 @@ fn cause(cause: &Cause) -> Value {
     })
 }
 
-fn step(step: &StepReport, exchanges: bool) -> Value {
+fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
     let (result, why) = match &step.result {
         StepResult::Passed => ("passed", None),
         StepResult::Failed(cause) => ("failed", Some(cause)),
@@ -157,7 +158,7 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
-fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
+fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
             "method": http.method,
@@ -169,12 +170,15 @@ fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
             "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
         })
     });
-    let exchange = attempt.exchange.as_ref().filter(|_| exchanges).map(|exchange| {
+    let exchange = attempt.exchange.as_ref().zip(exchanges).map(|(exchange, bodies)| {
+        // Of a body that is not kept it is still to be seen that there was one.
+        let masked = |body: &str| bodies == Bodies::Never && !body.is_empty();
+        let shown = |body: &String| if masked(body) { Redactor::MASK.to_owned() } else { body.clone() };
         json!({
             "request_headers": exchange.request_headers,
-            "request_body": exchange.request_body,
+            "request_body": shown(&exchange.request_body),
             "response_headers": exchange.response_headers,
-            "response_body": exchange.response_body,
+            "response_body": shown(&exchange.response_body),
             "truncated": exchange.truncated,
         })
     });

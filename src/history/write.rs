@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use super::{DeliveryRow, DeliveryState, detail};
 use crate::outcome::{Reason, Verdict};
-use crate::plan::{Canary, CanaryId};
+use crate::plan::{Bodies, Canary, CanaryId};
 
 /// How a verdict is written. Never changed: files have it.
 pub(super) fn code(verdict: Verdict) -> i64 {
@@ -33,14 +33,20 @@ struct Names {
 const SHAPES: usize = 10_000;
 
 /// Writes backlogs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pen {
+    bodies: Bodies,
     names: Names,
     /// Where in the order of ticks each canary's last written one was.
     orders: HashMap<CanaryId, u64>,
 }
 
 impl Pen {
+    /// One that keeps the bodies of these runs.
+    pub(super) fn keeping(bodies: Bodies) -> Self {
+        Self { bodies, names: Names::default(), orders: HashMap::new() }
+    }
+
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
         let written = self.try_write(connection, backlog);
@@ -71,7 +77,9 @@ impl Pen {
     /// A tick that is thought to be lost in a crash and is there, as one that came while another was going, stays as it is.
     fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
         let (line, times, details) = match run {
-            Run::Whole(record) => (&Line::of(record), detail::times(&record.report), detail::details(&record.report)),
+            Run::Whole(record) => {
+                (&Line::of(record), detail::times(&record.report), detail::details(&record.report, self.bodies))
+            }
             Run::Line(line) => (line, None, None),
         };
         let (canary, probe) = self.canary(transaction, &line.canary)?;

@@ -98,7 +98,7 @@ impl Writer {
             standing,
             connection,
             lock,
-            pen: Pen::default(),
+            pen: Pen::keeping(keep.bodies),
             urgent: None,
             unchecked: 0,
             failures: 0,
@@ -250,7 +250,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.pen = Pen::default();
+        self.pen = Pen::keeping(self.keep.bodies);
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {

@@ -21,7 +21,7 @@ pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use reason::Reason;
-pub use redact::Redactor;
+pub use redact::{Looks, Redactor};
 pub use report::{
     AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
     StepResult, Tick, Trigger,

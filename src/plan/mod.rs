@@ -16,6 +16,7 @@ mod maintenance;
 mod names;
 mod nearest;
 mod probe;
+mod redaction;
 mod secret;
 mod service;
 mod severity;
@@ -24,7 +25,7 @@ mod step;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
@@ -38,6 +39,7 @@ pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
+pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;

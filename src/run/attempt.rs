@@ -47,6 +47,10 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     if let Some(release) = release {
         release.wait().await;
     }
+    let redactor = context.redactor();
+    if redactor.learns() {
+        redactor.learn(&execution.request.body.text());
+    }
     let began = Instant::now();
     let answered = Arc::default();
     context.state.take_off(Flight { span_id: execution.span_id, began, answered: Arc::clone(&answered) });
@@ -63,6 +67,9 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {
+            if redactor.learns() {
+                redactor.learn(&response.text());
+            }
             let (expectations, cause) = judged(execution, response);
             (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(Arc::clone(response)))
         }

@@ -21,7 +21,7 @@ use super::step::http::{HttpClients, HttpDevice, HttpResponse};
 pub(super) struct Context {
     pub(super) canary: Arc<Canary>,
     pub(super) facts: Arc<RunFacts>,
-    pub(super) secrets: Arc<Secrets>,
+    redactor: Redactor,
     pub(super) limits: Arc<Limits>,
     pub(super) stalls: Arc<StallLog>,
     pub(super) clients: HttpClients,
@@ -41,7 +41,7 @@ impl Context {
     pub(super) fn new(
         canary: &Arc<Canary>,
         facts: RunFacts,
-        secrets: Arc<Secrets>,
+        secrets: &Secrets,
         limits: &Arc<Limits>,
         stalls: &Arc<StallLog>,
         clients: &HttpClients,
@@ -53,7 +53,7 @@ impl Context {
         Self {
             canary: Arc::clone(canary),
             facts: Arc::new(facts),
-            secrets,
+            redactor: secrets.redactor().for_run(canary.probe.redact.as_ref()),
             limits: Arc::clone(limits),
             stalls: Arc::clone(stalls),
             clients: clients.clone(),
@@ -69,9 +69,9 @@ impl Context {
         }
     }
 
-    /// Removes secrets from what will be shown.
+    /// Removes secrets and personal data from what will be shown.
     pub(super) fn redactor(&self) -> &Redactor {
-        self.secrets.redactor()
+        &self.redactor
     }
 
     /// The run's vars have been evaluated.

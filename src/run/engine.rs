@@ -140,7 +140,7 @@ impl Engine {
         Context::new(
             canary,
             facts,
-            secrets,
+            &secrets,
             &inner.limits,
             &inner.stalls,
             &inner.clients,

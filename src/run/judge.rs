@@ -7,7 +7,7 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, is_credential, mask_credentials};
+use crate::outcome::{Cause, ExpectationReport, Held, Looks, Reason, Redactor, Seen, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, to_json};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -153,14 +153,18 @@ pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
     match to_json(value) {
-        Ok(json) => shown_text(&json.to_string(), redactor),
+        Ok(json) => shown_start(&json.to_string(), redactor, Looks::Value),
         Err(why) => shown_text(&why, redactor),
     }
 }
 
 /// Redacted and then cut.
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    let (start, was_cut) = redactor.redact_start(text, SHOWN * 4);
+    shown_start(text, redactor, Looks::Text)
+}
+
+fn shown_start(text: &str, redactor: &Redactor, looks: Looks) -> String {
+    let (start, was_cut) = redactor.redact_start(text, SHOWN * 4, looks);
     let (end, mark) = match start.char_indices().nth(SHOWN) {
         Some((end, _)) => (end, "…"),
         None => (start.len(), if was_cut { "…" } else { "" }),

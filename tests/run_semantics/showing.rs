@@ -76,3 +76,100 @@ async fn what_a_target_says_can_forge_no_line_and_steer_no_terminal() {
     assert!(blocks.iter().any(|body| body.contains("x\\u202ey\\u200bz")), "{blocks:?}");
     assert!(blocks.iter().all(|body| !body.replace(['\n', '\t'], "").contains(is_steering)), "{blocks:?}");
 }
+
+/// A target that knows a person, and says the same whatever it is asked.
+async fn registry() -> Target {
+    Target::start(|_| {
+        Answer::json(
+            200,
+            r#"{"user":{"email":"ada@example.com","age":37,"name":"Ada L\u00f6velace"},"id":"u-1","note":"call +49 30 1234567 or ada@example.com"}"#,
+        )
+    })
+    .await
+}
+
+const PERSONAL: &str = r#"
+    [redact]
+    json     = ["$.user.email", "$.user.age", "$..name"]
+    patterns = ['\+49[0-9 ]{6,}', '[a-z]+@corp\.example']
+"#;
+
+#[tokio::test]
+async fn what_is_personal_leaves_no_run_by_whatever_way_it_goes_on() {
+    let target = registry().await;
+    let ran = Journey::new(&target)
+        .head(&format!("{PERSONAL}\n[vars]\nmine = \"ada@corp.example\"\nearly = \"Ada Lövelace\"\n"))
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.post = "{{ api }}/users"
+            http.json = { user = { email = "sent@example.com" }, other = "{{ mine }}" }
+            expect = ["status == 200"]
+            capture = { mail = "json.user.email", whole = "json", age = "json.user.age" }
+            [[step]]
+            name = "go on"
+            for_each = "user in [mail]"
+            subject = "of {{ user }}"
+            http.get = "{{ api }}/users/{{ mail | urlencode }}"
+            http.headers = { x-mail = "{{ mail }}", x-sent = "sent@example.com" }
+            expect = ["json.user.email == 'grace@example.com'", "json.user.age == 38", "json == 1", "mail == 'ada@example.com' and json.x == 1"]
+            "#,
+        ))
+        .await;
+    let (lines, blocks) = texts(&ran.report);
+    let (everything, shown) = (format!("{:?}", ran.report), format!("{lines:?}{blocks:?}"));
+    for personal in ["ada@", "ada%40", "vela", "1234567", "sent@", "corp.example", "Ada L"] {
+        assert!(!shown.contains(personal), "{personal}: {lines:#?} {blocks:#?}");
+        // Where the author of a probe wrote it is in the canary, which is the configuration.
+        let reported = everything.split("steps: [").nth(1).unwrap_or_default();
+        assert!(!reported.contains(personal) || !shown.contains(personal), "{personal}");
+    }
+    let captures = &ran.report.steps[0].captures;
+    assert_eq!(captures[0].1, "\"•••\"");
+    assert_eq!(captures[2].1, "•••", "a value too short to be looked for is masked where it stands alone");
+    assert!(captures[1].1.contains(r#""age":•••"#) && captures[1].1.contains("u-1"), "{}", captures[1].1);
+    assert!(blocks.iter().any(|body| body.contains(r#""age":•••"#) && body.contains("u-1")), "{blocks:#?}");
+    assert_eq!(ran.report.steps[1].subject.as_deref(), Some("of •••"));
+    assert!(target.lines()[1].contains("/users/ada%40example.com"), "what is sent is not masked: {:?}", target.lines());
+}
+
+#[tokio::test]
+async fn what_is_personal_is_not_written_down_for_a_cleanup() {
+    let target = registry().await;
+    let ledger = std::sync::Arc::new(crate::book::Book::default());
+    Journey::new(&target)
+        .head(PERSONAL)
+        .ledger(&ledger)
+        .start(&steps(
+            r#"
+            [[step]]
+            name = "create"
+            http.post = "{{ api }}/users"
+            expect = ["status == 200"]
+            capture = { id = "json.id", mail = "json.user.email" }
+              [step.cleanup]
+              http.delete = "{{ api }}/users/{{ id }}"
+              expect = ["status == 200"]
+            "#,
+        ))
+        .await;
+    let names = format!("{:?}", ledger.entries());
+    assert!(names.contains("u-1") && !names.contains("ada@"), "{names}");
+}
+
+#[tokio::test]
+async fn an_answer_with_more_personal_values_than_can_be_known_shows_nothing() {
+    let target = Target::start(|_| {
+        let people: Vec<String> = (0..1_500).map(|n| format!(r#"{{"name":"person {n}"}}"#)).collect();
+        Answer::json(200, &format!("[{}]", people.join(",")))
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .head(PERSONAL)
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"json[3].name == 'x'\"]\n")
+        .await;
+    let (lines, blocks) = texts(&ran.report);
+    assert!(!format!("{lines:?}{blocks:?}").contains("person"), "{lines:?}");
+    assert_eq!(ran.cause().message, "•••");
+}

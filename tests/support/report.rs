@@ -90,6 +90,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
             }),
             window: Duration::from_hours(24),
         }),
+        redact: None,
         location: location(),
     }
 }

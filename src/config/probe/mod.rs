@@ -24,7 +24,7 @@ use super::nearest::suggestion;
 use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         alert,
         needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
         maintenance: windows(&table, world, diagnostics),
+        redact: redact::read(world.redact.as_ref(), &table, diagnostics),
         location: top.location(),
     };
     let enabled = table.bool("enabled").unwrap_or(true);

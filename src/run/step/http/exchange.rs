@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use crate::outcome::{Exchange, Redactor, is_credential, mask_credentials, visible_block};
+use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials, visible_block};
 
 use super::request::HttpRequest;
 use super::response::HttpResponse;
@@ -26,12 +26,12 @@ pub(super) fn draw(
 ) -> Exchange {
     let mut truncated = false;
     // Redacted and then cut: of a secret that is cut first, the rest would not be known for one.
-    let mut shown = |text: &str, most: usize| {
+    let mut shown = |text: &str, most: usize, looks: Looks| {
         let text = match credential {
             Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
             Some(_) | None => Cow::Borrowed(text),
         };
-        let (text, was_cut) = redactor.redact_start(&text, most);
+        let (text, was_cut) = redactor.redact_start(&text, most, looks);
         // What is spelled out takes more room.
         let text = visible_block(&text);
         let start = &text[..text.floor_char_boundary(most)];
@@ -40,7 +40,7 @@ pub(super) fn draw(
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
-        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, HEADER) })
+        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, HEADER, Looks::Text) })
     };
     let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();
     if credential.is_some() && !request.headers.iter().any(|(name, _)| name == AUTHORIZATION) {
@@ -51,7 +51,7 @@ pub(super) fn draw(
         .flat_map(|response| &response.headers)
         .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    let request_body = shown(&String::from_utf8_lossy(&request.body.content), BODY);
-    let response_body = response.map_or_else(String::new, |response| shown(&response.text(), BODY));
+    let request_body = shown(&String::from_utf8_lossy(&request.body.content), BODY, Looks::Body);
+    let response_body = response.map_or_else(String::new, |response| shown(&response.text(), BODY, Looks::Body));
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
 }

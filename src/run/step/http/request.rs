@@ -1,5 +1,7 @@
 //! A request with everything filled in.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
@@ -27,6 +29,13 @@ pub struct HttpRequest {
     pub redirects: Option<Redirects>,
     /// Body bytes accepted after decompression.
     pub response_bytes: usize,
+}
+
+impl HttpBody {
+    /// What is sent, as text.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
 }
 
 /// A body with everything filled in.
