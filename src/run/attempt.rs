@@ -42,7 +42,7 @@ pub(super) struct Transport {
 pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) -> Attempt {
     let context = execution.context;
     let span_id = SpanId::random();
-    let headers = RunHeaders::new(context.run_id, context.trace_id, span_id);
+    let headers = RunHeaders::new(context.run_id, context.trace_id, span_id, context.sampled);
     let timeout = execution.step.timeout.unwrap_or(context.limits.step_timeout);
     if let Some(release) = release {
         release.wait().await;

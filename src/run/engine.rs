@@ -28,6 +28,8 @@ pub struct Engine {
     inner: Arc<Inner>,
     ledger: Option<Arc<dyn Ledger>>,
     self_check: Option<SelfCheck>,
+    /// Share of traces that are kept whatever becomes of the run.
+    kept_traces: f64,
 }
 
 struct Inner {
@@ -55,7 +57,7 @@ impl Engine {
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
         let inner = Arc::new(Inner { clients, limits, stalls, secrets, live: Arc::default() });
-        Self { inner, ledger: None, self_check: None }
+        Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 
     /// Runs write down what they are about to create.
@@ -68,6 +70,13 @@ impl Engine {
     #[must_use]
     pub fn with_self_check(self, self_check: SelfCheck) -> Self {
         Self { self_check: Some(self_check), ..self }
+    }
+
+    /// Runs tell targets that their trace is kept only if it is in this share, 0 ≤ share ≤ 1; those of others are kept only
+    /// where the run does not pass, which nobody knows when it starts. Without it every target is told to keep its part.
+    #[must_use]
+    pub fn keeping_traces(self, share: f64) -> Self {
+        Self { kept_traces: share, ..self }
     }
 
     /// Runs that start from now on use these secrets.
@@ -145,7 +154,7 @@ impl Engine {
             &inner.stalls,
             &inner.clients,
             detail,
-            (run.id, run.trace_id),
+            (run.id, run.trace_id, run.trace_id.is_in_share(self.kept_traces)),
             started,
             journal,
         )
