@@ -36,7 +36,6 @@ mod probe;
 mod redact;
 mod render;
 mod rules;
-mod scan;
 mod schema;
 mod scope;
 mod secrets;

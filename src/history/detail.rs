@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StepView, varint};
-use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict};
+use crate::outcome::{
+    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict, Withheld,
+};
 use crate::plan::Bodies;
 
 /// Steps whose times are kept; loops may make many more.
@@ -132,6 +134,7 @@ fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
         "parent_span_id": step.parent.map(|parent| parent.to_string()),
         "started_seconds": seconds(step.started),
         "duration_seconds": seconds(step.duration),
+        "stalled_seconds": seconds(step.stalled),
         "convergence_seconds": step.convergence.map(seconds),
         "result": result,
         "allow_failure": step.allow_failure,
@@ -158,6 +161,10 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
+fn withheld(withheld: &Withheld) -> Value {
+    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
+}
+
 fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
@@ -168,6 +175,7 @@ fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
             "body_bytes": http.body_bytes,
             "reused": http.phases.reused,
             "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
         })
     });
     let exchange = attempt.exchange.as_ref().zip(exchanges).map(|(exchange, bodies)| {

@@ -16,7 +16,7 @@ mod sink;
 mod verdict;
 mod visible;
 
-pub use self::http::{Exchange, HttpAnswer, Phases};
+pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};

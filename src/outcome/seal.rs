@@ -120,6 +120,7 @@ impl Seal<'_> {
         if let Some(http) = &mut attempt.http {
             self.line(&mut http.method);
             self.line(&mut http.url);
+            http.withheld.iter_mut().for_each(|withheld| self.line(&mut withheld.to));
         }
         if let Some((_, message)) = &mut attempt.failure {
             self.line(message);
