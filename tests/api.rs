@@ -270,7 +270,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         text.contains("is at it").then_some(text)
     });
     assert!(text.contains("front page: ") && text.contains("hook  eu/probe/p/1"), "{text}");
-    assert!(text.contains("acknowledged by ann\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("acknowledged by ann\\u001b[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);
     assert_eq!(receiver.page("resolve")["key"], page["key"]);

@@ -11,7 +11,7 @@ use cli_support::{Answer, Running, assert_exit, run, serinus, stderr, stdout, ta
 use serde_json::{Value, json};
 use serinus::history::{Remembered, Store};
 use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
-use serinus::plan::StoreSettings;
+use serinus::plan::{Bodies, StoreSettings};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -58,7 +58,13 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
 }
 
 fn open(folder: &Path) -> (Store, Remembered) {
-    let settings = StoreSettings { path: folder.join("serinus.db"), keep_passed: DAY, keep_failed: DAY, keep_rollups: DAY };
+    let settings = StoreSettings {
+        path: folder.join("serinus.db"),
+        keep_passed: DAY,
+        keep_failed: DAY,
+        keep_rollups: DAY,
+        bodies: Bodies::Failed,
+    };
     Store::open(&settings, SystemTime::now()).unwrap()
 }
 

@@ -10,8 +10,20 @@ const PROBES: &str = "probes/README.md";
 const CONFIG: &str = "config/README.md";
 
 /// Keys of the service that are tables, each key of which has a row.
-const SECTIONS: [&str; 11] =
-    ["listen", "traces", "limits", "tls", "vars", "alerting", "notify", "maintenance", "store", "self_check", "heartbeat"];
+const SECTIONS: [&str; 12] = [
+    "listen",
+    "traces",
+    "limits",
+    "tls",
+    "vars",
+    "alerting",
+    "notify",
+    "maintenance",
+    "store",
+    "self_check",
+    "heartbeat",
+    "redact",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -22,7 +34,9 @@ fn spelling(section: &str, key: &str) -> String {
     match section {
         "http" => format!("http.{key}"),
         "multipart" => format!("http.multipart.{key}"),
-        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" => format!("{section}.{key}"),
+        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" => {
+            format!("{section}.{key}")
+        }
         "route" => format!("alerting.route.{key}"),
         _ if section.starts_with("notify_") && ["name", "least", "timeout"].contains(&key) => format!("notify.KIND.{key}"),
         _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),

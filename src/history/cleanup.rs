@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Store;
 use super::detail::{cause, seconds, step};
 use crate::outcome::{CleanupReport, CleanupResult, OutcomeSink, RunReport, StepReport};
+use crate::plan::Bodies;
 
 /// Bytes of JSON that are kept of one cleanup.
 const BYTES: usize = 64 << 10;
@@ -27,17 +28,17 @@ impl OutcomeSink for Store {
 
 /// The cleanup as it is written, bounded. Of one that left nothing behind there is no more to tell of a step than its result and
 /// its times.
-pub(super) fn kept(report: &CleanupReport) -> String {
-    let steps = |exchanges: bool, attempts: bool| -> Vec<Value> {
+pub(super) fn kept(report: &CleanupReport, bodies: Bodies) -> String {
+    let steps = |exchanges: Option<Bodies>, attempts: bool| -> Vec<Value> {
         let bare = |made: &StepReport| StepReport { attempts: Vec::new(), expectations: Vec::new(), ..made.clone() };
-        report.steps.iter().map(|made| if attempts { step(made, exchanges) } else { step(&bare(made), false) }).collect()
+        report.steps.iter().map(|made| if attempts { step(made, exchanges) } else { step(&bare(made), None) }).collect()
     };
     let (result, leaks) = match &report.result {
-        CleanupResult::Clean => return written(report, "clean", &[], steps(false, false)),
+        CleanupResult::Clean => return written(report, "clean", &[], steps(None, false)),
         CleanupResult::Leaked(causes) => ("leaked", causes.iter().map(cause).collect::<Vec<Value>>()),
     };
     let first = &leaks[..leaks.len().min(FIRST)];
-    let most = [(&leaks[..], (true, true)), (&leaks, (false, true)), (first, (false, false))];
+    let most = [(&leaks[..], (Some(bodies), true)), (&leaks, (None, true)), (first, (None, false))];
     let mut drawn =
         most.into_iter().map(|(leaks, (exchanges, attempts))| written(report, result, leaks, steps(exchanges, attempts)));
     drawn.find(|text| text.len() <= BYTES).unwrap_or_else(|| written(report, result, &[], Vec::new()))

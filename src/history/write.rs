@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use super::{DeliveryRow, DeliveryState, cleanup, detail};
 use crate::outcome::{CleanupReport, Reason, Verdict};
-use crate::plan::{Canary, CanaryId};
+use crate::plan::{Bodies, Canary, CanaryId};
 
 /// How a verdict is written. Never changed: files have it.
 pub(super) fn code(verdict: Verdict) -> i64 {
@@ -34,8 +34,9 @@ struct Names {
 const SHAPES: usize = 10_000;
 
 /// Writes backlogs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pen {
+    bodies: Bodies,
     names: Names,
     /// Where in the order of ticks each canary's last written one was.
     orders: HashMap<CanaryId, u64>,
@@ -47,6 +48,11 @@ pub(super) struct Pen {
 const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 
 impl Pen {
+    /// One that keeps the bodies of these runs.
+    pub(super) fn keeping(bodies: Bodies) -> Self {
+        Self { bodies, names: Names::default(), orders: HashMap::new(), early: VecDeque::new() }
+    }
+
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
         let written = self.try_write(connection, backlog);
@@ -80,7 +86,9 @@ impl Pen {
     /// A tick that is thought to be lost in a crash and is there, as one that came while another was going, stays as it is.
     fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
         let (line, times, details) = match run {
-            Run::Whole(record) => (&Line::of(record), detail::times(&record.report), detail::details(&record.report)),
+            Run::Whole(record) => {
+                (&Line::of(record), detail::times(&record.report), detail::details(&record.report, self.bodies))
+            }
             Run::Line(line) => (line, None, None),
         };
         let (canary, probe) = self.canary(transaction, &line.canary)?;
@@ -133,7 +141,7 @@ impl Pen {
                     "INSERT INTO run_details (run, json) SELECT id, json_object('cleanup', json(?2)) FROM runs WHERE run_id = ?1
                      ON CONFLICT (run) DO UPDATE SET json = json_set(json, '$.cleanup', json(?2))",
                 )?
-                .execute(params![report.run.run_id.0.0.to_be_bytes(), cleanup::kept(&report)])?;
+                .execute(params![report.run.run_id.0.0.to_be_bytes(), cleanup::kept(&report, self.bodies)])?;
             if placed == 0 && now.duration_since(since) < patience {
                 early.push_back((since, report));
             }

@@ -13,6 +13,7 @@ use super::super::{
 use crate::outcome::{
     CleanupReport, CleanupResult, Ledger, LedgerEnd, LedgerEntry, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
 };
+use crate::plan::{Bodies, StoreSettings};
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
@@ -303,6 +304,24 @@ fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
     assert_eq!(details["steps"][1]["attempts"][0]["exchange"]["response_body"], "{\"status\":\"pending\"}");
     assert_eq!(details["truncated"], false);
     assert!(reader.run("no id").unwrap().is_none());
+}
+
+#[test]
+fn a_store_that_keeps_no_bodies_has_everything_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { bodies: Bodies::Never, ..settings(directory.path()) };
+    let (store, _) = Store::open(&settings, at(0)).unwrap();
+    let failed = run(&canary("p", "eu"), Verdict::Failed, 2);
+    let id = failed.run_id.to_string();
+    store.offer(runs([failed]));
+    settle(&store);
+    let details = store.reader().run(&id).unwrap().unwrap().details.unwrap();
+    let exchange = &details["steps"][1]["attempts"][0]["exchange"];
+    assert_eq!((&exchange["response_body"], &exchange["request_body"]), (&"•••".into(), &"".into()), "there was one answer");
+    assert_eq!(details["cause"]["seen"][0]["value"], "\"pending\"", "what was judged is no body");
+    assert!(store.close(LONG));
+    let file = std::fs::read(&settings.path).unwrap();
+    assert!(!file.windows(9).any(|bytes| bytes == b"{\"status\""), "nor has the file");
 }
 
 #[test]
