@@ -50,6 +50,7 @@ async fn a_certificate_that_cannot_be_trusted_is_named_for_what_it_is() {
     let cases = [
         ("wrong host", own.clone(), server(&authority.leaf(&["other.test"])), "not valid for name \"localhost\""),
         ("expired", own.clone(), server(&authority.leaf_until(&["localhost"], 2020)), "expired"),
+        ("not valid yet", own.clone(), server(&authority.leaf_within(&["localhost"], 2080, 2090)), "not valid yet"),
         ("self-signed", own, server(&self_signed(&["localhost"])), "invalid peer certificate"),
         ("unknown issuer", DeviceSettings::default(), server(&authority.leaf(&["localhost"])), "UnknownIssuer"),
     ];

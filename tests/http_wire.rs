@@ -277,6 +277,14 @@ async fn each_request_of_http_1_connects_anew_and_phases_tell() {
 }
 
 #[tokio::test]
+async fn a_request_of_http_1_says_that_its_connection_ends_unless_the_step_says_otherwise() {
+    let seen = arriving(|url| action("GET", url)).await;
+    assert_eq!(seen.all("connection"), ["close"]);
+    let own = |url: &str| HttpAction { headers: vec![(http::header::CONNECTION, template("keep-alive"))], ..action("GET", url) };
+    assert_eq!(arriving(own).await.all("connection"), ["keep-alive"]);
+}
+
+#[tokio::test]
 async fn a_target_that_closes_after_each_answer_is_answered_for_every_time() {
     let target = raw(None, |mut visit: Visit| {
         Box::pin(async move {
@@ -299,6 +307,18 @@ async fn a_name_that_is_looked_up_has_a_phase_and_phases_add_up_to_the_latency()
     let sum: std::time::Duration = response.phases.each().map(|(_, took)| took).sum();
     assert!(response.phases.dns.is_some(), "{:?}", response.phases);
     assert!(sum <= response.latency, "{:?} of {:?}", response.phases, response.latency);
+}
+
+#[tokio::test]
+async fn a_device_looks_a_name_up_once_a_run_and_again_after_a_failure() {
+    let target = answering(None, |seen| if seen.path() == "/fine" { answer(200, &[], "ok") } else { b"nonsense".to_vec() }).await;
+    let url = |path: &str| format!("http://localhost:{}{path}", target.address.port());
+    let device = device(DeviceSettings::default());
+    for (path, looked_up) in [("/fine", true), ("/fine", false), ("/broken", false), ("/fine", true)] {
+        let attempt = send(&device, &get(&url(path))).await;
+        assert_eq!(attempt.answer.phases.dns.is_some(), looked_up, "{path}");
+    }
+    assert_eq!(target.connections(), 4);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
     };
     Service {
         plan: Arc::new(plan),
-        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None },
+        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None, hosts: Vec::new() },
         traces: None,
         log_format: LogFormat::Human,
         alerting: Arc::default(),

@@ -126,6 +126,10 @@ codes! {
     SecretInUrl Warning "lint::secret-in-url",
     /// A window that ends after the run.
     WithinOverDeadline Warning "lint::within-over-deadline",
+    /// A pause between attempts that is longer than the time they have.
+    PollOverWindow Warning "lint::poll-over-window",
+    /// A pause between attempts of less than 10 ms.
+    ShortPoll Warning "lint::short-poll",
     /// Nobody to wake, or nothing to read when woken.
     Unowned Warning "lint::unowned",
     /// Probes page, and nobody is told.

@@ -18,7 +18,7 @@ use super::nearest::suggestion;
 use super::probe::{self, constant};
 use super::scope::Scope;
 use super::secrets::{self, length_in_file};
-use super::tree::{Entry, Spot, Table};
+use super::tree::{Entry, Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, upkeep};
 
@@ -230,7 +230,7 @@ fn limits(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Limits {
 
 fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Listen {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    let Some(table) = table.table("listen") else { return Listen { address: local, token: None } };
+    let Some(table) = table.table("listen") else { return Listen { address: local, token: None, hosts: Vec::new() } };
     let node = table.get("address");
     let address = node.and_then(|node| node.as_text()?.parse().ok()).unwrap_or(local);
     let token = table.get("token").and_then(|node| {
@@ -246,7 +246,23 @@ fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Li
                 .help("name a secret in `listen.token`, or listen on 127.0.0.1"),
         );
     }
-    Listen { address, token }
+    let hosts = table.list("hosts").iter().filter_map(|node| host_name(node, diagnostics)).collect();
+    Listen { address, token, hosts }
+}
+
+/// A name as it stands in a `Host` header, without the port.
+fn host_name(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let name = node.as_text()?.to_ascii_lowercase();
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if name.trim_end_matches('.').split('.').all(is_label) {
+        return Some(name.trim_end_matches('.').to_owned());
+    }
+    diagnostics
+        .push(Diagnostic::at(Code::InvalidValue, node.spot, "this is not a host name").help(
+            "names are written such as \"prober.example.com\", without scheme, port or path; addresses need not be listed",
+        ));
+    None
 }
 
 fn traces(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Traces {

@@ -52,7 +52,9 @@ fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
     match execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < window.lasting()) {
         Some(share) => {
             let share = humantime::format_duration(whole_millis(share));
-            format!("the {share} that are its share of the run's deadline (`within` is {within})")
+            format!(
+                "the {share} that are its share of the run's deadline (`within` is {within}; `at_once` or a longer `deadline` gives more)"
+            )
         }
         None => within.to_string(),
     }

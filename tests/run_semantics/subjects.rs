@@ -245,7 +245,11 @@ async fn failing_subjects_that_poll_share_the_deadline_and_starve_neither_each_o
         let ran = Journey::new(&target).deadline("4s").run(&polling(at_once)).await;
         assert_eq!(ran.reason(), Reason::Subject, "{}", ran.cause().message);
         assert!(ran.cause().message.contains("6 of 6 subjects failed (a, b, c, d, e, f)"), "{}", ran.cause().message);
-        assert!(ran.cause().message.contains("its share of the run's deadline (`within` is 1m)"), "{}", ran.cause().message);
+        assert!(
+            ran.cause().message.contains("its share of the run's deadline (`within` is 1m; `at_once`"),
+            "{}",
+            ran.cause().message
+        );
         assert!(rounds(&ran, "each").iter().all(|round| round.attempts_made > 1), "each of them was polled");
         assert_eq!(rounds(&ran, "then").len(), 1);
     }

@@ -10,6 +10,7 @@ mod slo;
 mod step;
 
 pub(super) use request::constant;
+pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,7 +105,10 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     });
     let probe = Arc::new(probe);
     let canaries = canaries(&probe, regions.iter().filter(is_active));
-    chance::lint(&table, &probe, canaries.len(), diagnostics);
+    // How often something pages that cannot be is not to be reckoned.
+    if !diagnostics.has_errors() {
+        chance::lint(&table, &probe, canaries.len(), diagnostics);
+    }
     Some((claim, Draft { probe, canaries, enabled }))
 }
 

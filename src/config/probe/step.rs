@@ -16,8 +16,10 @@ use super::super::world::World;
 use super::super::{Code, Diagnostic, device};
 use super::{looping, request};
 
-const POLL: Duration = Duration::from_millis(500);
-const CONSISTENT_POLL: Duration = Duration::from_millis(100);
+/// Between two attempts of `eventually`, where nothing is said.
+pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
+/// Between two attempts of `consistently`, where nothing is said.
+pub(in crate::config) const CONSISTENT_POLL: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Reads all steps of a probe.

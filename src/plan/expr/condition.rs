@@ -9,7 +9,7 @@ use minijinja::Value;
 use crate::source::Location;
 
 use super::eval::Evaluation;
-use super::{Expression, ParseError, hints};
+use super::{Expression, ParseError, Use, constant, hints};
 
 /// Parts of one condition that are reported.
 const MOST_SIDES: usize = 50;
@@ -72,11 +72,19 @@ impl Condition {
         self.expression.paths()
     }
 
+    /// Every use of a name, in the order of the text.
+    pub fn uses(&self) -> &[Use] {
+        self.expression.uses()
+    }
+
     /// What looks like a mistake: byte ranges in the source and what to write instead.
     pub fn hints(&self) -> Vec<(Range<usize>, String)> {
         let program = &self.expression.program;
         let mut hints = program.not_bools.clone();
         hints::find(&program.source, &program.root, &mut hints);
+        if !program.paths.is_empty() {
+            constant::find(&program.source, &program.root, &mut hints);
+        }
         if hints.is_empty() && program.paths.is_empty() {
             hints.push((0..program.source.len(), "it looks at nothing of the answer, so that it is always the same".into()));
         }

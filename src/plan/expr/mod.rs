@@ -27,6 +27,7 @@
 mod budget;
 mod compare;
 mod condition;
+mod constant;
 mod container;
 mod eval;
 mod expression;
@@ -48,6 +49,7 @@ pub use condition::{Condition, Judgement, Side};
 pub use container::list;
 pub use expression::{EvalError, Expression, ParseError};
 pub use fuel::{spend_bytes, within};
+pub use program::Use;
 pub use spell::{JsonText, json_start, json_text};
 pub use template::{Place, Template};
 pub use value::{from_json, to_json, to_json_within};

@@ -17,6 +17,7 @@ use super::connections::Connections;
 use super::failure::HttpFailure;
 use super::marks::OneConnection;
 use super::oauth::Tokens;
+use super::remembered::{Remembered, Remembering};
 use super::resolver::{Lead, Resolver};
 use super::tls::{self, TlsSetupError};
 
@@ -74,6 +75,7 @@ impl HttpClients {
             prepared: self.prepared(settings),
             jar: Arc::new(Jar::default()),
             connections: Connections::default(),
+            remembered: Remembered::default(),
             tokens: Tokens::default(),
         }
     }
@@ -130,6 +132,7 @@ pub struct HttpDevice {
     prepared: Arc<Prepared>,
     jar: Arc<Jar>,
     pub(super) connections: Connections,
+    pub(super) remembered: Remembered,
     pub(super) tokens: Tokens,
 }
 
@@ -186,6 +189,15 @@ impl HttpDevice {
         self.prepared.settings.connections == plan::Connections::Reuse
     }
 
+    /// Whether it is known beforehand that `url` is asked over HTTP/1.1.
+    pub(super) fn speaks_http1(&self, url: &reqwest::Url) -> bool {
+        match spoken(&self.prepared.settings) {
+            HttpVersion::Auto => url.scheme() == "http",
+            HttpVersion::Http1 => true,
+            HttpVersion::Http2 => false,
+        }
+    }
+
     /// A client with a connection yet to be made; `stands_for` is the host behind `tls.server_name`.
     ///
     /// # Errors
@@ -201,11 +213,13 @@ impl HttpDevice {
             (Some(name), Some(host)) => self.prepared.resolver.with(name, Lead::Host(host.to_ascii_lowercase())),
             _ => self.prepared.resolver.clone(),
         };
+        // By the name that is asked for: under `tls.server_name` it leads to another host for each client.
+        let remembered = if stands_for.is_some() { Remembered::default() } else { self.remembered.clone() };
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls.clone())
             .tls_info(true)
-            .dns_resolver(resolver)
+            .dns_resolver(Remembering { remembered, resolver })
             .connector_layer(OneConnection::default())
             .redirect(Policy::none())
             .referer(false)

@@ -56,7 +56,8 @@ pub(super) fn draw(
         .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
         .collect();
     let sent = &request.body.content;
-    let sent_start = String::from_utf8_lossy(&sent[..sent.len().min(LOOKED_AT)]);
+    let sent_start = sent.start(LOOKED_AT);
+    let sent_start = String::from_utf8_lossy(&sent_start);
     let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY);
     let response_body = response
         .map_or_else(String::new, |response| shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY));

@@ -34,7 +34,10 @@ impl HttpFailure {
         let unsent = error.is_builder() || (error.is_connect() && !got_byte);
         let message = match reason {
             Reason::Timeout => format!("connecting took too long: waiting for {}", marks.waiting_for()),
-            _ => told(error),
+            _ => match marks.unread_upload().filter(|_| !unsent && !got_byte) {
+                Some(unread) => format!("{}; {unread}", told(error)),
+                None => told(error),
+            },
         };
         Self { reason, message, sent: marks.sent_before() || !unsent, got_byte }
     }

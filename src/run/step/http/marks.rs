@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, FutureExt as _};
 use tower::{BoxError, Layer, Service};
 
+use super::room;
 use crate::outcome::Phases;
+
+use super::upload::Taken;
 
 tokio::task_local! {
     static MARKS: Arc<Marks>;
@@ -47,6 +50,8 @@ struct Moments {
     connecting: Option<Connecting>,
     /// When this hop's own connection became ready.
     connected: Option<Instant>,
+    /// This hop's body, if it is large.
+    upload: Option<Arc<Taken>>,
     /// Sums of what is over, so that all phases of an exchange add up to its latency, redirects or not.
     over: Phases,
 }
@@ -69,6 +74,7 @@ impl Marks {
             asked_before: false,
             connecting: None,
             connected: None,
+            upload: None,
             over: Phases::default(),
         })))
     }
@@ -128,6 +134,16 @@ impl Marks {
         moments.connected.is_none() && moments.connecting.as_ref().is_some_and(|connecting| connecting.tls.is_some())
     }
 
+    /// A large body is on its way.
+    pub(super) fn uploading(&self, upload: Option<Arc<Taken>>) {
+        self.moments().upload = upload;
+    }
+
+    /// What the target has not read of a large body, for people.
+    pub(super) fn unread_upload(&self) -> Option<String> {
+        self.moments().upload.as_ref()?.unread()
+    }
+
     /// What the request was waiting for, for people, if it never got an answer.
     pub(super) fn waiting_for(&self) -> &'static str {
         let moments = self.moments();
@@ -162,6 +178,7 @@ impl Moments {
         self.hop_began = now;
         self.connected = None;
         self.connecting = None;
+        self.upload = None;
     }
 
     fn first_byte(&self, headers: Instant) -> Duration {
@@ -256,9 +273,10 @@ where
         if self.made.swap(true, Ordering::Relaxed) {
             return std::future::ready(Err(Spent.into())).boxed();
         }
-        let connecting = self.inner.call(request);
+        let connecting = room::for_one_more().map(|()| self.inner.call(request));
         async move {
             note(Mark::ConnectStart);
+            let connecting = connecting.map_err(BoxError::from)?;
             let connected = connecting.await;
             if connected.is_ok() {
                 note(Mark::ConnectEnd);

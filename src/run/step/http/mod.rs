@@ -10,6 +10,7 @@
 mod body;
 mod clients;
 mod connections;
+mod decode;
 mod exchange;
 mod failure;
 mod marks;
@@ -17,12 +18,15 @@ mod multipart;
 mod oauth;
 mod reach;
 mod redirect;
+mod remembered;
 mod request;
 mod resolver;
 mod response;
+mod room;
 mod send;
 mod tls;
 mod underway;
+mod upload;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use failure::HttpFailure;

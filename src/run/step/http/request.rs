@@ -1,6 +1,5 @@
 //! A request with everything filled in.
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
@@ -10,6 +9,7 @@ use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redir
 
 use super::multipart::{self, PartBody};
 use super::redirect::Private;
+use super::upload::Content;
 
 /// Bytes that templates may make of the fields, headers or body of a request. Files may be larger.
 const MOST_RENDERED: usize = 8 << 20;
@@ -40,7 +40,7 @@ pub struct HttpRequest {
 pub struct HttpBody {
     /// Sent where no header says otherwise.
     pub(super) content_type: Option<HeaderValue>,
-    pub(super) content: Bytes,
+    pub(super) content: Content,
 }
 
 /// Credentials with everything filled in.
@@ -211,11 +211,11 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
         Body::Multipart(parts) => {
             let mut room = MOST_RENDERED;
             let parts: Vec<_> = parts.iter().map(|each| part(each, scope, &mut room)).collect::<Result<_, _>>()?;
-            let (kind, content) = multipart::encode(&parts);
+            let (kind, content) = multipart::encode(parts);
             HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
         }
         Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
-        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone() },
+        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone().into() },
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
@@ -15,6 +15,7 @@ use crate::run::{Bound, StallLog};
 use super::body;
 use super::clients::{HttpDevice, Route};
 use super::connections;
+use super::decode::{self, Encoding};
 use super::exchange;
 use super::failure::HttpFailure;
 use super::marks::Marks;
@@ -54,6 +55,8 @@ struct Progress {
     version: Option<&'static str>,
     headers_at: Option<Instant>,
     body_bytes: usize,
+    /// What the last redirect led to.
+    redirected_to: Option<(Method, Url)>,
     withheld: Vec<Withheld>,
 }
 
@@ -75,13 +78,18 @@ impl HttpDevice {
         underway: &Underway,
     ) -> HttpAttempt {
         let mut progress = Progress::default();
-        let result = match bound.hold(self.exchange(request, run, redactor, &mut progress, underway)).await {
+        let mut result = match bound.hold(self.exchange(request, run, redactor, &mut progress, underway)).await {
             Some(result) => result.map(Arc::new),
             None => Err(timed_out(bound.lasting(), &progress)),
         };
-        if result.is_err() {
-            // Whatever is wrong may be wrong with a connection: the next attempt is to find out by itself.
+        if let Err(failure) = &mut result {
+            if let (Some((method, url)), Some(marks)) = (&progress.redirected_to, &progress.marks) {
+                let (nth, url) = (marks.redirects(), shown(url, redactor));
+                failure.message = format!("redirect {nth}, to {method} {url}: {}", failure.message);
+            }
+            // Whatever is wrong may be wrong with a connection or an address: the next attempt is to find out by itself.
             self.connections.clear();
+            self.remembered.clear();
         }
         let phases = match (&result, &progress.marks) {
             (Ok(response), _) => response.phases,
@@ -165,11 +173,13 @@ impl HttpDevice {
                 progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
                 marks.redirected(headers_at);
                 progress.headers_at = None;
+                progress.redirected_to = Some((next.method.clone(), next.url.clone()));
                 underway.redirected();
                 hop = next;
                 continue;
             }
-            let body = body::read(&mut response, request.response_bytes, marks, &mut progress.body_bytes).await?;
+            let encoding = Encoding::of(&head.headers);
+            let body = body::read(response, encoding, request.response_bytes, marks, &mut progress.body_bytes).await?;
             let ended = Instant::now();
             self.connections.rest(&hop.url, ended);
             let latency = ended.duration_since(marks.began());
@@ -182,7 +192,7 @@ impl HttpDevice {
         let route = self.route(&hop.url)?;
         let idempotent = hop.method.is_idempotent();
         if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
-            match client.execute(request(hop, &route)).await {
+            match client.execute(self.request(hop, &route, marks)).await {
                 Err(error) if connections::ask_again(&error, idempotent) => {
                     marks.asked_again(Instant::now(), !error.is_connect());
                 }
@@ -190,35 +200,42 @@ impl HttpDevice {
             }
         }
         let client = self.client(route.stands_for.as_deref())?;
-        let response = client.execute(request(hop, &route)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+        let response =
+            client.execute(self.request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
         if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
             self.connections.keep(&hop.url, client, Instant::now());
         }
         Ok(response)
     }
-}
 
-fn request(hop: &Hop, route: &Route) -> reqwest::Request {
-    let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
-    *request.headers_mut() = hop.headers.clone();
-    if let Some(host) = &route.host {
-        request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
+    fn request(&self, hop: &Hop, route: &Route, marks: &Marks) -> reqwest::Request {
+        let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
+        *request.headers_mut() = hop.headers.clone();
+        if let Some(host) = &route.host {
+            request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
+        }
+        if self.speaks_http1(&route.url) {
+            // Whoever closes first holds the connection's port for a minute: thousands of requests a second need it to be the target.
+            request.headers_mut().entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
+        }
+        if let Some((body, taken)) = hop.body.to_send() {
+            *request.body_mut() = Some(body);
+            marks.uploading(taken);
+        }
+        request
     }
-    if !hop.body.is_empty() {
-        *request.body_mut() = Some(hop.body.clone().into());
-    }
-    request
 }
 
 /// Everything but `authorization`.
 fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFailure> {
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 9);
     if let Some(kind) = &request.body.content_type {
         headers.insert(header::CONTENT_TYPE, kind.clone());
     }
     for (name, value) in &request.headers {
         headers.insert(name.clone(), header_value(name, value)?);
     }
+    headers.entry(header::ACCEPT_ENCODING).or_insert(decode::ACCEPTED);
     headers.insert(RUN_ID, header_value(&RUN_ID, &run.run_id)?);
     headers.insert(TRACEPARENT, header_value(&TRACEPARENT, &run.traceparent)?);
     Ok(headers)
@@ -235,7 +252,14 @@ fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
         (None, _) => ("a token".to_owned(), false),
         (Some(_), Some(_)) => (format!("the body's end ({bytes} bytes had come)"), true),
-        (Some(marks), None) => (marks.waiting_for().to_owned(), !marks.connecting()),
+        (Some(marks), None) => {
+            let waiting_for = marks.waiting_for();
+            let waiting_for = match marks.unread_upload().filter(|_| !marks.connecting()) {
+                Some(unread) => format!("{waiting_for}; {unread}"),
+                None => waiting_for.to_owned(),
+            };
+            (waiting_for, !marks.connecting())
+        }
     };
     HttpFailure {
         reason: Reason::Timeout,
