@@ -34,13 +34,16 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     let started = Instant::now();
     let until = started + context.limits.cleanup;
     let mut leaked = Vec::new();
+    let mut later_is_open = false;
     for undo in journal {
         let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.redactor()));
         let end = match &result {
-            Ok(()) if undo.made.cut => LedgerEnd::Again,
+            // The cleanup of what was made later is made again, and may sign in what this one signs out.
+            Ok(()) if undo.made.cut || later_is_open => LedgerEnd::Again,
             Ok(()) => LedgerEnd::Gone,
             Err(cause) => LedgerEnd::Retry { message: cause.message.clone() },
         };
+        later_is_open |= end != LedgerEnd::Gone;
         tell_ledger(context, &undo, end);
         leaked.extend(result.err());
     }

@@ -3,7 +3,7 @@
 //! Owns when an entry is tried again and when it is given up. It is driven by whoever calls [`Sweeper::sweep_once`] every so
 //! often, with the plan and the entries of that moment; it keeps the times in memory, and what has been tried is in the entries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -105,22 +105,23 @@ impl Sweeper {
         leaked
     }
 
-    /// The entries to be tried now. One that is tried is due again after its pause, whatever comes of it.
+    /// The entries to be tried now: those whose pause is over, and all others of their runs, since the cleanup of one may sign in
+    /// what that of another signs out. One that is tried is due again after its pause, whatever comes of it.
     fn due(&self, entries: Vec<LedgerEntry>, now: Instant) -> Vec<LedgerEntry> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         due.retain(|id, _| entries.iter().any(|entry| entry.id == *id));
-        let is_due = |entry: &LedgerEntry| {
-            if self.engine.is_live(entry) {
-                return false;
+        let tries = |entry: &LedgerEntry| entry.attempts.saturating_add(entry.passed);
+        let mut runs = HashSet::new();
+        for entry in entries.iter().filter(|entry| !self.engine.is_live(entry)) {
+            if *due.entry(entry.id.clone()).or_insert_with(|| now + pause(tries(entry))) <= now {
+                runs.insert(entry.run_id.clone());
             }
-            let at = due.entry(entry.id.clone()).or_insert_with(|| now + pause(entry.attempts.saturating_add(entry.passed)));
-            let is_due = *at <= now;
-            if is_due {
-                *at = now + pause(entry.attempts.saturating_add(entry.passed).saturating_add(1));
-            }
-            is_due
-        };
-        entries.into_iter().filter(is_due).collect()
+        }
+        let entries: Vec<LedgerEntry> = entries.into_iter().filter(|entry| runs.contains(&entry.run_id)).collect();
+        for entry in &entries {
+            due.insert(entry.id.clone(), now + pause(tries(entry).saturating_add(1)));
+        }
+        entries
     }
 
     async fn try_all(&self, plan: &Plan, entries: Vec<LedgerEntry>) -> Vec<Swept> {
@@ -129,14 +130,18 @@ impl Sweeper {
         futures::stream::iter(tries).buffered(AT_ONCE).concat().await
     }
 
-    /// Entries of one run one after the other, since the cleanup of one may sign out what another has signed in.
+    /// Entries of one run one after the other, since the cleanup of one may sign out what another has signed in. So none of them is
+    /// done before all that were made after it are.
     async fn try_in_turn(&self, canaries: &HashMap<&str, &Arc<Canary>>, entries: Vec<LedgerEntry>) -> Vec<Swept> {
         let mut swept = Vec::with_capacity(entries.len());
+        let mut later_is_open = false;
         for entry in entries {
             let end = match canaries.get(&*entry.canary) {
                 Some(canary) => self.engine.resume(Arc::clone(canary), entry.clone()).await,
                 None => LedgerEnd::Retry { message: not_planned(&entry) },
             };
+            let end = if later_is_open && end == LedgerEnd::Gone { LedgerEnd::Again } else { end };
+            later_is_open |= end != LedgerEnd::Gone;
             swept.push(Swept { entry, end });
         }
         swept

@@ -209,3 +209,64 @@ async fn unless_created_also_speaks_of_an_answer_that_is_expected_and_not_of_an_
         assert_eq!((book.ends(), ran.cleanup.is_some()), (vec![ends], name == "cut"), "{name}");
     }
 }
+
+#[tokio::test]
+async fn what_was_made_before_it_is_not_done_before_it_is_since_its_cleanup_may_sign_in_again() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const PROBE: &str = r#"
+        [[step]]
+        name = "sign in"
+        http.post = "{{ api }}/sessions"
+        expect = ["status == 200"]
+          [[step.cleanup]]
+          name = "sign in to sign out"
+          http.post = "{{ api }}/sessions"
+          expect = ["status == 200"]
+          [[step.cleanup]]
+          name = "sign out everywhere"
+          http.delete = "{{ api }}/sessions"
+          expect = ["status == 204"]
+        [[step]]
+        name = "create"
+        http.put = "{{ api }}/things/{{ name }}"
+        timeout = "300ms"
+        expect = ["status == 201"]
+          [[step.cleanup]]
+          name = "sign in to delete"
+          http.post = "{{ api }}/sessions"
+          expect = ["status == 200"]
+          [[step.cleanup]]
+          name = "delete"
+          http.delete = "{{ api }}/things/{{ name }}"
+          expect = ["status in [204, 404]"]
+    "#;
+    // The first deletions fail in one case, so that the creation's cleanup is tried again for that.
+    for failing in [0, 3] {
+        let sessions = Arc::new(AtomicUsize::new(0));
+        let known = Arc::clone(&sessions);
+        let target = Target::start(move |seen| match (seen.method.as_str(), seen.path.as_str()) {
+            ("POST", _) => {
+                known.fetch_add(1, Ordering::SeqCst);
+                Answer::json(200, "{}")
+            }
+            ("PUT", _) => Answer::json(201, "{}").after(Duration::from_mins(10)),
+            (_, "/sessions") => {
+                known.store(0, Ordering::SeqCst);
+                Answer::json(204, "")
+            }
+            _ => Answer::json(if seen.nth < failing { 500 } else { 404 }, "{}"),
+        })
+        .await;
+        let book = Arc::new(Book::default());
+        let journey = Journey::new(&target).ledger(&book).head(NAME);
+        journey.run(PROBE).await;
+        assert_eq!((book.entries().len(), sessions.load(Ordering::SeqCst)), (2, 0));
+        let (plan, start) = (journey.plan(PROBE), Instant::now());
+        let sweeper = Sweeper::new(journey.engine(), Arc::clone(&book) as Arc<dyn Ledger>);
+        for minute in 0..24 * 60 {
+            sweeper.sweep_once(&plan, book.entries(), start + Duration::from_mins(minute)).await;
+            assert_eq!(sessions.load(Ordering::SeqCst), 0, "minute {minute}: {:?}", book.entries());
+        }
+        assert!(book.entries().is_empty(), "{:?}", book.entries());
+    }
+}
