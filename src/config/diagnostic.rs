@@ -124,15 +124,40 @@ impl Diagnostic {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
+    errors: usize,
 }
+
+/// Problems of one file that are told; and errors after which nothing more is looked for in it.
+const MOST: usize = 100;
 
 impl Diagnostics {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.found.push(diagnostic);
     }
 
     pub(super) fn append(&mut self, other: Self) {
+        self.errors += other.errors;
         self.found.extend(other.found);
+    }
+
+    /// Whether so much is wrong with a file that looking for more of it helps nobody.
+    pub(super) fn hopeless(&self) -> bool {
+        self.errors >= MOST
+    }
+
+    /// Keeps the first problems of one file, errors before warnings, and says how many more there are.
+    pub(super) fn cut(&mut self) {
+        let more = self.found.len().saturating_sub(MOST);
+        if more == 0 {
+            return;
+        }
+        self.found.sort_by(|one, other| one.severity().cmp(&other.severity()).then_with(|| one.order().cmp(&other.order())));
+        let file = self.found[0].primary.clone();
+        self.found.truncate(MOST);
+        let message = format!("there are {more} more problems, or more than that, in this file");
+        let rest = Diagnostic { primary: file, ..Diagnostic::nowhere(Code::MoreProblems, message) };
+        self.found.push(rest.help("what is shown comes first: the rest may follow from it"));
     }
 
     /// Says something else of what to do about a rule, unless a likely slip was found.
@@ -146,6 +171,7 @@ impl Diagnostics {
     /// Takes out everything a rule has found.
     pub(super) fn forget(&mut self, code: Code) {
         self.found.retain(|diagnostic| diagnostic.code != code);
+        self.errors = self.count(Severity::Error);
     }
 
     /// Puts them in the order of files and lines.
@@ -170,7 +196,7 @@ impl Diagnostics {
 
     /// Whether the configuration may not be used.
     pub fn has_errors(&self) -> bool {
-        self.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
+        self.errors > 0
     }
 }
 
