@@ -65,8 +65,9 @@ impl SourceFile {
 
 impl SourceFile {
     /// Where the line begins that holds the byte `offset`, and where the one after it does, both in bytes; and the line's number,
-    /// from 1.
+    /// from 1. The end of a text that ends in a line break belongs to its last line.
     pub fn line_around(&self, offset: usize) -> (Range<usize>, usize) {
+        let offset = offset.min(self.text.len().saturating_sub(1));
         let line = self.line_starts.partition_point(|&start| start as usize <= offset);
         let end = self.line_starts.get(line).map_or(self.text.len(), |&start| start as usize);
         (self.line_starts[line - 1] as usize..end, line)

@@ -3,6 +3,7 @@
 //! Owns the diagnostic and the collection that gathers all of them before anything is shown. How they look is
 //! [`render`](super::render)'s business; which rules exist is [`Code`]'s.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -143,21 +144,40 @@ impl Diagnostics {
 
     /// Whether so much is wrong with a file that looking for more of it helps nobody.
     pub(super) fn hopeless(&self) -> bool {
-        self.errors >= MOST
+        self.errors > MOST
     }
 
-    /// Keeps the first problems of one file, errors before warnings, and says how many more there are.
+    /// Keeps the first problems of each file, errors before warnings, and says of which there are more.
     pub(super) fn cut(&mut self) {
-        let more = self.found.len().saturating_sub(MOST);
-        if more == 0 {
+        if self.found.len() <= MOST {
             return;
         }
-        self.found.sort_by(|one, other| one.severity().cmp(&other.severity()).then_with(|| one.order().cmp(&other.order())));
-        let file = self.found[0].primary.clone();
-        self.found.truncate(MOST);
-        let message = format!("there are {more} more problems, or more than that, in this file");
-        let rest = Diagnostic { primary: file, ..Diagnostic::nowhere(Code::MoreProblems, message) };
-        self.found.push(rest.help("what is shown comes first: the rest may follow from it"));
+        let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| Arc::clone(&label.file));
+        self.found.sort_by(|one, other| {
+            let (path, span, code) = one.order();
+            let (other_path, other_span, other_code) = other.order();
+            path.cmp(&other_path).then(one.severity().cmp(&other.severity())).then((span, code).cmp(&(other_span, other_code)))
+        });
+        let mut kept: Vec<Diagnostic> = Vec::new();
+        let mut of_file = 0;
+        for diagnostic in std::mem::take(&mut self.found) {
+            let path = diagnostic.order().0;
+            let known = path.is_some() && kept.last().is_some_and(|last| last.order().0 == path);
+            of_file = if known { of_file + 1 } else { 0 };
+            match of_file.cmp(&MOST) {
+                Ordering::Less => kept.push(diagnostic),
+                Ordering::Equal => {
+                    let primary =
+                        place(&diagnostic).map(|file| Label { file, span: Span::default(), text: String::new(), hidden: false });
+                    let message = format!("there are more than {MOST} problems in this file");
+                    let more = Diagnostic { primary, ..Diagnostic::nowhere(Code::MoreProblems, message) };
+                    kept.push(more.help("the rest may follow from those that are shown"));
+                }
+                Ordering::Greater => {}
+            }
+        }
+        self.found = kept;
+        self.errors = self.count(Severity::Error);
     }
 
     /// Says something else of what to do about a rule, unless a likely slip was found.

@@ -118,7 +118,6 @@ fn load_all(
     let top = Spot { file: &file, span: probe::first_line(file.text()) };
     let has_variable = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
     let settings = service::read(&table, top, &has_variable, &mut diagnostics);
-    diagnostics.cut();
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
         None => matched(&table, given_up, &mut diagnostics),
@@ -138,6 +137,7 @@ fn load_all(
     files.extend(paths);
     files.extend(settings.world.files_read());
     let folders = folders(&table, given_up);
+    diagnostics.cut();
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
     let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));

@@ -69,13 +69,7 @@ fn group<'d>(diagnostic: &'d Diagnostic, masks: &mut Masks) -> Group<'d> {
 
 /// Adds the lines of a label and of others beside it, and nothing else of the file: the renderer reads all it is given. Of what is too
 /// long to be read by anybody only the place is told.
-fn shown<'d>(
-    group: Group<'d>,
-    label: &'d Label,
-    kind: AnnotationKind,
-    beside: &[&'d Label],
-    masks: &mut Masks,
-) -> Group<'d> {
+fn shown<'d>(group: Group<'d>, label: &'d Label, kind: AnnotationKind, beside: &[&'d Label], masks: &mut Masks) -> Group<'d> {
     let path = label.file.path().to_string_lossy().into_owned();
     let all = || std::iter::once(label).chain(beside.iter().copied());
     let first = all().map(|label| label.span.start).min().unwrap_or_default();

@@ -125,7 +125,8 @@ fn what_a_file_takes_is_in_proportion_to_it() {
         }
     };
     let report: String = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..std::thread::available_parallelism().map_or(1, usize::from)).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> =
+            (0..std::thread::available_parallelism().map_or(1, usize::from)).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     assert!(report.is_empty(), "{report}");
