@@ -21,12 +21,15 @@ use crate::web::{LastReload, Reloaded};
 
 use super::files::{Changes, Files, Stamps};
 
+/// Reads a configuration, unless what it is given says that it is given up.
+pub type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>;
+
 /// Where a configuration comes from, and who uses its secrets.
 pub struct Source {
     /// The files that were read at the start, as they stood then.
     pub files: Files,
-    /// Reads all of it, unless what it asks again and again says that it is given up.
-    pub load: Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>,
+    /// Reads all of it.
+    pub load: Load,
     /// Reads a plan's secrets.
     pub secrets: Box<dyn Fn(&Plan) -> Secrets + Send + Sync>,
     /// Has runs use other secrets.

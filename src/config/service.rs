@@ -95,12 +95,12 @@ fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>>
     let mut found: Vec<Arc<Region>> = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
     let mut add = |name: &str, vars: Vec<(Arc<str>, minijinja::Value)>, spot: Spot<'_>, diagnostics: &mut Diagnostics| {
-        if !names.insert(name.to_owned()) {
+        if names.insert(name.to_owned()) {
+            found.push(Arc::new(Region { name: name.into(), vars }));
+        } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, spot, format!("the region `{name}` is listed twice")).help("take one of them out"),
             );
-        } else {
-            found.push(Arc::new(Region { name: name.into(), vars }));
         }
     };
     if let Some(node) = table.get("regions").filter(|node| node.is_empty_list()) {

@@ -189,7 +189,7 @@ fn set(name: &str) -> Option<u64> {
 fn no_file_panics_hangs_or_eats_memory_whatever_is_in_it() {
     let seed = set("SERINUS_MUTATIONS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     let files = set("SERINUS_MUTATIONS").map_or(FILES, |files| usize::try_from(files).unwrap());
-    println!("SERINUS_MUTATIONS_SEED={seed} SERINUS_MUTATIONS={files}");
+    eprintln!("SERINUS_MUTATIONS_SEED={seed} SERINUS_MUTATIONS={files}");
     let next = AtomicUsize::new(0);
     let work = || {
         let mut failed = Vec::new();

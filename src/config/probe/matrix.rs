@@ -86,12 +86,12 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
             );
         }
         // Values that read alike would make two canaries of one id.
-        if !known.insert(value.to_string()) {
+        if known.insert(value.to_string()) {
+            values.push(value);
+        } else {
             scope.diagnostics.push(
                 Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")).help("take one of them out"),
             );
-        } else {
-            values.push(value);
         }
     }
     values

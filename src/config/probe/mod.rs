@@ -117,13 +117,13 @@ fn needs(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)
     let mut known = HashSet::new();
     for node in table.list("needs") {
         let Some(name) = node.as_text() else { continue };
-        if !known.insert(name) {
+        if known.insert(name) {
+            needs.push((name.to_owned(), node.spot.span));
+        } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, node.spot, format!("the probe `{name}` is listed twice"))
                     .help("take one of them out"),
             );
-        } else {
-            needs.push((name.to_owned(), node.spot.span));
         }
     }
     needs
