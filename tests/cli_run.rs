@@ -105,6 +105,7 @@ fn a_process_that_stood_still_blames_no_target_for_it() {
         assert!(zero(metrics, &format!("serinus_runs_total{{{labels},verdict=\"failed\"}}")), "{metrics}");
         metrics.contains(&format!("serinus_failures_total{{{labels},verdict=\"errored\",reason=\"stall\"}} 1"))
             && !zero(metrics, "serinus_ticks_missed_total{why=\"slept\"}")
+            && metrics.lines().any(|line| line.starts_with("serinus_runtime_stalls_total ") && !line.ends_with(" 0"))
             && counted(metrics, "passed")
     });
 }

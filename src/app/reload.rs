@@ -17,12 +17,12 @@ use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
-use crate::web::{LastReload, Reloaded};
+use crate::web::{Hosts, LastReload, Reloaded};
 
 use super::files::{Changes, Files, Stamps};
 
 /// Reads a configuration, unless what it is given says that it is given up.
-pub type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>;
+pub(super) type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>;
 
 /// Where a configuration comes from, and who uses its secrets.
 pub struct Source {
@@ -42,15 +42,18 @@ pub(super) struct InForce {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
+    /// By which names the listener may be called.
+    pub(super) hosts: Arc<Hosts>,
 }
 
 impl InForce {
     /// Since now.
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>, hosts: Arc<Hosts>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(plan))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
+            hosts,
         }
     }
 }
@@ -234,6 +237,7 @@ impl Reloader {
         self.telemetry.metrics().apply(&plan);
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
         self.scheduler.apply(Arc::clone(&plan));
+        self.in_force.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));

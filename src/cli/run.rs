@@ -58,6 +58,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
                 );
                 (Store::in_memory(), Remembered::default())
             }
+            Err(error) if error.is_misnamed() => return Err(usage(&error)),
             Err(error) => return Err(prober(&error)),
         },
         None => (Store::in_memory(), Remembered::default()),

@@ -80,6 +80,8 @@ codes! {
     ConstantOnly Error "config::constant-only",
     /// A secret whose source is not there.
     MissingSecret Warning "config::missing-secret",
+    /// A secret that is too short to be kept out of texts.
+    ShortSecret Error "config::short-secret",
     /// Two probes of one name.
     DuplicateProbe Error "probe::duplicate-name",
     /// A probe that is needed and not there.

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::outcome::is_credential;
 use crate::plan::{Condition, Expression, RESULT_NAMES, Template, expr};
 
 use super::names::{reserved, unknown_secret};
@@ -59,6 +60,8 @@ pub(super) struct Scope<'b, 'f> {
     too_many: bool,
     /// Variables of the probe whose characters are all the operator's own: nothing an answer said is in them.
     pub(super) trusted: Vec<String>,
+    /// Variables, captures and loop names that hold a secret, what was made of one, or what is called a credential.
+    pub(super) private: Vec<String>,
     /// Variables of the service that were used, each at its first place.
     pub(super) used: Vec<(String, Spot<'f>)>,
 }
@@ -75,6 +78,7 @@ impl<'b, 'f> Scope<'b, 'f> {
             in_loop: false,
             too_many: false,
             trusted: Vec::new(),
+            private: Vec::new(),
             used: Vec::new(),
         }
     }
@@ -122,12 +126,25 @@ impl<'b, 'f> Scope<'b, 'f> {
         ALWAYS.contains(&name) || self.trusted.iter().any(|trusted| trusted == name) || self.world.has_var(name)
     }
 
+    /// Whether what a name holds must stay with the origin it is sent to.
+    pub(super) fn is_private(&self, name: &str) -> bool {
+        name == "secret" || self.private.iter().any(|private| private == name) || is_credential(name)
+    }
+
+    /// Notes that `name` holds the value of `expression`.
+    pub(super) fn holds(&mut self, name: &str, expression: &Expression) {
+        if is_credential(expression.source()) || expression.names().iter().any(|read| self.is_private(read)) {
+            self.private.push(name.to_owned());
+        }
+    }
+
     pub(super) fn template(&mut self, node: &Node<'f>, when: When) -> Template {
         let source = node.as_text().unwrap_or_default();
         let compiled = Template::parse(source, node.spot.location());
         match self.compiled(compiled, node.spot, 0) {
             Some(mut template) => {
                 template.with_trusted(|name| self.is_trusted(name));
+                template.with_private(|name| self.is_private(name));
                 self.names(template.uses(), node.spot, when);
                 template
             }

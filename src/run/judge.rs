@@ -183,23 +183,22 @@ pub fn shown(value: &Value, redactor: &Redactor) -> String {
 }
 
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    let looked_at = &text[..text.floor_char_boundary(LOOKED_AT)];
-    shown_start(looked_at, looked_at.len() == text.len(), redactor)
+    shown_start(text, true, redactor)
 }
 
 /// Redacted and then cut. `whole`: nothing was left out before.
 fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor) -> String {
-    spend_bytes(looked_at.len());
-    let redacted = redactor.redact(looked_at);
-    if !whole && redacted.len() < LOOKED_AT / 2 {
+    spend_bytes(looked_at.len().min(LOOKED_AT));
+    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4);
+    if !whole && !was_cut {
         // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
         return format!("{}…", Redactor::MASK);
     }
-    match redacted.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", mask_credentials(&redacted[..end])),
-        None if whole => mask_credentials(&redacted).into_owned(),
-        None => format!("{}…", mask_credentials(&redacted)),
-    }
+    let (end, mark) = match start.char_indices().nth(SHOWN) {
+        Some((end, _)) => (end, "…"),
+        None => (start.len(), if was_cut { "…" } else { "" }),
+    };
+    format!("{}{mark}", mask_credentials(&start[..end]))
 }
 
 #[cfg(test)]

@@ -103,6 +103,13 @@ impl Condition {
         (held != Ok(true)).then(|| self.report(held, evaluation))
     }
 
+    /// Whether it cannot be evaluated in `scope` for the only reason that something is not there: a field, an item, the first one of
+    /// an empty list. Whoever waits for that to come has not met a flaw.
+    pub fn lacks_a_value(&self, scope: &Value) -> bool {
+        let (held, evaluation) = self.evaluate(scope);
+        held.is_err() && evaluation.absent && self.expression.program.not_bools.is_empty()
+    }
+
     fn evaluate<'c>(&'c self, scope: &'c Value) -> (Result<bool, String>, Evaluation<'c>) {
         let program = &*self.expression.program;
         let mut evaluation = Evaluation::new(program, scope);
@@ -291,6 +298,28 @@ mod tests {
         assert!(judge("json[0] is undefined", r#"{"json": null}"#).held.is_err());
         assert_eq!(judge("json.error is undefined and json['error'] is undefined", r#"{"json": {}}"#).held, Ok(true));
         assert_eq!(judge("json[0] is undefined and json | length == 0", r#"{"json": []}"#).held, Ok(true));
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_makes_no_sense() {
+        let lacks = |source: &str| Condition::parse(source, here()).unwrap().lacks_a_value(&scope(ANSWER));
+        for source in [
+            "json.id == 1",
+            "json.map.x.y == 1",
+            "json.tracks[7] == 1",
+            "json.map.a[1].c > 2",
+            "[] | first == 1",
+            "[] | max > 2",
+            "[json.map] | map(attribute='x') | list == [1]",
+            "status == 200 and json.id > 5",
+        ] {
+            assert!(lacks(source), "{source}");
+        }
+        for source in
+            ["json.n == 5", "json.n == 6", "json.none < 5", "json.text > 5", "nothing == 1", "status", "json.id == 1 or 204"]
+        {
+            assert!(!lacks(source), "{source}");
+        }
     }
 
     #[test]

@@ -25,12 +25,17 @@ pub enum Place {
 /// Names whose values are the operator's own and never come from a target.
 const TRUSTED: [&str; 4] = ["run", "cell", "region", "secret"];
 
+/// The name under which secrets are read.
+const SECRET: &str = "secret";
+
 /// Literal text and expressions in turn.
 #[derive(Debug, Clone)]
 pub struct Template {
     source: Arc<str>,
     location: Location,
     parts: Vec<Piece>,
+    /// Whether something it reads is a secret or a credential.
+    private: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -75,8 +80,9 @@ impl Template {
             at = close + 2;
         }
         literal(source, at, source.len(), &mut parts)?;
-        let mut template = Self { source: source.into(), location, parts };
+        let mut template = Self { source: source.into(), location, parts, private: false };
         template.with_trusted(|_| false);
+        template.with_private(|_| false);
         Ok(template)
     }
 
@@ -88,6 +94,19 @@ impl Template {
                 *trusted = expression.names().iter().all(|name| TRUSTED.contains(&&**name) || is_trusted(name));
             }
         }
+    }
+
+    /// Says which further names hold secrets or what was made of them. `secret` always does.
+    pub fn with_private(&mut self, is_private: impl Fn(&str) -> bool) {
+        self.private = self.parts.iter().any(|part| match part {
+            Piece::Literal { .. } => false,
+            Piece::Expression { expression, .. } => expression.names().iter().any(|name| name == SECRET || is_private(name)),
+        });
+    }
+
+    /// Whether its text is made of a secret, as far as the names tell that it reads.
+    pub fn is_private(&self) -> bool {
+        self.private
     }
 
     /// The text as it was written.

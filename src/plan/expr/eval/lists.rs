@@ -41,7 +41,10 @@ impl<'p> Evaluation<'p> {
             }
         };
         match mapped.kind() {
-            ValueKind::Undefined => Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item))),
+            ValueKind::Undefined => {
+                self.absent = true;
+                Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item)))
+            }
             ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&mapped))),
             _ => Ok(mapped),
         }
@@ -55,7 +58,14 @@ impl<'p> Evaluation<'p> {
                 None => item.clone(),
             };
             let asks_whether_defined = matches!(selection.test, Some(Test::Defined | Test::Undefined));
+            let looked_at = match looked_at.kind() {
+                // A hole in a loop's captures: nothing is there, and only who asks for that may go on without.
+                ValueKind::Invalid if asks_whether_defined && selection.attribute.is_none() => Value::UNDEFINED,
+                ValueKind::Invalid => return Err(format!("`{}`: {}", self.text(node), describe(&looked_at))),
+                _ => looked_at,
+            };
             if looked_at.is_undefined() && !asks_whether_defined {
+                self.absent = true;
                 return Err(format!("`{}`: it is undefined for {}", self.text(node), describe(&item)));
             }
             let truth = match &selection.test {

@@ -41,11 +41,13 @@ pub(super) struct Evaluation<'p> {
     scope: &'p Value,
     budget: Budget,
     pub(super) seen: Vec<Seen<'p>>,
+    /// Whether it was given up because something of a value was not there: a field, an item, the first one of none.
+    pub(super) absent: bool,
 }
 
 impl<'p> Evaluation<'p> {
     pub(super) fn new(program: &'p Program, scope: &'p Value) -> Self {
-        Self { program, scope, budget: Budget::new(), seen: Vec::new() }
+        Self { program, scope, budget: Budget::new(), seen: Vec::new(), absent: false }
     }
 
     fn text(&self, node: &Node) -> &'p str {
@@ -55,7 +57,13 @@ impl<'p> Evaluation<'p> {
     /// The value of a part; never undefined.
     pub(super) fn value(&mut self, node: &'p Node) -> Outcome {
         let value = self.value_or_undefined(node)?;
-        if value.is_undefined() { Err(self.why_undefined(node)) } else { Ok(value) }
+        if !value.is_undefined() {
+            return Ok(value);
+        }
+        let why = self.why_undefined(node);
+        // A name without a value is no part of anything: there is no JSON at all, or no such name.
+        self.absent = !matches!(node.kind, Kind::Name(_));
+        Err(why)
     }
 
     /// The value of a part, or undefined where the last step of it leads nowhere. What the scope could not give is an error.

@@ -1,5 +1,7 @@
 //! Request and answer as text for a report: redacted first, then cut.
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
@@ -26,17 +28,18 @@ pub(super) fn draw(
     redactor: &Redactor,
 ) -> Exchange {
     let mut truncated = false;
-    // Redacted whole and then cut: of a secret that is cut first, the rest would not be known for one.
+    // Redacted and then cut: of a secret that is cut first, the rest would not be known for one.
     let mut shown = |text: &str, whole: bool, most: usize| {
-        let text = redactor.redact(text);
         let text = match credential {
-            Some(credential) if !credential.is_empty() => text.replace(credential, Redactor::MASK),
-            Some(_) | None => text.into_owned(),
+            Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
+            Some(_) | None => Cow::Borrowed(text),
         };
-        // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
-        let text = if whole || text.len() >= LOOKED_AT / 2 { text } else { Redactor::MASK.to_owned() };
-        let (text, was_cut) = cut(text, most);
+        let (text, was_cut) = redactor.redact_start(&text, most);
         truncated |= was_cut || !whole;
+        if !whole && !was_cut {
+            // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
+            return Redactor::MASK.to_owned();
+        }
         mask_credentials(&text).into_owned()
     };
     let mut header = |name: &HeaderName, value: &str| {
@@ -53,19 +56,10 @@ pub(super) fn draw(
         .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
         .collect();
     let sent = &request.body.content;
-    let sent_start = String::from_utf8_lossy(&sent[..sent.len().min(LOOKED_AT)]);
+    let sent_start = sent.start(LOOKED_AT);
+    let sent_start = String::from_utf8_lossy(&sent_start);
     let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY);
     let response_body = response
         .map_or_else(String::new, |response| shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY));
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
-}
-
-/// At most so many bytes, cut between characters; and whether anything was cut off.
-fn cut(mut text: String, most: usize) -> (String, bool) {
-    if text.len() <= most {
-        return (text, false);
-    }
-    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    text.truncate(end);
-    (text, true)
 }

@@ -1,6 +1,5 @@
 //! A request with everything filled in.
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
@@ -9,6 +8,8 @@ use crate::plan::expr::{EvalError, JsonText, Place};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
+use super::redirect::Private;
+use super::upload::Content;
 
 /// Bytes that templates may make of the fields, headers or body of a request. Files may be larger.
 const MOST_RENDERED: usize = 8 << 20;
@@ -30,6 +31,8 @@ pub struct HttpRequest {
     pub redirects: Option<Redirects>,
     /// Body bytes accepted after decompression.
     pub response_bytes: usize,
+    /// What of it is known to be made of secrets.
+    pub(super) private: Private,
 }
 
 /// A body with everything filled in.
@@ -37,7 +40,7 @@ pub struct HttpRequest {
 pub struct HttpBody {
     /// Sent where no header says otherwise.
     pub(super) content_type: Option<HeaderValue>,
-    pub(super) content: Bytes,
+    pub(super) content: Content,
 }
 
 /// Credentials with everything filled in.
@@ -102,12 +105,16 @@ pub fn render(
     }
     if !action.query.is_empty() {
         let pairs = rendered(&action.query, scope)?;
-        url.query_pairs_mut().extend_pairs(pairs);
+        add_query(&mut url, &pairs);
     }
     let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
+    let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
     let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
     let mut room = MOST_RENDERED;
     for (name, template) in inherited.chain(&action.headers) {
+        if template.is_private() {
+            private.headers.push(name.clone());
+        }
         headers.push((name.clone(), fitting(template.render(scope, Place::Header)?, &mut room)?));
     }
     Ok(HttpRequest {
@@ -118,7 +125,60 @@ pub fn render(
         auth: action.auth.as_ref().map(|auth| credentials(auth, scope)).transpose()?,
         redirects: action.redirects,
         response_bytes: action.response_bytes.unwrap_or(response_bytes),
+        private,
     })
+}
+
+/// Adds pairs to the query, percent-encoded: also a space, which `+` stands for in forms only.
+fn add_query(url: &mut reqwest::Url, pairs: &[(String, String)]) {
+    let mut query = url.query().unwrap_or_default().to_owned();
+    for (name, value) in pairs {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        push_encoded(&mut query, name);
+        query.push('=');
+        push_encoded(&mut query, value);
+    }
+    url.set_query(Some(&query));
+}
+
+fn push_encoded(query: &mut String, text: &str) {
+    for piece in url::form_urlencoded::byte_serialize(text.as_bytes()) {
+        // A plus sign of the text itself has become `%2B`.
+        query.push_str(if piece == "+" { "%20" } else { piece });
+    }
+}
+
+fn has_files(body: &Body) -> bool {
+    match body {
+        Body::Empty | Body::Json(_) | Body::Form(_) | Body::Raw(_) => false,
+        Body::Multipart(parts) => parts.iter().any(|part| matches!(part.content, PartContent::File(_))),
+        Body::File { .. } => true,
+    }
+}
+
+/// Whether something in the body is made of a secret, as far as its templates tell.
+fn is_private(body: &Body) -> bool {
+    match body {
+        Body::Empty | Body::File { .. } => false,
+        Body::Json(template) => is_private_json(template),
+        Body::Form(fields) => fields.iter().any(|(_, template)| template.is_private()),
+        Body::Multipart(parts) => parts.iter().any(|part| {
+            let text = matches!(&part.content, PartContent::Text(template) if template.is_private());
+            text || part.filename.as_ref().is_some_and(Template::is_private)
+        }),
+        Body::Raw(template) => template.is_private(),
+    }
+}
+
+fn is_private_json(template: &JsonTemplate) -> bool {
+    match template {
+        JsonTemplate::Constant(_) => false,
+        JsonTemplate::Text(template) => template.is_private(),
+        JsonTemplate::List(items) => items.iter().any(is_private_json),
+        JsonTemplate::Map(entries) => entries.iter().any(|(_, value)| is_private_json(value)),
+    }
 }
 
 /// A text for which there is still room.
@@ -151,11 +211,11 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
         Body::Multipart(parts) => {
             let mut room = MOST_RENDERED;
             let parts: Vec<_> = parts.iter().map(|each| part(each, scope, &mut room)).collect::<Result<_, _>>()?;
-            let (kind, content) = multipart::encode(&parts);
+            let (kind, content) = multipart::encode(parts);
             HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
         }
         Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
-        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone() },
+        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone().into() },
     })
 }
 
