@@ -13,16 +13,27 @@ use std::sync::Arc;
 pub struct SourceFile {
     path: Arc<Path>,
     text: String,
-    line_starts: Vec<usize>,
+    line_starts: Vec<u32>,
+    /// Characters before each block of [`BLOCK`] bytes, so that a column in a long line need not be counted from its start.
+    characters: Vec<u32>,
 }
+
+/// Bytes between two counts of characters.
+const BLOCK: usize = 1 << 10;
 
 impl SourceFile {
     /// Takes the text of the file at `path`; reading it is the caller's business.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let line_starts =
-            std::iter::once(0).chain(text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1)).collect();
-        Self { path: path.into().into(), text, line_starts }
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        let line_starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).map(short).collect();
+        let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let characters = *before;
+            *before += characters_in(block);
+            Some(short(characters))
+        });
+        let characters = blocks.collect();
+        Self { path: path.into().into(), text, line_starts, characters }
     }
 
     /// The path as it was given, so that messages name the file as the user does.
@@ -41,15 +52,48 @@ impl SourceFile {
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let line = self.line_starts.partition_point(|&start| start <= offset);
-        let start = self.line_starts[line - 1];
-        let column = self.text[start..offset].chars().count() + 1;
+        let line = self.line_starts.partition_point(|&start| start as usize <= offset);
+        let start = self.line_starts[line - 1] as usize;
+        let column = self.characters_before(offset) - self.characters_before(start) + 1;
         Location {
             path: Arc::clone(&self.path),
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column).unwrap_or(u32::MAX),
         }
     }
+}
+
+impl SourceFile {
+    /// Where the line begins that holds the byte `offset`, and where the one after it does, both in bytes; and the line's number,
+    /// from 1. The end of a text that ends in a line break belongs to its last line.
+    pub fn line_around(&self, offset: usize) -> (Range<usize>, usize) {
+        let offset = offset.min(self.text.len().saturating_sub(1));
+        let line = self.line_starts.partition_point(|&start| start as usize <= offset);
+        let end = self.line_starts.get(line).map_or(self.text.len(), |&start| start as usize);
+        (self.line_starts[line - 1] as usize..end, line)
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let counted = self.characters.get(block).map_or(0, |&characters| characters as usize);
+        match self.text.as_bytes().get(block * BLOCK..offset) {
+            Some(rest) if block < self.characters.len() => counted + characters_in(rest),
+            _ => {
+                self.characters.last().map_or(0, |&last| last as usize)
+                    + characters_in(&self.text.as_bytes()[self.characters.len().saturating_sub(1) * BLOCK..])
+            }
+        }
+    }
+}
+
+/// Characters that begin in these bytes of UTF-8.
+fn characters_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
+}
+
+/// An offset in a file, which is read only if it is far smaller than this.
+fn short(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 /// A byte range in one [`SourceFile`].
@@ -136,6 +180,19 @@ mod tests {
         assert_eq!(file.location(6).to_string(), "a.toml:2:1");
         let after_umlaut = "x = 1\ngrün".len();
         assert_eq!(file.location(after_umlaut).to_string(), "a.toml:2:5");
+    }
+
+    #[test]
+    fn a_column_is_the_number_of_characters_wherever_it_is_counted_from() {
+        let text = format!("{}\n{}", "aü€".repeat(700), "x€".repeat(2_000));
+        let file = SourceFile::new("a.toml", text.as_str());
+        let second = text.find('\n').unwrap() + 1;
+        for (at, _) in text.char_indices().step_by(97).chain([(text.len(), ' '), (2 * BLOCK, ' '), (second, ' ')]) {
+            let at = (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+            let (line, start) = if at < second { (1, 0) } else { (2, second) };
+            let found = file.location(at);
+            assert_eq!((found.line, found.column as usize), (line, text[start..at].chars().count() + 1), "{at}");
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serinus::config::{self, Code, Loaded};
 
+/// A file that is too large is made by `tests/hostile_files` and lies in no repository.
+const PROVEN_ELSEWHERE: [Code; 1] = [Code::TooLarge];
+
 fn folder() -> PathBuf {
     PathBuf::from("tests/config_errors")
 }
@@ -54,7 +57,8 @@ fn every_broken_file_says_exactly_what_is_wrong_with_it() {
 fn every_rule_has_a_file_that_breaks_it() {
     let broken: BTreeSet<Code> =
         cases().iter().flat_map(|case| load(case).diagnostics.iter().map(|found| found.code).collect::<Vec<_>>()).collect();
-    let unproven: Vec<&str> = Code::ALL.iter().filter(|code| !broken.contains(code)).map(|code| code.as_str()).collect();
+    let proven = |code: &&Code| broken.contains(code) || PROVEN_ELSEWHERE.contains(code);
+    let unproven: Vec<&str> = Code::ALL.iter().filter(|code| !proven(code)).map(|code| code.as_str()).collect();
     assert!(unproven.is_empty(), "no file in {} breaks {unproven:?}", folder().display());
 }
 

@@ -91,6 +91,41 @@ fn a_broken_file_changes_nothing_and_everybody_is_told() {
 }
 
 #[test]
+fn a_file_that_is_far_too_much_is_refused_and_holds_up_no_reload_after_it() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    let values: Vec<String> = (0..20_000).map(|value| value.to_string()).collect();
+    let cells = probe("q", &target).replace("[[step]]", &format!("[matrix]\nk = [{}]\n[[step]]", values.join(", ")));
+    let lines = format!("{}{}", probe("r", &target), "\n".repeat(4 << 20));
+    for (name, text, code) in [("q", cells, "too-many-cells"), ("r", lines, "too-large")] {
+        let path = format!("probes/{name}.toml");
+        write(folder.path(), &path, &text);
+        service.running.said("was not loaded again");
+        service.running.said(code);
+        assert_eq!(canaries(&service), ["p/eu"]);
+        std::fs::remove_file(folder.path().join(path)).unwrap();
+        until("it is whole again", || (service.last_reload() == "1").then_some(()));
+    }
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_hangs_neither_a_reload_nor_the_stop() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    let (file, kept) = (folder.path().join("serinus.toml"), folder.path().join("kept"));
+    std::fs::rename(&file, &kept).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    service.running.said("was not loaded again");
+    service.running.said("is no file");
+    std::fs::rename(&kept, &file).unwrap();
+    until("it is whole again", || (service.last_reload() == "1").then_some(()));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
 fn files_are_found_however_they_come_and_go() {
     let target = Double::start(200, OK);
     let folder = folder(&target, "[notify]\nnone = true\n");

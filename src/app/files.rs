@@ -1,10 +1,16 @@
 //! The files of a configuration as they stood when they were read, and how one sees cheaply that they may stand otherwise now.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::fs::{File, Metadata};
+use std::hash::{DefaultHasher, Hasher as _};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a look at how files stand is good for, while they are being read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Files with what stood in them, as a hash; none where a file could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,9 +43,17 @@ impl Files {
 }
 
 fn hash(path: &Path) -> Option<u64> {
+    // What is no regular file may have no end, or nobody at its other end.
+    let is_file = std::fs::metadata(path).ok()?.is_file();
+    let mut file = is_file.then(|| File::open(path).ok()).flatten()?;
     let mut hasher = DefaultHasher::new();
-    std::fs::read(path).ok()?.hash(&mut hasher);
-    Some(hasher.finish())
+    let mut block = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut block).ok()? {
+            0 => return Some(hasher.finish()),
+            bytes => hasher.write(&block[..bytes]),
+        }
+    }
 }
 
 /// What the system says of files and folders without their being read: links are followed, so that one that leads elsewhere now
@@ -55,6 +69,28 @@ impl Stamps {
             [i128::from(of.dev()), i128::from(of.ino()), i128::from(of.len()), modified]
         };
         Self(paths.into_iter().map(|path| std::fs::metadata(path).ok().map(stamp)).collect())
+    }
+}
+
+/// Whether files have changed since they stood so. They are looked at again no more than once a second.
+pub(super) struct Changes<'p> {
+    paths: &'p [PathBuf],
+    before: &'p Stamps,
+    looked: Mutex<(Instant, bool)>,
+}
+
+impl<'p> Changes<'p> {
+    pub(super) fn new(paths: &'p [PathBuf], before: &'p Stamps) -> Self {
+        Self { paths, before, looked: Mutex::new((Instant::now(), false)) }
+    }
+
+    /// Whether any has. Blocks.
+    pub(super) fn any(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.0.elapsed() > LOOK_AGAIN {
+            *looked = (Instant::now(), Stamps::of(self.paths) != *self.before);
+        }
+        looked.1
     }
 }
 
@@ -96,5 +132,25 @@ mod tests {
         assert_ne!(before, swapped);
         std::fs::write(path("one").join("more"), "").unwrap();
         assert_ne!(swapped, Stamps::of(&watched));
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(Files::read([pipe.clone()]), Files(BTreeMap::from([(pipe, None)])));
+    }
+
+    #[test]
+    fn what_changes_while_it_is_being_read_is_seen_at_the_next_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().join("file")];
+        let before = Stamps::of(&paths);
+        let changes = Changes::new(&paths, &before);
+        std::fs::write(&paths[0], "new").unwrap();
+        assert!(!changes.any(), "it was looked at just now");
+        *changes.looked.lock().unwrap() = (Instant::now().checked_sub(LOOK_AGAIN * 2).unwrap(), false);
+        assert!(changes.any());
     }
 }

@@ -4,8 +4,9 @@
 //! things) hold until a restart, and whoever reloads is told so.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 use tokio::task::spawn_blocking;
@@ -18,14 +19,17 @@ use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, Reloaded};
 
-use super::files::{Files, Stamps};
+use super::files::{Changes, Files, Stamps};
+
+/// Reads a configuration, unless what it is given says that it is given up.
+pub(super) type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>;
 
 /// Where a configuration comes from, and who uses its secrets.
 pub struct Source {
     /// The files that were read at the start, as they stood then.
     pub files: Files,
     /// Reads all of it.
-    pub load: Box<dyn Fn() -> Loaded + Send + Sync>,
+    pub load: Load,
     /// Reads a plan's secrets.
     pub secrets: Box<dyn Fn(&Plan) -> Secrets + Send + Sync>,
     /// Has runs use other secrets.
@@ -54,6 +58,12 @@ impl InForce {
     }
 }
 
+/// The longest a configuration is read before that is given up: ten thousand probe files take a tenth of a second.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// How often a configuration is read that changes while it is.
+const TRIES: u32 = 3;
+
 /// Reloads on request.
 pub(super) struct Reloader {
     source: Source,
@@ -61,6 +71,7 @@ pub(super) struct Reloader {
     /// The settings that only a restart changes, as text to compare, and the files. Locked over a whole reload, so that two
     /// at once come one after the other.
     process: Mutex<Process>,
+    stopping: AtomicBool,
     scheduler: Scheduler,
     telemetry: Arc<Telemetry>,
     alerts: Alerts,
@@ -88,7 +99,7 @@ impl Reloader {
         // What changed since the first load is found at the first look, because nothing is known of how it stood.
         let watched = source.files.paths().cloned().collect();
         let process = Process { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
-        Self { source, in_force, process: Mutex::new(process), scheduler, telemetry, alerts }
+        Self { source, in_force, process: Mutex::new(process), stopping: AtomicBool::new(false), scheduler, telemetry, alerts }
     }
 
     /// The chore of reading secrets anew, so that a file that is renewed is used from then on.
@@ -103,8 +114,12 @@ impl Reloader {
     }
 
     fn renew_secrets(&self) {
-        // Not in the middle of a reload, whose plan may have other secrets.
-        let _process = self.lock();
+        // Not in the middle of a reload, whose plan may have other secrets and which reads them, too.
+        let _process = match self.process.try_lock() {
+            Ok(process) => process,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
@@ -124,9 +139,10 @@ impl Reloader {
     pub(super) fn reload_if_changed(&self) {
         let mut process = self.lock();
         let before = process.files.clone();
-        let loaded = self.read(&mut process);
-        if process.files != before {
-            self.take(loaded, &before, &process);
+        match self.read(&mut process) {
+            Some(loaded) if process.files != before => drop(self.take(loaded, &before, &process)),
+            Some(_) => {}
+            None => drop(self.note(given_up())),
         }
     }
 
@@ -134,30 +150,49 @@ impl Reloader {
     pub(super) fn reload(&self) -> Reloaded {
         let mut process = self.lock();
         let before = process.files.clone();
-        let loaded = self.read(&mut process);
-        self.take(loaded, &before, &process)
+        match self.read(&mut process) {
+            Some(loaded) => self.take(loaded, &before, &process),
+            None => self.note(given_up()),
+        }
     }
 
-    /// Loads, and notes what was loaded. What changes while it is being read is read again.
-    fn read(&self, process: &mut Process) -> Loaded {
+    /// Has a reload that is going on give up, and every further one: the service stops.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Loads, and notes what was loaded. What changes while it is being read is read again. `None`: it was given up, because the
+    /// service stops or it took too long; what stands in the files then is taken for read, so that the next change is one.
+    fn read(&self, process: &mut Process) -> Option<Loaded> {
+        let until = Instant::now() + LONGEST;
+        let given_up = || self.stopping.load(Ordering::Relaxed) || Instant::now() > until;
         let mut tries = 0;
         loop {
             let stamps = Stamps::of(&process.watched);
+            process.stamps = stamps.clone();
             let before = Files::read(process.files.paths().cloned());
-            let loaded = (self.source.load)();
+            let changes = Changes::new(&process.watched, &stamps);
+            tries += 1;
+            // A change makes what is being read old, but not for ever.
+            let loaded = (self.source.load)(&|| given_up() || tries < TRIES && changes.any());
+            let Some(loaded) = loaded else {
+                if given_up() || tries == TRIES {
+                    process.files = before;
+                    return None;
+                }
+                continue;
+            };
             let files = Files::read(loaded.files.iter().cloned());
             let settled = files == before;
             process.files = files;
-            process.stamps = stamps;
             let watched: Vec<PathBuf> = loaded.files.iter().chain(&loaded.folders).cloned().collect();
             // Of what is watched from now on nothing is known: the next look reads it again and finds it the same.
             if watched != process.watched {
                 process.watched = watched;
                 process.stamps = Stamps::default();
             }
-            tries += 1;
-            if settled || tries == 3 {
-                return loaded;
+            if settled || tries >= TRIES {
+                return Some(loaded);
             }
         }
     }
@@ -171,6 +206,11 @@ impl Reloader {
             Some(service) => self.apply(&service, &diagnostics, &before.difference(&process.files), &process.fixed),
             None => refused(&errors(&diagnostics), &diagnostics),
         };
+        self.note(reloaded)
+    }
+
+    /// Tells everybody how a reload went.
+    fn note(&self, reloaded: Reloaded) -> Reloaded {
         config_reloaded(reloaded.applied);
         if reloaded.applied {
             tracing::info!("{}", reloaded.message);
@@ -212,6 +252,15 @@ impl Reloader {
 
 /// Why a configuration without a channel is refused; the start refuses it too.
 const TELLS_NOBODY: &str = "probes page, and nobody would be told";
+
+fn given_up() -> Reloaded {
+    let longest = humantime::format_duration(LONGEST);
+    let message = format!(
+        "the configuration was not loaded again, reading it was given up after {longest} or because the service stops: the one \
+         before stays in force"
+    );
+    Reloaded { applied: false, message, diagnostics: String::new() }
+}
 
 fn refused(why: &str, diagnostics: &Diagnostics) -> Reloaded {
     Reloaded {

@@ -206,6 +206,9 @@ impl Running {
     pub async fn stop(self) -> Vec<String> {
         let limits = &self.plan.limits;
         self.server.set_ready(false);
+        if let Some(reloader) = &self.reloader {
+            reloader.stop();
+        }
         let mut stopping = Stopping::within(limits.shutdown_grace + limits.cleanup + LAST_PAGES + LAST_ROWS + LAST_TRACES);
         let mut left = Stragglers::default();
         let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Files, Parts, Running, Source, StopSignals};
-use crate::config::{load, process_environment, read_secrets};
+use crate::config::{load, load_unless, process_environment, read_secrets};
 use crate::history::{Remembered, Store};
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
@@ -78,7 +78,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let renewed = engine.clone();
     let source = Source {
         files,
-        load: Box::new(move || load(&config, process_environment())),
+        load: Box::new(move |given_up| load_unless(&config, process_environment(), given_up)),
         secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
     };
@@ -104,8 +104,11 @@ async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &
         tokio::select! {
             () = signals.next() => return,
             _ = hangups.recv() => {
-                // It has logged how it went.
-                running.reload().await;
+                // It logs how it went. Whoever asks to stop meanwhile does not wait for it.
+                tokio::select! {
+                    () = signals.next() => return,
+                    _ = running.reload() => {}
+                }
             }
         }
     }

@@ -23,6 +23,9 @@ struct Checker<'d, 'f> {
 impl<'f> Checker<'_, 'f> {
     fn table(&mut self, table: &Table<'f>, section: &'static Section, spot: Spot<'f>) {
         for entry in &table.entries {
+            if self.diagnostics.hopeless() {
+                return;
+            }
             match section.key(&entry.key) {
                 Some(key) => self.value(&entry.value, &key.kind, section, key.name),
                 None => self.unknown(entry, section),
@@ -207,6 +210,9 @@ impl<'f> Checker<'_, 'f> {
     }
 }
 
+/// Unknown keys of a table that may be misspelt ones.
+const MISSPELT: usize = 20;
+
 /// Whether a key is there under a name that nobody knows and that suggests this one: reported once is enough.
 pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool {
     let unknown = table
@@ -214,7 +220,7 @@ pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool
         .iter()
         .map(|entry| entry.key.as_ref())
         .filter(|key| section.key(key).is_none() && !section.later.contains(key) && further_in(key, section).is_none());
-    unknown.into_iter().any(|key| nearest(key, section.names()) == Some(name))
+    unknown.take(MISSPELT).any(|key| nearest(key, section.names()) == Some(name))
 }
 
 /// Where a key belongs that stands one table too far out, such as `json` beside `http`.

@@ -34,6 +34,8 @@ macro_rules! codes {
 codes! {
     /// A file cannot be read, or is not UTF-8.
     Unreadable Error "file::unreadable",
+    /// A file is larger than such a file may be.
+    TooLarge Error "file::too-large",
     /// A file a probe names is not what it must be (PEM).
     NotPem Error "file::not-pem",
     /// Not TOML.
@@ -44,6 +46,8 @@ codes! {
     DuplicateKey Error "toml::duplicate-key",
     /// A key nobody knows.
     UnknownKey Error "config::unknown-key",
+    /// More problems in a file than are shown.
+    MoreProblems Warning "config::more-problems",
     /// A key whose feature is not in this version.
     NotYet Error "config::not-yet",
     /// A value of another type than the key's.
@@ -88,6 +92,8 @@ codes! {
     ShortInterval Error "probe::short-interval",
     /// A matrix with more cells than can be meant.
     TooManyCells Error "probe::too-many-cells",
+    /// More names or steps than a probe may have.
+    TooMany Error "probe::too-many",
     /// A matrix key that is a metric label already, or cannot be one.
     LabelName Error "probe::label-name",
     /// A name that is taken by the program.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::source::{SourceFile, Span};
 
+use super::file::{self, LARGEST_SIDE_FILE};
 use super::json_place;
 
 /// The schemas compiled so far.
@@ -38,8 +39,10 @@ impl Contracts {
 }
 
 fn compile(path: &Path) -> Compiled {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Broken { message: format!("cannot read {}: {error}", path.display()), place: None })?;
+    let bytes =
+        file::read(path, LARGEST_SIDE_FILE, false).map_err(|unread| Broken { message: unread.to_string(), place: None })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Broken { message: format!("cannot read {}: it is not UTF-8", path.display()), place: None })?;
     let file = Arc::new(SourceFile::new(path, text));
     let broken = |message: String, span: Span| Broken { message, place: Some((Arc::clone(&file), span)) };
     let schema: serde_json::Value = serde_json::from_str(file.text()).map_err(|error| {

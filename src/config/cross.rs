@@ -125,26 +125,28 @@ pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, claims: &[Claim], diagn
 
 /// What probes there are, by what routes and windows choose them by.
 struct Known<'c> {
-    claims: &'c [Claim],
-    regions: Vec<&'c str>,
+    probes: BTreeSet<&'c str>,
+    owners: BTreeSet<&'c str>,
+    tags: BTreeSet<&'c str>,
+    regions: BTreeSet<&'c str>,
 }
 
-impl Known<'_> {
-    fn has(&self, key: &str, word: &str) -> bool {
-        match key {
-            "probe" | "probes" => self.claims.iter().any(|claim| claim.name == word),
-            "owner" => self.claims.iter().any(|claim| claim.owner.as_deref() == Some(word)),
-            "tag" | "tags" => self.claims.iter().any(|claim| claim.tags.iter().any(|tag| tag == word)),
-            _ => self.regions.contains(&word),
+impl<'c> Known<'c> {
+    fn new(claims: &'c [Claim], world: &'c World) -> Self {
+        Self {
+            probes: claims.iter().map(|claim| claim.name.as_str()).collect(),
+            owners: claims.iter().filter_map(|claim| claim.owner.as_deref()).collect(),
+            tags: claims.iter().flat_map(|claim| claim.tags.iter().map(String::as_str)).collect(),
+            regions: world.regions.iter().map(|region| &*region.name).collect(),
         }
     }
 
-    fn words(&self, key: &str) -> BTreeSet<&str> {
+    fn words(&self, key: &str) -> &BTreeSet<&'c str> {
         match key {
-            "probe" | "probes" => self.claims.iter().map(|claim| claim.name.as_str()).collect(),
-            "owner" => self.claims.iter().filter_map(|claim| claim.owner.as_deref()).collect(),
-            "tag" | "tags" => self.claims.iter().flat_map(|claim| claim.tags.iter().map(String::as_str)).collect(),
-            _ => self.regions.iter().copied().collect(),
+            "probe" | "probes" => &self.probes,
+            "owner" => &self.owners,
+            "tag" | "tags" => &self.tags,
+            _ => &self.regions,
         }
     }
 
@@ -154,11 +156,11 @@ impl Known<'_> {
         for (key, what) in keys {
             for node in table.texts(key) {
                 let word = node.as_text().unwrap_or_default();
-                if self.has(key, word) {
+                let known = self.words(key);
+                if known.contains(word) {
                     continue;
                 }
                 any = true;
-                let known = self.words(key);
                 let help = match nearest(word, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None if known.is_empty() => "no probe has any".to_owned(),
@@ -175,7 +177,7 @@ impl Known<'_> {
 
 /// Warns of routes and maintenance windows that are about nothing there is.
 pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let known = Known { claims, regions: world.regions.iter().map(|region| &*region.name).collect() };
+    let known = Known::new(claims, world);
     let keys = [("probes", "there is no probe"), ("regions", "there is no region"), ("tags", "no probe has the tag")];
     for window in table.tables("maintenance").into_iter().filter_map(Node::as_table) {
         known.strangers(window, &keys, diagnostics);

@@ -1,5 +1,6 @@
 //! Devices: how connections are made, on top of the service's defaults.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::plan::{Connections, DeviceSettings, HttpVersion, MinTls, Pem, Redirects, Resolve, Template};
 
+use super::file::{self, LARGEST_SIDE_FILE, Unread};
 use super::scope::{Scope, When};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::{Code, Diagnostic, Diagnostics, value};
@@ -89,7 +91,7 @@ fn pem(table: &Table<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<Pe
 /// The path of a PEM file, which must be there.
 pub(super) fn pem_file(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
     let path = beside(node.spot, node.as_text()?);
-    let content = read(&path, node.spot, diagnostics)?;
+    let content = read(&path, LARGEST_SIDE_FILE, node.spot, diagnostics)?;
     if !content.windows(10).any(|window| window == b"-----BEGIN") {
         diagnostics.push(
             Diagnostic::at(Code::NotPem, node.spot, format!("{} holds no PEM block", path.display()))
@@ -101,15 +103,16 @@ pub(super) fn pem_file(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option
 }
 
 /// The bytes of a file that a value at `spot` names.
-pub(super) fn read(path: &Path, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
-    std::fs::read(path)
-        .map_err(|error| {
-            diagnostics.push(
-                Diagnostic::at(Code::Unreadable, spot, format!("cannot read {}: {error}", path.display()))
-                    .help("paths are relative to the file they are written in"),
-            );
-        })
-        .ok()
+pub(super) fn read(path: &Path, most: usize, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
+    let read = file::read(path, most, false);
+    read.map_err(|unread| {
+        let (code, help) = match &unread {
+            Unread::TooLarge(..) => (Code::TooLarge, "it is kept in memory as long as the probe is there: name a smaller one"),
+            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "paths are relative to the file they are written in"),
+        };
+        diagnostics.push(Diagnostic::at(code, spot, unread.to_string()).help(help));
+    })
+    .ok()
 }
 
 /// A path as it is meant beside the file it is written in.
@@ -148,8 +151,8 @@ pub(super) fn headers<'f>(
     table: &Table<'f>,
     scope: &mut Scope<'_, 'f>,
 ) -> Vec<(HeaderName, Template)> {
-    let mut headers = base.to_vec();
-    let mut own: Vec<HeaderName> = Vec::new();
+    let mut headers = Vec::new();
+    let mut own: HashSet<HeaderName> = HashSet::new();
     for entry in table.entries_of("headers") {
         let template = scope.template(&entry.value, When::Before);
         match HeaderName::from_bytes(entry.key.as_bytes()) {
@@ -161,8 +164,7 @@ pub(super) fn headers<'f>(
                 if let Some(diagnostic) = impossible(&name, entry) {
                     scope.diagnostics.push(diagnostic);
                 }
-                own.push(name.clone());
-                headers.retain(|(known, _)| *known != name);
+                own.insert(name.clone());
                 headers.push((name, template));
             }
             Err(_) => scope.diagnostics.push(
@@ -171,5 +173,5 @@ pub(super) fn headers<'f>(
             ),
         }
     }
-    headers
+    base.iter().filter(|(name, _)| !own.contains(name)).cloned().chain(headers).collect()
 }

@@ -4,6 +4,7 @@
 //! [`render`](super::render)'s business; which rules exist is [`Code`]'s.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -135,15 +136,59 @@ fn clean(text: impl Into<String>) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
+    errors: usize,
 }
+
+/// Problems of one file that are told; and errors after which nothing more is looked for in it.
+const MOST: usize = 100;
 
 impl Diagnostics {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.found.push(diagnostic);
     }
 
     pub(super) fn append(&mut self, other: Self) {
+        self.errors += other.errors;
         self.found.extend(other.found);
+    }
+
+    /// Whether so much is wrong with a file that looking for more of it helps nobody.
+    pub(super) fn hopeless(&self) -> bool {
+        self.errors > MOST
+    }
+
+    /// Keeps the first problems of each file, errors before warnings, and says of which there are more.
+    pub(super) fn cut(&mut self) {
+        if self.found.len() <= MOST {
+            return;
+        }
+        let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| Arc::clone(&label.file));
+        self.found.sort_by(|one, other| {
+            let (path, span, code) = one.order();
+            let (other_path, other_span, other_code) = other.order();
+            path.cmp(&other_path).then(one.severity().cmp(&other.severity())).then((span, code).cmp(&(other_span, other_code)))
+        });
+        let mut kept: Vec<Diagnostic> = Vec::new();
+        let mut of_file = 0;
+        for diagnostic in std::mem::take(&mut self.found) {
+            let path = diagnostic.order().0;
+            let known = path.is_some() && kept.last().is_some_and(|last| last.order().0 == path);
+            of_file = if known { of_file + 1 } else { 0 };
+            match of_file.cmp(&MOST) {
+                Ordering::Less => kept.push(diagnostic),
+                Ordering::Equal => {
+                    let primary =
+                        place(&diagnostic).map(|file| Label { file, span: Span::default(), text: String::new(), hidden: false });
+                    let message = format!("there are more than {MOST} problems in this file");
+                    let more = Diagnostic { primary, ..Diagnostic::nowhere(Code::MoreProblems, message) };
+                    kept.push(more.help("the rest may follow from those that are shown"));
+                }
+                Ordering::Greater => {}
+            }
+        }
+        self.found = kept;
+        self.errors = self.count(Severity::Error);
     }
 
     /// Says something else of what to do about a rule, unless a likely slip was found.
@@ -157,6 +202,7 @@ impl Diagnostics {
     /// Takes out everything a rule has found.
     pub(super) fn forget(&mut self, code: Code) {
         self.found.retain(|diagnostic| diagnostic.code != code);
+        self.errors = self.count(Severity::Error);
     }
 
     /// Puts them in the order of files and lines.
@@ -181,7 +227,7 @@ impl Diagnostics {
 
     /// Whether the configuration may not be used.
     pub fn has_errors(&self) -> bool {
-        self.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
+        self.errors > 0
     }
 }
 

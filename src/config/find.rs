@@ -15,7 +15,7 @@ pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Pat
             found.push(path.clone());
             continue;
         }
-        let below = glob_files(&format!("{}/**/*.toml", glob::Pattern::escape(&path.to_string_lossy())));
+        let below = glob_files(&format!("{}/**/*.toml", glob::Pattern::escape(&path.to_string_lossy())), &|| false);
         if below.is_empty() {
             let message = format!("there is no probe file below {}", path.display());
             diagnostics.push(Diagnostic::nowhere(Code::NoProbes, message).help("probe files end in .toml"));
@@ -26,11 +26,11 @@ pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Pat
 }
 
 /// The files that the patterns of `probes` match.
-pub(super) fn matched(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+pub(super) fn matched(table: &Table<'_>, given_up: &dyn Fn() -> bool, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for node in table.list("probes") {
         let Some(pattern) = pattern(node) else { continue };
-        let files = glob_files(&pattern);
+        let files = glob_files(&pattern, given_up);
         if files.is_empty() {
             diagnostics.push(
                 Diagnostic::at(Code::NoProbes, node.spot, "no file matches this pattern")
@@ -45,14 +45,15 @@ pub(super) fn matched(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<P
 
 /// The folders in which files that the patterns of `probes` match would come to be: those that may hold them, and, where one of
 /// those is still to be made, the one it would be made in.
-pub(super) fn folders(table: &Table<'_>) -> Vec<PathBuf> {
+pub(super) fn folders(table: &Table<'_>, given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for pattern in table.list("probes").iter().filter_map(pattern) {
         for above in Path::new(&pattern).ancestors().skip(1) {
             let text = if above.as_os_str().is_empty() { ".".into() } else { above.to_string_lossy() };
             let literal = glob::Pattern::escape(&text) == text;
             let before = found.len();
-            found.extend(glob::glob(&text).into_iter().flatten().flatten().filter(|path| path.is_dir()));
+            let matching = glob::glob(&text).into_iter().flatten().take_while(|_| !given_up()).flatten();
+            found.extend(matching.filter(|path| path.is_dir()));
             if literal && found.len() > before {
                 break;
             }
@@ -85,8 +86,10 @@ fn without_detours(path: &Path) -> PathBuf {
     short
 }
 
-fn glob_files(pattern: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = glob::glob(pattern).into_iter().flatten().flatten().filter(|path| path.is_file()).collect();
+/// Folders that match are gone through one by one, and nobody knows how many there are.
+fn glob_files(pattern: &str, given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
+    let found = glob::glob(pattern).into_iter().flatten().take_while(|_| !given_up()).flatten();
+    let mut files: Vec<PathBuf> = found.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }

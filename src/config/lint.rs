@@ -3,6 +3,7 @@
 //! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::plan::Template;
@@ -104,7 +105,7 @@ fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Dia
     if !cleanups.is_empty() || steps.iter().any(misspelt) {
         return;
     }
-    let captured: Vec<&str> = steps
+    let captured: HashSet<&str> = steps
         .iter()
         .filter_map(|step| step.as_table())
         .flat_map(|step| step.entries_of("capture"))
@@ -120,12 +121,12 @@ fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Dia
 }
 
 /// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
-fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'f>> {
+fn creates<'t, 'f>(http: &'t Table<'f>, captured: &HashSet<&str>) -> Option<&'t Entry<'f>> {
     let entry = http.entries.iter().find(|entry| matches!(entry.key.as_ref(), "post" | "put"))?;
     let url = entry.value.as_text()?;
     let path = url.to_lowercase();
     let uses_capture =
-        template(&entry.value).is_some_and(|template| template.uses().any(|(_, each)| captured.contains(&&*each.root)));
+        template(&entry.value).is_some_and(|template| template.uses().any(|(_, each)| captured.contains(&*each.root)));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 

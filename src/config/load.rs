@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::plan::{Canary, Listen, Plan, SecretSource, Service};
 use crate::source::{SourceFile, Span};
 
 use super::cross::{self, Claim};
 use super::environment::Overrides;
+use super::file::{self, LARGEST_TOML, Unread};
 use super::find::{folders, given, matched, neighbour};
 use super::probe::{self, Draft};
 use super::service::{self, Settings};
@@ -47,13 +48,32 @@ impl Loaded {
 /// Loads a service's file and the probes it names. `environment` overrides single settings (`SERINUS_…`) and tells which
 /// secrets are there.
 pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
-    load_all(Some(config), None, &environment.into_iter().collect::<Vec<_>>())
+    load_all(Some((config, true)), None, &environment.into_iter().collect::<Vec<_>>(), &|| false)
+}
+
+/// The same once more, as long as nobody gives it up: `given_up` is asked before each file. `None` if it was. A pipe, which was read to
+/// its end the first time, is none that is waited for.
+pub fn load_unless(
+    config: &Path,
+    environment: impl IntoIterator<Item = (String, String)>,
+    given_up: &(dyn Fn() -> bool + Sync),
+) -> Option<Loaded> {
+    let was = AtomicBool::new(false);
+    let ask = || {
+        was.load(Ordering::Relaxed)
+            || given_up() && {
+                was.store(true, Ordering::Relaxed);
+                true
+            }
+    };
+    let loaded = load_all(Some((config, false)), None, &environment.into_iter().collect::<Vec<_>>(), &ask);
+    (!was.into_inner()).then_some(loaded)
 }
 
 /// Loads these probe files (or all `.toml` files below these folders) instead of those that the service names, disabled ones
 /// included. Without a service's file its defaults hold: no variables, and one region, `local`.
 pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Loaded {
-    load_all(config, Some(probes), &environment.into_iter().collect::<Vec<_>>())
+    load_all(config.map(|path| (path, true)), Some(probes), &environment.into_iter().collect::<Vec<_>>(), &|| false)
 }
 
 /// Where a service's file says that the service listens, and the secrets it names, as far as they can be told: also of a file, or beside
@@ -65,7 +85,7 @@ pub fn load_listen(
     let mut diagnostics = Diagnostics::default();
     let environment: Vec<(String, String)> = environment.into_iter().collect();
     let overrides = Overrides::new(&environment);
-    let file = Arc::new(source(config).ok()?);
+    let file = Arc::new(source(config, true).ok()?);
     let mut table = tree::parse(&file, &mut diagnostics)?;
     overrides.apply(&mut table, &mut diagnostics);
     let settings = service::read(
@@ -77,11 +97,16 @@ pub fn load_listen(
     Some((settings.listen, settings.world.secrets))
 }
 
-fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(String, String)]) -> Loaded {
+fn load_all(
+    config: Option<(&Path, bool)>,
+    probes: Option<&[PathBuf]>,
+    environment: &[(String, String)],
+    given_up: &(dyn Fn() -> bool + Sync),
+) -> Loaded {
     let mut diagnostics = Diagnostics::default();
-    let mut files: Vec<PathBuf> = config.into_iter().map(Path::to_owned).collect();
+    let mut files: Vec<PathBuf> = config.into_iter().map(|(path, _)| path.to_owned()).collect();
     let overrides = Overrides::new(environment);
-    let file = match config.map(source) {
+    let file = match config.map(|(path, given)| source(path, given)) {
         Some(Ok(file)) => Arc::new(file),
         Some(Err(diagnostic)) => {
             diagnostics.push(*diagnostic);
@@ -90,6 +115,7 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
         None => Arc::new(SourceFile::new("", "")),
     };
     let Some(mut table) = tree::parse(&file, &mut diagnostics) else {
+        diagnostics.cut();
         diagnostics.sort();
         return Loaded { service: None, diagnostics, files, folders: Vec::new() };
     };
@@ -100,9 +126,10 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
     let settings = service::read(&table, top, &variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
-        None => matched(&table, &mut diagnostics),
+        None => matched(&table, given_up, &mut diagnostics),
     };
-    let (claims, drafts) = read_probes(&paths, &settings.world, &mut diagnostics);
+    let work = Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
+    let (claims, drafts) = read_probes(&work, &mut diagnostics);
     cross::names(&claims, &mut diagnostics);
     cross::circles(&claims, &mut diagnostics);
     // Of probes that a person chose, and beside files that nobody can read, others may be missing.
@@ -115,17 +142,24 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
     }
     files.extend(paths);
     files.extend(settings.world.files_read());
-    let folders = folders(&table);
+    let folders = folders(&table, given_up);
+    diagnostics.cut();
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
     let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));
     Loaded { service, diagnostics, files, folders }
 }
 
-fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let message = format!("cannot read {}: {error}", path.display());
-        Box::new(Diagnostic::nowhere(Code::Unreadable, message).help("check the path and its permissions"))
+/// `given`: a person named it, and may have named a pipe.
+fn source(path: &Path, given: bool) -> Result<SourceFile, Box<Diagnostic>> {
+    let bytes = file::read(path, LARGEST_TOML, given).map_err(|unread| {
+        let (code, help) = match &unread {
+            Unread::TooLarge(..) => {
+                (Code::TooLarge, "make several probes of it; long lists and bodies go into files of their own")
+            }
+            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "check the path and its permissions"),
+        };
+        Box::new(Diagnostic::nowhere(code, unread.to_string()).help(help))
     })?;
     String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
         // Up to the first foreign byte the text is as it was, so that offsets hold.
@@ -141,20 +175,28 @@ fn source(path: &Path) -> Result<SourceFile, Box<Diagnostic>> {
 /// What came of one file.
 type Read = (Option<Claim>, Option<Draft>, Diagnostics);
 
-fn read_probes(paths: &[PathBuf], world: &World, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len() / 16 + 1);
+/// The probe files to read.
+struct Work<'w> {
+    paths: &'w [PathBuf],
+    given: bool,
+    world: &'w World,
+    given_up: &'w (dyn Fn() -> bool + Sync),
+}
+
+fn read_probes(work: &Work<'_>, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(work.paths.len() / 16 + 1);
     let next = AtomicUsize::new(0);
-    let work = || {
+    let read = || {
         let mut done: Vec<(usize, Read)> = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = paths.get(at) else { return done };
-            done.push((at, read_probe(path, world)));
+            let Some(path) = work.paths.get(at).filter(|_| !(work.given_up)()) else { return done };
+            done.push((at, read_probe(path, work.given, work.world)));
         }
     };
     let mut done: Vec<(usize, Read)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+        let mut done = read();
         for worker in workers {
             match worker.join() {
                 Ok(more) => done.extend(more),
@@ -174,11 +216,12 @@ fn read_probes(paths: &[PathBuf], world: &World, diagnostics: &mut Diagnostics) 
     (claims, drafts)
 }
 
-fn read_probe(path: &Path, world: &World) -> Read {
+fn read_probe(path: &Path, given: bool, world: &World) -> Read {
     let mut diagnostics = Diagnostics::default();
-    match source(path) {
+    match source(path, given) {
         Ok(file) => {
             let (claim, draft) = probe::read(&Arc::new(file), world, &mut diagnostics);
+            diagnostics.cut();
             (claim, draft, diagnostics)
         }
         Err(diagnostic) => {
@@ -336,6 +379,39 @@ none = true
         let text = loaded.diagnostics.render(false);
         assert!(loaded.diagnostics.is_empty(), "{text}");
         loaded.service.expect(&text)
+    }
+
+    #[test]
+    fn a_load_that_is_given_up_reads_no_further_and_comes_to_nothing() {
+        let folder = folder();
+        for number in 0..50 {
+            let another = PLAYLIST.replace("playlist-sync", &format!("playlist-sync-{number}"));
+            std::fs::write(folder.path().join(format!("probes/sync{number}.toml")), another).unwrap();
+        }
+        let file = folder.path().join("config/serinus.toml");
+        let asked = AtomicUsize::new(0);
+        let count = |most: usize| move |asked: &AtomicUsize| asked.fetch_add(1, Ordering::Relaxed) >= most;
+        assert!(load_unless(&file, environment(&[]), &|| count(usize::MAX)(&asked)).unwrap().service.is_some());
+        let all = asked.swap(0, Ordering::Relaxed);
+        assert!(all > 50, "it is asked before each file: {all}");
+        assert!(load_unless(&file, environment(&[]), &|| count(60)(&asked)).is_none());
+        // Each thread notices by itself.
+        assert!(asked.into_inner() < 60 + 64);
+    }
+
+    #[test]
+    fn a_pipe_is_read_where_a_person_names_it_and_is_not_waited_for_later() {
+        let folder = folder();
+        let pipe = folder.path().join("config/pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let loaded = load_unless(&pipe, environment(&[]), &|| false).unwrap();
+        assert!(loaded.diagnostics.render(false).contains("is no file"), "{}", loaded.diagnostics.render(false));
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, SERVICE)
+        });
+        assert!(load(&pipe, environment(&[])).service.is_some());
+        writer.join().unwrap().unwrap();
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! How diagnostics look: as text for people, and as JSON for programs.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::outcome::visible;
+use crate::source::{SourceFile, Span};
 
 use super::diagnostic::Label;
 use super::mask::{hidden, masked};
@@ -15,8 +19,9 @@ impl Diagnostics {
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
+        let mut masks = Masks::default();
         for diagnostic in self {
-            text.push_str(&renderer.render(&[group(diagnostic)]));
+            text.push_str(&renderer.render(&[group(diagnostic, &mut masks)]));
             text.push_str("\n\n");
         }
         text
@@ -29,7 +34,21 @@ impl Diagnostics {
     }
 }
 
-fn group(diagnostic: &Diagnostic) -> Group<'_> {
+/// Bytes of lines that are shown of one problem.
+const LONGEST_SHOWN: usize = 16 << 10;
+
+/// The texts of files as they may be shown. What makes one readable takes as long as it is, so that it is done once for all that is
+/// said of a file.
+#[derive(Default)]
+struct Masks(HashMap<*const SourceFile, Arc<str>>);
+
+impl Masks {
+    fn of(&mut self, file: &Arc<SourceFile>) -> Arc<str> {
+        Arc::clone(self.0.entry(Arc::as_ptr(file)).or_insert_with(|| masked(file.text()).into()))
+    }
+}
+
+fn group<'d>(diagnostic: &'d Diagnostic, masks: &mut Masks) -> Group<'d> {
     let level = match diagnostic.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -38,11 +57,9 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     if let Some(primary) = &diagnostic.primary {
         let (here, elsewhere): (Vec<&Label>, Vec<&Label>) =
             diagnostic.related.iter().partition(|label| label.file.path() == primary.file.path());
-        let snippet = snippet(primary, AnnotationKind::Primary)
-            .annotations(here.into_iter().map(|label| annotation(label, AnnotationKind::Context)));
-        group = group.element(snippet);
+        group = shown(group, primary, AnnotationKind::Primary, &here, masks);
         for label in elsewhere {
-            group = group.element(self::snippet(label, AnnotationKind::Context));
+            group = shown(group, label, AnnotationKind::Context, &[], masks);
         }
     }
     match &diagnostic.help {
@@ -51,17 +68,34 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
     }
 }
 
-type Annotations<'l> = Snippet<'l, annotate_snippets::Annotation<'l>>;
-
-fn snippet(label: &Label, kind: AnnotationKind) -> Annotations<'_> {
-    let path = label.file.path().to_string_lossy();
-    let text = masked(label.file.text());
-    let text = if label.hidden { hidden(&text, label.span).into() } else { text };
-    Snippet::source(text).path(visible(&path).into_owned()).annotation(annotation(label, kind))
+/// Adds the lines of a label and of others beside it, and nothing else of the file: the renderer reads all it is given. Of what is too
+/// long to be read by anybody only the place is told.
+fn shown<'d>(group: Group<'d>, label: &'d Label, kind: AnnotationKind, beside: &[&'d Label], masks: &mut Masks) -> Group<'d> {
+    let path = visible(&label.file.path().to_string_lossy()).into_owned();
+    let all = || std::iter::once(label).chain(beside.iter().copied());
+    let first = all().map(|label| label.span.start).min().unwrap_or_default();
+    let last = all().map(|label| label.span.end).max().unwrap_or_default();
+    let (begin, line) = label.file.line_around(first);
+    let lines = begin.start..label.file.line_around(last).0.end;
+    if lines.len() > LONGEST_SHOWN {
+        let at = label.file.location(label.span.start);
+        return group.element(Origin::path(path).line(at.line as usize).char_column(at.column as usize));
+    }
+    let text = masks.of(&label.file);
+    let shown = text.get(lines.clone()).unwrap_or_default();
+    let shown = if label.hidden { hidden(shown, within(label, lines.start)) } else { shown.to_owned() };
+    let annotations = beside.iter().map(|other| annotation(other, AnnotationKind::Context, lines.start));
+    let snippet = Snippet::source(shown).line_start(line).path(path).annotation(annotation(label, kind, lines.start));
+    group.element(snippet.annotations(annotations))
 }
 
-fn annotation(label: &Label, kind: AnnotationKind) -> annotate_snippets::Annotation<'_> {
-    let annotation = kind.span(label.span.into());
+/// Where a label is in a text that begins at a byte of its file.
+fn within(label: &Label, begin: usize) -> Span {
+    Span { start: label.span.start - begin, end: label.span.end - begin }
+}
+
+fn annotation(label: &Label, kind: AnnotationKind, begin: usize) -> annotate_snippets::Annotation<'_> {
+    let annotation = kind.span(within(label, begin).into());
     if label.text.is_empty() { annotation } else { annotation.label(&label.text) }
 }
 

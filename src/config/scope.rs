@@ -18,6 +18,12 @@ use super::{Code, Diagnostic, Diagnostics};
 /// Names that every expression of a run may use.
 pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
+/// Names that a probe may have: whoever looks one up in a run goes through all of them.
+pub(super) const MOST_NAMES: usize = 1_000;
+
+/// Hints about one condition that are shown.
+const MOST_HINTS: usize = 10;
+
 /// What a variable of the probe is called in messages.
 pub(super) const VARIABLE: &str = "variable";
 
@@ -50,6 +56,8 @@ pub(super) struct Scope<'b, 'f> {
     pub(super) taken: Vec<Declared<'f>>,
     pub(super) cell_keys: Vec<String>,
     pub(super) in_loop: bool,
+    /// Whether there are more names than there may be; those are not looked at.
+    too_many: bool,
     /// Variables of the probe whose characters are all the operator's own: nothing an answer said is in them.
     pub(super) trusted: Vec<String>,
     /// Variables, captures and loop names that hold a secret, what was made of one, or what is called a credential.
@@ -68,6 +76,7 @@ impl<'b, 'f> Scope<'b, 'f> {
             taken: Vec::new(),
             cell_keys: Vec::new(),
             in_loop: false,
+            too_many: false,
             trusted: Vec::new(),
             private: Vec::new(),
             used: Vec::new(),
@@ -76,6 +85,15 @@ impl<'b, 'f> Scope<'b, 'f> {
 
     /// Checks that a new name is free, and takes it without making it visible.
     pub(super) fn take(&mut self, name: &str, spot: Spot<'f>, what: &'static str) -> Declared<'f> {
+        if self.visible.len() + self.taken.len() >= MOST_NAMES {
+            if std::mem::replace(&mut self.too_many, true) {
+                return Declared { name: name.to_owned(), spot, what };
+            }
+            self.diagnostics.push(
+                Diagnostic::at(Code::TooMany, spot, format!("the probe has more than {MOST_NAMES} names"))
+                    .help("variables, captures, matrix keys and loops have names; a list needs one, however long it is"),
+            );
+        }
         if let Some(diagnostic) = reserved(name, spot, what) {
             self.diagnostics.push(diagnostic);
         } else if let Some(other) = self.visible.iter().chain(&self.taken).find(|other| other.name == name) {
@@ -98,7 +116,9 @@ impl<'b, 'f> Scope<'b, 'f> {
     /// Checks that a new name is free, and lets expressions use it from here on.
     pub(super) fn declare(&mut self, name: &str, spot: Spot<'f>, what: &'static str) {
         let declared = self.take(name, spot, what);
-        self.visible.push(declared);
+        if !self.too_many {
+            self.visible.push(declared);
+        }
     }
 
     /// Whether a name holds what the operator wrote, rather than what a target answered.
@@ -138,7 +158,7 @@ impl<'b, 'f> Scope<'b, 'f> {
         match self.compiled(compiled, node.spot, 0) {
             Some(condition) => {
                 self.names(condition.uses().iter().map(|each| (0, each)), node.spot, when);
-                for (range, why) in condition.hints() {
+                for (range, why) in condition.hints().into_iter().take(MOST_HINTS) {
                     let spot = node.spot.within(range);
                     self.diagnostics
                         .push(Diagnostic::at(Code::DoubtfulCondition, spot, "this is most likely not what is meant").help(why));
@@ -180,6 +200,9 @@ impl<'b, 'f> Scope<'b, 'f> {
     fn names<'u>(&mut self, uses: impl Iterator<Item = (usize, &'u expr::Use)>, spot: Spot<'f>, when: When) {
         let mut reported: HashSet<&str> = HashSet::new();
         for (offset, each) in uses.filter(|(_, each)| !matches!(&*each.root, "run" | "region")) {
+            if self.diagnostics.hopeless() {
+                return;
+            }
             let place = |range: &Range<usize>| spot.within(offset + range.start..offset + range.end);
             match (&*each.root, &each.attribute) {
                 (root, _) if reported.contains(root) => {}
@@ -219,7 +242,7 @@ impl<'b, 'f> Scope<'b, 'f> {
             || (name == "round" && self.in_loop)
             || (when == When::Result && RESULT_NAMES.contains(&name))
             || self.visible.iter().any(|declared| declared.name == name);
-        if known {
+        if known || self.too_many {
             return None;
         }
         if self.world.has_var(name) {

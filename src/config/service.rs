@@ -1,6 +1,6 @@
 //! The service's file into its settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::keys::SERVICE;
 use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
 use super::probe::{self, constant};
-use super::scope::Scope;
+use super::scope::{MOST_NAMES, Scope};
 use super::secrets::{self, length_in_file};
 use super::tree::{Entry, Node, Spot, Table};
 use super::world::World;
@@ -27,6 +27,9 @@ const PORT: u16 = 9464;
 
 /// The name of the only region of a service that names none.
 const LOCAL: &str = "local";
+
+/// More regions than this cannot be meant.
+const MOST_REGIONS: usize = 200;
 
 /// Everything of a service but its probes.
 #[derive(Debug)]
@@ -93,13 +96,14 @@ pub(super) fn read<'f>(
 fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
     let shared = vars(table.entries_of("vars"), diagnostics);
     let mut found: Vec<Arc<Region>> = Vec::new();
+    let mut names: HashSet<String> = HashSet::new();
     let mut add = |name: &str, vars: Vec<(Arc<str>, minijinja::Value)>, spot: Spot<'_>, diagnostics: &mut Diagnostics| {
-        if found.iter().any(|known| &*known.name == name) {
+        if names.insert(name.to_owned()) {
+            found.push(Arc::new(Region { name: name.into(), vars }));
+        } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, spot, format!("the region `{name}` is listed twice")).help("take one of them out"),
             );
-        } else {
-            found.push(Arc::new(Region { name: name.into(), vars }));
         }
     };
     if let Some(node) = table.get("regions").filter(|node| node.is_empty_list()) {
@@ -108,12 +112,19 @@ fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>>
                 .help("name the regions, or leave the key out: there is then one, called `local`"),
         );
     }
-    for node in table.list("regions") {
+    let too_many = table.list("regions").get(MOST_REGIONS).map(|node| node.spot);
+    if let Some(spot) = too_many.or_else(|| table.entries_of("regions").get(MOST_REGIONS).map(|entry| entry.key_spot)) {
+        diagnostics.push(
+            Diagnostic::at(Code::TooMany, spot, format!("there are more than {MOST_REGIONS} regions"))
+                .help("every probe runs in every region: what differs otherwise is a key of a matrix"),
+        );
+    }
+    for node in table.list("regions").iter().take(MOST_REGIONS) {
         if let Some(name) = node.as_text() {
             add(name, shared.clone(), node.spot, diagnostics);
         }
     }
-    for entry in table.entries_of("regions") {
+    for entry in table.entries_of("regions").iter().take(MOST_REGIONS) {
         let own = entry.value.as_table().map_or(&[][..], |region| region.entries_of("vars"));
         let mut all = shared.clone();
         for (name, value) in vars(own, diagnostics) {
@@ -130,7 +141,13 @@ fn regions(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>>
 
 fn vars(entries: &[Entry<'_>], diagnostics: &mut Diagnostics) -> Vec<(Arc<str>, minijinja::Value)> {
     let mut vars = Vec::new();
-    for entry in entries {
+    if let Some(entry) = entries.get(MOST_NAMES) {
+        let message = format!("there are more than {MOST_NAMES} variables");
+        diagnostics.push(
+            Diagnostic::at(Code::TooMany, entry.key_spot, message).help("a variable can be a list or a table of many values"),
+        );
+    }
+    for entry in entries.iter().take(MOST_NAMES) {
         if let Some(diagnostic) = reserved(&entry.key, entry.key_spot, "variable") {
             diagnostics.push(diagnostic);
         }

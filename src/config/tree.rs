@@ -4,6 +4,7 @@
 //! says which there are, [`check`](super::check) holds a tree against that.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -165,14 +166,16 @@ impl<'f> Node<'f> {
 /// Reads a file's text; nothing comes back if it is not TOML 1.0, and the reasons are in `diagnostics`.
 pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Option<Table<'f>> {
     let (document, errors) = DeTable::parse_recoverable(file.text());
-    let mut lines: Vec<u32> = Vec::new();
+    let mut lines: HashSet<u32> = HashSet::new();
     for error in &errors {
+        if diagnostics.hopeless() {
+            return None;
+        }
         let span = error.span().unwrap_or(0..0).into();
         let spot = Spot { file, span };
         // What follows a first error in a line is most often its echo.
         let line = spot.location().line;
-        if !lines.contains(&line) {
-            lines.push(line);
+        if lines.insert(line) {
             diagnostics.push(syntax_error(error, spot));
         }
     }
@@ -181,7 +184,7 @@ pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics
             Diagnostic::at(Code::NewerToml, Spot { file, span }, format!("{what} is TOML 1.1, files are read as TOML 1.0"))
                 .help("editors and other tools check 1.0; write it in the older way"),
         );
-        lines.push(0);
+        lines.insert(0);
     }
     if !lines.is_empty() {
         return None;

@@ -1,6 +1,6 @@
 //! What probes see of the service they are loaded for, and what all of them share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -30,6 +30,7 @@ pub(super) struct World {
     pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
     pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
+    names_of_vars: HashSet<Arc<str>>,
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
 }
 
@@ -40,7 +41,9 @@ impl World {
         secrets: BTreeMap<Arc<str>, SecretSource>,
         limits: Limits,
     ) -> Self {
+        let names = regions.iter().flat_map(|region| region.vars.iter().map(|(name, _)| Arc::clone(name)));
         Self {
+            names_of_vars: names.collect(),
             regions,
             active,
             secrets,
@@ -66,7 +69,7 @@ impl World {
 
     /// Whether any region has a variable of this name.
     pub(super) fn has_var(&self, name: &str) -> bool {
-        self.regions.iter().any(|region| has(region, name))
+        self.names_of_vars.contains(name)
     }
 
     /// The variables of the service.

@@ -214,8 +214,11 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Resul
     }
 }
 
+/// Captures for people, by name.
+type Shown = Vec<(Arc<str>, String)>;
+
 /// The captures of an answer, how they are shown, and why the first that has no value has none.
-fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Vec<(Arc<str>, String)>, Option<Cause>) {
+fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Shown, Option<Cause>) {
     let (context, step) = (execution.context, execution.step);
     let scope = context.scope_with(execution.names, response);
     let mut captures = Vec::with_capacity(step.capture.len());

@@ -1,5 +1,6 @@
 //! The matrix and its cells.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::outcome::is_steering;
@@ -12,13 +13,24 @@ use super::super::{Code, Diagnostic};
 /// More cells than this cannot be meant: each is a canary in each region.
 const MOST_CELLS: usize = 1_000;
 
+/// More keys than this cannot be meant: each is a label of every metric.
+const MOST_KEYS: usize = 20;
+
 /// Every combination of the matrix, the empty one if there is no matrix.
 pub(super) fn cells<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<Arc<Cell>> {
     let mut cells = vec![Cell::default()];
-    for entry in table.entries_of("matrix") {
+    let entries = table.entries_of("matrix");
+    if let Some(entry) = entries.get(MOST_KEYS) {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::TooManyCells, entry.key_spot, format!("the matrix has more than {MOST_KEYS} keys"))
+                .help("each is a label of every metric of the probe; make several probes of it"),
+        );
+    }
+    for entry in entries.iter().take(MOST_KEYS) {
         name(entry, scope);
-        let values = values(entry, scope);
-        if cells.len() * values.len() > MOST_CELLS {
+        let too_many = entry.value.as_list().len() > MOST_CELLS;
+        let values = if too_many { Vec::new() } else { values(entry, scope) };
+        if too_many || cells.len() * values.len() > MOST_CELLS {
             let message = format!("the matrix has more than {MOST_CELLS} combinations");
             scope.diagnostics.push(
                 Diagnostic::at(Code::TooManyCells, entry.key_spot, message)
@@ -65,6 +77,7 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
         );
     }
     let mut values: Vec<CellValue> = Vec::new();
+    let mut known = HashSet::new();
     for item in items {
         let Some(value) = value(item) else { continue };
         if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(is_steering) {
@@ -74,12 +87,12 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
             );
         }
         // Values that read alike would make two canaries of one id.
-        if values.iter().any(|known| known.to_string() == value.to_string()) {
+        if known.insert(value.to_string()) {
+            values.push(value);
+        } else {
             scope.diagnostics.push(
                 Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")).help("take one of them out"),
             );
-        } else {
-            values.push(value);
         }
     }
     values

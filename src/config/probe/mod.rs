@@ -12,7 +12,7 @@ mod step;
 pub(super) use request::constant;
 pub(super) use step::{CONSISTENT_POLL, POLL};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::outcome::visible;
@@ -22,7 +22,7 @@ use crate::source::{SourceFile, Span};
 use super::cross::Claim;
 use super::keys::PROBE;
 use super::nearest::suggestion;
-use super::scope::{Declared, Scope, VARIABLE, When};
+use super::scope::{Declared, MOST_NAMES, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
 use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
@@ -125,15 +125,16 @@ fn unjournalled(table: &Table<'_>) -> Unjournalled {
 /// The probes it needs, and where it says so.
 fn needs(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {
     let mut needs: Vec<(String, Span)> = Vec::new();
+    let mut known = HashSet::new();
     for node in table.list("needs") {
         let Some(name) = node.as_text() else { continue };
-        if needs.iter().any(|(known, _)| known == name) {
+        if known.insert(name) {
+            needs.push((name.to_owned(), node.spot.span));
+        } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, node.spot, format!("the probe `{name}` is listed twice"))
                     .help("take one of them out"),
             );
-        } else {
-            needs.push((name.to_owned(), node.spot.span));
         }
     }
     needs
@@ -176,7 +177,7 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
     }
     let mut found: Vec<Arc<Region>> = Vec::new();
     for node in table.list("regions") {
-        let Some(name) = node.as_text() else { continue };
+        let Some(name) = node.as_text().filter(|_| !diagnostics.hopeless()) else { continue };
         match world.regions.iter().find(|region| &*region.name == name) {
             Some(region) if found.iter().any(|known| known.name == region.name) => {
                 diagnostics.push(
@@ -216,7 +217,7 @@ fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Temp
     let mut vars = Vec::new();
     let further_down = |entry: &Entry<'f>| Declared { name: entry.key.to_string(), spot: entry.key_spot, what: VARIABLE };
     scope.later.extend(table.entries_of("vars").iter().map(further_down));
-    for entry in table.entries_of("vars") {
+    for entry in table.entries_of("vars").iter().take(MOST_NAMES + 1) {
         let template = var(entry, scope);
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());

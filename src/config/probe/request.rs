@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Template};
 
+use super::super::file::LARGEST_UPLOAD;
 use super::super::keys::METHODS;
 use super::super::scope::{Scope, When};
 use super::super::tree::{Data, Node, Spot, Table};
@@ -131,7 +132,7 @@ fn content<'f>(node: &Node<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Byt
     if let Some(content) = files.get(&path) {
         return content.clone();
     }
-    let content = Bytes::from(device::read(&path, node.spot, scope.diagnostics).unwrap_or_default());
+    let content = Bytes::from(device::read(&path, LARGEST_UPLOAD, node.spot, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content
 }

@@ -1,6 +1,6 @@
 //! Steps, in the order of the journey.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,9 @@ pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
 pub(in crate::config) const CONSISTENT_POLL: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// Steps of one probe, without those inside others.
+const MOST_STEPS: usize = 1_000;
+
 /// Reads all steps of a probe.
 pub(super) fn steps<'f>(
     probe: &Table<'f>,
@@ -29,8 +32,15 @@ pub(super) fn steps<'f>(
     world: &World,
     scope: &mut Scope<'_, 'f>,
 ) -> Vec<Step> {
-    let mut reader = Reader { devices, world, scope, names: Vec::new(), before: Vec::new() };
+    let mut reader = Reader { devices, world, scope, names: HashMap::new(), before: Vec::new() };
     let nodes: Vec<(&Node<'f>, &Table<'f>)> = tables(probe.list("step"));
+    if let Some((node, _)) = nodes.get(MOST_STEPS) {
+        reader.scope.diagnostics.push(
+            Diagnostic::at(Code::TooMany, node.spot, format!("the probe has more than {MOST_STEPS} steps"))
+                .help("make several probes, or a step with `repeat` or `for_each`"),
+        );
+        return Vec::new();
+    }
     for (_, table) in &nodes {
         reader.announce(table);
     }
@@ -62,7 +72,7 @@ struct Reader<'r, 'b, 'f> {
     world: &'r World,
     scope: &'r mut Scope<'b, 'f>,
     /// Names of all steps so far, also of those inside others.
-    names: Vec<(String, Spot<'f>)>,
+    names: HashMap<String, Spot<'f>>,
     /// Steps that have ended when the one being read begins.
     before: Vec<String>,
 }
@@ -155,14 +165,14 @@ impl<'f> Reader<'_, '_, 'f> {
     }
 
     fn unique(&mut self, name: &str, spot: Spot<'f>) {
-        if let Some((_, first)) = self.names.iter().find(|(known, _)| known == name && !name.is_empty()) {
+        if let Some(first) = self.names.get(name).filter(|_| !name.is_empty()) {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::DuplicateStep, spot, format!("there is a step `{name}` already"))
                     .related(*first, "the first is here")
                     .help("names of steps are unique in a probe, also those of parallel steps and cleanups"),
             );
         }
-        self.names.push((name.to_owned(), spot));
+        self.names.entry(name.to_owned()).or_insert(spot);
     }
 
     fn known_device(&mut self, table: &Table<'f>) {

@@ -13,10 +13,7 @@ use super::super::{
 use crate::outcome::{
     CleanupReport, CleanupResult, Ledger, LedgerEnd, LedgerEntry, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
 };
-<<<<<<< HEAD
 use crate::plan::{Bodies, StoreSettings};
-=======
->>>>>>> h-time
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());

@@ -1,21 +1,17 @@
-//! Whatever stands in a configuration, it ends in a plan or in diagnostics: no panic, no hang, no memory without end.
+//! The shipped files, changed at random, as bytes and as trees.
 //!
-//! The shipped files are changed at random, as bytes and as trees, and loaded in child processes that may use so much processor
-//! time and so much memory and no more, so that neither depends on what else the machine does. A child says which file it is
-//! about to load; where it dies, that one is to blame. `SERINUS_MUTATIONS_SEED` and `SERINUS_MUTATIONS` set the seed and the
-//! number of files; a failure names both, and the number of the file.
+//! `SERINUS_MUTATIONS_SEED` and `SERINUS_MUTATIONS` set the seed and the number of files; a failure names both, and the number of
+//! the file. A child says which file it is about to load; where it dies, that one is to blame.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fastrand::Rng;
-use serinus::config;
 use toml::{Table, Value};
+
+use crate::bounded::{Hostile, keep, load, project};
 
 /// Files that are changed and loaded.
 const FILES: usize = 3_000;
@@ -26,18 +22,11 @@ const BATCH: usize = 250;
 /// Seconds of processor time of a child: some forty times what it takes without optimization.
 const CPU_SECONDS: u32 = 120;
 
-/// Address space of a child, in KiB: far above what any file may need.
-const ADDRESS_SPACE: u32 = 1 << 20;
-
 /// The largest file that is made.
 const LARGEST: usize = 128 << 10;
 
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// The shipped files: path, text, and whether it is a service's.
-fn shipped() -> Vec<(PathBuf, String, bool)> {
+pub(crate) fn shipped() -> Vec<(PathBuf, String, bool)> {
     let mut files: Vec<PathBuf> = fs::read_dir(project().join("probes")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
@@ -184,82 +173,12 @@ fn as_tree(text: &str, random: &mut Rng) -> Vec<u8> {
     bytes
 }
 
-/// The file of this number, and whether it is a service's.
-fn mutated(seed: u64, number: usize, shipped: &[(PathBuf, String, bool)]) -> (Vec<u8>, bool) {
+/// The file of this number.
+pub(crate) fn file(seed: u64, number: usize, shipped: &[(PathBuf, String, bool)]) -> Hostile {
     let mut random = Rng::with_seed(seed.wrapping_add(u64::try_from(number).unwrap()));
     let (_, text, is_service) = &shipped[random.usize(..shipped.len())];
     let bytes = if random.bool() { as_bytes(text, &mut random) } else { as_tree(text, &mut random) };
-    (bytes, *is_service)
-}
-
-fn load(folder: &Path, bytes: &[u8], is_service: bool) {
-    let environment =
-        || [("CANARY_PASSWORD", "x"), ("METRICS_TOKEN", "y")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let loaded = if is_service {
-        let path = folder.join("config/serinus.toml");
-        fs::write(&path, bytes).unwrap();
-        config::load(&path, environment())
-    } else {
-        let path = folder.join("probe.toml");
-        fs::write(&path, bytes).unwrap();
-        config::load_probes(&[path], Some(&project().join("config/serinus.toml")), environment())
-    };
-    assert_eq!(loaded.service.is_none(), loaded.diagnostics.has_errors());
-    // What is said of it must be said in bounds, too.
-    assert!(loaded.diagnostics.render(true).len() < 16 << 20);
-    assert!(loaded.diagnostics.to_json().to_string().len() < 16 << 20);
-}
-
-/// What a child does: loads the files of these numbers.
-#[test]
-#[ignore = "it is started by the test below, as a process of its own"]
-fn child() {
-    let Ok(task) = std::env::var("SERINUS_MUTATIONS_CHILD") else { return };
-    let numbers: Vec<u64> = task.split(' ').map(|number| number.parse().unwrap()).collect();
-    let [seed, from, to] = numbers[..] else { panic!("a task is a seed and two numbers") };
-    let shipped = shipped();
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("config")).unwrap();
-    fs::create_dir(folder.path().join("probes")).unwrap();
-    fs::copy(&shipped[0].0, folder.path().join("probes/one.toml")).unwrap();
-    for number in from..to {
-        eprintln!("file {number}");
-        let (bytes, is_service) = mutated(seed, usize::try_from(number).unwrap(), &shipped);
-        load(folder.path(), &bytes, is_service);
-    }
-    eprintln!("all done");
-}
-
-/// Loads the files of these numbers in a child. The number it died at, and its last words.
-fn batch(seed: u64, from: usize, to: usize) -> Option<(usize, String)> {
-    let bounded = format!("ulimit -v {ADDRESS_SPACE}; ulimit -t {CPU_SECONDS}; ulimit -c 0; exec \"$@\"");
-    let mut child = Command::new("sh")
-        .args(["-c", &bounded, "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
-        .env("SERINUS_MUTATIONS_CHILD", format!("{seed} {from} {to}"))
-        .env("RUST_BACKTRACE", "0")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut at, mut words, mut done) = (from, String::new(), false);
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while said.by_ref().take(4_096).read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-        match line.trim_end().strip_prefix("file ").and_then(|number| number.parse().ok()) {
-            Some(number) => {
-                at = number;
-                words.clear();
-            }
-            None if line.trim_end() == "all done" => done = true,
-            None if words.len() < 4_096 => words.push_str(&line),
-            None => {}
-        }
-        line.clear();
-    }
-    let status = child.wait().unwrap();
-    (!done).then(|| (at, format!("{status}\n{words}")))
+    Hostile { bytes, is_service: *is_service }
 }
 
 fn set(name: &str) -> Option<u64> {
@@ -270,7 +189,7 @@ fn set(name: &str) -> Option<u64> {
 fn no_file_panics_hangs_or_eats_memory_whatever_is_in_it() {
     let seed = set("SERINUS_MUTATIONS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     let files = set("SERINUS_MUTATIONS").map_or(FILES, |files| usize::try_from(files).unwrap());
-    println!("SERINUS_MUTATIONS_SEED={seed} SERINUS_MUTATIONS={files}");
+    eprintln!("SERINUS_MUTATIONS_SEED={seed} SERINUS_MUTATIONS={files}");
     let next = AtomicUsize::new(0);
     let work = || {
         let mut failed = Vec::new();
@@ -278,7 +197,7 @@ fn no_file_panics_hangs_or_eats_memory_whatever_is_in_it() {
             let from = next.fetch_add(BATCH, Ordering::Relaxed);
             let (mut from, to) = (from, (from + BATCH).min(files));
             while from < to && failed.len() < 3 {
-                let Some((number, why)) = batch(seed, from, to) else { break };
+                let Some((number, why)) = load("mutations", seed, (from, to), CPU_SECONDS) else { break };
                 failed.push((number, why));
                 from = number + 1;
             }
@@ -294,10 +213,8 @@ fn no_file_panics_hangs_or_eats_memory_whatever_is_in_it() {
     });
     let mut report = String::new();
     for (number, why) in &failed {
-        let (bytes, is_service) = mutated(seed, *number, &shipped());
-        let kept = std::env::temp_dir().join(format!("serinus-mutation-{seed}-{number}.toml"));
-        fs::write(&kept, bytes).unwrap();
-        report.push_str(&format!("file {number} (a service's: {is_service}), kept as {}: {why}\n", kept.display()));
+        let kept = keep(&file(seed, *number, &shipped()), &format!("mutation-{seed}-{number}"));
+        writeln!(report, "file {number}, kept as {}: {why}", kept.display()).unwrap();
     }
     assert!(failed.is_empty(), "SERINUS_MUTATIONS_SEED={seed}:\n{report}");
 }
