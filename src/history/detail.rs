@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StepView, varint};
-use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Verdict};
+use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Verdict, Withheld};
 
 /// Steps whose times are kept; loops may make many more.
 const STEPS: usize = 200;
@@ -131,6 +131,7 @@ fn step(step: &StepReport, exchanges: bool) -> Value {
         "parent_span_id": step.parent.map(|parent| parent.to_string()),
         "started_seconds": seconds(step.started),
         "duration_seconds": seconds(step.duration),
+        "stalled_seconds": seconds(step.stalled),
         "convergence_seconds": step.convergence.map(seconds),
         "result": result,
         "allow_failure": step.allow_failure,
@@ -157,6 +158,10 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
+fn withheld(withheld: &Withheld) -> Value {
+    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
+}
+
 fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
@@ -167,6 +172,7 @@ fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
             "body_bytes": http.body_bytes,
             "reused": http.phases.reused,
             "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
         })
     });
     let exchange = attempt.exchange.as_ref().filter(|_| exchanges).map(|exchange| {

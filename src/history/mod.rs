@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod housekeep;
 mod inspect;
+mod ledger;
 mod lock;
 mod queue;
 mod reader;
@@ -37,11 +38,12 @@ mod write;
 mod writer;
 
 pub use error::{OpenError, ReadError};
+pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, Remembered};
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
 pub use store::Store;
 pub use view::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter,
-    RunView, StepView, TimelineView,
+    IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
+    StepView, TimelineView,
 };

@@ -16,7 +16,7 @@ use super::lock::{Lock, Mark};
 use super::queue::Queue;
 use super::reader::Readers;
 use super::writer::{self, Writer};
-use super::{Commit, OpenError, Reader, Remembered, remember};
+use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 use crate::plan::StoreSettings;
 
@@ -83,6 +83,7 @@ impl Store {
         let place = Place::File(path.clone());
         let (connection, remembered) = match open(&place, mark, now) {
             Ok((connection, remembered)) => {
+                tell_unreadable(settings, &remembered);
                 let marked = Identity::of(path).and_then(|file| lock.set(Mark::Open, file));
                 marked.map_err(|source| OpenError::File { path: path.clone(), source })?;
                 (Some(connection), remembered)
@@ -178,6 +179,19 @@ impl Store {
         let until = Instant::now() + deadline;
         self.0.queue.close(until);
         self.0.queue.wait(until + Duration::from_millis(100))
+    }
+}
+
+/// What cannot be read of the cleanup ledger stays where it is, and keeps nobody from anything else.
+fn tell_unreadable(settings: &StoreSettings, remembered: &Remembered) {
+    for UnreadableEntry { id, why } in &remembered.unreadable {
+        tracing::error!(
+            store = %settings.path.display(),
+            entry = %id,
+            error = %why,
+            "an entry of the cleanup ledger cannot be read and is set aside: what it stands for is not deleted; look for it at the \
+             target, and remove the entry with `serinus sweep --forget ID`"
+        );
     }
 }
 

@@ -44,4 +44,4 @@ pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
-pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step};
+pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};

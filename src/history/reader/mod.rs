@@ -16,8 +16,8 @@ use super::housekeep::HOUR_MS;
 use super::sketch::Sketch;
 use super::store::Standing;
 use super::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
-    RunFilter, RunView, remember,
+    IncidentFilter, IncidentStory, IncidentView, LedgerRows, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
+    RunFilter, RunView, ledger,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -163,19 +163,12 @@ impl Reader {
         })
     }
 
-    /// What is still to be cleaned up, and what was given up on, oldest first.
+    /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn ledger(&self) -> Result<Vec<LedgerView>, ReadError> {
-        self.ask(|connection| {
-            connection
-                .prepare_cached("SELECT entry, names, attempts, given_up, message FROM ledger ORDER BY id")?
-                .query_map([], |row| {
-                    Ok(LedgerView { entry: remember::ledger_entry(row)?, given_up: row.get(3)?, message: row.get(4)? })
-                })?
-                .collect()
-        })
+    pub fn ledger(&self) -> Result<LedgerRows, ReadError> {
+        self.ask(ledger::read)
     }
 
     /// Asks, on a connection that others asked on before.

@@ -72,8 +72,9 @@ fn describe() {
     describe_gauge!(LAST_STALL, "How long the last of them lasted; absent before the first.");
     describe_counter!(
         UNJOURNALLED,
-        "Creations that went on without an entry in the cleanup ledger, which did not take it in time."
+        "Creations that were allowed to go on without an entry in the cleanup ledger, which did not take it in time."
     );
+    describe_gauge!("serinus_cleanup_unreadable", "Entries of the cleanup ledger that cannot be read and were set aside.");
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
