@@ -247,13 +247,15 @@ fn a_page_that_a_hanging_receiver_did_not_take_leaves_at_the_next_start_under_it
 }
 
 #[test]
-fn a_store_that_is_locked_at_the_end_is_named_and_does_not_hold_the_end_up() {
+fn a_store_that_cannot_be_written_at_the_end_is_named_and_does_not_hold_the_end_up() {
     let target = Double::start(200, OK);
     let folder = folder(&target, "[notify]\nnone = true\n");
     let mut service = Service::start(folder.path());
     until("a run is kept", || service.get("/api/v1/runs")["items"].as_array().filter(|runs| !runs.is_empty()).map(drop));
-    let connection = rusqlite::Connection::open(folder.path().join("serinus.db")).unwrap();
-    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Another file in its place is not written to.
+    let path = folder.path().join("serinus.db");
+    std::fs::rename(&path, folder.path().join("kept.db")).unwrap();
+    std::fs::write(&path, "").unwrap();
     let before = target.received().len();
     until("there is something to write", || (target.received().len() > before + 1).then_some(()));
     until("the status says so", || (service.status()["store"]["writable"] == false).then_some(()));

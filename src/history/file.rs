@@ -20,6 +20,11 @@ const ROOM: usize = 128 << 10;
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
 
+/// How the file is opened: by this process alone, which the lock beside it sees to anyhow. The index of the log is then in memory and
+/// not in a file that is mapped: where such a file turns read-only, or the disk under it is gone, the next look at it is the end of
+/// the process (SIGBUS), and not an error.
+const ALONE: &str = "unix-excl";
+
 /// What every SQLite file begins with.
 const MAGIC: [u8; 16] = *b"SQLite format 3\0";
 
@@ -68,7 +73,11 @@ impl Place {
         };
         // Both want to write in memory: there is no file to be protected, and the reader may be the first to come.
         let access = if matches!(self, Self::Memory(_)) { OpenFlags::SQLITE_OPEN_READ_WRITE } else { access };
-        let connection = Connection::open_with_flags(self.path(), access | kind | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let flags = access | kind | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match self {
+            Self::File(path) => Connection::open_with_flags_and_vfs(path, flags, ALONE)?,
+            Self::Memory(uri) => Connection::open_with_flags(uri, flags)?,
+        };
         connection.busy_timeout(patience)?;
         Ok(connection)
     }

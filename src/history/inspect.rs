@@ -38,7 +38,7 @@ impl Inspection {
         let store = place.path().display().to_string();
         let look = move || match file::look_through(&connection) {
             Ok(()) => {
-                info!(store, "the store's file was left by a process that did not end well; it was looked through and is whole");
+                info!(store, "nobody had closed the store's file; it was looked through and is whole");
                 true
             }
             Err(error) if file::is_damage(&error) => {

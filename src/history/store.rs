@@ -79,6 +79,7 @@ impl Store {
         let path = &settings.path;
         let lock = Lock::take(path, HANDOVER)?;
         let mark = Identity::of(path).map_or(Mark::None, |file| lock.mark(file));
+        let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
         let place = Place::File(path.clone());
         let (connection, remembered) = match open(&place, mark, now) {
             Ok((connection, remembered)) => {
@@ -100,7 +101,7 @@ impl Store {
         };
         let standing = Arc::<Standing>::default();
         standing.set_aside(remembered.damaged.clone());
-        let unchecked = connection.is_some() && mark != Mark::Closed && remembered.damaged.is_none();
+        let unchecked = connection.is_some() && !is_new && mark != Mark::Closed && remembered.damaged.is_none();
         let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing))).transpose();
         let inspection = inspection.map_err(OpenError::Thread)?;
         let store = Self::start(place, standing, Keep::of(settings), connection, Some(lock), inspection)?;

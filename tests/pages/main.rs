@@ -12,6 +12,7 @@ mod clock;
 mod masks;
 mod network;
 mod pager;
+mod read_only;
 mod real;
 mod receiver_down;
 mod service;

@@ -34,7 +34,7 @@ impl Strangers {
                 for (number, stream) in held.iter_mut().enumerate() {
                     if number % 2 == 0 {
                         // It may be closed by now, which the next look finds.
-                        let _sent = stream.write(b"G");
+                        let _sent = stream.write_all(b"G");
                     }
                 }
                 while held.len() < STRANGERS {

@@ -32,7 +32,7 @@ fn a_new_store_remembers_nothing_and_its_file_is_for_its_owner_alone() {
     assert!(remembered.states.is_empty() && remembered.incidents.is_empty() && remembered.damaged.is_none());
     let path = settings(directory.path()).path;
     settle(&store);
-    for suffix in ["", "-wal", "-shm", ".lock"] {
+    for suffix in ["", "-wal", ".lock"] {
         let file = format!("{}{suffix}", path.display());
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
     }

@@ -24,8 +24,13 @@ pub(super) fn for_one_more() -> io::Result<()> {
             NOTHING.get_or_init(|| opened)
         }
     };
-    // The copy has the number that a socket would get now: the lowest one that is free.
-    let number = u64::try_from(nothing.try_clone()?.as_raw_fd()).unwrap_or(u64::MAX);
+    // The copy has the number that a socket would get now: the lowest one that is free. Where none is, the system also says that
+    // the bound itself is no number to begin at.
+    let number = nothing.try_clone().ok().and_then(|copy| u64::try_from(copy.as_raw_fd()).ok());
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if number < FileShares::of(limit).runs { Ok(()) } else { Err(io::Error::from_raw_os_error(EMFILE)) }
+    if number.is_some_and(|number| number < FileShares::of(limit).runs) {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(EMFILE))
+    }
 }
