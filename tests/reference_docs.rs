@@ -157,8 +157,8 @@ fn the_documented_verdicts_and_reasons_are_exactly_those_of_the_program() {
     let text = read(PROBES);
     let verdicts: Vec<&str> = table(&text, "| verdict | when |").into_iter().map(|(verdict, _)| verdict).collect();
     assert_eq!(verdicts, Verdict::ALL.map(Verdict::as_str));
-    let reasons: Vec<(&str, &str)> = Reason::ALL.iter().map(|reason| (reason.as_str(), Verdict::of(*reason).as_str())).collect();
-    assert_eq!(table(&text, "| reason | verdict | when |"), reasons);
+    let reasons: Vec<(&str, &str)> = Reason::ALL.iter().map(|reason| (Verdict::of(*reason).as_str(), reason.as_str())).collect();
+    assert_eq!(table(&text, "| verdict | reason | when |"), reasons);
 }
 
 #[test]
