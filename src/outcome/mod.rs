@@ -7,9 +7,11 @@ mod credential;
 mod http;
 mod ids;
 mod ledger;
+mod no_data;
 mod reason;
 mod redact;
 mod report;
+mod shed;
 mod sink;
 mod verdict;
 
@@ -17,11 +19,13 @@ pub use self::http::{Exchange, HttpAnswer, Phases};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
+pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
 pub use redact::{Redactor, Secret, SecretError, Secrets};
 pub use report::{
     AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
     StepResult, Tick, Trigger,
 };
+pub use shed::{Give, give_way};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};
