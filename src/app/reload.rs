@@ -12,12 +12,14 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::Alerts;
 use crate::config::{Diagnostics, Loaded, Severity};
+use crate::history::Store;
 use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{LastReload, Reloaded};
 
+use super::attendance::Attendance;
 use super::files::{Files, Stamps};
 
 /// Where a configuration comes from, and who uses its secrets.
@@ -58,9 +60,16 @@ pub(super) struct Reloader {
     /// The settings that only a restart changes, as text to compare, and the files. Locked over a whole reload, so that two
     /// at once come one after the other.
     process: Mutex<Process>,
-    scheduler: Scheduler,
-    telemetry: Arc<Telemetry>,
-    alerts: Alerts,
+    handles: Handles,
+    attendance: Mutex<Attendance>,
+}
+
+/// Who is told of another configuration.
+pub(super) struct Handles {
+    pub(super) scheduler: Scheduler,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) alerts: Alerts,
+    pub(super) store: Store,
 }
 
 struct Process {
@@ -74,18 +83,11 @@ struct Process {
 
 impl Reloader {
     /// Reloads what `service` was loaded from.
-    pub(super) fn new(
-        source: Source,
-        service: &Service,
-        in_force: InForce,
-        scheduler: Scheduler,
-        telemetry: Arc<Telemetry>,
-        alerts: Alerts,
-    ) -> Self {
+    pub(super) fn new(source: Source, service: &Service, in_force: InForce, handles: Handles, attendance: Attendance) -> Self {
         // What changed since the first load is found at the first look, because nothing is known of how it stood.
         let watched = source.files.paths().cloned().collect();
         let process = Process { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
-        Self { source, in_force, process: Mutex::new(process), scheduler, telemetry, alerts }
+        Self { source, in_force, process: Mutex::new(process), handles, attendance: Mutex::new(attendance) }
     }
 
     /// The chore of reading secrets anew, so that a file that is renewed is used from then on.
@@ -106,7 +108,7 @@ impl Reloader {
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
             (self.source.renew)(Arc::clone(&secrets));
-            self.alerts.replace_secrets(secrets);
+            self.handles.alerts.replace_secrets(secrets);
         }
     }
 
@@ -191,9 +193,12 @@ impl Reloader {
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
-        self.telemetry.metrics().apply(&plan);
-        self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
-        self.scheduler.apply(Arc::clone(&plan));
+        self.handles.telemetry.metrics().apply(&plan);
+        self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
+        let mut attendance = self.attendance.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handles.store.offer(attendance.apply(&old, &plan, SystemTime::now()));
+        drop(attendance);
+        self.handles.scheduler.apply(Arc::clone(&plan));
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
