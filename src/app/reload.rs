@@ -17,7 +17,7 @@ use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
-use crate::web::{LastReload, Reloaded};
+use crate::web::{LastReload, MissingSecret, Reloaded, missing_secrets};
 
 use super::attendance::Attendance;
 use super::files::{Files, Stamps};
@@ -107,6 +107,10 @@ impl Reloader {
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
+            let before = self.handles.alerts.secrets();
+            if !secrets.missing().map(|(name, _)| name).eq(before.missing().map(|(name, _)| name)) {
+                tell_of_missing(&plan, &secrets);
+            }
             (self.source.renew)(Arc::clone(&secrets));
             self.handles.alerts.replace_secrets(secrets);
         }
@@ -191,6 +195,7 @@ impl Reloader {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
+        tell_of_missing(&plan, &secrets);
         (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
         self.handles.telemetry.metrics().apply(&plan);
@@ -208,6 +213,18 @@ impl Reloader {
         *self.in_force.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.in_force.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         Reloaded { applied: true, message, diagnostics: diagnostics.render(false) }
+    }
+}
+
+/// Says in the log which secrets cannot be read, and what cannot run without them.
+pub(super) fn tell_of_missing(plan: &Plan, secrets: &Secrets) {
+    for MissingSecret { name, error, probes } in missing_secrets(plan, secrets) {
+        tracing::error!(
+            secret = name,
+            error,
+            probes = probes.join(", "),
+            "a secret cannot be read: runs of probes that name it do not count"
+        );
     }
 }
 

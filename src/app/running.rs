@@ -21,7 +21,7 @@ use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, Server
 use super::attendance::{self, Attendance};
 use super::fan::Fan;
 use super::heartbeat::Heart;
-use super::reload::{Handles, InForce, Reloader, Source};
+use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
 use super::watch::Watch;
@@ -117,6 +117,7 @@ impl Running {
             parts;
         let started = SystemTime::now();
         let token = token(&service, &secrets)?;
+        tell_of_missing(&service.plan, &secrets);
         let bound = Bound::to(service.listen.address)?;
         let tracer = tracer(&service, &secrets)?;
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));

@@ -4,8 +4,10 @@
 //! runtime that probes. A new route is a line in `server` and a file of its own.
 
 mod api;
+mod secrets;
 mod server;
 
 pub use api::{Api, LastReload, ROUTES, Reads, Reloaded, ToldPauses, kept_pauses};
+pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, RenderMetrics, Server};
