@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use cli_support::{assert_exit, run, stderr, stdout};
 use serde_json::Value;
 use serinus::web::ROUTES;
-use service_support::{Double, Service, ask, channel, edit, folder, until};
+use service_support::{Double, Service, ask, channel, edit, folder, until, write};
 
 const OK: &str = r#"{"state": "ok"}"#;
 const BROKEN: &str = r#"{"state": "broken"}"#;
@@ -58,7 +58,7 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
         // What a page in a browser that was led here by a name of its own would send.
         let foreign = ask(&service.address, &format!("{method} {path}"), &["host: evil.example.com", JSON], "{}");
         assert_eq!(foreign.status, 403, "{path}");
-        assert!(foreign.error().contains("localhost"), "{foreign:?}");
+        assert!(foreign.error().contains("`listen.hosts`"), "{foreign:?}");
     }
     let local = ask(&service.address, "GET /api/v1/status", &["host: localhost:9464", "origin: http://evil.example.com"], "");
     assert_eq!(local.status, 200);
@@ -67,6 +67,35 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
     let output = run(folder.path(), &["pause", "p", "--url", &url]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("name a secret in `listen.token`"), "{}", stderr(&output));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn no_route_answers_to_a_name_that_nobody_has_allowed_token_or_not() {
+    let target = Double::start(200, OK);
+    let folder = folder(
+        &target,
+        "hosts = [\"Prober.internal\"]\n[alerting]\npublic_url = \"https://prober.example.com/\"\n[notify]\nnone = true\n",
+    );
+    let service = Service::start(folder.path());
+    let routes = ROUTES.iter().map(|(method, path)| format!("{method} {}", path.replace("{id}", "x")));
+    let others = ["/metrics", "/healthz", "/readyz", "/", "/nothing"].map(|path| format!("GET {path}"));
+    for request in routes.chain(others) {
+        let name = format!("host: evil.example.com:{}", service.address.rsplit(':').next().unwrap());
+        let refused = ask(&service.address, &request, &[TOKEN, JSON, &name], "{}");
+        assert_eq!(refused.status, 403, "{request}");
+        assert!(refused.error().contains("`listen.hosts`") && refused.error().contains("evil.example.com"), "{refused:?}");
+    }
+    for host in ["host: prober.internal:9464", "host: prober.example.com", "host: localhost", "host: [::1]:80", "host: 10.0.0.1"]
+    {
+        assert_eq!(ask(&service.address, "GET /metrics", &[TOKEN, host], "").status, 200, "{host}");
+        assert_eq!(ask(&service.address, "GET /healthz", &[host], "").status, 200, "{host}");
+    }
+    let there = "https://prober.example.com/";
+    edit(folder.path(), "serinus.toml", there, "https://moved.example.com/");
+    assert_exit(&service.command(&["reload"]), 0);
+    let moved = ask(&service.address, "GET /healthz", &["host: moved.example.com"], "");
+    assert_eq!(moved.status, 200, "a reload changes the name by which people reach it");
     assert_eq!(service.stop(), Some(0));
 }
 
@@ -150,11 +179,7 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     );
     let text = std::fs::read_to_string(folder.path().join("probes/p.toml")).unwrap();
     let (head, _) = text.split_once("[[step]]").unwrap();
-    service_support::write(
-        folder.path(),
-        "probes/p.toml",
-        &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"),
-    );
+    write(folder.path(), "probes/p.toml", &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"));
     let service = Service::start(folder.path());
     let page = receiver.page("trigger");
     let requests = target.received();
@@ -245,7 +270,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         text.contains("is at it").then_some(text)
     });
     assert!(text.contains("front page: ") && text.contains("hook  eu/probe/p/1"), "{text}");
-    assert!(text.contains("acknowledged by ann\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("acknowledged by ann\\u001b[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);
     assert_eq!(receiver.page("resolve")["key"], page["key"]);
@@ -272,6 +297,31 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         assert!(stderr(&output).contains(word), "{args:?}: {}", stderr(&output));
     }
     assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_kept_run_shows_each_step_of_its_cleanup_with_its_result() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let text = std::fs::read_to_string(folder.path().join("probes/p.toml")).unwrap();
+    let url = format!("http://{}/thing", target.address);
+    let step = |name: &str, status: u16| {
+        format!("[[step.cleanup]]\nname = \"{name}\"\nhttp.delete = \"{url}\"\nexpect = [\"status == {status}\"]\n")
+    };
+    write(folder.path(), "probes/p.toml", &format!("{text}\n{}{}", step("empty it", 200), step("delete it", 404)));
+    let service = Service::start(folder.path());
+    let run = until("a run with its cleanup is kept", || {
+        let runs = service.get("/api/v1/runs?verdict=passed");
+        let id = runs["items"].as_array()?.last()?["run_id"].as_str()?.to_owned();
+        (service.get(&format!("/api/v1/runs/{id}"))["details"]["cleanup"].is_object()).then_some(id)
+    });
+    let cleanup = &service.get(&format!("/api/v1/runs/{run}"))["details"]["cleanup"];
+    let results: Vec<_> = cleanup["steps"].as_array().unwrap().iter().map(|step| (&step["name"], &step["result"])).collect();
+    assert_eq!(results, [(&"empty it".into(), &"passed".into()), (&"delete it".into(), &"failed".into())], "{cleanup:#}");
+    let text = stdout(&service.command(&["runs", &run]));
+    for part in ["cleanup: leaked after ", "✓ empty it ", "✗ delete it ", "`status == 404` does not hold"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]

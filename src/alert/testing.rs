@@ -48,10 +48,12 @@ pub(super) fn probe(steps: Vec<Step>, alert: AlertPolicy) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps,
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert,
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: location(),
     }
 }
@@ -73,6 +75,7 @@ pub(super) fn step(name: &str, subjects: bool) -> Step {
         device: None,
         action: Action::Parallel(Vec::new()),
         looping: None,
+        at_once: std::num::NonZeroU8::MIN,
         subject: subjects.then(|| Template::parse("{{ item }}", location()).unwrap()),
         when: None,
         guard: Vec::new(),
@@ -86,6 +89,7 @@ pub(super) fn step(name: &str, subjects: bool) -> Step {
         allow_failure: false,
         allow_empty: false,
         cleanup: Vec::new(),
+        unless_created: None,
         location: location(),
     }
 }
@@ -114,7 +118,9 @@ pub(super) fn made(name: &str, subject: Option<&str>, result: StepResult) -> Ste
         subject: subject.map(str::to_owned),
         started: Duration::ZERO,
         duration: Duration::ZERO,
+        stalled: Duration::ZERO,
         convergence: None,
+        convergence_stalled: Duration::ZERO,
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
@@ -134,6 +140,7 @@ pub(super) fn run(canary: &Arc<Canary>, order: u64, verdict: Verdict, cause: Opt
         started: SystemTime::UNIX_EPOCH,
         lateness: Duration::ZERO,
         duration: Duration::ZERO,
+        stalled: Duration::ZERO,
         trace_id: TraceId(1),
         span_id: SpanId(1),
         verdict,

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, Server, ToldPauses, kept_pauses};
+use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Server, Shared, ToldPauses, kept_pauses};
 
 use super::attendance::{self, Attendance};
 use super::fan::Fan;
@@ -25,7 +25,7 @@ use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
 use super::watch::Watch;
-use super::{leaks, storage};
+use super::{leaks, open_files, storage};
 
 /// How long waiting traces may take to leave at shutdown.
 const LAST_TRACES: Duration = Duration::from_secs(5);
@@ -116,6 +116,7 @@ impl Running {
         let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
             parts;
         let started = SystemTime::now();
+        open_files::warn_of_few();
         let token = token(&service, &secrets)?;
         tell_of_missing(&service.plan, &secrets);
         let bound = Bound::to(service.listen.address)?;
@@ -123,23 +124,31 @@ impl Running {
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
         config_reloaded(true);
         let api = Arc::new(OnceLock::new());
-        let server = bound.serve(renderer(&telemetry), token, Arc::clone(&api))?;
+        let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
+        let shared = Shared {
+            render: renderer(&telemetry),
+            token,
+            hosts: Arc::clone(&hosts),
+            ready: Arc::default(),
+            api: Arc::clone(&api),
+        };
+        let server = bound.serve(shared)?;
         let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, started);
         store.offer(attended);
-        let damaged = remembered.damaged.clone();
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
         let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
         let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
-        watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
+        let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
+        watchers.splice(0..0, first);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
         let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen)
             .map_err(StartError::Scheduler)?;
         for pause in pauses {
             scheduler.pauses().pause(pause);
         }
-        let in_force = InForce::new(&service.plan);
+        let in_force = InForce::new(&service.plan, hosts);
         chores.push(upkeep(&telemetry));
         chores.push(storage::housekeeping(&store));
         if let Some(engine) = engine {
@@ -170,7 +179,6 @@ impl Running {
             loaded: in_force.loaded,
             last_reload: in_force.last_reload,
             started,
-            damaged,
             reads: Reads::default(),
             told_pauses: ToldPauses::default(),
         };
@@ -379,7 +387,10 @@ mod tests {
 
     async fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer

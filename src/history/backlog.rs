@@ -13,7 +13,9 @@ use metrics::counter;
 use tokio::sync::oneshot;
 
 use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
-use crate::outcome::{Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way};
+use crate::outcome::{
+    CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
+};
 use crate::plan::{Canary, CanaryId};
 
 /// What could not be kept while the store was away.
@@ -29,6 +31,9 @@ const RUNS: usize = 50_000;
 /// And before those of canaries do that failed: far beyond what a long outage of store and targets brings, so that the prober itself
 /// does not die of it.
 const ALL_RUNS: usize = 1_000_000;
+
+/// Cleanups that wait; what is too much is like a run's steps.
+const CLEANUPS: usize = 4_000;
 
 /// Registers what can be dropped, so that it is seen as zero.
 pub(super) fn register() {
@@ -155,6 +160,7 @@ pub(super) struct LedgerChange {
     pub(super) entry: Option<LedgerEntry>,
     pub(super) names: Option<serde_json::Value>,
     pub(super) retries: u32,
+    pub(super) passes: u32,
     pub(super) message: Option<String>,
     pub(super) given_up: bool,
     pub(super) gone: bool,
@@ -165,6 +171,7 @@ impl LedgerChange {
     pub(super) fn ended(end: LedgerEnd) -> Self {
         match end {
             LedgerEnd::Gone => Self { gone: true, ..Self::default() },
+            LedgerEnd::Again => Self { passes: 1, ..Self::default() },
             LedgerEnd::Retry { message } => Self { retries: 1, message: Some(message), ..Self::default() },
             LedgerEnd::GivenUp { message } => Self { retries: 1, message: Some(message), given_up: true, ..Self::default() },
         }
@@ -174,6 +181,7 @@ impl LedgerChange {
         self.entry = later.entry.or(self.entry.take());
         self.names = later.names.or(self.names.take());
         self.retries = self.retries.saturating_add(later.retries);
+        self.passes = self.passes.saturating_add(later.passes);
         self.message = later.message.or(self.message.take());
         self.given_up |= later.given_up;
         self.gone |= later.gone;
@@ -195,6 +203,7 @@ pub(super) struct Backlog {
     pub(super) messages: IndexMap<String, MessageRow>,
     pub(super) deliveries: IndexMap<String, DeliveryRow>,
     pub(super) ledger: IndexMap<String, LedgerChange>,
+    pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
     /// Told when all of it is durable; if there are any, it is urgent.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
@@ -215,6 +224,15 @@ impl Backlog {
         commit.deliveries.into_iter().for_each(|row| self.delivery(row));
     }
 
+    /// Takes what became of a run's cleanup.
+    pub(super) fn cleanup(&mut self, report: Arc<CleanupReport>) {
+        if self.cleanups.len() >= CLEANUPS {
+            self.cleanups.pop_front();
+            counter!(DROPPED, "what" => "details").increment(1);
+        }
+        self.cleanups.push_back(report);
+    }
+
     /// Takes a change of the ledger. What was intended and is gone again before it was written leaves nothing to write.
     pub(super) fn ledger(&mut self, id: &str, change: LedgerChange) {
         let kept = self.ledger.entry(id.to_owned()).or_default();
@@ -222,6 +240,14 @@ impl Backlog {
         if kept.gone && kept.entry.is_some() {
             self.ledger.swap_remove(id);
         }
+    }
+
+    /// Somebody waits for all of it to be durable. Whoever has given up takes no room for long.
+    pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
+        if self.waiters.len() == self.waiters.capacity() {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        self.waiters.push(done);
     }
 
     /// Takes what came while this one could not be written.
@@ -236,6 +262,8 @@ impl Backlog {
         }
         newer.deliveries.into_values().for_each(|row| self.delivery(row));
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
+        newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
+        self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
 
@@ -248,7 +276,7 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len() + self.messages.len() + self.deliveries.len();
-        runs + self.states.len() + incidents + self.ledger.len()
+        runs + self.states.len() + incidents + self.ledger.len() + self.cleanups.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
 };
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
+use crate::plan::{Bodies, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -49,10 +49,12 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: location(),
     };
     Arc::new(Canary {
@@ -73,7 +75,9 @@ pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
         subject: None,
         started: Duration::from_micros(started),
         duration: Duration::from_micros(duration),
+        stalled: Duration::ZERO,
         convergence: None,
+        convergence_stalled: Duration::ZERO,
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
@@ -123,6 +127,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
         started: due_at + Duration::from_millis(3),
         lateness: Duration::from_millis(3),
         duration: Duration::from_micros(31_250),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict,
@@ -187,6 +192,7 @@ pub(super) fn entry(id: &str) -> LedgerEntry {
         started_ms: at_ms(0),
         names: serde_json::json!({ "title": "canary" }),
         created: false,
+        passed: 0,
         attempts: 0,
     }
 }
@@ -197,6 +203,7 @@ pub(super) fn settings(directory: &Path) -> StoreSettings {
         keep_passed: Duration::from_hours(24),
         keep_failed: Duration::from_hours(72),
         keep_rollups: Duration::from_hours(240),
+        bodies: Bodies::Failed,
     }
 }
 

@@ -49,6 +49,19 @@ pub struct HttpAnswer {
     pub body_bytes: u64,
     /// Where the time went.
     pub phases: Phases,
+    /// What redirects to other origins were not given, in order.
+    pub withheld: Vec<Withheld>,
+}
+
+/// Headers that a redirect did not take along, because they are credentials or made of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// Which redirect of the attempt, from 1.
+    pub redirect: u32,
+    /// The origin that was not given them, such as `https://example.com`.
+    pub to: String,
+    /// Names of headers, in lower case and sorted.
+    pub headers: Vec<String>,
 }
 
 /// Request and answer as text, redacted and capped; kept for attempts that failed and where everything is asked for.

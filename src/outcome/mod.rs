@@ -11,21 +11,26 @@ mod no_data;
 mod reason;
 mod redact;
 mod report;
+mod seal;
+mod secret;
 mod shed;
 mod sink;
 mod verdict;
+mod visible;
 
-pub use self::http::{Exchange, HttpAnswer, Phases};
+pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
-pub use redact::{Redactor, Secret, SecretError, Secrets};
+pub use redact::{Looks, Redactor};
 pub use report::{
     AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
     StepResult, Tick, Trigger,
 };
+pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};
+pub use visible::{is_steering, visible, visible_block};

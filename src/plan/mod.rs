@@ -11,11 +11,13 @@ mod calendar;
 mod canary;
 pub mod chance;
 pub mod expr;
+mod files;
 mod http;
 mod maintenance;
 mod names;
 mod nearest;
 mod probe;
+mod redaction;
 mod secret;
 mod service;
 mod severity;
@@ -24,12 +26,13 @@ mod step;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use expr::{Condition, Expression, Template};
+pub use files::FileShares;
 pub use http::{
     Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
     Resolve, TlsSettings,
@@ -38,8 +41,9 @@ pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
+pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
-pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step};
+pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};

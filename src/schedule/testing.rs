@@ -23,10 +23,12 @@ pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: crate::source::Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serinus::config;
 use serinus::history::{Commit, Record, StateRow, Store};
 use serinus::outcome::{RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
-use serinus::plan::{Canary, StoreSettings};
+use serinus::plan::{Bodies, Canary, StoreSettings};
 
 use crate::bare::Meter;
 use crate::files::{self, Shape};
@@ -68,6 +68,7 @@ pub(crate) fn role(task: &Task) {
         keep_passed: Duration::from_hours(24),
         keep_failed: Duration::from_hours(24),
         keep_rollups: Duration::from_hours(24),
+        bodies: Bodies::Failed,
     };
     let flood = settings("flood.db");
     let (store, _) = Store::open(&flood, SystemTime::now()).expect("the store can be opened");
@@ -143,7 +144,9 @@ fn finished(canary: &Arc<Canary>) -> Commit {
         subject: None,
         started: Duration::from_micros(fastrand::u64(..1_000)),
         duration: Duration::from_micros(fastrand::u64(1_000..200_000)),
+        stalled: Duration::ZERO,
         convergence: None,
+        convergence_stalled: Duration::ZERO,
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
@@ -159,6 +162,7 @@ fn finished(canary: &Arc<Canary>) -> Commit {
         started: now,
         lateness: Duration::from_micros(200),
         duration: Duration::from_micros(fastrand::u64(2_000..400_000)),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict: Verdict::Passed,

@@ -34,10 +34,12 @@ pub(crate) fn probe(name: &str, every: Duration) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: serinus::plan::Unjournalled::Refuse,
         slo: None,
         alert: serinus::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }
@@ -82,6 +84,7 @@ pub(crate) fn ended(canary: &Arc<Canary>, request: &RunRequest, reason: Option<R
         started: now,
         lateness: now.duration_since(request.tick.due).unwrap_or_default(),
         duration: Duration::from_millis(1),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict: reason.map_or(Verdict::Passed, Verdict::of),

@@ -42,6 +42,7 @@ pub(crate) fn step(name: &str, eventually: Option<Duration>) -> Step {
             response_bytes: None,
         })),
         looping: None,
+        at_once: std::num::NonZeroU8::MIN,
         subject: None,
         when: None,
         guard: Vec::new(),
@@ -55,6 +56,7 @@ pub(crate) fn step(name: &str, eventually: Option<Duration>) -> Step {
         allow_failure: false,
         allow_empty: false,
         cleanup: Vec::new(),
+        unless_created: None,
         location: location(),
     }
 }
@@ -76,6 +78,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: vec![step("create", None), step("read", Some(Duration::from_secs(10)))],
+        unjournalled: serinus::plan::Unjournalled::Refuse,
         alert: serinus::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
@@ -90,6 +93,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
             }),
             window: Duration::from_hours(24),
         }),
+        redact: None,
         location: location(),
     }
 }
@@ -136,6 +140,7 @@ pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
         started: due + lateness,
         lateness,
         duration: Duration::from_millis(1500),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict: Verdict::Passed,
@@ -221,7 +226,9 @@ fn step_report(
         subject: None,
         started,
         duration,
+        stalled: Duration::ZERO,
         convergence,
+        convergence_stalled: Duration::ZERO,
         attempts: (0..attempts).map(|at| attempt(started + each * at, each)).collect(),
         attempts_made: attempts,
         expectations: Vec::new(),
@@ -250,6 +257,7 @@ fn attempt(started: Duration, duration: Duration) -> AttemptReport {
                 transfer: Some(Duration::from_millis(3)),
                 reused: false,
             },
+            withheld: Vec::new(),
         }),
         exchange: None,
         failure: None,

@@ -129,6 +129,9 @@ impl Page {
         let line = format!("{mark} {name:name_width$} {bar} {}", human_duration(took));
         self.line(0, line.trim_end());
         self.result(step, result, allowed);
+        if let Some(stalled) = seconds(&step["stalled_seconds"]).filter(|stalled| !stalled.is_zero()) {
+            self.line(4, &format!("the prober itself stood still for {} of that", human_duration(stalled)));
+        }
         self.attempts(step);
         for expectation in list(step, "expectations") {
             self.expectation(expectation);
@@ -176,6 +179,9 @@ impl Page {
             let when =
                 if made > 1 { format!("at {}: ", human_duration(duration(attempt, "started_seconds"))) } else { String::new() };
             self.line(4, &format!("{when}{}", attempt_text(attempt)));
+            for withheld in list(&attempt["http"], "withheld") {
+                self.line(6, &withheld_text(withheld));
+            }
         }
     }
 
@@ -269,6 +275,12 @@ fn attempt_text(attempt: &Value) -> String {
     format!("{}{failure}", http_text(&attempt["http"]))
 }
 
+/// `redirect 1 to https://b.example went without x-api-key`.
+fn withheld_text(withheld: &Value) -> String {
+    let headers: Vec<_> = list(withheld, "headers").iter().filter_map(Value::as_str).map(printable).collect();
+    format!("redirect {} to {} went without {}", withheld["redirect"], printable(text(withheld, "to")), headers.join(", "))
+}
+
 fn http_text(http: &Value) -> String {
     let answer = match http["status"].as_u64() {
         Some(status) => {
@@ -287,15 +299,29 @@ fn http_text(http: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
     use super::super::json;
     use super::*;
+    use crate::outcome::Withheld;
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
         let runs = [passed(), silent_registration(), missed()];
         let pages: Vec<String> = runs.iter().map(|done| human(&json(done), Style::PLAIN, 100)).collect();
         assert_snapshot("human.txt", &pages.join("\n"));
+    }
+
+    #[test]
+    fn what_a_redirect_was_not_given_is_shown_below_its_attempt() {
+        let mut done = passed();
+        let report = Arc::make_mut(&mut done.report);
+        let headers = vec!["cookie".to_owned(), "x-api-key".to_owned()];
+        let withheld = Withheld { redirect: 1, to: "https://other.example".to_owned(), headers };
+        report.steps[0].attempts[0].http.as_mut().unwrap().withheld.push(withheld);
+        let page = human(&json(&done), Style::PLAIN, 100);
+        assert!(page.contains("\n      redirect 1 to https://other.example went without cookie, x-api-key\n"), "{page}");
     }
 
     #[test]

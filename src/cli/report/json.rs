@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger,
+    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger, Withheld,
 };
 use crate::plan::{Cell, CellValue};
 use crate::source::Location;
@@ -35,6 +35,7 @@ pub(crate) fn json(done: &Done) -> Value {
         "started": rfc3339(report.started),
         "lateness_seconds": seconds(report.lateness),
         "duration_seconds": seconds(report.duration),
+        "stalled_seconds": seconds(report.stalled),
         "verdict": report.verdict.as_str(),
         "cause": report.cause.as_ref().map(cause),
         "vars": texts(&report.vars),
@@ -111,6 +112,7 @@ fn step(step: &StepReport) -> Value {
         "parent_span_id": step.parent.map(|parent| parent.to_string()),
         "started_seconds": seconds(step.started),
         "duration_seconds": seconds(step.duration),
+        "stalled_seconds": seconds(step.stalled),
         "convergence_seconds": step.convergence.map(seconds),
         "result": result,
         "allow_failure": step.allow_failure,
@@ -137,6 +139,10 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
+fn withheld(withheld: &Withheld) -> Value {
+    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
+}
+
 fn attempt(attempt: &AttemptReport) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
@@ -147,6 +153,7 @@ fn attempt(attempt: &AttemptReport) -> Value {
             "body_bytes": http.body_bytes,
             "reused": http.phases.reused,
             "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
+            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
         })
     });
     let exchange = attempt.exchange.as_ref().map(|exchange| {

@@ -21,6 +21,7 @@ pub(super) fn read<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Option<L
         return None;
     };
     let items = scope.expression_at(node, offset, When::Before);
+    scope.holds(name, &items);
     Some(Loop::ForEach { name: name.into(), items })
 }
 

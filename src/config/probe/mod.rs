@@ -10,12 +10,14 @@ mod slo;
 mod step;
 
 pub(super) use request::constant;
+pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template};
+use crate::outcome::visible;
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template, Unjournalled};
 use crate::source::{SourceFile, Span};
 
 use super::cross::Claim;
@@ -24,7 +26,7 @@ use super::nearest::suggestion;
 use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -70,10 +72,11 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     }
     let slo = slo::read(&table, diagnostics);
     let needs = needs(&table, diagnostics);
+    let shown = |key: &str| table.text(key).map(|text| visible(text).into_owned());
     let probe = Probe {
         name: table.text("name").unwrap_or_default().into(),
-        summary: table.owned("summary"),
-        owner: table.owned("owner"),
+        summary: shown("summary"),
+        owner: shown("owner"),
         runbook: table.owned("runbook"),
         tags: table.list("tags").iter().filter_map(|tag| tag.as_text().map(str::to_owned)).collect(),
         cadence,
@@ -85,10 +88,12 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         vars,
         devices,
         steps,
+        unjournalled: unjournalled(&table),
         slo,
         alert,
         needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
         maintenance: windows(&table, world, diagnostics),
+        redact: redact::read(world.redact.as_ref(), &table, diagnostics),
         location: top.location(),
     };
     let enabled = table.bool("enabled").unwrap_or(true);
@@ -104,8 +109,18 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     });
     let probe = Arc::new(probe);
     let canaries = canaries(&probe, regions.iter().filter(is_active));
-    chance::lint(&table, &probe, canaries.len(), diagnostics);
+    // How often something pages that cannot be is not to be reckoned.
+    if !diagnostics.has_errors() {
+        chance::lint(&table, &probe, canaries.len(), diagnostics);
+    }
     Some((claim, Draft { probe, canaries, enabled }))
+}
+
+fn unjournalled(table: &Table<'_>) -> Unjournalled {
+    match table.table("cleanup").and_then(|cleanup| cleanup.text("unjournalled")) {
+        Some("allow") => Unjournalled::Allow,
+        Some(_) | None => Unjournalled::Refuse,
+    }
 }
 
 /// The probes it needs, and where it says so.
@@ -216,6 +231,9 @@ fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Temp
         let template = var(entry, scope);
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
+        }
+        if template.is_private() {
+            scope.private.push(entry.key.to_string());
         }
         vars.push((entry.key.as_ref().into(), template));
         scope.declare(&entry.key, entry.key_spot, VARIABLE);

@@ -1,13 +1,19 @@
 //! What is written comes back.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::testing::{
     LONG, at, at_ms, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states, step, timeline,
 };
-use super::super::{Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store};
-use crate::outcome::{Ledger, LedgerEnd, Reason, Trigger, Verdict};
+use super::super::{
+    Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store, UnreadableEntry,
+};
+use crate::outcome::{
+    CleanupReport, CleanupResult, Ledger, LedgerEnd, LedgerEntry, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
+};
+use crate::plan::{Bodies, StoreSettings};
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
@@ -233,6 +239,47 @@ fn runs_are_found_by_what_they_are_and_paged_newest_first() {
 }
 
 #[test]
+fn only_what_passed_or_failed_counts() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    store.offer(runs(Verdict::ALL.into_iter().zip(0..).map(|(verdict, second)| run(&eu, verdict, second))));
+    settle(&store);
+    for view in store.reader().runs(&RunFilter::default(), 10, None).unwrap().items {
+        assert_eq!(view.counted, ["passed", "failed"].contains(&view.verdict), "{}", view.verdict);
+    }
+}
+
+#[test]
+fn what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    let cleanup = |run: &Arc<RunReport>, result: CleanupResult| {
+        let mut delete = step("delete", 0, 1_000);
+        if let CleanupResult::Leaked(causes) = &result {
+            delete.result = StepResult::Failed(causes[0].clone());
+        }
+        let (started, duration) = (Duration::from_millis(40), Duration::from_millis(2));
+        Arc::new(CleanupReport { run: Arc::clone(run), started, duration, steps: vec![delete], result })
+    };
+    let (passed, failed) = (Arc::new(run(&eu, Verdict::Passed, 1)), Arc::new(run(&eu, Verdict::Failed, 2)));
+    store.cleanup_finished(&cleanup(&passed, CleanupResult::Clean));
+    settle(&store);
+    store.offer(runs([RunReport::clone(&passed), RunReport::clone(&failed)]));
+    settle(&store);
+    store.cleanup_finished(&cleanup(&failed, CleanupResult::Leaked(vec![failed.cause.clone().unwrap()])));
+    settle(&store);
+    let details = |run: &RunReport| store.reader().run(&run.run_id.to_string()).unwrap().unwrap().details.unwrap();
+    let clean = details(&passed);
+    assert_eq!((&clean["cleanup"]["result"], &clean["steps"]), (&"clean".into(), &serde_json::Value::Null));
+    assert_eq!(clean["cleanup"]["steps"][0]["result"], "passed");
+    let leaked = details(&failed);
+    assert_eq!((&leaked["cleanup"]["result"], &leaked["cause"]["reason"]), (&"leaked".into(), &"expectation".into()));
+    assert_eq!(leaked["cleanup"]["leaks"][0]["reason"], "expectation");
+    let delete = &leaked["cleanup"]["steps"][0];
+    assert_eq!((&delete["name"], &delete["result"]), (&"delete".into(), &"failed".into()));
+}
+
+#[test]
 fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
     let store = Store::in_memory();
     let eu = canary("p", "eu");
@@ -257,6 +304,24 @@ fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
     assert_eq!(details["steps"][1]["attempts"][0]["exchange"]["response_body"], "{\"status\":\"pending\"}");
     assert_eq!(details["truncated"], false);
     assert!(reader.run("no id").unwrap().is_none());
+}
+
+#[test]
+fn a_store_that_keeps_no_bodies_has_everything_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { bodies: Bodies::Never, ..settings(directory.path()) };
+    let (store, _) = Store::open(&settings, at(0)).unwrap();
+    let failed = run(&canary("p", "eu"), Verdict::Failed, 2);
+    let id = failed.run_id.to_string();
+    store.offer(runs([failed]));
+    settle(&store);
+    let details = store.reader().run(&id).unwrap().unwrap().details.unwrap();
+    let exchange = &details["steps"][1]["attempts"][0]["exchange"];
+    assert_eq!((&exchange["response_body"], &exchange["request_body"]), (&"•••".into(), &"".into()), "there was one answer");
+    assert_eq!(details["cause"]["seen"][0]["value"], "\"pending\"", "what was judged is no body");
+    assert!(store.close(LONG));
+    let file = std::fs::read(&settings.path).unwrap();
+    assert!(!file.windows(9).any(|bytes| bytes == b"{\"status\""), "nor has the file");
 }
 
 #[test]
@@ -335,7 +400,7 @@ fn the_ledger_keeps_what_was_begun_until_it_is_gone() {
     store.ended("L5", LedgerEnd::Gone);
     futures::executor::block_on(begun).unwrap();
     settle(&store);
-    let ledger = store.reader().ledger().unwrap();
+    let ledger = store.reader().ledger().unwrap().entries;
     assert_eq!(ledger.iter().map(|view| view.entry.id.as_str()).collect::<Vec<_>>(), ["L1", "L2", "L3"]);
     assert!(ledger[2].given_up && !ledger[1].given_up);
     assert_eq!(ledger[1].message.as_deref(), Some("502"));
@@ -349,6 +414,55 @@ fn the_ledger_keeps_what_was_begun_until_it_is_gone() {
     store.ended("L2", LedgerEnd::Gone);
     let (_store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.ledger.len(), 1);
+}
+
+#[test]
+fn how_often_a_cut_creation_was_looked_at_is_kept_over_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    futures::executor::block_on(store.intend(entry("L1"))).unwrap();
+    store.ended("L1", LedgerEnd::Again);
+    let (store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.ledger, [LedgerEntry { passed: 1, ..entry("L1") }]);
+    store.ended("L1", LedgerEnd::Again);
+    store.ended("L1", LedgerEnd::Retry { message: "500".to_owned() });
+    store.ended("L1", LedgerEnd::Again);
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.ledger, [LedgerEntry { passed: 3, attempts: 1, ..entry("L1") }]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_set_aside_and_the_store_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    for id in ["L1", "L2", "L3", "L4", "L5", "L6"] {
+        futures::executor::block_on(store.intend(entry(id))).unwrap();
+    }
+    assert!(store.close(LONG));
+    let file = rusqlite::Connection::open(settings(directory.path()).path).unwrap();
+    for spoilt in [
+        "UPDATE ledger SET entry = '{' WHERE id = 'L1'",
+        "UPDATE ledger SET entry = '{}' WHERE id = 'L2'",
+        "UPDATE ledger SET names = 'no json' WHERE id = 'L4'",
+        "UPDATE ledger SET attempts = -1 WHERE id = 'L5'",
+        "UPDATE ledger SET entry = CAST(x'ff' AS TEXT) WHERE id = 'L6'",
+    ] {
+        assert_eq!(file.execute(spoilt, []).unwrap(), 1, "{spoilt}");
+    }
+    drop(file);
+    let (store, remembered) = open(directory.path());
+    assert_eq!(remembered.ledger, [entry("L3")]);
+    let set_aside = |rows: &[UnreadableEntry]| rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
+    assert_eq!(set_aside(&remembered.unreadable), ["L1", "L2", "L4", "L5", "L6"]);
+    assert!(remembered.unreadable.iter().all(|row| !row.why.is_empty()));
+    let rows = store.reader().ledger().unwrap();
+    assert_eq!((rows.entries.len(), set_aside(&rows.unreadable).len()), (1, 5));
+    // What is told of such a row breaks no transaction.
+    store.ended("L1", LedgerEnd::Again);
+    store.ended("L2", LedgerEnd::Gone);
+    settle(&store);
+    assert!(store.is_writable());
+    assert_eq!(set_aside(&store.reader().ledger().unwrap().unreadable), ["L1", "L4", "L5", "L6"]);
 }
 
 #[test]

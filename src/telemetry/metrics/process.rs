@@ -16,6 +16,7 @@ const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 pub(in crate::telemetry) const TRACES_DROPPED: &str = "serinus_traces_dropped_total";
 pub(in crate::telemetry) const TRACES_EXPORTED: &str = "serinus_traces_exported_total";
 pub(in crate::telemetry) const TRACES_QUEUED: &str = "serinus_traces_queued";
+pub(in crate::telemetry) const SPANS_REJECTED: &str = "serinus_trace_spans_rejected_total";
 pub(in crate::telemetry) const LOG_LINES_DROPPED: &str = "serinus_log_lines_dropped_total";
 pub(super) const RUNS_UNCOUNTED: &str = "serinus_runs_uncounted_total";
 const RELOAD_SUCCESSFUL: &str = "serinus_config_last_reload_successful";
@@ -64,6 +65,7 @@ pub fn runtime_stalled(lasting: Duration) {
 fn describe() {
     describe_counter!(TRACES_DROPPED, "Runs whose trace was not delivered.");
     describe_counter!(TRACES_EXPORTED, "Runs whose trace was delivered.");
+    describe_counter!(SPANS_REJECTED, "Spans that the receiver of traces did not take from requests that it took.");
     describe_gauge!(TRACES_QUEUED, "Runs whose trace waits for export.");
     describe_counter!(LOG_LINES_DROPPED, "Log lines that standard error did not take in time.");
     describe_counter!(RUNS_UNCOUNTED, "Finished runs that are in no other series: by hand, or of a canary that is gone.");
@@ -73,8 +75,9 @@ fn describe() {
     describe_gauge!(LAST_STALL, "How long the last of them lasted; absent before the first.");
     describe_counter!(
         UNJOURNALLED,
-        "Creations that went on without an entry in the cleanup ledger, which did not take it in time."
+        "Creations that were allowed to go on without an entry in the cleanup ledger, which did not take it in time."
     );
+    describe_gauge!("serinus_cleanup_unreadable", "Entries of the cleanup ledger that cannot be read and were set aside.");
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
@@ -86,6 +89,7 @@ fn describe() {
     describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
     describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
     describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");
+    describe_counter!("serinus_listener_cut_total", "Connections to the listener that were cut, by why.");
     describe_counter!("serinus_store_damaged_total", "Damaged files that were set aside.");
     describe_gauge!("serinus_store_writable", "Whether the last try to write to the store succeeded.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::alert::testing::{canary, cause, failure, made, moment, probe, run, step};
-use crate::outcome::{Cause, Reason, StepReport, StepResult};
+use crate::outcome::{Cause, Reason, SpanId, StepReport, StepResult};
 use crate::plan::{AlertPolicy, Cadence, Overlap, PageRule, Probe};
 
 pub(super) fn number(number: u32) -> NonZeroU32 {
@@ -340,12 +340,25 @@ fn a_run_of_which_only_subjects_failed_is_no_failure_of_the_probe() {
     let subject = || made("loop", Some("a"), failed(Reason::Expectation, Some("a")));
     let otherwise = || made("beside", None, failed(Reason::Timeout, None));
     let allowed = || StepReport { allow_failure: true, ..otherwise() };
+    let group = || StepReport { span_id: SpanId(7), ..allowed() };
+    let blocked = || made("after", None, StepResult::Blocked(cause(Reason::Guard, "after", None)));
     let steps = |last: bool| if last { vec![step("loop", true)] } else { vec![step("loop", true), step("after", false)] };
     for (reason, steps, reports, count) in [
         (Reason::Subject, steps(true), vec![subject()], Count::Pass),
-        (Reason::Subject, steps(false), vec![subject()], Count::Result),
+        (Reason::Subject, steps(false), vec![subject()], Count::Pass),
         (Reason::Subject, steps(true), vec![subject(), allowed()], Count::Pass),
-        (Reason::Subject, steps(true), vec![subject(), otherwise()], Count::Failure),
+        (
+            Reason::Subject,
+            steps(true),
+            vec![subject(), StepReport { parent: Some(SpanId(7)), ..otherwise() }, group()],
+            Count::Pass,
+        ),
+        (Reason::Subject, steps(true), vec![subject(), blocked()], Count::Result),
+        (Reason::Subject, steps(true), vec![subject(), made("after", None, failed(Reason::Secret, None))], Count::Result),
+        (Reason::Subject, steps(true), vec![subject(), made("loop", Some("b"), failed(Reason::Stall, Some("b")))], Count::Result),
+        // Excused, since the prober's own network was down.
+        (Reason::Subject, steps(true), vec![subject(), otherwise()], Count::Result),
+        (Reason::Timeout, steps(true), vec![subject(), otherwise()], Count::Failure),
         (Reason::Deadline, steps(true), vec![subject()], Count::Failure),
         (Reason::Empty, steps(true), Vec::new(), Count::Failure),
     ] {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::failure::out_of_resources;
 use super::marks::{Mark, note};
+use super::room;
 
 /// A name could not be resolved. Its own type, so that it can be told from other errors.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,7 @@ static LOOK_UPS: Semaphore = Semaphore::const_new(256);
 
 async fn look_up(host: String) -> io::Result<Vec<SocketAddr>> {
     let place = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
+    room::for_one_more()?;
     // A task of its own keeps the place until the thread is free again, also when nobody waits for the answer any more.
     let looking = tokio::spawn(async move {
         let found = tokio::net::lookup_host((host, 0)).await.map(Iterator::collect);
