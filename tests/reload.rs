@@ -54,6 +54,33 @@ fn an_open_incident_survives_every_kind_of_reload_and_resolves_under_its_key() {
 }
 
 #[test]
+fn a_secret_that_is_missing_is_named_at_once_with_the_probes_that_want_it() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    edit(
+        folder.path(),
+        "serinus.toml",
+        "[secrets]\n",
+        "[secrets]\nkey = { file = \"key\" }\nunused = { env = \"SERINUS_NOBODY\" }\n",
+    );
+    let wants = probe("wants", &target).replace("expect", "http.headers = { x-api-key = \"{{ secret.key }}\" }\nexpect");
+    write(folder.path(), "probes/wants.toml", &wants);
+    let service = Service::start(folder.path());
+    let missing = service.status()["missing_secrets"].clone();
+    let named: Vec<_> =
+        missing.as_array().unwrap().iter().map(|secret| (secret["name"].clone(), secret["probes"].clone())).collect();
+    assert_eq!(named, [("key".into(), serde_json::json!(["wants"])), ("unused".into(), serde_json::json!([]))]);
+    let text = stdout(&service.command(&["status"]));
+    assert!(text.contains("key: ") && text.contains("no run of wants counts"), "{text}");
+    let ready = || service_support::ask(&service.address, "GET /readyz", &[], "");
+    assert_eq!((ready().status, ready().body.split(':').next().unwrap().to_owned()), (200, "degraded".to_owned()));
+    edit(folder.path(), "serinus.toml", "unused = { env = \"SERINUS_NOBODY\" }\n", "");
+    write(folder.path(), "key", "open-sesame");
+    until("the secret is read", || (ready().body == "ok\n").then_some(()));
+    assert_eq!(service.status()["missing_secrets"], serde_json::json!([]));
+}
+
+#[test]
 fn a_broken_file_changes_nothing_and_everybody_is_told() {
     let target = Double::start(200, OK);
     let folder = folder(&target, "[notify]\nnone = true\n");

@@ -1,8 +1,8 @@
 //! Which canaries have had no counted run for too long.
 //!
-//! Owns the rule *blind*: without a counted run for so many intervals, and at least so long, outside maintenance and pauses, a
-//! canary joins its region's incident; its next counted run lets it leave. Silence, a pause included, never does. Only the
-//! canary whose time is next is looked at: a counted run moves nothing, its canary is found not to be due when its old time comes.
+//! Owns the rule *blind*: with so many ticks that brought no counted run, over so long, outside maintenance and pauses, a canary
+//! joins its region's incident; its next counted run lets it leave. Silence, a pause included, never does, and where no tick is due
+//! there is none. Only the canary whose time is next is looked at: a run that passes moves nothing.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -21,7 +21,7 @@ const AROUND_A_RUN: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Blind {
     watched: HashMap<CanaryId, Watch>,
-    /// When each canary that can become blind is to be looked at; one entry each.
+    /// When each canary that can become blind is to be looked at.
     agenda: BinaryHeap<Reverse<(Duration, CanaryId)>>,
     /// Who is blind, by region.
     members: BTreeMap<Arc<str>, BTreeSet<CanaryId>>,
@@ -51,8 +51,8 @@ pub struct Sight {
 
 /// How long a canary of this probe may be without a counted run.
 pub fn patience(rule: &BlindRule, probe: &Probe) -> Patience {
-    let (_, interval) = probe.cadence.pauses();
-    Patience { limit: (interval * rule.intervals).max(rule.at_least), run: probe.deadline + AROUND_A_RUN, interval }
+    let (interval, _) = probe.cadence.pauses();
+    Patience { ticks: rule.intervals.into(), limit: rule.at_least, run: probe.deadline + AROUND_A_RUN, interval }
 }
 
 impl Blind {
@@ -61,7 +61,7 @@ impl Blind {
     pub fn watch(&mut self, canary: &Canary, patience: Patience, clock: Clock, now: Moment) {
         let not_before = match self.watched.get(&canary.id) {
             Some(known) => known.not_before,
-            None => now.steady + patience.interval + patience.run,
+            None => now.steady + canary.probe.cadence.next_within(now.wall) + patience.run,
         };
         let watch = Watch { region: Arc::clone(&canary.region.name), patience, clock, not_before, entry: None };
         self.watched.insert(canary.id.clone(), watch);
@@ -86,19 +86,17 @@ impl Blind {
     }
 
     /// A run of a canary ended, or did not run; `clock` is that of its state after it. Says whether it sees again.
-    pub fn told(&mut self, canary: &CanaryId, clock: Clock, now: Moment) -> Option<Sight> {
+    pub fn told(&mut self, canary: &CanaryId, clock: Clock) -> Option<Sight> {
         let watch = self.watched.get_mut(canary)?;
         watch.clock = clock;
-        if watch.entry.is_some() {
-            return None;
-        }
-        if clock.shows(now.steady) < watch.patience.limit {
-            let region = Arc::clone(&watch.region);
+        // Its time may have come nearer. An entry that is too early does no harm.
+        let nearer = watch.due().is_some_and(|due| watch.entry.is_none_or(|entry| due < entry));
+        let region = Arc::clone(&watch.region);
+        if clock.has_data() {
             let sees_again = self.members.get_mut(&region).is_some_and(|blind| blind.remove(canary));
-            self.put_on_agenda(canary);
             return sees_again.then(|| Sight { canary: canary.clone(), region, blind: false });
         }
-        if !self.is_blind(canary) {
+        if nearer {
             self.put_on_agenda(canary);
         }
         None
@@ -138,7 +136,7 @@ impl Blind {
         self.members.get(region).into_iter().flatten()
     }
 
-    /// One entry in the agenda, unless it is blind or its clock stands.
+    /// An entry in the agenda, unless it is blind or has no time.
     fn put_on_agenda(&mut self, canary: &CanaryId) {
         if self.is_blind(canary) {
             return;

@@ -12,6 +12,7 @@ pub mod critical;
 mod describe;
 pub mod desk;
 pub mod heartbeat;
+mod inbox;
 mod incident;
 mod moment;
 mod notice;

@@ -1,31 +1,29 @@
 //! The task that owns the desk: it takes finished runs, writes through to the store, and hands messages to the dispatcher.
 //!
 //! It lives on a thread and runtime of its own, so that a busy probing runtime delays no page and a page delays no probe.
-//! Whoever tells it something never waits: passed runs are dropped and counted when it is far behind, failures never are. A
-//! new thing to ask of it is a variant of [`Letter`].
+//! Whoever tells it something never waits: it goes to the `inbox`. A new thing to ask of it is a variant of [`Letter`].
 
 use std::io;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::history::{Commit, Remembered, Store};
-use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, Verdict};
+use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, Plan};
 
 use super::Moment;
 use super::desk::{Desk, Event, Status};
+use super::inbox::{Inbox, Letter};
 use super::notify::{Backlog, Dispatcher, HttpClient};
 
 /// How long a page waits to be durable before it leaves anyway; it is recorded later then.
 const DURABLE_WITHIN: Duration = Duration::from_millis(40);
-/// Runs that may wait before passed ones are dropped.
-const BEHIND: usize = 50_000;
 /// Events handled before what they cause is written and sent.
 const AT_ONCE: usize = 256;
 /// How long passed runs may wait for others, so that the thread does not wake up for each of them. Nothing else waits.
@@ -49,23 +47,10 @@ pub struct AlertParts {
     pub remembered: Remembered,
 }
 
-enum Letter {
-    Event(Event),
-    Acknowledge { incident: String, by: String, reply: oneshot::Sender<bool> },
-    Status(oneshot::Sender<Status>),
-    Apply { plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets> },
-    Secrets(Arc<Secrets>),
-    Stop { within: Duration, reply: oneshot::Sender<usize> },
-}
-
 /// The way to the task: a sink for runs, and verbs. Clones are ways to the same one.
 #[derive(Clone)]
 pub struct Alerts {
-    letters: mpsc::UnboundedSender<Letter>,
-    /// Runs that wait to be looked at.
-    waiting: Arc<AtomicUsize>,
-    /// Told of everything but passed runs.
-    pressing: Arc<Notify>,
+    inbox: Arc<Inbox>,
     pulse: Arc<Pulse>,
     backlog: watch::Receiver<Backlog>,
     secrets: Arc<RwLock<Arc<Secrets>>>,
@@ -118,26 +103,25 @@ impl Alerts {
     /// The operating system gave no thread or no runtime.
     pub fn start(parts: AlertParts) -> io::Result<(Self, AlertThread)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (letters, inbox) = mpsc::unbounded_channel();
-        let waiting = Arc::default();
+        let inbox = Arc::<Inbox>::default();
         let pulse = Arc::new(Pulse { origin: Instant::now(), round: AtomicU64::new(0) });
         let dispatcher = {
             let _inside = runtime.enter();
-            dispatcher(&parts, letters.clone())
+            dispatcher(&parts, Arc::clone(&inbox))
         };
         let (backlog, secrets) = (dispatcher.watch(), Arc::new(RwLock::new(Arc::clone(&parts.secrets))));
-        let alerts = Self { letters, waiting, pressing: Arc::default(), pulse, backlog, secrets };
-        let Self { waiting, pressing, pulse, .. } = alerts.clone();
+        let alerts = Self { inbox: Arc::clone(&inbox), pulse: Arc::clone(&pulse), backlog, secrets };
         let AlertParts { plan, alerting, store, remembered, .. } = parts;
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
             let now = Moment::now(pulse.origin);
             let (desk, effects) = Desk::new(plan, Arc::clone(&alerting), remembered, now);
-            let mut work = Work { desk, alerting, store, dispatcher, waiting, pressing, pulse, late: None };
+            let mut work = Work { desk, alerting, store, dispatcher, pulse, late: None };
             runtime.block_on(async {
                 work.act(effects.commit).await;
-                work.go_on(inbox).await;
+                work.go_on(&inbox).await;
             });
+            inbox.close();
         })?;
         Ok((alerts.clone(), AlertThread { alerts, thread }))
     }
@@ -146,32 +130,32 @@ impl Alerts {
     /// service is stopping.
     pub async fn acknowledge(&self, incident: String, by: String) -> Option<bool> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Letter::Acknowledge { incident, by, reply });
+        self.inbox.tell(Letter::Acknowledge { incident, by, reply });
         answer.await.ok()
     }
 
     /// How everything stands; `None` if the service is stopping.
     pub async fn status(&self) -> Option<Status> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Letter::Status(reply));
+        self.inbox.tell(Letter::Status(reply));
         answer.await.ok()
     }
 
     /// Pages that leave from now on use these secrets.
     pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
         self.remember(&secrets);
-        self.tell(Letter::Secrets(secrets));
+        self.inbox.tell(Letter::Secrets(secrets));
     }
 
     /// Takes over another plan and other channels.
     pub fn apply(&self, plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>) {
         self.remember(&secrets);
-        self.tell(Letter::Apply { plan, alerting, secrets });
+        self.inbox.tell(Letter::Apply { plan, alerting, secrets });
     }
 
     /// Tells the desk of something that is not a run.
     pub fn event(&self, event: Event) {
-        self.tell(Letter::Event(event));
+        self.inbox.tell(Letter::Event(event));
     }
 
     /// How much is not delivered.
@@ -192,35 +176,17 @@ impl Alerts {
     fn remember(&self, secrets: &Arc<Secrets>) {
         *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
     }
-
-    fn tell(&self, letter: Letter) {
-        self.put(letter);
-        self.pressing.notify_one();
-    }
-
-    /// Tells what may wait a moment.
-    fn put(&self, letter: Letter) {
-        // The receiver is gone only once the task was stopped, after the last run.
-        let _ = self.letters.send(letter);
-    }
 }
 
 impl OutcomeSink for Alerts {
     fn run_finished(&self, report: &Arc<RunReport>) {
-        let passed = report.verdict == Verdict::Passed;
-        if passed && self.waiting.load(Ordering::Relaxed) >= BEHIND {
-            counter!("serinus_alert_runs_dropped_total").increment(1);
-            return;
-        }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let letter = Letter::Event(Event::Run(Arc::clone(report)));
-        if passed { self.put(letter) } else { self.tell(letter) }
+        self.inbox.run(report);
     }
 
     fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
 
     fn ticks_missed(&self, missed: &MissedTicks) {
-        self.tell(Letter::Event(Event::TicksMissed(missed.clone())));
+        self.inbox.tell(Letter::Event(Event::TicksMissed(missed.clone())));
     }
 }
 
@@ -229,7 +195,7 @@ impl AlertThread {
     /// are left; they are in the store and leave when the service starts again.
     pub async fn stop(self, within: Duration) -> usize {
         let (reply, answer) = oneshot::channel();
-        self.alerts.tell(Letter::Stop { within, reply });
+        self.alerts.inbox.tell(Letter::Stop { within, reply });
         let left = answer.await.unwrap_or(0);
         // A panic has been printed; at shutdown there is nothing else to do about it.
         let _joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
@@ -237,12 +203,10 @@ impl AlertThread {
     }
 }
 
-fn dispatcher(parts: &AlertParts, letters: mpsc::UnboundedSender<Letter>) -> Dispatcher {
+fn dispatcher(parts: &AlertParts, inbox: Arc<Inbox>) -> Dispatcher {
     let store = parts.store.clone();
     let record = move |commit| store.offer(commit);
-    let tell = move |news| {
-        let _ = letters.send(Letter::Event(Event::from(news)));
-    };
+    let tell = move |news| inbox.tell(Letter::Event(Event::from(news)));
     let remembered = parts.remembered.told.iter().chain(&parts.remembered.messages).cloned().collect();
     Dispatcher::start(parts.client.clone(), &parts.alerting, &parts.secrets, remembered, record, tell)
 }
@@ -252,21 +216,19 @@ struct Work {
     alerting: Arc<Alerting>,
     store: Store,
     dispatcher: Dispatcher,
-    waiting: Arc<AtomicUsize>,
-    pressing: Arc<Notify>,
     pulse: Arc<Pulse>,
     /// A commit that was not durable in time, until it is: those behind it would wait in vain.
     late: Option<oneshot::Receiver<()>>,
 }
 
 impl Work {
-    async fn go_on(mut self, mut inbox: mpsc::UnboundedReceiver<Letter>) {
+    async fn go_on(mut self, inbox: &Inbox) {
         let mut letters = Vec::with_capacity(AT_ONCE);
         loop {
             self.pulse.beat();
             let now = Moment::now(self.pulse.origin);
             let wait = self.desk.due().map_or(ROUND, |due| due.saturating_sub(now.steady)).min(ROUND);
-            let told = tokio::time::timeout(wait, inbox.recv_many(&mut letters, AT_ONCE)).await;
+            let told = tokio::time::timeout(wait, inbox.take(&mut letters, AT_ONCE)).await;
             let now = Moment::now(self.pulse.origin);
             let mut commit = Commit::default();
             for letter in letters.drain(..) {
@@ -284,7 +246,7 @@ impl Work {
             self.act(commit).await;
             if told.is_ok_and(|letters| letters < AT_ONCE) {
                 // It is over at once if something pressing came meanwhile.
-                let _ = tokio::time::timeout(REST, self.pressing.notified()).await;
+                let _ = tokio::time::timeout(REST, inbox.pressing()).await;
             }
         }
     }
@@ -292,12 +254,7 @@ impl Work {
     /// Does what a letter asks for. Returns how long is left if it asks to stop.
     fn open(&mut self, letter: Letter, now: Moment, commit: &mut Commit) -> Option<(Duration, oneshot::Sender<usize>)> {
         match letter {
-            Letter::Event(event) => {
-                if matches!(event, Event::Run(_)) {
-                    self.waiting.fetch_sub(1, Ordering::Relaxed);
-                }
-                commit.append(self.desk.handle(event, now).commit);
-            }
+            Letter::Event(event) => commit.append(self.desk.handle(event, now).commit),
             Letter::Acknowledge { incident, by, reply } => {
                 let found = self.desk.find(&incident);
                 // Whoever asked may have gone away.

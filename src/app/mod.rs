@@ -3,6 +3,7 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
+mod attendance;
 mod demo;
 mod engine;
 mod fan;

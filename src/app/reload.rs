@@ -13,12 +13,14 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::Alerts;
 use crate::config::{Diagnostics, Loaded, Severity};
+use crate::history::Store;
 use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
-use crate::web::{Hosts, LastReload, Reloaded};
+use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, missing_secrets};
 
+use super::attendance::Attendance;
 use super::files::{Changes, Files, Stamps};
 
 /// Reads a configuration, unless what it is given says that it is given up.
@@ -72,9 +74,16 @@ pub(super) struct Reloader {
     /// at once come one after the other.
     process: Mutex<Process>,
     stopping: AtomicBool,
-    scheduler: Scheduler,
-    telemetry: Arc<Telemetry>,
-    alerts: Alerts,
+    handles: Handles,
+    attendance: Mutex<Attendance>,
+}
+
+/// Who is told of another configuration.
+pub(super) struct Handles {
+    pub(super) scheduler: Scheduler,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) alerts: Alerts,
+    pub(super) store: Store,
 }
 
 struct Process {
@@ -88,18 +97,12 @@ struct Process {
 
 impl Reloader {
     /// Reloads what `service` was loaded from.
-    pub(super) fn new(
-        source: Source,
-        service: &Service,
-        in_force: InForce,
-        scheduler: Scheduler,
-        telemetry: Arc<Telemetry>,
-        alerts: Alerts,
-    ) -> Self {
+    pub(super) fn new(source: Source, service: &Service, in_force: InForce, handles: Handles, attendance: Attendance) -> Self {
         // What changed since the first load is found at the first look, because nothing is known of how it stood.
         let watched = source.files.paths().cloned().collect();
         let process = Process { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
-        Self { source, in_force, process: Mutex::new(process), stopping: AtomicBool::new(false), scheduler, telemetry, alerts }
+        let (process, attendance) = (Mutex::new(process), Mutex::new(attendance));
+        Self { source, in_force, process, stopping: AtomicBool::new(false), handles, attendance }
     }
 
     /// The chore of reading secrets anew, so that a file that is renewed is used from then on.
@@ -123,8 +126,12 @@ impl Reloader {
         let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
+            let before = self.handles.alerts.secrets();
+            if !secrets.missing().map(|(name, _)| name).eq(before.missing().map(|(name, _)| name)) {
+                tell_of_missing(&plan, &secrets);
+            }
             (self.source.renew)(Arc::clone(&secrets));
-            self.alerts.replace_secrets(secrets);
+            self.handles.alerts.replace_secrets(secrets);
         }
     }
 
@@ -232,11 +239,15 @@ impl Reloader {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
+        tell_of_missing(&plan, &secrets);
         (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
-        self.telemetry.metrics().apply(&plan);
-        self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
-        self.scheduler.apply(Arc::clone(&plan));
+        self.handles.telemetry.metrics().apply(&plan);
+        self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
+        let mut attendance = self.attendance.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handles.store.offer(attendance.apply(&old, &plan, SystemTime::now()));
+        drop(attendance);
+        self.handles.scheduler.apply(Arc::clone(&plan));
         self.in_force.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
@@ -247,6 +258,18 @@ impl Reloader {
         *self.in_force.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         *self.in_force.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         Reloaded { applied: true, message, diagnostics: diagnostics.render(false) }
+    }
+}
+
+/// Says in the log which secrets cannot be read, and what cannot run without them.
+pub(super) fn tell_of_missing(plan: &Plan, secrets: &Secrets) {
+    for MissingSecret { name, error, probes } in missing_secrets(plan, secrets) {
+        tracing::error!(
+            secret = name,
+            error,
+            probes = probes.join(", "),
+            "a secret cannot be read: runs of probes that name it do not count"
+        );
     }
 }
 

@@ -1,6 +1,5 @@
 //! The service while it runs: what it consists of, in which order that starts and in which it stops.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -13,15 +12,16 @@ use crate::alert::notify::{ClientError, HttpClient};
 use crate::alert::{AlertParts, AlertThread, Alerts};
 use crate::history::{Remembered, Store};
 use crate::outcome::{OutcomeSink, Secret, Secrets};
-use crate::plan::{CanaryId, Plan, Service};
+use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Server, Shared, ToldPauses, kept_pauses};
 
+use super::attendance::{self, Attendance};
 use super::fan::Fan;
 use super::heartbeat::Heart;
-use super::reload::{InForce, Reloader, Source};
+use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
 use super::stop::Stopping;
 use super::traces::{HeaderError, exporter};
 use super::watch::Watch;
@@ -118,6 +118,7 @@ impl Running {
         let started = SystemTime::now();
         open_files::warn_of_few();
         let token = token(&service, &secrets)?;
+        tell_of_missing(&service.plan, &secrets);
         let bound = Bound::to(service.listen.address)?;
         let tracer = tracer(&service, &secrets)?;
         let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
@@ -132,7 +133,8 @@ impl Running {
             api: Arc::clone(&api),
         };
         let server = bound.serve(shared)?;
-        let last_ticks = last_ticks(&remembered);
+        let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, started);
+        store.offer(attended);
         let pauses = kept_pauses(&remembered.states, &service.plan, started);
         let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
         let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
@@ -141,7 +143,7 @@ impl Running {
         let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
         watchers.splice(0..0, first);
         let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
-        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_ticks)
+        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen)
             .map_err(StartError::Scheduler)?;
         for pause in pauses {
             scheduler.pauses().pause(pause);
@@ -160,7 +162,8 @@ impl Running {
         }
         let reloader = source.map(|source| {
             let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
-            Arc::new(Reloader::new(source, &service, in_force.clone(), scheduler.clone(), telemetry, alerts))
+            let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, store: store.clone() };
+            Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
         });
         chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
         let watch = reloader.clone().map(Watch::start);
@@ -220,6 +223,7 @@ impl Running {
         stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
         stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
         let (store, mut written) = (self.store, false);
+        store.offer(attendance::stopped(SystemTime::now()));
         // It keeps its own time, and is given a moment more to say how it went.
         let close = storage::close(store, LAST_ROWS).map(|all| written = all);
         stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
@@ -278,12 +282,6 @@ fn upkeep(telemetry: &Arc<Telemetry>) -> Job {
         spawn_blocking(move || telemetry.upkeep()).map(drop).boxed()
     };
     Job { name: "metrics upkeep", cron: "*/5 * * * * *", run: Arc::new(run) }
-}
-
-/// The last tick of each canary that the store knows to have ended.
-fn last_ticks(remembered: &Remembered) -> HashMap<CanaryId, SystemTime> {
-    let moment = |ms: i64| SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    remembered.last_ticks.iter().map(|(id, due_ms)| (CanaryId::from_text(id), moment(*due_ms))).collect()
 }
 
 /// The verb that reloads, off whatever thread asks.

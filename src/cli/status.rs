@@ -43,6 +43,9 @@ fn human(status: &Value, style: Style) -> String {
             if check == "up" { style.good(check) } else { style.odd(&format!("{}: the network is away", printable(check))) },
         );
     }
+    for secret in list(status, "missing_secrets") {
+        say("secret", style.bad(&missing(secret)));
+    }
     say("store", store(&status["store"], style));
     say("config", reload(&status["config"], style));
     say(
@@ -125,6 +128,13 @@ fn reload(config: &Value, style: Style) -> String {
         return style.bad(&format!("of {loaded} is still in force: the one read at {at} was refused: {}", printable(said)));
     }
     format!("loaded {loaded} ({})", ago(&config["loaded_ms"]))
+}
+
+fn missing(secret: &Value) -> String {
+    let probes: Vec<String> =
+        list(secret, "probes").iter().filter_map(Value::as_str).map(|name| printable(name).to_string()).collect();
+    let without = if probes.is_empty() { String::new() } else { format!("; without it no run of {} counts", probes.join(", ")) };
+    format!("{}: {}{without}", word(secret, "name"), word(secret, "error"))
 }
 
 fn paused(pause: &Value) -> String {

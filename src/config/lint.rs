@@ -91,8 +91,9 @@ fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
         return;
     };
     // Each of `runs` is a slot of its own, which comes round once in `every`; overlap is judged by slot.
-    if deadline > every && table.text("overlap") != Some("allow") {
-        let message = format!("a run may take longer than the {} to its slot's next tick", humantime::format_duration(every));
+    // A run that takes as long as its deadline is still going when the tick comes.
+    if deadline >= every && table.text("overlap") != Some("allow") {
+        let message = format!("a run may take all of the {} to its slot's next tick, or more", humantime::format_duration(every));
         diagnostics.push(
             Diagnostic::at(Code::DeadlineOverSlot, node.spot, message)
                 .help("the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"`"),

@@ -1,9 +1,10 @@
 //! What waits to be written, bounded so that a store that is away for hours cannot fill the memory.
 //!
 //! States, incidents and messages are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
-//! late, then the oldest passed runs; a run that did not pass keeps its row.
+//! late, then the rows of whole canaries ([`give_way`]), so that history has a hole there and never "fail, fail" where it was
+//! "fail, pass, fail". Canaries of which a failure waits keep their rows until there are so many that the process could not live.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,18 +13,24 @@ use metrics::counter;
 use tokio::sync::oneshot;
 
 use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
-use crate::outcome::{CleanupReport, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict};
+use crate::outcome::{
+    CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
+};
 use crate::plan::{Canary, CanaryId};
 
 /// What could not be kept while the store was away.
 pub(super) const DROPPED: &str = "serinus_store_dropped_total";
 
-/// Passed runs that wait with their steps, and in all.
-const PASSED: Bound = Bound { whole: 4_000, all: 50_000, what: "passed" };
+/// Passed runs, and others, that wait with their steps.
+const PASSED: Bound = Bound { whole: 4_000, what: "passed" };
+const OTHERS: Bound = Bound { whole: 1_000, what: "not_passed" };
 
-/// Other runs that wait with their steps, and in all: far beyond what a long outage of store and targets brings, so that the prober
-/// itself does not die of it.
-const OTHERS: Bound = Bound { whole: 1_000, all: 1_000_000, what: "not_passed" };
+/// Runs that wait before those of whole canaries give way.
+const RUNS: usize = 50_000;
+
+/// And before those of canaries do that failed: far beyond what a long outage of store and targets brings, so that the prober itself
+/// does not die of it.
+const ALL_RUNS: usize = 1_000_000;
 
 /// Cleanups that wait; what is too much is like a run's steps.
 const CLEANUPS: usize = 4_000;
@@ -85,10 +92,25 @@ pub(super) enum Run {
     Line(Line),
 }
 
+impl Run {
+    fn canary(&self) -> &Canary {
+        match self {
+            Self::Whole(record) => &record.report.canary,
+            Self::Line(line) => &line.canary,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Whole(record) => record.report.verdict,
+            Self::Line(line) => line.verdict,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Bound {
     whole: usize,
-    all: usize,
     what: &'static str,
 }
 
@@ -101,11 +123,6 @@ struct Runs {
 
 impl Runs {
     fn push(&mut self, run: Run, bound: &Bound) {
-        if self.waiting.len() >= bound.all {
-            let oldest = self.waiting.pop_front();
-            self.whole -= usize::from(matches!(oldest, Some(Run::Whole(_))));
-            counter!(DROPPED, "what" => bound.what).increment(1);
-        }
         let run = match run {
             Run::Whole(record) if self.whole < bound.whole => {
                 self.whole += 1;
@@ -118,6 +135,14 @@ impl Runs {
             Run::Line(line) => Run::Line(line),
         };
         self.waiting.push_back(run);
+    }
+
+    /// Drops what waits of these canaries.
+    fn drop_all(&mut self, gone: &HashSet<CanaryId>, bound: &Bound) {
+        let before = self.waiting.len();
+        self.waiting.retain(|run| !gone.contains(&run.canary().id));
+        self.whole = self.waiting.iter().filter(|run| matches!(run, Run::Whole(_))).count();
+        counter!(DROPPED, "what" => bound.what).increment((before - self.waiting.len()) as u64);
     }
 }
 
@@ -169,6 +194,8 @@ impl LedgerChange {
 pub(super) struct Backlog {
     passed: Runs,
     others: Runs,
+    /// With so many runs it is worth looking again whether some can give way.
+    look_at: usize,
     pub(super) ticks: HashMap<CanaryId, (Arc<Canary>, LastTick)>,
     pub(super) states: IndexMap<(&'static str, String), Option<String>>,
     pub(super) incidents: IndexMap<String, IncidentRow>,
@@ -257,15 +284,29 @@ impl Backlog {
     }
 
     fn run(&mut self, run: Run) {
-        let verdict = match &run {
-            Run::Whole(record) => record.report.verdict,
-            Run::Line(line) => line.verdict,
-        };
-        match verdict {
+        match run.verdict() {
             Verdict::Passed => self.passed.push(run, &PASSED),
             Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
                 self.others.push(run, &OTHERS);
             }
+        }
+        if self.passed.waiting.len() + self.others.waiting.len() > RUNS.max(self.look_at) {
+            self.make_room();
+        }
+    }
+
+    /// Has the rows of whole canaries give way, a good part at once so that this is rare.
+    fn make_room(&mut self) {
+        let waiting = self.passed.waiting.len() + self.others.waiting.len();
+        let (most, give) =
+            if waiting > ALL_RUNS { (ALL_RUNS / 8 * 7, Give::Everything) } else { (RUNS / 8 * 7, Give::NoFailures) };
+        let gone = give_way(self.runs().map(|run| (&run.canary().id, run.verdict())), waiting - most, give);
+        self.passed.drop_all(&gone, &PASSED);
+        self.others.drop_all(&gone, &OTHERS);
+        let left = self.passed.waiting.len() + self.others.waiting.len();
+        self.look_at = (left + RUNS / 8).min(ALL_RUNS);
+        if !gone.is_empty() {
+            tracing::warn!(canaries = gone.len(), runs = waiting - left, "the store is too far behind: history has a hole there");
         }
     }
 

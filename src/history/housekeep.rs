@@ -1,6 +1,7 @@
 //! Rollups, and the end of what was kept long enough, in slices of some milliseconds each.
 //!
-//! Rollups go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes.
+//! Rollups go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes. What is
+//! old is told by a clock that is believed, see `trust`.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -9,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::backlog::millis;
 use super::sketch::Sketch;
+use super::trust::Trust;
 use crate::outcome::Verdict;
 use crate::plan::{Bodies, StoreSettings};
 
@@ -48,6 +50,7 @@ impl Keep {
 /// Where a chore is.
 #[derive(Debug, Clone, Copy)]
 enum Stage {
+    Clock,
     RollUp,
     /// Removes runs after this due time and number.
     Runs(i64, i64),
@@ -62,6 +65,9 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Chore {
     stage: Stage,
+    keep: Keep,
+    /// What the wall clock shows, milliseconds since the epoch.
+    now: i64,
     /// What is older goes, milliseconds since the epoch.
     passed: i64,
     others: i64,
@@ -70,14 +76,22 @@ pub(super) struct Chore {
 
 impl Chore {
     pub(super) fn new(now: SystemTime, keep: Keep) -> Self {
-        let before = |age: Duration| millis(now).saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        Self {
-            stage: Stage::RollUp,
-            passed: before(keep.passed),
-            // Never shorter than passed ones.
-            others: before(keep.others.max(keep.passed)),
-            rollups: before(keep.rollups),
+        Self { stage: Stage::Clock, keep, now: millis(now), passed: i64::MIN, others: i64::MIN, rollups: i64::MIN }
+    }
+
+    /// From now on it is known what is old.
+    fn look_at_the_clock(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let trust = Trust::read(transaction, self.now)?.shown(self.now);
+        trust.write(transaction)?;
+        if trust.trusted != self.now {
+            tracing::warn!("the wall clock jumped ahead by more than a day: nothing is removed until that has lasted for a day");
         }
+        let before = |age: Duration| trust.trusted.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        self.passed = before(self.keep.passed);
+        // Never shorter than passed ones.
+        self.others = before(self.keep.others.max(self.keep.passed));
+        self.rollups = before(self.keep.rollups);
+        Ok(())
     }
 
     /// Does a little; false when all is done.
@@ -87,6 +101,10 @@ impl Chore {
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let next = match self.stage {
+            Stage::Clock => {
+                self.look_at_the_clock(&transaction)?;
+                Stage::RollUp
+            }
             Stage::RollUp => {
                 if roll_up(&transaction)? {
                     Stage::RollUp

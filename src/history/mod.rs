@@ -33,6 +33,7 @@ mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod varint;
 mod view;
 mod write;

@@ -7,11 +7,13 @@ mod credential;
 mod http;
 mod ids;
 mod ledger;
+mod no_data;
 mod reason;
 mod redact;
 mod report;
 mod seal;
 mod secret;
+mod shed;
 mod sink;
 mod verdict;
 mod visible;
@@ -20,6 +22,7 @@ pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
+pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
 pub use redact::{Looks, Redactor};
 pub use report::{
@@ -27,6 +30,7 @@ pub use report::{
     StepResult, Tick, Trigger,
 };
 pub use secret::{Secret, SecretError, Secrets};
+pub use shed::{Give, give_way};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

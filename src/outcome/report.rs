@@ -13,7 +13,7 @@ use super::{Exchange, HttpAnswer, Reason, RunId, SpanId, TraceId, Verdict};
 pub enum Trigger {
     /// Its tick came.
     Schedule,
-    /// Brought forward after a failure.
+    /// Made soon after a failure, to confirm it.
     Confirm,
     /// Asked for by hand, in a running service. Never counts.
     Manual,

@@ -56,6 +56,11 @@ impl Secrets {
         self.values.get(name)
     }
 
+    /// Those that cannot be read, by name, and why.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, &SecretError)> {
+        self.values.iter().filter_map(|(name, value)| Some((&**name, value.as_ref().err()?)))
+    }
+
     /// Removes these secrets from texts.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor

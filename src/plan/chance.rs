@@ -172,7 +172,7 @@ fn ticks_per_day(cadence: &Cadence) -> f64 {
     match cadence {
         Cadence::Every(every) if every.is_zero() => 0.0,
         Cadence::Every(every) => DAY / every.as_secs_f64(),
-        Cadence::Cron { cron, timezone } => {
+        Cadence::Cron { cron, timezone, .. } => {
             let begin = chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default().with_timezone(timezone);
             let moments: Vec<_> = cron.iter_after(begin).take(1_000).collect();
             let [Some(first), Some(last)] = [moments.first(), moments.last()] else { return 0.0 };
@@ -328,7 +328,7 @@ mod tests {
         let of = |text: &str| {
             let cron =
                 croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build().parse(text).unwrap();
-            ticks_per_day(&Cadence::Cron { cron: Box::new(cron), timezone: chrono_tz::UTC })
+            ticks_per_day(&Cadence::cron(cron, chrono_tz::UTC))
         };
         assert!((of("*/5 * * * *") - 288.0).abs() < 1e-9);
         assert!((of("0 6 * * *") - 1.0).abs() < 1e-9);

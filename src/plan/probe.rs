@@ -28,7 +28,7 @@ pub struct Probe {
     pub cadence: Cadence,
     /// Independent runs per interval, spread evenly over it. At least 1.
     pub runs: u32,
-    /// After a failure the next run is brought forward to this long after it.
+    /// So long after a failure a run is made that confirms it, before the next tick; if that fails as well, it stands for the tick.
     pub confirm: Option<Duration>,
     /// What happens to a tick while the same slot's earlier run goes on.
     pub overlap: Overlap,

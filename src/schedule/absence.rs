@@ -2,8 +2,8 @@
 //!
 //! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. A canary whose
 //! first tick comes before its portion is reported then: whoever keeps the last finished tick must hear of those before it
-//! first, or a crash in between would lose them in silence. Whether the process before crashed or was stopped in order makes no
-//! difference: it was down, and what was due then was missed.
+//! first, or a crash in between would lose them in silence. What was due while the process was stopped in order is `down`, what was
+//! due after it had ended in another way `crashed`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,31 +28,44 @@ const PORTION: usize = 50;
 /// A pause: at most a thousand reports a second.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// When an earlier process was last known to look after a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSeen {
+    /// Its last finished tick, or when it came back into the plan after that.
+    pub at: SystemTime,
+    /// Whether that process was stopped in order.
+    pub stopped: bool,
+}
+
 /// What is not reported yet of the time in which no process was there.
 #[derive(Debug)]
 pub(super) struct Absent {
-    gaps: Mutex<HashMap<CanaryId, Gap>>,
-    absence: Absence,
+    gaps: Mutex<HashMap<CanaryId, (Gap, Absence)>>,
+    reported: usize,
 }
 
 impl Absent {
-    /// What the canaries missed before `started`, after the last tick that each is known to have finished.
-    pub(super) fn new(canaries: &[Arc<Canary>], last_ticks: &HashMap<CanaryId, SystemTime>, started: Nanos) -> Self {
+    /// What the canaries missed before `started`, after each was last seen.
+    pub(super) fn new(canaries: &[Arc<Canary>], last_seen: &HashMap<CanaryId, LastSeen>, started: Nanos) -> Self {
         let missed = |canary: &Arc<Canary>| {
-            let gap = gap(canary, *last_ticks.get(&canary.id)?, started)?;
-            Some((canary.id.clone(), gap))
+            let last = *last_seen.get(&canary.id)?;
+            Some((canary.id.clone(), gap(canary, last.at, started)?, last.stopped))
         };
-        let gaps: HashMap<CanaryId, Gap> = canaries.iter().filter_map(missed).collect();
-        let reported = (ALL_REPORTED / gaps.len().max(1)).clamp(1, REPORTED);
-        let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported };
-        Self { gaps: Mutex::new(gaps), absence }
+        let missed: Vec<(CanaryId, Gap, bool)> = canaries.iter().filter_map(missed).collect();
+        let reported = (ALL_REPORTED / missed.len().max(1)).clamp(1, REPORTED);
+        let absence = |stopped: bool| match stopped {
+            true => Absence { reason: Reason::Down, why: "the service was stopped", reported },
+            false => Absence { reason: Reason::Crashed, why: "the process was not running", reported },
+        };
+        let gaps = missed.into_iter().map(|(id, gap, stopped)| (id, (gap, absence(stopped)))).collect();
+        Self { gaps: Mutex::new(gaps), reported }
     }
 
     /// Reports what a canary missed, if that was not done yet, and returns how many ticks that was. When this returns it has
     /// been handed on, whoever did it.
     pub(super) fn report(&self, canary: &Arc<Canary>, sink: &dyn OutcomeSink) -> u64 {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.remove(&canary.id).map_or(0, |gap| report_gap(canary, gap, self.absence, sink))
+        gaps.remove(&canary.id).map_or(0, |(gap, absence)| report_gap(canary, gap, absence, sink))
     }
 
     /// Reports what nobody has reported yet. Blocks.
@@ -66,7 +79,7 @@ impl Absent {
             }
             let missed = self.report(canary, sink);
             ticks += missed;
-            handed_on += usize::try_from(missed).map_or(self.absence.reported, |missed| missed.min(self.absence.reported));
+            handed_on += usize::try_from(missed).map_or(self.reported, |missed| missed.min(self.reported));
             if handed_on >= PORTION {
                 handed_on = 0;
                 std::thread::sleep(PAUSE);

@@ -1,8 +1,9 @@
 //! Which canary is next, and what its start is: the scheduler's decisions, without a clock, a thread or a lock.
 //!
 //! A min-heap of waking times over one row a canary. An entry whose time is no longer its row's is stale and is passed over,
-//! so bringing a tick forward is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
-//! [`Start`], or inside the [`Gap`] of the start that follows a pause.
+//! so a confirming run before the next tick is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
+//! [`Start`], or inside the [`Gap`] of the start that follows a pause. A confirming run is one more start; whether it stands for the
+//! tick after it is decided by how it ends, in its `lane`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -22,10 +23,10 @@ pub(super) struct Agenda {
 struct Row {
     canary: Arc<Canary>,
     next: Option<Due>,
+    /// The earlier of the next tick and the confirming run.
     wake: Nanos,
-    trigger: Trigger,
-    /// The last tick that a confirmation used up before its time: a new grid may have the same moment.
-    used_up: Option<Nanos>,
+    /// When a failure is to be confirmed; before the next tick.
+    confirm: Option<Nanos>,
 }
 
 /// A tick to be started now.
@@ -33,12 +34,34 @@ struct Row {
 pub(super) struct Start {
     /// Which canary, by its place in the plan.
     pub(super) index: u32,
-    /// The tick.
+    /// The tick, or when the confirming run is due, and in which slot.
     pub(super) due: Due,
-    /// Whether it comes on time or was brought forward.
-    pub(super) trigger: Trigger,
+    /// Which of both it is.
+    pub(super) kind: Kind,
     /// The ticks before it that nobody was awake for.
     pub(super) gap: Option<Gap>,
+}
+
+/// Why something is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A tick of the grid.
+    Tick,
+    /// A second opinion on a failure.
+    Confirm {
+        /// The next tick of the grid, which it stands for if it fails, too.
+        stands_for: Nanos,
+    },
+}
+
+impl Kind {
+    /// What its run is reported as.
+    pub(super) fn trigger(self) -> Trigger {
+        match self {
+            Self::Tick => Trigger::Schedule,
+            Self::Confirm { .. } => Trigger::Confirm,
+        }
+    }
 }
 
 /// Moments of a canary's grid in `from..to` that were slept through; at least one.
@@ -65,15 +88,19 @@ impl Agenda {
     }
 
     /// Takes the next start that is due at `now`. Of several ticks of a canary that are overdue it is the newest, and the
-    /// others are its gap. `is_free` tells whether a slot has no run: a tick is not brought forward into a busy one.
+    /// others are its gap. `is_free` tells whether a slot has no run: nothing is confirmed in a busy one.
     pub(super) fn take(&mut self, now: Nanos, is_free: impl Fn(u32, u32) -> bool) -> Option<Start> {
         while let Some(&Reverse((wake, index))) = self.heap.peek().filter(|Reverse((wake, _))| *wake <= now) {
             self.heap.pop();
             let row = &mut self.rows[index as usize];
             let Some(planned) = row.next.filter(|_| row.wake == wake) else { continue };
-            if planned.at > now && !is_free(index, planned.slot) {
+            if let Some(at) = row.confirm.filter(|_| planned.at > now) {
                 row.plan(Some(planned));
                 self.heap.push(Reverse((planned.at, index)));
+                if is_free(index, planned.slot) {
+                    let kind = Kind::Confirm { stands_for: planned.at };
+                    return Some(Start { index, due: Due { at, slot: planned.slot }, kind, gap: None });
+                }
                 continue;
             }
             let start = row.start(index, planned, now);
@@ -85,12 +112,11 @@ impl Agenda {
         None
     }
 
-    /// Makes a canary's next tick at `at`, if that is earlier. The tick is then used up: those after it stay where they are.
-    pub(super) fn bring_forward(&mut self, index: u32, at: Nanos) {
+    /// Has a canary run at `at`, if that is before its next tick. The grid stays where it is.
+    pub(super) fn confirm(&mut self, index: u32, at: Nanos) {
         let row = &mut self.rows[index as usize];
         if row.next.is_some() && at < row.wake {
-            row.wake = at;
-            row.trigger = Trigger::Confirm;
+            row.confirm_at(at);
             self.heap.push(Reverse((at, index)));
         }
     }
@@ -103,15 +129,14 @@ impl Agenda {
     pub(super) fn wall_clock_set(&mut self, by: i64, now: Nanos) {
         for row in &mut self.rows {
             let timing = Timing::of(&row.canary);
-            let confirm = (row.trigger == Trigger::Confirm).then(|| row.wake.saturating_add_signed(by));
+            let confirm = row.confirm.map(|at| at.saturating_add_signed(by));
             let next = match row.next {
                 Some(due) => timing.after_step(due.at.saturating_add_signed(by), now),
                 None => timing.after(now),
             };
             row.plan(next);
             if let Some(at) = confirm.filter(|&at| at < row.wake) {
-                row.wake = at;
-                row.trigger = Trigger::Confirm;
+                row.confirm_at(at);
             }
         }
         self.rebuild();
@@ -145,7 +170,7 @@ impl Agenda {
 
 impl Row {
     fn new(canary: Arc<Canary>, now: Nanos) -> Self {
-        let mut row = Self { canary, next: None, wake: Nanos::MAX, trigger: Trigger::Schedule, used_up: None };
+        let mut row = Self { canary, next: None, wake: Nanos::MAX, confirm: None };
         row.plan(row.after(now));
         row
     }
@@ -159,35 +184,33 @@ impl Row {
         self
     }
 
-    /// The first moment after `now` that was not used up.
+    /// The first moment after `now`.
     fn after(&self, now: Nanos) -> Option<Due> {
-        let timing = Timing::of(&self.canary);
-        let next = timing.after(now)?;
-        if self.used_up == Some(next.at) { timing.after(next.at) } else { Some(next) }
+        Timing::of(&self.canary).after(now)
     }
 
     fn plan(&mut self, next: Option<Due>) {
         self.next = next;
         self.wake = next.map_or(Nanos::MAX, |due| due.at);
-        self.trigger = Trigger::Schedule;
+        self.confirm = None;
+    }
+
+    fn confirm_at(&mut self, at: Nanos) {
+        (self.wake, self.confirm) = (at, Some(at));
     }
 
     fn start(&mut self, index: u32, planned: Due, now: Nanos) -> Start {
         let canary = Arc::clone(&self.canary);
         let timing = Timing::of(&canary);
         let next = self.after(planned.at);
-        if planned.at > now {
-            self.used_up = Some(planned.at);
-        }
         if next.is_none_or(|next| next.at > now) {
-            let start = Start { index, due: planned, trigger: self.trigger, gap: None };
             self.plan(next);
-            return start;
+            return Start { index, due: planned, kind: Kind::Tick, gap: None };
         }
         let due = timing.until(now).filter(|newest| newest.at > planned.at).unwrap_or(planned);
         let gap = (due.at > planned.at).then_some(Gap { from: planned.at, to: due.at });
         self.plan(self.after(due.at));
-        Start { index, due, trigger: Trigger::Schedule, gap }
+        Start { index, due, kind: Kind::Tick, gap }
     }
 }
 
@@ -213,7 +236,7 @@ mod tests {
     }
 
     fn ticks(agenda: &mut Agenda, now: Nanos) -> Vec<(Nanos, Trigger)> {
-        std::iter::from_fn(|| agenda.take(now, FREE)).map(|start| (start.due.at, start.trigger)).collect()
+        std::iter::from_fn(|| agenda.take(now, FREE)).map(|start| (start.due.at, start.kind.trigger())).collect()
     }
 
     #[test]
@@ -236,20 +259,21 @@ mod tests {
     }
 
     #[test]
-    fn a_confirming_run_takes_the_place_of_the_next_tick_and_the_grid_stays() {
+    fn a_confirming_run_is_one_more_and_knows_the_tick_it_may_stand_for() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 3 * SECOND);
-        assert_eq!(ticks(&mut agenda, first + 3 * SECOND), [(first + 10 * SECOND, Trigger::Confirm)]);
-        assert_eq!(ticks(&mut agenda, first + 19 * SECOND), [], "its place is taken");
-        assert_eq!(ticks(&mut agenda, first + 20 * SECOND), [(first + 20 * SECOND, Trigger::Schedule)]);
+        agenda.confirm(0, first + 3 * SECOND);
+        let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
+        assert_eq!((start.due.at, start.kind), (first + 3 * SECOND, Kind::Confirm { stands_for: first + 10 * SECOND }));
+        assert_eq!(agenda.take(first + 9 * SECOND, FREE), None);
+        assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)], "the grid stays");
     }
 
     #[test]
     fn a_confirmation_after_the_next_tick_changes_nothing() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 12 * SECOND);
+        agenda.confirm(0, first + 12 * SECOND);
         assert_eq!(ticks(&mut agenda, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
         assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND));
     }
@@ -258,19 +282,19 @@ mod tests {
     fn of_two_confirmations_the_earlier_counts() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 4 * SECOND);
-        agenda.bring_forward(0, first + 6 * SECOND);
-        agenda.bring_forward(0, first + 2 * SECOND);
-        let expected = [(first + 10 * SECOND, Trigger::Confirm)];
+        agenda.confirm(0, first + 4 * SECOND);
+        agenda.confirm(0, first + 6 * SECOND);
+        agenda.confirm(0, first + 2 * SECOND);
+        let expected = [(first + 2 * SECOND, Trigger::Confirm)];
         assert_eq!(ticks(&mut agenda, first + 2 * SECOND), expected);
         assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
     }
 
     #[test]
-    fn a_tick_is_not_brought_forward_into_a_busy_slot_and_keeps_its_time() {
+    fn nothing_is_confirmed_in_a_busy_slot_and_the_tick_keeps_its_time() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 3 * SECOND);
+        agenda.confirm(0, first + 3 * SECOND);
         assert_eq!(agenda.take(first + 3 * SECOND, |_, _| false), None);
         assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
     }
@@ -279,11 +303,11 @@ mod tests {
     fn a_set_clock_moves_a_confirmation_along_with_it() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 3 * SECOND);
+        agenda.confirm(0, first + 3 * SECOND);
         agenda.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
         let moved = first + 3 * SECOND - 3600 * SECOND;
         assert_eq!(agenda.next_wake(), Some(moved));
-        assert_eq!(ticks(&mut agenda, moved), [(first + 10 * SECOND - 3600 * SECOND, Trigger::Confirm)]);
+        assert_eq!(ticks(&mut agenda, moved), [(moved, Trigger::Confirm)]);
     }
 
     #[test]
@@ -310,45 +334,14 @@ mod tests {
     fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 3 * SECOND);
+        agenda.confirm(0, first + 3 * SECOND);
         let again = || every("one", Duration::from_secs(10), 1);
         agenda.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
         let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
-        assert_eq!((start.index, start.due.at, start.trigger), (1, first + 10 * SECOND, Trigger::Confirm));
+        assert_eq!((start.index, start.due.at), (1, first + 3 * SECOND));
+        assert_eq!(start.kind, Kind::Confirm { stands_for: first + 10 * SECOND });
         agenda.apply([again()], first + 4 * SECOND);
-        assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND), "what was used up does not come again");
-    }
-
-    #[test]
-    fn a_tick_that_a_confirmation_used_up_does_not_come_again_by_another_grid() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.bring_forward(0, first + 3 * SECOND);
-        ticks(&mut agenda, first + 3 * SECOND);
-        let faster = every("one", Duration::from_secs(5), 1);
-        let grid = Timing::of(&faster);
-        let shared = grid.until(first + 10 * SECOND).map(|due| due.at) == Some(first + 10 * SECOND);
-        agenda.apply([Arc::clone(&faster)], first + 4 * SECOND);
-        let next: Vec<Nanos> = ticks_of(&mut agenda, first + 4 * SECOND, first + 30 * SECOND);
-        let expected: Vec<Nanos> = std::iter::successors(grid.after(first + 4 * SECOND), |due| grid.after(due.at))
-            .map(|due| due.at)
-            .take_while(|&at| at <= first + 30 * SECOND)
-            .filter(|&at| at != first + 10 * SECOND)
-            .collect();
-        assert!(shared, "this canary's phase makes the two grids meet");
-        assert_eq!(next, expected);
-    }
-
-    /// The ticks taken one by one until a moment.
-    fn ticks_of(agenda: &mut Agenda, from: Nanos, until: Nanos) -> Vec<Nanos> {
-        let mut taken = Vec::new();
-        let mut now = from;
-        while let Some(wake) = agenda.next_wake().filter(|&wake| wake <= until) {
-            assert!(wake > now);
-            now = wake;
-            taken.extend(ticks(agenda, now).into_iter().map(|(at, _)| at));
-        }
-        taken
+        assert_eq!(agenda.next_wake(), Some(first + 10 * SECOND));
     }
 
     #[derive(Debug, Clone)]
@@ -390,10 +383,15 @@ mod tests {
                         seen.rotate_left(by);
                         agenda.apply(canaries.clone(), now);
                     }
-                    Event::Fail(index, after) => agenda.bring_forward(index, now + after),
+                    Event::Fail(index, after) => agenda.confirm(index, now + after),
                 }
                 while let Some(start) = agenda.take(now, |_, _| free) {
                     let timing = Timing::of(&canaries[start.index as usize]);
+                    prop_assert!(start.due.at <= now, "nothing is early");
+                    if let Kind::Confirm { stands_for } = start.kind {
+                        prop_assert_eq!(timing.after(now).map(|due| due.at), Some(stands_for));
+                        continue;
+                    }
                     let seen = &mut seen[start.index as usize];
                     if let Some(gap) = start.gap {
                         prop_assert_eq!(timing.until(gap.from).map(|due| due.at), Some(gap.from), "a gap begins with a moment");
@@ -401,7 +399,6 @@ mod tests {
                         seen.extend(missed.take_while(|due| due.at < gap.to));
                     }
                     seen.push(start.due);
-                    prop_assert!(start.trigger == Trigger::Confirm || start.due.at <= now, "only a confirming run is early");
                 }
                 prop_assert!(agenda.next_wake().is_none_or(|wake| wake > now), "everything due was taken");
             }

@@ -24,7 +24,7 @@ pub(super) struct Letters {
     pub(super) stop: bool,
 }
 
-/// A canary failed: make its next tick at a moment, if that is earlier.
+/// A canary failed: run it at a moment, if that is before its next tick.
 pub(super) struct Confirm {
     /// Which canary; by its id, since a new plan may have moved it.
     pub(super) canary: CanaryId,

@@ -12,7 +12,8 @@ use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trig
 use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
-use super::agenda::Gap;
+use super::agenda::{Gap, Kind};
+use super::clock::to_wall;
 use super::inbox::Confirm;
 use super::lane::{Lane, Place};
 use super::missed::{Absence, cause, report, report_gap, skipped, tick};
@@ -35,7 +36,7 @@ pub(super) struct Launch {
     /// How late the scheduler's thread was, and when it let go.
     pub(super) late: Duration,
     pub(super) launched: Instant,
-    pub(super) trigger: Trigger,
+    pub(super) kind: Kind,
     pub(super) gap: Option<Gap>,
     pub(super) entry: Entry,
 }
@@ -48,6 +49,8 @@ pub(super) enum Entry {
     Wait(Instant),
     /// No: the slot's earlier run goes on.
     Overlap,
+    /// No: a confirming run stands for it.
+    StoodFor,
 }
 
 /// The right to run: a place in the canary's slot and one of the runs allowed at once. Dropping it gives both back.
@@ -69,7 +72,7 @@ type Refusal = (Reason, Cow<'static, str>);
 impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
     pub(super) async fn carry_out(self, shared: Arc<Shared>) {
-        let Self { canary, lane, due, order, late, launched, trigger, gap, entry } = self;
+        let Self { canary, lane, due, order, late, launched, kind, gap, entry } = self;
         if let Some(absent) = shared.absent.get() {
             absent.report(&canary, &*shared.sink);
         }
@@ -81,38 +84,58 @@ impl Launch {
         let turn = turn(&shared, &canary, &lane, due, entry).await;
         shared.pulse.started(Instant::now(), late + launched.elapsed());
         let turn = match turn {
-            Ok(turn) => turn,
+            Ok(Some(turn)) => turn,
+            Ok(None) => return,
             Err((reason, message)) => {
-                shared.sink.run_finished(&report(&canary, trigger, tick, reason, message.into_owned()));
+                match kind {
+                    Kind::Tick => {
+                        shared.sink.run_finished(&report(&canary, kind.trigger(), tick, reason, message.into_owned()));
+                    }
+                    // A second opinion that is not given leaves the tick to come.
+                    Kind::Confirm { .. } => drop(lane.confirmed(due.slot, false)),
+                }
                 return;
             }
         };
-        let verdict = run(&shared, &canary, &lane, trigger, tick, turn).await;
-        // One second opinion for each failure on time: a confirming run that fails as well brings nothing forward, or an outage
-        // would use up the ticks of hours to come within minutes.
-        if let (Verdict::Failed, Trigger::Schedule, Some(after)) = (verdict, trigger, canary.probe.confirm) {
+        let verdict = run(&shared, &canary, &lane, Purpose::Tick(kind), tick, turn).await;
+        // One second opinion for each failure on time: a confirming run that fails as well asks for none, or an outage would use up
+        // the ticks of hours to come within minutes.
+        if let (Verdict::Failed, Kind::Tick, Some(after)) = (verdict, kind, canary.probe.confirm) {
             shared.inbox.confirm(Confirm { canary: canary.id.clone(), at: Instant::now() + after });
         }
     }
 }
 
-/// The right to run, or why there is none. What is to be skipped waits for nothing and is in nobody's way.
-async fn turn(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, entry: Entry) -> Result<Turn, Refusal> {
+/// The right to run, or why there is none; neither where nothing is to be done. What is to be skipped waits for nothing and is in nobody's way.
+async fn turn(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, entry: Entry) -> Result<Option<Turn>, Refusal> {
+    if let Entry::StoodFor = entry {
+        return Ok(None);
+    }
     if let Some((reason, message)) = shared.skip(canary, Since::now()) {
         lane.give_up(due.slot, due.at);
         return Err((reason, message.into()));
     }
     match entry {
-        Entry::Run(turn) => Ok(turn),
+        Entry::StoodFor => Ok(None),
+        Entry::Run(turn) => Ok(Some(turn)),
         Entry::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick".into())),
         Entry::Wait(until) => {
             let turn = wait(shared, canary, lane, due, until).await.map_err(|message| (Reason::Overload, message.into()))?;
             match shared.skip(canary, Since::now()) {
                 Some((reason, message)) => Err((reason, message.into())),
-                None => Ok(turn),
+                None => Ok(Some(turn)),
             }
         }
     }
+}
+
+/// What a run is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// The grid.
+    Tick(Kind),
+    /// Somebody who asked.
+    Manual,
 }
 
 /// Makes one run and hands its report on. The turn is over when the report is made: cleanup does not hold it.
@@ -120,10 +143,14 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     canary: &Arc<Canary>,
     lane: &Arc<Lane>,
-    trigger: Trigger,
+    purpose: Purpose,
     tick: Tick,
     turn: Turn,
 ) -> Verdict {
+    let trigger = match purpose {
+        Purpose::Tick(kind) => kind.trigger(),
+        Purpose::Manual => Trigger::Manual,
+    };
     let began = Since::now();
     let request = RunRequest { trigger, tick, detail: Detail::Failures, cancel: shared.cancel.clone() };
     let making = AssertUnwindSafe(async { shared.runner.run(Arc::clone(canary), request).await });
@@ -139,6 +166,12 @@ pub(super) async fn run(
         }
         // It counts for nothing as it is.
         Trigger::Manual | Trigger::Test => {}
+    }
+    if let Purpose::Tick(Kind::Confirm { stands_for }) = purpose
+        && lane.confirmed(tick.slot, report.verdict == Verdict::Failed)
+    {
+        let tick = Tick { due: to_wall(stands_for), ..report.tick };
+        report = Arc::new(RunReport { tick, ..Arc::unwrap_or_clone(report) });
     }
     if let Some(task) = cleanup {
         let place = lane.enter_cleanup();

@@ -30,6 +30,7 @@ mod timing;
 mod watchdog;
 mod windows;
 
+pub use absence::LastSeen;
 pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use pauses::{Pause, PauseTarget, Pauses};
 pub use runner::Runner;

@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::outcome::{OutcomeSink, Tick, Trigger};
+use crate::outcome::{OutcomeSink, Tick};
 use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
 
 use super::Runner;
-use super::absence::Absent;
+use super::absence::{Absent, LastSeen};
 use super::inbox::Inbox;
-use super::launch::{LAST_WORDS, Turn, run};
+use super::launch::{LAST_WORDS, Purpose, Turn, run};
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::pulse::Pulse;
@@ -74,7 +74,7 @@ impl Stragglers {
 
 impl Scheduler {
     /// Starts the thread that starts runs, and the watchdog, both for the runtime that probes. What was due after
-    /// `last_ticks`, the last finished tick of each canary as far as it is known, and until now is reported as `missed`/`crashed`.
+    /// each canary was last seen, as far as that is known, and until now is reported as `missed`/`down` or `missed`/`crashed`.
     ///
     /// # Errors
     /// The operating system gave no thread.
@@ -85,7 +85,7 @@ impl Scheduler {
         sink: Arc<dyn OutcomeSink>,
         stalls: Arc<StallLog>,
         runtime: tokio::runtime::Handle,
-        last_ticks: HashMap<CanaryId, SystemTime>,
+        last_seen: HashMap<CanaryId, LastSeen>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             runner,
@@ -104,13 +104,13 @@ impl Scheduler {
             roster: RwLock::new(Arc::new(Roster::new(Arc::clone(&plan)))),
         });
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
-        shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_ticks, starter.started()));
+        shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_seen, starter.started()));
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let sink = Arc::clone(&shared.sink);
         let tell = move |stall| sink.stalled(stall);
         let watchdog = shared.runtime.spawn(watchdog::watch(stalls, tell, stop_watchdog.clone()));
-        if !last_ticks.is_empty() {
+        if !last_seen.is_empty() {
             let reporting = Arc::clone(&shared);
             let pass = move || {
                 let absent = reporting.absent.get().expect("it was set above");
@@ -167,7 +167,7 @@ impl Scheduler {
             let (shared, canary, lane) = (Arc::clone(shared), Arc::clone(canary), Arc::clone(lane));
             async move {
                 // Nothing follows from how it ended.
-                let _verdict = run(&shared, &canary, &lane, Trigger::Manual, tick, Turn::new(place, permit)).await;
+                let _verdict = run(&shared, &canary, &lane, Purpose::Manual, tick, Turn::new(place, permit)).await;
             }
         };
         shared.runs.spawn_on(task, &shared.runtime);

@@ -52,5 +52,5 @@ pub(super) fn berlin(expression: &str, runs: u32) -> Arc<Canary> {
         .build()
         .parse(expression)
         .expect("a cron expression");
-    canary(probe("cron", Cadence::Cron { cron: Box::new(cron), timezone: chrono_tz::Europe::Berlin }, runs))
+    canary(probe("cron", Cadence::cron(cron, chrono_tz::Europe::Berlin), runs))
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::run::StallLog;
 
-use super::agenda::{Agenda, Start};
+use super::agenda::{Agenda, Gap, Kind, Start};
 use super::clock::Clock;
 use super::inbox::Letters;
+use super::lane::{Entered, Lane};
 use super::launch::{Entry, LONGEST_WAIT, Launch, Turn};
 use super::roster::Roster;
 use super::shared::Shared;
@@ -85,7 +86,7 @@ impl Starter {
             }
             for confirm in confirms {
                 if let Some(index) = self.roster.index(&confirm.canary) {
-                    self.agenda.bring_forward(index, self.clock.at(confirm.at));
+                    self.agenda.confirm(index, self.clock.at(confirm.at));
                 }
             }
         }
@@ -130,12 +131,24 @@ impl Starter {
     }
 
     fn launch(&mut self, start: Start, time: Nanos, now: Instant) {
-        let Start { index, due, trigger, gap } = start;
-        self.launched += 1;
+        let Start { index, due, kind, gap } = start;
         let (canary, lane) = self.roster.at(index);
-        let entry = match lane.enter(due.slot, canary.probe.overlap) {
-            None => Entry::Overlap,
-            Some(place) => match self.shared.turns.try_take() {
+        let gap = gap.and_then(|gap| missed(Timing::of(canary), lane, gap));
+        if let Kind::Confirm { stands_for } = kind {
+            let place = lane.enter_to_confirm(due.slot, stands_for);
+            let Ok(permit) = self.shared.turns.try_take() else {
+                // There is no room for a second opinion, and the tick comes.
+                lane.confirmed(due.slot, false);
+                return;
+            };
+            self.hand_over(start, None, Entry::Run(Turn::new(place, permit)), time, now);
+            return;
+        }
+        let entry = match lane.enter(due.slot, due.at, canary.probe.overlap) {
+            Entered::StoodFor if gap.is_none() => return,
+            Entered::StoodFor => Entry::StoodFor,
+            Entered::Busy => Entry::Overlap,
+            Entered::Free(place) => match self.shared.turns.try_take() {
                 Ok(permit) => Entry::Run(Turn::new(place, permit)),
                 Err(_full) => {
                     drop(place);
@@ -146,6 +159,13 @@ impl Starter {
                 }
             },
         };
+        self.hand_over(start, gap, entry, time, now);
+    }
+
+    fn hand_over(&mut self, start: Start, gap: Option<Gap>, entry: Entry, time: Nanos, now: Instant) {
+        let Start { index, due, kind, gap: _ } = start;
+        self.launched += 1;
+        let (canary, lane) = self.roster.at(index);
         let launch = Launch {
             canary: Arc::clone(canary),
             lane: Arc::clone(lane),
@@ -153,7 +173,7 @@ impl Starter {
             order: self.launched,
             late: Duration::from_nanos(time.saturating_sub(gap.map_or(due.at, |gap| gap.from))),
             launched: now,
-            trigger,
+            kind,
             gap,
             entry,
         };
@@ -167,4 +187,13 @@ impl Starter {
         }
         self.hang_reported = hang.is_some();
     }
+}
+
+/// The gap without a first tick that a confirming run stood for.
+fn missed(timing: Timing<'_>, lane: &Lane, gap: Gap) -> Option<Gap> {
+    if !lane.stood_for(gap.from) {
+        return Some(gap);
+    }
+    let from = timing.after(gap.from).map_or(gap.to, |due| due.at);
+    (from < gap.to).then_some(Gap { from, ..gap })
 }

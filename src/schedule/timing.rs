@@ -44,7 +44,7 @@ impl<'a> Timing<'a> {
     pub(super) fn after(self, now: Nanos) -> Option<Due> {
         match self.cadence {
             Cadence::Every(interval) => Some(self.even(*interval).after(now)),
-            Cadence::Cron { cron, timezone } => self.cron(cron, *timezone).after(now),
+            Cadence::Cron { cron, timezone, .. } => self.cron(cron, *timezone).after(now),
         }
     }
 
@@ -52,7 +52,7 @@ impl<'a> Timing<'a> {
     pub(super) fn until(self, now: Nanos) -> Option<Due> {
         match self.cadence {
             Cadence::Every(interval) => self.even(*interval).until(now),
-            Cadence::Cron { cron, timezone } => self.cron(cron, *timezone).until(now),
+            Cadence::Cron { cron, timezone, .. } => self.cron(cron, *timezone).until(now),
         }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Timing<'a> {
                 let even = self.even(*interval);
                 even.number_before(to).saturating_sub(even.number_before(from))
             }
-            Cadence::Cron { cron, timezone } => {
+            Cadence::Cron { cron, timezone, .. } => {
                 let cron = self.cron(cron, *timezone);
                 let mut next = cron.after(from.saturating_sub(1));
                 let mut count = 0;
@@ -80,7 +80,7 @@ impl<'a> Timing<'a> {
     pub(super) fn slot_again(self, due: Due) -> Option<Nanos> {
         match self.cadence {
             Cadence::Every(interval) => Some(due.at.saturating_add(nanos(*interval))),
-            Cadence::Cron { cron, timezone } => self.cron(cron, *timezone).next_moment(due.at),
+            Cadence::Cron { cron, timezone, .. } => self.cron(cron, *timezone).next_moment(due.at),
         }
     }
 

@@ -8,10 +8,12 @@ mod connection;
 mod hosts;
 mod places;
 mod routes;
+mod secrets;
 mod server;
 
 pub use api::{Api, LastReload, ROUTES, Reads, Reloaded, ToldPauses, kept_pauses};
 pub(crate) use hosts::Hosts;
 pub(crate) use routes::{RenderMetrics, Shared};
+pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};

@@ -117,7 +117,11 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 
 async fn readyz(State(shared): State<Shared>) -> Response {
     if shared.ready.load(Ordering::Relaxed) {
-        "ok\n".into_response()
+        match shared.api.get().map_or(0, |api| api.alerts.secrets().missing().count()) {
+            0 => "ok\n".into_response(),
+            // It is ready all the same: whatever needs no such secret is probed. The names are not for everybody.
+            missing => format!("degraded: secrets that cannot be read: {missing}; `serinus status` names them\n").into_response(),
+        }
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
     }

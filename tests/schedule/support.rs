@@ -11,7 +11,7 @@ use serinus::outcome::{
 };
 use serinus::plan::{Cadence, Canary, CanaryId, Cell, Limits, Overlap, Plan, Probe, Region};
 use serinus::run::{CleanupTask, Finished, RunRequest, StallLog};
-use serinus::schedule::{Runner, Scheduler};
+use serinus::schedule::{LastSeen, Runner, Scheduler};
 use serinus::source::Location;
 use tokio::sync::mpsc;
 
@@ -155,14 +155,14 @@ impl Service {
     }
 
     /// Of a process that was down since these ticks.
-    pub(crate) fn start_after(plan: Arc<Plan>, runner: impl Runner, last_ticks: HashMap<CanaryId, SystemTime>) -> Self {
+    pub(crate) fn start_after(plan: Arc<Plan>, runner: impl Runner, last_seen: HashMap<CanaryId, LastSeen>) -> Self {
         let (run, runs) = mpsc::unbounded_channel();
         let (cleanup, cleanups) = mpsc::unbounded_channel();
         let (number, numbers) = mpsc::unbounded_channel();
         let sink = Arc::new(Tell { runs: run, cleanups: cleanup, numbers: number });
         let runtime = tokio::runtime::Handle::current();
         let scheduler =
-            Scheduler::start(plan, Arc::new(runner), sink, Arc::new(StallLog::default()), runtime, last_ticks).expect("a thread");
+            Scheduler::start(plan, Arc::new(runner), sink, Arc::new(StallLog::default()), runtime, last_seen).expect("a thread");
         Self { scheduler, runs, cleanups, numbers }
     }
 

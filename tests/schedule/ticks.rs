@@ -145,7 +145,7 @@ async fn a_run_that_panics_is_errored_and_its_slot_is_free_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_brings_the_next_run_forward_once_and_the_grid_stays() {
+async fn a_failure_that_is_confirmed_takes_the_place_of_the_next_tick_once_and_the_grid_stays() {
     let every = Duration::from_millis(700);
     let mut confirming = probe("confirming", every);
     confirming.confirm = Some(Duration::from_millis(5));
@@ -161,6 +161,29 @@ async fn a_failure_brings_the_next_run_forward_once_and_the_grid_stays() {
     assert!(confirm.started < confirm.tick.due + every, "and does not wait for the one after");
     let after = service.next().await;
     assert_eq!((after.trigger, after.tick.due), (Trigger::Schedule, confirm.tick.due + every), "no chain, and the grid stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blip_whose_confirming_run_passes_does_not_cost_the_next_tick() {
+    let every = Duration::from_millis(700);
+    let mut confirming = probe("blip", every);
+    confirming.confirm = Some(Duration::from_millis(5));
+    let blip = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let mut service = Service::start(
+        plan(vec![confirming], limits()),
+        Fake(move |canary: Arc<Canary>, request: RunRequest| {
+            // Each run on time fails until one failure was confirmed as passed.
+            let fails = request.trigger == Trigger::Schedule && blip.load(std::sync::atomic::Ordering::SeqCst);
+            blip.fetch_and(request.trigger == Trigger::Schedule, std::sync::atomic::Ordering::SeqCst);
+            async move { finished(&canary, &request, fails.then_some(Reason::Expectation)) }
+        }),
+    );
+    let (before, confirm) = service.find_after(|report| report.trigger == Trigger::Confirm).await;
+    let before = before.expect("a failure comes before its confirmation");
+    assert_eq!((before.verdict, confirm.verdict), (Verdict::Failed, Verdict::Passed));
+    assert!(confirm.tick.due > before.tick.due && confirm.tick.due < before.tick.due + every, "it has a moment of its own");
+    let after = service.next().await;
+    assert_eq!((after.trigger, after.tick.due), (Trigger::Schedule, before.tick.due + every), "the tick comes as ever");
 }
 
 #[tokio::test(flavor = "multi_thread")]

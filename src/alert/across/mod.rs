@@ -132,6 +132,15 @@ impl Across {
         Some(Crossing { canaries, failed: failures, of: window.len(), first: !self.crossed })
     }
 
+    /// Passed runs gave way unseen: they let as many others go as they would have.
+    pub fn lost(&mut self, rule: &AcrossRule, passes: u64) {
+        let Some(newest) = self.runs.last().cloned() else { return };
+        let passes = usize::try_from(passes).unwrap_or(usize::MAX).min(rule.of);
+        self.runs.extend(std::iter::repeat_n(Ran { failed: None, ..newest }, passes));
+        let excess = self.runs.len().saturating_sub(rule.of + rule.overlapping);
+        self.runs.drain(..excess);
+    }
+
     /// The probe is well: what it was told for is over. Says whether that changed anything.
     pub fn ended(&mut self) -> bool {
         if !self.crossed {

@@ -85,6 +85,20 @@ impl Course {
         }
     }
 
+    /// Runs gave way unseen, so many passes among them.
+    pub(super) fn lost(&mut self, rule: &CanaryRule, passes: u64) {
+        if passes == 0 {
+            return;
+        }
+        (self.failures, self.failing_since) = (0, None);
+        (self.passes, self.passing_since) = (0, None);
+        if let PageRule::Window { of, .. } = rule.rule {
+            self.number += passes;
+            let gone = self.number.saturating_sub(u64::from(of.get()));
+            self.window.retain(|(number, _)| *number > gone);
+        }
+    }
+
     /// At page level since then for another reason than the rule, unless it has recovered since.
     pub(super) fn raise(&mut self, rule: &CanaryRule, since: Duration) -> bool {
         let Some(last) = self.last.filter(|_| self.paging_since.is_none()) else { return false };

@@ -1,8 +1,8 @@
 //! One canary: when it is at page level, since when, and when it is well again.
 //!
-//! Owns the verdict table's columns *failure streak* and *no counted result*:
+//! Owns the verdict table's columns *failure streak* and, with `outcome::NoData`, *no data*:
 //!
-//! | run | streak, window | passes in a row | clock |
+//! | run | streak, window | passes in a row | ticks without data |
 //! |---|---|---|---|
 //! | `passed` | resets | +1 | resets |
 //! | `failed` | +1 | resets | resets |
@@ -45,6 +45,8 @@ pub struct Seen {
     pub reason: Option<Reason>,
     /// What it counts as for the streak.
     pub count: Count,
+    /// How many ticks it is about; a run is one.
+    pub ticks: u64,
     /// Its place among the runs of this process, `Tick.order`; 0 means after all that are known.
     pub order: u64,
     /// How long ago it started, by the steady clock.
@@ -60,6 +62,7 @@ impl Seen {
             verdict: report.verdict,
             reason: report.cause.as_ref().map(|cause| cause.reason),
             count: Count::of(report),
+            ticks: 1,
             order: report.tick.order,
             age: report.duration,
             failure,
@@ -102,8 +105,8 @@ pub struct CanaryState {
 
 impl CanaryState {
     /// A canary that has just been added.
-    pub fn new(now: Moment) -> Self {
-        Self { track: Track::default(), clock: Clock::started(now.steady), failure: None }
+    pub fn new() -> Self {
+        Self { track: Track::default(), clock: Clock::default(), failure: None }
     }
 
     /// Takes a run in, whichever order runs end in.
@@ -111,7 +114,7 @@ impl CanaryState {
         if seen.count == Count::Never {
             return Change::Nothing;
         }
-        self.clock = self.clock.after(seen.verdict, seen.reason, now.steady);
+        self.clock = self.clock.after(seen.verdict, seen.reason, seen.ticks, now.steady);
         let Some(passage) = seen.count.passage() else { return Change::Nothing };
         let change = self.track.take(rule, seen.order, now.steady.saturating_sub(seen.age), passage);
         if let Some(failure) = seen.failure.filter(|_| passage == Passage::Failed)
@@ -123,6 +126,12 @@ impl CanaryState {
             self.failure = None;
         }
         change
+    }
+
+    /// Results gave way before they were seen, so many passes among them: what failed before is not in a row with what fails
+    /// after. Whoever is at page level stays there.
+    pub fn lost(&mut self, rule: &CanaryRule, passes: u64) {
+        self.track.lost(rule, passes);
     }
 
     /// Brings it to page level because it failed at `since` together with others, unless it has passed often enough after that

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::course::Course;
 use super::{CanaryState, Clock, Track};
 use crate::alert::{Failure, Moment};
+use crate::outcome::{NoData, Reason};
 
 /// Times are milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -21,6 +22,13 @@ struct Row {
     clock: Option<i64>,
     #[serde(skip_serializing_if = "is_default")]
     waiting: Option<i64>,
+    /// Ticks without data, those that wait for a run, and why.
+    #[serde(skip_serializing_if = "is_default")]
+    ticks: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    waits: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    reason: Option<String>,
     #[serde(skip_serializing_if = "is_default")]
     failure: Option<Arc<Failure>>,
 }
@@ -91,6 +99,9 @@ pub(super) fn to_json(state: &CanaryState, now: Moment) -> String {
         ran: u64::try_from(state.clock.ran.as_millis()).unwrap_or(u64::MAX),
         clock: wall(state.clock.since),
         waiting: wall(state.clock.waiting),
+        ticks: state.clock.no_data.ticks,
+        waits: state.clock.no_data.waiting,
+        reason: state.clock.no_data.reason.map(|reason| reason.as_str().to_owned()),
         failure: state.failure.as_ref().map(|(_, failure)| Arc::clone(failure)),
     };
     serde_json::to_string(&row).expect("it has no keys that are not strings")
@@ -99,6 +110,8 @@ pub(super) fn to_json(state: &CanaryState, now: Moment) -> String {
 pub(super) fn from_json(json: &str, now: Moment) -> Result<CanaryState, serde_json::Error> {
     let row: Row = serde_json::from_str(json)?;
     let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
-    let clock = Clock { ran: Duration::from_millis(row.ran), since: steady(row.clock), waiting: steady(row.waiting) };
+    let reason = row.reason.and_then(|word| Reason::ALL.into_iter().find(|reason| reason.as_str() == word));
+    let no_data = NoData { ticks: row.ticks, waiting: row.waits, reason };
+    let clock = Clock { ran: Duration::from_millis(row.ran), since: steady(row.clock), waiting: steady(row.waiting), no_data };
     Ok(CanaryState { track: row.runs.track(now), clock, failure: row.failure.map(|failure| (0, failure)) })
 }

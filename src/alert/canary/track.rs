@@ -100,6 +100,17 @@ impl Track {
         raised
     }
 
+    /// Runs gave way unseen, so many passes among them. What is known is settled, since nobody knows between which of its runs
+    /// they were.
+    pub(super) fn lost(&mut self, rule: &CanaryRule, passes: u64) {
+        if let Some(last) = self.newest.back() {
+            self.settled_order = last.order;
+        }
+        self.now.lost(rule, passes);
+        self.settled = self.now.clone();
+        self.newest.clear();
+    }
+
     /// Whether after the tick of that order enough runs passed in a row for the canary to be well.
     fn was_well_after(&self, rule: &CanaryRule, order: u64) -> bool {
         let mut since = Course::default();

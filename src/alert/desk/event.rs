@@ -16,6 +16,13 @@ pub enum Event {
     Run(Arc<RunReport>),
     /// Many ticks of one canary did not run.
     TicksMissed(MissedTicks),
+    /// Runs of one canary gave way while they waited, because too much waited.
+    Lost {
+        /// Their ticks.
+        ticks: MissedTicks,
+        /// How many of them had passed.
+        passed: u64,
+    },
     /// [`Desk::due`](super::Desk::due) has come.
     Clock,
     /// A channel took a message.

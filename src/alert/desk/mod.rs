@@ -98,6 +98,7 @@ impl Desk {
         match event {
             Event::Run(report) => self.run(&report, now),
             Event::TicksMissed(missed) => self.ticks_missed(&missed, now),
+            Event::Lost { ticks, passed } => self.lost(&ticks, passed, now),
             Event::Clock => self.clock(now),
             Event::Delivered { incident, key, channel, action, .. } => self.delivered(&incident, &key, &channel, action, now),
             Event::Undelivered { incident, key, channel, dead, error, told, .. } => {

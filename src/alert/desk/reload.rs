@@ -29,7 +29,7 @@ impl Desk {
         for canary in &plan.canaries {
             let known = self.canaries.entry(canary.id.clone()).or_insert_with(|| Known {
                 canary: Arc::clone(canary),
-                state: CanaryState::new(now),
+                state: CanaryState::new(),
                 written: None,
                 last: None,
             });

@@ -47,7 +47,7 @@ impl Desk {
         };
         let plan = Arc::clone(&desk.plan);
         for canary in &plan.canaries {
-            let known = Known { canary: Arc::clone(canary), state: CanaryState::new(now), written: None, last: None };
+            let known = Known { canary: Arc::clone(canary), state: CanaryState::new(), written: None, last: None };
             desk.canaries.insert(canary.id.clone(), known);
         }
         desk.take_over(&plan);

@@ -36,11 +36,24 @@ impl Desk {
             verdict: Verdict::Missed,
             reason: Some(missed.reason),
             count: Count::NoResult,
+            ticks: missed.count,
             order: 0,
             age: Duration::ZERO,
             failure: None,
         };
         self.seen(&missed.canary.id, seen, now);
+    }
+
+    /// Results of a canary gave way while they waited to be looked at, so many passes among them: those ticks are without data.
+    pub(super) fn lost(&mut self, ticks: &MissedTicks, passed: u64, now: Moment) {
+        let id = &ticks.canary.id;
+        let Some(known) = self.canaries.get_mut(id) else { return };
+        let Some(watched) = self.probes.get_mut(&known.canary.probe.name) else { return };
+        known.state.lost(&watched.rule, passed);
+        if let Some(rule) = &watched.across_rule {
+            watched.across.lost(rule, passed);
+        }
+        self.ticks_missed(ticks, now);
     }
 
     /// Moves the canary's own machine.
@@ -61,7 +74,7 @@ impl Desk {
             known.written = Some(now.steady);
             self.write("canary", id.as_str(), Some(json));
         }
-        if let Some(sight) = self.blind.told(id, clock, now) {
+        if let Some(sight) = self.blind.told(id, clock) {
             self.sight(&sight, now);
         }
         if was_paging || is_paging {

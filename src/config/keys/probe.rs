@@ -21,7 +21,11 @@ pub(crate) static PROBE: Section = Section {
         Key::new("timezone", Kind::Timezone, "The zone `cron` is read in.").default("\"UTC\""),
         Key::new("runs", Kind::Integer { min: 1, max: 1_000 }, "Independent runs per interval, spread evenly over `every`.")
             .default("1"),
-        Key::new("confirm", Kind::Duration, "After a failure the next run is brought forward to this long after it."),
+        Key::new(
+            "confirm",
+            Kind::Duration,
+            "So long after a failure another run is made; if it fails too it takes the place of the next tick, and if it passes that comes as ever.",
+        ),
         Key::new(
             "overlap",
             Kind::Choice(&["skip", "allow"]),

@@ -14,6 +14,7 @@ pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::outcome::visible;
 use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template, Unjournalled};
@@ -198,19 +199,29 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
 fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Cadence {
     if let Some(Ok(cron)) = table.text("cron").map(cron::cron) {
         let timezone = table.text("timezone").and_then(|name| value::timezone(name).ok()).unwrap_or(chrono_tz::UTC);
-        return Cadence::Cron { cron: Box::new(cron), timezone };
+        let cadence = Cadence::cron(cron, timezone);
+        short_interval(table, "cron", cadence.pauses().0, world, diagnostics);
+        return cadence;
     }
     let every = table.duration("every").unwrap_or_default();
-    let slot = every / table.count("runs").unwrap_or(1).max(1);
+    short_interval(table, "every", every, world, diagnostics);
+    Cadence::Every(every)
+}
+
+/// Holds the shortest pause between two ticks of a slot against the service's bound. One that is zero is another error, or a cron
+/// expression with one moment at most.
+fn short_interval(table: &Table<'_>, key: &str, pause: Duration, world: &World, diagnostics: &mut Diagnostics) {
+    let slot = pause / table.count("runs").unwrap_or(1).max(1);
     let shortest = world.limits.min_interval;
-    if let Some(node) = table.get("every").filter(|_| !every.is_zero() && slot < shortest) {
+    if let Some(node) = table.get(key).filter(|_| !pause.is_zero() && slot < shortest) {
         let [slot, shortest] = [slot, shortest].map(humantime::format_duration);
+        // A cron expression has no `runs`.
+        let longer = if key == "cron" { "let its moments be farther apart" } else { "make `every` longer or `runs` fewer" };
         diagnostics.push(
             Diagnostic::at(Code::ShortInterval, node.spot, format!("a run every {slot} is more often than this service allows"))
-                .help(format!("`limits.min_interval` is {shortest}; make `every` longer or `runs` fewer")),
+                .help(format!("`limits.min_interval` is {shortest}; {longer}")),
         );
     }
-    Cadence::Every(every)
 }
 
 fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {

@@ -8,8 +8,34 @@ use crate::outcome::Verdict;
 
 const HOUR: u64 = 3_600;
 
+/// Cleans up at a time that the clock has shown for a day.
 fn housekeep(store: &Store, seconds: u64) {
-    store.housekeep(at(seconds)).blocking_recv().unwrap();
+    for seconds in [seconds.saturating_sub(24 * HOUR), seconds] {
+        store.housekeep(at(seconds)).blocking_recv().unwrap();
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_a_minute_removes_nothing() {
+    const NOW: u64 = 24 * HOUR * 40;
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    store.offer(runs([NOW - 120, NOW - 60, NOW].map(|due| run(&eu, Verdict::Passed, due))));
+    settle(&store);
+    let all = || count(&store, &RunFilter::default());
+    for wrong in [NOW, NOW + 24 * HOUR * 365, NOW + 60, NOW - 24 * HOUR, NOW + 120, NOW + 25 * HOUR, NOW + 180] {
+        store.housekeep(at(wrong)).blocking_recv().unwrap();
+        assert_eq!(all(), 3, "at {wrong}");
+    }
+    // A day later the same clock is right, and goes on to be.
+    for hour in 0..=24 * 365 {
+        store.housekeep(at(NOW + 180 + hour * HOUR)).blocking_recv().unwrap();
+        if all() == 0 {
+            return;
+        }
+    }
+    panic!("what is old must go in the end");
 }
 
 fn count(store: &Store, filter: &RunFilter) -> usize {

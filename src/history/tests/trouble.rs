@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::super::backlog::{Backlog, LedgerChange, Run};
+use super::super::backlog::{Backlog, LedgerChange, Line, Run};
 use super::super::file::{self, Look, Owner};
 use super::super::housekeep::Keep;
 use super::super::lock::Lock;
@@ -237,27 +237,55 @@ fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 500);
 }
 
+/// How many runs wait of a canary, and their verdicts in the order of their ticks.
+fn waiting(backlog: &Backlog, of: &crate::plan::Canary) -> Vec<Verdict> {
+    let mut runs: Vec<(i64, Verdict)> = backlog
+        .runs()
+        .map(|run| match run {
+            Run::Whole(record) => (Line::of(record), record.report.verdict),
+            Run::Line(_) => panic!("only a few wait here"),
+        })
+        .filter(|(line, _)| line.canary.id == of.id)
+        .map(|(line, verdict)| (line.due_ms, verdict))
+        .collect();
+    runs.sort_by_key(|(due, _)| *due);
+    runs.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
 #[test]
-fn what_waits_is_bounded_and_passed_runs_give_way_first() {
-    let eu = canary("p", "eu");
+fn what_waits_is_bounded_and_only_the_first_runs_keep_their_steps() {
+    let (eu, us) = (canary("p", "eu"), canary("p", "us"));
     let mut backlog = Backlog::default();
-    let mut first = None;
     for number in 0..50_010 {
-        let report = run(&eu, Verdict::Passed, number);
-        first = first.or((number == 10).then_some(report.run_id));
-        backlog.push(runs([report]));
+        backlog.push(runs([run(&eu, Verdict::Passed, number)]));
         backlog.push(states([state("canary", "p/eu", Some(&number.to_string()))]));
     }
-    for number in 0..1_500 {
-        backlog.push(runs([run(&eu, Verdict::Failed, number)]));
+    assert_eq!(backlog.runs().count(), 9, "the canary gave way whole at 50,001, and what came later waits");
+    for number in 0..60_000 {
+        backlog.push(runs([run(&us, Verdict::Failed, number)]));
     }
     let whole = backlog.runs().filter(|run| matches!(run, Run::Whole(_))).count();
-    assert_eq!(backlog.runs().count(), 50_000 + 1_500, "no failure gives way");
-    assert_eq!(whole, 4_000 + 1_000, "and only the first ones keep their steps");
-    let Some(Run::Whole(oldest)) = backlog.runs().next() else { panic!("the oldest has its steps") };
-    assert_eq!(Some(oldest.report.run_id), first, "the oldest passed ones went");
+    assert_eq!(backlog.runs().count(), 60_000, "no failure gives way, but what only passed does");
+    assert_eq!(whole, 1_000, "and only the first ones keep their steps");
     assert_eq!(backlog.states.len(), 1);
-    assert_eq!(backlog.ticks.len(), 1);
+    assert_eq!(backlog.ticks.len(), 2, "when each canary ran last is kept all the same");
+}
+
+#[test]
+fn a_canary_gives_way_whole_or_not_at_all() {
+    let (mixed, well) = (canary("p", "mixed"), canary("p", "well"));
+    let mut backlog = Backlog::default();
+    for (number, verdict) in [Verdict::Failed, Verdict::Passed, Verdict::Failed].into_iter().enumerate() {
+        backlog.push(runs([run(&mixed, verdict, number as u64)]));
+    }
+    let mut most = 0;
+    for number in 0..50_010 {
+        backlog.push(runs([run(&well, Verdict::Passed, 100 + number)]));
+        most = most.max(backlog.runs().count());
+    }
+    assert_eq!(most, 50_000);
+    assert_eq!(waiting(&backlog, &mixed), [Verdict::Failed, Verdict::Passed, Verdict::Failed]);
+    assert_eq!(waiting(&backlog, &well).len(), 12);
 }
 
 #[test]

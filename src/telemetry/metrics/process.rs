@@ -26,6 +26,7 @@ const STALLS: &str = "serinus_runtime_stalls_total";
 const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
 /// Counted by the task that evaluates alerts.
 const RUNS_DROPPED: &str = "serinus_alert_runs_dropped_total";
+const LATE_RESULTS: &str = "serinus_alert_late_results_total";
 const LATE_COMMITS: &str = "serinus_store_late_commits_total";
 const LAST_STALL: &str = "serinus_runtime_last_stall_seconds";
 
@@ -80,7 +81,8 @@ fn describe() {
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
-    describe_counter!(RUNS_DROPPED, "Passed runs that the alert rules were too far behind to look at.");
+    describe_counter!(RUNS_DROPPED, "Runs that the alert rules were too far behind to look at.");
+    describe_counter!(LATE_RESULTS, "Results that came after something had been decided without them, by whether they counted.");
     describe_counter!("serinus_notifications_total", "Messages to channels and tries that failed, by what came of them.");
     describe_gauge!("serinus_outbox_pending", "Messages that are not delivered yet.");
     describe_gauge!("serinus_outbox_oldest_seconds", "How old the oldest message is that is not delivered yet; 0 without one.");
@@ -95,6 +97,9 @@ fn describe() {
     counter!(UNJOURNALLED).absolute(0);
     counter!(STALLS).absolute(0);
     counter!(RUNS_DROPPED).absolute(0);
+    for counted in ["as_newest", "no"] {
+        counter!(LATE_RESULTS, "counted" => counted).absolute(0);
+    }
     counter!(LATE_COMMITS).absolute(0);
     counter!(LOG_LINES_DROPPED).absolute(0);
     for why in super::Uncounted::ALL {

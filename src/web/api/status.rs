@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::alert::desk::{CanaryStatus, Standing};
 use crate::history::{Page, Reader};
 use crate::schedule::Pause;
+use crate::web::secrets::missing_secrets;
 
 use super::pauses::millis;
 use super::runs::{limit, short};
@@ -39,6 +40,7 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
         "open_incidents": &status.incidents[..status.incidents.len().min(LISTED)],
         "outbox": outbox(&api).await,
         "self_check": (api.self_check)(),
+        "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
         "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
         "config": { "loaded_ms": millis(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
         "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),

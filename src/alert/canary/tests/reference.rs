@@ -110,7 +110,7 @@ fn seen(ran: Ran) -> Seen {
         Verdict::Failed => (Count::Failure, Some(Arc::new(failure("p/eu", &cause(Reason::Expectation, "s", None))))),
         Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => (Count::NoResult, None),
     };
-    Seen { verdict: ran.verdict, reason: None, count, order: ran.order, age: Duration::from_secs(ran.took), failure }
+    Seen { verdict: ran.verdict, reason: None, count, ticks: 1, order: ran.order, age: Duration::from_secs(ran.took), failure }
 }
 
 fn verdicts() -> impl Strategy<Value = Verdict> {
@@ -159,7 +159,7 @@ fn by_end(mut runs: Vec<Ran>) -> Vec<Ran> {
 proptest! {
     #[test]
     fn the_machine_agrees_with_the_reference_after_every_run(rule in rules(), runs in histories(250)) {
-        let (mut state, mut reference) = (CanaryState::new(moment(0)), Reference::default());
+        let (mut state, mut reference) = (CanaryState::new(), Reference::default());
         for ran in by_end(runs) {
             let change = state.seen(&rule, seen(ran), moment(ran.start + ran.took));
             prop_assert_eq!(change, reference.seen(&rule, ran), "{:?}", ran);
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn the_order_of_completion_never_loses_a_page_and_never_changes_the_row(rule in rules(), runs in histories(110)) {
         // Nothing is decided meanwhile: passes that span two intervals take longer than any run.
-        let (mut ordered, mut late) = (CanaryState::new(moment(0)), CanaryState::new(moment(0)));
+        let (mut ordered, mut late) = (CanaryState::new(), CanaryState::new());
         let (mut pages, mut late_pages) = (0, 0);
         for &ran in &runs {
             pages += usize::from(ordered.seen(&rule, seen(ran), moment(ran.start + ran.took)) == Change::Crossed);
@@ -189,7 +189,7 @@ proptest! {
     #[test]
     fn results_are_kept_apart_no_longer_than_runs_may_take(rule in rules(), runs in histories(70)) {
         let few = CanaryRule { late_by: Duration::from_secs(70), ..rule };
-        let (mut many_kept, mut few_kept) = (CanaryState::new(moment(0)), CanaryState::new(moment(0)));
+        let (mut many_kept, mut few_kept) = (CanaryState::new(), CanaryState::new());
         for ran in by_end(runs) {
             let now = moment(ran.start + ran.took);
             prop_assert_eq!(many_kept.seen(&rule, seen(ran), now), few_kept.seen(&few, seen(ran), now));
@@ -198,7 +198,7 @@ proptest! {
 
     #[test]
     fn what_does_not_count_changes_nothing_wherever_it_comes(rule in rules(), runs in histories(0)) {
-        let (mut with, mut without) = (CanaryState::new(moment(0)), CanaryState::new(moment(0)));
+        let (mut with, mut without) = (CanaryState::new(), CanaryState::new());
         for ran in runs {
             let now = moment(ran.start);
             let change = with.seen(&rule, seen(ran), now);
@@ -215,7 +215,7 @@ proptest! {
 
     #[test]
     fn setting_the_wall_clock_by_an_hour_changes_nothing(rule in rules(), runs in histories(100), hours in vec(-1..=1_i64, 60)) {
-        let (mut steady, mut set) = (CanaryState::new(moment(0)), CanaryState::new(moment(0)));
+        let (mut steady, mut set) = (CanaryState::new(), CanaryState::new());
         for (ran, hours) in by_end(runs).into_iter().zip(hours) {
             let millis = (ran.start + ran.took) * 1_000;
             let change = steady.seen(&rule, seen(ran), moment_ms(millis, 0));
@@ -226,7 +226,7 @@ proptest! {
 
     #[test]
     fn a_restart_at_any_point_changes_nothing(rule in rules(), runs in histories(0), restarts in vec(any::<bool>(), 60)) {
-        let (mut kept, mut restarted) = (CanaryState::new(moment(0)), CanaryState::new(moment(0)));
+        let (mut kept, mut restarted) = (CanaryState::new(), CanaryState::new());
         let mut before = 0;
         for (ran, restart) in runs.into_iter().zip(restarts) {
             let now = moment(ran.start);

@@ -40,13 +40,13 @@ fn seen(verdict: Verdict, reason: Option<Reason>, order: u64) -> Seen {
         Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => Count::NoResult,
     };
     let failure = (count == Count::Failure).then(|| Arc::new(failure("p/eu", &cause(Reason::Expectation, "s", None))));
-    Seen { verdict, reason, count, order, age: Duration::ZERO, failure }
+    Seen { verdict, reason, count, ticks: 1, order, age: Duration::ZERO, failure }
 }
 
 /// Runs, one a minute from minute 1: P(assed), F(ailed), S(ubjects only), E(rrored), M(issed), B(locked), K (skipped), O(verlap),
 /// `.` for a minute without a run. Gives the state, the last change, and the moment of the last run.
 fn after(rule: &CanaryRule, runs: &str) -> (CanaryState, Change, Moment) {
-    let mut state = CanaryState::new(moment(0));
+    let mut state = CanaryState::new();
     let mut change = Change::Nothing;
     let mut now = moment(0);
     for (minute, letter) in (1..).zip(runs.chars()) {
@@ -175,7 +175,7 @@ fn a_streak_is_forgotten_after_its_memory_and_page_level_is_not() {
     assert_eq!(state.standing(&two_in_a_row(), later(60)), Standing::Failing(1));
     assert_eq!(state.standing(&two_in_a_row(), later(61)), Standing::Unknown);
     assert_eq!(after(&two_in_a_row(), "FP").0.standing(&two_in_a_row(), now), Standing::Passing);
-    assert_eq!(CanaryState::new(now).standing(&two_in_a_row(), now), Standing::Unknown);
+    assert_eq!(CanaryState::new().standing(&two_in_a_row(), now), Standing::Unknown);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_late_result_takes_its_ticks_place() {
     use Verdict::{Failed as F, Passed as P};
     let rule = two_in_a_row();
     let feed = |orders: &[(u64, Verdict)]| -> (Vec<Change>, u32) {
-        let mut state = CanaryState::new(moment(0));
+        let mut state = CanaryState::new();
         let changes =
             orders.iter().map(|&(order, verdict)| state.seen(&rule, seen(verdict, None, order), moment(order * 60))).collect();
         (changes, state.failures())
@@ -224,7 +224,7 @@ fn every_hung_run_counts_however_many_ended_before_it() {
         ..probe(Vec::new(), AlertPolicy::default())
     };
     let rule = CanaryRule { rule: PageRule::Window { failures: number(2), of: number(4) }, ..CanaryRule::of(&slow) };
-    let mut state = CanaryState::new(moment(0));
+    let mut state = CanaryState::new();
     let runs = (1..=600_u64).map(|order| if order % 3 == 0 { (order, order + 300) } else { (order, order) });
     let mut runs: Vec<(u64, u64)> = runs.collect();
     runs.sort_by_key(|(order, end)| (*end, *order));
@@ -247,7 +247,7 @@ fn every_hung_run_counts_however_many_ended_before_it() {
 fn a_failure_that_comes_after_its_place_was_settled_counts_as_the_newest_run_and_a_pass_does_not() {
     let rule = two_in_a_row();
     let long_after = |late: Verdict| {
-        let mut state = CanaryState::new(moment(0));
+        let mut state = CanaryState::new();
         for order in 2..10 {
             let (seen, now) = ended(order, Verdict::Passed, order * 60, order * 60);
             state.seen(&rule, seen, now);
@@ -264,7 +264,7 @@ fn a_failure_that_comes_after_its_place_was_settled_counts_as_the_newest_run_and
 #[test]
 fn the_latest_failure_is_that_of_the_newest_tick_and_goes_when_it_is_well() {
     let rule = two_in_a_row();
-    let mut state = CanaryState::new(moment(0));
+    let mut state = CanaryState::new();
     for (order, message) in [(2, "newer"), (1, "older")] {
         let cause = Cause { message: message.to_owned(), ..cause(Reason::Timeout, "s", None) };
         let failure = Some(Arc::new(failure("p/eu", &cause)));
@@ -278,42 +278,45 @@ fn the_latest_failure_is_that_of_the_newest_tick_and_goes_when_it_is_well() {
 }
 
 #[test]
-fn the_clock_shows_how_long_there_was_no_counted_run() {
-    // Letters as above, one a minute; what it shows at the last one, minutes.
-    for (runs, shows, stands) in [
-        ("P", 0, false),
-        ("F", 0, false),
-        ("S", 0, false),
-        ("PEEE", 3, false),
-        ("PMMM", 3, false),
-        ("PBBB", 3, false),
-        ("PEEP", 0, false),
-        ("PEK", 2, true),
-        ("PEKKKK", 2, true),
-        ("PEKKKKE", 2, false),
-        ("PEKKKKEEE", 4, false),
-        ("PKKKKP", 0, false),
-        ("KKKK", 1, true),
+fn the_clock_shows_since_when_there_was_no_counted_run_and_over_how_many_ticks() {
+    // Letters as above, one a minute; what it shows at the last one, minutes, and the ticks.
+    for (runs, shows, ticks) in [
+        ("P", 0, 0),
+        ("F", 0, 0),
+        ("S", 0, 0),
+        ("PEEE", 2, 3),
+        ("PMMM", 2, 3),
+        ("PBBB", 2, 3),
+        ("PEEP", 0, 0),
+        ("PE.....E", 6, 2),
+        ("PEK", 1, 1),
+        ("PEKKKK", 1, 1),
+        ("PEKKKKE", 1, 2),
+        ("PEKKKKEEE", 3, 4),
+        ("PKKKKP", 0, 0),
+        ("KKKK", 0, 0),
     ] {
         let (state, _, now) = after(&two_in_a_row(), runs);
-        assert_eq!(state.clock().shows(now.steady), Duration::from_mins(shows), "{runs}");
-        assert_eq!(state.clock().due(patience()).is_none(), stands, "{runs}");
+        let clock = state.clock();
+        assert_eq!((clock.shows(now.steady), clock.no_data().ticks), (Duration::from_mins(shows), ticks), "{runs}");
+        assert_eq!(clock.has_data(), ticks == 0, "{runs}");
     }
 }
 
 fn patience() -> Patience {
     let minutes = Duration::from_mins;
-    Patience { limit: minutes(5), run: minutes(20), interval: minutes(1) }
+    Patience { ticks: 3, limit: minutes(5), run: minutes(20), interval: minutes(1) }
 }
 
 #[test]
 fn ticks_that_wait_for_a_run_do_not_let_time_run_out_before_that_run_can_have_ended() {
     let due = |runs: &str| after(&two_in_a_row(), runs).0.clock().due(patience()).map(|due| due.saturating_sub(moment(0).steady));
-    assert_eq!(due("P"), Some(Duration::from_mins(1 + 5)));
+    assert_eq!(due("PMM"), None, "two ticks are not enough");
+    assert_eq!(due("PMMM"), Some(Duration::from_mins(2 + 5)));
     assert_eq!(due("POOO"), Some(Duration::from_mins(2 + 20)), "its bound counts from the first tick that waits");
-    assert_eq!(due("POOOF"), Some(Duration::from_mins(5 + 5)), "it failed, which is a result");
-    assert_eq!(due("POOOE"), Some(Duration::from_mins(1 + 5)), "it was none: the clock ran on");
-    assert_eq!(due("PMMM"), Some(Duration::from_mins(1 + 5)));
+    assert_eq!(due("POOOF"), None, "it failed, which is a result");
+    assert_eq!(due("POOOE"), Some(Duration::from_mins(2 + 5)), "it was none: the ticks that waited for it count");
+    assert_eq!(due("PMMMK"), None, "a pause lets it stand");
 }
 
 #[test]

@@ -34,6 +34,13 @@ fn three_thousand_canaries_that_fail_together_are_two_notifications_under_one_ke
     assert_eq!(world.lines(), ["trigger spread probe/p/1"]);
     assert_eq!((notice.members.len(), notice.members_total), (Notice::MEMBERS, 3_000));
     assert_eq!(notice.title, "p fails in ap, eu, us (3000 canaries)");
+    for _ in 0..3 {
+        world.pass(60);
+        for id in &ids {
+            let report = world.report(id, Verdict::Errored, Reason::Stall);
+            world.tell(Event::Run(Arc::new(report)));
+        }
+    }
     world.pass(600);
     assert_eq!(world.lines(), ["trigger opened blind/ap/1", "trigger opened blind/eu/1", "trigger opened blind/us/1"]);
     assert!(world.timeline.len() < 200, "{}", world.timeline.len());

@@ -1,0 +1,154 @@
+//! Until when each canary was looked after, over restarts and reloads, so that what came while it was not is reported for what it
+//! was: `down` after a stop, `crashed` after another end, and not at all while its probe was disabled or gone.
+//!
+//! Kept as states of the store: when the service was last stopped in order, and, of canaries that left the plan, that they did or
+//! when they came back.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime};
+
+use crate::history::{Commit, Remembered, StateRow};
+use crate::plan::{CanaryId, Plan};
+use crate::schedule::LastSeen;
+
+const STOPPED: &str = "stopped";
+const ATTENDED: &str = "attended";
+
+/// Which canaries are known to be in no plan.
+#[derive(Debug, Default)]
+pub(super) struct Attendance {
+    absent: HashSet<CanaryId>,
+}
+
+impl Attendance {
+    /// What an earlier process left, for a plan that starts now: when each canary was last looked after, and what is to be written.
+    pub(super) fn start(remembered: &Remembered, plan: &Plan, now: SystemTime) -> (Self, HashMap<CanaryId, LastSeen>, Commit) {
+        let kept = |kind: &'static str| remembered.states.iter().filter(move |state| state.kind == kind);
+        let stopped = kept(STOPPED).find_map(|state| state.json.parse().ok()).map(moment);
+        // When it came back; nothing while it is away.
+        let known: HashMap<CanaryId, Option<SystemTime>> =
+            kept(ATTENDED).map(|state| (CanaryId::read_back(&state.key), state.json.parse().ok().map(moment))).collect();
+        let planned: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
+        let (mut attendance, mut seen, mut commit) = (Self::default(), HashMap::new(), Commit::default());
+        for (id, due_ms) in &remembered.last_ticks {
+            let (id, last) = (CanaryId::from_text(id), moment(*due_ms));
+            match (planned.contains(&id), known.get(&id)) {
+                (true, Some(None)) => commit.states.push(row(&id, Some(back(now)))),
+                (true, since) => {
+                    let since = since.copied().flatten();
+                    if since.is_some_and(|since| since <= last) {
+                        commit.states.push(row(&id, None));
+                    }
+                    let at = since.map_or(last, |since| since.max(last));
+                    seen.insert(id, LastSeen { at, stopped: stopped.is_some_and(|stopped| stopped >= at) });
+                }
+                (false, known) => {
+                    if known != Some(&None) {
+                        commit.states.push(row(&id, Some(AWAY.to_owned())));
+                    }
+                    attendance.absent.insert(id);
+                }
+            }
+        }
+        (attendance, seen, commit)
+    }
+
+    /// Another plan holds from now on. What is to be written.
+    pub(super) fn apply(&mut self, old: &Plan, new: &Plan, now: SystemTime) -> Commit {
+        let ids = |plan: &Plan| plan.canaries.iter().map(|canary| canary.id.clone()).collect::<HashSet<CanaryId>>();
+        let (old, new) = (ids(old), ids(new));
+        let mut commit = Commit::default();
+        for id in old.difference(&new) {
+            self.absent.insert(id.clone());
+            commit.states.push(row(id, Some(AWAY.to_owned())));
+        }
+        for id in new.difference(&old) {
+            if self.absent.remove(id) {
+                commit.states.push(row(id, Some(back(now))));
+            }
+        }
+        commit
+    }
+}
+
+/// What is written when the service is stopped in order, after its last run.
+pub(super) fn stopped(now: SystemTime) -> Commit {
+    let state = StateRow { kind: STOPPED, key: String::new(), json: Some(back(now)) };
+    Commit { states: vec![state], ..Commit::default() }
+}
+
+/// In place of the moment at which a canary came back.
+const AWAY: &str = "null";
+
+fn row(id: &CanaryId, json: Option<String>) -> StateRow {
+    StateRow { kind: ATTENDED, key: id.to_string(), json }
+}
+
+fn back(now: SystemTime) -> String {
+    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
+}
+
+fn moment(ms: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::fixture;
+    use super::*;
+    use crate::history::KeptState;
+
+    const MINUTE: i64 = 60_000;
+
+    fn plan(regions: &[&str]) -> Arc<Plan> {
+        fixture::service(regions.iter().map(|region| fixture::canary(region)).collect()).plan
+    }
+
+    /// What the store remembers after these commits, with a last tick of `p/eu` at minute 10.
+    fn remembered(commits: &[&Commit]) -> Remembered {
+        let mut states: HashMap<(String, String), String> = HashMap::new();
+        for row in commits.iter().flat_map(|commit| &commit.states) {
+            let key = (row.kind.to_owned(), row.key.clone());
+            match &row.json {
+                Some(json) => drop(states.insert(key, json.clone())),
+                None => drop(states.remove(&key)),
+            }
+        }
+        let states = states.into_iter().map(|((kind, key), json)| KeptState { kind, key, json }).collect();
+        Remembered { states, last_ticks: vec![("p/eu".to_owned(), 10 * MINUTE)], ..Remembered::default() }
+    }
+
+    /// When `p/eu` was last looked after, minutes, and whether the service was stopped.
+    fn seen(remembered: &Remembered, at: i64) -> Option<(u64, bool)> {
+        let (_, seen, _) = Attendance::start(remembered, &plan(&["eu"]), moment(at * MINUTE));
+        let seen = seen.get(&CanaryId::from_text("p/eu"))?;
+        Some((seen.at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60, seen.stopped))
+    }
+
+    #[test]
+    fn a_stop_in_order_is_told_from_another_end() {
+        assert_eq!(seen(&remembered(&[]), 20), Some((10, false)));
+        assert_eq!(seen(&remembered(&[&stopped(moment(11 * MINUTE))]), 20), Some((10, true)));
+        assert_eq!(
+            seen(&remembered(&[&stopped(moment(9 * MINUTE))]), 20),
+            Some((10, false)),
+            "it ran again since, and was killed"
+        );
+    }
+
+    #[test]
+    fn while_a_probe_is_disabled_nothing_is_missed() {
+        let (with, without) = (plan(&["eu", "us"]), plan(&["us"]));
+        let mut running = Attendance::default();
+        let disabled = running.apply(&with, &without, moment(11 * MINUTE));
+        assert_eq!(seen(&remembered(&[&disabled]), 60), None, "disabled by a reload, enabled by a start");
+        let (mut running, _, again) = Attendance::start(&remembered(&[&disabled]), &without, moment(30 * MINUTE));
+        assert!(again.states.is_empty());
+        let enabled = running.apply(&without, &with, moment(40 * MINUTE));
+        assert_eq!(seen(&remembered(&[&disabled, &enabled]), 60), Some((40, false)), "enabled by a reload, and then killed");
+        let (_, _, disabled) = Attendance::start(&remembered(&[]), &without, moment(30 * MINUTE));
+        assert_eq!(seen(&remembered(&[&disabled]), 60), None, "disabled by a start, enabled by another");
+    }
+}

@@ -1,0 +1,107 @@
+//! Which time retention goes by: what was recorded, until a wall clock that jumped has shown that it means it.
+//!
+//! A clock that is a month ahead for a minute must not remove a month of history. A jump forward of more than a day is doubted
+//! until the clock has gone on from there for a day; meanwhile nothing more becomes old. A jump back removes nothing and is taken
+//! at once. Pure: whoever asks says what the clock shows and keeps what is known.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+/// A jump that is longer is doubted, for so long.
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// What is known of the wall clock. Milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trust {
+    /// What it showed when it was last believed.
+    pub(super) trusted: i64,
+    /// Since when, and up to when, it has shown what is not believed.
+    doubt: Option<(i64, i64)>,
+}
+
+impl Trust {
+    /// A clock that is believed to have shown this.
+    pub(super) fn at(trusted: i64) -> Self {
+        Self { trusted, doubt: None }
+    }
+
+    /// After the clock showed `now`.
+    pub(super) fn shown(self, now: i64) -> Self {
+        if now.saturating_sub(self.trusted) <= DAY_MS {
+            return Self::at(now);
+        }
+        match self.doubt {
+            Some((since, seen)) if now >= since && now.saturating_sub(seen).abs() <= DAY_MS => {
+                let lasted = now - since >= DAY_MS;
+                if lasted { Self::at(now) } else { Self { doubt: Some((since, now)), ..self } }
+            }
+            Some(_) | None => Self { doubt: Some((now, now)), ..self },
+        }
+    }
+
+    /// What an earlier round knew; at the first one, when the run that was written last was due.
+    pub(super) fn read(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Self> {
+        let mark = |name: &str| {
+            transaction.query_row("SELECT value FROM marks WHERE name = ?", [name], |row| row.get::<_, i64>(0)).optional()
+        };
+        let newest =
+            || transaction.query_row("SELECT due_ms FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional();
+        let trusted = match mark("clock_trusted")? {
+            Some(trusted) => trusted,
+            None => newest()?.unwrap_or(now),
+        };
+        Ok(Self { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
+    }
+
+    /// Keeps it for the next round.
+    pub(super) fn write(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let marks = [
+            ("clock_trusted", Some(self.trusted)),
+            ("clock_doubted", self.doubt.map(|(since, _)| since)),
+            ("clock_seen", self.doubt.map(|(_, seen)| seen)),
+        ];
+        for (name, value) in marks {
+            match value {
+                Some(value) => transaction
+                    .prepare_cached(
+                        "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                    )?
+                    .execute(params![name, value])?,
+                None => transaction.prepare_cached("DELETE FROM marks WHERE name = ?")?.execute([name])?,
+            };
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// What is believed after the clock showed these hours, starting from hour 0.
+    fn believed(hours: impl IntoIterator<Item = i64>) -> i64 {
+        hours.into_iter().fold(Trust::at(0), |trust, hour| trust.shown(hour * HOUR)).trusted / HOUR
+    }
+
+    #[test]
+    fn a_clock_that_is_far_ahead_for_a_while_is_not_believed() {
+        assert_eq!(believed([1, 2, 2 + 720, 3]), 3);
+        assert_eq!(believed((1..20).map(|hour| hour + 720)), 0, "not even for most of a day");
+        assert_eq!(believed([1, 900, 2, 900, 3]), 3, "nor again and again");
+    }
+
+    #[test]
+    fn a_jump_that_has_lasted_for_a_day_is_believed_and_smaller_steps_are_at_once() {
+        assert_eq!(believed((0..=24).map(|hour| hour + 720)), 744);
+        assert_eq!(believed([24]), 24);
+        assert_eq!(believed([100, 130, 140]), 0, "it jumped again");
+        assert_eq!(believed([100, 80, 110]), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_removes_nothing_and_is_doubted_when_it_comes_back() {
+        assert_eq!(believed([100].into_iter().chain(100..=124).chain([-50])), -50);
+        assert_eq!(believed([-50, 1]), -50);
+    }
+}
