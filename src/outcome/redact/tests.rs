@@ -1,3 +1,5 @@
+//! Secrets in every spelling, and texts that are no secrets.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
