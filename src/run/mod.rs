@@ -2,13 +2,15 @@
 //!
 //! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
 //! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps and loops, `exchange` the
-//! attempts of one step, `judge` what counts as holding, `cleanup` undoes. When to run is not known here.
+//! attempts of one step, `judge` what counts as holding, `cleanup` undoes, `dns`
+//! knows where names lead. When to run is not known here.
 //!
 //! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
 mod attempt;
 mod cleanup;
 mod context;
+mod dns;
 mod engine;
 mod exchange;
 mod journal;
@@ -25,6 +27,7 @@ mod state;
 pub mod step;
 mod sweep;
 
+pub use dns::NameSources;
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};
 pub use self_check::SelfCheck;

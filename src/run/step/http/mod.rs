@@ -10,6 +10,7 @@
 mod body;
 mod clients;
 mod company;
+mod cookies;
 mod exchange;
 mod failure;
 mod marks;
