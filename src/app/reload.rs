@@ -30,6 +30,8 @@ pub struct Source {
     pub secrets: Box<dyn Fn(&Plan) -> Secrets + Send + Sync>,
     /// Has runs use other secrets.
     pub renew: Box<dyn Fn(Arc<Secrets>) + Send + Sync>,
+    /// Frees what only former plans used.
+    pub retire: Box<dyn Fn(&Plan) + Send + Sync>,
 }
 
 /// What is in force, for whoever shows it.
@@ -194,6 +196,7 @@ impl Reloader {
         self.telemetry.metrics().apply(&plan);
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
         self.scheduler.apply(Arc::clone(&plan));
+        (self.source.retire)(&plan);
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
