@@ -58,7 +58,7 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
         // What a page in a browser that was led here by a name of its own would send.
         let foreign = ask(&service.address, &format!("{method} {path}"), &["host: evil.example.com", JSON], "{}");
         assert_eq!(foreign.status, 403, "{path}");
-        assert!(foreign.error().contains("localhost"), "{foreign:?}");
+        assert!(foreign.error().contains("`listen.hosts`"), "{foreign:?}");
     }
     let local = ask(&service.address, "GET /api/v1/status", &["host: localhost:9464", "origin: http://evil.example.com"], "");
     assert_eq!(local.status, 200);
@@ -67,6 +67,35 @@ fn without_a_token_the_api_can_be_read_from_this_machine_by_address_and_changed_
     let output = run(folder.path(), &["pause", "p", "--url", &url]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("name a secret in `listen.token`"), "{}", stderr(&output));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn no_route_answers_to_a_name_that_nobody_has_allowed_token_or_not() {
+    let target = Double::start(200, OK);
+    let folder = folder(
+        &target,
+        "hosts = [\"Prober.internal\"]\n[alerting]\npublic_url = \"https://prober.example.com/\"\n[notify]\nnone = true\n",
+    );
+    let service = Service::start(folder.path());
+    let routes = ROUTES.iter().map(|(method, path)| format!("{method} {}", path.replace("{id}", "x")));
+    let others = ["/metrics", "/healthz", "/readyz", "/", "/nothing"].map(|path| format!("GET {path}"));
+    for request in routes.chain(others) {
+        let name = format!("host: evil.example.com:{}", service.address.rsplit(':').next().unwrap());
+        let refused = ask(&service.address, &request, &[TOKEN, JSON, &name], "{}");
+        assert_eq!(refused.status, 403, "{request}");
+        assert!(refused.error().contains("`listen.hosts`") && refused.error().contains("evil.example.com"), "{refused:?}");
+    }
+    for host in ["host: prober.internal:9464", "host: prober.example.com", "host: localhost", "host: [::1]:80", "host: 10.0.0.1"]
+    {
+        assert_eq!(ask(&service.address, "GET /metrics", &[TOKEN, host], "").status, 200, "{host}");
+        assert_eq!(ask(&service.address, "GET /healthz", &[host], "").status, 200, "{host}");
+    }
+    let there = "https://prober.example.com/";
+    edit(folder.path(), "serinus.toml", there, "https://moved.example.com/");
+    assert_exit(&service.command(&["reload"]), 0);
+    let moved = ask(&service.address, "GET /healthz", &["host: moved.example.com"], "");
+    assert_eq!(moved.status, 200, "a reload changes the name by which people reach it");
     assert_eq!(service.stop(), Some(0));
 }
 

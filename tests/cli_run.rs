@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serinus, stderr, target, target_that_tells};
+use cli_support::{Answer, PATIENCE, Running, assert_exit, get, probe, run, serinus, stderr, stdout, target, target_that_tells};
 
 fn service(target: SocketAddr, more: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -105,6 +105,7 @@ fn a_process_that_stood_still_blames_no_target_for_it() {
         assert!(zero(metrics, &format!("serinus_runs_total{{{labels},verdict=\"failed\"}}")), "{metrics}");
         metrics.contains(&format!("serinus_failures_total{{{labels},verdict=\"errored\",reason=\"stall\"}} 1"))
             && !zero(metrics, "serinus_ticks_missed_total{why=\"slept\"}")
+            && metrics.lines().any(|line| line.starts_with("serinus_runtime_stalls_total ") && !line.ends_with(" 0"))
             && counted(metrics, "passed")
     });
 }
@@ -131,7 +132,15 @@ fn a_service_that_pages_and_tells_nobody_is_refused_and_its_probes_can_be_tested
     let output = run(folder.path(), &["run", "-c", "service"]);
     assert_exit(&output, 2);
     assert!(stderr(&output).contains("lint::no-channel") && stderr(&output).contains("none = true"), "{}", stderr(&output));
-    assert_exit(&run(folder.path(), &["check", "-c", "service"]), 0);
+    let checked = run(folder.path(), &["check", "-c", "service"]);
+    assert_exit(&checked, 2);
+    let refusal = |text: &str| text.lines().find(|line| line.contains("nobody would be told")).map(str::to_owned);
+    assert!(refusal(&stderr(&checked)).is_some(), "{}", stderr(&checked));
+    assert_eq!(refusal(&stderr(&checked)), refusal(&stderr(&output)), "check says what run says");
+    let checked = run(folder.path(), &["check", "-c", "service", "--output", "json"]);
+    assert_exit(&checked, 2);
+    assert!(stdout(&checked).contains("\"valid\": false"), "{}", stdout(&checked));
+    assert_exit(&run(folder.path(), &["check", "p.toml", "-c", "service"]), 0);
     let output = run(folder.path(), &["test", "p", "-c", "service"]);
     assert_exit(&output, 0);
     assert!(!stderr(&output).contains("lint::no-channel"), "{}", stderr(&output));

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use cli_support::{Answer, assert_exit, run, stderr, stdout, target};
 use serde_json::{Value, json};
 use serinus::history::{Remembered, Store};
-use serinus::outcome::{Ledger as _, LedgerEntry};
+use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
 use serinus::plan::StoreSettings;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -48,6 +48,7 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
             started_ms: 1,
             names: json!({ "id": "a" }),
             created: true,
+            passed: 0,
             attempts: 0,
         };
         store.intend(entry).await.unwrap();
@@ -104,4 +105,64 @@ async fn without_a_store_there_is_nothing_to_say() {
     let swept = run(folder.path(), &["sweep"]);
     assert_exit(&swept, 3);
     assert!(stderr(&swept).contains("there is no store at"), "{}", stderr(&swept));
+}
+
+/// The rows of the ledger as the file has them.
+fn ids(folder: &Path) -> Vec<String> {
+    let rows = open(folder).0.reader().ledger().unwrap();
+    let entries = rows.entries.into_iter().map(|view| view.entry.id);
+    entries.chain(rows.unreadable.into_iter().map(|row| row.id)).collect()
+}
+
+/// Makes the text of an entry unreadable, as a disk or another version might.
+fn spoil(folder: &Path, id: &str, text: &str) {
+    let file = rusqlite::Connection::open(folder.join("serinus.db")).unwrap();
+    assert_eq!(file.execute("UPDATE ledger SET entry = ? WHERE id = ?", [text, id]).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_was_given_up_can_be_forgotten_also_where_its_probe_is_gone() {
+    let folder = folder("status == 204", &["p/eu", "gone/eu", "gone/us"]).await;
+    let (store, _) = open(folder.path());
+    let all = ids_of(&store);
+    store.ended(&all[0], LedgerEnd::GivenUp { message: "it said 500".to_owned() });
+    store.ended(&all[1], LedgerEnd::GivenUp { message: "nobody knows how".to_owned() });
+    assert!(store.close(Duration::from_secs(10)));
+
+    let forgotten = run(folder.path(), &["sweep", "--forget-given-up"]);
+    assert_exit(&forgotten, 0);
+    for told in ["forgotten  p/eu  `create` of run ", "(given up): it said 500", "forgotten  gone/eu", &all[1]] {
+        assert!(stdout(&forgotten).contains(told), "{told} is not in {}", stdout(&forgotten));
+    }
+    assert!(stderr(&forgotten).contains("2 forgotten: nothing was deleted"), "{}", stderr(&forgotten));
+    assert_eq!(ids(folder.path()), all[2..]);
+    // By its id one goes that was not given up, and with one that is not there none.
+    let unknown = run(folder.path(), &["sweep", "--forget", &all[2], "--forget", "nobody"]);
+    assert_exit(&unknown, 2);
+    assert!(stderr(&unknown).contains("no entry `nobody`"), "{}", stderr(&unknown));
+    assert_eq!(ids(folder.path()), all[2..]);
+    let forgotten = run(folder.path(), &["sweep", "--forget", &all[2], "--output", "json"]);
+    assert_exit(&forgotten, 0);
+    let forgotten: Value = serde_json::from_str(&stdout(&forgotten)).unwrap();
+    assert_eq!((&forgotten["forgotten"], &forgotten["entries"][0]["canary"]), (&json!(1), &json!("gone/us")));
+    assert!(ids(folder.path()).is_empty());
+    assert_exit(&run(folder.path(), &["sweep", "--forget-given-up"]), 0);
+}
+
+fn ids_of(store: &Store) -> Vec<String> {
+    store.reader().ledger().unwrap().entries.into_iter().map(|view| view.entry.id).collect()
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_told_keeps_nothing_else_from_being_deleted_and_can_be_forgotten() {
+    let folder = folder("status == 200", &["p/eu", "p/eu"]).await;
+    let all = ids(folder.path());
+    spoil(folder.path(), &all[0], "{\"id\":");
+    let swept = run(folder.path(), &["sweep"]);
+    assert_exit(&swept, 1);
+    assert!(stdout(&swept).contains("gone    p/eu"), "{}", stdout(&swept));
+    assert!(stdout(&swept).contains(&format!("unreadable, entry {}: it cannot be read: ", all[0])), "{}", stdout(&swept));
+    assert_eq!(ids(folder.path()), all[..1]);
+    assert_exit(&run(folder.path(), &["sweep", "--forget", &all[0]]), 0);
+    assert!(ids(folder.path()).is_empty());
 }

@@ -6,8 +6,9 @@ mod cli_support;
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
-use cli_support::{Answer, assert_exit, probe, run, stderr, stdout, target};
+use cli_support::{Answer, PATIENCE, Running, assert_exit, probe, run, serinus, stderr, stdout, target, target_that_tells};
 use serde_json::Value;
 
 fn folder(expectation: &str) -> tempfile::TempDir {
@@ -110,6 +111,32 @@ fn what_the_prober_could_not_do_exits_3() {
     assert_exit(&output, 3);
     let run = &objects(&output)[0];
     assert_eq!((&run["verdict"], &run["cause"]["reason"]), (&"errored".into(), &"secret".into()));
+}
+
+#[test]
+fn a_hang_is_the_targets_and_a_process_that_stood_still_is_the_probers() {
+    for (stopped_for, exit, verdict, reason) in [(0, 1, "failed", "deadline"), (4, 3, "errored", "stall")] {
+        let (target, told) = target_that_tells(Answer::Silence);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p.toml"), probe("p", target, "true == json.ok")).unwrap();
+        let mut command = serinus(folder.path());
+        command.args(["test", "p.toml", "--output", "json"]);
+        let mut running = Running::start(command);
+        told.recv_timeout(PATIENCE).expect("a run begins within seconds");
+        if stopped_for > 0 {
+            running.signal("STOP");
+            std::thread::sleep(Duration::from_secs(stopped_for));
+            running.signal("CONT");
+        }
+        let run: Value = serde_json::from_str(&running.first_line()).unwrap();
+        assert_eq!((&run["verdict"], &run["cause"]["reason"]), (&verdict.into(), &reason.into()), "{run:#}");
+        assert_eq!(running.wait().code(), Some(exit));
+        assert_eq!(run["stalled_seconds"].as_f64().unwrap() > 3.0, stopped_for > 0, "{run:#}");
+        // What was under way is told all the same.
+        assert_eq!((&run["cause"]["attempts"], &run["steps"][0]["attempts_made"]), (&1.into(), &1.into()), "{run:#}");
+        let asked = &run["steps"][0]["attempts"][0]["http"];
+        assert_eq!((&asked["method"], &asked["url"]), (&"GET".into(), &format!("http://{target}/").into()), "{run:#}");
+    }
 }
 
 const MATRIX: &str = "[matrix]\nplatform = [\"ios\", \"web\"]\ntracks = [1, 10]\n\n[[step]]";

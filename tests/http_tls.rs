@@ -50,6 +50,7 @@ async fn a_certificate_that_cannot_be_trusted_is_named_for_what_it_is() {
     let cases = [
         ("wrong host", own.clone(), server(&authority.leaf(&["other.test"])), "not valid for name \"localhost\""),
         ("expired", own.clone(), server(&authority.leaf_until(&["localhost"], 2020)), "expired"),
+        ("not valid yet", own.clone(), server(&authority.leaf_within(&["localhost"], 2080, 2090)), "not valid yet"),
         ("self-signed", own, server(&self_signed(&["localhost"])), "invalid peer certificate"),
         ("unknown issuer", DeviceSettings::default(), server(&authority.leaf(&["localhost"])), "UnknownIssuer"),
     ];
@@ -67,14 +68,14 @@ async fn a_certificate_s_facts_can_be_read_and_tls_has_a_phase() {
     let authority = Authority::new();
     let target = fine(server(&authority.leaf_until(&["localhost"], 2090))).await;
     let device = device(trusting(&authority));
-    for reused in [false, true] {
+    for _ in 0..2 {
         let response = send(&device, &get(&https(&target, "localhost"))).await.result.unwrap();
         let facts = response.tls().unwrap();
         assert_eq!((facts.version, &*facts.issuer, &*facts.subject), ("1.3", "CN=Test Authority", "CN=Test Leaf"));
         let tls = response.lookup("tls").unwrap();
         assert_eq!(tls.get_attr("not_after").unwrap(), Value::from("2090-01-31T00:00:00Z"));
         assert!(f64::try_from(tls.get_attr("expires_in").unwrap()).unwrap() > 30.0 * 365.0 * 86_400.0);
-        assert_eq!((response.phases.tls.is_some(), response.phases.reused), (!reused, reused));
+        assert!(response.phases.tls.is_some() && !response.phases.reused);
     }
 }
 

@@ -177,6 +177,14 @@ fn a_secret_that_is_renewed_reaches_runs_and_pages_without_a_reload() {
     target.answer(200, BROKEN);
     until("pages have the new one", || sent(&receiver, "new-key").then_some(()));
     assert!(!sent(&receiver, "old-key"));
+
+    // One that has become too short to be kept out of texts is none.
+    write(folder.path(), "key", "abc");
+    until("runs have no secret", || {
+        let runs = service.get("/api/v1/runs");
+        runs["items"].as_array()?.iter().find(|run| run["reason"] == "secret" && run["verdict"] == "errored").map(drop)
+    });
+    assert!(!sent(&target, "abc"));
     assert_eq!(service.stop(), Some(0));
 }
 

@@ -27,6 +27,7 @@ pub(super) fn canary(region: &str) -> Arc<Canary> {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
@@ -52,6 +53,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<R
         started,
         lateness: Duration::ZERO,
         duration: Duration::from_secs(2),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict,
@@ -75,7 +77,7 @@ pub(super) fn service(canaries: Vec<Arc<Canary>>) -> Service {
     };
     Service {
         plan: Arc::new(plan),
-        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None },
+        listen: Listen { address: ([127, 0, 0, 1], 0).into(), token: None, hosts: Vec::new() },
         traces: None,
         log_format: LogFormat::Human,
         alerting: Arc::default(),

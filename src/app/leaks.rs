@@ -4,15 +4,19 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use futures::FutureExt as _;
+use metrics::gauge;
 
 use crate::alert::Alerts;
 use crate::alert::desk::Event;
-use crate::history::{LedgerView, Store};
+use crate::history::{LedgerRows, LedgerView, Store};
 use crate::outcome::LedgerEnd;
 use crate::plan::Plan;
 use crate::run::{Engine, Sweeper};
 use crate::schedule::Job;
 use crate::telemetry::Telemetry;
+
+/// Entries of the ledger that cannot be read; each was told when the store was opened.
+const UNREADABLE: &str = "serinus_cleanup_unreadable";
 
 /// Sweeps once a minute, shows how much is left, and tells the desk of what was given up.
 pub(super) fn sweeping(
@@ -33,14 +37,17 @@ pub(super) fn sweeping(
 
 async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Alerts, telemetry: Arc<Telemetry>) {
     let entries = tokio::task::spawn_blocking(move || store.reader().ledger()).await;
-    let entries: Vec<LedgerView> = match entries {
-        Ok(Ok(entries)) => entries,
+    let LedgerRows { entries, unreadable } = match entries {
+        Ok(Ok(rows)) => rows,
         Ok(Err(error)) => return tracing::warn!(error = &error as &dyn std::error::Error, "the cleanup ledger cannot be read"),
         // A panic has been printed, and the next minute tries again.
         Err(_panic) => return,
     };
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    gauge!(UNREADABLE).set(unreadable.len() as f64);
     telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
-    alerts.event(Event::LedgerHas(entries.iter().map(|view| view.entry.id.clone()).collect()));
+    let ids = entries.iter().map(|view| &view.entry.id).chain(unreadable.iter().map(|row| &row.id));
+    alerts.event(Event::LedgerHas(ids.cloned().collect()));
     // The desk knows most of them; one that was given up just before a crash it does not.
     for LedgerView { entry, message, .. } in entries.iter().filter(|view| view.given_up) {
         let message = message.clone().unwrap_or_else(|| "its cleanup was given up".to_owned());

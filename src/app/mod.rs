@@ -14,6 +14,7 @@ mod hasten;
 mod heartbeat;
 mod incident;
 mod leaks;
+mod open_files;
 mod pager;
 mod product;
 mod reload;
@@ -33,6 +34,7 @@ pub use files::Files;
 
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Paged, Story, Watch};
+pub use open_files::raise_file_limit;
 pub use pager::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};

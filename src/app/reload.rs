@@ -16,7 +16,7 @@ use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
-use crate::web::{LastReload, Reloaded};
+use crate::web::{Hosts, LastReload, Reloaded};
 
 use super::files::{Files, Stamps};
 
@@ -40,15 +40,18 @@ pub(super) struct InForce {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
+    /// By which names the listener may be called.
+    pub(super) hosts: Arc<Hosts>,
 }
 
 impl InForce {
     /// Since now.
-    pub(super) fn new(plan: &Arc<Plan>) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>, hosts: Arc<Hosts>) -> Self {
         Self {
             plan: Arc::new(RwLock::new(Arc::clone(plan))),
             loaded: Arc::new(RwLock::new(SystemTime::now())),
             last_reload: Arc::default(),
+            hosts,
         }
     }
 }
@@ -197,6 +200,7 @@ impl Reloader {
         self.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
         self.scheduler.apply(Arc::clone(&plan));
         (self.source.retire)(&plan);
+        self.in_force.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));

@@ -17,7 +17,7 @@ use crate::plan::{CanaryId, Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, ListenError, Reads, Reloaded, RenderMetrics, ToldPauses, kept_pauses};
+use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses};
 
 use super::fan::Fan;
 use super::heartbeat::Heart;
@@ -25,7 +25,7 @@ use super::reload::{InForce, Reloader, Source};
 use super::started::Started;
 use super::traces::{HeaderError, exporter};
 use super::watch::Watch;
-use super::{leaks, storage};
+use super::{leaks, open_files, storage};
 
 /// What a service is put together from.
 pub struct Parts {
@@ -133,6 +133,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
         parts;
     let now = SystemTime::now();
+    open_files::warn_of_few();
     let token = token(&service, &secrets)?;
     let bound = Bound::to(service.listen.address)?;
     let tracer = tracer(&service, &secrets)?;
@@ -140,9 +141,12 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     started.telemetry = Some(Arc::clone(&telemetry));
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
-    let server = started.server.insert(bound.serve(renderer(&telemetry), token, Arc::clone(&api))?);
+    let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
+    let shared =
+        Shared { render: renderer(&telemetry), token, hosts: Arc::clone(&hosts), ready: Arc::default(), api: Arc::clone(&api) };
+    let server = started.server.insert(bound.serve(shared)?);
     let address = server.address();
-    let (last_ticks, damaged) = (last_ticks(&remembered), remembered.damaged.clone());
+    let last_ticks = last_ticks(&remembered);
     let pauses = kept_pauses(&remembered.states, &service.plan, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
@@ -157,7 +161,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let in_force = InForce::new(&service.plan);
+    let in_force = InForce::new(&service.plan, hosts);
     chores.push(upkeep(&telemetry));
     chores.push(storage::housekeeping(&store));
     if let Some(engine) = engine {
@@ -182,7 +186,6 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         loaded: in_force.loaded,
         last_reload: in_force.last_reload,
         started: now,
-        damaged,
         reads: Reads::default(),
         told_pauses: ToldPauses::default(),
     });
@@ -342,7 +345,10 @@ mod tests {
 
     async fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer

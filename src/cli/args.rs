@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
-    /// Delete now what earlier runs left behind; exit code 1 if something is left
+    /// Delete now what earlier runs left behind, or forget it; exit code 1 if something is left
     Sweep(SweepArgs),
     /// Print files that other programs read
     Export(ExportArgs),
@@ -256,6 +256,12 @@ pub(crate) struct SweepArgs {
     /// Only list what is left behind
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Delete nothing, and forget this entry: somebody has removed by hand what it stands for; may be given several times
+    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    pub(crate) forget: Vec<String>,
+    /// Delete nothing, and forget every entry that was given up
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) forget_given_up: bool,
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

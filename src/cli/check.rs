@@ -1,6 +1,6 @@
 //! `serinus check`: every problem of the configuration at once.
 //!
-//! With `--output json` it prints one object: `valid` (no errors), `errors`, `warnings` (counts), `canaries` (how many would
+//! It refuses what `run` would refuse. With `--output json` it prints one object: `valid` (`run` would take it), `errors`, `warnings` (counts), `canaries` (how many would
 //! run; `null` if not valid), `chance_pages_per_month` (expected where runs fail as often as their objectives allow; `null` if
 //! not valid), `files` (paths that were read) and `diagnostics`, a list of `{severity, code, message, help}`
 //! and, where there is a place, `{file, line, column, end_line, end_column}`.
@@ -14,7 +14,7 @@ use crate::config::{Loaded, Severity, load, load_probes, process_environment};
 use crate::plan::{Probe, chance};
 
 use super::args::{CheckArgs, Output};
-use super::config::{counts, required};
+use super::config::{TELLS_NOBODY, counts, required};
 use super::exit::Failure;
 use super::{Exit, Printer};
 
@@ -42,6 +42,9 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
         }
         Output::Json => printer.data(&format!("{:#}", object(&loaded))),
     }
+    if loaded.service.is_some() && loaded.tells_nobody() {
+        return Err(Failure::usage(TELLS_NOBODY));
+    }
     Ok(if loaded.service.is_some() { Exit::Well } else { Exit::Usage })
 }
 
@@ -54,7 +57,7 @@ fn summary(loaded: &Loaded) -> String {
 
 fn object(loaded: &Loaded) -> Value {
     json!({
-        "valid": loaded.service.is_some(),
+        "valid": loaded.service.is_some() && !loaded.tells_nobody(),
         "errors": loaded.diagnostics.count(Severity::Error),
         "warnings": loaded.diagnostics.count(Severity::Warning),
         "canaries": loaded.service.as_ref().map(|service| service.plan.canaries.len()),

@@ -11,6 +11,10 @@ use super::exit::Failure;
 /// Where the service's file is looked for if nobody says where it is.
 const PLACES: [&str; 2] = ["serinus.toml", "config/serinus.toml"];
 
+/// Why `run` refuses a configuration, and `check` with it, that would page into the void.
+pub(crate) const TELLS_NOBODY: &str = "probes page, and nobody would be told: add a channel, such as `[notify.slack]`, or say that \
+                                       this is meant: `[notify]` `none = true` (or SERINUS_NOTIFY__NONE=true)";
+
 /// The service's file: the one given, or the first that is there.
 pub(crate) fn config_path(given: Option<PathBuf>) -> Option<PathBuf> {
     given.or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.is_file()))

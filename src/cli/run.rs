@@ -13,7 +13,7 @@ use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
 
-use super::config::{accept, required, variable};
+use super::config::{TELLS_NOBODY, accept, required, variable};
 use super::exit::Failure;
 use super::logs::{self, Talk, chain};
 use super::{Exit, Printer};
@@ -26,10 +26,7 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     let (tells_nobody, files) = (loaded.tells_nobody(), Files::read(loaded.files.clone()));
     let service = accept(printer, loaded)?;
     if tells_nobody {
-        return Err(Failure::usage(
-            "probes page, and nobody would be told: add a channel, such as `[notify.slack]`, or say that this is meant: `[notify]` \
-             `none = true` (or SERINUS_NOTIFY__NONE=true)",
-        ));
+        return Err(Failure::usage(TELLS_NOBODY));
     }
     let _logs = logs::start(service.log_format, Talk::Everything)?;
     let grace = service.plan.limits.shutdown_grace;
@@ -103,6 +100,7 @@ fn open(service: &Service) -> Result<(Store, Remembered), Failure> {
             );
             Ok((Store::in_memory(), Remembered::default()))
         }
+        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),
     }
 }

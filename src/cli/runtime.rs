@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::app::raise_file_limit;
+
 use super::Exit;
 use super::exit::Failure;
 
@@ -10,6 +12,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Carries out a command on a runtime with a thread for each core.
 pub(crate) fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("probes")

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::app::engine;
 use crate::config::{load, load_probes, process_environment, read_secrets};
 use crate::plan::{Canary, Cell, Service};
+use crate::run::StallLog;
 use crate::schedule::Runner;
 
 use super::Printer;
@@ -21,19 +22,24 @@ pub(crate) struct Chosen {
     pub(crate) canaries: Vec<Arc<Canary>>,
 }
 
-/// Loads what the arguments name. Each argument must give at least one canary.
-pub(crate) fn choose(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Vec<Chosen>, Failure> {
+/// Loads what the arguments name, for runs that heed this record of stalls. Each argument must give at least one canary.
+pub(crate) fn choose(
+    printer: &Printer,
+    config: Option<&Path>,
+    args: &TestArgs,
+    stalls: &Arc<StallLog>,
+) -> Result<Vec<Chosen>, Failure> {
     let (paths, names): (Vec<&String>, Vec<&String>) = args.probes.iter().partition(|probe| is_path(probe));
     let mut chosen = Vec::new();
     if !paths.is_empty() {
         let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
         let service = accept(printer, load_probes(&paths, config, process_environment()))?;
-        chosen.push(narrowed(&service, |_| true, args)?);
+        chosen.push(narrowed(&service, |_| true, args, stalls)?);
     }
     if !names.is_empty() {
         let service = accept(printer, load(required(config)?, process_environment()).paging_nobody())?;
         known(&service, &names)?;
-        chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args)?);
+        chosen.push(narrowed(&service, |canary| names.iter().any(|name| ***name == *canary.probe.name), args, stalls)?);
     }
     Ok(chosen)
 }
@@ -58,7 +64,12 @@ fn known(service: &Service, names: &[&String]) -> Result<(), Failure> {
     }
 }
 
-fn narrowed(service: &Service, wanted: impl Fn(&Canary) -> bool, args: &TestArgs) -> Result<Chosen, Failure> {
+fn narrowed(
+    service: &Service,
+    wanted: impl Fn(&Canary) -> bool,
+    args: &TestArgs,
+    stalls: &Arc<StallLog>,
+) -> Result<Chosen, Failure> {
     let of_probes: Vec<&Arc<Canary>> = service.plan.canaries.iter().filter(|canary| wanted(canary)).collect();
     let here = |canary: &Canary| args.region.is_empty() || args.region.iter().any(|region| **region == *canary.region.name);
     let regions: BTreeSet<&str> = of_probes.iter().map(|canary| &*canary.region.name).collect();
@@ -79,7 +90,7 @@ fn narrowed(service: &Service, wanted: impl Fn(&Canary) -> bool, args: &TestArgs
         return Err(Failure::usage(format!("--cell leaves nothing to run; {there}")));
     }
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
-    let runner = engine(&service.plan, &secrets, &Arc::default()).map_err(|error| Failure::usage(chain(&error)))?;
+    let runner = engine(&service.plan, &secrets, stalls).map_err(|error| Failure::usage(chain(&error)))?;
     Ok(Chosen { runner: Arc::new(runner), canaries })
 }
 

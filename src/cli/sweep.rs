@@ -1,8 +1,9 @@
-//! `serinus sweep`: deletes now what earlier runs left behind.
+//! `serinus sweep`: deletes now what earlier runs left behind, or forgets it.
 //!
 //! It works on the store itself, so it runs while no service does: one that runs sweeps by itself, and its store is locked.
-//! With `--output json` it prints one object: `gone` and `left` (counts) and `entries`, a list of `{id, result, message, canary,
-//! probe, region, step, run_id, trace_id, started_ms, attempts, given_up}`, where `result` is `gone`, `left` or, with
+//! With `--output json` it prints one object: `gone`, `left` and `forgotten` (counts) and `entries`, a list of `{id, result, message,
+//! canary, probe, region, step, run_id, trace_id, started_ms, attempts, given_up}`, where `result` is `gone`, `left`, `again` (its
+//! cleanup passed, which proves nothing yet), `unreadable` (all but `id` and `message` are null then), `forgotten` or, with
 //! `--dry-run`, `listed`.
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::app::engine;
 use crate::config::{load, process_environment, read_secrets};
-use crate::history::{LedgerView, OpenError, Store};
+use crate::history::{LedgerRows, LedgerView, OpenError, Store, UnreadableEntry};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry};
 use crate::plan::{LogFormat, Service, StoreSettings};
 use crate::run::{Sweeper, Swept};
@@ -28,12 +29,33 @@ use super::{Exit, Printer};
 /// How long the store may take to write what came of it.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
+/// What is said of an entry whose cleanup passed and proves nothing yet.
+const AGAIN: &str = "its cleanup passed, but the creation was cut before its answer came and may still come: a service that runs looks \
+                     again after one and five minutes, or sweep once more then";
+
 /// What became of an entry, for people and programs.
 struct Line {
-    entry: LedgerEntry,
+    id: String,
+    /// Absent where it cannot be read.
+    entry: Option<LedgerEntry>,
     given_up: bool,
     result: &'static str,
     message: Option<String>,
+}
+
+impl Line {
+    fn of(view: LedgerView, result: &'static str) -> Self {
+        let LedgerView { entry, given_up, message } = view;
+        Self { id: entry.id.clone(), entry: Some(entry), given_up, result, message }
+    }
+
+    fn unreadable(row: UnreadableEntry, result: &'static str) -> Self {
+        Self { id: row.id, entry: None, given_up: false, result, message: Some(format!("it cannot be read: {}", row.why)) }
+    }
+
+    fn is_left(&self) -> bool {
+        !["gone", "forgotten"].contains(&self.result)
+    }
 }
 
 pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &SweepArgs) -> Result<Exit, Failure> {
@@ -43,19 +65,18 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
     };
     let store = open(settings)?;
-    let lines = swept(printer, &service, &store, args.dry_run).await;
+    let lines = lines(printer, &service, &store, args).await;
     let written = store.close(LAST_WORDS);
     let lines = lines?;
     match args.output {
         Output::Human => lines.iter().for_each(|line| printer.data(&human(line))),
         Output::Json => printer.data(&format!("{:#}", object(&lines))),
     }
-    let left = lines.iter().filter(|line| line.result != "gone").count();
-    printer.talk(&summary(lines.len() - left, left, args.dry_run));
+    printer.talk(&summary(&lines, args));
     if !written {
         return Err(Failure::prober("the store did not write down in time what was deleted; sweep once more"));
     }
-    Ok(if left == 0 { Exit::Well } else { Exit::ProbeFailed })
+    Ok(if lines.iter().any(Line::is_left) { Exit::ProbeFailed } else { Exit::Well })
 }
 
 fn open(settings: &StoreSettings) -> Result<Store, Failure> {
@@ -73,19 +94,49 @@ fn open(settings: &StoreSettings) -> Result<Store, Failure> {
             Ok(store)
         }
         Err(OpenError::InUse { path }) => Err(Failure::prober(format!(
-            "the store {} is in use by a running service, which sweeps by itself every minute; to sweep by hand, stop it first",
+            "the store {} is in use by a running service, which sweeps by itself every minute; to sweep or forget by hand, stop it first",
             path.display()
         ))),
+        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),
     }
 }
 
-async fn swept(printer: &Printer, service: &Service, store: &Store, dry_run: bool) -> Result<Vec<Line>, Failure> {
-    let listed = store.reader().ledger().map_err(|error| Failure::prober(chain(&error)))?;
-    if dry_run {
-        let line = |LedgerView { entry, given_up, message }| Line { entry, given_up, result: "listed", message };
-        return Ok(listed.into_iter().map(line).collect());
+/// Does what was asked for with everything in the ledger.
+async fn lines(printer: &Printer, service: &Service, store: &Store, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
+    let rows = store.reader().ledger().map_err(|error| Failure::prober(chain(&error)))?;
+    if !args.forget.is_empty() || args.forget_given_up {
+        return forgotten(store, rows, args);
     }
+    let LedgerRows { entries, unreadable } = rows;
+    let unreadable = unreadable.into_iter().map(|row| Line::unreadable(row, "unreadable"));
+    let entries = if args.dry_run {
+        entries.into_iter().map(|view| Line::of(view, "listed")).collect()
+    } else {
+        swept(printer, service, store, entries).await?
+    };
+    Ok(entries.into_iter().chain(unreadable).collect())
+}
+
+/// Forgets what was asked for. With one that is not there nothing is forgotten.
+fn forgotten(store: &Store, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
+    let LedgerRows { entries, unreadable } = rows;
+    let entries = entries.into_iter().map(|view| Line::of(view, "forgotten"));
+    let all: Vec<Line> = entries.chain(unreadable.into_iter().map(|row| Line::unreadable(row, "forgotten"))).collect();
+    if let Some(unknown) = args.forget.iter().find(|id| all.iter().all(|line| line.id != **id)) {
+        return Err(Failure::usage(format!(
+            "the cleanup ledger has no entry `{unknown}`, and nothing was forgotten; `serinus sweep --dry-run` lists them all"
+        )));
+    }
+    let is_meant = |line: &Line| args.forget.contains(&line.id) || args.forget_given_up && line.given_up;
+    let meant: Vec<Line> = all.into_iter().filter(is_meant).collect();
+    for line in &meant {
+        store.ended(&line.id, LedgerEnd::Gone);
+    }
+    Ok(meant)
+}
+
+async fn swept(printer: &Printer, service: &Service, store: &Store, listed: Vec<LedgerView>) -> Result<Vec<Line>, Failure> {
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let engine = engine(&service.plan, &secrets, &Arc::default()).map_err(|error| Failure::usage(chain(&error)))?;
     let given_up: Vec<String> = listed.iter().filter(|view| view.given_up).map(|view| view.entry.id.clone()).collect();
@@ -93,54 +144,69 @@ async fn swept(printer: &Printer, service: &Service, store: &Store, dry_run: boo
     let progress = printer.progress("deleting what earlier runs left");
     let swept = Sweeper::new(engine, Arc::new(store.clone()) as Arc<dyn Ledger>).sweep_all(&service.plan, entries).await;
     drop(progress);
-    Ok(swept
-        .into_iter()
-        .map(|Swept { entry, end }| {
-            let (result, message) = match end {
-                LedgerEnd::Gone => ("gone", None),
-                LedgerEnd::Retry { message } | LedgerEnd::GivenUp { message } => ("left", Some(message)),
-            };
-            Line { given_up: given_up.contains(&entry.id), entry, result, message }
-        })
-        .collect())
+    let line = |Swept { entry, end }| {
+        let (result, message) = match end {
+            LedgerEnd::Gone => ("gone", None),
+            LedgerEnd::Again => ("again", Some(AGAIN.to_owned())),
+            LedgerEnd::Retry { message } | LedgerEnd::GivenUp { message } => ("left", Some(message)),
+        };
+        Line { id: entry.id.clone(), given_up: given_up.contains(&entry.id), entry: Some(entry), result, message }
+    };
+    Ok(swept.into_iter().map(line).collect())
 }
 
 fn human(line: &Line) -> String {
-    let entry = &line.entry;
-    let (canary, step) = (printable(&entry.canary), printable(&entry.step));
-    let text = format!("{:<6}  {canary}  `{step}` of run {}", line.result, entry.run_id);
+    let id = printable(&line.id);
+    let text = match &line.entry {
+        Some(entry) => {
+            let (canary, step) = (printable(&entry.canary), printable(&entry.step));
+            format!("{:<6}  {canary}  `{step}` of run {}", line.result, entry.run_id)
+        }
+        None => line.result.to_owned(),
+    };
+    let entry = if line.result == "gone" { String::new() } else { format!(", entry {id}") };
     let given_up = if line.given_up && line.result != "gone" { " (given up)" } else { "" };
     match &line.message {
-        Some(message) => format!("{text}{given_up}: {}", printable(message)),
-        None => format!("{text}{given_up}"),
+        Some(message) => format!("{text}{entry}{given_up}: {}", printable(message)),
+        None => format!("{text}{entry}{given_up}"),
     }
 }
 
 fn object(lines: &[Line]) -> Value {
-    let entries = lines.iter().map(|Line { entry, given_up, result, message }| {
+    let entries = lines.iter().map(|Line { id, entry, given_up, result, message }| {
+        let entry = entry.as_ref();
         json!({
-            "id": entry.id,
+            "id": id,
             "result": result,
             "message": message,
-            "canary": entry.canary,
-            "probe": entry.probe,
-            "region": entry.region,
-            "step": entry.step,
-            "run_id": entry.run_id,
-            "trace_id": entry.trace_id,
-            "started_ms": entry.started_ms,
-            "attempts": entry.attempts,
+            "canary": entry.map(|entry| &entry.canary),
+            "probe": entry.map(|entry| &entry.probe),
+            "region": entry.map(|entry| &entry.region),
+            "step": entry.map(|entry| &entry.step),
+            "run_id": entry.map(|entry| &entry.run_id),
+            "trace_id": entry.map(|entry| &entry.trace_id),
+            "started_ms": entry.map(|entry| entry.started_ms),
+            "attempts": entry.map(|entry| entry.attempts),
             "given_up": given_up,
         })
     });
-    let gone = lines.iter().filter(|line| line.result == "gone").count();
-    json!({ "gone": gone, "left": lines.len() - gone, "entries": entries.collect::<Value>() })
+    let count = |result: &str| lines.iter().filter(|line| line.result == result).count();
+    let left = lines.iter().filter(|line| line.is_left()).count();
+    json!({ "gone": count("gone"), "left": left, "forgotten": count("forgotten"), "entries": entries.collect::<Value>() })
 }
 
-fn summary(gone: usize, left: usize, dry_run: bool) -> String {
-    match (gone, left) {
+fn summary(lines: &[Line], args: &SweepArgs) -> String {
+    let left = lines.iter().filter(|line| line.is_left()).count();
+    let done = lines.len() - left;
+    if !args.forget.is_empty() || args.forget_given_up {
+        return match done {
+            0 => "nothing was given up, so nothing was forgotten".to_owned(),
+            done => format!("{done} forgotten: nothing was deleted, and what they left at their targets stays there"),
+        };
+    }
+    match (done, left) {
         (0, 0) => "nothing was left behind".to_owned(),
-        (_, left) if dry_run => format!("{left} left behind; nothing was deleted"),
-        (gone, left) => format!("{gone} deleted, {left} left behind"),
+        (_, left) if args.dry_run => format!("{left} left behind; nothing was deleted"),
+        (done, left) => format!("{done} deleted, {left} left behind"),
     }
 }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::StopSignals;
 use crate::outcome::{Tick, Trigger};
 use crate::plan::{Canary, LogFormat};
-use crate::run::{Detail, RunRequest};
-use crate::schedule::Runner;
+use crate::run::{Detail, RunRequest, StallLog};
+use crate::schedule::{Runner, watch};
 
 use super::args::{TestArgs, TestOutput};
 use super::exit::Failure;
@@ -22,8 +22,11 @@ use super::{Exit, Printer};
 pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Exit, Failure> {
     let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
-    let chosen = choose(printer, config, args)?;
+    let stalls = Arc::new(StallLog::default());
+    let chosen = choose(printer, config, args, &stalls)?;
     let cancel = CancellationToken::new();
+    let stop = CancellationToken::new();
+    let watchdog = tokio::spawn(watch(stalls, |_| {}, stop.clone()));
     let mut runs = std::pin::pin!(run_all(printer, &chosen, args, &cancel));
     let done = tokio::select! {
         done = &mut runs => done,
@@ -36,6 +39,8 @@ pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestAr
             }
         }
     };
+    stop.cancel();
+    watchdog.await.map_err(|error| Failure::prober(format!("the watchdog ended badly: {error}")))?;
     if args.output == TestOutput::Junit {
         printer.data(&junit(&done));
     }

@@ -9,6 +9,9 @@ use super::tree::{Data, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
+/// The widest window that the keys allow.
+const WIDEST: u32 = 1_000;
+
 /// A policy, and whether somebody wrote down how long critical looks back.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alert {
@@ -76,7 +79,7 @@ fn rule(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
     window(table.table("window")?, diagnostics).map(|(failures, of)| PageRule::Window { failures, of })
 }
 
-/// So many failures of so many runs.
+/// So many failures of so many runs, if there can be so many.
 fn window(window: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU32, NonZeroU32)> {
     let [failures, of] = ["failures", "of"].map(|key| window.count(key).and_then(NonZeroU32::new));
     let (failures, of) = (failures?, of?);
@@ -86,7 +89,8 @@ fn window(window: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU
                 .help("make `failures` at most `of`"),
         );
     }
-    Some((failures, of))
+    // What is out of range is reported already; nobody should have to reckon with it.
+    (failures <= of && of.get() <= WIDEST).then_some((failures, of))
 }
 
 /// The policy of a probe. `seen` is the number of its regions that this process runs, if the service has several.

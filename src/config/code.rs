@@ -76,6 +76,8 @@ codes! {
     ConstantOnly Error "config::constant-only",
     /// A secret whose source is not there.
     MissingSecret Warning "config::missing-secret",
+    /// A secret that is too short to be kept out of texts.
+    ShortSecret Error "config::short-secret",
     /// Two probes of one name.
     DuplicateProbe Error "probe::duplicate-name",
     /// A probe that is needed and not there.
@@ -124,6 +126,10 @@ codes! {
     SecretInUrl Warning "lint::secret-in-url",
     /// A window that ends after the run.
     WithinOverDeadline Warning "lint::within-over-deadline",
+    /// A pause between attempts that is longer than the time they have.
+    PollOverWindow Warning "lint::poll-over-window",
+    /// A pause between attempts of less than 10 ms.
+    ShortPoll Warning "lint::short-poll",
     /// Nobody to wake, or nothing to read when woken.
     Unowned Warning "lint::unowned",
     /// Probes page, and nobody is told.

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::plan::{Connections, DeviceSettings, HttpVersion, MinTls, Pem, Redirects, Resolve, Template};
 
 use super::scope::{Scope, When};
-use super::tree::{Data, Node, Spot, Table};
+use super::tree::{Data, Entry, Node, Spot, Table};
 use super::{Code, Diagnostic, Diagnostics, value};
 
 /// A device's settings: those of `base`, and over them what its table says.
@@ -116,6 +117,31 @@ pub(super) fn beside(spot: Spot<'_>, path: &str) -> PathBuf {
     spot.file.path().parent().unwrap_or(Path::new("")).join(path)
 }
 
+/// Why a header cannot be sent as it is written: the body's length and framing are the client's to say, and a line break would begin another
+/// header.
+fn impossible(name: &HeaderName, entry: &Entry<'_>) -> Option<Diagnostic> {
+    if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
+        let message = format!("the header `{name}` is made from the body that is sent");
+        return Some(
+            Diagnostic::at(Code::InvalidValue, entry.key_spot, message).help("take it out: a wrong one cuts the body or hangs"),
+        );
+    }
+    // A tab is the one that headers may have (RFC 9110, section 5.5).
+    control_in(&entry.value).filter(|(_, character)| *character != '\t').map(|(at, character)| {
+        let message = format!("a header cannot hold the character {character:?}");
+        Diagnostic::at(Code::InvalidValue, entry.value.spot.within(at..at + 1), message).help("headers are one line each")
+    })
+}
+
+/// The first control character of a string that is written out, outside of its `{{ … }}`, and where it stands.
+pub(super) fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
+    let template = Template::parse(node.as_text()?, node.spot.location()).ok()?;
+    template.literals().find_map(|(at, text)| {
+        let (offset, character) = text.char_indices().find(|(_, character)| character.is_control())?;
+        Some((at + offset, character))
+    })
+}
+
 /// Header names and values of a table, over those of `base`.
 pub(super) fn headers<'f>(
     base: &[(HeaderName, Template)],
@@ -132,6 +158,9 @@ pub(super) fn headers<'f>(
                     .help("names of headers are the same in capitals; take one of them out"),
             ),
             Ok(name) => {
+                if let Some(diagnostic) = impossible(&name, entry) {
+                    scope.diagnostics.push(diagnostic);
+                }
                 own.push(name.clone());
                 headers.retain(|(known, _)| *known != name);
                 headers.push((name, template));

@@ -3,12 +3,19 @@
 //! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
+use std::time::Duration;
+
+use crate::plan::Template;
+
 use super::check::{header, misspelt};
 use super::keys::{PROBE, STEP};
-use super::scan;
+use super::probe::{CONSISTENT_POLL, POLL};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
+
+/// A shorter pause between two looks is most likely a unit mistaken.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// Words in a URL that say that a POST creates nothing that has to be removed.
 const HARMLESS: [&str; 12] =
@@ -27,6 +34,7 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: 
     for step in steps.iter().chain(&cleanups) {
         let Some(inner) = step.as_table() else { continue };
         within_over_deadline(inner, table, diagnostics);
+        polls(inner, diagnostics);
         if !expects_in_cleanup(inner, diagnostics) {
             unchecked(step, inner, diagnostics);
         }
@@ -117,7 +125,7 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &[&str]) -> Option<&'t Entry<'
     let url = entry.value.as_text()?;
     let path = url.to_lowercase();
     let uses_capture =
-        scan::pieces(url).into_iter().flat_map(|piece| scan::paths(url, piece)).any(|path| captured.contains(&path.root));
+        template(&entry.value).is_some_and(|template| template.uses().any(|(_, each)| captured.contains(&&*each.root)));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
@@ -203,16 +211,42 @@ fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = step.table("http") else { return };
     let urls = http.entries.iter().filter(|entry| super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url");
     for node in urls.chain(http.entries_of("query")).map(|entry| &entry.value) {
-        let Some(text) = node.as_text() else { continue };
-        let found = scan::pieces(text).into_iter().flat_map(|piece| scan::paths(text, piece)).find(|path| path.root == "secret");
-        if let Some(path) = found {
+        let Some(template) = template(node) else { continue };
+        if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
+            let spot = node.spot.within(offset + each.span.start..offset + each.span.end);
             diagnostics.push(
-                Diagnostic::at(
-                    Code::SecretInUrl,
-                    node.spot.within(path.span),
-                    "a secret in a URL ends up in logs of servers and proxies",
-                )
-                .help("send it in a header or in the body"),
+                Diagnostic::at(Code::SecretInUrl, spot, "a secret in a URL ends up in logs of servers and proxies")
+                    .help("send it in a header or in the body"),
+            );
+        }
+    }
+}
+
+/// The template of a text; what is none is reported where it is read.
+fn template(node: &Node<'_>) -> Option<Template> {
+    Template::parse(node.as_text()?, node.spot.location()).ok()
+}
+
+/// Warns about waiting that cannot be meant: one look where many are asked for, or thousands of them.
+fn polls(step: &Table<'_>, diagnostics: &mut Diagnostics) {
+    for (key, bound, poll) in [("eventually", "within", POLL), ("consistently", "for", CONSISTENT_POLL)] {
+        let Some(table) = step.table(key) else { continue };
+        let written = table.get("poll");
+        let (Some(window), Some(poll)) = (table.duration(bound), table.duration("poll").or(written.is_none().then_some(poll)))
+        else {
+            continue;
+        };
+        let Some(node) = written.or_else(|| table.get(bound)) else { continue };
+        if poll > window {
+            let [poll, window] = [poll, window].map(humantime::format_duration);
+            let unsaid = if written.is_none() { ", which holds where none is given" } else { "" };
+            let message = format!("`poll` is {poll}{unsaid}, longer than `{bound}`, {window}: it is looked at once");
+            diagnostics.push(Diagnostic::at(Code::PollOverWindow, node.spot, message).help("make `poll` a fraction of it"));
+        } else if poll < SHORTEST_POLL {
+            let message =
+                format!("a `poll` of {} asks the target again before it can have answered", humantime::format_duration(poll));
+            diagnostics.push(
+                Diagnostic::at(Code::ShortPoll, node.spot, message).help("it is load, not news: poll every 10 ms or less often"),
             );
         }
     }

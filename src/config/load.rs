@@ -68,7 +68,12 @@ pub fn load_listen(
     let file = Arc::new(source(config).ok()?);
     let mut table = tree::parse(&file, &mut diagnostics)?;
     overrides.apply(&mut table, &mut diagnostics);
-    let settings = service::read(&table, Spot { file: &file, span: probe::first_line(file.text()) }, &|_| true, &mut diagnostics);
+    let settings = service::read(
+        &table,
+        Spot { file: &file, span: probe::first_line(file.text()) },
+        &|_| Some(usize::MAX),
+        &mut diagnostics,
+    );
     Some((settings.listen, settings.world.secrets))
 }
 
@@ -90,8 +95,9 @@ fn load_all(config: Option<&Path>, probes: Option<&[PathBuf]>, environment: &[(S
     };
     overrides.apply(&mut table, &mut diagnostics);
     let top = Spot { file: &file, span: probe::first_line(file.text()) };
-    let has_variable = |name: &str| environment.iter().any(|(known, value)| known == name && !value.is_empty());
-    let settings = service::read(&table, top, &has_variable, &mut diagnostics);
+    let variable =
+        |name: &str| environment.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.len());
+    let settings = service::read(&table, top, &variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
         None => matched(&table, &mut diagnostics),

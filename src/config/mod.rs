@@ -35,7 +35,6 @@ mod outside;
 mod probe;
 mod render;
 mod rules;
-mod scan;
 mod schema;
 mod scope;
 mod secrets;

@@ -3,6 +3,7 @@
 //! What cannot be compiled is reported and replaced by a stand-in, so that the rest of the file is looked at too; no probe of a
 //! file with errors leaves the loader.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::outcome::is_credential;
@@ -10,7 +11,6 @@ use crate::plan::{Condition, Expression, RESULT_NAMES, Template, expr};
 
 use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
-use super::scan;
 use super::tree::{Node, Spot};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
@@ -125,9 +125,7 @@ impl<'b, 'f> Scope<'b, 'f> {
             Some(mut template) => {
                 template.with_trusted(|name| self.is_trusted(name));
                 template.with_private(|name| self.is_private(name));
-                for piece in scan::pieces(source) {
-                    self.names(&template.names(), source, piece, node.spot, 0, when);
-                }
+                self.names(template.uses(), node.spot, when);
                 template
             }
             None => Template::parse("", node.spot.location()).expect("an empty text is a template"),
@@ -139,7 +137,7 @@ impl<'b, 'f> Scope<'b, 'f> {
         let compiled = Condition::parse(source, node.spot.location());
         match self.compiled(compiled, node.spot, 0) {
             Some(condition) => {
-                self.names(&condition.names(), source, 0..source.len(), node.spot, 0, when);
+                self.names(condition.uses().iter().map(|each| (0, each)), node.spot, when);
                 for (range, why) in condition.hints() {
                     let spot = node.spot.within(range);
                     self.diagnostics
@@ -162,7 +160,7 @@ impl<'b, 'f> Scope<'b, 'f> {
         let compiled = Expression::parse(source, if offset == 0 { node.spot.location() } else { location });
         match self.compiled(compiled, node.spot, offset) {
             Some(expression) => {
-                self.names(&expression.names(), source, 0..source.len(), node.spot, offset, when);
+                self.names(expression.uses().iter().map(|each| (offset, each)), node.spot, when);
                 expression
             }
             None => Expression::parse("true", node.spot.location()).expect("`true` is an expression"),
@@ -178,21 +176,19 @@ impl<'b, 'f> Scope<'b, 'f> {
             .ok()
     }
 
-    /// Looks at every name used in `source[piece]`, which stands `offset` bytes into the string at `spot`.
-    fn names(&mut self, names: &[String], source: &str, piece: Range<usize>, spot: Spot<'f>, offset: usize, when: When) {
-        let mut reported: Vec<&str> = Vec::new();
-        for path in scan::paths(source, piece) {
-            if names.iter().all(|name| name != path.root) || reported.contains(&path.root) {
-                continue;
-            }
-            let place = |range: Range<usize>| spot.within(offset + range.start..offset + range.end);
-            match (path.root, path.attribute) {
-                ("secret", Some((name, range))) => self.secret(name, place(range)),
-                ("cell", Some((key, range))) => self.cell_key(key, place(range)),
+    /// Looks at every name that is used in the string at `spot`, each with where its expression begins there.
+    fn names<'u>(&mut self, uses: impl Iterator<Item = (usize, &'u expr::Use)>, spot: Spot<'f>, when: When) {
+        let mut reported: HashSet<&str> = HashSet::new();
+        for (offset, each) in uses.filter(|(_, each)| !matches!(&*each.root, "run" | "region")) {
+            let place = |range: &Range<usize>| spot.within(offset + range.start..offset + range.end);
+            match (&*each.root, &each.attribute) {
+                (root, _) if reported.contains(root) => {}
+                ("secret", Some((name, range))) => self.secret(name, || place(range)),
+                ("cell", Some((key, range))) => self.cell_key(key, || place(range)),
                 (root, attribute) => {
-                    let bare = attribute.is_none() && scan::is_compared(source, path.span.start);
-                    if let Some(diagnostic) = self.root(root, place(path.span), when, bare) {
-                        reported.push(root);
+                    let bare = attribute.is_none() && each.compared;
+                    if let Some(diagnostic) = self.root(root, || place(&each.span), when, bare) {
+                        reported.insert(root);
                         self.diagnostics.push(diagnostic);
                     }
                 }
@@ -200,17 +196,17 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
     }
 
-    fn secret(&mut self, name: &str, spot: Spot<'f>) {
+    fn secret(&mut self, name: &str, spot: impl Fn() -> Spot<'f>) {
         if !self.world.secrets.contains_key(name) {
-            self.diagnostics.push(unknown_secret(name, spot, self.world.secrets.keys().map(|name| &**name)));
+            self.diagnostics.push(unknown_secret(name, spot(), self.world.secrets.keys().map(|name| &**name)));
         }
     }
 
-    fn cell_key(&mut self, key: &str, spot: Spot<'f>) {
+    fn cell_key(&mut self, key: &str, spot: impl Fn() -> Spot<'f>) {
         if self.cell_keys.iter().all(|known| known != key) {
             let help = suggestion(key, self.cell_keys.iter().map(String::as_str));
             self.diagnostics.push(
-                Diagnostic::at(Code::UnknownCellKey, spot, format!("the matrix has no key `{key}`"))
+                Diagnostic::at(Code::UnknownCellKey, spot(), format!("the matrix has no key `{key}`"))
                     .help("give its values in `[matrix]`")
                     .maybe_help(help),
             );
@@ -218,7 +214,7 @@ impl<'b, 'f> Scope<'b, 'f> {
     }
 
     /// `bare`: it stands where a text would that lost its quotes.
-    fn root(&mut self, name: &str, spot: Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
+    fn root(&mut self, name: &str, spot: impl Fn() -> Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
         let known = ALWAYS.contains(&name)
             || (name == "round" && self.in_loop)
             || (when == When::Result && RESULT_NAMES.contains(&name))
@@ -228,10 +224,10 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
         if self.world.has_var(name) {
             if self.used.iter().all(|(used, _)| used != name) {
-                self.used.push((name.to_owned(), spot));
+                self.used.push((name.to_owned(), spot()));
             }
             return None;
         }
-        Some(self.unknown(name, spot, when, bare))
+        Some(self.unknown(name, spot(), when, bare))
     }
 }

@@ -1,6 +1,8 @@
 //! Reading secrets from where the configuration says they are.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::outcome::{Secret, SecretError, Secrets};
@@ -28,7 +30,27 @@ fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<Stri
     if value.is_empty() {
         return Err(SecretError(format!("the secret `{name}` is empty: give it a value")));
     }
+    if value.len() < Secret::SHORTEST {
+        return Err(SecretError(too_short(name, value.len())));
+    }
     Ok(Secret::new(value))
+}
+
+/// Why a secret of so few bytes is refused.
+pub(super) fn too_short(name: &str, length: usize) -> String {
+    let (least, plural) = (Secret::SHORTEST, if length == 1 { "" } else { "s" });
+    format!(
+        "the secret `{name}` has {length} byte{plural}: one of fewer than {least} cannot be kept out of logs and pages; make it longer"
+    )
+}
+
+/// How many bytes the secret in a file has, as far as it matters whether it is too short; `None` if the file cannot be read.
+pub(super) fn length_in_file(path: &Path) -> Option<usize> {
+    // A line break at the end, of two bytes at most, does not count.
+    let mut start = Vec::new();
+    std::fs::File::open(path).ok()?.take(Secret::SHORTEST as u64 + 2).read_to_end(&mut start).ok()?;
+    let text = start.strip_suffix(b"\n").map_or(&start[..], |value| value.strip_suffix(b"\r").unwrap_or(value));
+    Some(text.len())
 }
 
 #[cfg(test)]
@@ -37,7 +59,7 @@ mod tests {
 
     fn read_one(source: SecretSource) -> Result<String, String> {
         let secrets = read_secrets(&BTreeMap::from([("token".into(), source)]), |name| {
-            [("TOKEN", "from the environment\n"), ("EMPTY", "")]
+            [("TOKEN", "from the environment\n"), ("EMPTY", ""), ("PIN", "123"), ("SHORTEST", "1234")]
                 .iter()
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
@@ -65,6 +87,22 @@ mod tests {
         for source in [SecretSource::File(path), SecretSource::Env("EMPTY".into())] {
             assert!(read_one(source).unwrap_err().contains("is empty"));
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_to_be_kept_out_of_texts_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pin");
+        for (text, length) in [("123\r\n", 3), ("1234\r\n", 4), ("1", 1), ("12345678", 6)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(length_in_file(&path), Some(length), "{text:?}");
+            assert_eq!(read_one(SecretSource::File(path.clone())).is_ok(), length >= 4, "{text:?}");
+        }
+        assert_eq!(
+            read_one(SecretSource::Env("PIN".into())).unwrap_err(),
+            "the secret `token` has 3 bytes: one of fewer than 4 cannot be kept out of logs and pages; make it longer"
+        );
+        assert!(read_one(SecretSource::Env("SHORTEST".into())).is_ok());
     }
 
     #[test]

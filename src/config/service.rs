@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::outcome::Secret;
 use crate::plan::{
     Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SecretSource, SelfCheckSettings, StoreSettings, Traces,
     expr,
@@ -16,7 +17,8 @@ use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
 use super::probe::{self, constant};
 use super::scope::Scope;
-use super::tree::{Entry, Spot, Table};
+use super::secrets::{self, length_in_file};
+use super::tree::{Entry, Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, upkeep};
 
@@ -46,13 +48,13 @@ pub(super) struct Settings {
 pub(super) fn read<'f>(
     table: &Table<'f>,
     top: Spot<'f>,
-    has_variable: &dyn Fn(&str) -> bool,
+    variable: &dyn Fn(&str) -> Option<usize>,
     diagnostics: &mut Diagnostics,
 ) -> Settings {
     check::document(table, &SERVICE, top, diagnostics);
     let regions = regions(table, diagnostics);
     let active = active(table, &regions, diagnostics);
-    let secrets = secrets(table, has_variable, diagnostics);
+    let secrets = secrets(table, variable, diagnostics);
     let limits = limits(table, diagnostics);
     let mut world = World::new(regions, active, secrets, limits);
     if let Some(http) = table.table("http") {
@@ -152,23 +154,28 @@ fn active(table: &Table<'_>, regions: &[Arc<Region>], diagnostics: &mut Diagnost
 
 fn secrets(
     table: &Table<'_>,
-    has_variable: &dyn Fn(&str) -> bool,
+    variable: &dyn Fn(&str) -> Option<usize>,
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<Arc<str>, SecretSource> {
     let mut secrets = BTreeMap::new();
     for entry in table.entries_of("secrets") {
         let Some(inner) = entry.value.as_table() else { continue };
         let source = match (inner.text("env"), inner.get("file")) {
-            (Some(variable), _) => {
-                if !has_variable(variable) {
-                    missing(entry, &format!("set the environment variable {variable} before the service starts"), diagnostics);
+            (Some(name), _) => {
+                match variable(name) {
+                    None => {
+                        missing(entry, &format!("set the environment variable {name} before the service starts"), diagnostics)
+                    }
+                    Some(length) => too_short(entry, length, diagnostics),
                 }
-                SecretSource::Env(variable.to_owned())
+                SecretSource::Env(name.to_owned())
             }
             (None, Some(node)) => {
                 let path = device::beside(node.spot, node.as_text().unwrap_or_default());
                 if !path.is_file() {
                     missing(entry, &format!("create the file {} before the service starts", path.display()), diagnostics);
+                } else if let Some(length) = length_in_file(&path) {
+                    too_short(entry, length, diagnostics);
                 }
                 SecretSource::File(path)
             }
@@ -183,6 +190,17 @@ fn secrets(
 fn missing(entry: &Entry<'_>, help: &str, diagnostics: &mut Diagnostics) {
     let message = format!("the secret `{}` is not there", entry.key);
     diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_spot, message).help(help));
+}
+
+/// Refuses a secret of so few bytes that it stands in ordinary texts by chance. An empty one is none.
+fn too_short(entry: &Entry<'_>, length: usize, diagnostics: &mut Diagnostics) {
+    if (1..Secret::SHORTEST).contains(&length) {
+        let message = secrets::too_short(&entry.key, length);
+        diagnostics.push(Diagnostic::at(Code::ShortSecret, entry.key_spot, message).help(
+            "a secret is masked wherever its value stands, which of a value this short would be almost everywhere; where it is \
+             none, make it a var",
+        ));
+    }
 }
 
 fn limits(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Limits {
@@ -212,7 +230,7 @@ fn limits(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Limits {
 
 fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Listen {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
-    let Some(table) = table.table("listen") else { return Listen { address: local, token: None } };
+    let Some(table) = table.table("listen") else { return Listen { address: local, token: None, hosts: Vec::new() } };
     let node = table.get("address");
     let address = node.and_then(|node| node.as_text()?.parse().ok()).unwrap_or(local);
     let token = table.get("token").and_then(|node| {
@@ -228,7 +246,23 @@ fn listen(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Li
                 .help("name a secret in `listen.token`, or listen on 127.0.0.1"),
         );
     }
-    Listen { address, token }
+    let hosts = table.list("hosts").iter().filter_map(|node| host_name(node, diagnostics)).collect();
+    Listen { address, token, hosts }
+}
+
+/// A name as it stands in a `Host` header, without the port.
+fn host_name(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+    let name = node.as_text()?.to_ascii_lowercase();
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if name.trim_end_matches('.').split('.').all(is_label) {
+        return Some(name.trim_end_matches('.').to_owned());
+    }
+    diagnostics
+        .push(Diagnostic::at(Code::InvalidValue, node.spot, "this is not a host name").help(
+            "names are written such as \"prober.example.com\", without scheme, port or path; addresses need not be listed",
+        ));
+    None
 }
 
 fn traces(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Traces {

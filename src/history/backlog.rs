@@ -132,6 +132,7 @@ pub(super) struct LedgerChange {
     pub(super) entry: Option<LedgerEntry>,
     pub(super) names: Option<serde_json::Value>,
     pub(super) retries: u32,
+    pub(super) passes: u32,
     pub(super) message: Option<String>,
     pub(super) given_up: bool,
     pub(super) gone: bool,
@@ -142,6 +143,7 @@ impl LedgerChange {
     pub(super) fn ended(end: LedgerEnd) -> Self {
         match end {
             LedgerEnd::Gone => Self { gone: true, ..Self::default() },
+            LedgerEnd::Again => Self { passes: 1, ..Self::default() },
             LedgerEnd::Retry { message } => Self { retries: 1, message: Some(message), ..Self::default() },
             LedgerEnd::GivenUp { message } => Self { retries: 1, message: Some(message), given_up: true, ..Self::default() },
         }
@@ -151,6 +153,7 @@ impl LedgerChange {
         self.entry = later.entry.or(self.entry.take());
         self.names = later.names.or(self.names.take());
         self.retries = self.retries.saturating_add(later.retries);
+        self.passes = self.passes.saturating_add(later.passes);
         self.message = later.message.or(self.message.take());
         self.given_up |= later.given_up;
         self.gone |= later.gone;

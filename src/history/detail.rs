@@ -131,6 +131,7 @@ fn step(step: &StepReport, exchanges: bool) -> Value {
         "parent_span_id": step.parent.map(|parent| parent.to_string()),
         "started_seconds": seconds(step.started),
         "duration_seconds": seconds(step.duration),
+        "stalled_seconds": seconds(step.stalled),
         "convergence_seconds": step.convergence.map(seconds),
         "result": result,
         "allow_failure": step.allow_failure,

@@ -43,6 +43,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is neither empty nor a database.
+    #[error("{} is no database, and it is left as it is; give `[store]` a file of its own", path.display())]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+    },
     /// `SQLite` said no.
     #[error("the store {} cannot be opened", path.display())]
     Sqlite {
@@ -62,7 +68,20 @@ impl OpenError {
         match self {
             Self::Directory { source, .. } | Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
-            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::Thread(_) => false,
+            Self::InUse { .. } | Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. } | Self::Thread(_) => false,
+        }
+    }
+
+    /// Whether `[store]` names a file that is none of ours, which is a mistake of the configuration.
+    pub fn is_misnamed(&self) -> bool {
+        match self {
+            Self::Foreign { .. } | Self::NoDatabase { .. } => true,
+            Self::Directory { .. }
+            | Self::File { .. }
+            | Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::Sqlite { .. }
+            | Self::Thread(_) => false,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The store's file: made, locked, checked, set aside where it is damaged.
+//! The store's file: made, opened, looked at, set aside where it is damaged.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
@@ -20,8 +20,26 @@ const ROOM: usize = 128 << 10;
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
 
-/// How often a lock that somebody has is tried again.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// What every SQLite file begins with.
+const MAGIC: [u8; 16] = *b"SQLite format 3\0";
+
+/// How closely a file is looked at before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// At its head only, which takes no longer for a large one. A file that was cut short is noticed so, too.
+    Head,
+    /// At all of it.
+    Whole,
+}
+
+/// What is known of a file under the store's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A process of this program has used it: what it has become is damage.
+    Us,
+    /// Somebody may have named a file of theirs by mistake: only an empty one and a store are used.
+    Unknown,
+}
 
 /// Where a store is.
 #[derive(Debug, Clone)]
@@ -69,33 +87,14 @@ impl Identity {
         let found = fs::metadata(path)?;
         Ok(Self { device: found.dev(), inode: found.ino() })
     }
-}
 
-/// Makes the directory and takes the lock, which is a file beside the store and ends with the process; whoever has it is waited
-/// for as long as there is patience.
-pub(super) fn lock(path: &Path, patience: Duration) -> Result<File, OpenError> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
-    }
-    let beside = beside(path, ".lock");
-    let file = create(&beside)?;
-    let until = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // A process that was killed has it until the system has taken it apart.
-            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
-        }
+    /// Its number, which it keeps over a restart of the machine, as its device may not.
+    pub(super) fn inode(self) -> u64 {
+        self.inode
     }
 }
 
-fn create(path: &Path) -> Result<File, OpenError> {
+pub(super) fn create(path: &Path) -> Result<File, OpenError> {
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -106,28 +105,51 @@ fn create(path: &Path) -> Result<File, OpenError> {
         .map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Opens the file, or begins it. A damaged one is set aside, what can be read of it is taken over, and its new name returned.
-pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result<(Connection, Option<PathBuf>), OpenError> {
-    let path = match place {
-        Place::File(path) => {
-            create(path)?;
-            path
+pub(super) fn open(
+    place: &Place,
+    owner: Owner,
+    look: Look,
+    patience: Duration,
+    now: SystemTime,
+) -> Result<(Connection, Option<PathBuf>), OpenError> {
+    if let Place::File(path) = place {
+        create(path)?;
+        if owner == Owner::Unknown && !may_be_store(path)? {
+            return Err(OpenError::NoDatabase { path: path.clone() });
         }
-        Place::Memory(uri) => Path::new(uri),
-    };
-    let damage = match sound(place, patience)? {
-        Ok(connection) => return Ok((connection, None)),
-        Err(damage) => damage,
-    };
+    }
+    match sound(place, look, patience)? {
+        Ok(connection) => Ok((connection, None)),
+        Err(damage) => begin_anew(place, patience, now, &damage).map(|(connection, aside)| (connection, Some(aside))),
+    }
+}
+
+/// Whether a file is empty or begins as `SQLite`'s do.
+fn may_be_store(path: &Path) -> Result<bool, OpenError> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    read.map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    Ok(head.is_empty() || head == MAGIC)
+}
+
+/// Sets a damaged file aside and begins a new one with what can still be read. Returns it, and what the old one is called now.
+pub(super) fn begin_anew(
+    place: &Place,
+    patience: Duration,
+    now: SystemTime,
+    damage: &rusqlite::Error,
+) -> Result<(Connection, PathBuf), OpenError> {
+    let path = place.path();
     let aside = set_aside(path, now)?;
     create(path)?;
-    let mut connection = match sound(place, patience)? {
+    let mut connection = match sound(place, Look::Head, patience)? {
         Ok(connection) => connection,
         Err(source) => return Err(OpenError::Sqlite { path: path.to_owned(), source }),
     };
@@ -140,11 +162,17 @@ pub(super) fn open(place: &Place, patience: Duration, now: SystemTime) -> Result
         %saved,
         "the store's file is damaged; a new one was begun, the history of runs begins anew"
     );
-    Ok((connection, Some(aside)))
+    Ok((connection, aside))
+}
+
+/// Reads all of a file; an error that [`is_damage`] where it is not whole.
+pub(super) fn look_through(connection: &Connection) -> rusqlite::Result<()> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" { Ok(()) } else { Err(corrupt(verdict)) }
 }
 
 /// A connection to a whole file of the newest format; or, inside, what is damaged about it.
-fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
+fn sound(place: &Place, look: Look, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
     let path = place.path();
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let checked = || -> rusqlite::Result<(Connection, u32, bool)> {
@@ -153,8 +181,11 @@ fn sound(place: &Place, patience: Duration) -> Result<Result<Connection, rusqlit
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let version = schema::version(&connection)?;
         let foreign = schema::is_foreign(&connection)?;
-        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if verdict == "ok" { Ok((connection, version, foreign)) } else { Err(corrupt(verdict)) }
+        match look {
+            Look::Head => {}
+            Look::Whole => look_through(&connection)?,
+        }
+        Ok((connection, version, foreign))
     };
     let (mut connection, version, foreign) = match checked() {
         Ok(checked) => checked,

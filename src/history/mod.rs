@@ -7,7 +7,8 @@
 //! What waits is written whole, in one transaction: at once where somebody waits for it, otherwise after 200 ms or 1,000 rows. What
 //! is durable is therefore always all that was handed in up to some moment. Where the file cannot be written (a full disk, rights,
 //! a lock, an error of the disk), what waits stays, bounded, and it is tried again until it can be; a file that was deleted is
-//! written again from the open one; a damaged one is set aside.
+//! written again from the open one; a damaged one is set aside. A start looks at the head of the file only; whether all of it is
+//! whole is looked at beside everything else, where the last process did not end well.
 //!
 //! A new kind of state is a new `kind` in [`StateRow`]; a new table is a new migration in `schema`.
 
@@ -16,6 +17,9 @@ mod detail;
 mod error;
 mod file;
 mod housekeep;
+mod inspect;
+mod ledger;
+mod lock;
 mod queue;
 mod reader;
 mod remember;
@@ -34,11 +38,12 @@ mod write;
 mod writer;
 
 pub use error::{OpenError, ReadError};
+pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, Remembered};
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
 pub use store::Store;
 pub use view::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter,
-    RunView, StepView, TimelineView,
+    IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
+    StepView, TimelineView,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{DeliveryState, IncidentRow, MessageRow};
+use super::{DeliveryState, IncidentRow, LedgerRows, MessageRow, UnreadableEntry, ledger};
 use crate::outcome::LedgerEntry;
 use crate::plan::Severity;
 
@@ -25,6 +25,8 @@ pub struct Remembered {
     pub last_ticks: Vec<(String, i64)>,
     /// Cleanups that did not finish and were not given up on.
     pub ledger: Vec<LedgerEntry>,
+    /// Rows of the cleanup ledger that cannot be read and are left where they are.
+    pub unreadable: Vec<UnreadableEntry>,
     /// Where a damaged file was put; what could be read of it is in the other fields.
     pub damaged: Option<PathBuf>,
 }
@@ -74,8 +76,9 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
         "SELECT name, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name",
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let ledger = all(connection, "SELECT entry, names, attempts FROM ledger WHERE given_up = 0 ORDER BY id", ledger_entry)?;
-    Ok(Remembered { states, incidents, messages, told, last_ticks, ledger, damaged })
+    let LedgerRows { entries, unreadable } = ledger::read(connection)?;
+    let ledger = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
+    Ok(Remembered { states, incidents, messages, told, last_ticks, ledger, unreadable, damaged })
 }
 
 fn all<T>(connection: &Connection, sql: &str, each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {
@@ -107,19 +110,4 @@ fn message(row: &Row<'_>, state: DeliveryState) -> rusqlite::Result<MessageRow> 
         attempts: row.get(6)?,
         state,
     })
-}
-
-/// An entry from the columns `entry`, `names`, `attempts`.
-pub(super) fn ledger_entry(row: &Row<'_>) -> rusqlite::Result<LedgerEntry> {
-    let json = |at: usize, error: serde_json::Error| {
-        rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, Box::new(error))
-    };
-    let text: String = row.get(0)?;
-    let mut entry: LedgerEntry = serde_json::from_str(&text).map_err(|error| json(0, error))?;
-    if let Some(names) = row.get::<_, Option<String>>(1)? {
-        entry.names = serde_json::from_str(&names).map_err(|error| json(1, error))?;
-        entry.created = true;
-    }
-    entry.attempts = row.get(2)?;
-    Ok(entry)
 }

@@ -1,18 +1,22 @@
 //! The handle everyone has.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::backlog::{self, LedgerChange, millis};
-use super::file::{self, Place};
+use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::Keep;
+use super::inspect::Inspection;
+use super::lock::{Lock, Mark};
 use super::queue::Queue;
+use super::reader::Readers;
 use super::writer::{self, Writer};
-use super::{Commit, OpenError, Reader, Remembered, remember};
+use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 use crate::plan::StoreSettings;
 
@@ -31,18 +35,31 @@ pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Place,
     queue: Arc<Queue>,
     standing: Arc<Standing>,
+    readers: Arc<Readers>,
 }
 
 /// What the writer tells everyone else.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Standing {
     /// Ascends whenever readers must connect anew.
     pub(super) epoch: AtomicU64,
-    /// Whether the last try to write succeeded.
-    pub(super) writable: AtomicBool,
+    /// Whether writing fails since the last try.
+    pub(super) stuck: AtomicBool,
+    /// Whether somebody has met damage that the writer has not looked at yet.
+    pub(super) suspect: AtomicBool,
+    /// What a damaged file was renamed to, the last one if there were several.
+    pub(super) damaged: Mutex<Option<PathBuf>>,
+}
+
+impl Standing {
+    /// Notes that a damaged file was set aside, if one was.
+    pub(super) fn set_aside(&self, damaged: Option<PathBuf>) {
+        if damaged.is_some() {
+            *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
+        }
+    }
 }
 
 impl Drop for Inner {
@@ -52,24 +69,28 @@ impl Drop for Inner {
 }
 
 impl Store {
-    /// Opens or begins the file and starts its writer. Blocks while it reads; a large file is checked whole. Where the disk is full
+    /// Opens or begins the file and starts its writer. Blocks while it reads what is remembered, which is no more for a large file:
+    /// whether all of it is whole is looked at afterwards, and only where the last process did not close it. Where the disk is full
     /// it is only read, and written as soon as there is room.
     ///
     /// # Errors
-    /// Where the file cannot be used, another process has it, or a newer version wrote it. A damaged file is no error.
+    /// Where the file cannot be used or is no store, another process has it, or a newer version wrote it. A damaged file is no error.
     pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<(Self, Remembered), OpenError> {
-        let lock = file::lock(&settings.path, HANDOVER)?;
-        let place = Place::File(settings.path.clone());
-        let failed = |source| OpenError::Sqlite { path: settings.path.clone(), source };
-        let (connection, remembered) = match file::open(&place, PATIENCE, now) {
-            Ok((connection, damaged)) => {
-                let remembered = remember::read(&connection, millis(now), damaged).map_err(failed)?;
+        let path = &settings.path;
+        let lock = Lock::take(path, HANDOVER)?;
+        let mark = Identity::of(path).map_or(Mark::None, |file| lock.mark(file));
+        let place = Place::File(path.clone());
+        let (connection, remembered) = match open(&place, mark, now) {
+            Ok((connection, remembered)) => {
+                tell_unreadable(settings, &remembered);
+                let marked = Identity::of(path).and_then(|file| lock.set(Mark::Open, file));
+                marked.map_err(|source| OpenError::File { path: path.clone(), source })?;
                 (Some(connection), remembered)
             }
-            Err(error) if file::is_for_want_of_room(&settings.path, &error) => {
-                let read = file::only_read(&settings.path).and_then(|file| remember::read(&file, millis(now), None));
+            Err(error) if file::is_for_want_of_room(path, &error) => {
+                let read = file::only_read(path).and_then(|file| remember::read(&file, millis(now), None));
                 tracing::error!(
-                    store = %settings.path.display(),
+                    store = %path.display(),
                     known = read.is_ok(),
                     "the disk is full: probing and paging go on from memory, and everything is written once there is room"
                 );
@@ -77,23 +98,30 @@ impl Store {
             }
             Err(error) => return Err(error),
         };
-        let store = Self::start(place, Keep::of(settings), connection, Some(lock))?;
+        let standing = Arc::<Standing>::default();
+        standing.set_aside(remembered.damaged.clone());
+        let unchecked = connection.is_some() && mark != Mark::Closed && remembered.damaged.is_none();
+        let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing))).transpose();
+        let inspection = inspection.map_err(OpenError::Thread)?;
+        let store = Self::start(place, standing, Keep::of(settings), connection, Some(lock), inspection)?;
         Ok((store, remembered))
     }
 
     /// A store that is gone with its last handle. Nothing in it is too old.
     pub fn in_memory() -> Self {
         let place = Place::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
-        file::open(&place, PATIENCE, SystemTime::now())
-            .and_then(|(connection, _)| Self::start(place, Keep::everything(), Some(connection), None))
+        file::open(&place, Owner::Us, Look::Head, PATIENCE, SystemTime::now())
+            .and_then(|(connection, _)| Self::start(place, Arc::default(), Keep::everything(), Some(connection), None, None))
             .expect("memory takes a few pages, and the process one more thread")
     }
 
     pub(super) fn start(
         place: Place,
+        standing: Arc<Standing>,
         keep: Keep,
         connection: Option<rusqlite::Connection>,
-        lock: Option<std::fs::File>,
+        lock: Option<Lock>,
+        inspection: Option<Inspection>,
     ) -> Result<Self, OpenError> {
         backlog::register();
         metrics::counter!(file::DAMAGED).increment(0);
@@ -102,10 +130,10 @@ impl Store {
             connection.busy_timeout(writer::PATIENCE).map_err(failed)?;
         }
         let queue = Arc::<Queue>::default();
-        let standing = Arc::new(Standing { epoch: AtomicU64::new(0), writable: AtomicBool::new(true) });
-        let writer = Writer::new(place.clone(), keep, Arc::clone(&queue), Arc::clone(&standing), connection, lock);
+        let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&standing)));
+        let writer = Writer::new(place, keep, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { place, queue, standing })))
+        Ok(Self(Arc::new(Inner { queue, standing, readers })))
     }
 
     /// Writes this soon, together with others. Never blocks.
@@ -126,12 +154,17 @@ impl Store {
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
     pub fn is_writable(&self) -> bool {
-        self.0.standing.writable.load(Ordering::Acquire)
+        !self.0.standing.stuck.load(Ordering::Acquire)
     }
 
-    /// Questions, on a connection of their own.
+    /// What a damaged file was renamed to, at the start or since.
+    pub fn damaged(&self) -> Option<PathBuf> {
+        self.0.standing.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Questions, on connections that are shared with other readers.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.0.place.clone(), Arc::clone(&self.0.standing))
+        Reader::new(Arc::clone(&self.0.readers))
     }
 
     /// Makes rollups and removes what is older than it is kept, in slices between writes; resolves when done, with an error where
@@ -145,6 +178,36 @@ impl Store {
         let until = Instant::now() + deadline;
         self.0.queue.close(until);
         self.0.queue.wait(until + Duration::from_millis(100))
+    }
+}
+
+/// What cannot be read of the cleanup ledger stays where it is, and keeps nobody from anything else.
+fn tell_unreadable(settings: &StoreSettings, remembered: &Remembered) {
+    for UnreadableEntry { id, why } in &remembered.unreadable {
+        tracing::error!(
+            store = %settings.path.display(),
+            entry = %id,
+            error = %why,
+            "an entry of the cleanup ledger cannot be read and is set aside: what it stands for is not deleted; look for it at the \
+             target, and remove the entry with `serinus sweep --forget ID`"
+        );
+    }
+}
+
+/// Opens the file as far as probing needs it, and reads what is remembered.
+fn open(place: &Place, mark: Mark, now: SystemTime) -> Result<(rusqlite::Connection, Remembered), OpenError> {
+    let failed = |source| OpenError::Sqlite { path: place.path().to_owned(), source };
+    let owner = if mark == Mark::None { Owner::Unknown } else { Owner::Us };
+    let (connection, damaged) = file::open(place, owner, Look::Head, PATIENCE, now)?;
+    match remember::read(&connection, millis(now), damaged) {
+        Ok(remembered) => Ok((connection, remembered)),
+        Err(damage) if file::is_damage(&damage) => {
+            drop(connection);
+            let (connection, aside) = file::begin_anew(place, PATIENCE, now, &damage)?;
+            let remembered = remember::read(&connection, millis(now), Some(aside)).map_err(failed)?;
+            Ok((connection, remembered))
+        }
+        Err(error) => Err(failed(error)),
     }
 }
 

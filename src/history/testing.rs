@@ -49,6 +49,7 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
@@ -73,7 +74,9 @@ pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
         subject: None,
         started: Duration::from_micros(started),
         duration: Duration::from_micros(duration),
+        stalled: Duration::ZERO,
         convergence: None,
+        convergence_stalled: Duration::ZERO,
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
@@ -123,6 +126,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
         started: due_at + Duration::from_millis(3),
         lateness: Duration::from_millis(3),
         duration: Duration::from_micros(31_250),
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict,
@@ -187,6 +191,7 @@ pub(super) fn entry(id: &str) -> LedgerEntry {
         started_ms: at_ms(0),
         names: serde_json::json!({ "title": "canary" }),
         created: false,
+        passed: 0,
         attempts: 0,
     }
 }

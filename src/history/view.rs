@@ -200,14 +200,3 @@ pub struct RollupView {
     /// 99th percentile, likewise.
     pub p99_us: Option<u64>,
 }
-
-/// An entry of the cleanup ledger and how it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LedgerView {
-    /// The entry.
-    pub entry: crate::outcome::LedgerEntry,
-    /// Whether it was given up on.
-    pub given_up: bool,
-    /// What the last try saw.
-    pub message: Option<String>,
-}

@@ -231,6 +231,14 @@ fn ledger(transaction: &Transaction<'_>, id: &str, change: &LedgerChange) -> rus
             .prepare_cached("INSERT INTO ledger (id, entry) VALUES (?, ?) ON CONFLICT DO NOTHING")?
             .execute([id, &json])?;
     }
+    if change.passes > 0 {
+        transaction
+            .prepare_cached(
+                "UPDATE ledger SET entry = json_set(entry, '$.passed', coalesce(json_extract(entry, '$.passed'), 0) + ?2)
+                 WHERE id = ?1 AND json_valid(entry)",
+            )?
+            .execute(params![id, change.passes])?;
+    }
     transaction
         .prepare_cached(
             "UPDATE ledger SET names = coalesce(?2, names), attempts = attempts + ?3, message = coalesce(?4, message),

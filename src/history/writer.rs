@@ -1,10 +1,10 @@
 //! The one thread that writes. It tries until it can: what waits stays in the queue, bounded there.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use metrics::gauge;
 use rusqlite::Connection;
@@ -14,10 +14,12 @@ use tracing::{error, info, warn};
 
 use super::OpenError;
 use super::backlog::Backlog;
-use super::file::{self, Identity, Place};
+use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::{Chore, Keep};
+use super::inspect::Inspection;
+use super::lock::{Lock, Mark};
 use super::queue::{Queue, Work};
-use super::store::Standing;
+use super::reader::Readers;
 use super::write::Pen;
 
 /// Whether the last try to write succeeded.
@@ -31,6 +33,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 
 /// Urgent commits between two checkpoints, where nothing else is written.
 const CHECKPOINT: u32 = 200;
+
+/// How long damage that somebody met is not looked for again after the whole file was found to be sound.
+const SOUND_FOR: Duration = Duration::from_hours(1);
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +52,27 @@ enum Trouble {
     Disconnected,
 }
 
+impl Trouble {
+    /// Whether the file itself is at fault.
+    fn is_damage(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if file::is_damage(error))
+    }
+}
+
 /// The writer.
-#[derive(Debug)]
 pub(super) struct Writer {
     place: Place,
     keep: Keep,
     queue: Arc<Queue>,
-    standing: Arc<Standing>,
+    readers: Arc<Readers>,
     connection: Option<Connection>,
     identity: Option<Identity>,
-    lock: Option<File>,
+    lock: Option<Lock>,
+    /// The look at a file that was not closed by its last process.
+    inspection: Option<Inspection>,
+    /// How closely the file is looked at when it is opened next, and when all of it was found to be sound.
+    look: Look,
+    sound: Option<Instant>,
     pen: Pen,
     /// How the connection is set: whether a commit waits for the disk.
     urgent: Option<bool>,
@@ -85,9 +101,10 @@ impl Writer {
         place: Place,
         keep: Keep,
         queue: Arc<Queue>,
-        standing: Arc<Standing>,
+        readers: Arc<Readers>,
         connection: Option<Connection>,
-        lock: Option<File>,
+        lock: Option<Lock>,
+        inspection: Option<Inspection>,
     ) -> Self {
         gauge!(WRITABLE).set(1.0);
         Self {
@@ -95,9 +112,12 @@ impl Writer {
             place,
             keep,
             queue,
-            standing,
+            readers,
             connection,
             lock,
+            inspection,
+            look: Look::Head,
+            sound: None,
             pen: Pen::default(),
             urgent: None,
             unchecked: 0,
@@ -111,6 +131,10 @@ impl Writer {
         let mut ending = Ending { queue: &queue, clean: false };
         let mut chore: Option<(Chore, Vec<oneshot::Sender<()>>)> = None;
         loop {
+            if self.readers.standing.suspect.swap(false, Ordering::AcqRel) {
+                chore = None;
+                self.look_at_damage();
+            }
             if let Some((todo, _)) = &mut chore
                 && !queue.is_wanted()
             {
@@ -123,6 +147,9 @@ impl Writer {
                     Err(error) => {
                         warn!(store = %self.place.path().display(), error = %chain(&error), "housekeeping of the store stopped; the next one goes on");
                         chore = None;
+                        if error.is_damage() {
+                            self.readers.standing.suspect.store(true, Ordering::Release);
+                        }
                     }
                 }
                 continue;
@@ -141,8 +168,39 @@ impl Writer {
             }
         }
         // Closed before anyone is told: the file is whole then, and free.
-        self.connection = None;
-        self.lock = None;
+        self.close(ending.clean);
+    }
+
+    /// Closes the file, and says so in the lock where all of it is known to be whole.
+    fn close(&mut self, clean: bool) {
+        let sound = self.inspection.take().is_none_or(Inspection::end);
+        // The last connection to be closed puts the log into the file; that must be this one.
+        self.readers.standing.epoch.fetch_add(1, Ordering::Release);
+        self.readers.forget();
+        let closed = self.connection.take().is_some_and(|connection| connection.close().is_ok());
+        let suspect = self.readers.standing.suspect.load(Ordering::Acquire);
+        if let (Some(lock), Some(identity)) = (self.lock.take(), self.identity)
+            && clean
+            && closed
+            && sound
+            && !suspect
+            && let Err(error) = lock.set(Mark::Closed, identity)
+        {
+            warn!(store = %self.place.path().display(), %error, "the end could not be noted; the next start looks through the store's file");
+        }
+    }
+
+    /// Looks for the damage that somebody met, at most once an hour if there is none; a file that is damaged is set aside.
+    fn look_at_damage(&mut self) {
+        let lately = self.sound.is_some_and(|sound| sound.elapsed() < SOUND_FOR);
+        if lately || matches!(self.place, Place::Memory(_)) {
+            return;
+        }
+        self.disconnect();
+        self.look = Look::Whole;
+        if let Err(trouble) = self.connect() {
+            warn!(store = %self.place.path().display(), error = %chain(&trouble), "the store's file cannot be looked at now; it is tried again with the next write");
+        }
     }
 
     /// Writes, or gives back and waits. False if it is too late to try again.
@@ -217,7 +275,7 @@ impl Writer {
 
     /// The file was deleted; the connection still has all of it, and writes it down again.
     fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
-        let lock = file::lock(path, Duration::ZERO)?;
+        let lock = Lock::take(path, Duration::ZERO)?;
         let copy = file::fresh(path)?;
         let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
         connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
@@ -231,7 +289,7 @@ impl Writer {
 
     /// What can be done about it beyond trying again.
     fn mend(&mut self, trouble: &Trouble) {
-        let damaged = matches!(trouble, Trouble::Sqlite(error) if file::is_damage(error));
+        let damaged = trouble.is_damage();
         // Now and then anew in any case, as after an error of the disk.
         if matches!(self.place, Place::File(_))
             && (damaged || self.failures.is_multiple_of(8))
@@ -239,6 +297,9 @@ impl Writer {
         {
             let gone = matches!(&self.place, Place::File(path) if !path.exists());
             if !gone {
+                if damaged {
+                    self.look = Look::Whole;
+                }
                 self.disconnect();
             }
         }
@@ -254,15 +315,26 @@ impl Writer {
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {
-        let (connection, _) = file::open(&self.place, PATIENCE, SystemTime::now())?;
-        self.connection = Some(connection);
+        let (connection, damaged) = file::open(&self.place, Owner::Us, self.look, PATIENCE, SystemTime::now())?;
         self.identity = identity(&self.place);
-        self.standing.epoch.fetch_add(1, Ordering::Release);
+        if let (Some(lock), Some(identity)) = (&self.lock, self.identity) {
+            lock.set(Mark::Open, identity)?;
+        }
+        self.connection = Some(connection);
+        if std::mem::replace(&mut self.look, Look::Head) == Look::Whole || damaged.is_some() {
+            self.sound = Some(Instant::now());
+        }
+        if damaged.is_some() {
+            // What was looked at is not the file any more.
+            self.inspection.take().map(Inspection::end);
+        }
+        self.readers.standing.set_aside(damaged);
+        self.readers.standing.epoch.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
     fn say(&self, writable: bool) {
-        self.standing.writable.store(writable, Ordering::Release);
+        self.readers.standing.stuck.store(!writable, Ordering::Release);
         gauge!(WRITABLE).set(if writable { 1.0 } else { 0.0 });
     }
 

@@ -28,7 +28,10 @@ pub struct LedgerEntry {
     pub names: serde_json::Value,
     /// Whether the creation is known to have happened (its captures are in `names`).
     pub created: bool,
-    /// Cleanups tried so far.
+    /// Cleanups that passed without proving that it is undone, since its answer never came (see [`LedgerEnd::Again`]).
+    #[serde(default)]
+    pub passed: u32,
+    /// Cleanups that failed so far.
     pub attempts: u32,
 }
 
@@ -42,6 +45,8 @@ pub struct LedgerUnavailable;
 pub enum LedgerEnd {
     /// Undone, or nothing had been created.
     Gone,
+    /// Its cleanup passed, but the creation was cut before its answer came and may still come: it is made again later.
+    Again,
     /// One more try failed; it is tried again later.
     Retry {
         /// What was seen.

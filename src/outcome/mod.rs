@@ -10,6 +10,7 @@ mod ledger;
 mod reason;
 mod redact;
 mod report;
+mod secret;
 mod sink;
 mod verdict;
 
@@ -18,10 +19,11 @@ pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use reason::Reason;
-pub use redact::{Redactor, Secret, SecretError, Secrets};
+pub use redact::Redactor;
 pub use report::{
     AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
     StepResult, Tick, Trigger,
 };
+pub use secret::{Secret, SecretError, Secrets};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};

@@ -50,6 +50,8 @@ pub struct RunReport {
     pub lateness: Duration,
     /// From the first step's start to the verdict, by the steady clock.
     pub duration: Duration,
+    /// For how much of that this process stood still.
+    pub stalled: Duration,
     /// Its trace.
     pub trace_id: TraceId,
     /// The root span.
@@ -165,8 +167,12 @@ pub struct StepReport {
     pub started: Duration,
     /// All attempts and pauses together.
     pub duration: Duration,
+    /// For how much of that this process stood still.
+    pub stalled: Duration,
     /// How long until it held, from the write's end; only of an `eventually` step that held.
     pub convergence: Option<Duration>,
+    /// For how much of that this process stood still.
+    pub convergence_stalled: Duration,
     /// Attempts in order; long polls keep the first ones and the last.
     pub attempts: Vec<AttemptReport>,
     /// Attempts made, also those not kept.

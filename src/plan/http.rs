@@ -172,10 +172,11 @@ pub enum HttpVersion {
     Http2,
 }
 
-/// Whether connections are reused inside a run. A new run always connects anew.
+/// Whether connections of HTTP/2 are reused inside a run. A new run always connects anew, and so does each request of HTTP/1.1:
+/// nothing there tells an answer from what was left on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Connections {
-    /// Keep-alive, as a real client does.
+    /// One HTTP/2 connection an origin serves a device for the whole run.
     #[default]
     Reuse,
     /// A new connection for each request.

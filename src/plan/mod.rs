@@ -11,6 +11,7 @@ mod calendar;
 mod canary;
 pub mod chance;
 pub mod expr;
+mod files;
 mod http;
 mod maintenance;
 mod names;
@@ -30,6 +31,7 @@ pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use expr::{Condition, Expression, Template};
+pub use files::FileShares;
 pub use http::{
     Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
     Resolve, TlsSettings,
@@ -42,4 +44,4 @@ pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
-pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step};
+pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};

@@ -8,6 +8,7 @@ use crate::source::Location;
 
 use super::{
     AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Region, SecretSource, Slo, Step, Template,
+    Unjournalled,
 };
 
 /// A journey declared in one TOML file.
@@ -41,6 +42,8 @@ pub struct Probe {
     pub devices: BTreeMap<Arc<str>, Device>,
     /// The journey, at least one step.
     pub steps: Vec<Step>,
+    /// What happens where the cleanup ledger does not take an entry in time.
+    pub unjournalled: Unjournalled,
     /// What it promises over time.
     pub slo: Option<Slo>,
     /// When it pages.

@@ -35,6 +35,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Bearer token's source, required when the address is not loopback. Names a secret.
     pub token: Option<Arc<str>>,
+    /// Names, in lower case, that requests may call it by beside addresses, `localhost` and the host of `alerting.public_url`.
+    pub hosts: Vec<String>,
 }
 
 /// OTLP export over HTTP/protobuf.

@@ -1,5 +1,6 @@
 //! One action of a journey and everything that is said about it.
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ pub struct Step {
     pub device: Option<Template>,
     /// What it does. A step has exactly one kind.
     pub action: Action,
-    /// Do it for several things, one after the other.
+    /// Do it for several things, in their order.
     pub looping: Option<Loop>,
+    /// How many rounds of its loop are made side by side.
+    pub at_once: NonZeroU8,
     /// Inside `for_each`: names the entity of this iteration, which then has its own result and does not stop the loop.
     pub subject: Option<Template>,
     /// Only an expression that is true lets it run; it must yield a bool.
@@ -44,8 +47,20 @@ pub struct Step {
     pub allow_empty: bool,
     /// Undoes what it created; each a step of its own, last-in first-out.
     pub cleanup: Vec<Step>,
+    /// Of an answer for which this is true, nothing was created that would have to be undone.
+    pub unless_created: Option<Condition>,
     /// Where its name is written.
     pub location: Location,
+}
+
+/// What a run does that is about to create something and cannot write down how to undo it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unjournalled {
+    /// It creates nothing and ends `errored`.
+    #[default]
+    Refuse,
+    /// It goes on: what it creates is left behind if the process ends before the cleanup.
+    Allow,
 }
 
 /// What a step does.

@@ -1,16 +1,19 @@
 //! One try of an HTTP step: sent, received and judged.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId, StepResult};
 
 use super::exchange::Execution;
 use super::judge::{self, Guarded};
+use super::net;
 use super::release::Release;
 use super::request::Detail;
+use super::stall::Bound;
 use super::state::{Flight, keep_attempt};
 use super::step::http::{HttpFailure, HttpResponse, RunHeaders};
+use super::think::{aside, think};
 
 /// What one try gave.
 pub(super) struct Attempt {
@@ -48,27 +51,40 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
         release.wait().await;
     }
     let began = Instant::now();
-    let answered = Arc::default();
-    context.state.take_off(Flight { span_id: execution.span_id, began, answered: Arc::clone(&answered) });
-    let sent = execution.device.send_noting(&execution.request, &headers, timeout, context.redactor(), &answered).await;
+    let bound = context.bound(began, timeout);
+    let (request, underway) = (Arc::clone(&execution.request), Arc::default());
+    context.state.take_off(Flight {
+        span_id: execution.span_id,
+        attempt: span_id,
+        began,
+        request,
+        underway: Arc::clone(&underway),
+    });
+    let mut sent = execution.device.send_noting(&execution.request, &headers, &bound, context.redactor(), &underway).await;
     context.state.land(execution.span_id);
     let ended = Instant::now();
+    if let Ok(response) = &mut sent.result {
+        net::take_out(&context.stalls, response, ended);
+    }
     let (expectations, failure, response) = match &sent.result {
         Err(failure) => {
             let asked = format!("{} {}", sent.answer.method, sent.answer.url);
-            let cause = transport_cause(execution, &asked, failure, (began, ended), timeout);
+            let cause = transport_cause(execution, &asked, failure, &bound, ended);
             // What went on or was too large was an answer all the same.
             let answered = matches!(failure.reason, Reason::Redirects | Reason::ResponseTooLarge);
             let transport = (!answered).then_some(Transport { sent: failure.sent, answered: failure.got_byte && !failure.sent });
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {
-            let (expectations, cause) = judged(execution, response);
+            let (expectations, cause) = think(response.body.len(), || judged(execution, response));
             (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(Arc::clone(response)))
         }
     };
     let shown = failure.is_some() || context.detail == Detail::Everything;
-    let exchange = shown.then(|| Box::new(sent.exchange(&execution.request, context.redactor())));
+    let exchange = shown.then(|| {
+        let bytes = execution.request.body.len() + sent.result.as_ref().map_or(0, |response| response.body.len());
+        think(bytes, || Box::new(sent.exchange(&execution.request, context.redactor())))
+    });
     let report = AttemptReport {
         span_id,
         started: context.offset(began),
@@ -93,19 +109,15 @@ fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<E
     });
 }
 
-fn transport_cause(
-    execution: &Execution<'_>,
-    asked: &str,
-    failure: &HttpFailure,
-    (from, to): (Instant, Instant),
-    bound: Duration,
-) -> Cause {
+fn transport_cause(execution: &Execution<'_>, asked: &str, failure: &HttpFailure, bound: &Bound<'_>, ended: Instant) -> Cause {
     let context = execution.context;
-    let reason = match failure.reason {
-        Reason::Timeout => context.blame(Reason::Timeout, from, to, bound),
-        other => other,
+    let (reason, stalled) = match failure.reason {
+        // What passed before the attempt's own bound is that on connecting, which the client keeps and nobody can prolong.
+        Reason::Timeout if ended < bound.end(ended) => context.ours_or(Reason::Timeout, bound.from(), ended),
+        Reason::Timeout => context.held_against(Reason::Timeout, bound, ended),
+        other => (other, String::new()),
     };
-    context.cause(reason, Some(&execution.step.name), &format!("{asked}: {}", failure.message))
+    context.cause(reason, Some(&execution.step.name), &format!("{asked}: {}{stalled}", failure.message))
 }
 
 /// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never
@@ -116,7 +128,8 @@ fn judged(execution: &Execution<'_>, response: &Arc<HttpResponse>) -> (Vec<Expec
     let redactor = context.redactor();
     let mut expectations = judge::judge(&step.expect, &scope, redactor, context.detail);
     if let Some(contract) = &step.contract {
-        expectations.push(judge::judge_contract(contract, response.json(), redactor));
+        // What a schema costs is not to be known by its size.
+        expectations.push(aside(|| judge::judge_contract(contract, response.json(), redactor)));
     }
     let failed = judge::first_failure(&expectations);
     let (guards, guarded) = judge::judge_guards(&step.guard, &scope, redactor, context.detail);

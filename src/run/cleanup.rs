@@ -2,22 +2,24 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use futures::FutureExt as _;
 
 use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry, Reason, RunReport, SpanId};
 
 use super::context::Context;
+use super::creation::{self, Created, Made};
+use super::cut;
 use super::journal;
 use super::request::CleanupTask;
 use super::sequence::{self, Place};
-use super::state::{Created, Undo, find_step};
+use super::state::{Undo, find_step};
 
 /// The task that undoes what `context`'s run journalled; `None` if it created nothing.
 pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<CleanupTask> {
     let (journal, nothing): (Vec<Undo>, Vec<Undo>) =
-        context.state.take_journal().into_iter().partition(|undo| undo.created != Created::No);
+        context.state.take_journal().into_iter().partition(|undo| undo.made.created != Created::No);
     for undo in &nothing {
         tell_ledger(&context, undo, LedgerEnd::Gone);
     }
@@ -35,6 +37,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     for undo in journal {
         let result = undo_until(context, &undo, until).await;
         let end = match &result {
+            Ok(()) if undo.made.cut => LedgerEnd::Again,
             Ok(()) => LedgerEnd::Gone,
             Err(cause) => LedgerEnd::Retry { message: cause.message.clone() },
         };
@@ -42,6 +45,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
         leaked.extend(result.err());
     }
     let ended = Instant::now();
+    cut::keep_attempts(context, ended, Reason::Deadline);
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }
@@ -53,9 +57,9 @@ fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
     }
 }
 
-/// Undoes what an earlier run left, from its entry in the ledger.
-pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> Result<(), Cause> {
-    let gone = |what: String| Err(context.cause(Reason::NotEvaluable, None, &what));
+/// Undoes what an earlier run left, from its entry in the ledger, and says what is to become of the entry.
+pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd {
+    let gone = |message: String| LedgerEnd::Retry { message };
     let Some(step) = find_step(&context.canary.probe.steps, &entry.step) else {
         return gone(format!(
             "the probe has no step `{}` any more, so nobody knows how to undo it; remove it by hand",
@@ -70,10 +74,17 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> Result<(),
         step: Arc::clone(&step.name),
         names: journal::restored(context, &entry.names),
         device: entry.device.as_str().into(),
-        created: if entry.created { Created::Yes } else { Created::Maybe },
+        made: Made { created: if entry.created { Created::Yes } else { Created::Maybe }, cut: !entry.created },
         entry: None,
     };
-    undo_until(context, &undo, context.started + context.limits.cleanup).await
+    let undone = undo_until(context, &undo, context.started + context.limits.cleanup).await;
+    let steps = context.state.finish(Instant::now(), context.started, undone.as_ref().err());
+    match undone {
+        // It has passed before: that there is nothing to undo any more is what was hoped for.
+        Err(cause) if entry.passed == 0 || !creation::found_nothing(&steps) => LedgerEnd::Retry { message: cause.message },
+        Ok(()) | Err(_) if creation::is_open(context, entry, SystemTime::now()) => LedgerEnd::Again,
+        Ok(()) | Err(_) => LedgerEnd::Gone,
+    }
 }
 
 /// Undoes one step's work, whatever happens until then.
@@ -103,7 +114,7 @@ async fn undo_one(context: &Context, undo: &Undo) -> Result<(), Cause> {
         }
     }
     result.map_err(|cause| {
-        let doubt = if undo.created == Created::Maybe {
+        let doubt = if undo.made.created == Created::Maybe {
             "may have created something that was not removed"
         } else {
             "left something behind"

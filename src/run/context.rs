@@ -13,9 +13,13 @@ use crate::plan::{Canary, Device, Limits};
 use super::journal::{Journal, Waits};
 use super::request::Detail;
 use super::scope::{Names, RunFacts, Scope};
-use super::stall::StallLog;
+use super::stall::{Bound, StallLog};
 use super::state::RunState;
 use super::step::http::{HttpClients, HttpDevice, HttpResponse};
+use super::subjects::Subjects;
+
+/// Bytes of a cause's message: it is repeated in logs, spans and pages, and may quote what was rendered.
+const LONGEST_MESSAGE: usize = 4 << 10;
 
 /// One run in progress.
 pub(super) struct Context {
@@ -32,6 +36,7 @@ pub(super) struct Context {
     pub(super) state: RunState,
     pub(super) journal: Option<Journal>,
     pub(super) waits: Waits,
+    pub(super) subjects: Subjects,
     devices: Mutex<HashMap<Arc<str>, Arc<HttpDevice>>>,
     vars: OnceLock<Names>,
 }
@@ -61,9 +66,10 @@ impl Context {
             run_id: ids.0,
             trace_id: ids.1,
             started,
-            state: RunState::new(started),
+            state: RunState::new(started, stalls),
             journal,
             waits: Waits::default(),
+            subjects: Subjects::default(),
             devices: Mutex::new(HashMap::new()),
             vars: OnceLock::new(),
         }
@@ -89,9 +95,14 @@ impl Context {
         now.saturating_duration_since(self.started)
     }
 
-    /// When the run's bound passes, as far as is known at `now`: waiting for the ledger moves it.
-    pub(super) fn deadline(&self, now: Instant) -> Instant {
-        self.started + self.canary.probe.deadline + self.waits.total(now)
+    /// A bound from that moment on, which stalls of this process prolong.
+    pub(super) fn bound(&self, from: Instant, lasting: Duration) -> Bound<'_> {
+        Bound::new(&self.stalls, from, lasting)
+    }
+
+    /// The run's bound, as far as is known at `now`: waiting for the ledger moves it.
+    pub(super) fn deadline(&self, now: Instant) -> Bound<'_> {
+        self.bound(self.started + self.waits.total(now), self.canary.probe.deadline)
     }
 
     /// The scope of an expression that looks at no result.
@@ -114,9 +125,14 @@ impl Context {
 
     /// A cause with this reason; the message is redacted here.
     pub(super) fn cause(&self, reason: Reason, step: Option<&Arc<str>>, message: &str) -> Cause {
+        let mut message = self.redactor().redact(message).into_owned();
+        if message.len() > LONGEST_MESSAGE {
+            message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+            message.push('…');
+        }
         Cause {
             reason,
-            message: self.redactor().redact(message).into_owned(),
+            message,
             step: step.cloned(),
             subject: None,
             attempts: 0,
@@ -134,8 +150,34 @@ impl Context {
         }
     }
 
-    /// `Stall` instead of a bound's reason, if this process stood still for too much of the time it bounds.
-    pub(super) fn blame(&self, reason: Reason, from: Instant, to: Instant, bound: Duration) -> Reason {
-        if self.stalls.excuses(from, to, bound) { Reason::Stall } else { reason }
+    /// The same for a bound that could not be prolonged: `Stall` if this process stood still for more than half of that time.
+    pub(super) fn ours_or(&self, reason: Reason, from: Instant, to: Instant) -> (Reason, String) {
+        let stalled = self.stalls.stalled_between(from, to);
+        if stalled * 2 > to.saturating_duration_since(from) {
+            let told = humantime::format_duration(whole_millis(stalled));
+            (Reason::Stall, format!("; but the prober itself stood still for {told} of that time"))
+        } else {
+            (reason, String::new())
+        }
     }
+
+    /// The reason for what had not happened when a bound passed, and what is to be added to its message: `Stall` instead of
+    /// `reason` if this process stood still for more than half of the prolonged bound.
+    pub(super) fn held_against(&self, reason: Reason, bound: &Bound<'_>, now: Instant) -> (Reason, String) {
+        let stalled = bound.stalled(now);
+        let told = humantime::format_duration(whole_millis(stalled));
+        if stalled > bound.lasting() {
+            let had = humantime::format_duration(bound.lasting() * 2);
+            (Reason::Stall, format!("; but the prober itself stood still for {told} of the {had} to which that was prolonged"))
+        } else if stalled > Duration::ZERO {
+            (reason, format!("; the prober stood still for {told} meanwhile, by which the time was prolonged"))
+        } else {
+            (reason, String::new())
+        }
+    }
+}
+
+/// To the millisecond, for people.
+pub(super) fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

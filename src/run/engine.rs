@@ -13,14 +13,18 @@ use crate::plan::{Canary, Limits, Plan};
 
 use super::cleanup;
 use super::context::Context;
+use super::cut::{self, at_open_step};
 use super::journal::{Journal, Live};
-use super::judge::shown_as;
+use super::judge::shown_all;
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunFacts, RunIdentity};
 use super::self_check::SelfCheck;
 use super::sequence::{self, Place};
+use super::silence::Part;
 use super::stall::StallLog;
 use super::step::http::HttpClients;
+use super::subjects;
+use super::think::think;
 
 /// Makes runs. Cheap to clone; all clones share connections' settings and secrets.
 #[derive(Clone)]
@@ -89,7 +93,7 @@ impl Engine {
     }
 
     /// Undoes what a run of `canary` left, from its entry in the ledger, on the budget of a cleanup. Whoever asks tells the
-    /// ledger what came of it: `Gone` or `Retry`.
+    /// ledger what came of it: `Gone`, `Again` or `Retry`.
     pub fn resume(&self, canary: Arc<Canary>, entry: LedgerEntry) -> BoxFuture<'static, LedgerEnd> {
         let engine = self.clone();
         async move { engine.resume_now(&canary, &entry).await }.boxed()
@@ -110,11 +114,13 @@ impl Engine {
         let started = context.started;
         let end = drive(&context, &request).await;
         let ended = Instant::now();
-        let cause = match cause_of(&context, end, ended) {
-            Some(cause) => Some(self.excused(&context, cause, &request, ended).await),
-            None => None,
-        };
+        let journey = self.excused(&context, Part::Journey, cause_of(&context, end, ended), &request, ended).await;
+        let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
+        let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
+        if let Some(cause) = &cause {
+            cut::keep_attempts(&context, ended, cause.reason);
+        }
         let report = Arc::new(RunReport {
             run_id,
             trigger: request.trigger,
@@ -122,10 +128,11 @@ impl Engine {
             started: wall,
             lateness: wall.duration_since(request.tick.due).unwrap_or_default(),
             duration: ended.duration_since(started),
+            stalled: context.stalls.stalled_between(started, ended),
             trace_id,
             span_id: SpanId::random(),
             verdict,
-            steps: context.state.finish(ended, started, cause.as_ref()),
+            steps: context.state.finish(ended, started, journey.as_ref()),
             vars: if verdict != Verdict::Passed || request.detail == Detail::Everything {
                 shown_vars(&context)
             } else {
@@ -158,12 +165,20 @@ impl Engine {
     }
 
     /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
-    async fn excused(&self, context: &Context, cause: Cause, request: &RunRequest, failed_at: Instant) -> Cause {
-        let Some(self_check) = &self.self_check else { return cause };
+    async fn excused(
+        &self,
+        context: &Context,
+        of: Part,
+        cause: Option<Cause>,
+        request: &RunRequest,
+        failed_at: Instant,
+    ) -> Option<Cause> {
+        let cause = cause?;
+        let Some(self_check) = &self.self_check else { return Some(cause) };
         if Verdict::of(cause.reason) != Verdict::Failed {
-            return cause;
+            return Some(cause);
         }
-        let Some(began) = context.state.unanswered(context.started, failed_at) else { return cause };
+        let Some(began) = context.state.unanswered(of, context.started, failed_at) else { return Some(cause) };
         let excused = tokio::select! {
             biased;
             excused = self_check.excuses(began, failed_at) => excused,
@@ -171,9 +186,9 @@ impl Engine {
         };
         if excused {
             let message = format!("the prober's own network is down: {}", cause.message);
-            Cause { reason: Reason::SelfCheck, message, ..cause }
+            Some(Cause { reason: Reason::SelfCheck, message, ..cause })
         } else {
-            cause
+            Some(cause)
         }
     }
 
@@ -183,10 +198,7 @@ impl Engine {
         let trace_id = u128::from_str_radix(&entry.trace_id, 16).map_or_else(|_| TraceId::random(), TraceId);
         let started = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(entry.started_ms).unwrap_or_default());
         let context = self.context(canary, RunIdentity { id, trace_id, started }, Detail::Failures, None);
-        match cleanup::resume(&context, entry).await {
-            Ok(()) => LedgerEnd::Gone,
-            Err(cause) => LedgerEnd::Retry { message: cause.message },
-        }
+        cleanup::resume(&context, entry).await
     }
 }
 
@@ -199,19 +211,25 @@ fn millis_since_epoch(wall: SystemTime) -> u64 {
 async fn drive(context: &Arc<Context>, request: &RunRequest) -> End {
     let mut journey = std::pin::pin!(AssertUnwindSafe(journey(context)).catch_unwind());
     loop {
-        let until = context.deadline(Instant::now());
+        let until = deadline(context);
         tokio::select! {
             biased;
             ended = tokio::time::timeout_at(until.into(), &mut journey) => match ended {
                 Ok(Ok(result)) => return End::Journey(result),
                 Ok(Err(panic)) => return End::Panicked(panic_message(&*panic)),
-                // It has waited for the ledger meanwhile, and that time is not its own.
-                Err(_elapsed) if context.deadline(Instant::now()) > until => {}
+                // It has waited for the ledger or stood still meanwhile, and that time is not its own.
+                Err(_elapsed) if deadline(context) > until => {}
                 Err(_elapsed) => return End::Deadline,
             },
             () = request.cancel.cancelled() => return End::Shutdown,
         }
     }
+}
+
+/// When the run is cut, as far as is known now.
+fn deadline(context: &Context) -> Instant {
+    let now = Instant::now();
+    context.deadline(now).end(now)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -222,29 +240,37 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Vars, then steps.
 async fn journey(context: &Context) -> Result<(), Cause> {
     let probe = &context.canary.probe;
-    let mut names: Names = Names::default();
-    for (name, template) in &probe.vars {
-        let value = template.value(&context.scope(&names)).map_err(|error| {
-            let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
-            Cause { location: Some(template.location().clone()), ..cause }
-        })?;
-        Arc::make_mut(&mut names).push((Arc::clone(name), value));
-    }
+    let (mut names, failed) = think(0, || vars(context));
     context.remember_vars(&names);
+    failed.map_or(Ok(()), Err)?;
     sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
 }
 
+/// The run's vars, as far as they have values, and why the next one has none.
+fn vars(context: &Context) -> (Names, Option<Cause>) {
+    let mut names: Names = Names::default();
+    for (name, template) in &context.canary.probe.vars {
+        match template.value(&context.scope(&names)) {
+            Ok(value) => Arc::make_mut(&mut names).push((Arc::clone(name), value)),
+            Err(error) => {
+                let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
+                return (names, Some(Cause { location: Some(template.location().clone()), ..cause }));
+            }
+        }
+    }
+    (names, None)
+}
+
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    context.vars().iter().map(|(name, value)| (Arc::clone(name), shown_as(name, value, context.redactor()))).collect()
+    think(0, || shown_all(&context.vars(), context.redactor()))
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
 fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
-    let deadline = context.canary.probe.deadline;
     match end {
         End::Journey(Err(cause)) => Some(cause),
-        End::Journey(Ok(())) if now > context.deadline(now) => Some(deadline_cause(context, now, deadline)),
-        End::Journey(Ok(())) if context.state.judged() == 0 => Some(context.cause(
+        End::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
+        End::Journey(Ok(())) if context.state.judged() == 0 && context.subjects.cause().is_none() => Some(context.cause(
             Reason::NotEvaluable,
             None,
             "the run expected nothing: no expectation was evaluated, so it cannot have passed",
@@ -253,38 +279,15 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
         End::Panicked(message) => {
             Some(at_open_step(context, context.cause(Reason::Internal, None, &format!("the prober panicked: {message}"))))
         }
-        End::Deadline => Some(deadline_cause(context, now, deadline)),
+        End::Deadline => Some(deadline_cause(context, now)),
         End::Shutdown => Some(at_open_step(context, context.cause(Reason::Shutdown, None, "the process is stopping"))),
     }
 }
 
-fn deadline_cause(context: &Context, now: Instant, deadline: Duration) -> Cause {
-    let reason = context.blame(Reason::Deadline, context.started, now, deadline);
-    let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline));
-    at_open_step(context, context.cause(reason, None, &message))
-}
-
-/// Adds which step was being made when something cut the run, and what it saw last.
-fn at_open_step(context: &Context, cause: Cause) -> Cause {
-    let Some(open) = context.state.open_steps().pop() else { return cause };
-    let attempts = open.attempts_made;
-    let last = match open.result {
-        crate::outcome::StepResult::Failed(last) | crate::outcome::StepResult::Blocked(last) => Some(last),
-        crate::outcome::StepResult::Passed | crate::outcome::StepResult::NotNeeded => None,
-    };
-    let mut message = format!("{} in step `{}`", cause.message, open.name);
-    if attempts > 0 {
-        message = format!("{message} after {attempts} attempts");
-    }
-    match last {
-        Some(last) => Cause {
-            reason: cause.reason,
-            message: format!("{message}; at last: {}", last.message),
-            step: Some(open.name),
-            subject: open.subject,
-            attempts,
-            ..last
-        },
-        None => Cause { message, step: Some(open.name), subject: open.subject, attempts, ..cause },
-    }
+fn deadline_cause(context: &Context, now: Instant) -> Cause {
+    let deadline = context.deadline(now);
+    let (reason, stalled) = context.held_against(Reason::Deadline, &deadline, now);
+    let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
+    let cause = at_open_step(context, context.cause(reason, None, &message));
+    Cause { message: cause.message + &stalled, ..cause }
 }

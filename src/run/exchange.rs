@@ -1,22 +1,25 @@
 //! One HTTP step: render, send, judge, and again while `eventually`, `consistently` or `retry` say so.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict, is_credential};
 use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
-use super::context::Context;
+use super::context::{Context, whole_millis};
+use super::creation::{self, Created, Made};
 use super::journal;
 use super::judge::shown_as;
 use super::polling::{self, Next};
 use super::release::Release;
 use super::scope::Names;
 use super::sequence::{self, Captures, Place};
-use super::state::Created;
 use super::step::http::{self as wire, HttpDevice, HttpRequest};
+use super::subjects::Share;
+use super::think::think;
+use super::window;
 
 /// Everything that stays the same over the attempts of one execution of a step.
 pub(super) struct Execution<'a> {
@@ -25,9 +28,11 @@ pub(super) struct Execution<'a> {
     pub(super) names: &'a Names,
     pub(super) span_id: SpanId,
     pub(super) device: Arc<HttpDevice>,
-    pub(super) request: HttpRequest,
+    pub(super) request: Arc<HttpRequest>,
     /// Whether a failure is forgiven.
     pub(super) forgiven: bool,
+    /// How long it may poll, as a subject.
+    pub(super) share: Option<Share>,
 }
 
 /// Makes an HTTP step once (one iteration of it in a loop).
@@ -40,21 +45,25 @@ pub(super) async fn http(
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (mut report, execution) = match prepare(context, step, action, names, place, started) {
+    let (report, execution) = match think(0, || prepare(context, step, action, names, place, started)) {
         Ok(ready) => ready,
         Err(cause) => return Err(sequence::record_refusal(context, step, place, cause)),
     };
-    let subject = report.subject.clone();
+    let (subject, device) = (report.subject.clone(), Arc::clone(&report.device));
     let mut started = started;
-    if !step.cleanup.is_empty() {
-        journal::intend(context, step, execution.span_id, names, &report.device).await;
-        started = Instant::now();
-        report.started = context.offset(started);
-        // Whatever happens from here on, the run knows that something may have to be undone.
-        context.state.settle(execution.span_id, Created::Maybe, None);
-    }
     context.state.open(report);
-    let mut earlier = Created::No;
+    if !step.cleanup.is_empty() {
+        let intended = journal::intend(context, step, execution.span_id, names, &device).await;
+        started = Instant::now();
+        context.state.update(execution.span_id, |report| report.started = context.offset(started));
+        if let Err(cause) = intended {
+            context.state.close(execution.span_id, started, Duration::ZERO, StepResult::Failed(cause.clone()));
+            return Err(Cause { subject, ..cause });
+        }
+        // Whatever happens from here on, the run knows that something may have to be undone.
+        context.state.settle(execution.span_id, Made::SENT, None);
+    }
+    let mut earlier = Made::NOTHING;
     let last = attempts(&execution, release, &mut earlier).await;
     let result = conclude(&execution, last, earlier);
     let ended = Instant::now();
@@ -100,23 +109,31 @@ fn prepare<'a>(
     let mut report = sequence::open_report(context, step, &place, started);
     report.subject = subject;
     let span_id = report.span_id;
-    let forgiven = step.allow_failure || place.forgiven;
-    Ok((report, Execution { context, step, names, span_id, device: client, request, forgiven }))
+    let (forgiven, share) = (step.allow_failure || place.forgiven, place.share);
+    Ok((report, Execution { context, step, names, span_id, device: client, request: Arc::new(request), forgiven, share }))
 }
 
 /// Attempts until one is final. `earlier` becomes what those before it may have created.
-async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Created) -> Attempt {
-    let step = execution.step;
-    let write_end = execution.context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
+async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Made) -> Attempt {
+    let (context, step) = (execution.context, execution.step);
+    let write_end = context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
+    let window = step.eventually.as_ref().map(|eventually| (eventually, context.bound(write_end, eventually.within)));
     let mut made = 0;
     loop {
         let attempt = attempt::make(execution, release.take()).await;
         made += 1;
-        let now = Instant::now();
-        let next = match (&attempt.failure, &step.eventually, &step.retry) {
-            // A guard's no, a missing secret or a starved prober does not get better by asking again.
-            (Some(failure), _, _) if Verdict::of(failure.cause.reason) != Verdict::Failed => Next::Stop,
-            (Some(_), Some(eventually), _) => polling::poll_again(eventually, write_end, now),
+        let now = attempt.ended;
+        let next = match (&attempt.failure, &window, &step.retry) {
+            // A guard's no, a missing secret or a starved prober does not get better by asking again; one that stood still does.
+            (Some(failure), _, _)
+                if failure.cause.reason != Reason::Stall && Verdict::of(failure.cause.reason) != Verdict::Failed =>
+            {
+                Next::Stop
+            }
+            (Some(_), Some((eventually, window)), _) => {
+                let next = polling::poll_again(eventually, window.end(now), now.duration_since(attempt.began), now);
+                window::shared(execution, next, now)
+            }
             (Some(failure), None, Some(retry)) => match failure.transport {
                 Some(transport) if !transport.answered => {
                     polling::retry_again(retry, made, execution.request.method.is_idempotent(), transport.sent, now)
@@ -124,38 +141,27 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
                 Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
+            (None, Some((_, window)), _) if now > window.end(now) => {
+                *earlier = Made::by(execution, &attempt).and(*earlier);
+                return window::held_late(execution, attempt, window);
+            }
             (None, _, _) => {
-                *earlier = Created::Maybe;
+                *earlier = Made::by(execution, &attempt).and(*earlier);
                 return hold(execution, attempt, write_end).await;
             }
         };
-        *earlier = created_by(&attempt).max(*earlier);
+        *earlier = Made::by(execution, &attempt).and(*earlier);
         match next {
-            Next::Stop => return window_closed(execution, attempt, write_end, now),
+            Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
         }
-        if let Some(eventually) = &step.eventually
-            && !polling::counts(eventually, write_end, Instant::now())
+        // Where this task was woken too late, no attempt can be answered in time any more.
+        if let Some((_, window)) = &window
+            && Instant::now() > window.end(Instant::now())
         {
-            return window_closed(execution, attempt, write_end, Instant::now());
+            return window::closed(execution, attempt, Some(window));
         }
     }
-}
-
-/// The window of an `eventually` has closed: the last attempt's reason stands, unless this process stood still meanwhile.
-fn window_closed(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instant, now: Instant) -> Attempt {
-    let Some(eventually) = &execution.step.eventually else { return attempt };
-    if let Some(failure) = &mut attempt.failure
-        && Verdict::of(failure.cause.reason) == Verdict::Failed
-    {
-        failure.cause.reason = execution.context.blame(failure.cause.reason, write_end, now, eventually.within);
-        failure.cause.message = format!(
-            "it did not hold within {}; at last: {}",
-            humantime::format_duration(eventually.within),
-            failure.cause.message
-        );
-    }
-    attempt
 }
 
 /// It held. Notes the convergence and goes on looking for as long as `consistently` asks.
@@ -164,7 +170,10 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
     let since = attempt.ended;
     if step.eventually.is_some() {
         let convergence = since.saturating_duration_since(write_end);
-        execution.context.state.update(execution.span_id, |report| report.convergence = Some(convergence));
+        let stalled = execution.context.stalls.stalled_between(write_end, since);
+        execution.context.state.update(execution.span_id, |report| {
+            (report.convergence, report.convergence_stalled) = (Some(convergence), stalled);
+        });
     }
     let Some(consistently) = &step.consistently else { return attempt };
     while let Next::At(moment) = polling::hold_again(consistently, since, Instant::now()) {
@@ -179,26 +188,36 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
     attempt
 }
 
-fn whole_millis(duration: std::time::Duration) -> std::time::Duration {
-    std::time::Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Result<Captures, Cause> {
-    let (context, step) = (execution.context, execution.step);
+fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Result<Captures, Cause> {
+    let context = execution.context;
     if !execution.forgiven {
         context.state.count_judged(attempt.judged);
     }
-    let created = created_by(&attempt).max(earlier);
+    let last = Made::by(execution, &attempt);
+    let made = last.and(earlier);
     let result = match attempt.failure {
         Some(failure) => {
-            settle_failed(execution, created, attempt.response.as_ref());
+            creation::settle_failed(execution, made, attempt.response.as_ref());
             return Err(counted(execution, failure.cause));
         }
         None => attempt.response,
     };
     let Some(response) = result else { return Ok(Vec::new()) };
-    let scope = context.scope_with(execution.names, &response);
+    let (captures, show, failed) = think(response.body.len(), || take(execution, &response));
+    context.state.update(execution.span_id, |report| report.captures = show);
+    let created = if last.created == Created::No { made.created } else { Created::Yes };
+    creation::settle(execution, Made { created, ..made }, &captures);
+    match failed {
+        Some(cause) => Err(counted(execution, cause)),
+        None => Ok(captures),
+    }
+}
+
+/// The captures of an answer, how they are shown, and why the first that has no value has none.
+fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Vec<(Arc<str>, String)>, Option<Cause>) {
+    let (context, step) = (execution.context, execution.step);
+    let scope = context.scope_with(execution.names, response);
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {
@@ -228,57 +247,11 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Created) -> Re
         (Arc::clone(name), shown_as(told_by, value, context.redactor()))
     });
     let show = show.collect();
-    context.state.update(execution.span_id, |report| report.captures = show);
-    settle(execution, Created::Yes, &captures);
-    match failed {
-        Some(cause) => Err(counted(execution, cause)),
-        None => Ok(captures),
-    }
+    (captures, show, failed)
 }
 
 fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {
     let mut attempts = 0;
     execution.context.state.update(execution.span_id, |report| attempts = report.attempts_made);
     Cause { attempts, ..cause }
-}
-
-/// What a failed attempt may have created.
-fn created_by(attempt: &Attempt) -> Created {
-    let sent = attempt.failure.as_ref().and_then(|failure| failure.transport).is_none_or(|transport| transport.sent);
-    let refused = attempt.response.as_ref().is_some_and(|response| (400..500).contains(&response.status));
-    if sent && !refused { Created::Maybe } else { Created::No }
-}
-
-/// After a failed creation, captures are taken where the answer allows it, so that what was made can still be undone.
-fn settle_failed(execution: &Execution<'_>, created: Created, response: Option<&Arc<wire::HttpResponse>>) {
-    if execution.step.cleanup.is_empty() {
-        return;
-    }
-    let mut captures = Vec::new();
-    if let Some(response) = response {
-        let scope = execution.context.scope_with(execution.names, response);
-        captures.extend(
-            execution
-                .step
-                .capture
-                .iter()
-                .filter_map(|(name, expression)| expression.eval(&scope).ok().map(|value| (Arc::clone(name), value))),
-        );
-    }
-    settle(execution, created, &captures);
-}
-
-fn settle(execution: &Execution<'_>, created: Created, captures: &Captures) {
-    if execution.step.cleanup.is_empty() {
-        return;
-    }
-    let mut names = Arc::clone(execution.names);
-    Arc::make_mut(&mut names).extend(captures.iter().cloned());
-    let context = execution.context;
-    let entry = context.state.settle(execution.span_id, created, Some(Arc::clone(&names)));
-    if let (Some(entry), Some(journal)) = (entry, &context.journal)
-        && (created == Created::Yes || created == Created::Maybe && !captures.is_empty())
-    {
-        journal.created(context, &entry, &names);
-    }
 }

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant, SystemTime};
 use metrics::counter;
 use minijinja::Value;
 
-use crate::outcome::{Ledger, LedgerEntry, Redactor, RunId, SpanId, is_credential};
-use crate::plan::expr::{from_json, to_json};
-use crate::plan::{Action, Loop, Probe, Step};
+use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
+use crate::plan::expr::{from_json, spend_bytes, to_json_within};
+use crate::plan::{Action, Loop, Probe, Step, Unjournalled};
 
 use super::context::Context;
+use super::creation::Made;
 use super::scope::Names;
-use super::state::{Created, Undo};
+use super::state::Undo;
+use super::think::think;
 
 /// The longest a run waits for its intent to be durable.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -90,7 +92,7 @@ impl Journal {
     /// The names of a run as they are stored.
     fn stored(&self, context: &Context, names: &Names) -> serde_json::Value {
         let withheld = self.withheld.get_or_init(|| withheld(&context.canary.probe));
-        storable(names, withheld, context.redactor())
+        think(0, || storable(names, withheld, context.redactor()))
     }
 
     /// The creation behind entry `id` happened, or may have, and this is what is known since.
@@ -106,7 +108,16 @@ impl Drop for Journal {
 }
 
 /// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one.
-pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, names: &Names, device: &Arc<str>) {
+///
+/// # Errors
+/// `Resources`, where the ledger did not take it in time and the probe does not allow to go on without.
+pub(super) async fn intend(
+    context: &Context,
+    step: &Step,
+    span_id: SpanId,
+    names: &Names,
+    device: &Arc<str>,
+) -> Result<(), Cause> {
     let entry = context.journal.as_ref().map(|journal| LedgerEntry {
         id: ulid::Ulid::generate().to_string(),
         run_id: context.run_id.to_string(),
@@ -119,6 +130,7 @@ pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, name
         started_ms: millis(context.facts.started()),
         names: journal.stored(context, names),
         created: false,
+        passed: 0,
         attempts: 0,
     });
     context.state.intend(Undo {
@@ -126,15 +138,30 @@ pub(super) async fn intend(context: &Context, step: &Step, span_id: SpanId, name
         step: Arc::clone(&step.name),
         names: Arc::clone(names),
         device: Arc::clone(device),
-        created: Created::No,
+        made: Made::NOTHING,
         entry: entry.as_ref().map(|entry| entry.id.clone()),
     });
-    let (Some(journal), Some(entry)) = (&context.journal, entry) else { return };
+    let (Some(journal), Some(entry)) = (&context.journal, entry) else { return Ok(()) };
     journal.live.began(context.run_id);
-    let _waiting = context.waits.begin();
-    if !matches!(tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await, Ok(Ok(()))) {
-        counter!(UNJOURNALLED).increment(1);
-        tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
+    let waiting = context.waits.begin();
+    let taken = tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await;
+    drop(waiting);
+    match (taken, context.canary.probe.unjournalled) {
+        (Ok(Ok(())), _) => Ok(()),
+        (Ok(Err(_)) | Err(_), Unjournalled::Allow) => {
+            counter!(UNJOURNALLED).increment(1);
+            tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
+            Ok(())
+        }
+        (Ok(Err(_)) | Err(_), Unjournalled::Refuse) => {
+            let waited = humantime::format_duration(LONGEST_WAIT);
+            let message = format!(
+                "nothing was created: the store did not write down within {waited} what `{}` is to undo, so a crash would have left \
+                 it behind; see that the store can be written, or set `cleanup.unjournalled = \"allow\"`",
+                step.name
+            );
+            Err(context.cause(Reason::Resources, Some(&step.name), &message))
+        }
     }
 }
 
@@ -177,8 +204,9 @@ fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]
 /// What of `names` is stored. A value that contains a secret, in whatever spelling, is left out as well.
 fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> serde_json::Value {
     let fits = |(name, value): &(Arc<str>, Value)| {
-        let json = to_json(value).ok().filter(|_| !withheld.contains(&**name))?;
+        let json = to_json_within(value, LARGEST_VALUE).ok().filter(|_| !withheld.contains(&**name))?;
         let text = json.to_string();
+        spend_bytes(text.len());
         (text.len() <= LARGEST_VALUE && redactor.redact(&text) == text).then(|| (name.to_string(), json))
     };
     names.iter().filter_map(fits).collect::<serde_json::Map<_, _>>().into()

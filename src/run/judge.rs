@@ -4,11 +4,13 @@
 //! survives. It must not decide what a failure does to a run. An expectation that cannot be evaluated has failed; every
 //! expectation is evaluated, whether an earlier one held or not.
 
+use std::sync::Arc;
+
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, is_credential, mask_credentials};
-use crate::plan::expr::{Judgement, to_json};
+use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
 use super::Detail;
@@ -18,6 +20,9 @@ const SHOWN: usize = 512;
 
 /// Bytes of a value that are looked at for showing it; bounds what redacting a large body costs.
 const LOOKED_AT: usize = 64 << 10;
+
+/// Values that a message tells; the report has them all.
+const TOLD: usize = 10;
 
 /// Violations of a contract that are listed.
 const VIOLATIONS: usize = 5;
@@ -125,6 +130,7 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     let seen: Vec<String> = report
         .seen
         .iter()
+        .take(TOLD)
         .map(|seen| {
             if is_contract { format!("{}: {}", seen.source, seen.value) } else { format!("`{}` was {}", seen.source, seen.value) }
         })
@@ -145,6 +151,21 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     })
 }
 
+/// Bytes of values that are looked at for showing all variables of a run.
+const ALL_LOOKED_AT: usize = 1 << 20;
+
+/// Variables for people, by name. Of many large ones the last are not spelled out.
+pub fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec<(Arc<str>, String)> {
+    let mut room = ALL_LOOKED_AT;
+    let each = |(name, value): &(Arc<str>, Value)| {
+        let shown = if room == 0 { "…".to_owned() } else { shown_as(name, value, redactor) };
+        // What is cut was looked at as far as that is done at all.
+        room = room.saturating_sub(if shown.ends_with('…') { LOOKED_AT } else { shown.len() });
+        (Arc::clone(name), shown)
+    };
+    names.iter().map(each).collect()
+}
+
 /// A value for people under its name. A text or number that its name says is a credential is not shown.
 pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
     match value.kind() {
@@ -155,30 +176,33 @@ pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
 
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
-    match to_json(value) {
-        Ok(json) => shown_text(&json.to_string(), redactor),
+    match json_start(value, LOOKED_AT) {
+        Ok((text, whole)) => shown_start(&text, whole, redactor),
         Err(why) => shown_text(&why, redactor),
     }
 }
 
-/// Redacted and then cut.
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    let looked_at = &text[..text.floor_char_boundary(LOOKED_AT)];
-    let redacted = redactor.redact(looked_at);
-    if looked_at.len() < text.len() && redacted.len() < LOOKED_AT / 2 {
+    shown_start(text, true, redactor)
+}
+
+/// Redacted and then cut. `whole`: nothing was left out before.
+fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor) -> String {
+    spend_bytes(looked_at.len().min(LOOKED_AT));
+    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4);
+    if !whole && !was_cut {
         // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
         return format!("{}…", Redactor::MASK);
     }
-    match redacted.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", mask_credentials(&redacted[..end])),
-        None => mask_credentials(&redacted).into_owned(),
-    }
+    let (end, mark) = match start.char_indices().nth(SHOWN) {
+        Some((end, _)) => (end, "…"),
+        None => (start.len(), if was_cut { "…" } else { "" }),
+    };
+    format!("{}{mark}", mask_credentials(&start[..end]))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::outcome::Secret;
     use crate::plan::expr::from_json;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Consistently, Eventually, Retry};
 
-/// How much later than its window's end a last attempt may start: timers round up to whole milliseconds.
-const TIMER_SLACK: Duration = Duration::from_millis(10);
+/// What an attempt is expected to take more than the one before it.
+const MARGIN: Duration = Duration::from_millis(10);
 
 /// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +16,13 @@ pub(super) enum Next {
     Stop,
 }
 
-/// After an attempt of an `eventually` step that did not hold. The window is counted from the write's end; the last attempt
-/// is made at its very end.
-pub(super) fn poll_again(eventually: &Eventually, window_start: Instant, now: Instant) -> Next {
-    let end = window_start + eventually.within;
-    if now >= end { Next::Stop } else { Next::At((now + eventually.poll).min(end)) }
-}
-
-/// Whether an attempt that starts at `now` still counts. The first one always does.
-pub(super) fn counts(eventually: &Eventually, window_start: Instant, now: Instant) -> bool {
-    now <= window_start + eventually.within + TIMER_SLACK
+/// After an attempt of an `eventually` step that did not hold and took so long. Only an answer that is there before the window's
+/// `end` holds, so the last attempt is made early enough for that, as far as the one before it tells, and none after it.
+pub(super) fn poll_again(eventually: &Eventually, end: Instant, took: Duration, now: Instant) -> Next {
+    match end.checked_sub(took + MARGIN) {
+        Some(last) if now < last => Next::At((now + eventually.poll).min(last)),
+        Some(_) | None => Next::Stop,
+    }
 }
 
 /// After an attempt of a `consistently` step that held, which has held since `since`.
@@ -55,18 +52,13 @@ mod tests {
     }
 
     #[test]
-    fn polling_ends_with_an_attempt_at_the_very_end_of_the_window() {
-        let start = Instant::now();
-        assert_eq!(poll_again(&eventually(), start, start + 6 * SECOND), Next::At(start + 9 * SECOND));
-        assert_eq!(poll_again(&eventually(), start, start + 9 * SECOND), Next::At(start + 10 * SECOND));
-        assert_eq!(poll_again(&eventually(), start, start + 10 * SECOND), Next::Stop);
-    }
-
-    #[test]
-    fn an_attempt_that_starts_after_the_window_does_not_count() {
-        let start = Instant::now();
-        assert!(counts(&eventually(), start, start + 10 * SECOND));
-        assert!(!counts(&eventually(), start, start + 11 * SECOND));
+    fn the_last_attempt_is_made_early_enough_to_be_answered_in_the_window() {
+        let (start, took) = (Instant::now(), SECOND / 2);
+        let (end, last) = (start + 10 * SECOND, start + 9 * SECOND + took - MARGIN);
+        assert_eq!(poll_again(&eventually(), end, took, start + 6 * SECOND), Next::At(start + 9 * SECOND));
+        assert_eq!(poll_again(&eventually(), end, took, start + 7 * SECOND), Next::At(last));
+        assert_eq!(poll_again(&eventually(), end, took, last), Next::Stop);
+        assert_eq!(poll_again(&eventually(), end, took, start + 11 * SECOND), Next::Stop);
     }
 
     #[test]

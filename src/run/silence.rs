@@ -3,7 +3,6 @@
 //! Pure: looks at reports and at attempts that were cut. Whether it was the network is asked elsewhere; whatever got an answer
 //! is judged as usual.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::outcome::{AttemptReport, Reason, StepReport, StepResult};
@@ -13,11 +12,20 @@ use super::state::Flight;
 /// An attempt that is younger than this when it is cut has not had the time to be answered: of it, the attempt before it tells.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
 
+/// Whose failures are looked at: each excuse is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Those that ended the run.
+    Journey,
+    /// Those of its subjects.
+    Subjects,
+}
+
 /// When the last attempt began that counts and failed or was cut, if none of those had a byte of an answer. The run began at
 /// `started`.
 pub(super) fn unanswered(
-    steps: &[StepReport],
-    open: &[StepReport],
+    of: Part,
+    (steps, open): (&[StepReport], &[StepReport]),
     flights: &[Flight],
     started: Instant,
     now: Instant,
@@ -33,12 +41,13 @@ pub(super) fn unanswered(
     let is_group = |step: &StepReport| steps.iter().chain(open).any(|other| other.parent == Some(step.span_id));
     let failed = steps
         .iter()
+        .filter(|step| step.subject.is_some() == (of == Part::Subjects))
         .filter(|step| matches!(step.result, StepResult::Failed(_)) && !forgiven(step) && !is_group(step))
         .map(|step| step.attempts.last().and_then(silent));
-    let cut = open.iter().filter(|step| !is_group(step)).map(|step| {
+    let cut = open.iter().filter(|step| of == Part::Journey && !is_group(step)).map(|step| {
         let flight = flights.iter().find(|flight| flight.span_id == step.span_id);
         match (flight, step.attempts.last()) {
-            (Some(flight), _) if flight.answered.load(Ordering::Relaxed) => None,
+            (Some(flight), _) if flight.underway.has_answer() => None,
             (Some(flight), Some(last)) if now.saturating_duration_since(flight.began) < TIME_TO_ANSWER => silent(last),
             (Some(flight), _) => Some(flight.began),
             (None, last) => last.and_then(silent),

@@ -1,15 +1,17 @@
 //! What a run has done so far, kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::outcome::{Cause, SpanId, StepReport, StepResult};
 use crate::plan::Step;
 
+use super::creation::Made;
 use super::scope::Names;
-use super::silence;
+use super::silence::{self, Part};
+use super::stall::StallLog;
+use super::step::http::{HttpRequest, Underway};
 
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
@@ -17,6 +19,7 @@ const KEPT_ATTEMPTS: usize = 20;
 /// The journal, the reports and the clocks of one run.
 #[derive(Debug)]
 pub(super) struct RunState {
+    stalls: Arc<StallLog>,
     inner: Mutex<Inner>,
 }
 
@@ -43,10 +46,14 @@ struct Inner {
 pub(super) struct Flight {
     /// The span of the step it belongs to.
     pub(super) span_id: SpanId,
+    /// Its own span.
+    pub(super) attempt: SpanId,
     /// When it began.
     pub(super) began: Instant,
-    /// Set once an answer has begun.
-    pub(super) answered: Arc<AtomicBool>,
+    /// What is asked.
+    pub(super) request: Arc<HttpRequest>,
+    /// How far that has come.
+    pub(super) underway: Arc<Underway>,
 }
 
 /// A step that may have created something, and how to undo it.
@@ -61,25 +68,14 @@ pub(super) struct Undo {
     /// The device that created it.
     pub(super) device: Arc<str>,
     /// What is known of the creation.
-    pub(super) created: Created,
+    pub(super) made: Made,
     /// Its entry in the ledger, where there is one.
     pub(super) entry: Option<String>,
 }
 
-/// Whether a step with a cleanup created something. Of several attempts the greatest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Created {
-    /// No byte was sent, or the target said no with a 4xx.
-    No,
-    /// The request may have left; what it created cannot be named for certain.
-    Maybe,
-    /// Its captures are known.
-    Yes,
-}
-
 impl RunState {
-    /// The state of a run that starts at `now`.
-    pub(super) fn new(now: Instant) -> Self {
+    /// The state of a run that starts at `now`; its steps' reports tell of these stalls.
+    pub(super) fn new(now: Instant, stalls: &Arc<StallLog>) -> Self {
         let inner = Inner {
             steps: Vec::new(),
             open: Vec::new(),
@@ -89,7 +85,7 @@ impl RunState {
             ends: HashMap::new(),
             last_end: now,
         };
-        Self { inner: Mutex::new(inner) }
+        Self { stalls: Arc::clone(stalls), inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -112,11 +108,21 @@ impl RunState {
         self.lock().flights.retain(|flight| flight.span_id != span_id);
     }
 
+    /// What is in the air.
+    pub(super) fn flights(&self) -> Vec<Flight> {
+        self.lock().flights.clone()
+    }
+
+    /// Takes what is in the air, because nobody will land it any more.
+    pub(super) fn take_flights(&self) -> Vec<Flight> {
+        std::mem::take(&mut self.lock().flights)
+    }
+
     /// When the last attempt began that failed or was cut, if nothing of what did had a byte of an answer. The run began at
-    /// `started`.
-    pub(super) fn unanswered(&self, started: Instant, now: Instant) -> Option<Instant> {
+    /// `started`; its subjects and everything else are looked at apart.
+    pub(super) fn unanswered(&self, of: Part, started: Instant, now: Instant) -> Option<Instant> {
         let inner = self.lock();
-        silence::unanswered(&inner.steps, &inner.open, &inner.flights, started, now)
+        silence::unanswered(of, (&inner.steps, &inner.open), &inner.flights, started, now)
     }
 
     /// Adds to the report of a step that is being made.
@@ -128,10 +134,12 @@ impl RunState {
 
     /// A step ended at `now`.
     pub(super) fn close(&self, span_id: SpanId, now: Instant, duration: Duration, result: StepResult) {
+        let stalled = now.checked_sub(duration).map_or(Duration::ZERO, |began| self.stalls.stalled_between(began, now));
         let mut inner = self.lock();
         let Some(at) = inner.open.iter().position(|report| report.span_id == span_id) else { return };
         let mut report = inner.open.remove(at);
         report.duration = duration;
+        report.stalled = stalled;
         report.result = result;
         inner.ends.insert(Arc::clone(&report.name), now);
         inner.last_end = now;
@@ -160,10 +168,10 @@ impl RunState {
     }
 
     /// What became of it. Gives its entry in the ledger.
-    pub(super) fn settle(&self, span_id: SpanId, created: Created, names: Option<Names>) -> Option<String> {
+    pub(super) fn settle(&self, span_id: SpanId, made: Made, names: Option<Names>) -> Option<String> {
         let mut inner = self.lock();
         let undo = inner.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
-        undo.created = created;
+        undo.made = made;
         if let Some(names) = names {
             undo.names = names;
         }
@@ -188,6 +196,7 @@ impl RunState {
         let open = std::mem::take(&mut inner.open);
         for mut report in open {
             report.duration = now.saturating_duration_since(run_started).saturating_sub(report.started);
+            report.stalled = self.stalls.stalled_between(run_started + report.started, now);
             if let Some(cause) = cause {
                 report.result = StepResult::Failed(Cause { step: Some(Arc::clone(&report.name)), ..cause.clone() });
             }

@@ -95,10 +95,11 @@ impl Sweeper {
         swept
     }
 
-    /// How many of these are left behind, by probe and region: those whose run is over. Those given up belong here too.
+    /// How many of these are left behind, by probe and region: those whose run is over. Those given up belong here too, and those
+    /// do not of which a cleanup found nothing and which are only looked at again.
     pub fn leaked<'e>(&self, entries: impl IntoIterator<Item = &'e LedgerEntry>) -> BTreeMap<(String, String), u64> {
         let mut leaked = BTreeMap::new();
-        for entry in entries.into_iter().filter(|entry| !self.engine.is_live(entry)) {
+        for entry in entries.into_iter().filter(|entry| entry.passed == 0 && !self.engine.is_live(entry)) {
             *leaked.entry((entry.probe.clone(), entry.region.clone())).or_default() += 1;
         }
         leaked
@@ -112,10 +113,10 @@ impl Sweeper {
             if self.engine.is_live(entry) {
                 return false;
             }
-            let at = due.entry(entry.id.clone()).or_insert_with(|| now + pause(entry.attempts));
+            let at = due.entry(entry.id.clone()).or_insert_with(|| now + pause(entry.attempts.saturating_add(entry.passed)));
             let is_due = *at <= now;
             if is_due {
-                *at = now + pause(entry.attempts + 1);
+                *at = now + pause(entry.attempts.saturating_add(entry.passed).saturating_add(1));
             }
             is_due
         };

@@ -33,6 +33,7 @@ pub(super) fn report(canary: &Arc<Canary>, trigger: Trigger, tick: Tick, reason:
         started: now,
         lateness: now.duration_since(tick.due).unwrap_or_default(),
         duration: Duration::ZERO,
+        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
         verdict: Verdict::of(reason),

@@ -34,6 +34,7 @@ pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use pauses::{Pause, PauseTarget, Pauses};
 pub use runner::Runner;
 pub use scheduler::{Scheduler, Stragglers, TriggerError};
+pub use watchdog::watch;
 
 #[cfg(test)]
 mod testing;

@@ -107,7 +107,9 @@ impl Scheduler {
         shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_ticks, starter.started()));
         let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
-        let watchdog = shared.runtime.spawn(watchdog::watch(stalls, Arc::clone(&shared.sink), stop_watchdog.clone()));
+        let sink = Arc::clone(&shared.sink);
+        let tell = move |stall| sink.stalled(stall);
+        let watchdog = shared.runtime.spawn(watchdog::watch(stalls, tell, stop_watchdog.clone()));
         if !last_ticks.is_empty() {
             let reporting = Arc::clone(&shared);
             let pass = move || {

@@ -23,6 +23,7 @@ pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
         vars: Vec::new(),
         devices: BTreeMap::new(),
         steps: Vec::new(),
+        unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),

@@ -1,11 +1,17 @@
 //! The HTTP listener: metrics, health, and the API of a running service.
 //!
 //! It reads through handles and acts through verbs (pause, acknowledge, trigger); it keeps nothing itself and never runs on the
-//! runtime that probes. A new route is a line in `server` and a file of its own.
+//! runtime that probes. A new route is a line in `routes` and a file of its own.
 
 mod api;
+mod connection;
+mod hosts;
+mod places;
+mod routes;
 mod server;
 
 pub use api::{Api, LastReload, ROUTES, Reads, Reloaded, ToldPauses, kept_pauses};
+pub(crate) use hosts::Hosts;
+pub(crate) use routes::{RenderMetrics, Shared};
 pub use server::ListenError;
-pub(crate) use server::{Bound, RenderMetrics, Server};
+pub(crate) use server::{Bound, Server};

@@ -65,12 +65,14 @@ pub(crate) fn number(store: &Connection, sql: &str) -> i64 {
 pub(crate) struct Memory {
     incidents: HashMap<String, Incident>,
     delivered: HashSet<String>,
+    /// The highest number of a run, and how many runs there were up to it.
+    runs: (i64, i64),
     pub(crate) looks: usize,
 }
 
 impl Memory {
-    /// Looks at what a crash left.
-    pub(crate) fn look(&mut self, path: &Path, wrong: &mut Vec<String>) {
+    /// Looks at what a crash left, `things` among it.
+    pub(crate) fn look(&mut self, path: &Path, things: &BTreeSet<String>, wrong: &mut Vec<String>) {
         if !path.exists() {
             return;
         }
@@ -107,6 +109,16 @@ impl Memory {
         wrong.extend(self.delivered.difference(&delivered).map(|id| format!("message {id} was settled and is no longer")));
         self.delivered = delivered;
         self.incidents = found.into_iter().map(|incident| (incident.id.clone(), incident)).collect();
+        let (highest, known) = self.runs;
+        let still = number(&store, &format!("SELECT count(*) FROM runs WHERE id <= {highest}"));
+        if still != known {
+            wrong.push(format!("look {}: {known} runs were recorded, and of these {still} are left", self.looks));
+        }
+        self.runs = (number(&store, "SELECT coalesce(max(id), 0) FROM runs"), number(&store, "SELECT count(*) FROM runs"));
+        let journalled = texts(&store, "SELECT json_extract(entry, '$.run_id') FROM ledger");
+        wrong.extend(
+            things.difference(&journalled.into_iter().collect()).map(|id| format!("the ledger does not know what run {id} made")),
+        );
         // A page and its message are one transaction.
         let mute = "SELECT id FROM incidents WHERE json_array_length(json, '$.told') > 0
                     AND id NOT IN (SELECT incident FROM messages)";
@@ -114,7 +126,7 @@ impl Memory {
     }
 }
 
-fn texts(store: &Connection, sql: &str) -> HashSet<String> {
+pub(crate) fn texts(store: &Connection, sql: &str) -> HashSet<String> {
     store.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
@@ -176,33 +188,15 @@ fn runs(store: &Connection, tally: &mut Tally, wrong: &mut Vec<String>) {
     let twice = "SELECT name || ' ' || due_ms || ' ' || slot FROM runs JOIN canaries ON canaries.id = canary
                  GROUP BY canary, due_ms, slot HAVING count(*) > 1";
     wrong.extend(texts(store, twice).iter().map(|tick| format!("the tick {tick} is there twice")));
-    // What a slot's tick comes after is one interval before it, and a millisecond for rounding. Of a probe with several slots the
-    // last finished tick is that of the slot that was last, so one that was going before it is not missed after a crash.
-    let holes = "SELECT name || ' slot ' || slot || ': nothing between ' || before || ' and ' || due_ms AS hole FROM (
-                     SELECT canaries.name AS name, slot, due_ms, probes.name = 'premium-registration' AS several,
+    // What a slot's tick comes after is one interval before it, and a millisecond for rounding.
+    let holes = "SELECT name || ' slot ' || slot || ': nothing between ' || before || ' and ' || due_ms FROM (
+                     SELECT canaries.name AS name, slot, due_ms,
                             lag(due_ms) OVER (PARTITION BY canary, slot ORDER BY due_ms) AS before,
                             CASE probes.name WHEN 'premium-registration' THEN 4000 WHEN 'playlist-sync' THEN 4000
                                              WHEN 'segment-copy' THEN 3000 ELSE 1000 END AS every
                      FROM runs JOIN canaries ON canaries.id = canary JOIN probes ON probes.id = runs.probe)
-                 WHERE due_ms - before > every + 1 AND several =";
-    note(
-        tally,
-        "going in one of several slots when it was killed, and not known after",
-        &format!("SELECT count(*) FROM ({holes} 1)"),
-    );
-    let holes = format!("{holes} 0");
-    // Of a long absence only the newest ticks have a row, and the rest is a number.
-    let found = texts(store, &holes);
-    tally.numbers.push(("ticks that a starved store lost the rows of", count(found.len())));
-    if !is_starved(store) {
-        wrong.extend(found);
-    }
-}
-
-/// Whether the machine was so busy that the store wrote nothing for many seconds, over several lives. Then more is lost than
-/// usual: ticks have no rows, and things are made without an entry in the ledger, which is waited for for a second.
-pub(crate) fn is_starved(store: &Connection) -> bool {
-    number(store, "SELECT count(*) FROM runs WHERE reason = 'crashed' AND late_ms > 30000") > 0
+                 WHERE due_ms - before > every + 1";
+    wrong.extend(texts(store, holes));
 }
 
 /// Two failures in a row of what the store has, and the incident is in the store as well.

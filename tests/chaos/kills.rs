@@ -7,10 +7,11 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::Value;
 
-use crate::audit::{Evidence, Life, Memory, audit, is_starved, number};
+use crate::audit::{Evidence, Life, Memory, audit, number};
 use crate::faults::Mischief;
 use crate::prober::{Prober, get, run};
 use crate::receiver::Mood;
+use crate::verdicts::{false_failures, verdicts};
 use crate::world::{World, copy_of_store, until};
 use crate::{now_ms, setting};
 
@@ -106,7 +107,7 @@ fn whenever_it_is_killed_every_page_arrives_under_its_key_and_nothing_is_lost_or
         let life = Life { ready_ms, killed_ms: now_ms() };
         lives.push(life);
         if rng.u32(..3) == 0 {
-            memory.look(&world.store(), &mut wrong);
+            memory.look(&world.store(), &world.target.things(), &mut wrong);
         }
         if kill % 25 == 24 {
             println!("{} kills after {} s, {} wrong", kill + 1, (now_ms() - began_ms) / 1_000, wrong.len());
@@ -123,13 +124,15 @@ fn whenever_it_is_killed_every_page_arrives_under_its_key_and_nothing_is_lost_or
     let output = run(&world.folder, &["sweep", "-c", "serinus.toml", "--output", "json"]);
     let swept: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let still = left_behind(&world, &before);
-    memory.look(&world.store(), &mut wrong);
+    memory.look(&world.store(), &world.target.things(), &mut wrong);
     let (_folder, store) = copy_of_store(&world.store());
-    if still != 0 && !is_starved(&store) {
+    if still != 0 {
         wrong.push(format!("{still} things are left behind: {} now, {before} before", world.entities()));
     }
     let received = world.receiver.received();
     let mut tally = audit(&store, &Evidence { stretches: &stretches, lives: &lives, received: &received }, &mut wrong);
+    verdicts(&store, &world.target.answers(), &lives, &mut tally, &mut wrong);
+    false_failures(&store, &stretches, &mut wrong);
     for word in ["panicked", "defect", "cannot be read"] {
         wrong.extend(log.lines().filter(|line| line.contains(word)).map(|line| format!("it said: {line}")));
     }
@@ -174,5 +177,5 @@ fn settle(address: &str) {
 fn left_behind(world: &World, before: &Value) -> i64 {
     let now = world.entities();
     let more = before.as_object().unwrap().keys().map(|kind| now[kind].as_i64().unwrap() - before[kind].as_i64().unwrap());
-    more.sum::<i64>() + i64::try_from(world.target.things()).unwrap()
+    more.sum::<i64>() + i64::try_from(world.target.things().len()).unwrap()
 }

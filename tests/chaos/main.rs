@@ -15,6 +15,7 @@ mod prober;
 mod receiver;
 mod target;
 mod trouble;
+mod verdicts;
 mod world;
 
 use std::time::SystemTime;

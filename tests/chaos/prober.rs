@@ -130,7 +130,7 @@ pub(crate) fn run(folder: &Path, args: &[&str]) -> Output {
 pub(crate) fn get(address: &str, path: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;

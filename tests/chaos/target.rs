@@ -1,17 +1,28 @@
 //! The cheap target: hundreds of canaries ask it every second, it fails for whom it is told to, and it keeps what is created.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
+
+use crate::now_ms;
+
+/// What the target answered to the one request of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer {
+    pub(crate) at_ms: i64,
+    pub(crate) well: bool,
+}
 
 #[derive(Default)]
 struct Inside {
+    /// By the run's id, as it is in the store.
+    answers: Mutex<HashMap<u128, Answer>>,
     /// `PROBE/REGION/CELL` that get 500.
     failing: Mutex<BTreeSet<String>>,
     things: Mutex<BTreeSet<String>>,
@@ -48,9 +59,14 @@ impl Target {
         self.inside.failing.lock().unwrap().retain(|failing| !whom.contains(failing));
     }
 
-    /// What was created and not removed.
-    pub(crate) fn things(&self) -> usize {
-        self.inside.things.lock().unwrap().len()
+    /// What was created and not removed: each has the id of the run that made it.
+    pub(crate) fn things(&self) -> BTreeSet<String> {
+        self.inside.things.lock().unwrap().clone()
+    }
+
+    /// What it answered to the runs of the probes that ask once.
+    pub(crate) fn answers(&self) -> HashMap<u128, Answer> {
+        self.inside.answers.lock().unwrap().clone()
     }
 
     /// How much was created in all.
@@ -59,9 +75,16 @@ impl Target {
     }
 }
 
-async fn ask(State(inside): State<Arc<Inside>>, Path((probe, region, cell)): Path<(String, String, String)>) -> StatusCode {
-    let fails = inside.failing.lock().unwrap().contains(&format!("{probe}/{region}/{cell}"));
-    if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+async fn ask(
+    State(inside): State<Arc<Inside>>,
+    Path((probe, region, cell)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> StatusCode {
+    let well = !inside.failing.lock().unwrap().contains(&format!("{probe}/{region}/{cell}"));
+    let run =
+        headers["x-canary-run-id"].to_str().ok().and_then(|id| ulid::Ulid::from_string(id).ok()).expect("each run has an id");
+    inside.answers.lock().unwrap().insert(run.0, Answer { at_ms: now_ms(), well });
+    if well { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 
 /// It exists before the answer leaves, so that a prober that is killed in between does not know.

@@ -16,4 +16,5 @@ mod real;
 mod receiver_down;
 mod service;
 mod starved;
+mod strangers;
 mod target;

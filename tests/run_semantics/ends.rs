@@ -71,13 +71,70 @@ async fn an_attempts_timeout_is_not_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_bound_that_passes_while_the_prober_stands_still_is_the_probers_fault() {
-    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
-    let journey = Journey::new(&target).deadline("900ms");
-    // The watchdog beats once and never again: the process has stood still ever since.
-    journey.stalls.beat(std::time::Instant::now(), Duration::from_millis(50));
-    let ran = journey.run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n")).await;
-    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Stall));
+async fn a_run_that_is_cut_keeps_the_attempt_that_was_under_way() {
+    let target = Target::start(|seen| match seen.nth {
+        0 | 1 => Answer::json(200, r#"{"state":"lagging"}"#),
+        _ => Answer::json(200, "{}").after(Duration::from_mins(10)),
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .deadline("900ms")
+        .run(&steps(
+            r#"
+            [[step]]
+            name = "read"
+            http.post = "{{ api }}/x?page=2"
+            http.json = { asked = "for" }
+            eventually = { within = "10s", poll = "20ms" }
+            expect = ["json.state == 'there'"]
+            "#,
+        ))
+        .await;
+    let cause = ran.cause();
+    assert_eq!((cause.reason, cause.attempts), (Reason::Deadline, 3));
+    let asked = format!("during attempt 3, POST {}/x?page=2, which was waiting for the answer's headers", target.url());
+    assert!(cause.message.contains(&asked) && cause.message.contains("lagging"), "{}", cause.message);
+    let step = &ran.report.steps[0];
+    assert_eq!((step.attempts_made, step.attempts.len()), (3, 3));
+    let cut = &step.attempts[2];
+    let http = cut.http.as_ref().unwrap();
+    assert_eq!((http.method.as_str(), http.status), ("POST", None));
+    assert!(http.phases.reused || http.phases.connect.is_some(), "{:?}", http.phases);
+    assert_eq!(cut.failure.as_ref().map(|(reason, _)| *reason), Some(Reason::Deadline));
+    assert_eq!(cut.exchange.as_ref().unwrap().request_body, r#"{"asked":"for"}"#);
+    assert!(cut.duration > Duration::ZERO && cut.started + cut.duration <= ran.report.duration);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_cut_in_the_middle_of_its_answer_says_so() {
+    let target = Target::start(|_| Answer::json(200, "{}").endless()).await;
+    let ran = Journey::new(&target)
+        .deadline("900ms")
+        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n"))
+        .await;
+    assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Deadline, 1));
+    assert!(ran.cause().message.contains("attempt 1, GET "), "{}", ran.cause().message);
+    assert!(ran.cause().message.contains("waiting for the body's end"), "{}", ran.cause().message);
+    assert_eq!(ran.report.steps[0].attempts[0].http.as_ref().unwrap().status, Some(200));
+}
+
+#[tokio::test]
+async fn a_cleanup_that_its_budget_cuts_shows_the_attempt_that_hung() {
+    let target = Target::start(|seen| match seen.method.as_str() {
+        "DELETE" => Answer::json(200, "{}").after(Duration::from_mins(10)),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let ran = Journey::new(&target)
+        .cleanup_budget(Duration::from_millis(400))
+        .run(&steps(
+            "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n\
+             [step.cleanup]\nname = \"delete\"\nhttp.delete = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n",
+        ))
+        .await;
+    let steps = &ran.cleanup.as_ref().unwrap().steps;
+    assert_eq!((&*steps[0].name, steps[0].attempts_made), ("delete", 1));
+    assert_eq!(steps[0].attempts[0].http.as_ref().unwrap().method, "DELETE");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use serinus::outcome::{Ledger, LedgerEnd, Reason};
+use serinus::outcome::{Ledger, LedgerEnd, Reason, Verdict};
 use serinus::run::Sweeper;
 
 use crate::book::Book;
@@ -111,12 +111,27 @@ async fn the_wait_for_the_ledger_does_not_count_into_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_is_full_or_stuck_stops_no_run() {
+async fn a_run_whose_intent_is_not_written_down_in_time_creates_nothing_and_is_the_probers_fault() {
     for book in [Book { full: true, ..Book::default() }, Book { takes: Duration::from_mins(10), ..Book::default() }] {
         let (target, book) = (shop().await, Arc::new(book));
-        let began = Instant::now();
-        Journey::new(&target).ledger(&book).run(&steps(CREATE)).await.assert_passed();
-        assert!(began.elapsed() < Duration::from_secs(10), "it went on unjournalled");
+        let before = "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n";
+        let ran = Journey::new(&target).ledger(&book).deadline("500ms").run(&format!("{before}{CREATE}")).await;
+        assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Resources));
+        assert_eq!(ran.cause().step.as_deref(), Some("create"));
+        assert!(ran.cause().message.contains("nothing was created"), "{}", ran.cause().message);
+        assert_eq!(target.lines(), ["GET /x"]);
+        assert!(ran.cleanup.is_none());
+        // The store may come to write it down later.
+        assert_eq!(book.ends(), [LedgerEnd::Gone]);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_may_allow_to_create_what_is_not_written_down() {
+    for book in [Book { full: true, ..Book::default() }, Book { takes: Duration::from_mins(10), ..Book::default() }] {
+        let (target, book) = (shop().await, Arc::new(book));
+        let journey = Journey::new(&target).ledger(&book).head("cleanup.unjournalled = \"allow\"");
+        journey.run(&steps(CREATE)).await.assert_passed();
         assert_eq!(target.lines(), ["POST /items", "DELETE /items/a"]);
     }
 }

@@ -2,7 +2,9 @@
 
 #[path = "../support/book.rs"]
 mod book;
+mod cut_creation;
 mod ends;
+mod explosions;
 mod identity;
 #[path = "../support/journey.rs"]
 mod journey;
@@ -13,6 +15,8 @@ mod loops;
 mod polling;
 mod redirects;
 mod self_check;
+mod stalls;
+mod subjects;
 #[path = "../support/target.rs"]
 mod target;
 

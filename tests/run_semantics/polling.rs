@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serinus::outcome::Reason;
+use serinus::outcome::{Reason, Verdict};
 
 use crate::journey::{Journey, steps};
 use crate::ok;
@@ -80,20 +80,66 @@ async fn a_transport_error_means_poll_again() {
 }
 
 #[tokio::test]
-async fn an_attempt_counts_if_it_started_inside_the_window() {
-    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(400))).await;
+async fn an_answer_that_comes_after_the_window_does_not_hold_and_the_message_says_how_late() {
+    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(600))).await;
+    let read = |within: &str| {
+        steps(&format!(
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\neventually = {{ within = \"{within}\", poll = \"50ms\" }}\n\
+             expect = [\"status == 200\"]\n"
+        ))
+    };
+    let ran = Journey::new(&target).run(&read("100ms")).await;
+    let cause = ran.cause();
+    assert_eq!((ran.report.verdict, cause.reason, cause.attempts), (Verdict::Failed, Reason::Expectation, 1));
+    let late = cause
+        .message
+        .strip_prefix("it held, but only ")
+        .and_then(|rest| rest.strip_suffix(" after the 100ms in which it should have"));
+    let late = humantime::parse_duration(late.unwrap_or_else(|| panic!("{}", cause.message))).unwrap();
+    assert!(late >= Duration::from_millis(490), "{late:?}");
+    let step = &ran.report.steps[0];
+    assert_eq!(
+        (step.convergence, step.attempts[0].failure.as_ref().map(|(reason, _)| *reason)),
+        (None, Some(Reason::Expectation))
+    );
+    Journey::new(&target).run(&read("20s")).await.assert_passed();
+}
+
+#[tokio::test]
+async fn what_was_created_by_an_answer_that_came_too_late_is_cleaned_up() {
+    let target = Target::start(|seen| match seen.method.as_str() {
+        "POST" => Answer::json(201, r#"{"id":"a"}"#).after(Duration::from_millis(400)),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
     let ran = Journey::new(&target)
         .run(&steps(
-            r#"
-            [[step]]
-            name = "read"
-            http.get = "{{ api }}/x"
-            eventually = { within = "100ms", poll = "50ms" }
-            expect = ["status == 200"]
-            "#,
+            "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\neventually = { within = \"100ms\", poll = \"50ms\" }\n\
+             expect = [\"status == 201\"]\ncapture = { id = \"json.id\" }\n\
+             [step.cleanup]\nhttp.delete = \"{{ api }}/x/{{ id }}\"\nexpect = [\"status == 200\"]\n",
         ))
         .await;
-    ran.assert_passed();
+    assert_eq!(ran.report.verdict, Verdict::Failed);
+    assert_eq!(target.lines(), ["POST /x", "DELETE /x/a"]);
+}
+
+#[tokio::test]
+async fn what_was_not_there_yet_when_the_window_ends_is_no_flaw_of_the_expectation() {
+    let target = Target::start(ok(r#"{"items":[],"job":{},"n":null}"#)).await;
+    let reason = async |expect: &str, within: &str| {
+        let step = format!("[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\n{within}\nexpect = [\"{expect}\"]\n");
+        Journey::new(&target).run(&steps(&step)).await.cause().clone()
+    };
+    let within = "eventually = { within = \"100ms\", poll = \"20ms\" }";
+    for absent in ["json.job.state == 'done'", "json.items[0].id == 1", "json.items | first == 1", "json.missing"] {
+        let cause = reason(absent, within).await;
+        assert_eq!(cause.reason, Reason::Expectation, "{absent}: {}", cause.message);
+        assert!(cause.message.contains("did not hold within 100ms") && cause.message.contains("undefined"), "{}", cause.message);
+        assert_eq!(reason(absent, "").await.reason, Reason::NotEvaluable, "{absent}, where nothing is waited for");
+    }
+    for flaw in ["json.n > 5", "json.items > 5", "json.items"] {
+        assert_eq!(reason(flaw, within).await.reason, Reason::NotEvaluable, "{flaw}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ impl Ledger for Book {
         let mut entries = self.entries.lock().unwrap();
         match &end {
             LedgerEnd::Gone => entries.retain(|entry| entry.id != id),
+            LedgerEnd::Again => entries.iter_mut().filter(|entry| entry.id == id).for_each(|entry| entry.passed += 1),
             LedgerEnd::Retry { .. } | LedgerEnd::GivenUp { .. } => {
                 entries.iter_mut().filter(|entry| entry.id == id).for_each(|entry| entry.attempts += 1);
             }

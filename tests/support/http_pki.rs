@@ -41,8 +41,14 @@ impl Authority {
 
     /// Valid until the end of January of that year.
     pub(crate) fn leaf_until(&self, names: &[&str], year: i32) -> Leaf {
+        self.leaf_within(names, 2000, year)
+    }
+
+    /// Valid from the beginning of a year to the end of January of another.
+    pub(crate) fn leaf_within(&self, names: &[&str], first: i32, last: i32) -> Leaf {
         let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
-        params.not_after = date_time_ymd(year, 1, 31);
+        params.not_before = date_time_ymd(first, 1, 1);
+        params.not_after = date_time_ymd(last, 1, 31);
         params.distinguished_name.push(DnType::CommonName, "Test Leaf");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use minijinja::Value;
 use minijinja::value::Object;
@@ -50,6 +50,7 @@ pub(crate) struct Journey {
     panicking: Option<String>,
     ledger: Option<Arc<dyn Ledger>>,
     self_check: Option<SelfCheck>,
+    cleanup_budget: Option<Duration>,
     directory: tempfile::TempDir,
     pub(crate) stalls: Arc<StallLog>,
     pub(crate) cancel: CancellationToken,
@@ -65,6 +66,7 @@ impl Journey {
             panicking: None,
             ledger: None,
             self_check: None,
+            cleanup_budget: None,
             directory: tempfile::tempdir().unwrap(),
             stalls: Arc::new(StallLog::default()),
             cancel: CancellationToken::new(),
@@ -98,6 +100,11 @@ impl Journey {
 
     pub(crate) fn self_check(mut self, self_check: &SelfCheck) -> Self {
         self.self_check = Some(self_check.clone());
+        self
+    }
+
+    pub(crate) fn cleanup_budget(mut self, budget: Duration) -> Self {
+        self.cleanup_budget = Some(budget);
         self
     }
 
@@ -135,7 +142,8 @@ impl Journey {
             (Arc::from(name.as_str()), value)
         });
         let secrets = Arc::new(Secrets::new(secrets.collect::<BTreeMap<_, _>>()));
-        let limits = serinus::plan::Limits::default();
+        let mut limits = serinus::plan::Limits::default();
+        limits.cleanup = self.cleanup_budget.unwrap_or(limits.cleanup);
         let clients = HttpClients::new(&limits).unwrap();
         let mut engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
         if let Some(ledger) = &self.ledger {

@@ -194,6 +194,7 @@ fn report(canary: Arc<Canary>, at: Duration, order: u64, drawn: &Drawn) -> RunRe
         lateness: Duration::ZERO,
         // The whole run is what a latency objective without a step is about.
         duration: drawn.took,
+        stalled: Duration::ZERO,
         trace_id: TraceId(1),
         span_id: SpanId(1),
         verdict: if drawn.failed { Verdict::Failed } else { Verdict::Passed },
@@ -214,7 +215,9 @@ fn measured(name: Arc<str>, lag: Option<Duration>) -> StepReport {
         subject: None,
         started: Duration::ZERO,
         duration: lag.unwrap_or_default(),
+        stalled: Duration::ZERO,
         convergence: lag,
+        convergence_stalled: Duration::ZERO,
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),

@@ -35,6 +35,7 @@ pub(crate) struct Answer {
     headers: Vec<(String, String)>,
     body: String,
     after: Duration,
+    endless: bool,
 }
 
 impl Answer {
@@ -53,6 +54,12 @@ impl Answer {
 
     pub(crate) fn after(mut self, delay: Duration) -> Self {
         self.after = delay;
+        self
+    }
+
+    /// The body begins and does not end.
+    pub(crate) fn endless(mut self) -> Self {
+        self.endless = true;
         self
     }
 }
@@ -126,5 +133,11 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     for (name, value) in &answer.headers {
         response = response.header(name, value);
     }
-    response.body(Body::from(answer.body)).unwrap()
+    let body = if answer.endless {
+        let begun = futures::stream::iter([Ok::<_, std::convert::Infallible>(answer.body)]);
+        Body::from_stream(futures::StreamExt::chain(begun, futures::stream::pending()))
+    } else {
+        Body::from(answer.body)
+    };
+    response.body(body).unwrap()
 }

@@ -205,16 +205,21 @@ impl LatencyState {
     }
 }
 
-/// The durations of a run that the objective is about: none unless the run passed, and several of a step in a loop.
+/// The durations of a run that the objective is about: none unless the run passed, and several of a step in a loop. What this
+/// process stood still of them is no latency of the target's; where that is more than half, nothing is known of the target.
 pub fn samples<'r>(slo: &'r LatencySlo, report: &'r RunReport) -> impl Iterator<Item = Duration> + 'r {
     let passed = report.verdict == Verdict::Passed;
-    let whole = (passed && slo.step.is_none()).then_some(report.duration);
+    let whole = (passed && slo.step.is_none()).then(|| net(report.duration, report.stalled)).flatten();
     let of = |step: &StepReport| match slo.of {
-        LatencyOf::Duration => Some(step.duration),
-        LatencyOf::Convergence => step.convergence,
+        LatencyOf::Duration => net(step.duration, step.stalled),
+        LatencyOf::Convergence => step.convergence.and_then(|took| net(took, step.convergence_stalled)),
     };
     let steps = report.steps.iter().filter(move |step| passed && slo.step.as_ref() == Some(&step.name));
     whole.into_iter().chain(steps.filter_map(of))
+}
+
+fn net(took: Duration, stalled: Duration) -> Option<Duration> {
+    (stalled * 2 <= took).then(|| took - stalled)
 }
 
 #[cfg(test)]
@@ -226,6 +231,13 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_sample_is_what_a_run_took_without_our_own_stalls_and_none_where_most_of_it_was_ours() {
+        for (took, stalled, sample) in [(10, 0, Some(10)), (10, 4, Some(6)), (10, 5, Some(5)), (10, 6, None), (0, 0, Some(0))] {
+            assert_eq!(net(took * SECOND, stalled * SECOND), sample.map(|sample| sample * SECOND), "{stalled} of {took}");
+        }
+    }
 
     fn slo(mean: Option<u64>, p95: Option<u64>) -> Slo {
         let latency = LatencySlo {

@@ -1,8 +1,9 @@
 //! What a run counts as for its canary: the verdict table's column *failure streak*.
 //!
-//! A run of which only subjects failed pages under the subjects' keys and adds nothing to the canary's streak. Its journey
-//! ended at the loop. If nothing was to come after the loop, nothing else is wrong, and the run is as good as passed for the
-//! canary; otherwise what comes after is not known, and the run neither counts nor resets.
+//! A run of which only subjects failed pages under the subjects' keys and adds nothing to the canary's streak. Its journey goes
+//! on behind their loop: where it went to its end nothing else is wrong, and the run is as good as passed for the canary. Where
+//! it was broken off by what is no failure (a guard's no, a fault of the prober) what comes after is not known, and the run
+//! neither counts nor resets.
 
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::{Action, Step};
@@ -16,7 +17,7 @@ pub enum Count {
     Pass,
     /// A failure of the probe itself.
     Failure,
-    /// A result that says nothing of the probe itself: only subjects failed, and there were steps to come.
+    /// A result that says nothing of the probe itself: only subjects failed, and the journey was broken off.
     Result,
     /// No result: `errored`, `missed`, `blocked`, `skipped`.
     NoResult,
@@ -33,7 +34,7 @@ impl Count {
         match report.verdict {
             Verdict::Passed => Self::Pass,
             Verdict::Failed if !only_subjects(report) => Self::Failure,
-            Verdict::Failed if nothing_was_to_come(report) => Self::Pass,
+            Verdict::Failed if went_to_its_end(report) => Self::Pass,
             Verdict::Failed => Self::Result,
             Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => Self::NoResult,
         }
@@ -50,20 +51,24 @@ impl Count {
     }
 }
 
-/// Whether nothing but subjects failed. Entries released together may fail for both reasons, and the run's cause names one.
+/// Whether nothing but subjects failed: any other failure is the run's reason.
 fn only_subjects(report: &RunReport) -> bool {
-    let failed_otherwise = |step: &StepReport| match &step.result {
-        StepResult::Failed(cause) => !step.allow_failure && step.subject.is_none() && cause.reason != Reason::Subject,
-        StepResult::Passed | StepResult::NotNeeded | StepResult::Blocked(_) => false,
-    };
-    report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Subject) && !report.steps.iter().any(failed_otherwise)
+    report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Subject)
 }
 
-/// Whether the step that ended the run was the last of the journey.
-fn nothing_was_to_come(report: &RunReport) -> bool {
-    let ended_at = report.cause.as_ref().and_then(|cause| cause.step.as_deref());
-    let last = report.canary.probe.steps.last();
-    ended_at.is_some_and(|name| last.is_some_and(|step| contains(step, name)))
+/// Whether a run of which only subjects failed made its journey to the end: no step was blocked, none is the prober's fault, and
+/// none failed whose failure was excused.
+pub(in crate::alert) fn went_to_its_end(report: &RunReport) -> bool {
+    let forgiven = |step: &StepReport| {
+        step.allow_failure || report.steps.iter().any(|above| step.parent == Some(above.span_id) && above.allow_failure)
+    };
+    let broken_off = |step: &StepReport| match &step.result {
+        StepResult::Passed | StepResult::NotNeeded => false,
+        StepResult::Blocked(_) => true,
+        StepResult::Failed(cause) if Verdict::of(cause.reason) != Verdict::Failed => true,
+        StepResult::Failed(_) => step.subject.is_none() && !forgiven(step),
+    };
+    !report.steps.iter().any(broken_off)
 }
 
 /// Whether this is the step of that name, or one of its parallel entries is.

@@ -117,7 +117,7 @@ impl Course {
     }
 
     /// Whether enough runs in a row passed, over long enough.
-    fn is_recovered(&self, rule: &CanaryRule, now: Duration) -> bool {
+    pub(super) fn is_recovered(&self, rule: &CanaryRule, now: Duration) -> bool {
         let spanned = self.passing_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         self.passes >= rule.resolve_after.get() && spanned >= rule.span()
     }

@@ -30,7 +30,7 @@ use crate::outcome::{Reason, RunReport, Trigger, Verdict};
 use super::{Failure, Moment};
 pub use clock::{Clock, Patience};
 pub use count::Count;
-pub(super) use count::contains;
+pub(super) use count::{contains, went_to_its_end};
 pub(super) use course::Passage;
 pub(super) use row::CourseRow;
 pub use rule::CanaryRule;

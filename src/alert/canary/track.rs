@@ -1,13 +1,24 @@
 //! Puts results that come late into their tick's place.
 //!
-//! The newest results are kept apart, as many as runs may overlap; what is older is settled. A result that comes late is put
-//! between them and the course is gone through again from what is settled. Orders begin again with a process: what an earlier
-//! one left is settled, and older than everything.
+//! The newest results are kept apart, for as long as a run that was launched before them may still be under way; what is older
+//! is settled. A result that comes late is put between them and the course is gone through again from what is settled, unless
+//! something was decided after its tick: enough passes for the canary to be well. A failure counts as the newest run then, or
+//! a target of which many runs hang for long would be well for ever, and a pass does not count; either is counted in a metric.
+//! Orders begin again with a process: what an earlier one left is settled, and older than everything.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use metrics::counter;
 
 use super::course::{Counted, Course, Passage};
 use super::{CanaryRule, Change};
+
+/// Most results of one canary that are kept apart, so that no cadence and deadline can fill the memory: 128 KiB.
+const MOST_APART: usize = 4_096;
+
+/// Results that came after what their tick's place was settled as, by what became of them.
+const LATE: &str = "serinus_alert_late_results_total";
 
 /// A canary's counted runs in the order of their ticks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,7 +27,7 @@ pub(in crate::alert) struct Track {
     settled: Course,
     settled_order: u64,
     /// The newest runs, ascending.
-    newest: Vec<Counted>,
+    newest: VecDeque<Counted>,
     /// What follows from all of them.
     now: Course,
 }
@@ -24,7 +35,7 @@ pub(in crate::alert) struct Track {
 impl Track {
     /// A track with all its runs settled.
     pub(super) fn recovered(course: Course) -> Self {
-        Self { settled: course.clone(), settled_order: 0, newest: Vec::new(), now: course }
+        Self { settled: course.clone(), settled_order: 0, newest: VecDeque::new(), now: course }
     }
 
     /// What follows from all runs.
@@ -32,14 +43,24 @@ impl Track {
         &self.now
     }
 
-    /// One more run, whichever order they end in. A run that is known is not counted twice, and one that is older than what is
-    /// settled is not counted at all.
+    /// One more run, whichever order they end in. A run that is known is not counted twice.
     pub(in crate::alert) fn take(&mut self, rule: &CanaryRule, order: u64, at: Duration, passage: Passage) -> Change {
-        let last = self.newest.last().map_or(self.settled_order, |run| run.order);
-        if order != 0 && self.knows(order) {
+        let (last, newest_at) = self.newest.back().map_or((self.settled_order, None), |run| (run.order, Some(run.at)));
+        if order != 0 && self.newest.binary_search_by_key(&order, |run| run.order).is_ok() {
             return Change::Nothing;
         }
-        let order = if order == 0 { last } else { order };
+        let (order, at) = match order {
+            0 => (last, at),
+            _ if order > self.settled_order && !(passage == Passage::Failed && self.was_well_after(rule, order)) => (order, at),
+            _ if passage == Passage::Failed => {
+                counter!(LATE, "counted" => "as_newest").increment(1);
+                (last, newest_at.or(self.settled.last).map_or(at, |newest| newest.max(at)))
+            }
+            _ => {
+                counter!(LATE, "counted" => "no").increment(1);
+                return Change::Nothing;
+            }
+        };
         let late = order < last;
         let was = self.now.paging_since.is_some();
         let place = self.newest.partition_point(|run| run.order <= order);
@@ -59,7 +80,7 @@ impl Track {
             (true, true, _) | (false, false, _) => Change::Nothing,
         };
         if change == Change::Crossed
-            && let Some(run) = self.newest.last_mut()
+            && let Some(run) = self.newest.back_mut()
         {
             run.paged = true;
         }
@@ -71,7 +92,7 @@ impl Track {
     pub(super) fn raise(&mut self, rule: &CanaryRule, since: Duration) -> bool {
         let raised = self.now.raise(rule, since);
         if raised {
-            match self.newest.last_mut() {
+            match self.newest.back_mut() {
                 Some(run) => run.paged = true,
                 None => self.settled = self.now.clone(),
             }
@@ -79,14 +100,22 @@ impl Track {
         raised
     }
 
-    fn knows(&self, order: u64) -> bool {
-        order <= self.settled_order || self.newest.iter().any(|run| run.order == order)
+    /// Whether after the tick of that order enough runs passed in a row for the canary to be well.
+    fn was_well_after(&self, rule: &CanaryRule, order: u64) -> bool {
+        let mut since = Course::default();
+        self.newest.iter().filter(|run| run.order > order).any(|run| {
+            since.step(rule, *run);
+            since.is_recovered(rule, run.at)
+        })
     }
 
-    /// Folds the oldest runs in, of which no late result can come any more.
+    /// Folds the oldest runs in: no run that was launched before them can still be under way, since one was heard of that
+    /// started so long after them.
     fn settle(&mut self, rule: &CanaryRule) {
-        while self.newest.len() > rule.overlapping {
-            let oldest = self.newest.remove(0);
+        let Some(newest) = self.newest.back().map(|run| run.at) else { return };
+        let is_settled = |run: &Counted| newest.saturating_sub(run.at) > rule.late_by;
+        while self.newest.len() > MOST_APART || self.newest.front().is_some_and(is_settled) {
+            let Some(oldest) = self.newest.pop_front() else { return };
             self.settled.step(rule, oldest);
             self.settled_order = oldest.order;
         }

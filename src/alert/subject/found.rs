@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::outcome::{Cause, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::{Action, Step};
 
-use super::super::canary::contains;
+use super::super::canary::{contains, went_to_its_end};
 use super::super::describe;
 
 /// Most letters of a subject's name that are kept.
@@ -134,10 +134,12 @@ fn went_through(report: &RunReport, step: &Step, empty: bool) -> bool {
     let place = |name: &str| report.canary.probe.steps.iter().position(|step| contains(step, name));
     match &report.cause {
         None => report.verdict == Verdict::Passed,
+        // Of subjects the run went on: to its end, or to a step behind the loop.
+        Some(cause) if cause.reason == Reason::Subject => {
+            let behind = |made: &StepReport| !empty && place(&made.name) > place(&step.name);
+            went_to_its_end(report) || report.steps.iter().any(behind)
+        }
         Some(_) if empty => false,
-        Some(cause) => cause.step.as_deref().is_some_and(|ended| {
-            let of_subjects = cause.reason == Reason::Subject && *ended == *step.name;
-            of_subjects || place(ended) > place(&step.name)
-        }),
+        Some(cause) => cause.step.as_deref().is_some_and(|ended| place(ended) > place(&step.name)),
     }
 }

@@ -1,6 +1,6 @@
 //! Which subjects a canary knows, so that one that vanishes is missed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ use crate::plan::SubjectGone;
 
 use super::found::Found;
 use super::{SubjectRule, TRACKED};
+
+/// Most runs of one canary that are remembered for late ones.
+const MOST_RECENT: usize = 4_096;
 
 /// The names of a probe's subjects, each once, so many at most.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,7 +50,7 @@ pub(super) struct List {
     /// By step.
     pub(super) loops: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// Order and start of its newest runs that went through every loop, ascending.
-    recent: Vec<(u64, Duration)>,
+    recent: VecDeque<(u64, Duration)>,
     /// The order of its newest run.
     newest: u64,
     /// Subjects of that run that are not told apart.
@@ -70,8 +73,11 @@ impl List {
         if found.loops.iter().all(|found| found.complete) {
             let place = self.recent.partition_point(|(known, _)| *known <= order);
             self.recent.insert(place, (order, at));
-            let spare = self.recent.len().saturating_sub(rule.course.overlapping);
-            self.recent.drain(..spare);
+            let newest = self.recent.back().map_or(at, |(_, newest)| *newest);
+            let is_over = |(_, at): &(u64, Duration)| newest.saturating_sub(*at) > rule.course.late_by;
+            while self.recent.len() > MOST_RECENT || self.recent.front().is_some_and(is_over) {
+                self.recent.pop_front();
+            }
         }
         if order != 0 && order < self.newest {
             return (Vec::new(), false);

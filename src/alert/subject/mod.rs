@@ -13,8 +13,7 @@
 //! | failed by the prober's own fault, blocked, allowed to fail, not needed | – |
 //! | none, though the canary knew it and its loop was gone through to the end | failure, or forgotten with `subject_gone = "retire"` |
 //!
-//! A loop was gone through if each of its rounds has a report with its subject and the run ended behind it, or with it because of
-//! subjects. Beyond `max_subjects` subjects at page level the next ones share a summary, and stay there until they are well.
+//! A loop was gone through if each of its rounds has a report with its subject and the run went on behind it, or to its end. Beyond `max_subjects` subjects at page level the next ones share a summary, and stay there until they are well.
 //! So do all beyond [`TRACKED`], as if they were one subject. Runs that are not counted do nothing here.
 
 mod found;

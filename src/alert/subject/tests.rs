@@ -166,12 +166,18 @@ fn only_a_run_that_went_through_the_loop_can_miss_somebody() {
     use StepResult::{Blocked, Failed, NotNeeded};
     let failed = |reason, step: &str, subject| (Verdict::Failed, Some(cause(reason, step, subject)));
     let cut = |reason| made("loop", Some("b"), Failed(cause(reason, "loop", Some("b"))));
+    let before = || made("list", Some("x"), Failed(cause(Reason::Expectation, "list", Some("x"))));
+    let behind = || made("after", None, Blocked(cause(Reason::Guard, "after", None)));
+    let early = || made("list", None, Blocked(cause(Reason::Guard, "list", None)));
     let blocked = || made("loop", Some("b"), Blocked(cause(Reason::Guard, "loop", Some("b"))));
     // What the loop reported, how the run ended, whether the subject `b` is missed. `b` itself failed in none of them.
     let rows = [
         ("passed", vec![round("a")], (Verdict::Passed, None), true),
         ("another subject failed", vec![round("a!")], failed(Reason::Subject, "loop", None), true),
         ("failed after the loop", vec![round("a")], failed(Reason::Timeout, "after", None), true),
+        ("subjects of a loop before it failed", vec![before(), round("a")], failed(Reason::Subject, "list", None), true),
+        ("blocked behind it", vec![round("a!"), behind()], failed(Reason::Subject, "loop", None), true),
+        ("blocked before it", vec![before(), early()], failed(Reason::Subject, "list", None), false),
         ("failed before the loop", Vec::new(), failed(Reason::Connect, "list", None), false),
         (
             "the list was empty",

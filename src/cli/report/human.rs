@@ -129,6 +129,9 @@ impl Page {
         let line = format!("{mark} {name:name_width$} {bar} {}", human_duration(took));
         self.line(0, line.trim_end());
         self.result(step, result, allowed);
+        if let Some(stalled) = seconds(&step["stalled_seconds"]).filter(|stalled| !stalled.is_zero()) {
+            self.line(4, &format!("the prober itself stood still for {} of that", human_duration(stalled)));
+        }
         self.attempts(step);
         for expectation in list(step, "expectations") {
             self.expectation(expectation);

@@ -98,7 +98,7 @@ pub(super) static DEVICE: Section = Section {
         Key::new(
             "connections",
             Kind::Choice(&["reuse", "fresh"]),
-            "Reuse connections inside a run, or connect for each request.",
+            "Reuse HTTP/2 connections inside a run, or connect for each request, as HTTP/1.1 always does.",
         )
         .default("\"reuse\""),
         Key::new("redirects", Kind::Redirects, "Redirects followed before it is a failure, or `false`.").default("10"),

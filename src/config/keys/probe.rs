@@ -38,6 +38,7 @@ pub(crate) static PROBE: Section = Section {
         Key::new("vars", Kind::Names(&Kind::Json), "Values by name, evaluated once a run, in order, before the first step."),
         Key::new("devices", Kind::Map(&Kind::Table(&DEVICE)), "Isolated clients inside a run, by name."),
         Key::new("step", Kind::Tables(&STEP), "The steps of the journey, in order.").required(),
+        Key::new("cleanup", Kind::Table(&UNDOING), "How steps that create something are undone."),
         Key::new("slo", Kind::Table(&SLO), "What the probe promises over time."),
         Key::new("alert", Kind::Table(&ALERT), "When it pages.").default("`[alerting.defaults]` of the service"),
         Key::new("needs", Kind::List(&Kind::Slug), "Probes whose open page explains this one's failures.").default("[]"),
@@ -45,6 +46,19 @@ pub(crate) static PROBE: Section = Section {
     ],
     rules: &[Rule::ExactlyOne(&["every", "cron"]), Rule::Needs("timezone", "cron"), Rule::Needs("runs", "every")],
     later: &["observe", "sweep"],
+};
+
+static UNDOING: Section = Section {
+    id: "probe_cleanup",
+    title: "`cleanup`",
+    keys: &[Key::new(
+        "unjournalled",
+        Kind::Choice(&["refuse", "allow"]),
+        "What a run does that is about to create something, where the store does not write down within a second how to undo it.",
+    )
+    .default("\"refuse\"")],
+    rules: &[],
+    later: &[],
 };
 
 static SLO: Section = Section {

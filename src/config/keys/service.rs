@@ -67,6 +67,12 @@ static LISTEN: Section = Section {
             Kind::Slug,
             "Name of the secret that callers send as bearer token; needed unless the address is loopback.",
         ),
+        Key::new(
+            "hosts",
+            Kind::List(&Kind::Text),
+            "Names that requests may call it by, beside addresses, `localhost` and the host of `alerting.public_url`.",
+        )
+        .default("[]"),
     ],
     rules: &[],
     later: &[],

@@ -22,6 +22,11 @@ const CAPTURE: Key = Key::new("capture", Kind::Names(&Kind::Expression), "Values
 const ALLOW_FAILURE: Key =
     Key::new("allow_failure", Kind::Bool, "A failure is recorded and does not end the run.").default("false");
 const CLEANUP_KEY: Key = Key::new("cleanup", Kind::OneOrMore(&CLEANUP), "Undoes what the step created, after any verdict.");
+const UNLESS_CREATED: Key = Key::new(
+    "unless_created",
+    Kind::Condition,
+    "An answer for which this is true created nothing, so that nothing is undone; one with a 4xx never does.",
+);
 
 /// A step of the journey.
 pub(crate) static STEP: Section = Section {
@@ -34,10 +39,11 @@ pub(crate) static STEP: Section = Section {
         Key::new("parallel", Kind::Tables(&PARALLEL), "Steps released together at a barrier; instead of `http`."),
         Key::new("for_each", Kind::ForEach, "Do it once for each item of a list: \"NAME in EXPRESSION\"."),
         Key::new("repeat", Kind::Integer { min: 1, max: 1_000 }, "Do it so many times; `round` counts from 1."),
+        Key::new("at_once", Kind::Integer { min: 1, max: 64 }, "How many rounds of the loop are made side by side.").default("1"),
         Key::new(
             "subject",
             Kind::Template,
-            "Names what this iteration is about: its own result, and the loop goes on after a failure.",
+            "Names what this iteration is about: its own result, and neither the loop nor the run ends when it fails.",
         ),
         Key::new("allow_empty", Kind::Bool, "An empty `for_each` list is no failure.").default("false"),
         WHEN,
@@ -51,6 +57,7 @@ pub(crate) static STEP: Section = Section {
         CAPTURE,
         ALLOW_FAILURE,
         CLEANUP_KEY,
+        UNLESS_CREATED,
     ],
     rules: &[
         Rule::ExactlyOne(&["http", "parallel"]),
@@ -59,9 +66,22 @@ pub(crate) static STEP: Section = Section {
         Rule::AtMostOne(&["subject", "parallel"]),
         Rule::Needs("subject", "for_each"),
         Rule::Needs("allow_empty", "for_each"),
+        Rule::Needs("unless_created", "cleanup"),
         Rule::Excludes(
             "parallel",
-            &["device", "timeout", "retry", "eventually", "consistently", "guard", "expect", "contract", "capture", "cleanup"],
+            &[
+                "device",
+                "timeout",
+                "retry",
+                "eventually",
+                "consistently",
+                "guard",
+                "expect",
+                "contract",
+                "capture",
+                "cleanup",
+                "unless_created",
+            ],
         ),
     ],
     later: LATER,
@@ -86,8 +106,9 @@ static PARALLEL: Section = Section {
         CAPTURE,
         ALLOW_FAILURE,
         CLEANUP_KEY,
+        UNLESS_CREATED,
     ],
-    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"])],
+    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")],
     later: LATER,
 };
 

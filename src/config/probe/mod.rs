@@ -10,11 +10,12 @@ mod slo;
 mod step;
 
 pub(super) use request::constant;
+pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template};
+use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template, Unjournalled};
 use crate::source::{SourceFile, Span};
 
 use super::cross::Claim;
@@ -84,6 +85,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         vars,
         devices,
         steps,
+        unjournalled: unjournalled(&table),
         slo,
         alert,
         needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
@@ -103,8 +105,18 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     });
     let probe = Arc::new(probe);
     let canaries = canaries(&probe, regions.iter().filter(is_active));
-    chance::lint(&table, &probe, canaries.len(), diagnostics);
+    // How often something pages that cannot be is not to be reckoned.
+    if !diagnostics.has_errors() {
+        chance::lint(&table, &probe, canaries.len(), diagnostics);
+    }
     Some((claim, Draft { probe, canaries, enabled }))
+}
+
+fn unjournalled(table: &Table<'_>) -> Unjournalled {
+    match table.table("cleanup").and_then(|cleanup| cleanup.text("unjournalled")) {
+        Some("allow") => Unjournalled::Allow,
+        Some(_) | None => Unjournalled::Refuse,
+    }
 }
 
 /// The probes it needs, and where it says so.

@@ -64,6 +64,14 @@ fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     if let Some(problem) = problem.filter(|_| matches!(node.data, Data::Text(_))) {
         scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, "this is not a URL").help(problem));
     }
+    if let Some((at, character)) = device::control_in(node) {
+        let message = format!("a URL cannot hold the character {character:?}");
+        let spot = node.spot.within(at..at + 1);
+        scope.diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, spot, message)
+                .help("write a URL in one line; what it must carry is percent-encoded"),
+        );
+    }
     scope.template(node, When::Before)
 }
 

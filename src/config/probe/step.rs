@@ -1,6 +1,7 @@
 //! Steps, in the order of the journey.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use super::super::world::World;
 use super::super::{Code, Diagnostic, device};
 use super::{looping, request};
 
-const POLL: Duration = Duration::from_millis(500);
-const CONSISTENT_POLL: Duration = Duration::from_millis(100);
+/// Between two attempts of `eventually`, where nothing is said.
+pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
+/// Between two attempts of `consistently`, where nothing is said.
+pub(in crate::config) const CONSISTENT_POLL: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Reads all steps of a probe.
@@ -90,7 +93,9 @@ impl<'f> Reader<'_, '_, 'f> {
         } else {
             Action::Http(Box::new(self.request(node, table)))
         };
-        let step = Step { looping, subject: self.template(table, "subject"), ..self.common(node, table, action, None) };
+        let at_once = self.at_once(table, looping.is_some());
+        let subject = self.template(table, "subject");
+        let step = Step { looping, at_once, subject, ..self.common(node, table, action, None) };
         if item.is_some() {
             self.scope.visible.remove(visible);
         }
@@ -109,6 +114,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let guard = self.conditions(table, "guard");
         let expect = self.conditions(table, "expect");
         let contract = table.get("contract").and_then(|node| self.contract(node));
+        let unless_created = table.get("unless_created").map(|node| self.scope.condition(node, When::Result));
         let capture = self.captures(table);
         let cleanup = self.cleanup(table, &name);
         Step {
@@ -116,6 +122,7 @@ impl<'f> Reader<'_, '_, 'f> {
             device,
             action,
             looping: None,
+            at_once: NonZeroU8::MIN,
             subject: None,
             when,
             guard,
@@ -129,6 +136,7 @@ impl<'f> Reader<'_, '_, 'f> {
             allow_failure: table.bool("allow_failure").unwrap_or(false),
             allow_empty: table.bool("allow_empty").unwrap_or(false),
             cleanup,
+            unless_created,
             location: at.location(),
         }
     }
@@ -273,6 +281,18 @@ impl<'f> Reader<'_, '_, 'f> {
         self.needs_expectation(table, "consistently", "has nothing that could stop holding", "it is what must go on holding");
         let poll = inner.duration("poll").unwrap_or(CONSISTENT_POLL);
         Some(Consistently { lasting: inner.duration("for").unwrap_or_default(), poll })
+    }
+
+    fn at_once(&mut self, table: &Table<'f>, in_loop: bool) -> NonZeroU8 {
+        if let Some(entry) = table.entry("at_once").filter(|_| !in_loop)
+            && !["for_each", "repeat"].iter().any(|key| table.get(key).is_some() || misspelt(table, &STEP, key))
+        {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::NeedsKey, entry.key_spot, "`at_once` has no effect without a loop")
+                    .help("add `for_each` or `repeat`, or take it out"),
+            );
+        }
+        table.count("at_once").and_then(|rounds| u8::try_from(rounds).ok()).and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN)
     }
 
     fn needs_expectation(&mut self, table: &Table<'f>, key: &str, lack: &str, purpose: &str) {

@@ -1,40 +1,87 @@
-//! Questions to the store, on a connection of their own. They block: ask from a thread that may.
+//! Questions to the store, on connections that only read. They block: ask from a thread that may.
 
 mod incident;
 mod run;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
-use super::file::Place;
+use super::file::{self, Place};
 use super::housekeep::HOUR_MS;
 use super::sketch::Sketch;
 use super::store::Standing;
 use super::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerView, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
-    RunFilter, RunView, remember,
+    IncidentFilter, IncidentStory, IncidentView, LedgerRows, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
+    RunFilter, RunView, ledger,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads the store.
+/// Connections that are kept for the next question.
+const KEPT: usize = 4;
+
+/// Kibibytes of pages that each of them keeps; questions seldom ask for the same ones.
+const CACHE: i64 = 512;
+
+/// The connections of all readers of a store.
 #[derive(Debug)]
-pub struct Reader {
+pub(super) struct Readers {
     place: Place,
-    standing: Arc<Standing>,
-    /// A connection and the epoch it was made in.
-    connection: Mutex<Option<(Connection, u64)>>,
+    pub(super) standing: Arc<Standing>,
+    /// Connections and the epochs they were made in.
+    kept: Mutex<Vec<(Connection, u64)>>,
 }
 
-impl Reader {
+impl Readers {
     pub(super) fn new(place: Place, standing: Arc<Standing>) -> Self {
-        Self { place, standing, connection: Mutex::new(None) }
+        Self { place, standing, kept: Mutex::default() }
+    }
+
+    /// Closes those that nobody uses.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Connection, u64)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that is there, or a new one where the file is another one by now.
+    fn take(&self, epoch: u64) -> rusqlite::Result<Connection> {
+        let mut kept = self.lock();
+        kept.retain(|(_, made)| *made == epoch);
+        if let Some((connection, _)) = kept.pop() {
+            return Ok(connection);
+        }
+        drop(kept);
+        let connection = self.place.connect(false, PATIENCE)?;
+        // The writer alone tidies up; closing must remove nothing.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "cache_size", -CACHE)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection, made: u64) {
+        let mut kept = self.lock();
+        if kept.len() < KEPT && made == self.standing.epoch.load(Ordering::Acquire) {
+            kept.push((connection, made));
+        }
+    }
+}
+
+/// Reads the store.
+#[derive(Debug)]
+pub struct Reader(Arc<Readers>);
+
+impl Reader {
+    pub(super) fn new(readers: Arc<Readers>) -> Self {
+        Self(readers)
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
@@ -116,37 +163,27 @@ impl Reader {
         })
     }
 
-    /// What is still to be cleaned up, and what was given up on, oldest first.
+    /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn ledger(&self) -> Result<Vec<LedgerView>, ReadError> {
-        self.ask(|connection| {
-            connection
-                .prepare_cached("SELECT entry, names, attempts, given_up, message FROM ledger ORDER BY id")?
-                .query_map([], |row| {
-                    Ok(LedgerView { entry: remember::ledger_entry(row)?, given_up: row.get(3)?, message: row.get(4)? })
-                })?
-                .collect()
-        })
+    pub fn ledger(&self) -> Result<LedgerRows, ReadError> {
+        self.ask(ledger::read)
     }
 
-    /// Asks on a connection that is there, or a new one where the file is another one by now.
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
-        let failed = |source| ReadError::Sqlite { path: PathBuf::from(self.place.path()), source };
-        let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let epoch = self.standing.epoch.load(Ordering::Acquire);
-        let connection = match kept.take() {
-            Some((connection, made)) if made == epoch => connection,
-            Some(_) | None => {
-                let connection = self.place.connect(false, PATIENCE).map_err(failed)?;
-                // The writer alone tidies up; closing must remove nothing.
-                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
-                connection
+    /// Asks, on a connection that others asked on before.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let readers = &*self.0;
+        let failed = |source| {
+            if file::is_damage(&source) {
+                readers.standing.suspect.store(true, Ordering::Release);
             }
+            ReadError::Sqlite { path: PathBuf::from(readers.place.path()), source }
         };
+        let epoch = readers.standing.epoch.load(Ordering::Acquire);
+        let connection = readers.take(epoch).map_err(failed)?;
         let answer = question(&connection).map_err(failed)?;
-        *kept = Some((connection, epoch));
+        readers.give_back(connection, epoch);
         Ok(answer)
     }
 }

@@ -3,19 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::super::backlog::{Backlog, LedgerChange, Run};
+use super::super::file::{self, Look, Owner};
+use super::super::housekeep::Keep;
+use super::super::lock::Lock;
 use super::super::testing::{
     LONG, at, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states,
 };
-use super::super::{Commit, OpenError, Remembered, RunFilter, Store};
+use super::super::{Commit, OpenError, RunFilter, Store};
 use crate::outcome::{LedgerEnd, Verdict};
 
 /// A store with something of everything, closed; and its file.
-fn written(directory: &Path) -> PathBuf {
+pub(super) fn written(directory: &Path) -> PathBuf {
     let (store, _) = open(directory);
     store.offer(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
     store.offer(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
@@ -31,82 +35,6 @@ fn await_trouble(store: &Store) {
         assert!(begun.elapsed() < LONG, "the store can still be written");
         std::thread::yield_now();
     }
-}
-
-fn assert_begun_anew(store: &Store, remembered: &Remembered, path: &Path) {
-    let aside = remembered.damaged.clone().expect("the damage is noticed");
-    assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
-    store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
-    let _ = reopen(store, path.parent().unwrap().parent().unwrap());
-}
-
-#[test]
-fn a_file_that_is_no_database_is_set_aside_and_a_new_one_begun() {
-    for damage in [b"this is not a database, it only has its name".as_slice(), &[0xff; 9_000]] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = written(directory.path());
-        fs::write(&path, damage).unwrap();
-        let (store, remembered) = open(directory.path());
-        assert!(remembered.states.is_empty());
-        assert_eq!(fs::read(remembered.damaged.as_ref().unwrap()).unwrap(), damage, "it is kept as it was");
-        assert_begun_anew(&store, &remembered, &path);
-    }
-}
-
-#[test]
-fn a_truncated_file_is_set_aside_and_a_new_one_begun() {
-    for keep in [0.1, 0.5, 0.9] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = written(directory.path());
-        let length = fs::metadata(&path).unwrap().len();
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "about so much")]
-        let kept = (length as f64 * keep) as u64;
-        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
-        let (store, remembered) = open(directory.path());
-        assert_begun_anew(&store, &remembered, &path);
-    }
-}
-
-#[test]
-fn what_pages_hang_on_is_saved_from_a_damaged_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = written(directory.path());
-    // A page of the runs' own tree is overwritten.
-    let connection = Connection::open(&path).unwrap();
-    let root: u64 = connection.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'runs'", [], |row| row.get(0)).unwrap();
-    let size: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
-    drop(connection);
-    let mut bytes = fs::read(&path).unwrap();
-    let begin = usize::try_from((root - 1) * size).unwrap();
-    bytes[begin..begin + usize::try_from(size).unwrap()].fill(0xa5);
-    fs::write(&path, bytes).unwrap();
-
-    let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.states.len(), 300);
-    assert_eq!(remembered.incidents, [incident("I1", None)]);
-    assert_eq!(remembered.messages, [message("M1", "I1")]);
-    assert_eq!(remembered.last_ticks.len(), 1);
-    assert_begun_anew(&store, &remembered, &path);
-}
-
-#[test]
-fn a_damaged_file_is_noticed_while_running_too_and_nothing_that_waits_is_lost() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = written(directory.path());
-    let (store, _) = open(directory.path());
-    // Another connection's write makes the writer forget the pages that it knows.
-    Connection::open(&path).unwrap().execute("INSERT INTO marks VALUES ('x', 1)", []).unwrap();
-    // Everything but the first page, which says that it is a database.
-    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
-    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xa5; length - 4_096], 4_096).unwrap();
-    store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert!(remembered.states.iter().any(|row| row.key == "new"));
-    let aside = fs::read_dir(path.parent().unwrap())
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".damaged-"));
-    assert_eq!(aside.count(), 1);
 }
 
 #[test]
@@ -296,12 +224,12 @@ fn a_store_is_read_on_a_full_disk_and_written_once_there_is_room() {
 #[test]
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
-    let place = super::super::file::Place::File(settings(directory.path()).path);
-    let lock = super::super::file::lock(place.path(), Duration::ZERO).unwrap();
-    let (connection, _) = super::super::file::open(&place, LONG, at(0)).unwrap();
+    let place = file::Place::File(settings(directory.path()).path);
+    let lock = Lock::take(place.path(), Duration::ZERO).unwrap();
+    let (connection, _) = file::open(&place, Owner::Unknown, Look::Head, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
-    let store = Store::start(place, super::super::housekeep::Keep::everything(), Some(connection), Some(lock)).unwrap();
+    let store = Store::start(place, Arc::default(), Keep::everything(), Some(connection), Some(lock), None).unwrap();
     let eu = canary("p", "eu");
     // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
     let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));

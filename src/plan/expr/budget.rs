@@ -5,12 +5,11 @@
 
 use minijinja::Value;
 
-/// Units of work in one evaluation: an item of a list or map touched, or [`BYTES_PER_UNIT`] of text. Some tens of
-/// milliseconds at worst.
-const WORK: usize = 500_000;
+use super::fuel::{self, BYTES_PER_UNIT};
 
-/// Text that counts as one unit, in bytes.
-const BYTES_PER_UNIT: usize = 32;
+/// Units of work in one evaluation: an item of a list or map touched, or [`BYTES_PER_UNIT`] of text. Some tens of
+/// milliseconds at worst, which no worker of the runtime is held for: see [`fuel`].
+const WORK: usize = 500_000;
 
 /// Largest text an expression or template may build, in bytes.
 pub(super) const MAX_TEXT: usize = 1 << 20;
@@ -35,7 +34,7 @@ impl Budget {
             .work
             .checked_sub(count)
             .ok_or_else(|| format!("it costs more than one evaluation may ({WORK} items touched); look at less data at once"))?;
-        Ok(())
+        if fuel::spend(count) { Ok(()) } else { Err("it costs more than may be spent here".into()) }
     }
 
     /// Pays for reading so many bytes of text.

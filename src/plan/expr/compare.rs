@@ -86,13 +86,21 @@ pub(super) fn order(left: &Value, right: &Value) -> Result<Ordering, String> {
     })
 }
 
+/// The same, paid for.
+pub(super) fn order_paid(left: &Value, right: &Value, budget: &mut Budget) -> Result<Ordering, String> {
+    if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
+        budget.text(left.len().min(right.len()))?;
+    }
+    order(left, right)
+}
+
 /// Whether `item` is in `container`: a part of a string, an item of a list, a key of a map.
 pub(super) fn contains(container: &Value, item: &Value, budget: &mut Budget) -> Result<bool, String> {
     if let Some(text) = container.as_str() {
         let Some(part) = item.as_str() else {
             return Err(format!("only a string can be in a string, not {}", describe(item)));
         };
-        budget.text(text.len())?;
+        budget.text(text.len().saturating_add(part.len()))?;
         return Ok(text.contains(part));
     }
     match container.kind() {

@@ -1,5 +1,6 @@
 //! An expression that must be true, judged strictly.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,7 +9,10 @@ use minijinja::Value;
 use crate::source::Location;
 
 use super::eval::Evaluation;
-use super::{Expression, ParseError, hints};
+use super::{Expression, ParseError, Use, constant, hints};
+
+/// Parts of one condition that are reported.
+const MOST_SIDES: usize = 50;
 
 /// A condition: `and`, `or`, `not` and comparisons are taken apart so that both sides can be reported.
 #[derive(Debug, Clone)]
@@ -68,11 +72,19 @@ impl Condition {
         self.expression.paths()
     }
 
+    /// Every use of a name, in the order of the text.
+    pub fn uses(&self) -> &[Use] {
+        self.expression.uses()
+    }
+
     /// What looks like a mistake: byte ranges in the source and what to write instead.
     pub fn hints(&self) -> Vec<(Range<usize>, String)> {
         let program = &self.expression.program;
         let mut hints = program.not_bools.clone();
         hints::find(&program.source, &program.root, &mut hints);
+        if !program.paths.is_empty() {
+            constant::find(&program.source, &program.root, &mut hints);
+        }
         if hints.is_empty() && program.paths.is_empty() {
             hints.push((0..program.source.len(), "it looks at nothing of the answer, so that it is always the same".into()));
         }
@@ -91,6 +103,13 @@ impl Condition {
         (held != Ok(true)).then(|| self.report(held, evaluation))
     }
 
+    /// Whether it cannot be evaluated in `scope` for the only reason that something is not there: a field, an item, the first one of
+    /// an empty list. Whoever waits for that to come has not met a flaw.
+    pub fn lacks_a_value(&self, scope: &Value) -> bool {
+        let (held, evaluation) = self.evaluate(scope);
+        held.is_err() && evaluation.absent && self.expression.program.not_bools.is_empty()
+    }
+
     fn evaluate<'c>(&'c self, scope: &'c Value) -> (Result<bool, String>, Evaluation<'c>) {
         let program = &*self.expression.program;
         let mut evaluation = Evaluation::new(program, scope);
@@ -103,13 +122,10 @@ impl Condition {
     }
 
     fn report(&self, held: Result<bool, String>, evaluation: Evaluation<'_>) -> Judgement {
-        let mut sides: Vec<Side> = Vec::with_capacity(evaluation.seen.len());
-        for seen in evaluation.seen {
-            let source = self.expression.program.text(seen.span);
-            if !sides.iter().any(|side| side.source == source) {
-                sides.push(Side { source: source.to_owned(), value: seen.value });
-            }
-        }
+        let mut known = HashSet::new();
+        let seen = evaluation.seen.into_iter().map(|seen| (self.expression.program.text(seen.span), seen.value));
+        let each_once = seen.filter(|(source, _)| known.insert(*source)).take(MOST_SIDES);
+        let sides = each_once.map(|(source, value)| Side { source: source.to_owned(), value }).collect();
         Judgement { held, sides }
     }
 }
@@ -282,6 +298,28 @@ mod tests {
         assert!(judge("json[0] is undefined", r#"{"json": null}"#).held.is_err());
         assert_eq!(judge("json.error is undefined and json['error'] is undefined", r#"{"json": {}}"#).held, Ok(true));
         assert_eq!(judge("json[0] is undefined and json | length == 0", r#"{"json": []}"#).held, Ok(true));
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_from_what_makes_no_sense() {
+        let lacks = |source: &str| Condition::parse(source, here()).unwrap().lacks_a_value(&scope(ANSWER));
+        for source in [
+            "json.id == 1",
+            "json.map.x.y == 1",
+            "json.tracks[7] == 1",
+            "json.map.a[1].c > 2",
+            "[] | first == 1",
+            "[] | max > 2",
+            "[json.map] | map(attribute='x') | list == [1]",
+            "status == 200 and json.id > 5",
+        ] {
+            assert!(lacks(source), "{source}");
+        }
+        for source in
+            ["json.n == 5", "json.n == 6", "json.none < 5", "json.text > 5", "nothing == 1", "status", "json.id == 1 or 204"]
+        {
+            assert!(!lacks(source), "{source}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use minijinja::Value;
 use crate::source::Location;
 
 use super::eval::Evaluation;
-use super::program::Program;
+use super::program::{Program, Use};
 
 /// Why a text is not an expression or template, and where in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,11 @@ impl Expression {
     /// Root names it refers to (`json`, `cell`, a capture …), sorted.
     pub fn names(&self) -> Vec<String> {
         self.program.names()
+    }
+
+    /// Every use of a name, in the order of the text.
+    pub fn uses(&self) -> &[Use] {
+        &self.program.uses
     }
 
     /// Dotted paths it refers to (`secret.token`, `cell.platform`), as deep as they are made of names, sorted.

@@ -5,6 +5,7 @@
 use minijinja::Value;
 
 use super::budget::{Budget, may_build_list, may_build_text};
+use super::container;
 use super::number::Number;
 use super::parser::Signature;
 use super::value::describe;
@@ -48,7 +49,7 @@ fn range(arguments: &[Option<Value>], budget: &mut Budget) -> Result<Value, Stri
     let count = count.unwrap_or(0);
     budget.items(count)?;
     let numbers = std::iter::successors(Some(start), |at| at.checked_add(by));
-    Ok(numbers.take(count).map(|number| Number::Whole(number).into_value()).collect())
+    container::list(numbers.take(count).map(|number| Number::Whole(number).into_value()).collect())
 }
 
 /// A whole number from `from` to `to`, both included.
@@ -65,9 +66,11 @@ fn random_int(arguments: &[Option<Value>], _: &mut Budget) -> Result<Value, Stri
 }
 
 /// So many hexadecimal digits.
-fn random_hex(arguments: &[Option<Value>], _: &mut Budget) -> Result<Value, String> {
+fn random_hex(arguments: &[Option<Value>], budget: &mut Budget) -> Result<Value, String> {
     let digits = whole(arguments, 0)?.and_then(|digits| usize::try_from(digits).ok());
     may_build_text(digits)?;
+    // Drawing a digit takes longer than copying one.
+    budget.items(digits.unwrap_or(0) / 4)?;
     Ok(Value::from((0..digits.unwrap_or(0)).map(|_| fastrand::digit(16)).collect::<String>()))
 }
 

@@ -27,9 +27,12 @@
 mod budget;
 mod compare;
 mod condition;
+mod constant;
+mod container;
 mod eval;
 mod expression;
 mod filters;
+mod fuel;
 mod functions;
 mod hints;
 mod lexer;
@@ -37,14 +40,19 @@ mod number;
 mod parser;
 mod predicates;
 mod program;
+mod spell;
 mod syntax;
 mod template;
 mod value;
 
 pub use condition::{Condition, Judgement, Side};
+pub use container::list;
 pub use expression::{EvalError, Expression, ParseError};
+pub use fuel::{spend_bytes, within};
+pub use program::Use;
+pub use spell::{JsonText, json_start, json_text};
 pub use template::{Place, Template};
-pub use value::{from_json, to_json};
+pub use value::{from_json, to_json, to_json_within};
 
 /// Names of all filters, sorted.
 pub fn known_filters() -> Vec<&'static str> {

@@ -9,7 +9,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::budget::Budget;
-use super::compare::{contains, equal, order};
+use super::compare::{contains, equal, order_paid};
 use super::number::Number;
 use super::value::describe;
 
@@ -44,14 +44,17 @@ static PREDICATES: [Predicate; 26] = [
     test("even", 0, |value, _, _| Ok(whole(value)? % 2 == 0)),
     test("false", 0, |value, _, _| Ok(value.kind() == ValueKind::Bool && !value.is_true())),
     test("float", 0, |value, _, _| Ok(value.kind() == ValueKind::Number && !value.is_integer())),
-    test("ge", 1, |value, arguments, _| Ok(order(value, &arguments[0])? != Ordering::Less)),
-    test("gt", 1, |value, arguments, _| Ok(order(value, &arguments[0])? == Ordering::Greater)),
+    test("ge", 1, |value, arguments, budget| Ok(order_paid(value, &arguments[0], budget)? != Ordering::Less)),
+    test("gt", 1, |value, arguments, budget| Ok(order_paid(value, &arguments[0], budget)? == Ordering::Greater)),
     test("in", 1, |value, arguments, budget| contains(&arguments[0], value, budget)),
     test("integer", 0, |value, _, _| Ok(value.is_integer())),
     test("iterable", 0, |value, _, _| Ok(value.try_iter().is_ok() && value.kind() != ValueKind::None)),
-    test("le", 1, |value, arguments, _| Ok(order(value, &arguments[0])? != Ordering::Greater)),
-    test("lower", 0, |value, _, _| text(value).map(|text| text == text.to_lowercase())),
-    test("lt", 1, |value, arguments, _| Ok(order(value, &arguments[0])? == Ordering::Less)),
+    test("le", 1, |value, arguments, budget| Ok(order_paid(value, &arguments[0], budget)? != Ordering::Greater)),
+    test("lower", 0, |value, _, budget| {
+        budget.value(value)?;
+        text(value).map(|text| text == text.to_lowercase())
+    }),
+    test("lt", 1, |value, arguments, budget| Ok(order_paid(value, &arguments[0], budget)? == Ordering::Less)),
     test("mapping", 0, |value, _, _| Ok(value.kind() == ValueKind::Map)),
     test("ne", 1, |value, arguments, budget| equal(value, &arguments[0], budget).map(|equal| !equal)),
     test("none", 0, |value, _, _| Ok(value.is_none())),
@@ -61,7 +64,10 @@ static PREDICATES: [Predicate; 26] = [
     test("startingwith", 1, |value, arguments, _| Ok(text(value)?.starts_with(text(&arguments[0])?))),
     test("string", 0, |value, _, _| Ok(value.kind() == ValueKind::String)),
     test("true", 0, |value, _, _| Ok(value.kind() == ValueKind::Bool && value.is_true())),
-    test("upper", 0, |value, _, _| text(value).map(|text| text == text.to_uppercase())),
+    test("upper", 0, |value, _, budget| {
+        budget.value(value)?;
+        text(value).map(|text| text == text.to_uppercase())
+    }),
 ];
 
 /// Names of all tests.

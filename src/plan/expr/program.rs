@@ -18,8 +18,23 @@ pub(super) struct Program {
     pub(super) root: Node,
     /// Dotted paths that it reads, sorted; each begins with the name of something in scope.
     pub(super) paths: Vec<String>,
+    /// Every use of a name, in the order of the text.
+    pub(super) uses: Vec<Use>,
     /// Parts in the place of a truth value that can never be one, and what to write instead.
     pub(super) not_bools: Vec<(Range<usize>, String)>,
+}
+
+/// The use of a name: `root`, `root.attribute` or `root['attribute']`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// The name.
+    pub root: Box<str>,
+    /// Where it stands, in bytes of the expression.
+    pub span: Range<usize>,
+    /// What is asked of it, and where that stands.
+    pub attribute: Option<(Box<str>, Range<usize>)>,
+    /// Whether it stands alone on the right of `==` or `!=`, in a list or as an index, where a text would that lost its quotes.
+    pub compared: bool,
 }
 
 static PROGRAMS: LazyLock<Mutex<Programs>> = LazyLock::new(Mutex::default);
@@ -40,9 +55,12 @@ impl Program {
         let root = parse(source)?;
         let mut paths = BTreeSet::new();
         collect_paths(&root, &mut paths);
+        let mut uses = Vec::new();
+        collect_uses(source, &root, false, &mut uses);
+        uses.sort_by_key(|each| each.span.start);
         let mut not_bools = Vec::new();
         find_not_bools(source, &root, None, &mut not_bools);
-        let program = Arc::new(Self { source: source.into(), root, paths: paths.into_iter().collect(), not_bools });
+        let program = Arc::new(Self { source: source.into(), root, paths: paths.into_iter().collect(), uses, not_bools });
 
         let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
         if programs.by_source.len() >= programs.sweep_at {
@@ -72,6 +90,41 @@ fn collect_paths(node: &Node, paths: &mut BTreeSet<String>) {
             paths.insert(path);
         }
         None => node.each_child(&mut |child| collect_paths(child, paths)),
+    }
+}
+
+/// `compared`: it stands where a text would that lost its quotes.
+fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) {
+    let mut add = |root: &str, span: &Range<usize>, attribute, compared| {
+        // Brackets around a name belong to its span.
+        let at = span.start + source[span.clone()].find(root).unwrap_or(0);
+        uses.push(Use { root: root.into(), span: at..at + root.len(), attribute, compared });
+    };
+    match &node.kind {
+        Kind::Name(name) => add(name, &node.span, None, compared),
+        Kind::Attribute(inner, attribute) => match &inner.kind {
+            Kind::Name(name) => {
+                let start = node.span.start + source[node.span.clone()].rfind(&**attribute).unwrap_or(0);
+                add(name, &inner.span, Some((attribute.clone(), start..start + attribute.len())), false);
+            }
+            _ => collect_uses(source, inner, false, uses),
+        },
+        Kind::Index(inner, index) => match (&inner.kind, &index.kind) {
+            (Kind::Name(name), Kind::Literal(key)) if key.as_str().is_some() => {
+                let quoted = index.span.start + 1..index.span.end.saturating_sub(1);
+                add(name, &inner.span, Some((key.as_str().unwrap_or_default().into(), quoted)), false);
+            }
+            _ => {
+                collect_uses(source, inner, false, uses);
+                collect_uses(source, index, true, uses);
+            }
+        },
+        Kind::Compare(Comparison::Equal | Comparison::NotEqual, left, right) => {
+            collect_uses(source, left, false, uses);
+            collect_uses(source, right, true, uses);
+        }
+        Kind::List(items) => items.iter().for_each(|item| collect_uses(source, item, true, uses)),
+        _ => node.each_child(&mut |child| collect_uses(source, child, false, uses)),
     }
 }
 
@@ -136,6 +189,29 @@ mod tests {
         }
         let held = PROGRAMS.lock().unwrap().by_source.keys().filter(|source| source.starts_with("swept_")).count();
         assert!(held < 5_000, "{held} are still held");
+    }
+
+    #[test]
+    fn every_use_of_a_name_is_known_with_its_place() {
+        let source = "secret.token ~ cell['os'] ~ 'secret.not' ~ {'a': {'b': (here)}}[missing] ~ (a).b.c | default(d, true)";
+        let program = Program::compile(source).unwrap();
+        let found: Vec<_> = program
+            .uses
+            .iter()
+            .map(|each| {
+                (&*each.root, each.attribute.as_ref().map(|(name, span)| (&**name, &source[span.clone()])), each.compared)
+            })
+            .collect();
+        let expected = [
+            ("secret", Some(("token", "token")), false),
+            ("cell", Some(("os", "os")), false),
+            ("here", None, false),
+            ("missing", None, true),
+            ("a", Some(("b", "b")), false),
+            ("d", None, false),
+        ];
+        assert_eq!(found, expected);
+        assert!(program.uses.iter().all(|each| source[each.span.clone()] == *each.root), "{:?}", program.uses);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::ops::Range;
 use minijinja::Value;
 use regex::Regex;
 
+use super::budget::Budget;
 use super::filters::Filter;
+use super::fuel;
 use super::functions::Function;
 use super::predicates::Predicate;
 
@@ -42,7 +44,7 @@ pub(super) enum Kind {
     Filter(&'static Filter, Box<Node>, Arguments),
     /// `input | default(value, also_falsy)`.
     Default(Box<Node>, Arguments),
-    Regex(Box<Node>, Regex),
+    Regex(Box<Node>, Pattern),
     /// `input | map(…)`.
     MapEach(Box<Node>, Mapping),
     /// `input | select(…)` and its kin.
@@ -53,6 +55,29 @@ pub(super) enum Kind {
         negated: bool,
     },
 }
+
+/// A compiled regular expression and what it costs.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) regex: Regex,
+    /// Its compiled size in KiB: a search takes time for each byte of the text and, at worst, for each of its states.
+    pub(super) kib: usize,
+}
+
+impl Pattern {
+    /// Pays for a search in so many bytes. A search is mostly as fast as reading, so that the evaluation pays for that; a
+    /// worker of the runtime pays for the worst.
+    pub(super) fn pay(&self, bytes: usize, budget: &mut Budget) -> Result<(), String> {
+        if bytes.saturating_mul(self.kib) > MAX_SEARCH {
+            return Err(format!("{bytes} bytes are too many for a search with this pattern; look at less text, or match less"));
+        }
+        fuel::spend_bytes(bytes.saturating_mul(self.kib).saturating_mul(32));
+        budget.text(bytes)
+    }
+}
+
+/// Bytes of text times KiB of pattern that one search may take.
+const MAX_SEARCH: usize = 64 << 20;
 
 /// Arguments in the places of their parameters.
 pub(super) type Arguments = Vec<Option<Node>>;
@@ -86,7 +111,7 @@ pub(super) struct Path(pub(super) Vec<Value>);
 pub(super) enum Test {
     Defined,
     Undefined,
-    Matching(Regex),
+    Matching(Pattern),
     Plain(&'static Predicate, Vec<Node>),
 }
 

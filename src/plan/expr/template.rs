@@ -9,7 +9,7 @@ use crate::source::Location;
 use super::budget::may_build_text;
 use super::expression::EvalError;
 use super::value::{describe, text_of};
-use super::{Expression, ParseError};
+use super::{Expression, ParseError, Use};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +40,15 @@ pub struct Template {
 
 #[derive(Debug, Clone)]
 enum Piece {
-    Literal(Arc<str>),
+    Literal {
+        text: Arc<str>,
+        /// Where it begins in the template, in bytes.
+        at: usize,
+    },
     Expression {
         expression: Expression,
+        /// Where its text begins in the template, in bytes.
+        at: usize,
         /// Whether everything it reads is the operator's own.
         trusted: bool,
     },
@@ -70,7 +76,7 @@ impl Template {
                 let span = if text.is_empty() { open..close + 2 } else { start + error.span.start..start + error.span.end };
                 ParseError { message: error.message, span }
             })?;
-            parts.push(Piece::Expression { expression, trusted: false });
+            parts.push(Piece::Expression { expression, at: start, trusted: false });
             at = close + 2;
         }
         literal(source, at, source.len(), &mut parts)?;
@@ -84,7 +90,7 @@ impl Template {
     /// nothing else may bring any characters into a URL. `run`, `cell`, `region` and `secret` always are.
     pub fn with_trusted(&mut self, is_trusted: impl Fn(&str) -> bool) {
         for part in &mut self.parts {
-            if let Piece::Expression { expression, trusted } = part {
+            if let Piece::Expression { expression, trusted, .. } = part {
                 *trusted = expression.names().iter().all(|name| TRUSTED.contains(&&**name) || is_trusted(name));
             }
         }
@@ -93,7 +99,7 @@ impl Template {
     /// Says which further names hold secrets or what was made of them. `secret` always does.
     pub fn with_private(&mut self, is_private: impl Fn(&str) -> bool) {
         self.private = self.parts.iter().any(|part| match part {
-            Piece::Literal(_) => false,
+            Piece::Literal { .. } => false,
             Piece::Expression { expression, .. } => expression.names().iter().any(|name| name == SECRET || is_private(name)),
         });
     }
@@ -113,6 +119,23 @@ impl Template {
         &self.location
     }
 
+    /// What stands outside of `{{ … }}`, and where, in bytes.
+    pub fn literals(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.parts.iter().filter_map(|part| match part {
+            Piece::Literal { text, at } => Some((*at, &**text)),
+            Piece::Expression { .. } => None,
+        })
+    }
+
+    /// Every use of a name, in the order of the text, and where the expression begins that it stands in.
+    pub fn uses(&self) -> impl Iterator<Item = (usize, &Use)> {
+        let expressions = self.parts.iter().filter_map(|part| match part {
+            Piece::Literal { .. } => None,
+            Piece::Expression { expression, at, .. } => Some((*at, expression)),
+        });
+        expressions.flat_map(|(at, expression)| expression.uses().iter().map(move |each| (at, each)))
+    }
+
     /// Root names it refers to, sorted.
     pub fn names(&self) -> Vec<String> {
         self.collect(Expression::names)
@@ -125,7 +148,7 @@ impl Template {
 
     fn collect(&self, of: impl Fn(&Expression) -> Vec<String>) -> Vec<String> {
         let expressions = self.parts.iter().filter_map(|part| match part {
-            Piece::Literal(_) => None,
+            Piece::Literal { .. } => None,
             Piece::Expression { expression, .. } => Some(expression),
         });
         let mut found: Vec<String> = expressions.flat_map(of).collect();
@@ -154,8 +177,8 @@ impl Template {
         let mut text = String::new();
         for part in &self.parts {
             match part {
-                Piece::Literal(literal) => text.push_str(literal),
-                Piece::Expression { expression, trusted } => {
+                Piece::Literal { text: literal, .. } => text.push_str(literal),
+                Piece::Expression { expression, trusted, .. } => {
                     let value = expression.eval(scope)?;
                     let add = |why: String| EvalError { message: format!("`{{{{ {} }}}}`: {why}", expression.source()) };
                     let piece = text_of(&value).map_err(add)?;
@@ -182,7 +205,7 @@ fn literal(source: &str, from: usize, to: usize, parts: &mut Vec<Piece>) -> Resu
         return Err(ParseError { message: message.into(), span: from + at..from + at + 2 });
     }
     if !text.is_empty() {
-        parts.push(Piece::Literal(text.into()));
+        parts.push(Piece::Literal { text: text.into(), at: from });
     }
     Ok(())
 }

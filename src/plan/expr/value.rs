@@ -8,14 +8,15 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
 use super::budget::Budget;
+use super::container::{List, list_read, map_read};
 use super::lexer::whole_value;
 use super::number::Number;
 
 /// Deepest nesting converted. JSON that was read from text has at most 128 levels.
-const MAX_DEPTH: usize = 300;
+pub(super) const MAX_DEPTH: usize = 300;
 
-/// Largest JSON made of a value, in bytes of text and values together: a short expression can name a large body often.
-const MAX_JSON: usize = 8 << 20;
+/// Largest JSON tree made of a value, in bytes of text and values together.
+const MAX_JSON: usize = 1 << 20;
 
 /// A JSON value as an expression value.
 pub fn from_json(json: &serde_json::Value) -> Value {
@@ -31,9 +32,9 @@ fn from_json_at(json: &serde_json::Value, depth: usize) -> Value {
         serde_json::Value::Bool(truth) => Value::from(*truth),
         serde_json::Value::Number(number) => from_json_number(number),
         serde_json::Value::String(text) => Value::from(&**text),
-        serde_json::Value::Array(items) => items.iter().map(|item| from_json_at(item, depth + 1)).collect(),
+        serde_json::Value::Array(items) => list_read(items.iter().map(|item| from_json_at(item, depth + 1)).collect()),
         serde_json::Value::Object(map) => {
-            Value::from_pairs(map.iter().map(|(key, value)| (&**key, from_json_at(value, depth + 1))))
+            map_read(map.iter().map(|(key, value)| (Value::from(&**key), from_json_at(value, depth + 1))).collect())
         }
     }
 }
@@ -54,46 +55,56 @@ fn unusable(why: String) -> Value {
     Value::from(Error::new(ErrorKind::InvalidOperation, why))
 }
 
-/// An expression value as JSON. Maps keep the order of their keys.
+/// A small expression value as JSON. Maps keep the order of their keys. Whoever only writes the text takes [`json_text`](super::json_text).
 ///
 /// # Errors
 /// If it holds something JSON cannot (a non-finite number, undefined, a function, a key that is no string), or too much.
 pub fn to_json(value: &Value) -> Result<serde_json::Value, String> {
-    let mut room = MAX_JSON;
-    to_json_at(value, 0, &mut room)
+    to_json_within(value, MAX_JSON)
 }
 
-fn to_json_at(value: &Value, depth: usize, room: &mut usize) -> Result<serde_json::Value, String> {
+/// The same of at most `most` bytes of text and values together.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_within(value: &Value, most: usize) -> Result<serde_json::Value, String> {
+    let mut room = most;
+    to_json_at(value, 0, &mut room).map_err(|why| why.unwrap_or_else(|| format!("more than {most} bytes of JSON")))
+}
+
+/// `None`: there is no room left.
+fn to_json_at(value: &Value, depth: usize, room: &mut usize) -> Result<serde_json::Value, Option<String>> {
+    let because = |error: &dyn std::fmt::Display| Some(error.to_string());
     if depth > MAX_DEPTH {
-        return Err(format!("a value with more than {MAX_DEPTH} levels is no JSON"));
+        return Err(Some(format!("a value with more than {MAX_DEPTH} levels is no JSON")));
     }
-    let size = 1 + value.as_str().map_or(0, str::len);
-    *room = room.checked_sub(size).ok_or_else(|| format!("more than {MAX_JSON} bytes of JSON"))?;
+    *room = room.checked_sub(1 + value.as_str().map_or(0, str::len)).ok_or(None)?;
     match value.kind() {
         ValueKind::None => Ok(serde_json::Value::Null),
         ValueKind::Bool => Ok(serde_json::Value::Bool(value.is_true())),
-        ValueKind::Number => json_number(value).map(serde_json::Value::Number),
+        ValueKind::Number => json_number(value).map(serde_json::Value::Number).map_err(Some),
         ValueKind::String => Ok(serde_json::Value::String(value.as_str().unwrap_or_default().to_owned())),
         ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter().map_err(|error| error.to_string())?;
+            let items = value.try_iter().map_err(|error| because(&error))?;
             items.map(|item| to_json_at(&item, depth + 1, room)).collect::<Result<Vec<_>, _>>().map(serde_json::Value::Array)
         }
         ValueKind::Map => {
             let mut map = serde_json::Map::new();
-            for key in value.try_iter().map_err(|error| error.to_string())? {
-                let name = key.as_str().ok_or_else(|| format!("a key of a JSON object is a string, not {}", describe(&key)))?;
-                let item = value.get_item(&key).map_err(|error| error.to_string())?;
-                *room = room.checked_sub(name.len()).ok_or_else(|| format!("more than {MAX_JSON} bytes of JSON"))?;
+            for key in value.try_iter().map_err(|error| because(&error))? {
+                let name = key.as_str();
+                let name = name.ok_or_else(|| format!("a key of a JSON object is a string, not {}", describe(&key)))?;
+                let item = value.get_item(&key).map_err(|error| because(&error))?;
+                *room = room.checked_sub(name.len()).ok_or(None)?;
                 map.insert(name.to_owned(), to_json_at(&item, depth + 1, room)?);
             }
             Ok(serde_json::Value::Object(map))
         }
-        ValueKind::Invalid => Err(invalid_text(value)),
-        _ => Err(format!("{} cannot be written as JSON", describe(value))),
+        ValueKind::Invalid => Err(Some(invalid_text(value))),
+        _ => Err(Some(format!("{} cannot be written as JSON", describe(value)))),
     }
 }
 
-fn json_number(value: &Value) -> Result<serde_json::Number, String> {
+pub(super) fn json_number(value: &Value) -> Result<serde_json::Number, String> {
     match Number::of(value) {
         Some(Number::Whole(whole)) => serde_json::Number::from_i128(whole),
         Some(Number::Float(float)) => serde_json::Number::from_f64(float),
@@ -114,9 +125,9 @@ pub(super) fn text_of(value: &Value) -> Result<String, String> {
 
 /// Items of a list, characters of a string or keys of a map. What cannot be iterated has none.
 pub(super) fn items_of(value: &Value, budget: &mut Budget) -> Result<Vec<Value>, String> {
-    if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
-        budget.items(items.len())?;
-        return Ok(items.clone());
+    if let Some(list) = value.downcast_object_ref::<List>() {
+        budget.items(list.items.len())?;
+        return Ok(list.items.clone());
     }
     let Ok(items) = value.try_iter() else { return Err(format!("{} is no list", describe(value))) };
     let mut collected = Vec::new();

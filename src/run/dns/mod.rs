@@ -57,7 +57,10 @@ pub(super) enum Unresolved {
     Silent(String),
     #[error("the name server {0} cannot be asked: {1}")]
     Unreachable(SocketAddr, Arc<std::io::Error>),
-    /// The prober's own want.
+    /// The prober's own want of files.
+    #[error("name servers cannot be asked: {0}")]
+    Starved(Arc<std::io::Error>),
+    /// The prober's own want of places.
     #[error("{0} other look-ups of this prober took all the places for {PATIENCE:?}, because name servers do not answer them")]
     NoPlace(usize),
 }

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::oneshot;
 
 /// Places that can be taken.
@@ -125,12 +126,10 @@ pub(super) fn zone(host: &str) -> &str {
 
 /// Places that take at most an eighth of the files this process may open, each look-up being one.
 pub(super) fn affordable() -> usize {
-    const MOST: usize = 1024;
-    const LEAST: usize = 16;
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files =
-        limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse::<usize>().ok());
-    files.map_or(MOST, |files| files / 8).clamp(LEAST, MOST)
+    const MOST: u64 = 1024;
+    const LEAST: u64 = 16;
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from((files / 8).clamp(LEAST, MOST)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -72,8 +72,9 @@ fn describe() {
     describe_gauge!(LAST_STALL, "How long the last of them lasted; absent before the first.");
     describe_counter!(
         UNJOURNALLED,
-        "Creations that went on without an entry in the cleanup ledger, which did not take it in time."
+        "Creations that were allowed to go on without an entry in the cleanup ledger, which did not take it in time."
     );
+    describe_gauge!("serinus_cleanup_unreadable", "Entries of the cleanup ledger that cannot be read and were set aside.");
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
@@ -84,6 +85,7 @@ fn describe() {
     describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
     describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
     describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");
+    describe_counter!("serinus_listener_cut_total", "Connections to the listener that were cut, by why.");
     describe_counter!("serinus_store_damaged_total", "Damaged files that were set aside.");
     describe_gauge!("serinus_store_writable", "Whether the last try to write to the store succeeded.");
     describe_gauge!("serinus_build_info", "1, with the version as a label.");

@@ -46,9 +46,16 @@ impl Streak {
             Verdict::Passed | Verdict::Failed => {}
             Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => return self,
         }
-        if self.settled.is_some_and(|(settled, _)| order <= settled.order) || self.counted().any(|known| known.order == order) {
+        if self.counted().any(|known| known.order == order) {
             return self;
         }
+        let is_settled = self.settled.is_some_and(|(settled, _)| order <= settled.order);
+        let order = match verdict {
+            // It comes after its place was settled, and counts as the newest one, as it does for the page.
+            Verdict::Failed if is_settled => self.counted().map(|known| known.order).max().unwrap_or(order),
+            _ if is_settled => return self,
+            _ => order,
+        };
         let new = Counted { order, at, verdict };
         let Some(place) = self.recent.iter().position(Option::is_none) else {
             return self.settle(new, memory);
@@ -150,6 +157,13 @@ mod tests {
     fn the_same_tick_counts_once() {
         assert_eq!(standing(&[(1, Failed), (1, Failed)], 1), Standing::Known(1));
         assert_eq!(standing(&[(1, Failed), (2, Passed), (1, Failed)], 2), Standing::Known(0));
+    }
+
+    #[test]
+    fn a_failure_that_comes_after_its_place_was_settled_counts_as_the_newest_one() {
+        let passed: Vec<(u64, Verdict)> = (2..10).map(|minute| (minute, Passed)).collect();
+        assert_eq!(standing(&[&passed[..], &[(1, Failed)]].concat(), 10), Standing::Known(1));
+        assert_eq!(standing(&[&passed[..], &[(10, Failed), (1, Passed)]].concat(), 10), Standing::Known(1));
     }
 
     #[test]

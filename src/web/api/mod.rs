@@ -15,7 +15,6 @@ mod runs;
 mod status;
 mod verbs;
 
-use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -81,8 +80,6 @@ pub struct Api {
     pub self_check: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// When this process began.
     pub started: SystemTime,
-    /// Where a store that was found damaged at the start was put.
-    pub damaged: Option<PathBuf>,
     /// Bounds what is asked of the store.
     pub reads: Reads,
     /// What the desk knows of pauses.

@@ -39,7 +39,7 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
         "open_incidents": &status.incidents[..status.incidents.len().min(LISTED)],
         "outbox": outbox(&api).await,
         "self_check": (api.self_check)(),
-        "store": { "writable": api.store.is_writable(), "damaged": api.damaged.as_ref().map(|path| path.display().to_string()) },
+        "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
         "config": { "loaded_ms": millis(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
         "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),
         "problems": problems,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::alert::testing::{canary, cause, failure, made, moment, probe, run, step};
-use crate::outcome::{Cause, Reason, StepReport, StepResult};
+use crate::outcome::{Cause, Reason, SpanId, StepReport, StepResult};
 use crate::plan::{AlertPolicy, Cadence, Overlap, PageRule, Probe};
 
 pub(super) fn number(number: u32) -> NonZeroU32 {
@@ -19,7 +19,8 @@ pub(super) fn rule(rule: PageRule) -> CanaryRule {
         resolve_after: number(2),
         interval: Duration::from_mins(1),
         memory: Duration::from_hours(1),
-        overlapping: 2,
+        late_by: Duration::from_secs(110),
+        overlapping: 4,
     }
 }
 
@@ -208,6 +209,58 @@ fn a_late_result_takes_its_ticks_place() {
     assert_eq!(feed(&[(1, F), (1, F)]), (vec![Failed, Nothing], 1), "a tick counts once");
 }
 
+/// Seen at second `end`, having started at `start`.
+fn ended(order: u64, verdict: Verdict, start: u64, end: u64) -> (Seen, Moment) {
+    (Seen { age: Duration::from_secs(end - start), ..seen(verdict, None, order) }, moment(end))
+}
+
+#[test]
+fn every_hung_run_counts_however_many_ended_before_it() {
+    // One a second; every third hangs for the deadline of five minutes while the others pass at once: 100 are under way at a time.
+    let slow = Probe {
+        cadence: Cadence::Every(Duration::from_secs(1)),
+        overlap: Overlap::Allow,
+        deadline: Duration::from_mins(5),
+        ..probe(Vec::new(), AlertPolicy::default())
+    };
+    let rule = CanaryRule { rule: PageRule::Window { failures: number(2), of: number(4) }, ..CanaryRule::of(&slow) };
+    let mut state = CanaryState::new(moment(0));
+    let runs = (1..=600_u64).map(|order| if order % 3 == 0 { (order, order + 300) } else { (order, order) });
+    let mut runs: Vec<(u64, u64)> = runs.collect();
+    runs.sort_by_key(|(order, end)| (*end, *order));
+    let (mut failed, mut paged) = (0, 0);
+    for (order, end) in runs {
+        let verdict = if end > order { Verdict::Failed } else { Verdict::Passed };
+        let (seen, now) = ended(order, verdict, order, end);
+        let change = state.seen(&rule, seen, now);
+        if verdict == Verdict::Failed {
+            failed += 1;
+            paged += u32::from(change == Change::Crossed);
+            assert!(matches!(change, Change::Failed | Change::Crossed), "run {order}: {change:?}");
+            assert!(paged > 0 || failed < 2, "two of four failed and nobody is told");
+        }
+    }
+    assert_eq!(failed, 200);
+}
+
+#[test]
+fn a_failure_that_comes_after_its_place_was_settled_counts_as_the_newest_run_and_a_pass_does_not() {
+    let rule = two_in_a_row();
+    let long_after = |late: Verdict| {
+        let mut state = CanaryState::new(moment(0));
+        for order in 2..10 {
+            let (seen, now) = ended(order, Verdict::Passed, order * 60, order * 60);
+            state.seen(&rule, seen, now);
+        }
+        let (seen, now) = ended(1, late, 60, 600);
+        state.seen(&rule, seen, now);
+        let (seen, now) = ended(10, Verdict::Failed, 600, 601);
+        (state.seen(&rule, seen, now), state.failures())
+    };
+    assert_eq!(long_after(Verdict::Failed), (Change::Crossed, 2));
+    assert_eq!(long_after(Verdict::Passed), (Change::Failed, 1));
+}
+
 #[test]
 fn the_latest_failure_is_that_of_the_newest_tick_and_goes_when_it_is_well() {
     let rule = two_in_a_row();
@@ -284,12 +337,25 @@ fn a_run_of_which_only_subjects_failed_is_no_failure_of_the_probe() {
     let subject = || made("loop", Some("a"), failed(Reason::Expectation, Some("a")));
     let otherwise = || made("beside", None, failed(Reason::Timeout, None));
     let allowed = || StepReport { allow_failure: true, ..otherwise() };
+    let group = || StepReport { span_id: SpanId(7), ..allowed() };
+    let blocked = || made("after", None, StepResult::Blocked(cause(Reason::Guard, "after", None)));
     let steps = |last: bool| if last { vec![step("loop", true)] } else { vec![step("loop", true), step("after", false)] };
     for (reason, steps, reports, count) in [
         (Reason::Subject, steps(true), vec![subject()], Count::Pass),
-        (Reason::Subject, steps(false), vec![subject()], Count::Result),
+        (Reason::Subject, steps(false), vec![subject()], Count::Pass),
         (Reason::Subject, steps(true), vec![subject(), allowed()], Count::Pass),
-        (Reason::Subject, steps(true), vec![subject(), otherwise()], Count::Failure),
+        (
+            Reason::Subject,
+            steps(true),
+            vec![subject(), StepReport { parent: Some(SpanId(7)), ..otherwise() }, group()],
+            Count::Pass,
+        ),
+        (Reason::Subject, steps(true), vec![subject(), blocked()], Count::Result),
+        (Reason::Subject, steps(true), vec![subject(), made("after", None, failed(Reason::Secret, None))], Count::Result),
+        (Reason::Subject, steps(true), vec![subject(), made("loop", Some("b"), failed(Reason::Stall, Some("b")))], Count::Result),
+        // Excused, since the prober's own network was down.
+        (Reason::Subject, steps(true), vec![subject(), otherwise()], Count::Result),
+        (Reason::Timeout, steps(true), vec![subject(), otherwise()], Count::Failure),
         (Reason::Deadline, steps(true), vec![subject()], Count::Failure),
         (Reason::Empty, steps(true), Vec::new(), Count::Failure),
     ] {
@@ -313,10 +379,10 @@ fn a_probes_rule_is_that_of_its_policy_and_cadence() {
     assert_eq!(rule, two_in_a_row());
     let slow = Probe { cadence: Cadence::Every(Duration::from_hours(2)), runs: 3, ..probe(Vec::new(), AlertPolicy::default()) };
     let rule = CanaryRule::of(&slow);
-    assert_eq!((rule.memory, rule.overlapping), (Duration::from_hours(6), 4));
+    assert_eq!((rule.memory, rule.late_by, rule.overlapping), (Duration::from_hours(6), Duration::from_secs(110), 7));
     let overlapping =
         Probe { overlap: Overlap::Allow, deadline: Duration::from_mins(5), ..probe(Vec::new(), AlertPolicy::default()) };
-    assert_eq!(CanaryRule::of(&overlapping).overlapping, 7);
+    assert_eq!(CanaryRule::of(&overlapping).overlapping, 14, "those of a deadline that is prolonged by itself too");
 }
 
 #[test]

@@ -25,6 +25,32 @@ fn finds_in(world: &mut World, canary: &str, found: &[(&str, bool)]) {
     world.finds(canary, steps, bad);
 }
 
+#[test]
+fn a_run_of_which_a_subject_and_something_else_failed_opens_both_incidents() {
+    let of = Probe { steps: vec![step("s", true), step("after", false)], ..named("p", AlertPolicy::default()) };
+    let mut world = world(plan(vec![of], &["eu"], &[]), alerting());
+    let broken = || cause(Reason::Expectation, "s", Some("a"));
+    let subject = || made("s", Some("a"), StepResult::Failed(broken()));
+    let after = || made("after", None, StepResult::Failed(cause(Reason::Timeout, "after", None)));
+    for _ in 0..2 {
+        world.finds("p/eu", vec![subject(), after()], Some(cause(Reason::Timeout, "after", None)));
+        world.pass(60);
+    }
+    let mut lines = world.lines();
+    lines.sort();
+    assert_eq!(lines, ["trigger opened probe/p/1", "trigger opened subject/p/a/1"]);
+    // What else failed is mended: a run of which only the subject fails is a pass for the probe, and the subject's page stays.
+    for _ in 0..4 {
+        world.finds(
+            "p/eu",
+            vec![subject(), made("after", None, StepResult::Passed)],
+            Some(cause(Reason::Subject, "s", Some("a"))),
+        );
+        world.pass(60);
+    }
+    assert_eq!(world.lines(), ["resolve resolved probe/p/1"]);
+}
+
 /// The probe `p` that loops over subjects in these regions, with a page of its own for two of them.
 fn looping(regions: &[&str]) -> Plan {
     let policy = AlertPolicy { max_subjects: 2.try_into().unwrap(), ..AlertPolicy::default() };

@@ -3,6 +3,7 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::super::container::list;
 use super::super::filters::{self, follow};
 use super::super::syntax::{Mapping, Node, Path, Selection, Test};
 use super::super::value::{describe, items_of};
@@ -12,7 +13,8 @@ impl<'p> Evaluation<'p> {
     pub(super) fn map(&mut self, node: &'p Node, input: &'p Node, mapping: &'p Mapping) -> Outcome {
         let items = self.items(node, input)?;
         let mapped = items.into_iter().map(|item| self.map_item(node, &item, mapping));
-        mapped.collect::<Result<Vec<_>, _>>().map(Value::from)
+        let mapped = mapped.collect::<Result<Vec<_>, _>>()?;
+        list(mapped).map_err(|why| format!("`{}`: {why}", self.text(node)))
     }
 
     fn items(&mut self, node: &Node, input: &'p Node) -> Outcome<Vec<Value>> {
@@ -39,7 +41,10 @@ impl<'p> Evaluation<'p> {
             }
         };
         match mapped.kind() {
-            ValueKind::Undefined => Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item))),
+            ValueKind::Undefined => {
+                self.absent = true;
+                Err(format!("`{}`: it is undefined for {}", self.text(node), describe(item)))
+            }
             ValueKind::Invalid => Err(format!("`{}`: {}", self.text(node), describe(&mapped))),
             _ => Ok(mapped),
         }
@@ -53,7 +58,14 @@ impl<'p> Evaluation<'p> {
                 None => item.clone(),
             };
             let asks_whether_defined = matches!(selection.test, Some(Test::Defined | Test::Undefined));
+            let looked_at = match looked_at.kind() {
+                // A hole in a loop's captures: nothing is there, and only who asks for that may go on without.
+                ValueKind::Invalid if asks_whether_defined && selection.attribute.is_none() => Value::UNDEFINED,
+                ValueKind::Invalid => return Err(format!("`{}`: {}", self.text(node), describe(&looked_at))),
+                _ => looked_at,
+            };
             if looked_at.is_undefined() && !asks_whether_defined {
+                self.absent = true;
                 return Err(format!("`{}`: it is undefined for {}", self.text(node), describe(&item)));
             }
             let truth = match &selection.test {
@@ -64,6 +76,6 @@ impl<'p> Evaluation<'p> {
                 kept.push(item);
             }
         }
-        Ok(Value::from(kept))
+        list(kept)
     }
 }

@@ -12,14 +12,20 @@ use std::ops::Range;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
-use regex::Regex;
 
 use super::budget::Budget;
+use super::container;
 use super::filters;
 use super::number::Number;
 use super::program::Program;
-use super::syntax::{Kind, Node};
-use super::value::{describe, items_of};
+use super::syntax::{Kind, Node, Pattern};
+use super::value::describe;
+
+/// Keys of a map among which one is looked for that was meant instead of one that is not there.
+const LOOKED_THROUGH: usize = 200;
+
+/// Bytes of the longest of them.
+const LONGEST_NAME: usize = 100;
 
 type Outcome<T = Value> = Result<T, String>;
 
@@ -35,11 +41,13 @@ pub(super) struct Evaluation<'p> {
     scope: &'p Value,
     budget: Budget,
     pub(super) seen: Vec<Seen<'p>>,
+    /// Whether it was given up because something of a value was not there: a field, an item, the first one of none.
+    pub(super) absent: bool,
 }
 
 impl<'p> Evaluation<'p> {
     pub(super) fn new(program: &'p Program, scope: &'p Value) -> Self {
-        Self { program, scope, budget: Budget::new(), seen: Vec::new() }
+        Self { program, scope, budget: Budget::new(), seen: Vec::new(), absent: false }
     }
 
     fn text(&self, node: &Node) -> &'p str {
@@ -49,7 +57,13 @@ impl<'p> Evaluation<'p> {
     /// The value of a part; never undefined.
     pub(super) fn value(&mut self, node: &'p Node) -> Outcome {
         let value = self.value_or_undefined(node)?;
-        if value.is_undefined() { Err(self.why_undefined(node)) } else { Ok(value) }
+        if !value.is_undefined() {
+            return Ok(value);
+        }
+        let why = self.why_undefined(node);
+        // A name without a value is no part of anything: there is no JSON at all, or no such name.
+        self.absent = !matches!(node.kind, Kind::Name(_));
+        Err(why)
     }
 
     /// The value of a part, or undefined where the last step of it leads nowhere. What the scope could not give is an error.
@@ -78,10 +92,13 @@ impl<'p> Evaluation<'p> {
                 self.index(node, &inner, &index)
             }
             Kind::Slice(inner, bounds) => self.slice(node, inner, bounds),
-            Kind::List(items) => items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>().map(Value::from),
+            Kind::List(items) => {
+                let items = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>()?;
+                container::list(items).map_err(|why| format!("`{}`: {why}", self.text(node)))
+            }
             Kind::Map(entries) => {
                 let pairs = entries.iter().map(|(key, value)| Ok((self.value(key)?, self.value(value)?)));
-                pairs.collect::<Outcome<Vec<_>>>().map(Value::from_pairs)
+                container::map(pairs.collect::<Outcome<Vec<_>>>()?).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
             Kind::Negate(inner) => {
                 let value = self.value(inner)?;
@@ -126,9 +143,10 @@ impl<'p> Evaluation<'p> {
         let undefined = format!("`{}` is undefined", self.text(node));
         let Kind::Attribute(inner, name) = &node.kind else { return undefined };
         let Ok(parent) = self.value(inner) else { return undefined };
-        let keys = items_of(&parent, &mut self.budget).unwrap_or_default();
+        let keys: Vec<Value> = parent.try_iter().map(|keys| keys.take(LOOKED_THROUGH).collect()).unwrap_or_default();
         let likeness = |key: &str| strsim::jaro_winkler(key, name);
-        let near = keys.iter().filter_map(Value::as_str).max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
+        let short = keys.iter().filter_map(Value::as_str).filter(|key| key.len() <= LONGEST_NAME);
+        let near = short.max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
         match near.filter(|key| likeness(key) > 0.8) {
             Some(near) => format!("{undefined}: `{}` has no `{name}`, but `{near}`", self.text(inner)),
             None => format!("{undefined}: `{}` has no `{name}`", self.text(inner)),
@@ -152,9 +170,10 @@ impl<'p> Evaluation<'p> {
     }
 
     /// The first group of the first match, the whole match without groups; undefined without a match.
-    fn regex(&mut self, pattern: &Regex, value: &Value) -> Outcome {
+    fn regex(&mut self, pattern: &Pattern, value: &Value) -> Outcome {
         let text = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
-        self.budget.text(text.len())?;
+        pattern.pay(text.len(), &mut self.budget)?;
+        let Pattern { regex: pattern, .. } = pattern;
         let captures = pattern.captures(text);
         let found = captures.as_ref().and_then(|captures| captures.get(usize::from(captures.len() > 1)));
         Ok(found.map_or(Value::UNDEFINED, |found| Value::from(found.as_str())))

@@ -4,6 +4,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::super::budget::{may_build_list, may_build_text};
+use super::super::container;
 use super::super::number::{Number, calculate};
 use super::super::syntax::{Node, Operator};
 use super::super::value::{describe, items_of, text_of};
@@ -26,10 +27,10 @@ impl<'p> Evaluation<'p> {
                 may_build_list(left.len().zip(right.len()).and_then(|(left, right)| left.checked_add(right)))?;
                 let mut items = items_of(left, &mut self.budget)?;
                 items.extend(items_of(right, &mut self.budget)?);
-                Ok(Value::from(items))
+                container::list(items)
             }
-            (Operator::Multiply, Some(text), None) => repeat_text(text, right),
-            (Operator::Multiply, None, Some(text)) => repeat_text(text, left),
+            (Operator::Multiply, Some(text), None) => self.repeat_text(text, right),
+            (Operator::Multiply, None, Some(text)) => self.repeat_text(text, left),
             (Operator::Multiply, None, None) if is_list(left) => self.repeat_list(left, right),
             (Operator::Multiply, None, None) if is_list(right) => self.repeat_list(right, left),
             _ => Err(format!("`{}` is not defined for {} and {}", operator.spelling(), describe(left), describe(right))),
@@ -42,12 +43,19 @@ impl<'p> Evaluation<'p> {
         Ok(Value::from([left, right].concat()))
     }
 
+    fn repeat_text(&mut self, text: &str, times: &Value) -> Outcome {
+        let times = times_of(times)?;
+        may_build_text(text.len().checked_mul(times))?;
+        self.budget.text(text.len() * times)?;
+        Ok(Value::from(text.repeat(times)))
+    }
+
     fn repeat_list(&mut self, list: &Value, times: &Value) -> Outcome {
         let times = if list.len() == Some(0) { 0 } else { times_of(times)? };
         may_build_list(list.len().and_then(|length| length.checked_mul(times)))?;
         let items = items_of(list, &mut self.budget)?;
         self.budget.items(items.len() * times)?;
-        Ok(Value::from(std::iter::repeat_n(items, times).flatten().collect::<Vec<_>>()))
+        container::list(std::iter::repeat_n(items, times).flatten().collect())
     }
 
     pub(super) fn index(&mut self, node: &Node, inner: &Value, index: &Value) -> Outcome {
@@ -91,7 +99,7 @@ impl<'p> Evaluation<'p> {
         let kept = items.into_iter().take(to).skip(from).step_by(step);
         Ok(match inner.as_str() {
             Some(_) => Value::from(kept.filter_map(|char| char.as_str().map(str::to_owned)).collect::<String>()),
-            None => kept.collect(),
+            None => container::list(kept.collect())?,
         })
     }
 }
@@ -101,10 +109,4 @@ fn times_of(value: &Value) -> Result<usize, String> {
         Some(Number::Whole(times)) => usize::try_from(times.max(0)).map_err(|_| format!("{times} times is too often")),
         Some(Number::Float(_)) | None => Err(format!("{} is no number of times", describe(value))),
     }
-}
-
-fn repeat_text(text: &str, times: &Value) -> Outcome {
-    let times = times_of(times)?;
-    may_build_text(text.len().checked_mul(times))?;
-    Ok(Value::from(text.repeat(times)))
 }

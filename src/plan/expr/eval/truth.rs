@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use minijinja::Value;
 
-use super::super::compare::{contains, equal, order};
+use super::super::compare::{contains, equal, order_paid};
 use super::super::syntax::{Comparison, Kind, Node, Test};
 use super::super::value::describe;
 use super::{Evaluation, Outcome, Seen};
@@ -98,10 +98,10 @@ impl<'p> Evaluation<'p> {
             Comparison::NotEqual => equal(left, right, &mut self.budget).map(|equal| !equal),
             Comparison::In => contains(right, left, &mut self.budget),
             Comparison::NotIn => contains(right, left, &mut self.budget).map(|found| !found),
-            Comparison::Less => order(left, right).map(|order| order == Ordering::Less),
-            Comparison::LessOrEqual => order(left, right).map(|order| order != Ordering::Greater),
-            Comparison::Greater => order(left, right).map(|order| order == Ordering::Greater),
-            Comparison::GreaterOrEqual => order(left, right).map(|order| order != Ordering::Less),
+            Comparison::Less => order_paid(left, right, &mut self.budget).map(|order| order == Ordering::Less),
+            Comparison::LessOrEqual => order_paid(left, right, &mut self.budget).map(|order| order != Ordering::Greater),
+            Comparison::Greater => order_paid(left, right, &mut self.budget).map(|order| order == Ordering::Greater),
+            Comparison::GreaterOrEqual => order_paid(left, right, &mut self.budget).map(|order| order != Ordering::Less),
         }
     }
 
@@ -111,8 +111,8 @@ impl<'p> Evaluation<'p> {
             Test::Undefined => Ok(value.is_undefined()),
             Test::Matching(pattern) => {
                 let haystack = value.as_str().ok_or_else(|| format!("{} is not a string", describe(value)))?;
-                self.budget.text(haystack.len())?;
-                Ok(pattern.is_match(haystack))
+                pattern.pay(haystack.len(), &mut self.budget)?;
+                Ok(pattern.regex.is_match(haystack))
             }
             Test::Plain(predicate, arguments) => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Outcome<Vec<_>>>()?;

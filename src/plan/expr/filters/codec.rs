@@ -7,7 +7,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use chrono::DateTime;
 use minijinja::Value;
 
-use super::super::budget::{Budget, may_build_text};
+use super::super::budget::{Budget, MAX_TEXT, may_build_text};
+use super::super::spell::JsonText;
 use super::super::value::{self, describe, text_of};
 use super::{Arguments, text_in};
 
@@ -49,15 +50,16 @@ pub(super) fn b64decode(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -
 pub(super) fn from_json(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;
     may_build_text(Some(text.len()))?;
+    // A tree takes several times what reading its text does.
+    budget.items(text.len() / 4)?;
     let json = serde_json::from_str(text).map_err(|error| format!("{} is not JSON: {error}", describe(value)))?;
     Ok(value::from_json(&json))
 }
 
 pub(super) fn to_json(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    let text = value::to_json(value)?.to_string();
-    budget.text(text.len())?;
-    may_build_text(Some(text.len()))?;
-    Ok(Value::from(text))
+    let mut text = JsonText::paid_by(MAX_TEXT, budget);
+    text.value(value)?;
+    Ok(Value::from(text.finish()))
 }
 
 /// An RFC 3339 time as seconds since 1970, with its fraction.

@@ -7,10 +7,12 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
-use super::super::compare::order;
+use super::super::compare::{order, order_paid};
+use super::super::container;
 use super::super::number::{Number, calculate};
+use super::super::spell::JsonText;
 use super::super::syntax::Operator;
-use super::super::value::{describe, items_of, text_of, to_json};
+use super::super::value::{describe, items_of, text_of};
 use super::{Arguments, follow};
 
 /// Characters of a string, items of a list, entries of a map.
@@ -38,7 +40,7 @@ pub(super) fn last(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Res
 }
 
 pub(super) fn list(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    items_of(value, budget).map(Value::from)
+    items_of(value, budget).and_then(container::list)
 }
 
 pub(super) fn reverse(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
@@ -46,20 +48,21 @@ pub(super) fn reverse(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> 
         budget.text(text.len())?;
         return Ok(Value::from(text.chars().rev().collect::<String>()));
     }
-    Ok(sequence(value, budget)?.into_iter().rev().collect())
+    container::list(sequence(value, budget)?.into_iter().rev().collect())
 }
 
 pub(super) fn keys(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    Ok(entries(value, budget)?.into_iter().map(|(key, _)| key).collect())
+    container::list(entries(value, budget)?.into_iter().map(|(key, _)| key).collect())
 }
 
 pub(super) fn values(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    Ok(entries(value, budget)?.into_iter().map(|(_, value)| value).collect())
+    container::list(entries(value, budget)?.into_iter().map(|(_, value)| value).collect())
 }
 
 /// Pairs of key and value.
 pub(super) fn items(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
-    Ok(entries(value, budget)?.into_iter().map(|(key, value)| Value::from(vec![key, value])).collect())
+    let pairs = entries(value, budget)?.into_iter().map(|(key, value)| container::list(vec![key, value]));
+    container::list(pairs.collect::<Result<_, _>>()?)
 }
 
 /// Items as text with a separator between them.
@@ -106,7 +109,7 @@ fn extreme(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget, wanted
     for item in sequence(value, budget)? {
         let key = attribute(&item, &path)?;
         // Compared with itself where it is the first, so that a list of one must be comparable, too.
-        let rank = order(&key, found.as_ref().map_or(&key, |(_, best)| best))?;
+        let rank = order_paid(&key, found.as_ref().map_or(&key, |(_, best)| best), budget)?;
         if found.is_none() || rank == wanted {
             found = Some((item, key));
         }
@@ -118,18 +121,22 @@ fn extreme(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget, wanted
 pub(super) fn sort(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let (reverse, path) = (arguments.flag(0)?, arguments.path(1)?);
     let items = sequence(value, budget)?;
-    budget.items(items.len().saturating_mul(items.len().max(2).ilog2() as usize))?;
+    let rounds = items.len().max(2).ilog2() as usize;
+    budget.items(items.len().saturating_mul(rounds))?;
     let keyed = items.into_iter().map(|item| attribute(&item, &path).map(|key| (key, item)));
     let mut keyed = keyed.collect::<Result<Vec<_>, _>>()?;
     // All must be comparable with one and so with each other: a sort by something that is no order may panic.
     if let Some((first, _)) = keyed.first() {
         keyed.iter().try_for_each(|(key, _)| order(first, key).map(drop))?;
     }
+    // Each key is read about once a round, to its end where it is like its neighbour.
+    let text: usize = keyed.iter().filter_map(|(key, _)| key.as_str()).map(str::len).sum();
+    budget.text(text.saturating_mul(rounds))?;
     keyed.sort_by(|(left, _), (right, _)| {
         let order = order(left, right).unwrap_or(Ordering::Equal);
         if reverse { order.reverse() } else { order }
     });
-    Ok(keyed.into_iter().map(|(_, item)| item).collect())
+    container::list(keyed.into_iter().map(|(_, item)| item).collect())
 }
 
 /// Each item once, in the order of first appearance.
@@ -142,31 +149,14 @@ pub(super) fn unique(value: &Value, arguments: &Arguments<'_>, budget: &mut Budg
             kept.push(item);
         }
     }
-    Ok(Value::from(kept))
+    container::list(kept)
 }
 
-/// A text that is the same for equal values and differs for others: JSON with sorted keys, whole floats as whole numbers.
+/// A text that is the same for equal values and differs for others.
 fn identity(value: &Value, budget: &mut Budget) -> Result<String, String> {
-    fn normal(json: serde_json::Value) -> serde_json::Value {
-        match json {
-            serde_json::Value::Number(number) => match number.as_f64() {
-                Some(float) if float.fract() == 0.0 && number.as_i128().is_none() => Number::Float(float)
-                    .truncated()
-                    .and_then(serde_json::Number::from_i128)
-                    .map_or(serde_json::Value::Number(number), serde_json::Value::Number),
-                _ => serde_json::Value::Number(number),
-            },
-            serde_json::Value::Array(items) => items.into_iter().map(normal).collect(),
-            serde_json::Value::Object(mut map) => {
-                map.sort_keys();
-                map.into_iter().map(|(key, value)| (key, normal(value))).collect()
-            }
-            other => other,
-        }
-    }
-    let identity = normal(to_json(value)?).to_string();
-    budget.text(identity.len())?;
-    Ok(identity)
+    let mut text = JsonText::canonical(MAX_TEXT, budget);
+    text.value(value)?;
+    Ok(text.finish())
 }
 
 fn attribute(item: &Value, path: &[Value]) -> Result<Value, String> {

@@ -17,7 +17,8 @@ pub(super) fn abs(value: &Value, _: &Arguments<'_>, _: &mut Budget) -> Result<Va
 }
 
 /// A whole number: of a number its whole part, of a string the number it spells.
-pub(super) fn int(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) -> Result<Value, String> {
+pub(super) fn int(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    budget.value(value)?;
     let whole = match value.as_str().map(str::trim) {
         Some(text) => text.parse::<i128>().ok(),
         None => Number::of(value).and_then(Number::truncated),
@@ -29,7 +30,8 @@ pub(super) fn int(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) -> R
     }
 }
 
-pub(super) fn float(value: &Value, arguments: &Arguments<'_>, _: &mut Budget) -> Result<Value, String> {
+pub(super) fn float(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    budget.value(value)?;
     let float = match value.as_str().map(str::trim) {
         Some(text) => text.parse::<f64>().ok(),
         None => Number::of(value).map(Number::float),

@@ -3,6 +3,7 @@
 use minijinja::Value;
 
 use super::super::budget::{Budget, may_build_list, may_build_text};
+use super::super::container;
 use super::super::value::text_of;
 use super::{Arguments, text_in};
 
@@ -35,7 +36,10 @@ fn capital(word: &str) -> String {
 pub(super) fn trim(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let text = text_in(value, budget)?;
     Ok(Value::from(match arguments.text(0)? {
-        Some(characters) => text.trim_matches(|char| characters.contains(char)),
+        Some(characters) => {
+            budget.text(text.len().saturating_mul(characters.len()))?;
+            text.trim_matches(|char| characters.contains(char))
+        }
         None => text.trim(),
     }))
 }
@@ -70,7 +74,7 @@ pub(super) fn lines(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Re
 
 fn collect<'t>(parts: impl Iterator<Item = &'t str> + Clone) -> Result<Value, String> {
     may_build_list(Some(parts.clone().count()))?;
-    Ok(parts.collect())
+    container::list(parts.map(Value::from).collect())
 }
 
 /// A number or truth value in its JSON spelling; a string as it is.

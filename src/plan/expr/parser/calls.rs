@@ -6,12 +6,12 @@ use minijinja::Value;
 use regex::{Regex, RegexBuilder};
 
 use super::super::lexer::Token;
-use super::super::syntax::{Arguments, Kind, Mapping, Node, Path, Selection, Test};
+use super::super::syntax::{Arguments, Kind, Mapping, Node, Path, Pattern, Selection, Test};
 use super::super::{ParseError, filters, functions, predicates};
 use super::{Parsed, Parser, advice};
 
-/// Memory one compiled regular expression may take, in bytes.
-const REGEX_SIZE: usize = 1 << 20;
+/// Memory one compiled regular expression may take, in KiB; the smallest of these that is enough is what a search with it costs.
+const REGEX_KIB: [usize; 5] = [4, 16, 64, 256, 1_024];
 
 /// What stands between the brackets of a call.
 #[derive(Default)]
@@ -189,11 +189,15 @@ fn resolve_test(name: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Test
 }
 
 /// The one argument of `regex` and `matching`: written out, so that it is compiled and checked when the probe is loaded.
-fn pattern(callable: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Regex> {
+fn pattern(callable: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Pattern> {
     let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1 }, span.clone())?;
     let node = places.into_iter().flatten().next().ok_or_else(|| ParseError { message: "a pattern is missing".into(), span })?;
     let source = literal_text(&node, "the pattern of a regular expression")?;
-    RegexBuilder::new(source).size_limit(REGEX_SIZE).dfa_size_limit(REGEX_SIZE).build().map_err(|error| {
+    let compiled = |kib: usize| RegexBuilder::new(source).size_limit(kib << 10).dfa_size_limit(1 << 20).build();
+    let mut tries = REGEX_KIB.into_iter().map(|kib| (compiled(kib), kib));
+    let last = |tried: &(Result<Regex, regex::Error>, usize)| !matches!(tried.0, Err(regex::Error::CompiledTooBig(_)));
+    let (regex, kib) = tries.find(last).unwrap_or_else(|| (compiled(REGEX_KIB[4]), REGEX_KIB[4]));
+    regex.map(|regex| Pattern { regex, kib }).map_err(|error| {
         let why = error.to_string();
         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         ParseError { message: format!("`{source}` is not a regular expression: {why}"), span: node.span.clone() }

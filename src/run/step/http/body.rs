@@ -1,44 +1,145 @@
-//! Reads a body, within bounds.
+//! Reads a body to its end, within bounds, into one buffer.
 
-use bytes::{Bytes, BytesMut};
+use std::io;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::stream;
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::StreamReader;
 
 use crate::outcome::Reason;
 
+use super::decode::Encoding;
 use super::failure::HttpFailure;
 use super::marks::Marks;
 
+/// A body up to so long is gathered in a buffer of this size. A longer one gets room for all it may have at once: what is never
+/// written costs nothing, and a buffer that grows would be copied again and again.
+const SMALL: usize = 64 << 10;
+
 /// Reads at most `most` bytes, counted in `read` after decompression.
 pub(super) async fn read(
-    response: &mut reqwest::Response,
+    response: reqwest::Response,
+    encoding: Option<Encoding>,
     most: usize,
     marks: &Marks,
     read: &mut usize,
 ) -> Result<Bytes, HttpFailure> {
-    let status = response.status().as_u16();
-    let too_large = || {
-        let message = format!("the answer (status {status}) has a body of more than {most} bytes");
-        HttpFailure { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true }
-    };
-    // A length that is announced need not be received to be known as too much.
-    if response.content_length().is_some_and(|announced| announced > most as u64) {
-        return Err(too_large());
+    let mut gathered = Gathered { status: response.status().as_u16(), all: BytesMut::new(), most, read };
+    match encoding {
+        None => plain(response, &mut gathered, marks).await,
+        Some(encoding) => compressed(response, encoding, &mut gathered, marks).await,
     }
+}
+
+async fn plain(mut response: reqwest::Response, gathered: &mut Gathered<'_>, marks: &Marks) -> Result<Bytes, HttpFailure> {
+    let announced = response.content_length();
+    // A length that is announced need not be received to be known as too much.
+    if announced.is_some_and(|announced| announced > gathered.most as u64) {
+        return Err(gathered.too_large());
+    }
+    let room = announced.and_then(|announced| usize::try_from(announced).ok()).unwrap_or(gathered.most);
     // The usual small answer comes in one piece, which is kept as it is.
     let mut first = Bytes::new();
-    let mut all = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| HttpFailure::of(&error, marks, true))? {
-        *read += chunk.len();
-        if *read > most {
-            return Err(too_large());
-        }
-        if first.is_empty() {
+        gathered.count(chunk.len())?;
+        if first.is_empty() && gathered.all.is_empty() {
             first = chunk;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&first);
+            continue;
+        }
+        if !first.is_empty() {
+            gathered.append(&std::mem::take(&mut first), room);
+        }
+        gathered.append(&chunk, room);
+    }
+    Ok(if gathered.all.is_empty() { first } else { gathered.take() })
+}
+
+async fn compressed(
+    mut response: reqwest::Response,
+    encoding: Encoding,
+    gathered: &mut Gathered<'_>,
+    marks: &Marks,
+) -> Result<Bytes, HttpFailure> {
+    // An answer to HEAD names the encoding of a body it does not have.
+    let Some(first) = response.chunk().await.map_err(|error| HttpFailure::of(&error, marks, true))? else {
+        return Ok(Bytes::new());
+    };
+    let rest = stream::unfold(response, |mut response| async {
+        let chunk = response.chunk().await.map_err(io::Error::other).transpose()?;
+        Some((chunk, response))
+    });
+    let chunks = Box::pin(stream::StreamExt::chain(stream::iter([Ok(first)]), rest));
+    let mut unpacked = encoding.unpack(StreamReader::new(chunks));
+    // One byte more than is allowed shows that there is more.
+    let room = gathered.most.saturating_add(1);
+    loop {
+        gathered.reserve(1, room);
+        let got = unpacked.read_buf(&mut (&mut gathered.all).limit(SMALL)).await;
+        match got.map_err(|error| undecodable(error, encoding, gathered.all.len(), marks))? {
+            0 => return Ok(gathered.take()),
+            got => {
+                gathered.count(got)?;
+                if got == SMALL {
+                    // A small piece that came may unpack to a great deal, and nothing else waits in between.
+                    tokio::task::yield_now().await;
+                }
             }
-            all.extend_from_slice(&chunk);
         }
     }
-    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// What ended the unpacking: the connection's trouble, or what came over it.
+fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Marks) -> HttpFailure {
+    let error = match error.downcast::<reqwest::Error>() {
+        Ok(error) => return HttpFailure::of(&error, marks, true),
+        Err(error) => error,
+    };
+    let why = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+        _ => error.to_string(),
+    };
+    let message =
+        format!("the answer's body cannot be decompressed (content-encoding {}), {unpacked} bytes in: {why}", encoding.name());
+    HttpFailure { reason: Reason::Protocol, message, sent: true, got_byte: true }
+}
+
+/// A body so far.
+struct Gathered<'a> {
+    status: u16,
+    all: BytesMut,
+    most: usize,
+    read: &'a mut usize,
+}
+
+impl Gathered<'_> {
+    fn too_large(&self) -> HttpFailure {
+        let message = format!("the answer (status {}) has a body of more than {} bytes", self.status, self.most);
+        HttpFailure { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true }
+    }
+
+    /// Counts what has come.
+    fn count(&mut self, bytes: usize) -> Result<(), HttpFailure> {
+        *self.read += bytes;
+        if *self.read > self.most { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    fn append(&mut self, bytes: &[u8], room: usize) {
+        self.reserve(bytes.len(), room);
+        self.all.extend_from_slice(bytes);
+    }
+
+    /// Makes room for `more` bytes; `room` is what the whole body may need.
+    fn reserve(&mut self, more: usize, room: usize) {
+        let (have, free) = (self.all.len(), self.all.capacity() - self.all.len());
+        if free >= more {
+            return;
+        }
+        let wanted = if have + more <= SMALL { SMALL.min(room) } else { room };
+        self.all.reserve(wanted.max(have + more).saturating_sub(have));
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.all).freeze()
+    }
 }

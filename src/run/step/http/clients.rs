@@ -1,7 +1,7 @@
-//! HTTP clients: prepared once per distinct device settings, made anew per run and device.
+//! HTTP clients: prepared once per distinct device settings, made anew for each connection.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use http::HeaderValue;
@@ -10,14 +10,15 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Position;
 
 use crate::outcome::Reason;
-use crate::plan::{Connections, DeviceSettings, HttpVersion, Limits, Pem, Redirects};
+use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Pem, Redirects};
 use crate::run::dns::{Dns, NameSources};
 
-use super::company::Company;
+use super::connections::Connections;
 use super::cookies::Cookies;
 use super::failure::HttpFailure;
-use super::marks::MarkConnect;
+use super::marks::OneConnection;
 use super::oauth::Tokens;
+use super::remembered::{Remembered, Remembering};
 use super::resolver::{Lead, Resolver};
 use super::tls::{self, TlsSetupError};
 
@@ -83,8 +84,8 @@ impl HttpClients {
         HttpDevice {
             prepared: self.prepared(settings),
             jar: Arc::default(),
-            clients: Mutex::default(),
-            company: Company::default(),
+            connections: Connections::default(),
+            remembered: Remembered::default(),
             tokens: Tokens::default(),
         }
     }
@@ -152,9 +153,8 @@ fn resolver(settings: &DeviceSettings, dns: Dns) -> Resolver {
 pub struct HttpDevice {
     prepared: Arc<Prepared>,
     jar: Arc<Cookies>,
-    /// One client, and one more for each host that `tls.server_name` stands in for. They share the cookies.
-    clients: Mutex<Vec<(Option<String>, reqwest::Client)>>,
-    pub(super) company: Company,
+    pub(super) connections: Connections,
+    pub(super) remembered: Remembered,
     pub(super) tokens: Tokens,
 }
 
@@ -206,18 +206,26 @@ impl HttpDevice {
         Ok(route)
     }
 
-    /// The client; `stands_for` is the host behind `tls.server_name`.
+    /// Whether a connection may serve more than one request.
+    pub(super) fn keeps_connections(&self) -> bool {
+        self.prepared.settings.connections == plan::Connections::Reuse
+    }
+
+    /// Whether it is known beforehand that `url` is asked over HTTP/1.1.
+    pub(super) fn speaks_http1(&self, url: &reqwest::Url) -> bool {
+        match spoken(&self.prepared.settings) {
+            HttpVersion::Auto => url.scheme() == "http",
+            HttpVersion::Http1 => true,
+            HttpVersion::Http2 => false,
+        }
+    }
+
+    /// A client with a connection yet to be made; `stands_for` is the host behind `tls.server_name`.
     ///
     /// # Errors
     /// If the TLS settings or the client cannot be made, with why.
-    pub(super) fn client(&self, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = clients.iter().find(|(host, _)| host.as_deref() == stands_for) {
-            return Ok(client.clone());
-        }
-        let client = self.build(stands_for)?;
-        clients.push((stands_for.map(str::to_owned), client.clone()));
-        Ok(client)
+    pub(super) fn client(&self, stands_for: Option<&str>) -> Result<reqwest::Client, HttpFailure> {
+        self.build(stands_for).map_err(|why| HttpFailure::unsent(Reason::Secret, why))
     }
 
     fn build(&self, stands_for: Option<&str>) -> Result<reqwest::Client, String> {
@@ -227,16 +235,18 @@ impl HttpDevice {
             (Some(name), Some(host)) => self.prepared.resolver.with(name, Lead::Host(host.to_ascii_lowercase())),
             _ => self.prepared.resolver.clone(),
         };
+        // By the name that is asked for: under `tls.server_name` it leads to another host for each client.
+        let remembered = if stands_for.is_some() { Remembered::default() } else { self.remembered.clone() };
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls.clone())
             .tls_info(true)
-            .dns_resolver(resolver)
-            .connector_layer(MarkConnect)
+            .dns_resolver(Remembering { remembered, resolver })
+            .connector_layer(OneConnection::default())
             .redirect(Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
-            // A device lives no longer than its run: no timer needs to look for connections that were idle for long.
+            // `connections` looks for what was idle for long; no timer is needed.
             .pool_idle_timeout(None)
             .http1_max_headers(MAX_HEADERS)
             .http2_max_header_list_size(MAX_HEADER_BYTES)
@@ -249,9 +259,6 @@ impl HttpDevice {
             HttpVersion::Http1 => builder.http1_only(),
             HttpVersion::Http2 => builder.http2_prior_knowledge(),
         };
-        if settings.connections == Connections::Fresh {
-            builder = builder.pool_max_idle_per_host(0);
-        }
         if let Some(proxy) = &settings.proxy {
             builder =
                 builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(|error| format!("cannot use the proxy: {error}"))?);

@@ -1,5 +1,7 @@
 //! Request and answer as text for a report: redacted first, then cut.
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
@@ -10,6 +12,9 @@ use super::response::HttpResponse;
 
 /// Bytes of a body that a report keeps.
 const BODY: usize = 4 << 10;
+
+/// Bytes of a body that are looked at for secrets, so that one of which a part would be kept is known whole.
+const LOOKED_AT: usize = 64 << 10;
 
 /// Bytes of a header value that a report keeps.
 const HEADER: usize = 512;
@@ -23,20 +28,23 @@ pub(super) fn draw(
     redactor: &Redactor,
 ) -> Exchange {
     let mut truncated = false;
-    // Redacted whole and then cut: of a secret that is cut first, the rest would not be known for one.
-    let mut shown = |text: &str, most: usize| {
-        let text = redactor.redact(text);
+    // Redacted and then cut: of a secret that is cut first, the rest would not be known for one.
+    let mut shown = |text: &str, whole: bool, most: usize| {
         let text = match credential {
-            Some(credential) if !credential.is_empty() => text.replace(credential, Redactor::MASK),
-            Some(_) | None => text.into_owned(),
+            Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
+            Some(_) | None => Cow::Borrowed(text),
         };
-        let (text, was_cut) = cut(text, most);
-        truncated |= was_cut;
+        let (text, was_cut) = redactor.redact_start(&text, most);
+        truncated |= was_cut || !whole;
+        if !whole && !was_cut {
+            // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
+            return Redactor::MASK.to_owned();
+        }
         mask_credentials(&text).into_owned()
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
-        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, HEADER) })
+        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, true, HEADER) })
     };
     let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();
     if credential.is_some() && !request.headers.iter().any(|(name, _)| name == AUTHORIZATION) {
@@ -47,17 +55,11 @@ pub(super) fn draw(
         .flat_map(|response| &response.headers)
         .map(|(name, value)| header(name, &String::from_utf8_lossy(value.as_bytes())))
         .collect();
-    let request_body = shown(&String::from_utf8_lossy(&request.body.content), BODY);
-    let response_body = response.map_or_else(String::new, |response| shown(&response.text(), BODY));
+    let sent = &request.body.content;
+    let sent_start = sent.start(LOOKED_AT);
+    let sent_start = String::from_utf8_lossy(&sent_start);
+    let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY);
+    let response_body = response
+        .map_or_else(String::new, |response| shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY));
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
-}
-
-/// At most so many bytes, cut between characters; and whether anything was cut off.
-fn cut(mut text: String, most: usize) -> (String, bool) {
-    if text.len() <= most {
-        return (text, false);
-    }
-    let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    text.truncate(end);
-    (text, true)
 }

@@ -30,13 +30,16 @@ impl HttpFailure {
     /// What a client's error means. `got_byte` says whether an answer had begun.
     pub(super) fn of(error: &reqwest::Error, marks: &Marks, got_byte: bool) -> Self {
         let reason = reason_of(error, marks);
-        // Whoever cannot connect has sent nothing, unless this hop follows another.
+        // Whoever cannot connect has sent nothing, unless it was asked before.
         let unsent = error.is_builder() || (error.is_connect() && !got_byte);
         let message = match reason {
             Reason::Timeout => format!("connecting took too long: waiting for {}", marks.waiting_for()),
-            _ => told(error),
+            _ => match marks.unread_upload().filter(|_| !unsent && !got_byte) {
+                Some(unread) => format!("{}; {unread}", told(error)),
+                None => told(error),
+            },
         };
-        Self { reason, message, sent: marks.redirects() > 0 || !unsent, got_byte }
+        Self { reason, message, sent: marks.sent_before() || !unsent, got_byte }
     }
 }
 
@@ -68,8 +71,7 @@ fn no_port_is_left() -> bool {
 }
 
 fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
-    let chain = || Chain(Some(error));
-    let found = |test: fn(&(dyn Error + 'static)) -> bool| chain().any(test);
+    let found = |test: fn(&(dyn Error + 'static)) -> bool| Chain::of(error).any(test);
     if found(|error| error.downcast_ref().is_some_and(out_of_resources)) {
         return Reason::Resources;
     }
@@ -99,7 +101,7 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
 pub(super) fn told(error: &reqwest::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     // The client's own wrapper says no more than the reason does.
-    let causes = Chain(Some(error)).skip(1).filter(|error| !error.is::<hyper_util::client::legacy::Error>());
+    let causes = Chain::of(error).skip(1).filter(|error| !error.is::<hyper_util::client::legacy::Error>());
     for error in causes {
         let text = error.to_string();
         if told.last().is_none_or(|last| !last.contains(&text)) {
@@ -110,7 +112,14 @@ pub(super) fn told(error: &reqwest::Error) -> String {
 }
 
 /// An error and everything behind it. Steps into what an `io::Error` wraps, which `source` skips.
-struct Chain<'a>(Option<&'a (dyn Error + 'static)>);
+pub(super) struct Chain<'a>(Option<&'a (dyn Error + 'static)>);
+
+impl<'a> Chain<'a> {
+    /// The chain that begins with `error`.
+    pub(super) fn of(error: &'a reqwest::Error) -> Self {
+        Self(Some(error))
+    }
+}
 
 impl<'a> Iterator for Chain<'a> {
     type Item = &'a (dyn Error + 'static);

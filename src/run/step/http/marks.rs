@@ -1,16 +1,20 @@
 //! Moments of an exchange, noted from inside reqwest through hooks.
 //!
 //! The hooks (resolver, connector layer, TLS session store) know nothing of the request they serve, so the request leaves its
-//! [`Marks`] in a task-local. A connection that is finished in the background after another won has no marks to write to.
+//! [`Marks`] in a task-local. The connector layer also holds a client to one connection, which `connections` builds on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, FutureExt as _};
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
+use super::room;
 use crate::outcome::Phases;
+
+use super::upload::Taken;
 
 tokio::task_local! {
     static MARKS: Arc<Marks>;
@@ -43,11 +47,15 @@ struct Moments {
     /// When the request of this hop was made: the start, or the redirect before it.
     hop_began: Instant,
     redirects: u32,
+    /// Whether this hop was asked before, over a kept connection that was just being closed.
+    asked_before: bool,
     connecting: Option<Connecting>,
     /// When this hop's own connection became ready.
     connected: Option<Instant>,
     /// How long names waited for a place among this process's look-ups.
     queued: Duration,
+    /// This hop's body, if it is large.
+    upload: Option<Arc<Taken>>,
     /// Sums of what is over, so that all phases of an exchange add up to its latency, redirects or not.
     over: Phases,
 }
@@ -69,9 +77,11 @@ impl Marks {
             began: now,
             hop_began: now,
             redirects: 0,
+            asked_before: false,
             connecting: None,
             connected: None,
             queued: Duration::ZERO,
+            upload: None,
             over: Phases::default(),
         })))
     }
@@ -101,15 +111,28 @@ impl Marks {
         let took = moments.first_byte(headers);
         add(&mut moments.over.first_byte, took);
         moments.redirects += 1;
-        moments.hop_began = headers;
-        moments.connected = None;
-        moments.connecting = None;
+        moments.start_hop(headers);
     }
 
-    /// Whether the exchange has no connection yet: one is being made, and nothing came before it.
+    /// This hop is asked again over another connection, from `now` on; `sent` says whether it may have left before.
+    pub(super) fn asked_again(&self, now: Instant, sent: bool) {
+        let mut moments = self.moments();
+        let took = moments.first_byte(now);
+        add(&mut moments.over.first_byte, took);
+        moments.asked_before |= sent;
+        moments.start_hop(now);
+    }
+
+    /// Whether a request of this exchange went out before the one that is under way: a redirect's, or one over a kept connection.
+    pub(super) fn sent_before(&self) -> bool {
+        let moments = self.moments();
+        moments.redirects > 0 || moments.asked_before
+    }
+
+    /// Whether nothing of the exchange has left yet, because its first connection is still being made.
     pub(super) fn connecting(&self) -> bool {
         let moments = self.moments();
-        moments.redirects == 0 && moments.connected.is_none() && moments.connecting.is_some()
+        moments.redirects == 0 && !moments.asked_before && moments.connected.is_none() && moments.connecting.is_some()
     }
 
     /// Whether a TLS handshake has begun and is not over.
@@ -123,6 +146,16 @@ impl Marks {
         let moments = self.moments();
         let since = moments.connecting.as_ref().and_then(|connecting| connecting.queued);
         moments.queued + since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// A large body is on its way.
+    pub(super) fn uploading(&self, upload: Option<Arc<Taken>>) {
+        self.moments().upload = upload;
+    }
+
+    /// What the target has not read of a large body, for people.
+    pub(super) fn unread_upload(&self) -> Option<String> {
+        self.moments().upload.as_ref()?.unread()
     }
 
     /// What the request was waiting for, for people, if it never got an answer.
@@ -156,6 +189,13 @@ impl Marks {
 }
 
 impl Moments {
+    fn start_hop(&mut self, now: Instant) {
+        self.hop_began = now;
+        self.connected = None;
+        self.connecting = None;
+        self.upload = None;
+    }
+
     fn first_byte(&self, headers: Instant) -> Duration {
         headers.saturating_duration_since(self.connected.unwrap_or(self.hop_began))
     }
@@ -210,41 +250,52 @@ pub(super) fn note(mark: Mark) {
     let _ = MARKS.try_with(|marks| marks.moments().note(mark, Instant::now()));
 }
 
-/// The connector layer that notes when a connection is being made.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct MarkConnect;
+/// The connector layer of a client that makes one connection in its life, and notes when.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OneConnection(Arc<AtomicBool>);
 
 /// The service it makes.
 #[derive(Debug, Clone)]
-pub(super) struct MarkedConnect<S>(S);
+pub(super) struct ConnectOnce<S> {
+    inner: S,
+    made: Arc<AtomicBool>,
+}
 
-impl<S> Layer<S> for MarkConnect {
-    type Service = MarkedConnect<S>;
+/// The client has had its one connection. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed")]
+pub(super) struct Spent;
+
+impl<S> Layer<S> for OneConnection {
+    type Service = ConnectOnce<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        MarkedConnect(inner)
+        ConnectOnce { inner, made: Arc::clone(&self.0) }
     }
 }
 
-impl<S, R> Service<R> for MarkedConnect<S>
+impl<S, R> Service<R> for ConnectOnce<S>
 where
-    S: Service<R>,
+    S: Service<R, Error = BoxError>,
     S::Future: Send + 'static,
-    S::Response: 'static,
-    S::Error: 'static,
+    S::Response: Send + 'static,
 {
     type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let connecting = self.0.call(request);
+        if self.made.swap(true, Ordering::Relaxed) {
+            return std::future::ready(Err(Spent.into())).boxed();
+        }
+        let connecting = room::for_one_more().map(|()| self.inner.call(request));
         async move {
             note(Mark::ConnectStart);
+            let connecting = connecting.map_err(BoxError::from)?;
             let connected = connecting.await;
             if connected.is_ok() {
                 note(Mark::ConnectEnd);

@@ -1,7 +1,9 @@
-//! `multipart/form-data` bodies (RFC 7578, names escaped as the WHATWG HTML standard says). Written whole, so that a body can be
-//! sent again after a redirect.
+//! `multipart/form-data` bodies (RFC 7578, names escaped as the WHATWG HTML standard says). Contents are shared with the plan and
+//! not copied.
 
 use bytes::Bytes;
+
+use super::upload::Content;
 
 /// One part with everything filled in.
 #[derive(Debug)]
@@ -13,24 +15,24 @@ pub(super) struct PartBody {
 }
 
 /// The content type and the body.
-pub(super) fn encode(parts: &[PartBody]) -> (String, Bytes) {
+pub(super) fn encode(parts: Vec<PartBody>) -> (String, Content) {
     let boundary = format!("serinus-{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-    let mut body = Vec::with_capacity(parts.iter().map(|part| part.content.len() + 256).sum::<usize>() + 64);
+    let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+    let mut separator = "";
     for part in parts {
-        let mut head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", escaped(&part.name));
+        let mut head = format!("{separator}--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"", escaped(&part.name));
         if let Some(filename) = &part.filename {
             head = format!("{head}; filename=\"{}\"", escaped(filename));
         }
         if let Some(kind) = &part.content_type {
             head = format!("{head}\r\nContent-Type: {kind}");
         }
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(b"\r\n\r\n");
-        body.extend_from_slice(&part.content);
-        body.extend_from_slice(b"\r\n");
+        head.push_str("\r\n\r\n");
+        pieces.extend([head.into(), part.content]);
+        separator = "\r\n";
     }
-    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    (format!("multipart/form-data; boundary={boundary}"), body.into())
+    pieces.push(format!("{separator}--{boundary}--\r\n").into());
+    (format!("multipart/form-data; boundary={boundary}"), pieces.into_iter().collect())
 }
 
 fn escaped(name: &str) -> String {

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use crate::outcome::Reason;
 
 use super::body;
+use super::decode::Encoding;
 use super::failure::HttpFailure;
 use super::marks::Marks;
 use super::request::OAuth2;
@@ -52,13 +53,13 @@ async fn ask(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<
     form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(grant.audience.as_deref().map(|audience| ("audience", audience)));
     let request = client.post(&grant.token_url).basic_auth(&grant.client_id, Some(&grant.client_secret)).form(&form);
-    let mut response = request.send().await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+    let response = request.send().await.map_err(|error| HttpFailure::of(&error, marks, false))?;
     let answered = |reason, message| HttpFailure { reason, message, sent: true, got_byte: true };
-    let status = response.status();
+    let (status, encoding) = (response.status(), Encoding::of(response.headers()));
     if !status.is_success() {
         return Err(answered(Reason::Protocol, format!("the token endpoint answered {status}")));
     }
-    let body = body::read(&mut response, ANSWER, marks, &mut 0).await?;
+    let body = body::read(response, encoding, ANSWER, marks, &mut 0).await?;
     serde_json::from_slice::<Answer>(&body)
         .map(|answer| answer.access_token)
         .map_err(|error| answered(Reason::Protocol, format!("the token endpoint's answer has no usable token: {error}")))

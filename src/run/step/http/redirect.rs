@@ -1,13 +1,13 @@
 //! What a redirect asks for. Followed here and not by reqwest, so that each hop is measured, `tls.server_name` and `resolve`
 //! hold for each hop's own host, and one client serves requests with any redirect policy.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use reqwest::Url;
 
 use crate::outcome::{Reason, Redactor, Withheld, is_credential};
 
 use super::failure::HttpFailure;
+use super::upload::Content;
 
 /// One request of an exchange.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(super) struct Hop {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Content,
 }
 
 /// What of a request is known to be made of a secret or of a credential, by the names its templates read.
@@ -51,7 +51,7 @@ impl Hop {
         let mut next = Self { url, ..self.clone() };
         if to_get {
             next.method = Method::GET;
-            next.body = Bytes::new();
+            next.body = Content::default();
             remove(&mut next.headers, &OF_BODY);
         }
         Some(next)
@@ -79,7 +79,7 @@ impl Hop {
             let text = String::from_utf8_lossy(bytes);
             redactor.redact(&text) != text
         };
-        if !self.body.is_empty() && (private.body || !private.files && holds_secret(&self.body)) {
+        if !self.body.is_empty() && (private.body || !private.files && holds_secret(&self.body.start(usize::MAX))) {
             let from = from.url.origin().ascii_serialization();
             let message = format!(
                 "redirect {redirect} (status {}) from {from} to {to} wants the body to go there, and a secret is in it; have the \

@@ -1,15 +1,18 @@
 //! A request with everything filled in.
 
-use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
 use crate::outcome::{RunId, SpanId, TraceId};
-use crate::plan::expr::{EvalError, Place, to_json};
+use crate::plan::expr::{EvalError, JsonText, Place};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
 use super::redirect::Private;
+use super::upload::Content;
+
+/// Bytes that templates may make of the fields, headers or body of a request. Files may be larger.
+const MOST_RENDERED: usize = 8 << 20;
 
 /// A request that can be sent, any number of times.
 #[derive(Debug, Clone)]
@@ -37,7 +40,7 @@ pub struct HttpRequest {
 pub struct HttpBody {
     /// Sent where no header says otherwise.
     pub(super) content_type: Option<HeaderValue>,
-    pub(super) content: Bytes,
+    pub(super) content: Content,
 }
 
 /// Credentials with everything filled in.
@@ -70,6 +73,13 @@ pub struct RunHeaders {
     pub run_id: String,
 }
 
+impl HttpBody {
+    /// Bytes that are sent.
+    pub(in crate::run) fn len(&self) -> usize {
+        self.content.len()
+    }
+}
+
 impl RunHeaders {
     /// Headers of one attempt.
     pub fn new(run_id: RunId, trace_id: TraceId, span_id: SpanId) -> Self {
@@ -100,11 +110,12 @@ pub fn render(
     let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
     let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
     let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
+    let mut room = MOST_RENDERED;
     for (name, template) in inherited.chain(&action.headers) {
         if template.is_private() {
             private.headers.push(name.clone());
         }
-        headers.push((name.clone(), template.render(scope, Place::Header)?));
+        headers.push((name.clone(), fitting(template.render(scope, Place::Header)?, &mut room)?));
     }
     Ok(HttpRequest {
         method: action.method.clone(),
@@ -170,50 +181,77 @@ fn is_private_json(template: &JsonTemplate) -> bool {
     }
 }
 
+/// A text for which there is still room.
+fn fitting(text: String, room: &mut usize) -> Result<String, EvalError> {
+    let left = room.checked_sub(text.len());
+    *room = left.ok_or_else(|| EvalError { message: format!("the request would be larger than {MOST_RENDERED} bytes") })?;
+    Ok(text)
+}
+
 fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String, String)>, EvalError> {
-    fields.iter().map(|(name, template)| Ok((name.clone(), template.render(scope, Place::Text)?))).collect()
+    let mut room = MOST_RENDERED;
+    let field =
+        |(name, template): &(String, Template)| Ok((name.clone(), fitting(template.render(scope, Place::Text)?, &mut room)?));
+    fields.iter().map(field).collect()
 }
 
 fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
     let typed = |kind, text: String| HttpBody { content_type: Some(HeaderValue::from_static(kind)), content: text.into() };
     Ok(match body {
         Body::Empty => HttpBody::default(),
-        Body::Json(template) => typed("application/json", json(template, scope)?.to_string()),
+        Body::Json(template) => {
+            let mut text = JsonText::new(MOST_RENDERED);
+            json(template, scope, &mut text)?;
+            typed("application/json", text.finish())
+        }
         Body::Form(fields) => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
             typed("application/x-www-form-urlencoded", form.extend_pairs(rendered(fields, scope)?).finish())
         }
         Body::Multipart(parts) => {
-            let parts: Vec<_> = parts.iter().map(|each| part(each, scope)).collect::<Result<_, _>>()?;
-            let (kind, content) = multipart::encode(&parts);
+            let mut room = MOST_RENDERED;
+            let parts: Vec<_> = parts.iter().map(|each| part(each, scope, &mut room)).collect::<Result<_, _>>()?;
+            let (kind, content) = multipart::encode(parts);
             HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
         }
         Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
-        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone() },
+        Body::File { content, .. } => HttpBody { content_type: None, content: content.clone().into() },
     })
 }
 
-fn part(part: &Part, scope: &Value) -> Result<PartBody, EvalError> {
+fn part(part: &Part, scope: &Value, room: &mut usize) -> Result<PartBody, EvalError> {
     let content = match &part.content {
-        PartContent::Text(template) => template.render(scope, Place::Text)?.into(),
+        PartContent::Text(template) => fitting(template.render(scope, Place::Text)?, room)?.into(),
         PartContent::File(content) => content.clone(),
     };
     let filename = part.filename.as_ref().map(|name| name.render(scope, Place::Header)).transpose()?;
     Ok(PartBody { name: part.name.clone(), content, filename, content_type: part.content_type.clone() })
 }
 
-fn json(template: &JsonTemplate, scope: &Value) -> Result<serde_json::Value, EvalError> {
+/// Writes a JSON body as it is rendered.
+fn json(template: &JsonTemplate, scope: &Value, text: &mut JsonText<'_>) -> Result<(), EvalError> {
+    let cannot = |what: &str, why: String| EvalError { message: format!("{what} cannot be sent as JSON: {why}") };
+    let body = |why| cannot("the body", why);
     match template {
-        JsonTemplate::Constant(value) => Ok(value.clone()),
+        JsonTemplate::Constant(value) => text.json(value).map_err(body),
         JsonTemplate::Text(template) => {
-            let value = template.value(scope)?;
-            to_json(&value).map_err(|why| EvalError { message: format!("`{}` cannot be sent as JSON: {why}", template.source()) })
+            text.value(&template.value(scope)?).map_err(|why| cannot(&format!("`{}`", template.source()), why))
         }
-        JsonTemplate::List(items) => items.iter().map(|item| json(item, scope)).collect(),
+        JsonTemplate::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                text.sign(if at == 0 { "[" } else { "," }).map_err(body)?;
+                json(item, scope, text)?;
+            }
+            text.sign(if items.is_empty() { "[]" } else { "]" }).map_err(body)
+        }
         JsonTemplate::Map(entries) => {
-            let entries: Result<serde_json::Map<_, _>, _> =
-                entries.iter().map(|(key, value)| Ok((key.clone(), json(value, scope)?))).collect();
-            entries.map(serde_json::Value::Object)
+            for (at, (key, value)) in entries.iter().enumerate() {
+                text.sign(if at == 0 { "{" } else { "," }).map_err(body)?;
+                text.string(key).map_err(body)?;
+                text.sign(":").map_err(body)?;
+                json(value, scope, text)?;
+            }
+            text.sign(if entries.is_empty() { "{}" } else { "}" }).map_err(body)
         }
     }
 }

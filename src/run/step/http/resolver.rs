@@ -11,6 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use crate::run::dns::{Dns, LookUp, Unresolved};
 
 use super::marks::{Mark, note};
+use super::room;
 
 /// A name could not be resolved. Its own type, so that it can be told from other errors.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Error for ResolveError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.why {
             // Itself and not its `Arc`, so that want of files is recognised.
-            Unresolved::Unreachable(_, error) => Some(&**error),
+            Unresolved::Unreachable(_, error) | Unresolved::Starved(error) => Some(&**error),
             _ => None,
         }
     }
@@ -109,6 +110,7 @@ async fn look_up(dns: &Dns, host: &str) -> Result<Arc<[std::net::IpAddr]>, Unres
             Ok(addresses)
         }
         LookUp::Asked { asked, mut answer } => {
+            room::for_one_more().map_err(|error| Unresolved::Starved(Arc::new(error)))?;
             note(Mark::DnsQueued);
             tokio::select! {
                 biased;

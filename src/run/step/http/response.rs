@@ -34,6 +34,8 @@ pub struct HttpResponse {
     pub(super) tls: Option<(Vec<u8>, &'static str)>,
     pub(super) json: OnceLock<Result<serde_json::Value, String>>,
     pub(super) json_value: OnceLock<Option<Value>>,
+    pub(super) text_value: OnceLock<Value>,
+    pub(super) header_value: OnceLock<Value>,
 }
 
 /// What expressions can know of a TLS connection.
@@ -68,11 +70,20 @@ impl HttpResponse {
 
     /// The body as text in the charset of its content type; bytes that are no text become `U+FFFD`.
     pub fn text(&self) -> String {
+        self.text_of(&self.body)
+    }
+
+    /// The text of the body's first bytes, of whose last character a part may be missing.
+    pub(super) fn text_start(&self, most: usize) -> String {
+        self.text_of(&self.body[..self.body.len().min(most)])
+    }
+
+    fn text_of(&self, bytes: &[u8]) -> String {
         let kind = self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let charset =
             kind.split(';').filter_map(|part| part.trim().split_once('=')).find(|(key, _)| key.eq_ignore_ascii_case("charset"));
         let encoding = charset.and_then(|(_, name)| encoding_rs::Encoding::for_label(name.trim_matches('"').as_bytes()));
-        encoding.unwrap_or(encoding_rs::UTF_8).decode(&self.body).0.into_owned()
+        encoding.unwrap_or(encoding_rs::UTF_8).decode(bytes).0.into_owned()
     }
 
     /// What is known of the connection's TLS.
@@ -93,8 +104,8 @@ impl HttpResponse {
         match name {
             "status" => Some(Value::from(self.status)),
             "json" => self.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
-            "body" => Some(Value::from(self.text())),
-            "headers" => Some(self.header_map()),
+            "body" => Some(self.text_value.get_or_init(|| Value::from(self.text())).clone()),
+            "headers" => Some(self.header_value.get_or_init(|| self.header_map()).clone()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
             "phases" => Some(Value::from_pairs(self.phases.each().map(|(name, took)| (name, took.as_secs_f64())))),
             "url" => Some(Value::from(&*self.url)),
@@ -174,6 +185,8 @@ impl Head {
             tls: self.tls,
             json: OnceLock::new(),
             json_value: OnceLock::new(),
+            text_value: OnceLock::new(),
+            header_value: OnceLock::new(),
         }
     }
 }

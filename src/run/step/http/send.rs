@@ -1,25 +1,28 @@
 //! Sends one request, follows its redirects and reads the answer to its end, within bounds of time and size.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
 use crate::plan::Redirects;
+use crate::run::{Bound, StallLog};
 
 use super::body;
-use super::clients::HttpDevice;
+use super::clients::{HttpDevice, Route};
+use super::connections;
+use super::decode::{self, Encoding};
 use super::exchange;
 use super::failure::HttpFailure;
 use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
+use super::underway::Underway;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
@@ -52,30 +55,42 @@ struct Progress {
     version: Option<&'static str>,
     headers_at: Option<Instant>,
     body_bytes: usize,
+    /// What the last redirect led to.
+    redirected_to: Option<(Method, Url)>,
     withheld: Vec<Withheld>,
 }
 
 impl HttpDevice {
     /// Sends `request` and reads the answer. Everything together, a token's fetching included, takes at most `timeout`.
     pub async fn send(&self, request: &HttpRequest, run: &RunHeaders, timeout: Duration, redactor: &Redactor) -> HttpAttempt {
-        self.send_noting(request, run, timeout, redactor, &AtomicBool::new(false)).await
+        let stalls = StallLog::default();
+        self.send_noting(request, run, &Bound::new(&stalls, Instant::now(), timeout), redactor, &Underway::default()).await
     }
 
-    /// The same, and sets `answered` as soon as an answer has begun: whoever drops the future still knows.
+    /// The same within a bound that stalls of this process prolong, and notes how far it has come: whoever drops the future
+    /// still knows.
     pub async fn send_noting(
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
-        timeout: Duration,
+        bound: &Bound<'_>,
         redactor: &Redactor,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> HttpAttempt {
-        let guest = self.company.enter();
         let mut progress = Progress::default();
-        let result = match tokio::time::timeout(timeout, self.exchange(request, run, redactor, &mut progress, answered)).await {
-            Ok(result) => result.map(Arc::new),
-            Err(_elapsed) => Err(timed_out(timeout, &progress, guest.alone())),
+        let mut result = match bound.hold(self.exchange(request, run, redactor, &mut progress, underway)).await {
+            Some(result) => result.map(Arc::new),
+            None => Err(timed_out(bound.lasting(), &progress)),
         };
+        if let Err(failure) = &mut result {
+            if let (Some((method, url)), Some(marks)) = (&progress.redirected_to, &progress.marks) {
+                let (nth, url) = (marks.redirects(), shown(url, redactor));
+                failure.message = format!("redirect {nth}, to {method} {url}: {}", failure.message);
+            }
+            // Whatever is wrong may be wrong with a connection or an address: the next attempt is to find out by itself.
+            self.connections.clear();
+            self.remembered.clear();
+        }
         let phases = match (&result, &progress.marks) {
             (Ok(response), _) => response.phases,
             (Err(_), Some(marks)) => marks.phases(progress.headers_at, None),
@@ -99,7 +114,7 @@ impl HttpDevice {
         run: &RunHeaders,
         redactor: &Redactor,
         progress: &mut Progress,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> Result<HttpResponse, HttpFailure> {
         let mut headers = headers(request, run)?;
         if let Some((scheme, credential)) = self.credential(request).await? {
@@ -109,8 +124,9 @@ impl HttpDevice {
         }
         let marks = Marks::new();
         progress.marks = Some(Arc::clone(&marks));
+        underway.began(&marks);
         let first = Hop { method: request.method.clone(), url: bare(&request.url), headers, body: request.body.content.clone() };
-        marks.scope(self.follow(first, request, redactor, &marks, progress, answered)).await
+        marks.scope(self.follow(first, request, redactor, &marks, progress, underway)).await
     }
 
     /// The scheme of `authorization` and what goes behind it.
@@ -119,10 +135,7 @@ impl HttpDevice {
         Ok(match &request.auth {
             Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
             Some(HttpAuth::Bearer(token)) => Some(("Bearer", token.clone())),
-            Some(HttpAuth::OAuth2(grant)) => {
-                let client = self.client(None).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
-                Some(("Bearer", self.tokens.get(grant, &client).await?))
-            }
+            Some(HttpAuth::OAuth2(grant)) => Some(("Bearer", self.tokens.get(grant, &self.client(None)?).await?)),
             None if !has_user_info(&request.url) => None,
             None => {
                 let password = request.url.password().unwrap_or_default();
@@ -138,17 +151,17 @@ impl HttpDevice {
         redactor: &Redactor,
         marks: &Marks,
         progress: &mut Progress,
-        answered: &AtomicBool,
+        underway: &Underway,
     ) -> Result<HttpResponse, HttpFailure> {
         let policy = request.redirects.unwrap_or_else(|| self.redirects());
         loop {
             let mut response = self.ask(&hop, marks).await?;
             let headers_at = Instant::now();
-            answered.store(true, Ordering::Relaxed);
             let head = Head::take(&mut response);
             progress.status = Some(head.status.as_u16());
             progress.version = Some(head.version);
             progress.headers_at = Some(headers_at);
+            underway.answered(head.status.as_u16(), head.version, headers_at);
             if let Redirects::Follow(most) = policy
                 && let Some(mut next) = hop.after(head.status, &head.headers)
             {
@@ -160,11 +173,15 @@ impl HttpDevice {
                 progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
                 marks.redirected(headers_at);
                 progress.headers_at = None;
+                progress.redirected_to = Some((next.method.clone(), next.url.clone()));
+                underway.redirected();
                 hop = next;
                 continue;
             }
-            let body = body::read(&mut response, request.response_bytes, marks, &mut progress.body_bytes).await?;
+            let encoding = Encoding::of(&head.headers);
+            let body = body::read(response, encoding, request.response_bytes, marks, &mut progress.body_bytes).await?;
             let ended = Instant::now();
+            self.connections.rest(&hop.url, ended);
             let latency = ended.duration_since(marks.began());
             let phases = marks.phases(Some(headers_at), Some(ended));
             return Ok(head.with_body(body, hop.url.into(), marks.redirects(), latency, phases));
@@ -173,28 +190,52 @@ impl HttpDevice {
 
     async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, HttpFailure> {
         let route = self.route(&hop.url)?;
-        let client = self.client(route.stands_for.as_deref()).map_err(|why| HttpFailure::unsent(Reason::Secret, why))?;
-        let mut request = reqwest::Request::new(hop.method.clone(), route.url);
+        let idempotent = hop.method.is_idempotent();
+        if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
+            match client.execute(self.request(hop, &route, marks)).await {
+                Err(error) if connections::ask_again(&error, idempotent) => {
+                    marks.asked_again(Instant::now(), !error.is_connect());
+                }
+                other => return other.map_err(|error| HttpFailure::of(&error, marks, false)),
+            }
+        }
+        let client = self.client(route.stands_for.as_deref())?;
+        let response =
+            client.execute(self.request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+        if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
+            self.connections.keep(&hop.url, client, Instant::now());
+        }
+        Ok(response)
+    }
+
+    fn request(&self, hop: &Hop, route: &Route, marks: &Marks) -> reqwest::Request {
+        let mut request = reqwest::Request::new(hop.method.clone(), route.url.clone());
         *request.headers_mut() = hop.headers.clone();
-        if let Some(host) = route.host {
-            request.headers_mut().entry(header::HOST).or_insert(host);
+        if let Some(host) = &route.host {
+            request.headers_mut().entry(header::HOST).or_insert_with(|| host.clone());
         }
-        if !hop.body.is_empty() {
-            *request.body_mut() = Some(hop.body.clone().into());
+        if self.speaks_http1(&route.url) {
+            // Whoever closes first holds the connection's port for a minute: thousands of requests a second need it to be the target.
+            request.headers_mut().entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
         }
-        client.execute(request).await.map_err(|error| HttpFailure::of(&error, marks, false))
+        if let Some((body, taken)) = hop.body.to_send() {
+            *request.body_mut() = Some(body);
+            marks.uploading(taken);
+        }
+        request
     }
 }
 
 /// Everything but `authorization`.
 fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFailure> {
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 9);
     if let Some(kind) = &request.body.content_type {
         headers.insert(header::CONTENT_TYPE, kind.clone());
     }
     for (name, value) in &request.headers {
         headers.insert(name.clone(), header_value(name, value)?);
     }
+    headers.entry(header::ACCEPT_ENCODING).or_insert(decode::ACCEPTED);
     headers.insert(RUN_ID, header_value(&RUN_ID, &run.run_id)?);
     headers.insert(TRACEPARENT, header_value(&TRACEPARENT, &run.traceparent)?);
     Ok(headers)
@@ -206,13 +247,20 @@ fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailu
         .map_err(|error| HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
 }
 
-fn timed_out(timeout: Duration, progress: &Progress, alone: bool) -> HttpFailure {
+fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
     let bytes = progress.body_bytes;
     let queued = progress.marks.as_ref().map(|marks| marks.queued()).unwrap_or_default();
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
         (None, _) => ("a token".to_owned(), false),
         (Some(_), Some(_)) => (format!("the body's end ({bytes} bytes had come)"), true),
-        (Some(marks), None) => (marks.waiting_for().to_owned(), !(alone && marks.connecting())),
+        (Some(marks), None) => {
+            let waiting_for = marks.waiting_for();
+            let waiting_for = match marks.unread_upload().filter(|_| !marks.connecting()) {
+                Some(unread) => format!("{waiting_for}; {unread}"),
+                None => waiting_for.to_owned(),
+            };
+            (waiting_for, !marks.connecting())
+        }
     };
     HttpFailure {
         reason: if queued * 2 > timeout { Reason::Resources } else { Reason::Timeout },
@@ -227,7 +275,7 @@ fn has_user_info(url: &Url) -> bool {
 }
 
 /// The URL for people.
-fn shown(url: &Url, redactor: &Redactor) -> String {
+pub(super) fn shown(url: &Url, redactor: &Redactor) -> String {
     let bare = bare(url);
     let text = redactor.redact(bare.as_str());
     if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }

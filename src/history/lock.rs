@@ -1,0 +1,118 @@
+//! The lock beside the store's file, and the mark in it: how the last process left the file.
+//!
+//! The mark says "open" from before the first write, and "closed" only once the file was closed whole. A file without a mark that
+//! says "closed" is looked through. The file is named by its inode, so that the mark says nothing of another file in its place.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::OpenError;
+use super::file::{Identity, beside, create};
+
+/// How often a lock that somebody has is tried again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Bytes of a mark. They are always as many, so that writing another one takes no room on a full disk.
+const LENGTH: usize = 32;
+
+/// How a file was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing is known, or of another file.
+    None,
+    /// It was written, and its process did not close it.
+    Open,
+    /// It was closed whole.
+    Closed,
+}
+
+/// The lock, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// Makes the directory and takes the lock, which ends with the process; whoever has it is waited for as long as there is
+    /// patience.
+    pub(super) fn take(path: &Path, patience: Duration) -> Result<Self, OpenError> {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)
+                .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
+        }
+        let beside = beside(path, ".lock");
+        let file = create(&beside)?;
+        let until = Instant::now() + patience;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                // A process that was killed has it until the system has taken it apart.
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
+            }
+        }
+    }
+
+    /// How this file was left.
+    pub(super) fn mark(&self, file: Identity) -> Mark {
+        let mut text = [0; LENGTH];
+        let read = self.0.read_exact_at(&mut text, 0).is_ok();
+        match text {
+            _ if !read => Mark::None,
+            text if text == line(Mark::Open, file) => Mark::Open,
+            text if text == line(Mark::Closed, file) => Mark::Closed,
+            _ => Mark::None,
+        }
+    }
+
+    /// Says how this file stands, durably.
+    pub(super) fn set(&self, mark: Mark, file: Identity) -> io::Result<()> {
+        let written = self.0.write_all_at(&line(mark, file), 0);
+        // Where there is no room for it, that nothing is known is as good.
+        written.or_else(|_| self.0.set_len(0))?;
+        self.0.sync_data()
+    }
+}
+
+fn line(mark: Mark, file: Identity) -> [u8; LENGTH] {
+    let word = match mark {
+        Mark::None => "",
+        Mark::Open => "open",
+        Mark::Closed => "closed",
+    };
+    let mut line = [b' '; LENGTH];
+    let text = format!("{word} {}", file.inode());
+    // At most six letters, a space and twenty digits.
+    line[..text.len()].copy_from_slice(text.as_bytes());
+    line[LENGTH - 1] = b'\n';
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_holds_for_the_file_that_it_was_made_for_and_anything_else_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, other) = (directory.path().join("a.db"), directory.path().join("b.db"));
+        fs::write(&store, "a").unwrap();
+        fs::write(&other, "b").unwrap();
+        let (this, another) = (Identity::of(&store).unwrap(), Identity::of(&other).unwrap());
+        let lock = Lock::take(&store, Duration::ZERO).unwrap();
+        assert_eq!(lock.mark(this), Mark::None);
+        for mark in [Mark::Open, Mark::Closed, Mark::Open] {
+            lock.set(mark, this).unwrap();
+            assert_eq!((lock.mark(this), lock.mark(another)), (mark, Mark::None));
+        }
+        for text in ["", "closed", "nonsense that is longer than any mark is"] {
+            fs::write(directory.path().join("a.db.lock"), text).unwrap();
+            assert_eq!(lock.mark(this), Mark::None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The rounds of a loop: over what it goes, how many of them are made side by side, and what becomes of their captures.
+//!
+//! Owns what a round that failed means for the loop. A failed subject ends neither the loop nor the run: it is noted in
+//! `subjects`, and its place in the lists of captures is a hole, whose use cannot be evaluated. Any other failure ends the loop:
+//! no further round begins, and those that are under way come to their ends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::outcome::{Cause, Reason, Verdict};
+use crate::plan::{Action, Expression, Loop, Step};
+
+use super::context::Context;
+use super::judge::shown;
+use super::scope::Names;
+use super::sequence::{self, Captures, Place, refuse};
+use super::subjects::Allowance;
+use super::think::think;
+
+/// Goes through a loop. Captures become lists.
+pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &Names, place: &Place) -> Result<Captures, Cause> {
+    let rounds: Vec<Captures> = match looping {
+        Loop::Repeat(rounds) => (1..=*rounds).map(|_| Vec::new()).collect(),
+        Loop::ForEach { name, items } => {
+            let items = list(context, step, items, names, place)?;
+            if items.is_empty() && !step.allow_empty {
+                return Err(refuse(context, step, place, Reason::Empty, "there is nothing to do it for: the list is empty"));
+            }
+            items.into_iter().map(|item| vec![(Arc::clone(name), item)]).collect()
+        }
+    };
+    let made = side_by_side(context, step, names, place, rounds).await;
+    let failed: Vec<&Cause> = made.iter().filter_map(|round| round.as_ref().err()).filter(|cause| is_of_subject(cause)).collect();
+    if !step.allow_failure && !place.forgiven {
+        context.subjects.failed(&step.name, made.len(), &failed);
+    }
+    match ended_by(&made) {
+        Some(cause) => Err(cause.clone()),
+        None => Ok(lists(step, made)),
+    }
+}
+
+/// The items of a `for_each`; anything but a list is not evaluable.
+fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
+    let value = think(0, || items.eval(&context.scope(names))).map_err(|error| {
+        let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
+        sequence::record_refusal(context, step, place, cause)
+    })?;
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| {
+            refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
+        }),
+        _ => {
+            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.redactor()));
+            Err(refuse(context, step, place, Reason::NotEvaluable, &message))
+        }
+    }
+}
+
+/// Makes the rounds in their order, at most `at_once` at the same time. What came of those that were begun, in their order.
+async fn side_by_side(
+    context: &Context,
+    step: &Step,
+    names: &Names,
+    place: &Place,
+    rounds: Vec<Captures>,
+) -> Vec<Result<Captures, Cause>> {
+    let at_once = usize::from(step.at_once.get());
+    let allowance = step.subject.is_some().then(|| Allowance::of_loop(context, step, Instant::now()));
+    let mut left = rounds.len();
+    let mut made: Vec<Option<Result<Captures, Cause>>> = vec![None; left];
+    let mut waiting = (0..).zip(rounds);
+    let mut going = FuturesUnordered::new();
+    let mut goes_on = true;
+    loop {
+        while goes_on
+            && going.len() < at_once
+            && let Some((at, own)) = waiting.next()
+        {
+            let round = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            let mut inside = Arc::clone(names);
+            Arc::make_mut(&mut inside).extend(own.into_iter().chain([(Arc::from("round"), Value::from(round))]));
+            let share = allowance.as_ref().map(|allowance| allowance.share(left.div_ceil(at_once), Instant::now()));
+            let here = Place { round: Some(round), share, ..place.clone() };
+            left -= 1;
+            going.push(async move { (at, sequence::iteration(context, step, &inside, &here, None).await) });
+        }
+        let Some((at, result)) = going.next().await else { break };
+        goes_on &= result.as_ref().err().is_none_or(is_of_subject);
+        made[at] = Some(result);
+    }
+    made.into_iter().flatten().collect()
+}
+
+/// Whether it is the failure of a subject alone.
+fn is_of_subject(cause: &Cause) -> bool {
+    cause.subject.is_some() && Verdict::of(cause.reason) == Verdict::Failed
+}
+
+/// What ended the loop: the first failure that is not a subject's, and only without one a guard's no or a fault of the prober.
+fn ended_by(made: &[Result<Captures, Cause>]) -> Option<&Cause> {
+    let ending = || made.iter().filter_map(|round| round.as_ref().err()).filter(|cause| !is_of_subject(cause));
+    ending().find(|cause| Verdict::of(cause.reason) == Verdict::Failed).or_else(|| ending().next())
+}
+
+/// The captures of all rounds as lists. A round that failed has a place in each.
+fn lists(step: &Step, made: Vec<Result<Captures, Cause>>) -> Captures {
+    let mut lists: Vec<(Arc<str>, Vec<Value>)> = capture_names(step).into_iter().map(|name| (name, Vec::new())).collect();
+    for (round, result) in (1_u32..).zip(made) {
+        for (name, value) in result.unwrap_or_else(|_failed| holes(step, round)) {
+            if let Some((_, list)) = lists.iter_mut().find(|(known, _)| *known == name) {
+                list.push(value);
+            }
+        }
+    }
+    lists.into_iter().map(|(name, list)| (name, Value::from(list))).collect()
+}
+
+/// What stands in the place of a step's captures in a round in which it failed. It is an error and not undefined, or it could be
+/// taken for a value that differs from others.
+pub(super) fn holes(step: &Step, round: u32) -> Captures {
+    let hole = |name: Arc<str>| {
+        let why = format!("`{}` failed in round {round}, so there is no `{name}` of it", step.name);
+        let value = Value::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, why));
+        (name, value)
+    };
+    capture_names(step).into_iter().map(hole).collect()
+}
+
+/// Names a step captures, those of its parallel entries included.
+fn capture_names(step: &Step) -> Vec<Arc<str>> {
+    let own = step.capture.iter().map(|(name, _)| Arc::clone(name));
+    let inner: Vec<Arc<str>> = match &step.action {
+        Action::Http(_) => Vec::new(),
+        Action::Parallel(entries) => entries.iter().flat_map(capture_names).collect(),
+    };
+    own.chain(inner).collect()
+}

@@ -1,0 +1,86 @@
+//! How far an exchange has come, seen from outside: whoever cuts it still knows what was cut.
+//!
+//! The exchange itself keeps its own account and is told nothing by this one. Locked a handful of times an exchange, by nobody
+//! else at that time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::outcome::{Exchange, HttpAnswer, Phases, Redactor};
+
+use super::exchange;
+use super::marks::Marks;
+use super::request::HttpRequest;
+use super::send::shown;
+
+/// An exchange under way.
+#[derive(Debug, Default)]
+pub struct Underway(Mutex<Stage>);
+
+#[derive(Debug, Default)]
+struct Stage {
+    marks: Option<Arc<Marks>>,
+    status: Option<u16>,
+    version: Option<&'static str>,
+    /// When the headers came that are the last ones, as far as is known.
+    headers_at: Option<Instant>,
+}
+
+/// What is known of an exchange that was cut.
+#[derive(Debug)]
+pub struct Cut {
+    /// Facts for metrics and traces.
+    pub answer: HttpAnswer,
+    /// What was sent, as text.
+    pub exchange: Exchange,
+    /// What it was waiting for, for people.
+    pub waiting_for: &'static str,
+}
+
+impl Underway {
+    /// There is everything that the request itself needs.
+    pub(super) fn began(&self, marks: &Arc<Marks>) {
+        self.stage().marks = Some(Arc::clone(marks));
+    }
+
+    /// Headers came.
+    pub(super) fn answered(&self, status: u16, version: &'static str, at: Instant) {
+        let mut stage = self.stage();
+        (stage.status, stage.version, stage.headers_at) = (Some(status), Some(version), Some(at));
+    }
+
+    /// They were a redirect, which is followed.
+    pub(super) fn redirected(&self) {
+        self.stage().headers_at = None;
+    }
+
+    /// Whether an answer has begun.
+    pub fn has_answer(&self) -> bool {
+        self.stage().status.is_some()
+    }
+
+    /// What there is to tell of it if it is cut now. How much of a body had come is not known.
+    pub fn cut(&self, request: &HttpRequest, redactor: &Redactor) -> Cut {
+        let stage = self.stage();
+        let phases = stage.marks.as_ref().map_or_else(Phases::default, |marks| marks.phases(stage.headers_at, None));
+        let waiting_for = match (&stage.marks, stage.headers_at) {
+            (None, _) => "a token",
+            (Some(_), Some(_)) => "the body's end",
+            (Some(marks), None) => marks.waiting_for(),
+        };
+        let answer = HttpAnswer {
+            method: request.method.to_string(),
+            url: shown(&request.url, redactor),
+            status: stage.status,
+            version: stage.version,
+            body_bytes: 0,
+            phases,
+            withheld: Vec::new(),
+        };
+        Cut { answer, exchange: exchange::draw(request, None, None, redactor), waiting_for }
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,84 @@
+//! What the end of an `eventually`'s window makes of an attempt.
+//!
+//! "Within two seconds" means it: only an answer that was there by then holds. When another attempt is made is decided in `polling`.
+
+use std::time::Instant;
+
+use crate::outcome::{Cause, Reason, StepResult, Verdict};
+
+use super::attempt::{Attempt, Failure};
+use super::context::whole_millis;
+use super::exchange::Execution;
+use super::polling::Next;
+use super::stall::Bound;
+
+/// The window of an `eventually`, if there is one, has closed: the last attempt's reason stands, unless this process stood still
+/// meanwhile. What was not there yet is what was waited for, and no flaw of the expectation.
+pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Option<&Bound<'_>>) -> Attempt {
+    let Some(window) = window else { return attempt };
+    if let Some(failure) = &mut attempt.failure
+        && Verdict::of(failure.cause.reason) == Verdict::Failed
+    {
+        let was_absent = failure.cause.reason == Reason::NotEvaluable
+            && attempt.response.as_ref().is_some_and(|response| {
+                let scope = execution.context.scope_with(execution.names, response);
+                let missed =
+                    execution.step.expect.iter().find(|expect| failure.cause.location.as_ref() == Some(expect.location()));
+                missed.is_some_and(|expectation| expectation.lacks_a_value(&scope))
+            });
+        let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
+        let (reason, stalled) = execution.context.held_against(reason, window, attempt.ended);
+        failure.cause.reason = reason;
+        failure.cause.message = format!(
+            "it did not hold within {}; at last: {}{stalled}",
+            told(execution, window, attempt.ended),
+            failure.cause.message
+        );
+        tell(execution, &failure.cause);
+    }
+    attempt
+}
+
+/// A subject polls only while its share of the deadline lasts.
+pub(super) fn shared(execution: &Execution<'_>, next: Next, now: Instant) -> Next {
+    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    execution.share.map_or(next, |share| share.bounded(next, stalled, now))
+}
+
+/// The window for people, or the share of the deadline that was shorter.
+fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
+    let within = humantime::format_duration(window.lasting());
+    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    match execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < window.lasting()) {
+        Some(share) => {
+            let share = humantime::format_duration(whole_millis(share));
+            format!(
+                "the {share} that are its share of the run's deadline (`within` is {within}; `at_once` or a longer `deadline` gives more)"
+            )
+        }
+        None => within.to_string(),
+    }
+}
+
+/// It holds, but its answer was there only after the window.
+pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window: &Bound<'_>) -> Attempt {
+    let (context, step) = (execution.context, execution.step);
+    let late = humantime::format_duration(whole_millis(attempt.ended.saturating_duration_since(window.end(attempt.ended))));
+    let within = humantime::format_duration(window.lasting());
+    let (reason, stalled) = context.held_against(Reason::Expectation, window, attempt.ended);
+    let message = format!("it held, but only {late} after the {within} in which it should have{stalled}");
+    let cause = context.cause(reason, Some(&step.name), &message);
+    tell(execution, &cause);
+    attempt.failure = Some(Failure { cause, transport: None });
+    attempt
+}
+
+/// The step's report, and that of its last attempt, have the same cause as the run.
+fn tell(execution: &Execution<'_>, cause: &Cause) {
+    execution.context.state.update(execution.span_id, |report| {
+        if let Some(last) = report.attempts.last_mut() {
+            last.failure = Some((cause.reason, cause.message.clone()));
+        }
+        report.result = StepResult::Failed(cause.clone());
+    });
+}

@@ -1,0 +1,265 @@
+//! The places at the listener: how many connections there are, how each of them stands, and which one gives way.
+//!
+//! Whoever has sent the token is known. Strangers have half of the places; one more of them takes the place of the one that has
+//! been idle for longest, so that connections which only stand there keep nobody out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a request's head may take to arrive from its first byte, the first one from the connection's beginning; and how long
+/// its body may take after that.
+pub(super) const ARRIVES: Duration = Duration::from_secs(10);
+/// How long a connection may stand idle, and how long a peer may take nothing of its answer.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
+
+/// Connections that were cut, by why.
+const CUT: &str = "serinus_listener_cut_total";
+
+/// Why a connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A request did not arrive in time.
+    Slow,
+    /// Nothing happened on it for long.
+    Idle,
+    /// Its place was needed.
+    Full,
+}
+
+impl Why {
+    const ALL: [Self; 3] = [Self::Slow, Self::Idle, Self::Full];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::Idle => "idle",
+            Self::Full => "full",
+        }
+    }
+
+    /// Counts it.
+    pub(super) fn count(self) {
+        counter!(CUT, "why" => self.as_str()).increment(1);
+    }
+}
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A head is arriving.
+    Head,
+    /// A body is arriving.
+    Body,
+    /// It is being answered, which takes as long as it takes: the answer may be a stream.
+    Answer,
+    /// Nobody asks for anything.
+    Idle,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Since when the peer has taken nothing that it was sent.
+    stuck: Option<Instant>,
+    known: bool,
+}
+
+/// How a connection stands; it is told by the connection, and asked by whoever needs its place.
+#[derive(Debug)]
+pub(super) struct Standing {
+    state: Mutex<State>,
+    gives_way: CancellationToken,
+}
+
+impl Standing {
+    fn new() -> Self {
+        let state = State { phase: Phase::Head, since: Instant::now(), stuck: None, known: false };
+        Self { state: Mutex::new(state), gives_way: CancellationToken::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = self.lock();
+        (state.phase, state.since) = (phase, Instant::now());
+    }
+
+    /// Bytes came.
+    pub(super) fn came(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Idle {
+            (state.phase, state.since) = (Phase::Head, Instant::now());
+        }
+    }
+
+    /// Bytes went.
+    pub(super) fn went(&self) {
+        let mut state = self.lock();
+        state.stuck = None;
+        if state.phase == Phase::Idle {
+            state.since = Instant::now();
+        }
+    }
+
+    /// Bytes could not go.
+    pub(super) fn stuck(&self) {
+        self.lock().stuck.get_or_insert_with(Instant::now);
+    }
+
+    /// A head has arrived whole.
+    pub(super) fn asked(&self) {
+        self.enter(Phase::Body);
+    }
+
+    /// Its body has, or nobody wants the rest of it.
+    pub(super) fn heard(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Body {
+            state.phase = Phase::Answer;
+        }
+    }
+
+    /// The answer has been handed over whole.
+    pub(super) fn answered(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// The peer has sent the token.
+    pub(super) fn know(&self) {
+        self.lock().known = true;
+    }
+
+    /// When it is to be cut unless something happens, and why.
+    pub(super) fn deadline(&self) -> Option<(Instant, Why)> {
+        let state = self.lock();
+        match (state.phase, state.stuck) {
+            (Phase::Head | Phase::Body, _) => Some((state.since + ARRIVES, Why::Slow)),
+            (Phase::Answer, stuck) => stuck.map(|stuck| (stuck + IDLE, Why::Idle)),
+            (Phase::Idle, _) => Some((state.since + IDLE, Why::Idle)),
+        }
+    }
+
+    /// Resolves when its place is needed.
+    pub(super) async fn gives_way(&self) {
+        self.gives_way.cancelled().await;
+    }
+}
+
+/// All places.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    taken: Mutex<(u64, HashMap<u64, Arc<Standing>>)>,
+}
+
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    number: u64,
+    places: Arc<Places>,
+    pub(super) standing: Arc<Standing>,
+}
+
+impl Places {
+    /// So many, at least two.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        for why in Why::ALL {
+            counter!(CUT, "why" => why.as_str()).increment(0);
+        }
+        Arc::new(Self { most: most.max(2), taken: Mutex::default() })
+    }
+
+    /// A place for one more stranger, for which another one gives way if need be. None where only known ones are left.
+    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, held) = &mut *taken;
+        let strangers = held.values().filter(|standing| !standing.lock().known).count();
+        if strangers >= self.most / 2 || held.len() >= self.most {
+            give_way(held)?;
+        }
+        *last += 1;
+        let standing = Arc::new(Standing::new());
+        held.insert(*last, Arc::clone(&standing));
+        Some(Place { number: *last, places: Arc::clone(self), standing })
+    }
+
+    /// Has a stranger give way, if there is one.
+    pub(super) fn make_room(&self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        give_way(&mut taken.1);
+    }
+}
+
+/// Frees the place of the stranger who has been idle for longest; of those who are being answered only where all are.
+fn give_way(held: &mut HashMap<u64, Arc<Standing>>) -> Option<()> {
+    let rank = |standing: &Standing| {
+        let state = standing.lock();
+        (!state.known).then_some((state.phase == Phase::Answer, state.since))
+    };
+    let ranked = held.iter().filter_map(|(number, standing)| Some((rank(standing)?, *number)));
+    let (_, number) = ranked.min()?;
+    if let Some(standing) = held.remove(&number) {
+        Why::Full.count();
+        standing.gives_way.cancel();
+    }
+    Some(())
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.taken.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_gone(place: &Place) -> bool {
+        place.standing.gives_way.is_cancelled()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_have_half_and_the_one_that_was_idle_for_longest_gives_way() {
+        let places = Places::new(8);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(places.take().unwrap());
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        // The oldest is being answered, the next one has just asked for something.
+        held[0].standing.asked();
+        held[0].standing.heard();
+        held[1].standing.asked();
+        held.push(places.take().unwrap());
+        assert_eq!(held.iter().map(is_gone).collect::<Vec<_>>(), [false, false, true, false, false]);
+        // Its place is free at once, so no one else goes for the same stranger.
+        drop(held.remove(2));
+        assert_eq!(places.taken.lock().unwrap().1.len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_known_gives_way_to_nobody_and_leaves_the_place_to_another_stranger() {
+        let places = Places::new(8);
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            let place = places.take().unwrap();
+            place.standing.know();
+            held.push(place);
+        }
+        assert!(places.take().is_none());
+        held.truncate(6);
+        let strangers = [places.take().unwrap(), places.take().unwrap()];
+        assert!(!strangers.iter().any(is_gone), "places for known ones are free, and theirs as well");
+        let third = places.take().unwrap();
+        assert!(is_gone(&strangers[0]) && !is_gone(&strangers[1]) && !is_gone(&third) && !held.iter().any(is_gone));
+    }
+}

@@ -1,0 +1,157 @@
+//! The routes: what each asks of who calls it.
+//!
+//! Every route asks for a name that may be called (see `hosts`). `/metrics` and the API ask for the bearer token where one is
+//! configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are open: they say `ok` or `not ready` and
+//! nothing else, and orchestrators cannot send a token. A new route is a line in `routes`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::outcome::Secret;
+
+use super::api::{self, Api};
+use super::hosts::Hosts;
+use super::places::Standing;
+
+/// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
+pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
+
+/// Bytes of a request's body; what can be asked for is short.
+const BODY: usize = 64 << 10;
+
+/// What the routes are about.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// What `/metrics` says.
+    pub(crate) render: Arc<RenderMetrics>,
+    /// What callers must send, if anything.
+    pub(crate) token: Option<Secret>,
+    /// By which names it may be called.
+    pub(crate) hosts: Arc<Hosts>,
+    /// What `/readyz` says.
+    pub(crate) ready: Arc<AtomicBool>,
+    /// Empty until everything has started.
+    pub(crate) api: Arc<OnceLock<Arc<Api>>>,
+}
+
+pub(super) fn routes(shared: Shared) -> Router {
+    let guarded =
+        Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
+    let nowhere = || async { refusal(StatusCode::NOT_FOUND, "there is no such route; config/README.md lists those of the API") };
+    let all = open.merge(guarded).merge(api(&shared)).fallback(nowhere);
+    all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared)
+}
+
+fn api(shared: &Shared) -> Router<Shared> {
+    let reading = api::reading().route_layer(middleware::from_fn_with_state(shared.clone(), guard));
+    let changing = api::changing().route_layer(middleware::from_fn_with_state(shared.clone(), guard_changes));
+    reading
+        .merge(changing)
+        .layer(middleware::from_fn_with_state(shared.clone(), started))
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::map_response(in_json))
+}
+
+/// Every refusal is JSON, also those that were made before a handler was asked.
+async fn in_json(response: Response) -> Response {
+    let status = response.status();
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    if !(status.is_client_error() || status.is_server_error())
+        || response.headers().get(header::CONTENT_TYPE).is_some_and(is_json)
+    {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let said = axum::body::to_bytes(body, BODY).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let said = if said.is_empty() { status.canonical_reason().unwrap_or("refused") } else { &*said };
+    let mut answer = refusal(status, said);
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        answer.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    answer
+}
+
+/// Refuses requests to a name that nobody has allowed.
+async fn by_name(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    match shared.hosts.admit(request.version(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err((status, why)) => refusal(status, &why),
+    }
+}
+
+/// Gives the handlers their handles, once there are any.
+async fn started(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let Some(api) = shared.api.get() else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
+    };
+    request.extensions_mut().insert(Arc::clone(api));
+    next.run(request).await
+}
+
+/// What changes something asks for the token, and without one nobody may.
+async fn guard_changes(state: State<Shared>, request: Request, next: Next) -> Response {
+    if state.token.is_none() {
+        return refusal(
+            StatusCode::FORBIDDEN,
+            "this changes something, and the service has no token to ask for: name a secret in `listen.token` and restart it",
+        );
+    }
+    guard(state, request, next).await
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
+}
+
+async fn readyz(State(shared): State<Shared>) -> Response {
+    if shared.ready.load(Ordering::Relaxed) {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let rendered = tokio::task::spawn_blocking(move || (shared.render)(accept.as_deref())).await;
+    match rendered {
+        Ok((content_type, body)) => ([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let Some(token) = &shared.token else { return next.run(request).await };
+    let offered = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = offered.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if bearer.is_some_and(|(_, offered)| same(offered.trim(), token.expose())) {
+        if let Some(standing) = request.extensions().get::<Arc<Standing>>() {
+            standing.know();
+        }
+        next.run(request).await
+    } else {
+        let body = Json(json!({ "error": "a bearer token is needed: give `--token`, or SERINUS_TOKEN" }));
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response()
+    }
+}
+
+/// Compares in a time that does not depend on where the two differ.
+fn same(offered: &str, token: &str) -> bool {
+    let differing = offered.bytes().zip(token.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b));
+    offered.len() == token.len() && differing == 0
+}
