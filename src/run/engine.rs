@@ -287,6 +287,10 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
 fn deadline_cause(context: &Context, now: Instant) -> Cause {
     let deadline = context.deadline(now);
     let (reason, stalled) = context.held_against(Reason::Deadline, &deadline, now);
+    let flights = context.state.flights();
+    // What was not even looked up says nothing about the target.
+    let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.underway.wants_place());
+    let reason = if wants_place { Reason::Resources } else { reason };
     let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
     let cause = at_open_step(context, context.cause(reason, None, &message));
     Cause { message: cause.message + &stalled, ..cause }

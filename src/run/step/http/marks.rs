@@ -148,6 +148,11 @@ impl Marks {
         moments.queued + since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
+    /// Whether a name waits for such a place.
+    pub(super) fn in_queue(&self) -> bool {
+        self.moments().connecting.as_ref().is_some_and(|connecting| connecting.queued.is_some())
+    }
+
     /// A large body is on its way.
     pub(super) fn uploading(&self, upload: Option<Arc<Taken>>) {
         self.moments().upload = upload;
