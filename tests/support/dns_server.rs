@@ -123,26 +123,25 @@ fn answers(question: &Message, respond: &Respond, asked: &Mutex<Vec<String>>, tc
     match respond(&name, query.query_type()) {
         Say::Nothing => return Vec::new(),
         Say::Code(code) => answer.metadata.response_code = code,
-        Say::Addresses(addresses) => add(&mut answer, query.name().clone(), &addresses),
         Say::Alias(alias, addresses) => {
             let alias = Name::from_ascii(alias).unwrap();
             answer.add_answer(Record::from_rdata(query.name().clone(), 60, RData::CNAME(CNAME(alias.clone()))));
-            add(&mut answer, alias, &addresses);
+            add(&mut answer, &alias, &addresses);
             // Of somebody else, which is none of this question.
-            add(&mut answer, Name::from_ascii("stranger.test.").unwrap(), &["192.0.2.99".parse().unwrap()]);
+            add(&mut answer, &Name::from_ascii("stranger.test.").unwrap(), &["192.0.2.99".parse().unwrap()]);
         }
         Say::OverTcp(_) if !tcp => answer.metadata.truncation = true,
-        Say::OverTcp(addresses) => add(&mut answer, query.name().clone(), &addresses),
+        Say::Addresses(addresses) | Say::OverTcp(addresses) => add(&mut answer, query.name(), &addresses),
         Say::AfterNonsense(addresses) => {
             let lie: IpAddr = "192.0.2.66".parse().unwrap();
             let mut other_id = answer.clone();
             other_id.metadata.id = answer.metadata.id.wrapping_add(1);
-            add(&mut other_id, query.name().clone(), &[lie]);
+            add(&mut other_id, query.name(), &[lie]);
             let mut other_question = answer.clone();
             other_question.queries[0].name = Name::from_ascii("other.test.").unwrap();
-            add(&mut other_question, query.name().clone(), &[lie]);
+            add(&mut other_question, query.name(), &[lie]);
             let echo = question.to_vec().unwrap();
-            add(&mut answer, query.name().clone(), &addresses);
+            add(&mut answer, query.name(), &addresses);
             let nonsense =
                 vec![b"garbage".to_vec(), Vec::new(), echo, other_id.to_vec().unwrap(), other_question.to_vec().unwrap()];
             return nonsense.into_iter().chain([answer.to_vec().unwrap()]).collect();
@@ -151,7 +150,7 @@ fn answers(question: &Message, respond: &Respond, asked: &Mutex<Vec<String>>, tc
     vec![answer.to_vec().unwrap()]
 }
 
-fn add(answer: &mut Message, name: Name, addresses: &[IpAddr]) {
+fn add(answer: &mut Message, name: &Name, addresses: &[IpAddr]) {
     for address in addresses {
         let data = match (address, answer.queries[0].query_type()) {
             (IpAddr::V4(address), RecordType::A) => RData::A(A(*address)),

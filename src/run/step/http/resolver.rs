@@ -114,7 +114,7 @@ async fn look_up(dns: &Dns, host: &str) -> Result<Arc<[std::net::IpAddr]>, Unres
             note(Mark::DnsQueued);
             tokio::select! {
                 biased;
-                _ = asked.wait() => {
+                () = asked.wait() => {
                     note(Mark::DnsStart);
                     answer.await
                 }
