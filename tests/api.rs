@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use cli_support::{assert_exit, run, stderr, stdout};
 use serde_json::Value;
 use serinus::web::ROUTES;
-use service_support::{Double, Service, ask, channel, edit, folder, until};
+use service_support::{Double, Service, ask, channel, edit, folder, until, write};
 
 const OK: &str = r#"{"state": "ok"}"#;
 const BROKEN: &str = r#"{"state": "broken"}"#;
@@ -179,11 +179,7 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     );
     let text = std::fs::read_to_string(folder.path().join("probes/p.toml")).unwrap();
     let (head, _) = text.split_once("[[step]]").unwrap();
-    service_support::write(
-        folder.path(),
-        "probes/p.toml",
-        &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"),
-    );
+    write(folder.path(), "probes/p.toml", &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"));
     let service = Service::start(folder.path());
     let page = receiver.page("trigger");
     let requests = target.received();
@@ -274,7 +270,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         text.contains("is at it").then_some(text)
     });
     assert!(text.contains("front page: ") && text.contains("hook  eu/probe/p/1"), "{text}");
-    assert!(text.contains("acknowledged by ann\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    assert!(text.contains("acknowledged by ann\\u001b[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);
     assert_eq!(receiver.page("resolve")["key"], page["key"]);
@@ -301,6 +297,31 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
         assert!(stderr(&output).contains(word), "{args:?}: {}", stderr(&output));
     }
     assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_kept_run_shows_each_step_of_its_cleanup_with_its_result() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let text = std::fs::read_to_string(folder.path().join("probes/p.toml")).unwrap();
+    let url = format!("http://{}/thing", target.address);
+    let step = |name: &str, status: u16| {
+        format!("[[step.cleanup]]\nname = \"{name}\"\nhttp.delete = \"{url}\"\nexpect = [\"status == {status}\"]\n")
+    };
+    write(folder.path(), "probes/p.toml", &format!("{text}\n{}{}", step("empty it", 200), step("delete it", 404)));
+    let service = Service::start(folder.path());
+    let run = until("a run with its cleanup is kept", || {
+        let runs = service.get("/api/v1/runs?verdict=passed");
+        let id = runs["items"].as_array()?.last()?["run_id"].as_str()?.to_owned();
+        (service.get(&format!("/api/v1/runs/{id}"))["details"]["cleanup"].is_object()).then_some(id)
+    });
+    let cleanup = &service.get(&format!("/api/v1/runs/{run}"))["details"]["cleanup"];
+    let results: Vec<_> = cleanup["steps"].as_array().unwrap().iter().map(|step| (&step["name"], &step["result"])).collect();
+    assert_eq!(results, [(&"empty it".into(), &"passed".into()), (&"delete it".into(), &"failed".into())], "{cleanup:#}");
+    let text = stdout(&service.command(&["runs", &run]));
+    for part in ["cleanup: leaked after ", "✓ empty it ", "✗ delete it ", "`status == 404` does not hold"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]

@@ -7,11 +7,11 @@ mod cli_support;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use cli_support::{Answer, assert_exit, run, stderr, stdout, target};
+use cli_support::{Answer, Running, assert_exit, run, serinus, stderr, stdout, target};
 use serde_json::{Value, json};
 use serinus::history::{Remembered, Store};
 use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
-use serinus::plan::StoreSettings;
+use serinus::plan::{Bodies, StoreSettings};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -58,7 +58,13 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
 }
 
 fn open(folder: &Path) -> (Store, Remembered) {
-    let settings = StoreSettings { path: folder.join("serinus.db"), keep_passed: DAY, keep_failed: DAY, keep_rollups: DAY };
+    let settings = StoreSettings {
+        path: folder.join("serinus.db"),
+        keep_passed: DAY,
+        keep_failed: DAY,
+        keep_rollups: DAY,
+        bodies: Bodies::Failed,
+    };
     Store::open(&settings, SystemTime::now()).unwrap()
 }
 
@@ -165,4 +171,24 @@ async fn a_row_that_cannot_be_read_is_told_keeps_nothing_else_from_being_deleted
     assert_eq!(ids(folder.path()), all[..1]);
     assert_exit(&run(folder.path(), &["sweep", "--forget", &all[0]]), 0);
     assert!(ids(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_service_starts_with_an_entry_that_cannot_be_read_and_names_it() {
+    let folder = folder("status == 200", &["p/eu", "p/eu"]).await;
+    let all = ids(folder.path());
+    spoil(folder.path(), &all[0], "nonsense");
+    let config = folder.path().join("serinus.toml");
+    let text = std::fs::read_to_string(&config).unwrap().replace("[vars]", "[listen]\naddress = \"127.0.0.1:0\"\n[vars]");
+    std::fs::write(&config, text).unwrap();
+    let mut command = serinus(folder.path());
+    command.args(["run", "-c", "serinus.toml"]);
+    let mut running = Running::start(command);
+    let told = running.said("cannot be read and is set aside");
+    assert!(told.contains(&all[0]) && told.contains("sweep --forget"), "{told}");
+    running.said("address=");
+    running.signal("TERM");
+    running.said("stopped");
+    assert_eq!(running.wait().code(), Some(0));
+    assert!(ids(folder.path()).contains(&all[0]), "it is left for a person");
 }

@@ -10,8 +10,20 @@ const PROBES: &str = "probes/README.md";
 const CONFIG: &str = "config/README.md";
 
 /// Keys of the service that are tables, each key of which has a row.
-const SECTIONS: [&str; 11] =
-    ["listen", "traces", "limits", "tls", "vars", "alerting", "notify", "maintenance", "store", "self_check", "heartbeat"];
+const SECTIONS: [&str; 12] = [
+    "listen",
+    "traces",
+    "limits",
+    "tls",
+    "vars",
+    "alerting",
+    "notify",
+    "maintenance",
+    "store",
+    "self_check",
+    "heartbeat",
+    "redact",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -22,7 +34,9 @@ fn spelling(section: &str, key: &str) -> String {
     match section {
         "http" => format!("http.{key}"),
         "multipart" => format!("http.multipart.{key}"),
-        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" => format!("{section}.{key}"),
+        "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" => {
+            format!("{section}.{key}")
+        }
         "route" => format!("alerting.route.{key}"),
         _ if section.starts_with("notify_") && ["name", "least", "timeout"].contains(&key) => format!("notify.KIND.{key}"),
         _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),
@@ -128,12 +142,23 @@ fn every_default_stands_in_its_row() {
     }
 }
 
+/// First cells of the rows of the table with this head, and second ones.
+fn table<'t>(text: &'t str, head: &str) -> Vec<(&'t str, &'t str)> {
+    let rows = text.split_once(head).unwrap_or_else(|| panic!("{PROBES} has no table {head:?}")).1;
+    let cells = |row: &'t str| {
+        let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+        (cells.next().unwrap_or_default(), cells.next().unwrap_or_default())
+    };
+    rows.lines().skip(2).take_while(|row| row.starts_with('|')).map(cells).collect()
+}
+
 #[test]
-fn every_verdict_and_reason_is_documented() {
+fn the_documented_verdicts_and_reasons_are_exactly_those_of_the_program() {
     let text = read(PROBES);
-    for word in Verdict::ALL.map(Verdict::as_str).into_iter().chain(Reason::ALL.map(Reason::as_str)) {
-        assert!(text.contains(&format!("`{word}`")), "{PROBES} does not know `{word}`");
-    }
+    let verdicts: Vec<&str> = table(&text, "| verdict | when |").into_iter().map(|(verdict, _)| verdict).collect();
+    assert_eq!(verdicts, Verdict::ALL.map(Verdict::as_str));
+    let reasons: Vec<(&str, &str)> = Reason::ALL.iter().map(|reason| (reason.as_str(), Verdict::of(*reason).as_str())).collect();
+    assert_eq!(table(&text, "| reason | verdict | when |"), reasons);
 }
 
 #[test]

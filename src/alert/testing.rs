@@ -53,6 +53,7 @@ pub(super) fn probe(steps: Vec<Step>, alert: AlertPolicy) -> Probe {
         alert,
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: location(),
     }
 }

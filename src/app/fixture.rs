@@ -32,6 +32,7 @@ pub(super) fn canary(region: &str) -> Arc<Canary> {
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: Location { path: Arc::from(Path::new("p.toml")), line: 1, column: 1 },
     };
     Arc::new(Canary {

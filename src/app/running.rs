@@ -153,7 +153,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    watchers.splice(0..0, [Arc::clone(&telemetry) as Arc<dyn OutcomeSink>, Arc::new(alerts.clone())]);
+    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
+    watchers.splice(0..0, first);
     let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_ticks).map_err(StartError::Scheduler)?;

@@ -146,7 +146,7 @@ mod tests {
         });
         assert_eq!(
             full(&story, Style::PLAIN),
-            "01X  page     1970-01-01T00:00:00.000Z open, acknowledged by ann\\u{1b}  p fails in eu\n  probe:p\n\
+            "01X  page     1970-01-01T00:00:00.000Z open, acknowledged by ann\\u001b  p fails in eu\n  probe:p\n\
              \x20 p/eu  since 1970-01-01T00:00:00.000Z  3 in a row  expectation\n  … and 1 more\n\
              \x20 s: it did not hold\n    json.a == 1  p.toml:9:1\n    json.a was 2\n    run 01R  trace t\n  linked to eu/p/1\n\
              what happened\n  1970-01-01T00:00:00.000Z  opened           p/eu failed twice\n\

@@ -7,6 +7,8 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::outcome::visible_block;
+
 use super::args::ColorChoice;
 use super::progress::Progress;
 use super::style::{Style, colour};
@@ -68,7 +70,8 @@ impl Printer {
     /// Says what went wrong.
     pub(crate) fn error(&self, text: &str) {
         let style = self.stderr.style;
-        self.talk(&format!("{} {text}", style.bad("error:")));
+        // It may quote an argument, a path or what a service said.
+        self.talk(&format!("{} {}", style.bad("error:"), visible_block(text)));
     }
 
     /// Shows on a terminal that work is going on, from one second on, until the answer is dropped.

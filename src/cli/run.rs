@@ -63,6 +63,9 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     if let Some(check) = &self_check {
         engine = engine.with_self_check(check.clone());
     }
+    if let Some(traces) = &service.traces {
+        engine = engine.keeping_traces(traces.sample_passed);
+    }
     let (renewed, retiring) = (engine.clone(), engine.clone());
     let source = Source {
         files,

@@ -56,7 +56,12 @@ fn line(run: &Value, style: Style) -> String {
         _ => style.odd(&shown),
     };
     let took = human_duration(Duration::from_micros(run["duration_us"].as_u64().unwrap_or(0)));
-    let by_hand = if run["counted"] == false { style.dim("  counts for nothing") } else { String::new() };
+    // What ended otherwise never counts, and its verdict says so.
+    let by_hand = if run["counted"] == false && matches!(verdict.as_str(), "passed" | "failed") {
+        style.dim("  counts for nothing")
+    } else {
+        String::new()
+    };
     format!(
         "{}  {painted} {took:>9}  {}  {}{by_hand}",
         moment(&run["started_ms"]),
@@ -92,6 +97,7 @@ fn whole(detail: &Value) -> Value {
         "cause": details["cause"],
         "vars": details["vars"],
         "steps": steps,
+        "cleanup": details["cleanup"],
     })
 }
 
@@ -114,6 +120,25 @@ mod tests {
         let text = human(&whole(&detail), Style::PLAIN, 60);
         assert!(text.starts_with("✓ passed p/eu in 2.00 s\n  run 01X  trace abc  started 1970-01-01T00:00:00.000Z\n"), "{text}");
         assert!(text.contains("✓ sync ▕") && text.contains("converged after 1.50 s"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_was_kept_shows_each_step_of_its_cleanup_with_its_result() {
+        let steps = json!([
+            { "name": "sign in", "result": "passed", "duration_seconds": 0.1 },
+            { "name": "delete", "result": "failed", "duration_seconds": 0.1, "attempts_made": 1,
+              "cause": { "reason": "expectation", "message": "`status == 204` does not hold" } },
+        ]);
+        let detail = json!({
+            "run": { "run_id": "01X", "canary": "p/eu", "started_ms": 0, "duration_us": 2_000_000, "verdict": "passed" },
+            "steps": [],
+            "details": { "cleanup": { "result": "leaked", "leaks": [], "started_seconds": 2, "duration_seconds": 1, "steps": steps } },
+        });
+        let text = human(&whole(&detail), Style::PLAIN, 60);
+        for part in ["cleanup: leaked after 1.00 s", "✓ sign in ", "✗ delete ", "expectation: `status == 204` does not hold"]
+        {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 
     #[test]

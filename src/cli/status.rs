@@ -177,7 +177,7 @@ mod tests {
         let expected = format!(
             "canaries   2 healthy, 1 failing
 incidents  1 page
-           page     since 1970-01-01T00:00:00.000Z ({ago})  01X  reg\\u{{1b}} fails
+           page     since 1970-01-01T00:00:00.000Z ({ago})  01X  reg\\u001b fails
 outbox     waiting: 2 chat, the oldest page waits for 7 s, pager refuses pages, 1 given up
 self check up
 store      cannot be written; what happens is kept in memory until it can; it was damaged at the start and put to \

@@ -3,9 +3,11 @@
 //! Owns the diagnostic and the collection that gathers all of them before anything is shown. How they look is
 //! [`render`](super::render)'s business; which rules exist is [`Code`]'s.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
 use super::Code;
@@ -45,7 +47,7 @@ pub struct Label {
 
 impl Label {
     fn new(spot: Spot<'_>, text: impl Into<String>) -> Self {
-        Self { file: Arc::clone(spot.file), span: spot.span, text: text.into(), hidden: false }
+        Self { file: Arc::clone(spot.file), span: spot.span, text: clean(text), hidden: false }
     }
 }
 
@@ -72,13 +74,13 @@ impl Diagnostic {
 
     /// A problem without a place.
     pub(super) fn nowhere(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), primary: None, related: Vec::new(), help: None }
+        Self { code, message: clean(message), primary: None, related: Vec::new(), help: None }
     }
 
     /// Says something beside the caret.
     pub(super) fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
-            primary.text = text.into();
+            primary.text = clean(text);
         }
         self
     }
@@ -93,13 +95,13 @@ impl Diagnostic {
 
     /// Says what to do.
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {
-        self.help = Some(text.into());
+        self.help = Some(clean(text));
         self
     }
 
     /// Says what to do, if there is something to say.
     pub(super) fn maybe_help(mut self, text: Option<String>) -> Self {
-        self.help = text.or(self.help);
+        self.help = text.map(clean).or(self.help);
         self
     }
 
@@ -117,6 +119,15 @@ impl Diagnostic {
     fn order(&self) -> (Option<&Path>, Span, Code) {
         let place = self.primary.as_ref();
         (place.map(|label| label.file.path()), place.map(|label| label.span).unwrap_or_default(), self.code)
+    }
+}
+
+/// A text without anything that steers a terminal: it may quote what stands in a file.
+fn clean(text: impl Into<String>) -> String {
+    let text = text.into();
+    match visible(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(cleaned) => cleaned,
     }
 }
 

@@ -33,6 +33,7 @@ mod nearest;
 mod newer_toml;
 mod outside;
 mod probe;
+mod redact;
 mod render;
 mod rules;
 mod schema;

@@ -3,6 +3,8 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::outcome::visible;
+
 use super::diagnostic::Label;
 use super::mask::{hidden, masked};
 use super::{Diagnostic, Diagnostics, Severity};
@@ -55,7 +57,7 @@ fn snippet(label: &Label, kind: AnnotationKind) -> Annotations<'_> {
     let path = label.file.path().to_string_lossy();
     let text = masked(label.file.text());
     let text = if label.hidden { hidden(&text, label.span).into() } else { text };
-    Snippet::source(text).path(path.into_owned()).annotation(annotation(label, kind))
+    Snippet::source(text).path(visible(&path).into_owned()).annotation(annotation(label, kind))
 }
 
 fn annotation(label: &Label, kind: AnnotationKind) -> annotate_snippets::Annotation<'_> {

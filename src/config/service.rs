@@ -20,7 +20,7 @@ use super::scope::Scope;
 use super::secrets::{self, length_in_file};
 use super::tree::{Entry, Node, Spot, Table};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, upkeep};
+use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, redact, upkeep};
 
 /// Port of the listener where nothing is configured.
 const PORT: u16 = 9464;
@@ -67,6 +67,7 @@ pub(super) fn read<'f>(
         }
         world.headers = headers;
     }
+    world.redact = redact::read(None, table, diagnostics);
     let listen = listen(table, &world, diagnostics);
     let traces = table.table("traces").map(|inner| traces(inner, &world, diagnostics));
     let log_format = if table.text("log_format") == Some("json") { LogFormat::Json } else { LogFormat::Human };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::plan::{Heartbeat, SelfCheckSettings, StoreSettings};
+use crate::plan::{Bodies, Heartbeat, SelfCheckSettings, StoreSettings};
 
 use super::tree::{Node, Table};
 use super::world::World;
@@ -22,6 +22,7 @@ pub(super) fn store(table: &Table<'_>, diagnostics: &mut Diagnostics) -> StoreSe
         keep_passed: DAY.saturating_mul(3),
         keep_failed: DAY.saturating_mul(30),
         keep_rollups: DAY.saturating_mul(365),
+        bodies: Bodies::Failed,
     };
     let Some(table) = table.table("store") else { return settings };
     if let Some(node) = table.get("url")
@@ -36,6 +37,9 @@ pub(super) fn store(table: &Table<'_>, diagnostics: &mut Diagnostics) -> StoreSe
     ];
     for (key, kept) in kept {
         *kept = table.duration(key).unwrap_or(*kept);
+    }
+    if table.text("bodies") == Some("never") {
+        settings.bodies = Bodies::Never;
     }
     let written = table.get("keep_failed").or_else(|| table.get("keep_passed"));
     if let Some(node) = written.filter(|_| settings.keep_failed < settings.keep_passed) {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::outcome::is_steering;
+
 use super::cron::cron;
 use super::moment::written;
 use super::nearest::nearest;
@@ -130,7 +132,7 @@ fn mailbox(text: &str) -> Result<(), String> {
 }
 
 fn title(text: &str) -> Result<(), String> {
-    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(char::is_control);
+    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(is_steering);
     if fits { Ok(()) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
 }
 

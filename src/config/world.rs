@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::plan::{DeviceSettings, Limits, Region, SecretSource, Template};
+use crate::plan::{DeviceSettings, Limits, Redaction, Region, SecretSource, Template};
 
 use super::alert::Alert;
 use super::contract::Contracts;
@@ -26,6 +26,8 @@ pub(super) struct World {
     /// What devices begin with.
     pub(super) device: DeviceSettings,
     pub(super) headers: Vec<(http::HeaderName, Template)>,
+    /// What is personal in every probe's runs.
+    pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
     pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
@@ -47,6 +49,7 @@ impl World {
             now: SystemTime::now(),
             device: DeviceSettings::default(),
             headers: Vec::new(),
+            redact: None,
             contracts: Contracts::default(),
             files: Mutex::default(),
             settings: Mutex::default(),

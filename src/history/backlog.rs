@@ -12,7 +12,7 @@ use metrics::counter;
 use tokio::sync::oneshot;
 
 use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
-use crate::outcome::{LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict};
+use crate::outcome::{CleanupReport, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict};
 use crate::plan::{Canary, CanaryId};
 
 /// What could not be kept while the store was away.
@@ -24,6 +24,9 @@ const PASSED: Bound = Bound { whole: 4_000, all: 50_000, what: "passed" };
 /// Other runs that wait with their steps, and in all: far beyond what a long outage of store and targets brings, so that the prober
 /// itself does not die of it.
 const OTHERS: Bound = Bound { whole: 1_000, all: 1_000_000, what: "not_passed" };
+
+/// Cleanups that wait; what is too much is like a run's steps.
+const CLEANUPS: usize = 4_000;
 
 /// Registers what can be dropped, so that it is seen as zero.
 pub(super) fn register() {
@@ -173,6 +176,7 @@ pub(super) struct Backlog {
     pub(super) messages: IndexMap<String, MessageRow>,
     pub(super) deliveries: IndexMap<String, DeliveryRow>,
     pub(super) ledger: IndexMap<String, LedgerChange>,
+    pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
     /// Told when all of it is durable; if there are any, it is urgent.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
@@ -193,6 +197,15 @@ impl Backlog {
         commit.deliveries.into_iter().for_each(|row| self.delivery(row));
     }
 
+    /// Takes what became of a run's cleanup.
+    pub(super) fn cleanup(&mut self, report: Arc<CleanupReport>) {
+        if self.cleanups.len() >= CLEANUPS {
+            self.cleanups.pop_front();
+            counter!(DROPPED, "what" => "details").increment(1);
+        }
+        self.cleanups.push_back(report);
+    }
+
     /// Takes a change of the ledger. What was intended and is gone again before it was written leaves nothing to write.
     pub(super) fn ledger(&mut self, id: &str, change: LedgerChange) {
         let kept = self.ledger.entry(id.to_owned()).or_default();
@@ -200,6 +213,14 @@ impl Backlog {
         if kept.gone && kept.entry.is_some() {
             self.ledger.swap_remove(id);
         }
+    }
+
+    /// Somebody waits for all of it to be durable. Whoever has given up takes no room for long.
+    pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
+        if self.waiters.len() == self.waiters.capacity() {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        self.waiters.push(done);
     }
 
     /// Takes what came while this one could not be written.
@@ -214,6 +235,8 @@ impl Backlog {
         }
         newer.deliveries.into_values().for_each(|row| self.delivery(row));
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
+        newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
+        self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
 
@@ -226,7 +249,7 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len() + self.messages.len() + self.deliveries.len();
-        runs + self.states.len() + incidents + self.ledger.len()
+        runs + self.states.len() + incidents + self.ledger.len() + self.cleanups.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -8,7 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StepView, varint};
-use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Verdict, Withheld};
+use crate::outcome::{
+    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict, Withheld,
+};
+use crate::plan::Bodies;
 
 /// Steps whose times are kept; loops may make many more.
 const STEPS: usize = 200;
@@ -44,15 +47,15 @@ pub(super) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
 }
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
-pub(super) fn details(report: &RunReport) -> Option<String> {
+pub(super) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
     if report.verdict == Verdict::Passed {
         return None;
     }
-    let whole = json(report, |_| true, true);
+    let whole = json(report, |_| true, Some(bodies));
     if whole.len() <= BYTES {
         return Some(whole);
     }
-    let without_exchanges = json(report, |_| true, false);
+    let without_exchanges = json(report, |_| true, None);
     if without_exchanges.len() <= BYTES {
         return Some(without_exchanges);
     }
@@ -65,17 +68,17 @@ pub(super) fn details(report: &RunReport) -> Option<String> {
             left -= usize::from(wanted);
             wanted
         },
-        false,
+        None,
     );
-    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, false) })
+    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, None) })
 }
 
-fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: bool) -> String {
+fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {
     let steps: Vec<Value> = report.steps.iter().filter(|each| wanted(each)).map(|each| step(each, exchanges)).collect();
     json!({
         "cause": report.cause.as_ref().map(cause),
         "vars": texts(&report.vars),
-        "truncated": steps.len() < report.steps.len() || !exchanges,
+        "truncated": steps.len() < report.steps.len() || exchanges.is_none(),
         "steps": steps,
     })
     .to_string()
@@ -86,7 +89,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 /// Seconds to the microsecond.
-fn seconds(duration: Duration) -> f64 {
+pub(super) fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
@@ -102,7 +105,7 @@ fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
     pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
 }
 
-fn cause(cause: &Cause) -> Value {
+pub(super) fn cause(cause: &Cause) -> Value {
     json!({
         "reason": cause.reason.as_str(),
         "message": cause.message,
@@ -115,7 +118,7 @@ fn cause(cause: &Cause) -> Value {
     })
 }
 
-fn step(step: &StepReport, exchanges: bool) -> Value {
+pub(super) fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
     let (result, why) = match &step.result {
         StepResult::Passed => ("passed", None),
         StepResult::Failed(cause) => ("failed", Some(cause)),
@@ -162,7 +165,7 @@ fn withheld(withheld: &Withheld) -> Value {
     json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
 }
 
-fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
+fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
     let http = attempt.http.as_ref().map(|http| {
         json!({
             "method": http.method,
@@ -175,12 +178,15 @@ fn attempt(attempt: &AttemptReport, exchanges: bool) -> Value {
             "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
         })
     });
-    let exchange = attempt.exchange.as_ref().filter(|_| exchanges).map(|exchange| {
+    let exchange = attempt.exchange.as_ref().zip(exchanges).map(|(exchange, bodies)| {
+        // Of a body that is not kept it is still to be seen that there was one.
+        let masked = |body: &str| bodies == Bodies::Never && !body.is_empty();
+        let shown = |body: &String| if masked(body) { Redactor::MASK.to_owned() } else { body.clone() };
         json!({
             "request_headers": exchange.request_headers,
-            "request_body": exchange.request_body,
+            "request_body": shown(&exchange.request_body),
             "response_headers": exchange.response_headers,
-            "response_body": exchange.response_body,
+            "response_body": shown(&exchange.response_body),
             "truncated": exchange.truncated,
         })
     });

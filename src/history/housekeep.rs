@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use super::backlog::millis;
 use super::sketch::Sketch;
 use crate::outcome::Verdict;
-use crate::plan::StoreSettings;
+use crate::plan::{Bodies, StoreSettings};
 
 /// Rows a slice looks at.
 const SLICE: usize = 1_000;
@@ -26,16 +26,22 @@ pub(super) struct Keep {
     passed: Duration,
     others: Duration,
     rollups: Duration,
+    pub(super) bodies: Bodies,
 }
 
 impl Keep {
     pub(super) fn of(settings: &StoreSettings) -> Self {
-        Self { passed: settings.keep_passed, others: settings.keep_failed, rollups: settings.keep_rollups }
+        Self {
+            passed: settings.keep_passed,
+            others: settings.keep_failed,
+            rollups: settings.keep_rollups,
+            bodies: settings.bodies,
+        }
     }
 
     /// All that there is.
     pub(super) fn everything() -> Self {
-        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX }
+        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX, bodies: Bodies::Failed }
     }
 }
 
@@ -139,9 +145,7 @@ impl Chore {
             .collect::<Result<_, _>>()?;
         for &(due, id, passed) in &rows {
             if passed || due < self.others {
-                if !passed {
-                    transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
-                }
+                transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
                 transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
             }
         }

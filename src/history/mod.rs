@@ -13,6 +13,7 @@
 //! A new kind of state is a new `kind` in [`StateRow`]; a new table is a new migration in `schema`.
 
 mod backlog;
+mod cleanup;
 mod detail;
 mod error;
 mod file;

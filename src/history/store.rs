@@ -17,7 +17,7 @@ use super::queue::Queue;
 use super::reader::Readers;
 use super::writer::{self, Writer};
 use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
-use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
+use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 use crate::plan::StoreSettings;
 
 /// How long the start waits for a lock that another program holds.
@@ -147,9 +147,14 @@ impl Store {
         let (done, receiver) = oneshot::channel();
         self.0.queue.put(|backlog| {
             backlog.push(commit);
-            backlog.waiters.push(done);
+            backlog.wait(done);
         });
         receiver
+    }
+
+    /// Writes what became of a run's cleanup soon, beside the run. Never blocks.
+    pub(super) fn keep_cleanup(&self, report: Arc<CleanupReport>) {
+        self.0.queue.put(|backlog| backlog.cleanup(report));
     }
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
@@ -217,7 +222,7 @@ impl Ledger for Store {
         self.0.queue.put(|backlog| {
             let id = entry.id.clone();
             backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
-            backlog.waiters.push(done);
+            backlog.wait(done);
         });
         Box::pin(async { receiver.await.map_err(|_| LedgerUnavailable) })
     }

@@ -10,7 +10,7 @@ use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
 };
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
+use crate::plan::{Bodies, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -54,6 +54,7 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: location(),
     };
     Arc::new(Canary {
@@ -202,6 +203,7 @@ pub(super) fn settings(directory: &Path) -> StoreSettings {
         keep_passed: Duration::from_hours(24),
         keep_failed: Duration::from_hours(72),
         keep_rollups: Duration::from_hours(240),
+        bodies: Bodies::Failed,
     }
 }
 

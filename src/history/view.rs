@@ -69,7 +69,7 @@ pub struct RunView {
     pub reason: Option<&'static str>,
     /// Its trace.
     pub trace_id: String,
-    /// Whether it counts for streaks and SLO.
+    /// Whether it counts for streaks and SLO: it passed or failed, was due, and its canary was still there.
     pub counted: bool,
 }
 
@@ -80,7 +80,8 @@ pub struct RunDetail {
     pub run: RunView,
     /// Steps with their times; of a passed run all that is kept. `details` has them in full.
     pub steps: Vec<StepView>,
-    /// Of a run that did not pass: its cause, steps, expectations with the values seen, exchanges and vars.
+    /// Of a run that did not pass: its cause, steps, expectations with the values seen, exchanges and vars. Of any run that created
+    /// something: what became of its cleanup.
     pub details: Option<serde_json::Value>,
 }
 

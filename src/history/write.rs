@@ -1,14 +1,15 @@
 //! One transaction: everything that waits, into its tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
-use super::{DeliveryRow, DeliveryState, detail};
-use crate::outcome::{Reason, Verdict};
-use crate::plan::{Canary, CanaryId};
+use super::{DeliveryRow, DeliveryState, cleanup, detail};
+use crate::outcome::{CleanupReport, Reason, Verdict};
+use crate::plan::{Bodies, Canary, CanaryId};
 
 /// How a verdict is written. Never changed: files have it.
 pub(super) fn code(verdict: Verdict) -> i64 {
@@ -33,14 +34,25 @@ struct Names {
 const SHAPES: usize = 10_000;
 
 /// Writes backlogs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pen {
+    bodies: Bodies,
     names: Names,
     /// Where in the order of ticks each canary's last written one was.
     orders: HashMap<CanaryId, u64>,
+    /// Cleanups whose runs are not in the file yet, the oldest first, and when they came.
+    early: VecDeque<(Instant, Arc<CleanupReport>)>,
 }
 
+/// Cleanups that wait for their runs, and for how long: a run that is not there by then was dropped.
+const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
+
 impl Pen {
+    /// One that keeps the bodies of these runs.
+    pub(super) fn keeping(bodies: Bodies) -> Self {
+        Self { bodies, names: Names::default(), orders: HashMap::new(), early: VecDeque::new() }
+    }
+
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
         let written = self.try_write(connection, backlog);
@@ -65,13 +77,18 @@ impl Pen {
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
         }
-        transaction.commit()
+        let early = self.cleanups(&transaction, backlog)?;
+        transaction.commit()?;
+        self.early = early;
+        Ok(())
     }
 
     /// A tick that is thought to be lost in a crash and is there, as one that came while another was going, stays as it is.
     fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
         let (line, times, details) = match run {
-            Run::Whole(record) => (&Line::of(record), detail::times(&record.report), detail::details(&record.report)),
+            Run::Whole(record) => {
+                (&Line::of(record), detail::times(&record.report), detail::details(&record.report, self.bodies))
+            }
             Run::Line(line) => (line, None, None),
         };
         let (canary, probe) = self.canary(transaction, &line.canary)?;
@@ -107,6 +124,31 @@ impl Pen {
                 .execute([details])?;
         }
         Ok(())
+    }
+
+    /// Puts cleanups beside their runs. Returns those whose run is still to come.
+    fn cleanups(
+        &self,
+        transaction: &Transaction<'_>,
+        backlog: &Backlog,
+    ) -> rusqlite::Result<VecDeque<(Instant, Arc<CleanupReport>)>> {
+        let (most, patience) = EARLY;
+        let now = Instant::now();
+        let mut early = VecDeque::new();
+        for (since, report) in self.early.iter().cloned().chain(backlog.cleanups.iter().map(|report| (now, Arc::clone(report)))) {
+            let placed = transaction
+                .prepare_cached(
+                    "INSERT INTO run_details (run, json) SELECT id, json_object('cleanup', json(?2)) FROM runs WHERE run_id = ?1
+                     ON CONFLICT (run) DO UPDATE SET json = json_set(json, '$.cleanup', json(?2))",
+                )?
+                .execute(params![report.run.run_id.0.0.to_be_bytes(), cleanup::kept(&report, self.bodies)])?;
+            if placed == 0 && now.duration_since(since) < patience {
+                early.push_back((since, report));
+            }
+        }
+        let too_many = early.len().saturating_sub(most);
+        early.drain(..too_many);
+        Ok(early)
     }
 
     /// The numbers of a canary and of its probe.

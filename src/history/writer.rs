@@ -118,7 +118,7 @@ impl Writer {
             inspection,
             look: Look::Head,
             sound: None,
-            pen: Pen::default(),
+            pen: Pen::keeping(keep.bodies),
             urgent: None,
             unchecked: 0,
             failures: 0,
@@ -311,7 +311,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.pen = Pen::default();
+        self.pen = Pen::keeping(self.keep.bodies);
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {

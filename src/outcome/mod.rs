@@ -10,16 +10,18 @@ mod ledger;
 mod reason;
 mod redact;
 mod report;
+mod seal;
 mod secret;
 mod sink;
 mod verdict;
+mod visible;
 
 pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use reason::Reason;
-pub use redact::Redactor;
+pub use redact::{Looks, Redactor};
 pub use report::{
     AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
     StepResult, Tick, Trigger,
@@ -27,3 +29,4 @@ pub use report::{
 pub use secret::{Secret, SecretError, Secrets};
 pub use sink::OutcomeSink;
 pub use verdict::{SloCount, Verdict};
+pub use visible::{is_steering, visible, visible_block};

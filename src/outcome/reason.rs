@@ -47,7 +47,9 @@ pub enum Reason {
     Overload,
     /// The machine slept or the process stood still over the tick.
     Slept,
-    /// The process was down.
+    /// The process was stopped and started again.
+    Down,
+    /// The process ended without being stopped.
     Crashed,
     /// The process is stopping.
     Shutdown,
@@ -61,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Expectation,
         Self::NotEvaluable,
         Self::Empty,
@@ -83,6 +85,7 @@ impl Reason {
         Self::Overlap,
         Self::Overload,
         Self::Slept,
+        Self::Down,
         Self::Crashed,
         Self::Shutdown,
         Self::Maintenance,
@@ -114,6 +117,7 @@ impl Reason {
             Self::Overlap => "overlap",
             Self::Overload => "overload",
             Self::Slept => "slept",
+            Self::Down => "down",
             Self::Crashed => "crashed",
             Self::Shutdown => "shutdown",
             Self::Maintenance => "maintenance",

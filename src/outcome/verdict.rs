@@ -67,7 +67,7 @@ impl Verdict {
             Reason::Secret | Reason::SelfCheck | Reason::Stall | Reason::Resources | Reason::Shutdown | Reason::Internal => {
                 Self::Errored
             }
-            Reason::Overlap | Reason::Overload | Reason::Slept | Reason::Crashed => Self::Missed,
+            Reason::Overlap | Reason::Overload | Reason::Slept | Reason::Down | Reason::Crashed => Self::Missed,
             Reason::Guard => Self::Blocked,
             Reason::Maintenance | Reason::Paused => Self::Skipped,
         }

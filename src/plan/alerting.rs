@@ -174,6 +174,18 @@ pub struct StoreSettings {
     pub keep_failed: Duration,
     /// How long hourly rollups and resolved incidents are kept.
     pub keep_rollups: Duration,
+    /// Of which runs bodies are kept.
+    pub bodies: Bodies,
+}
+
+/// Of which runs the store keeps what was sent and answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bodies {
+    /// Of those that did not pass.
+    #[default]
+    Failed,
+    /// Of none.
+    Never,
 }
 
 /// `[self_check]`.

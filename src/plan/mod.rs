@@ -17,6 +17,7 @@ mod maintenance;
 mod names;
 mod nearest;
 mod probe;
+mod redaction;
 mod secret;
 mod service;
 mod severity;
@@ -25,7 +26,7 @@ mod step;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
@@ -40,6 +41,7 @@ pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
+pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use secret::SecretSource;
 pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::source::Location;
 
 use super::{
-    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Region, SecretSource, Slo, Step, Template,
-    Unjournalled,
+    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Redaction, Region, SecretSource, Slo, Step,
+    Template, Unjournalled,
 };
 
 /// A journey declared in one TOML file.
@@ -53,6 +53,8 @@ pub struct Probe {
     pub needs: Vec<Arc<str>>,
     /// Its own windows, beside those of the plan.
     pub maintenance: Vec<Arc<Maintenance>>,
+    /// What is personal in its runs, by the service's file and its own; nothing if absent.
+    pub redact: Option<Arc<Redaction>>,
     /// Where the probe's name is written.
     pub location: Location,
 }

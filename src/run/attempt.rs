@@ -45,10 +45,14 @@ pub(super) struct Transport {
 pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) -> Attempt {
     let context = execution.context;
     let span_id = SpanId::random();
-    let headers = RunHeaders::new(context.run_id, context.trace_id, span_id);
+    let headers = RunHeaders::new(context.run_id, context.trace_id, span_id, context.sampled);
     let timeout = execution.step.timeout.unwrap_or(context.limits.step_timeout);
     if let Some(release) = release {
         release.wait().await;
+    }
+    let redactor = context.redactor();
+    if redactor.learns() {
+        redactor.learn(&execution.request.body.text());
     }
     let began = Instant::now();
     let bound = context.bound(began, timeout);
@@ -76,7 +80,12 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(response) => {
-            let (expectations, cause) = think(response.body.len(), || judged(execution, response));
+            let (expectations, cause) = think(response.body.len(), || {
+                if redactor.learns() {
+                    redactor.learn(&response.text());
+                }
+                judged(execution, response)
+            });
             (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(Arc::clone(response)))
         }
     };

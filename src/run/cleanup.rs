@@ -35,7 +35,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     let until = started + context.limits.cleanup;
     let mut leaked = Vec::new();
     for undo in journal {
-        let result = undo_until(context, &undo, until).await;
+        let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.redactor()));
         let end = match &result {
             Ok(()) if undo.made.cut => LedgerEnd::Again,
             Ok(()) => LedgerEnd::Gone,
@@ -49,6 +49,7 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
     let steps = context.state.finish(ended, context.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
     CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }
+        .sealed(context.redactor())
 }
 
 fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
@@ -81,7 +82,9 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd 
     let steps = context.state.finish(Instant::now(), context.started, undone.as_ref().err());
     match undone {
         // It has passed before: that there is nothing to undo any more is what was hoped for.
-        Err(cause) if entry.passed == 0 || !creation::found_nothing(&steps) => LedgerEnd::Retry { message: cause.message },
+        Err(cause) if entry.passed == 0 || !creation::found_nothing(&steps) => {
+            LedgerEnd::Retry { message: cause.sealed(context.redactor()).message }
+        }
         Ok(()) | Err(_) if creation::is_open(context, entry, SystemTime::now()) => LedgerEnd::Again,
         Ok(()) | Err(_) => LedgerEnd::Gone,
     }

@@ -25,13 +25,15 @@ const LONGEST_MESSAGE: usize = 4 << 10;
 pub(super) struct Context {
     pub(super) canary: Arc<Canary>,
     pub(super) facts: Arc<RunFacts>,
-    pub(super) secrets: Arc<Secrets>,
+    redactor: Redactor,
     pub(super) limits: Arc<Limits>,
     pub(super) stalls: Arc<StallLog>,
     pub(super) clients: HttpClients,
     pub(super) detail: Detail,
     pub(super) run_id: RunId,
     pub(super) trace_id: TraceId,
+    /// Whether its trace will be kept for sure.
+    pub(super) sampled: bool,
     pub(super) started: Instant,
     pub(super) state: RunState,
     pub(super) journal: Option<Journal>,
@@ -46,25 +48,26 @@ impl Context {
     pub(super) fn new(
         canary: &Arc<Canary>,
         facts: RunFacts,
-        secrets: Arc<Secrets>,
+        secrets: &Secrets,
         limits: &Arc<Limits>,
         stalls: &Arc<StallLog>,
         clients: &HttpClients,
         detail: Detail,
-        ids: (RunId, TraceId),
+        (run_id, trace_id, sampled): (RunId, TraceId, bool),
         started: Instant,
         journal: Option<Journal>,
     ) -> Self {
         Self {
             canary: Arc::clone(canary),
             facts: Arc::new(facts),
-            secrets,
+            redactor: secrets.redactor().for_run(canary.probe.redact.as_ref()),
             limits: Arc::clone(limits),
             stalls: Arc::clone(stalls),
             clients: clients.clone(),
             detail,
-            run_id: ids.0,
-            trace_id: ids.1,
+            run_id,
+            trace_id,
+            sampled,
             started,
             state: RunState::new(started, stalls),
             journal,
@@ -75,9 +78,9 @@ impl Context {
         }
     }
 
-    /// Removes secrets from what will be shown.
+    /// Removes secrets and personal data from what will be shown.
     pub(super) fn redactor(&self) -> &Redactor {
-        self.secrets.redactor()
+        &self.redactor
     }
 
     /// The run's vars have been evaluated.

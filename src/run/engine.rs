@@ -32,6 +32,8 @@ pub struct Engine {
     inner: Arc<Inner>,
     ledger: Option<Arc<dyn Ledger>>,
     self_check: Option<SelfCheck>,
+    /// Share of traces that are kept whatever becomes of the run.
+    kept_traces: f64,
 }
 
 struct Inner {
@@ -59,7 +61,7 @@ impl Engine {
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
         let inner = Arc::new(Inner { clients, limits, stalls, secrets, live: Arc::default() });
-        Self { inner, ledger: None, self_check: None }
+        Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 
     /// Runs write down what they are about to create.
@@ -72,6 +74,13 @@ impl Engine {
     #[must_use]
     pub fn with_self_check(self, self_check: SelfCheck) -> Self {
         Self { self_check: Some(self_check), ..self }
+    }
+
+    /// Runs tell targets that their trace is kept only if it is in this share, 0 ≤ share ≤ 1; those of others are kept only
+    /// where the run does not pass, which nobody knows when it starts. Without it every target is told to keep its part.
+    #[must_use]
+    pub fn keeping_traces(self, share: f64) -> Self {
+        Self { kept_traces: share, ..self }
     }
 
     /// Runs that start from now on use these secrets.
@@ -118,10 +127,10 @@ impl Engine {
         let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
         let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
-        if let Some(cause) = &cause {
-            cut::keep_attempts(&context, ended, cause.reason);
+        if let Some(cut) = &journey {
+            cut::keep_attempts(&context, ended, cut.reason);
         }
-        let report = Arc::new(RunReport {
+        let report = RunReport {
             run_id,
             trigger: request.trigger,
             tick: request.tick,
@@ -140,7 +149,8 @@ impl Engine {
             },
             cause,
             canary,
-        });
+        };
+        let report = Arc::new(report.sealed(context.redactor()));
         let cleanup = cleanup::task(context, &report);
         Finished { report, cleanup }
     }
@@ -153,12 +163,12 @@ impl Engine {
         Context::new(
             canary,
             facts,
-            secrets,
+            &secrets,
             &inner.limits,
             &inner.stalls,
             &inner.clients,
             detail,
-            (run.id, run.trace_id),
+            (run.id, run.trace_id, run.trace_id.is_in_share(self.kept_traces)),
             started,
             journal,
         )

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, is_credential, mask_credentials};
+use crate::outcome::{Cause, ExpectationReport, Held, Looks, Reason, Redactor, Seen, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -177,19 +177,19 @@ pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
     match json_start(value, LOOKED_AT) {
-        Ok((text, whole)) => shown_start(&text, whole, redactor),
+        Ok((text, whole)) => shown_start(&text, whole, redactor, Looks::Value),
         Err(why) => shown_text(&why, redactor),
     }
 }
 
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    shown_start(text, true, redactor)
+    shown_start(text, true, redactor, Looks::Text)
 }
 
 /// Redacted and then cut. `whole`: nothing was left out before.
-fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor) -> String {
+fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor, looks: Looks) -> String {
     spend_bytes(looked_at.len().min(LOOKED_AT));
-    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4);
+    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4, looks);
     if !whole && !was_cut {
         // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
         return format!("{}…", Redactor::MASK);

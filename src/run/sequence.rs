@@ -165,7 +165,7 @@ pub(super) fn refuse(context: &Context, step: &Step, place: &Place, reason: Reas
 
 pub(super) fn record_refusal(context: &Context, step: &Step, place: &Place, cause: Cause) -> Cause {
     let now = Instant::now();
-    let report = open_report(context, step, place, now);
+    let report = StepReport { subject: cause.subject.clone(), ..open_report(context, step, place, now) };
     let span_id = report.span_id;
     context.state.open(report);
     context.state.close(span_id, now, std::time::Duration::ZERO, StepResult::Failed(cause.clone()));

@@ -28,6 +28,7 @@ pub(super) fn probe(name: &str, cadence: Cadence, runs: u32) -> Probe {
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: crate::source::Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }

@@ -70,6 +70,17 @@ impl<T> BoundedQueue<T> {
         self.filled.notify_all();
     }
 
+    /// Whether nothing more goes in.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Waits until it is closed, for at most `lasting`.
+    pub(super) fn wait_for_the_end(&self, lasting: Duration) {
+        // Poisoned or not, the wait is over.
+        let _ = self.filled.wait_timeout_while(self.lock(), lasting, |inner| !inner.closed);
+    }
+
     /// Throws away what waits and says how much it was.
     pub(super) fn clear(&self) -> usize {
         std::mem::take(&mut self.lock().waiting).len()

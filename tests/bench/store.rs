@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serinus::config;
 use serinus::history::{Commit, Record, StateRow, Store};
 use serinus::outcome::{RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
-use serinus::plan::{Canary, StoreSettings};
+use serinus::plan::{Bodies, Canary, StoreSettings};
 
 use crate::bare::Meter;
 use crate::files::{self, Shape};
@@ -68,6 +68,7 @@ pub(crate) fn role(task: &Task) {
         keep_passed: Duration::from_hours(24),
         keep_failed: Duration::from_hours(24),
         keep_rollups: Duration::from_hours(24),
+        bodies: Bodies::Failed,
     };
     let flood = settings("flood.db");
     let (store, _) = Store::open(&flood, SystemTime::now()).expect("the store can be opened");

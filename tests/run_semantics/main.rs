@@ -15,6 +15,7 @@ mod loops;
 mod polling;
 mod redirects;
 mod self_check;
+mod showing;
 mod stalls;
 mod subjects;
 #[path = "../support/target.rs"]

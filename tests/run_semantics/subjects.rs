@@ -63,6 +63,45 @@ async fn whatever_else_fails_is_the_runs_reason_and_the_subjects_are_told_as_wel
 }
 
 #[tokio::test]
+async fn a_subject_whose_request_cannot_be_made_has_failed_by_its_name() {
+    let target = segments(200).await;
+    let lacking = then("expect = [\"status == 200\"]").replace("['a', 'b', 'c']", "[{'id': 'a'}, {'name': 'b'}, {'id': 'c'}]");
+    let lacking =
+        lacking.replace("segment {{ item }}", "{{ item.id | default('nameless') }}").replace("/{{ item }}", "/{{ item.id }}");
+    let ran = Journey::new(&target).run(&lacking).await;
+    assert_eq!((ran.reason(), ran.cause().subject.as_deref()), (Reason::Subject, Some("nameless")));
+    let told = rounds(&ran, "each").into_iter().map(|round| round.subject.as_deref()).collect::<Vec<_>>();
+    assert_eq!(told, [Some("a"), Some("nameless"), Some("c")], "who reads the steps knows whose failure it is");
+    assert_eq!(target.lines(), ["GET /a", "GET /c", "GET /then"]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_behind_a_failed_subject_keeps_the_attempt_that_was_cut_with_its_own_reason() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/then" => Answer::json(200, "{}").after(Duration::from_mins(10)),
+        path => Answer::json(if path == "/b" { 500 } else { 200 }, r#"{"size":1}"#),
+    })
+    .await;
+    let ran = Journey::new(&target).deadline("1s").run(&then("expect = [\"status == 200\"]")).await;
+    assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::Deadline, Some("then")));
+    assert!(ran.cause().message.contains("besides, 1 of 3 subjects failed"), "{}", ran.cause().message);
+    // Where the process stops, that is no failure: the subject's is the run's.
+    let journey = Journey::new(&target);
+    let cancel = journey.cancel.clone();
+    let stop = async {
+        while target.lines().last().is_none_or(|line| line != "GET /then") || target.lines().len() < 8 {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    let probe = then("expect = [\"status == 200\"]");
+    let (ran, ()) = futures::join!(journey.run(&probe), stop);
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::Subject));
+    let cut = rounds(&ran, "then")[0].attempts.last().unwrap();
+    assert_eq!(cut.failure.as_ref().map(|(reason, _)| *reason), Some(Reason::Shutdown));
+}
+
+#[tokio::test]
 async fn every_loop_with_failed_subjects_is_told() {
     let target = segments(200).await;
     let again = EACH.replace("\"each\"", "\"again\"").replace("sizes", "others").replace("segment {{", "again {{");
@@ -258,12 +297,12 @@ async fn failing_subjects_that_poll_share_the_deadline_and_starve_neither_each_o
 #[tokio::test]
 async fn a_share_that_is_used_up_cuts_no_attempt() {
     // Each takes far longer than a hundredth of the deadline, and all together far less than it.
-    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(60))).await;
+    let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(600))).await;
     let ran = Journey::new(&target)
-        .deadline("4s")
+        .deadline("40s")
         .run(
             "[[step]]\nname = \"each\"\nfor_each = \"n in range(200)\"\nsubject = \"{{ n }}\"\nat_once = 64\nhttp.get = \"{{ api }}/{{ n }}\"\n\
-             eventually = { within = \"2s\", poll = \"20ms\" }\nexpect = [\"status == 200\"]\n\
+             eventually = { within = \"20s\", poll = \"20ms\" }\nexpect = [\"status == 200\"]\n\
              [[step]]\nname = \"then\"\nhttp.get = \"{{ api }}/then\"\nexpect = [\"status == 200\"]\n",
         )
         .await;

@@ -39,6 +39,7 @@ pub(crate) fn probe(name: &str, every: Duration) -> Probe {
         alert: serinus::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn device(settings: DeviceSettings) -> HttpDevice {
 }
 
 pub(crate) fn run_headers() -> RunHeaders {
-    RunHeaders::new(RunId(ulid::Ulid::generate()), TraceId::random(), SpanId::random())
+    RunHeaders::new(RunId(ulid::Ulid::generate()), TraceId::random(), SpanId::random(), true)
 }
 
 /// Sends within `timeout`. That it ends at all is part of every test.

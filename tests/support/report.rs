@@ -93,6 +93,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
             }),
             window: Duration::from_hours(24),
         }),
+        redact: None,
         location: location(),
     }
 }

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use ring::digest;
 
 use crate::alert::{Action, Failure, Member, Notice, Occasion};
+use crate::outcome::is_steering;
 
 /// Longest single value shown, in characters.
 const VALUE: usize = 500;
@@ -23,13 +24,8 @@ pub(super) fn clip(text: &str, most: usize) -> String {
 
 /// The text on one line, without control characters, in at most `most` characters.
 pub(super) fn line(text: &str, most: usize) -> String {
-    let flat: String = text.chars().map(|char| if is_break(char) { ' ' } else { char }).collect();
+    let flat: String = text.chars().map(|char| if is_steering(char) { ' ' } else { char }).collect();
     clip(flat.trim(), most)
-}
-
-/// Whether a character would begin a line or steer a terminal.
-fn is_break(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The one line that must do if there is room for no more: `[PAGE] title`.
@@ -241,7 +237,7 @@ mod tests {
         assert_eq!(text.matches("  eu platform=p").count(), Notice::MEMBERS);
         assert!(text.contains("\n  and 2,980 more\n"), "{text}");
         assert!(text.len() < 64 * 1_024, "{} bytes", text.len());
-        assert!(!text.replace('\n', "").contains(is_break), "nothing steers a terminal");
+        assert!(!text.replace('\n', "").contains(is_steering), "nothing steers a terminal");
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) fn canary(probe: &str, region: &str, cell: &[(&str, CellValue)]) -> A
         alert: crate::plan::AlertPolicy::default(),
         needs: Vec::new(),
         maintenance: Vec::new(),
+        redact: None,
         location: at(1, 8),
     };
     Arc::new(Canary {

@@ -124,7 +124,7 @@ fn text(value: &str) -> String {
             '\r' => escaped.push_str("&#13;"),
             '\n' | '\t' => escaped.push(character),
             character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
-                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(character));
+                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
             }
             character => escaped.push(character),
         }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_spelled_out() {
-        assert_eq!(text("a\u{0}\u{1b}<&>\"\u{ffff}\t"), "a\\u{0}\\u{1b}&lt;&amp;&gt;&quot;\\u{ffff}\t");
+        assert_eq!(text("a\u{0}\u{1b}<&>\"\u{ffff}\t"), "a\\u0000\\u001b&lt;&amp;&gt;&quot;\\uffff\t");
         assert_eq!(attribute("a\nb\tc\r"), "a&#10;b&#9;c&#13;");
     }
 

@@ -177,6 +177,7 @@ pub(crate) static STORE: Section = Section {
         Key::new("keep_passed", Kind::Duration, "How long passed runs are kept with their steps.").default("\"3d\""),
         Key::new("keep_failed", Kind::Duration, "How long runs that did not pass are kept.").default("\"30d\""),
         Key::new("keep_rollups", Kind::Duration, "How long hourly sums and resolved incidents are kept.").default("\"365d\""),
+        Key::new("bodies", Kind::Choice(&["failed", "never"]), "Of which runs bodies are kept.").default("\"failed\""),
     ],
     rules: &[],
     later: &[],

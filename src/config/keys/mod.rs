@@ -105,6 +105,7 @@ mod tests {
             include_str!("../device.rs"),
             include_str!("../find.rs"),
             include_str!("../maintenance.rs"),
+            include_str!("../redact.rs"),
             include_str!("../service.rs"),
             include_str!("../upkeep.rs"),
         ];

@@ -42,6 +42,7 @@ pub(crate) static PROBE: Section = Section {
         Key::new("slo", Kind::Table(&SLO), "What the probe promises over time."),
         Key::new("alert", Kind::Table(&ALERT), "When it pages.").default("`[alerting.defaults]` of the service"),
         Key::new("needs", Kind::List(&Kind::Slug), "Probes whose open page explains this one's failures.").default("[]"),
+        Key::new("redact", Kind::Table(&REDACT), "What is personal in its runs, beside what the service's `[redact]` names."),
         Key::new("maintenance", Kind::OneOrMore(&PROBE_MAINTENANCE), "Windows in which it is not run."),
     ],
     rules: &[Rule::ExactlyOne(&["every", "cron"]), Rule::Needs("timezone", "cron"), Rule::Needs("runs", "every")],
@@ -87,6 +88,23 @@ static LATENCY: Section = Section {
         Key::new("mean", Kind::Duration, "Bound on the mean."),
         Key::new("p95", Kind::Duration, "Bound on the 95th percentile."),
         Key::new("p99", Kind::Duration, "Bound on the 99th percentile."),
+    ],
+    rules: &[],
+    later: &[],
+};
+
+/// `[redact]`, of a probe and of the service.
+pub(super) static REDACT: Section = Section {
+    id: "redact",
+    title: "`redact`",
+    keys: &[
+        Key::new(
+            "json",
+            Kind::List(&Kind::Text),
+            "Paths of personal values in JSON bodies, such as \"$.user.email\"; they are masked wherever they turn up in the run.",
+        )
+        .default("[]"),
+        Key::new("patterns", Kind::List(&Kind::Text), "Regular expressions of what is masked in every text.").default("[]"),
     ],
     rules: &[],
     later: &[],

@@ -4,6 +4,7 @@ use super::super::shape::{Key, Kind, Rule, Section};
 use super::alert::MAINTENANCE;
 use super::alerting::{ALERTING, HEARTBEAT, NOTIFY, SELF_CHECK, STORE};
 use super::http::DEVICE;
+use super::probe::REDACT;
 
 /// The service's file.
 pub(crate) static SERVICE: Section = Section {
@@ -20,6 +21,7 @@ pub(crate) static SERVICE: Section = Section {
         Key::new("probes", Kind::List(&Kind::Glob), "The probe files.").default("[]"),
         Key::new("vars", Kind::Names(&Kind::Json), "Constants that the probes' expressions use by name."),
         Key::new("secrets", Kind::Names(&Kind::Table(&SECRET)), "Where secrets come from; expressions use `secret.NAME`."),
+        Key::new("redact", Kind::Table(&REDACT), "What is personal in the runs of every probe."),
         Key::new("http", Kind::Table(&DEVICE), "What every device of every probe begins with."),
         Key::new("listen", Kind::Table(&LISTEN), "The HTTP listener."),
         Key::new("traces", Kind::Table(&TRACES), "Export of traces over OTLP.").default("none are exported"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::outcome::is_steering;
 use crate::plan::{Cell, CellValue, LABEL_NAMES};
 
 use super::super::scope::Scope;
@@ -66,7 +67,7 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
     let mut values: Vec<CellValue> = Vec::new();
     for item in items {
         let Some(value) = value(item) else { continue };
-        if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(char::is_control) {
+        if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(is_steering) {
             scope.diagnostics.push(
                 Diagnostic::at(Code::InvalidValue, item.spot, "values of a matrix are part of the canary's id")
                     .help("write them without `/`, `,`, `=` and line breaks"),

@@ -15,6 +15,7 @@ pub(super) use step::{CONSISTENT_POLL, POLL};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::outcome::visible;
 use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template, Unjournalled};
 use crate::source::{SourceFile, Span};
 
@@ -24,7 +25,7 @@ use super::nearest::suggestion;
 use super::scope::{Declared, Scope, VARIABLE, When};
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -70,10 +71,11 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     }
     let slo = slo::read(&table, diagnostics);
     let needs = needs(&table, diagnostics);
+    let shown = |key: &str| table.text(key).map(|text| visible(text).into_owned());
     let probe = Probe {
         name: table.text("name").unwrap_or_default().into(),
-        summary: table.owned("summary"),
-        owner: table.owned("owner"),
+        summary: shown("summary"),
+        owner: shown("owner"),
         runbook: table.owned("runbook"),
         tags: table.list("tags").iter().filter_map(|tag| tag.as_text().map(str::to_owned)).collect(),
         cadence,
@@ -90,6 +92,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         alert,
         needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
         maintenance: windows(&table, world, diagnostics),
+        redact: redact::read(world.redact.as_ref(), &table, diagnostics),
         location: top.location(),
     };
     let enabled = table.bool("enabled").unwrap_or(true);

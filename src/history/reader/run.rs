@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use super::super::write::code;
 use super::super::{Page, ReadError, RunDetail, RunFilter, RunView, detail};
 use super::page;
-use crate::outcome::{Reason, RunId, TraceId, Verdict};
+use crate::outcome::{Reason, RunId, SloCount, TraceId, Verdict};
 
 /// Where a page of runs begins: after the run that was due then and has this number.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +126,8 @@ fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
         verdict: verdict.as_str(),
         reason: reason.and_then(|word| Reason::ALL.into_iter().find(|each| each.as_str() == word)).map(Reason::as_str),
         trace_id: TraceId(u128::from_be_bytes(row.get(11)?)).to_string(),
-        counted: row.get(12)?,
+        // Whatever was written: a run that was the prober's own fault, or none at all, counts for nothing.
+        counted: row.get::<_, bool>(12)? && verdict.slo() != SloCount::Not,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What is written comes back.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::testing::{
@@ -9,7 +10,10 @@ use super::super::testing::{
 use super::super::{
     Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store, UnreadableEntry,
 };
-use crate::outcome::{Ledger, LedgerEnd, LedgerEntry, Reason, Trigger, Verdict};
+use crate::outcome::{
+    CleanupReport, CleanupResult, Ledger, LedgerEnd, LedgerEntry, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
+};
+use crate::plan::{Bodies, StoreSettings};
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
@@ -235,6 +239,47 @@ fn runs_are_found_by_what_they_are_and_paged_newest_first() {
 }
 
 #[test]
+fn only_what_passed_or_failed_counts() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    store.offer(runs(Verdict::ALL.into_iter().zip(0..).map(|(verdict, second)| run(&eu, verdict, second))));
+    settle(&store);
+    for view in store.reader().runs(&RunFilter::default(), 10, None).unwrap().items {
+        assert_eq!(view.counted, ["passed", "failed"].contains(&view.verdict), "{}", view.verdict);
+    }
+}
+
+#[test]
+fn what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first() {
+    let store = Store::in_memory();
+    let eu = canary("p", "eu");
+    let cleanup = |run: &Arc<RunReport>, result: CleanupResult| {
+        let mut delete = step("delete", 0, 1_000);
+        if let CleanupResult::Leaked(causes) = &result {
+            delete.result = StepResult::Failed(causes[0].clone());
+        }
+        let (started, duration) = (Duration::from_millis(40), Duration::from_millis(2));
+        Arc::new(CleanupReport { run: Arc::clone(run), started, duration, steps: vec![delete], result })
+    };
+    let (passed, failed) = (Arc::new(run(&eu, Verdict::Passed, 1)), Arc::new(run(&eu, Verdict::Failed, 2)));
+    store.cleanup_finished(&cleanup(&passed, CleanupResult::Clean));
+    settle(&store);
+    store.offer(runs([RunReport::clone(&passed), RunReport::clone(&failed)]));
+    settle(&store);
+    store.cleanup_finished(&cleanup(&failed, CleanupResult::Leaked(vec![failed.cause.clone().unwrap()])));
+    settle(&store);
+    let details = |run: &RunReport| store.reader().run(&run.run_id.to_string()).unwrap().unwrap().details.unwrap();
+    let clean = details(&passed);
+    assert_eq!((&clean["cleanup"]["result"], &clean["steps"]), (&"clean".into(), &serde_json::Value::Null));
+    assert_eq!(clean["cleanup"]["steps"][0]["result"], "passed");
+    let leaked = details(&failed);
+    assert_eq!((&leaked["cleanup"]["result"], &leaked["cause"]["reason"]), (&"leaked".into(), &"expectation".into()));
+    assert_eq!(leaked["cleanup"]["leaks"][0]["reason"], "expectation");
+    let delete = &leaked["cleanup"]["steps"][0];
+    assert_eq!((&delete["name"], &delete["result"]), (&"delete".into(), &"failed".into()));
+}
+
+#[test]
 fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
     let store = Store::in_memory();
     let eu = canary("p", "eu");
@@ -259,6 +304,24 @@ fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything() {
     assert_eq!(details["steps"][1]["attempts"][0]["exchange"]["response_body"], "{\"status\":\"pending\"}");
     assert_eq!(details["truncated"], false);
     assert!(reader.run("no id").unwrap().is_none());
+}
+
+#[test]
+fn a_store_that_keeps_no_bodies_has_everything_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = StoreSettings { bodies: Bodies::Never, ..settings(directory.path()) };
+    let (store, _) = Store::open(&settings, at(0)).unwrap();
+    let failed = run(&canary("p", "eu"), Verdict::Failed, 2);
+    let id = failed.run_id.to_string();
+    store.offer(runs([failed]));
+    settle(&store);
+    let details = store.reader().run(&id).unwrap().unwrap().details.unwrap();
+    let exchange = &details["steps"][1]["attempts"][0]["exchange"];
+    assert_eq!((&exchange["response_body"], &exchange["request_body"]), (&"•••".into(), &"".into()), "there was one answer");
+    assert_eq!(details["cause"]["seen"][0]["value"], "\"pending\"", "what was judged is no body");
+    assert!(store.close(LONG));
+    let file = std::fs::read(&settings.path).unwrap();
+    assert!(!file.windows(9).any(|bytes| bytes == b"{\"status\""), "nor has the file");
 }
 
 #[test]

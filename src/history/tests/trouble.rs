@@ -290,3 +290,21 @@ fn what_comes_while_nothing_can_be_written_is_added_in_order() {
     assert_eq!(older.ticks.values().next().unwrap().1.due_ms, super::super::testing::at_ms(2));
     assert!(older.ledger.is_empty(), "what is gone before it was written need not be written");
 }
+
+#[test]
+fn who_waits_no_longer_for_a_store_that_is_away_takes_no_room() {
+    let (mut older, mut newer) = (Backlog::default(), Backlog::default());
+    let (done, waiting) = tokio::sync::oneshot::channel();
+    older.wait(done);
+    for _ in 0..10_000 {
+        older.wait(tokio::sync::oneshot::channel().0);
+        newer.wait(tokio::sync::oneshot::channel().0);
+    }
+    assert!(older.waiters.len() < 100 && newer.waiters.len() < 100);
+    newer.absorb(older);
+    assert!(newer.waiters.len() < 100);
+    newer.waiters.drain(..).for_each(|waiter| {
+        let _ = waiter.send(());
+    });
+    assert_eq!(waiting.blocking_recv(), Ok(()), "who does wait is told");
+}

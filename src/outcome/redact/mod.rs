@@ -1,16 +1,24 @@
-//! Keeping secrets out of everything that leaves the process.
+//! Keeping secrets and personal data out of everything that leaves the process.
 //!
-//! Owns what stands in a secret's place and how much of a text is looked at. How a secret may be spelled is [`spelling`]'s
-//! business, finding all of them at once that of [`needles`]. Whatever cannot be looked through is not shown.
+//! Owns what stands in their place and how much of a text is looked at. How a secret may be spelled is [`spelling`]'s business,
+//! finding all of them at once that of [`needles`]; what is personal is told by [`personal`]. Whatever cannot be looked through is
+//! not shown.
 
 mod entity;
+mod json;
 mod needles;
+mod personal;
 mod spelling;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::plan::Redaction;
+
 use needles::{Needles, Range, in_order};
+use personal::Personal;
+
+pub use personal::Looks;
 
 use super::Secret;
 
@@ -21,10 +29,11 @@ const MARGIN: usize = 4 << 10;
 /// Bytes that a spelling takes for each byte of the secret; the `\\\\u0026` of JSON in JSON in JSON is about the longest.
 const SPELLED: usize = 16;
 
-/// Replaces secrets, in any of the spellings they travel in, by `•••`.
+/// Replaces secrets, in any of the spellings they travel in, by `•••`; and what is personal in a run.
 #[derive(Debug, Default)]
 pub struct Redactor {
     secrets: Arc<Needles>,
+    personal: Option<Box<Personal>>,
 }
 
 impl Redactor {
@@ -34,34 +43,67 @@ impl Redactor {
     /// A redactor for these secrets. Those that are too short to be secrets are not looked for.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let values = secrets.into_iter().map(Secret::expose);
-        Self { secrets: Arc::new(Needles::new(values, Secret::SHORTEST, true)) }
+        Self { secrets: Arc::new(Needles::new(values, Secret::SHORTEST, true)), personal: None }
     }
 
-    /// The text without secrets.
+    /// One for a single run: it knows the same secrets, and learns what is personal by these rules.
+    #[must_use]
+    pub fn for_run(&self, rules: Option<&Arc<Redaction>>) -> Self {
+        Self { secrets: Arc::clone(&self.secrets), personal: rules.map(|rules| Box::new(Personal::new(rules))) }
+    }
+
+    /// Whether bodies are looked through for what is personal.
+    pub fn learns(&self) -> bool {
+        self.personal.is_some()
+    }
+
+    /// Remembers what is personal in a body, so that it is masked in every text of the run.
+    pub fn learn(&self, body: &str) {
+        if let Some(personal) = &self.personal {
+            personal.learn(body);
+        }
+    }
+
+    /// The text without secrets and what is known to be personal.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.find(text) {
+        Self::without(text, self.find(text, Looks::Text))
+    }
+
+    /// The start of the text without them, at most `most` bytes of it, and whether anything was cut off. Only as much of a long
+    /// text is looked at as is needed: what a part of a secret might be left of is cut off, too.
+    pub fn redact_start(&self, text: &str, most: usize, looks: Looks) -> (String, bool) {
+        let longest = self.secrets.longest().max(self.personal.as_ref().map_or(0, |personal| personal.longest()));
+        let margin = MARGIN.max(longest.saturating_mul(SPELLED));
+        let looked_at = &text[..text.floor_char_boundary(most.saturating_mul(4).saturating_add(margin))];
+        let sure = if looked_at.len() < text.len() { looked_at.len() - margin } else { usize::MAX };
+        match self.find(looked_at, looks) {
+            None => (Self::MASK.to_owned(), false),
+            Some(found) => masked(looked_at, &found, most, sure),
+        }
+    }
+
+    /// The text without what became known to be personal after it was made. Secrets are known from the start.
+    pub(super) fn redact_late<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(personal) = &self.personal else { return Cow::Borrowed(text) };
+        let mut found = Vec::new();
+        let known = personal.find(text, Looks::Text, &mut found);
+        Self::without(text, known.then(|| in_order(found)))
+    }
+
+    fn without(text: &str, found: Option<Vec<Range>>) -> Cow<'_, str> {
+        match found {
             None => Cow::Borrowed(Self::MASK),
             Some(found) if found.is_empty() => Cow::Borrowed(text),
             Some(found) => Cow::Owned(masked(text, &found, usize::MAX, usize::MAX).0),
         }
     }
 
-    /// The start of the text without secrets, at most `most` bytes of it, and whether anything was cut off. Only as much of a
-    /// long text is looked at as is needed: what a part of a secret might be left of is cut off, too.
-    pub fn redact_start(&self, text: &str, most: usize) -> (String, bool) {
-        let margin = MARGIN.max(self.secrets.longest().saturating_mul(SPELLED));
-        let looked_at = &text[..text.floor_char_boundary(most.saturating_mul(4).saturating_add(margin))];
-        let sure = if looked_at.len() < text.len() { looked_at.len() - margin } else { usize::MAX };
-        match self.find(looked_at) {
-            None => (Self::MASK.to_owned(), false),
-            Some(found) => masked(looked_at, &found, most, sure),
-        }
-    }
-
     /// Where there is something to mask, in order; `None` if nobody can tell.
-    fn find(&self, text: &str) -> Option<Vec<Range>> {
+    fn find(&self, text: &str, looks: Looks) -> Option<Vec<Range>> {
         let mut found = Vec::new();
-        self.secrets.find(text, &mut found).then(|| in_order(found))
+        let known = self.secrets.find(text, &mut found)
+            && self.personal.as_ref().is_none_or(|personal| personal.find(text, looks, &mut found));
+        known.then(|| in_order(found))
     }
 }
 

@@ -45,6 +45,22 @@ fn a_human_line_is_plain_text_with_its_fields() {
 }
 
 #[test]
+fn nothing_that_is_logged_forges_a_line_or_steers_a_terminal_and_json_stays_exact() {
+    let evil = "a\n2026-01-01T00:00:00Z ERROR forged\r\x1b[2J\u{202e}\u{200b}\u{9b}\u{7f}";
+    let log = || tracing::warn!(subject = evil, error = %evil, "{evil}");
+    let text = logged(LogFormat::Human, "info", log);
+    let (first, rest) = text.split_once('\n').expect("it ends its line");
+    assert!(first.contains("WARN") && !first.contains(crate::outcome::is_steering), "{text:?}");
+    for further in rest.lines() {
+        assert!(further.starts_with("  | ") && !further.contains(crate::outcome::is_steering), "{text:?}");
+    }
+    let text = logged(LogFormat::Json, "info", log);
+    assert!(text.ends_with('\n') && !text.trim_end().contains(crate::outcome::is_steering), "{text:?}");
+    let line: serde_json::Value = serde_json::from_str(&text).expect("the line is JSON");
+    assert_eq!(line["subject"], evil);
+}
+
+#[test]
 fn the_http_crates_are_quiet_unless_they_are_asked_for() {
     let talk = || tracing::error!(target: "hyper::client", "noise");
     assert_eq!(logged(LogFormat::Human, "trace", talk), "");

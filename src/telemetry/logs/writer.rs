@@ -1,5 +1,6 @@
 //! A thread that writes log lines, so that nobody who logs waits for standard error.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use metrics::{Counter, counter};
 
+use crate::outcome::visible;
 use crate::telemetry::metrics::process;
 use crate::telemetry::queue::BoundedQueue;
 
@@ -71,6 +73,19 @@ impl Drop for LogGuard {
     }
 }
 
+/// The line without anything that steers a terminal. A message of several lines continues behind a mark, so that nothing in it
+/// can pass for a line of its own; in JSON there are no such lines, and what is spelled out here is spelled as JSON does.
+fn clean(line: &[u8]) -> Vec<u8> {
+    const FURTHER: &str = "\n  | ";
+    let (text, end) = line.strip_suffix(b"\n").map_or((line, ""), |text| (text, "\n"));
+    if text.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+        return line.to_vec();
+    }
+    let text = String::from_utf8_lossy(text);
+    let lines: Vec<Cow<'_, str>> = text.split('\n').map(visible).collect();
+    (lines.join(FURTHER) + end).into_bytes()
+}
+
 #[cfg(test)]
 impl LineQueue {
     /// Lines that wait.
@@ -82,7 +97,7 @@ impl LineQueue {
 /// The subscriber writes each line in one piece.
 impl Write for &LineQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.push(line.to_vec()).is_err() {
+        if self.lines.push(clean(line)).is_err() {
             self.dropped.increment(1);
         }
         Ok(line.len())

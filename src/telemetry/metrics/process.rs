@@ -16,6 +16,7 @@ const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 pub(in crate::telemetry) const TRACES_DROPPED: &str = "serinus_traces_dropped_total";
 pub(in crate::telemetry) const TRACES_EXPORTED: &str = "serinus_traces_exported_total";
 pub(in crate::telemetry) const TRACES_QUEUED: &str = "serinus_traces_queued";
+pub(in crate::telemetry) const SPANS_REJECTED: &str = "serinus_trace_spans_rejected_total";
 pub(in crate::telemetry) const LOG_LINES_DROPPED: &str = "serinus_log_lines_dropped_total";
 pub(super) const RUNS_UNCOUNTED: &str = "serinus_runs_uncounted_total";
 const RELOAD_SUCCESSFUL: &str = "serinus_config_last_reload_successful";
@@ -63,6 +64,7 @@ pub fn runtime_stalled(lasting: Duration) {
 fn describe() {
     describe_counter!(TRACES_DROPPED, "Runs whose trace was not delivered.");
     describe_counter!(TRACES_EXPORTED, "Runs whose trace was delivered.");
+    describe_counter!(SPANS_REJECTED, "Spans that the receiver of traces did not take from requests that it took.");
     describe_gauge!(TRACES_QUEUED, "Runs whose trace waits for export.");
     describe_counter!(LOG_LINES_DROPPED, "Log lines that standard error did not take in time.");
     describe_counter!(RUNS_UNCOUNTED, "Finished runs that are in no other series: by hand, or of a canary that is gone.");

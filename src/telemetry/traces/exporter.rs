@@ -1,19 +1,18 @@
-//! The thread that turns reports into requests.
+//! The thread that turns reports into requests and sees them through.
 //!
-//! The exporter blocks, so it is built and used on a thread of its own without a tokio runtime: a blocking client inside a
-//! runtime panics, and an asynchronous one outside of it too.
+//! While a receiver is away one request waits to be made again, and what comes meanwhile waits in the queue, which has its
+//! bound. What a request and its answer look like is [`otlp`](super::otlp)'s business, when it is made again that of
+//! [`retry`](super::retry).
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use opentelemetry::KeyValue;
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanData;
 
+use super::otlp::{self, Answer, Otlp};
+use super::retry::Tries;
 use super::spans;
 use super::tracer::{Report, Shared, TracerConfig};
 
@@ -31,8 +30,8 @@ const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// The thread. `_alive` is held until it ends.
 pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready: &Sender<io::Result<()>>, _alive: Sender<()>) {
-    let exporter = match exporter(config) {
-        Ok(exporter) => exporter,
+    let otlp = match Otlp::new(config) {
+        Ok(otlp) => otlp,
         Err(error) => {
             // A receiver that is gone has stopped caring.
             let _ = ready.send(Err(error));
@@ -40,7 +39,9 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
         }
     };
     let _ = ready.send(Ok(()));
-    let mut complaints = Complaints::default();
+    let endpoint = otlp::shown(&config.endpoint);
+    let [lost, rejected, away] = [(); 3].map(|()| Told::default());
+    let mut exporter = Exporter { otlp, shared, endpoint, lost, rejected, away };
     loop {
         let reports = shared.queue.take(BATCH, LINGER);
         if reports.is_empty() {
@@ -53,88 +54,105 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
             batch.extend(spans_of(report));
             in_batch += 1;
             if batch.len() >= REQUEST_SPANS || at == last {
-                export(&exporter, std::mem::take(&mut batch), std::mem::take(&mut in_batch), shared, &mut complaints, config);
+                exporter.export(std::mem::take(&mut batch), std::mem::take(&mut in_batch));
             }
         }
     }
 }
 
-fn export(
-    exporter: &SpanExporter,
-    batch: Vec<SpanData>,
-    reports: u64,
-    shared: &Shared,
-    complaints: &mut Complaints,
-    config: &TracerConfig,
-) {
-    shared.on_its_way.store(reports, Ordering::Relaxed);
-    let result = futures::executor::block_on(exporter.export(batch));
-    if shared.on_its_way.swap(0, Ordering::Relaxed) == 0 {
-        // They were given up, and counted, while they were on their way.
-        return;
-    }
-    match result {
-        Ok(()) => shared.exported.add(reports),
-        Err(error) => {
-            shared.dropped_failed.add(reports);
-            if let Some(lost) = complaints.due(reports, Instant::now()) {
-                let endpoint = without_secrets(&config.endpoint);
-                tracing::warn!(
-                    endpoint,
-                    lost,
-                    %error,
-                    "traces could not be delivered and are lost; check that an OTLP/HTTP receiver listens at traces.endpoint"
-                );
+struct Exporter<'s> {
+    otlp: Otlp,
+    shared: &'s Shared,
+    endpoint: String,
+    /// Of reports that were given up.
+    lost: Told,
+    /// Of spans that were rejected, or taken with a word.
+    rejected: Told,
+    /// Of requests that wait to be made again.
+    away: Told,
+}
+
+impl Exporter<'_> {
+    fn export(&mut self, batch: Vec<SpanData>, reports: u64) {
+        self.shared.on_its_way.store(reports, Ordering::Relaxed);
+        let answer = self.deliver(batch, reports);
+        if self.shared.on_its_way.swap(0, Ordering::Relaxed) == 0 {
+            // They were given up, and counted, while they were on their way.
+            return;
+        }
+        match answer {
+            Ok((rejected, message)) => {
+                self.shared.exported.add(reports);
+                self.shared.rejected.add(rejected);
+                if rejected > 0 || !message.is_empty() {
+                    self.say_rejected(rejected, &message);
+                }
             }
+            Err(why) => {
+                self.shared.dropped_failed.add(reports);
+                if let Some(lost) = self.lost.due(reports, Instant::now()) {
+                    let endpoint = &self.endpoint;
+                    tracing::warn!(
+                        endpoint,
+                        lost,
+                        error = why,
+                        "traces could not be delivered and are lost; check that an OTLP/HTTP receiver listens at traces.endpoint"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Makes the request until it is taken, refused, or given up: spans that were rejected and what was said, or why not.
+    fn deliver(&mut self, batch: Vec<SpanData>, reports: u64) -> Result<(u64, String), String> {
+        let body = self.otlp.encode(batch);
+        let mut tries = Tries::begin(Instant::now());
+        loop {
+            let (after, why) = match self.otlp.send(&body) {
+                Answer::Taken { rejected, message } => return Ok((rejected, message)),
+                Answer::Refused(why) => return Err(why),
+                Answer::Later { after, why } => (after, why),
+            };
+            let closed = self.shared.queue.is_closed();
+            let Some(pause) = tries.again(Instant::now(), after, fastrand::f64(), closed) else { return Err(why) };
+            if self.away.due(0, Instant::now()).is_some() {
+                let (endpoint, waiting) = (&self.endpoint, reports);
+                tracing::info!(endpoint, waiting, error = why, "traces could not be delivered yet and are sent again");
+            }
+            if closed { std::thread::sleep(pause) } else { self.shared.queue.wait_for_the_end(pause) }
+        }
+    }
+
+    fn say_rejected(&mut self, rejected: u64, message: &str) {
+        if let Some(rejected) = self.rejected.due(rejected, Instant::now()) {
+            let endpoint = &self.endpoint;
+            tracing::warn!(
+                endpoint,
+                rejected,
+                said = message,
+                "the receiver of traces took them, but not all spans or not without a word"
+            );
         }
     }
 }
 
-/// Failures since the last time somebody was told.
+/// What happened since the last time somebody was told.
 #[derive(Debug, Default)]
-struct Complaints {
-    told: Option<Instant>,
-    lost: u64,
+struct Told {
+    last: Option<Instant>,
+    count: u64,
 }
 
-impl Complaints {
-    /// How many lost reports to tell of, if it is time to.
-    fn due(&mut self, lost: u64, now: Instant) -> Option<u64> {
-        self.lost += lost;
-        if self.told.is_some_and(|told| now.saturating_duration_since(told) < COMPLAIN_EVERY) {
+impl Told {
+    /// How many there are to tell of with these, if it is time to.
+    fn due(&mut self, more: u64, now: Instant) -> Option<u64> {
+        self.count += more;
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < COMPLAIN_EVERY) {
             return None;
         }
-        self.told = Some(now);
-        Some(std::mem::take(&mut self.lost))
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.count))
     }
-}
-
-fn exporter(config: &TracerConfig) -> io::Result<SpanExporter> {
-    let headers: HashMap<String, String> = config.headers.iter().cloned().collect();
-    let mut exporter = SpanExporter::builder()
-        .with_http()
-        .with_endpoint(config.endpoint.clone())
-        .with_headers(headers)
-        .with_timeout(config.timeout)
-        .with_protocol(Protocol::HttpBinary)
-        .build()
-        .map_err(|error| invalid(format!("traces cannot be sent to `{}`: {error}", without_secrets(&config.endpoint))))?;
-    let further = config.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    let resource = Resource::builder()
-        .with_service_name(config.service_name.clone())
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .with_attributes(further)
-        .build();
-    exporter.set_resource(&resource);
-    Ok(exporter)
-}
-
-/// The endpoint for people: user information and query are left out.
-fn without_secrets(endpoint: &str) -> String {
-    url::Url::parse(endpoint).map_or_else(
-        |_| "(not a URL)".to_owned(),
-        |url| format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
-    )
 }
 
 fn spans_of(report: &Report) -> Vec<SpanData> {
@@ -144,11 +162,6 @@ fn spans_of(report: &Report) -> Vec<SpanData> {
     }
 }
 
-/// An error about the configuration.
-pub(super) fn invalid(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,14 +169,9 @@ mod tests {
     #[test]
     fn failures_are_told_of_once_a_minute_with_all_that_was_lost_since() {
         let start = Instant::now();
-        let mut complaints = Complaints::default();
-        assert_eq!(complaints.due(3, start), Some(3));
-        assert_eq!(complaints.due(5, start + Duration::from_secs(59)), None);
-        assert_eq!(complaints.due(7, start + Duration::from_mins(1)), Some(12));
-    }
-
-    #[test]
-    fn an_endpoint_is_told_without_user_information_and_query() {
-        assert_eq!(without_secrets("https://me:secret@otlp.example/v1/traces?key=secret"), "https://otlp.example/v1/traces");
+        let mut told = Told::default();
+        assert_eq!(told.due(3, start), Some(3));
+        assert_eq!(told.due(5, start + Duration::from_secs(59)), None);
+        assert_eq!(told.due(7, start + Duration::from_mins(1)), Some(12));
     }
 }

@@ -23,7 +23,7 @@ pub struct TracerConfig {
     pub endpoint: String,
     /// Request headers, rendered; their values may be secrets and are shown nowhere.
     pub headers: Vec<(String, String)>,
-    /// Bound on one request, and on the retries of it.
+    /// Bound on one request; one that fails for now is made again for up to five minutes.
     pub timeout: Duration,
     /// Reports that may wait before newer ones are dropped and counted.
     pub queue: usize,
@@ -66,6 +66,8 @@ pub(super) struct Shared {
     /// Reports in the request that is on its way.
     pub(super) on_its_way: AtomicU64,
     pub(super) exported: Tally,
+    /// Spans, not reports.
+    pub(super) rejected: Tally,
     dropped_full: Tally,
     pub(super) dropped_failed: Tally,
     dropped_shutdown: Tally,
@@ -92,14 +94,6 @@ impl Tracer {
     /// If the endpoint is no URL, a header is none, or the thread cannot be started.
     pub fn start(config: TracerConfig) -> io::Result<Self> {
         let _ = process::recorder();
-        for (name, value) in &config.headers {
-            let valid = http::HeaderName::try_from(name).is_ok() && http::HeaderValue::try_from(value).is_ok();
-            if !valid {
-                return Err(exporter::invalid(format!(
-                    "the traces header `{name}` has a name or value that HTTP does not allow"
-                )));
-            }
-        }
         // The client wants one even for plain HTTP. An error means that there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared::new(&config));
@@ -174,6 +168,7 @@ impl Shared {
             sample_passed: config.sample_passed,
             on_its_way: AtomicU64::new(0),
             exported: Tally::new(counter!(process::TRACES_EXPORTED)),
+            rejected: Tally::new(counter!(process::SPANS_REJECTED)),
             dropped_full: dropped("queue_full"),
             dropped_failed: dropped("export_failed"),
             dropped_shutdown: dropped("shutdown"),

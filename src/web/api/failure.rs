@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::history::ReadError;
+use crate::outcome::visible;
 
 /// A status and a sentence.
 #[derive(Debug)]
@@ -60,6 +61,6 @@ impl Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.message }))).into_response()
+        (self.status, Json(json!({ "error": visible(&self.message) }))).into_response()
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::alert::desk::IncidentStatus;
 use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
+use crate::outcome::visible;
 
 use super::runs::{limit, short};
 use super::{Failure, Shared};
@@ -75,7 +76,7 @@ pub(super) async fn acknowledge(
     Json(said): Json<Acknowledgement>,
 ) -> Result<Json<Value>, Failure> {
     let by = said.by.filter(|by| !by.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned());
-    let by: String = by.chars().take(100).collect();
+    let by: String = visible(&by).chars().take(100).collect();
     if !api.alerts.acknowledge(id.clone(), by).await.ok_or_else(Failure::stopping)? {
         return Err(Failure::unknown(format!("no incident `{}` is open; `serinus incidents` lists those that are", short(&id))));
     }

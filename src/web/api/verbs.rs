@@ -7,6 +7,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::outcome::visible;
 use crate::schedule::Pause;
 
 use super::pauses::millis;
@@ -37,7 +38,7 @@ pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<A
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
-    let short = |text: Option<String>| text.map(|text| text.trim().chars().take(200).collect::<String>());
+    let short = |text: Option<String>| text.map(|text| visible(text.trim()).chars().take(200).collect::<String>());
     let by = short(asked.by).filter(|by| !by.is_empty()).unwrap_or_else(|| "somebody".to_owned());
     let pause = Pause { target, since: SystemTime::now(), until, by, why: short(asked.why).filter(|why| !why.is_empty()) };
     api.scheduler.pauses().pause(pause.clone());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use crate::outcome::{Exchange, Redactor, is_credential, mask_credentials};
+use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials, visible_block};
 
 use super::request::HttpRequest;
 use super::response::HttpResponse;
@@ -29,22 +29,26 @@ pub(super) fn draw(
 ) -> Exchange {
     let mut truncated = false;
     // Redacted and then cut: of a secret that is cut first, the rest would not be known for one.
-    let mut shown = |text: &str, whole: bool, most: usize| {
+    let mut shown = |text: &str, whole: bool, most: usize, looks: Looks| {
         let text = match credential {
             Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
             Some(_) | None => Cow::Borrowed(text),
         };
-        let (text, was_cut) = redactor.redact_start(&text, most);
+        let (text, was_cut) = redactor.redact_start(&text, most, looks);
         truncated |= was_cut || !whole;
         if !whole && !was_cut {
             // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
             return Redactor::MASK.to_owned();
         }
-        mask_credentials(&text).into_owned()
+        // What is spelled out takes more room.
+        let text = visible_block(&text);
+        let start = &text[..text.floor_char_boundary(most)];
+        truncated |= start.len() < text.len();
+        mask_credentials(start).into_owned()
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
-        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, true, HEADER) })
+        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, true, HEADER, Looks::Text) })
     };
     let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();
     if credential.is_some() && !request.headers.iter().any(|(name, _)| name == AUTHORIZATION) {
@@ -58,8 +62,9 @@ pub(super) fn draw(
     let sent = &request.body.content;
     let sent_start = sent.start(LOOKED_AT);
     let sent_start = String::from_utf8_lossy(&sent_start);
-    let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY);
-    let response_body = response
-        .map_or_else(String::new, |response| shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY));
+    let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY, Looks::Body);
+    let response_body = response.map_or_else(String::new, |response| {
+        shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY, Looks::Body)
+    });
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
 }

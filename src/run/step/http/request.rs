@@ -67,7 +67,7 @@ pub struct OAuth2 {
 /// Headers that tie a request to its run and attempt.
 #[derive(Debug, Clone)]
 pub struct RunHeaders {
-    /// `traceparent` of W3C Trace Context, always sampled.
+    /// `traceparent` of W3C Trace Context.
     pub traceparent: String,
     /// `x-canary-run-id`.
     pub run_id: String,
@@ -78,12 +78,18 @@ impl HttpBody {
     pub(in crate::run) fn len(&self) -> usize {
         self.content.len()
     }
+
+    /// What templates made of it, as text. Large files that are sent along are left out.
+    pub(in crate::run) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.content.start(MOST_RENDERED)).into_owned()
+    }
 }
 
 impl RunHeaders {
-    /// Headers of one attempt.
-    pub fn new(run_id: RunId, trace_id: TraceId, span_id: SpanId) -> Self {
-        Self { traceparent: format!("00-{trace_id}-{span_id}-01"), run_id: run_id.to_string() }
+    /// Headers of one attempt. `sampled` says that the trace will be kept, whatever becomes of the run.
+    pub fn new(run_id: RunId, trace_id: TraceId, span_id: SpanId, sampled: bool) -> Self {
+        let flags = if sampled { "01" } else { "00" };
+        Self { traceparent: format!("00-{trace_id}-{span_id}-{flags}"), run_id: run_id.to_string() }
     }
 }
 

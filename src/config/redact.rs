@@ -1,0 +1,58 @@
+//! `[redact]`: what is personal, by where it stands in JSON and by what it looks like.
+//!
+//! Owns the messages about paths and patterns that cannot be used. What a path is, is the plan's business.
+
+use std::sync::Arc;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::plan::{JsonPath, Redaction};
+
+use super::tree::{Node, Table};
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Bytes that a pattern may take once it is compiled: ten times what a list of all country codes does.
+const COMPILED: usize = 1 << 20;
+
+/// What `base` names and what the table's `[redact]` adds.
+pub(super) fn read(base: Option<&Arc<Redaction>>, table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<Redaction>> {
+    let Some(table) = table.table("redact") else { return base.cloned() };
+    let mut all = base.map(|base| (**base).clone()).unwrap_or_default();
+    for node in table.list("json") {
+        all.paths.extend(path(node, diagnostics).filter(|path| !all.paths.contains(path)));
+    }
+    for node in table.list("patterns") {
+        all.patterns.extend(pattern(node, diagnostics));
+    }
+    (!all.is_empty()).then(|| Arc::new(all))
+}
+
+fn path(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<JsonPath> {
+    let text = node.as_text()?;
+    match JsonPath::parse(text) {
+        Ok(path) => Some(path),
+        Err((at, why)) => {
+            let message = format!("`{text}` is no path, from `{}` on", text.get(at..).unwrap_or_default());
+            diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, message).help(why));
+            None
+        }
+    }
+}
+
+fn pattern(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<Regex> {
+    let text = node.as_text()?;
+    let (message, help) = match RegexBuilder::new(text).size_limit(COMPILED).build() {
+        Ok(pattern) if !pattern.is_match(b"") => return Some(pattern),
+        Ok(_) => {
+            ("this pattern matches nothing at all, and so everywhere".to_owned(), "make it need a character: `+` instead of `*`")
+        }
+        // The last line says what is wrong, those before show where.
+        Err(regex::Error::Syntax(why)) => (
+            format!("this is no regular expression: {}", why.lines().last().unwrap_or_default().trim_start_matches("error: ")),
+            "write it as the Rust crate `regex` reads it, in single quotes: '\\+49[0-9]+'",
+        ),
+        Err(why) => (format!("this pattern cannot be used: {why}"), "make it several simpler ones"),
+    };
+    diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, message).help(help));
+    None
+}
