@@ -263,6 +263,40 @@ async fn cookies_stay_with_their_device_and_can_be_off() {
 }
 
 #[tokio::test]
+async fn a_flood_of_cookies_is_neither_kept_nor_sent_back_without_end() {
+    let flood: Vec<(String, String)> =
+        (0..200).map(|number| ("set-cookie".to_owned(), format!("c{number}={}", "x".repeat(1170)))).collect();
+    let target = answering(None, move |seen| match seen.path() {
+        "/flood" => {
+            let headers: Vec<_> = flood.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            answer(200, &headers, "")
+        }
+        _ => answer(200, &[], ""),
+    })
+    .await;
+    let device = device(DeviceSettings::default());
+    ok(&device, &get(&target.url("/flood"))).await;
+    ok(&device, &get(&target.url("/next"))).await;
+    let sent = target.seen().remove(1).header("cookie").map(str::len);
+    assert!(sent.is_some_and(|sent| (1..=16 << 10).contains(&sent)), "{sent:?} bytes of cookies");
+}
+
+#[tokio::test]
+async fn settings_out_of_use_are_freed_and_a_run_that_is_going_keeps_its_own() {
+    let target = fine().await;
+    let clients = HttpClients::new(&Limits::default()).unwrap();
+    let (former, current) = (DeviceSettings { cookies: false, ..DeviceSettings::default() }, DeviceSettings::default());
+    let going = clients.device(&Arc::new(former.clone()));
+    clients.device(&Arc::new(current.clone()));
+    assert_eq!(clients.prepared_settings(), 2);
+    clients.retire_all_but([&current].into_iter());
+    assert_eq!(clients.prepared_settings(), 1);
+    ok(&going, &get(&target.url("/"))).await;
+    ok(&clients.device(&Arc::new(former)), &get(&target.url("/"))).await;
+    assert_eq!(clients.prepared_settings(), 2);
+}
+
+#[tokio::test]
 async fn each_request_of_http_1_connects_anew_and_phases_tell() {
     for connections in [Connections::Reuse, Connections::Fresh] {
         let target = fine().await;

@@ -22,6 +22,7 @@ mod reload;
 mod running;
 mod shipped;
 mod signal;
+mod started;
 mod stop;
 mod storage;
 mod traces;

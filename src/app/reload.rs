@@ -36,6 +36,8 @@ pub struct Source {
     pub secrets: Box<dyn Fn(&Plan) -> Secrets + Send + Sync>,
     /// Has runs use other secrets.
     pub renew: Box<dyn Fn(Arc<Secrets>) + Send + Sync>,
+    /// Frees what only former plans used.
+    pub retire: Box<dyn Fn(&Plan) + Send + Sync>,
 }
 
 /// What is in force, for whoever shows it.
@@ -248,6 +250,7 @@ impl Reloader {
         self.handles.store.offer(attendance.apply(&old, &plan, SystemTime::now()));
         drop(attendance);
         self.handles.scheduler.apply(Arc::clone(&plan));
+        (self.source.retire)(&plan);
         self.in_force.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();

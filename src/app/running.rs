@@ -9,32 +9,23 @@ use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
 
 use crate::alert::notify::{ClientError, HttpClient};
-use crate::alert::{AlertParts, AlertThread, Alerts};
+use crate::alert::{AlertParts, Alerts};
 use crate::history::{Remembered, Store};
 use crate::outcome::{OutcomeSink, Secret, Secrets};
 use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
-use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler, Stragglers};
+use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Server, Shared, ToldPauses, kept_pauses};
+use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses};
 
-use super::attendance::{self, Attendance};
+use super::attendance::Attendance;
 use super::fan::Fan;
 use super::heartbeat::Heart;
 use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
-use super::stop::Stopping;
+use super::started::Started;
 use super::traces::{HeaderError, exporter};
 use super::watch::Watch;
 use super::{leaks, open_files, storage};
-
-/// How long waiting traces may take to leave at shutdown.
-const LAST_TRACES: Duration = Duration::from_secs(5);
-/// How long pages on their way may take to arrive at shutdown; what is left is in the store.
-const LAST_PAGES: Duration = Duration::from_secs(3);
-/// How long the store may take to write what waits.
-const LAST_ROWS: Duration = Duration::from_secs(5);
-/// How long the listener and the housekeeping may take to end.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// What a service is put together from.
 pub struct Parts {
@@ -94,16 +85,9 @@ pub enum StartError {
 /// A service that probes.
 pub struct Running {
     plan: Arc<Plan>,
-    scheduler: Scheduler,
-    housekeeping: Housekeeping,
-    telemetry: Arc<Telemetry>,
-    server: Server,
-    alerts: AlertThread,
-    store: Store,
-    self_check: Option<SelfCheck>,
+    address: SocketAddr,
     reloader: Option<Arc<Reloader>>,
-    watch: Option<Watch>,
-    heart: Option<Heart>,
+    started: Started,
 }
 
 impl Running {
@@ -113,85 +97,19 @@ impl Running {
     /// # Errors
     /// See [`StartError`]; nothing is left running.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
-            parts;
-        let started = SystemTime::now();
-        open_files::warn_of_few();
-        let token = token(&service, &secrets)?;
-        tell_of_missing(&service.plan, &secrets);
-        let bound = Bound::to(service.listen.address)?;
-        let tracer = tracer(&service, &secrets)?;
-        let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
-        config_reloaded(true);
-        let api = Arc::new(OnceLock::new());
-        let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-        let shared = Shared {
-            render: renderer(&telemetry),
-            token,
-            hosts: Arc::clone(&hosts),
-            ready: Arc::default(),
-            api: Arc::clone(&api),
-        };
-        let server = bound.serve(shared)?;
-        let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, started);
-        store.offer(attended);
-        let pauses = kept_pauses(&remembered.states, &service.plan, started);
-        let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
-        let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-        let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
-        let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
-        let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
-        watchers.splice(0..0, first);
-        let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
-        let scheduler = Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen)
-            .map_err(StartError::Scheduler)?;
-        for pause in pauses {
-            scheduler.pauses().pause(pause);
+        let plan = Arc::clone(&parts.service.plan);
+        // What was started before it came here ends with the rest.
+        let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
+        let mut started = Started { store, self_check, ..Started::default() };
+        match begin(parts, &mut started).await {
+            Ok((address, reloader)) => Ok(Self { plan, address, reloader, started }),
+            Err(error) => {
+                for straggler in started.stop(&plan.limits, Duration::ZERO).await {
+                    tracing::warn!(straggler, "the service did not start, and this did not end in time");
+                }
+                Err(error)
+            }
         }
-        let in_force = InForce::new(&service.plan, hosts);
-        chores.push(upkeep(&telemetry));
-        chores.push(storage::housekeeping(&store));
-        if let Some(engine) = engine {
-            chores.push(leaks::sweeping(
-                engine,
-                store.clone(),
-                Arc::clone(&in_force.plan),
-                alerts.clone(),
-                Arc::clone(&telemetry),
-            ));
-        }
-        let reloader = source.map(|source| {
-            let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
-            let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, store: store.clone() };
-            Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
-        });
-        chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
-        let watch = reloader.clone().map(Watch::start);
-        let heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
-        let (reload, check) = (verb(reloader.clone()), self_check.clone());
-        let handles = Api {
-            plan: in_force.plan,
-            store: store.clone(),
-            alerts: alerts.clone(),
-            scheduler: scheduler.clone(),
-            self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
-            reload,
-            loaded: in_force.loaded,
-            last_reload: in_force.last_reload,
-            started,
-            reads: Reads::default(),
-            told_pauses: ToldPauses::default(),
-        };
-        let handles = Arc::new(handles);
-        handles.tell_pauses();
-        chores.push(pauses_that_end(&handles));
-        let housekeeping = Housekeeping::start(chores).await?;
-        // It is set once and here.
-        let _ = api.set(handles);
-        server.set_ready(true);
-        let plan = service.plan;
-        let alerts = alert_thread;
-        Ok(Self { plan, scheduler, housekeeping, telemetry, server, alerts, store, self_check, reloader, watch, heart })
     }
 
     /// Reads the configuration again. Returns whether it is in force.
@@ -201,42 +119,92 @@ impl Running {
 
     /// Where the listener answers.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.address
     }
 
-    /// Stops in order: no more ticks, the runs' grace, their cleanups, pages on their way, the store, the last traces, the
-    /// listener. Returns what had not ended by its deadline.
+    /// Stops everything, the runs within their grace. Returns what had not ended by its deadline.
     pub async fn stop(self) -> Vec<String> {
-        let limits = &self.plan.limits;
-        self.server.set_ready(false);
         if let Some(reloader) = &self.reloader {
             reloader.stop();
         }
-        let mut stopping = Stopping::within(limits.shutdown_grace + limits.cleanup + LAST_PAGES + LAST_ROWS + LAST_TRACES);
-        let mut left = Stragglers::default();
-        let runs = self.scheduler.stop(limits.shutdown_grace).map(|stragglers| left = stragglers);
-        stopping.stage("scheduler", Duration::ZERO, runs).await;
-        drop(self.watch);
-        if let Some(heart) = self.heart {
-            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
-        }
-        stopping.stage("housekeeping", LAST_ANSWERS, self.housekeeping.stop(LAST_ANSWERS).map(drop)).await;
-        stopping.stage("pages", LAST_PAGES, last_pages(self.alerts)).await;
-        let (store, mut written) = (self.store, false);
-        store.offer(attendance::stopped(SystemTime::now()));
-        // It keeps its own time, and is given a moment more to say how it went.
-        let close = storage::close(store, LAST_ROWS).map(|all| written = all);
-        stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
-        if let Some(check) = self.self_check {
-            stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;
-        }
-        stopping.stage("traces", LAST_TRACES, flush(self.telemetry)).await;
-        stopping.stage("listener", LAST_ANSWERS, self.server.stop()).await;
-        let unwritten = (!written).then(|| "rows for the store".to_owned());
-        let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
-        let cleanups = left.cleanups.iter().map(|canary| format!("cleanup of {canary}"));
-        stopping.stragglers().into_iter().map(str::to_owned).chain(unwritten).chain(runs).chain(cleanups).collect()
+        self.started.stop(&self.plan.limits, self.plan.limits.shutdown_grace).await
     }
+}
+
+/// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
+async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
+    let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
+        parts;
+    let now = SystemTime::now();
+    open_files::warn_of_few();
+    let token = token(&service, &secrets)?;
+    tell_of_missing(&service.plan, &secrets);
+    let bound = Bound::to(service.listen.address)?;
+    let tracer = tracer(&service, &secrets)?;
+    let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
+    started.telemetry = Some(Arc::clone(&telemetry));
+    config_reloaded(true);
+    let api = Arc::new(OnceLock::new());
+    let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
+    let shared =
+        Shared { render: renderer(&telemetry), token, hosts: Arc::clone(&hosts), ready: Arc::default(), api: Arc::clone(&api) };
+    let server = started.server.insert(bound.serve(shared)?);
+    let address = server.address();
+    let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, now);
+    store.offer(attended);
+    let pauses = kept_pauses(&remembered.states, &service.plan, now);
+    let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
+    let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
+    let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
+    let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
+    started.alerts = Some(alert_thread);
+    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
+    watchers.splice(0..0, first);
+    let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
+    let scheduler =
+        Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
+    started.scheduler = Some(scheduler.clone());
+    for pause in pauses {
+        scheduler.pauses().pause(pause);
+    }
+    let in_force = InForce::new(&service.plan, hosts);
+    chores.push(upkeep(&telemetry));
+    chores.push(storage::housekeeping(&store));
+    if let Some(engine) = engine {
+        let plan = Arc::clone(&in_force.plan);
+        chores.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
+    }
+    let reloader = source.map(|source| {
+        let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
+        let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, store: store.clone() };
+        Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
+    });
+    chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
+    started.watch = reloader.clone().map(Watch::start);
+    started.heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
+    let check = self_check;
+    let handles = Arc::new(Api {
+        plan: in_force.plan,
+        store,
+        alerts,
+        scheduler,
+        self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
+        reload: verb(reloader.clone()),
+        loaded: in_force.loaded,
+        last_reload: in_force.last_reload,
+        started: now,
+        reads: Reads::default(),
+        told_pauses: ToldPauses::default(),
+    });
+    handles.tell_pauses();
+    chores.push(pauses_that_end(&handles));
+    started.housekeeping = Some(Housekeeping::start(chores).await?);
+    // It is set once and here.
+    let _ = api.set(handles);
+    if let Some(server) = &started.server {
+        server.set_ready(true);
+    }
+    Ok((address, reloader))
 }
 
 /// The token that guards the listener, if it needs one.
@@ -301,35 +269,19 @@ fn not_reloaded(message: &str) -> Reloaded {
     Reloaded { applied: false, message: message.to_owned(), diagnostics: String::new() }
 }
 
-async fn last_pages(alerts: AlertThread) {
-    let left = alerts.stop(LAST_PAGES).await;
-    if left > 0 {
-        tracing::warn!(left, "messages were not delivered before the end; they are kept and leave when the service starts again");
-    }
-}
-
-async fn flush(telemetry: Arc<Telemetry>) {
-    let flushed = spawn_blocking(move || telemetry.stop(LAST_TRACES)).await;
-    if let Ok(flushed) = flushed
-        && flushed.lost > 0
-    {
-        tracing::warn!(
-            lost = flushed.lost,
-            exported = flushed.exported,
-            "traces were lost at shutdown: the receiver did not take them"
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures::future::BoxFuture;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::Notify;
 
     use super::super::feed::{Event, FeedReader, feed};
+    use super::super::files::Files;
     use super::super::fixture;
     use super::*;
+    use crate::config::load_unless;
     use crate::outcome::Verdict;
     use crate::plan::Canary;
     use crate::run::{Finished, RunRequest};
@@ -366,14 +318,11 @@ mod tests {
         }
     }
 
-    /// A service whose first run has started.
-    async fn start(way: Way) -> (Running, FeedReader) {
-        let (watcher, reader) = feed(64);
-        let started = Arc::new(Notify::new());
-        let parts = Parts {
+    fn parts(runner: Arc<Fake>, watcher: Arc<dyn OutcomeSink>) -> Parts {
+        Parts {
             service: fixture::service(vec![fixture::canary("eu")]),
             secrets: Arc::default(),
-            runner: Arc::new(Fake { way, started: Arc::clone(&started) }),
+            runner,
             stalls: Arc::default(),
             watchers: vec![watcher],
             chores: Vec::new(),
@@ -382,8 +331,15 @@ mod tests {
             engine: None,
             self_check: None,
             source: None,
-        };
-        let running = Running::start(parts).await.unwrap();
+        }
+    }
+
+    /// A service whose first run has started.
+    async fn start(way: Way) -> (Running, FeedReader) {
+        let (watcher, reader) = feed(64);
+        let started = Arc::new(Notify::new());
+        let runner = Arc::new(Fake { way, started: Arc::clone(&started) });
+        let running = Running::start(parts(runner, watcher)).await.unwrap();
         tokio::time::timeout(Duration::from_secs(20), started.notified()).await.expect("its canary is due every second");
         (running, reader)
     }
@@ -410,6 +366,51 @@ mod tests {
         assert!(metrics.contains("serinus_runs_total{probe=\"p\",region=\"eu\",verdict=\"passed\""), "{metrics}");
         assert!(running.stop().await.is_empty());
         assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_that_fails_at_its_last_part_leaves_no_listener_no_ticks_and_no_thread() {
+        let (watcher, mut reader) = feed(64);
+        let runner = Arc::new(Fake { way: Way::HangsUntilCancelled, started: Arc::new(Notify::new()) });
+        let ticking = Arc::downgrade(&runner);
+        let mut parts = parts(runner, watcher);
+        // The housekeeping is the last to start, and takes no such chore.
+        parts.chores.push(Job { name: "odd", cron: "never", run: Arc::new(|| async {}.boxed()) });
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        parts.service.listen.address = free;
+        let failed = Running::start(parts).await.map(drop).unwrap_err();
+        assert!(matches!(failed, StartError::Housekeeping(_)), "{failed}");
+        assert!(ticking.upgrade().is_none(), "something could still start runs");
+        while reader.next().await.is_some() {}
+        std::net::TcpListener::bind(free).expect("nobody listens there any more");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reload_frees_what_only_the_former_plan_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("serinus.toml");
+        std::fs::write(&config, "region = \"eu\"\nprobes = [\"probe.toml\"]\nnotify.none = true\n").unwrap();
+        let probe = "name = \"new\"\nevery = \"1m\"\ndeadline = \"9s\"\n[[step]]\nname = \"read\"\n\
+            http.get = \"http://127.0.0.1/\"\nexpect = [\"status == 200\"]\n";
+        std::fs::write(directory.path().join("probe.toml"), probe).unwrap();
+        let used: Arc<Mutex<Vec<String>>> = Arc::default();
+        let told = Arc::clone(&used);
+        let source = Source {
+            files: Files::read(Vec::new()),
+            load: Box::new(move |given_up| load_unless(&config, Vec::new(), given_up)),
+            secrets: Box::new(|_| Secrets::default()),
+            renew: Box::new(|_| {}),
+            retire: Box::new(move |plan| {
+                told.lock().unwrap().extend(plan.canaries.iter().map(|canary| canary.id.to_string()));
+            }),
+        };
+        let runner = Arc::new(Fake { way: Way::Passes, started: Arc::new(Notify::new()) });
+        let (watcher, _reader) = feed(64);
+        let running = Running::start(Parts { source: Some(source), ..parts(runner, watcher) }).await.unwrap();
+        // The watch may have been the first to find the files.
+        running.reload().await;
+        assert!(used.lock().unwrap().contains(&"new/eu".to_owned()));
+        assert!(running.stop().await.is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -47,25 +47,16 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let prober = |error: &dyn std::error::Error| Failure::prober(chain(error));
     let usage = |error: &dyn std::error::Error| Failure::usage(chain(error));
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
-    let (store, remembered) = match &service.store {
-        Some(settings) => match Store::open(settings, SystemTime::now()) {
-            Ok(opened) => opened,
-            Err(error) if error.is_full() => {
-                let error = chain(&error);
-                tracing::error!(
-                    error,
-                    "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
-                );
-                (Store::in_memory(), Remembered::default())
-            }
-            Err(error) if error.is_misnamed() => return Err(usage(&error)),
-            Err(error) => return Err(prober(&error)),
-        },
-        None => (Store::in_memory(), Remembered::default()),
-    };
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
     let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
     let self_check = check.transpose().map_err(|error| prober(&error))?;
+    let (store, remembered) = match open(&service) {
+        Ok(opened) => opened,
+        Err(error) => {
+            self_check.iter().for_each(SelfCheck::stop);
+            return Err(error);
+        }
+    };
     let stalls: Arc<StallLog> = Arc::default();
     let mut engine = Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets))
         .with_ledger(Arc::new(store.clone()));
@@ -75,12 +66,13 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     if let Some(traces) = &service.traces {
         engine = engine.keeping_traces(traces.sample_passed);
     }
-    let renewed = engine.clone();
+    let (renewed, retiring) = (engine.clone(), engine.clone());
     let source = Source {
         files,
         load: Box::new(move |given_up| load_unless(&config, process_environment(), given_up)),
         secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
+        retire: Box::new(move |plan| retiring.retire_all_but(plan)),
     };
     let parts = Parts {
         service,
@@ -96,6 +88,24 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         source: Some(source),
     };
     Running::start(parts).await.map_err(|error| prober(&error))
+}
+
+/// Opens the store. A disk that is full is told of, and the service goes on from memory.
+fn open(service: &Service) -> Result<(Store, Remembered), Failure> {
+    let Some(settings) = &service.store else { return Ok((Store::in_memory(), Remembered::default())) };
+    match Store::open(settings, SystemTime::now()) {
+        Ok(opened) => Ok(opened),
+        Err(error) if error.is_full() => {
+            let error = chain(&error);
+            tracing::error!(
+                error,
+                "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
+            );
+            Ok((Store::in_memory(), Remembered::default()))
+        }
+        Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
+        Err(error) => Err(Failure::prober(chain(&error))),
+    }
 }
 
 /// Waits for a signal to stop; a hang-up has the configuration read again.

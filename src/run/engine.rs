@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, Secrets, SpanId, TraceId, Verdict};
-use crate::plan::{Canary, Limits};
+use crate::plan::{Canary, Limits, Plan};
 
 use super::cleanup;
 use super::context::Context;
@@ -86,6 +86,13 @@ impl Engine {
     /// Runs that start from now on use these secrets.
     pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
         *self.inner.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// Frees the settings of connections that no canary of `plan` uses. Runs that are going keep theirs; what is asked for again is
+    /// made again.
+    pub fn retire_all_but(&self, plan: &Plan) {
+        let probes = plan.canaries.iter().map(|canary| &canary.probe);
+        self.inner.clients.retire_all_but(probes.flat_map(|probe| probe.devices.values()).map(|device| &*device.settings));
     }
 
     /// Makes one run. The future never fails and never panics; dropping it cuts the run without a report.
@@ -290,6 +297,10 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
 fn deadline_cause(context: &Context, now: Instant) -> Cause {
     let deadline = context.deadline(now);
     let (reason, stalled) = context.held_against(Reason::Deadline, &deadline, now);
+    let flights = context.state.flights();
+    // What was not even looked up says nothing about the target.
+    let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.underway.wants_place());
+    let reason = if wants_place { Reason::Resources } else { reason };
     let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
     let cause = at_open_step(context, context.cause(reason, None, &message));
     Cause { message: cause.message + &stalled, ..cause }

@@ -3,7 +3,8 @@
 //! A run cannot return an error: whatever happens ends in a [`RunReport`](crate::outcome::RunReport) with a verdict, and what
 //! cannot be evaluated has failed. [`Engine`] makes runs, `sequence` knows the order of steps, `rounds` their loops, `exchange`
 //! the attempts of one step, `judge` what counts as holding, `cleanup` undoes, `stall` knows when this process stood still and
-//! `net` takes that out, `cut` tells what was cut. When to run is not known here.
+//! `net` takes that out, `cut` tells what was cut,
+//! `dns` knows where names lead. When to run is not known here.
 //!
 //! A new step kind gets a folder in `step`, a variant of [`Action`](crate::plan::Action), and an arm in `sequence`.
 
@@ -12,6 +13,7 @@ mod cleanup;
 mod context;
 mod creation;
 mod cut;
+mod dns;
 mod engine;
 mod exchange;
 mod journal;
@@ -33,6 +35,7 @@ mod sweep;
 mod think;
 mod window;
 
+pub use dns::NameSources;
 pub use engine::Engine;
 pub use request::{CleanupTask, Detail, Finished, RunRequest};
 pub use self_check::SelfCheck;

@@ -61,14 +61,23 @@ impl Housekeeping {
     /// A cron expression is not valid, or the cron scheduler did not start.
     pub async fn start(jobs: Vec<Job>) -> Result<Self, HousekeepingError> {
         let scheduler = JobScheduler::new_with_channel_size(CHANNEL).await.map_err(HousekeepingError::Scheduler)?;
-        let running = TaskTracker::new();
+        let housekeeping = Self { scheduler, running: TaskTracker::new() };
+        match housekeeping.begin(jobs).await {
+            Ok(()) => Ok(housekeeping),
+            Err(error) => {
+                housekeeping.stop(Duration::ZERO).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(&self, jobs: Vec<Job>) -> Result<(), HousekeepingError> {
         for job in jobs {
             let refused = |source| HousekeepingError::Job { name: job.name, cron: job.cron, source };
-            let entry = entry(&job, &running).map_err(refused)?;
-            scheduler.add(entry).await.map_err(refused)?;
+            let entry = entry(&job, &self.running).map_err(refused)?;
+            self.scheduler.add(entry).await.map_err(refused)?;
         }
-        scheduler.start().await.map_err(HousekeepingError::Scheduler)?;
-        Ok(Self { scheduler, running })
+        self.scheduler.start().await.map_err(HousekeepingError::Scheduler)
     }
 
     /// Starts no more jobs and waits up to `grace` for those that are going. Returns whether all of them ended.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serinus::outcome::{CleanupResult, Reason, Verdict};
+use serinus::run::NameSources;
 
 use crate::journey::{Journey, steps};
 use crate::target::{Answer, Target};
@@ -104,4 +105,20 @@ async fn a_guards_no_hides_no_failure_beside_or_before_it() {
     );
     let ran = Journey::new(&target).run(&before).await;
     assert_eq!((ran.reason(), ran.cause().subject.as_deref()), (Reason::Subject, Some("broken")));
+}
+
+#[tokio::test]
+async fn a_name_that_finds_no_place_among_our_own_look_ups_is_the_probers_fault_whatever_bound_cuts_it() {
+    let target = Target::start(super::ok("{}")).await;
+    let step = |timeout: &str| {
+        format!(
+            "[[step]]\nname = \"read\"\nhttp.get = \"http://api.test/\"\ntimeout = \"{timeout}\"\nexpect = [\"status == 200\"]\n"
+        )
+    };
+    // The deadline, the attempt's own bound, and the patience of the look-up itself.
+    for (deadline, timeout) in [("500ms", "400s"), ("20s", "500ms"), ("20s", "400s")] {
+        let names = NameSources { places: Some(0), ..NameSources::default() };
+        let ran = Journey::new(&target).names(names).deadline(deadline).run(&steps(&step(timeout))).await;
+        assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Resources), "{:?}", ran.cause());
+    }
 }

@@ -11,7 +11,7 @@ use minijinja::value::Object;
 use serinus::outcome::{Cause, CleanupReport, Ledger, Reason, RunReport, Secret, SecretError, Secrets, Tick, Trigger, Verdict};
 use serinus::plan::{Canary, Plan, Region};
 use serinus::run::step::http::HttpClients;
-use serinus::run::{Detail, Engine, Finished, RunRequest, SelfCheck, StallLog};
+use serinus::run::{Detail, Engine, Finished, NameSources, RunRequest, SelfCheck, StallLog};
 use tokio_util::sync::CancellationToken;
 
 use crate::target::Target;
@@ -50,6 +50,7 @@ pub(crate) struct Journey {
     panicking: Option<String>,
     ledger: Option<Arc<dyn Ledger>>,
     self_check: Option<SelfCheck>,
+    names: NameSources,
     cleanup_budget: Option<Duration>,
     directory: tempfile::TempDir,
     pub(crate) stalls: Arc<StallLog>,
@@ -66,6 +67,7 @@ impl Journey {
             panicking: None,
             ledger: None,
             self_check: None,
+            names: NameSources::default(),
             cleanup_budget: None,
             directory: tempfile::tempdir().unwrap(),
             stalls: Arc::new(StallLog::default()),
@@ -95,6 +97,11 @@ impl Journey {
 
     pub(crate) fn ledger(mut self, ledger: &Arc<impl Ledger>) -> Self {
         self.ledger = Some(Arc::clone(ledger) as Arc<dyn Ledger>);
+        self
+    }
+
+    pub(crate) fn names(mut self, names: NameSources) -> Self {
+        self.names = names;
         self
     }
 
@@ -144,7 +151,7 @@ impl Journey {
         let secrets = Arc::new(Secrets::new(secrets.collect::<BTreeMap<_, _>>()));
         let mut limits = serinus::plan::Limits::default();
         limits.cleanup = self.cleanup_budget.unwrap_or(limits.cleanup);
-        let clients = HttpClients::new(&limits).unwrap();
+        let clients = HttpClients::with_names(&limits, self.names.clone()).unwrap();
         let mut engine = Engine::new(clients, limits, Arc::clone(&self.stalls), secrets);
         if let Some(ledger) = &self.ledger {
             engine = engine.with_ledger(Arc::clone(ledger));

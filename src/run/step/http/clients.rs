@@ -1,19 +1,20 @@
 //! HTTP clients: prepared once per distinct device settings, made anew for each connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use http::HeaderValue;
-use reqwest::cookie::Jar;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 use url::Position;
 
 use crate::outcome::Reason;
 use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Pem, Redirects};
+use crate::run::dns::{Dns, NameSources};
 
 use super::connections::Connections;
+use super::cookies::Cookies;
 use super::failure::HttpFailure;
 use super::marks::OneConnection;
 use super::oauth::Tokens;
@@ -44,6 +45,7 @@ pub struct HttpClients {
 #[derive(Debug)]
 struct Shared {
     roots: Arc<RootCertStore>,
+    dns: Dns,
     prepared: RwLock<HashMap<Arc<DeviceSettings>, Arc<Prepared>>>,
 }
 
@@ -63,21 +65,41 @@ impl HttpClients {
     /// # Errors
     /// If an extra root file of the configuration cannot be read.
     pub fn new(limits: &Limits) -> Result<Self, HttpSetupError> {
+        Self::with_names(limits, NameSources::default())
+    }
+
+    /// The same, and looks names up as `names` says.
+    ///
+    /// # Errors
+    /// If an extra root file of the configuration cannot be read.
+    pub fn with_names(limits: &Limits, names: NameSources) -> Result<Self, HttpSetupError> {
         // reqwest asks for the process's provider where a client has none of its own; a second call is harmless.
         let _ = tls::provider().as_ref().clone().install_default();
         let roots = tls::machine_roots(&limits.extra_roots).map_err(HttpSetupError::Roots)?;
-        Ok(Self { shared: Arc::new(Shared { roots, prepared: RwLock::default() }) })
+        Ok(Self { shared: Arc::new(Shared { roots, dns: Dns::new(names), prepared: RwLock::default() }) })
     }
 
     /// A device's own cookies and connections, for one run.
     pub fn device(&self, settings: &Arc<DeviceSettings>) -> HttpDevice {
         HttpDevice {
             prepared: self.prepared(settings),
-            jar: Arc::new(Jar::default()),
+            jar: Arc::default(),
             connections: Connections::default(),
             remembered: Remembered::default(),
             tokens: Tokens::default(),
         }
+    }
+
+    /// Forgets what was prepared for other settings than these.
+    pub fn retire_all_but<'a>(&self, used: impl Iterator<Item = &'a DeviceSettings>) {
+        let used: HashSet<&DeviceSettings> = used.collect();
+        let mut prepared = self.shared.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        prepared.retain(|settings, _| used.contains(&**settings));
+    }
+
+    /// Distinct settings that something is prepared for.
+    pub fn prepared_settings(&self) -> usize {
+        self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The roots that every connection trusts.
@@ -95,7 +117,7 @@ impl HttpClients {
         }
         let fresh = Arc::new(Prepared {
             tls: tls::client_config(&settings.tls, spoken(settings), &self.shared.roots),
-            resolver: resolver(settings),
+            resolver: resolver(settings, self.shared.dns.clone()),
             settings: Arc::clone(settings),
             stamps,
         });
@@ -121,16 +143,16 @@ fn spoken(settings: &DeviceSettings) -> HttpVersion {
     }
 }
 
-fn resolver(settings: &DeviceSettings) -> Resolver {
+fn resolver(settings: &DeviceSettings, dns: Dns) -> Resolver {
     let leads = settings.resolve.iter().map(|resolve| (resolve.host.clone(), Lead::Address(resolve.address)));
-    Resolver::new(leads.collect())
+    Resolver::new(leads.collect(), dns)
 }
 
 /// One device of one run: its cookies, connections and tokens.
 #[derive(Debug)]
 pub struct HttpDevice {
     prepared: Arc<Prepared>,
-    jar: Arc<Jar>,
+    jar: Arc<Cookies>,
     pub(super) connections: Connections,
     pub(super) remembered: Remembered,
     pub(super) tokens: Tokens,

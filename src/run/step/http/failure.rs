@@ -78,6 +78,9 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
     if error.is_builder() {
         return Reason::NotEvaluable;
     }
+    if found(|error| error.downcast_ref().is_some_and(ResolveError::is_ours)) {
+        return Reason::Resources;
+    }
     if found(<dyn Error>::is::<ResolveError>) {
         return Reason::Dns;
     }

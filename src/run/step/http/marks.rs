@@ -25,6 +25,8 @@ tokio::task_local! {
 pub(super) enum Mark {
     /// A connection is being made.
     ConnectStart,
+    /// A name waits for a place among this process's look-ups.
+    DnsQueued,
     /// A name is being looked up.
     DnsStart,
     /// It was found, or not.
@@ -50,6 +52,8 @@ struct Moments {
     connecting: Option<Connecting>,
     /// When this hop's own connection became ready.
     connected: Option<Instant>,
+    /// How long names waited for a place among this process's look-ups.
+    queued: Duration,
     /// This hop's body, if it is large.
     upload: Option<Arc<Taken>>,
     /// Sums of what is over, so that all phases of an exchange add up to its latency, redirects or not.
@@ -59,6 +63,8 @@ struct Moments {
 #[derive(Debug)]
 struct Connecting {
     start: Instant,
+    /// Since when the name waits for a place.
+    queued: Option<Instant>,
     dns: Option<(Instant, Option<Instant>)>,
     tls: Option<Instant>,
 }
@@ -74,6 +80,7 @@ impl Marks {
             asked_before: false,
             connecting: None,
             connected: None,
+            queued: Duration::ZERO,
             upload: None,
             over: Phases::default(),
         })))
@@ -134,6 +141,18 @@ impl Marks {
         moments.connected.is_none() && moments.connecting.as_ref().is_some_and(|connecting| connecting.tls.is_some())
     }
 
+    /// How long names waited for a place among this process's look-ups, which is nothing the target could do about.
+    pub(super) fn queued(&self) -> Duration {
+        let moments = self.moments();
+        let since = moments.connecting.as_ref().and_then(|connecting| connecting.queued);
+        moments.queued + since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// Whether a name waits for such a place.
+    pub(super) fn in_queue(&self) -> bool {
+        self.moments().connecting.as_ref().is_some_and(|connecting| connecting.queued.is_some())
+    }
+
     /// A large body is on its way.
     pub(super) fn uploading(&self, upload: Option<Arc<Taken>>) {
         self.moments().upload = upload;
@@ -149,6 +168,7 @@ impl Marks {
         let moments = self.moments();
         match &moments.connecting {
             Some(Connecting { tls: Some(_), .. }) => "the TLS handshake",
+            Some(Connecting { queued: Some(_), .. }) => "a place to look the name up, which other look-ups of this prober hold",
             Some(Connecting { dns: Some((_, None)), .. }) => "the name's resolution",
             Some(_) => "the connection",
             None => "the answer's headers",
@@ -187,12 +207,16 @@ impl Moments {
 
     fn note(&mut self, mark: Mark, now: Instant) {
         if matches!(mark, Mark::ConnectStart) {
-            self.connecting = Some(Connecting { start: now, dns: None, tls: None });
+            self.connecting = Some(Connecting { start: now, queued: None, dns: None, tls: None });
             return;
         }
         let Some(connecting) = &mut self.connecting else { return };
+        if let Some(since) = connecting.queued.take() {
+            self.queued += now.duration_since(since);
+        }
         match mark {
             Mark::ConnectStart => {}
+            Mark::DnsQueued => connecting.queued = Some(now),
             Mark::DnsStart => connecting.dns = Some((now, None)),
             Mark::DnsEnd => connecting.dns = connecting.dns.map(|(start, _)| (start, Some(now))),
             Mark::TlsStart => connecting.tls = Some(now),

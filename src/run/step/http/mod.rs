@@ -10,6 +10,7 @@
 mod body;
 mod clients;
 mod connections;
+mod cookies;
 mod decode;
 mod exchange;
 mod failure;

@@ -1,24 +1,48 @@
-//! Name resolution: overrides first, then the system's resolver.
+//! Where the host of a request leads: overrides first, then what the process's resolver says.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::sync::Semaphore;
 
-use super::failure::out_of_resources;
+use crate::run::dns::{Dns, LookUp, Unresolved};
+
 use super::marks::{Mark, note};
 use super::room;
 
 /// A name could not be resolved. Its own type, so that it can be told from other errors.
-#[derive(Debug, thiserror::Error)]
-#[error("the name `{name}` does not resolve")]
+#[derive(Debug)]
 pub(super) struct ResolveError {
     name: String,
-    #[source]
-    error: Option<io::Error>,
+    why: Unresolved,
+}
+
+impl ResolveError {
+    /// Whether it was not even tried, for want of something of our own.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.why, Unresolved::NoPlace(_))
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, why } = self;
+        let what = if self.is_ours() { "was not looked up" } else { "does not resolve" };
+        write!(f, "the name `{name}` {what}: {why}")
+    }
+}
+
+impl Error for ResolveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.why {
+            // Itself and not its `Arc`, so that want of files is recognised.
+            Unresolved::Unreachable(_, error) | Unresolved::Starved(error) => Some(&**error),
+            _ => None,
+        }
+    }
 }
 
 /// Where a host name leads.
@@ -31,28 +55,29 @@ pub(super) enum Lead {
 }
 
 /// Resolver of one device.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Resolver {
     leads: Arc<HashMap<String, Lead>>,
+    dns: Dns,
 }
 
 impl Resolver {
     /// A resolver with overrides by lower-case host name.
-    pub(super) fn new(leads: HashMap<String, Lead>) -> Self {
-        Self { leads: Arc::new(leads) }
+    pub(super) fn new(leads: HashMap<String, Lead>, dns: Dns) -> Self {
+        Self { leads: Arc::new(leads), dns }
     }
 
     /// The same with one more lead.
     pub(super) fn with(&self, host: &str, lead: Lead) -> Self {
         let mut leads = HashMap::clone(&self.leads);
         leads.insert(host.to_ascii_lowercase(), lead);
-        Self::new(leads)
+        Self::new(leads, self.dns.clone())
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let leads = Arc::clone(&self.leads);
+        let Self { leads, dns } = self.clone();
         Box::pin(async move {
             let asked = name.as_str().to_ascii_lowercase();
             let host = match leads.get(&asked) {
@@ -66,34 +91,37 @@ impl Resolve for Resolver {
             if let Ok(address) = host.parse() {
                 return Ok(Box::new(std::iter::once(SocketAddr::new(address, 0))) as Addrs);
             }
-            note(Mark::DnsStart);
-            let found = look_up(host.clone()).await;
-            note(Mark::DnsEnd);
-            match found {
-                Ok(addresses) if !addresses.is_empty() => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Ok(_) => Err(ResolveError { name: host, error: None }.into()),
-                Err(error) => {
-                    // Without files to spare, the system's resolver says that there is no such name.
-                    let starved = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).err().filter(out_of_resources);
-                    Err(ResolveError { name: host, error: Some(starved.unwrap_or(error)) }.into())
+            match look_up(&dns, &host).await {
+                Ok(addresses) => {
+                    let addresses: Vec<_> = addresses.iter().map(|address| SocketAddr::new(*address, 0)).collect();
+                    Ok(Box::new(addresses.into_iter()) as Addrs)
                 }
+                Err(why) => Err(ResolveError { name: host, why }.into()),
             }
         })
     }
 }
 
-/// Look-ups that may be under way at once. The system's resolver blocks a thread and cannot be cancelled, so that names which
-/// hang would take every thread of the runtime's pool; who waits here is cut by the attempt's timeout.
-static LOOK_UPS: Semaphore = Semaphore::const_new(256);
-
-async fn look_up(host: String) -> io::Result<Vec<SocketAddr>> {
-    let place = LOOK_UPS.acquire().await.map_err(io::Error::other)?;
-    room::for_one_more()?;
-    // A task of its own keeps the place until the thread is free again, also when nobody waits for the answer any more.
-    let looking = tokio::spawn(async move {
-        let found = tokio::net::lookup_host((host, 0)).await.map(Iterator::collect);
-        drop(place);
-        found
-    });
-    looking.await.map_err(io::Error::other)?
+/// Looks a name up and notes when it was asked for and when it was known. The wait for a place is no part of that.
+async fn look_up(dns: &Dns, host: &str) -> Result<Arc<[std::net::IpAddr]>, Unresolved> {
+    let found = match dns.look_up(host) {
+        LookUp::Known(addresses) => {
+            note(Mark::DnsStart);
+            Ok(addresses)
+        }
+        LookUp::Asked { asked, mut answer } => {
+            room::for_one_more().map_err(|error| Unresolved::Starved(Arc::new(error)))?;
+            note(Mark::DnsQueued);
+            tokio::select! {
+                biased;
+                () = asked.wait() => {
+                    note(Mark::DnsStart);
+                    answer.await
+                }
+                found = &mut answer => found,
+            }
+        }
+    };
+    note(Mark::DnsEnd);
+    found
 }

@@ -249,6 +249,7 @@ fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailu
 
 fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
     let bytes = progress.body_bytes;
+    let queued = progress.marks.as_ref().map(|marks| marks.queued()).unwrap_or_default();
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
         (None, _) => ("a token".to_owned(), false),
         (Some(_), Some(_)) => (format!("the body's end ({bytes} bytes had come)"), true),
@@ -262,7 +263,7 @@ fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
         }
     };
     HttpFailure {
-        reason: Reason::Timeout,
+        reason: if queued * 2 > timeout { Reason::Resources } else { Reason::Timeout },
         message: format!("no answer within {}: waiting for {waiting_for}", humantime::format_duration(timeout)),
         sent,
         got_byte: progress.status.is_some(),

@@ -59,6 +59,11 @@ impl Underway {
         self.stage().status.is_some()
     }
 
+    /// Whether it waits for a place among this process's own look-ups, of which the target knows nothing.
+    pub fn wants_place(&self) -> bool {
+        self.stage().marks.as_ref().is_some_and(|marks| marks.in_queue())
+    }
+
     /// What there is to tell of it if it is cut now. How much of a body had come is not known.
     pub fn cut(&self, request: &HttpRequest, redactor: &Redactor) -> Cut {
         let stage = self.stage();

@@ -1,0 +1,116 @@
+//! What of a service has started, and how it is stopped: by a service that ends, and by a start that fails half-way.
+//!
+//! Owns the order of stopping. It knows nothing of how things start; one more of them is a field and a stage in [`Started::stop`].
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use tokio::task::spawn_blocking;
+
+use crate::alert::AlertThread;
+use crate::history::Store;
+use crate::plan::Limits;
+use crate::run::SelfCheck;
+use crate::schedule::{Housekeeping, Scheduler, Stragglers};
+use crate::telemetry::Telemetry;
+use crate::web::Server;
+
+use super::attendance;
+use super::heartbeat::Heart;
+use super::stop::Stopping;
+use super::storage;
+use super::watch::Watch;
+
+/// How long waiting traces may take to leave at shutdown.
+const LAST_TRACES: Duration = Duration::from_secs(5);
+/// How long pages on their way may take to arrive at shutdown; what is left is in the store.
+const LAST_PAGES: Duration = Duration::from_secs(3);
+/// How long the store may take to write what waits.
+const LAST_ROWS: Duration = Duration::from_secs(5);
+/// How long the listener and the housekeeping may take to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Whatever has to be stopped, as far as it has started.
+#[derive(Default)]
+pub(super) struct Started {
+    pub(super) scheduler: Option<Scheduler>,
+    pub(super) housekeeping: Option<Housekeeping>,
+    pub(super) telemetry: Option<Arc<Telemetry>>,
+    pub(super) server: Option<Server>,
+    pub(super) alerts: Option<AlertThread>,
+    pub(super) store: Option<Store>,
+    pub(super) self_check: Option<SelfCheck>,
+    pub(super) watch: Option<Watch>,
+    pub(super) heart: Option<Heart>,
+}
+
+impl Started {
+    /// Stops in order: no more ticks, the runs' grace, their cleanups, pages on their way, the store, the last traces, the
+    /// listener. Returns what had not ended by its deadline.
+    pub(super) async fn stop(self, limits: &Limits, grace: Duration) -> Vec<String> {
+        if let Some(server) = &self.server {
+            server.set_ready(false);
+        }
+        let mut stopping = Stopping::within(grace + limits.cleanup + LAST_PAGES + LAST_ROWS + LAST_TRACES);
+        let mut left = Stragglers::default();
+        let probed = self.scheduler.is_some();
+        if let Some(scheduler) = self.scheduler {
+            let runs = scheduler.stop(grace).map(|stragglers| left = stragglers);
+            stopping.stage("scheduler", Duration::ZERO, runs).await;
+        }
+        drop(self.watch);
+        if let Some(heart) = self.heart {
+            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
+        }
+        if let Some(housekeeping) = self.housekeeping {
+            stopping.stage("housekeeping", LAST_ANSWERS, housekeeping.stop(LAST_ANSWERS).map(drop)).await;
+        }
+        if let Some(alerts) = self.alerts {
+            stopping.stage("pages", LAST_PAGES, last_pages(alerts)).await;
+        }
+        let mut written = true;
+        if let Some(store) = self.store {
+            written = false;
+            if probed {
+                store.offer(attendance::stopped(SystemTime::now()));
+            }
+            // It keeps its own time, and is given a moment more to say how it went.
+            let close = storage::close(store, LAST_ROWS).map(|all| written = all);
+            stopping.stage("store", LAST_ROWS + LAST_ANSWERS, close).await;
+        }
+        if let Some(check) = self.self_check {
+            stopping.stage("self check", LAST_ANSWERS, spawn_blocking(move || check.stop()).map(drop)).await;
+        }
+        if let Some(telemetry) = self.telemetry {
+            stopping.stage("traces", LAST_TRACES, flush(telemetry)).await;
+        }
+        if let Some(server) = self.server {
+            stopping.stage("listener", LAST_ANSWERS, server.stop()).await;
+        }
+        let unwritten = (!written).then(|| "rows for the store".to_owned());
+        let runs = left.runs.iter().map(|canary| format!("run of {canary}"));
+        let cleanups = left.cleanups.iter().map(|canary| format!("cleanup of {canary}"));
+        stopping.stragglers().into_iter().map(str::to_owned).chain(unwritten).chain(runs).chain(cleanups).collect()
+    }
+}
+
+async fn last_pages(alerts: AlertThread) {
+    let left = alerts.stop(LAST_PAGES).await;
+    if left > 0 {
+        tracing::warn!(left, "messages were not delivered before the end; they are kept and leave when the service starts again");
+    }
+}
+
+async fn flush(telemetry: Arc<Telemetry>) {
+    let flushed = spawn_blocking(move || telemetry.stop(LAST_TRACES)).await;
+    if let Ok(flushed) = flushed
+        && flushed.lost > 0
+    {
+        tracing::warn!(
+            lost = flushed.lost,
+            exported = flushed.exported,
+            "traces were lost at shutdown: the receiver did not take them"
+        );
+    }
+}

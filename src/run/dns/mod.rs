@@ -1,0 +1,260 @@
+//! Where host names lead: the look-ups of runs.
+//!
+//! Owns a stub resolver that asks the name servers of `/etc/resolv.conf` itself, so that a look-up can be cut, costs one file and
+//! no thread. Equal look-ups that overlap are one; nothing is kept beyond that, so that each run sees what a new user sees.
+//! `settings` reads what the machine says about names, `exchange` talks to name servers, `search` knows which names to try,
+//! `places` keeps one dead zone from taking the room of all others, `order` says which address is tried first. It must not know
+//! of HTTP, and says nothing about whose fault a failure is. The self check and the pages look up names by other ways, so that
+//! they have room whatever the runs do.
+
+mod exchange;
+mod order;
+mod places;
+mod search;
+mod settings;
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::{BoxFuture, FutureExt as _, Shared, WeakShared};
+use hickory_proto::op::ResponseCode;
+use tokio::sync::SetOnce;
+
+use places::Places;
+use settings::{Settings, Watched};
+
+pub use settings::NameSources;
+
+/// How long a look-up waits for a place. Healthy ones take milliseconds: who waits so long waits for look-ups that hang.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the machine's files are looked at for changes.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A look-up that takes longer hangs: its zone shares the room of all that hung, so that many dead zones are no worse than one.
+const HANGS: Duration = Duration::from_secs(1);
+
+/// Zones that hung which are remembered; at one more, all are forgotten.
+const MOST_HUNG: usize = 4096;
+
+/// The zone that those share.
+const HUNG: &str = "";
+
+/// Why a name has no address.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Unresolved {
+    #[error("it is no host name: {0}")]
+    NoName(String),
+    #[error("there is no such name, says {0}")]
+    NoSuchName(SocketAddr),
+    #[error("it has no address, says {0}")]
+    NoAddress(SocketAddr),
+    #[error("the name server {0} answered \"{1}\"")]
+    Refused(SocketAddr, ResponseCode),
+    #[error("no name server answered: {0}")]
+    Silent(String),
+    #[error("the name server {0} cannot be asked: {1}")]
+    Unreachable(SocketAddr, Arc<std::io::Error>),
+    /// The prober's own want of files.
+    #[error("name servers cannot be asked: {0}")]
+    Starved(Arc<std::io::Error>),
+    /// The prober's own want of places.
+    #[error("{0} other look-ups of this prober took all the places for {PATIENCE:?}, because name servers do not answer them")]
+    NoPlace(usize),
+}
+
+type Found = Result<Arc<[IpAddr]>, Unresolved>;
+type Answer = BoxFuture<'static, Found>;
+
+/// The resolver of a process. Cheap to clone; clones share look-ups and places.
+#[derive(Debug, Clone)]
+pub(super) struct Dns(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    places: Places,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    watched: Watched,
+    looked: Instant,
+    under_way: HashMap<Arc<str>, UnderWay>,
+    /// Zones whose last look-up hung.
+    hung: HashSet<Box<str>>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    asked: Arc<SetOnce<()>>,
+    answer: WeakShared<Answer>,
+}
+
+/// A look-up, perhaps together with others. Dropping the last of them ends it.
+#[derive(Debug)]
+pub(super) enum LookUp {
+    /// Known without asking anybody.
+    Known(Arc<[IpAddr]>),
+    /// Name servers are asked.
+    Asked {
+        /// Set when the first question leaves, which is when there is a place for it.
+        asked: Arc<SetOnce<()>>,
+        /// What they say.
+        answer: Shared<Answer>,
+    },
+}
+
+impl Dns {
+    /// A resolver that reads `sources`.
+    pub(super) fn new(sources: NameSources) -> Self {
+        let places = Places::new(sources.places.unwrap_or_else(places::affordable));
+        let state =
+            State { watched: Watched::new(sources), looked: Instant::now(), under_way: HashMap::new(), hung: HashSet::new() };
+        Self(Arc::new(Inner { places, state: Mutex::new(state) }))
+    }
+
+    /// Looks `host` up, which is in lower case.
+    pub(super) fn look_up(&self, host: &str) -> LookUp {
+        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.looked.elapsed() > FRESH {
+            state.watched.renew();
+            state.looked = Instant::now();
+        }
+        let settings = Arc::clone(state.watched.settings());
+        if let Some(addresses) = settings.known(host) {
+            return LookUp::Known(addresses);
+        }
+        if let Some(UnderWay { asked, answer }) = state.under_way.get(host)
+            && let Some(answer) = answer.upgrade()
+        {
+            return LookUp::Asked { asked: Arc::clone(asked), answer };
+        }
+        let (host, asked): (Arc<str>, _) = (host.into(), Arc::new(SetOnce::new()));
+        let entry = Entry { inner: Arc::clone(&self.0), host: Arc::clone(&host), asked: Arc::clone(&asked), since: None };
+        let zone = if state.hung.contains(places::zone(&host)) { HUNG } else { places::zone(&host) };
+        let answer = entry.answer(zone.to_owned(), settings).boxed().shared();
+        if let Some(weak) = answer.downgrade() {
+            state.under_way.insert(host, UnderWay { asked: Arc::clone(&asked), answer: weak });
+        }
+        LookUp::Asked { asked, answer }
+    }
+
+    /// Look-ups under way.
+    #[cfg(test)]
+    fn under_way(&self) -> usize {
+        self.0.state.lock().unwrap().under_way.len()
+    }
+}
+
+/// A look-up's entry among those under way; leaves with it, ended or cut.
+struct Entry {
+    inner: Arc<Inner>,
+    host: Arc<str>,
+    asked: Arc<SetOnce<()>>,
+    /// When it was asked.
+    since: Option<tokio::time::Instant>,
+}
+
+impl Entry {
+    async fn answer(mut self, zone: String, settings: Arc<Settings>) -> Found {
+        let taking = self.inner.places.take(&zone);
+        let Ok(_place) = tokio::time::timeout(PATIENCE, taking).await else {
+            return Err(Unresolved::NoPlace(self.inner.places.all()));
+        };
+        self.since = Some(tokio::time::Instant::now());
+        // Only the first time counts, and there is only one.
+        let _ = self.asked.set(());
+        let mut addresses = search::resolve(&self.host, &settings).await?;
+        order::sort(&mut addresses);
+        Ok(addresses.into())
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // After it was cut, an equal one may have taken its place.
+        if state.under_way.get(&self.host).is_some_and(|entry| Arc::ptr_eq(&entry.asked, &self.asked)) {
+            state.under_way.remove(&self.host);
+        }
+        let zone = places::zone(&self.host);
+        match self.since.map(|since| since.elapsed() > HANGS) {
+            Some(true) => {
+                if state.hung.len() >= MOST_HUNG {
+                    state.hung.clear();
+                }
+                state.hung.insert(zone.into());
+            }
+            Some(false) => {
+                state.hung.remove(zone);
+            }
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A resolver whose only name server takes everything and says nothing.
+    fn silent() -> (Dns, std::net::UdpSocket, tempfile::TempDir) {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let resolv_conf = directory.path().join("resolv.conf");
+        std::fs::write(&resolv_conf, "nameserver 127.0.0.1\n").unwrap();
+        let (hosts, port) = (directory.path().join("hosts"), server.local_addr().unwrap().port());
+        (Dns::new(NameSources { resolv_conf, hosts, port, places: Some(8) }), server, directory)
+    }
+
+    fn answer(dns: &Dns, host: &str) -> Shared<Answer> {
+        match dns.look_up(host) {
+            LookUp::Asked { answer, .. } => answer,
+            LookUp::Known(addresses) => panic!("{host} is known: {addresses:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_look_up_ends_with_the_last_who_wants_it_and_gives_its_place_back() {
+        let (dns, _server, _directory) = silent();
+        let (mut one, mut other) = (answer(&dns, "a.test"), answer(&dns, "a.test"));
+        assert!((&mut one).now_or_never().is_none() && (&mut other).now_or_never().is_none());
+        assert_eq!((dns.under_way(), dns.0.places.taken()), (1, 1));
+        drop(one);
+        assert_eq!((dns.under_way(), dns.0.places.taken()), (1, 1));
+        drop(other);
+        assert_eq!((dns.under_way(), dns.0.places.taken()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn zones_that_hung_share_the_room_of_one_from_then_on() {
+        let (dns, _server, _directory) = silent();
+        let begun = |number: usize| {
+            let mut answer = answer(&dns, &format!("api.zone{number}.test"));
+            assert!((&mut answer).now_or_never().is_none());
+            answer
+        };
+        let dead: Vec<_> = (0..8).map(begun).collect();
+        assert_eq!(dns.0.places.taken(), 8, "nothing is known of them yet");
+        tokio::time::advance(HANGS * 2).await;
+        drop(dead);
+        assert_eq!(dns.0.places.taken(), 0);
+        let _dead: Vec<_> = (0..8).map(begun).collect();
+        assert_eq!(dns.0.places.taken(), 4);
+        let _healthy = begun(99);
+        assert_eq!(dns.0.places.taken(), 5);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_begun_leaves_nothing_and_does_not_end_a_later_one() {
+        let (dns, _server, _directory) = silent();
+        drop(answer(&dns, "a.test"));
+        assert_eq!(dns.under_way(), 0);
+        let mut later = answer(&dns, "a.test");
+        assert!((&mut later).now_or_never().is_none());
+        assert_eq!(dns.under_way(), 1);
+    }
+}
