@@ -30,8 +30,9 @@ impl Attendance {
             kept(ATTENDED).map(|state| (CanaryId::read_back(&state.key), state.json.parse().ok().map(moment))).collect();
         let planned: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
         let (mut attendance, mut seen, mut commit) = (Self::default(), HashMap::new(), Commit::default());
-        for (id, due_ms) in &remembered.last_ticks {
-            let (id, last) = (CanaryId::from_text(id), moment(*due_ms));
+        for ticks in remembered.last_ticks.chunk_by(|one, other| one.canary == other.canary) {
+            let id = CanaryId::from_text(&ticks[0].canary);
+            let last = ticks.iter().map(|tick| moment(tick.due_ms)).max().unwrap_or(now);
             match (planned.contains(&id), known.get(&id)) {
                 (true, Some(None)) => commit.states.push(row(&id, Some(back(now)))),
                 (true, since) => {
@@ -39,8 +40,10 @@ impl Attendance {
                     if since.is_some_and(|since| since <= last) {
                         commit.states.push(row(&id, None));
                     }
-                    let at = since.map_or(last, |since| since.max(last));
-                    seen.insert(id, LastSeen { at, stopped: stopped.is_some_and(|stopped| stopped >= at) });
+                    let at = |last: SystemTime| since.map_or(last, |since| since.max(last));
+                    let stopped = stopped.is_some_and(|stopped| stopped >= at(last));
+                    let slots = ticks.iter().map(|tick| (tick.slot, at(moment(tick.due_ms)))).collect();
+                    seen.insert(id, LastSeen { slots, stopped });
                 }
                 (false, known) => {
                     if known != Some(&None) {
@@ -98,7 +101,7 @@ mod tests {
 
     use super::super::fixture;
     use super::*;
-    use crate::history::KeptState;
+    use crate::history::{KeptState, KeptTick};
 
     const MINUTE: i64 = 60_000;
 
@@ -117,14 +120,18 @@ mod tests {
             }
         }
         let states = states.into_iter().map(|((kind, key), json)| KeptState { kind, key, json }).collect();
-        Remembered { states, last_ticks: vec![("p/eu".to_owned(), 10 * MINUTE)], ..Remembered::default() }
+        Remembered {
+            states,
+            last_ticks: vec![KeptTick { canary: "p/eu".to_owned(), slot: 0, due_ms: 10 * MINUTE }],
+            ..Remembered::default()
+        }
     }
 
     /// When `p/eu` was last looked after, minutes, and whether the service was stopped.
     fn seen(remembered: &Remembered, at: i64) -> Option<(u64, bool)> {
         let (_, seen, _) = Attendance::start(remembered, &plan(&["eu"]), moment(at * MINUTE));
         let seen = seen.get(&CanaryId::from_text("p/eu"))?;
-        Some((seen.at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60, seen.stopped))
+        Some((seen.slots[0].1.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60, seen.stopped))
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Runs {
     }
 }
 
-/// The last finished tick of a canary.
+/// The last finished tick of a canary's slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastTick {
     /// See [`Tick::order`](crate::outcome::Tick::order).
@@ -196,7 +196,7 @@ pub(super) struct Backlog {
     others: Runs,
     /// With so many runs it is worth looking again whether some can give way.
     look_at: usize,
-    pub(super) ticks: HashMap<CanaryId, (Arc<Canary>, LastTick)>,
+    pub(super) ticks: HashMap<(CanaryId, u32), (Arc<Canary>, LastTick)>,
     pub(super) states: IndexMap<(&'static str, String), Option<String>>,
     pub(super) incidents: IndexMap<String, IncidentRow>,
     pub(super) timeline: Vec<TimelineRow>,
@@ -253,7 +253,7 @@ impl Backlog {
     /// Takes what came while this one could not be written.
     pub(super) fn absorb(&mut self, newer: Self) {
         newer.passed.waiting.into_iter().chain(newer.others.waiting).for_each(|run| self.run(run));
-        newer.ticks.into_values().for_each(|(canary, tick)| self.last(&canary, tick));
+        newer.ticks.into_iter().for_each(|((_, slot), (canary, tick))| self.last(&canary, slot, tick));
         self.states.extend(newer.states);
         self.incidents.extend(newer.incidents);
         self.timeline.extend(newer.timeline);
@@ -326,14 +326,14 @@ impl Backlog {
         match report.trigger {
             Trigger::Schedule | Trigger::Confirm if !overlaps => {
                 let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
-                self.last(&report.canary, tick);
+                self.last(&report.canary, report.tick.slot, tick);
             }
             Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => {}
         }
     }
 
-    fn last(&mut self, canary: &Arc<Canary>, tick: LastTick) {
-        let known = self.ticks.entry(canary.id.clone()).or_insert_with(|| (Arc::clone(canary), tick));
+    fn last(&mut self, canary: &Arc<Canary>, slot: u32, tick: LastTick) {
+        let known = self.ticks.entry((canary.id.clone(), slot)).or_insert_with(|| (Arc::clone(canary), tick));
         if (tick.order, tick.due_ms) >= (known.1.order, known.1.due_ms) {
             *known = (Arc::clone(canary), tick);
         }

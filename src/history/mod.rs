@@ -42,7 +42,7 @@ mod writer;
 pub use error::{OpenError, ReadError};
 pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
-pub use remember::{KeptState, Remembered};
+pub use remember::{KeptState, KeptTick, Remembered};
 pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
 pub use store::Store;
 pub use view::{

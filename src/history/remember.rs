@@ -21,8 +21,8 @@ pub struct Remembered {
     /// Messages that were delivered of incidents that are open or whose last messages are not delivered yet, in the order of their
     /// ids: what they opened is to be kept alive and closed.
     pub told: Vec<MessageRow>,
-    /// The last finished tick of each canary: its id, and when it was due, milliseconds since the epoch.
-    pub last_ticks: Vec<(String, i64)>,
+    /// The last finished tick of each canary's slots.
+    pub last_ticks: Vec<KeptTick>,
     /// Cleanups that did not finish and were not given up on.
     pub ledger: Vec<LedgerEntry>,
     /// Rows of the cleanup ledger that cannot be read and are left where they are.
@@ -40,6 +40,17 @@ pub struct KeptState {
     pub key: String,
     /// The state.
     pub json: String,
+}
+
+/// The last tick of a canary's slot that has finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTick {
+    /// The canary's id.
+    pub canary: String,
+    /// Its slot.
+    pub slot: u32,
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
 }
 
 /// How long after its resolution an incident is remembered.
@@ -73,8 +84,8 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     )?;
     let last_ticks = all(
         connection,
-        "SELECT name, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name",
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        "SELECT name, slot, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name, slot",
+        |row| Ok(KeptTick { canary: row.get(0)?, slot: row.get(1)?, due_ms: row.get(2)? }),
     )?;
     let LedgerRows { entries, unreadable } = ledger::read(connection)?;
     let ledger = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();

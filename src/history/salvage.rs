@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 const TABLES: [(&str, &str); 8] = [
     ("probes", "id"),
     ("canaries", "id"),
-    ("last_ticks", "canary"),
+    ("last_ticks", "canary, slot"),
     ("states", "kind, key"),
     ("incidents", "id"),
     ("timeline", "id"),

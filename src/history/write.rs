@@ -38,8 +38,8 @@ const SHAPES: usize = 10_000;
 pub(super) struct Pen {
     bodies: Bodies,
     names: Names,
-    /// Where in the order of ticks each canary's last written one was.
-    orders: HashMap<CanaryId, u64>,
+    /// Where in the order of ticks the last written one of each canary's slot was.
+    orders: HashMap<(CanaryId, u32), u64>,
     /// Cleanups whose runs are not in the file yet, the oldest first, and when they came.
     early: VecDeque<(Instant, Arc<CleanupReport>)>,
 }
@@ -68,8 +68,8 @@ impl Pen {
         for run in backlog.runs() {
             self.run(&transaction, run)?;
         }
-        for (canary, tick) in backlog.ticks.values() {
-            self.tick(&transaction, canary, *tick)?;
+        for ((_, slot), (canary, tick)) in &backlog.ticks {
+            self.tick(&transaction, canary, *slot, *tick)?;
         }
         states(&transaction, backlog)?;
         incidents(&transaction, backlog)?;
@@ -100,7 +100,7 @@ impl Pen {
             .prepare_cached(
                 "INSERT INTO runs (canary, probe, due_ms, slot, run_id, late_ms, duration_us, verdict, reason, trace, counted, shape, times)
                  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-                 WHERE ?9 IS NOT 'crashed' OR NOT EXISTS (SELECT 1 FROM runs WHERE canary = ?1 AND due_ms = ?3 AND slot = ?4)
+                 WHERE coalesce(?9, '') NOT IN ('crashed', 'down') OR NOT EXISTS (SELECT 1 FROM runs WHERE canary = ?1 AND due_ms = ?3 AND slot = ?4)
                  ON CONFLICT (run_id) DO NOTHING",
             )?
             .execute(params![
@@ -183,20 +183,22 @@ impl Pen {
     }
 
     /// The later tick stays: by the order of this process, or by the wall clock where there is none.
-    fn tick(&mut self, transaction: &Transaction<'_>, canary: &Arc<Canary>, tick: LastTick) -> rusqlite::Result<()> {
+    fn tick(&mut self, transaction: &Transaction<'_>, canary: &Arc<Canary>, slot: u32, tick: LastTick) -> rusqlite::Result<()> {
         let LastTick { order, due_ms } = tick;
         let (number, _) = self.canary(transaction, canary)?;
-        if self.orders.get(&canary.id).is_some_and(|last| order < *last) {
+        let last = self.orders.entry((canary.id.clone(), slot)).or_insert(order);
+        if order < *last {
             return Ok(());
         }
-        self.orders.insert(canary.id.clone(), order);
+        *last = order;
         let sql = if order == 0 {
-            "INSERT INTO last_ticks (canary, due_ms) VALUES (?, ?)
+            "INSERT INTO last_ticks (canary, slot, due_ms) VALUES (?, ?, ?)
              ON CONFLICT DO UPDATE SET due_ms = max(due_ms, excluded.due_ms)"
         } else {
-            "INSERT INTO last_ticks (canary, due_ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms"
+            "INSERT INTO last_ticks (canary, slot, due_ms) VALUES (?, ?, ?)
+             ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms"
         };
-        transaction.prepare_cached(sql)?.execute([number, due_ms])?;
+        transaction.prepare_cached(sql)?.execute([number, i64::from(slot), due_ms])?;
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::plan::{Canary, CanaryId};
 use super::agenda::Gap;
 use super::clock::from_wall;
 use super::missed::{Absence, REPORTED, report_gap};
-use super::timing::{Nanos, Timing};
+use super::timing::{Due, Nanos, Timing, nanos};
 
 /// Reports of all canaries together, about; with many canaries each has fewer and a larger number.
 const ALL_REPORTED: usize = 10_000;
@@ -29,10 +29,10 @@ const PORTION: usize = 50;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// When an earlier process was last known to look after a canary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastSeen {
-    /// Its last finished tick, or when it came back into the plan after that.
-    pub at: SystemTime,
+    /// The last finished tick of each of its slots, or when it came back into the plan after that.
+    pub slots: Vec<(u32, SystemTime)>,
     /// Whether that process was stopped in order.
     pub stopped: bool,
 }
@@ -40,7 +40,7 @@ pub struct LastSeen {
 /// What is not reported yet of the time in which no process was there.
 #[derive(Debug)]
 pub(super) struct Absent {
-    gaps: Mutex<HashMap<CanaryId, (Gap, Absence)>>,
+    gaps: Mutex<HashMap<CanaryId, (Unseen, Absence)>>,
     reported: usize,
 }
 
@@ -48,16 +48,20 @@ impl Absent {
     /// What the canaries missed before `started`, after each was last seen.
     pub(super) fn new(canaries: &[Arc<Canary>], last_seen: &HashMap<CanaryId, LastSeen>, started: Nanos) -> Self {
         let missed = |canary: &Arc<Canary>| {
-            let last = *last_seen.get(&canary.id)?;
-            Some((canary.id.clone(), gap(canary, last.at, started)?, last.stopped))
+            let last = last_seen.get(&canary.id)?;
+            Some((canary.id.clone(), unseen(canary, &last.slots, started)?, last.stopped))
         };
-        let missed: Vec<(CanaryId, Gap, bool)> = canaries.iter().filter_map(missed).collect();
+        let missed: Vec<(CanaryId, Unseen, bool)> = canaries.iter().filter_map(missed).collect();
         let reported = (ALL_REPORTED / missed.len().max(1)).clamp(1, REPORTED);
-        let absence = |stopped: bool| match stopped {
-            true => Absence { reason: Reason::Down, why: "the service was stopped", reported },
-            false => Absence { reason: Reason::Crashed, why: "the process was not running", reported },
+        let absence = |stopped: bool| {
+            let (reason, why) = if stopped {
+                (Reason::Down, "the service was stopped")
+            } else {
+                (Reason::Crashed, "the process was not running")
+            };
+            Absence { reason, why, reported }
         };
-        let gaps = missed.into_iter().map(|(id, gap, stopped)| (id, (gap, absence(stopped)))).collect();
+        let gaps = missed.into_iter().map(|(id, unseen, stopped)| (id, (unseen, absence(stopped)))).collect();
         Self { gaps: Mutex::new(gaps), reported }
     }
 
@@ -65,7 +69,7 @@ impl Absent {
     /// been handed on, whoever did it.
     pub(super) fn report(&self, canary: &Arc<Canary>, sink: &dyn OutcomeSink) -> u64 {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.remove(&canary.id).map_or(0, |(gap, absence)| report_gap(canary, gap, absence, sink))
+        gaps.remove(&canary.id).map_or(0, |(unseen, absence)| report_gap(canary, unseen.gap, &unseen.finished, absence, sink))
     }
 
     /// Reports what nobody has reported yet. Blocks.
@@ -91,29 +95,69 @@ impl Absent {
     }
 }
 
-/// The ticks after `last` and until `started`; none where the clock was set back since.
-fn gap(canary: &Canary, last: SystemTime, started: Nanos) -> Option<Gap> {
+/// Ticks of which nobody has heard.
+#[derive(Debug, PartialEq, Eq)]
+struct Unseen {
+    gap: Gap,
+    /// Until when ticks of each slot have finished all the same.
+    finished: Vec<(u32, Nanos)>,
+}
+
+/// The ticks until `started` that come after the last finished one of their slot; none where the clock was set back since.
+fn unseen(canary: &Canary, slots: &[(u32, SystemTime)], started: Nanos) -> Option<Unseen> {
     let timing = Timing::of(canary);
     // Whoever keeps it may keep whole milliseconds, so the rest of its millisecond is the same tick.
-    let from = timing.after(from_wall(last).saturating_add(999_999))?.at;
+    let mut finished: Vec<(u32, Nanos)> =
+        slots.iter().map(|(slot, last)| (*slot, from_wall(*last).saturating_add(999_999))).collect();
+    let newest = finished.iter().map(|(_, last)| *last).max()?;
+    // A slot that the probe no longer has, or had not for a while, would make all the ticks since then missed ones.
+    finished.retain(|slot| is_current(canary, timing, *slot, newest));
+    let first = finished.iter().map(|(_, last)| *last).min()?;
+    let from = timing.after(first)?.at;
     let to = timing.after(started).map_or(started.saturating_add(1), |due| due.at);
-    (from <= started).then_some(Gap { from, to })
+    (from <= started).then_some(Unseen { gap: Gap { from, to }, finished })
+}
+
+/// Whether the run after a slot's last finished tick can still have been going when `newest` finished.
+fn is_current(canary: &Canary, timing: Timing<'_>, (slot, last): (u32, Nanos), newest: Nanos) -> bool {
+    // A bound is prolonged by the time the process stood still, at most by itself.
+    let going = nanos(canary.probe.deadline).saturating_mul(2);
+    let next = timing.slot_again(Due { at: last, slot });
+    let second = next.and_then(|at| timing.slot_again(Due { at, slot }));
+    second.is_some_and(|second| second.saturating_add(going) >= newest)
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::outcome::{CleanupReport, MissedTicks, RunReport};
+
     use super::super::clock::to_wall;
     use super::super::testing::every;
     use super::*;
 
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Arc<RunReport>>>);
+
+    impl OutcomeSink for Kept {
+        fn run_finished(&self, report: &Arc<RunReport>) {
+            self.0.lock().unwrap().push(Arc::clone(report));
+        }
+
+        fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
+
+        fn ticks_missed(&self, missed: &MissedTicks) {
+            panic!("{missed:?}");
+        }
+    }
+
     const SECOND: Nanos = 1_000_000_000;
     const START: Nanos = 1_790_000_000 * SECOND;
 
-    /// The gap of a canary with a tick every ten seconds, and its last tick before the start.
+    /// What was not seen of a canary with a tick every ten seconds, and its last tick before the start.
     fn gap_after(last: impl Fn(Nanos) -> SystemTime) -> (Option<Gap>, Nanos) {
         let canary = every("down", Duration::from_secs(10), 1);
         let newest = Timing::of(&canary).until(START).expect("long after the epoch").at;
-        (gap(&canary, last(newest), START), newest)
+        (unseen(&canary, &[(0, last(newest))], START).map(|unseen| unseen.gap), newest)
     }
 
     #[test]
@@ -133,5 +177,32 @@ mod tests {
     fn where_the_clock_went_back_since_nothing_was_missed() {
         assert_eq!(gap_after(|_| to_wall(START + 3600 * SECOND)).0, None);
         assert_eq!(gap_after(|_| to_wall(START)).0, None);
+    }
+
+    #[test]
+    fn a_run_of_one_slot_that_was_going_when_a_later_slot_ended_was_missed() {
+        let canary = every("slots", Duration::from_secs(30), 3);
+        let timing = Timing::of(&canary);
+        let newest = timing.until(START).expect("long after the epoch");
+        let back = |ticks: u64| to_wall(newest.at - ticks * 10 * SECOND);
+        let slot = |ticks: u32| (newest.slot + 3 - ticks) % 3;
+        // The slot of the tick before the newest is still at work at that.
+        let slots = [(slot(0), back(0)), (slot(1), back(4)), (slot(2), back(2))];
+        let unseen = unseen(&canary, &slots, START).expect("one was missed");
+        let sink = Kept::default();
+        let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported: REPORTED };
+        assert_eq!(report_gap(&canary, unseen.gap, &unseen.finished, absence, &sink), 1);
+        let reported: Vec<_> =
+            sink.0.into_inner().unwrap().into_iter().map(|report| (report.tick.slot, report.tick.due)).collect();
+        assert_eq!(reported, [(slot(1), back(1))]);
+    }
+
+    #[test]
+    fn a_slot_that_the_probe_had_long_ago_makes_no_tick_missed() {
+        let canary = every("slots", Duration::from_secs(30), 3);
+        let newest = Timing::of(&canary).until(START).expect("long after the epoch");
+        let other = (newest.slot + 1) % 3;
+        let slots = [(newest.slot, to_wall(newest.at)), (other, to_wall(newest.at - 3_600 * SECOND))];
+        assert_eq!(unseen(&canary, &slots, START), None);
     }
 }

@@ -77,7 +77,7 @@ impl Launch {
             absent.report(&canary, &*shared.sink);
         }
         if let Some(gap) = gap {
-            let ticks = report_gap(&canary, gap, Absence::SLEPT, &*shared.sink);
+            let ticks = report_gap(&canary, gap, &[], Absence::SLEPT, &*shared.sink);
             tracing::warn!(canary = %canary.id, ticks, "ticks were missed: the machine slept or the process stood still");
         }
         let tick = tick(due, order);

@@ -8,7 +8,7 @@ use crate::plan::Canary;
 
 use super::agenda::Gap;
 use super::clock::to_wall;
-use super::timing::{Due, Timing};
+use super::timing::{Due, Nanos, Timing};
 
 /// Ticks of one gap that get a report each: the newest. Older ones are handed on as a number, because a laptop that slept
 /// over the weekend must not answer with millions of reports.
@@ -71,9 +71,15 @@ impl Absence {
         Self { reason: Reason::Slept, why: "the machine slept or the process stood still", reported: REPORTED };
 }
 
-/// Hands the ticks of a gap to the sink, oldest first, and returns how many they are. May take some milliseconds, so not on
-/// the thread that starts runs.
-pub(super) fn report_gap(canary: &Arc<Canary>, gap: Gap, absence: Absence, sink: &dyn OutcomeSink) -> u64 {
+/// Hands the ticks of a gap to the sink, oldest first, and returns how many they are. Ticks of a slot up to the moment that
+/// `finished` has for it are none of them. May take some milliseconds, so not on the thread that starts runs.
+pub(super) fn report_gap(
+    canary: &Arc<Canary>,
+    gap: Gap,
+    finished: &[(u32, Nanos)],
+    absence: Absence,
+    sink: &dyn OutcomeSink,
+) -> u64 {
     let Absence { reason, why, reported } = absence;
     let timing = Timing::of(canary);
     let mut newest: Vec<Due> = std::iter::successors(timing.until(gap.to - 1), |due| timing.until(due.at.checked_sub(1)?))
@@ -82,6 +88,7 @@ pub(super) fn report_gap(canary: &Arc<Canary>, gap: Gap, absence: Absence, sink:
         .collect();
     newest.reverse();
     let before = newest.first().map_or(gap.to, |due| due.at);
+    newest.retain(|due| !finished.iter().any(|(slot, last)| *slot == due.slot && due.at <= *last));
     let older = timing.count(gap.from, before, COUNTED);
     if older > 0 {
         let missed =
@@ -130,7 +137,7 @@ mod tests {
             std::iter::successors(timing.after(1_790_000_000_000_000_000), |due| timing.after(due.at)).take(ticks + 1).collect();
         let (first, run) = (grid[0], grid[ticks]);
         let kept = Kept::default();
-        let all = report_gap(canary, Gap { from: first.at, to: run.at }, Absence::SLEPT, &kept);
+        let all = report_gap(canary, Gap { from: first.at, to: run.at }, &[], Absence::SLEPT, &kept);
         let reports = kept.reports.into_inner().unwrap();
         assert_eq!(all, ticks as u64);
         let numbers = kept.numbers.into_inner().unwrap();

@@ -16,7 +16,7 @@ async fn passes(canary: Arc<Canary>, request: RunRequest) -> serinus::run::Finis
 }
 
 fn seen(at: SystemTime) -> LastSeen {
-    LastSeen { at, stopped: false }
+    LastSeen { slots: vec![(0, at)], stopped: false }
 }
 
 fn crashed(report: &RunReport) -> bool {
@@ -46,7 +46,7 @@ async fn each_tick_since_the_last_finished_one_is_reported_as_crashed() {
 async fn ticks_between_a_stop_and_a_start_are_down_and_those_after_another_end_crashed() {
     const EVERY: Duration = Duration::from_hours(1);
     let at = SystemTime::now() - EVERY * 3;
-    let last = HashMap::from([(id("stopped"), LastSeen { at, stopped: true }), (id("killed"), seen(at))]);
+    let last = HashMap::from([(id("stopped"), LastSeen { slots: vec![(0, at)], stopped: true }), (id("killed"), seen(at))]);
     let mut service =
         Service::start_after(plan(vec![probe("stopped", EVERY), probe("killed", EVERY)], limits()), Fake(passes), last);
     for _ in 0..4 {

@@ -5,10 +5,10 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Texts that lead from one format to the next; the first one leads to format 1.
-const MIGRATIONS: [&str; KNOWN as usize] = [include_str!("1.sql")];
+const MIGRATIONS: [&str; KNOWN as usize] = [include_str!("1.sql"), include_str!("2.sql")];
 
 /// The newest format.
-pub(super) const KNOWN: u32 = 1;
+pub(super) const KNOWN: u32 = 2;
 
 /// Marks a file as a store of this program ("Serinus" in `SQLite`'s header has room for four letters).
 pub(super) const APPLICATION: i64 = 0x5365_726e;

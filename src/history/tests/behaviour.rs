@@ -8,12 +8,16 @@ use super::super::testing::{
     LONG, at, at_ms, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states, step, timeline,
 };
 use super::super::{
-    Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, OpenError, Record, RunFilter, Store, UnreadableEntry,
+    Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, KeptTick, OpenError, Record, RunFilter, Store, UnreadableEntry,
 };
 use crate::outcome::{
     CleanupReport, CleanupResult, Ledger, LedgerEnd, LedgerEntry, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
 };
 use crate::plan::{Bodies, StoreSettings};
+
+fn last_tick(slot: u32, due_ms: i64) -> KeptTick {
+    KeptTick { canary: "p/eu".to_owned(), slot, due_ms }
+}
 
 fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
     let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
@@ -56,7 +60,7 @@ fn everything_is_remembered_over_a_restart() {
     assert_eq!(remembered.states, [kept("canary", "p/eu", "{\"streak\":2}"), kept("generation", "probe/p", "4")]);
     assert_eq!(remembered.incidents, [incident("I1", Some(10)), incident("I2", None)]);
     assert_eq!(remembered.messages, [message("M1", "I2"), message("M2", "I2")]);
-    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
+    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there
     let commit = runs([run(&eu, Verdict::Passed, 60), missed(180, Reason::Overlap)]);
     store.commit(commit).blocking_recv().unwrap();
     let (store, remembered) = reopen(&store, directory.path());
-    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(60))]);
+    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
     store.commit(runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed)])).blocking_recv().unwrap();
     let all = store.reader().runs(&RunFilter::default(), 10, None).unwrap().items;
     let mut ticks: Vec<_> = all.iter().map(|run| (run.due_ms, run.reason)).collect();
@@ -195,7 +199,21 @@ fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_completio
     by_hand.trigger = Trigger::Manual;
     store.offer(Commit { runs: vec![Record { report: by_hand.into(), counted: false }], ..Commit::default() });
     let (_store, remembered) = reopen(&store, directory.path());
-    assert_eq!(remembered.last_ticks, [("p/eu".to_owned(), at_ms(3_660))]);
+    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(3_660))]);
+}
+
+#[test]
+fn each_slot_has_a_last_tick_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let eu = canary("p", "eu");
+    for (due, slot) in [(10, 0), (70, 2), (40, 1)] {
+        let mut report = run(&eu, Verdict::Passed, due);
+        report.tick.slot = slot;
+        store.commit(runs([report])).blocking_recv().unwrap();
+    }
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(10)), last_tick(1, at_ms(40)), last_tick(2, at_ms(70))]);
 }
 
 #[test]
