@@ -53,9 +53,12 @@ impl Absent {
         };
         let missed: Vec<(CanaryId, Gap, bool)> = canaries.iter().filter_map(missed).collect();
         let reported = (ALL_REPORTED / missed.len().max(1)).clamp(1, REPORTED);
-        let absence = |stopped: bool| match stopped {
-            true => Absence { reason: Reason::Down, why: "the service was stopped", reported },
-            false => Absence { reason: Reason::Crashed, why: "the process was not running", reported },
+        let absence = |stopped: bool| {
+            if stopped {
+                Absence { reason: Reason::Down, why: "the service was stopped", reported }
+            } else {
+                Absence { reason: Reason::Crashed, why: "the process was not running", reported }
+            }
         };
         let gaps = missed.into_iter().map(|(id, gap, stopped)| (id, (gap, absence(stopped)))).collect();
         Self { gaps: Mutex::new(gaps), reported }
