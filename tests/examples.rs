@@ -17,7 +17,7 @@ fn toml_blocks(page: &str) -> Vec<&str> {
 
 /// Loads a service's file with these variables set and wants no problem at all, and so many canaries.
 fn loads_without_a_word(file: &Path, variables: &[&str], canaries: usize) {
-    let environment = variables.iter().map(|name| ((*name).to_owned(), "x".to_owned()));
+    let environment = variables.iter().map(|name| ((*name).to_owned(), "a-secret-of-some-length".to_owned()));
     let loaded = config::load(file, environment);
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics.render(false));
     let service = loaded.service.expect("it is valid");

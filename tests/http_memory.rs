@@ -103,12 +103,12 @@ async fn a_large_body_is_held_once_whichever_way_it_travels() {
     for (name, body) in bodies {
         let target = receiving().await;
         let action = HttpAction { body, ..action("POST", &target.url("/")) };
-        let (taken, cost) = peak(async {
+        let (taken, cost) = peak(Box::pin(async {
             let request = rendered(&action);
             let attempt = send(&device, &request).await;
             assert!(attempt.exchange(&request, &redactor).truncated);
             attempt.result.unwrap().text()
-        })
+        }))
         .await;
         assert!(taken.parse::<usize>().unwrap() >= 50 * MIB);
         eprintln!("upload of {name}: {} KiB", cost >> 10);

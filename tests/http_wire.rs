@@ -18,7 +18,8 @@ use minijinja::{Value, context};
 use serde_json::json;
 use serinus::outcome::{Reason, Redactor, Secret, Withheld};
 use serinus::plan::{
-    Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, Limits, Part, PartContent, Redirects, Resolve,
+    Auth, Body, ClientCredentials, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, Limits, Part, PartContent,
+    Redirects, Resolve,
 };
 use serinus::run::step::http::{HttpAttempt, HttpClients, HttpResponse, render};
 use tokio::io::AsyncWriteExt;
@@ -211,13 +212,13 @@ async fn a_token_is_fetched_once_a_device_and_never_shown() {
 }
 
 fn grant(token_url: &str) -> Auth {
-    Auth::OAuth2 {
+    Auth::OAuth2(Box::new(ClientCredentials {
         token_url: template(token_url),
         client_id: template("id"),
         client_secret: template("secret"),
         scope: Some(template("read write")),
         audience: Some(template("api")),
-    }
+    }))
 }
 
 #[tokio::test]

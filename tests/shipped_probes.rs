@@ -228,13 +228,14 @@ enum Harm {
 
 /// The standing copies, if all of them are truncated, or none.
 async fn standing_copies(sandbox: &Sandbox, truncated: bool) -> Option<Vec<Value>> {
-    let copies = ask(sandbox, "/v1/segments?standing=true&kind=copy").await["segments"].as_array().unwrap().clone();
-    copies.iter().all(|copy| (copy["size"].as_u64().unwrap() <= 10_000) == truncated).then_some(copies)
+    let copies =
+        ask(sandbox, "/v1/segments?standing=true&kind=copy").await["segments"].as_array().expect("a list of segments").clone();
+    copies.iter().all(|copy| (copy["size"].as_u64().expect("a segment has a size") <= 10_000) == truncated).then_some(copies)
 }
 
 /// One run of the segments' probe while these do harm.
 async fn harmed(sandbox: &Sandbox, fleet: &Fleet, harms: &[Harm]) -> Ran {
-    let canary = fleet.of("segment-copy").next().unwrap();
+    let canary = fleet.of("segment-copy").next().expect("each probe has a canary");
     if harms.contains(&Harm::Lookalike) {
         sandbox.faults().set(FaultName::LookalikeEmpty, Scope::all());
     }

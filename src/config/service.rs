@@ -182,7 +182,7 @@ fn secrets(
             (Some(name), _) => {
                 match variable(name) {
                     None => {
-                        missing(entry, &format!("set the environment variable {name} before the service starts"), diagnostics)
+                        missing(entry, &format!("set the environment variable {name} before the service starts"), diagnostics);
                     }
                     Some(length) => too_short(entry, length, diagnostics),
                 }

@@ -34,17 +34,17 @@ pub(super) fn kept(report: &CleanupReport, bodies: Bodies) -> String {
         report.steps.iter().map(|made| if attempts { step(made, exchanges) } else { step(&bare(made), None) }).collect()
     };
     let (result, leaks) = match &report.result {
-        CleanupResult::Clean => return written(report, "clean", &[], steps(None, false)),
+        CleanupResult::Clean => return written(report, "clean", &[], &steps(None, false)),
         CleanupResult::Leaked(causes) => ("leaked", causes.iter().map(cause).collect::<Vec<Value>>()),
     };
     let first = &leaks[..leaks.len().min(FIRST)];
     let most = [(&leaks[..], (Some(bodies), true)), (&leaks, (None, true)), (first, (None, false))];
     let mut drawn =
-        most.into_iter().map(|(leaks, (exchanges, attempts))| written(report, result, leaks, steps(exchanges, attempts)));
-    drawn.find(|text| text.len() <= BYTES).unwrap_or_else(|| written(report, result, &[], Vec::new()))
+        most.into_iter().map(|(leaks, (exchanges, attempts))| written(report, result, leaks, &steps(exchanges, attempts)));
+    drawn.find(|text| text.len() <= BYTES).unwrap_or_else(|| written(report, result, &[], &[]))
 }
 
-fn written(report: &CleanupReport, result: &str, leaks: &[Value], steps: Vec<Value>) -> String {
+fn written(report: &CleanupReport, result: &str, leaks: &[Value], steps: &[Value]) -> String {
     json!({
         "result": result,
         "leaks": leaks,

@@ -79,7 +79,9 @@ impl Seal<'_> {
     }
 
     fn pairs(&self, pairs: &mut [(Arc<str>, String)]) {
-        pairs.iter_mut().for_each(|(_, text)| self.line(text));
+        for (_, text) in pairs {
+            self.line(text);
+        }
     }
 
     fn cause(&self, cause: &mut Cause) {

@@ -98,18 +98,22 @@ pub enum Auth {
     /// RFC 6750.
     Bearer(Template),
     /// RFC 6749 section 4.4: a token is fetched once a run and device, and sent as a bearer token.
-    OAuth2 {
-        /// The token endpoint.
-        token_url: Template,
-        /// Client id, sent by HTTP basic authentication.
-        client_id: Template,
-        /// Client secret.
-        client_secret: Template,
-        /// Space-separated scopes.
-        scope: Option<Template>,
-        /// Audience, as several identity providers ask for.
-        audience: Option<Template>,
-    },
+    OAuth2(Box<ClientCredentials>),
+}
+
+/// What a token is asked for with.
+#[derive(Debug)]
+pub struct ClientCredentials {
+    /// The token endpoint.
+    pub token_url: Template,
+    /// Client id, sent by HTTP basic authentication.
+    pub client_id: Template,
+    /// Client secret.
+    pub client_secret: Template,
+    /// Space-separated scopes.
+    pub scope: Option<Template>,
+    /// Audience, as several identity providers ask for.
+    pub audience: Option<Template>,
 }
 
 /// What to do with a 3xx answer.

@@ -34,8 +34,8 @@ pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
 pub use http::{
-    Auth, Body, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent, Pem, Redirects,
-    Resolve, TlsSettings,
+    Auth, Body, ClientCredentials, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent,
+    Pem, Redirects, Resolve, TlsSettings,
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};

@@ -1,7 +1,7 @@
 //! What of answers and requests is personal and leaves no run: where it stands in JSON, and what it looks like.
 //!
-//! Owns the paths and how they are matched, key by key, while a document is read. A path is a part of JSONPath (RFC 9535): `$`, then
-//! `.NAME`, `['NAME']`, `[3]`, `[*]` and `.*`, each also at any depth behind `..`.
+//! Owns the paths and how they are matched, key by key, while a document is read. A path is a part of `JSONPath` (RFC 9535): `$`,
+//! then `.NAME`, `['NAME']`, `[3]`, `[*]` and `.*`, each also at any depth behind `..`.
 
 use regex::bytes::Regex;
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId, StepResult};
 
+use super::context::held_against;
 use super::exchange::Execution;
 use super::judge::{self, Guarded};
 use super::net;
@@ -123,7 +124,7 @@ fn transport_cause(execution: &Execution<'_>, asked: &str, failure: &HttpFailure
     let (reason, stalled) = match failure.reason {
         // What passed before the attempt's own bound is that on connecting, which the client keeps and nobody can prolong.
         Reason::Timeout if ended < bound.end(ended) => context.ours_or(Reason::Timeout, bound.from(), ended),
-        Reason::Timeout => context.held_against(Reason::Timeout, bound, ended),
+        Reason::Timeout => held_against(Reason::Timeout, bound, ended),
         other => (other, String::new()),
     };
     context.cause(reason, Some(&execution.step.name), &format!("{asked}: {}{stalled}", failure.message))

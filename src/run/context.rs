@@ -153,7 +153,8 @@ impl Context {
         }
     }
 
-    /// The same for a bound that could not be prolonged: `Stall` if this process stood still for more than half of that time.
+    /// Like [`held_against`], for a bound that could not be prolonged: `Stall` if this process stood still for more than half of
+    /// that time.
     pub(super) fn ours_or(&self, reason: Reason, from: Instant, to: Instant) -> (Reason, String) {
         let stalled = self.stalls.stalled_between(from, to);
         if stalled * 2 > to.saturating_duration_since(from) {
@@ -163,20 +164,20 @@ impl Context {
             (reason, String::new())
         }
     }
+}
 
-    /// The reason for what had not happened when a bound passed, and what is to be added to its message: `Stall` instead of
-    /// `reason` if this process stood still for more than half of the prolonged bound.
-    pub(super) fn held_against(&self, reason: Reason, bound: &Bound<'_>, now: Instant) -> (Reason, String) {
-        let stalled = bound.stalled(now);
-        let told = humantime::format_duration(whole_millis(stalled));
-        if stalled > bound.lasting() {
-            let had = humantime::format_duration(bound.lasting() * 2);
-            (Reason::Stall, format!("; but the prober itself stood still for {told} of the {had} to which that was prolonged"))
-        } else if stalled > Duration::ZERO {
-            (reason, format!("; the prober stood still for {told} meanwhile, by which the time was prolonged"))
-        } else {
-            (reason, String::new())
-        }
+/// The reason for what had not happened when a bound passed, and what is to be added to its message: `Stall` instead of
+/// `reason` if this process stood still for more than half of the prolonged bound.
+pub(super) fn held_against(reason: Reason, bound: &Bound<'_>, now: Instant) -> (Reason, String) {
+    let stalled = bound.stalled(now);
+    let told = humantime::format_duration(whole_millis(stalled));
+    if stalled > bound.lasting() {
+        let had = humantime::format_duration(bound.lasting() * 2);
+        (Reason::Stall, format!("; but the prober itself stood still for {told} of the {had} to which that was prolonged"))
+    } else if stalled > Duration::ZERO {
+        (reason, format!("; the prober stood still for {told} meanwhile, by which the time was prolonged"))
+    } else {
+        (reason, String::new())
     }
 }
 

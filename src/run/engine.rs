@@ -12,7 +12,7 @@ use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunRe
 use crate::plan::{Canary, Limits, Plan};
 
 use super::cleanup;
-use super::context::Context;
+use super::context::{Context, held_against};
 use super::cut::{self, at_open_step};
 use super::journal::{Journal, Live};
 use super::judge::shown_all;
@@ -296,7 +296,7 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
 
 fn deadline_cause(context: &Context, now: Instant) -> Cause {
     let deadline = context.deadline(now);
-    let (reason, stalled) = context.held_against(Reason::Deadline, &deadline, now);
+    let (reason, stalled) = held_against(Reason::Deadline, &deadline, now);
     let flights = context.state.flights();
     // What was not even looked up says nothing about the target.
     let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.underway.wants_place());

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn the_last_attempt_is_made_early_enough_to_be_answered_in_the_window() {
         let (start, took) = (Instant::now(), SECOND / 2);
-        let (end, last) = (start + 10 * SECOND, start + 9 * SECOND + took - MARGIN);
+        let (end, last) = (start + 10 * SECOND, start + 9 * SECOND + took.saturating_sub(MARGIN));
         assert_eq!(poll_again(&eventually(), end, took, start + 6 * SECOND), Next::At(start + 9 * SECOND));
         assert_eq!(poll_again(&eventually(), end, took, start + 7 * SECOND), Next::At(last));
         assert_eq!(poll_again(&eventually(), end, took, last), Next::Stop);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
 use super::attempt::{Attempt, Failure};
-use super::context::whole_millis;
+use super::context::{held_against, whole_millis};
 use super::exchange::Execution;
 use super::polling::Next;
 use super::stall::Bound;
@@ -27,7 +27,7 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
                 missed.is_some_and(|expectation| expectation.lacks_a_value(&scope))
             });
         let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
-        let (reason, stalled) = execution.context.held_against(reason, window, attempt.ended);
+        let (reason, stalled) = held_against(reason, window, attempt.ended);
         failure.cause.reason = reason;
         failure.cause.message = format!(
             "it did not hold within {}; at last: {}{stalled}",
@@ -65,7 +65,7 @@ pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window:
     let (context, step) = (execution.context, execution.step);
     let late = humantime::format_duration(whole_millis(attempt.ended.saturating_duration_since(window.end(attempt.ended))));
     let within = humantime::format_duration(window.lasting());
-    let (reason, stalled) = context.held_against(Reason::Expectation, window, attempt.ended);
+    let (reason, stalled) = held_against(Reason::Expectation, window, attempt.ended);
     let message = format!("it held, but only {late} after the {within} in which it should have{stalled}");
     let cause = context.cause(reason, Some(&step.name), &message);
     tell(execution, &cause);

@@ -96,7 +96,7 @@ impl Lane {
                 entry.confirming = Some(Confirming::Overtaken);
                 return Entered::StoodFor;
             }
-            (Some(Confirming::Overtaken), _) | (None, _) => {}
+            (Some(Confirming::Overtaken) | None, _) => {}
             // The grid is another one, or both run: it stands for no tick.
             (Some(Confirming::Going(_) | Confirming::Failed(_)), _) => entry.confirming = None,
         }

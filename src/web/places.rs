@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 /// its body may take after that.
 pub(super) const ARRIVES: Duration = Duration::from_secs(10);
 /// How long a connection may stand idle, and how long a peer may take nothing of its answer.
-pub(super) const IDLE: Duration = Duration::from_secs(60);
+pub(super) const IDLE: Duration = Duration::from_mins(1);
 
 /// Connections that were cut, by why.
 const CUT: &str = "serinus_listener_cut_total";

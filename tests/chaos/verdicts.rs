@@ -38,7 +38,7 @@ pub(crate) fn verdicts(
             (0, Some(Answer { well: true, .. })) | (1, Some(Answer { well: false, .. })) => {}
             (2, _) => *errored.entry(reason).or_default() += 1,
             (_, answer) => {
-                wrong.push(format!("a false verdict: {name} has {verdict} ({reason}), and the target gave {answer:?}"))
+                wrong.push(format!("a false verdict: {name} has {verdict} ({reason}), and the target gave {answer:?}"));
             }
         }
     }

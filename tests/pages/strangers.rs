@@ -97,11 +97,9 @@ fn runs_that_take_every_file_they_may_leave_enough_for_pages_and_the_store() {
         let held: Vec<TcpStream> = silent.incoming().flatten().collect();
         drop(held);
     });
-    let steps: String = (0..60)
-        .map(|number| {
-            format!("  [[step.parallel]]\n  name = \"s{number}\"\n  http.get = \"http://{address}/\"\n  expect = [\"status == 200\"]\n")
-        })
-        .collect();
+    let steps = (0..60).fold(String::new(), |steps, number| {
+        steps + &format!("  [[step.parallel]]\n  name = \"s{number}\"\n  http.get = \"http://{address}/\"\n  expect = [\"status == 200\"]\n")
+    });
     let hangs = |name| journey(name, "", &format!("[[step]]\nname = \"all\"\n{steps}"));
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     let mut service = Service::new(&names.map(hangs), &channel(&pager, "hook"));

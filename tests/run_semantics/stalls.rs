@@ -30,7 +30,9 @@ async fn run(first_answer: Duration, beats: &'static [u64], deadline: &str, step
             return Answer::json(200, "{}");
         }
         let now = Instant::now();
-        beats.iter().for_each(|&at| drop(log.beat(now + millis(at))));
+        for &at in beats {
+            drop(log.beat(now + millis(at)));
+        }
         let last = now + millis(beats.last().copied().unwrap_or_default());
         (1..5000).for_each(|beat| drop(log.beat(last + BEAT * beat)));
         Answer::json(200, "{}").after(first_answer)

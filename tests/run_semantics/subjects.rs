@@ -1,7 +1,5 @@
 //! Failed subjects: what goes on behind them, what is left of their captures, and how they share time.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
-
 use std::time::Duration;
 
 use serinus::outcome::{Reason, StepReport, Verdict};

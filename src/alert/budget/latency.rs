@@ -219,7 +219,7 @@ pub fn samples<'r>(slo: &'r LatencySlo, report: &'r RunReport) -> impl Iterator<
 }
 
 fn net(took: Duration, stalled: Duration) -> Option<Duration> {
-    (stalled * 2 <= took).then(|| took - stalled)
+    (stalled * 2 <= took).then(|| took.saturating_sub(stalled))
 }
 
 #[cfg(test)]

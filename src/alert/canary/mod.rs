@@ -95,7 +95,7 @@ pub enum Standing {
 }
 
 /// What is known of a canary.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct CanaryState {
     track: Track,
     clock: Clock,
@@ -106,7 +106,7 @@ pub struct CanaryState {
 impl CanaryState {
     /// A canary that has just been added.
     pub fn new() -> Self {
-        Self { track: Track::default(), clock: Clock::default(), failure: None }
+        Self::default()
     }
 
     /// Takes a run in, whichever order runs end in.

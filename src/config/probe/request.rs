@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Template};
+use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
 use super::super::file::LARGEST_UPLOAD;
 use super::super::keys::METHODS;
@@ -143,13 +143,13 @@ fn auth<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Option<Auth> {
         return Some(Auth::Basic { user: field(basic, "user")?, password: field(basic, "password")? });
     }
     if let Some(oauth2) = table.table("oauth2") {
-        return Some(Auth::OAuth2 {
+        return Some(Auth::OAuth2(Box::new(ClientCredentials {
             token_url: field(oauth2, "token_url")?,
             client_id: field(oauth2, "client_id")?,
             client_secret: field(oauth2, "client_secret")?,
             scope: field(oauth2, "scope"),
             audience: field(oauth2, "audience"),
-        });
+        })));
     }
     field(table, "bearer").map(Auth::Bearer)
 }

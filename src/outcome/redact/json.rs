@@ -64,7 +64,7 @@ enum Place {
     Value(Range),
 }
 
-impl<'t> Scanner<'_, 't> {
+impl Scanner<'_, '_> {
     /// Takes what is at `at` and says where the next begins.
     fn step(&mut self, at: usize) -> usize {
         match self.text.as_bytes()[at] {

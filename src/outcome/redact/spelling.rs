@@ -8,6 +8,8 @@
 //! The common form loses things (backslashes are gone, a line break is the letter of its escape), so that it may take for a
 //! secret what is none. It never takes a spelling of a secret for something else. Another escape is an arm of [`Pass::step`].
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -45,7 +47,10 @@ pub(super) fn encodings(secret: &str) -> Vec<Needle> {
             found.push(Needle { bytes: text.as_bytes()[own.clone()].to_vec(), leans });
         }
     }
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     found.extend([Needle::plain(hex.to_ascii_uppercase()), Needle::plain(hex)]);
     found
 }
@@ -168,16 +173,15 @@ impl Pass {
                 self.byte(byte);
                 here + length
             }
-            b'&' => match entity::decoded(rest) {
-                Some((letter, length)) => {
+            b'&' => {
+                if let Some((letter, length)) = entity::decoded(rest) {
                     self.letter(letter);
                     here + length
-                }
-                None => {
+                } else {
                     self.byte(b'&');
                     here + 1
                 }
-            },
+            }
             byte => {
                 self.byte(byte);
                 here + 1

@@ -15,8 +15,13 @@ fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A text of which each piece is spelled on its own.
+fn each<T>(pieces: impl Iterator<Item = T>, spelling: impl Fn(T) -> String) -> String {
+    pieces.map(spelling).collect()
+}
+
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    each(text.bytes(), |byte| format!("%{byte:02X}"))
 }
 
 fn html(text: &str) -> String {
@@ -48,7 +53,7 @@ fn a_secret_inside_json_inside_a_string_is_masked_at_any_depth() {
         text = quoted[1..quoted.len() - 1].to_owned();
         is_hidden(&redactor, &format!("<<{text}>>"), &format!("{depth} times in a string"));
     }
-    let every: String = KEY.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect();
+    let every = each(KEY.encode_utf16(), |unit| format!("\\u{unit:04X}"));
     is_hidden(&redactor, &format!("<<{every}>>"), "each character as \\u");
     is_hidden(&redactor, &format!("<<{}>>", every.replace('\\', "\\\\")), "each character as \\u, in a string");
     is_hidden(&redactor, &format!("<<{}>>", json(KEY).trim_matches('"').replace('/', "\\/")), "with its slashes escaped");
@@ -84,8 +89,8 @@ fn a_secret_is_masked_in_every_spelling_of_a_url_and_a_form() {
 #[test]
 fn a_secret_is_masked_in_html_and_in_html_in_json_in_a_url() {
     let redactor = redactor(KEY);
-    let by_number: String = KEY.chars().map(|letter| format!("&#{};", u32::from(letter))).collect();
-    let by_hex: String = KEY.chars().map(|letter| format!("&#x{:X};", u32::from(letter))).collect();
+    let by_number = each(KEY.chars(), |letter| format!("&#{};", u32::from(letter)));
+    let by_hex = each(KEY.chars(), |letter| format!("&#x{:X};", u32::from(letter)));
     for (why, text) in [
         ("named", html(KEY)),
         ("named, twice", html(&html(KEY))),
@@ -118,7 +123,7 @@ fn a_secret_is_masked_in_base64_wherever_it_begins_and_in_hexadecimal_digits() {
                 assert!(redactor.redact(&in_url).contains(Redactor::MASK), "{plain}: {in_url}");
             }
         }
-        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = each(secret.bytes(), |byte| format!("{byte:02x}"));
         assert_eq!(redactor.redact(&format!("<{hex}>")), "<•••>");
         assert_eq!(redactor.redact(&format!("<{}>", hex.to_uppercase())), "<•••>");
     }

@@ -49,11 +49,10 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
         }
         let mut batch = Vec::new();
         let mut in_batch = 0;
-        let last = reports.len() - 1;
         for (at, report) in reports.iter().enumerate() {
             batch.extend(spans_of(report));
             in_batch += 1;
-            if batch.len() >= REQUEST_SPANS || at == last {
+            if batch.len() >= REQUEST_SPANS || at + 1 == reports.len() {
                 exporter.export(std::mem::take(&mut batch), std::mem::take(&mut in_batch));
             }
         }

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(seconds(&without[..7]), [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(without.iter().sum::<Duration>(), PATIENCE);
         assert!(pauses(None, 1.0)[0] == Duration::from_millis(500), "jitter shortens a pause by half at most");
-        assert_eq!(seconds(&pauses(Some(Duration::from_secs(120)), 0.5)), [120, 120, 60], "the receiver knows best");
+        assert_eq!(seconds(&pauses(Some(Duration::from_mins(2)), 0.5)), [120, 120, 60], "the receiver knows best");
         assert_eq!(seconds(&pauses(Some(Duration::MAX), 0.5)), [300], "but is not waited for for ever");
     }
 

@@ -267,12 +267,12 @@ fn credentials(auth: &Auth, scope: &Value) -> Result<HttpAuth, EvalError> {
     Ok(match auth {
         Auth::Basic { user, password } => HttpAuth::Basic(text(user)?, text(password)?),
         Auth::Bearer(token) => HttpAuth::Bearer(text(token)?),
-        Auth::OAuth2 { token_url, client_id, client_secret, scope: scopes, audience } => HttpAuth::OAuth2(OAuth2 {
-            token_url: token_url.render(scope, Place::Url)?,
-            client_id: text(client_id)?,
-            client_secret: text(client_secret)?,
-            scope: scopes.as_ref().map(text).transpose()?,
-            audience: audience.as_ref().map(text).transpose()?,
+        Auth::OAuth2(client) => HttpAuth::OAuth2(OAuth2 {
+            token_url: client.token_url.render(scope, Place::Url)?,
+            client_id: text(&client.client_id)?,
+            client_secret: text(&client.client_secret)?,
+            scope: client.scope.as_ref().map(text).transpose()?,
+            audience: client.audience.as_ref().map(text).transpose()?,
         }),
     })
 }

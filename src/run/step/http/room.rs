@@ -17,12 +17,11 @@ static NOTHING: OnceLock<File> = OnceLock::new();
 
 /// Fails as the system would, where only the last files are left. It costs three calls of the system, under a microsecond.
 pub(super) fn for_one_more() -> io::Result<()> {
-    let nothing = match NOTHING.get() {
-        Some(nothing) => nothing,
-        None => {
-            let opened = File::open("/dev/null")?;
-            NOTHING.get_or_init(|| opened)
-        }
+    let nothing = if let Some(nothing) = NOTHING.get() {
+        nothing
+    } else {
+        let opened = File::open("/dev/null")?;
+        NOTHING.get_or_init(|| opened)
     };
     // The copy has the number that a socket would get now: the lowest one that is free. Where none is, the system also says that
     // the bound itself is no number to begin at.
