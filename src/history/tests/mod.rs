@@ -3,5 +3,6 @@
 mod behaviour;
 mod damage;
 mod killed;
+mod ledger;
 mod retention;
 mod trouble;
