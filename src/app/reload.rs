@@ -129,6 +129,10 @@ impl Reloader {
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
             let before = self.handles.alerts.secrets();
+            // Whoever is told anew gives channels that refuse or asked for quiet another chance.
+            if secrets.is_same(&before) {
+                return;
+            }
             if !secrets.missing().map(|(name, _)| name).eq(before.missing().map(|(name, _)| name)) {
                 tell_of_missing(&plan, &secrets);
             }

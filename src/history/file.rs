@@ -282,11 +282,19 @@ fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, OpenError> {
 /// An empty file beside the store, for a copy that takes its place.
 pub(super) fn fresh(path: &Path) -> Result<PathBuf, OpenError> {
     let copy = beside(path, ".new");
-    match fs::remove_file(&copy) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(OpenError::File { path: copy, source }),
-    }
+    remove(&copy)?;
     create(&copy)?;
     Ok(copy)
+}
+
+/// Removes the log of a file that is gone: it would be read into whatever takes the file's place.
+pub(super) fn remove_log(path: &Path) -> Result<(), OpenError> {
+    remove(&beside(path, "-wal"))
+}
+
+fn remove(path: &Path) -> Result<(), OpenError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(OpenError::File { path: path.to_owned(), source }),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

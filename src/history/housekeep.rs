@@ -83,8 +83,10 @@ impl Chore {
     fn look_at_the_clock(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let trust = Trust::read(transaction, self.now)?.shown(self.now);
         trust.write(transaction)?;
-        if trust.trusted != self.now {
-            tracing::warn!("the wall clock jumped ahead by more than a day: nothing is removed until that has lasted for a day");
+        if trust.is_new_doubt() {
+            tracing::warn!(
+                "the wall clock jumped ahead by more than a day, or nothing ran for so long: nothing is removed until that has lasted for a day"
+            );
         }
         let before = |age: Duration| trust.trusted.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         self.passed = before(self.keep.passed);

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,12 @@ impl Lock {
                 Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
             }
         }
+    }
+
+    /// Whether it is the one that is found beside this file now.
+    pub(super) fn is_beside(&self, path: &Path) -> bool {
+        let (held, found) = (self.0.metadata(), fs::metadata(beside(path, ".lock")));
+        held.is_ok_and(|held| found.is_ok_and(|found| (held.dev(), held.ino()) == (found.dev(), found.ino())))
     }
 
     /// How this file was left.

@@ -38,6 +38,11 @@ impl Trust {
         }
     }
 
+    /// Whether what the clock shows is not believed, and was not shown before.
+    pub(super) fn is_new_doubt(&self) -> bool {
+        self.doubt.is_some_and(|(since, seen)| since == seen)
+    }
+
     /// What an earlier round knew; at the first one, when the run that was written last was due.
     pub(super) fn read(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Self> {
         let mark = |name: &str| {

@@ -83,7 +83,8 @@ impl Pen {
         Ok(())
     }
 
-    /// A tick that is thought to be lost in a crash and is there, as one that came while another was going, stays as it is.
+    /// A tick that is thought to be lost while no process was there and is there, as one that came while another was going, stays as
+    /// it is.
     fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
         let (line, times, details) = match run {
             Run::Whole(record) => {
@@ -100,7 +101,8 @@ impl Pen {
             .prepare_cached(
                 "INSERT INTO runs (canary, probe, due_ms, slot, run_id, late_ms, duration_us, verdict, reason, trace, counted, shape, times)
                  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-                 WHERE coalesce(?9, '') NOT IN ('crashed', 'down') OR NOT EXISTS (SELECT 1 FROM runs WHERE canary = ?1 AND due_ms = ?3 AND slot = ?4)
+                 WHERE ?9 IS NULL OR ?9 NOT IN ('crashed', 'down')
+                 OR NOT EXISTS (SELECT 1 FROM runs WHERE canary = ?1 AND due_ms = ?3 AND slot = ?4)
                  ON CONFLICT (run_id) DO NOTHING",
             )?
             .execute(params![

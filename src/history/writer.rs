@@ -275,12 +275,15 @@ impl Writer {
 
     /// The file was deleted; the connection still has all of it, and writes it down again.
     fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
-        let lock = Lock::take(path, Duration::ZERO)?;
+        // The lock may have gone with it, or still be there and ours.
+        let gone = self.lock.as_ref().is_none_or(|lock| !lock.is_beside(path));
+        let taken = gone.then(|| Lock::take(path, Duration::ZERO)).transpose()?;
         let copy = file::fresh(path)?;
         let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
         connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
+        file::remove_log(path)?;
         fs::rename(&copy, path)?;
-        self.lock = Some(lock);
+        self.lock = taken.or_else(|| self.lock.take());
         self.disconnect();
         self.connect()?;
         warn!(store = %path.display(), "the store's file was deleted while it was in use; it was written again from what was still open");

@@ -61,8 +61,29 @@ impl Secrets {
         self.values.iter().filter_map(|(name, value)| Some((&**name, value.as_ref().err()?)))
     }
 
+    /// Whether the values are the same, and those that cannot be read cannot for the same reasons.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.values == other.values
+    }
+
     /// Removes these secrets from texts.
     pub fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_the_same_until_a_value_or_why_there_is_none_changes() {
+        let read = |value: Result<&str, &str>| {
+            let value = value.map(Secret::new).map_err(|why| SecretError(why.to_owned()));
+            Secrets::new(BTreeMap::from([("token".into(), value)]))
+        };
+        assert!(read(Ok("first")).is_same(&read(Ok("first"))) && read(Err("gone")).is_same(&read(Err("gone"))));
+        assert!(!read(Ok("first")).is_same(&read(Ok("second"))) && !read(Ok("first")).is_same(&read(Err("gone"))));
+        assert!(!read(Ok("first")).is_same(&Secrets::default()));
     }
 }

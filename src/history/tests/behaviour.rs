@@ -76,7 +76,8 @@ fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there
     store.commit(commit).blocking_recv().unwrap();
     let (store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
-    store.commit(runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed)])).blocking_recv().unwrap();
+    let thought_lost = runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed), missed(180, Reason::Down)]);
+    store.commit(thought_lost).blocking_recv().unwrap();
     let all = store.reader().runs(&RunFilter::default(), 10, None).unwrap().items;
     let mut ticks: Vec<_> = all.iter().map(|run| (run.due_ms, run.reason)).collect();
     ticks.sort_unstable();

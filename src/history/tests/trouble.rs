@@ -128,6 +128,21 @@ fn a_deleted_directory_is_made_again_with_everything_in_it() {
 }
 
 #[test]
+fn a_deleted_file_is_made_again_though_its_lock_and_its_log_are_still_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let many = (0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")));
+    store.commit(states(many)).blocking_recv().unwrap();
+    fs::remove_file(settings(directory.path()).path).unwrap();
+    store.offer(states([state("canary", "after", Some("1"))]));
+    let (store, remembered) = reopen(&store, directory.path());
+    assert_eq!((remembered.states.len(), remembered.damaged), (301, None));
+    assert!(store.close(LONG));
+    let file = Connection::open(settings(directory.path()).path).unwrap();
+    file::look_through(&file).unwrap();
+}
+
+#[test]
 fn another_file_in_its_place_is_not_written_to() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
