@@ -1,8 +1,8 @@
 //! Until when each canary was looked after, over restarts and reloads, so that what came while it was not is reported for what it
 //! was: `down` after a stop, `crashed` after another end, and not at all while its probe was disabled or gone.
 //!
-//! Kept as states of the store: when the service was last stopped in order, and, of canaries that left the plan, that they did or
-//! when they came back.
+//! Kept as states of the store: when the service was last started and last stopped in order, and, of canaries that left the plan or
+//! have not finished a tick yet, that they did or when they came.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use crate::history::{Commit, Remembered, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::LastSeen;
 
+const STARTED: &str = "started";
 const STOPPED: &str = "stopped";
 const ATTENDED: &str = "attended";
 
@@ -24,33 +25,49 @@ impl Attendance {
     /// What an earlier process left, for a plan that starts now: when each canary was last looked after, and what is to be written.
     pub(super) fn start(remembered: &Remembered, plan: &Plan, now: SystemTime) -> (Self, HashMap<CanaryId, LastSeen>, Commit) {
         let kept = |kind: &'static str| remembered.states.iter().filter(move |state| state.kind == kind);
-        let stopped = kept(STOPPED).find_map(|state| state.json.parse().ok()).map(moment);
+        let one = |kind: &'static str| kept(kind).find_map(|state| state.json.parse().ok()).map(moment);
+        // A stop before the last start says nothing of how that process ended.
+        let stopped = one(STOPPED).filter(|stopped| one(STARTED).is_none_or(|started| started <= *stopped));
         // When it came back; nothing while it is away.
         let known: HashMap<CanaryId, Option<SystemTime>> =
             kept(ATTENDED).map(|state| (CanaryId::read_back(&state.key), state.json.parse().ok().map(moment))).collect();
-        let planned: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
+        let mut planned: HashMap<&CanaryId, u32> = plan.canaries.iter().map(|canary| (&canary.id, canary.probe.runs)).collect();
         let (mut attendance, mut seen, mut commit) = (Self::default(), HashMap::new(), Commit::default());
+        commit.states.push(StateRow { kind: STARTED, key: String::new(), json: Some(back(now)) });
         for ticks in remembered.last_ticks.chunk_by(|one, other| one.canary == other.canary) {
             let id = CanaryId::from_text(&ticks[0].canary);
             let last = ticks.iter().map(|tick| moment(tick.due_ms)).max().unwrap_or(now);
-            match (planned.contains(&id), known.get(&id)) {
-                (true, Some(None)) => commit.states.push(row(&id, Some(back(now)))),
-                (true, since) => {
+            match (planned.remove(&id), known.get(&id)) {
+                (Some(_), Some(None)) => commit.states.push(row(&id, Some(back(now)))),
+                (Some(runs), since) => {
                     let since = since.copied().flatten();
                     if since.is_some_and(|since| since <= last) {
                         commit.states.push(row(&id, None));
                     }
                     let at = |last: SystemTime| since.map_or(last, |since| since.max(last));
                     let stopped = stopped.is_some_and(|stopped| stopped >= at(last));
-                    let slots = ticks.iter().map(|tick| (tick.slot, at(moment(tick.due_ms)))).collect();
+                    let mut slots: Vec<(u32, SystemTime)> =
+                        ticks.iter().map(|tick| (tick.slot, at(moment(tick.due_ms)))).collect();
+                    // A slot that has not finished a tick yet was looked after from the beginning.
+                    let unfinished = (0..runs).filter(|slot| ticks.iter().all(|tick| tick.slot != *slot));
+                    slots.extend(since.into_iter().flat_map(|since| unfinished.clone().map(move |slot| (slot, since))));
                     seen.insert(id, LastSeen { slots, stopped });
                 }
-                (false, known) => {
+                (None, known) => {
                     if known != Some(&None) {
                         commit.states.push(row(&id, Some(AWAY.to_owned())));
                     }
                     attendance.absent.insert(id);
                 }
+            }
+        }
+        for id in planned.into_keys() {
+            match known.get(id) {
+                Some(Some(since)) => {
+                    let stopped = stopped.is_some_and(|stopped| stopped >= *since);
+                    seen.insert(id.clone(), LastSeen { slots: vec![(0, *since)], stopped });
+                }
+                Some(None) | None => commit.states.push(row(id, Some(back(now)))),
             }
         }
         (attendance, seen, commit)
@@ -66,9 +83,8 @@ impl Attendance {
             commit.states.push(row(id, Some(AWAY.to_owned())));
         }
         for id in new.difference(&old) {
-            if self.absent.remove(id) {
-                commit.states.push(row(id, Some(back(now))));
-            }
+            self.absent.remove(id);
+            commit.states.push(row(id, Some(back(now))));
         }
         commit
     }
@@ -143,6 +159,28 @@ mod tests {
             Some((10, false)),
             "it ran again since, and was killed"
         );
+        let started = Attendance::start(&remembered(&[]), &plan(&["eu"]), moment(12 * MINUTE)).2;
+        assert_eq!(
+            seen(&remembered(&[&stopped(moment(11 * MINUTE)), &started]), 20),
+            Some((10, false)),
+            "it was started again, and killed before a tick finished"
+        );
+        assert_eq!(seen(&remembered(&[&started, &stopped(moment(13 * MINUTE))]), 20), Some((10, true)));
+    }
+
+    #[test]
+    fn what_was_killed_in_its_first_run_was_looked_after_from_its_start() {
+        let us = plan(&["us"]);
+        let seen = |commits: &[&Commit]| {
+            let (_, seen, _) = Attendance::start(&remembered(commits), &us, moment(60 * MINUTE));
+            seen.get(&CanaryId::from_text("p/us")).cloned()
+        };
+        assert_eq!(seen(&[]), None, "nobody has looked after it yet");
+        let started = Attendance::start(&remembered(&[]), &us, moment(30 * MINUTE)).2;
+        let since = |minute: i64| Some(LastSeen { slots: vec![(0, moment(minute * MINUTE))], stopped: false });
+        assert_eq!(seen(&[&started]), since(30), "it was there at the start");
+        let loaded = Attendance::default().apply(&plan(&["eu"]), &us, moment(40 * MINUTE));
+        assert_eq!(seen(&[&loaded]), since(40), "it came with a reload");
     }
 
     #[test]
@@ -152,7 +190,7 @@ mod tests {
         let disabled = running.apply(&with, &without, moment(11 * MINUTE));
         assert_eq!(seen(&remembered(&[&disabled]), 60), None, "disabled by a reload, enabled by a start");
         let (mut running, _, again) = Attendance::start(&remembered(&[&disabled]), &without, moment(30 * MINUTE));
-        assert!(again.states.is_empty());
+        assert!(again.states.iter().all(|row| row.key != "p/eu"), "{again:?}");
         let enabled = running.apply(&without, &with, moment(40 * MINUTE));
         assert_eq!(seen(&remembered(&[&disabled, &enabled]), 60), Some((40, false)), "enabled by a reload, and then killed");
         let (_, _, disabled) = Attendance::start(&remembered(&[]), &without, moment(30 * MINUTE));
