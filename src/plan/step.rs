@@ -101,7 +101,7 @@ pub struct Retry {
 /// Poll until the expectations hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Eventually {
-    /// An attempt counts if it started this soon after the step's own start.
+    /// An attempt holds only if its answer was there this soon after the end of `since`.
     pub within: Duration,
     /// Pause between attempts.
     pub poll: Duration,

@@ -53,7 +53,7 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     }
     let redactor = context.redactor();
     if redactor.learns() {
-        redactor.learn(&execution.request.body.text());
+        think(execution.request.body.len(), || redactor.learn(&execution.request.body.text()));
     }
     let began = Instant::now();
     let bound = context.bound(began, timeout);

@@ -1,7 +1,7 @@
 //! What is written down before something is created, so that it is removed after a crash too.
 //!
 //! Owns which names of a run may be stored: never a secret, nor what was made of one. A var that is left out is rendered again
-//! when the cleanup is; anything else that is left out is missing then. What undoes is in `cleanup`, when is in `sweep`.
+//! when the cleanup is, unless it is random; anything else that is left out is missing then. What undoes is in `cleanup`, when is in `sweep`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -218,8 +218,10 @@ pub(super) fn restored(context: &Context, stored: &serde_json::Value) -> Names {
         stored.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), from_json(value))).collect();
     let mut names = Names::default();
     for (name, template) in &context.canary.probe.vars {
-        // One that cannot be had is undefined for whatever asks for it, which then says so.
-        let value = stored.remove(&**name).or_else(|| template.value(&context.scope(&names)).ok());
+        // One that cannot be had is undefined for whatever asks for it, which then says so. So is one that would be drawn anew: what
+        // it names was never created, and a cleanup that does not find that would count as done.
+        let again = || if template.is_random() { None } else { template.value(&context.scope(&names)).ok() };
+        let value = stored.remove(&**name).or_else(again);
         Arc::make_mut(&mut names).extend(value.map(|value| (Arc::clone(name), value)));
     }
     Arc::make_mut(&mut names).extend(stored.into_iter().map(|(name, value)| (Arc::from(name), value)));

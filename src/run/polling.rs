@@ -17,10 +17,12 @@ pub(super) enum Next {
 }
 
 /// After an attempt of an `eventually` step that did not hold and took so long. Only an answer that is there before the window's
-/// `end` holds, so the last attempt is made early enough for that, as far as the one before it tells, and none after it.
+/// `end` holds, so the last attempt is made early enough for that, as far as the one before it tells. One that was slow does not
+/// tell that the next one is, too: while the window is open for another look, there is one.
 pub(super) fn poll_again(eventually: &Eventually, end: Instant, took: Duration, now: Instant) -> Next {
     match end.checked_sub(took + MARGIN) {
         Some(last) if now < last => Next::At((now + eventually.poll).min(last)),
+        Some(_) | None if now + eventually.poll + MARGIN < end => Next::At(now + eventually.poll),
         Some(_) | None => Next::Stop,
     }
 }
@@ -59,6 +61,15 @@ mod tests {
         assert_eq!(poll_again(&eventually(), end, took, start + 7 * SECOND), Next::At(last));
         assert_eq!(poll_again(&eventually(), end, took, last), Next::Stop);
         assert_eq!(poll_again(&eventually(), end, took, start + 11 * SECOND), Next::Stop);
+    }
+
+    #[test]
+    fn an_attempt_that_took_most_of_the_window_does_not_give_the_rest_of_it_away() {
+        let start = Instant::now();
+        let end = start + 10 * SECOND;
+        assert_eq!(poll_again(&eventually(), end, 6 * SECOND, start + 6 * SECOND), Next::At(start + 9 * SECOND));
+        assert_eq!(poll_again(&eventually(), end, 8 * SECOND, start + 8 * SECOND), Next::Stop);
+        assert_eq!(poll_again(&eventually(), end, 20 * SECOND, start + 20 * SECOND), Next::Stop);
     }
 
     #[test]

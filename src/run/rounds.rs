@@ -19,7 +19,7 @@ use super::context::Context;
 use super::judge::shown;
 use super::scope::Names;
 use super::sequence::{self, Captures, Place, refuse};
-use super::subjects::Allowance;
+use super::subjects::{Allowance, Subjects};
 use super::think::think;
 
 /// Goes through a loop. Captures become lists.
@@ -34,14 +34,39 @@ pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &
             items.into_iter().map(|item| vec![(Arc::clone(name), item)]).collect()
         }
     };
-    let made = side_by_side(context, step, names, place, rounds).await;
-    let failed: Vec<&Cause> = made.iter().filter_map(|round| round.as_ref().err()).filter(|cause| is_of_subject(cause)).collect();
-    if !step.allow_failure && !place.forgiven {
-        context.subjects.failed(&step.name, made.len(), &failed);
-    }
+    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.subjects);
+    let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
+    let made = side_by_side(context, step, names, place, rounds, &mut ended).await;
+    drop(ended);
     match ended_by(&made) {
         Some(cause) => Err(cause.clone()),
         None => Ok(lists(step, made)),
+    }
+}
+
+/// The rounds of a loop that have ended. The subjects among them that failed are noted when the loop is left, also where it is cut.
+struct EndedRounds<'a> {
+    /// Nothing where their failures are forgiven.
+    subjects: Option<&'a Subjects>,
+    step: &'a Step,
+    made: usize,
+    failed: Vec<(usize, Cause)>,
+}
+
+impl EndedRounds<'_> {
+    fn add(&mut self, at: usize, result: &Result<Captures, Cause>) {
+        self.made += 1;
+        self.failed.extend(result.as_ref().err().filter(|cause| is_of_subject(cause)).map(|cause| (at, cause.clone())));
+    }
+}
+
+impl Drop for EndedRounds<'_> {
+    fn drop(&mut self) {
+        self.failed.sort_by_key(|(at, _)| *at);
+        let failed: Vec<&Cause> = self.failed.iter().map(|(_, cause)| cause).collect();
+        if let Some(subjects) = self.subjects {
+            subjects.failed(&self.step.name, self.made, &failed);
+        }
     }
 }
 
@@ -69,6 +94,7 @@ async fn side_by_side(
     names: &Names,
     place: &Place,
     rounds: Vec<Captures>,
+    ended: &mut EndedRounds<'_>,
 ) -> Vec<Result<Captures, Cause>> {
     let at_once = usize::from(step.at_once.get());
     let allowance = step.subject.is_some().then(|| Allowance::of_loop(context, step, Instant::now()));
@@ -92,6 +118,7 @@ async fn side_by_side(
         }
         let Some((at, result)) = going.next().await else { break };
         goes_on &= result.as_ref().err().is_none_or(is_of_subject);
+        ended.add(at, &result);
         made[at] = Some(result);
     }
     made.into_iter().flatten().collect()

@@ -11,6 +11,7 @@ use super::context::{held_against, whole_millis};
 use super::exchange::Execution;
 use super::polling::Next;
 use super::stall::Bound;
+use super::think::think;
 
 /// The window of an `eventually`, if there is one, has closed: the last attempt's reason stands, unless this process stood still
 /// meanwhile. What was not there yet is what was waited for, and no flaw of the expectation.
@@ -24,7 +25,7 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
                 let scope = execution.context.scope_with(execution.names, response);
                 let missed =
                     execution.step.expect.iter().find(|expect| failure.cause.location.as_ref() == Some(expect.location()));
-                missed.is_some_and(|expectation| expectation.lacks_a_value(&scope))
+                missed.is_some_and(|missed| think(response.body.len(), || missed.lacks_a_value(&scope)))
             });
         let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
         let (reason, stalled) = held_against(reason, window, attempt.ended);

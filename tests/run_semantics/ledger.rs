@@ -174,6 +174,22 @@ async fn after_a_crash_the_cleanup_is_made_from_the_ledger_with_the_secrets_of_t
 }
 
 #[tokio::test]
+async fn a_random_variable_that_was_not_written_down_is_not_drawn_again_after_a_crash() {
+    let target = Target::start(|seen| Answer::json(if seen.method == "POST" { 201 } else { 404 }, "{}")).await;
+    let book = Arc::new(Book::default());
+    // It is personal, and so nothing of it is stored: what another draw names is not there, and proves nothing.
+    let head = "[vars]\nmail = \"c{{ random_hex(8) }}@example.com\"\n[redact]\npatterns = ['[a-z0-9]+@[a-z.]+']\n";
+    let step = "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/items\"\nhttp.json = { mail = \"{{ mail }}\" }\nexpect = [\"status == 201\"]\n\
+        [step.cleanup]\nhttp.delete = \"{{ api }}/items/{{ mail | urlencode }}\"\nexpect = [\"status in [200, 404]\"]\n";
+    let journey = Journey::new(&target).ledger(&book).head(head);
+    drop(journey.start(step).await);
+    let sweeper = Sweeper::new(journey.engine(), Arc::clone(&book) as Arc<dyn Ledger>);
+    sweeper.sweep_once(&journey.plan(step), book.entries(), Instant::now()).await;
+    assert!(matches!(&book.ends()[..], [LedgerEnd::Retry { message }] if message.contains("mail")), "{:?}", book.ends());
+    assert_eq!(target.lines(), ["POST /items"], "nothing else is removed in its place");
+}
+
+#[tokio::test]
 async fn an_entry_of_a_run_that_is_still_going_is_not_touched() {
     let (target, book) = (shop().await, Arc::new(Book::default()));
     let journey = Journey::new(&target).ledger(&book);

@@ -59,3 +59,14 @@ async fn a_body_with_a_captured_credential_fails_the_run_where_it_would_go_to_an
     journey.run(&steps(&step("{ deep = [{ id = \"{{ id }}\" }] }"))).await.assert_passed();
     assert_eq!(other.seen()[0].body, r#"{"deep":[{"id":"i1"}]}"#);
 }
+
+#[tokio::test]
+async fn what_is_personal_is_no_secret_and_follows() {
+    let other = Target::start(super::ok("{}")).await;
+    let target = leading(307, &other).await;
+    let step = "[[step]]\nname = \"go\"\nhttp.post = \"{{ api }}/away\"\nhttp.headers = { x-user = \"ada@example.com\" }\n\
+        http.json = { user = \"ada@example.com\" }\nexpect = [\"status == 200\"]\n";
+    let head = "[redact]\njson = [\"$.user\"]\npatterns = ['[a-z]+@[a-z.]+']\n";
+    Journey::new(&target).head(head).run(&steps(step)).await.assert_passed();
+    assert_eq!((other.seen()[0].header("x-user"), &*other.seen()[0].body), ("ada@example.com", r#"{"user":"ada@example.com"}"#));
+}

@@ -100,6 +100,18 @@ async fn a_run_that_is_cut_behind_a_failed_subject_keeps_the_attempt_that_was_cu
 }
 
 #[tokio::test]
+async fn a_subject_that_failed_is_told_where_the_run_is_cut_within_its_loop() {
+    let target = Target::start(|seen| match seen.path.as_str() {
+        "/c" => Answer::json(200, "{}").after(Duration::from_mins(10)),
+        path => Answer::json(if path == "/b" { 500 } else { 200 }, r#"{"size":1}"#),
+    })
+    .await;
+    let ran = Journey::new(&target).deadline("1s").run(EACH).await;
+    assert_eq!(ran.reason(), Reason::Deadline);
+    assert!(ran.cause().message.contains("besides, 1 of 2 subjects failed (segment b)"), "{}", ran.cause().message);
+}
+
+#[tokio::test]
 async fn every_loop_with_failed_subjects_is_told() {
     let target = segments(200).await;
     let again = EACH.replace("\"each\"", "\"again\"").replace("sizes", "others").replace("segment {{", "again {{");

@@ -137,7 +137,7 @@ static EVENTUALLY: Section = Section {
         Key::new(
             "within",
             Kind::Duration,
-            "An attempt counts if it starts this soon after the end of the step named by `since`.",
+            "An attempt holds only if its answer is there this soon after the end of the step named by `since`.",
         )
         .required(),
         Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"500ms\""),

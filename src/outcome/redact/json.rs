@@ -31,7 +31,7 @@ pub(super) fn scan<'t>(text: &'t str, paths: &[JsonPath], found: &mut dyn FnMut(
         }
         return;
     }
-    let mut scanner = Scanner { text, paths, stack: Vec::new(), named: None, found };
+    let mut scanner = Scanner { text, paths, stack: Vec::new(), beyond: 0, named: None, found };
     let mut at = 0;
     while at < text.len() {
         at = scanner.step(at);
@@ -45,6 +45,8 @@ struct Scanner<'s, 't> {
     text: &'t str,
     paths: &'s [JsonPath],
     stack: Vec<Container>,
+    /// Containers inside each other that are beyond the stack, all of them within what is named.
+    beyond: usize,
     /// How deep the stack was where a container that is named begins, and where that is.
     named: Option<(usize, usize)>,
     found: &'s mut dyn FnMut(Found<'t>),
@@ -70,6 +72,10 @@ impl Scanner<'_, '_> {
         match self.text.as_bytes()[at] {
             b'{' | b'[' => {
                 self.open(at);
+                at + 1
+            }
+            b'}' | b']' if self.beyond > 0 => {
+                self.beyond -= 1;
                 at + 1
             }
             b'}' | b']' => {
@@ -105,6 +111,10 @@ impl Scanner<'_, '_> {
     }
 
     fn open(&mut self, at: usize) {
+        if self.stack.len() > DEPTH {
+            self.beyond += 1;
+            return;
+        }
         let progress = self.here();
         if self.named.is_none() && (self.is_named(&progress) || self.stack.len() >= DEPTH) {
             self.named = Some((self.stack.len(), at));
@@ -219,5 +229,8 @@ mod tests {
         }
         let deep = "[".repeat(100_000);
         assert_eq!(named(&deep, &["$.a"]), [deep[DEPTH..].to_owned()]);
+        // Behind what is too deep, paths lead again to where they say.
+        let closed = format!(r#"{{"deep":{}{},"a":7}}"#, "[".repeat(1000), "]".repeat(1000));
+        assert_eq!(named(&closed, &["$.a"])[1..], ["7"]);
     }
 }

@@ -64,6 +64,12 @@ impl Redactor {
         }
     }
 
+    /// Whether a secret is in the text, in any spelling, or nobody can tell. What is personal is none.
+    pub fn holds_secret(&self, text: &str) -> bool {
+        let mut found = Vec::new();
+        !self.secrets.find(text, &mut found) || !found.is_empty()
+    }
+
     /// The text without secrets and what is known to be personal.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         Self::without(text, self.find(text, Looks::Text))

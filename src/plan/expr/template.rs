@@ -8,6 +8,7 @@ use crate::source::Location;
 
 use super::budget::may_build_text;
 use super::expression::EvalError;
+use super::syntax::{Kind, Node};
 use super::value::{describe, text_of};
 use super::{Expression, ParseError, Use};
 
@@ -109,6 +110,14 @@ impl Template {
         self.private
     }
 
+    /// Whether its value may be another one each time, in the same scope.
+    pub fn is_random(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Piece::Literal { .. } => false,
+            Piece::Expression { expression, .. } => is_random(&expression.program.root),
+        })
+    }
+
     /// The text as it was written.
     pub fn source(&self) -> &str {
         &self.source
@@ -195,6 +204,13 @@ impl Template {
         }
         Ok(text)
     }
+}
+
+/// Whether a function is called in it that draws its value. Only `range` always gives the same.
+fn is_random(node: &Node) -> bool {
+    let mut found = matches!(&node.kind, Kind::Call(function, _) if function.name != "range");
+    node.each_child(&mut |child| found |= is_random(child));
+    found
 }
 
 /// Adds the text between two offsets.

@@ -32,12 +32,13 @@ impl HttpFailure {
         let reason = reason_of(error, marks);
         // Whoever cannot connect has sent nothing, unless it was asked before.
         let unsent = error.is_builder() || (error.is_connect() && !got_byte);
-        let message = match reason {
-            Reason::Timeout => format!("connecting took too long: waiting for {}", marks.waiting_for()),
-            _ => match marks.unread_upload().filter(|_| !unsent && !got_byte) {
+        let message = if error.is_connect() && error.is_timeout() {
+            format!("connecting took too long: waiting for {}", marks.waiting_for())
+        } else {
+            match marks.unread_upload().filter(|_| !unsent && !got_byte) {
                 Some(unread) => format!("{}; {unread}", told(error)),
                 None => told(error),
-            },
+            }
         };
         Self { reason, message, sent: marks.sent_before() || !unsent, got_byte }
     }
@@ -89,6 +90,8 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
     }
     if error.is_connect() {
         return match (error.is_timeout(), marks.in_tls()) {
+            // The target was not even looked up.
+            (true, _) if marks.in_queue() => Reason::Resources,
             (true, _) => Reason::Timeout,
             (false, true) => Reason::Tls,
             (false, false) => Reason::Connect,

@@ -182,7 +182,8 @@ impl HttpDevice {
             let body = body::read(response, encoding, request.response_bytes, marks, &mut progress.body_bytes).await?;
             let ended = Instant::now();
             self.connections.rest(&hop.url, ended);
-            let latency = ended.duration_since(marks.began());
+            // The wait for a place of ours is no part of it.
+            let latency = ended.duration_since(marks.began()).saturating_sub(marks.queued());
             let phases = marks.phases(Some(headers_at), Some(ended));
             return Ok(head.with_body(body, hop.url.into(), marks.redirects(), latency, phases));
         }
