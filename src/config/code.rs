@@ -136,6 +136,8 @@ codes! {
     PollOverWindow Warning "lint::poll-over-window",
     /// A pause between attempts of less than 10 ms.
     ShortPoll Warning "lint::short-poll",
+    /// A creation that is polled.
+    RepeatedCreation Warning "lint::repeated-creation",
     /// Nobody to wake, or nothing to read when woken.
     Unowned Warning "lint::unowned",
     /// Probes page, and nobody is told.

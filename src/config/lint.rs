@@ -36,6 +36,7 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: 
         let Some(inner) = step.as_table() else { continue };
         within_over_deadline(inner, table, diagnostics);
         polls(inner, diagnostics);
+        repeated_creation(inner, diagnostics);
         if !expects_in_cleanup(inner, diagnostics) {
             unchecked(step, inner, diagnostics);
         }
@@ -227,6 +228,22 @@ fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
 /// The template of a text; what is none is reported where it is read.
 fn template(node: &Node<'_>) -> Option<Template> {
     Template::parse(node.as_text()?, node.spot.location()).ok()
+}
+
+/// Warns of a request that may create something at each attempt, while only what the last one created is undone.
+fn repeated_creation(step: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let Some(repeats) = ["eventually", "consistently"].iter().find_map(|key| step.entry(key)) else { return };
+    let posts = step.table("http").is_some_and(|http| http.get("post").is_some() || http.text("method") == Some("POST"));
+    if posts && step.get("cleanup").is_some() {
+        diagnostics.push(
+            Diagnostic::at(
+                Code::RepeatedCreation,
+                repeats.key_spot,
+                "each attempt may create something, and only the last is undone",
+            )
+            .help("create once, and look for it in a step of its own; or use PUT with a name chosen in `[vars]`"),
+        );
+    }
 }
 
 /// Warns about waiting that cannot be meant: one look where many are asked for, or thousands of them.

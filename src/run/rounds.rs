@@ -22,6 +22,9 @@ use super::sequence::{self, Captures, Place, refuse};
 use super::subjects::{Allowance, Subjects};
 use super::think::think;
 
+/// Rounds a loop may have: as many as an expression may make items of its own.
+const MOST_ROUNDS: usize = 10_000;
+
 /// Goes through a loop. Captures become lists.
 pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &Names, place: &Place) -> Result<Captures, Cause> {
     let rounds: Vec<Captures> = match looping {
@@ -77,6 +80,10 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
         sequence::record_refusal(context, step, place, cause)
     })?;
     match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable if value.len().is_some_and(|items| items > MOST_ROUNDS) => {
+            let message = format!("`{}` has more than {MOST_ROUNDS} items; take some of them", items.source());
+            Err(refuse(context, step, place, Reason::NotEvaluable, &message))
+        }
         ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| {
             refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),

@@ -16,6 +16,10 @@ use super::step::http::{HttpRequest, Underway};
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
 
+/// Steps, each round of a loop for itself, of which a run's report keeps requests and answers: thousands of subjects may fail in
+/// one run.
+const KEPT_EXCHANGES: usize = 100;
+
 /// The journal, the reports and the clocks of one run.
 #[derive(Debug)]
 pub(super) struct RunState {
@@ -27,6 +31,8 @@ pub(super) struct RunState {
 struct Inner {
     /// Finished steps, in the order they ended.
     steps: Vec<StepReport>,
+    /// How many of them kept requests and answers.
+    shown: usize,
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
     /// Attempts that are under way.
@@ -78,6 +84,7 @@ impl RunState {
     pub(super) fn new(now: Instant, stalls: &Arc<StallLog>) -> Self {
         let inner = Inner {
             steps: Vec::new(),
+            shown: 0,
             open: Vec::new(),
             flights: Vec::new(),
             journal: Vec::new(),
@@ -143,6 +150,12 @@ impl RunState {
         report.result = result;
         inner.ends.insert(Arc::clone(&report.name), now);
         inner.last_end = now;
+        if report.attempts.iter().any(|attempt| attempt.exchange.is_some()) {
+            inner.shown += 1;
+            if inner.shown > KEPT_EXCHANGES {
+                report.attempts.iter_mut().for_each(|attempt| attempt.exchange = None);
+            }
+        }
         inner.steps.push(report);
     }
 

@@ -62,6 +62,28 @@ async fn what_is_no_list_cannot_be_looped_over() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_far_too_long_is_not_looped_over() {
+    let target = Target::start(|_| Answer::json(200, &format!(r#"{{"items":[0{}]}}"#, ",0".repeat(10_000)))).await;
+    let probe = steps(
+        r#"
+        [[step]]
+        name = "read"
+        http.get = "{{ api }}/x"
+        expect = ["status == 200"]
+        capture = { items = "json.items" }
+        [[step]]
+        name = "each"
+        for_each = "item in items"
+        http.get = "{{ api }}/{{ item }}"
+        expect = ["status == 200"]
+        "#,
+    );
+    let ran = Journey::new(&target).run(&probe).await;
+    assert_eq!((ran.reason(), target.lines().len()), (Reason::NotEvaluable, 1));
+    assert!(ran.cause().message.contains("`items` has more than 10000 items"), "{}", ran.cause().message);
+}
+
+#[tokio::test]
 async fn one_failed_subject_does_not_stop_the_loop() {
     let target = Target::start(|seen| Answer::json(if seen.path == "/b" { 500 } else { 200 }, "{}")).await;
     let ran = Journey::new(&target)

@@ -181,6 +181,8 @@ async fn the_place_of_a_failed_round_in_a_list_of_captures_is_a_hole_whose_use_c
         "sizes[1] | default(1) == 1",
         "sizes[1] is undefined",
         "sizes == [1, 1, 2]",
+        "sizes != [1]",
+        "sizes != [9, 1, 2]",
         "7 not in sizes",
         "sizes | sum > 0",
         "sizes | max > 0",

@@ -37,10 +37,14 @@ fn equal_at(left: &Value, right: &Value, budget: &mut Budget, depth: usize) -> R
         }
         (ValueKind::Bytes, ValueKind::Bytes) => Ok(left.as_bytes() == right.as_bytes()),
         (ValueKind::Seq | ValueKind::Iterable, ValueKind::Seq | ValueKind::Iterable) => {
+            let (left, right) = (items_of(left, budget)?, items_of(right, budget)?);
+            // What failed decides nothing, also where the lists differ elsewhere.
+            if let Some(hole) = left.iter().chain(&right).find(|item| item.kind() == ValueKind::Invalid) {
+                return Err(describe(hole));
+            }
             if left.len() != right.len() {
                 return Ok(false);
             }
-            let (left, right) = (items_of(left, budget)?, items_of(right, budget)?);
             all(left.iter().zip(&right), |(left, right)| equal_at(left, right, budget, depth + 1))
         }
         (ValueKind::Map, ValueKind::Map) => {

@@ -13,7 +13,7 @@ mod places;
 mod search;
 mod settings;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,6 +35,9 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// A look-up that takes longer hangs: its zone shares the room of all that hung, so that many dead zones are no worse than one.
 const HANGS: Duration = Duration::from_secs(1);
+
+/// How long a zone shares that room. Whoever waits for a place there finds out nothing about the zone.
+const HUNG_FOR: Duration = Duration::from_secs(30);
 
 /// Zones that hung which are remembered; at one more, all are forgotten.
 const MOST_HUNG: usize = 4096;
@@ -83,8 +86,8 @@ struct State {
     watched: Watched,
     looked: Instant,
     under_way: HashMap<Arc<str>, UnderWay>,
-    /// Zones whose last look-up hung.
-    hung: HashSet<Box<str>>,
+    /// Zones whose last look-up hung, and when that ended.
+    hung: HashMap<Box<str>, tokio::time::Instant>,
 }
 
 #[derive(Debug)]
@@ -112,7 +115,7 @@ impl Dns {
     pub(super) fn new(sources: NameSources) -> Self {
         let places = Places::new(sources.places.unwrap_or_else(places::affordable));
         let state =
-            State { watched: Watched::new(sources), looked: Instant::now(), under_way: HashMap::new(), hung: HashSet::new() };
+            State { watched: Watched::new(sources), looked: Instant::now(), under_way: HashMap::new(), hung: HashMap::new() };
         Self(Arc::new(Inner { places, state: Mutex::new(state) }))
     }
 
@@ -133,8 +136,10 @@ impl Dns {
             return LookUp::Asked { asked: Arc::clone(asked), answer };
         }
         let (host, asked): (Arc<str>, _) = (host.into(), Arc::new(SetOnce::new()));
-        let entry = Entry { inner: Arc::clone(&self.0), host: Arc::clone(&host), asked: Arc::clone(&asked), since: None };
-        let zone = if state.hung.contains(places::zone(&host)) { HUNG } else { places::zone(&host) };
+        let entry =
+            Entry { inner: Arc::clone(&self.0), host: Arc::clone(&host), asked: Arc::clone(&asked), since: None, found: false };
+        let hung = state.hung.get(places::zone(&host)).is_some_and(|at| at.elapsed() < HUNG_FOR);
+        let zone = if hung { HUNG } else { places::zone(&host) };
         let answer = entry.answer(zone.to_owned(), settings).boxed().shared();
         if let Some(weak) = answer.downgrade() {
             state.under_way.insert(host, UnderWay { asked: Arc::clone(&asked), answer: weak });
@@ -156,6 +161,8 @@ struct Entry {
     asked: Arc<SetOnce<()>>,
     /// When it was asked.
     since: Option<tokio::time::Instant>,
+    /// Whether it found something, however long that took: a datagram may have been lost.
+    found: bool,
 }
 
 impl Entry {
@@ -168,6 +175,7 @@ impl Entry {
         // Only the first time counts, and there is only one.
         let _ = self.asked.set(());
         let mut addresses = search::resolve(&self.host, &settings).await?;
+        self.found = true;
         order::sort(&mut addresses);
         Ok(addresses.into())
     }
@@ -181,12 +189,12 @@ impl Drop for Entry {
             state.under_way.remove(&self.host);
         }
         let zone = places::zone(&self.host);
-        match self.since.map(|since| since.elapsed() > HANGS) {
+        match self.since.map(|since| !self.found && since.elapsed() > HANGS) {
             Some(true) => {
                 if state.hung.len() >= MOST_HUNG {
                     state.hung.clear();
                 }
-                state.hung.insert(zone.into());
+                state.hung.insert(zone.into(), tokio::time::Instant::now());
             }
             Some(false) => {
                 state.hung.remove(zone);
