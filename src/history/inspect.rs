@@ -18,15 +18,32 @@ use super::store::Standing;
 /// How long it waits for a lock of another program.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A look at a file, under way.
-pub(super) struct Inspection {
+/// A look at a file, as far as it could begin.
+pub(super) struct Inspection(Option<UnderWay>);
+
+struct UnderWay {
     thread: JoinHandle<bool>,
     interrupt: InterruptHandle,
 }
 
 impl Inspection {
-    /// Begins to look.
-    pub(super) fn start(place: &Place, standing: Arc<Standing>) -> io::Result<Self> {
+    /// Begins to look. Nothing hangs on it: where it cannot begin that is told of, and the file counts as not looked through.
+    pub(super) fn start(place: &Place, standing: Arc<Standing>) -> Self {
+        let begun = UnderWay::start(place, standing).inspect_err(|error| {
+            let store = place.path().display();
+            warn!(%store, %error, "looking through the store's file for damage could not begin; the next start does it");
+        });
+        Self(begun.ok())
+    }
+
+    /// Ends it. Returns whether it was through, and the file whole.
+    pub(super) fn end(self) -> bool {
+        self.0.is_some_and(UnderWay::end)
+    }
+}
+
+impl UnderWay {
+    fn start(place: &Place, standing: Arc<Standing>) -> io::Result<Self> {
         let connect = || -> rusqlite::Result<Connection> {
             let connection = place.connect(false, PATIENCE)?;
             // The writer alone tidies up; closing must remove nothing.
@@ -55,10 +72,21 @@ impl Inspection {
         Ok(Self { thread, interrupt })
     }
 
-    /// Ends it. Returns whether it was through, and the file whole.
-    pub(super) fn end(self) -> bool {
+    fn end(self) -> bool {
         self.interrupt.interrupt();
         // A panic has been printed, and says nothing of the file.
         self.thread.join().unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_cannot_begin_is_no_error_and_does_not_call_the_file_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let nowhere = Place::File(directory.path().join("none"));
+        assert!(!Inspection::start(&nowhere, Arc::default()).end());
     }
 }
