@@ -4,8 +4,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -18,15 +18,37 @@ use super::store::Standing;
 /// How long it waits for a lock of another program.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A look at a file, under way.
-pub(super) struct Inspection {
+/// Between two interruptions: the first may come just before the statement that it is meant for.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// A look at a file, as far as it could begin.
+pub(super) struct Inspection(Option<UnderWay>);
+
+struct UnderWay {
     thread: JoinHandle<bool>,
+    /// Set before it is interrupted: only a statement that runs can be.
+    stop: Arc<AtomicBool>,
     interrupt: InterruptHandle,
 }
 
 impl Inspection {
-    /// Begins to look.
-    pub(super) fn start(place: &Place, standing: Arc<Standing>) -> io::Result<Self> {
+    /// Begins to look. Nothing hangs on it: where it cannot begin that is told of, and the file counts as not looked through.
+    pub(super) fn start(place: &Place, standing: Arc<Standing>) -> Self {
+        let begun = UnderWay::start(place, standing).inspect_err(|error| {
+            let store = place.path().display();
+            warn!(%store, %error, "looking through the store's file for damage could not begin; the next start does it");
+        });
+        Self(begun.ok())
+    }
+
+    /// Ends it. Returns whether it was through, and the file whole.
+    pub(super) fn end(self) -> bool {
+        self.0.is_some_and(UnderWay::end)
+    }
+}
+
+impl UnderWay {
+    fn start(place: &Place, standing: Arc<Standing>) -> io::Result<Self> {
         let connect = || -> rusqlite::Result<Connection> {
             let connection = place.connect(false, PATIENCE)?;
             // The writer alone tidies up; closing must remove nothing.
@@ -36,29 +58,64 @@ impl Inspection {
         let connection = connect().map_err(io::Error::other)?;
         let interrupt = connection.get_interrupt_handle();
         let store = place.path().display().to_string();
-        let look = move || match file::look_through(&connection) {
-            Ok(()) => {
-                info!(store, "nobody had closed the store's file; it was looked through and is whole");
-                true
-            }
-            Err(error) if file::is_damage(&error) => {
-                standing.suspect.store(true, Ordering::Release);
-                false
-            }
-            // Cut short at the end of the process, or not readable now: the next start looks again.
-            Err(error) => {
-                warn!(store, %error, "the store's file could not be looked through for damage; the next start does");
-                false
-            }
-        };
-        let thread = std::thread::Builder::new().name("store check".to_owned()).spawn(look)?;
-        Ok(Self { thread, interrupt })
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        let look = move || look(&connection, &stopped, &standing, &store);
+        let thread = thread::Builder::new().name("store check".to_owned()).spawn(look)?;
+        Ok(Self { thread, stop, interrupt })
     }
 
-    /// Ends it. Returns whether it was through, and the file whole.
-    pub(super) fn end(self) -> bool {
-        self.interrupt.interrupt();
+    fn end(self) -> bool {
+        self.stop.store(true, Ordering::Release);
+        while !self.thread.is_finished() {
+            self.interrupt.interrupt();
+            thread::sleep(AGAIN);
+        }
         // A panic has been printed, and says nothing of the file.
         self.thread.join().unwrap_or(false)
+    }
+}
+
+/// Whether a file was looked through and is whole.
+fn look(connection: &Connection, stop: &AtomicBool, standing: &Standing, store: &str) -> bool {
+    if stop.load(Ordering::Acquire) {
+        return false;
+    }
+    match file::look_through(connection) {
+        Ok(()) => {
+            info!(store, "nobody had closed the store's file; it was looked through and is whole");
+            true
+        }
+        Err(error) if file::is_damage(&error) => {
+            standing.suspect.store(true, Ordering::Release);
+            false
+        }
+        // Cut short at the end of the process, or not readable now: the next start looks again.
+        Err(error) => {
+            warn!(store, %error, "the store's file could not be looked through for damage; the next start does");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_is_stopped_before_it_begins_does_not_begin() {
+        let looked = |stop| {
+            let connection = Connection::open_in_memory().unwrap();
+            look(&connection, &AtomicBool::new(stop), &Standing::default(), "store")
+        };
+        assert!(looked(false));
+        assert!(!looked(true), "it would be whole");
+    }
+
+    #[test]
+    fn a_look_that_cannot_begin_is_no_error_and_does_not_call_the_file_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let nowhere = Place::File(directory.path().join("none"));
+        assert!(!Inspection::start(&nowhere, Arc::default()).end());
     }
 }

@@ -102,8 +102,7 @@ impl Store {
         let standing = Arc::<Standing>::default();
         standing.set_aside(remembered.damaged.clone());
         let unchecked = connection.is_some() && !is_new && mark != Mark::Closed && remembered.damaged.is_none();
-        let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing))).transpose();
-        let inspection = inspection.map_err(OpenError::Thread)?;
+        let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing)));
         let store = Self::start(place, standing, Keep::of(settings), connection, Some(lock), inspection)?;
         Ok((store, remembered))
     }

@@ -1,20 +1,27 @@
 //! Which time retention goes by: what was recorded, until a wall clock that jumped has shown that it means it.
 //!
 //! A clock that is a month ahead for a minute must not remove a month of history. A jump forward of more than a day is doubted
-//! until the clock has gone on from there for a day; meanwhile nothing more becomes old. A jump back removes nothing and is taken
-//! at once. Pure: whoever asks says what the clock shows and keeps what is known.
+//! until the clock has gone on from there for a day; meanwhile nothing more becomes old. Where it jumps forward once more meanwhile,
+//! as it does for a prober that runs a few hours a week, an hour is enough. A jump back removes nothing and is taken at once. Pure: whoever asks says what the clock shows and keeps what is known.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::housekeep::HOUR_MS;
+
 /// A jump that is longer is doubted, for so long.
-const DAY_MS: i64 = 24 * 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// How much of that day is still to come, at most, where the clock went forward by more than a day while it was doubted. Not
+/// nothing: it may be wrong for a minute just then.
+const AFTER_PAUSE_MS: i64 = HOUR_MS;
 
 /// What is known of the wall clock. Milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trust {
     /// What it showed when it was last believed.
     pub(super) trusted: i64,
-    /// Since when, and up to when, it has shown what is not believed.
+    /// Since when, and up to when, it has shown what is not believed. A pause of more than a day is no part of that time: it moves
+    /// the beginning.
     doubt: Option<(i64, i64)>,
 }
 
@@ -30,7 +37,9 @@ impl Trust {
             return Self::at(now);
         }
         match self.doubt {
-            Some((since, seen)) if now >= since && now.saturating_sub(seen).abs() <= DAY_MS => {
+            Some((since, seen)) if now >= since && seen.saturating_sub(now) <= DAY_MS => {
+                let paused = now.saturating_sub(seen) > DAY_MS;
+                let since = if paused { now - (seen - since).max(DAY_MS - AFTER_PAUSE_MS) } else { since };
                 let lasted = now - since >= DAY_MS;
                 if lasted { Self::at(now) } else { Self { doubt: Some((since, now)), ..self } }
             }
@@ -100,8 +109,18 @@ mod tests {
     fn a_jump_that_has_lasted_for_a_day_is_believed_and_smaller_steps_are_at_once() {
         assert_eq!(believed((0..=24).map(|hour| hour + 720)), 744);
         assert_eq!(believed([24]), 24);
-        assert_eq!(believed([100, 130, 140]), 0, "it jumped again");
+        assert_eq!(believed([100, 130]), 0, "it jumped again");
         assert_eq!(believed([100, 80, 110]), 0);
+    }
+
+    #[test]
+    fn a_prober_that_runs_a_few_hours_a_week_believes_its_clock_in_the_second_week() {
+        let week = |week: i64| (0..3).map(move |hour| week * 168 + hour);
+        assert_eq!(believed(week(1)), 0);
+        assert_eq!(believed(week(1).chain([336])), 0, "a clock that is wrong for a minute is not believed then either");
+        assert_eq!(believed(week(1).chain([336, 169, 170])), 0, "and not after it was right again");
+        assert_eq!(believed(week(1).chain(week(2))), 338);
+        assert_eq!(believed((1..=4).flat_map(week)), 674, "and from then on every other week");
     }
 
     #[test]

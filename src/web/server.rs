@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -112,14 +113,23 @@ async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker
                 places.make_room();
                 tokio::task::yield_now().await;
             }
-            // Out of files, or the peer has gone already: neither ends the listener.
-            Err(error) => {
-                tracing::debug!(%error, "the listener could not accept a connection");
+            Err(error) if is_for_want_of_files(&error) => {
+                tracing::debug!(%error, "the listener has no file for one more connection");
                 places.make_room();
                 tokio::time::sleep(WITHOUT_FILES).await;
             }
+            // The peer has gone already, or its network: nobody else waits or gives way for that.
+            Err(error) => {
+                tracing::debug!(%error, "the listener could not accept a connection");
+                tokio::task::yield_now().await;
+            }
         }
     }
+}
+
+/// Whether a connection was not accepted because this process or the system has nothing to spare, which somebody who closes mends.
+fn is_for_want_of_files(error: &std::io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// Whether the listener may have this one.
@@ -174,6 +184,14 @@ mod tests {
     use super::super::hosts::Hosts;
     use super::*;
     use crate::outcome::Secret;
+
+    #[test]
+    fn only_a_want_of_files_or_memory_holds_up_the_listener() {
+        let is = |error: Errno| is_for_want_of_files(&error.into());
+        assert!([Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].into_iter().all(is));
+        assert!(![Errno::CONNABORTED, Errno::PROTO, Errno::PERM, Errno::NETDOWN, Errno::HOSTUNREACH].into_iter().any(is));
+        assert!(!is_for_want_of_files(&std::io::Error::other("no error of the system")));
+    }
 
     fn serve(ip: Ipv4Addr, token: Option<&str>) -> Server {
         let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));

@@ -47,10 +47,10 @@ fn a_store_that_turns_read_only_and_back_costs_no_run_and_no_page_and_loses_noth
     let settings = format!("[store]\nurl = \"sqlite:{}\"\n{}", path.display(), channel(&pager, "hook"));
     let mut service = Service::new(&probes, &settings).start();
     service.more_of_each(2.0, names, "passed");
-    let Some(read_only) = ReadOnly::turn(folder.path()) else {
-        eprintln!("nothing can be made immutable here (it takes root, `chattr` and a file system such as ext4): NOT TESTED");
-        return;
-    };
+    let read_only = ReadOnly::turn(folder.path()).expect(
+        "nothing can be made immutable here: this test takes root (CAP_LINUX_IMMUTABLE), `chattr` of e2fsprogs, and a target \
+         directory on a file system that knows the immutable flag, such as ext4",
+    );
     let writable = |service: &Service| service.json("/api/v1/status")["store"]["writable"] == true;
     service.until("the store cannot be written", |service| !writable(service));
     target.set("/p1", BROKEN);

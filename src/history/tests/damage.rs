@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::super::file;
 use super::super::testing::{LONG, at, incident, message, open, reopen, settings, settle, state, states};
-use super::super::{OpenError, Remembered, RunFilter, Store};
+use super::super::{Commit, DeliveryRow, DeliveryState, OpenError, Remembered, RunFilter, Store};
 use super::trouble::written;
 
 fn assert_begun_anew(store: &Store, remembered: &Remembered, path: &Path) {
@@ -237,4 +238,41 @@ fn a_damaged_file_is_noticed_while_running_too_and_nothing_that_waits_is_lost() 
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".damaged-"));
     assert_eq!(aside.count(), 1);
+}
+
+/// Adds a message that waits, and that an index has in another state.
+fn add_unlike_its_index(path: &Path) {
+    let change = |sql: &str| assert_eq!(Connection::open(path).unwrap().execute(sql, []).unwrap(), 1);
+    let define = |from: &str, to: &str| {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'messages_by_state'";
+        assert_eq!(connection.execute(sql, [from, to]).unwrap(), 1);
+    };
+    change(
+        "INSERT INTO messages SELECT 'M2', incident, key, channel, created_ms, notice, 0, 'delivered', NULL, NULL FROM messages",
+    );
+    // While it is an index of nothing it does not follow.
+    define("(state, id)", "(state, id) WHERE attempts < 0");
+    change("UPDATE messages SET state = 'pending' WHERE id = 'M2'");
+    define(" WHERE attempts < 0", "");
+    file::look_through(&Connection::open(path).unwrap()).expect("a quick look does not notice");
+}
+
+#[test]
+fn a_write_that_fails_because_an_index_lacks_an_entry_is_not_tried_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path());
+    add_unlike_its_index(&path);
+    let (store, _) = open(directory.path());
+    let delivered = DeliveryRow { id: "M2".to_owned(), state: DeliveryState::Delivered, attempts: 1, at_ms: 1, error: None };
+    let mut done = store.commit(Commit { deliveries: vec![delivered], ..Commit::default() });
+    let begun = Instant::now();
+    while done.try_recv().is_err() {
+        assert!(begun.elapsed() < LONG, "it cannot be written, and the file is not set aside");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(store.damaged().is_some());
+    let (_store, remembered) = reopen(&store, directory.path());
+    assert_saved(&remembered);
 }
