@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::alert::Scope;
 use crate::alert::incident::{Incident, Root};
-use crate::outcome::Verdict;
 use crate::plan::{Canary, CanaryId, CellValue, PageRule, Probe};
 
 use super::Desk;
@@ -52,10 +51,11 @@ impl Desk {
             && let Some(incident) = self.incidents.get_mut(scope)
         {
             incident.unexplained = incident.unexplained.saturating_add(1);
+            self.changed.insert(scope.clone());
         }
     }
 
-    /// Whether a canary that meets this one, in an incident that explains this scope, did not pass at its last run. What is not
+    /// Whether a canary that meets this one, in an incident that explains this scope, did not pass at its last counted run. What is not
     /// attached needs no explaining.
     fn is_explained(&self, scope: &Scope, id: &CanaryId) -> bool {
         let Some(incident) = self.incidents.get(scope).filter(|incident| !incident.attached.is_empty()) else { return true };
@@ -63,7 +63,8 @@ impl Desk {
         let roots = incident.attached.iter().filter_map(|root| self.incidents.get(&root.scope));
         let theirs = roots.flat_map(|root| root.members.told_of()).filter_map(|id| self.canaries.get(&CanaryId::read_back(id)));
         let mut near = theirs.filter(|their| meet(&failed.canary, &their.canary));
-        near.any(|their| !matches!(their.last, Some((Verdict::Passed, _))))
+        // By what is kept over a restart, and by the last run that counted.
+        near.any(|their| their.state.failures() > 0 || their.state.last_counted().is_none())
     }
 
     /// Takes out the canaries that have a counterpart in the incident.

@@ -27,6 +27,8 @@ struct Kept {
     critical: Option<KeptCritical>,
     acknowledged: Option<Acknowledged>,
     attached: Vec<Root>,
+    #[serde(default)]
+    unexplained: u32,
     told: Vec<KeptTold>,
     told_ms: Option<i64>,
     spreads: u32,
@@ -63,6 +65,7 @@ impl Incident {
             critical: self.critical.map(|critical| KeptCritical { lost_ms: critical.lost.map(|at| now.wall_ms_of(at)) }),
             acknowledged: self.acknowledged.clone(),
             attached: self.attached.clone(),
+            unexplained: self.unexplained,
             told: self.keys.told.iter().map(KeptTold::of).collect(),
             told_ms: self.keys.last.map(|at| now.wall_ms_of(at)),
             spreads: self.keys.spreads,
@@ -96,7 +99,7 @@ impl Incident {
             quiet: steady(kept.quiet_ms),
             critical: kept.critical.map(|critical| Critical { lost: steady(critical.lost_ms) }),
             acknowledged: kept.acknowledged,
-            unexplained: 0,
+            unexplained: kept.unexplained,
             attached: kept.attached,
             keys: Keys {
                 told: kept.told.into_iter().map(KeptTold::told).collect(),
