@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use crate::outcome::Secrets;
-use crate::plan::{Plan, Probe};
+use crate::outcome::{SecretError, Secrets};
+use crate::plan::Plan;
 
 /// A secret that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,18 +20,26 @@ pub struct MissingSecret {
 
 /// The secrets of a plan that cannot be read, by name. Cheap while there is none.
 pub fn missing_secrets(plan: &Plan, secrets: &Secrets) -> Vec<MissingSecret> {
-    let missing = secrets.missing().map(|(name, error)| MissingSecret {
-        name: name.to_owned(),
-        error: error.to_string(),
-        probes: plan.probes.iter().filter(|probe| names(probe, name)).map(|probe| probe.name.to_string()).collect(),
-    });
-    missing.collect()
+    let told = |(name, error): (&str, &SecretError)| {
+        let (name, error) = (name.to_owned(), error.to_string());
+        MissingSecret { name, error, probes: Vec::new() }
+    };
+    let mut missing: Vec<MissingSecret> = secrets.missing().map(told).collect();
+    if missing.is_empty() {
+        return missing;
+    }
+    for probe in &plan.probes {
+        // It has every expression as it was written, so that no kind of step can be forgotten here.
+        let text = format!("{probe:?}");
+        for secret in missing.iter_mut().filter(|secret| names(&text, &secret.name)) {
+            secret.probes.push(probe.name.to_string());
+        }
+    }
+    missing
 }
 
-/// Whether a probe names a secret anywhere. Its debug text has every expression as it was written, so that no kind of step can be
-/// forgotten here.
-fn names(probe: &Probe, secret: &str) -> bool {
-    let text = format!("{probe:?}");
+/// Whether a probe with this debug text names a secret anywhere.
+fn names(text: &str, secret: &str) -> bool {
     let path = format!("secret.{secret}");
     let ends = |after: &str| !after.starts_with(|next: char| next.is_alphanumeric() || next == '_');
     let by_path = text.match_indices(&path).any(|(at, _)| ends(&text[at + path.len()..]));
