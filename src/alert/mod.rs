@@ -15,6 +15,7 @@ pub mod heartbeat;
 mod inbox;
 mod incident;
 mod moment;
+pub mod next;
 mod notice;
 pub mod notify;
 mod route;

@@ -1,0 +1,26 @@
+//! Who is told: alerting as reconciliation.
+//!
+//! ```text
+//! run reports ─▶ conditions ─▶ facts ─▶ incidents ─▶ owed, per channel ─▶ rings (tries) ─▶ taken
+//! ```
+//!
+//! What each channel ought to have been told is a function of the state and of what it has taken; the difference is sent until
+//! there is none. Each part has a state of its own, is pure, takes `now`, and says when it wants to be asked again:
+//!
+//! | part | owns | one more |
+//! |---|---|---|
+//! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
+//! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
+//! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |
+//! | `delivery` | which tries are on their way, backoff, gathering | – |
+//! | `message` | nothing: what is said, from an incident as it is | – |
+//! | `channel` | what each channel speaks | a file and its arms |
+
+pub mod fact;
+pub mod scope;
+pub mod told;
+pub mod view;
+
+pub use fact::{Fact, FactKey, Objective, State};
+pub use scope::Scope;
+pub use view::{MemberView, Standing, View};

@@ -1,0 +1,213 @@
+//! What a channel was told of an incident, and what is on its way: covers and tries, as they are kept.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Severity;
+
+use super::{FactKey, Scope};
+
+/// What a ring tells: the severity, and the episodes of the members that failed when it was made.
+///
+/// An incident numbers what happens to it by revisions. All that came up to `revision` is covered, but for the exceptions, so that
+/// 3,000 members cost nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cover {
+    /// The highest severity that was told.
+    #[serde(with = "severity_word")]
+    pub severity: Severity,
+    /// The incident's revision when the ring was made.
+    pub revision: u64,
+    /// When the ring was made.
+    #[serde(with = "millis")]
+    pub at: Duration,
+    /// Members up to that revision that it does not cover: not routed there, muted, explained, acknowledged.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub except: BTreeSet<FactKey>,
+    /// Regions that its text named as failing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regions: BTreeSet<Arc<str>>,
+    /// Closed words of why members are without data, where the scope rings in bulk.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub reasons: BTreeSet<Arc<str>>,
+}
+
+/// A thing that a channel has open because of an incident: a PagerDuty key, an alert, or a message that an end will follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Its key: `SCOPE/N`, `storm/N`.
+    pub key: String,
+    /// Whether it was taken; otherwise nobody knows whether it was.
+    pub taken: bool,
+    /// Labels by which Alertmanager knows it; they never change. Empty elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, String)>,
+}
+
+/// What a try is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It makes noise, and has a cover.
+    Ring,
+    /// It brings the latest open thing up to date without noise.
+    Change,
+    /// It tells channels that know the notion that somebody is at it.
+    Acknowledge,
+    /// It ends what is open.
+    End,
+}
+
+impl What {
+    /// The word in the store, the API and the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ring => "ring",
+            Self::Change => "change",
+            Self::Acknowledge => "acknowledge",
+            Self::End => "end",
+        }
+    }
+}
+
+/// One incident in a try; a gathered one has several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The incident's id.
+    pub incident: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// What the ring covers of it; of a ring only.
+    pub cover: Option<Cover>,
+}
+
+/// A request to a channel: written before it leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Try {
+    /// Computed from scope, incident, channel and number, so that whoever sends it again sends the same.
+    pub id: String,
+    /// The channel's name.
+    pub channel: Arc<str>,
+    /// What it is about.
+    pub what: What,
+    /// The key it opens, changes or ends.
+    pub key: String,
+    /// The incidents it tells of, at least one.
+    pub about: Vec<About>,
+    /// When it was made.
+    #[serde(with = "millis")]
+    pub made: Duration,
+    /// What it said when it was made: the `Message` in JSON.
+    pub message: String,
+    /// Times it left.
+    pub attempts: u32,
+}
+
+/// What became of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The channel took it.
+    Taken,
+    /// It did not come through: no connection, or the channel said no.
+    Refused(Refusal),
+    /// Nobody knows: no answer, or one that says so.
+    Unknown(Refusal),
+}
+
+/// Why a channel did not take a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was seen; redacted.
+    pub message: String,
+    /// The kind of trouble, which decides when the channel is asked again.
+    pub trouble: Trouble,
+}
+
+/// Why a channel took nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection, no answer, a 5xx or the like: again with backoff.
+    Unreachable,
+    /// Too many requests: again after so long, or with backoff.
+    Busy(Option<Duration>),
+    /// A 400, 413 or 422: what was said is not liked. At once with the shortest text.
+    Unreadable,
+    /// Another 4xx, a secret that is missing: it waits for somebody who mends the configuration.
+    Rejected,
+}
+
+/// Steady times as whole milliseconds.
+pub mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes milliseconds.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads milliseconds.
+    ///
+    /// # Errors
+    /// If it is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// Steady times that may be absent, as whole milliseconds.
+pub mod millis_option {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes milliseconds.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+    pub fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    /// Reads milliseconds.
+    ///
+    /// # Errors
+    /// If it is no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
+}
+
+/// A severity by its word.
+pub mod severity_word {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::plan::Severity;
+
+    /// Writes the word.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    pub fn serialize<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(severity.as_str())
+    }
+
+    /// Reads the word.
+    ///
+    /// # Errors
+    /// If it names no severity.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        Severity::of(&word).ok_or_else(|| D::Error::custom(format!("`{word}` is no severity")))
+    }
+}

@@ -1,0 +1,157 @@
+//! An incident as it is now, complete, for whoever tells of it: messages, the API, `status`.
+//!
+//! It is made of facts and of an incident whenever something is said, so that what is said is never older than the saying.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Probe, Severity};
+
+use super::{Fact, Scope};
+
+/// An incident as it is now. Times are steady.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Its id (ULID).
+    pub id: String,
+    /// What it is about.
+    pub scope: Scope,
+    /// When its first episode began: the start of the first failed run.
+    pub since: Duration,
+    /// The highest severity of its failing, unmuted, unexplained members; [`Severity::Critical`] while that fact of the probe fails.
+    pub severity: Severity,
+    /// Who is in it: all that have been failing in it, and the suspects of its scope.
+    pub members: Vec<MemberView>,
+    /// The regions that make it critical; empty unless it is.
+    pub critical: Vec<Arc<str>>,
+    /// Who acknowledged what, in order.
+    pub acknowledged: Vec<Acknowledged>,
+    /// Members of other incidents that this one's failures explain.
+    pub explains: Vec<Fact>,
+    /// How many canaries there are to look at, by region: of the probe, or of a region without data.
+    pub watched: BTreeMap<Arc<str>, usize>,
+    /// The probe, if it is about one that is still there.
+    pub probe: Option<Arc<Probe>>,
+    /// The probe's owner when it was last there, if it is not any more.
+    pub owner: Option<Arc<str>>,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+    /// Whether a member that flaps is in it: what is told of it then are shares.
+    pub flapping: bool,
+}
+
+/// A member of an incident as it is now.
+#[derive(Debug, Clone)]
+pub struct MemberView {
+    /// What is so of it now; of a member that was removed, what was so last.
+    pub fact: Arc<Fact>,
+    /// How it stands in the incident.
+    pub standing: Standing,
+    /// Since when it has had no data, though it is in another incident for what failed last.
+    pub without_data: Option<Duration>,
+}
+
+/// How a member stands in an incident. What is muted, explained or acknowledged still fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It fails.
+    Failing,
+    /// A run failed, and it is not known yet whether it fails.
+    Suspect,
+    /// It fails and nobody is rung for it.
+    Muted(Muted),
+    /// It fails because these do: names of probes.
+    Explained(Vec<Arc<str>>),
+    /// It fails and waits at most until then for what may explain it.
+    Waiting(Duration),
+    /// It fails and somebody is at it.
+    Acknowledged(Arc<str>),
+    /// It failed in this incident and is settled, since then.
+    Recovered(Duration),
+    /// It failed in this incident and is not watched any more: removed or disabled.
+    Removed,
+    /// It was muted or without data and somebody closed it.
+    Closed,
+}
+
+impl Standing {
+    /// Whether it fails, whoever is rung for it.
+    pub fn fails(&self) -> bool {
+        match self {
+            Self::Failing | Self::Muted(_) | Self::Explained(_) | Self::Waiting(_) | Self::Acknowledged(_) => true,
+            Self::Suspect | Self::Recovered(_) | Self::Removed | Self::Closed => false,
+        }
+    }
+}
+
+/// Why nobody is rung for a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Muted {
+    /// Paused, under maintenance, or what of it is muted.
+    pub why: MuteKind,
+    /// By whom, where it was somebody.
+    pub by: Option<Arc<str>>,
+    /// The reason that was given.
+    pub because: Option<Arc<str>>,
+    /// Until when; steady. Until somebody says so if absent.
+    pub until: Option<Duration>,
+}
+
+/// What mutes a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MuteKind {
+    /// It is paused.
+    Paused,
+    /// It is under maintenance.
+    Maintenance,
+    /// Its latest failed run's reason is muted: the closed word.
+    Reason(Arc<str>),
+    /// The subject is muted.
+    Subject,
+}
+
+/// Somebody is at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Who.
+    pub by: Arc<str>,
+    /// When.
+    pub at: Duration,
+    /// Why, in their words.
+    pub reason: Option<Arc<str>>,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Duration,
+    /// How.
+    pub how: Ended,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Every member is well.
+    Well,
+    /// It is not watched any more: removed or disabled.
+    Unwatched,
+    /// Somebody closed it, and why.
+    Closed {
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        why: Arc<str>,
+    },
+    /// It goes on under another key.
+    Continues(String),
+    /// It was well from then to then, and fails again: under this key.
+    WasWell {
+        /// Until when it was well; `End::at` is since when.
+        until: Duration,
+        /// The key of what fails now.
+        key: String,
+    },
+}
