@@ -17,10 +17,14 @@
 //! | `channel` | what each channel speaks | a file and its arms |
 
 pub mod fact;
+pub mod mute;
 pub mod scope;
+pub mod status;
 pub mod told;
 pub mod view;
 
 pub use fact::{Fact, FactKey, Objective, State};
+pub use mute::{Acked, Closed, Mute, Mutes};
 pub use scope::Scope;
+pub use status::Status;
 pub use view::{MemberView, Standing, View};
