@@ -17,6 +17,11 @@
 //! | `channel` | what each channel speaks | a file and its arms |
 
 pub mod fact;
+pub mod incident;
+pub mod memory;
+pub mod mutes;
+pub mod owed;
+pub mod route;
 pub mod scope;
 pub mod told;
 pub mod view;
