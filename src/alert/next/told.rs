@@ -62,6 +62,9 @@ pub enum What {
 }
 
 impl What {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Ring, Self::Change, Self::Acknowledge, Self::End];
+
     /// The word in the store, the API and the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
