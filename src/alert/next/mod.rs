@@ -17,10 +17,12 @@
 //! | `channel` | what each channel speaks | a file and its arms |
 
 pub mod counts;
+pub mod critical;
 pub mod fact;
 pub mod incident;
 pub mod memory;
-pub mod mutes;
+pub mod mute;
+pub mod muting;
 pub mod owed;
 pub mod route;
 pub mod scope;

@@ -26,13 +26,8 @@ use super::route::{Asked, Routed, routed};
 use super::told::Cover;
 
 /// Pauses between the rings of an incident at a channel.
-const PAUSES: [Duration; 5] = [
-    Duration::from_mins(1),
-    Duration::from_mins(2),
-    Duration::from_mins(4),
-    Duration::from_mins(8),
-    Duration::from_mins(15),
-];
+const PAUSES: [Duration; 5] =
+    [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(4), Duration::from_mins(8), Duration::from_mins(15)];
 
 /// The pause before what cannot wait for the others.
 const SHORT: Duration = Duration::from_secs(5);
@@ -160,8 +155,11 @@ pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> (
         page && !incident.is_acknowledged(member) && !covers.iter().any(|cover| cover.covers(member))
     };
     let after = alerting.escalate_after;
-    let due = |channel: &Arc<Channel>| Some((channel, incident.told.get(&channel.name)?.page_due? + after));
-    let due: Vec<(&Arc<Channel>, Duration)> = alerting.channels.iter().filter_map(due).collect();
+    let mut due: Vec<(&Arc<Channel>, Duration)> = Vec::new();
+    for channel in &alerting.channels {
+        let waits = incident.told.get(&channel.name).and_then(|told| told.page_due);
+        due.extend(waits.map(|since| (channel, since + after)));
+    }
     let mut again = None;
     let mut escalated = BTreeSet::new();
     for member in incident.ringing().filter(unheard) {
@@ -214,10 +212,8 @@ impl<'a> Routes<'a> {
 
 /// Whether the channel is not told that the incident is critical, which goes wherever a member of its regions goes.
 fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<'_>) -> bool {
-    let Some(critical) = incident.critical.as_ref().filter(|_| incident.severity() == Some(Severity::Critical)) else {
-        return false;
-    };
-    !cover.is_some_and(|cover| cover.covers_critical(critical))
+    incident.severity() == Some(Severity::Critical)
+        && !cover.is_some_and(|cover| cover.covers_critical(&incident.critical))
         && !incident.is_critical_acknowledged()
         && incident.ringing().any(|member| member.may_ring() && routes.means(member))
 }
@@ -251,9 +247,8 @@ fn pause_is_over(
     now: Duration,
 ) -> Duration {
     let Some(last) = told.last else { return now };
-    let is_new = |member: &&&Member| {
-        regions_of(member).iter().any(|region| cover.is_none_or(|cover| !cover.regions.contains(region)))
-    };
+    let is_new =
+        |member: &&&Member| regions_of(member).iter().any(|region| cover.is_none_or(|cover| !cover.regions.contains(region)));
     let new_region =
         cover.is_some_and(|cover| cover.severity < Severity::Critical) && uncovered.iter().filter(is_new).count() > 0;
     let after_ack = incident.acknowledged.last().is_some_and(|acknowledged| acknowledged.at >= last);

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Severity;
+
+use super::super::critical::Critical;
 use super::super::told::{Cover, millis, millis_option};
 use super::super::{Fact, State, fact::Level};
 
@@ -186,8 +189,9 @@ impl Cover {
     }
 
     /// Whether it tells that the incident is critical.
-    pub fn covers_critical(&self, critical: &super::Critical) -> bool {
-        self.severity == crate::plan::Severity::Critical && critical.revision <= self.revision
+    pub fn covers_critical(&self, critical: &Critical) -> bool {
+        let told = self.severity == Severity::Critical;
+        told && critical.revision().is_some_and(|revision| revision <= self.revision)
     }
 
     /// This one together with one that was taken before.

@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Severity;
 
-use super::told::{Cover, millis, millis_option, severity_word};
+use super::critical::Critical;
+use super::told::{Cover, millis, severity_word};
 use super::view::{End, Ended};
 use super::{Fact, FactKey, Scope, State};
 pub use member::{How, Left, Member};
 pub(super) use standing::regions_of;
-pub use told::Told;
+pub use told::{Shown, Told};
 
 /// An incident, open or ended and not yet told everywhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +43,13 @@ pub struct Incident {
     #[serde(with = "severity_word")]
     pub worst: Severity,
     /// That it is critical: an episode of its own.
-    pub critical: Option<Critical>,
+    pub critical: Critical,
+    /// The regions that make it so, or made it so last.
+    #[serde(default)]
+    pub critical_regions: BTreeSet<Arc<str>>,
+    /// The number of the latest ring, and the revision it was made at.
+    #[serde(default)]
+    pub numbered: Option<(u64, u64)>,
     /// Who is at it, and what that covers.
     #[serde(default)]
     pub acknowledged: Vec<Acknowledgement>,
@@ -56,18 +63,12 @@ pub struct Incident {
     /// What each channel was told; rows of their own.
     #[serde(skip)]
     pub told: BTreeMap<Arc<str>, Told>,
-}
-
-/// That a probe fails in enough regions at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Critical {
-    /// The revision with which it became critical.
-    pub revision: u64,
-    /// The regions that make it so, or made it so last.
-    pub regions: BTreeSet<Arc<str>>,
-    /// Since when they are not enough any more.
-    #[serde(with = "millis_option", default)]
-    pub lost: Option<Duration>,
+    /// Counts whatever changes about it, for those who keep its texts up to date.
+    #[serde(skip)]
+    pub changes: u64,
+    /// Which of the changes a channel shows that keeps its texts up to date, and since when.
+    #[serde(skip)]
+    pub shown: BTreeMap<Arc<str>, (u64, Duration)>,
 }
 
 /// Somebody is at it: what some channel had taken then.
@@ -94,12 +95,16 @@ impl Incident {
             since: now,
             revision: 0,
             worst: Severity::Warn,
-            critical: None,
+            critical: Critical::default(),
+            critical_regions: BTreeSet::new(),
+            numbered: None,
             acknowledged: Vec::new(),
             owner,
             end: None,
             members: BTreeMap::new(),
             told: BTreeMap::new(),
+            changes: 0,
+            shown: BTreeMap::new(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Incident {
         if used {
             self.revision = revision;
         }
+        self.changes += 1;
         if fact.level().is_some() && self.told.is_empty() {
             self.since = self.since.min(fact.since);
         }
@@ -165,7 +171,7 @@ impl Incident {
     /// Whether somebody is at its being critical.
     pub fn is_critical_acknowledged(&self) -> bool {
         let covers = self.acknowledged.iter().flat_map(|acknowledgement| &acknowledgement.covers);
-        self.critical.as_ref().is_some_and(|critical| covers.into_iter().any(|cover| cover.covers_critical(critical)))
+        covers.into_iter().any(|cover| cover.covers_critical(&self.critical))
     }
 
     /// Somebody is at what some channel took. Returns how many failing members that covers which no earlier acknowledgement did.

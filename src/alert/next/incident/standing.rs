@@ -12,7 +12,7 @@ impl Incident {
     /// The highest severity of its failing members that are not held; [`Severity::Critical`] while it is critical at page level.
     pub fn severity(&self) -> Option<Severity> {
         let level = self.ringing().filter_map(Member::level).max()?;
-        let critical = level == Level::Page && self.critical.is_some();
+        let critical = level == Level::Page && self.critical.fails();
         Some(if critical { Severity::Critical } else { level.severity() })
     }
 

@@ -34,6 +34,9 @@ pub struct Told {
     /// Since when one is due that is for a member at page level.
     #[serde(with = "millis_option", default)]
     pub page_due: Option<Duration>,
+    /// What the channel said when it last refused a try of this incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What the latest open thing of a channel shows; what differs from it is worth a silent change.

@@ -7,40 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
 use crate::alert::Moment;
 use crate::plan::{Canary, CanaryId, Maintenance, Plan};
 
+use super::mute::{Mute, Mutes};
 use super::view::{MuteKind, Muted};
 use super::{Fact, FactKey};
-
-/// A probe's known bug, which rings nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mute {
-    /// The probe's name.
-    pub probe: Arc<str>,
-    /// What of it.
-    pub what: MutedPart,
-    /// Since when, milliseconds since the epoch.
-    pub since_ms: u64,
-    /// Until when, milliseconds since the epoch; until it is lifted if absent.
-    pub until_ms: Option<u64>,
-    /// Who muted it.
-    pub by: Arc<str>,
-    /// Why, in their words.
-    pub why: Option<Arc<str>>,
-}
-
-/// What of a probe is muted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MutedPart {
-    /// Members whose latest failed run has this reason: the closed word.
-    Reason(Arc<str>),
-    /// This subject.
-    Subject(Arc<str>),
-}
 
 /// A canary that is paused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +27,7 @@ pub struct Paused {
 
 /// What is in force now.
 #[derive(Debug, Default)]
-pub struct Mutes {
+pub struct Muting {
     paused: HashMap<CanaryId, Paused>,
     parts: BTreeMap<Arc<str>, Vec<Mute>>,
     /// Windows of the service and, by probe, of probes.
@@ -67,7 +39,7 @@ pub struct Mutes {
     by_probe: HashMap<Arc<str>, Vec<CanaryId>>,
 }
 
-impl Mutes {
+impl Muting {
     /// Takes over a plan's windows.
     pub fn apply(&mut self, plan: &Plan, now: Moment) {
         self.windows = plan.maintenance.iter().map(|window| (None, Arc::clone(window))).collect();
@@ -176,15 +148,11 @@ impl Mutes {
     fn part(&self, fact: &Fact, now: Moment) -> Option<Muted> {
         let mutes = self.parts.get(fact.key.probe()?)?;
         let reason = fact.evidence.as_ref().map(|evidence| &*evidence.reason).or(fact.reason.as_deref());
-        let muted = mutes.iter().find(|mute| match &mute.what {
-            MutedPart::Reason(word) => reason == Some(word),
-            MutedPart::Subject(name) => matches!(&fact.key, FactKey::Subject(_, subject) if subject == name),
+        let muted = mutes.iter().find(|mute| match &mute.mutes {
+            Mutes::Reason(word) => reason == Some(word),
+            Mutes::Subject(name) => matches!(&fact.key, FactKey::Subject(_, subject) if subject == name),
         })?;
-        let why = match &muted.what {
-            MutedPart::Reason(word) => MuteKind::Reason(Arc::clone(word)),
-            MutedPart::Subject(_) => MuteKind::Subject,
-        };
-        Some(Muted { why, by: Some(Arc::clone(&muted.by)), because: muted.why.clone(), until: until(muted.until_ms, now) })
+        Some(muted.muted(|at| until(Some(at), now).unwrap_or(now.steady)))
     }
 
     /// Everything of probes that is muted, for `status`.
