@@ -328,11 +328,11 @@ impl Backlog {
     fn tick(&mut self, report: &RunReport) {
         let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
         match report.trigger {
-            Trigger::Schedule | Trigger::Confirm if !overlaps => {
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed if !overlaps => {
                 let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
                 self.last(&report.canary, report.tick.slot, tick);
             }
-            Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => {}
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed | Trigger::Manual | Trigger::Test => {}
         }
     }
 

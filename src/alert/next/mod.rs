@@ -16,7 +16,13 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod counts;
 pub mod fact;
+pub mod incident;
+pub mod memory;
+pub mod mutes;
+pub mod owed;
+pub mod route;
 pub mod scope;
 pub mod told;
 pub mod view;
