@@ -38,7 +38,9 @@ fn spelling(section: &str, key: &str) -> String {
             format!("{section}.{key}")
         }
         "route" => format!("alerting.route.{key}"),
-        _ if section.starts_with("notify_") && ["name", "least", "timeout"].contains(&key) => format!("notify.KIND.{key}"),
+        _ if section.starts_with("notify_") && ["name", "least", "wakes", "timeout"].contains(&key) => {
+            format!("notify.KIND.{key}")
+        }
         _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),
         "slo_latency" => format!("slo.latency.{key}"),
         "probe_cleanup" => format!("cleanup.{key}"),

@@ -1,4 +1,4 @@
-//! The store: runs, states, incidents, outbox and cleanup ledger, on `SQLite`.
+//! The store: runs, states, incidents, tries and cleanup ledger, on `SQLite`.
 //!
 //! Owns the file, its schema and its one writer thread; readers have connections of their own. It decides nothing: rows come from
 //! `alert` with what they mean in JSON and with the columns that are searched by. Whoever writes never waits: passed runs are
@@ -33,6 +33,7 @@ mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod trust;
 mod varint;
 mod view;
@@ -43,9 +44,10 @@ pub use error::{OpenError, ReadError};
 pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, KeptTick, Remembered};
-pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
+pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, OF_INCIDENTS, Record, StateRow, TimelineRow};
 pub use store::Store;
+pub use tries::{KeptTry, OutcomeRow, TryRow, TryState};
 pub use view::{
     IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
-    StepView, TimelineView,
+    StepView, TimelineView, TryCounts, TryView,
 };

@@ -15,6 +15,8 @@ pub enum Trigger {
     Schedule,
     /// Made soon after a failure, to confirm it.
     Confirm,
+    /// Brought forward in place of its next tick, because a probe that needs it fails.
+    Needed,
     /// Asked for by hand, in a running service. Never counts.
     Manual,
     /// `serinus test`. Never counts.

@@ -17,7 +17,14 @@
 //! | `channel` | what each channel speaks | a file and its arms |
 
 pub mod counts;
+pub mod critical;
 pub mod fact;
+pub mod incident;
+pub mod memory;
+pub mod mute;
+pub mod muting;
+pub mod owed;
+pub mod route;
 pub mod scope;
 pub mod told;
 pub mod view;

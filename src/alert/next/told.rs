@@ -103,6 +103,9 @@ pub struct Try {
     /// When it was made.
     #[serde(with = "millis")]
     pub made: Duration,
+    /// Labels by which Alertmanager knows what it opens; empty elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, String)>,
     /// What it said when it was made: the `Message` in JSON.
     pub message: String,
     /// Times it left.

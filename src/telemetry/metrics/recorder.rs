@@ -64,7 +64,7 @@ impl Metrics {
     /// Counts a finished run, or a tick that did not run. Runs by hand never count.
     pub fn record(&self, report: &RunReport) {
         let counted = match report.trigger {
-            Trigger::Schedule | Trigger::Confirm => Ok(()),
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed => Ok(()),
             Trigger::Manual => Err(Uncounted::Manual),
             Trigger::Test => Err(Uncounted::Test),
         };

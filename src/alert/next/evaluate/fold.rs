@@ -1,0 +1,289 @@
+//! From the facts of a scope to its incident, and from there to what each channel is owed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::plan::Channel;
+
+use super::super::incident::{Critical, How, Incident, Told};
+use super::super::told::What;
+use super::super::{Fact, FactKey, Scope, State, critical, owed};
+use super::{Effects, Evaluator};
+use crate::alert::next::delivery::Wish;
+
+/// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
+const TOLD_APART: usize = 20;
+
+impl Evaluator {
+    pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
+        while let Some((scope, keys)) = self.agenda.touched.pop_first() {
+            self.fold(&scope, &keys, now, effects);
+        }
+        for id in std::mem::take(&mut self.agenda.ended) {
+            self.look_at_ended(&id);
+        }
+    }
+
+    /// Brings a scope's incident up to date with its facts, and what is wished for with the incident.
+    fn fold(&mut self, scope: &Scope, keys: &BTreeSet<FactKey>, now: Moment, effects: &mut Effects) {
+        let mut incident = match self.incidents.open.remove(scope) {
+            Some(incident) => incident,
+            None if self.facts.of(scope).any(|fact| fact.level().is_some()) => self.opens(scope, now),
+            None => return,
+        };
+        for key in keys {
+            self.take_fact(&mut incident, key, now);
+        }
+        let mut again = self.hold_members(&mut incident, now, effects);
+        again = earlier(again, self.judge_critical(&mut incident, now));
+        if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {
+            incident.worst = severity;
+            self.dirty.incident(&incident.id);
+        }
+        if incident.is_over() {
+            return self.ends(incident, None, now);
+        }
+        again = earlier(again, self.wish(&mut incident, now));
+        again = earlier(again, self.show(&mut incident, now, effects));
+        self.agenda.put(scope, again);
+        self.incidents.open.insert(scope.clone(), incident);
+    }
+
+    /// A new incident, with all that fails or is suspect in its scope.
+    fn opens(&mut self, scope: &Scope, now: Moment) -> Incident {
+        let id = self.ids.next(now);
+        let owner = self.world.probe_of(scope).and_then(|watched| watched.probe.owner.as_deref()).map(Arc::from);
+        let mut incident = Incident::open(id, scope.clone(), owner, now.steady);
+        self.dirty.timeline(&incident.id, "opened", "the incident opened".to_owned(), now);
+        self.dirty.incident(&incident.id);
+        self.incidents.by_id.insert(incident.id.clone(), scope.clone());
+        let facts: Vec<Arc<Fact>> = self.facts.of(scope).cloned().collect();
+        for fact in facts {
+            self.take_fact(&mut incident, &fact.key, now);
+        }
+        incident
+    }
+
+    /// Brings one member up to date.
+    fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) {
+        let was = incident.members.get(key).map(|member| (member.fails(), member.crossed));
+        match self.facts.get(key).cloned() {
+            Some(fact) => {
+                let moved = fact.scope != incident.scope;
+                if moved && !incident.members.contains_key(key) {
+                    return;
+                }
+                if moved {
+                    self.incidents.moved.entry(key.clone()).or_default().insert(incident.scope.clone());
+                }
+                if !incident.take(&fact, now.steady) {
+                    return;
+                }
+            }
+            None => {
+                let Some(member) = incident.members.get(key) else { return };
+                if let Some(scopes) = self.incidents.moved.get_mut(key) {
+                    scopes.remove(&incident.scope);
+                }
+                if self.world.watches(key) {
+                    let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
+                    incident.take(&well, now.steady);
+                } else if !incident.removed(key, How::Removed, now.steady) {
+                    return;
+                }
+            }
+        }
+        let is = incident.members.get(key).map(|member| (member.fails(), member.crossed));
+        self.note_change(incident, key, was, is, now);
+    }
+
+    /// Writes down what became of a member.
+    fn note_change(
+        &mut self,
+        incident: &Incident,
+        key: &FactKey,
+        was: Option<(bool, Option<u64>)>,
+        is: Option<(bool, Option<u64>)>,
+        now: Moment,
+    ) {
+        self.dirty.member(&incident.id, key);
+        let crossed = |state: Option<(bool, Option<u64>)>| state.filter(|(fails, _)| *fails).and_then(|(_, crossed)| crossed);
+        if crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
+            self.memory.began(&incident.scope.to_string(), key, &self.world.alerting.flapping, now.steady);
+        }
+        let (was, is) = (was.is_some_and(|(fails, _)| fails), is.is_some_and(|(fails, _)| fails));
+        if was == is {
+            return;
+        }
+        self.dirty.incident(&incident.id);
+        if incident.members.len() <= TOLD_APART {
+            let (what, verb) = if is { ("joined", "fails") } else { ("left", "no longer fails") };
+            self.dirty.timeline(&incident.id, what, format!("{key} {verb}"), now);
+        }
+    }
+
+    /// Which members nobody is rung for: muted, explained, or told with others by now.
+    fn hold_members(&mut self, incident: &mut Incident, now: Moment, effects: &mut Effects) -> Option<Duration> {
+        let explained = self.explain(incident, now, effects);
+        let keys: Vec<FactKey> = incident.members.iter().filter(|(_, member)| member.left.is_none()).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let Some(member) = incident.members.get(&key) else { continue };
+            let muted = self.mutes.of(&member.fact, now).is_some();
+            let moved = member.fact.scope != incident.scope;
+            let told_by_members = !member.fact.holds_alone;
+            let (explains, at_once) = explained.1.get(&key).copied().unwrap_or_default();
+            if incident.hold(&key, muted || moved || told_by_members || explains, at_once, now.steady) {
+                self.dirty.member(&incident.id, &key);
+                self.dirty.incident(&incident.id);
+            }
+        }
+        explained.0
+    }
+
+    /// What explains members of a probe's incident: when to ask again, and of each member whether it is explained and whether a
+    /// new episode begins at once if it is not any more.
+    fn explain(
+        &mut self,
+        _incident: &mut Incident,
+        _now: Moment,
+        _effects: &mut Effects,
+    ) -> (Option<Duration>, BTreeMap<FactKey, (bool, bool)>) {
+        (None, BTreeMap::new())
+    }
+
+    fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
+        let watched = self.world.probe_of(&incident.scope)?;
+        let rule = match &incident.scope {
+            Scope::Probe(_) => watched.probe.alert.critical,
+            Scope::Subject(..) if watched.probe.alert.subject_critical => watched.probe.alert.critical,
+            _ => None,
+        };
+        let Some(rule) = rule else {
+            incident.critical = None;
+            return None;
+        };
+        let _ = (rule, critical::judge);
+        let _ = Critical { revision: 0, regions: BTreeSet::new(), lost: None };
+        let _ = now;
+        None
+    }
+
+    /// Ends an incident; what is open at channels is to be ended there.
+    pub(super) fn ends(&mut self, mut incident: Incident, closed: Option<(Arc<str>, Arc<str>)>, now: Moment) {
+        let scope = incident.scope.clone();
+        self.agenda.put(&scope, None);
+        self.incidents.by_id.remove(&incident.id);
+        incident.ends(closed, now.steady);
+        for (channel, told) in &mut incident.told {
+            self.delivery.unwant(channel, &incident.id, What::Ring);
+            self.delivery.unwant(channel, &incident.id, What::Change);
+            self.delivery.unwant(channel, &incident.id, What::Acknowledge);
+            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.gathers_unheard());
+            if informs && told.due.is_some() && !told.has_open() {
+                self.unheard.add(channel, &incident.id, now);
+            }
+            told.due = None;
+            told.page_due = None;
+            self.dirty.told(&incident.id, channel);
+        }
+        self.delivery.forget_rings_of(&incident.id);
+        for scopes in self.incidents.moved.values_mut() {
+            scopes.remove(&scope);
+        }
+        self.incidents.moved.retain(|_, scopes| !scopes.is_empty());
+        self.dirty.timeline(&incident.id, "ended", "the incident ended".to_owned(), now);
+        self.dirty.incident(&incident.id);
+        self.agenda.ended.insert(incident.id.clone());
+        self.incidents.ended.insert(incident.id.clone(), incident);
+    }
+
+    /// Wishes for what an ended incident's channels must still hear, or forgets it.
+    fn look_at_ended(&mut self, id: &str) {
+        let Some(incident) = self.incidents.ended.get(id) else { return };
+        let Some(end) = &incident.end else { return };
+        let mut open = false;
+        for (channel, told) in &incident.told {
+            if told.has_open() && self.world.channel(channel).is_some() {
+                open = true;
+                let wish = Wish {
+                    scope: incident.scope.clone(),
+                    incident: id.to_owned(),
+                    what: What::End,
+                    severity: incident.worst,
+                    since: end.at,
+                };
+                self.delivery.want(channel, wish);
+            } else {
+                self.delivery.unwant(channel, id, What::End);
+            }
+        }
+        if !open && let Some(incident) = self.incidents.ended.remove(id) {
+            self.dirty.forget(&incident);
+        }
+    }
+
+    /// Keeps what is wished for at each channel equal to what is due.
+    fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
+        let scope = incident.scope.to_string();
+        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
+        let alerting = Arc::clone(&self.world.alerting);
+        let none = BTreeSet::new();
+        let mut context =
+            owed::Context { alerting: &alerting, probe: probe.as_deref(), memory: &self.memory, scope: &scope, escalated: &none };
+        let (escalated, mut again) = owed::escalated(incident, &context, now.steady);
+        context.escalated = &escalated;
+        let mut wishes: Vec<(Arc<Channel>, What, Option<Wish>)> = Vec::new();
+        for channel in &alerting.channels {
+            let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
+            again = earlier(again, asks);
+            let due = ring.filter(|ring| ring.at <= now.steady);
+            let wish = |what, since, severity| Wish { scope: incident.scope.clone(), incident: incident.id.clone(), what, severity, since };
+            let told = incident.told.get(&channel.name);
+            let ring = due.as_ref().map(|due| {
+                let since = told.and_then(|told| told.due).unwrap_or(now.steady);
+                (due.page, wish(What::Ring, since, due.severity))
+            });
+            let acknowledges = told.is_some_and(|told| told.has_open() && told.acknowledged < incident.acknowledged.len());
+            let acknowledges = acknowledges && channel.kind.knows_acknowledgements();
+            let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
+            let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));
+            let (change, asks) = owed::change(incident, channel, now.steady);
+            again = earlier(again, asks);
+            let change = change.then(|| wish(What::Change, now.steady, incident.worst));
+            Self::note_due(&mut self.dirty, incident, channel, ring.as_ref().map(|(page, _)| *page), now.steady);
+            wishes.push((Arc::clone(channel), What::Ring, ring.map(|(_, wish)| wish)));
+            wishes.push((Arc::clone(channel), What::Acknowledge, ack));
+            wishes.push((Arc::clone(channel), What::Change, change));
+        }
+        for (channel, what, wish) in wishes {
+            match wish {
+                Some(wish) => self.delivery.want(&channel.name, wish),
+                None => self.delivery.unwant(&channel.name, &incident.id, what),
+            }
+        }
+        self.incidents.note_escalated(&incident.id, !escalated.is_empty());
+        again
+    }
+
+    /// Notes since when a channel is due what it has not taken.
+    fn note_due(dirty: &mut super::Dirty, incident: &mut Incident, channel: &Channel, page: Option<bool>, now: Duration) {
+        let known = incident.told.get(&channel.name);
+        let was = known.map(|told| (told.due, told.page_due)).unwrap_or_default();
+        let is = match page {
+            Some(page) => (Some(was.0.unwrap_or(now)), page.then(|| was.1.unwrap_or(now))),
+            None => (None, None),
+        };
+        if was != is {
+            let told = incident.told.entry(Arc::clone(&channel.name)).or_insert_with(Told::default);
+            (told.due, told.page_due) = is;
+            dirty.told(&incident.id, &channel.name);
+        }
+    }
+}
+
+/// The earlier of two times, where there are any.
+pub(super) fn earlier(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    a.into_iter().chain(b).min()
+}

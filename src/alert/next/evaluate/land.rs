@@ -1,0 +1,114 @@
+//! What came of tries: covers, and what is open at channels.
+
+use std::sync::Arc;
+
+use crate::alert::Moment;
+use crate::plan::ChannelKind;
+
+use super::super::delivery::Landed;
+use super::super::incident::{Incident, Shown};
+use super::super::told::{About, Open, Outcome, Try, What};
+use super::Evaluator;
+
+impl Evaluator {
+    /// A try came back.
+    pub(super) fn landed(&mut self, channel: &Arc<str>, id: &str, outcome: &Outcome, chance: f64, now: Moment) {
+        let Some(landed) = self.delivery.landed(channel, id, outcome, chance, now) else { return };
+        self.dirty.outcome(channel, id, outcome, now);
+        match landed {
+            Landed::Taken(attempt) => {
+                for about in &attempt.about {
+                    self.taken(&attempt, about, now);
+                }
+                if attempt.key.starts_with("unheard/") {
+                    self.unheard.taken(channel);
+                }
+            }
+            Landed::Dropped(attempt) => {
+                for about in &attempt.about {
+                    self.note_refused(&attempt, about, outcome, now);
+                    self.look_again(&about.incident);
+                }
+            }
+            Landed::Again(attempt) => {
+                for about in &attempt.about {
+                    self.perhaps(&attempt, about);
+                    self.look_again(&about.incident);
+                }
+            }
+        }
+    }
+
+    /// A channel took a try.
+    fn taken(&mut self, attempt: &Try, about: &About, now: Moment) {
+        let channel = &attempt.channel;
+        if let Some(mut incident) = self.incidents.take(&about.incident) {
+            let acknowledged = incident.acknowledged.len();
+            let (severity, regions) = (incident.severity().unwrap_or(incident.worst), incident.regions());
+            let ends_all = self.world.channel(channel).is_none_or(|channel| !matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            let Incident { told, members, id, scope, .. } = &mut incident;
+            let told = told.entry(Arc::clone(channel)).or_default();
+            match (attempt.what, &about.cover) {
+                (What::Ring, Some(cover)) => {
+                    let open = Open { key: attempt.key.clone(), taken: true, labels: attempt.labels.clone() };
+                    told.took(open, cover.clone(), |key| members.get(key));
+                    self.memory.rang(&scope.to_string(), channel, now.steady);
+                }
+                (What::Ring, None) => {}
+                (What::Change, _) => told.shown = Some(Shown { severity, regions, at: now.steady }),
+                (What::Acknowledge, _) => told.acknowledged = acknowledged,
+                (What::End, _) if ends_all => told.open.clear(),
+                (What::End, _) => told.ended(&attempt.key),
+            }
+            self.dirty.told(id, channel);
+            let text = format!("{channel} took {} ({})", attempt.key, attempt.what.as_str());
+            self.dirty.timeline(id, "taken", text, now);
+            self.incidents.put_back(incident);
+        }
+        self.look_again(&about.incident);
+    }
+
+    /// Nobody knows whether a channel took a try: what it opens is perhaps open.
+    fn perhaps(&mut self, attempt: &Try, about: &About) {
+        if attempt.what != What::Ring {
+            return;
+        }
+        let Some(mut incident) = self.incidents.take(&about.incident) else { return };
+        let told = incident.told.entry(Arc::clone(&attempt.channel)).or_default();
+        if !told.open.iter().any(|open| open.key == attempt.key) {
+            told.open.push(Open { key: attempt.key.clone(), taken: false, labels: attempt.labels.clone() });
+            self.dirty.told(&incident.id, &attempt.channel);
+        }
+        self.incidents.put_back(incident);
+    }
+
+    fn note_refused(&mut self, attempt: &Try, about: &About, outcome: &Outcome, now: Moment) {
+        let (Outcome::Refused(refusal) | Outcome::Unknown(refusal)) = outcome else { return };
+        let first = self.incidents.find(&about.incident).is_some_and(|incident| {
+            incident.told.get(&attempt.channel).is_none_or(|told| told.refused.as_ref() != Some(&refusal.message))
+        });
+        if !first {
+            return;
+        }
+        if let Some(mut incident) = self.incidents.take(&about.incident) {
+            let told = incident.told.entry(Arc::clone(&attempt.channel)).or_default();
+            told.refused = Some(refusal.message.clone());
+            let text = format!("{} did not take {}: {}", attempt.channel, attempt.key, refusal.message);
+            self.dirty.timeline(&incident.id, "refused", text, now);
+            self.incidents.put_back(incident);
+        }
+    }
+
+    /// An incident is to be looked at: something about it was told, or was not.
+    fn look_again(&mut self, id: &str) {
+        match self.incidents.by_id.get(id) {
+            Some(scope) => {
+                let scope = scope.clone();
+                self.agenda.touch(&scope);
+            }
+            None => {
+                self.agenda.ended.insert(id.to_owned());
+            }
+        }
+    }
+}

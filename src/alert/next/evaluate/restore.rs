@@ -1,0 +1,126 @@
+//! Takes up what an earlier process left.
+//!
+//! Rows that cannot be read are told of in the log and left out. What is owed follows from facts and covers as always; a process
+//! that takes over is no event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::alert::Moment;
+use crate::history::{IncidentRow, Remembered};
+use crate::plan::{Alerting, Plan};
+
+use super::super::condition::Conditions;
+use super::super::delivery::Delivery;
+use super::super::delivery::unheard::Unheard;
+use super::super::incident::{Incident, Member, Told};
+use super::super::memory::Memory;
+use super::super::mutes::Mutes;
+use super::super::told::Try;
+use super::rows::{COVER, MEMBER};
+use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
+
+impl Evaluator {
+    /// Takes up what an earlier process left.
+    pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
+        let world = World::new(Arc::clone(&plan), Arc::clone(&alerting));
+        let (conditions, changed) = Conditions::new(Arc::clone(&plan), alerting, &remembered.states, now);
+        let mut mutes = Mutes::default();
+        mutes.apply(&plan, now);
+        let mut evaluator = Self {
+            delivery: Delivery::new(world.channels(), now),
+            world,
+            conditions,
+            facts: super::Facts::default(),
+            incidents: Incidents::default(),
+            memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
+            mutes,
+            unheard: Unheard::restore(&remembered.states, now),
+            ids: Ids::default(),
+            agenda: Agenda::default(),
+            removals: BTreeMap::new(),
+            dirty: Dirty::default(),
+        };
+        evaluator.restore_incidents(remembered, now);
+        evaluator.restore_tries(remembered, now);
+        for changed in changed {
+            evaluator.put(&changed.key, changed.fact);
+        }
+        evaluator.resume(now);
+        evaluator
+    }
+
+    fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+        for row in &remembered.incidents {
+            self.ids.after(&row.id);
+            match restored(row, remembered, now) {
+                Ok(incident) if incident.end.is_none() => {
+                    self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
+                    self.incidents.open.insert(incident.scope.clone(), incident);
+                }
+                Ok(incident) if incident.told.values().any(Told::has_open) => {
+                    self.incidents.ended.insert(incident.id.clone(), incident);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(incident = row.id, %error, "an incident cannot be read and is left out"),
+            }
+        }
+    }
+
+    fn restore_tries(&mut self, remembered: &Remembered, now: Moment) {
+        let mut tries = Vec::new();
+        for row in &remembered.tries {
+            match serde_json::from_str::<Try>(&row.json) {
+                Ok(attempt) => tries.push(attempt),
+                Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
+            }
+        }
+        for attempt in &tries {
+            for about in &attempt.about {
+                self.perhaps(attempt, about);
+            }
+        }
+        self.delivery.restore(tries, now);
+    }
+
+    /// Everything is looked at once; members without a fact are settled, or not watched any more.
+    fn resume(&mut self, now: Moment) {
+        let gone = self.unwatched();
+        for key in gone {
+            self.removals.insert(key, now.steady);
+        }
+        let mut touched = Vec::new();
+        for (scope, incident) in &self.incidents.open {
+            for key in incident.members.keys().filter(|key| !self.removals.contains_key(*key)) {
+                touched.push((scope.clone(), Some(key.clone())));
+            }
+            touched.push((scope.clone(), None));
+        }
+        for (scope, key) in touched {
+            self.agenda.touched.entry(scope).or_default().extend(key);
+        }
+        self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+    }
+}
+
+/// An incident of a row, with its members and covers.
+fn restored(row: &IncidentRow, remembered: &Remembered, now: Moment) -> Result<Incident, serde_json::Error> {
+    let kept: super::status::Kept = serde_json::from_str(&row.json)?;
+    let mut incident = kept.incident;
+    let prefix = format!("{}/", row.id);
+    for state in remembered.states.iter().filter(|state| state.key.starts_with(&prefix)) {
+        match &*state.kind {
+            MEMBER => {
+                let member: Member = serde_json::from_str(&state.json)?;
+                incident.members.insert(member.fact.key.clone(), member);
+            }
+            COVER => {
+                let told: Told = serde_json::from_str(&state.json)?;
+                incident.told.insert(state.key[prefix.len()..].into(), told);
+            }
+            _ => {}
+        }
+    }
+    incident.not_after(now.steady);
+    Ok(incident)
+}

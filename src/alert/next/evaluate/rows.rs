@@ -1,0 +1,102 @@
+//! What changed and is to be written, together with the run that decided it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::alert::Moment;
+use crate::history::{Commit, IncidentRow, Record, StateRow, TimelineRow};
+use crate::outcome::{RunReport, Trigger};
+
+use super::super::FactKey;
+use super::super::incident::Incident;
+use super::Evaluator;
+
+/// The kinds of rows that belong to an incident; their keys begin with its id.
+pub(super) const MEMBER: &str = "member";
+/// See [`MEMBER`].
+pub(super) const COVER: &str = "cover";
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    pub(super) commit: Commit,
+    incidents: BTreeSet<String>,
+    members: BTreeSet<(String, FactKey)>,
+    told: BTreeSet<(String, Arc<str>)>,
+}
+
+impl Dirty {
+    pub(super) fn run(&mut self, report: &Arc<RunReport>, watched: bool) {
+        let counted = watched && !matches!(report.trigger, Trigger::Manual | Trigger::Test);
+        self.commit.runs.push(Record { report: Arc::clone(report), counted });
+    }
+
+    pub(super) fn incident(&mut self, id: &str) {
+        self.incidents.insert(id.to_owned());
+    }
+
+    pub(super) fn member(&mut self, id: &str, key: &FactKey) {
+        self.members.insert((id.to_owned(), key.clone()));
+    }
+
+    pub(super) fn told(&mut self, id: &str, channel: &Arc<str>) {
+        self.told.insert((id.to_owned(), Arc::clone(channel)));
+    }
+
+    /// Something happened to an incident that people may want to read later.
+    pub(super) fn timeline(&mut self, incident: &str, what: &'static str, text: String, now: Moment) {
+        let at_ms = now.wall_ms();
+        self.commit.timeline.push(TimelineRow { incident: incident.to_owned(), at_ms, what, text });
+    }
+
+    /// An incident that is over and told everywhere: its rows of members and covers are not needed any more.
+    pub(super) fn forget(&mut self, incident: &Incident) {
+        for key in incident.members.keys() {
+            self.members.insert((incident.id.clone(), key.clone()));
+        }
+        for channel in incident.told.keys() {
+            self.told.insert((incident.id.clone(), Arc::clone(channel)));
+        }
+    }
+}
+
+impl Evaluator {
+    /// Everything that is to be written since the last time.
+    pub(super) fn commit(&mut self, now: Moment) -> Commit {
+        let mut commit = std::mem::take(&mut self.dirty.commit);
+        commit.states.extend(self.conditions.take_rows(now));
+        commit.states.extend(self.memory.take_rows());
+        commit.states.extend(self.unheard.take_rows());
+        for (id, key) in std::mem::take(&mut self.dirty.members) {
+            let member = self.incidents.find(&id).and_then(|incident| incident.members.get(&key));
+            let json = member.map(|member| serde_json::to_string(member).expect("its keys are texts"));
+            commit.states.push(StateRow { kind: MEMBER, key: format!("{id}/{key}"), json });
+        }
+        for (id, channel) in std::mem::take(&mut self.dirty.told) {
+            let told = self.incidents.find(&id).and_then(|incident| incident.told.get(&channel));
+            let json = told.map(|told| serde_json::to_string(told).expect("its keys are texts"));
+            commit.states.push(StateRow { kind: COVER, key: format!("{id}/{channel}"), json });
+        }
+        for id in std::mem::take(&mut self.dirty.incidents) {
+            if let Some(incident) = self.incidents.find(&id) {
+                commit.incidents.push(self.incident_row(incident, now));
+            }
+        }
+        commit
+    }
+
+    pub(super) fn incident_row(&self, incident: &Incident, now: Moment) -> IncidentRow {
+        let ended = incident.end.as_ref().map(|end| now.wall_ms_of(end.at));
+        let opened_ms = now.wall_ms_of(incident.opened);
+        IncidentRow {
+            id: incident.id.clone(),
+            scope: incident.scope.to_string(),
+            probe: incident.scope.probe().map(ToString::to_string),
+            severity: incident.worst.as_str(),
+            opened_ms,
+            // The clock may have been set back meanwhile, and nothing ends before it began.
+            resolved_ms: ended.map(|ended| ended.max(opened_ms)),
+            json: serde_json::to_string(&self.kept(incident, now)).expect("its keys are texts"),
+        }
+    }
+}
