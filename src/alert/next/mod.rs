@@ -16,7 +16,10 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod condition;
+pub mod delivery;
 pub mod fact;
+pub mod heartbeat;
 pub mod scope;
 pub mod told;
 pub mod view;
