@@ -16,7 +16,9 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod channel;
 pub mod fact;
+pub mod message;
 pub mod scope;
 pub mod told;
 pub mod view;
