@@ -31,6 +31,8 @@ pub mod route;
 pub mod condition;
 pub mod delivery;
 pub mod heartbeat;
+pub mod channel;
+pub mod message;
 pub mod scope;
 pub mod status;
 pub mod told;
