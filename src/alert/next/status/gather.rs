@@ -111,7 +111,11 @@ pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
         }
         let incident = incident(open, members.into_iter().map(|(member, _)| member).collect(), now);
         status.unanswered += incident.unanswered;
-        status.counts.add(open.view.severity);
+        if open.view.members.iter().any(is_loose) {
+            status.counts.add(open.view.severity);
+        } else {
+            status.counts.held += 1;
+        }
         status.owed.extend(incident.owed.iter().cloned());
         status.incidents.push(incident);
     }
@@ -119,6 +123,11 @@ pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
     status.leaks = leaks.into_iter().map(|leak| left_behind(leak, now)).collect();
     status.channels = channels.into_iter().map(|channel| with_owed(channel, &status.owed)).collect();
     status
+}
+
+/// Whether it fails, neither muted nor explained: it gives the incident its severity.
+fn is_loose(member: &MemberView) -> bool {
+    matches!(member.standing, Standing::Failing | Standing::Waiting(_) | Standing::Acknowledged(_))
 }
 
 fn worst_by_probe(incidents: &[Open<'_>]) -> BTreeMap<Arc<str>, Severity> {

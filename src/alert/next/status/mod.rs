@@ -51,6 +51,8 @@ pub struct Counts {
     pub page: usize,
     /// More than one region.
     pub critical: usize,
+    /// Nobody is rung for it: all that fails in it is muted or explained.
+    pub held: usize,
 }
 
 impl Counts {
