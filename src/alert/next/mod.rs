@@ -18,25 +18,29 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod channel;
+pub mod condition;
 pub mod counts;
 pub mod critical;
+pub mod delivery;
+pub mod evaluate;
 pub mod explain;
 pub mod fact;
+pub mod heartbeat;
+mod inbox;
 pub mod incident;
 pub mod memory;
+pub mod message;
 pub mod mute;
 pub mod muting;
 pub mod owed;
 pub mod route;
-pub mod condition;
-pub mod delivery;
-pub mod heartbeat;
-pub mod channel;
-pub mod message;
 pub mod scope;
 pub mod status;
+mod task;
 pub mod told;
 pub mod view;
+mod work;
 
 pub use fact::{Fact, FactKey, Objective, State};
 pub use mute::{Acked, Closed, Mute, Mutes};

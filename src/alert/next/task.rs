@@ -16,10 +16,10 @@ use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
-use super::evaluate::{Evaluator, Event};
+use super::evaluate::{Backlog, Evaluator, Event};
 use super::inbox::{Inbox, Letter};
 use super::mute::{Acked, Closed};
-use super::status::{Backlog, Status};
+use super::status::Status;
 use super::work::Work;
 use crate::alert::moment::Clock;
 
@@ -122,8 +122,8 @@ impl Alerts {
             let mut evaluator = Evaluator::new(plan, Arc::clone(&alerting), &remembered, clock.now());
             evaluator.take(Event::Started { graceful_before }, clock.now());
             runtime.block_on(async {
-                let sender = Sender::new(client, alerting, Arc::clone(&secrets));
-                Work::new(evaluator, sender, store, clock, pulse, shown, bring_forward).go_on(&inbox).await;
+                let sender = Sender::new(client, &alerting, &secrets);
+                Work::new(evaluator, sender, (alerting, secrets), store, clock, pulse, shown, bring_forward).go_on(&inbox).await;
             });
             inbox.close();
         })?;

@@ -1,5 +1,6 @@
 //! What the alerts' thread does, round by round: take in, fold, write, send.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::history::{Commit, Store};
+use crate::outcome::Secrets;
+use crate::plan::{Alerting, Channel};
 
 use super::channel::Sender;
-use super::evaluate::{Effects, Evaluator, Event, Sending};
+use super::evaluate::{Backlog, Effects, Evaluator, Event, Sending};
 use super::inbox::{Inbox, Letter};
-use super::status::Backlog;
 use super::task::{BringForward, Pulse, ROUND};
 use super::told::{Outcome, Refusal, Trouble};
 use crate::alert::moment::Clock;
@@ -33,6 +35,8 @@ type Flight = (Arc<str>, String, Outcome);
 pub(super) struct Work {
     evaluator: Evaluator,
     sender: Sender,
+    alerting: Arc<Alerting>,
+    secrets: Arc<Secrets>,
     store: Store,
     clock: Clock,
     pulse: Arc<Pulse>,
@@ -40,7 +44,7 @@ pub(super) struct Work {
     bring_forward: Arc<RwLock<Option<BringForward>>>,
     flights: JoinSet<Flight>,
     /// Whose flight a task is, for when it panics.
-    flying: std::collections::HashMap<tokio::task::Id, (Arc<str>, String)>,
+    flying: HashMap<tokio::task::Id, (Arc<str>, String)>,
     /// A commit that was not durable in time, until it is: those behind it would wait in vain.
     late: Option<oneshot::Receiver<()>>,
 }
@@ -49,19 +53,21 @@ impl Work {
     pub(super) fn new(
         evaluator: Evaluator,
         sender: Sender,
+        (alerting, secrets): (Arc<Alerting>, Arc<Secrets>),
         store: Store,
         clock: Clock,
         pulse: Arc<Pulse>,
         shown: watch::Sender<Backlog>,
         bring_forward: Arc<RwLock<Option<BringForward>>>,
     ) -> Self {
-        let (flights, flying) = (JoinSet::new(), std::collections::HashMap::new());
-        Self { evaluator, sender, store, clock, pulse, shown, bring_forward, flights, flying, late: None }
+        let (flights, flying) = (JoinSet::new(), HashMap::new());
+        Self { evaluator, sender, alerting, secrets, store, clock, pulse, shown, bring_forward, flights, flying, late: None }
     }
 
     /// Goes on until it is asked to stop.
     pub(super) async fn go_on(mut self, inbox: &Inbox) {
-        let keeping = tokio::spawn(self.sender.keep_alive());
+        let sender = self.sender.clone();
+        let keeping = tokio::spawn(async move { sender.keep_alive().await });
         let mut letters = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
         loop {
@@ -118,17 +124,30 @@ impl Work {
                 let _ = reply.send(self.evaluator.status(now));
             }
             Letter::Apply { plan, alerting, secrets, found } => {
-                let mended = self.sender.apply(Arc::clone(&alerting), secrets);
+                let mended = self.mended(&alerting, &secrets);
+                (self.alerting, self.secrets) = (Arc::clone(&alerting), secrets);
+                self.sender.apply(&self.alerting, &self.secrets);
                 self.evaluator.take(Event::Plan { plan, alerting, found }, now);
                 self.evaluator.take(Event::Mended(mended), now);
             }
             Letter::Secrets(secrets) => {
-                let mended = self.sender.replace_secrets(secrets);
+                let mended = self.mended(&Arc::clone(&self.alerting), &secrets);
+                self.secrets = secrets;
+                self.sender.apply(&self.alerting, &self.secrets);
                 self.evaluator.take(Event::Mended(mended), now);
             }
             Letter::Stop { within, reply } => return Some((within, reply)),
         }
         None
+    }
+
+    /// The channels whose configuration changed; all of them where secrets changed, which any of them may use.
+    fn mended(&self, alerting: &Alerting, secrets: &Secrets) -> BTreeSet<Arc<str>> {
+        let all = !secrets.is_same(&self.secrets);
+        let before: HashMap<&str, String> =
+            self.alerting.channels.iter().map(|channel| (&*channel.name, format!("{channel:?}"))).collect();
+        let changed = |channel: &&Arc<Channel>| all || before.get(&*channel.name) != Some(&format!("{channel:?}"));
+        alerting.channels.iter().filter(changed).map(|channel| Arc::clone(&channel.name)).collect()
     }
 
     /// Writes what belongs together, and lets tries leave once they are durable, or after a moment in any case.
@@ -139,7 +158,7 @@ impl Work {
             self.send(sending);
         }
         for held in held {
-            self.sender.hold(&held.channel, &held.open, held.message);
+            self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
         }
         if !wanted.is_empty()
             && let Some(verb) = &*self.bring_forward.read().unwrap_or_else(PoisonError::into_inner)

@@ -93,6 +93,7 @@ async fn test(sender: &Sender, alerting: &Alerting, channel: &Arc<Channel>) -> T
             key: key.clone(),
             about: vec![About { incident: message.incident.clone(), scope: Scope::Test, cover: None }],
             made: std::time::Duration::ZERO,
+            labels: Vec::new(),
             message: String::new(),
             attempts: 1,
         };

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::{Channel, PageRule};
+use crate::plan::{Channel, ChannelKind, PageRule};
 
+use super::super::channel;
+use super::super::condition::Count;
 use super::super::critical::Bar;
 use super::super::delivery::Wish;
+use super::super::delivery::unheard::Missed;
 use super::super::explain::{self, Explains, Stands};
+use super::super::fact::LastRun;
 use super::super::incident::{How, Incident, Told};
 use super::super::told::{Cover, What};
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
+use crate::outcome::{RunReport, Verdict};
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
@@ -29,7 +34,7 @@ impl Evaluator {
             }
         }
         for id in std::mem::take(&mut self.agenda.ended) {
-            self.look_at_ended(&id);
+            self.look_at_ended(&id, now);
         }
     }
 
@@ -176,7 +181,11 @@ impl Evaluator {
         let judged: BTreeSet<FactKey> = due.chain(keys.iter().cloned()).collect();
         for key in judged {
             let Some(member) = incident.members.get_mut(&key) else { continue };
-            let fact = if member.left.is_some() { Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) }) } else { Arc::clone(&member.fact) };
+            let fact = if member.left.is_some() {
+                Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) })
+            } else {
+                Arc::clone(&member.fact)
+            };
             let before = (member.explanation.clone(), member.explains.clone());
             let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
             member.explains = judged.explains;
@@ -194,6 +203,21 @@ impl Evaluator {
             }
         }
         ended
+    }
+
+    /// Says how a run of a canary that others need ended.
+    pub(super) fn tell_roots_of_run(&mut self, report: &RunReport, now: Moment) {
+        let id = &report.canary.id;
+        if !self.roots.is_root(id) {
+            return;
+        }
+        let run = |failed| LastRun { failed, started: now.steady.saturating_sub(report.duration), ended: now.steady };
+        match Count::of(report) {
+            Count::Pass => self.roots.ran(id, run(false), now),
+            Count::Failure => self.roots.ran(id, run(true), now),
+            Count::NoResult if report.verdict == Verdict::Blocked => self.roots.blocked(id, now),
+            Count::Result | Count::NoResult | Count::Never => {}
+        }
     }
 
     /// Says how canaries stand that others need.
@@ -256,21 +280,28 @@ impl Evaluator {
         let scope = incident.scope.clone();
         self.agenda.put(&scope, None);
         self.incidents.by_id.remove(&incident.id);
+        self.incidents.escalated.remove(&incident.id);
         incident.ends(closed, now.steady);
         self.tell_roots(&incident, now);
+        let (worst, since) = (incident.worst, incident.since);
+        for attempt in self.delivery.forget_rings_of(&incident.id) {
+            self.dirty.dropped(&attempt, now);
+        }
         for (channel, told) in &mut incident.told {
-            self.delivery.unwant(channel, &incident.id, What::Ring);
-            self.delivery.unwant(channel, &incident.id, What::Change);
-            self.delivery.unwant(channel, &incident.id, What::Acknowledge);
-            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.gathers_unheard());
-            if informs && told.due.is_some() && !told.has_open() {
-                self.unheard.add(channel, &incident.id, now);
+            for what in [What::Ring, What::Change, What::Acknowledge] {
+                for attempt in self.delivery.unwant(channel, &incident.id, what) {
+                    self.dirty.dropped(&attempt, now);
+                }
             }
-            told.due = None;
-            told.page_due = None;
+            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
+            if informs && told.due.is_some() && !told.has_open() {
+                let (incident, scope) = (incident.id.clone(), incident.scope.clone());
+                let missed = Missed { incident, scope, severity: worst, since, ended: now.steady };
+                self.unheard.missed(channel, missed);
+            }
+            (told.due, told.page_due) = (None, None);
             self.dirty.told(&incident.id, channel);
         }
-        self.delivery.forget_rings_of(&incident.id);
         for scopes in self.incidents.moved.values_mut() {
             scopes.remove(&scope);
         }
@@ -282,27 +313,56 @@ impl Evaluator {
     }
 
     /// Wishes for what an ended incident's channels must still hear, or forgets it.
-    fn look_at_ended(&mut self, id: &str) {
+    fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.drop_shared_keys(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };
-        let mut open = false;
+        let mut wishes = Vec::new();
         for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_some() {
-                open = true;
-                let wish = Wish {
-                    scope: incident.scope.clone(),
-                    incident: id.to_owned(),
-                    what: What::End,
-                    severity: incident.worst,
-                    since: end.at,
-                };
-                self.delivery.want(channel, wish);
-            } else {
-                self.delivery.unwant(channel, id, What::End);
+            if told.has_open() && self.world.channel(channel).is_none() {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
+            }
+            let wanted = told.has_open() && self.world.channel(channel).is_some();
+            let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
+            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
+            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
+        }
+        let open = wishes.iter().any(|(_, wish)| wish.is_some());
+        for (channel, wish) in wishes {
+            match wish {
+                Some(wish) => self.delivery.want(&channel, wish),
+                None => self.unwant(&channel, id, What::End, now),
             }
         }
         if !open && let Some(incident) = self.incidents.ended.remove(id) {
             self.dirty.forget(&incident);
+        }
+    }
+
+    /// A key that several incidents share, after a storm, ends with the last of them.
+    fn drop_shared_keys(&mut self, id: &str) {
+        let Some(incident) = self.incidents.ended.get(id) else { return };
+        let mut shared = Vec::new();
+        for (channel, told) in &incident.told {
+            let ends_each =
+                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
+                let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
+                let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
+                if theirs.any(|other| other.key == open.key) {
+                    shared.push((Arc::clone(channel), open.key.clone()));
+                }
+            }
+        }
+        if let Some(incident) = self.incidents.ended.get_mut(id) {
+            for (channel, key) in shared {
+                if let Some(told) = incident.told.get_mut(&channel) {
+                    told.ended(&key);
+                    self.dirty.told(id, &channel);
+                }
+            }
         }
     }
 
@@ -321,14 +381,20 @@ impl Evaluator {
             let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
             again = earlier(again, asks);
             let due = ring.filter(|ring| ring.at <= now.steady);
-            let wish = |what, since, severity| Wish { scope: incident.scope.clone(), incident: incident.id.clone(), what, severity, since };
+            let wish = |what, since, severity| Wish {
+                scope: incident.scope.clone(),
+                incident: incident.id.clone(),
+                what,
+                severity,
+                since,
+            };
             let told = incident.told.get(&channel.name);
             let ring = due.as_ref().map(|due| {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
                 (due.page, wish(What::Ring, since, due.severity))
             });
             let acknowledges = told.is_some_and(|told| told.has_open() && told.acknowledged < incident.acknowledged.len());
-            let acknowledges = acknowledges && channel.kind.knows_acknowledgements();
+            let acknowledges = acknowledges && channel::knows(&channel.kind, What::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
             let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));
             let (change, asks) = owed::change(incident, channel, now.steady);
@@ -342,11 +408,36 @@ impl Evaluator {
         for (channel, what, wish) in wishes {
             match wish {
                 Some(wish) => self.delivery.want(&channel.name, wish),
-                None => self.delivery.unwant(&channel.name, &incident.id, what),
+                None => self.unwant(&channel.name, &incident.id, what, now),
             }
         }
-        self.incidents.note_escalated(&incident.id, !escalated.is_empty());
+        if escalated.is_empty() {
+            self.incidents.escalated.remove(&incident.id);
+        } else {
+            let due = incident.told.values().filter_map(|told| told.page_due).min();
+            self.incidents.escalated.insert(incident.id.clone(), due);
+        }
+        self.end_at_removed(incident, now);
         again
+    }
+
+    /// A channel that was removed has its open things ended with its last configuration, while the incident goes on.
+    fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
+        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
+        let gone = incident.told.iter().filter(|(name, told)| !there(name) && told.has_open());
+        let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
+        for name in gone {
+            if self.world.channel(&name).is_some() {
+                let (scope, severity) = (incident.scope.clone(), incident.worst);
+                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
+                self.delivery.want(&name, wish);
+            } else if let Some(told) = incident.told.remove(&name) {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
+                self.dirty.told(&incident.id, &name);
+            }
+        }
     }
 
     /// Notes since when a channel is due what it has not taken.
@@ -362,6 +453,14 @@ impl Evaluator {
             (told.due, told.page_due) = is;
             dirty.told(&incident.id, &channel.name);
         }
+    }
+}
+
+/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
+fn keeps_unheard(kind: &ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
+        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
     }
 }
 

@@ -5,20 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::history::{IncidentRow, KeptState, Remembered};
-use crate::plan::{Alerting, Plan};
+use crate::plan::{Alerting, Plan, Probe};
 
 use super::super::condition::Conditions;
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::Unheard;
+use super::super::explain::Roots;
 use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
-use super::super::explain::Roots;
 use super::super::muting::Muting;
 use super::super::told::Try;
-use super::rows::{COVER, MEMBER};
+use super::rows::{COVER, MEMBER, UNHEARD};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
@@ -36,14 +37,17 @@ impl Evaluator {
             incidents: Incidents::default(),
             memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
             mutes,
-            unheard: Unheard::restore(&remembered.states, now),
+            unheard: Unheard::default(),
             roots: Roots::new(&plan),
             ids: Ids::default(),
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
             dirty: Dirty::default(),
+            run_ended: false,
+            run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
         evaluator.restore_incidents(remembered, now);
+        evaluator.restore_unheard(remembered);
         evaluator.restore_tries(remembered, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
@@ -87,7 +91,17 @@ impl Evaluator {
                 self.perhaps(attempt, about);
             }
         }
-        self.delivery.restore(tries, now);
+        for homeless in self.delivery.restore(tries, now) {
+            self.dirty.dropped(&homeless, now);
+        }
+    }
+
+    fn restore_unheard(&mut self, remembered: &Remembered) {
+        for state in remembered.states.iter().filter(|state| state.kind == UNHEARD) {
+            if let Err(error) = self.unheard.restore(&state.key.as_str().into(), &state.json) {
+                tracing::error!(channel = state.key, %error, "what a channel never got cannot be read and is left out");
+            }
+        }
     }
 
     /// Everything is looked at once; members without a fact are settled, or not watched any more.
@@ -130,4 +144,10 @@ fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Inc
     }
     incident.not_after(now.steady);
     Ok(incident)
+}
+
+/// When the first run of a probe after a start had its deadline and a little.
+fn expected(probe: &Probe, now: Moment) -> Duration {
+    const AROUND_A_RUN: Duration = Duration::from_secs(10);
+    now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

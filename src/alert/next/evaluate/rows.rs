@@ -17,6 +17,8 @@ use super::Evaluator;
 pub(super) const MEMBER: &str = "member";
 /// See [`MEMBER`].
 pub(super) const COVER: &str = "cover";
+/// The kind of rows with what channels never got before the end.
+pub(super) const UNHEARD: &str = "unheard";
 
 /// What is to be written.
 #[derive(Debug, Default)]
@@ -82,6 +84,18 @@ impl Dirty {
         });
     }
 
+    /// A try of which nobody knows whether it was taken is not repeated any more.
+    pub(super) fn dropped(&mut self, attempt: &Try, now: Moment) {
+        self.commit.outcomes.push(OutcomeRow {
+            id: attempt.id.clone(),
+            made_ms: ms(attempt.made),
+            state: TryState::Dropped,
+            attempts: attempt.attempts,
+            at_ms: now.wall_ms(),
+            error: None,
+        });
+    }
+
     /// An incident that is over and told everywhere: its rows of members and covers are not needed any more.
     pub(super) fn forget(&mut self, incident: &Incident) {
         for key in incident.members.keys() {
@@ -99,7 +113,8 @@ impl Evaluator {
         let mut commit = std::mem::take(&mut self.dirty.commit);
         commit.states.extend(self.conditions.take_rows(now));
         commit.states.extend(self.memory.take_rows());
-        commit.states.extend(self.unheard.take_rows());
+        let unheard = self.unheard.take_rows().into_iter();
+        commit.states.extend(unheard.map(|(channel, json)| StateRow { kind: UNHEARD, key: channel.to_string(), json }));
         for (id, key) in std::mem::take(&mut self.dirty.members) {
             let member = self.incidents.find(&id).and_then(|incident| incident.members.get(&key));
             let json = member.map(|member| serde_json::to_string(member).expect("its keys are texts"));

@@ -65,9 +65,10 @@ impl Evaluator {
         let without_data = match key {
             FactKey::Canary(id) => self.facts.get(&FactKey::NoData(id.clone())).is_some(),
             FactKey::NoData(_) | FactKey::Region(_) => true,
-            FactKey::Subject(probe, _) | FactKey::OtherSubjects(probe) | FactKey::Across(probe) | FactKey::Objective(probe, _) => {
-                self.facts.of(&Scope::NoData(Arc::clone(probe))).next().is_some()
-            }
+            FactKey::Subject(probe, _)
+            | FactKey::OtherSubjects(probe)
+            | FactKey::Across(probe)
+            | FactKey::Objective(probe, _) => self.facts.of(&Scope::NoData(Arc::clone(probe))).next().is_some(),
             FactKey::Leak(..) | FactKey::Restarts(_) | FactKey::Channel(_) => false,
         };
         without_data || self.mutes.of(&member.fact, now).is_some()

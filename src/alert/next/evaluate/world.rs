@@ -83,9 +83,10 @@ impl World {
     pub(super) fn watches(&self, key: &FactKey) -> bool {
         match key {
             FactKey::Canary(id) | FactKey::NoData(id) => self.plan.canaries.binary_search_by(|canary| canary.id.cmp(id)).is_ok(),
-            FactKey::Across(probe) | FactKey::Objective(probe, _) | FactKey::Subject(probe, _) | FactKey::OtherSubjects(probe) => {
-                self.probes.contains_key(probe)
-            }
+            FactKey::Across(probe)
+            | FactKey::Objective(probe, _)
+            | FactKey::Subject(probe, _)
+            | FactKey::OtherSubjects(probe) => self.probes.contains_key(probe),
             FactKey::Region(region) => self.plan.known_regions.contains(region),
             FactKey::Channel(name) => self.channel(name).is_some(),
             FactKey::Leak(..) | FactKey::Restarts(_) => true,
