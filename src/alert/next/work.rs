@@ -152,7 +152,7 @@ impl Work {
 
     /// Writes what belongs together, and lets tries leave once they are durable, or after a moment in any case.
     async fn act(&mut self, effects: Effects) {
-        let Effects { commit, sendings, held, wanted } = effects;
+        let Effects { commit, sendings, held, wanted, forgotten } = effects;
         self.write(commit).await;
         for sending in sendings {
             self.send(sending);
@@ -160,6 +160,7 @@ impl Work {
         for held in held {
             self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
         }
+        forgotten.iter().for_each(|channel| self.sender.forget(channel));
         if !wanted.is_empty()
             && let Some(verb) = &*self.bring_forward.read().unwrap_or_else(PoisonError::into_inner)
         {

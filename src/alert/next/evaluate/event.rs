@@ -112,4 +112,6 @@ pub struct Effects {
     pub held: Vec<Held>,
     /// Canaries whose next run is to be brought forward, since what needs them fails.
     pub wanted: Vec<CanaryId>,
+    /// Channels that are gone and have nothing open any more.
+    pub forgotten: Vec<Arc<str>>,
 }

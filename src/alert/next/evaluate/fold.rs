@@ -393,7 +393,7 @@ impl Evaluator {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
                 (due.page, wish(What::Ring, since, due.severity))
             });
-            let acknowledges = told.is_some_and(|told| told.has_open() && told.acknowledged < incident.acknowledged.len());
+            let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
             let acknowledges = acknowledges && channel::knows(&channel.kind, What::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
             let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));

@@ -39,20 +39,22 @@ impl Evaluator {
         if let Some(mut incident) = self.incidents.take(&about.incident) {
             let acknowledged = incident.acknowledged.len();
             let (severity, regions) = (incident.severity().unwrap_or(incident.worst), incident.regions());
-            let ends_all =
-                self.world.channel(channel).is_none_or(|channel| !matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            let has_keys = self.world.channel(channel).is_some_and(|it| matches!(it.kind, ChannelKind::PagerDuty { .. }));
             let Incident { told, members, id, scope, .. } = &mut incident;
             let told = told.entry(Arc::clone(channel)).or_default();
             match (attempt.what, &about.cover) {
                 (What::Ring, Some(cover)) => {
-                    let open = Open { key: attempt.key.clone(), taken: true, labels: attempt.labels.clone() };
+                    let open = Open { key: attempt.key.clone(), taken: true, acknowledged, labels: attempt.labels.clone() };
                     told.took(open, cover.clone(), |key| members.get(key));
                     self.memory.rang(&scope.to_string(), channel, now.steady);
                 }
                 (What::Ring, None) => {}
                 (What::Change, _) => told.shown = Some(Shown { severity, regions, at: now.steady }),
-                (What::Acknowledge, _) => told.acknowledged = acknowledged,
-                (What::End, _) if ends_all => told.open.clear(),
+                (What::Acknowledge, _) => {
+                    let known = told.open.iter_mut().filter(|open| !has_keys || open.key == attempt.key);
+                    known.for_each(|open| open.acknowledged = acknowledged);
+                }
+                (What::End, _) if !has_keys => told.open.clear(),
                 (What::End, _) => told.ended(&attempt.key),
             }
             self.dirty.told(id, channel);
@@ -70,7 +72,8 @@ impl Evaluator {
         let Some(mut incident) = self.incidents.take(&about.incident) else { return };
         let told = incident.told.entry(Arc::clone(&attempt.channel)).or_default();
         if !told.open.iter().any(|open| open.key == attempt.key) {
-            told.open.push(Open { key: attempt.key.clone(), taken: false, labels: attempt.labels.clone() });
+            let acknowledged = incident.acknowledged.len();
+            told.open.push(Open { key: attempt.key.clone(), taken: false, acknowledged, labels: attempt.labels.clone() });
             self.dirty.told(&incident.id, &attempt.channel);
         }
         self.incidents.put_back(incident);

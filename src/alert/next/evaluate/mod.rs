@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::Commit;
 
 use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
@@ -167,6 +166,7 @@ impl Evaluator {
         self.send(now, &mut effects);
         // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
         self.fold_touched(now, &mut effects);
+        effects.forgotten = self.forget_retired();
         effects.commit = self.commit(now);
         if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() {
             self.show_counts();

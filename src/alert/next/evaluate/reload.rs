@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::alert::Moment;
 use crate::plan::{Alerting, Channel, ChannelKind, Plan};
 
-use super::super::FactKey;
 use super::super::delivery::{ChannelPolicy, Gathering};
-use super::super::incident::How;
+use super::super::incident::Told;
+use super::super::{FactKey, counts};
 use super::{Evaluator, World};
 
 impl Evaluator {
     /// Takes over another plan and other channels. Where it was only `found`, what is gone is taken as removed a little later.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, found: bool, now: Moment) {
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
-        self.retire(&before, now);
+        self.retire(&before);
         self.mutes.apply(&plan, now);
         self.roots.apply(&plan);
         for forgotten in self.delivery.apply(self.world.channels(), now) {
@@ -34,8 +34,22 @@ impl Evaluator {
             self.gone(key, found, now);
         }
         self.removals.retain(|key, _| !self.world.watches(key));
+        self.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         self.touch_open();
         self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+    }
+
+    /// Channels that are gone and have nothing open any more; they are forgotten.
+    pub(super) fn forget_retired(&mut self) -> Vec<Arc<str>> {
+        if self.world.retired.is_empty() {
+            return Vec::new();
+        }
+        let incidents = || self.incidents.open.values().chain(self.incidents.ended.values());
+        let has_open = |name: &Arc<str>| incidents().filter_map(|incident| incident.told.get(name)).any(Told::has_open);
+        let done = self.world.retired.iter().filter(|channel| !has_open(&channel.name));
+        let done: Vec<Arc<str>> = done.map(|channel| Arc::clone(&channel.name)).collect();
+        self.world.retired.retain(|channel| !done.contains(&channel.name));
+        done
     }
 
     /// What a fact is about is not watched any more.
@@ -75,10 +89,10 @@ impl Evaluator {
     }
 
     /// Channels that are gone keep their last configuration until what they have open is ended.
-    fn retire(&mut self, before: &World, now: Moment) {
+    fn retire(&mut self, before: &World) {
         let has_open = |channel: &Arc<Channel>| {
             let incidents = self.incidents.open.values().chain(self.incidents.ended.values());
-            incidents.filter_map(|incident| incident.told.get(&channel.name)).any(super::super::incident::Told::has_open)
+            incidents.filter_map(|incident| incident.told.get(&channel.name)).any(Told::has_open)
         };
         let gone = before.all_channels().filter(|channel| self.world.channel(&channel.name).is_none() && has_open(channel));
         let gone: Vec<Arc<Channel>> = gone.cloned().collect();
@@ -88,7 +102,7 @@ impl Evaluator {
                 "a channel was removed; what it has open is ended with its last configuration"
             );
         }
-        let _ = now;
+        gone.iter().for_each(|channel| counts::channel_gone(&channel.name));
         self.world.retired = gone;
     }
 }

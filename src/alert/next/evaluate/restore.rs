@@ -12,6 +12,7 @@ use crate::history::{IncidentRow, KeptState, Remembered};
 use crate::plan::{Alerting, Plan, Probe};
 
 use super::super::condition::Conditions;
+use super::super::counts;
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::Unheard;
 use super::super::explain::Roots;
@@ -53,6 +54,7 @@ impl Evaluator {
             evaluator.put(&changed.key, changed.fact);
         }
         evaluator.resume(now);
+        evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         evaluator
     }
 
@@ -142,6 +144,10 @@ fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Inc
             _ => {}
         }
     }
+    // A row of a member or a cover may be newer than the incident's.
+    let of_members = incident.members.values().flat_map(|member| member.crossed.into_iter().chain([member.began]));
+    let of_covers = incident.told.values().filter_map(|told| told.cover.as_ref()).map(|cover| cover.revision);
+    incident.revision = of_members.chain(of_covers).fold(incident.revision, u64::max);
     incident.not_after(now.steady);
     Ok(incident)
 }

@@ -54,7 +54,7 @@ impl Dirty {
     }
 
     /// A try is about to leave.
-    pub(super) fn attempt(&mut self, attempt: &Try, now: Moment) {
+    pub(super) fn attempt(&mut self, attempt: &Try) {
         self.commit.tries.push(TryRow {
             id: attempt.id.clone(),
             incidents: attempt.about.iter().map(|about| about.incident.clone()).collect(),
@@ -144,7 +144,7 @@ impl Evaluator {
             opened_ms,
             // The clock may have been set back meanwhile, and nothing ends before it began.
             resolved_ms: ended.map(|ended| ended.max(opened_ms)),
-            json: serde_json::to_string(&self.kept(incident, now)).expect("its keys are texts"),
+            json: self.kept(incident, now),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::alert::Moment;
 use crate::plan::{Channel, ChannelKind};
 
 use super::super::channel;
+use super::super::counts;
 use super::super::delivery::{Grant, Repeat, Wish, unheard};
 use super::super::incident::Incident;
 use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
@@ -39,7 +40,8 @@ impl Evaluator {
     /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
     fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
         let Repeat { attempt, shortest } = repeat;
-        self.dirty.attempt(&attempt, now);
+        self.dirty.attempt(&attempt);
+        counts::repeated(&attempt.channel);
         let Some(channel) = self.world.channel(&attempt.channel).cloned() else { return };
         let fresh = match attempt.about.as_slice() {
             [about] => self.incidents.find(&about.incident).map(|incident| {
@@ -65,7 +67,14 @@ impl Evaluator {
     }
 
     fn leave(&mut self, sending: Sending, now: Moment, effects: &mut Effects) {
-        self.dirty.attempt(&sending.attempt, now);
+        let attempt = &sending.attempt;
+        self.dirty.attempt(attempt);
+        if attempt.what == What::Ring {
+            attempt.about.iter().for_each(|about| counts::rang(&attempt.channel, &about.scope));
+            if attempt.about.len() > 1 {
+                counts::gathered(&attempt.channel, attempt.about.len());
+            }
+        }
         self.delivery.leaves(sending.attempt.clone(), now);
         effects.sendings.push(sending);
     }
@@ -152,11 +161,13 @@ impl Evaluator {
 
     fn about_latest(&self, incident: &Incident, channel: &Channel, what: What, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
-        let latest = told.open.iter().rev().find(|open| open.taken)?.clone();
+        let acknowledged = incident.acknowledged.len();
+        let wanted = |open: &&Open| open.taken && (what != What::Acknowledge || open.acknowledged < acknowledged);
+        let latest = told.open.iter().rev().find(wanted)?.clone();
         let occasion = self.occasion(incident, what, None);
         let message = self.say(incident, channel, what, &latest.key, occasion, now);
         let count = if what == What::Change { incident.revision } else { incident.acknowledged.len() as u64 };
-        let id = format!("{}/{}/{}/{count}", incident.id, channel.name, what.as_str());
+        let id = format!("{}/{}/{}/{}/{count}", incident.id, channel.name, what.as_str(), latest.key);
         let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
         let attempt = attempt(id, channel, what, latest.key, about, latest.labels, &message, now);
         Some((attempt, message, told.open.clone()))

@@ -19,13 +19,19 @@ use super::super::{FactKey, counts, message};
 use super::Evaluator;
 
 /// An incident as it is kept: with what readers of the store want to know without its members.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Kept {
+#[derive(Debug, Serialize)]
+struct Keeps<'a> {
     /// One line: what broke, for whom.
-    pub(super) title: String,
+    title: String,
     /// How many members it has.
-    pub(super) members_total: usize,
+    members_total: usize,
     /// The incident itself.
+    incident: &'a Incident,
+}
+
+/// What of [`Keeps`] is read back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kept {
     pub(super) incident: Incident,
 }
 
@@ -106,9 +112,10 @@ impl Evaluator {
     }
 
     /// An incident as it is kept.
-    pub(super) fn kept(&self, incident: &Incident, now: Moment) -> Kept {
+    pub(super) fn kept(&self, incident: &Incident, now: Moment) -> String {
         let members_total = incident.members.values().filter(|member| member.failed).count();
-        Kept { title: self.title(&self.view(incident, now), now), members_total, incident: incident.clone() }
+        let keeps = Keeps { title: self.title(&self.view(incident, now), now), members_total, incident };
+        serde_json::to_string(&keeps).expect("its keys are texts")
     }
 
     fn probes_now(&self, now: Moment) -> Vec<ProbeNow<'_>> {

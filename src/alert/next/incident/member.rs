@@ -219,7 +219,7 @@ impl Cover {
 
     /// This one together with one that was taken before.
     #[must_use]
-    pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &super::FactKey) -> bool) -> Self {
+    pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &FactKey) -> bool) -> Self {
         if let Some(before) = before {
             self.except.retain(|key| !covered_before(before, key));
             self.severity = self.severity.max(before.severity);
