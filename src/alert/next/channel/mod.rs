@@ -15,6 +15,8 @@
 mod alertmanager;
 mod book;
 mod email;
+#[cfg(test)]
+mod golden;
 mod http;
 mod pagerduty;
 mod scope;

@@ -164,9 +164,9 @@ impl Talk {
         }
         connection.command(Data).await.map_err(|error| stop(&error))?;
         self.asked = true;
-        connection.message(bytes).await.map_err(|error| match error.is_permanent() {
-            true => Stop { message: chain(&error), said_no: Some(Trouble::Unreadable) },
-            false => stop(&error),
+        connection.message(bytes).await.map_err(|error| {
+            let stop = stop(&error);
+            if error.is_permanent() { Stop { said_no: Some(Trouble::Unreadable), ..stop } } else { stop }
         })?;
         self.taken = accepted;
         // It has it: how the conversation ends changes nothing.

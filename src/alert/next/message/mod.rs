@@ -11,6 +11,10 @@ mod evidence;
 mod failing;
 mod gathered;
 mod group;
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 mod title;
 mod words;
