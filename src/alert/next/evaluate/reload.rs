@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::plan::{Alerting, Channel, Plan};
+use crate::plan::{Alerting, Channel, ChannelKind, Plan};
 
 use super::super::FactKey;
-use super::super::delivery::ChannelPolicy;
+use super::super::delivery::{ChannelPolicy, Gathering};
 use super::super::incident::How;
 use super::{Evaluator, World};
 
@@ -17,7 +17,10 @@ impl Evaluator {
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
         self.retire(&before, now);
         self.mutes.apply(&plan, now);
-        self.delivery.apply(self.world.channels(), now);
+        self.roots.apply(&plan);
+        for forgotten in self.delivery.apply(self.world.channels(), now) {
+            self.dirty.dropped(&forgotten, now);
+        }
         let changed = self.conditions.apply(plan, alerting, now);
         for changed in changed {
             if changed.fact.is_some() {
@@ -80,7 +83,10 @@ impl Evaluator {
         let gone = before.all_channels().filter(|channel| self.world.channel(&channel.name).is_none() && has_open(channel));
         let gone: Vec<Arc<Channel>> = gone.cloned().collect();
         for channel in &gone {
-            tracing::warn!(channel = &*channel.name, "a channel was removed; what it has open is ended with its last configuration");
+            tracing::warn!(
+                channel = &*channel.name,
+                "a channel was removed; what it has open is ended with its last configuration"
+            );
         }
         let _ = now;
         self.world.retired = gone;
@@ -90,11 +96,20 @@ impl Evaluator {
 impl World {
     /// The channels as delivery sees them; those that are gone are still ended.
     pub(super) fn channels(&self) -> Vec<ChannelPolicy> {
-        self.all_channels().map(|channel| ChannelPolicy::of(channel)).collect()
+        self.all_channels().map(|channel| policy(channel)).collect()
     }
 
     /// The channels there are, and those that are gone and have something open.
     pub(super) fn all_channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.alerting.channels.iter().chain(&self.retired)
     }
+}
+
+fn policy(channel: &Channel) -> ChannelPolicy {
+    let gathering = match &channel.kind {
+        ChannelKind::Alertmanager { .. } => Gathering::Nothing,
+        ChannelKind::PagerDuty { .. } => Gathering::Rings,
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => Gathering::RingsAndEnds,
+    };
+    ChannelPolicy { name: Arc::clone(&channel.name), kind: channel.kind.as_str(), gathering, wakes: channel.wakes }
 }
