@@ -11,6 +11,8 @@
 //! |---|---|---|
 //! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
 //! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
+//! | `critical` | whether a probe's incident is critical, and since when it would not be | – |
+//! | `explain` | what the failures of a root explain, and who waits for a root's run | – |
 //! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |
 //! | `delivery` | which tries are on their way, backoff, gathering | – |
 //! | `message` | nothing: what is said, from an incident as it is | – |
@@ -18,6 +20,7 @@
 
 pub mod counts;
 pub mod critical;
+pub mod explain;
 pub mod fact;
 pub mod incident;
 pub mod memory;
@@ -25,10 +28,18 @@ pub mod mute;
 pub mod muting;
 pub mod owed;
 pub mod route;
+pub mod condition;
+pub mod delivery;
+pub mod heartbeat;
+pub mod channel;
+pub mod message;
 pub mod scope;
+pub mod status;
 pub mod told;
 pub mod view;
 
 pub use fact::{Fact, FactKey, Objective, State};
+pub use mute::{Acked, Closed, Mute, Mutes};
 pub use scope::Scope;
+pub use status::Status;
 pub use view::{MemberView, Standing, View};

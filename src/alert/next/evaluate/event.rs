@@ -8,7 +8,8 @@ use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::super::message::Message;
-use super::super::mutes::{Mute, Paused};
+use super::super::mute::Mute;
+use super::super::muting::Paused;
 use super::super::told::{Open, Outcome, Try};
 
 /// Something that happened.

@@ -1,17 +1,19 @@
 //! From the facts of a scope to its incident, and from there to what each channel is owed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::Channel;
+use crate::plan::{Channel, PageRule};
 
-use super::super::incident::{Critical, How, Incident, Told};
-use super::super::told::What;
-use super::super::{Fact, FactKey, Scope, State, critical, owed};
+use super::super::critical::Bar;
+use super::super::delivery::Wish;
+use super::super::explain::{self, Explains, Stands};
+use super::super::incident::{How, Incident, Told};
+use super::super::told::{Cover, What};
+use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
-use crate::alert::next::delivery::Wish;
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
@@ -20,6 +22,11 @@ impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
         while let Some((scope, keys)) = self.agenda.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
+            for key in self.roots.take_touched() {
+                if let Some(probe) = key.probe() {
+                    self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
+                }
+            }
         }
         for id in std::mem::take(&mut self.agenda.ended) {
             self.look_at_ended(&id);
@@ -30,13 +37,13 @@ impl Evaluator {
     fn fold(&mut self, scope: &Scope, keys: &BTreeSet<FactKey>, now: Moment, effects: &mut Effects) {
         let mut incident = match self.incidents.open.remove(scope) {
             Some(incident) => incident,
-            None if self.facts.of(scope).any(|fact| fact.level().is_some()) => self.opens(scope, now),
+            None if self.facts.of(scope).any(|fact| fact.level().is_some() && fact.holds_alone) => self.opens(scope, now),
             None => return,
         };
         for key in keys {
             self.take_fact(&mut incident, key, now);
         }
-        let mut again = self.hold_members(&mut incident, now, effects);
+        let mut again = self.hold_members(&mut incident, keys, now, effects);
         again = earlier(again, self.judge_critical(&mut incident, now));
         if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {
             incident.worst = severity;
@@ -45,6 +52,7 @@ impl Evaluator {
         if incident.is_over() {
             return self.ends(incident, None, now);
         }
+        self.tell_roots(&incident, now);
         again = earlier(again, self.wish(&mut incident, now));
         again = earlier(again, self.show(&mut incident, now, effects));
         self.agenda.put(scope, again);
@@ -125,49 +133,122 @@ impl Evaluator {
     }
 
     /// Which members nobody is rung for: muted, explained, or told with others by now.
-    fn hold_members(&mut self, incident: &mut Incident, now: Moment, effects: &mut Effects) -> Option<Duration> {
-        let explained = self.explain(incident, now, effects);
-        let keys: Vec<FactKey> = incident.members.iter().filter(|(_, member)| member.left.is_none()).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+    fn hold_members(
+        &mut self,
+        incident: &mut Incident,
+        keys: &BTreeSet<FactKey>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Option<Duration> {
+        let ended = self.explain(incident, keys, now, effects);
+        let there = incident.members.iter().filter(|(_, member)| member.left.is_none());
+        let there: Vec<FactKey> = there.map(|(key, _)| key.clone()).collect();
+        for key in there {
             let Some(member) = incident.members.get(&key) else { continue };
             let muted = self.mutes.of(&member.fact, now).is_some();
             let moved = member.fact.scope != incident.scope;
-            let told_by_members = !member.fact.holds_alone;
-            let (explains, at_once) = explained.1.get(&key).copied().unwrap_or_default();
-            if incident.hold(&key, muted || moved || told_by_members || explains, at_once, now.steady) {
+            let explained = matches!(member.explains, Explains::Explained(_));
+            let held = muted || moved || explained || !member.fact.holds_alone;
+            // What is no run has no further run to wait for.
+            let at_once = ended.contains(&key) || member.fact.last_failed.is_none();
+            if incident.hold(&key, held, at_once, now.steady) {
                 self.dirty.member(&incident.id, &key);
                 self.dirty.incident(&incident.id);
             }
         }
-        explained.0
+        incident.asks.values().copied().min()
     }
 
-    /// What explains members of a probe's incident: when to ask again, and of each member whether it is explained and whether a
-    /// new episode begins at once if it is not any more.
+    /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
     fn explain(
         &mut self,
-        _incident: &mut Incident,
-        _now: Moment,
-        _effects: &mut Effects,
-    ) -> (Option<Duration>, BTreeMap<FactKey, (bool, bool)>) {
-        (None, BTreeMap::new())
+        incident: &mut Incident,
+        keys: &BTreeSet<FactKey>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> BTreeSet<FactKey> {
+        let mut ended = BTreeSet::new();
+        let needs = self.world.probe_of(&incident.scope).is_some_and(|watched| !watched.probe.needs.is_empty());
+        if !needs || !matches!(incident.scope, Scope::Probe(_)) {
+            return ended;
+        }
+        let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
+        let judged: BTreeSet<FactKey> = due.chain(keys.iter().cloned()).collect();
+        for key in judged {
+            let Some(member) = incident.members.get_mut(&key) else { continue };
+            let fact = if member.left.is_some() { Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) }) } else { Arc::clone(&member.fact) };
+            let before = (member.explanation.clone(), member.explains.clone());
+            let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
+            member.explains = judged.explains;
+            if judged.ended == Some(explain::Ended::Explanation) {
+                ended.insert(key.clone());
+            }
+            effects.wanted.extend(judged.ask);
+            match judged.again {
+                Some(at) => incident.asks.insert(key.clone(), at),
+                None => incident.asks.remove(&key),
+            };
+            if before != (member.explanation.clone(), member.explains.clone()) {
+                incident.changes += 1;
+                self.dirty.member(&incident.id, &key);
+            }
+        }
+        ended
+    }
+
+    /// Says how canaries stand that others need.
+    fn tell_roots(&mut self, incident: &Incident, now: Moment) {
+        let wakes = |name: &Arc<str>| self.world.channel(name).is_some_and(|channel| channel.wakes);
+        let covers: Vec<&Cover> =
+            incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
+        for (key, member) in &incident.members {
+            let FactKey::Canary(id) = key else { continue };
+            if !self.roots.is_root(id) {
+                continue;
+            }
+            let stands = Stands {
+                fails: member.fails(),
+                told: member.fails() && incident.end.is_none() && covers.iter().any(|cover| cover.covers(member)),
+                muted: self.mutes.of_canary(id, now).is_some(),
+            };
+            self.roots.stands(id, stands, now);
+        }
     }
 
     fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
-        let watched = self.world.probe_of(&incident.scope)?;
+        let watched = self.world.probe_of(&incident.scope);
+        let policy = watched.map(|watched| &watched.probe.alert);
         let rule = match &incident.scope {
-            Scope::Probe(_) => watched.probe.alert.critical,
-            Scope::Subject(..) if watched.probe.alert.subject_critical => watched.probe.alert.critical,
+            Scope::Probe(_) => policy.and_then(|policy| policy.critical),
+            Scope::Subject(..) => policy.filter(|policy| policy.subject_critical).and_then(|policy| policy.critical),
             _ => None,
         };
-        let Some(rule) = rule else {
-            incident.critical = None;
-            return None;
+        let bar = Bar {
+            rule,
+            consecutive: policy.is_some_and(|policy| matches!(policy.rule, PageRule::Consecutive(_))),
+            at_page_level: incident.is_at_page_level(),
+            revision: incident.revision + 1,
         };
-        let _ = (rule, critical::judge);
-        let _ = Critical { revision: 0, regions: BTreeSet::new(), lost: None };
-        let _ = now;
-        None
+        let facts = incident.members.values().filter(|member| member.left.is_none());
+        let facts = facts.map(|member| (&*member.fact, !member.held && !matches!(member.explains, Explains::Waiting(_))));
+        let judged = incident.critical.judge(facts, bar, now);
+        if incident.critical.fails() && incident.critical_regions != judged.regions && judged.regions.len() > 1 {
+            incident.critical_regions = judged.regions;
+            incident.changes += 1;
+            self.dirty.incident(&incident.id);
+        }
+        if judged.changed {
+            incident.changes += 1;
+            let (what, text) = if incident.critical.fails() {
+                incident.next_revision();
+                ("critical", "enough regions fail for it to be critical")
+            } else {
+                ("less_severe", "it is no longer critical")
+            };
+            self.dirty.timeline(&incident.id, what, text.to_owned(), now);
+            self.dirty.incident(&incident.id);
+        }
+        judged.again
     }
 
     /// Ends an incident; what is open at channels is to be ended there.
@@ -176,6 +257,7 @@ impl Evaluator {
         self.agenda.put(&scope, None);
         self.incidents.by_id.remove(&incident.id);
         incident.ends(closed, now.steady);
+        self.tell_roots(&incident, now);
         for (channel, told) in &mut incident.told {
             self.delivery.unwant(channel, &incident.id, What::Ring);
             self.delivery.unwant(channel, &incident.id, What::Change);

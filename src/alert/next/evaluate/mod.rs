@@ -27,20 +27,19 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::history::Commit;
-use crate::plan::CanaryId;
 
 use super::condition::{Changed, Conditions, Input};
 use super::delivery::Delivery;
 use super::delivery::unheard::Unheard;
+use super::explain::Roots;
 use super::incident::Incident;
 use super::memory::Memory;
-use super::mutes::Mutes;
+use super::muting::Muting;
 use super::{FactKey, Scope};
 pub use event::{Effects, Event, Held, Sending};
 use facts::Facts;
 use ids::Ids;
 use rows::Dirty;
-pub use verbs::{Acked, ClosedBy};
 use world::World;
 
 /// Everything that alerting knows.
@@ -51,9 +50,11 @@ pub struct Evaluator {
     facts: Facts,
     incidents: Incidents,
     memory: Memory,
-    mutes: Mutes,
+    mutes: Muting,
     delivery: Delivery,
     unheard: Unheard,
+    /// How the canaries stand that others need.
+    roots: Roots,
     ids: Ids,
     /// What is to be looked at though nothing happens.
     agenda: Agenda,
@@ -116,6 +117,7 @@ impl Evaluator {
         match event {
             Event::Run(report) => {
                 self.dirty.run(&report, self.world.watches(&FactKey::Canary(report.canary.id.clone())));
+                self.tell_roots_of_run(&report, now);
                 let changed = self.conditions.take(Input::Run(&report), now);
                 self.changed(changed, now);
             }
@@ -224,10 +226,6 @@ impl Evaluator {
         }
     }
 
-    /// Canaries of other scopes whose last counted runs explain others.
-    fn canary_facts<'a>(&'a self, id: &CanaryId) -> Option<&'a Arc<super::Fact>> {
-        self.facts.get(&FactKey::Canary(id.clone()))
-    }
 }
 
 /// What was found to be gone by looking at files, or at a start, is taken as removed only after this time.

@@ -17,6 +17,7 @@ impl Evaluator {
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
         self.retire(&before, now);
         self.mutes.apply(&plan, now);
+        self.roots.apply(&plan);
         self.delivery.apply(self.world.channels(), now);
         let changed = self.conditions.apply(plan, alerting, now);
         for changed in changed {

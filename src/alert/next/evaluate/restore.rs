@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::history::{IncidentRow, Remembered};
+use crate::history::{IncidentRow, KeptState, Remembered};
 use crate::plan::{Alerting, Plan};
 
 use super::super::condition::Conditions;
@@ -15,7 +15,8 @@ use super::super::delivery::Delivery;
 use super::super::delivery::unheard::Unheard;
 use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
-use super::super::mutes::Mutes;
+use super::super::explain::Roots;
+use super::super::muting::Muting;
 use super::super::told::Try;
 use super::rows::{COVER, MEMBER};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
@@ -25,7 +26,7 @@ impl Evaluator {
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
         let world = World::new(Arc::clone(&plan), Arc::clone(&alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(&plan), alerting, &remembered.states, now);
-        let mut mutes = Mutes::default();
+        let mut mutes = Muting::default();
         mutes.apply(&plan, now);
         let mut evaluator = Self {
             delivery: Delivery::new(world.channels(), now),
@@ -36,6 +37,7 @@ impl Evaluator {
             memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
             mutes,
             unheard: Unheard::restore(&remembered.states, now),
+            roots: Roots::new(&plan),
             ids: Ids::default(),
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
@@ -51,9 +53,14 @@ impl Evaluator {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+        let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
+        for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
+            let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
+            states.entry(id).or_default().push(state);
+        }
         for row in &remembered.incidents {
             self.ids.after(&row.id);
-            match restored(row, remembered, now) {
+            match restored(row, states.get(&*row.id).map_or(&[], Vec::as_slice), now) {
                 Ok(incident) if incident.end.is_none() => {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
@@ -104,11 +111,11 @@ impl Evaluator {
 }
 
 /// An incident of a row, with its members and covers.
-fn restored(row: &IncidentRow, remembered: &Remembered, now: Moment) -> Result<Incident, serde_json::Error> {
+fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Incident, serde_json::Error> {
     let kept: super::status::Kept = serde_json::from_str(&row.json)?;
     let mut incident = kept.incident;
     let prefix = format!("{}/", row.id);
-    for state in remembered.states.iter().filter(|state| state.key.starts_with(&prefix)) {
+    for state in states {
         match &*state.kind {
             MEMBER => {
                 let member: Member = serde_json::from_str(&state.json)?;

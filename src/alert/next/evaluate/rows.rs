@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{Commit, IncidentRow, Record, StateRow, TimelineRow};
+use crate::history::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{RunReport, Trigger};
 
 use super::super::FactKey;
 use super::super::incident::Incident;
+use super::super::told::{Outcome, Try};
 use super::Evaluator;
 
 /// The kinds of rows that belong to an incident; their keys begin with its id.
@@ -47,6 +49,37 @@ impl Dirty {
     pub(super) fn timeline(&mut self, incident: &str, what: &'static str, text: String, now: Moment) {
         let at_ms = now.wall_ms();
         self.commit.timeline.push(TimelineRow { incident: incident.to_owned(), at_ms, what, text });
+    }
+
+    /// A try is about to leave.
+    pub(super) fn attempt(&mut self, attempt: &Try, now: Moment) {
+        self.commit.tries.push(TryRow {
+            id: attempt.id.clone(),
+            incidents: attempt.about.iter().map(|about| about.incident.clone()).collect(),
+            channel: attempt.channel.to_string(),
+            what: attempt.what.as_str(),
+            key: attempt.key.clone(),
+            made_ms: ms(attempt.made),
+            attempts: attempt.attempts,
+            json: serde_json::to_string(attempt).expect("its keys are texts"),
+        });
+    }
+
+    /// A try came back.
+    pub(super) fn outcome(&mut self, attempt: &Try, outcome: &Outcome, now: Moment) {
+        let (state, error) = match outcome {
+            Outcome::Taken => (TryState::Taken, None),
+            Outcome::Refused(refusal) => (TryState::Refused, Some(refusal.message.clone())),
+            Outcome::Unknown(refusal) => (TryState::Waiting, Some(refusal.message.clone())),
+        };
+        self.commit.outcomes.push(OutcomeRow {
+            id: attempt.id.clone(),
+            made_ms: ms(attempt.made),
+            state,
+            attempts: attempt.attempts,
+            at_ms: now.wall_ms(),
+            error,
+        });
     }
 
     /// An incident that is over and told everywhere: its rows of members and covers are not needed any more.
@@ -99,4 +132,9 @@ impl Evaluator {
             json: serde_json::to_string(&self.kept(incident, now)).expect("its keys are texts"),
         }
     }
+}
+
+/// A steady time as it is kept: it tells a try from another with the same id, whatever the wall clock does meanwhile.
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

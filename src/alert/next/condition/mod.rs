@@ -1,0 +1,3 @@
+//! Conditions: one kind of rule each.
+
+pub mod channel;
