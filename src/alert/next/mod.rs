@@ -18,21 +18,23 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod channel;
+pub mod condition;
 pub mod counts;
 pub mod critical;
+pub mod delivery;
 pub mod explain;
 pub mod fact;
+pub mod heartbeat;
+#[cfg(test)]
+mod histories;
 pub mod incident;
 pub mod memory;
+pub mod message;
 pub mod mute;
 pub mod muting;
 pub mod owed;
 pub mod route;
-pub mod condition;
-pub mod delivery;
-pub mod heartbeat;
-pub mod channel;
-pub mod message;
 pub mod scope;
 pub mod status;
 pub mod told;
