@@ -113,7 +113,7 @@ async fn attempt() -> Option<()> {
                 stand_ins.iter_mut().for_each(|(_, stand_in)| assert!(stand_in.take(at, &alerts.clone().into()).is_taken()));
             }
         }
-        if now() > at + STEP / 5 {
+        if now() > at + STEP * 7 / 20 {
             return None;
         }
     }

@@ -28,6 +28,8 @@ pub mod explain;
 pub mod fact;
 pub mod heartbeat;
 mod inbox;
+#[cfg(test)]
+mod histories;
 pub mod incident;
 pub mod memory;
 pub mod message;
