@@ -9,9 +9,10 @@
 //! - `roots`: how the roots' canaries stand, and who is to be judged again when that changes.
 //! - `explanation`: one member's explanation over time, kept with the member.
 //!
-//! How it is driven. Before the first judgement everything known of roots is said ([`Roots::ran`], [`Roots::stands`]). Then each run
+//! How it is driven. Before the first judgement, at a start and after each new plan, everything known of roots is said
+//! ([`Roots::ran`], [`Roots::stands`]). Then each run
 //! of a canary is said to [`Roots::ran`] (of others than roots that is one look), each change of a root's fact, mute or cover to
-//! [`Roots::stands`]; each failing canary and `across` is judged by [`judge`] when its own fact changes, when [`Roots::take_touched`]
+//! [`Roots::stands`]; each failing canary and `across` is judged by [`judge`] when its own fact changes, after a new plan, when [`Roots::take_touched`]
 //! names it, and when its `again` comes, also when it does not fail any more. What a judgement touches is judged in the same go: it
 //! ends, since nothing needs itself. One more kind of member that can be explained is an arm of `Roots::spots`.
 

@@ -114,11 +114,14 @@ impl Roots {
         roots
     }
 
-    /// Goes on with another plan. What is known of canaries that stay is kept, and every dependent is to be judged again.
+    /// Goes on with another plan. What is known of canaries that others still need is kept; what is known of those that nobody needed
+    /// before is to be said. Every failing canary and `across` is to be judged
+    /// again.
     pub fn apply(&mut self, plan: &Plan) {
         let known: HashMap<CanaryId, Known> =
             std::mem::take(&mut self.numbers).into_iter().map(|(id, number)| (id, self.rows[number as usize].known)).collect();
-        self.touched.extend(std::mem::take(&mut self.listed).into_keys());
+        self.listed.clear();
+        self.touched.clear();
         self.plan = Places::new(plan);
         self.rows.clear();
         self.places.clear();

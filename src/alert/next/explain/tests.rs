@@ -1,1 +1,0 @@
-//! What explains what.
