@@ -33,15 +33,7 @@ pub struct Moment {
     pub wall: SystemTime,
 }
 
-/// Where the steady time of a process begins: ten years.
-const BEGIN: Duration = Duration::from_hours(24 * 3_650);
-
 impl Moment {
-    /// Now; `origin` is the same instant for the whole life of the process.
-    pub fn now(origin: Instant) -> Self {
-        Self { steady: BEGIN + origin.elapsed(), wall: SystemTime::now() }
-    }
-
     /// Milliseconds since the epoch by the wall clock, as the store keeps them.
     pub fn wall_ms(self) -> i64 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -161,7 +161,7 @@ impl Demo {
         if paged.is_some() {
             self.switch_on(incident, &incident.scope_everywhere());
             told(&format!("{incident} is on in every region; waiting until it is critical"));
-            let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.notice.severity == Severity::Critical);
+            let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.message.severity == Severity::Critical);
             self.pager.wait(Instant::now() + CRITICAL_WITHIN, critical).await;
         }
         self.sandbox.faults().clear_all();
@@ -239,7 +239,7 @@ impl Demo {
                 arrived = &mut arrival => {
                     let there = self.pager.pages();
                     let first = first_page(&there, incident).filter(|_| arrived);
-                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.notice.failure.as_ref()) };
+                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.message.evidence.first()) };
                     return (noticed, first.map(told));
                 }
             }
@@ -256,7 +256,7 @@ impl Demo {
 
 /// The first page about the probe that ought to notice.
 fn first_page(pages: &[Page], incident: Incident) -> Option<&Page> {
-    pages.iter().find(|page| page.notice.severity >= Severity::Page && is_outage(&page.notice, incident.probe()))
+    pages.iter().find(|page| page.message.severity >= Severity::Page && is_outage(&page.message, incident.probe()))
 }
 
 /// Whether an incident in a region hits a canary.

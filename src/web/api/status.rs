@@ -8,8 +8,8 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::next::Status;
-use crate::alert::next::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
+use crate::alert::Status;
+use crate::alert::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
 use crate::history::{Page, Reader};
 use crate::schedule::Pause;
 use crate::web::secrets::missing_secrets;
@@ -27,7 +27,7 @@ const MEMBERS: usize = 20;
 
 /// `GET /api/v1/status`
 pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {
-    let status = desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let mut said = overview(status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     let process = json!({
@@ -117,7 +117,7 @@ pub(super) async fn canaries(
         let known = Health::ALL.map(Health::as_str).join(", ");
         return Err(Failure::bad(format!("`{}` is no standing; known are {known}", short(unknown))));
     }
-    let status = desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     let mut found = status.canaries.into_iter().filter(|canary| {
         wanted.after.as_deref().is_none_or(|after| canary.canary.as_str() > after)
