@@ -16,6 +16,7 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod condition;
 pub mod fact;
 pub mod scope;
 pub mod told;
