@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::OF_INCIDENTS;
 use super::backlog::millis;
-use super::remember::{IS_OWED, OWED};
+use super::forget::Forget;
+use super::remember::OWED;
 use super::sketch::Sketch;
 use super::trust::Trust;
 use crate::outcome::Verdict;
@@ -112,6 +112,10 @@ impl Chore {
         Ok(())
     }
 
+    fn forget(&self) -> Forget {
+        Forget { old: self.rollups, owed: self.owed }
+    }
+
     /// Does a little; false when all is done.
     pub(super) fn slice(&mut self, connection: &mut Connection) -> rusqlite::Result<bool> {
         if let Stage::Shrink = self.stage {
@@ -144,13 +148,13 @@ impl Chore {
                 }
             }
             Stage::Incidents => {
-                if self.incidents(&transaction)? {
+                if self.forget().incidents(&transaction)? {
                     Stage::Incidents
                 } else {
                     Stage::States(0, String::new())
                 }
             }
-            Stage::States(kind, after) => match self.states(&transaction, kind, after)? {
+            Stage::States(kind, after) => match self.forget().states(&transaction, kind, after)? {
                 Some((kind, after)) => Stage::States(kind, after),
                 None => Stage::Messages,
             },
@@ -161,7 +165,7 @@ impl Chore {
                 if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Tries }
             }
             Stage::Tries => {
-                if self.tries(&transaction)? {
+                if self.forget().tries(&transaction)? {
                     Stage::Tries
                 } else {
                     Stage::Timeline
@@ -198,90 +202,6 @@ impl Chore {
         }
         Ok(rows.last().filter(|_| rows.len() == SLICE).map(|&(due, id, _)| (due, id)))
     }
-
-    /// Removes incidents that ended with all that belongs to them, unless something is still owed.
-    fn incidents(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
-        let ids: Vec<String> = transaction
-            .prepare_cached(&format!(
-                "SELECT id FROM incidents WHERE resolved_ms < ?1 AND NOT (resolved_ms >= ?3 AND {IS_OWED})
-                 AND NOT EXISTS (SELECT 1 FROM messages WHERE incident = incidents.id AND state = 'pending') LIMIT ?2"
-            ))?
-            .query_map(params![self.rollups, SLICE / 10, self.owed], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for id in &ids {
-            transaction.prepare_cached("DELETE FROM timeline WHERE incident = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM messages WHERE incident = ?")?.execute([id])?;
-            of_tries(transaction, id)?;
-            of_states(transaction, id)?;
-            transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;
-        }
-        Ok(ids.len() == SLICE / 10)
-    }
-
-    /// Looks for states that belong to an incident which is gone, or of which nothing is owed any more; where it came to.
-    fn states(&self, transaction: &Transaction<'_>, kind: usize, mut after: String) -> rusqlite::Result<Option<(usize, String)>> {
-        let Some(word) = OF_INCIDENTS.get(kind) else { return Ok(None) };
-        for _ in 0..SLICE / 10 {
-            let key: Option<String> = transaction
-                .prepare_cached("SELECT key FROM states WHERE kind = ?1 AND key >= ?2 ORDER BY key LIMIT 1")?
-                .query_row([*word, &after], |row| row.get(0))
-                .optional()?;
-            let Some(key) = key else { return Ok(Some((kind + 1, String::new()))) };
-            let id = key.split('/').next().unwrap_or_default();
-            let is_kept: bool = transaction
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM incidents WHERE id = ?1 AND (resolved_ms IS NULL OR resolved_ms >= ?2))",
-                )?
-                .query_row(params![id, self.owed], |row| row.get(0))?;
-            if !is_kept {
-                of_states(transaction, id)?;
-            }
-            after = format!("{id}0");
-        }
-        Ok(Some((kind, after)))
-    }
-
-    /// Removes what came to its end of incidents that are still open, and tests; and what nobody waits for any more. Whether there
-    /// may be more.
-    fn tries(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
-        let ids: Vec<String> = transaction
-            .prepare_cached(
-                "SELECT id FROM tries WHERE made_ms < ?1 AND state IN ('taken', 'refused', 'dropped')
-                 UNION ALL
-                 SELECT id FROM tries WHERE made_ms < ?2 AND state = 'waiting' AND NOT EXISTS
-                    (SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id)
-                 LIMIT ?3",
-            )?
-            .query_map(params![self.rollups, self.rollups.min(self.owed), SLICE], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for id in &ids {
-            transaction.prepare_cached("DELETE FROM try_incidents WHERE try = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM tries WHERE id = ?")?.execute([id])?;
-        }
-        Ok(more(ids.len()))
-    }
-}
-
-/// Removes an incident's covers and members.
-fn of_states(transaction: &Transaction<'_>, incident: &str) -> rusqlite::Result<()> {
-    for kind in OF_INCIDENTS {
-        transaction
-            .prepare_cached("DELETE FROM states WHERE kind = ?1 AND key >= ?2 || '/' AND key < ?2 || '0'")?
-            .execute([kind, incident])?;
-    }
-    Ok(())
-}
-
-/// Removes an incident's tries that tell of no other.
-fn of_tries(transaction: &Transaction<'_>, incident: &str) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "DELETE FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?1)
-             AND NOT EXISTS (SELECT 1 FROM try_incidents WHERE try = tries.id AND incident <> ?1)",
-        )?
-        .execute([incident])?;
-    transaction.prepare_cached("DELETE FROM try_incidents WHERE incident = ?")?.execute([incident])?;
-    Ok(())
 }
 
 fn more(removed: usize) -> bool {

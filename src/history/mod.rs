@@ -17,6 +17,7 @@ mod cleanup;
 mod detail;
 mod error;
 mod file;
+mod forget;
 mod housekeep;
 mod inspect;
 mod ledger;

@@ -76,18 +76,13 @@ const NOTICE: &str = "CASE WHEN json_valid(json) THEN json_extract(json, '$.noti
 /// Reads everything.
 pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<Remembered> {
     let before = |age: Duration| now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    let incidents = all(
-        connection,
-        &format!(
-            "SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents
-             WHERE resolved_ms IS NULL OR resolved_ms >= {} OR (resolved_ms >= {} AND {IS_OWED}) ORDER BY id",
-            before(ENDED),
-            before(OWED)
-        ),
-        incident,
-    )?;
+    let (ended, owed) = (before(ENDED), before(OWED));
+    let remembered = format!("(resolved_ms IS NULL OR resolved_ms >= {ended} OR (resolved_ms >= {owed} AND {IS_OWED}))");
+    let sql =
+        format!("SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents WHERE {remembered} ORDER BY id");
+    let incidents = all(connection, &sql, incident)?;
     let states = states(connection, &incidents)?;
-    let (tries, former) = (tries(connection, before(OWED))?, former(connection, &incidents)?);
+    let (tries, former) = (tries(connection, &remembered, owed)?, former(connection, &incidents)?);
     let messages = all(
         connection,
         "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'pending' ORDER BY id",
@@ -127,12 +122,12 @@ fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Resul
     Ok(states)
 }
 
-/// Tries that wait: made since then, or about an incident that is open.
-fn tries(connection: &Connection, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
+/// Tries that wait and tell of a remembered incident; or of none, as tests do, and were made a short time ago.
+fn tries(connection: &Connection, remembered: &str, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
+    let about = "SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id";
     let sql = format!(
-        "SELECT {} FROM tries WHERE state = 'waiting' AND {NOTICE} IS NULL AND (made_ms >= {since}
-         OR EXISTS (SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident
-                    WHERE try = tries.id AND resolved_ms IS NULL)) ORDER BY made_ms, id",
+        "SELECT {} FROM tries WHERE state = 'waiting' AND {NOTICE} IS NULL
+         AND (EXISTS ({about} AND {remembered}) OR (made_ms >= {since} AND NOT EXISTS ({about}))) ORDER BY made_ms, id",
         KeptTry::COLUMNS
     );
     all(connection, &sql, KeptTry::read)

@@ -155,6 +155,11 @@ impl Muting {
         Some(muted.muted(|at| until(Some(at), now).unwrap_or(now.steady)))
     }
 
+    /// How many canaries are paused.
+    pub fn paused(&self) -> usize {
+        self.paused.len()
+    }
+
     /// Everything of probes that is muted, for `status`.
     pub fn parts(&self) -> impl Iterator<Item = &Mute> {
         self.parts.values().flatten()

@@ -42,6 +42,9 @@ pub struct Open {
     pub key: String,
     /// Whether it was taken; otherwise nobody knows whether it was.
     pub taken: bool,
+    /// How many of the incident's acknowledgements it was told, or was made after.
+    #[serde(default)]
+    pub acknowledged: usize,
     /// Labels by which Alertmanager knows it; they never change. Empty elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,

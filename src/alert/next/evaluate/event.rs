@@ -8,7 +8,8 @@ use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::super::message::Message;
-use super::super::mutes::{Mute, Paused};
+use super::super::mute::Mute;
+use super::super::muting::Paused;
 use super::super::told::{Open, Outcome, Try};
 
 /// Something that happened.
@@ -111,4 +112,6 @@ pub struct Effects {
     pub held: Vec<Held>,
     /// Canaries whose next run is to be brought forward, since what needs them fails.
     pub wanted: Vec<CanaryId>,
+    /// Channels that are gone and have nothing open any more.
+    pub forgotten: Vec<Arc<str>>,
 }

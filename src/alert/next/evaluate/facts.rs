@@ -10,12 +10,18 @@ use super::super::{Fact, FactKey, Scope, State};
 pub(super) struct Facts {
     by_key: HashMap<FactKey, Arc<Fact>>,
     by_scope: HashMap<Scope, BTreeSet<FactKey>>,
+    /// How many canaries are without data.
+    without_data: usize,
 }
 
 impl Facts {
     /// A fact is so now; `None` where what it was about is not watched any more. Returns the scope it had before, if that is another.
     pub(super) fn put(&mut self, key: &FactKey, fact: Option<Arc<Fact>>) -> Option<Scope> {
         let kept = fact.as_ref().filter(|fact| fact.state != State::Well).cloned();
+        if matches!(key, FactKey::NoData(_)) {
+            let fails = |fact: Option<&Arc<Fact>>| usize::from(fact.is_some_and(|fact| fact.level().is_some()));
+            self.without_data = self.without_data + fails(kept.as_ref()) - fails(self.by_key.get(key));
+        }
         let old = match kept {
             Some(fact) => {
                 self.by_scope.entry(fact.scope.clone()).or_default().insert(key.clone());
@@ -40,6 +46,11 @@ impl Facts {
     /// The facts of a scope that are not well.
     pub(super) fn of<'a>(&'a self, scope: &Scope) -> impl Iterator<Item = &'a Arc<Fact>> + use<'a> {
         self.by_scope.get(scope).into_iter().flatten().filter_map(|key| self.by_key.get(key))
+    }
+
+    /// How many canaries are without data.
+    pub(super) fn without_data(&self) -> usize {
+        self.without_data
     }
 
     /// All of them.

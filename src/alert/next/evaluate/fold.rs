@@ -1,17 +1,24 @@
 //! From the facts of a scope to its incident, and from there to what each channel is owed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::Channel;
+use crate::plan::{Channel, ChannelKind, PageRule};
 
-use super::super::incident::{Critical, How, Incident, Told};
-use super::super::told::What;
-use super::super::{Fact, FactKey, Scope, State, critical, owed};
+use super::super::channel;
+use super::super::condition::Count;
+use super::super::critical::Bar;
+use super::super::delivery::Wish;
+use super::super::delivery::unheard::Missed;
+use super::super::explain::{self, Explains, Stands};
+use super::super::fact::LastRun;
+use super::super::incident::{How, Incident, Told};
+use super::super::told::{Cover, What};
+use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
-use crate::alert::next::delivery::Wish;
+use crate::outcome::{RunReport, Verdict};
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
@@ -20,9 +27,14 @@ impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
         while let Some((scope, keys)) = self.agenda.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
+            for key in self.roots.take_touched() {
+                if let Some(probe) = key.probe() {
+                    self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
+                }
+            }
         }
         for id in std::mem::take(&mut self.agenda.ended) {
-            self.look_at_ended(&id);
+            self.look_at_ended(&id, now);
         }
     }
 
@@ -30,13 +42,13 @@ impl Evaluator {
     fn fold(&mut self, scope: &Scope, keys: &BTreeSet<FactKey>, now: Moment, effects: &mut Effects) {
         let mut incident = match self.incidents.open.remove(scope) {
             Some(incident) => incident,
-            None if self.facts.of(scope).any(|fact| fact.level().is_some()) => self.opens(scope, now),
+            None if self.facts.of(scope).any(|fact| fact.level().is_some() && fact.holds_alone) => self.opens(scope, now),
             None => return,
         };
         for key in keys {
             self.take_fact(&mut incident, key, now);
         }
-        let mut again = self.hold_members(&mut incident, now, effects);
+        let mut again = self.hold_members(&mut incident, keys, now, effects);
         again = earlier(again, self.judge_critical(&mut incident, now));
         if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {
             incident.worst = severity;
@@ -45,6 +57,7 @@ impl Evaluator {
         if incident.is_over() {
             return self.ends(incident, None, now);
         }
+        self.tell_roots(&incident, now);
         again = earlier(again, self.wish(&mut incident, now));
         again = earlier(again, self.show(&mut incident, now, effects));
         self.agenda.put(scope, again);
@@ -125,49 +138,141 @@ impl Evaluator {
     }
 
     /// Which members nobody is rung for: muted, explained, or told with others by now.
-    fn hold_members(&mut self, incident: &mut Incident, now: Moment, effects: &mut Effects) -> Option<Duration> {
-        let explained = self.explain(incident, now, effects);
-        let keys: Vec<FactKey> = incident.members.iter().filter(|(_, member)| member.left.is_none()).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+    fn hold_members(
+        &mut self,
+        incident: &mut Incident,
+        keys: &BTreeSet<FactKey>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Option<Duration> {
+        let ended = self.explain(incident, keys, now, effects);
+        let there = incident.members.iter().filter(|(_, member)| member.left.is_none());
+        let there: Vec<FactKey> = there.map(|(key, _)| key.clone()).collect();
+        for key in there {
             let Some(member) = incident.members.get(&key) else { continue };
             let muted = self.mutes.of(&member.fact, now).is_some();
             let moved = member.fact.scope != incident.scope;
-            let told_by_members = !member.fact.holds_alone;
-            let (explains, at_once) = explained.1.get(&key).copied().unwrap_or_default();
-            if incident.hold(&key, muted || moved || told_by_members || explains, at_once, now.steady) {
+            let explained = matches!(member.explains, Explains::Explained(_));
+            let held = muted || moved || explained || !member.fact.holds_alone;
+            // What is no run has no further run to wait for.
+            let at_once = ended.contains(&key) || member.fact.last_failed.is_none();
+            if incident.hold(&key, held, at_once, now.steady) {
                 self.dirty.member(&incident.id, &key);
                 self.dirty.incident(&incident.id);
             }
         }
-        explained.0
+        incident.asks.values().copied().min()
     }
 
-    /// What explains members of a probe's incident: when to ask again, and of each member whether it is explained and whether a
-    /// new episode begins at once if it is not any more.
+    /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
     fn explain(
         &mut self,
-        _incident: &mut Incident,
-        _now: Moment,
-        _effects: &mut Effects,
-    ) -> (Option<Duration>, BTreeMap<FactKey, (bool, bool)>) {
-        (None, BTreeMap::new())
+        incident: &mut Incident,
+        keys: &BTreeSet<FactKey>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> BTreeSet<FactKey> {
+        let mut ended = BTreeSet::new();
+        let needs = self.world.probe_of(&incident.scope).is_some_and(|watched| !watched.probe.needs.is_empty());
+        if !needs || !matches!(incident.scope, Scope::Probe(_)) {
+            return ended;
+        }
+        let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
+        let judged: BTreeSet<FactKey> = due.chain(keys.iter().cloned()).collect();
+        for key in judged {
+            let Some(member) = incident.members.get_mut(&key) else { continue };
+            let fact = if member.left.is_some() {
+                Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) })
+            } else {
+                Arc::clone(&member.fact)
+            };
+            let before = (member.explanation.clone(), member.explains.clone());
+            let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
+            member.explains = judged.explains;
+            if judged.ended == Some(explain::Ended::Explanation) {
+                ended.insert(key.clone());
+            }
+            effects.wanted.extend(judged.ask);
+            match judged.again {
+                Some(at) => incident.asks.insert(key.clone(), at),
+                None => incident.asks.remove(&key),
+            };
+            if before != (member.explanation.clone(), member.explains.clone()) {
+                incident.changes += 1;
+                self.dirty.member(&incident.id, &key);
+            }
+        }
+        ended
+    }
+
+    /// Says how a run of a canary that others need ended.
+    pub(super) fn tell_roots_of_run(&mut self, report: &RunReport, now: Moment) {
+        let id = &report.canary.id;
+        if !self.roots.is_root(id) {
+            return;
+        }
+        let run = |failed| LastRun { failed, started: now.steady.saturating_sub(report.duration), ended: now.steady };
+        match Count::of(report) {
+            Count::Pass => self.roots.ran(id, run(false), now),
+            Count::Failure => self.roots.ran(id, run(true), now),
+            Count::NoResult if report.verdict == Verdict::Blocked => self.roots.blocked(id, now),
+            Count::Result | Count::NoResult | Count::Never => {}
+        }
+    }
+
+    /// Says how canaries stand that others need.
+    fn tell_roots(&mut self, incident: &Incident, now: Moment) {
+        let wakes = |name: &Arc<str>| self.world.channel(name).is_some_and(|channel| channel.wakes);
+        let covers: Vec<&Cover> =
+            incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
+        for (key, member) in &incident.members {
+            let FactKey::Canary(id) = key else { continue };
+            if !self.roots.is_root(id) {
+                continue;
+            }
+            let stands = Stands {
+                fails: member.fails(),
+                told: member.fails() && incident.end.is_none() && covers.iter().any(|cover| cover.covers(member)),
+                muted: self.mutes.of_canary(id, now).is_some(),
+            };
+            self.roots.stands(id, stands, now);
+        }
     }
 
     fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
-        let watched = self.world.probe_of(&incident.scope)?;
+        let watched = self.world.probe_of(&incident.scope);
+        let policy = watched.map(|watched| &watched.probe.alert);
         let rule = match &incident.scope {
-            Scope::Probe(_) => watched.probe.alert.critical,
-            Scope::Subject(..) if watched.probe.alert.subject_critical => watched.probe.alert.critical,
+            Scope::Probe(_) => policy.and_then(|policy| policy.critical),
+            Scope::Subject(..) => policy.filter(|policy| policy.subject_critical).and_then(|policy| policy.critical),
             _ => None,
         };
-        let Some(rule) = rule else {
-            incident.critical = None;
-            return None;
+        let bar = Bar {
+            rule,
+            consecutive: policy.is_some_and(|policy| matches!(policy.rule, PageRule::Consecutive(_))),
+            at_page_level: incident.is_at_page_level(),
+            revision: incident.revision + 1,
         };
-        let _ = (rule, critical::judge);
-        let _ = Critical { revision: 0, regions: BTreeSet::new(), lost: None };
-        let _ = now;
-        None
+        let facts = incident.members.values().filter(|member| member.left.is_none());
+        let facts = facts.map(|member| (&*member.fact, !member.held && !matches!(member.explains, Explains::Waiting(_))));
+        let judged = incident.critical.judge(facts, bar, now);
+        if incident.critical.fails() && incident.critical_regions != judged.regions && judged.regions.len() > 1 {
+            incident.critical_regions = judged.regions;
+            incident.changes += 1;
+            self.dirty.incident(&incident.id);
+        }
+        if judged.changed {
+            incident.changes += 1;
+            let (what, text) = if incident.critical.fails() {
+                incident.next_revision();
+                ("critical", "enough regions fail for it to be critical")
+            } else {
+                ("less_severe", "it is no longer critical")
+            };
+            self.dirty.timeline(&incident.id, what, text.to_owned(), now);
+            self.dirty.incident(&incident.id);
+        }
+        judged.again
     }
 
     /// Ends an incident; what is open at channels is to be ended there.
@@ -175,20 +280,28 @@ impl Evaluator {
         let scope = incident.scope.clone();
         self.agenda.put(&scope, None);
         self.incidents.by_id.remove(&incident.id);
+        self.incidents.escalated.remove(&incident.id);
         incident.ends(closed, now.steady);
+        self.tell_roots(&incident, now);
+        let (worst, since) = (incident.worst, incident.since);
+        for attempt in self.delivery.forget_rings_of(&incident.id) {
+            self.dirty.dropped(&attempt, now);
+        }
         for (channel, told) in &mut incident.told {
-            self.delivery.unwant(channel, &incident.id, What::Ring);
-            self.delivery.unwant(channel, &incident.id, What::Change);
-            self.delivery.unwant(channel, &incident.id, What::Acknowledge);
-            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.gathers_unheard());
-            if informs && told.due.is_some() && !told.has_open() {
-                self.unheard.add(channel, &incident.id, now);
+            for what in [What::Ring, What::Change, What::Acknowledge] {
+                for attempt in self.delivery.unwant(channel, &incident.id, what) {
+                    self.dirty.dropped(&attempt, now);
+                }
             }
-            told.due = None;
-            told.page_due = None;
+            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
+            if informs && told.due.is_some() && !told.has_open() {
+                let (incident, scope) = (incident.id.clone(), incident.scope.clone());
+                let missed = Missed { incident, scope, severity: worst, since, ended: now.steady };
+                self.unheard.missed(channel, missed);
+            }
+            (told.due, told.page_due) = (None, None);
             self.dirty.told(&incident.id, channel);
         }
-        self.delivery.forget_rings_of(&incident.id);
         for scopes in self.incidents.moved.values_mut() {
             scopes.remove(&scope);
         }
@@ -200,27 +313,56 @@ impl Evaluator {
     }
 
     /// Wishes for what an ended incident's channels must still hear, or forgets it.
-    fn look_at_ended(&mut self, id: &str) {
+    fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.drop_shared_keys(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };
-        let mut open = false;
+        let mut wishes = Vec::new();
         for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_some() {
-                open = true;
-                let wish = Wish {
-                    scope: incident.scope.clone(),
-                    incident: id.to_owned(),
-                    what: What::End,
-                    severity: incident.worst,
-                    since: end.at,
-                };
-                self.delivery.want(channel, wish);
-            } else {
-                self.delivery.unwant(channel, id, What::End);
+            if told.has_open() && self.world.channel(channel).is_none() {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
+            }
+            let wanted = told.has_open() && self.world.channel(channel).is_some();
+            let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
+            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
+            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
+        }
+        let open = wishes.iter().any(|(_, wish)| wish.is_some());
+        for (channel, wish) in wishes {
+            match wish {
+                Some(wish) => self.delivery.want(&channel, wish),
+                None => self.unwant(&channel, id, What::End, now),
             }
         }
         if !open && let Some(incident) = self.incidents.ended.remove(id) {
             self.dirty.forget(&incident);
+        }
+    }
+
+    /// A key that several incidents share, after a storm, ends with the last of them.
+    fn drop_shared_keys(&mut self, id: &str) {
+        let Some(incident) = self.incidents.ended.get(id) else { return };
+        let mut shared = Vec::new();
+        for (channel, told) in &incident.told {
+            let ends_each =
+                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
+                let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
+                let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
+                if theirs.any(|other| other.key == open.key) {
+                    shared.push((Arc::clone(channel), open.key.clone()));
+                }
+            }
+        }
+        if let Some(incident) = self.incidents.ended.get_mut(id) {
+            for (channel, key) in shared {
+                if let Some(told) = incident.told.get_mut(&channel) {
+                    told.ended(&key);
+                    self.dirty.told(id, &channel);
+                }
+            }
         }
     }
 
@@ -239,14 +381,20 @@ impl Evaluator {
             let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
             again = earlier(again, asks);
             let due = ring.filter(|ring| ring.at <= now.steady);
-            let wish = |what, since, severity| Wish { scope: incident.scope.clone(), incident: incident.id.clone(), what, severity, since };
+            let wish = |what, since, severity| Wish {
+                scope: incident.scope.clone(),
+                incident: incident.id.clone(),
+                what,
+                severity,
+                since,
+            };
             let told = incident.told.get(&channel.name);
             let ring = due.as_ref().map(|due| {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
                 (due.page, wish(What::Ring, since, due.severity))
             });
-            let acknowledges = told.is_some_and(|told| told.has_open() && told.acknowledged < incident.acknowledged.len());
-            let acknowledges = acknowledges && channel.kind.knows_acknowledgements();
+            let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
+            let acknowledges = acknowledges && channel::knows(&channel.kind, What::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
             let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));
             let (change, asks) = owed::change(incident, channel, now.steady);
@@ -260,11 +408,36 @@ impl Evaluator {
         for (channel, what, wish) in wishes {
             match wish {
                 Some(wish) => self.delivery.want(&channel.name, wish),
-                None => self.delivery.unwant(&channel.name, &incident.id, what),
+                None => self.unwant(&channel.name, &incident.id, what, now),
             }
         }
-        self.incidents.note_escalated(&incident.id, !escalated.is_empty());
+        if escalated.is_empty() {
+            self.incidents.escalated.remove(&incident.id);
+        } else {
+            let due = incident.told.values().filter_map(|told| told.page_due).min();
+            self.incidents.escalated.insert(incident.id.clone(), due);
+        }
+        self.end_at_removed(incident, now);
         again
+    }
+
+    /// A channel that was removed has its open things ended with its last configuration, while the incident goes on.
+    fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
+        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
+        let gone = incident.told.iter().filter(|(name, told)| !there(name) && told.has_open());
+        let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
+        for name in gone {
+            if self.world.channel(&name).is_some() {
+                let (scope, severity) = (incident.scope.clone(), incident.worst);
+                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
+                self.delivery.want(&name, wish);
+            } else if let Some(told) = incident.told.remove(&name) {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
+                self.dirty.told(&incident.id, &name);
+            }
+        }
     }
 
     /// Notes since when a channel is due what it has not taken.
@@ -280,6 +453,14 @@ impl Evaluator {
             (told.due, told.page_due) = is;
             dirty.told(&incident.id, &channel.name);
         }
+    }
+}
+
+/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
+fn keeps_unheard(kind: &ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
+        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::alert::Moment;
 use crate::plan::ChannelKind;
 
-use super::super::delivery::Landed;
+use super::super::counts;
+use super::super::delivery::{Landed, unheard};
 use super::super::incident::{Incident, Shown};
 use super::super::told::{About, Open, Outcome, Try, What};
 use super::Evaluator;
@@ -13,29 +14,22 @@ use super::Evaluator;
 impl Evaluator {
     /// A try came back.
     pub(super) fn landed(&mut self, channel: &Arc<str>, id: &str, outcome: &Outcome, chance: f64, now: Moment) {
-        let Some(landed) = self.delivery.landed(channel, id, outcome, chance, now) else { return };
-        self.dirty.outcome(channel, id, outcome, now);
-        match landed {
-            Landed::Taken(attempt) => {
-                for about in &attempt.about {
-                    self.taken(&attempt, about, now);
-                }
-                if attempt.key.starts_with("unheard/") {
-                    self.unheard.taken(channel);
-                }
+        let landed = self.delivery.landed(channel, id, outcome, chance, now);
+        let attempt = match &landed {
+            Landed::Taken(attempt) | Landed::Dropped(attempt) | Landed::Again(attempt) | Landed::Perhaps(attempt) => attempt,
+            // The channel was removed meanwhile, and what it had on its way was forgotten with it.
+            Landed::Gone => return,
+        };
+        self.dirty.outcome(attempt, outcome, now);
+        counts::notified(channel, attempt.what, outcome);
+        for about in &attempt.about {
+            match &landed {
+                Landed::Taken(_) if about.incident == unheard::INCIDENT => self.unheard.told(channel, attempt.made),
+                Landed::Taken(_) => self.taken(attempt, about, now),
+                Landed::Again(_) | Landed::Perhaps(_) => self.perhaps(attempt, about),
+                Landed::Dropped(_) | Landed::Gone => self.note_refused(attempt, about, outcome, now),
             }
-            Landed::Dropped(attempt) => {
-                for about in &attempt.about {
-                    self.note_refused(&attempt, about, outcome, now);
-                    self.look_again(&about.incident);
-                }
-            }
-            Landed::Again(attempt) => {
-                for about in &attempt.about {
-                    self.perhaps(&attempt, about);
-                    self.look_again(&about.incident);
-                }
-            }
+            self.look_again(&about.incident);
         }
     }
 
@@ -45,19 +39,22 @@ impl Evaluator {
         if let Some(mut incident) = self.incidents.take(&about.incident) {
             let acknowledged = incident.acknowledged.len();
             let (severity, regions) = (incident.severity().unwrap_or(incident.worst), incident.regions());
-            let ends_all = self.world.channel(channel).is_none_or(|channel| !matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            let has_keys = self.world.channel(channel).is_some_and(|it| matches!(it.kind, ChannelKind::PagerDuty { .. }));
             let Incident { told, members, id, scope, .. } = &mut incident;
             let told = told.entry(Arc::clone(channel)).or_default();
             match (attempt.what, &about.cover) {
                 (What::Ring, Some(cover)) => {
-                    let open = Open { key: attempt.key.clone(), taken: true, labels: attempt.labels.clone() };
+                    let open = Open { key: attempt.key.clone(), taken: true, acknowledged, labels: attempt.labels.clone() };
                     told.took(open, cover.clone(), |key| members.get(key));
                     self.memory.rang(&scope.to_string(), channel, now.steady);
                 }
                 (What::Ring, None) => {}
                 (What::Change, _) => told.shown = Some(Shown { severity, regions, at: now.steady }),
-                (What::Acknowledge, _) => told.acknowledged = acknowledged,
-                (What::End, _) if ends_all => told.open.clear(),
+                (What::Acknowledge, _) => {
+                    let known = told.open.iter_mut().filter(|open| !has_keys || open.key == attempt.key);
+                    known.for_each(|open| open.acknowledged = acknowledged);
+                }
+                (What::End, _) if !has_keys => told.open.clear(),
                 (What::End, _) => told.ended(&attempt.key),
             }
             self.dirty.told(id, channel);
@@ -65,18 +62,18 @@ impl Evaluator {
             self.dirty.timeline(id, "taken", text, now);
             self.incidents.put_back(incident);
         }
-        self.look_again(&about.incident);
     }
 
     /// Nobody knows whether a channel took a try: what it opens is perhaps open.
-    fn perhaps(&mut self, attempt: &Try, about: &About) {
+    pub(super) fn perhaps(&mut self, attempt: &Try, about: &About) {
         if attempt.what != What::Ring {
             return;
         }
         let Some(mut incident) = self.incidents.take(&about.incident) else { return };
         let told = incident.told.entry(Arc::clone(&attempt.channel)).or_default();
         if !told.open.iter().any(|open| open.key == attempt.key) {
-            told.open.push(Open { key: attempt.key.clone(), taken: false, labels: attempt.labels.clone() });
+            let acknowledged = incident.acknowledged.len();
+            told.open.push(Open { key: attempt.key.clone(), taken: false, acknowledged, labels: attempt.labels.clone() });
             self.dirty.told(&incident.id, &attempt.channel);
         }
         self.incidents.put_back(incident);

@@ -26,21 +26,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::Commit;
-use crate::plan::CanaryId;
 
-use super::condition::{Changed, Conditions, Input};
+use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
-use super::delivery::unheard::Unheard;
+use super::delivery::unheard::{self, Unheard};
+use super::explain::Roots;
 use super::incident::Incident;
 use super::memory::Memory;
-use super::mutes::Mutes;
+use super::muting::Muting;
+use super::told::What;
 use super::{FactKey, Scope};
 pub use event::{Effects, Event, Held, Sending};
 use facts::Facts;
 use ids::Ids;
 use rows::Dirty;
-pub use verbs::{Acked, ClosedBy};
+pub use status::Backlog;
 use world::World;
 
 /// Everything that alerting knows.
@@ -51,15 +51,21 @@ pub struct Evaluator {
     facts: Facts,
     incidents: Incidents,
     memory: Memory,
-    mutes: Mutes,
+    mutes: Muting,
     delivery: Delivery,
     unheard: Unheard,
+    /// How the canaries stand that others need.
+    roots: Roots,
     ids: Ids,
     /// What is to be looked at though nothing happens.
     agenda: Agenda,
     /// What is not watched any more since then, where somebody may have made a mistake that is mended at once.
     removals: BTreeMap<FactKey, Duration>,
     dirty: Dirty,
+    /// Whether a counted run has ended since the start.
+    run_ended: bool,
+    /// When the first run that was due since the start had its deadline and 10 s.
+    run_expected: Option<Duration>,
 }
 
 /// Incidents that are open, and those whose end is not told everywhere.
@@ -72,6 +78,9 @@ struct Incidents {
     by_id: HashMap<String, Scope>,
     /// Where a member is though its fact belongs to another scope by now.
     moved: HashMap<FactKey, BTreeSet<Scope>>,
+    /// Open incidents that go to every channel, since no channel that wakes took them, and since when they are due; they are due
+    /// nowhere if no route matches.
+    escalated: BTreeMap<String, Option<Duration>>,
 }
 
 /// What is to be looked at, and when.
@@ -116,6 +125,8 @@ impl Evaluator {
         match event {
             Event::Run(report) => {
                 self.dirty.run(&report, self.world.watches(&FactKey::Canary(report.canary.id.clone())));
+                self.run_ended |= matches!(Count::of(&report), Count::Pass | Count::Failure | Count::Result);
+                self.tell_roots_of_run(&report, now);
                 let changed = self.conditions.take(Input::Run(&report), now);
                 self.changed(changed, now);
             }
@@ -155,7 +166,11 @@ impl Evaluator {
         self.send(now, &mut effects);
         // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
         self.fold_touched(now, &mut effects);
+        effects.forgotten = self.forget_retired();
         effects.commit = self.commit(now);
+        if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() {
+            self.show_counts();
+        }
         effects
     }
 
@@ -163,7 +178,10 @@ impl Evaluator {
     pub fn due(&self, now: Moment) -> Option<Duration> {
         let folded = self.agenda.by_time.first().map(|(at, _)| *at);
         let removed = self.removals.values().min().map(|at| *at + REMOVED);
-        [folded, self.conditions.due(), self.delivery.due(), self.mutes.due(now), removed].into_iter().flatten().min()
+        [folded, self.conditions.due(), self.delivery.due(), self.mutes.due(now), self.unheard.due(), removed]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The tries that are on their way, and how each channel stands.
@@ -184,8 +202,13 @@ impl Evaluator {
         if self.mutes.clock(now) {
             self.touch_open();
         }
-        let changed = self.delivery.facts(now);
-        self.changed(changed, now);
+        for fact in self.delivery.facts(now) {
+            let key = fact.key.clone();
+            self.put(&key, Some(Arc::new(fact)));
+        }
+        for channel in self.unheard.expire(now.steady) {
+            self.unwant(&channel, unheard::INCIDENT, What::End, now);
+        }
         let removed: Vec<FactKey> =
             self.removals.iter().filter(|(_, at)| **at + REMOVED <= now.steady).map(|(key, _)| key.clone()).collect();
         for key in removed {
@@ -222,11 +245,6 @@ impl Evaluator {
         for scope in self.incidents.open.keys() {
             self.agenda.touched.entry(scope.clone()).or_default();
         }
-    }
-
-    /// Canaries of other scopes whose last counted runs explain others.
-    fn canary_facts<'a>(&'a self, id: &CanaryId) -> Option<&'a Arc<super::Fact>> {
-        self.facts.get(&FactKey::Canary(id.clone()))
     }
 }
 

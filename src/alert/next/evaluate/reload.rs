@@ -4,20 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::plan::{Alerting, Channel, Plan};
+use crate::plan::{Alerting, Channel, ChannelKind, Plan};
 
-use super::super::FactKey;
-use super::super::delivery::ChannelPolicy;
-use super::super::incident::How;
+use super::super::delivery::{ChannelPolicy, Gathering};
+use super::super::incident::Told;
+use super::super::{FactKey, counts};
 use super::{Evaluator, World};
 
 impl Evaluator {
     /// Takes over another plan and other channels. Where it was only `found`, what is gone is taken as removed a little later.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, found: bool, now: Moment) {
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
-        self.retire(&before, now);
+        self.retire(&before);
         self.mutes.apply(&plan, now);
-        self.delivery.apply(self.world.channels(), now);
+        self.roots.apply(&plan);
+        for forgotten in self.delivery.apply(self.world.channels(), now) {
+            self.dirty.dropped(&forgotten, now);
+        }
         let changed = self.conditions.apply(plan, alerting, now);
         for changed in changed {
             if changed.fact.is_some() {
@@ -31,8 +34,22 @@ impl Evaluator {
             self.gone(key, found, now);
         }
         self.removals.retain(|key, _| !self.world.watches(key));
+        self.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         self.touch_open();
         self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+    }
+
+    /// Channels that are gone and have nothing open any more; they are forgotten.
+    pub(super) fn forget_retired(&mut self) -> Vec<Arc<str>> {
+        if self.world.retired.is_empty() {
+            return Vec::new();
+        }
+        let incidents = || self.incidents.open.values().chain(self.incidents.ended.values());
+        let has_open = |name: &Arc<str>| incidents().filter_map(|incident| incident.told.get(name)).any(Told::has_open);
+        let done = self.world.retired.iter().filter(|channel| !has_open(&channel.name));
+        let done: Vec<Arc<str>> = done.map(|channel| Arc::clone(&channel.name)).collect();
+        self.world.retired.retain(|channel| !done.contains(&channel.name));
+        done
     }
 
     /// What a fact is about is not watched any more.
@@ -72,17 +89,20 @@ impl Evaluator {
     }
 
     /// Channels that are gone keep their last configuration until what they have open is ended.
-    fn retire(&mut self, before: &World, now: Moment) {
+    fn retire(&mut self, before: &World) {
         let has_open = |channel: &Arc<Channel>| {
             let incidents = self.incidents.open.values().chain(self.incidents.ended.values());
-            incidents.filter_map(|incident| incident.told.get(&channel.name)).any(super::super::incident::Told::has_open)
+            incidents.filter_map(|incident| incident.told.get(&channel.name)).any(Told::has_open)
         };
         let gone = before.all_channels().filter(|channel| self.world.channel(&channel.name).is_none() && has_open(channel));
         let gone: Vec<Arc<Channel>> = gone.cloned().collect();
         for channel in &gone {
-            tracing::warn!(channel = &*channel.name, "a channel was removed; what it has open is ended with its last configuration");
+            tracing::warn!(
+                channel = &*channel.name,
+                "a channel was removed; what it has open is ended with its last configuration"
+            );
         }
-        let _ = now;
+        gone.iter().for_each(|channel| counts::channel_gone(&channel.name));
         self.world.retired = gone;
     }
 }
@@ -90,11 +110,20 @@ impl Evaluator {
 impl World {
     /// The channels as delivery sees them; those that are gone are still ended.
     pub(super) fn channels(&self) -> Vec<ChannelPolicy> {
-        self.all_channels().map(|channel| ChannelPolicy::of(channel)).collect()
+        self.all_channels().map(|channel| policy(channel)).collect()
     }
 
     /// The channels there are, and those that are gone and have something open.
     pub(super) fn all_channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.alerting.channels.iter().chain(&self.retired)
     }
+}
+
+fn policy(channel: &Channel) -> ChannelPolicy {
+    let gathering = match &channel.kind {
+        ChannelKind::Alertmanager { .. } => Gathering::Nothing,
+        ChannelKind::PagerDuty { .. } => Gathering::Rings,
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => Gathering::RingsAndEnds,
+    };
+    ChannelPolicy { name: Arc::clone(&channel.name), kind: channel.kind.as_str(), gathering, wakes: channel.wakes }
 }

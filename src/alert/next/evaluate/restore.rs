@@ -5,19 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{IncidentRow, Remembered};
-use crate::plan::{Alerting, Plan};
+use crate::history::{IncidentRow, KeptState, Remembered};
+use crate::plan::{Alerting, Plan, Probe};
 
 use super::super::condition::Conditions;
+use super::super::counts;
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::Unheard;
+use super::super::explain::Roots;
 use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
-use super::super::mutes::Mutes;
+use super::super::muting::Muting;
 use super::super::told::Try;
-use super::rows::{COVER, MEMBER};
+use super::rows::{COVER, MEMBER, UNHEARD};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
@@ -25,7 +28,7 @@ impl Evaluator {
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
         let world = World::new(Arc::clone(&plan), Arc::clone(&alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(&plan), alerting, &remembered.states, now);
-        let mut mutes = Mutes::default();
+        let mut mutes = Muting::default();
         mutes.apply(&plan, now);
         let mut evaluator = Self {
             delivery: Delivery::new(world.channels(), now),
@@ -35,25 +38,35 @@ impl Evaluator {
             incidents: Incidents::default(),
             memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
             mutes,
-            unheard: Unheard::restore(&remembered.states, now),
+            unheard: Unheard::default(),
+            roots: Roots::new(&plan),
             ids: Ids::default(),
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
             dirty: Dirty::default(),
+            run_ended: false,
+            run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
         evaluator.restore_incidents(remembered, now);
+        evaluator.restore_unheard(remembered);
         evaluator.restore_tries(remembered, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
         }
         evaluator.resume(now);
+        evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         evaluator
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+        let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
+        for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
+            let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
+            states.entry(id).or_default().push(state);
+        }
         for row in &remembered.incidents {
             self.ids.after(&row.id);
-            match restored(row, remembered, now) {
+            match restored(row, states.get(&*row.id).map_or(&[], Vec::as_slice), now) {
                 Ok(incident) if incident.end.is_none() => {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
@@ -80,7 +93,17 @@ impl Evaluator {
                 self.perhaps(attempt, about);
             }
         }
-        self.delivery.restore(tries, now);
+        for homeless in self.delivery.restore(tries, now) {
+            self.dirty.dropped(&homeless, now);
+        }
+    }
+
+    fn restore_unheard(&mut self, remembered: &Remembered) {
+        for state in remembered.states.iter().filter(|state| state.kind == UNHEARD) {
+            if let Err(error) = self.unheard.restore(&state.key.as_str().into(), &state.json) {
+                tracing::error!(channel = state.key, %error, "what a channel never got cannot be read and is left out");
+            }
+        }
     }
 
     /// Everything is looked at once; members without a fact are settled, or not watched any more.
@@ -104,11 +127,11 @@ impl Evaluator {
 }
 
 /// An incident of a row, with its members and covers.
-fn restored(row: &IncidentRow, remembered: &Remembered, now: Moment) -> Result<Incident, serde_json::Error> {
+fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Incident, serde_json::Error> {
     let kept: super::status::Kept = serde_json::from_str(&row.json)?;
     let mut incident = kept.incident;
     let prefix = format!("{}/", row.id);
-    for state in remembered.states.iter().filter(|state| state.key.starts_with(&prefix)) {
+    for state in states {
         match &*state.kind {
             MEMBER => {
                 let member: Member = serde_json::from_str(&state.json)?;
@@ -121,6 +144,16 @@ fn restored(row: &IncidentRow, remembered: &Remembered, now: Moment) -> Result<I
             _ => {}
         }
     }
+    // A row of a member or a cover may be newer than the incident's.
+    let of_members = incident.members.values().flat_map(|member| member.crossed.into_iter().chain([member.began]));
+    let of_covers = incident.told.values().filter_map(|told| told.cover.as_ref()).map(|cover| cover.revision);
+    incident.revision = of_members.chain(of_covers).fold(incident.revision, u64::max);
     incident.not_after(now.steady);
     Ok(incident)
+}
+
+/// When the first run of a probe after a start had its deadline and a little.
+fn expected(probe: &Probe, now: Moment) -> Duration {
+    const AROUND_A_RUN: Duration = Duration::from_secs(10);
+    now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

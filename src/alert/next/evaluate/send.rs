@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::{Channel, ChannelKind, Severity};
+use crate::plan::{Channel, ChannelKind};
 
 use super::super::channel;
-use super::super::delivery::{Grant, Wish};
+use super::super::counts;
+use super::super::delivery::{Grant, Repeat, Wish, unheard};
 use super::super::incident::Incident;
-use super::super::message::{Message, Occasion, Saying, compose, gathered};
+use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
 use super::super::owed::{self, Owed, Why};
 use super::super::told::{About, Open, Try, What};
 use super::super::view::Ended;
@@ -19,44 +20,61 @@ use super::{Effects, Evaluator, Held, Sending};
 impl Evaluator {
     /// Makes the tries that may leave now.
     pub(super) fn send(&mut self, now: Moment, effects: &mut Effects) {
-        for attempt in self.delivery.repeats(now) {
-            self.repeat(attempt, now, effects);
+        self.wish_unheard();
+        for repeat in self.delivery.repeats(now) {
+            self.repeat(repeat, now, effects);
         }
         while let Some(grant) = self.delivery.next(now) {
             match grant {
+                Grant::One { channel, wish, .. } if wish.incident == unheard::INCIDENT => {
+                    self.send_unheard(&channel, &wish, now, effects);
+                }
                 Grant::One { channel, wish, shortest } => self.send_one(&channel, &wish, shortest, now, effects),
-                Grant::Gathered { channel, wishes } => self.send_gathered(&channel, &wishes, now, effects),
+                Grant::Gathered { channel, what, wishes, shortest } => {
+                    self.send_gathered(&channel, what, &wishes, shortest, now, effects);
+                }
             }
         }
     }
 
     /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
-    fn repeat(&mut self, attempt: Try, now: Moment, effects: &mut Effects) {
+    fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
+        let Repeat { attempt, shortest } = repeat;
+        self.dirty.attempt(&attempt);
+        counts::repeated(&attempt.channel);
         let Some(channel) = self.world.channel(&attempt.channel).cloned() else { return };
         let fresh = match attempt.about.as_slice() {
             [about] => self.incidents.find(&about.incident).map(|incident| {
                 let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
                 let occasion = self.occasion(incident, attempt.what, None);
-                (self.say(incident, &channel, &attempt.key, occasion, now), opens)
+                (self.say(incident, &channel, attempt.what, &attempt.key, occasion, now), opens)
             }),
             _ => None,
         };
         let kept = || serde_json::from_str::<Message>(&attempt.message).ok().map(|message| (message, Vec::new()));
         if let Some((message, opens)) = fresh.or_else(kept) {
-            effects.sendings.push(Sending { attempt, message, opens, shortest: false });
+            effects.sendings.push(Sending { attempt, message, opens, shortest });
         }
     }
 
     /// One try about one incident; nothing if it is not due any more.
     fn send_one(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
-        let made = self.make(name, wish, now);
-        self.delivery.unwant(name, &wish.incident, wish.what);
-        let Some((attempt, message, opens)) = made else { return };
+        let Some((attempt, message, opens)) = self.make(name, wish, now) else {
+            self.unwant(name, &wish.incident, wish.what, now);
+            return;
+        };
         self.leave(Sending { attempt, message, opens, shortest }, now, effects);
     }
 
     fn leave(&mut self, sending: Sending, now: Moment, effects: &mut Effects) {
-        self.dirty.attempt(&sending.attempt, now);
+        let attempt = &sending.attempt;
+        self.dirty.attempt(attempt);
+        if attempt.what == What::Ring {
+            attempt.about.iter().for_each(|about| counts::rang(&attempt.channel, &about.scope));
+            if attempt.about.len() > 1 {
+                counts::gathered(&attempt.channel, attempt.about.len());
+            }
+        }
         self.delivery.leaves(sending.attempt.clone(), now);
         effects.sendings.push(sending);
     }
@@ -97,14 +115,14 @@ impl Evaluator {
         let number = self.number(incident, channel, &scope, now.steady);
         let key = self.world.key(&scope, number);
         let occasion = self.occasion(incident, What::Ring, Some(owed.why));
-        let message = self.say(incident, channel, &key, occasion, now);
+        let message = self.say(incident, channel, What::Ring, &key, occasion, now);
         let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
         let labels = match &channel.kind {
-            ChannelKind::Alertmanager { labels, .. } => channel::alertmanager::labels(&message, labels),
+            ChannelKind::Alertmanager { labels, .. } => channel::labels(&message, labels),
             _ => Vec::new(),
         };
         let id = format!("{}/{}/{number}", incident.id, channel.name);
-        Some((self.attempt(id, channel, What::Ring, key, vec![about], labels, &message, now), message, opens))
+        Some((attempt(id, channel, What::Ring, key, vec![about], labels, &message, now), message, opens))
     }
 
     /// What a ring covers of an incident, if one is due.
@@ -143,13 +161,15 @@ impl Evaluator {
 
     fn about_latest(&self, incident: &Incident, channel: &Channel, what: What, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
-        let latest = told.open.iter().rev().find(|open| open.taken)?.clone();
+        let acknowledged = incident.acknowledged.len();
+        let wanted = |open: &&Open| open.taken && (what != What::Acknowledge || open.acknowledged < acknowledged);
+        let latest = told.open.iter().rev().find(wanted)?.clone();
         let occasion = self.occasion(incident, what, None);
-        let message = self.say(incident, channel, &latest.key, occasion, now);
+        let message = self.say(incident, channel, what, &latest.key, occasion, now);
         let count = if what == What::Change { incident.revision } else { incident.acknowledged.len() as u64 };
-        let id = format!("{}/{}/{}/{count}", incident.id, channel.name, what.as_str());
+        let id = format!("{}/{}/{}/{}/{count}", incident.id, channel.name, what.as_str(), latest.key);
         let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
-        let attempt = self.attempt(id, channel, what, latest.key, about, latest.labels, &message, now);
+        let attempt = attempt(id, channel, what, latest.key, about, latest.labels, &message, now);
         Some((attempt, message, told.open.clone()))
     }
 
@@ -158,33 +178,17 @@ impl Evaluator {
         let told = incident.told.get(&channel.name)?;
         let open = match channel.kind {
             ChannelKind::PagerDuty { .. } => told.open.first(),
-            ChannelKind::Alertmanager { .. } | ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => {
-                told.open.last()
-            }
+            ChannelKind::Alertmanager { .. }
+            | ChannelKind::Slack { .. }
+            | ChannelKind::Webhook { .. }
+            | ChannelKind::Email { .. } => told.open.last(),
         }?;
         let occasion = self.occasion(incident, What::End, None);
-        let message = self.say(incident, channel, &open.key, occasion, now);
+        let message = self.say(incident, channel, What::End, &open.key, occasion, now);
         let id = format!("{}/{}/end/{}", incident.id, channel.name, open.key);
         let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
-        let attempt = self.attempt(id, channel, What::End, open.key.clone(), about, open.labels.clone(), &message, now);
+        let attempt = attempt(id, channel, What::End, open.key.clone(), about, open.labels.clone(), &message, now);
         Some((attempt, message, told.open.clone()))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of a try")]
-    #[expect(clippy::unused_self, reason = "it is a step of making one")]
-    fn attempt(
-        &self,
-        id: String,
-        channel: &Channel,
-        what: What,
-        key: String,
-        about: Vec<About>,
-        labels: Vec<(String, String)>,
-        message: &Message,
-        now: Moment,
-    ) -> Try {
-        let message = serde_json::to_string(message).expect("a message's keys are texts");
-        Try { id, channel: Arc::clone(&channel.name), what, key, about, made: now.steady, labels, message, attempts: 0 }
     }
 
     /// Why something is said.
@@ -209,23 +213,34 @@ impl Evaluator {
     }
 
     /// What is said of an incident now.
-    pub(super) fn say(&self, incident: &Incident, channel: &Channel, key: &str, occasion: Occasion, now: Moment) -> Message {
+    fn say(&self, incident: &Incident, channel: &Channel, what: What, key: &str, occasion: Occasion, now: Moment) -> Message {
         let number = key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
         let told = incident.told.get(&channel.name);
-        let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.clone());
-        let saying = Saying { key: key.to_owned(), number, previous, occasion };
+        let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.as_str());
+        let none = BTreeSet::new();
+        let regions = told.and_then(|told| told.cover.as_ref()).map_or(&none, |cover| &cover.regions);
+        let flapped = None;
+        let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
         compose(&self.view(incident, now), &saying, &self.words(), now)
     }
 
     /// Many incidents in one message: a storm.
-    fn send_gathered(&mut self, name: &Arc<str>, wishes: &[Wish], now: Moment, effects: &mut Effects) {
+    fn send_gathered(
+        &mut self,
+        name: &Arc<str>,
+        what: What,
+        wishes: &[Wish],
+        shortest: bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
         let Some(channel) = self.world.channel(name).cloned() else { return };
-        let what = wishes.first().map_or(What::Ring, |wish| wish.what);
-        let mut about = Vec::new();
-        let mut messages = Vec::new();
+        let (mut about, mut told) = (Vec::new(), Vec::new());
         for wish in wishes {
-            self.delivery.unwant(name, &wish.incident, wish.what);
-            let Some(incident) = self.incidents.take(&wish.incident) else { continue };
+            let Some(incident) = self.incidents.take(&wish.incident) else {
+                self.unwant(name, &wish.incident, wish.what, now);
+                continue;
+            };
             let one = match what {
                 What::Ring => self.ring_about(&incident, &channel, now).map(|(owed, about)| (Some(owed.why), about)),
                 What::End | What::Change | What::Acknowledge => {
@@ -233,10 +248,13 @@ impl Evaluator {
                     Some((None, about))
                 }
             };
-            if let Some((why, one)) = one {
-                let occasion = self.occasion(&incident, what, why);
-                messages.push(self.say(&incident, &channel, "", occasion, now));
-                about.push(one);
+            match one {
+                Some((why, one)) => {
+                    let occasion = self.occasion(&incident, what, why);
+                    told.push(message::Told::of(&self.say(&incident, &channel, what, "", occasion, now)));
+                    about.push(one);
+                }
+                None => self.unwant(name, &wish.incident, wish.what, now),
             }
             self.incidents.put_back(incident);
         }
@@ -245,10 +263,73 @@ impl Evaluator {
         }
         let number = self.memory.next_number("storm", now.steady);
         let key = self.world.key("storm", number);
-        let message = gathered(&messages, &key, number, &self.words(), now);
         let id = format!("storm/{}/{}/{number}", channel.name, what.as_str());
-        let attempt = self.attempt(id, &channel, what, key, about, Vec::new(), &message, now);
-        self.leave(Sending { attempt, message, opens: Vec::new(), shortest: false }, now, effects);
+        self.send_many(&channel, what, Occasion::Gathered, (id, key, number), (about, told), shortest, now, effects);
+    }
+
+    /// What a channel never got before the end, in one line.
+    fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, now: Moment, effects: &mut Effects) {
+        let channel = self.world.channel(name).cloned();
+        let (Some(channel), Some(combined)) = (channel, self.unheard.combined(name)) else {
+            self.unwant(name, &wish.incident, wish.what, now);
+            return;
+        };
+        let told = |missed: &unheard::Missed| message::Told {
+            incident: missed.incident.clone(),
+            scope: missed.scope.to_string(),
+            severity: missed.severity,
+            title: missed.scope.to_string(),
+            owner: None,
+            runbook: None,
+            regions: Vec::new(),
+            since_ms: now.wall_ms_of(missed.since),
+            is_over: true,
+            url: None,
+        };
+        let mut all: Vec<message::Told> = combined.named.iter().map(told).collect();
+        // Those that are only counted have no names; they are counted in the title.
+        if let Some(last) = all.last().cloned() {
+            all.resize(combined.count.max(all.len()), last);
+        }
+        let number = self.memory.next_number("unheard", now.steady);
+        let key = self.world.key("unheard", number);
+        let id = format!("unheard/{}/{number}", channel.name);
+        let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: wish.scope.clone(), cover: None }];
+        self.send_many(&channel, What::End, Occasion::Unheard, (id, key, number), (about, all), false, now, effects);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a request that tells of many incidents has these parts")]
+    fn send_many(
+        &mut self,
+        channel: &Channel,
+        what: What,
+        occasion: Occasion,
+        (id, key, number): (String, String, u64),
+        (about, told): (Vec<About>, Vec<message::Told>),
+        shortest: bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
+        let none = BTreeSet::new();
+        let saying = Saying { what, key: &key, number, previous: None, occasion, told: &none, flapped: None };
+        let message = gathered(&told, &saying, &self.words(), now);
+        let attempt = attempt(id, channel, what, key, about, Vec::new(), &message, now);
+        self.leave(Sending { attempt, message, opens: Vec::new(), shortest }, now, effects);
+    }
+
+    /// Wishes for what channels never got before the end.
+    fn wish_unheard(&mut self) {
+        let wishes: Vec<(Arc<str>, Wish)> = self.unheard.wishes().map(|(name, wish)| (Arc::clone(name), wish)).collect();
+        for (channel, wish) in wishes {
+            self.delivery.want(&channel, wish);
+        }
+    }
+
+    /// Something is not due any more; what was perhaps on its way because of it is forgotten.
+    pub(super) fn unwant(&mut self, channel: &str, incident: &str, what: What, now: Moment) {
+        for attempt in self.delivery.unwant(channel, incident, what) {
+            self.dirty.dropped(&attempt, now);
+        }
     }
 
     /// Alertmanager keeps alerts alive with the texts of now: what changed about an incident is handed on, not more often than
@@ -268,16 +349,26 @@ impl Evaluator {
                 continue;
             }
             for open in told.open.clone() {
-                let message = self.say(incident, channel, &open.key, Occasion::Changed, now);
+                let message = self.say(incident, channel, What::Change, &open.key, Occasion::Changed, now);
                 effects.held.push(Held { channel: Arc::clone(&channel.name), open, message });
             }
             incident.shown.insert(Arc::clone(&channel.name), (incident.changes, now.steady));
         }
         again
     }
+}
 
-    /// The worst of several.
-    pub(super) fn worst(severities: impl Iterator<Item = Severity>) -> Severity {
-        severities.max().unwrap_or(Severity::Warn)
-    }
+#[expect(clippy::too_many_arguments, reason = "they are the fields of a try")]
+fn attempt(
+    id: String,
+    channel: &Channel,
+    what: What,
+    key: String,
+    about: Vec<About>,
+    labels: Vec<(String, String)>,
+    message: &Message,
+    now: Moment,
+) -> Try {
+    let message = serde_json::to_string(message).expect("a message's keys are texts");
+    Try { id, channel: Arc::clone(&channel.name), what, key, about, made: now.steady, labels, message, attempts: 0 }
 }

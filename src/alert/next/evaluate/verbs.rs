@@ -5,48 +5,9 @@ use std::sync::Arc;
 use crate::alert::Moment;
 
 use super::super::incident::{Acknowledgement, How, Incident};
+use super::super::mute::{Acked, Closed};
 use super::super::{FactKey, Scope};
 use super::Evaluator;
-
-/// What an acknowledgement came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acked {
-    /// No such incident is open.
-    Unknown,
-    /// No channel has taken anything of it, so that nothing is there to acknowledge.
-    NothingTold,
-    /// Somebody was at it before: who, when (milliseconds since the epoch), and how many members are newly acknowledged.
-    Already {
-        /// Who was first.
-        by: Arc<str>,
-        /// When.
-        at_ms: i64,
-        /// Members that were not acknowledged before.
-        newly: usize,
-    },
-    /// So many failing members are acknowledged.
-    Done {
-        /// How many.
-        members: usize,
-    },
-}
-
-/// What closing an incident came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClosedBy {
-    /// No such incident is open.
-    Unknown,
-    /// These members still fail, and are neither muted nor without data.
-    Refused {
-        /// Their names, at most twenty.
-        failing: Vec<String>,
-    },
-    /// It is over; so many members were muted or without data.
-    Done {
-        /// How many.
-        members: usize,
-    },
-}
 
 impl Evaluator {
     /// Somebody is at an incident, named by its id, a key or its scope.
@@ -71,10 +32,10 @@ impl Evaluator {
     }
 
     /// Somebody says that an incident is over: members that are muted or without data become well.
-    pub fn close(&mut self, name: &str, by: &str, why: &str, now: Moment) -> ClosedBy {
+    pub fn close(&mut self, name: &str, by: &str, why: &str, now: Moment) -> Closed {
         const NAMED: usize = 20;
-        let Some(scope) = self.named(name) else { return ClosedBy::Unknown };
-        let Some(mut incident) = self.incidents.open.remove(&scope) else { return ClosedBy::Unknown };
+        let Some(scope) = self.named(name) else { return Closed::Unknown };
+        let Some(mut incident) = self.incidents.open.remove(&scope) else { return Closed::Unknown };
         let (closable, failing): (Vec<FactKey>, Vec<FactKey>) = incident
             .members
             .iter()
@@ -83,7 +44,7 @@ impl Evaluator {
             .partition(|key| self.may_be_closed(&incident, key, now));
         if !failing.is_empty() {
             self.incidents.open.insert(scope, incident);
-            return ClosedBy::Refused { failing: failing.iter().take(NAMED).map(ToString::to_string).collect() };
+            return Closed::Refused { failing: failing.iter().take(NAMED).map(ToString::to_string).collect() };
         }
         for key in &closable {
             incident.removed(key, How::Closed, now.steady);
@@ -95,7 +56,7 @@ impl Evaluator {
         for changed in changed {
             self.put(&changed.key, changed.fact);
         }
-        ClosedBy::Done { members: closable.len() }
+        Closed::Done { members: closable.len() }
     }
 
     /// Whether a failing member may be made well by somebody: nobody would be rung for it, or nothing is known of it any more.
@@ -104,9 +65,10 @@ impl Evaluator {
         let without_data = match key {
             FactKey::Canary(id) => self.facts.get(&FactKey::NoData(id.clone())).is_some(),
             FactKey::NoData(_) | FactKey::Region(_) => true,
-            FactKey::Subject(probe, _) | FactKey::OtherSubjects(probe) | FactKey::Across(probe) | FactKey::Objective(probe, _) => {
-                self.facts.of(&Scope::NoData(Arc::clone(probe))).next().is_some()
-            }
+            FactKey::Subject(probe, _)
+            | FactKey::OtherSubjects(probe)
+            | FactKey::Across(probe)
+            | FactKey::Objective(probe, _) => self.facts.of(&Scope::NoData(Arc::clone(probe))).next().is_some(),
             FactKey::Leak(..) | FactKey::Restarts(_) | FactKey::Channel(_) => false,
         };
         without_data || self.mutes.of(&member.fact, now).is_some()

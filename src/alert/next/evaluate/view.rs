@@ -22,7 +22,7 @@ impl Evaluator {
             _ => watched.map(|watched| watched.canaries.clone()).unwrap_or_default(),
         };
         let severity = incident.severity().unwrap_or(incident.worst);
-        let critical = incident.critical.as_ref().filter(|_| severity == Severity::Critical && incident.end.is_none());
+        let is_critical = severity == Severity::Critical && incident.end.is_none();
         let scope = incident.scope.to_string();
         let flapping = &self.world.alerting.flapping;
         let flaps = |member: &Member| self.memory.flaps(&scope, &member.fact.key, flapping, now.steady);
@@ -32,7 +32,7 @@ impl Evaluator {
             since: incident.since,
             severity,
             members: incident.members.values().filter_map(|member| self.member_view(incident, member, now)).collect(),
-            critical: critical.map(|critical| critical.regions.iter().cloned().collect()).unwrap_or_default(),
+            critical: incident.critical_regions.iter().filter(|_| is_critical).cloned().collect(),
             acknowledged: acknowledged(incident),
             explains: self.explained_by(&incident.scope),
             watched: canaries,
@@ -79,15 +79,14 @@ impl Evaluator {
     /// The members of other incidents that failures of this probe explain.
     fn explained_by(&self, scope: &Scope) -> Vec<Fact> {
         let (Scope::Probe(root), Some(watched)) = (scope, self.world.probe_of(scope)) else { return Vec::new() };
-        let incidents =
-            watched.dependents.iter().filter_map(|probe| self.incidents.open.get(&Scope::Probe(Arc::clone(probe))));
+        let incidents = watched.dependents.iter().filter_map(|probe| self.incidents.open.get(&Scope::Probe(Arc::clone(probe))));
         let explained = incidents.flat_map(|incident| incident.members.values()).filter(|member| member.is_explained_by(root));
         explained.map(|member| Fact::clone(&member.fact)).collect()
     }
 
     /// How an incident ended, as it is to be said now: where its scope fails again, that it was well for a while.
     pub(super) fn end_of(&self, incident: &Incident) -> Option<Ended> {
-        let end = incident.end.as_ref()?;
+        let Some(end) = incident.end.as_ref() else { return None };
         let again = self.incidents.open.get(&incident.scope).filter(|again| again.severity().is_some());
         match (again, &end.how) {
             (Some(again), Ended::Well) => {

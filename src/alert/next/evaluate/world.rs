@@ -12,6 +12,8 @@ use super::super::{FactKey, Scope};
 pub(super) struct World {
     pub(super) plan: Arc<Plan>,
     pub(super) alerting: Arc<Alerting>,
+    /// Channels that are gone, as they were last, while they have something open.
+    pub(super) retired: Vec<Arc<Channel>>,
     probes: HashMap<Arc<str>, Watched>,
     /// Canaries by region.
     regions: BTreeMap<Arc<str>, usize>,
@@ -57,7 +59,7 @@ impl World {
                 }
             }
         }
-        Self { plan, alerting, probes, regions }
+        Self { plan, alerting, retired: Vec::new(), probes, regions }
     }
 
     pub(super) fn probe(&self, name: &str) -> Option<&Watched> {
@@ -69,7 +71,7 @@ impl World {
     }
 
     pub(super) fn channel(&self, name: &str) -> Option<&Arc<Channel>> {
-        self.alerting.channels.iter().find(|channel| *channel.name == *name)
+        self.all_channels().find(|channel| *channel.name == *name)
     }
 
     /// Canaries of a region, whatever probe they are of.
@@ -81,9 +83,10 @@ impl World {
     pub(super) fn watches(&self, key: &FactKey) -> bool {
         match key {
             FactKey::Canary(id) | FactKey::NoData(id) => self.plan.canaries.binary_search_by(|canary| canary.id.cmp(id)).is_ok(),
-            FactKey::Across(probe) | FactKey::Objective(probe, _) | FactKey::Subject(probe, _) | FactKey::OtherSubjects(probe) => {
-                self.probes.contains_key(probe)
-            }
+            FactKey::Across(probe)
+            | FactKey::Objective(probe, _)
+            | FactKey::Subject(probe, _)
+            | FactKey::OtherSubjects(probe) => self.probes.contains_key(probe),
             FactKey::Region(region) => self.plan.known_regions.contains(region),
             FactKey::Channel(name) => self.channel(name).is_some(),
             FactKey::Leak(..) | FactKey::Restarts(_) => true,

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Severity;
 
 use super::super::critical::Critical;
+use super::super::explain::{Explains, Explanation};
 use super::super::told::{Cover, millis, millis_option};
-use super::super::{Fact, State, fact::Level};
+use super::super::{Fact, FactKey, Standing, State, fact::Level};
 
 /// A member that was well for less than this, within an incident, goes on with its episode: or two of its intervals, if that is
 /// longer. Suspects that a ring tells are covered if they cross within as long.
@@ -42,6 +43,12 @@ pub struct Member {
     /// It was held until then: nobody is rung for it before a run fails that started later.
     #[serde(with = "millis_option", default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Duration>,
+    /// What is known of whether others explain it.
+    #[serde(default)]
+    pub explanation: Explanation,
+    /// Whether they do, as it was judged last.
+    #[serde(skip)]
+    pub explains: Explains,
 }
 
 /// That a member does not fail any more.
@@ -79,6 +86,8 @@ impl Member {
             left: None,
             held: false,
             held_until: None,
+            explanation: Explanation::default(),
+            explains: Explains::No,
             fact,
         }
     }
@@ -155,14 +164,28 @@ impl Member {
         self.left.is_none() && self.fact.level().is_some()
     }
 
-    /// Whether it keeps its incident open: it has failed in it and is not settled, removed or closed.
-    pub fn holds_open(&self) -> bool {
-        self.fails()
+    /// Whether it is an objective, which is about the runs of others.
+    pub fn is_objective(&self) -> bool {
+        matches!(self.fact.key, FactKey::Objective(..))
     }
 
     /// Whether somebody may be rung for it.
     pub fn may_ring(&self) -> bool {
-        self.fails() && !self.held && self.held_until.is_none()
+        self.fails() && !self.held && self.held_until.is_none() && !matches!(self.explains, Explains::Waiting(_))
+    }
+
+    /// How it stands because of others, if so.
+    pub fn explained(&self) -> Option<Standing> {
+        match &self.explains {
+            Explains::No => None,
+            Explains::Waiting(until) => Some(Standing::Waiting(*until)),
+            Explains::Explained(by) => Some(Standing::Explained(by.clone())),
+        }
+    }
+
+    /// Whether failures of this probe explain it.
+    pub fn is_explained_by(&self, root: &str) -> bool {
+        self.fails() && matches!(&self.explains, Explains::Explained(by) if by.iter().any(|by| **by == *root))
     }
 
     /// Its level, while it fails.
@@ -196,7 +219,7 @@ impl Cover {
 
     /// This one together with one that was taken before.
     #[must_use]
-    pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &super::FactKey) -> bool) -> Self {
+    pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &FactKey) -> bool) -> Self {
         if let Some(before) = before {
             self.except.retain(|key| !covered_before(before, key));
             self.severity = self.severity.max(before.severity);

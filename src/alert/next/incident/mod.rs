@@ -69,6 +69,9 @@ pub struct Incident {
     /// Which of the changes a channel shows that keeps its texts up to date, and since when.
     #[serde(skip)]
     pub shown: BTreeMap<Arc<str>, (u64, Duration)>,
+    /// When members are to be judged again whom others may explain.
+    #[serde(skip)]
+    pub asks: BTreeMap<FactKey, Duration>,
 }
 
 /// Somebody is at it: what some channel had taken then.
@@ -105,6 +108,7 @@ impl Incident {
             told: BTreeMap::new(),
             changes: 0,
             shown: BTreeMap::new(),
+            asks: BTreeMap::new(),
         }
     }
 
@@ -188,9 +192,13 @@ impl Incident {
         newly
     }
 
-    /// Whether nobody in it fails any more.
+    /// Whether nobody in it fails any more. An objective that no channel took holds nothing open, unless it is what the
+    /// incident is about.
     pub fn is_over(&self) -> bool {
-        !self.members.values().any(Member::holds_open)
+        let told = |member: &Member| self.told.values().filter_map(|told| told.cover.as_ref()).any(|cover| cover.covers(member));
+        let alone = || self.members.values().all(|member| member.is_objective() || !member.failed);
+        let holds = |member: &Member| !member.is_objective() || told(member) || (member.fact.holds_alone && alone());
+        !self.members.values().any(|member| member.fails() && holds(member))
     }
 
     /// Ends it: how follows from how its members came not to fail, unless somebody closed it.

@@ -24,8 +24,6 @@ pub struct Told {
     pub last: Option<Duration>,
     /// What is open there because of it, or perhaps open; oldest first.
     pub open: Vec<Open>,
-    /// How many of the incident's acknowledgements were sent there.
-    pub acknowledged: usize,
     /// What the latest open thing shows.
     pub shown: Option<Shown>,
     /// Since when a ring is due that the channel has not taken.
@@ -79,6 +77,11 @@ impl Told {
     /// What was opened under this key is ended, or was never opened.
     pub fn ended(&mut self, key: &str) {
         self.open.retain(|open| open.key != key);
+    }
+
+    /// Whether something that was taken there does not know of so many acknowledgements.
+    pub fn lacks_acknowledgement(&self, acknowledgements: usize) -> bool {
+        self.open.iter().any(|open| open.taken && open.acknowledged < acknowledgements)
     }
 
     /// Whether anything is open there, or perhaps open.
