@@ -18,6 +18,7 @@
 //! Whether a channel takes anything follows from what is tried there, so that one is a pure function beside these.
 
 mod across;
+pub mod channel;
 mod count;
 mod evidence;
 mod leak;
