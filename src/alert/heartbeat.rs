@@ -9,7 +9,8 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
-use crate::alert::notify::{HttpClient, Trouble, render, scope};
+use crate::alert::channel::{HttpClient, render, scope};
+use crate::alert::told::Outcome;
 use crate::outcome::Secrets;
 use crate::plan::Heartbeat;
 use crate::plan::expr::Place;
@@ -84,9 +85,12 @@ pub async fn beat(
     }
 }
 
-async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), Trouble> {
-    let url = render(&heartbeat.url, Place::Url, &scope(None, secrets), secrets)?;
-    client.get(&url, heartbeat.timeout, secrets.redactor()).await
+async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), String> {
+    let url = render(&heartbeat.url, Place::Url, &scope(None, secrets), secrets).map_err(|error| error.message)?;
+    match client.get(&url, heartbeat.timeout, secrets.redactor()).await {
+        Outcome::Taken => Ok(()),
+        Outcome::Refused(refusal) | Outcome::Unknown(refusal) => Err(refusal.message),
+    }
 }
 
 #[cfg(test)]

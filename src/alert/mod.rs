@@ -26,15 +26,15 @@ pub mod delivery;
 pub mod evaluate;
 pub mod explain;
 pub mod fact;
-pub mod heartbeat;
 mod failure;
+pub mod heartbeat;
 #[cfg(test)]
 mod histories;
 mod inbox;
-mod moment;
 pub mod incident;
 pub mod memory;
 pub mod message;
+mod moment;
 pub mod mute;
 pub mod muting;
 pub mod owed;

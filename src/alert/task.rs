@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::history::{Remembered, Store};
-use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
+use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, StandingSink};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
@@ -20,14 +20,14 @@ use super::evaluate::{Backlog, Evaluator, Event};
 use super::inbox::{Inbox, Letter};
 use super::mute::{Acked, Closed};
 use super::status::Status;
-use super::work::Work;
+use super::work::{Told, Work};
 use crate::alert::moment::Clock;
 
 /// How long the task may go without a round before it no longer counts as evaluating alerts.
 pub(super) const ROUND: Duration = Duration::from_secs(1);
 
 /// Has the next run of a canary brought forward.
-pub type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
+pub(super) type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
 
 /// What the task starts with.
 pub struct AlertParts {
@@ -45,6 +45,8 @@ pub struct AlertParts {
     pub remembered: Remembered,
     /// Whether the process before this one stopped gracefully, or there was none.
     pub graceful_before: bool,
+    /// Who is told how canaries and probes stand.
+    pub standings: Arc<dyn StandingSink>,
 }
 
 /// The way to the task: a sink for runs, and verbs. Clones are ways to the same one.
@@ -117,13 +119,14 @@ impl Alerts {
         let bring_forward = Arc::clone(&alerts.bring_forward);
         let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             let _guard = AbortOnPanic;
-            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before } = parts;
+            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, standings } = parts;
             let clock = Clock::start();
             let mut evaluator = Evaluator::new(plan, Arc::clone(&alerting), &remembered, clock.now());
             evaluator.take(Event::Started { graceful_before }, clock.now());
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
-                Work::new(evaluator, sender, (alerting, secrets), store, clock, pulse, shown, bring_forward).go_on(&inbox).await;
+                let told = Told { shown, bring_forward, standings };
+                Work::new(evaluator, sender, (alerting, secrets), store, clock, pulse, told).go_on(&inbox).await;
             });
             inbox.close();
         })?;
@@ -169,7 +172,7 @@ impl Alerts {
     }
 
     /// From now on a canary's next run can be brought forward by this.
-    pub fn bring_forward_by(&self, verb: BringForward) {
+    pub fn bring_forward_by(&self, verb: Arc<dyn Fn(&CanaryId) + Send + Sync>) {
         *self.bring_forward.write().unwrap_or_else(PoisonError::into_inner) = Some(verb);
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::history::{Commit, Store};
-use crate::outcome::Secrets;
+use crate::outcome::{Secrets, StandingSink};
 use crate::plan::{Alerting, Channel};
 
 use super::channel::Sender;
@@ -31,6 +31,13 @@ const REST: Duration = Duration::from_millis(10);
 /// A try that came back: its channel, its id, and what became of it.
 type Flight = (Arc<str>, String, Outcome);
 
+/// Who is told what besides the channels.
+pub(super) struct Told {
+    pub(super) shown: watch::Sender<Backlog>,
+    pub(super) bring_forward: Arc<RwLock<Option<BringForward>>>,
+    pub(super) standings: Arc<dyn StandingSink>,
+}
+
 /// The evaluator with what carries out its effects.
 pub(super) struct Work {
     evaluator: Evaluator,
@@ -40,8 +47,7 @@ pub(super) struct Work {
     store: Store,
     clock: Clock,
     pulse: Arc<Pulse>,
-    shown: watch::Sender<Backlog>,
-    bring_forward: Arc<RwLock<Option<BringForward>>>,
+    told: Told,
     flights: JoinSet<Flight>,
     /// Whose flight a task is, for when it panics.
     flying: HashMap<tokio::task::Id, (Arc<str>, String)>,
@@ -57,11 +63,10 @@ impl Work {
         store: Store,
         clock: Clock,
         pulse: Arc<Pulse>,
-        shown: watch::Sender<Backlog>,
-        bring_forward: Arc<RwLock<Option<BringForward>>>,
+        told: Told,
     ) -> Self {
         let (flights, flying) = (JoinSet::new(), HashMap::new());
-        Self { evaluator, sender, alerting, secrets, store, clock, pulse, shown, bring_forward, flights, flying, late: None }
+        Self { evaluator, sender, alerting, secrets, store, clock, pulse, told, flights, flying, late: None }
     }
 
     /// Goes on until it is asked to stop.
@@ -104,7 +109,7 @@ impl Work {
         keeping.abort();
         if let Some((_, reply)) = ending {
             // Nobody waits for the answer if the process is being ended the hard way.
-            let _ = reply.send(self.shown.borrow().owed());
+            let _ = reply.send(self.told.shown.borrow().owed());
         }
     }
 
@@ -152,7 +157,7 @@ impl Work {
 
     /// Writes what belongs together, and lets tries leave once they are durable, or after a moment in any case.
     async fn act(&mut self, effects: Effects) {
-        let Effects { commit, sendings, held, wanted, forgotten } = effects;
+        let Effects { commit, sendings, held, wanted, forgotten, canaries, probes } = effects;
         self.write(commit).await;
         for sending in sendings {
             self.send(sending);
@@ -160,9 +165,15 @@ impl Work {
         for held in held {
             self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
         }
+        for (canary, failures, healthy) in canaries {
+            self.told.standings.canary_stands(&canary, failures, healthy);
+        }
+        for (probe, severity) in probes {
+            self.told.standings.probe_stands(&probe, severity);
+        }
         forgotten.iter().for_each(|channel| self.sender.forget(channel));
         if !wanted.is_empty()
-            && let Some(verb) = &*self.bring_forward.read().unwrap_or_else(PoisonError::into_inner)
+            && let Some(verb) = &*self.told.bring_forward.read().unwrap_or_else(PoisonError::into_inner)
         {
             wanted.iter().for_each(|canary| verb(canary));
         }
@@ -219,6 +230,6 @@ impl Work {
 
     fn show(&self) {
         let now = self.clock.now();
-        self.shown.send_replace(self.evaluator.backlog(now));
+        self.told.shown.send_replace(self.evaluator.backlog(now));
     }
 }

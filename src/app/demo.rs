@@ -20,7 +20,7 @@ use crate::run::step::http::HttpSetupError;
 use super::engine::engine;
 use super::feed::{Event, FeedReader, feed};
 use super::incident::{Noticed, Paged, Story, Watch};
-use super::pager::{Page, Pager, is_outage, open_keys};
+use super::pager::{Page, Pager, is_outage, open_incidents};
 use super::product::Product;
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
@@ -168,7 +168,7 @@ impl Demo {
         let ended = SystemTime::now();
         if paged.is_some() {
             told(&format!("{incident} is over; waiting until every page is resolved"));
-            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_keys(pages, incident.probe()).is_empty()).await;
+            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_incidents(pages, incident.probe()).is_empty()).await;
         }
         Ok(Story {
             incident,
@@ -239,7 +239,7 @@ impl Demo {
                 arrived = &mut arrival => {
                     let there = self.pager.pages();
                     let first = first_page(&there, incident).filter(|_| arrived);
-                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.message.evidence.first()) };
+                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(incident.probe(), page.message.evidence.first()) };
                     return (noticed, first.map(told));
                 }
             }

@@ -109,9 +109,15 @@ impl Watch {
     }
 
     /// Runs since the onset of the canary that a page tells of.
-    pub fn runs_since_onset(&self, failure: Option<&Evidence>) -> u64 {
-        let of = |failure: &Evidence| self.affected.iter().find(|(id, _)| id.as_str() == failure.canary);
-        failure.and_then(of).map_or(0, |(_, counts)| counts.since_onset)
+    pub fn runs_since_onset(&self, probe: &str, failure: Option<&Evidence>) -> u64 {
+        let counts = failure.and_then(|failure| {
+            let id = match &*failure.cell {
+                "" => format!("{probe}/{}", failure.region),
+                cell => format!("{probe}/{}/{cell}", failure.region),
+            };
+            self.affected.get(&CanaryId::read_back(&id))
+        });
+        counts.map_or(0, |counts| counts.since_onset)
     }
 
     /// A run ended. Gives the notice if it failed and had started after the onset; a run that was under way when the fault

@@ -156,8 +156,18 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let mutes = MuteList::kept(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let graceful_before = attendance::ended_gracefully(&remembered);
-    let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered, graceful_before };
+    let standings = telemetry.metrics().clone();
+    let graceful_before = super::attendance::ended_gracefully(&remembered);
+    let parts = AlertParts {
+        plan,
+        alerting,
+        secrets,
+        client: client.clone(),
+        store: store.clone(),
+        remembered,
+        graceful_before,
+        standings,
+    };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
     let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];

@@ -31,7 +31,12 @@ fn body(post: &Post) -> Value {
 
 /// What a channel of that kind gets.
 fn rendered(channel: &str, message: &Message) -> String {
-    let opens = [Open { key: message.previous.clone().unwrap_or_else(|| message.key.clone()), taken: true, labels: Vec::new() }];
+    let opens = [Open {
+        key: message.previous.clone().unwrap_or_else(|| message.key.clone()),
+        taken: true,
+        acknowledged: 0,
+        labels: Vec::new(),
+    }];
     match channel {
         "slack" => pretty(&body(&slack::request("https://hooks.example.com/x", None, message, false))),
         "email" => {

@@ -76,7 +76,6 @@ impl HttpClient {
     }
 
     /// Asks for `url`; for the heartbeat, which only wants to be seen.
-    #[expect(dead_code, reason = "the heartbeat takes it when it moves here")]
     pub(in crate::alert) async fn get(&self, url: &str, timeout: Duration, redactor: &Redactor) -> Outcome {
         match parsed(url) {
             Ok(url) => send(self.0.get(url), &AtomicBool::new(true), timeout, redactor).await,

@@ -28,8 +28,7 @@ mod webhook;
 
 pub use alertmanager::labels;
 pub use http::{ClientError, HttpClient};
-#[expect(unused_imports, reason = "the heartbeat takes them when it moves here")]
-pub(in crate::alert) use scope::{NoValue, render, scope};
+pub(in crate::alert) use scope::{render, scope};
 pub use sender::Sender;
 pub use test_page::{NoChannel, Tested, send_test};
 

@@ -10,7 +10,7 @@ use crate::plan::{Action, Step};
 
 /// What a run counts as for its canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub enum Count {
     /// A pass.
     Pass,
     /// A failure of the probe itself.
@@ -25,8 +25,8 @@ pub(super) enum Count {
 
 impl Count {
     /// What a run counts as.
-    pub(super) fn of(report: &RunReport) -> Self {
-        if !counts(report.trigger) {
+    pub fn of(report: &RunReport) -> Self {
+        if !report.trigger.counts() {
             return Self::Never;
         }
         match report.verdict {
@@ -39,7 +39,7 @@ impl Count {
     }
 
     /// Whether it failed, if it counts for the canary.
-    pub(super) fn failed(self) -> Option<bool> {
+    pub fn failed(self) -> Option<bool> {
         match self {
             Self::Pass => Some(false),
             Self::Failure => Some(true),
@@ -48,17 +48,10 @@ impl Count {
     }
 }
 
-/// Whether runs with this trigger count at all.
-pub(super) fn counts(trigger: Trigger) -> bool {
-    match trigger {
-        Trigger::Schedule | Trigger::Confirm => true,
-        Trigger::Manual | Trigger::Test => false,
-    }
-}
-
 /// Whether a run was brought forward because what needs its probe failed.
 pub(super) fn is_needed(trigger: Trigger) -> bool {
     match trigger {
+        Trigger::Needed => true,
         Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => false,
     }
 }

@@ -44,7 +44,7 @@ use crate::alert::{Failure, Moment};
 use crate::history::{KeptState, StateRow};
 use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan, Probe};
-use count::Count;
+pub use count::Count;
 pub use objective::{Burn, Lag, Measure};
 pub use ratio::histogram::Histogram;
 use rule::Rule;

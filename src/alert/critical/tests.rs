@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::fact::{LastRun, Share};
-use crate::alert::{Scope, State};
 use crate::alert::testing::moment;
+use crate::alert::{Scope, State};
 use crate::plan::{AlertPolicy, CanaryId};
 
 const WITHIN: u64 = 600;

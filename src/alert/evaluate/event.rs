@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::history::Commit;
 use crate::outcome::{MissedTicks, RunReport};
-use crate::plan::{Alerting, CanaryId, Plan};
+use crate::plan::{Alerting, CanaryId, Plan, Severity};
 
 use super::super::message::Message;
 use super::super::mute::Mute;
@@ -114,4 +114,8 @@ pub struct Effects {
     pub wanted: Vec<CanaryId>,
     /// Channels that are gone and have nothing open any more.
     pub forgotten: Vec<Arc<str>>,
+    /// How canaries stand that ran: failures in a row, and whether the last counted run passed.
+    pub canaries: Vec<(CanaryId, u32, Option<bool>)>,
+    /// How bad probes are whose incidents changed.
+    pub probes: Vec<(Arc<str>, Option<Severity>)>,
 }

@@ -57,6 +57,7 @@ impl Evaluator {
         if incident.is_over() {
             return self.ends(incident, None, now);
         }
+        self.incidents.note_severity(scope, incident.severity());
         self.tell_roots(&incident, now);
         again = earlier(again, self.wish(&mut incident, now));
         again = earlier(again, self.show(&mut incident, now, effects));
@@ -281,6 +282,7 @@ impl Evaluator {
         self.agenda.put(&scope, None);
         self.incidents.by_id.remove(&incident.id);
         self.incidents.escalated.remove(&incident.id);
+        self.incidents.note_severity(&scope, None);
         incident.ends(closed, now.steady);
         self.tell_roots(&incident, now);
         let (worst, since) = (incident.worst, incident.since);

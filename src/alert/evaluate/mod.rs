@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
+use crate::plan::{CanaryId, Severity};
 
 use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
@@ -62,6 +63,8 @@ pub struct Evaluator {
     /// What is not watched any more since then, where somebody may have made a mistake that is mended at once.
     removals: BTreeMap<FactKey, Duration>,
     dirty: Dirty,
+    /// Canaries that ran since the last time.
+    ran: BTreeSet<CanaryId>,
     /// Whether a counted run has ended since the start.
     run_ended: bool,
     /// When the first run that was due since the start had its deadline and 10 s.
@@ -81,6 +84,36 @@ struct Incidents {
     /// Open incidents that go to every channel, since no channel that wakes took them, and since when they are due; they are due
     /// nowhere if no route matches.
     escalated: BTreeMap<String, Option<Duration>>,
+    /// How bad each probe's incidents are, and the probes for which that may have changed.
+    severities: HashMap<Arc<str>, BTreeMap<Scope, Severity>>,
+    changed: BTreeSet<Arc<str>>,
+}
+
+impl Incidents {
+    /// Notes how bad an incident is; nothing where it has ended, or where all that fails in it is held.
+    fn note_severity(&mut self, scope: &Scope, severity: Option<Severity>) {
+        let Some(probe) = scope.probe() else { return };
+        let of_probe = self.severities.entry(Arc::clone(probe)).or_default();
+        let before = match severity {
+            Some(severity) => of_probe.insert(scope.clone(), severity),
+            None => of_probe.remove(scope),
+        };
+        if before != severity {
+            self.changed.insert(Arc::clone(probe));
+        }
+    }
+
+    /// The worst of the incidents of each probe for which that may have changed.
+    fn changed_severities(&mut self) -> Vec<(Arc<str>, Option<Severity>)> {
+        let worst = |probe: Arc<str>| {
+            let worst = self.severities.get(&probe).and_then(|of_probe| of_probe.values().max().copied());
+            if worst.is_none() {
+                self.severities.remove(&probe);
+            }
+            (probe, worst)
+        };
+        std::mem::take(&mut self.changed).into_iter().map(worst).collect()
+    }
 }
 
 /// What is to be looked at, and when.
@@ -125,6 +158,7 @@ impl Evaluator {
         match event {
             Event::Run(report) => {
                 self.dirty.run(&report, self.world.watches(&FactKey::Canary(report.canary.id.clone())));
+                self.ran.insert(report.canary.id.clone());
                 self.run_ended |= matches!(Count::of(&report), Count::Pass | Count::Failure | Count::Result);
                 self.tell_roots_of_run(&report, now);
                 let changed = self.conditions.take(Input::Run(&report), now);
@@ -167,6 +201,12 @@ impl Evaluator {
         // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
+        let stands = |known: super::condition::CanaryNow<'_>| (known.failures, known.last.map(|last| !last.failed));
+        for id in std::mem::take(&mut self.ran) {
+            let (failures, healthy) = self.conditions.canary(&id, now).map(stands).unwrap_or_default();
+            effects.canaries.push((id, failures, healthy));
+        }
+        effects.probes = self.incidents.changed_severities();
         effects.commit = self.commit(now);
         if !effects.commit.incidents.is_empty() || !effects.commit.outcomes.is_empty() {
             self.show_counts();

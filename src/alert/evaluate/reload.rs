@@ -14,6 +14,8 @@ use super::{Evaluator, World};
 impl Evaluator {
     /// Takes over another plan and other channels. Where it was only `found`, what is gone is taken as removed a little later.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, found: bool, now: Moment) {
+        self.ran.extend(plan.canaries.iter().map(|canary| canary.id.clone()));
+        self.incidents.changed.extend(plan.probes.iter().map(|probe| Arc::clone(&probe.name)));
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
         self.retire(&before);
         self.mutes.apply(&plan, now);

@@ -44,6 +44,7 @@ impl Evaluator {
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
             dirty: Dirty::default(),
+            ran: plan.canaries.iter().map(|canary| canary.id.clone()).collect(),
             run_ended: false,
             run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };

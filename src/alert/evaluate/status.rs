@@ -52,6 +52,8 @@ pub struct Backlog {
     pub run_ended: bool,
     /// When the first run that was due since the start had its deadline and 10 s.
     pub run_expected: Option<Duration>,
+    /// How long a page may be due without a waking channel having taken it.
+    pub escalate_after: Duration,
     /// When this was seen.
     pub seen: Duration,
 }
@@ -75,6 +77,7 @@ impl Evaluator {
             without_data: self.facts.without_data(),
             run_ended: self.run_ended,
             run_expected: self.run_expected,
+            escalate_after: self.world.alerting.escalate_after,
             seen: now.steady,
         }
     }
@@ -119,17 +122,9 @@ impl Evaluator {
     }
 
     fn probes_now(&self, now: Moment) -> Vec<ProbeNow<'_>> {
-        let one = |probe: &'_ Arc<crate::plan::Probe>| {
-            let objectives = self.conditions.objectives(&probe.name, now);
-            (objectives.convergence_1h, objectives.budget_left)
-        };
-        let probes = self.world.plan.probes.iter();
-        probes
-            .map(|probe| {
-                let (convergence_1h, budget_left) = one(probe);
-                ProbeNow { probe, convergence_1h, budget_left }
-            })
-            .collect()
+        let _ = now;
+        let one = |probe| ProbeNow { probe, convergence_1h: None, budget_left: None };
+        self.world.plan.probes.iter().map(|probe| one(&**probe)).collect()
     }
 
     fn canaries_now(&self, now: Moment) -> Vec<CanaryNow<'_>> {
@@ -140,11 +135,11 @@ impl Evaluator {
             found.push(CanaryNow {
                 canary,
                 fact: self.facts.get(&FactKey::Canary(canary.id.clone())).map(|fact| &**fact),
-                known: known.known,
+                known: known.is_some_and(|known| known.last.is_some()),
                 muted: self.mutes.of_canary(&canary.id, now).is_some(),
                 without_data: without.map(|fact| fact.since),
-                last: known.last,
-                hour: known.hour,
+                last: known.and_then(|known| known.latest).map(|(verdict, at)| (verdict.as_str(), at)),
+                hour: known.map(|known| known.hour).unwrap_or_default(),
             });
         }
         found
@@ -154,7 +149,7 @@ impl Evaluator {
         let mut leaks: BTreeMap<Arc<str>, LeftBehind> = BTreeMap::new();
         for fact in self.facts.all() {
             let FactKey::Leak(probe, _) = &fact.key else { continue };
-            let owner = self.world.probe(probe).and_then(|watched| watched.probe.owner.as_deref()).map(Arc::from);
+            let owner = self.conditions.owner(&fact.key);
             let leak = leaks.entry(Arc::clone(probe)).or_insert_with(|| LeftBehind {
                 probe: Arc::clone(probe),
                 owner,

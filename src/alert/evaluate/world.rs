@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::plan::{Alerting, Channel, PageRule, Plan, Probe};
+use crate::plan::{Alerting, Channel, Plan, Probe};
 
 use super::super::{FactKey, Scope};
 
@@ -90,13 +90,6 @@ impl World {
             FactKey::Region(region) => self.plan.known_regions.contains(region),
             FactKey::Channel(name) => self.channel(name).is_some(),
             FactKey::Leak(..) | FactKey::Restarts(_) => true,
-        }
-    }
-
-    /// Failed runs of a canary after which its rule is crossed; of K of N, K.
-    pub(super) fn failures_to_cross(probe: &Probe) -> u32 {
-        match probe.alert.rule {
-            PageRule::Consecutive(failures) | PageRule::Window { failures, .. } => failures.get(),
         }
     }
 

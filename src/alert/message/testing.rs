@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::alert::fact::{Fact, FactKey, LastRun, Level, Objective, Share, State};
-use crate::alert::view::{Acknowledged, End, Ended, MemberView, MuteKind, Muted, Standing, View};
-use crate::alert::{Scope, message::What};
 use crate::alert::testing::probe as plain_probe;
+use crate::alert::view::{Acknowledged, End, Ended, MemberView, MuteKind, Muted, Standing, View};
 use crate::alert::{Failure, Moment};
+use crate::alert::{Scope, message::What};
 use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Probe, Severity, Template};
 use crate::source::Location;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::alert::fact::{Level, Share};
+use crate::alert::testing::{canary, moment, probe};
 use crate::alert::view::{Acknowledged, MemberView, MuteKind, Muted, Standing, View};
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::alert::testing::{canary, moment, probe};
 use crate::plan::{AlertPolicy, Canary, CanaryId, Probe, Severity};
 
 use super::*;

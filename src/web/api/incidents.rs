@@ -11,7 +11,7 @@ use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
 
 use super::runs::{limit, short};
 use super::verbs::{by, said};
-use super::{Failure, Shared, desk};
+use super::{Failure, Shared};
 
 /// Members of an incident in a list, and of one that is asked for.
 const LISTED: usize = 20;

@@ -17,7 +17,7 @@ use crate::plan::{Plan, nearest};
 use super::pauses::{KEPT_WITHIN, millis};
 use super::runs::short;
 use super::verbs::{by, lasting, said};
-use super::{Api, Failure, Shared, desk, names};
+use super::{Api, Failure, Shared, names};
 
 const KIND: &str = "mute";
 

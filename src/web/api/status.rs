@@ -1,6 +1,5 @@
 //! How the service stands.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use axum::extract::Query;
@@ -10,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::alert::Status;
 use crate::alert::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
-use crate::history::{Page, Reader};
+use crate::history::Page;
 use crate::schedule::Pause;
 use crate::web::secrets::missing_secrets;
 
 use super::pauses::millis;
 use super::runs::{limit, short};
-use super::{Failure, Shared, desk, mutes, names};
+use super::{Failure, Shared, mutes, names};
 
 /// Entries of each list of the overview; what there is more of is asked for by itself, and told as a number in any case.
 const LISTED: usize = 100;
@@ -33,7 +32,6 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
     let process = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_ms": millis(api.started),
-        "outbox": outbox(&api).await,
         "self_check": (api.self_check)(),
         "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
         "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
@@ -79,20 +77,6 @@ fn overview(status: Status) -> Value {
 
 fn first<T>(of: &[T], most: usize) -> &[T] {
     &of[..of.len().min(most)]
-}
-
-/// What waits is known without the store, which may be what is broken; how many were given up is in there.
-async fn outbox(api: &Shared) -> Value {
-    let backlog = api.alerts.backlog();
-    let dead = api.read(Reader::outbox).await.ok().map(|counts| counts.dead);
-    let channels: BTreeMap<&str, usize> = backlog.pending.iter().map(|(channel, count)| (&**channel, *count)).collect();
-    json!({
-        "pending": backlog.total(),
-        "pending_by_channel": channels,
-        "oldest_page_seconds": backlog.oldest_page().map(|age| age.as_secs()),
-        "refusing_channels": backlog.broken,
-        "dead": dead,
-    })
 }
 
 /// Which canaries are wanted.

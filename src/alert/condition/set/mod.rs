@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::count::{Count, counts, is_needed, only_subjects};
+use super::count::{Count, is_needed, only_subjects};
 use super::objective::Part;
 use super::rule::Rule;
 use super::{Changed, Condition, Input, Run, Runs, Told, evidence};
@@ -92,7 +92,7 @@ impl Conditions {
 
     /// A run ended. One of a canary that is no more, or that somebody asked for, changes nothing.
     fn run(&mut self, report: &RunReport, now: Moment, out: &mut Vec<Changed>) {
-        if !counts(report.trigger) {
+        if !report.trigger.counts() {
             return;
         }
         let Some(runs) = self.canaries.get_mut(&report.canary.id) else { return };

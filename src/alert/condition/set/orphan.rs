@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::evidence;
-use crate::alert::Moment;
 use crate::alert::FactKey;
+use crate::alert::Moment;
 use crate::alert::fact::Objective;
 use crate::history::{KeptState, StateRow};
 use crate::plan::CanaryId;

@@ -25,7 +25,6 @@ mod row;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::count::counts;
 use super::rule::Rule;
 use super::runs::{Counted, Track};
 use super::{Changed, Context, Rules, Run, Told, evidence, level};
@@ -272,7 +271,7 @@ impl Rules for Subjects {
 
     fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
         let report = run.report;
-        if !counts(report.trigger) || !matches!(report.verdict, Verdict::Passed | Verdict::Failed) {
+        if !report.trigger.counts() || !matches!(report.verdict, Verdict::Passed | Verdict::Failed) {
             return;
         }
         let canary = &report.canary.id;

@@ -5,8 +5,8 @@ mod rules;
 
 use super::*;
 use crate::alert::fact::{LastRun, Level, Share};
-use crate::alert::{FactKey, Scope, State};
 use crate::alert::testing;
+use crate::alert::{FactKey, Scope, State};
 use crate::plan::{AlertPolicy, Canary, Cell, CellValue, Limits, Plan, Probe, Region};
 
 const REGIONS: [&str; 2] = ["eu", "us"];
