@@ -154,6 +154,11 @@ impl Flights {
         self.all.get(id).map(Flight::open).unwrap_or_default()
     }
 
+    /// A try that is on its way or perhaps taken.
+    pub(super) fn attempt(&self, id: &str) -> Option<&Try> {
+        self.all.get(id).map(|flight| &flight.attempt)
+    }
+
     /// The next that may be repeated, given whether something stands in the way of a scope.
     pub(super) fn next(&self, is_flying: impl Fn(&Scope) -> bool) -> Option<&Arc<str>> {
         let free = |id: &Arc<str>| {

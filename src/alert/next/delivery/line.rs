@@ -225,7 +225,7 @@ impl Line {
         for (scope, key) in self.flights.lost(id, refusal.trouble, self.taken, chance, now.steady) {
             self.waiting.lost(&scope, &key);
         }
-        Landed::Again
+        self.flights.attempt(id).map_or(Landed::Gone, |attempt| Landed::Again(attempt.clone()))
     }
 
     fn taken(&mut self, id: &str, now: Moment) -> Landed {

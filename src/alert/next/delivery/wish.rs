@@ -100,7 +100,7 @@ pub enum Landed {
     /// It was refused and never perhaps taken. It is dropped; what is due is made anew, under another id.
     Dropped(Try),
     /// Nobody knows. It is perhaps open, and is repeated as it is.
-    Again,
+    Again(Try),
     /// Nobody knows, and all it tells of has ended: it is perhaps open, is not repeated, and only ended.
     Perhaps(Try),
     /// No such try is on its way: the channel was removed.
