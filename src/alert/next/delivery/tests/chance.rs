@@ -166,7 +166,7 @@ impl World {
                 prop_assert!(matches!(outcome, Outcome::Refused(_)));
                 self.rings.remove(id);
             }
-            Landed::Again => {
+            Landed::Again(_) => {
                 self.unknown.insert(id.to_owned(), attempt);
             }
             Landed::Perhaps(_) => prop_assert!(incidents.iter().all(|incident| self.ended.contains(incident))),

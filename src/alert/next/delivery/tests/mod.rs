@@ -108,6 +108,7 @@ impl Bench {
             key: "k/1".into(),
             about: about.collect(),
             made: now.steady,
+            labels: Vec::new(),
             message: String::new(),
             attempts: 1,
         }
