@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::alert::next::message::testing::{cases, now};
-use crate::alert::next::message::{Message, What};
+use crate::alert::next::message::{Message, What, headline, plain};
 use crate::alert::next::told::Open;
 use crate::outcome::Secrets;
 use crate::plan::Template;
@@ -37,7 +37,9 @@ fn rendered(channel: &str, message: &Message) -> String {
         "email" => {
             let to = ["oncall@example.com".to_owned()];
             let mail = email::mail("serinus@example.org", &to, "try-1", Some(&opens[0].key), message, SystemTime::UNIX_EPOCH);
-            String::from_utf8(mail.unwrap().formatted()).unwrap().replace("\r\n", "\n")
+            let mail = String::from_utf8(mail.unwrap().formatted()).unwrap().replace("\r\n", "\n");
+            // The text as it is read; how it is encoded on the wire is the mail library's.
+            format!("{}\n\n{}", mail.split("\n\n").next().unwrap(), plain(&headline(message, 500), message))
         }
         "webhook" => {
             let location = Location { path: Path::new("serinus.toml").into(), line: 1, column: 1 };

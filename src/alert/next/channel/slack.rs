@@ -46,7 +46,7 @@ fn blocks(message: &Message) -> Vec<Value> {
     let why = message.why.iter().map(|text| escaped(text));
     blocks.extend(section(None, &cut.into_iter().chain(why).collect::<Vec<_>>()));
     for (title, lines) in lists(message) {
-        let lines: Vec<String> = lines.iter().map(|line| with_links(line)).collect();
+        let lines: Vec<String> = lines.iter().map(|line| with_link(line, message)).collect();
         blocks.extend(section(Some(title), &lines));
     }
     let facts: Vec<String> = facts(message).into_iter().map(|(name, value)| format!("*{name}:* {}", linked(&value))).collect();
@@ -77,11 +77,14 @@ fn section(title: Option<&str>, lines: &[String]) -> Option<Value> {
     Some(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } }))
 }
 
-/// A line whose words that are links of ours become links.
-fn with_links(line: &str) -> String {
+/// A line that ends with the link of a run or trace, which is ours; what a target said is never made one.
+fn with_link(line: &str, message: &Message) -> String {
+    let ours = |word: &str| {
+        let mut links = message.evidence.iter().flat_map(|evidence| [&evidence.run_url, &evidence.trace_url]);
+        links.any(|link| link.as_deref() == Some(word))
+    };
     match line.rsplit_once(' ') {
-        // Only the last word, where runs and traces stand: what a target said is never one.
-        Some((before, last)) if line.starts_with("  ") && is_link(last) => format!("{} {}", escaped(before), linked(last)),
+        Some((before, last)) if ours(last) => format!("{} {}", escaped(before), linked(last)),
         Some(_) | None => escaped(line),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::alert::Moment;
 use crate::alert::next::Scope;
-use crate::alert::next::fact::{FactKey, Objective};
+use crate::alert::next::fact::{FactKey, Objective, Share};
 use crate::alert::next::view::{End, Ended, MemberView, View};
 
 use super::compose::Flapped;
@@ -55,19 +55,15 @@ pub(super) fn told<'v>(sorted: &Sorted<'v>) -> Vec<&'v MemberView> {
 fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView], flapped: Option<Flapped>) -> String {
     let probe = line(probe, NAME);
     let canaries = canaries(told);
-    let whom =
-        || format!("{}{}{}{}", for_cell(view, &canaries), within(&regions(told)), share(view, &canaries, false), muted(sorted));
+    let place = format!("{}{}", for_cell(view, &canaries), within(&regions(told)));
+    let share = format!("{}{}", share(view, &canaries, false), muted(sorted));
+    let whom = || format!("{place}{share}");
     if view.flapping {
-        return match flapped {
-            Some(flapped) => format!(
-                "{probe} comes and goes: failed {} of {} runs in {}{}",
-                thousands(flapped.failed as usize),
-                thousands(flapped.counted as usize),
-                minutes(flapped.within),
-                whom()
-            ),
-            None => format!("{probe} comes and goes{}", whom()),
-        };
+        let runs = flapped.map(|flapped| {
+            let (failed, counted) = (thousands(flapped.failed as usize), thousands(flapped.counted as usize));
+            format!(": failed {failed} of {counted} runs in {}", minutes(flapped.within))
+        });
+        return format!("{probe} comes and goes{place}{}{share}", runs.unwrap_or_default());
     }
     if canaries.is_empty() {
         return without_canaries(&probe, told, &whom());
@@ -92,11 +88,15 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
 fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
     let across = told.iter().find(|member| matches!(member.fact.key, FactKey::Across(_)));
     if let Some(across) = across {
-        let (failed, counted) =
-            across.fact.shares.values().fold((0, 0), |(failed, counted), share| (failed + share.failed, counted + share.counted));
+        let shares = &across.fact.shares;
+        let sum = |of: fn(&Share) -> u32| shares.values().map(of).fold(0_u32, u32::saturating_add);
+        let (failed, counted) = (sum(|share| share.failed), sum(|share| share.counted));
+        // All that add to the sum, though only some of them by themselves reach the rule's share.
+        let regions: Vec<Arc<str>> =
+            shares.iter().filter(|(_, share)| share.failed > 0).map(|(region, _)| Arc::clone(region)).collect();
         return match counted {
             0 => format!("{probe} fails{whom}"),
-            counted => format!("{probe}: {failed} of its last {counted} runs failed{whom}"),
+            counted => format!("{probe}: {failed} of its last {counted} runs failed{}", within(&regions)),
         };
     }
     let words: BTreeSet<&str> = told.iter().filter_map(|member| member.fact.words.as_deref()).collect();
@@ -127,8 +127,8 @@ pub(super) fn of_last_runs(canaries: &[&MemberView]) -> Option<String> {
             if least == most { times(most) } else { format!("up to {}", times(most)) }
         ));
     }
-    let whose = if canaries.len() == 1 { "its" } else { "their" };
     let (failed, of) = (range(least, most), range(few, of));
+    let whose = if canaries.len() == 1 { "its" } else { "the" };
     Some(format!("{failed} of {whose} last {of} runs failed"))
 }
 
