@@ -53,8 +53,7 @@ fn rendered(channel: &str, message: &Message) -> String {
             format!("{text}\n{}", pretty(&body(&post)))
         }
         "pagerduty" => {
-            let posts = pagerduty::requests("https://events.pagerduty.com", "R0", message.action, &message.key, &opens, message);
-            pretty(&posts.iter().map(body).collect())
+            pretty(&body(&pagerduty::request("https://events.pagerduty.com", "R0", message.action, &message.key, message)))
         }
         "alertmanager" => {
             let labels = alertmanager::labels(message, &[("team".to_owned(), "music".to_owned())]);

@@ -62,8 +62,14 @@ pub struct Words<'a> {
 impl<'a> Words<'a> {
     /// What is configured. The service answers its API only so far, and has no page that a link could lead to: so there is no
     /// link to it, whatever its `public_url`, until there is one.
-    pub fn of(alerting: &'a Alerting, probes: Option<&'a BTreeMap<Arc<str>, Arc<Probe>>>) -> Self {
-        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes }
+    pub fn of(alerting: &'a Alerting) -> Self {
+        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
+    }
+
+    /// The same with what is known of the probes.
+    #[must_use]
+    pub fn with(self, probes: &'a BTreeMap<Arc<str>, Arc<Probe>>) -> Self {
+        Self { probes: Some(probes), ..self }
     }
 }
 

@@ -194,8 +194,8 @@ fn other(member: &MemberView, now: Moment) -> Option<String> {
 fn across(member: &MemberView, words: Option<String>) -> String {
     let sum = |of: fn(&Share) -> u32| member.fact.shares.values().map(of).fold(0_u32, u32::saturating_add);
     let (failed, counted) = (sum(|share| share.failed), sum(|share| share.counted));
-    let words = words.map(|words| format!("; {words}")).unwrap_or_default();
-    format!("all canaries together: {failed} of the last {counted} runs failed{}{words}", shares(member))
+    let words = words.unwrap_or_else(|| format!("{failed} of the last {counted} runs failed"));
+    format!("all canaries together: {words}{}", shares(member))
 }
 
 /// ` (eu 8 of 20, us 4 of 20)`: failed and counted runs by region.

@@ -12,7 +12,7 @@ use crate::alert::next::view::{End, Ended, MemberView, View};
 
 use super::compose::Flapped;
 use super::group::{NAME, Sorted, canaries, common, reasons, regions, within};
-use super::words::{clock, count, lasting, line, thousands, times};
+use super::words::{clock, count, lasting, line, thousands};
 
 /// Bytes of a title.
 pub(super) const TITLE: usize = 250;
@@ -95,7 +95,7 @@ fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
         let regions: Vec<Arc<str>> =
             shares.iter().filter(|(_, share)| share.failed > 0).map(|(region, _)| Arc::clone(region)).collect();
         return match counted {
-            0 => format!("{probe} fails{whom}"),
+            0 => format!("{probe}: too many of its runs failed{whom}"),
             counted => format!("{probe}: {failed} of its last {counted} runs failed{}", within(&regions)),
         };
     }
@@ -112,22 +112,16 @@ fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
     }
 }
 
-/// `6 of its last 9 runs failed` of canaries whose rule is K of N; nothing where one of them has another rule.
+/// `6 of its last 9 runs failed`, or of several canaries together `15 of the last 27 runs failed`, where the rule is K of N; nothing
+/// where one of them has another rule.
 pub(super) fn of_last_runs(canaries: &[&MemberView]) -> Option<String> {
-    let numbers: Vec<(u32, u32)> = canaries.iter().map(|member| (member.fact.failed, member.fact.of)).collect();
-    if numbers.iter().any(|(_, of)| *of == 0) {
+    let of_window = |member: &&&MemberView| member.fact.of > 0 && member.fact.failed <= member.fact.of;
+    if canaries.is_empty() || !canaries.iter().all(|member| of_window(&member)) {
         return None;
     }
-    let (least, most) = (numbers.iter().map(|one| one.0).min()?, numbers.iter().map(|one| one.0).max()?);
-    let (few, of) = (numbers.iter().map(|one| one.1).min()?, numbers.iter().map(|one| one.1).max()?);
-    if most > few {
-        // It grows with each failed run, so it may be more than the rule looks at.
-        return Some(format!(
-            "runs fail again and again, {} so far",
-            if least == most { times(most) } else { format!("up to {}", times(most)) }
-        ));
-    }
-    let (failed, of) = (range(least, most), range(few, of));
+    let sum = |of: fn(&MemberView) -> u32| canaries.iter().map(|member| of(member)).fold(0_u32, u32::saturating_add);
+    let (failed, of) = (sum(|member| member.fact.failed), sum(|member| member.fact.of));
+    let (failed, of) = (thousands(failed as usize), thousands(of as usize));
     let whose = if canaries.len() == 1 { "its" } else { "the" };
     Some(format!("{failed} of {whose} last {of} runs failed"))
 }
