@@ -194,7 +194,7 @@ impl Inner {
     ) -> Result<Outcome, NoValue> {
         let Some(to) = receiver(channel, secrets)? else { return Ok(Outcome::Taken) };
         let message = Arc::new(message.clone());
-        let own = Open { key: attempt.key.clone(), taken: false, labels: Vec::new() };
+        let own = Open { key: attempt.key.clone(), taken: false, acknowledged: 0, labels: attempt.labels.clone() };
         let is_known = opens.iter().any(|open| open.key == own.key);
         // A change or an end is of what is open; only a ring opens something.
         let new = (attempt.what == What::Ring && !is_known).then_some(&own);

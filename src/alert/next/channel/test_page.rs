@@ -77,7 +77,7 @@ async fn test(sender: &Sender, alerting: &Alerting, channel: &Arc<Channel>) -> T
         ChannelKind::Alertmanager { labels: own, .. } => labels(&ring, own),
         _ => Vec::new(),
     };
-    let opens = [Open { key: key.clone(), taken: false, labels }];
+    let opens = [Open { key: key.clone(), taken: false, acknowledged: 0, labels }];
     let end = Message {
         action: What::End,
         title: format!("the test of the channel {} is over", channel.name),
@@ -93,6 +93,7 @@ async fn test(sender: &Sender, alerting: &Alerting, channel: &Arc<Channel>) -> T
             key: key.clone(),
             about: vec![About { incident: message.incident.clone(), scope: Scope::Test, cover: None }],
             made: std::time::Duration::ZERO,
+            labels: Vec::new(),
             message: String::new(),
             attempts: 1,
         };
