@@ -93,7 +93,7 @@ fn kind(urls: &[&str]) -> ChannelKind {
 /// As it is kept when the ring is made.
 fn opened(message: &Message) -> Open {
     let own = [("team".to_owned(), "music".to_owned()), ("ring".to_owned(), "no".to_owned())];
-    Open { key: message.key.clone(), taken: false, labels: labels(message, &own) }
+    Open { key: message.key.clone(), taken: false, acknowledged: 0, labels: labels(message, &own) }
 }
 
 async fn send(sender: &Sender, message: &Message, opens: &[Open]) -> Outcome {

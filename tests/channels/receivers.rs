@@ -238,7 +238,8 @@ async fn pagerduty_gets_each_try_under_its_own_key() {
     for message in &tries {
         assert_eq!(sender.send(&attempt("t", "pager", message), message, &opens, false).await, Outcome::Taken);
     }
-    let said: Vec<(String, String)> = receiver.seen().iter().map(json).map(|event| (word(&event, "event_action"), word(&event, "dedup_key"))).collect();
+    let said: Vec<(String, String)> =
+        receiver.seen().iter().map(json).map(|event| (word(&event, "event_action"), word(&event, "dedup_key"))).collect();
     let expected = [("trigger", two), ("trigger", two), ("acknowledge", one), ("resolve", one), ("resolve", two)];
     assert_eq!(said, expected.map(|(action, key)| (action.to_owned(), key.to_owned())));
     assert_eq!(receiver.seen()[0].path(), "/v2/enqueue");

@@ -81,7 +81,7 @@ pub(crate) fn end() -> Message {
 }
 
 pub(crate) fn open(key: &str) -> Open {
-    Open { key: key.to_owned(), taken: true, labels: Vec::new() }
+    Open { key: key.to_owned(), taken: true, acknowledged: 0, labels: Vec::new() }
 }
 
 /// A try of that message.
@@ -94,6 +94,7 @@ pub(crate) fn attempt(id: &str, channel: &str, message: &Message) -> Try {
         key: message.key.clone(),
         about: vec![About { incident: message.incident.clone(), scope, cover: None }],
         made: Duration::ZERO,
+        labels: Vec::new(),
         message: String::new(),
         attempts: 1,
     }
