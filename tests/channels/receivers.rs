@@ -91,7 +91,13 @@ async fn where_there_is_no_connection_nothing_was_taken() {
     let refused = ("refused", Some(Trouble::Unreachable));
     assert_eq!(short(&outcome_at(&format!("http://127.0.0.1:{}/", free_port())).await), refused, "nobody listens");
     assert_eq!(short(&outcome_at("http://no-such-host.invalid/").await), refused, "there is no such name");
-    let mute = raw(None, |_| Box::pin(silence())).await;
+    let mute = raw(None, |visit: Visit| {
+        Box::pin(async move {
+            silence().await;
+            drop(visit);
+        })
+    })
+    .await;
     let outcome = outcome_at(&mute.url("/").replace("http:", "https:")).await;
     assert_eq!(short(&outcome), refused, "it never answers the handshake");
     assert_eq!(why(&outcome), "no connection within 700ms");

@@ -22,7 +22,7 @@ pub(crate) fn channel(name: &str, kind: ChannelKind) -> Arc<Channel> {
 
 /// A channel that waits so long for an answer.
 pub(crate) fn hurried(name: &str, timeout: Duration, kind: ChannelKind) -> Arc<Channel> {
-    Arc::new(Channel { name: name.into(), least: Severity::Page, timeout, kind })
+    Arc::new(Channel { name: name.into(), least: Severity::Page, wakes: true, timeout, kind })
 }
 
 pub(crate) fn alerting(channels: Vec<Arc<Channel>>) -> Alerting {

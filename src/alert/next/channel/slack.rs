@@ -111,3 +111,89 @@ fn escaped(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::testing::{cases, monster};
+    use super::*;
+
+    fn body(message: &Message, shortest: bool) -> Value {
+        serde_json::from_slice(&request("https://hooks.example.com/x", Some("#oncall"), message, shortest).body).unwrap()
+    }
+
+    /// Text in which only our own links begin with `<`, and everything else that Slack reads as markup is escaped.
+    fn markup(text: &str) {
+        for (at, _) in text.match_indices('<') {
+            let rest = &text[at + 1..];
+            assert!(rest.starts_with("http://") || rest.starts_with("https://"), "not ours: {}", clip(rest));
+            let inner = rest.split('>').next().unwrap();
+            assert!(!inner.contains(['|', ' ', '\n']), "{}", clip(inner));
+        }
+        for (at, _) in text.match_indices('&') {
+            let rest = &text[at..];
+            assert!(["&amp;", "&lt;", "&gt;"].iter().any(|escape| rest.starts_with(escape)), "{}", clip(rest));
+        }
+        assert_eq!(text.matches('<').count(), text.matches('>').count());
+    }
+
+    fn clip(text: &str) -> String {
+        text.chars().take(60).collect()
+    }
+
+    /// Block by block after Slack's public reference of blocks and incoming webhooks.
+    fn validate(body: &Value) {
+        let known = ["text", "blocks", "unfurl_links", "unfurl_media", "channel"];
+        assert!(body.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())));
+        let fallback = body["text"].as_str().unwrap();
+        assert!(!fallback.is_empty() && fallback.chars().count() <= 4_000);
+        markup(fallback);
+        let blocks = body.get("blocks").map_or(&[][..], |blocks| blocks.as_array().unwrap());
+        assert!(blocks.len() <= 50);
+        for block in blocks {
+            let text = &block["text"];
+            let words = text["text"].as_str().unwrap();
+            let length = words.chars().count();
+            assert_eq!(block.as_object().unwrap().len(), 2);
+            match block["type"].as_str().unwrap() {
+                "header" => {
+                    assert_eq!(text["type"], "plain_text");
+                    assert!((1..=150).contains(&length) && !words.contains('\n'));
+                }
+                "section" => {
+                    assert_eq!((&text["type"], &text["verbatim"]), (&json!("mrkdwn"), &json!(true)));
+                    assert!((1..=3_000).contains(&length), "{length}");
+                    markup(words);
+                }
+                other => panic!("`{other}` is not among the blocks we use"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_keeps_within_slacks_limits_and_mentions_nobody() {
+        for message in cases().into_iter().map(|case| case.message).chain([monster()]) {
+            for url in [None, Some("https://serinus.example.com/incidents/1".to_owned())] {
+                let message = Message { url, ..message.clone() };
+                validate(&body(&message, false));
+                validate(&body(&message.shortest(), true));
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_a_target_said_is_none_and_our_own_is_one() {
+        let mut message = cases().remove(0).message;
+        message.evidence[0].seen = vec![("json.next".to_owned(), "see https://evil.example.com/".to_owned())];
+        let text = body(&message, false).to_string();
+        assert!(text.contains("see https://evil.example.com/") && !text.contains("<https://evil"), "{text}");
+        assert!(text.contains("<https://traces.example.com/"), "{text}");
+    }
+
+    #[test]
+    fn a_title_that_has_no_room_in_a_header_is_said_in_full() {
+        let message = Message { title: "word ".repeat(48).trim().to_owned(), ..cases().remove(0).message };
+        let blocks = body(&message, false)["blocks"].clone();
+        assert!(blocks[0]["text"]["text"].as_str().unwrap().ends_with('…'));
+        assert!(blocks[1]["text"]["text"].as_str().unwrap().contains(&message.title));
+    }
+}
