@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use serinus::alert::next::channel::{Sender, labels};
-use serinus::alert::next::message::{Message, What};
-use serinus::alert::next::told::{Open, Outcome, Trouble};
+use serinus::alert::channel::{Sender, labels};
+use serinus::alert::message::{Message, What};
+use serinus::alert::told::{Open, Outcome, Trouble};
 use serinus::plan::{ChannelKind, Severity};
 
 use crate::http_server::{Target, answer, answering};

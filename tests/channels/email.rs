@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use serinus::alert::next::message::Message;
-use serinus::alert::next::told::{Outcome, Trouble};
+use serinus::alert::message::Message;
+use serinus::alert::told::{Outcome, Trouble};
 use serinus::plan::{Channel, ChannelKind, SmtpTls};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ring::hmac;
-use serinus::alert::next::channel::{HttpClient, Sender, send_test};
-use serinus::alert::next::message::{Message, What};
-use serinus::alert::next::told::{Outcome, Trouble};
+use serinus::alert::channel::{HttpClient, Sender, send_test};
+use serinus::alert::message::{Message, What};
+use serinus::alert::told::{Outcome, Trouble};
 use serinus::plan::ChannelKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

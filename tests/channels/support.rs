@@ -5,10 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::alert::next::Scope;
-use serinus::alert::next::channel::{HttpClient, Sender};
-use serinus::alert::next::message::{Message, What};
-use serinus::alert::next::told::{About, Open, Outcome, Refusal, Trouble, Try};
+use serinus::alert::Scope;
+use serinus::alert::channel::{HttpClient, Sender};
+use serinus::alert::message::{Message, What};
+use serinus::alert::told::{About, Open, Outcome, Refusal, Trouble, Try};
 use serinus::outcome::{Secret, Secrets};
 use serinus::plan::{Alerting, Channel, ChannelKind, Severity, Template};
 use serinus::source::Location;
