@@ -18,6 +18,7 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+mod carry;
 pub mod channel;
 pub mod condition;
 pub mod counts;
@@ -27,9 +28,9 @@ pub mod evaluate;
 pub mod explain;
 pub mod fact;
 pub mod heartbeat;
-mod inbox;
 #[cfg(test)]
 mod histories;
+mod inbox;
 pub mod incident;
 pub mod memory;
 pub mod message;
