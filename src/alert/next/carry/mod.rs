@@ -198,3 +198,6 @@ fn merged(row: &IncidentRow, into: &str, now: Moment) -> IncidentRow {
     }
     IncidentRow { resolved_ms: Some(now.wall_ms().max(row.opened_ms)), json: json.to_string(), ..row.clone() }
 }
+
+#[cfg(test)]
+mod tests;
