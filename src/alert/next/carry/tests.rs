@@ -224,6 +224,19 @@ fn an_acknowledgement_is_kept_with_what_had_been_sent_by_then() {
 }
 
 #[test]
+fn an_acknowledgement_covers_nothing_that_was_sent_after_it() {
+    let mut remembered = remembered();
+    for row in remembered.incidents.iter_mut().filter(|row| row.scope == "probe/search") {
+        let mut json: Value = serde_json::from_str(&row.json).unwrap();
+        json["acknowledged"]["at_ms"] = (row.opened_ms - 60_000).into();
+        row.json = json.to_string();
+    }
+    let search = &by_text(carry(&remembered, &alerting(), &[], then()).incidents)["probe/search"];
+    assert_eq!(search.acknowledged.len(), 1);
+    assert!(!search.is_acknowledged(&search.members[&canary("search/eu")]));
+}
+
+#[test]
 fn a_canary_that_was_named_and_failed_again_since_is_owed() {
     let times = |since_ms| {
         let facts = [failing("search/eu", since_ms)];
