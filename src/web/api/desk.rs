@@ -153,6 +153,7 @@ fn incident(of: desk::IncidentStatus) -> IncidentStatus {
         since_ms: of.opened_ms,
         critical: Vec::new(),
         suspects: 0,
+        failures: Vec::new(),
         owed: Vec::new(),
     }
 }
