@@ -37,7 +37,7 @@ pub struct Roots {
 pub struct Stands {
     /// Its rule is crossed.
     pub fails: bool,
-    /// A waking channel took a ring that covers it.
+    /// A waking channel took a ring that covers it, or its probe's `across` with the share of its region.
     pub told: bool,
     /// Nobody would be rung for it.
     pub muted: bool,
