@@ -23,6 +23,16 @@ pub enum Trigger {
     Test,
 }
 
+impl Trigger {
+    /// Whether runs that were made for this count.
+    pub fn counts(self) -> bool {
+        match self {
+            Self::Schedule | Self::Confirm | Self::Needed => true,
+            Self::Manual | Self::Test => false,
+        }
+    }
+}
+
 /// The moment a run was due. Runs are ordered by it, not by completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick {

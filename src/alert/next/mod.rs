@@ -18,13 +18,34 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod channel;
+pub mod condition;
+pub mod counts;
 pub mod critical;
+pub mod delivery;
+pub mod evaluate;
 pub mod explain;
 pub mod fact;
+pub mod heartbeat;
+mod inbox;
+#[cfg(test)]
+mod histories;
+pub mod incident;
+pub mod memory;
+pub mod message;
+pub mod mute;
+pub mod muting;
+pub mod owed;
+pub mod route;
 pub mod scope;
+pub mod status;
+mod task;
 pub mod told;
 pub mod view;
+mod work;
 
 pub use fact::{Fact, FactKey, Objective, State};
+pub use mute::{Acked, Closed, Mute, Mutes};
 pub use scope::Scope;
+pub use status::Status;
 pub use view::{MemberView, Standing, View};

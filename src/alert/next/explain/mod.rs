@@ -34,9 +34,10 @@ use super::Fact;
 use explanation::Now;
 
 /// Whether something explains a failing member.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Explains {
     /// Nothing does.
+    #[default]
     No,
     /// A root may; it is waited for at most until then.
     Waiting(Duration),
