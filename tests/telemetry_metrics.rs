@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::outcome::{MissedTicks, Reason, RunReport, Tick, Trigger, Verdict};
-use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan};
+use serinus::outcome::{Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Tick, Trigger, Verdict};
+use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan, Severity};
 use serinus::telemetry::{Format, Metrics};
 
 /// Values, as they are written, by all that stands before them. The process's own are shared by all tests.
@@ -74,8 +74,6 @@ fn a_run_is_in_the_series_of_its_canary_its_steps_and_its_phases() {
         (format!("serinus_failures_total{{{run},verdict=\"failed\",reason=\"expectation\"}}"), "1"),
         (format!("serinus_run_duration_seconds_count{{{run}}}"), "2"),
         (format!("serinus_run_duration_seconds_sum{{{run}}}"), "3.0"),
-        (format!("serinus_convergence_seconds_count{{{run},step=\"read\"}}"), "1"),
-        (format!("serinus_convergence_seconds_sum{{{run},step=\"read\"}}"), "1.2"),
         (format!("serinus_canary_healthy{{{run}}}"), "0"),
         (format!("serinus_consecutive_failures{{{run}}}"), "1"),
         ("serinus_step_duration_seconds_count{probe=\"sync\",region=\"eu\",step=\"create\"}".into(), "2"),
@@ -126,6 +124,123 @@ fn a_run_that_takes_exactly_its_deadline_is_inside_the_deadlines_bucket() {
             .as_str()
     };
     assert_eq!((bucket("10.0"), bucket("20.0"), bucket("+Inf")), ("0", "1", "2"));
+}
+
+/// What becomes of a run.
+type Change<'a> = &'a dyn Fn(&mut RunReport);
+
+#[test]
+fn what_never_converged_is_above_every_edge_and_our_own_stalls_are_no_part_of_it() {
+    let because = |reason: Reason| {
+        move |report: &mut RunReport| {
+            let cause = Cause { reason, ..report.cause.clone().expect("a failed run has one") };
+            (report.verdict, report.cause) = (Verdict::of(reason), Some(cause.clone()));
+            report.steps[1].result = StepResult::Failed(cause);
+        }
+    };
+    let late = Duration::from_millis(2_600);
+    // Numbers within 1 s, within the promised 2 s, within the 10 s that are waited, and of all; and the sum.
+    let failed = true;
+    let cases: [(&str, bool, Change<'_>, [&str; 5]); 8] = [
+        ("it converged", !failed, &|_| {}, ["0", "1", "1", "1", "1.2"]),
+        ("it was waited for in vain", failed, &|_| {}, ["0", "0", "0", "1", "10.0"]),
+        ("so it was until the deadline", failed, &because(Reason::Deadline), ["0", "0", "0", "1", "10.0"]),
+        ("the prober's own network was gone", failed, &because(Reason::SelfCheck), ["0", "0", "0", "0", "0.0"]),
+        (
+            "it converged and did not stay so",
+            failed,
+            &|report| report.steps[1].convergence = Some(Duration::from_millis(700)),
+            ["1", "1", "1", "1", "0.7"],
+        ),
+        ("the step before failed", failed, &|report| report.steps[1].result = StepResult::NotNeeded, ["0", "0", "0", "0", "0.0"]),
+        (
+            "some of it was ours",
+            !failed,
+            &move |report| (report.steps[1].convergence, report.steps[1].convergence_stalled) = (Some(late), late / 4),
+            ["0", "1", "1", "1", "1.95"],
+        ),
+        (
+            "most of it was ours",
+            !failed,
+            &move |report| (report.steps[1].convergence, report.steps[1].convergence_stalled) = (Some(late), late),
+            ["0", "0", "0", "0", "0.0"],
+        ),
+    ];
+    for (case, fails, change, expected) in cases {
+        let (_plan, metrics, canary) = one_canary();
+        let mut run = if fails { report::failed(&canary, due(1)) } else { report::passed(&canary, due(1)) };
+        change(&mut run);
+        metrics.record(&run);
+        let samples = samples(&metrics);
+        let labels = "probe=\"sync\",region=\"eu\",platform=\"ios\",step=\"read\"";
+        let within = |edge: &str| &*samples[&format!("serinus_convergence_seconds_bucket{{{labels},le=\"{edge}\"}}")];
+        let whole = |what: &str| &*samples[&format!("serinus_convergence_seconds_{what}{{{labels}}}")];
+        let seen = [within("1.0"), within("2.0"), within("10.0"), whole("count"), whole("sum")];
+        assert_eq!(seen, expected, "{case}");
+    }
+}
+
+#[test]
+fn a_probe_has_its_files_words_and_its_promises_as_series() {
+    let mut sync = report::probe("sync", vec![Cell::default()]);
+    sync.owner = Some("music".into());
+    sync.summary = Some("A \"list\" is complete".into());
+    let mut whole = report::probe("whole", vec![Cell::default()]);
+    let slo = whole.slo.as_mut().expect("it has one");
+    slo.success = None;
+    let (p95, p99) = (Some(Duration::from_millis(1_500)), Some(Duration::from_secs(4)));
+    slo.latency = Some(LatencySlo { step: None, of: LatencyOf::Duration, mean: None, p95, p99 });
+    let mut none = report::probe("none", vec![Cell::default()]);
+    none.slo = None;
+    let samples = samples(&Metrics::new(&report::plan(vec![sync, whole, none], &["eu", "us"])));
+    let of = |name: &str| -> Vec<String> {
+        let found = samples.iter().filter(|(series, _)| series.starts_with(name));
+        found.map(|(series, value)| format!("{} {value}", &series[name.len()..])).collect()
+    };
+    assert_eq!(
+        of("serinus_probe_info"),
+        [
+            r#"{probe="none",owner="",summary="",runbook=""} 1"#,
+            r#"{probe="sync",owner="music",summary="A \"list\" is complete",runbook=""} 1"#,
+            r#"{probe="whole",owner="",summary="",runbook=""} 1"#,
+        ]
+    );
+    assert_eq!(of("serinus_slo_objective"), [r#"{probe="sync",objective="success"} 0.95"#]);
+    assert_eq!(
+        of("serinus_slo_latency_objective_seconds"),
+        [
+            r#"{probe="sync",objective="mean",of="convergence",step="read"} 2.0"#,
+            r#"{probe="whole",objective="p95",of="duration"} 1.5"#,
+            r#"{probe="whole",objective="p99",of="duration"} 4.0"#,
+        ]
+    );
+    assert_eq!(of("serinus_probe_severity"), [r#"{probe="none"} 0"#, r#"{probe="sync"} 0"#, r#"{probe="whole"} 0"#]);
+}
+
+#[test]
+fn canaries_and_probes_stand_as_they_are_said_to_whatever_was_run_and_so_they_do_after_a_reload() {
+    let (plan, metrics, canary) = one_canary();
+    for (failures, healthy, severity, expected) in [
+        (3, Some(false), Some(Severity::Critical), "healthy 0, failures 3, severity 3"),
+        (2, Some(false), Some(Severity::Page), "healthy 0, failures 2, severity 2"),
+        (0, Some(true), Some(Severity::Warn), "healthy 1, failures 0, severity 1"),
+        (0, None, None, "healthy -, failures 0, severity 0"),
+        (1, Some(false), None, "healthy 0, failures 1, severity 0"),
+    ] {
+        metrics.canary_stands(&canary.id, failures, healthy);
+        metrics.probe_stands("sync", severity);
+        let seen =
+            |metrics| format!("{}, severity {}", standing(metrics), samples(metrics)["serinus_probe_severity{probe=\"sync\"}"]);
+        assert_eq!(seen(&metrics), expected);
+        metrics.record(&report::failed(&canary, due(1)));
+        metrics.apply(&plan);
+        assert_eq!(seen(&metrics), expected, "after a run and a reload");
+    }
+    // What is not in the plan is no one's.
+    metrics.apply(&report::plan(vec![report::probe("other", vec![Cell::default()])], &["eu"]));
+    metrics.canary_stands(&canary.id, 5, Some(false));
+    metrics.probe_stands("sync", Some(Severity::Page));
+    assert!(!samples(&metrics).keys().any(|series| series.contains("\"sync\"")));
 }
 
 /// Health and consecutive failures, `-` where nothing is said.

@@ -2,6 +2,27 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+/// The clock of a process: its steady times begin as the wall clock was at its start, so that a time that was stored can be
+/// used as it is; one in the future counts as now.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    begin: Duration,
+    origin: Instant,
+}
+
+impl Clock {
+    /// Begins now.
+    pub fn start() -> Self {
+        let begin = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { begin, origin: Instant::now() }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Moment {
+        Moment { steady: self.begin + self.origin.elapsed(), wall: SystemTime::now() }
+    }
+}
+
 /// A moment by the steady clock, which rules go by, and by the wall clock, which people and the store go by. The wall clock
 /// may be set; no rule may notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

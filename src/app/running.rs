@@ -16,7 +16,7 @@ use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, Hosts, ListenError, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses};
+use crate::web::{Api, Bound, Hosts, ListenError, MuteList, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses};
 
 use super::attendance::Attendance;
 use super::fan::Fan;
@@ -153,6 +153,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, now);
     store.offer(attended);
     let pauses = kept_pauses(&remembered.states, &service.plan, now);
+    let mutes = MuteList::kept(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
     let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
@@ -195,8 +196,10 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         started: now,
         reads: Reads::default(),
         told_pauses: ToldPauses::default(),
+        mutes,
     });
     handles.tell_pauses();
+    handles.tell_mutes();
     chores.push(pauses_that_end(&handles));
     started.housekeeping = Some(Housekeeping::start(chores).await?);
     // It is set once and here.
@@ -230,14 +233,18 @@ fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
     })
 }
 
-/// The chore of telling the desk of pauses that ended by themselves.
+/// The chore of telling the desk of pauses and mutes that ended by themselves.
 fn pauses_that_end(api: &Arc<Api>) -> Job {
     // The cron scheduler may keep its jobs for longer than the service is there, and must not keep that.
     let api = Arc::downgrade(api);
     let run = move || {
         let api = api.upgrade();
         // It walks over all canaries. A panic has been printed and the next time tries again.
-        spawn_blocking(move || api.iter().for_each(|api| api.tell_pauses())).map(drop).boxed()
+        let tell = |api: &Arc<Api>| {
+            api.tell_pauses();
+            api.tell_mutes();
+        };
+        spawn_blocking(move || api.iter().for_each(tell)).map(drop).boxed()
     };
     Job { name: "pauses", cron: "*/5 * * * * *", run: Arc::new(run) }
 }

@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 
-use super::tree::{Data, Spot, Table};
+use super::tree::{Data, Node, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// The widest window that the keys allow.
 const WIDEST: u32 = 1_000;
+
+/// The longest pause of an incident on a channel after a ring.
+const LONGEST_PAUSE: Duration = Duration::from_mins(15);
+
+/// Where ticks are further apart, one pass settles.
+const SLOW: Duration = Duration::from_hours(1);
 
 /// A policy, and whether somebody wrote down how long critical looks back.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +69,9 @@ pub(super) fn read(base: &Alert, table: &Table<'_>, diagnostics: &mut Diagnostic
     if let Some(subjects) = count("max_subjects") {
         policy.max_subjects = subjects;
     }
+    if let Some(critical) = table.bool("subject_critical") {
+        policy.subject_critical = critical;
+    }
     if let Some(gone) = table.text("subject_gone") {
         policy.subject_gone = if gone == "retire" { SubjectGone::Retire } else { SubjectGone::Fail };
     }
@@ -109,6 +118,9 @@ pub(super) fn of_probe(base: &Alert, probe: &Table<'_>, seen: Option<usize>, dia
         short_critical(&policy, probe, every, diagnostics);
         short_reminder(&policy, probe, every, diagnostics);
     }
+    if let Some(own) = own {
+        no_effect(&policy, own, probe, diagnostics);
+    }
     if let Some(entry) = own.and_then(|table| table.entry("burn_rate")).filter(|_| policy.burn_rate)
         && probe.table("slo").is_none_or(|slo| slo.get("success").is_none())
     {
@@ -151,13 +163,62 @@ fn short_critical(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diag
 }
 
 fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diagnostics: &mut Diagnostics) {
-    let Some(spot) = policy.remind.filter(|remind| *remind < every).and_then(|_| written(probe, &["alert", "remind"])) else {
-        return;
+    let Some(remind) = policy.remind.filter(|remind| *remind < every.max(LONGEST_PAUSE)) else { return };
+    let Some(spot) = written(probe, &["alert", "remind"]) else { return };
+    let (message, help) = if remind < every {
+        ("the reminder comes before the probe has run again", "it could say nothing new: make `remind` at least one interval")
+    } else {
+        ("reminders come no more often than each 15 minutes", "so long an incident pauses after its rings: make `remind` longer")
     };
-    diagnostics.push(
-        Diagnostic::at(Code::RemindTooSoon, spot, "the reminder comes before the probe has run again")
-            .help("it could say nothing new: make `remind` at least one interval"),
-    );
+    diagnostics.push(Diagnostic::at(Code::RemindTooSoon, spot, message).help(help));
+}
+
+/// Warns of what a probe says of itself and nobody heeds.
+fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let runs = probe.count("runs").unwrap_or(1).max(1);
+    let slow = probe.duration("every").is_some_and(|every| every / runs > SLOW);
+    let settles =
+        |passes: u32| if passes == 1 { "one pass settles it".to_owned() } else { format!("{passes} passes in a row settle it") };
+    if let Some(entry) = own.entry("resolve_after") {
+        match policy.rule {
+            // Subjects are settled by it in any case.
+            PageRule::Window { failures, of } if !has_subjects(probe) => {
+                let message = format!("`resolve_after` does nothing beside a window: {}", settles(of.get() - failures.get() + 1));
+                let help = "so many passes that what is left of the window cannot cross it; take `resolve_after` out";
+                diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
+            }
+            PageRule::Consecutive(_) | PageRule::Window { .. } if slow && policy.resolve_after > NonZeroU32::MIN => {
+                let message = format!("`resolve_after` does nothing here: {}", settles(1));
+                let help = "where runs are more than an hour apart, nobody waits for a second one; take it out";
+                diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
+            }
+            PageRule::Consecutive(_) | PageRule::Window { .. } => {}
+        }
+    }
+    if let Some(entry) = own.entry("critical").filter(|_| !policy.page && policy.critical.is_some()) {
+        let message = "`critical` does nothing beside `page = false`: only what fails at page level becomes critical";
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help("take one of them out"));
+    }
+    if let Some(entry) = own.entry("subject_critical").filter(|_| policy.subject_critical) {
+        let (missing, help) = if !has_subjects(probe) {
+            ("no step has a `subject`", "take it out, or name a `subject` in a step with `for_each`")
+        } else if policy.critical.is_none() {
+            ("`critical` is `false`", "take one of them out: `critical` says of how many regions")
+        } else if !policy.page {
+            ("`page` is `false`", "take one of them out: only what fails at page level becomes critical")
+        } else {
+            return;
+        };
+        let message = format!("`subject_critical` does nothing: {missing}");
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
+    }
+}
+
+fn has_subjects(probe: &Table<'_>) -> bool {
+    probe.list("step").iter().filter_map(Node::as_table).any(|step| {
+        let inner = step.list("parallel").iter().filter_map(Node::as_table);
+        std::iter::once(step).chain(inner).any(|step| step.get("subject").is_some())
+    })
 }
 
 #[cfg(test)]
@@ -189,8 +250,8 @@ mod tests {
 
     #[test]
     fn every_key_of_a_probe_wins_over_the_service_and_the_rest_stays() {
-        let defaults = "page = false\npage_after = 3\nresolve_after = 4\nremind = \"4h\"\nmax_subjects = 7\nburn_rate = false";
-        let own = "every = \"1m\"\n[alert]\nwindow = { failures = 4, of = 10 }\nremind = false\nsubject_after = 2\nsubject_gone = \"retire\"";
+        let defaults = "page = false\npage_after = 3\nresolve_after = 4\nremind = \"4h\"\nsubject_critical = true\nmax_subjects = 7\nburn_rate = false";
+        let own = "every = \"1m\"\n[alert]\nwindow = { failures = 4, of = 10 }\nremind = false\nsubject_after = 2\nsubject_critical = false\nsubject_gone = \"retire\"";
         let expected = AlertPolicy {
             page: false,
             rule: PageRule::Window { failures: number(4), of: number(10) },
@@ -203,6 +264,7 @@ mod tests {
             ..AlertPolicy::default()
         };
         assert_eq!(policy(defaults, own), expected);
+        assert!(policy(defaults, "every = \"1m\"").subject_critical);
         assert_eq!(policy(defaults, "every = \"1m\"").remind, Some(Duration::from_hours(4)));
         let back = "window = { failures = 4, of = 10 }";
         assert_eq!(policy(back, "every = \"1m\"\n[alert]\npage_after = 5").rule, PageRule::Consecutive(number(5)));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::plan::{Alerting, BlindRule, Channel, FlapRule, Route, Severity};
 
 use super::nearest::suggestion;
-use super::tree::{Node, Table};
+use super::tree::Table;
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, outside};
+use super::{Code, Diagnostic, Diagnostics, outside, ringing};
 
 /// Everything about pages that is not a probe's own.
 pub(super) fn read(table: &Table<'_>, channels: Vec<Arc<Channel>>, world: &World, diagnostics: &mut Diagnostics) -> Alerting {
@@ -15,8 +15,15 @@ pub(super) fn read(table: &Table<'_>, channels: Vec<Arc<Channel>>, world: &World
     // A process that is told which region it is has others beside it, known to it or not.
     let origin = table.text("region").map(Arc::from);
     let Some(table) = table.table("alerting") else { return Alerting { channels, origin, ..standard } };
-    let routes = table.list("route").iter().filter_map(Node::as_table);
-    let routes = routes.map(|route| self::route(route, &channels, diagnostics)).collect();
+    let escalate_after = table.duration("escalate_after").unwrap_or(standard.escalate_after);
+    let routes = table.list("route").iter().filter_map(|node| Some((node, node.as_table()?)));
+    let routes: Vec<Route> = routes
+        .map(|(node, table)| {
+            let route = route(table, &channels, diagnostics);
+            ringing::route(node, &route, &channels, escalate_after, diagnostics);
+            route
+        })
+        .collect();
     Alerting {
         routes,
         channels,
@@ -25,7 +32,7 @@ pub(super) fn read(table: &Table<'_>, channels: Vec<Arc<Channel>>, world: &World
         flapping: table.table("flapping").map_or(standard.flapping, |flapping| self::flapping(flapping, standard.flapping)),
         public_url: table.text("public_url").map(|url| url.trim_end_matches('/').to_owned()),
         trace_url: table.get("trace_url").map(|node| outside::template(node, &["trace_id"], world, diagnostics)),
-        escalate_after: table.duration("escalate_after").unwrap_or(standard.escalate_after),
+        escalate_after,
     }
 }
 
@@ -201,6 +208,21 @@ expect = ["status == 200"]
         assert_eq!(text.as_deref(), Ok("{\"text\": \"broken page\"}"));
         assert!(matches!(&email.kind, ChannelKind::Email { port: 465, tls: SmtpTls::Implicit, login: Some((user, _)), to, .. }
             if user == "serinus" && to.len() == 1));
+    }
+
+    #[test]
+    fn pagerduty_and_alertmanager_wake_and_without_them_every_channel_does_unless_it_is_said() {
+        let wakes = |notify: &str| -> Vec<bool> {
+            let service = service(&format!("probes = [\"probe.toml\"]\nsecrets.key = {{ env = \"KEY\" }}\n{notify}"), &[]);
+            service.alerting.channels.iter().map(|channel| channel.wakes).collect()
+        };
+        let (pagerduty, slack) = ("[notify.pagerduty]\nrouting_key = \"key\"\n", "[notify.slack]\nurl = \"key\"\n");
+        let webhook = "[notify.webhook]\nurl = \"{{ secret.key }}\"\n";
+        assert_eq!(wakes(&format!("{pagerduty}{slack}")), [true, false]);
+        assert_eq!(wakes(&format!("[notify.alertmanager]\nurls = \"http://one:9093\"\n{slack}")), [true, false]);
+        assert_eq!(wakes(&format!("{slack}{webhook}")), [true, true]);
+        assert_eq!(wakes(&format!("{slack}wakes = false\n{webhook}")), [false, true]);
+        assert_eq!(wakes(&format!("{pagerduty}wakes = false\n{slack}wakes = true\n{webhook}")), [false, true, false]);
     }
 
     #[test]

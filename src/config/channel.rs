@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Channel, ChannelKind, NOTICE_NAMES, Severity, SmtpTls};
+use crate::plan::{Channel, ChannelKind, LONGEST_RESEND, NOTICE_NAMES, Severity, SmtpTls};
 
 use super::names::unknown_secret;
 use super::nearest::nearest;
@@ -28,11 +28,15 @@ const KINDS: [(&str, Severity, Reader); 5] = [
     ("email", Severity::Warn, email),
 ];
 
+/// The kinds that wake unless they are told not to; without any of them all channels do.
+const WAKING: [&str; 2] = ["alertmanager", "pagerduty"];
+
 /// Every channel, and whether the service says that it wants none.
 pub(super) fn read(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> (Vec<Arc<Channel>>, bool) {
     let Some(notify) = table.table("notify") else { return (Vec::new(), false) };
     let mut channels: Vec<Arc<Channel>> = Vec::new();
     let mut names: Vec<(Arc<str>, Spot<'_>)> = Vec::new();
+    let some_wake = WAKING.iter().any(|word| !notify.tables(word).is_empty());
     for (word, least, read) in KINDS {
         for node in notify.tables(word) {
             let Some(inner) = node.as_table() else { continue };
@@ -48,7 +52,9 @@ pub(super) fn read(table: &Table<'_>, world: &World, diagnostics: &mut Diagnosti
             names.push((Arc::clone(&name), spot));
             let least = inner.text("least").and_then(Severity::of).unwrap_or(least);
             let timeout = inner.duration("timeout").unwrap_or(TIMEOUT);
-            channels.extend(read(inner, world, diagnostics).map(|kind| Arc::new(Channel { name, least, timeout, kind })));
+            let wakes = inner.bool("wakes").unwrap_or(!some_wake || WAKING.contains(&word));
+            let channel = read(inner, world, diagnostics);
+            channels.extend(channel.map(|kind| Arc::new(Channel { name, least, wakes, timeout, kind })));
         }
     }
     let none = notify.bool("none") == Some(true);
@@ -76,12 +82,20 @@ fn alertmanager(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics)
         }
         labels.push((entry.key.to_string(), entry.value.as_text().unwrap_or_default().to_owned()));
     }
-    Some(ChannelKind::Alertmanager {
-        urls,
-        headers: outside::headers(table, world, diagnostics),
-        labels,
-        resend: table.duration("resend").unwrap_or(Duration::from_mins(1)),
-    })
+    let resend = resend(table, diagnostics);
+    Some(ChannelKind::Alertmanager { urls, headers: outside::headers(table, world, diagnostics), labels, resend })
+}
+
+fn resend(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Duration {
+    let resend = table.duration("resend").unwrap_or(Duration::from_mins(1));
+    if let Some(node) = table.get("resend").filter(|_| resend > LONGEST_RESEND) {
+        let longest = humantime::format_duration(LONGEST_RESEND);
+        diagnostics.push(
+            Diagnostic::at(Code::NoEffect, node.spot, format!("it is sent again each {longest} all the same"))
+                .help("an alert ends by itself 15 minutes after it was last sent, and a lost round must not end it"),
+        );
+    }
+    resend.min(LONGEST_RESEND)
 }
 
 fn pagerduty(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {

@@ -148,6 +148,10 @@ codes! {
     CriticalWindow Warning "lint::critical-window",
     /// A reminder that comes before there can be news.
     RemindTooSoon Warning "lint::remind-too-soon",
+    /// A key that does nothing where it stands.
+    NoEffect Warning "lint::no-effect",
+    /// What fails at page level wakes nobody before it goes to all channels.
+    NobodyWakes Warning "lint::nobody-wakes",
     /// A rule that pages by chance where runs may fail now and then.
     ChancePages Warning "lint::chance-pages",
     /// A maintenance window in the past.

@@ -25,10 +25,12 @@ pub(super) struct Claim {
     pub(super) needs: Vec<(String, Span)>,
     /// Whether it is enabled and pages.
     pub(super) pages: bool,
+    /// Where it asks for reminders.
+    pub(super) remind: Option<Span>,
 }
 
 impl Claim {
-    fn spot(&self, span: Span) -> Spot<'_> {
+    pub(super) fn spot(&self, span: Span) -> Spot<'_> {
         Spot { file: &self.file, span }
     }
 }

@@ -16,7 +16,7 @@ use super::probe::{self, Draft};
 use super::service::{self, Settings};
 use super::tree::{self, Spot};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics};
+use super::{Code, Diagnostic, Diagnostics, ringing};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -139,6 +139,10 @@ fn load_all(
     }
     if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
         cross::channels(&table, top, &claims, &mut diagnostics);
+    }
+    if probes.is_none() {
+        ringing::channels(&table, top, &settings.alerting, &claims, &mut diagnostics);
+        ringing::reminders(&table, &settings.alerting, &claims, &mut diagnostics);
     }
     files.extend(paths);
     files.extend(settings.world.files_read());

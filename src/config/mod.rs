@@ -36,6 +36,7 @@ mod outside;
 mod probe;
 mod redact;
 mod render;
+mod ringing;
 mod rules;
 mod schema;
 mod scope;

@@ -1,6 +1,6 @@
 //! What waits to be written, bounded so that a store that is away for hours cannot fill the memory.
 //!
-//! States, incidents and messages are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
+//! States, incidents and tries are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
 //! late, then the rows of whole canaries ([`give_way`]), so that history has a hole there and never "fail, fail" where it was
 //! "fail, pass, fail". Canaries of which a failure waits keep their rows until there are so many that the process could not live.
 
@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use metrics::counter;
 use tokio::sync::oneshot;
 
+use super::tries::Tries;
 use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
 use crate::outcome::{
     CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
@@ -202,6 +203,7 @@ pub(super) struct Backlog {
     pub(super) timeline: Vec<TimelineRow>,
     pub(super) messages: IndexMap<String, MessageRow>,
     pub(super) deliveries: IndexMap<String, DeliveryRow>,
+    pub(super) tries: Tries,
     pub(super) ledger: IndexMap<String, LedgerChange>,
     pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
     /// Told when all of it is durable; if there are any, it is urgent.
@@ -222,6 +224,7 @@ impl Backlog {
             self.messages.entry(row.id.clone()).or_insert(row);
         }
         commit.deliveries.into_iter().for_each(|row| self.delivery(row));
+        self.tries.push(commit.tries, commit.outcomes);
     }
 
     /// Takes what became of a run's cleanup.
@@ -261,6 +264,7 @@ impl Backlog {
             self.messages.entry(id).or_insert(row);
         }
         newer.deliveries.into_values().for_each(|row| self.delivery(row));
+        self.tries.absorb(newer.tries);
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
         newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
         self.waiters.retain(|waiter| !waiter.is_closed());
@@ -276,7 +280,7 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len() + self.messages.len() + self.deliveries.len();
-        runs + self.states.len() + incidents + self.ledger.len() + self.cleanups.len()
+        runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -324,11 +328,11 @@ impl Backlog {
     fn tick(&mut self, report: &RunReport) {
         let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
         match report.trigger {
-            Trigger::Schedule | Trigger::Confirm if !overlaps => {
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed if !overlaps => {
                 let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
                 self.last(&report.canary, report.tick.slot, tick);
             }
-            Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => {}
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed | Trigger::Manual | Trigger::Test => {}
         }
     }
 

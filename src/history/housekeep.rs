@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::backlog::millis;
+use super::forget::Forget;
+use super::remember::OWED;
 use super::sketch::Sketch;
 use super::trust::Trust;
 use crate::outcome::Verdict;
@@ -48,7 +50,7 @@ impl Keep {
 }
 
 /// Where a chore is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Stage {
     Clock,
     RollUp,
@@ -56,7 +58,10 @@ enum Stage {
     Runs(i64, i64),
     Rollups,
     Incidents,
+    /// Of incidents that are not remembered any more, after this state's kind and key.
+    States(usize, String),
     Messages,
+    Tries,
     Timeline,
     Shrink,
 }
@@ -72,11 +77,21 @@ pub(super) struct Chore {
     passed: i64,
     others: i64,
     rollups: i64,
+    /// Nothing is owed any more of incidents that ended before.
+    owed: i64,
 }
 
 impl Chore {
     pub(super) fn new(now: SystemTime, keep: Keep) -> Self {
-        Self { stage: Stage::Clock, keep, now: millis(now), passed: i64::MIN, others: i64::MIN, rollups: i64::MIN }
+        Self {
+            stage: Stage::Clock,
+            keep,
+            now: millis(now),
+            passed: i64::MIN,
+            others: i64::MIN,
+            rollups: i64::MIN,
+            owed: i64::MIN,
+        }
     }
 
     /// From now on it is known what is old.
@@ -93,7 +108,12 @@ impl Chore {
         // Never shorter than passed ones.
         self.others = before(self.keep.others.max(self.keep.passed));
         self.rollups = before(self.keep.rollups);
+        self.owed = before(OWED);
         Ok(())
+    }
+
+    fn forget(&self) -> Forget {
+        Forget { old: self.rollups, owed: self.owed }
     }
 
     /// Does a little; false when all is done.
@@ -102,7 +122,7 @@ impl Chore {
             return shrink(connection);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let next = match self.stage {
+        let next = match self.stage.clone() {
             Stage::Clock => {
                 self.look_at_the_clock(&transaction)?;
                 Stage::RollUp
@@ -128,17 +148,28 @@ impl Chore {
                 }
             }
             Stage::Incidents => {
-                if self.incidents(&transaction)? {
+                if self.forget().incidents(&transaction)? {
                     Stage::Incidents
                 } else {
-                    Stage::Messages
+                    Stage::States(0, String::new())
                 }
             }
+            Stage::States(kind, after) => match self.forget().states(&transaction, kind, after)? {
+                Some((kind, after)) => Stage::States(kind, after),
+                None => Stage::Messages,
+            },
             Stage::Messages => {
                 // Of incidents that are still open, and tests.
                 let sql = "DELETE FROM messages WHERE id IN
                            (SELECT id FROM messages WHERE state <> 'pending' AND created_ms < ?1 LIMIT ?2)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Timeline }
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Tries }
+            }
+            Stage::Tries => {
+                if self.forget().tries(&transaction)? {
+                    Stage::Tries
+                } else {
+                    Stage::Timeline
+                }
             }
             Stage::Timeline => {
                 // Of an incident that is open for ever, and of none. They are in the order of their numbers.
@@ -170,23 +201,6 @@ impl Chore {
             }
         }
         Ok(rows.last().filter(|_| rows.len() == SLICE).map(|&(due, id, _)| (due, id)))
-    }
-
-    /// Removes resolved incidents with all that belongs to them, unless a message of theirs must still leave.
-    fn incidents(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
-        let ids: Vec<String> = transaction
-            .prepare_cached(
-                "SELECT id FROM incidents WHERE resolved_ms < ?1 AND NOT EXISTS
-                 (SELECT 1 FROM messages WHERE incident = incidents.id AND state = 'pending') LIMIT ?2",
-            )?
-            .query_map(params![self.rollups, SLICE / 10], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for id in &ids {
-            transaction.prepare_cached("DELETE FROM timeline WHERE incident = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM messages WHERE incident = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;
-        }
-        Ok(ids.len() == SLICE / 10)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store: runs, states, incidents, outbox and cleanup ledger, on `SQLite`.
+//! The store: runs, states, incidents, tries and cleanup ledger, on `SQLite`.
 //!
 //! Owns the file, its schema and its one writer thread; readers have connections of their own. It decides nothing: rows come from
 //! `alert` with what they mean in JSON and with the columns that are searched by. Whoever writes never waits: passed runs are
@@ -17,6 +17,7 @@ mod cleanup;
 mod detail;
 mod error;
 mod file;
+mod forget;
 mod housekeep;
 mod inspect;
 mod ledger;
@@ -33,6 +34,7 @@ mod store;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod trust;
 mod varint;
 mod view;
@@ -43,9 +45,10 @@ pub use error::{OpenError, ReadError};
 pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, KeptTick, Remembered};
-pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, Record, StateRow, TimelineRow};
+pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, OF_INCIDENTS, Record, StateRow, TimelineRow};
 pub use store::Store;
+pub use tries::{KeptTry, OutcomeRow, TryRow, TryState};
 pub use view::{
     IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
-    StepView, TimelineView,
+    StepView, TimelineView, TryCounts, TryView,
 };

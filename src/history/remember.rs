@@ -5,22 +5,27 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{DeliveryState, IncidentRow, LedgerRows, MessageRow, UnreadableEntry, ledger};
+use super::{DeliveryState, IncidentRow, KeptTry, LedgerRows, MessageRow, OF_INCIDENTS, UnreadableEntry, ledger};
 use crate::outcome::LedgerEntry;
 use crate::plan::Severity;
 
 /// What an earlier process left.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
-    /// States.
+    /// States; those of an incident while it is remembered.
     pub states: Vec<KeptState>,
-    /// Open incidents, and those resolved in the last 24 hours.
+    /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
+    /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
     pub incidents: Vec<IncidentRow>,
     /// Messages that must still leave, in the order of their ids.
     pub messages: Vec<MessageRow>,
     /// Messages that were delivered of incidents that are open or whose last messages are not delivered yet, in the order of their
     /// ids: what they opened is to be kept alive and closed.
     pub told: Vec<MessageRow>,
+    /// Tries that wait: on their way when the process ended, or nobody knows. In the order of their making.
+    pub tries: Vec<KeptTry>,
+    /// What format 2 sent or meant to send of remembered incidents, in the order of making; `json` is the notice.
+    pub former: Vec<KeptTry>,
     /// The last finished tick of each canary's slots.
     pub last_ticks: Vec<KeptTick>,
     /// Cleanups that did not finish and were not given up on.
@@ -53,23 +58,31 @@ pub struct KeptTick {
     pub due_ms: i64,
 }
 
-/// How long after its resolution an incident is remembered.
-const RESOLVED: Duration = Duration::from_hours(24);
+/// How long after its end an incident is remembered.
+const ENDED: Duration = Duration::from_hours(24);
+
+/// How long after its end it is if something is still owed of it.
+pub(super) const OWED: Duration = Duration::from_hours(24 * 7);
+
+/// Whether something is still owed of an incident: the condition on a row of `incidents`.
+pub(super) const IS_OWED: &str = "(EXISTS (SELECT 1 FROM states WHERE kind IN ('cover', 'member')
+      AND key >= incidents.id || '/' AND key < incidents.id || '0')
+    OR EXISTS (SELECT 1 FROM try_incidents JOIN tries ON tries.id = try
+      WHERE incident = incidents.id AND state = 'waiting'))";
+
+/// The notice of a row that format 2 wrote.
+const NOTICE: &str = "CASE WHEN json_valid(json) THEN json_extract(json, '$.notice') END";
 
 /// Reads everything.
 pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<Remembered> {
-    let since = now_ms - i64::try_from(RESOLVED.as_millis()).unwrap_or(i64::MAX);
-    let states = all(connection, "SELECT kind, key, json FROM states", |row| {
-        Ok(KeptState { kind: row.get(0)?, key: row.get(1)?, json: row.get(2)? })
-    })?;
-    let incidents = all(
-        connection,
-        &format!(
-            "SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents
-             WHERE resolved_ms IS NULL OR resolved_ms >= {since} ORDER BY id"
-        ),
-        incident,
-    )?;
+    let before = |age: Duration| now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let (ended, owed) = (before(ENDED), before(OWED));
+    let remembered = format!("(resolved_ms IS NULL OR resolved_ms >= {ended} OR (resolved_ms >= {owed} AND {IS_OWED}))");
+    let sql =
+        format!("SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents WHERE {remembered} ORDER BY id");
+    let incidents = all(connection, &sql, incident)?;
+    let states = states(connection, &incidents)?;
+    let (tries, former) = (tries(connection, &remembered, owed)?, former(connection, &incidents)?);
     let messages = all(
         connection,
         "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'pending' ORDER BY id",
@@ -89,7 +102,52 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     )?;
     let LedgerRows { entries, unreadable } = ledger::read(connection)?;
     let ledger = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
-    Ok(Remembered { states, incidents, messages, told, last_ticks, ledger, unreadable, damaged })
+    Ok(Remembered { states, incidents, messages, told, tries, former, last_ticks, ledger, unreadable, damaged })
+}
+
+/// States of their own, and those of these incidents.
+fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<KeptState>> {
+    let state = |row: &Row<'_>| Ok(KeptState { kind: row.get(0)?, key: row.get(1)?, json: row.get(2)? });
+    let own = "SELECT kind, key, json FROM states WHERE kind NOT IN ('cover', 'member')";
+    let mut states = all(connection, own, state)?;
+    let mut of_incident =
+        connection.prepare("SELECT kind, key, json FROM states WHERE kind = ?1 AND key >= ?2 || '/' AND key < ?2 || '0'")?;
+    for incident in incidents {
+        for kind in OF_INCIDENTS {
+            for row in of_incident.query_map([kind, &incident.id], state)? {
+                states.push(row?);
+            }
+        }
+    }
+    Ok(states)
+}
+
+/// Tries that wait and tell of a remembered incident; or of none, as tests do, and were made a short time ago.
+fn tries(connection: &Connection, remembered: &str, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
+    let about = "SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id";
+    let sql = format!(
+        "SELECT {} FROM tries WHERE state = 'waiting' AND {NOTICE} IS NULL
+         AND (EXISTS ({about} AND {remembered}) OR (made_ms >= {since} AND NOT EXISTS ({about}))) ORDER BY made_ms, id",
+        KeptTry::COLUMNS
+    );
+    all(connection, &sql, KeptTry::read)
+}
+
+/// What format 2 wrote of these incidents.
+fn former(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<KeptTry>> {
+    let sql = format!(
+        "SELECT {}, {NOTICE} FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?1)
+         AND {NOTICE} IS NOT NULL ORDER BY made_ms, id",
+        KeptTry::COLUMNS
+    );
+    let mut of_incident = connection.prepare(&sql)?;
+    let mut former = Vec::new();
+    for incident in incidents {
+        for row in of_incident.query_map([&incident.id], |row| Ok(KeptTry { json: row.get(10)?, ..KeptTry::read(row)? }))? {
+            former.push(row?);
+        }
+    }
+    Ok(former)
 }
 
 fn all<T>(connection: &Connection, sql: &str, each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {

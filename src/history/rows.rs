@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
+use super::{OutcomeRow, TryRow};
 use crate::outcome::RunReport;
+
+/// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
+/// remembered, and go with it.
+pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
 
 /// Something that belongs together and is written in one transaction.
 #[derive(Debug, Clone, Default)]
@@ -19,34 +24,42 @@ pub struct Commit {
     pub messages: Vec<MessageRow>,
     /// What became of messages.
     pub deliveries: Vec<DeliveryRow>,
+    /// Tries that are about to leave.
+    pub tries: Vec<TryRow>,
+    /// What became of tries.
+    pub outcomes: Vec<OutcomeRow>,
 }
 
 impl Commit {
     /// Whether it must be durable at once: something leaves because of it, or an incident changed.
     pub fn is_urgent(&self) -> bool {
-        !self.messages.is_empty() || !self.incidents.is_empty()
+        !self.tries.is_empty() || !self.messages.is_empty() || !self.incidents.is_empty()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, messages, deliveries } = self;
+        let Self { runs, states, incidents, timeline, messages, deliveries, tries, outcomes } = self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
             && timeline.is_empty()
             && messages.is_empty()
             && deliveries.is_empty()
+            && tries.is_empty()
+            && outcomes.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, messages, deliveries } = later;
+        let Self { runs, states, incidents, timeline, messages, deliveries, tries, outcomes } = later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
         self.timeline.extend(timeline);
         self.messages.extend(messages);
         self.deliveries.extend(deliveries);
+        self.tries.extend(tries);
+        self.outcomes.extend(outcomes);
     }
 }
 
@@ -62,7 +75,7 @@ pub struct Record {
 /// Something remembered over a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRow {
-    /// What kind: "canary", "subject", "budget", "generation", "pause", ….
+    /// What kind: "canary", "subject", "budget", "scope", "pause", …, or one of [`OF_INCIDENTS`].
     pub kind: &'static str,
     /// Whose.
     pub key: String,
@@ -75,7 +88,7 @@ pub struct StateRow {
 pub struct IncidentRow {
     /// Its id (ULID).
     pub id: String,
-    /// The scope it is about, such as `probe:playlist-sync`.
+    /// The scope it is about, such as `probe/playlist-sync`.
     pub scope: String,
     /// The probe, if it is about one.
     pub probe: Option<String>,

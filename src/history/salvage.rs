@@ -5,8 +5,10 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
+use super::schema;
+
 /// Tables and what they are ordered by.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 10] = [
     ("probes", "id"),
     ("canaries", "id"),
     ("last_ticks", "canary, slot"),
@@ -14,6 +16,8 @@ const TABLES: [(&str, &str); 8] = [
     ("incidents", "id"),
     ("timeline", "id"),
     ("messages", "id"),
+    ("tries", "id"),
+    ("try_incidents", "incident, try"),
     ("ledger", "id"),
 ];
 
@@ -24,6 +28,9 @@ pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
         Ok(from) => from,
         Err(error) => return format!("nothing ({error})"),
     };
+    if let Err(error) = as_newest(&from) {
+        return format!("nothing ({error})");
+    }
     let saved: Vec<String> = TABLES
         .into_iter()
         .map(|(table, key)| {
@@ -39,6 +46,18 @@ pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
         })
         .collect();
     saved.join("; ")
+}
+
+/// Has tables that are called and laid out otherwise in an earlier format look as in the newest one.
+fn as_newest(from: &Connection) -> rusqlite::Result<()> {
+    if schema::version(from)? < schema::WITH_TRIES {
+        from.execute_batch(schema::MESSAGES_AS_TRIES)?;
+        from.execute_batch(
+            "CREATE TEMP VIEW tries AS SELECT * FROM former_tries;
+             CREATE TEMP VIEW try_incidents AS SELECT * FROM former_try_incidents;",
+        )?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Connection, into: &mut Connection, table: &str, order: &str, count: &mut usize) -> rusqlite::Result<()> {

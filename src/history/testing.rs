@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Commit, DeliveryState, IncidentRow, MessageRow, Record, Remembered, StateRow, Store, TimelineRow};
+use super::{
+    Commit, DeliveryState, IncidentRow, MessageRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow,
+    TryState,
+};
 use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
@@ -177,6 +180,26 @@ pub(super) fn message(id: &str, incident: &str) -> MessageRow {
         attempts: 0,
         state: DeliveryState::Pending,
     }
+}
+
+/// A try that was made so many seconds after noon.
+pub(super) fn attempt(id: &str, incidents: &[&str], seconds: u64) -> TryRow {
+    TryRow {
+        id: id.to_owned(),
+        incidents: incidents.iter().map(ToString::to_string).collect(),
+        channel: "pager".to_owned(),
+        what: "ring",
+        key: format!("probe/p/{id}"),
+        made_ms: at_ms(seconds),
+        attempts: 0,
+        json: serde_json::json!({ "id": id, "message": "{\"title\":\"p fails\"}" }).to_string(),
+    }
+}
+
+/// What became of it a second later, at its first attempt.
+pub(super) fn outcome(of: &TryRow, state: TryState) -> OutcomeRow {
+    let error = (state != TryState::Taken).then(|| "no answer".to_owned());
+    OutcomeRow { id: of.id.clone(), made_ms: of.made_ms, state, attempts: 1, at_ms: of.made_ms + 1_000, error }
 }
 
 pub(super) fn entry(id: &str) -> LedgerEntry {

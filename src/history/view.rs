@@ -126,6 +126,8 @@ pub struct IncidentStory {
     pub timeline: Vec<TimelineView>,
     /// Its messages, oldest first.
     pub messages: Vec<MessageView>,
+    /// The tries that tell of it, oldest first.
+    pub tries: Vec<TryView>,
 }
 
 /// Something that happened to an incident.
@@ -175,6 +177,46 @@ pub struct OutboxCounts {
     pub dead: u64,
     /// A newer message made them needless.
     pub superseded: u64,
+}
+
+/// A try and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TryView {
+    /// Its id.
+    pub id: String,
+    /// The channel's name.
+    pub channel: String,
+    /// "ring", "change", "acknowledge" or "end".
+    pub what: String,
+    /// The key it opens, changes or ends.
+    pub key: String,
+    /// When it was made, milliseconds since the epoch.
+    pub made_ms: i64,
+    /// "waiting" (on its way, or nobody knows), "taken", "refused" or "dropped".
+    pub state: &'static str,
+    /// Times it left.
+    pub attempts: u32,
+    /// When it left last, milliseconds since the epoch.
+    pub tried_ms: Option<i64>,
+    /// When it came to its end, milliseconds since the epoch.
+    pub ended_ms: Option<i64>,
+    /// Why the channel did not take it.
+    pub error: Option<String>,
+    /// What it said when it was made.
+    pub message: serde_json::Value,
+}
+
+/// How many tries stand how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TryCounts {
+    /// They are on their way, or nobody knows.
+    pub waiting: u64,
+    /// Their channel took them.
+    pub taken: u64,
+    /// Their channel said no.
+    pub refused: u64,
+    /// They were not wanted any more.
+    pub dropped: u64,
 }
 
 /// An hour of a canary.

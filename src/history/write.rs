@@ -74,6 +74,7 @@ impl Pen {
         states(&transaction, backlog)?;
         incidents(&transaction, backlog)?;
         messages(&transaction, backlog)?;
+        backlog.tries.write(&transaction)?;
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
         }

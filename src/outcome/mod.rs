@@ -15,6 +15,7 @@ mod seal;
 mod secret;
 mod shed;
 mod sink;
+mod standing;
 mod verdict;
 mod visible;
 
@@ -32,5 +33,6 @@ pub use report::{
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};
 pub use sink::OutcomeSink;
+pub use standing::StandingSink;
 pub use verdict::{SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

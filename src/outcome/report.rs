@@ -15,10 +15,22 @@ pub enum Trigger {
     Schedule,
     /// Made soon after a failure, to confirm it.
     Confirm,
+    /// Brought forward in place of its next tick, because a probe that needs it fails.
+    Needed,
     /// Asked for by hand, in a running service. Never counts.
     Manual,
     /// `serinus test`. Never counts.
     Test,
+}
+
+impl Trigger {
+    /// Whether runs that were made for this count.
+    pub fn counts(self) -> bool {
+        match self {
+            Self::Schedule | Self::Confirm | Self::Needed => true,
+            Self::Manual | Self::Test => false,
+        }
+    }
 }
 
 /// The moment a run was due. Runs are ordered by it, not by completion.

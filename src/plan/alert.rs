@@ -6,22 +6,25 @@ use std::time::Duration;
 /// A probe's `[alert]`, laid over `[alerting.defaults]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertPolicy {
-    /// Whether it pages at all. Incidents are kept in any case, so that a muted probe still shows what it saw.
+    /// Whether its members are of level page; otherwise they are of level warn, so that nobody is woken for them.
     pub page: bool,
     /// When a canary is at page level.
     pub rule: PageRule,
     /// When canaries are at page level because many of them fail together; never if absent.
     pub across: Option<AcrossPolicy>,
-    /// Passes in a row after which a canary is well again; they must span two intervals.
+    /// Passes in a row after which a canary is settled, the last at least two intervals after the last failed run's tick; one pass
+    /// where the interval is over an hour, and `of` − `failures` + 1 where the rule is a window.
     pub resolve_after: NonZeroU32,
     /// When a page becomes critical; never if absent.
     pub critical: Option<CriticalRule>,
-    /// How long after its last notification an open, unacknowledged incident is sent again; never if absent.
+    /// How long after a ring Slack, e-mail and webhook are rung again for what still fails and nobody acknowledged; never if absent.
     pub remind: Option<Duration>,
     /// Failures in a row of a subject before it pages.
     pub subject_after: NonZeroU32,
     /// Subjects of the probe with an incident of their own at once; those beyond share one.
     pub max_subjects: NonZeroU32,
+    /// Whether a subject's incident can become critical, by the regions that saw it fail.
+    pub subject_critical: bool,
     /// What a subject means that an earlier run found and a later one does not.
     pub subject_gone: SubjectGone,
     /// Whether the error budget of `[slo]` raises incidents as it burns.
@@ -51,12 +54,13 @@ pub struct AcrossPolicy {
     pub of: NonZeroU32,
 }
 
-/// A page is critical when this many regions have a failed run of the probe within the window.
+/// An incident at page level is critical while this many regions count: they have a failing page-level member, or a canary whose
+/// last counted run failed within the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CriticalRule {
     /// Regions, at least 2.
     pub regions: NonZeroU32,
-    /// The window that ends now.
+    /// The window that ends now, and how long it must have been otherwise before it is over.
     pub within: Duration,
 }
 
@@ -82,6 +86,7 @@ impl Default for AlertPolicy {
             remind: None,
             subject_after: NonZeroU32::MIN,
             max_subjects: const { NonZeroU32::new(20).unwrap() },
+            subject_critical: false,
             subject_gone: SubjectGone::Fail,
             burn_rate: true,
         }

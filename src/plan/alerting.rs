@@ -6,47 +6,51 @@ use std::time::Duration;
 
 use super::{Severity, Template};
 
+/// An alert ends by itself 15 minutes after it was last sent: two rounds may be lost before it does.
+pub const LONGEST_RESEND: Duration = Duration::from_mins(5);
+
 /// `[alerting]` and `[[notify.*]]`.
 #[derive(Debug)]
 pub struct Alerting {
     /// Where pages can go, by unique name. Empty only with `[notify] none = true`.
     pub channels: Vec<Arc<Channel>>,
-    /// First match wins; an incident that no route matches goes to every channel that takes its severity.
+    /// First match wins; without any, all channels get everything. What fails at page level and matches none goes to all channels,
+    /// whatever their `least`.
     pub routes: Vec<Route>,
     /// Distinguishes this process's keys from those of others that probe the same: the region's name where the process was told
     /// which one it is (`region`), since others then run the other ones, known to it or not; otherwise nothing.
     pub origin: Option<Arc<str>>,
-    /// Without a counted run for so long a canary is blind: the longer of this many intervals and this time.
+    /// When a canary is without data: after this many ticks without a counted run, and no sooner than after this time.
     pub blind: BlindRule,
-    /// When a problem that comes and goes is held open.
+    /// When a member that comes and goes rings less often.
     pub flapping: FlapRule,
     /// Where people look at this service, without a slash at its end; links start with it.
     pub public_url: Option<String>,
     /// Where a trace is looked at; `trace_id` is in scope.
     pub trace_url: Option<Template>,
-    /// A page not delivered for so long goes to all other channels, and the heartbeat stops.
+    /// A page-level member that is due for so long, and that no waking channel took, goes to all channels, and the heartbeat stops.
     pub escalate_after: Duration,
 }
 
-/// When a canary is blind.
+/// When a canary is without data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlindRule {
-    /// Whether blind canaries page.
+    /// Whether what is without data, and a process that starts again and again, is of level page; otherwise warn.
     pub page: bool,
-    /// Intervals of the probe.
+    /// Ticks in a row without a counted run.
     pub intervals: u32,
     /// And at least so long.
     pub at_least: Duration,
 }
 
-/// A scope that opened `opens` incidents within `within` is resolved only after `hold` without a problem.
+/// A member that began `opens` episodes within `within` rings at most once each `hold`. It does not delay the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlapRule {
-    /// Openings.
+    /// Episodes, counted over incidents.
     pub opens: u32,
-    /// The window they fall in.
+    /// The window they begin in.
     pub within: Duration,
-    /// How long it must be quiet then.
+    /// The least time between two rings then.
     pub hold: Duration,
 }
 
@@ -59,11 +63,11 @@ pub struct Route {
     pub owners: Vec<Arc<str>>,
     /// Tags, one of which the probe must have.
     pub tags: Vec<Arc<str>>,
-    /// Regions, one of which must be in the incident.
+    /// Regions, one of which must be the member's; what is about no single region matches no region.
     pub regions: Vec<Arc<str>>,
     /// Probes.
     pub probes: Vec<Arc<str>>,
-    /// Names of channels; empty means that nobody is told.
+    /// Names of channels; empty means that nobody is rung, which is a match all the same.
     pub channels: Vec<Arc<str>>,
 }
 
@@ -72,8 +76,11 @@ pub struct Route {
 pub struct Channel {
     /// Its unique name.
     pub name: Arc<str>,
-    /// Severities below this one are not sent there.
+    /// Nobody is rung there for what is less severe.
     pub least: Severity,
+    /// Whether it wakes somebody, or only informs. What is owed to nobody who wakes goes to all channels after
+    /// [`Alerting::escalate_after`], and only what a waking channel took explains others.
+    pub wakes: bool,
     /// Bound on one delivery.
     pub timeout: Duration,
     /// What it speaks.
@@ -91,7 +98,7 @@ pub enum ChannelKind {
         headers: Vec<(String, Template)>,
         /// Labels added to each alert.
         labels: Vec<(String, String)>,
-        /// How often firing alerts are sent again; `endsAt` is four of these ahead.
+        /// How often what is open is sent again, at most [`LONGEST_RESEND`]; `endsAt` is 15 minutes ahead.
         resend: Duration,
     },
     /// PagerDuty's Events API v2.

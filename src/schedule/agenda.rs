@@ -1,15 +1,15 @@
 //! Which canary is next, and what its start is: the scheduler's decisions, without a clock, a thread or a lock.
 //!
 //! A min-heap of waking times over one row a canary. An entry whose time is no longer its row's is stale and is passed over,
-//! so a confirming run before the next tick is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
-//! [`Start`], or inside the [`Gap`] of the start that follows a pause. A confirming run is one more start; whether it stands for the
+//! so an early run before the next tick is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
+//! [`Start`], or inside the [`Gap`] of the start that follows a pause. An early run is one more start; whether it stands for the
 //! tick after it is decided by how it ends, in its `lane`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use crate::outcome::Trigger;
+use crate::outcome::{Trigger, Verdict};
 use crate::plan::{Canary, CanaryId};
 
 use super::timing::{Due, Nanos, Timing};
@@ -23,10 +23,10 @@ pub(super) struct Agenda {
 struct Row {
     canary: Arc<Canary>,
     next: Option<Due>,
-    /// The earlier of the next tick and the confirming run.
+    /// The earlier of the next tick and the early run.
     wake: Nanos,
-    /// When a failure is to be confirmed; before the next tick.
-    confirm: Option<Nanos>,
+    /// A run before the next tick.
+    early: Option<(Nanos, Early)>,
 }
 
 /// A tick to be started now.
@@ -34,7 +34,7 @@ struct Row {
 pub(super) struct Start {
     /// Which canary, by its place in the plan.
     pub(super) index: u32,
-    /// The tick, or when the confirming run is due, and in which slot.
+    /// The tick, or when the early run is due, and in which slot.
     pub(super) due: Due,
     /// Which of both it is.
     pub(super) kind: Kind,
@@ -47,11 +47,35 @@ pub(super) struct Start {
 pub(super) enum Kind {
     /// A tick of the grid.
     Tick,
-    /// A second opinion on a failure.
-    Confirm {
-        /// The next tick of the grid, which it stands for if it fails, too.
+    /// A run before the next tick.
+    Early {
+        /// Why.
+        why: Early,
+        /// The next tick of the grid, which it stands for if it ends so.
         stands_for: Nanos,
     },
+}
+
+/// Why a run is made before the next tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Early {
+    /// A second opinion on a failure.
+    Confirm,
+    /// A probe that needs it fails.
+    Needed,
+}
+
+impl Early {
+    /// Whether a run that ended so stands for the next tick. A confirming run that passed does not, or a fault that begins then
+    /// would be seen an interval late; one that is needed is made in place of that tick, unless it says nothing.
+    pub(super) fn stands(self, verdict: Verdict) -> bool {
+        match (self, verdict) {
+            (Self::Confirm | Self::Needed, Verdict::Failed) | (Self::Needed, Verdict::Passed) => true,
+            (Self::Confirm, Verdict::Passed) | (_, Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped) => {
+                false
+            }
+        }
+    }
 }
 
 impl Kind {
@@ -59,7 +83,8 @@ impl Kind {
     pub(super) fn trigger(self) -> Trigger {
         match self {
             Self::Tick => Trigger::Schedule,
-            Self::Confirm { .. } => Trigger::Confirm,
+            Self::Early { why: Early::Confirm, .. } => Trigger::Confirm,
+            Self::Early { why: Early::Needed, .. } => Trigger::Needed,
         }
     }
 }
@@ -88,17 +113,17 @@ impl Agenda {
     }
 
     /// Takes the next start that is due at `now`. Of several ticks of a canary that are overdue it is the newest, and the
-    /// others are its gap. `is_free` tells whether a slot has no run: nothing is confirmed in a busy one.
+    /// others are its gap. `is_free` tells whether a slot has no run: nothing is made early in a busy one.
     pub(super) fn take(&mut self, now: Nanos, is_free: impl Fn(u32, u32) -> bool) -> Option<Start> {
         while let Some(&Reverse((wake, index))) = self.heap.peek().filter(|Reverse((wake, _))| *wake <= now) {
             self.heap.pop();
             let row = &mut self.rows[index as usize];
             let Some(planned) = row.next.filter(|_| row.wake == wake) else { continue };
-            if let Some(at) = row.confirm.filter(|_| planned.at > now) {
+            if let Some((at, why)) = row.early.filter(|_| planned.at > now) {
                 row.plan(Some(planned));
                 self.heap.push(Reverse((planned.at, index)));
                 if is_free(index, planned.slot) {
-                    let kind = Kind::Confirm { stands_for: planned.at };
+                    let kind = Kind::Early { why, stands_for: planned.at };
                     return Some(Start { index, due: Due { at, slot: planned.slot }, kind, gap: None });
                 }
                 continue;
@@ -112,11 +137,11 @@ impl Agenda {
         None
     }
 
-    /// Has a canary run at `at`, if that is before its next tick. The grid stays where it is.
-    pub(super) fn confirm(&mut self, index: u32, at: Nanos) {
+    /// Has a canary run at `at`, if that is before its next tick and before another early run. The grid stays where it is.
+    pub(super) fn early(&mut self, index: u32, at: Nanos, why: Early) {
         let row = &mut self.rows[index as usize];
         if row.next.is_some() && at < row.wake {
-            row.confirm_at(at);
+            row.early_at(at, why);
             self.heap.push(Reverse((at, index)));
         }
     }
@@ -129,20 +154,20 @@ impl Agenda {
     pub(super) fn wall_clock_set(&mut self, by: i64, now: Nanos) {
         for row in &mut self.rows {
             let timing = Timing::of(&row.canary);
-            let confirm = row.confirm.map(|at| at.saturating_add_signed(by));
+            let early = row.early.map(|(at, why)| (at.saturating_add_signed(by), why));
             let next = match row.next {
                 Some(due) => timing.after_step(due.at.saturating_add_signed(by), now),
                 None => timing.after(now),
             };
             row.plan(next);
-            if let Some(at) = confirm.filter(|&at| at < row.wake) {
-                row.confirm_at(at);
+            if let Some((at, why)) = early.filter(|&(at, _)| at < row.wake) {
+                row.early_at(at, why);
             }
         }
         self.rebuild();
     }
 
-    /// Takes over the canaries of a new plan at `now`. One whose moments are the same goes on as it was, a confirmation that
+    /// Takes over the canaries of a new plan at `now`. One whose moments are the same goes on as it was, an early run that
     /// waits included; one whose moments changed goes on with the first of its new ones; one that is gone has no more. What is
     /// due must have been taken before.
     pub(super) fn apply(&mut self, canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) {
@@ -170,7 +195,7 @@ impl Agenda {
 
 impl Row {
     fn new(canary: Arc<Canary>, now: Nanos) -> Self {
-        let mut row = Self { canary, next: None, wake: Nanos::MAX, confirm: None };
+        let mut row = Self { canary, next: None, wake: Nanos::MAX, early: None };
         row.plan(row.after(now));
         row
     }
@@ -192,11 +217,11 @@ impl Row {
     fn plan(&mut self, next: Option<Due>) {
         self.next = next;
         self.wake = next.map_or(Nanos::MAX, |due| due.at);
-        self.confirm = None;
+        self.early = None;
     }
 
-    fn confirm_at(&mut self, at: Nanos) {
-        (self.wake, self.confirm) = (at, Some(at));
+    fn early_at(&mut self, at: Nanos, why: Early) {
+        (self.wake, self.early) = (at, Some((at, why)));
     }
 
     fn start(&mut self, index: u32, planned: Due, now: Nanos) -> Start {
@@ -262,9 +287,12 @@ mod tests {
     fn a_confirming_run_is_one_more_and_knows_the_tick_it_may_stand_for() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 3 * SECOND);
+        agenda.early(0, first + 3 * SECOND, Early::Confirm);
         let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
-        assert_eq!((start.due.at, start.kind), (first + 3 * SECOND, Kind::Confirm { stands_for: first + 10 * SECOND }));
+        assert_eq!(
+            (start.due.at, start.kind),
+            (first + 3 * SECOND, Kind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND })
+        );
         assert_eq!(agenda.take(first + 9 * SECOND, FREE), None);
         assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)], "the grid stays");
     }
@@ -273,19 +301,19 @@ mod tests {
     fn a_confirmation_after_the_next_tick_changes_nothing() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 12 * SECOND);
+        agenda.early(0, first + 12 * SECOND, Early::Confirm);
         assert_eq!(ticks(&mut agenda, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
         assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND));
     }
 
     #[test]
-    fn of_two_confirmations_the_earlier_counts() {
+    fn of_two_early_runs_the_earlier_counts() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 4 * SECOND);
-        agenda.confirm(0, first + 6 * SECOND);
-        agenda.confirm(0, first + 2 * SECOND);
-        let expected = [(first + 2 * SECOND, Trigger::Confirm)];
+        agenda.early(0, first + 4 * SECOND, Early::Confirm);
+        agenda.early(0, first + 6 * SECOND, Early::Needed);
+        agenda.early(0, first + 2 * SECOND, Early::Needed);
+        let expected = [(first + 2 * SECOND, Trigger::Needed)];
         assert_eq!(ticks(&mut agenda, first + 2 * SECOND), expected);
         assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
     }
@@ -294,7 +322,7 @@ mod tests {
     fn nothing_is_confirmed_in_a_busy_slot_and_the_tick_keeps_its_time() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 3 * SECOND);
+        agenda.early(0, first + 3 * SECOND, Early::Confirm);
         assert_eq!(agenda.take(first + 3 * SECOND, |_, _| false), None);
         assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
     }
@@ -303,7 +331,7 @@ mod tests {
     fn a_set_clock_moves_a_confirmation_along_with_it() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 3 * SECOND);
+        agenda.early(0, first + 3 * SECOND, Early::Confirm);
         agenda.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
         let moved = first + 3 * SECOND - 3600 * SECOND;
         assert_eq!(agenda.next_wake(), Some(moved));
@@ -334,21 +362,36 @@ mod tests {
     fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
         let (mut agenda, first) = one();
         ticks(&mut agenda, first);
-        agenda.confirm(0, first + 3 * SECOND);
+        agenda.early(0, first + 3 * SECOND, Early::Confirm);
         let again = || every("one", Duration::from_secs(10), 1);
         agenda.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
         let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
         assert_eq!((start.index, start.due.at), (1, first + 3 * SECOND));
-        assert_eq!(start.kind, Kind::Confirm { stands_for: first + 10 * SECOND });
+        assert_eq!(start.kind, Kind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND });
         agenda.apply([again()], first + 4 * SECOND);
         assert_eq!(agenda.next_wake(), Some(first + 10 * SECOND));
+    }
+
+    #[test]
+    fn what_stands_for_the_next_tick_follows_from_why_it_was_made_and_how_it_ended() {
+        use Verdict::{Blocked, Errored, Failed, Missed, Passed, Skipped};
+        for (verdict, confirm, needed) in [
+            (Passed, false, true),
+            (Failed, true, true),
+            (Errored, false, false),
+            (Missed, false, false),
+            (Blocked, false, false),
+            (Skipped, false, false),
+        ] {
+            assert_eq!((Early::Confirm.stands(verdict), Early::Needed.stands(verdict)), (confirm, needed), "{verdict:?}");
+        }
     }
 
     #[derive(Debug, Clone)]
     enum Event {
         Apply(usize),
         Sleep(Nanos),
-        Fail(u32, Nanos),
+        Early(u32, Nanos, Early),
         Busy(Nanos),
     }
 
@@ -356,7 +399,8 @@ mod tests {
         let event = prop_oneof![
             4 => (0..3 * SECOND).prop_map(Event::Sleep),
             1 => (0..100 * SECOND).prop_map(Event::Sleep),
-            2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Fail(index, after)),
+            2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Early(index, after, Early::Confirm)),
+            1 => (0_u32..3).prop_map(|index| Event::Early(index, 0, Early::Needed)),
             1 => (0..3 * SECOND).prop_map(Event::Busy),
             2 => (0_usize..3).prop_map(Event::Apply),
         ];
@@ -383,12 +427,12 @@ mod tests {
                         seen.rotate_left(by);
                         agenda.apply(canaries.clone(), now);
                     }
-                    Event::Fail(index, after) => agenda.confirm(index, now + after),
+                    Event::Early(index, after, why) => agenda.early(index, now + after, why),
                 }
                 while let Some(start) = agenda.take(now, |_, _| free) {
                     let timing = Timing::of(&canaries[start.index as usize]);
                     prop_assert!(start.due.at <= now, "nothing is early");
-                    if let Kind::Confirm { stands_for } = start.kind {
+                    if let Kind::Early { stands_for, .. } = start.kind {
                         prop_assert_eq!(timing.after(now).map(|due| due.at), Some(stands_for));
                         continue;
                     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::plan::CanaryId;
 
+use super::agenda::Early;
 use super::roster::Roster;
 
 /// Requests to the scheduler's thread. Its lock is not on the way of a run that passes.
@@ -16,26 +17,28 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 pub(super) struct Letters {
-    /// Failures that want a second opinion.
-    pub(super) confirms: Vec<Confirm>,
+    /// Runs that are wanted before the next tick.
+    pub(super) early: Vec<Ask>,
     /// What is to be run from now on. Of several the last counts.
     pub(super) roster: Option<Arc<Roster>>,
     /// Whether to end.
     pub(super) stop: bool,
 }
 
-/// A canary failed: run it at a moment, if that is before its next tick.
-pub(super) struct Confirm {
+/// Run a canary at a moment, if that is before its next tick.
+pub(super) struct Ask {
     /// Which canary; by its id, since a new plan may have moved it.
     pub(super) canary: CanaryId,
     /// When.
     pub(super) at: Instant,
+    /// What for.
+    pub(super) why: Early,
 }
 
 impl Inbox {
-    /// Asks for a second opinion on a failure.
-    pub(super) fn confirm(&self, confirm: Confirm) {
-        self.lock().confirms.push(confirm);
+    /// Asks for runs before their next ticks.
+    pub(super) fn early(&self, asks: impl IntoIterator<Item = Ask>) {
+        self.lock().early.extend(asks);
         self.arrived.notify_one();
     }
 
@@ -71,6 +74,6 @@ impl Inbox {
 
 impl Letters {
     fn is_empty(&self) -> bool {
-        self.confirms.is_empty() && self.roster.is_none() && !self.stop
+        self.early.is_empty() && self.roster.is_none() && !self.stop
     }
 }

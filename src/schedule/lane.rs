@@ -29,19 +29,20 @@ struct Slot {
     running: u32,
     /// The tick that waits for one of the runs allowed at once. A newer tick of the slot takes its place.
     waiting: Option<Nanos>,
-    confirming: Option<Confirming>,
+    early: Option<EarlyRun>,
 }
 
-/// A confirming run and the next tick of its slot. If the run fails it has seen what that tick was to see, and stands for it; if it
-/// passes the tick comes, or a fault that begins then would be seen an interval late.
+/// An early run and the next tick of its slot, which it stands for if it ends so (see [`Early::stands`](super::agenda::Early::stands)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Confirming {
+enum EarlyRun {
     /// The run goes on, and the tick is to come.
     Going(Nanos),
     /// The tick came while the run went on, which stands for it however it ends.
     Overtaken,
-    /// The run failed before the tick, which is not to be made.
-    Failed(Nanos),
+    /// The run ended before the tick and stands for it: the tick is not to be made.
+    Stands(Nanos),
+    /// The run before stands for the tick already, and one more goes on.
+    Again(Nanos),
 }
 
 /// What a tick finds in its slot.
@@ -51,7 +52,7 @@ pub(super) enum Entered {
     Free(Place),
     /// An earlier run, and the probe does not want both.
     Busy,
-    /// A confirming run stands for the tick: there is nothing to do.
+    /// An early run stands for the tick: there is nothing to do.
     StoodFor,
 }
 
@@ -87,53 +88,60 @@ impl Lane {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         entry.waiting = None;
-        match (entry.confirming, overlap) {
-            (Some(Confirming::Failed(tick)), _) if tick == due => {
-                entry.confirming = None;
+        match (entry.early, overlap) {
+            (Some(EarlyRun::Stands(tick) | EarlyRun::Again(tick)), _) if tick == due => {
+                entry.early = None;
                 return Entered::StoodFor;
             }
-            (Some(Confirming::Going(tick)), Overlap::Skip) if tick == due => {
-                entry.confirming = Some(Confirming::Overtaken);
+            (Some(EarlyRun::Going(tick)), Overlap::Skip) if tick == due => {
+                entry.early = Some(EarlyRun::Overtaken);
                 return Entered::StoodFor;
             }
-            (Some(Confirming::Overtaken) | None, _) => {}
+            (Some(EarlyRun::Overtaken) | None, _) => {}
             // The grid is another one, or both run: it stands for no tick.
-            (Some(Confirming::Going(_) | Confirming::Failed(_)), _) => entry.confirming = None,
+            (Some(EarlyRun::Going(_) | EarlyRun::Stands(_) | EarlyRun::Again(_)), _) => entry.early = None,
         }
         self.take(entry, slot, overlap).map_or(Entered::Busy, Entered::Free)
     }
 
-    /// Takes a free slot for a run that confirms a failure and may stand for its next tick.
-    pub(super) fn enter_to_confirm(self: &Arc<Self>, slot: u32, stands_for: Nanos) -> Place {
+    /// Takes a free slot for an early run, which may stand for its next tick. Of several before one tick the first that ends so stands
+    /// for it: none takes a further tick away.
+    pub(super) fn enter_early(self: &Arc<Self>, slot: u32, stands_for: Nanos) -> Place {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
-        entry.confirming = Some(Confirming::Going(stands_for));
+        let again = entry.early == Some(EarlyRun::Stands(stands_for));
+        entry.early = Some(if again { EarlyRun::Again(stands_for) } else { EarlyRun::Going(stands_for) });
         entry.running += 1;
         self.place(Purpose::Slot(slot))
     }
 
-    /// The confirming run of a slot has ended, or was not made. Says whether it stands for the tick after it.
-    pub(super) fn confirmed(&self, slot: u32, failed: bool) -> bool {
+    /// The early run of a slot has ended in a way that stands for its next tick or not, or was not made. Says whether it does stand
+    /// for it.
+    pub(super) fn early_ended(&self, slot: u32, stands: bool) -> bool {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
-        match entry.confirming {
-            Some(Confirming::Going(tick)) => {
-                entry.confirming = failed.then_some(Confirming::Failed(tick));
-                failed
+        match entry.early {
+            Some(EarlyRun::Going(tick)) => {
+                entry.early = stands.then_some(EarlyRun::Stands(tick));
+                stands
             }
-            Some(Confirming::Overtaken) => {
-                entry.confirming = None;
+            Some(EarlyRun::Overtaken) => {
+                entry.early = None;
                 true
             }
-            Some(Confirming::Failed(_)) | None => false,
+            Some(EarlyRun::Again(tick)) => {
+                entry.early = Some(EarlyRun::Stands(tick));
+                false
+            }
+            Some(EarlyRun::Stands(_)) | None => false,
         }
     }
 
-    /// Whether a confirming run that failed stands for the tick of `due`, which was slept through.
+    /// Whether an early run stands for the tick of `due`, which was slept through.
     pub(super) fn stood_for(&self, due: Nanos) -> bool {
         let mut busy = self.lock();
-        let failed = Some(Confirming::Failed(due));
-        busy.slots.iter_mut().find(|slot| slot.confirming == failed).is_some_and(|slot| slot.confirming.take().is_some())
+        let stands = [Some(EarlyRun::Stands(due)), Some(EarlyRun::Again(due))];
+        busy.slots.iter_mut().find(|slot| stands.contains(&slot.early)).is_some_and(|slot| slot.early.take().is_some())
     }
 
     /// Whether a slot has no run and no tick that waits.
@@ -245,45 +253,65 @@ mod tests {
     }
 
     #[test]
-    fn a_confirming_run_stands_for_the_next_tick_if_it_fails_or_is_still_going_then() {
+    fn an_early_run_stands_for_the_next_tick_if_it_ends_so_or_is_still_going_then() {
         let lane = lane();
         let is_free = |tick| matches!(lane.enter(0, tick, Overlap::Skip), Entered::Free(_));
         let is_stood_for = |tick| matches!(lane.enter(0, tick, Overlap::Skip), Entered::StoodFor);
-        drop(lane.enter_to_confirm(0, 10));
-        assert!(!lane.confirmed(0, false), "it passed");
+        drop(lane.enter_early(0, 10));
+        assert!(!lane.early_ended(0, false), "it passed");
         assert!(is_free(10), "so the tick comes");
-        drop(lane.enter_to_confirm(0, 20));
-        assert!(lane.confirmed(0, true), "it failed");
+        drop(lane.enter_early(0, 20));
+        assert!(lane.early_ended(0, true), "it failed");
         assert!(is_stood_for(20));
         assert!(is_free(30), "only that tick is stood for");
         for failed in [true, false] {
-            let going = lane.enter_to_confirm(0, 40);
+            let going = lane.enter_early(0, 40);
             assert!(is_stood_for(40), "it is going on when the tick comes");
             assert!(matches!(lane.enter(0, 50, Overlap::Skip), Entered::Busy), "and stands for one tick only");
-            assert!(lane.confirmed(0, failed));
+            assert!(lane.early_ended(0, failed));
             drop(going);
             assert!(is_free(60));
         }
     }
 
     #[test]
-    fn where_both_run_or_the_grid_is_another_one_a_confirming_run_stands_for_nothing() {
+    fn where_both_run_or_the_grid_is_another_one_an_early_run_stands_for_nothing() {
         let lane = lane();
-        let going = lane.enter_to_confirm(0, 10);
+        let going = lane.enter_early(0, 10);
         assert!(matches!(lane.enter(0, 10, Overlap::Allow), Entered::Free(_)));
-        assert!(!lane.confirmed(0, true), "the tick was made beside it");
+        assert!(!lane.early_ended(0, true), "the tick was made beside it");
         drop(going);
-        drop(lane.enter_to_confirm(0, 20));
-        assert!(lane.confirmed(0, true));
+        drop(lane.enter_early(0, 20));
+        assert!(lane.early_ended(0, true));
         assert!(matches!(lane.enter(0, 15, Overlap::Skip), Entered::Free(_)), "another grid has another tick");
         assert!(matches!(lane.enter(0, 20, Overlap::Skip), Entered::Free(_)));
     }
 
     #[test]
+    fn several_early_runs_before_one_tick_stand_for_that_tick_alone() {
+        let lane = lane();
+        drop(lane.enter_early(0, 10));
+        assert!(lane.early_ended(0, true));
+        for stands in [true, false] {
+            drop(lane.enter_early(0, 10));
+            assert!(!lane.early_ended(0, stands), "the first one bears the tick's name");
+        }
+        let going = lane.enter_early(0, 10);
+        assert!(matches!(lane.enter(0, 10, Overlap::Skip), Entered::StoodFor), "while one more goes on");
+        assert!(!lane.early_ended(0, true));
+        drop(going);
+        assert!(matches!(lane.enter(0, 20, Overlap::Skip), Entered::Free(_)));
+        drop(lane.enter_early(0, 30));
+        assert!(lane.early_ended(0, true));
+        drop(lane.enter_early(0, 30));
+        assert!(lane.stood_for(30) && !lane.stood_for(30), "slept through");
+    }
+
+    #[test]
     fn a_tick_that_was_stood_for_and_slept_through_was_not_missed() {
         let lane = lane();
-        drop(lane.enter_to_confirm(0, 10));
-        assert!(lane.confirmed(0, true));
+        drop(lane.enter_early(0, 10));
+        assert!(lane.early_ended(0, true));
         assert!(lane.stood_for(10) && !lane.stood_for(10));
     }
 

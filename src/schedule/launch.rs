@@ -12,9 +12,9 @@ use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trig
 use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
-use super::agenda::{Gap, Kind};
+use super::agenda::{Early, Gap, Kind};
 use super::clock::to_wall;
-use super::inbox::Confirm;
+use super::inbox::Ask;
 use super::lane::{Lane, Place};
 use super::missed::{Absence, cause, report, report_gap, skipped, tick};
 use super::shared::{Shared, Since};
@@ -49,7 +49,7 @@ pub(super) enum Entry {
     Wait(Instant),
     /// No: the slot's earlier run goes on.
     Overlap,
-    /// No: a confirming run stands for it.
+    /// No: an early run stands for it.
     StoodFor,
 }
 
@@ -91,8 +91,8 @@ impl Launch {
                     Kind::Tick => {
                         shared.sink.run_finished(&report(&canary, kind.trigger(), tick, reason, message.into_owned()));
                     }
-                    // A second opinion that is not given leaves the tick to come.
-                    Kind::Confirm { .. } => drop(lane.confirmed(due.slot, false)),
+                    // An early run that is not made leaves the tick to come.
+                    Kind::Early { .. } => drop(lane.early_ended(due.slot, false)),
                 }
                 return;
             }
@@ -101,7 +101,7 @@ impl Launch {
         // One second opinion for each failure on time: a confirming run that fails as well asks for none, or an outage would use up
         // the ticks of hours to come within minutes.
         if let (Verdict::Failed, Kind::Tick, Some(after)) = (verdict, kind, canary.probe.confirm) {
-            shared.inbox.confirm(Confirm { canary: canary.id.clone(), at: Instant::now() + after });
+            shared.inbox.early([Ask { canary: canary.id.clone(), at: Instant::now() + after, why: Early::Confirm }]);
         }
     }
 }
@@ -159,7 +159,7 @@ pub(super) async fn run(
         Err(_panic) => (panicked(canary, trigger, tick), None),
     };
     match trigger {
-        Trigger::Schedule | Trigger::Confirm => {
+        Trigger::Schedule | Trigger::Confirm | Trigger::Needed => {
             if let Some((reason, message)) = shared.skip(canary, began) {
                 report = skipped(&report, reason, &message);
             }
@@ -167,8 +167,8 @@ pub(super) async fn run(
         // It counts for nothing as it is.
         Trigger::Manual | Trigger::Test => {}
     }
-    if let Purpose::Tick(Kind::Confirm { stands_for }) = purpose
-        && lane.confirmed(tick.slot, report.verdict == Verdict::Failed)
+    if let Purpose::Tick(Kind::Early { why, stands_for }) = purpose
+        && lane.early_ended(tick.slot, why.stands(report.verdict))
     {
         let tick = Tick { due: to_wall(stands_for), ..report.tick };
         report = Arc::new(RunReport { tick, ..Arc::unwrap_or_clone(report) });

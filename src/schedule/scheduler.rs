@@ -16,7 +16,8 @@ use crate::run::StallLog;
 
 use super::Runner;
 use super::absence::{Absent, LastSeen};
-use super::inbox::Inbox;
+use super::agenda::Early;
+use super::inbox::{Ask, Inbox};
 use super::launch::{LAST_WORDS, Purpose, Turn, run};
 use super::pauses::Pauses;
 use super::permits::Permits;
@@ -172,6 +173,14 @@ impl Scheduler {
         };
         shared.runs.spawn_on(task, &shared.runtime);
         Ok(())
+    }
+
+    /// Brings the next runs of canaries forward to now, each in place of its next tick: what needs them fails. They count. It is
+    /// nothing more than a wish: a canary that is running, paused or not scheduled here is left as it is, and one whose early run
+    /// says nothing has its tick none the less. How often it may be asked is the caller's to bound.
+    pub fn bring_forward(&self, canaries: impl IntoIterator<Item = CanaryId>) {
+        let at = Instant::now();
+        self.inner.shared.inbox.early(canaries.into_iter().map(|canary| Ask { canary, at, why: Early::Needed }));
     }
 
     /// Stops: no more ticks, `grace` for the runs that are going, then those are cancelled (`errored`/`shutdown`); cleanups

@@ -77,16 +77,16 @@ impl Starter {
             let now = Instant::now();
             self.shared.pulse.looked(now);
             let wait = self.agenda.next_wake().map_or(LOOK_AROUND, |wake| self.clock.until(wake, now).min(LOOK_AROUND));
-            let Letters { confirms, roster, stop } = self.shared.inbox.wait(wait);
+            let Letters { early, roster, stop } = self.shared.inbox.wait(wait);
             if stop {
                 return;
             }
             if let Some(roster) = roster {
                 self.apply(roster);
             }
-            for confirm in confirms {
-                if let Some(index) = self.roster.index(&confirm.canary) {
-                    self.agenda.confirm(index, self.clock.at(confirm.at));
+            for ask in early {
+                if let Some(index) = self.roster.index(&ask.canary) {
+                    self.agenda.early(index, self.clock.at(ask.at), ask.why);
                 }
             }
         }
@@ -134,11 +134,11 @@ impl Starter {
         let Start { index, due, kind, gap } = start;
         let (canary, lane) = self.roster.at(index);
         let gap = gap.and_then(|gap| missed(Timing::of(canary), lane, gap));
-        if let Kind::Confirm { stands_for } = kind {
-            let place = lane.enter_to_confirm(due.slot, stands_for);
+        if let Kind::Early { stands_for, .. } = kind {
+            let place = lane.enter_early(due.slot, stands_for);
             let Ok(permit) = self.shared.turns.try_take() else {
-                // There is no room for a second opinion, and the tick comes.
-                lane.confirmed(due.slot, false);
+                // There is no room for one more, and the tick comes.
+                lane.early_ended(due.slot, false);
                 return;
             };
             self.hand_over(start, None, Entry::Run(Turn::new(place, permit)), time, now);
@@ -189,7 +189,7 @@ impl Starter {
     }
 }
 
-/// The gap without a first tick that a confirming run stood for.
+/// The gap without a first tick that an early run stood for.
 fn missed(timing: Timing<'_>, lane: &Lane, gap: Gap) -> Option<Gap> {
     if !lane.stood_for(gap.from) {
         return Some(gap);

@@ -17,11 +17,11 @@ use tokio::sync::mpsc;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn channel(name: &str, kind: ChannelKind) -> Arc<Channel> {
-    Arc::new(Channel { name: name.into(), least: Severity::Page, timeout: Duration::from_secs(5), kind })
+    Arc::new(Channel { name: name.into(), least: Severity::Page, wakes: true, timeout: Duration::from_secs(5), kind })
 }
 
 pub(crate) fn hurried(name: &str, timeout: Duration, kind: ChannelKind) -> Arc<Channel> {
-    Arc::new(Channel { name: name.into(), least: Severity::Page, timeout, kind })
+    Arc::new(Channel { name: name.into(), least: Severity::Page, wakes: true, timeout, kind })
 }
 
 pub(crate) fn alerting(channels: Vec<Arc<Channel>>) -> Arc<Alerting> {

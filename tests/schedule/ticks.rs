@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serinus::outcome::{Reason, RunReport, Trigger, Verdict};
 use serinus::plan::{Canary, CanaryId, Limits, Overlap};
 use serinus::run::RunRequest;
-use serinus::schedule::TriggerError;
+use serinus::schedule::{Pause, PauseTarget, TriggerError};
 use tokio::sync::Notify;
 
 use crate::support::{Fake, SOON, Service, assert_whole, finished, id, limits, plan, probe, reason};
@@ -184,6 +184,60 @@ async fn a_blip_whose_confirming_run_passes_does_not_cost_the_next_tick() {
     assert!(confirm.tick.due > before.tick.due && confirm.tick.due < before.tick.due + every, "it has a moment of its own");
     let after = service.next().await;
     assert_eq!((after.trigger, after.tick.due), (Trigger::Schedule, before.tick.due + every), "the tick comes as ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_brought_forward_is_made_at_once_in_place_of_the_next_tick_even_if_it_passes() {
+    let every = Duration::from_millis(700);
+    let mut service = Service::start(
+        plan(vec![probe("root", every)], limits()),
+        Fake(async |canary: Arc<Canary>, request: RunRequest| finished(&canary, &request, None)),
+    );
+    // Where the machine stood still until the next tick, that tick is the answer, so look for the first that was brought forward.
+    let (before, needed) = loop {
+        let before = service.find(|report| report.trigger == Trigger::Schedule).await;
+        service.scheduler.bring_forward([id("root"), id("of another process")]);
+        let next = service.next().await;
+        if next.trigger == Trigger::Needed {
+            break (before, next);
+        }
+    };
+    assert_eq!((needed.verdict, needed.tick.due), (Verdict::Passed, before.tick.due + every), "it bears the tick's name");
+    assert!(needed.started < needed.tick.due + every);
+    let after = service.next().await;
+    assert_eq!((after.trigger, after.tick.due), (Trigger::Schedule, needed.tick.due + every), "and the grid stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_is_asked_often_before_one_tick_loses_only_that_tick() {
+    let mut service = Service::start(
+        plan(vec![probe("root", Duration::from_hours(10))], limits()),
+        Fake(async |canary: Arc<Canary>, request: RunRequest| finished(&canary, &request, Some(Reason::Expectation))),
+    );
+    let mut dues = Vec::new();
+    for _ in 0..3 {
+        service.scheduler.bring_forward([id("root")]);
+        let report = service.next().await;
+        assert_eq!((report.trigger, report.verdict), (Trigger::Needed, Verdict::Failed));
+        dues.push((report.tick.due, report.tick.order, report.started));
+    }
+    assert!(dues[0].0 > dues[2].2, "the first stands for the tick to come");
+    assert!(dues[1..].iter().all(|(due, _, started)| due <= started), "those after it have moments of their own");
+    assert!(dues.is_sorted_by_key(|(_, order, _)| *order));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_is_not_brought_forward() {
+    let mut service = Service::start(
+        plan(vec![probe("paused", Duration::from_hours(10)), probe("asked", Duration::from_hours(10))], limits()),
+        Fake(async |canary: Arc<Canary>, request: RunRequest| finished(&canary, &request, None)),
+    );
+    let target = PauseTarget::Canary(id("paused"));
+    service.scheduler.pauses().pause(Pause { target, since: SystemTime::now(), until: None, by: "ann".to_owned(), why: None });
+    service.scheduler.bring_forward([id("paused"), id("asked")]);
+    assert_eq!(service.next().await.canary.id, id("asked"));
+    assert!(service.scheduler.stop(SOON).await.is_empty());
+    assert!(service.runs.try_recv().is_err(), "no run, and no report of a tick that is still to come");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,8 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(plan: &Arc<Plan>) -> Self {
         let kind = ChannelKind::PagerDuty { routing_key: "key".into(), url: "http://127.0.0.1".to_owned() };
-        let channel = Channel { name: "pager".into(), least: Severity::Warn, timeout: Duration::from_secs(10), kind };
+        let channel =
+            Channel { name: "pager".into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind };
         let alerting = Alerting { channels: vec![Arc::new(channel)], ..Alerting::default() };
         let (desk, _) = Desk::new(Arc::clone(plan), Arc::new(alerting), Remembered::default(), moment(Duration::ZERO));
         let canaries = plan.canaries.clone();

@@ -199,7 +199,7 @@ impl CanaryState {
 /// Whether runs with this trigger count at all.
 pub(super) fn counts(trigger: Trigger) -> bool {
     match trigger {
-        Trigger::Schedule | Trigger::Confirm => true,
+        Trigger::Schedule | Trigger::Confirm | Trigger::Needed => true,
         Trigger::Manual | Trigger::Test => false,
     }
 }

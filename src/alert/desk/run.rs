@@ -19,7 +19,7 @@ use super::Desk;
 impl Desk {
     /// A run ended. One of a canary that is no more, or that somebody asked for, is only written down.
     pub(super) fn run(&mut self, report: &Arc<RunReport>, now: Moment) {
-        let counts = matches!(report.trigger, Trigger::Schedule | Trigger::Confirm);
+        let counts = matches!(report.trigger, Trigger::Schedule | Trigger::Confirm | Trigger::Needed);
         let known = self.canaries.contains_key(&report.canary.id);
         self.commit.runs.push(Record { report: Arc::clone(report), counted: counts && known });
         if counts && known {

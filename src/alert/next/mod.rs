@@ -11,17 +11,41 @@
 //! |---|---|---|
 //! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
 //! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
+//! | `critical` | whether a probe's incident is critical, and since when it would not be | – |
+//! | `explain` | what the failures of a root explain, and who waits for a root's run | – |
 //! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |
 //! | `delivery` | which tries are on their way, backoff, gathering | – |
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+pub mod channel;
 pub mod condition;
+pub mod counts;
+pub mod critical;
+pub mod delivery;
+pub mod evaluate;
+pub mod explain;
 pub mod fact;
+pub mod heartbeat;
+#[cfg(test)]
+mod histories;
+mod inbox;
+pub mod incident;
+pub mod memory;
+pub mod message;
+pub mod mute;
+pub mod muting;
+pub mod owed;
+pub mod route;
 pub mod scope;
+pub mod status;
+mod task;
 pub mod told;
 pub mod view;
+mod work;
 
 pub use fact::{Fact, FactKey, Objective, State};
+pub use mute::{Acked, Closed, Mute, Mutes};
 pub use scope::Scope;
+pub use status::Status;
 pub use view::{MemberView, Standing, View};

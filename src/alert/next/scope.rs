@@ -40,6 +40,24 @@ impl Scope {
         }
     }
 
+    /// Every word of [`kind`](Self::kind).
+    pub const KINDS: [&str; 9] = ["probe", "subject", "subjects", "no-data", "blind", "leak", "restarts", "channel", "test"];
+
+    /// The word for what kind of thing it is about, with which its text begins; a label value of metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Probe(_) => "probe",
+            Self::Subject(..) => "subject",
+            Self::Subjects(_) => "subjects",
+            Self::NoData(_) => "no-data",
+            Self::Blind(_) => "blind",
+            Self::Leak(_) => "leak",
+            Self::Restarts(_) => "restarts",
+            Self::Channel(_) => "channel",
+            Self::Test => "test",
+        }
+    }
+
     /// Whether a further member rings only as one of many, or for a new reason.
     pub fn rings_in_bulk(&self) -> bool {
         matches!(self, Self::NoData(_) | Self::Blind(_) | Self::Subjects(_))
@@ -60,6 +78,31 @@ impl fmt::Display for Scope {
             Self::Restarts(process) => write!(f, "restarts/{process}"),
             Self::Channel(name) => write!(f, "channel/{name}"),
             Self::Test => f.write_str("test"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scopes_text_begins_with_its_kind_and_every_kind_is_listed() {
+        let [one, other]: [Arc<str>; 2] = ["one".into(), "other".into()];
+        let scopes = [
+            Scope::Probe(one.clone()),
+            Scope::Subject(one.clone(), other),
+            Scope::Subjects(one.clone()),
+            Scope::NoData(one.clone()),
+            Scope::Blind(one.clone()),
+            Scope::Leak(one.clone()),
+            Scope::Restarts(one.clone()),
+            Scope::Channel(one),
+            Scope::Test,
+        ];
+        assert_eq!(scopes.each_ref().map(Scope::kind), Scope::KINDS);
+        for scope in scopes {
+            assert_eq!(scope.to_string().split('/').next(), Some(scope.kind()));
         }
     }
 }

@@ -42,6 +42,9 @@ pub struct Open {
     pub key: String,
     /// Whether it was taken; otherwise nobody knows whether it was.
     pub taken: bool,
+    /// How many of the incident's acknowledgements it was told, or was made after.
+    #[serde(default)]
+    pub acknowledged: usize,
     /// Labels by which Alertmanager knows it; they never change. Empty elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(String, String)>,
@@ -62,6 +65,9 @@ pub enum What {
 }
 
 impl What {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Ring, Self::Change, Self::Acknowledge, Self::End];
+
     /// The word in the store, the API and the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,6 +106,9 @@ pub struct Try {
     /// When it was made.
     #[serde(with = "millis")]
     pub made: Duration,
+    /// Labels by which Alertmanager knows what it opens; empty elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, String)>,
     /// What it said when it was made: the `Message` in JSON.
     pub message: String,
     /// Times it left.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::plan::{Probe, Severity};
 
 use super::{Fact, Scope};
@@ -123,16 +125,18 @@ pub struct Acknowledged {
 }
 
 /// How an incident ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When.
+    #[serde(with = "super::told::millis")]
     pub at: Duration,
     /// How.
     pub how: Ended,
 }
 
 /// How an incident ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// Every member is well.
     Well,
@@ -150,6 +154,7 @@ pub enum Ended {
     /// It was well from then to then, and fails again: under this key.
     WasWell {
         /// Until when it was well; `End::at` is since when.
+        #[serde(with = "super::told::millis")]
         until: Duration,
         /// The key of what fails now.
         key: String,

@@ -344,7 +344,7 @@ mod tests {
     fn alerting() -> Arc<Alerting> {
         let channel = |name: &str| {
             let kind = ChannelKind::Slack { url: "slack".into(), channel: None };
-            Arc::new(Channel { name: name.into(), least: Severity::Warn, timeout: Duration::from_secs(10), kind })
+            Arc::new(Channel { name: name.into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind })
         };
         Arc::new(Alerting { channels: vec![channel("pager"), channel("chat")], ..Alerting::default() })
     }

@@ -74,6 +74,7 @@ fn trigger(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Schedule => "schedule",
         Trigger::Confirm => "confirm",
+        Trigger::Needed => "needed",
         Trigger::Manual => "manual",
         Trigger::Test => "test",
     }

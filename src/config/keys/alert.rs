@@ -7,8 +7,8 @@ pub(crate) static ALERT: Section = Section {
     id: "alert",
     title: "`alert`",
     keys: &[
-        Key::new("page", Kind::Bool, "Whether its incidents are sent to anybody.").default("true"),
-        Key::new("page_after", Kind::Integer { min: 1, max: 1_000 }, "Counted failures in a row after which a canary pages.")
+        Key::new("page", Kind::Bool, "Whether its members are of level page; otherwise of level warn.").default("true"),
+        Key::new("page_after", Kind::Integer { min: 1, max: 1_000 }, "Counted failures in a row after which a canary fails.")
             .default("2"),
         Key::new("window", Kind::Table(&WINDOW), "Failures among the last counted runs; instead of `page_after`."),
         Key::new(
@@ -17,19 +17,29 @@ pub(crate) static ALERT: Section = Section {
             "Failures among the last counted runs of all its canaries; beside the rule for each.",
         )
         .default("false"),
-        Key::new("resolve_after", Kind::Integer { min: 1, max: 1_000 }, "Passes in a row after which a canary is well again.")
+        Key::new("resolve_after", Kind::Integer { min: 1, max: 1_000 }, "Passes in a row after which a canary is settled.")
             .default("2"),
-        Key::new("critical", Kind::TableOrFalse(&CRITICAL), "When a page becomes critical; `false` is never."),
-        Key::new("remind", Kind::DurationOrFalse, "An open page that nobody acknowledged is sent again after this long.")
-            .default("false"),
-        Key::new("subject_after", Kind::Integer { min: 1, max: 1_000 }, "Failures in a row after which a subject pages.")
+        Key::new("critical", Kind::TableOrFalse(&CRITICAL), "When what fails becomes critical; `false` is never."),
+        Key::new(
+            "remind",
+            Kind::DurationOrFalse,
+            "After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.",
+        )
+        .default("false"),
+        Key::new("subject_after", Kind::Integer { min: 1, max: 1_000 }, "Failures in a row after which a subject fails.")
             .default("1"),
         Key::new(
             "max_subjects",
             Kind::Integer { min: 1, max: 1_000 },
-            "Subjects that page by themselves; the rest share one page.",
+            "Subjects with an incident of their own; the rest share one.",
         )
         .default("20"),
+        Key::new(
+            "subject_critical",
+            Kind::Bool,
+            "Whether a subject's incident can become critical, by the regions that saw it fail.",
+        )
+        .default("false"),
         Key::new("subject_gone", Kind::Choice(&["fail", "retire"]), "What a subject means that is no longer found.")
             .default("\"fail\""),
         Key::new("burn_rate", Kind::Bool, "Whether the error budget of `[slo]` warns and pages as it burns.").default("true"),
@@ -65,8 +75,8 @@ static CRITICAL: Section = Section {
     id: "alert_critical",
     title: "`critical`",
     keys: &[
-        Key::new("regions", Kind::Integer { min: 2, max: 1_000 }, "Regions with a failed run of the probe.").default("2"),
-        Key::new("within", Kind::Duration, "The time in which they failed.").default("\"10m\""),
+        Key::new("regions", Kind::Integer { min: 2, max: 1_000 }, "Regions that fail.").default("2"),
+        Key::new("within", Kind::Duration, "The time in which they failed, and after which it is over.").default("\"10m\""),
     ],
     rules: &[],
     later: &[],

@@ -14,12 +14,16 @@ pub(crate) static ALERTING: Section = Section {
         Key::new("defaults", Kind::Table(&ALERT), "What `[alert]` of every probe begins with."),
         Key::new("route", Kind::Tables(&ROUTE), "Which incidents go where; the first that matches decides.")
             .default("all channels get everything"),
-        Key::new("blind", Kind::Table(&BLIND), "When a canary without results is a problem of the prober."),
-        Key::new("flapping", Kind::Table(&FLAPPING), "When a problem that comes and goes is held open."),
+        Key::new("blind", Kind::Table(&BLIND), "When a canary is without data, and how bad that is."),
+        Key::new("flapping", Kind::Table(&FLAPPING), "When what comes and goes rings less often."),
         Key::new("public_url", Kind::Url(HTTP), "Where people reach this service; links in pages begin with it."),
         Key::new("trace_url", Kind::Template, "Where a trace is looked at; `trace_id` is in scope."),
-        Key::new("escalate_after", Kind::Duration, "A page not delivered for so long goes to all other channels.")
-            .default("\"5m\""),
+        Key::new(
+            "escalate_after",
+            Kind::Duration,
+            "What fails at page level, is due for so long and woke nobody goes to all channels.",
+        )
+        .default("\"5m\""),
     ],
     rules: &[],
     later: &[],
@@ -32,9 +36,9 @@ static ROUTE: Section = Section {
         Key::new("severity", Kind::OneOrList(&SEVERITIES), "Incidents of these severities.").default("all"),
         Key::new("owner", Kind::OneOrList(&Kind::Text), "Incidents of these owners' probes.").default("all"),
         Key::new("tag", Kind::OneOrList(&Kind::Slug), "Incidents of probes with one of these tags.").default("all"),
-        Key::new("region", Kind::OneOrList(&Kind::Slug), "Incidents with one of these regions in them.").default("all"),
+        Key::new("region", Kind::OneOrList(&Kind::Slug), "What fails in one of these regions.").default("all"),
         Key::new("probe", Kind::OneOrList(&Kind::Slug), "Incidents of these probes.").default("all"),
-        Key::new("channels", Kind::OneOrList(&Kind::Slug), "Names of the channels; an empty list tells nobody.").required(),
+        Key::new("channels", Kind::OneOrList(&Kind::Slug), "Names of the channels; an empty list rings nobody.").required(),
     ],
     rules: &[],
     later: &[],
@@ -44,8 +48,8 @@ static BLIND: Section = Section {
     id: "blind",
     title: "`blind`",
     keys: &[
-        Key::new("page", Kind::Bool, "Whether it pages.").default("true"),
-        Key::new("intervals", Kind::Integer { min: 1, max: 1_000 }, "Intervals of the probe without a counted run.").default("3"),
+        Key::new("page", Kind::Bool, "Whether it is of level page; otherwise warn.").default("true"),
+        Key::new("intervals", Kind::Integer { min: 1, max: 1_000 }, "Ticks in a row without a counted run.").default("3"),
         Key::new("at_least", Kind::Duration, "And no sooner than after this long.").default("\"5m\""),
     ],
     rules: &[],
@@ -56,9 +60,10 @@ static FLAPPING: Section = Section {
     id: "flapping",
     title: "`flapping`",
     keys: &[
-        Key::new("opens", Kind::Integer { min: 2, max: 1_000 }, "Incidents of one probe or subject.").default("3"),
-        Key::new("within", Kind::Duration, "The time in which they opened.").default("\"1h\""),
-        Key::new("hold", Kind::Duration, "How long it must then be quiet before it is resolved.").default("\"30m\""),
+        Key::new("opens", Kind::Integer { min: 2, max: 1_000 }, "Times that a canary, subject or objective began to fail.")
+            .default("3"),
+        Key::new("within", Kind::Duration, "The time in which it did.").default("\"1h\""),
+        Key::new("hold", Kind::Duration, "The least time between two rings for it then.").default("\"30m\""),
     ],
     rules: &[],
     later: &[],
@@ -81,7 +86,10 @@ pub(crate) static NOTIFY: Section = Section {
 };
 
 const NAME: Key = Key::new("name", Kind::Slug, "Its unique name, which routes use.").default("the kind's");
-const LEAST: Key = Key::new("least", SEVERITIES, "Incidents below this severity are not sent there.").default("\"warn\"");
+const LEAST: Key = Key::new("least", SEVERITIES, "Nobody is rung there for what is less severe.").default("\"warn\"");
+const WAKES_ALWAYS: Key = Key::new("wakes", Kind::Bool, "Whether it wakes somebody, or only informs.").default("true");
+const WAKES_ALONE: Key = Key::new("wakes", Kind::Bool, "Whether it wakes somebody, or only informs.")
+    .default("true where there is neither PagerDuty nor Alertmanager");
 const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one delivery.").default("\"10s\"");
 const HEADERS: Key = Key::new("headers", Kind::Map(&Kind::Template), "Request headers; `secret.NAME` is in scope.");
 
@@ -91,11 +99,12 @@ static ALERTMANAGER: Section = Section {
     keys: &[
         NAME,
         LEAST,
+        WAKES_ALWAYS,
         TIMEOUT,
         Key::new("urls", Kind::OneOrList(&Kind::Url(HTTP)), "Base URLs of all its peers; each gets every alert.").required(),
         HEADERS,
         Key::new("labels", Kind::Map(&Kind::Text), "Labels added to each alert."),
-        Key::new("resend", Kind::Duration, "How often what still fires is sent again.").default("\"1m\""),
+        Key::new("resend", Kind::Duration, "How often what is open is sent again, at most each 5 minutes.").default("\"1m\""),
     ],
     rules: &[],
     later: &[],
@@ -106,7 +115,8 @@ static PAGERDUTY: Section = Section {
     title: "a PagerDuty channel",
     keys: &[
         NAME,
-        Key::new("least", SEVERITIES, "Incidents below this severity are not sent there.").default("\"page\""),
+        Key::new("least", SEVERITIES, "Nobody is rung there for what is less severe.").default("\"page\""),
+        WAKES_ALWAYS,
         TIMEOUT,
         Key::new("routing_key", Kind::Secret, "Name of the secret that is the integration's key.").required(),
         Key::new("url", Kind::Url(HTTP), "Base URL of the API.").default("\"https://events.pagerduty.com\""),
@@ -121,6 +131,7 @@ static SLACK: Section = Section {
     keys: &[
         NAME,
         LEAST,
+        WAKES_ALONE,
         TIMEOUT,
         Key::new("url", Kind::Secret, "Name of the secret that is the webhook's URL.").required(),
         Key::new("channel", Kind::Text, "Where to post, if the webhook allows to choose.").default("the webhook's"),
@@ -135,6 +146,7 @@ static WEBHOOK: Section = Section {
     keys: &[
         NAME,
         LEAST,
+        WAKES_ALONE,
         TIMEOUT,
         Key::new("url", Kind::Template, "Where it is posted to; `secret.NAME` is in scope.").required(),
         HEADERS,
@@ -152,6 +164,7 @@ static EMAIL: Section = Section {
     keys: &[
         NAME,
         LEAST,
+        WAKES_ALONE,
         TIMEOUT,
         Key::new("host", Kind::Text, "The SMTP server.").required(),
         Key::new("port", Kind::Integer { min: 1, max: 65_535 }, "Its port.").default("587, 465 or 25, as `tls` says"),

@@ -106,6 +106,11 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
         regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
         needs,
         pages: enabled && probe.alert.page,
+        remind: table
+            .table("alert")
+            .and_then(|alert| alert.get("remind"))
+            .filter(|node| node.as_text().is_some())
+            .map(|node| node.spot.span),
     });
     let probe = Arc::new(probe);
     let canaries = canaries(&probe, regions.iter().filter(is_active));

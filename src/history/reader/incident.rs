@@ -1,14 +1,18 @@
-//! Incidents and their messages.
+//! Incidents and their tries.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{DeliveryState, IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, TimelineView};
+use super::super::{
+    DeliveryState, IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, TimelineView, TryCounts,
+    TryState, TryView,
+};
 use super::page;
 
-/// Entries of a timeline and messages that are shown of one incident.
+/// Entries of a timeline and tries that are shown of one incident.
 const SHOWN: usize = 1_000;
 
 const INCIDENT: &str = "id, scope, probe, severity, opened_ms, resolved_ms, json";
+const TRY: &str = "id, channel, what, key, made_ms, state, attempts, tried_ms, ended_ms, error, json";
 const MESSAGE: &str = "id, incident, key, channel, created_ms, state, attempts, tried_ms, error, notice";
 
 pub(super) fn list(
@@ -42,7 +46,14 @@ pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<
         .query_map(params![id, SHOWN], message)?
         .collect::<Result<_, _>>()?;
     messages.reverse();
-    Ok(Some(IncidentStory { incident, timeline, messages }))
+    let sql = format!(
+        "SELECT {TRY} FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?)
+         ORDER BY made_ms DESC, id DESC LIMIT ?"
+    );
+    let mut tries: Vec<TryView> =
+        connection.prepare_cached(&sql)?.query_map(params![id, SHOWN], attempt)?.collect::<Result<_, _>>()?;
+    tries.reverse();
+    Ok(Some(IncidentStory { incident, timeline, messages, tries }))
 }
 
 pub(super) fn outbox(connection: &Connection) -> rusqlite::Result<OutboxCounts> {
@@ -56,6 +67,22 @@ pub(super) fn outbox(connection: &Connection) -> rusqlite::Result<OutboxCounts> 
             DeliveryState::Delivered => counts.delivered += count,
             DeliveryState::Dead => counts.dead += count,
             DeliveryState::Superseded => counts.superseded += count,
+        }
+    }
+    Ok(counts)
+}
+
+pub(super) fn tries(connection: &Connection) -> rusqlite::Result<TryCounts> {
+    let mut counts = TryCounts::default();
+    let mut rows = connection.prepare_cached("SELECT state, count(*) FROM tries GROUP BY state")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let (word, count): (String, u64) = (row.get(0)?, row.get(1)?);
+        match TryState::of(&word) {
+            TryState::Waiting => counts.waiting += count,
+            TryState::Taken => counts.taken += count,
+            TryState::Refused => counts.refused += count,
+            TryState::Dropped => counts.dropped += count,
         }
     }
     Ok(counts)
@@ -98,6 +125,31 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageView> {
         error: row.get(8)?,
         notice: json(&row.get::<_, String>(9)?),
     })
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<TryView> {
+    Ok(TryView {
+        id: row.get(0)?,
+        channel: row.get(1)?,
+        what: row.get(2)?,
+        key: row.get(3)?,
+        made_ms: row.get(4)?,
+        state: TryState::of(&row.get::<_, String>(5)?).as_str(),
+        attempts: row.get(6)?,
+        tried_ms: row.get(7)?,
+        ended_ms: row.get(8)?,
+        error: row.get(9)?,
+        message: said(json(&row.get::<_, String>(10)?)),
+    })
+}
+
+/// What a try said: a text that is JSON itself, or what the version before this one called a notice.
+fn said(mut kept: serde_json::Value) -> serde_json::Value {
+    match kept.get_mut("message").map(serde_json::Value::take) {
+        Some(serde_json::Value::String(text)) => json(&text),
+        Some(message) => message,
+        None => kept.get_mut("notice").map(serde_json::Value::take).unwrap_or_default(),
+    }
 }
 
 /// What is not JSON is shown as the text it is.

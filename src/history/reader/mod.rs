@@ -17,7 +17,7 @@ use super::sketch::Sketch;
 use super::store::Standing;
 use super::{
     IncidentFilter, IncidentStory, IncidentView, LedgerRows, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
-    RunFilter, RunView, ledger,
+    RunFilter, RunView, TryCounts, ledger,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -109,7 +109,7 @@ impl Reader {
         self.ask(|connection| incident::list(connection, filter, limit.clamp(1, Page::<IncidentView>::LIMIT), after))
     }
 
-    /// An incident with its timeline and its messages, of each at most the latest thousand.
+    /// An incident with its timeline and its tries, of each at most the latest thousand.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -123,6 +123,14 @@ impl Reader {
     /// Where the file cannot be read.
     pub fn outbox(&self) -> Result<OutboxCounts, ReadError> {
         self.ask(incident::outbox)
+    }
+
+    /// How many tries stand how.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn tries(&self) -> Result<TryCounts, ReadError> {
+        self.ask(incident::tries)
     }
 
     /// Messages that no channel will take, newest first; pages as in [`Reader::incidents`].

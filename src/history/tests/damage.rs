@@ -84,7 +84,10 @@ fn await_aside(store: &Store) -> PathBuf {
 }
 
 fn assert_saved(remembered: &Remembered) {
-    assert_eq!(remembered.states.iter().filter(|row| row.key != "new").count(), 300);
+    assert_eq!(remembered.states.iter().filter(|row| row.kind == "canary" && row.key != "new").count(), 300);
+    assert!(remembered.states.iter().any(|row| row.kind == "cover" && row.key == "I1/pager"));
+    let tries: Vec<_> = remembered.tries.iter().map(|kept| (kept.id.as_str(), kept.incident.as_str())).collect();
+    assert_eq!(tries, [("T1", "I1")]);
     assert_eq!(remembered.incidents, [incident("I1", None)]);
     assert_eq!(remembered.messages, [message("M1", "I1")]);
     assert_eq!(remembered.last_ticks.len(), 1);

@@ -2,7 +2,9 @@
 
 mod behaviour;
 mod damage;
+mod format_2;
 mod killed;
 mod ledger;
 mod retention;
+mod tries;
 mod trouble;

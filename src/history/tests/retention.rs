@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::testing::{at, at_ms, canary, incident, message, open, run, runs, settings, settle, timeline};
-use super::super::{Commit, DeliveryRow, DeliveryState, RunFilter, Store};
+use proptest::prelude::*;
+
+use super::super::testing::{
+    LONG, at, at_ms, attempt, canary, incident, message, open, outcome, run, runs, settings, settle, state, timeline,
+};
+use super::super::{Commit, DeliveryRow, DeliveryState, KeptTry, RunFilter, Store, TryState};
 use crate::outcome::Verdict;
+use crate::plan::StoreSettings;
 
 const HOUR: u64 = 3_600;
 
@@ -129,6 +134,111 @@ fn an_incident_goes_with_all_that_is_its_own_but_never_while_it_is_open_or_a_mes
     assert_eq!(open.messages.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["M4"]);
     assert!(open.timeline.is_empty(), "one that is open for ever does not grow for ever");
     assert_eq!(reader.outbox().unwrap().pending, 2);
+}
+
+#[test]
+fn tries_covers_and_members_go_with_their_incident_and_what_several_share_with_the_last_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(directory.path());
+    let tries = vec![attempt("T1", &["I1"], 1), attempt("T2", &["I1", "I2"], 2), attempt("T3", &["I2"], 3)];
+    let kept = ["I1/pager", "I2/pager", "I20/pager"].map(|key| state("cover", key, Some("{}")));
+    let members = ["I1/canary/p/eu", "I2/canary/p/eu"].map(|key| state("member", key, Some("{}")));
+    store.commit(Commit {
+        incidents: vec![incident("I1", Some(5)), incident("I2", Some(150 * HOUR)), incident("I20", None)],
+        outcomes: tries.iter().map(|row| outcome(row, TryState::Taken)).collect(),
+        tries,
+        states: kept.into_iter().chain(members).collect(),
+        ..Commit::default()
+    });
+    settle(&store);
+    let of_incidents = |store: &Store| {
+        let sql = "SELECT kind || ' ' || key FROM states ORDER BY 1";
+        let keys = |connection: &rusqlite::Connection| connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect();
+        store.reader().ask::<Vec<String>>(keys).unwrap()
+    };
+    housekeep(&store, 200 * HOUR);
+    let reader = store.reader();
+    assert!(reader.incident("I1").unwrap().is_some(), "its story is still told");
+    assert_eq!(
+        of_incidents(&store),
+        ["cover I2/pager", "cover I20/pager", "member I2/canary/p/eu"],
+        "nothing is owed after a week"
+    );
+    housekeep(&store, 300 * HOUR);
+    assert!(reader.incident("I1").unwrap().is_none());
+    let shared = reader.incident("I2").unwrap().unwrap();
+    assert_eq!(shared.tries.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["T2", "T3"]);
+    housekeep(&store, 1_000 * HOUR);
+    assert_eq!(reader.tries().unwrap().taken, 0);
+    assert_eq!(of_incidents(&store), ["cover I20/pager"], "it is open");
+}
+
+/// What is written of one incident.
+#[derive(Debug, Clone)]
+struct Population {
+    /// Hours after which it ended.
+    ended: Option<u64>,
+    covers: usize,
+    members: usize,
+    /// Hours after which a try was made, what became of it, and whether it tells of the next incident, too.
+    tries: Vec<(u64, TryState, bool)>,
+}
+
+fn population() -> impl Strategy<Value = Population> {
+    let state = prop::sample::select(TryState::ALL.to_vec());
+    let tries = prop::collection::vec((0..500_u64, state, any::<bool>()), 0..4);
+    (prop::option::of(0..500_u64), 0..3_usize, 0..3_usize, tries).prop_map(|(ended, covers, members, tries)| Population {
+        ended,
+        covers,
+        members,
+        tries,
+    })
+}
+
+fn write(store: &Store, populations: &[Population]) {
+    let mut commit = Commit::default();
+    for (at, of) in populations.iter().enumerate() {
+        let id = format!("I{at:03}");
+        commit.incidents.push(incident(&id, of.ended.map(|hours| hours * HOUR)));
+        commit.states.extend((0..of.covers).map(|to| state("cover", &format!("{id}/c{to}"), Some("{}"))));
+        commit.states.extend((0..of.members).map(|to| state("member", &format!("{id}/canary/p/r{to}"), Some("{}"))));
+        for (which, (made, became, shared)) in of.tries.iter().enumerate() {
+            let next = format!("I{:03}", at + 1);
+            let about = [id.as_str(), next.as_str()];
+            let row = attempt(&format!("{id}-{which}"), if *shared { &about } else { &about[..1] }, made * HOUR);
+            commit.outcomes.push(outcome(&row, *became));
+            commit.tries.push(row);
+        }
+    }
+    store.commit(commit);
+    settle(store);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A process that starts after housekeeping takes up the same as one that starts before it.
+    #[test]
+    fn housekeeping_removes_nothing_that_a_start_takes_up(
+        populations in prop::collection::vec(population(), 1..8),
+        hours in 24..900_u64,
+        keep in prop::sample::select(vec![24, 240]),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = open(directory.path());
+        write(&store, &populations);
+        assert!(store.close(LONG));
+        let settings = StoreSettings { keep_rollups: Duration::from_hours(keep), ..settings(directory.path()) };
+        let start = || Store::open(&settings, at(hours * HOUR)).unwrap();
+        let (store, before) = start();
+        housekeep(&store, hours * HOUR);
+        assert!(store.close(LONG));
+        let (_store, after) = start();
+        prop_assert_eq!(before.incidents, after.incidents);
+        prop_assert_eq!(before.states, after.states);
+        let tries = |tries: Vec<KeptTry>| tries.into_iter().map(|row| (row.id, row.json)).collect::<Vec<_>>();
+        prop_assert_eq!(tries(before.tries), tries(after.tries));
+    }
 }
 
 /// Six weeks of ten canaries a minute apart, housekeeping every hour.

@@ -13,7 +13,7 @@ use super::super::file::{self, Look, Owner};
 use super::super::housekeep::Keep;
 use super::super::lock::Lock;
 use super::super::testing::{
-    LONG, at, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states,
+    LONG, at, attempt, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states,
 };
 use super::super::{Commit, OpenError, RunFilter, Store};
 use crate::outcome::{LedgerEnd, Verdict};
@@ -23,7 +23,13 @@ pub(super) fn written(directory: &Path) -> PathBuf {
     let (store, _) = open(directory);
     store.offer(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
     store.offer(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
-    store.commit(Commit { incidents: vec![incident("I1", None)], messages: vec![message("M1", "I1")], ..Commit::default() });
+    store.commit(Commit {
+        incidents: vec![incident("I1", None)],
+        messages: vec![message("M1", "I1")],
+        tries: vec![attempt("T1", &["I1"], 0)],
+        ..Commit::default()
+    });
+    store.commit(states([state("cover", "I1/pager", Some("{}"))]));
     assert!(store.close(LONG));
     settings(directory).path
 }

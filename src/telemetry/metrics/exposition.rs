@@ -114,6 +114,12 @@ impl Exposition {
         self.sample("", value);
     }
 
+    /// A sample with a number that need not be whole.
+    pub(super) fn float(&mut self, labels: &impl Labels, value: f64) {
+        self.labels.set(labels);
+        self.sample("", format_args!("{value:?}"));
+    }
+
     /// All samples of one histogram: each bucket with its exemplar, the count and the sum.
     pub(super) fn histogram<L: Labels>(&mut self, labels: &impl Labels, seen: &Snapshot<'_>, exemplars: &[Exemplar<L>]) {
         self.labels.set(labels);

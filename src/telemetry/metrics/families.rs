@@ -1,6 +1,6 @@
 //! The canary series as families, in the order they are shown.
 //!
-//! Owns the names, kinds and help of every family that is about canaries. A new family is a function here that writes all of
+//! Owns the names, kinds and help of every family that is about canaries; those of whole probes are in [`probe`]. A new family is a function here that writes all of
 //! its samples together, as both formats demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +14,8 @@ use super::index::Index;
 use super::labels::{
     ConvergenceLabels, ExemplarLabels, FailureLabels, MissedLabels, NoLabels, PhaseLabels, RunLabels, StepLabels,
 };
+use super::probe;
 use super::series::PHASES;
-use super::streak::Standing;
 
 /// No exemplars: histograms other than that of whole runs have none.
 const NONE: &[super::exposition::Exemplar<ExemplarLabels>] = &[];
@@ -34,6 +34,7 @@ pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries, no
     runs(body, index);
     durations(body, index);
     standings(body, index, now);
+    probe::write(body, &index.probes);
     steps(body, index);
     leaked(body, index);
     scheduler(body, ticks);
@@ -70,7 +71,7 @@ fn durations(body: &mut Exposition, index: &Index) {
     body.family(
         "serinus_convergence_seconds",
         Kind::Histogram,
-        "From the end of the write to the end of the attempt that first saw it, of steps that held.",
+        "From the end of the write to the end of the attempt that first saw it; of a step that never held as above every edge.",
     );
     for canary in &index.series {
         for (step, histogram) in &canary.convergence {
@@ -83,21 +84,16 @@ fn standings(body: &mut Exposition, index: &Index, now: Instant) {
     body.family(
         "serinus_canary_healthy",
         Kind::Gauge,
-        "1 if the last counted run passed, 0 if it failed; absent without a counted run that is recent enough to say.",
+        "1 if the last counted run passed, 0 if it failed; absent while nothing is known.",
     );
     for canary in &index.series {
-        match canary.standing(now) {
-            Standing::Known(failures) => body.integer(&canary.labels(), u64::from(failures == 0)),
-            Standing::Unknown => {}
+        if let Some(healthy) = canary.standing(now).healthy {
+            body.integer(&canary.labels(), u64::from(healthy));
         }
     }
     body.family("serinus_consecutive_failures", Kind::Gauge, "Failed runs in a row, in the order of their ticks.");
     for canary in &index.series {
-        let failures = match canary.standing(now) {
-            Standing::Known(failures) => failures,
-            Standing::Unknown => 0,
-        };
-        body.integer(&canary.labels(), failures.into());
+        body.integer(&canary.labels(), canary.standing(now).failures.into());
     }
 }
 

@@ -71,8 +71,19 @@ impl Histogram {
     /// Counts one duration.
     pub(super) fn observe(&self, duration: Duration) {
         self.counts[self.edges.bucket(duration)].fetch_add(1, Ordering::Relaxed);
+        self.add(duration);
+    }
+
+    fn add(&self, duration: Duration) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Counts something that took longer than `bound` and was not waited for any longer: above every edge, and in the sum as if
+    /// it had taken that long.
+    pub(super) fn observe_lost(&self, bound: Duration) {
+        self.counts[self.counts.len() - 1].fetch_add(1, Ordering::Relaxed);
+        self.add(bound);
     }
 
     /// The numbers now. The count is that of the buckets, so the two always agree.

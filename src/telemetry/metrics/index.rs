@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::plan::{Canary, CanaryId, Plan};
 
 use super::histogram::{Edges, Histogram};
+use super::probe::ProbeSeries;
 use super::series::{ByStep, CanarySeries, RegionSeries};
 use super::shape::{ProbeShape, phase_edges};
 
@@ -20,6 +21,8 @@ pub(super) struct Index {
     pub(super) series: Vec<CanarySeries>,
     /// One for each probe and region.
     pub(super) regions: Vec<Arc<RegionSeries>>,
+    /// One for each probe, by name.
+    pub(super) probes: Vec<ProbeSeries>,
 }
 
 type RegionKey = (Arc<str>, Arc<str>);
@@ -32,7 +35,10 @@ impl Index {
             old.regions.iter().map(|region| ((Arc::clone(&region.probe), Arc::clone(&region.region)), region)).collect();
         let mut shapes: HashMap<Arc<str>, ProbeShape> = HashMap::new();
         let mut regions: HashMap<RegionKey, Arc<RegionSeries>> = HashMap::new();
-        let mut index = Self::default();
+        let mut probes: Vec<ProbeSeries> =
+            plan.probes.iter().map(|probe| ProbeSeries::new(probe, old.probe(&probe.name))).collect();
+        probes.sort_unstable_by(|one, other| one.probe.name.cmp(&other.probe.name));
+        let mut index = Self { probes, ..Self::default() };
         for canary in &plan.canaries {
             let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe, &phases));
             let key = (Arc::clone(&canary.probe.name), Arc::clone(&canary.region.name));
@@ -51,6 +57,11 @@ impl Index {
     pub(super) fn get(&self, id: &CanaryId) -> Option<&CanarySeries> {
         self.canaries.get(id).map(|&at| &self.series[at])
     }
+
+    /// A probe's series, if it has any.
+    pub(super) fn probe(&self, name: &str) -> Option<&ProbeSeries> {
+        self.probes.binary_search_by(|probe| (*probe.probe.name).cmp(name)).ok().map(|at| &self.probes[at])
+    }
 }
 
 fn canary_series(canary: &Canary, shape: &ProbeShape, region: &Arc<RegionSeries>, old: Option<&CanarySeries>) -> CanarySeries {
@@ -60,6 +71,7 @@ fn canary_series(canary: &Canary, shape: &ProbeShape, region: &Arc<RegionSeries>
         counts: old.map(|old| Arc::clone(&old.counts)).unwrap_or_default(),
         duration: kept(old.map(|old| &old.duration), &shape.run),
         convergence: by_step(&shape.convergence, old.map(|old| &old.convergence)),
+        within: shape.within.as_slice().into(),
         memory: shape.memory,
     }
 }

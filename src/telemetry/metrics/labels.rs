@@ -134,6 +134,72 @@ impl Labels for ConvergenceLabels<'_> {
     }
 }
 
+/// A probe, all regions and cells together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProbeLabels<'a> {
+    pub(super) probe: &'a str,
+}
+
+impl Labels for ProbeLabels<'_> {
+    fn write(&self, text: &mut LabelText) {
+        let Self { probe } = *self;
+        text.label("probe", probe);
+    }
+}
+
+/// What a probe's file says about it; empty where it says nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InfoLabels<'a> {
+    pub(super) probe: &'a str,
+    pub(super) owner: &'a str,
+    pub(super) summary: &'a str,
+    pub(super) runbook: &'a str,
+}
+
+impl Labels for InfoLabels<'_> {
+    fn write(&self, text: &mut LabelText) {
+        let Self { probe, owner, summary, runbook } = *self;
+        text.label("probe", probe);
+        text.label("owner", owner);
+        text.label("summary", summary);
+        text.label("runbook", runbook);
+    }
+}
+
+/// An objective of a probe.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ObjectiveLabels<'a> {
+    pub(super) probe: &'a str,
+    pub(super) objective: &'static str,
+}
+
+impl Labels for ObjectiveLabels<'_> {
+    fn write(&self, text: &mut LabelText) {
+        let Self { probe, objective } = *self;
+        text.label("probe", probe);
+        text.label("objective", objective);
+    }
+}
+
+/// A bound of a probe on how long something takes; without a step it is about whole runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BoundLabels<'a> {
+    pub(super) objective: ObjectiveLabels<'a>,
+    pub(super) of: &'static str,
+    pub(super) step: Option<&'a str>,
+}
+
+impl Labels for BoundLabels<'_> {
+    fn write(&self, text: &mut LabelText) {
+        let Self { objective, of, step } = *self;
+        objective.write(text);
+        text.label("of", of);
+        if let Some(step) = step {
+            text.label("step", step);
+        }
+    }
+}
+
 /// A probe in a region, all cells together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegionLabels<'a> {

@@ -81,9 +81,15 @@ fn describe() {
     describe_gauge!("serinus_self_check_up", "Whether the prober's own network is up; absent without a self check.");
     describe_gauge!("serinus_self_check_endpoint_up", "Whether an endpoint of the self check answered the last time.");
     describe_gauge!("serinus_incidents", "Open incidents, by how bad they are.");
+    describe_counter!("serinus_rings_total", "Rings that were made for a channel, by what they are about.");
+    describe_counter!("serinus_rings_gathered_total", "Rings that were too many for their minute and left as one.");
+    describe_counter!("serinus_tries_repeated_total", "Tries that left again with the same id, their outcome being unknown.");
+    describe_gauge!("serinus_owed", "Incidents of which a channel is owed something.");
+    describe_gauge!("serinus_owed_oldest_timestamp_seconds", "Since when the oldest of that is owed; 0 where nothing is.");
+    describe_gauge!("serinus_tries_waiting", "Tries of a channel without an answer.");
     describe_counter!(RUNS_DROPPED, "Runs that the alert rules were too far behind to look at.");
     describe_counter!(LATE_RESULTS, "Results that came after something had been decided without them, by whether they counted.");
-    describe_counter!("serinus_notifications_total", "Messages to channels and tries that failed, by what came of them.");
+    describe_counter!("serinus_notifications_total", "Requests to channels, by what came of them.");
     describe_gauge!("serinus_outbox_pending", "Messages that are not delivered yet.");
     describe_gauge!("serinus_outbox_oldest_seconds", "How old the oldest message is that is not delivered yet; 0 without one.");
     describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 
-use crate::outcome::{CleanupReport, MissedTicks, RunReport, Trigger, Verdict};
-use crate::plan::Plan;
+use crate::outcome::{CleanupReport, MissedTicks, RunReport, StandingSink, Trigger, Verdict};
+use crate::plan::{CanaryId, Plan, Severity};
 
 use super::exposition::{Exposition, Format};
 use super::families::{self, TickSeries};
 use super::histogram::Histogram;
 use super::index::Index;
 use super::shape::lateness_edges;
-use super::{Uncounted, process};
+use super::standing::Standing;
+use super::{Uncounted, process, usage};
 
 /// How old a body may be that a scraper gets.
 const FRESH: Duration = Duration::from_secs(1);
@@ -63,7 +64,7 @@ impl Metrics {
     /// Counts a finished run, or a tick that did not run. Runs by hand never count.
     pub fn record(&self, report: &RunReport) {
         let counted = match report.trigger {
-            Trigger::Schedule | Trigger::Confirm => Ok(()),
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed => Ok(()),
             Trigger::Manual => Err(Uncounted::Manual),
             Trigger::Test => Err(Uncounted::Test),
         };
@@ -111,6 +112,7 @@ impl Metrics {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
         families::write(&mut body, &self.index(), &self.ticks, Instant::now());
+        usage::write(&mut body);
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();
         self.length.store(text.len(), Ordering::Relaxed);
@@ -163,5 +165,19 @@ impl Metrics {
 
     fn body(&self, format: Format) -> MutexGuard<'_, Option<Body>> {
         self.bodies[format as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StandingSink for Metrics {
+    fn canary_stands(&self, canary: &CanaryId, failures: u32, healthy: Option<bool>) {
+        if let Some(series) = self.index().get(canary) {
+            series.counts.standing.set(Standing { failures, healthy });
+        }
+    }
+
+    fn probe_stands(&self, probe: &str, severity: Option<Severity>) {
+        if let Some(series) = self.index().probe(probe) {
+            series.standing.set(severity);
+        }
     }
 }

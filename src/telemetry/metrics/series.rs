@@ -12,7 +12,8 @@ use crate::plan::Cell;
 use super::exposition::Exemplar;
 use super::histogram::Histogram;
 use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
-use super::streak::{Standing, Streak};
+use super::standing::{CanaryStanding, Standing};
+use super::streak::{self, Streak};
 
 /// The phases of an HTTP attempt, by the names reports use.
 pub(super) const PHASES: [&str; 5] = ["dns", "connect", "tls", "first_byte", "transfer"];
@@ -31,6 +32,8 @@ pub(super) struct CanarySeries {
     pub(super) counts: Arc<Counts>,
     pub(super) duration: Arc<Histogram>,
     pub(super) convergence: ByStep,
+    /// How long each of these steps is waited for, in their order.
+    pub(super) within: Box<[Duration]>,
     /// How long a failure streak lives without a counted run.
     pub(super) memory: Duration,
 }
@@ -51,6 +54,8 @@ pub(super) struct RegionSeries {
 pub(super) struct Counts {
     verdicts: [AtomicU64; Verdict::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
+    /// How it stands by its facts.
+    pub(super) standing: CanaryStanding,
     recent: Mutex<Recent>,
 }
 
@@ -79,9 +84,24 @@ impl CanarySeries {
         }
         for step in &report.steps {
             self.region.record(step);
-            if let (Some(convergence), Some(histogram)) = (step.convergence, of_step(&self.convergence, &step.name)) {
-                histogram.observe(convergence);
+            self.converged(step, report.verdict);
+        }
+    }
+
+    /// Counts how long an `eventually` step took to hold, without what the process stood still meanwhile (not at all where that
+    /// was more than half, as for objectives), or that it was waited for in vain.
+    fn converged(&self, step: &StepReport, run: Verdict) {
+        let Some(at) = self.convergence.iter().position(|(name, _)| same(name, &step.name)) else { return };
+        let histogram = &self.convergence[at].1;
+        match (step.convergence, &step.result) {
+            (Some(took), _) if step.convergence_stalled * 2 <= took => {
+                histogram.observe(took.saturating_sub(step.convergence_stalled));
             }
+            (None, StepResult::Failed(cause)) if is_counted(run) && is_counted(Verdict::of(cause.reason)) => {
+                histogram.observe_lost(self.within[at]);
+            }
+            (Some(_), _)
+            | (None, StepResult::Passed | StepResult::Failed(_) | StepResult::Blocked(_) | StepResult::NotNeeded) => {}
         }
     }
 
@@ -90,9 +110,12 @@ impl CanarySeries {
         CanaryLabels { probe: &self.region.probe, region: &self.region.region, cell: &self.cell }
     }
 
-    /// How the canary stands at `now`.
+    /// How the canary stands: as it was told or, until it is told for the first time, by its runs as they come at `now`.
     pub(super) fn standing(&self, now: Instant) -> Standing {
-        self.counts.recent().streak.standing(now, self.memory)
+        self.counts.standing.get().unwrap_or_else(|| match self.counts.recent().streak.standing(now, self.memory) {
+            streak::Standing::Known(failures) => Standing { failures, healthy: Some(failures == 0) },
+            streak::Standing::Unknown => Standing::default(),
+        })
     }
 
     /// The last failed run and the slowest one, in the buckets they fell into; the failed one where that is the same.
@@ -213,6 +236,18 @@ impl Noted {
 
 fn of_step<'a>(histograms: &'a ByStep, name: &Arc<str>) -> Option<&'a Histogram> {
     // Reports share the plan's names, so the pointers nearly always decide it.
-    let found = histograms.iter().find(|(step, _)| Arc::ptr_eq(step, name) || step == name);
+    let found = histograms.iter().find(|(step, _)| same(step, name));
     found.map(|(_, histogram)| &**histogram)
+}
+
+fn same(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
+/// Whether it says something of the target.
+fn is_counted(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Passed | Verdict::Failed => true,
+        Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => false,
+    }
 }

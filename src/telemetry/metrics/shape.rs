@@ -32,6 +32,8 @@ pub(super) struct ProbeShape {
     pub(super) steps: Vec<(Arc<str>, Arc<Edges>)>,
     /// Every `eventually` step with the edges of its convergence.
     pub(super) convergence: Vec<(Arc<str>, Arc<Edges>)>,
+    /// How long each of these steps is waited for, in their order.
+    pub(super) within: Vec<Duration>,
     /// Edges of its HTTP phases.
     pub(super) phases: Arc<Edges>,
     /// How long a failure streak lives without a counted run.
@@ -43,7 +45,7 @@ impl ProbeShape {
     pub(super) fn of(probe: &Probe, phases: &Arc<Edges>) -> Self {
         let slo = probe.slo.as_ref();
         let mut steps = Vec::new();
-        let mut convergence = Vec::new();
+        let (mut convergence, mut within) = (Vec::new(), Vec::new());
         for step in flattened(&probe.steps) {
             let bound = step.timeout.unwrap_or(probe.deadline).min(probe.deadline);
             let bounds = [bound].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Duration));
@@ -51,11 +53,12 @@ impl ProbeShape {
             if let Some(eventually) = &step.eventually {
                 let bounds = [eventually.within].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Convergence));
                 convergence.push((Arc::clone(&step.name), with_round_numbers(bounds)));
+                within.push(eventually.within);
             }
         }
         let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
         let memory = (probe.cadence.pauses().1 * 3).max(SHORTEST_MEMORY);
-        Self { run, steps, convergence, phases: Arc::clone(phases), memory }
+        Self { run, steps, convergence, within, phases: Arc::clone(phases), memory }
     }
 }
 

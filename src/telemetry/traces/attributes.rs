@@ -120,6 +120,7 @@ fn trigger_word(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Schedule => "schedule",
         Trigger::Confirm => "confirm",
+        Trigger::Needed => "needed",
         Trigger::Manual => "manual",
         Trigger::Test => "test",
     }

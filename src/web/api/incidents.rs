@@ -1,16 +1,25 @@
-//! Incidents, and saying that somebody is at one.
+//! Incidents, saying that somebody is at one, and closing what nothing will settle.
 
 use axum::extract::{Path, Query};
 use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::desk::IncidentStatus;
+use crate::alert::next::status::IncidentStatus;
+use crate::alert::next::{Acked, Closed};
 use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
-use crate::outcome::visible;
 
 use super::runs::{limit, short};
-use super::{Failure, Shared};
+use super::verbs::{by, said};
+use super::{Failure, Shared, desk};
+
+/// Members of an incident in a list, and of one that is asked for.
+const LISTED: usize = 20;
+/// See [`LISTED`].
+const SHOWN: usize = 1_000;
+
+/// What an incident's own fields say already.
+const OF_THE_LIST: [&str; 4] = ["id", "scope", "probe", "severity"];
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -23,11 +32,20 @@ pub(super) struct Wanted {
     after: Option<String>,
 }
 
-/// Who is at it.
+/// Who is at it, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledgement {
     by: Option<String>,
+    reason: Option<String>,
+}
+
+/// Who says that it is over, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Closing {
+    by: Option<String>,
+    why: Option<String>,
 }
 
 /// `GET /api/v1/incidents`
@@ -39,7 +57,7 @@ pub(super) async fn list(
     let filter = IncidentFilter { open: wanted.open, probe: wanted.probe };
     let open = open(&api).await?;
     let mut page = api.read(move |reader| reader.incidents(&filter, limit, after.as_deref())).await?;
-    page.items.iter_mut().for_each(|incident| up_to_date(incident, &open));
+    page.items.iter_mut().for_each(|incident| up_to_date(incident, &open, LISTED));
     Ok(Json(page))
 }
 
@@ -47,25 +65,24 @@ pub(super) async fn list(
 pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<IncidentStory>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
-    let called = |incident: &&IncidentStatus| incident.scope == id || incident.key.as_ref() == Some(&id);
+    let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
     let id = open.iter().find(called).map_or(id.clone(), |incident| incident.id.clone());
     let story = api.read(move |reader| reader.incident(&id)).await?;
     let mut story = story.ok_or_else(|| Failure::unknown(missing))?;
-    up_to_date(&mut story.incident, &open);
+    up_to_date(&mut story.incident, &open, SHOWN);
     Ok(Json(story))
 }
 
 async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
-    Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
+    Ok(desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?.incidents)
 }
 
-/// The store has an incident as it was when somebody was told last; who joined since is known to the desk.
-fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus]) {
-    if let Some(now) = open.iter().find(|now| now.id == incident.id)
-        && let Some(details) = incident.details.as_object_mut()
-    {
-        details.insert("title".to_owned(), json!(now.title));
-        details.insert("members_total".to_owned(), json!(now.members));
+/// The store has an incident as it was when it was last written; who is in it now and how it stands is known to alerting.
+fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usize) {
+    let Some(now) = open.iter().find(|now| now.id == incident.id) else { return };
+    let Some(details) = incident.details.as_object_mut() else { return };
+    if let Ok(Value::Object(now)) = serde_json::to_value(now.clone().clipped(members)) {
+        details.extend(now.into_iter().filter(|(key, _)| !OF_THE_LIST.contains(&&**key)));
     }
 }
 
@@ -73,12 +90,85 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus]) {
 pub(super) async fn acknowledge(
     Extension(api): Extension<Shared>,
     Path(id): Path<String>,
-    Json(said): Json<Acknowledgement>,
+    Json(asked): Json<Acknowledgement>,
 ) -> Result<Json<Value>, Failure> {
-    let by = said.by.filter(|by| !by.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned());
-    let by: String = visible(&by).chars().take(100).collect();
-    if !api.alerts.acknowledge(id.clone(), by).await.ok_or_else(Failure::stopping)? {
-        return Err(Failure::unknown(format!("no incident `{}` is open; `serinus incidents` lists those that are", short(&id))));
+    let (by, reason) = (by(asked.by), said(asked.reason));
+    let acked = desk::acknowledge(&api.alerts, &id, &by, reason.as_deref()).await.ok_or_else(Failure::stopping)?;
+    answer_to_ack(&id, acked).map(Json)
+}
+
+fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
+    match acked {
+        Acked::Unknown => Err(not_open(id)),
+        Acked::NothingTold => Err(Failure::conflict(
+            "no channel has taken anything of it yet, so that there is nothing to acknowledge; `serinus status` says who is owed what",
+        )),
+        Acked::Already { by, at_ms, newly } => {
+            Ok(json!({ "acknowledged": id, "members": newly, "already": { "by": by, "at_ms": at_ms } }))
+        }
+        Acked::Done { members } => Ok(json!({ "acknowledged": id, "members": members, "already": null })),
     }
-    Ok(Json(json!({ "acknowledged": id })))
+}
+
+/// `POST /api/v1/incidents/{id}/close`
+pub(super) async fn close(
+    Extension(api): Extension<Shared>,
+    Path(id): Path<String>,
+    Json(asked): Json<Closing>,
+) -> Result<Json<Value>, Failure> {
+    let (Some(by), Some(why)) = (said(asked.by), said(asked.why)) else {
+        return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));
+    };
+    let closed = desk::close(&api.alerts, &id, &by, &why).await.ok_or_else(Failure::stopping)?;
+    answer_to_close(&id, closed).map(Json)
+}
+
+fn answer_to_close(id: &str, closed: Closed) -> Result<Value, Failure> {
+    match closed {
+        Closed::Unknown => Err(not_open(id)),
+        Closed::Refused { failing } => {
+            let named = failing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = failing
+                .len()
+                .checked_sub(3)
+                .filter(|more| *more > 0)
+                .map_or_else(String::new, |more| format!(" and {more} more"));
+            Err(Failure::conflict(format!(
+                "{named}{more} still fails; only what is muted or without data can be closed: pause or mute it first"
+            )))
+        }
+        Closed::Done { members } => Ok(json!({ "closed": id, "members": members })),
+    }
+}
+
+fn not_open(id: &str) -> Failure {
+    Failure::unknown(format!("no incident `{}` is open; `serinus incidents` lists those that are", short(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    fn status(answer: Result<Value, Failure>) -> u16 {
+        answer.map_or_else(|failure| failure.into_response().status().as_u16(), |_| 200)
+    }
+
+    #[test]
+    fn a_second_acknowledgement_says_who_was_first_and_what_it_newly_covers() {
+        let answer = answer_to_ack("01X", Acked::Already { by: "ann".into(), at_ms: 5, newly: 2 }).unwrap();
+        assert_eq!(answer, json!({ "acknowledged": "01X", "members": 2, "already": { "by": "ann", "at_ms": 5 } }));
+        let first = answer_to_ack("01X", Acked::Done { members: 9 }).unwrap();
+        assert_eq!(first, json!({ "acknowledged": "01X", "members": 9, "already": null }));
+    }
+
+    #[test]
+    fn what_cannot_be_acknowledged_or_closed_is_told_apart_by_its_status() {
+        assert_eq!(status(answer_to_ack("01X", Acked::Unknown)), 404);
+        assert_eq!(status(answer_to_ack("01X", Acked::NothingTold)), 409);
+        assert_eq!(status(answer_to_close("01X", Closed::Unknown)), 404);
+        assert_eq!(status(answer_to_close("01X", Closed::Refused { failing: vec!["p/eu".to_owned()] })), 409);
+        assert_eq!(status(answer_to_close("01X", Closed::Done { members: 1 })), 200);
+    }
 }

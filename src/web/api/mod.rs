@@ -6,8 +6,10 @@
 //! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
 //! `config/README.md`.
 
+mod desk;
 mod failure;
 mod incidents;
+mod mutes;
 mod names;
 mod pauses;
 mod reload;
@@ -29,6 +31,7 @@ use crate::plan::Plan;
 use crate::schedule::Scheduler;
 
 use failure::Failure;
+pub use mutes::MuteList;
 pub use pauses::{ToldPauses, kept_pauses};
 pub use reload::{LastReload, Reloaded};
 
@@ -36,7 +39,7 @@ pub use reload::{LastReload, Reloaded};
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every route, by method and path. Those that are no `GET` change something.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: [(&str, &str); 15] = [
     ("GET", "/api/v1/status"),
     ("GET", "/api/v1/canaries"),
     ("GET", "/api/v1/runs"),
@@ -44,6 +47,10 @@ pub const ROUTES: [(&str, &str); 11] = [
     ("GET", "/api/v1/incidents"),
     ("GET", "/api/v1/incidents/{id}"),
     ("POST", "/api/v1/incidents/{id}/ack"),
+    ("POST", "/api/v1/incidents/{id}/close"),
+    ("GET", "/api/v1/mutes"),
+    ("POST", "/api/v1/mutes"),
+    ("POST", "/api/v1/mutes/end"),
     ("POST", "/api/v1/pause"),
     ("POST", "/api/v1/resume"),
     ("POST", "/api/v1/trigger"),
@@ -84,6 +91,8 @@ pub struct Api {
     pub reads: Reads,
     /// What the desk knows of pauses.
     pub told_pauses: ToldPauses,
+    /// What of probes is muted.
+    pub mutes: MuteList,
 }
 
 /// What handlers get.
@@ -98,12 +107,16 @@ pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/runs/{id}", get(runs::one))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/mutes", get(mutes::list))
 }
 
 /// Routes that change something.
 pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/api/v1/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/api/v1/incidents/{id}/close", post(incidents::close))
+        .route("/api/v1/mutes", post(mutes::mute))
+        .route("/api/v1/mutes/end", post(mutes::end))
         .route("/api/v1/pause", post(verbs::pause))
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))

@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::desk::Event;
-use crate::history::{Commit, KeptState, StateRow};
+use crate::history::{KeptState, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::{Pause, PauseTarget};
 
 use super::{Api, names};
 
 /// How long an answer waits for a pause to be durable.
-const KEPT_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(1);
 
 const KIND: &str = "pause";
 
@@ -78,8 +78,7 @@ impl Api {
 
     /// Keeps a pause, or forgets it. Returns whether that is durable; where the store is away it is tried on until it is.
     pub(super) async fn keep_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
-        let commit = Commit { states: vec![row(target, pause)], ..Commit::default() };
-        tokio::time::timeout(KEPT_WITHIN, self.store.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
+        self.keep(row(target, pause)).await
     }
 }
 

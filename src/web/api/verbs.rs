@@ -38,9 +38,7 @@ pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<A
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
-    let short = |text: Option<String>| text.map(|text| visible(text.trim()).chars().take(200).collect::<String>());
-    let by = short(asked.by).filter(|by| !by.is_empty()).unwrap_or_else(|| "somebody".to_owned());
-    let pause = Pause { target, since: SystemTime::now(), until, by, why: short(asked.why).filter(|why| !why.is_empty()) };
+    let pause = Pause { target, since: SystemTime::now(), until, by: by(asked.by), why: said(asked.why) };
     api.scheduler.pauses().pause(pause.clone());
     api.tell_pauses();
     tracing::info!(target = asked.target, by = pause.by, "paused");
@@ -102,8 +100,20 @@ pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json
     Ok(Json(json!({ "started": started, "refused": refused })))
 }
 
-fn lasting(seconds: f64) -> Result<Duration, Failure> {
+/// What somebody said, in one line and not too long; nothing if there was nothing in it.
+pub(super) fn said(text: Option<String>) -> Option<String> {
+    let text = text.map(|text| visible(text.trim()).chars().take(200).collect::<String>());
+    text.filter(|text| !text.is_empty())
+}
+
+/// Who says so.
+pub(super) fn by(name: Option<String>) -> String {
+    said(name).unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// How long something is to last.
+pub(super) fn lasting(seconds: f64) -> Result<Duration, Failure> {
     const LONGEST: Duration = Duration::from_hours(24 * 366);
     let lasting = Duration::try_from_secs_f64(seconds).ok().filter(|lasting| !lasting.is_zero() && *lasting <= LONGEST);
-    lasting.ok_or_else(|| Failure::bad("a pause lasts between nothing and a year; leave `for_seconds` out for one without end"))
+    lasting.ok_or_else(|| Failure::bad("it lasts between nothing and a year; leave `for_seconds` out for no end"))
 }

@@ -79,7 +79,7 @@ pub(super) fn plan(probes: Vec<Probe>, regions: &[&str], platforms: &[&str]) -> 
 
 pub(super) fn channel(name: &str, least: Severity) -> Arc<Channel> {
     let kind = ChannelKind::PagerDuty { routing_key: "key".into(), url: "http://localhost".to_owned() };
-    Arc::new(Channel { name: name.into(), least, timeout: Duration::from_secs(10), kind })
+    Arc::new(Channel { name: name.into(), least, wakes: true, timeout: Duration::from_secs(10), kind })
 }
 
 /// One channel, `pager`, that takes everything.

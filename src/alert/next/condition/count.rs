@@ -10,7 +10,7 @@ use crate::plan::{Action, Step};
 
 /// What a run counts as for its canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub enum Count {
     /// A pass.
     Pass,
     /// A failure of the probe itself.
@@ -25,7 +25,7 @@ pub(super) enum Count {
 
 impl Count {
     /// What a run counts as.
-    pub(super) fn of(report: &RunReport) -> Self {
+    pub fn of(report: &RunReport) -> Self {
         if !counts(report.trigger) {
             return Self::Never;
         }
@@ -51,7 +51,7 @@ impl Count {
 /// Whether runs with this trigger count at all.
 pub(super) fn counts(trigger: Trigger) -> bool {
     match trigger {
-        Trigger::Schedule | Trigger::Confirm => true,
+        Trigger::Schedule | Trigger::Confirm | Trigger::Needed => true,
         Trigger::Manual | Trigger::Test => false,
     }
 }
@@ -59,6 +59,7 @@ pub(super) fn counts(trigger: Trigger) -> bool {
 /// Whether a run was brought forward because what needs its probe failed.
 pub(super) fn is_needed(trigger: Trigger) -> bool {
     match trigger {
+        Trigger::Needed => true,
         Trigger::Schedule | Trigger::Confirm | Trigger::Manual | Trigger::Test => false,
     }
 }

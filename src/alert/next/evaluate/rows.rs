@@ -1,0 +1,155 @@
+//! What changed and is to be written, together with the run that decided it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::history::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
+use crate::outcome::{RunReport, Trigger};
+
+use super::super::FactKey;
+use super::super::incident::Incident;
+use super::super::told::{Outcome, Try};
+use super::Evaluator;
+
+/// The kinds of rows that belong to an incident; their keys begin with its id.
+pub(super) const MEMBER: &str = "member";
+/// See [`MEMBER`].
+pub(super) const COVER: &str = "cover";
+/// The kind of rows with what channels never got before the end.
+pub(super) const UNHEARD: &str = "unheard";
+
+/// What is to be written.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    pub(super) commit: Commit,
+    incidents: BTreeSet<String>,
+    members: BTreeSet<(String, FactKey)>,
+    told: BTreeSet<(String, Arc<str>)>,
+}
+
+impl Dirty {
+    pub(super) fn run(&mut self, report: &Arc<RunReport>, watched: bool) {
+        let counted = watched && !matches!(report.trigger, Trigger::Manual | Trigger::Test);
+        self.commit.runs.push(Record { report: Arc::clone(report), counted });
+    }
+
+    pub(super) fn incident(&mut self, id: &str) {
+        self.incidents.insert(id.to_owned());
+    }
+
+    pub(super) fn member(&mut self, id: &str, key: &FactKey) {
+        self.members.insert((id.to_owned(), key.clone()));
+    }
+
+    pub(super) fn told(&mut self, id: &str, channel: &Arc<str>) {
+        self.told.insert((id.to_owned(), Arc::clone(channel)));
+    }
+
+    /// Something happened to an incident that people may want to read later.
+    pub(super) fn timeline(&mut self, incident: &str, what: &'static str, text: String, now: Moment) {
+        let at_ms = now.wall_ms();
+        self.commit.timeline.push(TimelineRow { incident: incident.to_owned(), at_ms, what, text });
+    }
+
+    /// A try is about to leave.
+    pub(super) fn attempt(&mut self, attempt: &Try) {
+        self.commit.tries.push(TryRow {
+            id: attempt.id.clone(),
+            incidents: attempt.about.iter().map(|about| about.incident.clone()).collect(),
+            channel: attempt.channel.to_string(),
+            what: attempt.what.as_str(),
+            key: attempt.key.clone(),
+            made_ms: ms(attempt.made),
+            attempts: attempt.attempts,
+            json: serde_json::to_string(attempt).expect("its keys are texts"),
+        });
+    }
+
+    /// A try came back.
+    pub(super) fn outcome(&mut self, attempt: &Try, outcome: &Outcome, now: Moment) {
+        let (state, error) = match outcome {
+            Outcome::Taken => (TryState::Taken, None),
+            Outcome::Refused(refusal) => (TryState::Refused, Some(refusal.message.clone())),
+            Outcome::Unknown(refusal) => (TryState::Waiting, Some(refusal.message.clone())),
+        };
+        self.commit.outcomes.push(OutcomeRow {
+            id: attempt.id.clone(),
+            made_ms: ms(attempt.made),
+            state,
+            attempts: attempt.attempts,
+            at_ms: now.wall_ms(),
+            error,
+        });
+    }
+
+    /// A try of which nobody knows whether it was taken is not repeated any more.
+    pub(super) fn dropped(&mut self, attempt: &Try, now: Moment) {
+        self.commit.outcomes.push(OutcomeRow {
+            id: attempt.id.clone(),
+            made_ms: ms(attempt.made),
+            state: TryState::Dropped,
+            attempts: attempt.attempts,
+            at_ms: now.wall_ms(),
+            error: None,
+        });
+    }
+
+    /// An incident that is over and told everywhere: its rows of members and covers are not needed any more.
+    pub(super) fn forget(&mut self, incident: &Incident) {
+        for key in incident.members.keys() {
+            self.members.insert((incident.id.clone(), key.clone()));
+        }
+        for channel in incident.told.keys() {
+            self.told.insert((incident.id.clone(), Arc::clone(channel)));
+        }
+    }
+}
+
+impl Evaluator {
+    /// Everything that is to be written since the last time.
+    pub(super) fn commit(&mut self, now: Moment) -> Commit {
+        let mut commit = std::mem::take(&mut self.dirty.commit);
+        commit.states.extend(self.conditions.take_rows(now));
+        commit.states.extend(self.memory.take_rows());
+        let unheard = self.unheard.take_rows().into_iter();
+        commit.states.extend(unheard.map(|(channel, json)| StateRow { kind: UNHEARD, key: channel.to_string(), json }));
+        for (id, key) in std::mem::take(&mut self.dirty.members) {
+            let member = self.incidents.find(&id).and_then(|incident| incident.members.get(&key));
+            let json = member.map(|member| serde_json::to_string(member).expect("its keys are texts"));
+            commit.states.push(StateRow { kind: MEMBER, key: format!("{id}/{key}"), json });
+        }
+        for (id, channel) in std::mem::take(&mut self.dirty.told) {
+            let told = self.incidents.find(&id).and_then(|incident| incident.told.get(&channel));
+            let json = told.map(|told| serde_json::to_string(told).expect("its keys are texts"));
+            commit.states.push(StateRow { kind: COVER, key: format!("{id}/{channel}"), json });
+        }
+        for id in std::mem::take(&mut self.dirty.incidents) {
+            if let Some(incident) = self.incidents.find(&id) {
+                commit.incidents.push(self.incident_row(incident, now));
+            }
+        }
+        commit
+    }
+
+    pub(super) fn incident_row(&self, incident: &Incident, now: Moment) -> IncidentRow {
+        let ended = incident.end.as_ref().map(|end| now.wall_ms_of(end.at));
+        let opened_ms = now.wall_ms_of(incident.opened);
+        IncidentRow {
+            id: incident.id.clone(),
+            scope: incident.scope.to_string(),
+            probe: incident.scope.probe().map(ToString::to_string),
+            severity: incident.worst.as_str(),
+            opened_ms,
+            // The clock may have been set back meanwhile, and nothing ends before it began.
+            resolved_ms: ended.map(|ended| ended.max(opened_ms)),
+            json: self.kept(incident, now),
+        }
+    }
+}
+
+/// A steady time as it is kept: it tells a try from another with the same id, whatever the wall clock does meanwhile.
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,46 @@
+//! 3: no message says of a region or canary what its last counted results contradict, nor "well" of what is not.
+
+use super::super::log::{Heard, Over, Sound};
+use super::super::truth::Stands;
+use super::Case;
+
+/// Holds of all that was heard, by the time at which its words were made.
+pub(in super::super) fn says_what_is_so(case: &Case) -> Vec<String> {
+    case.log.all_heard().flat_map(|heard| wrong(case, heard)).collect()
+}
+
+fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let Some(probe) = case.probe_of(&heard.scope) else { return wrong };
+    let said = |what: String| format!("{} at {:?}, «{}»: {what}", heard.channel, heard.made, heard.title);
+    let fails = |canary: &super::Canary| canary.at(heard.made).stands == Stands::Failing;
+    if heard.sound != Sound::Ended {
+        for name in &heard.failing {
+            if !case.truth.canaries.get(name).is_some_and(|canary| fails(canary)) {
+                wrong.push(said(format!("{name} does not fail")));
+            }
+        }
+        for region in &heard.regions {
+            if !case.truth.of(probe).any(|canary| canary.region == *region && fails(canary)) {
+                wrong.push(said(format!("nothing fails in {region}")));
+            }
+        }
+        for (name, _) in heard.apart.iter().filter(|(_, how)| how.as_str() == "recovered") {
+            if case.truth.canaries.get(name).is_some_and(|canary| fails(canary)) {
+                wrong.push(said(format!("{name} has not recovered")));
+            }
+        }
+    }
+    if heard.over == Some(Over::Well) {
+        for (name, canary) in case.truth.canaries.iter().filter(|(_, canary)| canary.probe == probe) {
+            let known = canary.at(heard.made);
+            if known.stands == Stands::Failing && known.watched {
+                wrong.push(said(format!("{name} is not well")));
+            }
+        }
+        if case.truth.of(probe).all(|canary| !canary.at(heard.made).watched) {
+            wrong.push(said("nobody looks at it any more".to_owned()));
+        }
+    }
+    wrong
+}

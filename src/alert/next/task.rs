@@ -1,0 +1,219 @@
+//! The task that owns the evaluator: it takes finished runs, writes through to the store, and has tries sent.
+//!
+//! It lives on a thread and runtime of its own, so that a busy probing runtime delays no page and a page delays no probe.
+//! Whoever tells it something never waits: it goes to the `inbox`. A new thing to ask of it is a variant of [`Letter`].
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use crate::history::{Remembered, Store};
+use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
+use crate::plan::{Alerting, CanaryId, Plan};
+
+use super::channel::{HttpClient, Sender};
+use super::evaluate::{Backlog, Evaluator, Event};
+use super::inbox::{Inbox, Letter};
+use super::mute::{Acked, Closed};
+use super::status::Status;
+use super::work::Work;
+use crate::alert::moment::Clock;
+
+/// How long the task may go without a round before it no longer counts as evaluating alerts.
+pub(super) const ROUND: Duration = Duration::from_secs(1);
+
+/// Has the next run of a canary brought forward.
+pub type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
+
+/// What the task starts with.
+pub struct AlertParts {
+    /// What is probed.
+    pub plan: Arc<Plan>,
+    /// Where pages go.
+    pub alerting: Arc<Alerting>,
+    /// The secrets of the day.
+    pub secrets: Arc<Secrets>,
+    /// What pages are sent with.
+    pub client: HttpClient,
+    /// Where everything is written.
+    pub store: Store,
+    /// What the store remembers.
+    pub remembered: Remembered,
+    /// Whether the process before this one stopped gracefully, or there was none.
+    pub graceful_before: bool,
+}
+
+/// The way to the task: a sink for runs, and verbs. Clones are ways to the same one.
+#[derive(Clone)]
+pub struct Alerts {
+    inbox: Arc<Inbox>,
+    pulse: Arc<Pulse>,
+    backlog: watch::Receiver<Backlog>,
+    secrets: Arc<RwLock<Arc<Secrets>>>,
+    bring_forward: Arc<RwLock<Option<BringForward>>>,
+}
+
+/// When the task last came round, in milliseconds since it began.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    origin: Instant,
+    round: AtomicU64,
+}
+
+impl Pulse {
+    pub(super) fn beat(&self) {
+        self.round.store(self.millis(), Ordering::Relaxed);
+    }
+
+    fn silent(&self) -> Duration {
+        Duration::from_millis(self.millis().saturating_sub(self.round.load(Ordering::Relaxed)))
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A prober whose alerts are gone must not look alive: whatever supervises the process starts it again, and the store
+/// remembers.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the thread that evaluates alerts panicked, which is a defect of the prober; the process ends");
+            std::process::abort();
+        }
+    }
+}
+
+/// The thread, to be joined at the end.
+pub struct AlertThread {
+    alerts: Alerts,
+    thread: JoinHandle<()>,
+}
+
+impl Alerts {
+    /// Starts the thread. What is due leaves at once.
+    ///
+    /// # Errors
+    /// The operating system gave no thread or no runtime.
+    pub fn start(parts: AlertParts) -> io::Result<(Self, AlertThread)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let inbox = Arc::<Inbox>::default();
+        let pulse = Arc::new(Pulse { origin: Instant::now(), round: AtomicU64::new(0) });
+        let (shown, backlog) = watch::channel(Backlog::default());
+        let alerts = Self {
+            inbox: Arc::clone(&inbox),
+            pulse: Arc::clone(&pulse),
+            backlog,
+            secrets: Arc::new(RwLock::new(Arc::clone(&parts.secrets))),
+            bring_forward: Arc::default(),
+        };
+        let bring_forward = Arc::clone(&alerts.bring_forward);
+        let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
+            let _guard = AbortOnPanic;
+            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before } = parts;
+            let clock = Clock::start();
+            let mut evaluator = Evaluator::new(plan, Arc::clone(&alerting), &remembered, clock.now());
+            evaluator.take(Event::Started { graceful_before }, clock.now());
+            runtime.block_on(async {
+                let sender = Sender::new(client, &alerting, &secrets);
+                Work::new(evaluator, sender, (alerting, secrets), store, clock, pulse, shown, bring_forward).go_on(&inbox).await;
+            });
+            inbox.close();
+        })?;
+        Ok((alerts.clone(), AlertThread { alerts, thread }))
+    }
+
+    /// Says that somebody is at an incident, named by its id, a key or its scope; `None` if the service is stopping.
+    pub async fn acknowledge(&self, incident: String, by: String, reason: Option<String>) -> Option<Acked> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.tell(Letter::Acknowledge { incident, by, reason, reply });
+        answer.await.ok()
+    }
+
+    /// Says that an incident is over, named by its id, a key or its scope; `None` if the service is stopping.
+    pub async fn close(&self, incident: String, by: String, why: String) -> Option<Closed> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.tell(Letter::Close { incident, by, why, reply });
+        answer.await.ok()
+    }
+
+    /// How everything stands; `None` if the service is stopping.
+    pub async fn status(&self) -> Option<Status> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.tell(Letter::Status(reply));
+        answer.await.ok()
+    }
+
+    /// Pages that leave from now on use these secrets.
+    pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
+        self.remember(&secrets);
+        self.inbox.tell(Letter::Secrets(secrets));
+    }
+
+    /// Takes over another plan and other channels; `found` by looking at files, and not asked for by somebody.
+    pub fn apply(&self, plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>, found: bool) {
+        self.remember(&secrets);
+        self.inbox.tell(Letter::Apply { plan, alerting, secrets, found });
+    }
+
+    /// Tells of something that is not a run.
+    pub fn event(&self, event: Event) {
+        self.inbox.tell(Letter::Event(event));
+    }
+
+    /// From now on a canary's next run can be brought forward by this.
+    pub fn bring_forward_by(&self, verb: BringForward) {
+        *self.bring_forward.write().unwrap_or_else(PoisonError::into_inner) = Some(verb);
+    }
+
+    /// What is not told, by channel.
+    pub fn backlog(&self) -> Backlog {
+        self.backlog.borrow().clone()
+    }
+
+    /// Whether runs are looked at without delay.
+    pub fn evaluating(&self) -> bool {
+        self.pulse.silent() < ROUND * 10
+    }
+
+    /// The secrets of the day.
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember(&self, secrets: &Arc<Secrets>) {
+        *self.secrets.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(secrets);
+    }
+}
+
+impl OutcomeSink for Alerts {
+    fn run_finished(&self, report: &Arc<RunReport>) {
+        self.inbox.run(report);
+    }
+
+    fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
+
+    fn ticks_missed(&self, missed: &MissedTicks) {
+        self.inbox.tell(Letter::Event(Event::TicksMissed(missed.clone())));
+    }
+}
+
+impl AlertThread {
+    /// Handles what has been told so far, tries for at most `within` to have what is due taken, and ends. Returns how many
+    /// channels are still owed something; it follows from the store and leaves when the service starts again.
+    pub async fn stop(self, within: Duration) -> usize {
+        let (reply, answer) = oneshot::channel();
+        self.alerts.inbox.tell(Letter::Stop { within, reply });
+        let left = answer.await.unwrap_or(0);
+        // A panic has been printed; at shutdown there is nothing else to do about it.
+        let _joined = tokio::task::spawn_blocking(move || self.thread.join()).await;
+        left
+    }
+}

@@ -1,0 +1,80 @@
+//! Warnings about who is rung: pages that wake nobody, and reminders that no channel gives.
+//!
+//! A channel wakes or informs (`wakes`). What fails at page level and woke nobody after `escalate_after` goes to all channels and
+//! stops the heartbeat, so that a configuration by which that is the rule is most likely not meant. One more is a function here,
+//! called from where its tables are read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Alerting, Channel, ChannelKind, Route, Severity};
+
+use super::cross::Claim;
+use super::tree::{Node, Spot, Table};
+use super::{Code, Diagnostic, Diagnostics};
+
+/// Warns of a route by which nobody is woken for what fails at page level, though there are channels that wake.
+pub(super) fn route(
+    node: &Node<'_>,
+    route: &Route,
+    channels: &[Arc<Channel>],
+    escalate_after: Duration,
+    diagnostics: &mut Diagnostics,
+) {
+    let severities = if route.severities.is_empty() { &Severity::ALL[..] } else { &route.severities };
+    let Some(worst) = severities.iter().max().filter(|worst| **worst >= Severity::Page) else { return };
+    let wakes = |channel: &Arc<Channel>| channel.wakes && channel.least <= *worst;
+    let named: Vec<&Arc<Channel>> = channels.iter().filter(|channel| route.channels.contains(&channel.name)).collect();
+    if named.is_empty() || named.iter().any(|channel| wakes(channel)) || !channels.iter().any(wakes) {
+        return;
+    }
+    let spot = node.as_table().and_then(|table| table.get("channels")).map_or(node.spot, |channels| channels.spot);
+    let after = humantime::format_duration(escalate_after);
+    diagnostics.push(
+        Diagnostic::at(
+            Code::NobodyWakes,
+            spot,
+            format!("none of these wakes anybody: after {after} a page goes to all channels"),
+        )
+        .help("add one that wakes, say `wakes = true` for one of these, or `alert.page = false` for the probes"),
+    );
+}
+
+/// Warns of channels none of which wakes anybody for a page.
+pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
+    let takes_pages = |channel: &Arc<Channel>| channel.wakes && channel.least <= Severity::Page;
+    if alerting.channels.is_empty() || alerting.channels.iter().any(takes_pages) || !claims.iter().any(|claim| claim.pages) {
+        return;
+    }
+    let spot = table.entry("notify").map_or(top, |entry| entry.key_spot);
+    let after = humantime::format_duration(alerting.escalate_after);
+    let message = if alerting.channels.iter().any(|channel| channel.wakes) {
+        "no channel that wakes takes pages"
+    } else {
+        "no channel wakes anybody"
+    };
+    diagnostics.push(
+        Diagnostic::at(Code::NobodyWakes, spot, format!("{message}: after {after} a page goes to all, and the heartbeat stops"))
+            .help("say `wakes = true` for one that somebody hears at night, with `least = \"page\"`"),
+    );
+}
+
+/// Warns of reminders where every channel reminds by itself.
+pub(super) fn reminders(table: &Table<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
+    let reminds = |channel: &Arc<Channel>| match channel.kind {
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
+        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
+    };
+    if alerting.channels.is_empty() || alerting.channels.iter().any(reminds) {
+        return;
+    }
+    let defaults = table.table("alerting").and_then(|alerting| alerting.table("defaults"));
+    let of_service = defaults.and_then(|defaults| defaults.get("remind")).filter(|node| node.as_text().is_some());
+    let of_probes = claims.iter().filter_map(|claim| claim.remind.map(|span| claim.spot(span)));
+    for spot in of_service.map(|node| node.spot).into_iter().chain(of_probes) {
+        diagnostics.push(
+            Diagnostic::at(Code::NoEffect, spot, "`remind` does nothing: it is for Slack, e-mail and webhook")
+                .help("PagerDuty and Alertmanager remind by themselves, as they are configured there"),
+        );
+    }
+}

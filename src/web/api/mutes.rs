@@ -1,0 +1,232 @@
+//! Muting a known bug: one reason or one subject of a probe, which goes on being run. Mutes outlive the process, as pauses do: they
+//! are kept in the store as states of the kind `mute`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::alert::next::{Mute, Mutes};
+use crate::history::{Commit, KeptState, StateRow};
+use crate::outcome::{Reason, Verdict, visible};
+use crate::plan::{Plan, nearest};
+
+use super::pauses::{KEPT_WITHIN, millis};
+use super::runs::short;
+use super::verbs::{by, lasting, said};
+use super::{Api, Failure, Shared, desk, names};
+
+const KIND: &str = "mute";
+
+/// Mutes there may be at once; each is told to whoever asks for the status.
+const MOST: usize = 1_000;
+
+/// The longest name of a subject that can be muted, in characters.
+const LONGEST: usize = 500;
+
+/// What is muted, by probe and part.
+type List = BTreeMap<(Arc<str>, Mutes), Mute>;
+
+/// The mutes of a service.
+#[derive(Debug, Default)]
+pub struct MuteList {
+    list: Mutex<List>,
+    /// What alerting was told last.
+    told: Mutex<Vec<Mute>>,
+}
+
+impl MuteList {
+    /// Those that were kept and are not over.
+    pub fn kept(states: &[KeptState], now: SystemTime) -> Self {
+        let kept = states.iter().filter(|state| state.kind == KIND).filter_map(|state| serde_json::from_str(&state.json).ok());
+        let list = kept.filter(|mute: &Mute| mute.holds(millis(now))).map(|mute| (id(&mute), mute)).collect();
+        Self { list: Mutex::new(list), told: Mutex::default() }
+    }
+
+    /// Those in force, by probe and part.
+    pub(super) fn in_force(&self) -> Vec<Mute> {
+        let now = millis(SystemTime::now());
+        self.lock().values().filter(|mute| mute.holds(now)).cloned().collect()
+    }
+
+    /// Takes out those that are over.
+    fn ended(&self) -> Vec<Mute> {
+        let now = millis(SystemTime::now());
+        let mut list = self.lock();
+        let over: Vec<Mute> = list.values().filter(|mute| !mute.holds(now)).cloned().collect();
+        list.retain(|_, mute| mute.holds(now));
+        over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id(mute: &Mute) -> (Arc<str>, Mutes) {
+    (Arc::clone(&mute.probe), mute.mutes.clone())
+}
+
+/// The row that keeps a mute, or forgets it.
+fn row(mute: &Mute, keep: bool) -> StateRow {
+    let json = keep.then(|| serde_json::to_string(mute).expect("texts and numbers have a JSON spelling"));
+    let (part, name) = match &mute.mutes {
+        Mutes::Reason(reason) => ("reason", reason),
+        Mutes::Subject(subject) => ("subject", subject),
+    };
+    StateRow { kind: KIND, key: format!("{}/{part}/{name}", mute.probe), json }
+}
+
+/// What is to be muted, and for how long.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    probe: String,
+    reason: Option<String>,
+    subject: Option<String>,
+    for_seconds: Option<f64>,
+    by: Option<String>,
+    why: Option<String>,
+}
+
+/// What is not to be muted any more.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ended {
+    probe: String,
+    reason: Option<String>,
+    subject: Option<String>,
+}
+
+/// `GET /api/v1/mutes`
+pub(super) async fn list(Extension(api): Extension<Shared>) -> Json<Value> {
+    Json(json!({ "items": api.mutes.in_force().iter().map(shown).collect::<Vec<_>>() }))
+}
+
+/// `POST /api/v1/mutes`
+pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<Asked>) -> Result<Json<Value>, Failure> {
+    let mutes = part(asked.reason, asked.subject)?;
+    if let Mutes::Reason(word) = &mutes {
+        known_reason(word)?;
+    }
+    let probe = probe(&api.plan(), &asked.probe)?;
+    let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
+    let mute = Mute {
+        probe,
+        mutes,
+        since_ms: millis(SystemTime::now()),
+        until_ms: until.map(millis),
+        by: by(asked.by).into(),
+        why: said(asked.why).map(Into::into),
+    };
+    {
+        let mut list = api.mutes.lock();
+        if list.len() >= MOST && !list.contains_key(&id(&mute)) {
+            return Err(Failure::conflict(format!("{MOST} things are muted already; `serinus status` lists them: end some")));
+        }
+        list.insert(id(&mute), mute.clone());
+    }
+    api.tell_mutes();
+    tracing::info!(probe = &*mute.probe, part = %mute.mutes, by = &*mute.by, "muted");
+    let kept = api.keep(row(&mute, true)).await;
+    Ok(Json(json!({ "muted": shown(&mute), "kept": kept })))
+}
+
+/// `POST /api/v1/mutes/end`
+pub(super) async fn end(Extension(api): Extension<Shared>, Json(asked): Json<Ended>) -> Result<Json<Value>, Failure> {
+    let mutes = part(asked.reason, asked.subject)?;
+    // The probe may have been removed from the configuration since.
+    let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));
+    let Some(mute) = found else {
+        probe(&api.plan(), &asked.probe)?;
+        return Err(Failure::conflict(format!("{mutes} of `{}` is not muted; `serinus status` lists what is", asked.probe)));
+    };
+    api.tell_mutes();
+    tracing::info!(probe = &*mute.probe, part = %mute.mutes, "not muted any more");
+    let kept = api.keep(row(&mute, false)).await;
+    Ok(Json(json!({ "unmuted": shown(&mute), "kept": kept })))
+}
+
+impl Api {
+    /// Tells alerting what is muted now, if that changed: somebody said so, or a mute ended by itself.
+    pub fn tell_mutes(&self) {
+        // Held over both, so that of two that tell the later list is told last.
+        let mut told = self.mutes.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = self.mutes.ended();
+        if !over.is_empty() {
+            self.store.offer(Commit { states: over.iter().map(|mute| row(mute, false)).collect(), ..Commit::default() });
+        }
+        let in_force = self.mutes.in_force();
+        if *told != in_force {
+            desk::mutes(&self.alerts, &in_force);
+            *told = in_force;
+        }
+    }
+
+    /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
+    pub(super) async fn keep(&self, row: StateRow) -> bool {
+        let commit = Commit { states: vec![row], ..Commit::default() };
+        tokio::time::timeout(KEPT_WITHIN, self.store.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
+    }
+}
+
+/// A mute as the API shows it.
+pub(super) fn shown(mute: &Mute) -> Value {
+    let (reason, subject) = match &mute.mutes {
+        Mutes::Reason(reason) => (Some(reason), None),
+        Mutes::Subject(subject) => (None, Some(subject)),
+    };
+    json!({
+        "probe": mute.probe,
+        "reason": reason,
+        "subject": subject,
+        "since_ms": mute.since_ms,
+        "until_ms": mute.until_ms,
+        "by": mute.by,
+        "why": mute.why,
+    })
+}
+
+/// Exactly one of the two.
+fn part(reason: Option<String>, subject: Option<String>) -> Result<Mutes, Failure> {
+    let (reason, subject) = (said(reason), subject.filter(|subject| !subject.trim().is_empty()));
+    match (reason, subject) {
+        (Some(reason), None) => Ok(Mutes::Reason(reason.into())),
+        (None, Some(subject)) if subject.chars().count() <= LONGEST => Ok(Mutes::Subject(visible(&subject).into())),
+        (None, Some(_)) => Err(Failure::bad(format!("the name of a subject has at most {LONGEST} characters"))),
+        (None, None) | (Some(_), Some(_)) => {
+            Err(Failure::bad("give `reason` or `subject`, one of them; to mute all of a probe, pause it (`serinus pause`)"))
+        }
+    }
+}
+
+/// Errors unless a canary can have failed for this reason.
+fn known_reason(word: &str) -> Result<(), Failure> {
+    // A run of which only subjects failed is no failure of its canary: there is nothing to be muted by that reason.
+    let may = |reason: &Reason| Verdict::of(*reason) == Verdict::Failed && *reason != Reason::Subject;
+    let known: Vec<&str> = Reason::ALL.iter().filter(|reason| may(reason)).map(|reason| reason.as_str()).collect();
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let hint = match nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if word == Reason::Subject.as_str() => "mute a subject by its name, with `subject`".to_owned(),
+        None => format!("known are {}", known.join(", ")),
+    };
+    Err(Failure::bad(format!("`{}` is no reason for which a run fails; {hint}", short(word))))
+}
+
+fn probe(plan: &Plan, name: &str) -> Result<Arc<str>, Failure> {
+    let found = plan.probes.iter().find(|probe| &*probe.name == name);
+    found.map(|probe| Arc::clone(&probe.name)).ok_or_else(|| {
+        let owner = name.split('/').next().unwrap_or(name);
+        if plan.probes.iter().any(|probe| &*probe.name == owner) {
+            let name = short(name);
+            return Failure::bad(format!("`{name}` is no probe's name; what is muted is muted for the whole probe `{owner}`"));
+        }
+        names::nothing(plan, name)
+    })
+}

@@ -1,0 +1,22 @@
+//! What Alertmanager's receiver gets of one alert per ring, tried with the real one; and whether the stand-ins of `tests/readers`
+//! do as the real ones do.
+//!
+//! Alertmanager is Debian's own (`tests/setup/packages paging`); where it is missing these tests fail. Routes are short here. With
+//! the defaults (`group_wait` 30 s, `group_interval` 5 min) this was seen by hand: a first ring notifies after 30 s; each further
+//! one, also a rise to critical, at the group's next look, so within 5 minutes, or, grouped by all labels, after 30 s.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up what it needs has failed")]
+
+#[expect(dead_code, reason = "other test programs use the rest of it")]
+#[path = "../support/http_server.rs"]
+mod http_server;
+
+#[expect(dead_code, reason = "other test programs use the rest of it")]
+#[path = "../readers/mod.rs"]
+mod readers;
+
+mod peers;
+mod real;
+mod rings;
+mod same;
+mod stand_ins;
