@@ -6,8 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::alert::Moment;
 use crate::alert::FactKey;
+use crate::alert::Moment;
 use crate::alert::fact::LastRun;
 use crate::plan::{CanaryId, Plan};
 
