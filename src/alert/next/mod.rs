@@ -27,9 +27,9 @@ pub mod evaluate;
 pub mod explain;
 pub mod fact;
 pub mod heartbeat;
-mod inbox;
 #[cfg(test)]
 mod histories;
+mod inbox;
 pub mod incident;
 pub mod memory;
 pub mod message;

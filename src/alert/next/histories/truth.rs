@@ -51,6 +51,8 @@ pub(super) struct Ran {
     pub(super) started: Duration,
     pub(super) ended: Duration,
     pub(super) failed: bool,
+    /// It was brought forward, since something that needs it fails: one such failure is enough.
+    pub(super) needed: bool,
 }
 
 /// One canary with all that was ever so of it.
@@ -179,7 +181,7 @@ impl Known {
             self.stands = Stands::Suspect;
             self.failed = 1;
         }
-        let crosses = self.stands == Stands::Suspect && self.failed >= 2;
+        let crosses = self.stands == Stands::Suspect && (self.failed >= 2 || run.needed);
         if crosses {
             self.stands = Stands::Failing;
         }

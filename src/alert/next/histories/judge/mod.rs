@@ -15,7 +15,7 @@ mod twice;
 mod words;
 
 pub(super) use beat::beats_only_while_pages_are_heard;
-pub(super) use count::{Count, rings_are_few};
+pub(super) use count::rings_are_few;
 pub(super) use explained::explained_is_rung_by_its_own_failures;
 pub(super) use open::believes_what_is_so;
 pub(super) use told::tells_in_time;
