@@ -133,6 +133,12 @@ impl Readers {
                 if health.takes() {
                     heard.extend(self.tell_prom(Some(&keys), now, wall_ms));
                 }
+                // What was refused is made anew, under another number.
+                let is_new =
+                    sending.attempt.what == What::Ring && !sending.opens.iter().any(|open| open.key == sending.attempt.key);
+                if is_new && matches!(health.outcome(), Outcome::Refused(_)) {
+                    self.book.remove(&sending.attempt.key);
+                }
             }
             _ => {}
         }
@@ -142,31 +148,34 @@ impl Readers {
 
     /// A message in the chat.
     fn read(&mut self, sending: &Sending, message: &Message, now: Duration) -> Vec<Heard> {
-        let incidents: Vec<(String, String)> = if message.incidents.is_empty() {
-            vec![(message.incident.clone(), message.scope.clone())]
+        let incidents: BTreeMap<String, String> = if message.incidents.is_empty() {
+            BTreeMap::from([(message.scope.clone(), message.incident.clone())])
         } else {
-            message.incidents.iter().map(|told| (told.incident.clone(), told.scope.clone())).collect()
+            message.incidents.iter().map(|told| (told.scope.clone(), told.incident.clone())).collect()
         };
         let says = match (message.action, message.occasion) {
-            (_, Occasion::Unheard) | (What::Acknowledge | What::Change, _) => Says::More,
+            (_, Occasion::Unheard | Occasion::Continues | Occasion::WasWell) | (What::Acknowledge | What::Change, _) => {
+                Says::More
+            }
             (What::Ring, _) => Says::Open,
             (What::End, _) => Says::Over,
         };
-        let names: Vec<String> = incidents.iter().map(|(incident, _)| incident.clone()).collect();
+        // People know it by what it is about.
+        let names: Vec<String> = incidents.keys().cloned().collect();
         let shown = serde_json::to_value(message).unwrap_or(Value::Null);
         let before = self.chat.beliefs.heard.len();
         self.chat.take(now, &sending.attempt.id, says, &names, &shown);
         let one = |one: &stand_ins::Heard| {
-            let scope = incidents.iter().find(|(incident, _)| *incident == one.key).map(|(_, scope)| scope.clone());
             let heard = words(CHAT, &sending.attempt.id, one.at, now, &one.key, sound(one.sound), message);
-            Heard { incident: one.key.clone(), scope: scope.unwrap_or_default(), ..heard }
+            Heard { incident: incidents.get(&one.key).cloned().unwrap_or_default(), scope: one.key.clone(), ..heard }
         };
         self.chat.beliefs.heard[before..].iter().map(one).collect()
     }
 
     /// Writes a try into the book of alerts.
     fn enter(&mut self, sending: &Sending, now: Duration, wall_ms: i64) {
-        let own = Open { key: sending.attempt.key.clone(), taken: false, acknowledged: 0, labels: sending.attempt.labels.clone() };
+        let own =
+            Open { key: sending.attempt.key.clone(), taken: false, acknowledged: 0, labels: sending.attempt.labels.clone() };
         let new = (sending.attempt.what == What::Ring && !sending.opens.iter().any(|open| open.key == own.key)).then_some(&own);
         for open in sending.opens.iter().chain(new) {
             let ended = (sending.attempt.what == What::End).then_some((wall_ms, ROUNDS));

@@ -58,6 +58,7 @@ pub(super) struct Ran {
 /// One canary with all that was ever so of it.
 #[derive(Debug, Clone)]
 pub(super) struct Canary {
+    pub(super) name: String,
     pub(super) probe: String,
     pub(super) region: String,
     interval: Duration,
@@ -86,7 +87,7 @@ pub(super) struct Truth {
 impl Truth {
     pub(super) fn add(&mut self, name: &str, probe: &str, region: &str, interval: Duration) {
         let known = vec![(Duration::ZERO, Known { watched: true, ..Known::default() })];
-        let canary = Canary { probe: probe.to_owned(), region: region.to_owned(), interval, known };
+        let canary = Canary { name: name.to_owned(), probe: probe.to_owned(), region: region.to_owned(), interval, known };
         self.canaries.insert(name.to_owned(), canary);
     }
 
