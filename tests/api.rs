@@ -193,7 +193,7 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     let (head, _) = text.split_once("[[step]]").unwrap();
     write(folder.path(), "probes/p.toml", &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"));
     let service = Service::start(folder.path());
-    let page = receiver.page("trigger");
+    let page = receiver.page("ring");
     let requests = target.received();
     let sent = requests.first().unwrap();
     assert!(sent.body.contains("gr\\\"een/f+ish?ü"), "the run does send it: {sent:?}");
@@ -252,7 +252,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
     let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
     let folder = folder(&target, &channel("hook", &receiver));
     let service = Service::start(folder.path());
-    let page = receiver.page("trigger");
+    let page = receiver.page("ring");
     let incident = page["incident"].as_str().unwrap();
 
     let output = service.command(&["status"]);
@@ -290,7 +290,7 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
     assert!(text.contains("acknowledged by ann\\u001b[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);
-    assert_eq!(receiver.page("resolve")["key"], page["key"]);
+    assert_eq!(receiver.page("end")["key"], page["key"]);
     assert_exit(&service.command(&["status"]), 0);
     let text = stdout(&service.command(&["incidents", "--all"]));
     assert!(text.contains(incident) && text.contains(" until "), "{text}");
