@@ -126,7 +126,7 @@ fn counting<'a>(
             FactKey::Across(_) if pages => {
                 regions.extend(fact.shares.iter().filter(|(_, share)| share.reaches).map(|(region, _)| Arc::clone(region)));
             }
-            _ if pages && !fact.region.is_empty() => {
+            FactKey::Canary(_) if pages => {
                 regions.insert(Arc::clone(&fact.region));
             }
             FactKey::Canary(_) => {
@@ -136,7 +136,16 @@ fn counting<'a>(
                     again = again.into_iter().chain([until + Duration::from_millis(1)]).min();
                 }
             }
-            _ => {}
+            // These are about no region or several, or are no members of a probe's incident.
+            FactKey::Across(_)
+            | FactKey::Objective(..)
+            | FactKey::Subject(..)
+            | FactKey::OtherSubjects(_)
+            | FactKey::NoData(_)
+            | FactKey::Region(_)
+            | FactKey::Leak(..)
+            | FactKey::Restarts(_)
+            | FactKey::Channel(_) => {}
         }
     }
     (regions, again)
