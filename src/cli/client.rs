@@ -134,15 +134,25 @@ pub(crate) fn word(of: &Value, key: &str) -> String {
 }
 
 /// How long ago a moment of an answer was, for people; a moment to come is now.
-pub(crate) fn ago(milliseconds: &Value) -> String {
+pub(crate) fn ago(milliseconds: &Value, now: SystemTime) -> String {
     let then = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
-    let whole = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    let whole = now.duration_since(then).unwrap_or_default().as_secs();
     match whole {
         0..60 => format!("{whole} s ago"),
         60..3_600 => format!("{} min ago", whole / 60),
         3_600..172_800 => format!("{} h ago", whole / 3_600),
         _ => format!("{} days ago", whole / 86_400),
     }
+}
+
+/// The entries of a list of an answer; none if there is no such list.
+pub(crate) fn list<'v>(of: &'v Value, key: &str) -> &'v [Value] {
+    of[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// `1 canary`, `2 canaries`.
+pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
 /// A moment of an answer, for people.

@@ -1,0 +1,141 @@
+//! Alertmanager's API v2: each ring is one alert, known by its labels.
+//!
+//! Labels are made when the ring is made and never change; `ring` tells the rings of an incident apart, so that each notifies.
+//! What is said of them, the annotations, is the text of now. An alert there ends by itself at its `endsAt`, so that one whose
+//! sender died does not stay for ever; the [`Book`](super::book::Book) therefore repeats what is open.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::alert::message::{Message, clip, is_link, line, plain, rfc3339};
+
+use super::http::Post;
+
+/// How far ahead an alert's end is set: a sender may be away for so long, and a dead one's alerts end after it.
+const AHEAD: Duration = Duration::from_mins(15);
+
+/// An alert's end is at least so many rounds ahead, and an end is told for as many.
+pub(super) const ROUNDS: u32 = 4;
+
+/// Bytes of a label's value.
+const LABEL: usize = 500;
+
+/// Bytes of the long annotation.
+const DESCRIPTION: usize = 12_000;
+
+/// A channel's settings with its headers.
+#[derive(Debug, Clone)]
+pub(super) struct Receiver {
+    pub(super) channel: Arc<str>,
+    pub(super) urls: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) resend: Duration,
+    pub(super) timeout: Duration,
+}
+
+/// What a ring's alert is known by for as long as it is open: to be kept with it ([`Open::labels`](crate::alert::told::Open)).
+/// `own` are the channel's; they do not replace ours.
+pub fn labels(message: &Message, own: &[(String, String)]) -> Vec<(String, String)> {
+    let mut labels: BTreeMap<String, String> = own.iter().cloned().collect();
+    labels.extend(message.cell.iter().map(|(key, value)| (label_name(key), line(value, LABEL))));
+    let region = match message.regions.as_slice() {
+        [one] => Some(one),
+        // The regions of another process have rings of the same number.
+        _ => message.origin.as_ref(),
+    };
+    let scope = message.probe.is_none().then_some(&message.scope);
+    let ours = [
+        ("alertname", Some(name(&message.scope).to_owned())),
+        ("severity", Some(message.severity.as_str().to_owned())),
+        ("ring", Some(message.number.to_string())),
+        ("probe", message.probe.clone()),
+        ("scope", scope.cloned()),
+        ("owner", message.owner.clone()),
+        ("subject", message.subject.clone()),
+        ("region", region.cloned()),
+    ];
+    for (name, value) in ours {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            labels.insert(name.to_owned(), line(&value, LABEL));
+        }
+    }
+    labels.into_iter().collect()
+}
+
+/// A matrix key as Alertmanager takes it for a name.
+fn label_name(key: &str) -> String {
+    let tame: String = key.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    if tame.starts_with(|first: char| first.is_ascii_digit()) { format!("_{tame}") } else { tame }
+}
+
+/// The name of the alert, by the kind of problem.
+fn name(scope: &str) -> &'static str {
+    match scope.split('/').next().unwrap_or_default() {
+        "probe" => "SerinusProbeFailing",
+        "subject" => "SerinusSubjectFailing",
+        "subjects" => "SerinusSubjectsFailing",
+        "no-data" => "SerinusNoData",
+        "blind" => "SerinusRegionBlind",
+        "leak" => "SerinusTestDataLeaked",
+        "restarts" => "SerinusRestarting",
+        "channel" => "SerinusChannelBroken",
+        "test" => "SerinusTest",
+        _ => "SerinusIncident",
+    }
+}
+
+/// What an alert says.
+pub(super) fn annotations(message: &Message) -> BTreeMap<String, String> {
+    let test = if message.test { "[TEST] " } else { "" };
+    let title = line(&format!("{test}{}", message.title), LABEL);
+    let mut annotations =
+        BTreeMap::from([("description".to_owned(), clip(&plain(&title, message), DESCRIPTION)), ("summary".to_owned(), title)]);
+    let first = message.evidence.first();
+    let links = [
+        ("runbook_url", &message.runbook),
+        ("incident_url", &message.url),
+        ("run_url", first.map_or(&None, |evidence| &evidence.run_url)),
+        ("trace_url", first.map_or(&None, |evidence| &evidence.trace_url)),
+    ];
+    for (name, link) in links {
+        if let Some(link) = link.as_deref().filter(|link| is_link(link)) {
+            annotations.insert(name.to_owned(), line(link, 2_000));
+        }
+    }
+    annotations
+}
+
+/// The alert as the API takes it.
+pub(super) fn alert(
+    labels: &[(String, String)],
+    message: &Message,
+    ended_ms: Option<i64>,
+    now_ms: i64,
+    resend: Duration,
+) -> Value {
+    let starts = message.since_ms.min(now_ms);
+    let ahead = i64::try_from(AHEAD.max(resend * ROUNDS).as_millis()).unwrap_or(i64::MAX);
+    // One that ends before it starts is refused, and wall clocks are set back.
+    let ends = ended_ms.unwrap_or_else(|| now_ms.saturating_add(ahead)).max(starts + 1);
+    let labels: BTreeMap<&str, &str> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut alert = json!({
+        "labels": labels,
+        "annotations": annotations(message),
+        "startsAt": rfc3339(starts),
+        "endsAt": rfc3339(ends),
+    });
+    if let Some(link) = message.url.as_deref().filter(|link| is_link(link)) {
+        alert["generatorURL"] = link.into();
+    }
+    alert
+}
+
+/// The request that brings these alerts to a peer.
+pub(super) fn request(to: &Receiver, url: &str, alerts: &[Value]) -> Post {
+    let mut post = Post::json(format!("{}/api/v2/alerts", url.trim_end_matches('/')), &Value::from(alerts.to_vec()));
+    post.headers.extend(to.headers.iter().cloned());
+    post
+}
