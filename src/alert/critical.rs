@@ -67,6 +67,11 @@ pub struct Judged {
 }
 
 impl Critical {
+    /// One that an earlier version of the program knew to be failing since then.
+    pub fn carried(since: Duration, revision: u64) -> Self {
+        Self { episode: Some(Episode { since, revision, lost: None }) }
+    }
+
     /// Whether it is failing.
     pub fn fails(&self) -> bool {
         self.episode.is_some()

@@ -17,7 +17,7 @@ use crate::sandbox::Incident;
 #[derive(Debug, Parser)]
 #[command(name = "serinus", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// Service configuration [default: serinus.toml, then config/serinus.toml, where they exist]
+    /// Service configuration [default: serinus.toml, config/serinus.toml or /etc/serinus/serinus.toml, the first that exists]
     #[arg(short, long, global = true, env = "SERINUS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Whether to colour

@@ -88,8 +88,15 @@ fn full(story: &Value, style: Style) -> String {
         let said = format!("  owed to {} since {}", word(owed, "channel"), moment(&owed["since_ms"]));
         let _ = writeln!(text, "{}", style.odd(&said));
     }
-    members(&mut text, details, style);
-    failure(&mut text, &details["failure"], style);
+    if incident["resolved_ms"].is_number() && list(details, "members").is_empty() {
+        let members = plural(details["members_total"].as_u64().unwrap_or(0), "member", "members");
+        let _ = writeln!(text, "  it had {members}");
+    } else {
+        members(&mut text, details, style);
+    }
+    for latest in std::iter::once(&details["failure"]).chain(list(details, "failures")) {
+        failure(&mut text, latest, style);
+    }
     for note in list(details, "notes") {
         let _ = writeln!(text, "  {}", printable(note.as_str().unwrap_or_default()));
     }
@@ -183,15 +190,15 @@ fn tried(attempt: &Value) -> String {
     said
 }
 
-/// The failure that decided, or the latest one.
+/// The latest failed run of a region; of a version before this one that which decided.
 fn failure(text: &mut String, failure: &Value, style: Style) {
     if failure.is_null() {
         return;
     }
-    let step = word(failure, "step");
-    let step = if step.is_empty() { step } else { format!("{step}: ") };
+    let said: Vec<String> =
+        ["canary", "step", "message"].map(|key| word(failure, key)).into_iter().filter(|said| !said.is_empty()).collect();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "  {}", style.bad(&format!("{step}{}", word(failure, "message"))));
+    let _ = writeln!(text, "{}", style.bad(&wrap(&format!("  {}", said.join(": ")), 4)));
     if failure["expectation"].is_string() {
         let _ = writeln!(text, "    {}  {}", word(failure, "expectation"), style.dim(&word(failure, "location")));
     }
@@ -243,8 +250,8 @@ mod tests {
                     ],
                     "acknowledged": [{ "by": "ann\u{1b}", "at_ms": at(5), "reason": "looking" }],
                     "owed": [{ "channel": "pager", "since_ms": at(6) }],
-                    "failure": { "step": "s", "message": "it did not hold", "expectation": "json.a == 1", "location": "p.toml:9:1",
-                                 "seen": [["json.a", "2"]], "run_id": "01R", "trace_id": "t" },
+                    "failures": [{ "canary": "p/eu", "step": "s", "message": "it did not hold", "expectation": "json.a == 1", "location": "p.toml:9:1",
+                                 "seen": [["json.a", "2"]], "run_id": "01R", "trace_id": "t" }],
                 },
             },
             "timeline": [{ "at_ms": at(0), "what": "opened", "text": "p/eu failed twice" },
@@ -273,7 +280,7 @@ mod tests {
                1970-01-01T00:00:09.000Z
   … and 2 more
   failed once so far: 1 canary
-  s: it did not hold
+  p/eu: s: it did not hold
     json.a == 1  p.toml:9:1
     json.a was 2
     run 01R  trace t

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Moment;
+use crate::alert::{Failure, Moment};
 use crate::plan::{Canary, Probe, Severity};
 
 use super::super::fact::{Level, Share};
@@ -286,10 +286,24 @@ fn incident(open: &Open<'_>, all: Vec<MemberStatus>, now: Moment) -> IncidentSta
         members_total: members.len(),
         members,
         suspects: suspects.len(),
+        failures: failures(view),
         unanswered: view.members.iter().filter(|member| is_unanswered(member)).count(),
         acknowledged: view.acknowledged.iter().map(acknowledged).collect(),
         owed: open.owed.iter().map(owed).collect(),
     }
+}
+
+/// The latest failed run of those that fail, one for each region.
+fn failures(view: &View) -> Vec<Arc<Failure>> {
+    let mut latest: BTreeMap<&str, (Option<Duration>, &Arc<Failure>)> = BTreeMap::new();
+    for fact in view.members.iter().filter(|member| member.standing.fails()).map(|member| &member.fact) {
+        let Some(failure) = &fact.evidence else { continue };
+        let known = latest.entry(&fact.region).or_insert((fact.last_failed, failure));
+        if fact.last_failed > known.0 {
+            *known = (fact.last_failed, failure);
+        }
+    }
+    latest.into_values().map(|(_, failure)| Arc::clone(failure)).collect()
 }
 
 fn left_behind(leak: LeftBehind, now: Moment) -> LeakStatus {

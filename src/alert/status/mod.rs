@@ -8,8 +8,11 @@ mod member;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use crate::alert::Failure;
 use crate::plan::Severity;
 
 pub use gather::{CanaryNow, LeftBehind, Open, ProbeNow, Seen, gather};
@@ -220,6 +223,8 @@ pub struct IncidentStatus {
     pub members_total: usize,
     /// Canaries that failed once and are no members yet.
     pub suspects: usize,
+    /// The latest failed run of those that fail, one for each region.
+    pub failures: Vec<Arc<Failure>>,
     /// Page-level members that fail, unmuted, unexplained and unacknowledged.
     pub unanswered: usize,
     /// Who is at it, in order.

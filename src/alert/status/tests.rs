@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::Moment;
 use crate::alert::fact::{Level, Share};
 use crate::alert::testing::{canary, moment, probe};
 use crate::alert::view::{Acknowledged, MemberView, MuteKind, Muted, Standing, View};
 use crate::alert::{Fact, FactKey, Scope, State};
+use crate::alert::{Failure, Moment};
 use crate::plan::{AlertPolicy, Canary, CanaryId, Probe, Severity};
 
 use super::*;
@@ -187,6 +187,39 @@ fn the_members_of_an_incident_are_those_that_failed_in_it_what_fails_first_and_t
     assert_eq!(found.acknowledged[0].reason.as_deref(), Some("looking"));
     let clipped = found.clone().clipped(2);
     assert_eq!((clipped.members.len(), clipped.members_total), (2, 4));
+}
+
+#[test]
+fn of_what_fails_the_latest_failed_run_of_each_region_is_shown() {
+    let page = State::Failing(Level::Page);
+    let failed = |id: &str, region: &str, at_s: u64, standing: Standing| {
+        let failure = Failure {
+            canary: id.to_owned(),
+            run_id: format!("run of {id}"),
+            trace_id: String::new(),
+            at_ms: 0,
+            reason: "timeout".to_owned(),
+            message: String::new(),
+            step: None,
+            attempts: 1,
+            expectation: None,
+            location: None,
+            seen: Vec::new(),
+        };
+        let evidence = Some(Arc::new(failure));
+        member(Fact { evidence, region: region.into(), last_failed: Some(at(at_s)), ..of_canary(id, page, 1) }, standing)
+    };
+    let members = vec![
+        failed("p/eu/a", "eu", 10, Standing::Failing),
+        failed("p/eu/b", "eu", 20, muted()),
+        failed("p/us/a", "us", 15, Standing::Failing),
+        failed("p/ap/a", "ap", 30, Standing::Recovered(at(40))),
+    ];
+    let view = view("01A", Scope::Probe("p".into()), Severity::Page, 1, members);
+    let status = gather(Seen { incidents: vec![open(&view)], ..Seen::default() }, moment(60));
+    let runs: Vec<&str> = status.incidents[0].failures.iter().map(|failure| &*failure.run_id).collect();
+    assert_eq!(runs, ["run of p/eu/b", "run of p/us/a"]);
+    assert_eq!(status.incidents[0].members[0].reason.as_deref(), Some("timeout"));
 }
 
 #[test]

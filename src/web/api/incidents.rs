@@ -79,8 +79,10 @@ async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
 
 /// The store has an incident as it was when it was last written; who is in it now and how it stands is known to alerting.
 fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usize) {
-    let Some(now) = open.iter().find(|now| now.id == incident.id) else { return };
     let Some(details) = incident.details.as_object_mut() else { return };
+    // How alerting keeps it for itself.
+    details.remove("incident");
+    let Some(now) = open.iter().find(|now| now.id == incident.id) else { return };
     if let Ok(Value::Object(now)) = serde_json::to_value(now.clone().clipped(members)) {
         details.extend(now.into_iter().filter(|(key, _)| !OF_THE_LIST.contains(&&**key)));
     }
