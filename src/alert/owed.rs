@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use crate::plan::{Alerting, Channel, ChannelKind, Probe, Severity};
 
-use super::FactKey;
 use super::fact::Level;
 use super::incident::{Incident, Member, Told, regions_of};
 use super::memory::Memory;
 use super::route::{Asked, Routed, routed};
 use super::told::Cover;
+use super::{FactKey, Scope};
 
 /// Pauses between the rings of an incident at a channel.
 const PAUSES: [Duration; 5] =
@@ -84,7 +84,10 @@ pub enum Why {
 /// What a channel is owed of an incident; nothing if there is no difference. The second value is when to ask again though
 /// nothing happens.
 pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: Duration) -> (Option<Owed>, Option<Duration>) {
-    let Some(severity) = incident.severity().filter(|_| incident.end.is_none()) else { return (None, None) };
+    // That a channel takes nothing is told to the others.
+    let is_its_own = matches!(&incident.scope, Scope::Channel(name) if *name == channel.name);
+    let severity = incident.severity().filter(|_| incident.end.is_none() && !is_its_own);
+    let Some(severity) = severity else { return (None, None) };
     let nothing = Told::default();
     let told = incident.told.get(&channel.name).unwrap_or(&nothing);
     let lapses = lapses(incident, told, channel, context);

@@ -174,8 +174,7 @@ impl Evaluator {
         effects: &mut Effects,
     ) -> BTreeSet<FactKey> {
         let mut ended = BTreeSet::new();
-        let needs = self.world.probe_of(&incident.scope).is_some_and(|watched| !watched.probe.needs.is_empty());
-        if !needs || !matches!(incident.scope, Scope::Probe(_)) {
+        if !matches!(incident.scope, Scope::Probe(_)) {
             return ended;
         }
         let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
@@ -230,6 +229,9 @@ impl Evaluator {
             let FactKey::Canary(id) = key else { continue };
             if !self.roots.is_root(id) {
                 continue;
+            }
+            if let Some(last) = member.fact.last {
+                self.roots.ran(id, last, now);
             }
             let stands = Stands {
                 fails: member.fails(),
