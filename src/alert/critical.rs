@@ -65,6 +65,11 @@ pub struct Judged {
 }
 
 impl Critical {
+    /// One that an earlier version of the program knew to be failing since then.
+    pub fn carried(since: Duration, revision: u64) -> Self {
+        Self { episode: Some(Episode { since, revision, lost: None }) }
+    }
+
     /// Whether it is failing.
     pub fn fails(&self) -> bool {
         self.episode.is_some()
@@ -121,7 +126,7 @@ fn counting<'a>(
             FactKey::Across(_) if pages => {
                 regions.extend(fact.shares.iter().filter(|(_, share)| share.reaches).map(|(region, _)| Arc::clone(region)));
             }
-            _ if pages && !fact.region.is_empty() => {
+            FactKey::Canary(_) if pages => {
                 regions.insert(Arc::clone(&fact.region));
             }
             FactKey::Canary(_) => {
@@ -131,7 +136,16 @@ fn counting<'a>(
                     again = again.into_iter().chain([until + Duration::from_millis(1)]).min();
                 }
             }
-            _ => {}
+            // These are about no region or several, or are no members of a probe's incident.
+            FactKey::Across(_)
+            | FactKey::Objective(..)
+            | FactKey::Subject(..)
+            | FactKey::OtherSubjects(_)
+            | FactKey::NoData(_)
+            | FactKey::Region(_)
+            | FactKey::Leak(..)
+            | FactKey::Restarts(_)
+            | FactKey::Channel(_) => {}
         }
     }
     (regions, again)

@@ -18,6 +18,7 @@
 //! | `message` | nothing: what is said, from an incident as it is | – |
 //! | `channel` | what each channel speaks | a file and its arms |
 
+mod carry;
 pub mod channel;
 pub mod condition;
 pub mod counts;

@@ -139,3 +139,73 @@ pub(super) fn request(to: &Receiver, url: &str, alerts: &[Value]) -> Post {
     post.headers.extend(to.headers.iter().cloned());
     post
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::testing::{cases, monster};
+    use super::*;
+
+    fn case(name: &str) -> Message {
+        cases().into_iter().find(|case| case.name == name).unwrap().message
+    }
+
+    fn labels_of(message: &Message) -> BTreeMap<String, String> {
+        labels(message, &[("team".to_owned(), "music".to_owned()), ("ring".to_owned(), "mine".to_owned())]).into_iter().collect()
+    }
+
+    #[test]
+    fn region_and_cell_are_labels_where_the_ring_has_only_one_of_them() {
+        let has = |name: &str| {
+            let labels = labels_of(&case(name));
+            ["region", "platform"].map(|label| labels.get(label).cloned())
+        };
+        let some = |value: &str| Some(value.to_owned());
+        assert_eq!(has("one_canary"), [some("eu"), some("ios")]);
+        assert_eq!(has("one_cell_everywhere"), [None, some("ios")]);
+        assert_eq!(has("one_region"), [some("eu"), None]);
+        assert_eq!(has("everything"), [None, None]);
+        assert_eq!(has("region_blind"), [some("eu"), None]);
+    }
+
+    #[test]
+    fn the_channels_own_labels_do_not_replace_ours_and_another_process_has_other_ones() {
+        let labels = labels_of(&case("everything"));
+        assert_eq!((&*labels["ring"], &*labels["team"], &*labels["severity"]), ("1", "music", "page"));
+        assert_eq!((&*labels["probe"], &*labels["owner"]), ("premium-registration", "payments"));
+        let others = labels_of(&Message { origin: Some("us".to_owned()), ..case("everything") });
+        assert_eq!(others["region"], "us");
+        assert_eq!(labels_of(&case("channel_broken"))["scope"], "channel/oncall-chat");
+    }
+
+    #[test]
+    fn every_label_has_a_name_that_alertmanager_takes_and_no_alert_is_large() {
+        for message in cases().into_iter().map(|case| case.message).chain([monster()]) {
+            let message = Message {
+                cell: BTreeMap::from([("user-agent 2".to_owned(), "x".to_owned()), ("2nd".to_owned(), "y".to_owned())]),
+                ..message
+            };
+            let labels = labels(&message, &[]);
+            let fits = |name: &str| {
+                !name.starts_with(|first: char| first.is_ascii_digit())
+                    && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+            };
+            assert!(labels.iter().all(|(name, value)| fits(name) && !value.is_empty()), "{labels:?}");
+            let size = alert(&labels, &message, None, message.at_ms, Duration::from_mins(1)).to_string().len();
+            assert!(size < 32 << 10, "{size} bytes");
+        }
+    }
+
+    #[test]
+    fn an_alert_ends_after_it_starts_whatever_the_clock_did() {
+        let message = case("one_canary");
+        let moment = |value: &Value| chrono::DateTime::parse_from_rfc3339(value.as_str().unwrap()).unwrap().timestamp_millis();
+        let hour_ago = message.since_ms - 3_600_000;
+        let ends = |ended, now, resend| moment(&alert(&[], &message, ended, now, resend)["endsAt"]);
+        for (ended, now) in [(Some(hour_ago), hour_ago), (None, hour_ago), (Some(hour_ago), message.at_ms)] {
+            let alert = alert(&[], &message, ended, now, Duration::from_mins(1));
+            assert!(moment(&alert["startsAt"]) < moment(&alert["endsAt"]));
+        }
+        assert_eq!(ends(None, message.at_ms, Duration::from_mins(1)), message.at_ms + 15 * 60_000);
+        assert_eq!(ends(None, message.at_ms, Duration::from_mins(10)), message.at_ms + 40 * 60_000, "four rounds at least");
+    }
+}

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::alert::message::testing::{cases, now};
-use crate::alert::message::{Message, What};
+use crate::alert::message::{Message, What, headline, plain};
 use crate::alert::told::Open;
 use crate::outcome::Secrets;
 use crate::plan::Template;
@@ -42,7 +42,9 @@ fn rendered(channel: &str, message: &Message) -> String {
         "email" => {
             let to = ["oncall@example.com".to_owned()];
             let mail = email::mail("serinus@example.org", &to, "try-1", Some(&opens[0].key), message, SystemTime::UNIX_EPOCH);
-            String::from_utf8(mail.unwrap().formatted()).unwrap().replace("\r\n", "\n")
+            let mail = String::from_utf8(mail.unwrap().formatted()).unwrap().replace("\r\n", "\n");
+            // The text as it is read; how it is encoded on the wire is the mail library's.
+            format!("{}\n\n{}", mail.split("\n\n").next().unwrap(), plain(&headline(message, 500), message))
         }
         "webhook" => {
             let location = Location { path: Path::new("serinus.toml").into(), line: 1, column: 1 };
@@ -56,8 +58,7 @@ fn rendered(channel: &str, message: &Message) -> String {
             format!("{text}\n{}", pretty(&body(&post)))
         }
         "pagerduty" => {
-            let posts = pagerduty::requests("https://events.pagerduty.com", "R0", message.action, &message.key, &opens, message);
-            pretty(&posts.iter().map(body).collect())
+            pretty(&body(&pagerduty::request("https://events.pagerduty.com", "R0", message.action, &message.key, message)))
         }
         "alertmanager" => {
             let labels = alertmanager::labels(message, &[("team".to_owned(), "music".to_owned())]);

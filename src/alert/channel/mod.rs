@@ -73,3 +73,24 @@ fn refused(trouble: Trouble, message: impl Into<String>) -> Outcome {
 fn unknown(trouble: Trouble, message: impl Into<String>) -> Outcome {
     Outcome::Unknown(Refusal { message: message.into(), trouble })
 }
+
+/// Bodies of requests, for stand-ins that read them.
+#[cfg(test)]
+pub(in crate::alert) mod bodies {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::super::message::{Message, What};
+
+    /// The event of a try to `PagerDuty`.
+    pub(in crate::alert) fn pagerduty(what: What, key: &str, message: &Message) -> Value {
+        let post = super::pagerduty::request("http://duty.invalid", "key", what, key, message);
+        serde_json::from_slice(&post.body).expect("its body is JSON")
+    }
+
+    /// An alert, as it is posted to an Alertmanager in a list.
+    pub(in crate::alert) fn alert(labels: &[(String, String)], message: &Message, ended_ms: Option<i64>, now_ms: i64) -> Value {
+        super::alertmanager::alert(labels, message, ended_ms, now_ms, Duration::from_mins(1))
+    }
+}

@@ -157,7 +157,7 @@ impl Inner {
     ) -> Result<Outcome, NoValue> {
         let redactor = secrets.redactor();
         let first = opens.first().map(|open| open.key.as_str());
-        let posts = match &channel.kind {
+        let post = match &channel.kind {
             ChannelKind::Alertmanager { .. } => return self.alertmanager(channel, secrets, attempt, message, opens).await,
             ChannelKind::Email { host, port, tls, login, from, to, ca } => {
                 let login = match login {
@@ -170,24 +170,17 @@ impl Inner {
             }
             ChannelKind::PagerDuty { routing_key, url } => {
                 let key = secret(routing_key, secrets)?;
-                pagerduty::requests(url, key.expose(), attempt.what, &attempt.key, opens, message)
+                pagerduty::request(url, key.expose(), attempt.what, &attempt.key, message)
             }
             ChannelKind::Slack { url, channel } => {
-                vec![slack::request(secret(url, secrets)?.expose(), channel.as_deref(), message, shortest)]
+                slack::request(secret(url, secrets)?.expose(), channel.as_deref(), message, shortest)
             }
             ChannelKind::Webhook { url, headers, body, signing_key } => {
                 let settings = Webhook { url, headers, body: body.as_ref(), signing_key: signing_key.as_deref() };
-                vec![webhook::request(&settings, secrets, &attempt.id, message, SystemTime::now())?]
+                webhook::request(&settings, secrets, &attempt.id, message, SystemTime::now())?
             }
         };
-        let mut outcome = Outcome::Taken;
-        for post in posts {
-            let sent = self.client.post(post, channel.timeout, redactor).await;
-            if sent != Outcome::Taken {
-                outcome = sent;
-            }
-        }
-        Ok(outcome)
+        Ok(self.client.post(post, channel.timeout, redactor).await)
     }
 
     /// A ring opens an alert and brings the texts of the others up to date; an end ends all of them in one request.

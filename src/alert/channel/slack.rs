@@ -46,7 +46,7 @@ fn blocks(message: &Message) -> Vec<Value> {
     let why = message.why.iter().map(|text| escaped(text));
     blocks.extend(section(None, &cut.into_iter().chain(why).collect::<Vec<_>>()));
     for (title, lines) in lists(message) {
-        let lines: Vec<String> = lines.iter().map(|line| with_links(line)).collect();
+        let lines: Vec<String> = lines.iter().map(|line| with_link(line, message)).collect();
         blocks.extend(section(Some(title), &lines));
     }
     let facts: Vec<String> = facts(message).into_iter().map(|(name, value)| format!("*{name}:* {}", linked(&value))).collect();
@@ -77,11 +77,14 @@ fn section(title: Option<&str>, lines: &[String]) -> Option<Value> {
     Some(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } }))
 }
 
-/// A line whose words that are links of ours become links.
-fn with_links(line: &str) -> String {
+/// A line that ends with the link of a run or trace, which is ours; what a target said is never made one.
+fn with_link(line: &str, message: &Message) -> String {
+    let ours = |word: &str| {
+        let mut links = message.evidence.iter().flat_map(|evidence| [&evidence.run_url, &evidence.trace_url]);
+        links.any(|link| link.as_deref() == Some(word))
+    };
     match line.rsplit_once(' ') {
-        // Only the last word, where runs and traces stand: what a target said is never one.
-        Some((before, last)) if line.starts_with("  ") && is_link(last) => format!("{} {}", escaped(before), linked(last)),
+        Some((before, last)) if ours(last) => format!("{} {}", escaped(before), linked(last)),
         Some(_) | None => escaped(line),
     }
 }
@@ -107,4 +110,90 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::message::testing::{cases, monster};
+    use super::*;
+
+    fn body(message: &Message, shortest: bool) -> Value {
+        serde_json::from_slice(&request("https://hooks.example.com/x", Some("#oncall"), message, shortest).body).unwrap()
+    }
+
+    /// Text in which only our own links begin with `<`, and everything else that Slack reads as markup is escaped.
+    fn markup(text: &str) {
+        for (at, _) in text.match_indices('<') {
+            let rest = &text[at + 1..];
+            assert!(rest.starts_with("http://") || rest.starts_with("https://"), "not ours: {}", clip(rest));
+            let inner = rest.split('>').next().unwrap();
+            assert!(!inner.contains(['|', ' ', '\n']), "{}", clip(inner));
+        }
+        for (at, _) in text.match_indices('&') {
+            let rest = &text[at..];
+            assert!(["&amp;", "&lt;", "&gt;"].iter().any(|escape| rest.starts_with(escape)), "{}", clip(rest));
+        }
+        assert_eq!(text.matches('<').count(), text.matches('>').count());
+    }
+
+    fn clip(text: &str) -> String {
+        text.chars().take(60).collect()
+    }
+
+    /// Block by block after Slack's public reference of blocks and incoming webhooks.
+    fn validate(body: &Value) {
+        let known = ["text", "blocks", "unfurl_links", "unfurl_media", "channel"];
+        assert!(body.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())));
+        let fallback = body["text"].as_str().unwrap();
+        assert!(!fallback.is_empty() && fallback.chars().count() <= 4_000);
+        markup(fallback);
+        let blocks = body.get("blocks").map_or(&[][..], |blocks| blocks.as_array().unwrap());
+        assert!(blocks.len() <= 50);
+        for block in blocks {
+            let text = &block["text"];
+            let words = text["text"].as_str().unwrap();
+            let length = words.chars().count();
+            assert_eq!(block.as_object().unwrap().len(), 2);
+            match block["type"].as_str().unwrap() {
+                "header" => {
+                    assert_eq!(text["type"], "plain_text");
+                    assert!((1..=150).contains(&length) && !words.contains('\n'));
+                }
+                "section" => {
+                    assert_eq!((&text["type"], &text["verbatim"]), (&json!("mrkdwn"), &json!(true)));
+                    assert!((1..=3_000).contains(&length), "{length}");
+                    markup(words);
+                }
+                other => panic!("`{other}` is not among the blocks we use"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_keeps_within_slacks_limits_and_mentions_nobody() {
+        for message in cases().into_iter().map(|case| case.message).chain([monster()]) {
+            for url in [None, Some("https://serinus.example.com/incidents/1".to_owned())] {
+                let message = Message { url, ..message.clone() };
+                validate(&body(&message, false));
+                validate(&body(&message.shortest(), true));
+            }
+        }
+    }
+
+    #[test]
+    fn a_link_that_a_target_said_is_none_and_our_own_is_one() {
+        let mut message = cases().remove(0).message;
+        message.evidence[0].seen = vec![("json.next".to_owned(), "see https://evil.example.com/".to_owned())];
+        let text = body(&message, false).to_string();
+        assert!(text.contains("see https://evil.example.com/") && !text.contains("<https://evil"), "{text}");
+        assert!(text.contains("<https://traces.example.com/"), "{text}");
+    }
+
+    #[test]
+    fn a_title_that_has_no_room_in_a_header_is_said_in_full() {
+        let message = Message { title: "word ".repeat(48).trim().to_owned(), ..cases().remove(0).message };
+        let blocks = body(&message, false)["blocks"].clone();
+        assert!(blocks[0]["text"]["text"].as_str().unwrap().ends_with('…'));
+        assert!(blocks[1]["text"]["text"].as_str().unwrap().contains(&message.title));
+    }
 }

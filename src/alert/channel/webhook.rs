@@ -87,3 +87,57 @@ fn header_safe(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::message::testing::{cases, monster};
+    use super::*;
+
+    fn location() -> crate::source::Location {
+        crate::source::Location { path: std::path::Path::new("serinus.toml").into(), line: 1, column: 1 }
+    }
+
+    fn posted(message: &Message, body: Option<&str>, now: SystemTime) -> Post {
+        let url = Template::parse("https://hooks.example.com/", location()).unwrap();
+        let body = body.map(|body| Template::parse(body, location()).unwrap());
+        let webhook = Webhook { url: &url, headers: &[], body: body.as_ref(), signing_key: Some("key") };
+        let secrets = Arc::new(Secrets::new([("key".into(), Ok(Secret::new("shared key")))].into()));
+        request(&webhook, &secrets, "m1", message, now).unwrap()
+    }
+
+    fn header<'a>(post: &'a Post, name: &str) -> Option<&'a str> {
+        post.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn the_body_is_the_message_and_reads_back_as_it() {
+        for message in cases().into_iter().map(|case| case.message).chain([monster()]) {
+            let post = posted(&message, None, SystemTime::now());
+            assert_eq!(serde_json::from_slice::<Message>(&post.body).unwrap(), message);
+            assert_eq!((header(&post, "x-serinus-try"), header(&post, "x-serinus-version")), (Some("m1"), Some("2")));
+            assert!(post.headers.iter().all(|(_, value)| http::HeaderValue::try_from(value).is_ok()));
+        }
+    }
+
+    #[test]
+    fn the_signature_is_over_time_and_body_and_is_what_anybody_else_computes() {
+        // The expected digest was computed with openssl: printf '1700000000.hello' | openssl dgst -sha256 -hmac key
+        let wanted = "t=1700000000,v1=4d583a269f4f276a3fa80ff31b5a01879a848096983222a17893d198418939aa";
+        assert_eq!(signature(&Secret::new("key"), 1_700_000_000, b"hello"), wanted);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let post = posted(&cases()[0].message, Some("hello"), now);
+        assert_eq!(
+            (post.body.as_slice(), header(&post, "x-serinus-signature").map(|text| &text[..13])),
+            (&b"hello"[..], Some("t=1700000000,"))
+        );
+    }
+
+    #[test]
+    fn a_key_cannot_add_a_header() {
+        let message = Message { key: "subject/p/a b\r\nx: y/é%".to_owned(), ..cases()[0].message.clone() };
+        let post = posted(&message, None, SystemTime::now());
+        assert_eq!(header(&post, "x-serinus-key"), Some("subject/p/a%20b%0D%0Ax:%20y/%C3%A9%25"));
+    }
+}

@@ -1,5 +1,7 @@
 //! How many rings of a channel leave in a minute: ten one by one, the rest as one. Pure.
 //!
+//! What is repeated, because nobody knows whether it was heard, counts not: it keeps back nothing new.
+//!
 //! In any sixty seconds at most ten leave singly and one gathered: eleven. What waits is gathered when the minute is over that
 //! the first of the ten began, or at once if what waits has waited for a minute already, as after a receiver was away.
 
@@ -86,16 +88,11 @@ impl Gate {
             self.gathered = Some(now);
             return Slot::Gathered;
         }
-        self.heard(now);
-        Slot::Single(now)
-    }
-
-    /// Something leaves that waits for nobody: it is one of the ten.
-    pub(super) fn heard(&mut self, now: Duration) {
         if self.singles.len() >= AT_ONCE {
             self.singles.pop_front();
         }
         self.singles.push_back(now);
+        Slot::Single(now)
     }
 
     /// What left was refused, so nobody heard it.

@@ -191,9 +191,6 @@ impl Line {
             let (all, open) = (keys(&flight.attempt), flight.open());
             repeats.push(Repeat { attempt: flight.attempt.clone(), shortest: flight.turn.shortest });
             self.pace.leaves();
-            if flight.attempt.what == What::Ring && gate_of(&self.policy, Class::Rings) {
-                self.rings.heard(now.steady);
-            }
             for (scope, key) in open {
                 self.waiting.found(&scope, &key);
             }

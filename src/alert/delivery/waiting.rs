@@ -11,6 +11,7 @@ use crate::alert::Scope;
 use crate::alert::told::{Trouble, What};
 
 use super::turn::{Turn, Waits};
+use super::unheard;
 use super::wish::{Key, Wish};
 
 /// Kinds of requests that do not wait for each other, in the order in which they leave.
@@ -278,12 +279,13 @@ impl Waiting {
         self.ready[class.index()].first()
     }
 
-    /// What of a class may leave together, in order, at most so many; only the first if it may leave alone only.
+    /// What of a class may leave together, in order, at most so many; only the first if it may leave alone only, as what was refused
+    /// in every form, and the line that combines many already.
     pub(super) fn group(&self, class: Class, most: usize) -> Vec<(Wish, bool)> {
         let ready = &self.ready[class.index()];
         let entries = || ready.iter().filter_map(|order| self.entries.get(&order.key));
         let mut group: Vec<(Wish, bool)> = entries()
-            .filter(|entry| !entry.turn.alone)
+            .filter(|entry| !entry.turn.alone && entry.wish.incident != unheard::INCIDENT)
             .take(most.max(1))
             .map(|entry| (entry.wish.clone(), entry.turn.shortest))
             .collect();

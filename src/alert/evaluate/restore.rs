@@ -11,6 +11,8 @@ use crate::alert::Moment;
 use crate::history::{IncidentRow, KeptState, Remembered};
 use crate::plan::{Alerting, Plan, Probe};
 
+use super::super::Fact;
+use super::super::carry::{carry, is_former};
 use super::super::condition::Conditions;
 use super::super::counts;
 use super::super::delivery::Delivery;
@@ -49,6 +51,7 @@ impl Evaluator {
             run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
         evaluator.restore_incidents(remembered, now);
+        evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
         evaluator.restore_unheard(remembered);
         evaluator.restore_tries(remembered, now);
         for changed in changed {
@@ -67,6 +70,9 @@ impl Evaluator {
         }
         for row in &remembered.incidents {
             self.ids.after(&row.id);
+            if is_former(row) {
+                continue;
+            }
             match restored(row, states.get(&*row.id).map_or(&[], Vec::as_slice), now) {
                 Ok(incident) if incident.end.is_none() => {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
@@ -77,6 +83,23 @@ impl Evaluator {
                 }
                 Ok(_) => {}
                 Err(error) => tracing::error!(incident = row.id, %error, "an incident cannot be read and is left out"),
+            }
+        }
+    }
+
+    /// Takes over what the version before left.
+    fn carry_over(&mut self, remembered: &Remembered, facts: Vec<Arc<Fact>>, now: Moment) {
+        let carried = carry(remembered, &self.world.alerting, &facts, now);
+        self.dirty.commit.append(carried.commit);
+        for incident in carried.incidents {
+            self.dirty.incident(&incident.id);
+            incident.members.keys().for_each(|key| self.dirty.member(&incident.id, key));
+            incident.told.keys().for_each(|channel| self.dirty.told(&incident.id, channel));
+            if incident.end.is_none() {
+                self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
+                self.incidents.open.insert(incident.scope.clone(), incident);
+            } else {
+                self.incidents.ended.insert(incident.id.clone(), incident);
             }
         }
     }

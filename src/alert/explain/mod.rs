@@ -27,6 +27,7 @@ use crate::alert::Moment;
 use crate::plan::CanaryId;
 
 pub use explanation::Explanation;
+use roots::Evidence;
 pub use roots::{Roots, Stands};
 
 use super::Fact;
@@ -64,19 +65,6 @@ pub struct Judged {
     pub ask: Vec<CanaryId>,
     /// When to judge it again though nothing happens; steady.
     pub again: Option<Duration>,
-}
-
-/// What explains a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Evidence {
-    /// The names of the roots.
-    by: Vec<Arc<str>>,
-    /// Since when it has been there without a break.
-    since: Duration,
-    /// The last moment at which it is evidence.
-    until: Duration,
-    /// When which of the roots' canaries are to be brought forward so that it does not age.
-    renew: Vec<(Duration, u32)>,
 }
 
 /// Judges a member by its fact, also one that does not fail any more.

@@ -19,7 +19,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// Each place, by number.
-    pub(super) places: Vec<PlaceOf>,
+    pub(super) all: Vec<PlaceOf>,
     /// The places of a dependent canary, one for each root that runs there.
     canaries: HashMap<CanaryId, Vec<u32>>,
     /// The places of a whole region of a dependent probe, whatever the cell.
@@ -84,21 +84,21 @@ impl Places {
 struct Making {
     done: Places,
     /// Numbers of places by their names.
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<Vec<String>, u32>,
     /// Roots that are done for these keys.
-    known: BTreeSet<String>,
+    known: BTreeSet<(Arc<str>, Vec<Arc<str>>)>,
 }
 
 impl Making {
     fn roots(&mut self, root: &Probe, canaries: &[&Arc<Canary>], keys: &[Arc<str>]) {
-        if !self.known.insert(format!("{}\n{}", root.name, keys.join("\n"))) {
+        if !self.known.insert((Arc::clone(&root.name), keys.to_vec())) {
             return;
         }
         for canary in canaries {
-            let places = &mut self.done.places;
+            let places = &mut self.done.all;
             let number = *self.numbers.entry(name(&root.name, canary, keys)).or_insert_with(|| {
                 let limit = limit(root);
-                let renew = limit - (root.deadline + MARGIN).min(limit / 2);
+                let renew = limit.saturating_sub(root.deadline + MARGIN).max(limit / 2);
                 places.push(PlaceOf { root: Arc::clone(&root.name), canaries: Vec::new(), limit, renew });
                 u32::try_from(places.len() - 1).expect("fewer places than canaries times roots, which fit into memory")
             });
@@ -122,12 +122,11 @@ impl Making {
     }
 }
 
-/// The name of a place: no two have the same, since neither names nor values that could make it so can hold a line's end.
-fn name(root: &str, canary: &Canary, keys: &[Arc<str>]) -> String {
-    let mut name = format!("{root}\n{}", canary.region.name);
+/// The name of a place, of which no two have the same: the root, the region, and each key with its value.
+fn name(root: &str, canary: &Canary, keys: &[Arc<str>]) -> Vec<String> {
+    let mut name = vec![root.to_owned(), canary.region.name.to_string()];
     for key in keys {
-        let value = canary.cell.get(key).map(ToString::to_string).unwrap_or_default();
-        name.push_str(&format!("\n{key}={}:{value}", value.len()));
+        name.extend([key.to_string(), canary.cell.get(key).map(ToString::to_string).unwrap_or_default()]);
     }
     name
 }

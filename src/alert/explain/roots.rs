@@ -4,23 +4,21 @@
 //! age and the failing dependents that meet there, so that a root with 3,000 dependents costs each of them one look.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::FactKey;
 use crate::alert::Moment;
 use crate::alert::fact::LastRun;
-use crate::alert::{Fact, FactKey};
 use crate::plan::{CanaryId, Plan};
 
-use super::Evidence;
 use super::places::{PlaceOf, Places};
+
+mod evidence;
+
+pub(super) use evidence::Evidence;
 
 /// A root's canary is brought forward at most this often.
 const EACH: Duration = Duration::from_mins(1);
-
-/// Most canaries of one root that are asked for one dependent, and waited for. A dependent without the root's matrix keys meets
-/// all of its canaries in the region.
-const ASKED: usize = 64;
 
 /// The canaries that others need.
 #[derive(Debug, Default)]
@@ -39,7 +37,7 @@ pub struct Roots {
 pub struct Stands {
     /// Its rule is crossed.
     pub fails: bool,
-    /// A waking channel took a ring that covers it.
+    /// A waking channel took a ring that covers it, or its probe's `across` with the share of its region.
     pub told: bool,
     /// Nobody would be rung for it.
     pub muted: bool,
@@ -78,9 +76,6 @@ struct Place {
     /// Those of them that wait for an answer.
     waiting: BTreeSet<FactKey>,
 }
-
-/// The places at which there must be evidence for a member to be explained: at one of each list.
-pub(super) type Spots = Vec<Vec<u32>>;
 
 impl Known {
     /// When the run ended that is evidence.
@@ -125,7 +120,7 @@ impl Roots {
         self.plan = Places::new(plan);
         self.rows.clear();
         self.places.clear();
-        for (PlaceOf { canaries, .. }, place) in self.plan.places.iter().zip(0_u32..) {
+        for (PlaceOf { canaries, .. }, place) in self.plan.all.iter().zip(0_u32..) {
             let mut made = Place::default();
             for id in canaries {
                 let next = u32::try_from(self.rows.len()).expect("fewer canaries than fit into memory");
@@ -178,7 +173,7 @@ impl Roots {
 
     /// The failing members that need this probe and run where it does; which of them it explains, they know.
     pub fn dependents(&self, root: &str) -> BTreeSet<&FactKey> {
-        let places = self.plan.places.iter().zip(&self.places).filter(|(of, _)| &*of.root == root);
+        let places = self.plan.all.iter().zip(&self.places).filter(|(of, _)| &*of.root == root);
         places.flat_map(|(_, place)| &place.dependents).collect()
     }
 
@@ -187,96 +182,6 @@ impl Roots {
         self.list(member, &[], false);
         self.touched.remove(member);
         self.set_explained(member, false, now);
-    }
-
-    /// The places at which there must be evidence for this fact.
-    pub(super) fn spots(&self, fact: &Fact) -> Spots {
-        match &fact.key {
-            FactKey::Canary(id) => vec![self.plan.of_canary(id).to_vec()],
-            FactKey::Across(probe) => {
-                // What made it fail is the regions whose own share is enough; where none is, all in which something failed.
-                let alone = fact.shares.values().any(|share| share.reaches);
-                let failed = fact.shares.iter().filter(|(_, share)| if alone { share.reaches } else { share.failed > 0 });
-                failed.map(|(region, _)| self.plan.of_region(probe, region).to_vec()).collect()
-            }
-            FactKey::Objective(..)
-            | FactKey::Subject(..)
-            | FactKey::OtherSubjects(_)
-            | FactKey::NoData(_)
-            | FactKey::Region(_)
-            | FactKey::Leak(..)
-            | FactKey::Restarts(_)
-            | FactKey::Channel(_) => Vec::new(),
-        }
-    }
-
-    /// Failures after which this fact is no longer explained.
-    pub(super) fn failures(&self, fact: &Fact) -> u32 {
-        let (canary, across) = self.plan.failures(fact.key.probe().unwrap_or_default());
-        if let FactKey::Across(_) = fact.key { across } else { canary }
-    }
-
-    /// The evidence at all of these spots.
-    pub(super) fn evidence(&self, spots: &Spots, now: Moment) -> Option<Evidence> {
-        let mut all: Option<Evidence> = None;
-        for spot in spots {
-            let evident = || spot.iter().filter_map(|place| Some((*place as usize, self.freshest(*place, now)?)));
-            let (place, (until, ended, row)) = evident().max_by_key(|(_, (until, ..))| *until)?;
-            let since = evident().map(|(place, _)| self.places[place].since).min().unwrap_or_default();
-            let all = all.get_or_insert(Evidence { by: Vec::new(), since, until, renew: Vec::new() });
-            (all.since, all.until) = (all.since.max(since), all.until.min(until));
-            all.renew.push((ended + self.plan.places[place].renew, row));
-            for (place, _) in evident() {
-                let root = &self.plan.places[place].root;
-                if !all.by.contains(root) {
-                    all.by.push(Arc::clone(root));
-                }
-            }
-        }
-        all
-    }
-
-    /// When evidence at these spots ended the last time, as far as that is known.
-    pub(super) fn lost(&self, spots: &Spots, now: Moment) -> Option<Duration> {
-        let of_place = |place: &u32| {
-            let known = &self.places[*place as usize];
-            let aged = known.evident.last().filter(|_| self.freshest(*place, now).is_none());
-            aged.map(|(ended, _)| *ended + self.plan.places[*place as usize].limit + Duration::from_millis(1)).or(known.lost)
-        };
-        spots.iter().filter_map(|spot| spot.iter().filter_map(of_place).max()).min()
-    }
-
-    /// Whether a root that has not explained these spots may still do so.
-    pub(super) fn may_answer(&self, spots: &Spots, since: Duration, now: Moment) -> bool {
-        // All spots must be explained, so one that cannot be is enough.
-        !spots.is_empty()
-            && spots.iter().all(|spot| {
-                spot.iter().any(|place| {
-                    self.freshest(*place, now).is_some() || self.asked_of(*place).any(|row| self.known(row).may_answer(since))
-                })
-            })
-    }
-
-    /// The roots' canaries to be brought forward for what has crossed and waits, and when to ask for those that were brought forward
-    /// less than a minute ago.
-    pub(super) fn ask_waiting(&mut self, spots: &Spots, since: Duration, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
-        let missing = spots.iter().filter(|spot| !spot.iter().any(|place| self.freshest(*place, now).is_some()));
-        let rows: BTreeSet<u32> = missing.flatten().flat_map(|place| self.asked_of(*place)).collect();
-        let silent = |row: &u32| {
-            let known = self.known(*row);
-            // What fails and has said so only waits until somebody was told.
-            let said = known.stands.fails && known.last.is_some_and(|last| last.failed && last.ended > since);
-            known.may_answer(since) && !said
-        };
-        let rows: Vec<(Duration, u32)> = rows.into_iter().filter(silent).map(|row| (now.steady, row)).collect();
-        self.ask(rows, now)
-    }
-
-    /// The canaries to be brought forward before evidence ages, and when the next one is to be.
-    pub(super) fn ask_again(&mut self, evidence: &Evidence, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
-        let open = |(_, row): &&(Duration, u32)| self.known(*row).is_open();
-        let rows: Vec<(Duration, u32)> = evidence.renew.iter().filter(open).copied().collect();
-        self.ask(rows, now)
     }
 
     /// Lists a failing member at its places; at none if it does not fail.
@@ -308,26 +213,6 @@ impl Roots {
         }
     }
 
-    /// Those of the rows that are to be brought forward now, of some that are to be so at a time, and the time of the next one.
-    fn ask(&mut self, rows: Vec<(Duration, u32)>, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
-        let (mut ask, mut again) = (Vec::new(), None);
-        for (at, row) in rows {
-            let at = at.max(self.known(row).free_from());
-            if at > now.steady {
-                again = again.into_iter().chain([at]).min();
-                continue;
-            }
-            self.rows[row as usize].known.asked = Some(now.steady);
-            again = again.into_iter().chain([now.steady + EACH]).min();
-            ask.push(self.rows[row as usize].canary.clone());
-        }
-        (ask, again)
-    }
-
-    fn asked_of(&self, place: u32) -> impl Iterator<Item = u32> {
-        self.places[place as usize].rows.iter().take(ASKED).copied()
-    }
-
     fn known(&self, row: u32) -> &Known {
         &self.rows[row as usize].known
     }
@@ -336,7 +221,7 @@ impl Roots {
     fn freshest(&self, place: u32, now: Moment) -> Option<(Duration, Duration, u32)> {
         let (ended, row) = *self.places[place as usize].evident.last()?;
         let ended = ended.min(now.steady);
-        let until = ended + self.plan.places[place as usize].limit;
+        let until = ended + self.plan.all[place as usize].limit;
         (now.steady <= until).then_some((until, ended, row))
     }
 

@@ -33,6 +33,13 @@ pub(super) struct Heard {
     pub(super) reminder: bool,
 }
 
+impl Heard {
+    /// Whether it says of a canary that it fails, or that it may soon.
+    pub(super) fn tells(&self, canary: &str) -> bool {
+        self.failing.contains(canary) || self.apart.get(canary).is_some_and(|how| how == "suspect")
+    }
+}
+
 /// How it sounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Sound {

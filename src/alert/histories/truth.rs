@@ -51,11 +51,14 @@ pub(super) struct Ran {
     pub(super) started: Duration,
     pub(super) ended: Duration,
     pub(super) failed: bool,
+    /// It was brought forward, since something that needs it fails: one such failure is enough.
+    pub(super) needed: bool,
 }
 
 /// One canary with all that was ever so of it.
 #[derive(Debug, Clone)]
 pub(super) struct Canary {
+    pub(super) name: String,
     pub(super) probe: String,
     pub(super) region: String,
     interval: Duration,
@@ -84,7 +87,7 @@ pub(super) struct Truth {
 impl Truth {
     pub(super) fn add(&mut self, name: &str, probe: &str, region: &str, interval: Duration) {
         let known = vec![(Duration::ZERO, Known { watched: true, ..Known::default() })];
-        let canary = Canary { probe: probe.to_owned(), region: region.to_owned(), interval, known };
+        let canary = Canary { name: name.to_owned(), probe: probe.to_owned(), region: region.to_owned(), interval, known };
         self.canaries.insert(name.to_owned(), canary);
     }
 
@@ -179,7 +182,7 @@ impl Known {
             self.stands = Stands::Suspect;
             self.failed = 1;
         }
-        let crosses = self.stands == Stands::Suspect && self.failed >= 2;
+        let crosses = self.stands == Stands::Suspect && (self.failed >= 2 || run.needed);
         if crosses {
             self.stands = Stands::Failing;
         }

@@ -5,23 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::alert::fact::Fact;
-use crate::alert::view::{MemberView, MuteKind, Muted, Standing, View};
+use crate::alert::fact::{Fact, FactKey};
+use crate::alert::view::{Ended, MemberView, MuteKind, Muted, Standing, View};
 
-use super::MOST;
 use super::failing::capped;
 use super::group::{NAME, Sorted, called, probes};
 use super::title::told;
 use super::words::{clock, line, times};
+use super::{MOST, What};
 
 /// Bytes of a line.
-const LINE: usize = 400;
+const LINE: usize = 300;
 
-/// The lines, the most urgent first.
-pub(super) fn lines(view: &View, sorted: &Sorted<'_>, now: Moment) -> Vec<String> {
+/// The lines of what is open, the most urgent first.
+pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: What, now: Moment) -> Vec<String> {
     let at = |time: Duration| clock(now.wall_ms_of(time), now.wall_ms());
     let mut lines = suspects(&sorted.suspect);
-    lines.extend(acknowledged(view, sorted, &at));
+    let acknowledged = acknowledged(view, sorted, &at);
+    // A message that says that somebody is at it need not say it again, unless it is not at all of it.
+    let is_said = what == What::Acknowledge && acknowledged.len() == 1 && sorted.failing.iter().all(is_acknowledged);
+    lines.extend(acknowledged.into_iter().filter(|_| !is_said));
     let title = told(sorted);
     let is_title = |group: &[&MemberView]| group.first().is_some_and(|one| title.iter().any(|other| std::ptr::eq(*one, *other)));
     if !sorted.passed.is_empty() && !is_title(&sorted.passed) {
@@ -34,8 +37,32 @@ pub(super) fn lines(view: &View, sorted: &Sorted<'_>, now: Moment) -> Vec<String
     lines.extend(explained(&sorted.explained));
     lines.extend(also_explained(&view.explains));
     lines.extend(without_data(view, &at));
-    lines.extend(past(sorted, &at));
+    lines.extend(well(sorted, &at));
+    lines.extend(gone(&sorted.removed));
+    lines.extend(closed(&sorted.closed));
+    bounded(lines)
+}
+
+/// The lines of an end: what did not end as its title says.
+pub(super) fn ended(sorted: &Sorted<'_>, how: &Ended, now: Moment) -> Vec<String> {
+    let at = |time: Duration| clock(now.wall_ms_of(time), now.wall_ms());
+    let (well, gone, closed) = (well(sorted, &at), gone(&sorted.removed), closed(&sorted.closed));
+    let lines = match how {
+        Ended::Well => [gone, closed],
+        Ended::Unwatched => [well, closed],
+        Ended::Closed { .. } => [well, gone],
+        // It is not over: what is so is in the message of the key that goes on.
+        Ended::Continues(_) | Ended::WasWell { .. } => [None, None],
+    };
+    bounded(lines.into_iter().flatten().collect())
+}
+
+fn bounded(lines: Vec<String>) -> Vec<String> {
     capped(lines.into_iter().map(|text| line(&text, LINE)).collect(), MOST)
+}
+
+fn is_acknowledged(member: &&MemberView) -> bool {
+    matches!(member.standing, Standing::Acknowledged(_))
 }
 
 /// `failed once so far: 2 canaries in us`.
@@ -139,21 +166,21 @@ fn without_data(view: &View, at: &impl Fn(Duration) -> String) -> Option<String>
     Some(format!("no data since {}: {}; what is said of it was so until then", at(since), called(&members)))
 }
 
-fn past(sorted: &Sorted<'_>, at: &impl Fn(Duration) -> String) -> Vec<String> {
-    let mut lines = Vec::new();
+/// `well again since 02:11:55 UTC: 3 canaries in eu`.
+fn well(sorted: &Sorted<'_>, at: &impl Fn(Duration) -> String) -> Option<String> {
     let recovered = sorted.recovered.iter().filter_map(|member| match member.standing {
         Standing::Recovered(since) => Some(since),
         _ => None,
     });
-    if let Some(since) = recovered.max() {
-        lines.push(format!("well again since {}: {}", at(since), called(&sorted.recovered)));
-    }
-    for (what, members) in
-        [("not watched any more, and not known to be well", &sorted.removed), ("closed by hand", &sorted.closed)]
-    {
-        if !members.is_empty() {
-            lines.push(format!("{what}: {}", called(members)));
-        }
-    }
-    lines
+    let is_data = sorted.recovered.iter().all(|member| matches!(member.fact.key, FactKey::NoData(_)));
+    let what = if is_data { "with data again" } else { "well again" };
+    recovered.max().map(|since| format!("{what} since {}: {}", at(since), called(&sorted.recovered)))
+}
+
+fn gone(members: &[&MemberView]) -> Option<String> {
+    (!members.is_empty()).then(|| format!("not watched any more, and not known to be well: {}", called(members)))
+}
+
+fn closed(members: &[&MemberView]) -> Option<String> {
+    (!members.is_empty()).then(|| format!("closed by hand, and not known to be well: {}", called(members)))
 }

@@ -1,16 +1,16 @@
 //! A message about one incident, from the incident as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::alert::Scope;
 use crate::alert::view::{Ended, MemberView, Standing, View};
-use crate::plan::{Alerting, Template};
+use crate::plan::{Alerting, Probe, Template};
 
 use super::group::{NAME, Sorted, common, reason, regions};
-use super::words::{line, list, some};
+use super::words::{line, some};
 use super::{MOST, Member, Message, Occasion, VERSION, What, apart, evidence, failing, title};
 
 /// Bytes of a sentence.
@@ -55,13 +55,21 @@ pub struct Words<'a> {
     pub trace_url: Option<&'a Template>,
     /// The region whose process says it, where several processes look after themselves.
     pub origin: Option<&'a str>,
+    /// The probes by name, whose owners and runbooks a region's blindness lists.
+    pub probes: Option<&'a BTreeMap<Arc<str>, Arc<Probe>>>,
 }
 
 impl<'a> Words<'a> {
     /// What is configured. The service answers its API only so far, and has no page that a link could lead to: so there is no
     /// link to it, whatever its `public_url`, until there is one.
     pub fn of(alerting: &'a Alerting) -> Self {
-        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref() }
+        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
+    }
+
+    /// The same with what is known of the probes.
+    #[must_use]
+    pub fn with(self, probes: &'a BTreeMap<Arc<str>, Arc<Probe>>) -> Self {
+        Self { probes: Some(probes), ..self }
     }
 }
 
@@ -105,8 +113,8 @@ pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment)
         cell: common(&failing, probe).into_iter().take(MOST).map(|(key, value)| (short(&key), value)).collect(),
         why: why(view, saying, &regions, end.is_some()),
         critical,
-        failing: failing::lines(view, &failing, now),
-        apart: apart::lines(view, &sorted, now),
+        failing: failing::lines(view, &failing, words, now),
+        apart: end.map_or_else(|| apart::open(view, &sorted, saying.what, now), |end| apart::ended(&sorted, &end.how, now)),
         evidence: evidence::latest(&told, &seen_in, words),
         members: sorted.all().take(MOST).map(|one| member(one, now)).collect(),
         members_total: view.members.len(),
@@ -174,7 +182,7 @@ fn critical(view: &View, failing: &[Arc<str>]) -> Option<String> {
         [] => None,
         // A region counts by a run that failed a moment ago, too, which is not yet enough to say that it fails.
         _ if view.critical.iter().any(|region| !failing.contains(region)) => {
-            Some(format!("Critical because of failures in {}.", list(&names)))
+            Some(format!("Critical because of failures in {}.", some(&names, MOST / 2)))
         }
         [one] => Some(format!("Critical because {one} fails.")),
         more => Some(format!("Critical because {} fail.", some(more, MOST / 2))),

@@ -17,13 +17,13 @@ use super::words::{is_link, line};
 const REGIONS: usize = 5;
 
 /// Bytes of a sentence.
-const SENTENCE: usize = 600;
+const SENTENCE: usize = 500;
 
 /// Bytes of a name or value.
-const WORD: usize = 200;
+const WORD: usize = 150;
 
 /// Parts of an expectation.
-const PARTS: usize = 6;
+const PARTS: usize = 4;
 
 /// A failed run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -123,8 +123,12 @@ fn title(told: &[&Told], over: usize, saying: &Saying<'_>) -> String {
         return format!("while you could not be reached: {incidents}, {how}");
     }
     let names: Vec<&str> = told.iter().map(|one| one.name()).collect();
-    let what = if saying.what == What::End { "ended" } else { "at once" };
-    line(&format!("{incidents} {what}: {}", some(&names, NAMED)), 250)
+    let what = match (saying.what, told.len()) {
+        (What::End, 1) => " is over",
+        (What::End, _) => " are over",
+        (What::Ring | What::Change | What::Acknowledge, _) => " at once",
+    };
+    line(&format!("{incidents}{what}: {}", some(&names, NAMED)), 250)
 }
 
 fn regions(told: &[&Told]) -> Vec<String> {

@@ -14,7 +14,7 @@ use super::words::{count, line, list, some};
 pub(super) const NAMED: usize = 5;
 
 /// Bytes of a single name.
-pub(super) const NAME: usize = 120;
+pub(super) const NAME: usize = 100;
 
 /// The members by what is said of them. Each is in one group.
 #[derive(Debug, Default)]
@@ -183,7 +183,7 @@ fn name(member: &MemberView) -> String {
 }
 
 /// What an objective is called in a sentence.
-pub(super) fn objective_name(objective: Objective) -> &'static str {
+fn objective_name(objective: Objective) -> &'static str {
     match objective {
         Objective::BurnRate => "the error budget",
         Objective::Latency => "the latency objective",
@@ -201,6 +201,16 @@ pub(super) fn common(members: &[&MemberView], probe: Option<&Probe>) -> Vec<(Arc
         cells.iter().all(|cell| has(cell)) && !probe.cells.iter().all(|cell| has(cell))
     });
     shared.map(|(key, value)| (Arc::clone(key), line(&value.to_string(), NAME))).collect()
+}
+
+/// ` (expectation)` or ` (guard 8, secret 1)`: the closed words, without numbers where there is only one.
+pub(super) fn why(members: &[&MemberView]) -> String {
+    let words = reasons(members);
+    match words.split_once(' ') {
+        None => String::new(),
+        Some((word, count)) if count == members.len().to_string() => format!(" ({word})"),
+        Some(_) => format!(" ({words})"),
+    }
 }
 
 /// `secret 9` or `guard 8, secret 1`: the closed words, the most frequent first.

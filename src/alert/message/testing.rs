@@ -196,7 +196,8 @@ fn said(scene: &Scene) -> Message {
         flapped: scene.flapped,
     };
     let url = trace_url();
-    compose(&scene.view, &saying, &Words { pages: None, trace_url: Some(&url), origin: None }, now())
+    let probes = [(PROBE.into(), probe())].into();
+    compose(&scene.view, &saying, &Words { trace_url: Some(&url), probes: Some(&probes), ..Words::default() }, now())
 }
 
 /// Everything that is told apart, in the order of the issue.
@@ -273,7 +274,7 @@ fn apart() -> Vec<(&'static str, Scene)> {
             "acknowledged_then_spread",
             again(View { acknowledged: vec![ann()], ..view([eu, region("us", 65)].concat()) }, 2, Occasion::Spread, &["eu"]),
         ),
-        ("muted", again(view([region("eu", 65), us].concat()), 2, Occasion::Spread, &[])),
+        ("muted", again(view([region("eu", 65), us].concat()), 2, Occasion::Spread, &["us"])),
         ("explained", ring(view([vec![canary("eu", "ios", 65)], ap].concat()))),
         (
             "root_that_explains",
@@ -505,7 +506,7 @@ pub(in crate::alert) fn monster() -> Message {
             attempts: u32::MAX,
             expectation: Some(long.clone()),
             location: Some(long.clone()),
-            seen: vec![(long.clone(), long.clone()); 300],
+            seen: vec![(long.clone(), long.clone()); 10],
         };
         let member = with(canary(&format!("{number}{long}"), "x", 65 + u64::from(number % 7 == 0)), |fact| {
             (fact.cell, fact.words, fact.reason) = (Arc::clone(&name), Some(Arc::clone(&name)), Some(Arc::clone(&name)));
@@ -524,7 +525,8 @@ pub(in crate::alert) fn monster() -> Message {
         });
     }
     view.critical = (0..300).map(|number| format!("{number}{long}").into()).collect();
-    view.scope = Scope::Subject(Arc::clone(&name), Arc::clone(&name));
+    // A subject's name is bounded when it is found; a key is never cut.
+    view.scope = Scope::Subject("p".into(), evil.into());
     view.owner = Some(name);
     view.probe = None;
     said(&again(view, u64::MAX, Occasion::Rose, &[]))

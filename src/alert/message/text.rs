@@ -14,16 +14,15 @@ pub(in crate::alert) fn headline(message: &Message, most: usize) -> String {
     let severity = message.severity.as_str().to_uppercase();
     let word = match message.occasion {
         Occasion::Acknowledged => "ACKNOWLEDGED".to_owned(),
-        Occasion::Well => "WELL AGAIN".to_owned(),
-        Occasion::Unwatched => "NOT WATCHED".to_owned(),
-        Occasion::Closed => "CLOSED".to_owned(),
+        Occasion::Well => "WELL".to_owned(),
+        Occasion::Unwatched | Occasion::Closed => "ENDED".to_owned(),
         // The key ends and the problem does not: whoever reads no further must not go back to sleep.
         Occasion::Continues => "STILL OPEN".to_owned(),
         Occasion::WasWell => "FAILS AGAIN".to_owned(),
         Occasion::Unheard => "MISSED".to_owned(),
         Occasion::Test => format!("TEST {severity}"),
         Occasion::Gathered if message.action == What::End => "ENDED".to_owned(),
-        Occasion::Reminder => format!("STILL {severity}"),
+        Occasion::Reminder => format!("{severity}, REMINDER"),
         Occasion::Opened
         | Occasion::Spread
         | Occasion::Rose
@@ -43,32 +42,39 @@ pub(in crate::alert) fn facts(message: &Message) -> Vec<(&'static str, String)> 
             facts.push((name, line(value, LINE)));
         }
     };
-    add("Since", Some(&since(message)));
-    add("Promised", message.promised.as_deref());
+    let is_end = message.action == What::End;
+    let (name, times) = times(message);
+    add(name, Some(&times));
+    // Whoever reads that it is over has nothing to do.
+    add("Promised", message.promised.as_deref().filter(|_| !is_end));
     add("Owner", message.owner.as_deref());
-    add("Runbook", message.runbook.as_deref());
+    add("Runbook", message.runbook.as_deref().filter(|_| !is_end));
     add("Incident", Some(&incident(message)));
     add("Key", Some(&message.key));
     add("Before", message.previous.as_deref());
     facts
 }
 
-/// Since when, and for how long or until when.
-fn since(message: &Message) -> String {
+/// Since when and for how long, or from when until when.
+fn times(message: &Message) -> (&'static str, String) {
     let from = time(message.since_ms);
-    match message.ended_ms.filter(|_| message.action == What::End) {
-        Some(ended) => format!("{from} until {}", clock(ended, message.since_ms)),
-        None => format!("{from}, for {}", lasting(between(message.since_ms, message.at_ms))),
+    match (message.action, message.ended_ms) {
+        (What::End, Some(ended)) => ("Lasted", format!("{from} until {}", clock(ended, message.since_ms))),
+        (What::End, None) => ("", String::new()),
+        _ => ("Since", format!("{from}, for {}", lasting(between(message.since_ms, message.at_ms)))),
     }
 }
 
 /// Where the incident is looked at: a link, or what to type.
 fn incident(message: &Message) -> String {
-    match (&message.url, message.incidents_total) {
+    if message.test {
+        return String::new();
+    }
+    match (&message.url, message.incidents.is_empty()) {
         (Some(url), _) => url.clone(),
-        (None, 1) if message.incident.is_empty() || message.test => String::new(),
-        (None, 1) => format!("serinus incidents {}", message.incident),
-        (None, _) => "serinus incidents".to_owned(),
+        (None, true) => format!("serinus incidents {}", message.incident),
+        (None, false) if message.action == What::End => "serinus incidents --all".to_owned(),
+        (None, false) => "serinus incidents".to_owned(),
     }
 }
 
@@ -86,9 +92,13 @@ fn failing_title(message: &Message) -> &'static str {
 pub(in crate::alert) fn lists(message: &Message) -> Vec<(&'static str, Vec<String>)> {
     // Whoever reads that it is over is not to work through what was.
     let seen = if message.action == What::End { Vec::new() } else { seen(message) };
+    // What the title says in the same words is not said again.
+    let failing =
+        message.failing.iter().take(MOST).map(|text| line(text, LINE)).filter(|text| !message.title.contains(text.as_str()));
+    let failing: Vec<String> = failing.collect();
     let mut lists = vec![
-        (failing_title(message), message.failing.iter().take(MOST).map(|text| line(text, LINE)).collect()),
         ("What was seen", seen),
+        (failing_title(message), failing),
         ("Besides", message.apart.iter().take(MOST).map(|text| line(text, LINE)).collect()),
         ("Incidents", incidents(message)),
     ];
@@ -148,10 +158,14 @@ fn incidents(message: &Message) -> Vec<String> {
         .iter()
         .take(MOST)
         .map(|one| {
-            let severity = if one.is_over { String::new() } else { format!("[{}] ", one.severity.as_str().to_uppercase()) };
-            let owner = one.owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
-            let runbook = one.runbook.as_ref().map(|runbook| format!(", {runbook}")).unwrap_or_default();
-            line(&format!("{severity}{}{owner}{runbook}", one.title), LINE)
+            if one.is_over {
+                return line(&format!("{}, from {}", one.title, clock(one.since_ms, message.at_ms)), LINE);
+            }
+            // One owner of all is said once.
+            let owner = one.owner.as_ref().filter(|_| message.owner.is_none()).map(|owner| format!(", owner {owner}"));
+            let runbook = one.runbook.as_ref().map(|runbook| format!(", {runbook}"));
+            let severity = one.severity.as_str().to_uppercase();
+            line(&format!("[{severity}] {}{}{}", one.title, owner.unwrap_or_default(), runbook.unwrap_or_default()), LINE)
         })
         .collect();
     let more = message.incidents_total.saturating_sub(message.incidents.len());

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::alert::Moment;
 use crate::alert::Scope;
-use crate::alert::fact::{FactKey, Objective};
+use crate::alert::fact::{FactKey, Objective, Share};
 use crate::alert::view::{End, Ended, MemberView, View};
 
 use super::compose::Flapped;
 use super::group::{NAME, Sorted, canaries, common, reasons, regions, within};
-use super::words::{clock, count, lasting, line, thousands, times};
+use super::words::{clock, count, lasting, line, thousands};
 
 /// Bytes of a title.
 pub(super) const TITLE: usize = 250;
@@ -55,19 +55,15 @@ pub(super) fn told<'v>(sorted: &Sorted<'v>) -> Vec<&'v MemberView> {
 fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView], flapped: Option<Flapped>) -> String {
     let probe = line(probe, NAME);
     let canaries = canaries(told);
-    let whom =
-        || format!("{}{}{}{}", for_cell(view, &canaries), within(&regions(told)), share(view, &canaries, false), muted(sorted));
+    let place = format!("{}{}", for_cell(view, &canaries), within(&regions(told)));
+    let share = format!("{}{}", share(view, &canaries, false), muted(sorted));
+    let whom = || format!("{place}{share}");
     if view.flapping {
-        return match flapped {
-            Some(flapped) => format!(
-                "{probe} comes and goes: failed {} of {} runs in {}{}",
-                thousands(flapped.failed as usize),
-                thousands(flapped.counted as usize),
-                minutes(flapped.within),
-                whom()
-            ),
-            None => format!("{probe} comes and goes{}", whom()),
-        };
+        let runs = flapped.map(|flapped| {
+            let (failed, counted) = (thousands(flapped.failed as usize), thousands(flapped.counted as usize));
+            format!(": failed {failed} of {counted} runs in {}", minutes(flapped.within))
+        });
+        return format!("{probe} comes and goes{place}{}{share}", runs.unwrap_or_default());
     }
     if canaries.is_empty() {
         return without_canaries(&probe, told, &whom());
@@ -92,11 +88,15 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
 fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
     let across = told.iter().find(|member| matches!(member.fact.key, FactKey::Across(_)));
     if let Some(across) = across {
-        let (failed, counted) =
-            across.fact.shares.values().fold((0, 0), |(failed, counted), share| (failed + share.failed, counted + share.counted));
+        let shares = &across.fact.shares;
+        let sum = |of: fn(&Share) -> u32| shares.values().map(of).fold(0_u32, u32::saturating_add);
+        let (failed, counted) = (sum(|share| share.failed), sum(|share| share.counted));
+        // All that add to the sum, though only some of them by themselves reach the rule's share.
+        let regions: Vec<Arc<str>> =
+            shares.iter().filter(|(_, share)| share.failed > 0).map(|(region, _)| Arc::clone(region)).collect();
         return match counted {
-            0 => format!("{probe} fails{whom}"),
-            counted => format!("{probe}: {failed} of its last {counted} runs failed{whom}"),
+            0 => format!("{probe}: too many of its runs failed{whom}"),
+            counted => format!("{probe}: {failed} of its last {counted} runs failed{}", within(&regions)),
         };
     }
     let words: BTreeSet<&str> = told.iter().filter_map(|member| member.fact.words.as_deref()).collect();
@@ -112,23 +112,17 @@ fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
     }
 }
 
-/// `6 of its last 9 runs failed` of canaries whose rule is K of N; nothing where one of them has another rule.
+/// `6 of its last 9 runs failed`, or of several canaries together `15 of the last 27 runs failed`, where the rule is K of N; nothing
+/// where one of them has another rule.
 pub(super) fn of_last_runs(canaries: &[&MemberView]) -> Option<String> {
-    let numbers: Vec<(u32, u32)> = canaries.iter().map(|member| (member.fact.failed, member.fact.of)).collect();
-    if numbers.iter().any(|(_, of)| *of == 0) {
+    let of_window = |member: &&&MemberView| member.fact.of > 0 && member.fact.failed <= member.fact.of;
+    if canaries.is_empty() || !canaries.iter().all(|member| of_window(&member)) {
         return None;
     }
-    let (least, most) = (numbers.iter().map(|one| one.0).min()?, numbers.iter().map(|one| one.0).max()?);
-    let (few, of) = (numbers.iter().map(|one| one.1).min()?, numbers.iter().map(|one| one.1).max()?);
-    if most > few {
-        // It grows with each failed run, so it may be more than the rule looks at.
-        return Some(format!(
-            "runs fail again and again, {} so far",
-            if least == most { times(most) } else { format!("up to {}", times(most)) }
-        ));
-    }
-    let whose = if canaries.len() == 1 { "its" } else { "their" };
-    let (failed, of) = (range(least, most), range(few, of));
+    let sum = |of: fn(&MemberView) -> u32| canaries.iter().map(|member| of(member)).fold(0_u32, u32::saturating_add);
+    let (failed, of) = (sum(|member| member.fact.failed), sum(|member| member.fact.of));
+    let (failed, of) = (thousands(failed as usize), thousands(of as usize));
+    let whose = if canaries.len() == 1 { "its" } else { "the" };
     Some(format!("{failed} of {whose} last {of} runs failed"))
 }
 

@@ -45,6 +45,8 @@ struct Bench {
     made: usize,
     flying: BTreeMap<String, Try>,
     facts: Vec<Fact>,
+    /// How tries are spread.
+    chance: f64,
 }
 
 /// What left: the channel and the incidents, or the id of what was repeated.
@@ -61,7 +63,7 @@ struct Left {
 impl Bench {
     fn new(channels: &[(&str, Gathering)]) -> Self {
         let channels = channels.iter().map(|(name, gathering)| policy(name, *gathering));
-        Self { delivery: Delivery::new(channels, at(0)), made: 0, flying: BTreeMap::new(), facts: Vec::new() }
+        Self { delivery: Delivery::new(channels, at(0)), made: 0, flying: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
     }
 
     fn want(&mut self, wishes: impl IntoIterator<Item = Wish>) {
@@ -114,7 +116,7 @@ impl Bench {
 
     fn land(&mut self, id: &str, outcome: &Outcome, now: Moment) -> Landed {
         let attempt = self.flying.remove(id).expect("it is on its way");
-        self.delivery.landed(&attempt.channel, id, outcome, 1.0, now)
+        self.delivery.landed(&attempt.channel, id, outcome, self.chance, now)
     }
 
     /// Until nothing may leave any more now: all that leaves lands at once, each as `answer` says. Gives how many left.

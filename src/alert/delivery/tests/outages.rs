@@ -7,8 +7,8 @@ const AWAY: u64 = 2 * 3_600;
 
 /// Incidents come over the first hour; the receiver answers everything with `outcome` for two hours, then takes everything.
 /// Gives the tries while it was away, the requests after it was back, and when the last was taken after that.
-fn outage(gathering: Gathering, burst: bool, outcome: &Outcome) -> (usize, usize, u64) {
-    let mut bench = Bench::new(&[("a", gathering)]);
+fn outage(gathering: Gathering, burst: bool, chance: f64, outcome: &Outcome) -> (usize, usize, u64) {
+    let mut bench = Bench { chance, ..Bench::new(&[("a", gathering)]) };
     let (mut tries, mut after) = (0, 0);
     for second in 0..AWAY + 1_000 {
         for number in 0..INCIDENTS {
@@ -30,10 +30,12 @@ fn outage(gathering: Gathering, burst: bool, outcome: &Outcome) -> (usize, usize
 #[test]
 fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leave_within_a_minute_of_its_return() {
     for gathering in [Gathering::Nothing, Gathering::Rings, Gathering::RingsAndEnds] {
-        for burst in [false, true] {
+        for (burst, chance) in [(false, 0.0), (false, 1.0), (true, 0.0), (true, 1.0)] {
             for outcome in [refused(Trouble::Unreachable), refused(Trouble::Busy(None)), unknown()] {
-                let (tries, after, seconds) = outage(gathering, burst, &outcome);
-                println!("{gathering:?} burst={burst} {outcome:?}: {tries} tries, {after} requests within {seconds} s");
+                let (tries, after, seconds) = outage(gathering, burst, chance, &outcome);
+                println!(
+                    "{gathering:?} burst={burst} chance={chance} {outcome:?}: {tries} tries, {after} requests within {seconds} s"
+                );
                 assert!(tries <= 800, "{tries} tries, {gathering:?} {outcome:?}");
                 assert!(seconds <= 60, "{seconds} s, {gathering:?} {outcome:?}");
                 if gathering != Gathering::Nothing {

@@ -80,10 +80,8 @@ fn an_unknown_try_is_repeated_as_it_is_and_nothing_new_is_made_of_its_scope_mean
     let again = bench.turn(at(2));
     assert_eq!((again.len(), &again[0].id, again[0].repeated), (1, &first.id, true));
     assert_eq!(bench.flying[&first.id].attempts, 2);
-    assert!(
-        matches!(bench.land(&first.id, &refused(Trouble::Unreachable), at(2)), Landed::Again(_)),
-        "it was perhaps taken before"
-    );
+    let landed = bench.land(&first.id, &refused(Trouble::Unreachable), at(2));
+    assert!(matches!(landed, Landed::Again(_)), "it was perhaps taken before");
     let again = bench.turn(at(6));
     assert_eq!(again[0].id, first.id);
     assert!(matches!(bench.land(&first.id, &Outcome::Taken, at(6)), Landed::Taken(_)));
@@ -218,6 +216,15 @@ fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_end
         assert_eq!(gathered.len(), later, "{gathering:?} {what:?}");
         assert!(gathered.iter().all(|left| left.incidents.len() == 5));
     }
+}
+
+#[test]
+fn the_combined_line_of_what_was_never_heard_is_not_gathered_with_ends() {
+    let mut bench = bench(Gathering::RingsAndEnds);
+    bench.want((0..15).map(|number| wish(&format!("p{number:02}"), What::End, Severity::Page, 0)));
+    bench.settle(at(0), |_| Outcome::Taken);
+    bench.want([Wish { incident: unheard::INCIDENT.into(), ..wish("chat", What::End, Severity::Warn, 0) }]);
+    assert_eq!(names(&bench.turn(at(60))), ["p10+p11+p12+p13+p14", "unheard"]);
 }
 
 #[test]

@@ -159,7 +159,7 @@ proptest! {
         history in prop::collection::vec((1..30 * SECOND, 0..5_usize, any::<bool>()), 1..40),
     ) {
         let mut world = World::new(vec![probe("d", &["r"], Some(("user", &["1", "2", "3"]))), probe("r", &[], None)]);
-        let mut crossed: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+        let mut crossed: BTreeMap<String, u64> = BTreeMap::new();
         let mut running: Vec<(u64, u64)> = Vec::new();
         world.until(MINUTE);
         for (pause, who, failed) in history {

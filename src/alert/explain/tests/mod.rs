@@ -3,6 +3,8 @@
 mod histories;
 mod rules;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 use crate::alert::fact::{LastRun, Level, Share};
 use crate::alert::testing;
@@ -41,7 +43,7 @@ fn plan(probes: Vec<Probe>) -> Plan {
         maintenance: Vec::new(),
         probes,
         canaries,
-        secrets: std::collections::BTreeMap::new(),
+        secrets: BTreeMap::new(),
         limits: Limits::default(),
     }
 }
@@ -61,12 +63,12 @@ const MINUTE: u64 = 60_000;
 /// One evaluator's roots and members, driven as `mod.rs` says.
 struct World {
     roots: Roots,
-    members: std::collections::BTreeMap<FactKey, (Fact, Explanation)>,
+    members: BTreeMap<FactKey, (Fact, Explanation)>,
     asked: Vec<(u64, String)>,
     ended: Vec<(u64, FactKey, Ended)>,
     judged: usize,
-    again: std::collections::BTreeMap<FactKey, Duration>,
-    explains: std::collections::BTreeMap<FactKey, Explains>,
+    again: BTreeMap<FactKey, Duration>,
+    explains: BTreeMap<FactKey, Explains>,
     millis: u64,
 }
 
@@ -74,12 +76,12 @@ impl World {
     fn new(probes: Vec<Probe>) -> Self {
         Self {
             roots: Roots::new(&plan(probes)),
-            members: Default::default(),
+            members: BTreeMap::new(),
             asked: Vec::new(),
             ended: Vec::new(),
             judged: 0,
-            again: Default::default(),
-            explains: Default::default(),
+            again: BTreeMap::new(),
+            explains: BTreeMap::new(),
             millis: 0,
         }
     }
@@ -97,7 +99,7 @@ impl World {
     }
 
     fn judge(&mut self, key: FactKey) {
-        let mut open = std::collections::BTreeSet::from([key]);
+        let mut open = BTreeSet::from([key]);
         let now = at(self.millis);
         while let Some(key) = open.pop_first() {
             let Some((fact, kept)) = self.members.get_mut(&key) else { continue };

@@ -333,6 +333,26 @@ fn a_run_that_started_without_evidence_counts_also_if_it_is_back_when_it_ends() 
 }
 
 #[test]
+fn evidence_that_ended_and_came_back_before_anybody_looked_was_not_there_between() {
+    let mut world = pair();
+    world.until(SECOND);
+    world.root_is_out("r/eu");
+    world.fails("d/eu", 0, 0);
+    let run = |failed, second| LastRun { failed, started: at(second * SECOND).steady, ended: at(second * SECOND).steady };
+    world.roots.ran(&id("r/eu"), run(false, 60), at(60 * SECOND));
+    world.roots.ran(&id("r/eu"), run(true, 70), at(70 * SECOND));
+    world.until(70 * SECOND);
+    world.settle_touched();
+    world.until(75 * SECOND);
+    world.fails("d/eu", 0, 10 * SECOND);
+    world.root_ran("r/eu", false, 0);
+    assert_eq!(world.of("d/eu"), &by(&["r"]));
+    world.until(80 * SECOND);
+    world.fails("d/eu", 0, SECOND);
+    assert_eq!(world.of("d/eu"), &Explains::No, "the second that started without evidence");
+}
+
+#[test]
 fn one_that_was_well_begins_anew() {
     let mut world = pair();
     world.root_is_out("r/eu");

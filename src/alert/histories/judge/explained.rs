@@ -34,11 +34,16 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
     // It waits so long for a channel to take the root's ring.
     let waited = (owed + Duration::from_mins(1)).min(heard.made);
     case.roots(canary).any(|root| {
-        let scope = format!("probe/{}", root.probe);
-        let told = case.channels.iter().filter(|channel| channel.wakes()).any(|channel| {
-            case.log.heard(&channel.name).any(|ring| ring.sound == Sound::Rang && ring.scope == scope && ring.at <= waited)
-                && case.log.open(&channel.name, waited).values().any(|ring| ring.scope == scope)
-        });
+        let (scope, name) = (format!("probe/{}", root.probe), root.name.as_str());
+        let covers = |ring: &Heard| {
+            ring.sound == Sound::Rang
+                && ring.scope == scope
+                && (root.at(waited).episode..=waited).contains(&ring.made)
+                && ring.at <= waited
+                && ring.tells(name)
+        };
+        let told =
+            case.channels.iter().filter(|channel| channel.wakes()).any(|channel| case.log.heard(&channel.name).any(covers));
         told && !root.at(owed).muted && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
     })
 }

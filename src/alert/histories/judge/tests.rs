@@ -15,7 +15,10 @@ fn minute(minutes: u64) -> Duration {
 /// Runs of a canary at these minutes; they take a second.
 fn runs(truth: &mut Truth, canary: &str, runs: &[(u64, bool)]) {
     for &(at, failed) in runs {
-        truth.ran(canary, Ran { tick: minute(at), started: minute(at), ended: minute(at) + Duration::from_secs(1), failed });
+        truth.ran(
+            canary,
+            Ran { tick: minute(at), started: minute(at), ended: minute(at) + Duration::from_secs(1), failed, needed: false },
+        );
     }
 }
 
@@ -172,8 +175,9 @@ fn what_failed_with_its_root_must_not_ring_because_the_root_is_well_and_may_ring
     let rung = |truth, at| case(truth, &[root.clone(), ring(at, 1, &["p/eu"])]);
     assert_eq!(explained_is_rung_by_its_own_failures(&rung(with_root(false), second(302))).len(), 1);
     assert!(explained_is_rung_by_its_own_failures(&rung(with_root(true), minute(8))).is_empty());
-    let unheard = case(with_root(false), &[ring(second(302), 1, &["p/eu"])]);
-    assert!(explained_is_rung_by_its_own_failures(&unheard).is_empty(), "nobody knew of the root");
+    let other = Heard { failing: ["root/us".to_owned()].into(), ..root.clone() };
+    let unheard = case(with_root(false), &[other, ring(second(302), 1, &["p/eu"])]);
+    assert!(explained_is_rung_by_its_own_failures(&unheard).is_empty(), "nobody was told of this root");
 }
 
 #[test]

@@ -61,17 +61,17 @@ fn owed<'a>(name: &'a str, canary: &'a Canary, end: Duration) -> Vec<Owed<'a>> {
 fn late(case: &Case, channel: &Channel, owed: &Owed<'_>) -> Option<String> {
     let scope = format!("probe/{}", owed.canary.probe);
     let tells = |heard: &&Heard| {
-        let names = heard.failing.contains(owed.name) || heard.apart.get(owed.name).is_some_and(|how| how == "suspect");
-        heard.sound == Sound::Rang && heard.scope == scope && heard.made >= owed.known.episode && names
+        heard.sound == Sound::Rang && heard.scope == scope && heard.made >= owed.known.episode && heard.tells(owed.name)
     };
     let told = case.log.heard(&channel.name).find(tells).map(|heard| heard.at);
     let by = told.unwrap_or(owed.until).min(owed.until);
     // Only what was owed without a break until it was told, or was over, can be late.
     let since = case.log.reachable_since(&channel.name, by)?;
     let before = case.log.reachable_since(&channel.name, owed.from);
-    let was_open = case.log.open(&channel.name, owed.from).values().any(|heard| heard.scope == scope);
     let needs = case.needs.iter().any(|(probe, _)| *probe == owed.canary.probe);
     let first = if needs { FIRST_WITH_NEEDS } else { FIRST };
+    // Another one may have been the first.
+    let was_open = case.log.open(&channel.name, by.min(owed.from + first)).values().any(|heard| heard.scope == scope);
     let allowed = if was_open { OTHERS } else { first } + case.late(channel);
     let begins = if before == Some(since) { owed.from } else { owed.from.max(since) + COMES_BACK };
     let waited = by.saturating_sub(begins);

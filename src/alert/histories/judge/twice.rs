@@ -46,7 +46,7 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
 fn tells_an_episode(case: &Case, heard: &Heard, before: &[&Heard]) -> bool {
     heard.failing.iter().any(|name| {
         let episode = case.truth.canaries.get(name).map(|canary| canary.at(heard.made).episode).unwrap_or_default();
-        let names = |ring: &&&Heard| ring.made >= episode && (ring.failing.contains(name) || ring.apart.contains_key(name));
+        let names = |ring: &&&Heard| ring.made >= episode && ring.tells(name);
         !before.iter().any(|ring| names(&ring))
     })
 }
