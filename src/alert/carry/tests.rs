@@ -18,7 +18,7 @@ use crate::source::Location;
 
 /// What was told, by the rows that the process left and by what its Alertmanager got.
 fn expected() -> Value {
-    serde_json::from_str(include_str!("../../../../tests/carry_over/format_2.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/carry_over/format_2.json")).unwrap()
 }
 
 /// Some seconds after the process ended.
@@ -32,7 +32,7 @@ fn settings(folder: &tempfile::TempDir) -> StoreSettings {
     let path: PathBuf = folder.path().join("serinus.db");
     if !path.exists() {
         let mut bytes = Vec::new();
-        let file = &include_bytes!("../../../../tests/carry_over/format_2.db.gz")[..];
+        let file = &include_bytes!("../../../tests/carry_over/format_2.db.gz")[..];
         flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
         fs::write(&path, bytes).unwrap();
     }

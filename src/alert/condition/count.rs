@@ -26,7 +26,7 @@ pub enum Count {
 impl Count {
     /// What a run counts as.
     pub fn of(report: &RunReport) -> Self {
-        if !report.trigger.counts() {
+        if !counts(report.trigger) {
             return Self::Never;
         }
         match report.verdict {
@@ -45,6 +45,14 @@ impl Count {
             Self::Failure => Some(true),
             Self::Result | Self::NoResult | Self::Never => None,
         }
+    }
+}
+
+/// Whether runs with this trigger count at all.
+pub(super) fn counts(trigger: Trigger) -> bool {
+    match trigger {
+        Trigger::Schedule | Trigger::Confirm | Trigger::Needed => true,
+        Trigger::Manual | Trigger::Test => false,
     }
 }
 

@@ -15,7 +15,7 @@
 //! serialises itself. It must not look at a clock, know incidents, or say who is told. One more is a file, an arm of
 //! [`Condition`] and its line in [`Condition::of_probe`] or [`Condition::of_process`]. [`Conditions`] owns them all.
 //!
-//! Whether a channel takes anything follows from what is tried there, so that one is a pure function beside these.
+//! Whether a channel takes anything follows from what is tried there, so [`channel`] is a pure function beside these.
 
 mod across;
 pub mod channel;
@@ -49,7 +49,7 @@ pub use objective::{Burn, Lag, Measure};
 pub use ratio::histogram::Histogram;
 use rule::Rule;
 pub use runs::Runs;
-pub use set::{CanaryNow, Conditions};
+pub use set::{Conditions, Known, ObjectivesNow};
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +214,7 @@ impl Condition {
     /// Those that a probe has.
     fn of_probe(probe: &Arc<Probe>) -> Vec<Self> {
         let slo = probe.slo.as_ref();
-        let has_success = slo.is_some_and(|slo| slo.success.is_some()) && probe.alert.burn_rate;
+        let has_success = slo.is_some_and(|slo| slo.success.is_some());
         [
             probe.alert.across.map(|_| Self::Across(Box::new(across::Across::new(probe)))),
             subject::looks_for_any(probe).then(|| Self::Subjects(Box::new(subject::Subjects::new(probe)))),

@@ -201,10 +201,9 @@ impl Evaluator {
         // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
-        let stands = |known: super::condition::CanaryNow<'_>| (known.failures, known.last.map(|last| !last.failed));
         for id in std::mem::take(&mut self.ran) {
-            let (failures, healthy) = self.conditions.canary(&id, now).map(stands).unwrap_or_default();
-            effects.canaries.push((id, failures, healthy));
+            let known = self.conditions.canary(&id, now);
+            effects.canaries.push((id, known.failures, known.counted.filter(|_| known.known).map(|last| !last.failed)));
         }
         effects.probes = self.incidents.changed_severities();
         effects.commit = self.commit(now);

@@ -219,7 +219,7 @@ impl Evaluator {
         let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.as_str());
         let none = BTreeSet::new();
         let regions = told.and_then(|told| told.cover.as_ref()).map_or(&none, |cover| &cover.regions);
-        let flapped = None;
+        let flapped = self.flapped(incident, now);
         let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
         compose(&self.view(incident, now), &saying, &self.words(), now)
     }

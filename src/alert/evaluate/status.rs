@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Moment;
-use crate::plan::Severity;
+use crate::plan::{Probe, Severity};
 
 use super::super::delivery;
 use super::super::incident::Incident;
@@ -121,10 +121,12 @@ impl Evaluator {
         serde_json::to_string(&keeps).expect("its keys are texts")
     }
 
-    fn probes_now(&self, now: Moment) -> Vec<ProbeNow<'_>> {
-        let _ = now;
-        let one = |probe| ProbeNow { probe, convergence_1h: None, budget_left: None };
-        self.world.plan.probes.iter().map(|probe| one(&**probe)).collect()
+    fn probes_now<'a>(&'a self, now: Moment) -> Vec<ProbeNow<'a>> {
+        let one = |probe: &'a Arc<Probe>| {
+            let objectives = self.conditions.objectives(&probe.name, now);
+            ProbeNow { probe, convergence_1h: objectives.convergence_1h, budget_left: objectives.budget_left }
+        };
+        self.world.plan.probes.iter().map(one).collect()
     }
 
     fn canaries_now(&self, now: Moment) -> Vec<CanaryNow<'_>> {
@@ -135,11 +137,11 @@ impl Evaluator {
             found.push(CanaryNow {
                 canary,
                 fact: self.facts.get(&FactKey::Canary(canary.id.clone())).map(|fact| &**fact),
-                known: known.is_some_and(|known| known.last.is_some()),
+                known: known.known,
                 muted: self.mutes.of_canary(&canary.id, now).is_some(),
                 without_data: without.map(|fact| fact.since),
-                last: known.and_then(|known| known.latest).map(|(verdict, at)| (verdict.as_str(), at)),
-                hour: known.map(|known| known.hour).unwrap_or_default(),
+                last: known.last,
+                hour: known.hour,
             });
         }
         found

@@ -8,7 +8,7 @@ use crate::alert::Moment;
 use crate::plan::Severity;
 
 use super::super::incident::{How, Incident, Member};
-use super::super::message::Words;
+use super::super::message::{Flapped, Words};
 use super::super::view::{Acknowledged, End, Ended, MemberView, Standing, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::{Evaluator, Incidents};
@@ -41,6 +41,26 @@ impl Evaluator {
             end: self.end_of(incident).map(|how| End { at: incident.end.as_ref().map_or(now.steady, |end| end.at), how }),
             flapping: incident.members.values().any(|member| member.fails() && flaps(member)),
         }
+    }
+
+    /// How much of their runs the members that flap failed, where all that fails flaps.
+    pub(super) fn flapped(&self, incident: &Incident, now: Moment) -> Option<Flapped> {
+        const HOUR: Duration = Duration::from_hours(1);
+        let (scope, rule) = (incident.scope.to_string(), &self.world.alerting.flapping);
+        let failing: Vec<&Member> = incident.ringing().collect();
+        let flaps = |member: &&Member| self.memory.flaps(&scope, &member.fact.key, rule, now.steady);
+        if failing.is_empty() || !failing.iter().all(flaps) {
+            return None;
+        }
+        let mut flapped = Flapped { failed: 0, counted: 0, within: HOUR };
+        for member in failing {
+            if let FactKey::Canary(id) = &member.fact.key {
+                let hour = self.conditions.canary(id, now).hour;
+                flapped.failed += hour.failed;
+                flapped.counted += hour.counted;
+            }
+        }
+        (flapped.counted > 0).then_some(flapped)
     }
 
     fn member_view(&self, incident: &Incident, member: &Member, now: Moment) -> Option<MemberView> {

@@ -83,6 +83,8 @@ pub(in super::super) struct BurnRate {
     probe: Arc<Probe>,
     interval: Duration,
     windows: [Buckets<ByRegion, Burn>; RULES.len()],
+    /// The whole of the objective's window; it decides nothing.
+    whole: Buckets<ByRegion, ()>,
     apart: Apart<bool>,
     shown: Shown,
     /// When it was judged last; steady.
@@ -95,6 +97,8 @@ pub(in super::super) struct BurnRate {
 struct Kept {
     rings: [buckets::Kept<ByRegion>; RULES.len()],
     latches: [Option<Latch>; RULES.len()],
+    #[serde(default)]
+    whole: Option<buckets::Kept<ByRegion>>,
     #[serde(default, skip_serializing_if = "apart::Kept::is_empty")]
     apart: apart::Kept<bool>,
 }
@@ -113,6 +117,7 @@ impl BurnRate {
             probe: Arc::clone(probe),
             interval: Cadence::of(probe).interval,
             windows: RULES.map(|rule| Buckets::of(slo / rule.part, LONG)),
+            whole: Buckets::of(slo, LONG),
             apart: Apart::default(),
             shown: Shown::default(),
             asked: Duration::ZERO,
@@ -125,10 +130,18 @@ impl BurnRate {
         self.probe.slo.as_ref()?.success.map(|success| 1.0 - success).filter(|budget| *budget > 0.0)
     }
 
+    /// The share of its budget that is left of the objective's window, as far as it was recorded; never less than nothing.
+    pub(in super::super) fn left(&self, now: Moment) -> Option<f64> {
+        let budget = self.budget()?;
+        let upto = self.whole.number(now.steady);
+        let spent = buckets::sum(self.whole.ratio.window(upto, LONG)).total().rate(budget);
+        Some((1.0 - spent).max(0.0))
+    }
+
     /// Judges the rules: after a bad run all of them, else those that hold. To hold on, a rule needs no proof anew.
     fn judge(&mut self, bad: bool, now: Duration) {
         self.asked = now;
-        let Some(budget) = self.budget() else { return };
+        let Some(budget) = self.budget().filter(|_| self.probe.alert.burn_rate) else { return };
         let interval = self.interval;
         for (rule, window) in RULES.iter().zip(&mut self.windows) {
             let before = window.ratio.held().map(|held| held.seen);
@@ -162,6 +175,7 @@ impl BurnRate {
         for (rule, window) in RULES.iter().zip(&mut self.windows) {
             window.resize(span / rule.part);
         }
+        self.whole.resize(span);
         self.shown = self.shows();
     }
 
@@ -232,6 +246,7 @@ impl BurnRate {
                 window.ratio.all_mut().filter(|(number, _)| *number >= first).for_each(|(_, bucket)| bucket.take_all_out());
             }
         }
+        self.whole.at(now).0.count(region, !good, false);
         let out = self.apart.count(canary, run.part, now, good) || run.together.is_some();
         let begun = self.windows.each_mut().map(|window| {
             let (bucket, begun) = window.at(now);
@@ -255,11 +270,16 @@ impl Rule {
 }
 
 impl Rules for BurnRate {
-    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
         let Some((probe, rule, _)) = to.probe else { return };
         self.probe = Arc::clone(probe);
         self.interval = rule.interval;
         self.fit();
+        if !probe.alert.burn_rate && self.worst().is_some() {
+            out.push(Changed::removed(super::objective_key(probe, Objective::BurnRate)));
+            self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
+            (self.shown, self.changed) = (self.shows(), true);
+        }
     }
 
     fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
@@ -310,6 +330,7 @@ impl Rules for BurnRate {
         for (window, latch) in self.windows.iter_mut().zip(kept.latches) {
             window.ratio.hold(latch.map(|latch| Held { since: steady(latch.at_ms), seen: latch.seen, quiet: 0 }));
         }
+        self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::restored(kept, LONG, steady));
         self.apart = Apart::restored(kept.apart, now);
         self.asked = now.steady;
         self.fit();
@@ -322,6 +343,7 @@ impl Rules for BurnRate {
         let kept = Kept {
             rings: self.windows.each_ref().map(|window| window.kept(wall_ms)),
             latches: self.windows.each_ref().map(|window| window.ratio.held().map(latch)),
+            whole: Some(self.whole.kept(wall_ms)),
             apart: self.apart.kept(now),
         };
         vec![row("budget", &*self.probe.name, Some(to_json(&kept)))]

@@ -1,9 +1,10 @@
 //! All conditions of this process: who is told what happens, and in which order.
 //!
 //! A run moves its canary first, then what the probe's canaries share, then what is of the process; each is given what the ones
-//! before it found. Nothing here walks over all canaries but a start, a reload and [`Conditions::canaries`].
+//! before it found. Nothing here walks over all canaries but a start, a reload, [`Conditions::facts`] and [`Conditions::canaries`].
 
 mod agenda;
+mod now;
 mod orphan;
 mod plan;
 
@@ -11,17 +12,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::count::{Count, is_needed, only_subjects};
+use super::count::{Count, counts, is_needed, only_subjects};
 use super::objective::Part;
 use super::rule::Rule;
 use super::{Changed, Condition, Input, Run, Runs, Told, evidence};
 use crate::alert::Moment;
-use crate::alert::fact::{LastRun, Share};
 use crate::alert::{Fact, FactKey, State};
 use crate::history::StateRow;
 use crate::outcome::{RunReport, Verdict};
-use crate::plan::{Alerting, Canary, CanaryId, Plan, Probe};
+use crate::plan::{Alerting, CanaryId, Plan, Probe};
 use agenda::{Agenda, Owner};
+pub use now::{Known, ObjectivesNow};
 use orphan::Orphans;
 
 /// Every condition of this process.
@@ -46,27 +47,8 @@ struct OfProbe {
     probe: Arc<Probe>,
     rule: Rule,
     conditions: Vec<Condition>,
-}
-
-/// How a canary stands, for whoever looks.
-#[derive(Debug, Clone, Copy)]
-pub struct CanaryNow<'a> {
-    /// Which.
-    pub canary: &'a Arc<Canary>,
-    /// How it stands by its runs.
-    pub state: State,
-    /// Since when it has not been well; steady.
-    pub since: Option<Duration>,
-    /// Failures in a row, up to its newest counted run.
-    pub failures: u32,
-    /// Its last counted run, also one before this process began.
-    pub last: Option<LastRun>,
-    /// How its last run ended, and when; steady. None since this process began.
-    pub latest: Option<(Verdict, Duration)>,
-    /// Failed and counted runs of the last hour, since this process began.
-    pub hour: Share,
-    /// Since when it is without data, if it is; steady.
-    pub without_data: Option<Duration>,
+    /// How long convergence took lately.
+    convergence: now::Convergence,
 }
 
 impl Conditions {
@@ -92,7 +74,7 @@ impl Conditions {
 
     /// A run ended. One of a canary that is no more, or that somebody asked for, changes nothing.
     fn run(&mut self, report: &RunReport, now: Moment, out: &mut Vec<Changed>) {
-        if !report.trigger.counts() {
+        if !counts(report.trigger) {
             return;
         }
         let Some(runs) = self.canaries.get_mut(&report.canary.id) else { return };
@@ -118,6 +100,7 @@ impl Conditions {
         let canary = Owner::Canary(report.canary.id.clone());
         self.agenda.set(&canary, due);
         self.touched.insert(canary);
+        of.convergence.take(report, now);
         for condition in &mut of.conditions {
             condition.rules_mut().run(&run, out);
             if let Condition::Across(across) = condition {
@@ -213,33 +196,6 @@ impl Conditions {
             rows.extend(self.of(&owner).iter_mut().flat_map(|condition| condition.rules_mut().take_changed(now)));
         }
         rows
-    }
-
-    /// How every canary stands, in no order. Cheap, but it looks at all of them.
-    pub fn canaries(&self, now: Moment) -> impl Iterator<Item = CanaryNow<'_>> {
-        self.canaries.values().map(move |runs| self.stands(runs, now))
-    }
-
-    /// How a canary stands, if it is watched.
-    pub fn canary(&self, id: &CanaryId, now: Moment) -> Option<CanaryNow<'_>> {
-        self.canaries.get(id).map(|runs| self.stands(runs, now))
-    }
-
-    fn stands<'a>(&'a self, runs: &'a Runs, now: Moment) -> CanaryNow<'a> {
-        let no_data = self.process.iter().find_map(|condition| match condition {
-            Condition::NoData(no_data) => no_data.since(&runs.canary().id),
-            _ => None,
-        });
-        CanaryNow {
-            canary: runs.canary(),
-            state: runs.state(),
-            since: runs.since(),
-            failures: runs.failures(),
-            last: runs.last(),
-            latest: runs.latest(),
-            hour: runs.hour().share(now),
-            without_data: no_data,
-        }
     }
 
     /// Who is responsible for what a fact is about: the owner of its probe, and of a leak the one that the probe had when it was

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::orphan::{self, KINDS, Orphans};
+use super::orphan::{KINDS, Orphans};
 use super::{Agenda, Conditions, OfProbe, Owner};
 use crate::alert::Moment;
 use crate::alert::condition::rule::Rule;
@@ -17,8 +17,7 @@ use crate::history::{KeptState, StateRow};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 impl Conditions {
-    /// Takes up what an earlier process left. Returns every fact that is not well, and of those that are not watched any more that
-    /// they are not.
+    /// Takes up what an earlier process left. Returns every fact that is not well.
     pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, states: &[KeptState], now: Moment) -> (Self, Vec<Changed>) {
         let mut conditions = Self {
             plan,
@@ -37,7 +36,6 @@ impl Conditions {
         for kind in KINDS {
             for state in states.iter().filter(|state| state.kind == kind) {
                 if !conditions.restore(state, now) {
-                    out.extend(orphan::failing(state).into_iter().map(Changed::removed));
                     conditions.orphans.put(state.clone(), now);
                 }
             }
@@ -87,7 +85,8 @@ impl Conditions {
                 started_before: None,
                 now,
             };
-            let mut before = old.remove(&probe.name).map(|of| of.conditions).unwrap_or_default();
+            let before = old.remove(&probe.name);
+            let (mut before, convergence) = before.map(|of| (of.conditions, of.convergence)).unwrap_or_default();
             let mut conditions = Condition::of_probe(probe);
             for condition in &mut conditions {
                 let same = |other: &Condition| std::mem::discriminant(other) == std::mem::discriminant(condition);
@@ -97,7 +96,7 @@ impl Conditions {
                 condition.rules_mut().apply(&context, out);
             }
             self.remove_conditions(&before, now, out);
-            self.probes.insert(Arc::clone(&probe.name), OfProbe { probe: Arc::clone(probe), rule, conditions });
+            self.probes.insert(Arc::clone(&probe.name), OfProbe { probe: Arc::clone(probe), rule, conditions, convergence });
         }
         for of in old.into_values() {
             self.remove_conditions(&of.conditions, now, out);
