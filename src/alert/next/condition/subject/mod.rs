@@ -341,3 +341,6 @@ impl Rules for Subjects {
         rows
     }
 }
+
+#[cfg(test)]
+mod tests;
