@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::next::condition::testing::{World, named, plan};
+use crate::alert::condition::testing::{World, named, plan};
 use crate::alert::testing::moment;
 use crate::outcome::Verdict::{Blocked, Errored, Failed, Missed, Passed, Skipped};
 use crate::plan::{AlertPolicy, Cadence, Plan, Probe};

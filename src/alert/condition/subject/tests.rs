@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::next::Scope;
-use crate::alert::next::condition::testing::{World, named, plan};
-use crate::alert::next::condition::{Changed, Input};
-use crate::alert::next::fact::Level;
+use crate::alert::Scope;
+use crate::alert::condition::testing::{World, named, plan};
+use crate::alert::condition::{Changed, Input};
+use crate::alert::fact::Level;
 use crate::alert::testing::{cause, made, moment, run, step};
 use crate::outcome::{Cause, Reason, RunReport, StepReport, StepResult, Trigger};
 use crate::plan::{AlertPolicy, Canary, Plan};

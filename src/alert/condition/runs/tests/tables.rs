@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use super::super::*;
-use crate::alert::next::condition::count::Count;
-use crate::alert::next::condition::objective::Part;
-use crate::alert::next::fact::Level;
+use crate::alert::condition::count::Count;
+use crate::alert::condition::objective::Part;
+use crate::alert::fact::Level;
 use crate::alert::testing::{canary, cause, failure, made, moment, probe, run, step};
 use crate::outcome::{Cause, Reason, RunReport, SpanId, StepReport, StepResult, Trigger};
 use crate::plan::{AlertPolicy, Cadence, Overlap, Probe};
