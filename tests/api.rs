@@ -111,7 +111,7 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         }
     }
     let large = format!("{{\"target\": \"{}\"}}", "p".repeat(100_000));
-    let cases: [(&str, &[&str], &str, u16, &str); 22] = [
+    let cases: [(&str, &[&str], &str, u16, &str); 34] = [
         ("POST /api/v1/pause", &[JSON], "{", 400, "JSON"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": 5}"#, 422, "target"),
         ("POST /api/v1/pause", &[JSON], r#"{"target": "p", "fore": 1}"#, 422, "fore"),
@@ -123,6 +123,18 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         ("POST /api/v1/resume", &[JSON], r#"{"target": "p"}"#, 409, "not paused"),
         ("POST /api/v1/trigger", &[JSON], r#"{"target": "p/us"}"#, 404, "did you mean `p/eu`?"),
         ("POST /api/v1/incidents/x/ack", &[JSON], "{}", 404, "`x`"),
+        ("POST /api/v1/incidents/x/close", &[JSON], r#"{"by": "ann", "why": "over"}"#, 404, "`x`"),
+        ("POST /api/v1/incidents/x/close", &[JSON], r#"{"by": "ann", "why": " "}"#, 400, "`why`"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p"}"#, 400, "`reason` or `subject`"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p", "reason": "dns", "subject": "s"}"#, 400, "one of them"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p", "reason": "timeuot"}"#, 400, "did you mean `timeout`?"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p", "reason": "subject"}"#, 400, "by its name"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p", "reason": "guard"}"#, 400, "expectation"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p", "subject": "s", "for_seconds": 0}"#, 400, "for_seconds"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "p/eu", "reason": "dns"}"#, 400, "the whole probe `p`"),
+        ("POST /api/v1/mutes", &[JSON], r#"{"probe": "q", "reason": "dns"}"#, 404, "`q`"),
+        ("POST /api/v1/mutes/end", &[JSON], r#"{"probe": "p", "reason": "dns"}"#, 409, "not muted"),
+        ("POST /api/v1/mutes/end", &[JSON], r#"{"probe": "q", "reason": "dns"}"#, 404, "`q`"),
         ("POST /api/v1/status", &[JSON], "{}", 405, "Method"),
         ("DELETE /api/v1/runs", &[], "", 405, "Method"),
         ("OPTIONS /api/v1/runs", &[], "", 405, "Method"),
@@ -132,7 +144,7 @@ fn every_refusal_is_json_with_a_sentence_and_a_fitting_status() {
         ("GET /api/v1/runs?after=x", &[], "", 400, "cursor"),
         ("GET /api/v1/runs?verdict=bad", &[], "", 400, "passed, failed"),
         ("GET /api/v1/runs?probe=q", &[], "", 404, "`q`"),
-        ("GET /api/v1/canaries?standing=bad", &[], "", 400, "healthy"),
+        ("GET /api/v1/canaries?standing=bad", &[], "", 400, "passing"),
         ("GET /api/v1/runs/%ff", &[], "", 400, "UTF-8"),
     ];
     for (request, headers, body, status, word) in cases {
@@ -181,7 +193,7 @@ fn no_answer_of_any_route_holds_a_secret_that_went_through_a_failed_run() {
     let (head, _) = text.split_once("[[step]]").unwrap();
     write(folder.path(), "probes/p.toml", &format!("{head}{more}expect = [\"status == 200\", \"json.echo == note\"]\n"));
     let service = Service::start(folder.path());
-    let page = receiver.page("trigger");
+    let page = receiver.page("ring");
     let requests = target.received();
     let sent = requests.first().unwrap();
     assert!(sent.body.contains("gr\\\"een/f+ish?ü"), "the run does send it: {sent:?}");
@@ -240,14 +252,15 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
     let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
     let folder = folder(&target, &channel("hook", &receiver));
     let service = Service::start(folder.path());
-    let page = receiver.page("trigger");
+    let page = receiver.page("ring");
     let incident = page["incident"].as_str().unwrap();
 
     let output = service.command(&["status"]);
     assert_exit(&output, 1);
     let text = stdout(&output);
     assert!(text.contains("canaries   1 failing") && text.contains("incidents  1 page"), "{text}");
-    assert!(text.contains(incident) && text.contains("p/eu  ") && text.contains(" in a row"), "{text}");
+    assert!(text.contains(incident) && text.contains("p/eu  ") && text.contains(" failed runs"), "{text}");
+    assert!(text.contains("PROBE ") && text.lines().nth(1).is_some_and(|line| line.starts_with("p   ")), "{text}");
     let output = service.command(&["status", "-o", "json"]);
     assert_exit(&output, 1);
     let status: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -262,18 +275,30 @@ fn the_commands_tell_what_is_wrong_and_do_what_they_are_asked_for() {
     assert!(text.contains("json.state == 'ok'  probes/p.toml:") && text.contains("was \"broken\""), "{text}");
     assert!(text.contains("✗ front page ▕") && text.contains("✓ status == 200"), "{text}");
 
-    let output = service.command(&["ack", incident, "--by", "ann\u{1b}[2J"]);
+    let refused = service.command(&["close", incident, "--by", "ann", "--why", "a known bug"]);
+    assert_exit(&refused, 2);
+    assert!(stderr(&refused).contains("p/eu still fails; only what is muted"), "{}", stderr(&refused));
+    let output = service.command(&["ack", incident, "--by", "ann\u{1b}[2J", "--reason", "looking"]);
     assert_exit(&output, 0);
+    assert_exit(&service.command(&["status"]), 0);
     assert_eq!(receiver.page("acknowledge")["key"], page["key"]);
+    let output = service.command(&["ack", incident, "--by", "bob"]);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("was acknowledged already, by ann\\u001b[2J "), "{}", stderr(&output));
+    assert!(stderr(&output).contains("nothing new is covered"), "{}", stderr(&output));
     let text = until("the acknowledgement is kept", || {
         let text = stdout(&service.command(&["incidents", incident]));
         text.contains("is at it").then_some(text)
     });
-    assert!(text.contains("front page: ") && text.contains("hook  eu/probe/p/1"), "{text}");
+    assert!(
+        text.contains("p/eu: front page: ") && text.contains(&format!("hook  {}: taken", page["key"].as_str().unwrap())),
+        "{text}"
+    );
+    assert!(text.contains("  acknowledged p/eu  since "), "{text}");
     assert!(text.contains("acknowledged by ann\\u001b[2J") && !text.contains('\u{1b}'), "{text}");
 
     target.answer(200, OK);
-    assert_eq!(receiver.page("resolve")["key"], page["key"]);
+    assert_eq!(receiver.page("end")["key"], page["key"]);
     assert_exit(&service.command(&["status"]), 0);
     let text = stdout(&service.command(&["incidents", "--all"]));
     assert!(text.contains(incident) && text.contains(" until "), "{text}");
@@ -350,24 +375,92 @@ fn a_pause_outlives_a_restart_and_ends_when_it_is_resumed_or_over() {
     let folder = folder(&target, "[notify]\nnone = true\n");
     let service = Service::start(folder.path());
     let standing = |service: &Service<'_>| service.get("/api/v1/canaries")["items"][0]["standing"].as_str().unwrap().to_owned();
-    until("it is well", || (standing(&service) == "healthy").then_some(()));
+    until("it is well", || (standing(&service) == "passing").then_some(()));
     assert_exit(&service.command(&["pause", "p", "--why", "move"]), 0);
-    assert_eq!(standing(&service), "paused");
+    assert_eq!(standing(&service), "muted");
     assert_eq!(service.stop(), Some(0));
 
     let service = Service::start(folder.path());
     assert_eq!(service.status()["pauses"][0]["why"], "move");
-    assert_eq!(standing(&service), "paused");
+    assert_eq!(standing(&service), "muted");
     let before = target.received().len();
     until("ticks are skipped", || {
         service.get("/api/v1/runs?verdict=skipped")["items"].as_array().filter(|runs| runs.len() >= 2).map(drop)
     });
     assert_eq!(target.received().len(), before, "a paused canary is not run");
     assert_exit(&service.command(&["resume", "p"]), 0);
-    until("it runs again", || (standing(&service) == "healthy").then_some(()));
+    until("it runs again", || (standing(&service) == "passing").then_some(()));
     assert_exit(&service.command(&["pause", "p/eu", "--for", "1s"]), 0);
     until("a pause that is over leaves it well", || {
-        (service.status()["pauses"].as_array().unwrap().is_empty() && standing(&service) == "healthy").then_some(())
+        (service.status()["pauses"].as_array().unwrap().is_empty() && standing(&service) == "passing").then_some(())
     });
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_mute_outlives_a_restart_and_ends_when_it_is_unmuted_or_over() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    let service = Service::start(folder.path());
+    let output = service.command(&["mute", "p", "--reason", "timeout", "--by", "ann", "--why", "ticket\u{1b} 7"]);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("muted reason timeout of p until it is unmuted"), "{}", stderr(&output));
+    assert_exit(&service.command(&["mute", "p", "--subject", "seg/1", "--for", "10m"]), 0);
+    assert_exit(&service.command(&["mute", "p", "--subject", "seg/1", "--for", "1h", "--why", "again"]), 0);
+    assert_exit(&service.command(&["mute", "p", "--subject", "seg/2", "--for", "1s"]), 0);
+    assert_exit(&service.command(&["mute", "p"]), 2);
+    assert_exit(&service.command(&["mute", "p", "--subject", "a", "--reason", "dns"]), 2);
+    let muted = |service: &Service<'_>| -> Vec<(Value, Value, Value)> {
+        let items = service.get("/api/v1/mutes")["items"].as_array().unwrap().clone();
+        items.into_iter().map(|item| (item["reason"].clone(), item["subject"].clone(), item["why"].clone())).collect()
+    };
+    let both = [("timeout".into(), Value::Null, "ticket\\u001b 7".into()), (Value::Null, "seg/1".into(), "again".into())];
+    until("a mute that is over is gone", || (muted(&service) == both).then_some(()));
+    assert_eq!(service.stop(), Some(0));
+
+    let service = Service::start(folder.path());
+    assert_eq!(muted(&service), both);
+    assert_eq!(service.status()["mutes"][0]["by"], "ann");
+    let text = stdout(&service.command(&["status"]));
+    assert!(text.contains("mutes      reason timeout of p by ann because ticket"), "{text}");
+    assert_exit(&service.command(&["unmute", "p", "--reason", "timeout"]), 0);
+    assert_exit(&service.command(&["unmute", "p", "--reason", "timeout"]), 2);
+    assert_eq!(service.stop(), Some(0));
+    let service = Service::start(folder.path());
+    assert_eq!(muted(&service), both[1..]);
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_known_bug_is_muted_and_its_incident_closed_while_the_probe_goes_on() {
+    let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
+    // The end of the muting begins an episode, as the beginning and the closing did; it is not what is looked at here.
+    let folder = folder(&target, &format!("{}\n[alerting.flapping]\nopens = 1000\n", channel("hook", &receiver)));
+    let service = Service::start(folder.path());
+    let ring = receiver.page("ring");
+    let incident = ring["incident"].as_str().unwrap();
+    assert_exit(&service.command(&["status"]), 1);
+    assert_exit(&service.command(&["mute", "p", "--reason", "expectation", "--by", "ann", "--why", "ticket 7"]), 0);
+    let text = until("it is muted", || {
+        let output = service.command(&["status"]);
+        (output.status.code() == Some(0)).then(|| stdout(&output))
+    });
+    assert!(text.contains("muted      p/eu since ") && text.contains("the reason expectation is muted by ann: ticket"), "{text}");
+    let page = service.get(&format!("/api/v1/incidents/{incident}"));
+    let details = &page["incident"]["details"];
+    assert_eq!((&details["members"][0]["standing"], &details["members_total"]), (&"muted".into(), &1.into()), "{page:#}");
+    assert_eq!(details["incident"], Value::Null, "how alerting keeps it is nobody else's");
+    let output = service.command(&["close", incident, "--by", "ann", "--why", "ticket 7"]);
+    assert_exit(&output, 0);
+    let end = receiver.page("end");
+    assert_eq!((&end["key"], &end["occasion"]), (&ring["key"], &"closed".into()), "{end:#}");
+    assert!(end.to_string().contains("ann") && end.to_string().contains("ticket 7"), "{end:#}");
+    let before = target.received().len();
+    until("the probe goes on", || (target.received().len() > before + 3).then_some(()));
+    assert_exit(&service.command(&["status"]), 0);
+    assert_eq!(receiver.pages().iter().filter(|page| page["action"] == "ring").count(), 1, "nobody is rung for what is muted");
+    assert_exit(&service.command(&["unmute", "p", "--reason", "expectation"]), 0);
+    until("it rings again", || (receiver.pages().iter().filter(|page| page["action"] == "ring").count() == 2).then_some(()));
+    assert_exit(&service.command(&["status"]), 1);
     assert_eq!(service.stop(), Some(0));
 }

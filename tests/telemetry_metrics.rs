@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::outcome::{Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Tick, Trigger, Verdict};
+use serinus::outcome::{Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Trigger, Verdict};
 use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan, Severity};
 use serinus::telemetry::{Format, Metrics};
 
@@ -74,8 +74,6 @@ fn a_run_is_in_the_series_of_its_canary_its_steps_and_its_phases() {
         (format!("serinus_failures_total{{{run},verdict=\"failed\",reason=\"expectation\"}}"), "1"),
         (format!("serinus_run_duration_seconds_count{{{run}}}"), "2"),
         (format!("serinus_run_duration_seconds_sum{{{run}}}"), "3.0"),
-        (format!("serinus_canary_healthy{{{run}}}"), "0"),
-        (format!("serinus_consecutive_failures{{{run}}}"), "1"),
         ("serinus_step_duration_seconds_count{probe=\"sync\",region=\"eu\",step=\"create\"}".into(), "2"),
         ("serinus_http_phase_seconds_count{probe=\"sync\",region=\"eu\",phase=\"first_byte\"}".into(), "6"),
         ("serinus_http_phase_seconds_count{probe=\"sync\",region=\"eu\",phase=\"tls\"}".into(), "0"),
@@ -252,47 +250,6 @@ fn standing(metrics: &Metrics) -> String {
 }
 
 #[test]
-fn a_streak_follows_the_ticks_and_only_counted_runs_of_the_schedule() {
-    type Run = fn(&Arc<Canary>) -> RunReport;
-    let manual: Run = |canary| RunReport { trigger: Trigger::Manual, ..report::passed(canary, due(0)) };
-    let test: Run = |canary| RunReport { trigger: Trigger::Test, ..report::failed(canary, due(0)) };
-    let errored: Run = |canary| report::ended(canary, due(1), Reason::Stall);
-    let missed: Run = |canary| report::ended(canary, due(1), Reason::Overlap);
-    let confirm: Run = |canary| RunReport { trigger: Trigger::Confirm, ..report::failed(canary, due(1)) };
-    let (failed, older, passed): (Run, Run, Run) = (
-        |canary| report::failed(canary, due(3)),
-        |canary| report::passed(canary, due(4)),
-        |canary| report::passed(canary, due(2)),
-    );
-    let set_back: Run = |canary| {
-        let run = report::passed(canary, due(63));
-        RunReport { tick: Tick { order: report::passed(canary, due(2)).tick.order, ..run.tick }, ..run }
-    };
-    let cases: [(&str, &[Run], &str); 9] = [
-        ("one failure", &[failed], "healthy 0, failures 1"),
-        ("a pass resets", &[failed, passed], "healthy 1, failures 0"),
-        ("a confirming run counts", &[failed, confirm], "healthy 0, failures 2"),
-        ("what the prober did counts for nothing", &[failed, errored, missed], "healthy 0, failures 1"),
-        ("by hand counts for nothing", &[failed, manual, test], "healthy 0, failures 1"),
-        ("an older tick that ends late overwrites nothing", &[failed, older], "healthy 0, failures 1"),
-        ("a clock that was set back freezes nothing", &[failed, set_back], "healthy 1, failures 0"),
-        (
-            "a tick of long ago that was counted just now is known",
-            &[|canary| report::failed(canary, due(61))],
-            "healthy 0, failures 1",
-        ),
-        ("only uncounted runs say nothing", &[errored, manual], "healthy -, failures 0"),
-    ];
-    for (case, runs, expected) in cases {
-        let (_plan, metrics, canary) = one_canary();
-        for run in runs {
-            metrics.record(&run(&canary));
-        }
-        assert_eq!(standing(&metrics), expected, "{case}");
-    }
-}
-
-#[test]
 fn runs_by_hand_are_in_no_canary_series() {
     let (_plan, metrics, canary) = one_canary();
     let before = samples(&metrics);
@@ -362,6 +319,7 @@ fn a_reload_keeps_unchanged_canaries_adds_new_ones_and_removes_what_is_gone() {
     let metrics = Metrics::new(&before);
     for canary in &before.canaries {
         metrics.record(&report::failed(canary, due(1)));
+        metrics.canary_stands(&canary.id, 1, Some(false));
     }
     let mut changed = report::probe("sync", vec![report::cell(&[("platform", "ios")]), report::cell(&[("platform", "web")])]);
     changed.deadline = Duration::from_secs(33);

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::routing::get;
-use serinus::outcome::Reason;
+use serinus::outcome::{Reason, StandingSink as _};
 use serinus::plan::{Cell, Plan};
 use serinus::telemetry::{Format, Metrics, config_reloaded, runtime_stalled};
 
@@ -42,6 +42,7 @@ fn full() -> (Plan, Arc<Metrics>) {
         metrics.record(&report::ended(canary, now - Duration::from_mins(2), Reason::Slept));
         let failed = Arc::new(report::failed(canary, now - Duration::from_mins(1)));
         metrics.record(&failed);
+        metrics.canary_stands(&canary.id, 2, Some(false));
         metrics.record_cleanup(&report::cleanup(&failed, failed.cause.clone().into_iter().collect()));
     }
     (plan, metrics)

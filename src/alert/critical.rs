@@ -1,116 +1,161 @@
-//! In how many regions a probe fails, and how each region stands.
+//! Critical: a fact of the probe, with episodes.
 //!
-//! Owns the rule *critical*: an incident at page level is critical when so many regions have a failed run of the probe, of any
-//! cell, within the window. A region that has not said anything for long is unknown: neither failing nor well.
+//! Owns which regions count and whether they are enough, for how long they have been, and when to look again. It is failing while
+//! so many regions count and the incident is at page level; it ends with the incident, or after a whole window in which that was
+//! not so. It holds no incident open and tells nobody: what became critical is told by whoever looks for what is owed.
+//!
+//! | a region counts while it has | |
+//! |---|---|
+//! | a failing member at page level | unmuted and unexplained |
+//! | a canary whose *last* counted run failed and ended within the window | the same; only where the rule is consecutive |
+//! | a share of an `across` member that reaches the rule's | while that member fails at page level, the same |
+//!
+//! A subject's incident, where it may be critical, counts the regions whose shares say so in the same way.
+//!
+//! A region that has passed since is well, whatever failed before.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{RunReport, Verdict};
+use crate::alert::Moment;
 use crate::plan::CriticalRule;
 
-use super::canary::counts;
-use super::{Moment, RegionState};
+use super::fact::Level;
+use super::{Fact, FactKey};
 
-/// The regions of one probe.
+/// What is kept of it with its incident. It is dropped with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Critical {
+    episode: Option<Episode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Episode {
+    #[serde(with = "super::told::millis")]
+    since: Duration,
+    revision: u64,
+    /// Since when it would not be critical.
+    #[serde(with = "super::told::millis_option", default, skip_serializing_if = "Option::is_none")]
+    lost: Option<Duration>,
+}
+
+/// By what it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar {
+    /// The probe's rule; it is never critical without.
+    pub rule: Option<CriticalRule>,
+    /// Whether the rule of its canaries is so many failures in a row.
+    pub consecutive: bool,
+    /// Whether the incident is at page level without this.
+    pub at_page_level: bool,
+    /// The incident's revision of an episode that begins now.
+    pub revision: u64,
+}
+
+/// What follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Regions {
-    regions: BTreeMap<Arc<str>, Latest>,
+pub struct Judged {
+    /// The regions that count now, in order; whether or not they are enough.
+    pub regions: BTreeSet<Arc<str>>,
+    /// Whether its state is another one than before: it began, or it ended.
+    pub changed: bool,
+    /// When to ask again though nothing happens; steady.
+    pub again: Option<Duration>,
 }
 
-/// When a region's latest counted runs ended, any cell; steady time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Latest {
-    passed: Option<Duration>,
-    failed: Option<Duration>,
+impl Critical {
+    /// One that an earlier version of the program knew to be failing since then.
+    pub fn carried(since: Duration, revision: u64) -> Self {
+        Self { episode: Some(Episode { since, revision, lost: None }) }
+    }
+
+    /// Whether it is failing.
+    pub fn fails(&self) -> bool {
+        self.episode.is_some()
+    }
+
+    /// Since when, while it is failing; steady.
+    pub fn since(&self) -> Option<Duration> {
+        self.episode.map(|episode| episode.since)
+    }
+
+    /// The incident's revision when its episode began, while it is failing.
+    pub fn revision(&self) -> Option<u64> {
+        self.episode.map(|episode| episode.revision)
+    }
+
+    /// Judges it by the facts of the probe's scope, each with whether it is both unmuted and unexplained.
+    pub fn judge<'a>(&mut self, facts: impl IntoIterator<Item = (&'a Fact, bool)>, bar: Bar, now: Moment) -> Judged {
+        let Some(rule) = bar.rule else {
+            return Judged { changed: self.episode.take().is_some(), ..Judged::default() };
+        };
+        let (regions, mut again) = counting(facts, bar.consecutive.then_some(rule.within), now);
+        let holds = bar.at_page_level && regions.len() >= usize::try_from(rule.regions.get()).unwrap_or(usize::MAX);
+        let before = self.fails();
+        match &mut self.episode {
+            Some(episode) if holds => episode.lost = None,
+            None if holds => self.episode = Some(Episode { since: now.steady, revision: bar.revision, lost: None }),
+            Some(episode) => {
+                let lost = (*episode.lost.get_or_insert(now.steady)).min(now.steady);
+                if now.steady >= lost + rule.within {
+                    self.episode = None;
+                } else {
+                    again = again.into_iter().chain([lost + rule.within]).min();
+                }
+            }
+            None => {}
+        }
+        Judged { regions, changed: before != self.fails(), again: again.filter(|_| self.fails()) }
+    }
 }
 
-/// [`Latest`] as the store keeps it: milliseconds since the epoch.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Row {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    passed: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<i64>,
-}
-
-impl Regions {
-    /// Takes a run in that has just ended.
-    pub fn seen(&mut self, report: &RunReport, now: Moment) {
-        if counts(report.trigger) {
-            self.ended(&report.canary.region.name, report.verdict, now);
+/// The regions that count, and when the first of them may do so no more though nothing happens.
+fn counting<'a>(
+    facts: impl IntoIterator<Item = (&'a Fact, bool)>,
+    within: Option<Duration>,
+    now: Moment,
+) -> (BTreeSet<Arc<str>>, Option<Duration>) {
+    let (mut regions, mut again) = (BTreeSet::new(), None);
+    for (fact, counts) in facts {
+        if !counts {
+            continue;
+        }
+        let pages = fact.level() == Some(Level::Page);
+        match &fact.key {
+            FactKey::Across(_) | FactKey::Subject(..) | FactKey::OtherSubjects(_) => {
+                let shares = fact.shares.iter().filter(|(_, share)| pages && share.reaches);
+                regions.extend(shares.map(|(region, _)| Arc::clone(region)));
+            }
+            FactKey::Canary(_) if pages => {
+                regions.insert(Arc::clone(&fact.region));
+            }
+            FactKey::Canary(_) => {
+                if let Some(until) = within.and_then(|within| lately_failed(fact, within, now)) {
+                    regions.insert(Arc::clone(&fact.region));
+                    // A run that ended exactly as long ago as the window lasts is still in it.
+                    again = again.into_iter().chain([until + Duration::from_millis(1)]).min();
+                }
+            }
+            // These are about no region, or are no members of what can be critical.
+            FactKey::Objective(..)
+            | FactKey::NoData(_)
+            | FactKey::Region(_)
+            | FactKey::Leak(..)
+            | FactKey::Restarts(_)
+            | FactKey::Channel(_) => {}
         }
     }
-
-    fn ended(&mut self, region: &Arc<str>, verdict: Verdict, now: Moment) {
-        let latest = match verdict {
-            Verdict::Passed | Verdict::Failed => self.regions.entry(Arc::clone(region)).or_default(),
-            Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => return,
-        };
-        if verdict == Verdict::Passed {
-            latest.passed = Some(now.steady);
-        } else {
-            latest.failed = Some(now.steady);
-        }
-    }
-
-    /// Regions with a failed run within the window.
-    pub fn failing(&self, within: Duration, now: Moment) -> usize {
-        self.regions.values().filter(|latest| is_within(latest.failed, within, now)).count()
-    }
-
-    /// Whether an incident of the probe that is (or is not) at page level is critical.
-    pub fn is_critical(&self, rule: Option<&CriticalRule>, at_page_level: bool, now: Moment) -> bool {
-        at_page_level && rule.is_some_and(|rule| self.failing(rule.within, now) >= rule.regions.get() as usize)
-    }
-
-    /// When the next failed run leaves the window, if nothing else happens; steady time.
-    pub fn due(&self, within: Duration, now: Moment) -> Option<Duration> {
-        let failed = self.regions.values().filter_map(|latest| latest.failed.filter(|_| is_within(latest.failed, within, now)));
-        // A failed run that is exactly as old as the window is still in it.
-        failed.min().map(|at| at + within + Duration::from_millis(1))
-    }
-
-    /// How every known region stands: "failing" with a failed run within the window, otherwise "passing" if its latest counted
-    /// run passed and is not older than `memory`, otherwise "unknown".
-    pub fn states(&self, known: &[Arc<str>], within: Duration, memory: Duration, now: Moment) -> Vec<RegionState> {
-        let state = |region: &Arc<str>| match self.regions.get(region) {
-            Some(latest) if is_within(latest.failed, within, now) => "failing",
-            Some(latest) if latest.passed > latest.failed && is_within(latest.passed, memory, now) => "passing",
-            Some(_) | None => "unknown",
-        };
-        known.iter().map(|region| RegionState { region: region.to_string(), state: state(region).to_owned() }).collect()
-    }
-
-    /// The state for the store.
-    pub fn to_json(&self, now: Moment) -> String {
-        let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
-        let rows: BTreeMap<&str, Row> = self
-            .regions
-            .iter()
-            .map(|(region, latest)| (&**region, Row { passed: wall(latest.passed), failed: wall(latest.failed) }))
-            .collect();
-        serde_json::to_string(&rows).expect("its keys are strings")
-    }
-
-    /// The state that [`to_json`](Self::to_json) wrote, perhaps in an earlier process.
-    ///
-    /// # Errors
-    /// If it is no such state.
-    pub fn from_json(json: &str, now: Moment) -> Result<Self, serde_json::Error> {
-        let rows: BTreeMap<Arc<str>, Row> = serde_json::from_str(json)?;
-        let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
-        let latest = |row: Row| Latest { passed: steady(row.passed), failed: steady(row.failed) };
-        Ok(Self { regions: rows.into_iter().map(|(region, row)| (region, latest(row))).collect() })
-    }
+    (regions, again)
 }
 
-fn is_within(at: Option<Duration>, within: Duration, now: Moment) -> bool {
-    at.is_some_and(|at| now.steady.saturating_sub(at) <= within)
+/// Until when a canary's last counted run counts, if it failed and still does.
+fn lately_failed(fact: &Fact, within: Duration, now: Moment) -> Option<Duration> {
+    let last = fact.last.filter(|last| last.failed)?;
+    let until = last.ended.min(now.steady) + within;
+    (now.steady <= until).then_some(until)
 }
 
 #[cfg(test)]

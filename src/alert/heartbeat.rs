@@ -4,52 +4,67 @@
 //! what the switch is for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
+use crate::alert::channel::{HttpClient, render, scope};
+use crate::alert::told::Outcome;
 use crate::outcome::Secrets;
 use crate::plan::Heartbeat;
 use crate::plan::expr::Place;
 
-use super::notify::{HttpClient, Trouble, render, scope};
-
-/// Signs of life.
+/// Signs of life of the whole process, as they are now. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signs {
     /// Ticks start when they are due.
     pub ticks_on_time: bool,
-    /// Finished runs reach the alert rules.
-    pub alerts_evaluated: bool,
-    /// No page waits for too long, and no channel refuses them.
-    pub pages_delivered: bool,
+    /// Finished runs reach the conditions, and what is due is looked at when it should be.
+    pub conditions_evaluated: bool,
+    /// Whether a counted run has ended since the start.
+    pub run_ended: bool,
+    /// When the first run that was due since the start had its deadline and 10 s; nothing if none was due yet.
+    pub run_expected: Option<Duration>,
+    /// Canaries that should run: neither paused, nor under maintenance, nor disabled.
+    pub should_run: usize,
+    /// How many of those are without data.
+    pub without_data: usize,
+    /// Whether a page-level member fails, due or not, that matches no route.
+    pub page_unrouted: bool,
+    /// Since when the oldest page-level member is due that no waking channel took.
+    pub page_due: Option<Duration>,
 }
 
 impl Signs {
-    /// What is not as it should be; nothing if the switch may be pinged.
-    pub fn missing(self) -> Vec<&'static str> {
+    /// What is not as it should be; nothing if the switch may be pinged. `patience` is how long a page may be due.
+    pub fn missing(self, patience: Duration, now: Duration) -> Vec<&'static str> {
+        let overdue = |since: Option<Duration>, patience| since.is_some_and(|since| since + patience <= now);
         let signs = [
-            (self.ticks_on_time, "ticks are late"),
-            (self.alerts_evaluated, "alerts are not evaluated"),
-            (self.pages_delivered, "pages are not delivered"),
+            (!self.ticks_on_time, "ticks are late"),
+            (!self.conditions_evaluated, "conditions are not evaluated"),
+            (!self.run_ended && overdue(self.run_expected, Duration::ZERO), "no run that counts has ended since the start"),
+            (self.without_data > self.should_run / 2, "more than half of the canaries are without data"),
+            (self.page_unrouted, "a page matches no route"),
+            (overdue(self.page_due, patience), "no channel that wakes somebody has taken a page that is due"),
         ];
-        signs.into_iter().filter(|(is_there, _)| !is_there).map(|(_, what)| what).collect()
+        signs.into_iter().filter(|(is_missing, _)| *is_missing).map(|(_, what)| what).collect()
     }
 }
 
-/// Pings for as long as it is polled. `secrets` gives those of the day, `signs` how things stand.
+/// Pings for as long as it is polled. `secrets` gives those of the day, `missing` what is not as it should be.
 pub async fn beat(
     client: HttpClient,
     heartbeat: Arc<Heartbeat>,
     secrets: impl Fn() -> Arc<Secrets> + Send,
-    signs: impl Fn() -> Signs + Send,
+    missing: impl Fn() -> Vec<&'static str> + Send,
 ) {
     let mut ticks = tokio::time::interval(heartbeat.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last: Option<String> = None;
     loop {
         ticks.tick().await;
-        let missing = signs().missing();
+        let missing = missing();
         let (result, trouble) = if missing.is_empty() {
             match ping(&client, &heartbeat, &secrets()).await {
                 Ok(()) => ("sent", None),
@@ -70,21 +85,66 @@ pub async fn beat(
     }
 }
 
-async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), Trouble> {
-    let url = render(&heartbeat.url, Place::Url, &scope(None, secrets), secrets)?;
-    client.get(&url, heartbeat.timeout, secrets.redactor()).await
+async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), String> {
+    let url = render(&heartbeat.url, Place::Url, &scope(None, secrets), secrets).map_err(|error| error.message)?;
+    match client.get(&url, heartbeat.timeout, secrets.redactor()).await {
+        Outcome::Taken => Ok(()),
+        Outcome::Refused(refusal) | Outcome::Unknown(refusal) => Err(refusal.message),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_mins(5);
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(1_000 + second)
+    }
+
+    /// Nothing was due yet, and nothing is wrong.
+    const STARTED: Signs = Signs {
+        ticks_on_time: true,
+        conditions_evaluated: true,
+        run_ended: false,
+        run_expected: None,
+        should_run: 9,
+        without_data: 0,
+        page_unrouted: false,
+        page_due: None,
+    };
+
     #[test]
     fn one_missing_sign_is_enough_to_stay_silent() {
-        let well = Signs { ticks_on_time: true, alerts_evaluated: true, pages_delivered: true };
-        assert!(well.missing().is_empty());
-        assert_eq!(Signs { ticks_on_time: false, ..well }.missing(), ["ticks are late"]);
-        assert_eq!(Signs { alerts_evaluated: false, ..well }.missing(), ["alerts are not evaluated"]);
-        assert_eq!(Signs { pages_delivered: false, ..well }.missing(), ["pages are not delivered"]);
+        let ended = Signs { run_ended: true, run_expected: Some(at(0)), ..STARTED };
+        let no_run = Some("no run that counts has ended since the start");
+        let blind = Some("more than half of the canaries are without data");
+        let untold = Some("no channel that wakes somebody has taken a page that is due");
+        let table = [
+            (STARTED, None),
+            (ended, None),
+            (Signs { ticks_on_time: false, ..ended }, Some("ticks are late")),
+            (Signs { conditions_evaluated: false, ..ended }, Some("conditions are not evaluated")),
+            (Signs { run_expected: Some(at(301)), ..STARTED }, None),
+            (Signs { run_expected: Some(at(300)), ..STARTED }, no_run),
+            (Signs { without_data: 4, ..ended }, None),
+            (Signs { without_data: 5, ..ended }, blind),
+            (Signs { should_run: 10, without_data: 5, ..ended }, None),
+            (Signs { should_run: 1, without_data: 1, ..ended }, blind),
+            (Signs { should_run: 0, ..ended }, None),
+            (Signs { page_unrouted: true, ..ended }, Some("a page matches no route")),
+            (Signs { page_due: Some(at(1)), ..ended }, None),
+            (Signs { page_due: Some(at(0)), ..ended }, untold),
+        ];
+        for (signs, missing) in table {
+            assert_eq!(signs.missing(PATIENCE, at(300)), Vec::from_iter(missing), "{signs:?}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_missing_is_said() {
+        let signs = Signs { ticks_on_time: false, page_unrouted: true, ..STARTED };
+        assert_eq!(signs.missing(PATIENCE, at(0)), ["ticks are late", "a page matches no route"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What waits for the task that owns the desk, in the order in which it came, and what gives way where too much waits.
+//! What waits for the task that owns the evaluator, in the order in which it came, and what gives way where too much waits.
 //!
 //! Whoever puts something in never waits for the task. Runs are bounded: with too many of them the rows of whole canaries give
 //! way ([`give_way`]), and in their place stands one letter that says how many ticks of the canary are without data, so that
@@ -14,8 +14,9 @@ use tokio::sync::{Notify, oneshot};
 use crate::outcome::{Give, MissedTicks, Reason, RunReport, Secrets, Verdict, give_way};
 use crate::plan::{Alerting, CanaryId, Plan};
 
-use super::canary::counts;
-use super::desk::{Event, Status};
+use super::evaluate::Event;
+use super::mute::{Acked, Closed};
+use super::status::Status;
 
 /// Runs that may wait before some give way.
 const BEHIND: usize = 50_000;
@@ -25,11 +26,13 @@ pub(super) enum Letter {
     /// Something happened.
     Event(Event),
     /// Somebody is at an incident.
-    Acknowledge { incident: String, by: String, reply: oneshot::Sender<bool> },
+    Acknowledge { incident: String, by: String, reason: Option<String>, reply: oneshot::Sender<Acked> },
+    /// Somebody says that an incident is over.
+    Close { incident: String, by: String, why: String, reply: oneshot::Sender<Closed> },
     /// How does everything stand?
     Status(oneshot::Sender<Status>),
-    /// Another plan and other channels hold from now on.
-    Apply { plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets> },
+    /// Another plan and other channels hold from now on; `found` by looking at files, and not asked for by somebody.
+    Apply { plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>, found: bool },
     /// Other secrets hold from now on.
     Secrets(Arc<Secrets>),
     /// End, with so much time for what is on its way.
@@ -160,7 +163,7 @@ impl Lost {
 
     fn add(&mut self, report: &RunReport) {
         self.rows += 1;
-        if counts(report.trigger) {
+        if report.trigger.counts() {
             self.ticks.count += 1;
             self.passed += u64::from(report.verdict == Verdict::Passed);
             self.ticks.before = self.ticks.before.max(report.tick.due + Duration::from_nanos(1));
@@ -173,6 +176,7 @@ fn as_run(letter: &Letter) -> Option<&Arc<RunReport>> {
         Letter::Event(Event::Run(report)) => Some(report),
         Letter::Event(_)
         | Letter::Acknowledge { .. }
+        | Letter::Close { .. }
         | Letter::Status(_)
         | Letter::Apply { .. }
         | Letter::Secrets(_)
@@ -186,6 +190,8 @@ fn is_run(letter: &Letter) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::alert::testing::{canary, probe, run};
     use crate::plan::AlertPolicy;
@@ -237,7 +243,7 @@ mod tests {
         let probe = Arc::new(probe(Vec::new(), AlertPolicy::default()));
         let fails = Arc::new(run(&canary(&probe, "eu"), 1, Verdict::Failed, None, Vec::new()));
         let inbox = Inbox::default();
-        inbox.tell(Letter::Event(Event::Clock));
+        inbox.tell(Letter::Event(Event::LedgerHas(BTreeSet::new())));
         for _ in 0..BEHIND * 2 {
             inbox.run(&fails);
         }

@@ -1,31 +1,62 @@
-//! When somebody is told: rules, incidents, routing; and in `notify`, how.
+//! Who is told: alerting as reconciliation.
 //!
-//! Decisions are pure state machines that take [`Moment`]s and return what is to be written and sent; one task owns them all
-//! (`desk`). It must not run probes or look at the clock by itself. Memory is the truth, the store is written through. A new
-//! rule is a machine of its own beside `canary`; a new channel is a file in `notify`.
+//! ```text
+//! run reports ─▶ conditions ─▶ facts ─▶ incidents ─▶ owed, per channel ─▶ rings (tries) ─▶ taken
+//! ```
+//!
+//! What each channel ought to have been told is a function of the state and of what it has taken; the difference is sent until
+//! there is none. Each part has a state of its own, is pure, takes `now`, and says when it wants to be asked again:
+//!
+//! | part | owns | one more |
+//! |---|---|---|
+//! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
+//! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
+//! | `carry` | nothing: what the version before this one left, taken over | – |
+//! | `critical` | whether a probe's incident is critical, and since when it would not be | – |
+//! | `explain` | what the failures of a root explain, and who waits for a root's run | – |
+//! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |
+//! | `delivery` | which tries are on their way, backoff, gathering | – |
+//! | `message` | nothing: what is said, from an incident as it is | – |
+//! | `channel` | what each channel speaks | a file and its arms |
 
-pub mod across;
-pub mod blind;
-pub mod budget;
-pub mod canary;
+mod carry;
+pub mod channel;
+pub mod condition;
+pub mod counts;
 pub mod critical;
-mod describe;
-pub mod desk;
+pub mod delivery;
+pub mod evaluate;
+pub mod explain;
+pub mod fact;
+mod failure;
 pub mod heartbeat;
+#[cfg(test)]
+mod histories;
 mod inbox;
-mod incident;
+pub mod incident;
+pub mod memory;
+pub mod message;
 mod moment;
-pub mod next;
-mod notice;
-pub mod notify;
-mod route;
-mod scope;
-pub mod subject;
+pub mod mute;
+pub mod muting;
+pub mod owed;
+pub mod route;
+pub mod scope;
+pub mod status;
 mod task;
 #[cfg(test)]
 mod testing;
+pub mod told;
+pub mod view;
+mod work;
 
+pub use evaluate::{Backlog, Event};
+pub use fact::{Fact, FactKey, Objective, State};
+pub use failure::Failure;
 pub use moment::Moment;
-pub use notice::{Action, Failure, Links, Member, Notice, Occasion, RegionState};
+pub use mute::{Acked, Closed, Mute, Mutes};
+pub use muting::Paused;
 pub use scope::Scope;
+pub use status::Status;
 pub use task::{AlertParts, AlertThread, Alerts};
+pub use view::{MemberView, Standing, View};

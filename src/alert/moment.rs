@@ -5,20 +5,20 @@ use std::time::{Duration, Instant, SystemTime};
 /// The clock of a process: its steady times begin as the wall clock was at its start, so that a time that was stored can be
 /// used as it is; one in the future counts as now.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(super) struct Clock {
     begin: Duration,
     origin: Instant,
 }
 
 impl Clock {
     /// Begins now.
-    pub fn start() -> Self {
+    pub(super) fn start() -> Self {
         let begin = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { begin, origin: Instant::now() }
     }
 
     /// Now.
-    pub fn now(&self) -> Moment {
+    pub(super) fn now(self) -> Moment {
         Moment { steady: self.begin + self.origin.elapsed(), wall: SystemTime::now() }
     }
 }
@@ -27,21 +27,13 @@ impl Clock {
 /// may be set; no rule may notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Since some fixed moment in the life of this process. It begins large, so that times of an earlier process fit before it.
+    /// The wall clock's time since the epoch at the start of the process, and what the steady clock says since.
     pub steady: Duration,
     /// What the wall clock said.
     pub wall: SystemTime,
 }
 
-/// Where the steady time of a process begins: ten years.
-const BEGIN: Duration = Duration::from_hours(24 * 3_650);
-
 impl Moment {
-    /// Now; `origin` is the same instant for the whole life of the process.
-    pub fn now(origin: Instant) -> Self {
-        Self { steady: BEGIN + origin.elapsed(), wall: SystemTime::now() }
-    }
-
     /// Milliseconds since the epoch by the wall clock, as the store keeps them.
     pub fn wall_ms(self) -> i64 {
         let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

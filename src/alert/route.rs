@@ -1,37 +1,67 @@
-//! Who is told: the first route that matches an incident names the channels.
+//! Where a member is routed: the first route that matches names the channels.
 //!
-//! Without a matching route every channel is told. In any case a channel gets nothing below its own `least`.
+//! The route is asked with the member's region, its owner and the incident's severity. Without any routes every channel is
+//! meant. A page-level member that no route matches goes everywhere, whatever channels take least.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::plan::{Alerting, Probe, Route, Severity};
+use crate::plan::{Alerting, Channel, Probe, Route, Severity};
 
 /// What a route looks at.
 #[derive(Debug, Clone)]
-pub(super) struct Facts<'a> {
-    pub(super) severity: Severity,
+pub struct Asked<'a> {
+    /// The incident's severity.
+    pub severity: Severity,
     /// Of an incident that is about a probe.
-    pub(super) probe: Option<&'a Probe>,
-    pub(super) regions: BTreeSet<&'a str>,
+    pub probe: Option<&'a Probe>,
+    /// Who is responsible, also where the probe is gone.
+    pub owner: Option<&'a str>,
+    /// The member's regions; empty where it is about none.
+    pub regions: &'a [Arc<str>],
 }
 
-/// The channels that are told.
-pub(super) fn channels(alerting: &Alerting, facts: &Facts<'_>) -> BTreeSet<Arc<str>> {
-    let route = alerting.routes.iter().find(|route| matches(route, facts));
-    let named = |name: &Arc<str>| route.is_none_or(|route| route.channels.contains(name));
-    let takes = alerting.channels.iter().filter(|channel| channel.least <= facts.severity && named(&channel.name));
-    takes.map(|channel| Arc::clone(&channel.name)).collect()
+/// Where a member goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routed<'a> {
+    /// To the channels of this route.
+    Route(&'a Route),
+    /// There are no routes: to all.
+    All,
+    /// There are routes, and none matches.
+    Nowhere,
 }
 
-fn matches(route: &Route, facts: &Facts<'_>) -> bool {
-    let any = |wanted: &[Arc<str>], there: Vec<&str>| {
+/// Where a member goes.
+pub fn routed<'a>(alerting: &'a Alerting, asked: &Asked<'_>) -> Routed<'a> {
+    match alerting.routes.iter().find(|route| matches(route, asked)) {
+        Some(route) => Routed::Route(route),
+        None if alerting.routes.is_empty() => Routed::All,
+        None => Routed::Nowhere,
+    }
+}
+
+impl Routed<'_> {
+    /// Whether a channel is meant, for an incident of this severity.
+    pub fn means(&self, channel: &Channel, severity: Severity) -> bool {
+        match self {
+            Self::Route(route) => route.channels.contains(&channel.name) && channel.least <= severity,
+            Self::All => channel.least <= severity,
+            Self::Nowhere => severity >= Severity::Page || channel.least <= severity,
+        }
+    }
+}
+
+fn matches(route: &Route, asked: &Asked<'_>) -> bool {
+    let any = |wanted: &[Arc<str>], there: &[&str]| {
         wanted.is_empty() || there.iter().any(|there| wanted.iter().any(|wanted| **wanted == **there))
     };
-    let probe = facts.probe;
-    (route.severities.is_empty() || route.severities.contains(&facts.severity))
-        && any(&route.owners, probe.and_then(|probe| probe.owner.as_deref()).into_iter().collect())
-        && any(&route.tags, probe.into_iter().flat_map(|probe| probe.tags.iter().map(String::as_str)).collect())
-        && any(&route.regions, facts.regions.iter().copied().collect())
-        && any(&route.probes, probe.map(|probe| &*probe.name).into_iter().collect())
+    let owner: Vec<&str> = asked.owner.into_iter().collect();
+    let tags: Vec<&str> = asked.probe.into_iter().flat_map(|probe| probe.tags.iter().map(String::as_str)).collect();
+    let regions: Vec<&str> = asked.regions.iter().map(|region| &**region).collect();
+    let probe: Vec<&str> = asked.probe.into_iter().map(|probe| &*probe.name).collect();
+    (route.severities.is_empty() || route.severities.contains(&asked.severity))
+        && any(&route.owners, &owner)
+        && any(&route.tags, &tags)
+        && any(&route.regions, &regions)
+        && any(&route.probes, &probe)
 }

@@ -90,6 +90,15 @@ impl Attendance {
     }
 }
 
+/// Whether the process before this one was stopped in order, or there was none.
+pub(super) fn ended_gracefully(remembered: &Remembered) -> bool {
+    let one = |kind: &str| {
+        let kept = remembered.states.iter().filter(|state| state.kind == kind);
+        kept.filter_map(|state| state.json.parse().ok()).next().map(moment)
+    };
+    one(STARTED).is_none_or(|started| one(STOPPED).is_some_and(|stopped| started <= stopped))
+}
+
 /// What is written when the service is stopped in order, after its last run.
 pub(super) fn stopped(now: SystemTime) -> Commit {
     let state = StateRow { kind: STOPPED, key: String::new(), json: Some(back(now)) };

@@ -20,7 +20,7 @@ use crate::run::step::http::HttpSetupError;
 use super::engine::engine;
 use super::feed::{Event, FeedReader, feed};
 use super::incident::{Noticed, Paged, Story, Watch};
-use super::pager::{Page, Pager, is_outage, open_keys};
+use super::pager::{Page, Pager, is_outage, open_incidents};
 use super::product::Product;
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
@@ -161,14 +161,14 @@ impl Demo {
         if paged.is_some() {
             self.switch_on(incident, &incident.scope_everywhere());
             told(&format!("{incident} is on in every region; waiting until it is critical"));
-            let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.notice.severity == Severity::Critical);
+            let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.message.severity == Severity::Critical);
             self.pager.wait(Instant::now() + CRITICAL_WITHIN, critical).await;
         }
         self.sandbox.faults().clear_all();
         let ended = SystemTime::now();
         if paged.is_some() {
             told(&format!("{incident} is over; waiting until every page is resolved"));
-            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_keys(pages, incident.probe()).is_empty()).await;
+            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_incidents(pages, incident.probe()).is_empty()).await;
         }
         Ok(Story {
             incident,
@@ -239,7 +239,7 @@ impl Demo {
                 arrived = &mut arrival => {
                     let there = self.pager.pages();
                     let first = first_page(&there, incident).filter(|_| arrived);
-                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(page.notice.failure.as_ref()) };
+                    let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(incident.probe(), page.message.evidence.first()) };
                     return (noticed, first.map(told));
                 }
             }
@@ -256,7 +256,7 @@ impl Demo {
 
 /// The first page about the probe that ought to notice.
 fn first_page(pages: &[Page], incident: Incident) -> Option<&Page> {
-    pages.iter().find(|page| page.notice.severity >= Severity::Page && is_outage(&page.notice, incident.probe()))
+    pages.iter().find(|page| page.message.severity >= Severity::Page && is_outage(&page.message, incident.probe()))
 }
 
 /// Whether an incident in a region hits a canary.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use crate::alert::Alerts;
+use crate::alert::channel::HttpClient;
 use crate::alert::heartbeat::{Signs, beat};
-use crate::alert::notify::HttpClient;
 use crate::plan::Heartbeat;
 use crate::schedule::Scheduler;
 
@@ -17,12 +17,21 @@ impl Heart {
     /// Pings from now on, on the runtime it is called on.
     pub(super) fn start(heartbeat: Arc<Heartbeat>, client: HttpClient, scheduler: Scheduler, alerts: Alerts) -> Self {
         let of_the_day = alerts.clone();
-        let signs = move || Signs {
-            ticks_on_time: scheduler.punctual(),
-            alerts_evaluated: alerts.evaluating(),
-            pages_delivered: alerts.backlog().is_healthy(),
+        let missing = move || {
+            let backlog = alerts.backlog();
+            let signs = Signs {
+                ticks_on_time: scheduler.punctual(),
+                conditions_evaluated: alerts.evaluating(),
+                run_ended: backlog.run_ended,
+                run_expected: backlog.run_expected,
+                should_run: backlog.should_run,
+                without_data: backlog.without_data,
+                page_unrouted: backlog.page_unrouted,
+                page_due: backlog.page_due,
+            };
+            signs.missing(backlog.escalate_after, backlog.seen)
         };
-        Self(tokio::spawn(beat(client, heartbeat, move || of_the_day.secrets(), signs)))
+        Self(tokio::spawn(beat(client, heartbeat, move || of_the_day.secrets(), missing)))
     }
 
     /// Ends it, in the middle of a ping if need be.

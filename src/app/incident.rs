@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::alert::{Action, Failure};
+use crate::alert::message::{Evidence, What};
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId, Severity};
 use crate::sandbox::Incident;
 
-use super::pager::{Page, is_outage, open_keys};
+use super::pager::{Page, is_outage, open_incidents};
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
@@ -63,13 +63,13 @@ pub struct Story {
 impl Story {
     /// The first page that said it is critical.
     pub fn critical(&self) -> Option<&Page> {
-        self.pages.iter().find(|page| page.notice.severity == Severity::Critical && page.notice.action == Action::Trigger)
+        self.pages.iter().find(|page| page.message.severity == Severity::Critical && page.message.action == What::Ring)
     }
 
     /// The page after which none was open any more, if it came to that.
     pub fn resolved(&self) -> Option<&Page> {
-        let last = self.pages.iter().rfind(|page| is_outage(&page.notice, &self.probe));
-        last.filter(|page| page.at > self.ended && open_keys(&self.pages, &self.probe).is_empty())
+        let last = self.pages.iter().rfind(|page| is_outage(&page.message, &self.probe));
+        last.filter(|page| page.at > self.ended && open_incidents(&self.pages, &self.probe).is_empty())
     }
 }
 
@@ -109,9 +109,15 @@ impl Watch {
     }
 
     /// Runs since the onset of the canary that a page tells of.
-    pub fn runs_since_onset(&self, failure: Option<&Failure>) -> u64 {
-        let of = |failure: &Failure| self.affected.iter().find(|(id, _)| id.as_str() == failure.canary);
-        failure.and_then(of).map_or(0, |(_, counts)| counts.since_onset)
+    pub fn runs_since_onset(&self, probe: &str, failure: Option<&Evidence>) -> u64 {
+        let counts = failure.and_then(|failure| {
+            let id = match &*failure.cell {
+                "" => format!("{probe}/{}", failure.region),
+                cell => format!("{probe}/{}/{cell}", failure.region),
+            };
+            self.affected.get(&CanaryId::read_back(&id))
+        });
+        counts.map_or(0, |counts| counts.since_onset)
     }
 
     /// A run ended. Gives the notice if it failed and had started after the onset; a run that was under way when the fault

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use metrics::gauge;
 
 use crate::alert::Alerts;
-use crate::alert::desk::Event;
+use crate::alert::Event;
 use crate::history::{LedgerRows, LedgerView, Store};
 use crate::outcome::LedgerEnd;
 use crate::plan::Plan;

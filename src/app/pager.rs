@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::alert::{Action, Notice};
+use crate::alert::message::{Message, What};
 
 /// A page that arrived.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Page {
     /// When.
     pub at: SystemTime,
     /// What it said.
-    pub notice: Notice,
+    pub message: Message,
 }
 
 /// The receiver and what has arrived there.
@@ -69,27 +69,26 @@ impl Drop for Pager {
     }
 }
 
-async fn take(State(sender): State<watch::Sender<Vec<Page>>>, Json(notice): Json<Notice>) -> StatusCode {
-    sender.send_modify(|pages| pages.push(Page { at: SystemTime::now(), notice }));
+async fn take(State(sender): State<watch::Sender<Vec<Page>>>, Json(message): Json<Message>) -> StatusCode {
+    sender.send_modify(|pages| pages.push(Page { at: SystemTime::now(), message }));
     StatusCode::OK
 }
 
-/// The keys about a probe and its subjects that were opened and not closed. Error budgets do not count: what was burnt stays
-/// burnt for a while after the last failure.
-pub(super) fn open_keys<'p>(pages: &'p [Page], probe: &str) -> Vec<&'p str> {
+/// The incidents of a probe and its subjects that were told and not ended.
+pub(super) fn open_incidents<'p>(pages: &'p [Page], probe: &str) -> Vec<&'p str> {
     let mut open: Vec<&str> = Vec::new();
-    for notice in pages.iter().map(|page| &page.notice).filter(|notice| is_outage(notice, probe)) {
-        open.retain(|key| *key != notice.key);
-        match notice.action {
-            Action::Trigger | Action::Acknowledge => open.push(&notice.key),
-            Action::Resolve => {}
+    for message in pages.iter().map(|page| &page.message).filter(|message| is_outage(message, probe)) {
+        open.retain(|incident| *incident != message.incident);
+        match message.action {
+            What::Ring | What::Change | What::Acknowledge => open.push(&message.incident),
+            What::End => {}
         }
     }
     open
 }
 
 /// Whether it is about what fails now.
-pub(super) fn is_outage(notice: &Notice, probe: &str) -> bool {
+pub(super) fn is_outage(message: &Message, probe: &str) -> bool {
     let kinds = ["probe/", "subject/", "subjects/"];
-    notice.probe.as_deref() == Some(probe) && kinds.iter().any(|kind| notice.scope.starts_with(kind))
+    message.probe.as_deref() == Some(probe) && kinds.iter().any(|kind| message.scope.starts_with(kind))
 }

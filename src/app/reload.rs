@@ -153,7 +153,7 @@ impl Reloader {
         let mut process = self.lock();
         let before = process.files.clone();
         match self.read(&mut process) {
-            Some(loaded) if process.files != before => drop(self.take(loaded, &before, &process)),
+            Some(loaded) if process.files != before => drop(self.take(loaded, &before, &process, true)),
             Some(_) => {}
             None => drop(self.note(given_up())),
         }
@@ -164,7 +164,7 @@ impl Reloader {
         let mut process = self.lock();
         let before = process.files.clone();
         match self.read(&mut process) {
-            Some(loaded) => self.take(loaded, &before, &process),
+            Some(loaded) => self.take(loaded, &before, &process, false),
             None => self.note(given_up()),
         }
     }
@@ -210,13 +210,13 @@ impl Reloader {
         }
     }
 
-    /// Puts what was loaded into force, or says why not.
-    fn take(&self, loaded: Loaded, before: &Files, process: &Process) -> Reloaded {
+    /// Puts what was loaded into force, or says why not; `found` by looking at files, and not asked for by somebody.
+    fn take(&self, loaded: Loaded, before: &Files, process: &Process, found: bool) -> Reloaded {
         let tells_nobody = loaded.tells_nobody();
         let Loaded { service, diagnostics, files: _, folders: _ } = loaded;
         let reloaded = match service {
             Some(_) if tells_nobody => refused(TELLS_NOBODY, &diagnostics),
-            Some(service) => self.apply(&service, &diagnostics, &before.difference(&process.files), &process.fixed),
+            Some(service) => self.apply(&service, &diagnostics, &before.difference(&process.files), &process.fixed, found),
             None => refused(&errors(&diagnostics), &diagnostics),
         };
         self.note(reloaded)
@@ -241,7 +241,14 @@ impl Reloader {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn apply(&self, service: &Service, diagnostics: &Diagnostics, files: &str, running: &[(&'static str, String)]) -> Reloaded {
+    fn apply(
+        &self,
+        service: &Service,
+        diagnostics: &Diagnostics,
+        files: &str,
+        running: &[(&'static str, String)],
+        found: bool,
+    ) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
         let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
@@ -249,7 +256,7 @@ impl Reloader {
         (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
         self.handles.telemetry.metrics().apply(&plan);
-        self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets);
+        self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets, found);
         let mut attendance = self.attendance.lock().unwrap_or_else(PoisonError::into_inner);
         self.handles.store.offer(attendance.apply(&old, &plan, SystemTime::now()));
         drop(attendance);

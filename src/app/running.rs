@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
 
-use crate::alert::notify::{ClientError, HttpClient};
+use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{Remembered, Store};
 use crate::outcome::{OutcomeSink, Secret, Secrets};
@@ -156,7 +156,18 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let mutes = MuteList::kept(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let parts = AlertParts { plan, alerting, secrets, client: client.clone(), store: store.clone(), remembered };
+    let standings = telemetry.metrics().clone();
+    let graceful_before = super::attendance::ended_gracefully(&remembered);
+    let parts = AlertParts {
+        plan,
+        alerting,
+        secrets,
+        client: client.clone(),
+        store: store.clone(),
+        remembered,
+        graceful_before,
+        standings,
+    };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
     let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
@@ -165,6 +176,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
+    let early = scheduler.clone();
+    alerts.bring_forward_by(Arc::new(move |canary| early.bring_forward([canary.clone()])));
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }

@@ -17,7 +17,7 @@ use crate::sandbox::Incident;
 #[derive(Debug, Parser)]
 #[command(name = "serinus", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    /// Service configuration [default: serinus.toml, then config/serinus.toml, where they exist]
+    /// Service configuration [default: serinus.toml, config/serinus.toml or /etc/serinus/serinus.toml, the first that exists]
     #[arg(short, long, global = true, env = "SERINUS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Whether to colour
@@ -59,7 +59,7 @@ pub(crate) enum Command {
     Sandbox(SandboxArgs),
     /// Send a page that says it is a test to the configured channels, and end it again
     NotifyTest(NotifyTestArgs),
-    /// How a running service stands; exit code 1 while somebody ought to be awake
+    /// How a running service stands; exit code 1 while something pages that is neither muted, explained nor acknowledged
     Status(RemoteArgs),
     /// Finished runs of a running service, newest first, or one of them in full
     Runs(RunsArgs),
@@ -71,6 +71,12 @@ pub(crate) enum Command {
     Resume(TargetArgs),
     /// Say that somebody is at an incident
     Ack(AckArgs),
+    /// End an incident of which all that still fails is muted or without data
+    Close(CloseArgs),
+    /// Ring nobody for a known bug of a probe: one reason or one subject; it is run all the same
+    Mute(MuteArgs),
+    /// Ring again for what was muted
+    Unmute(UnmuteArgs),
     /// Run a canary now; the run counts for nothing
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
@@ -246,6 +252,67 @@ pub(crate) struct AckArgs {
     /// Who is at it
     #[arg(long, env = "USER", value_name = "NAME")]
     pub(crate) by: Option<String>,
+    /// What they do about it, for whoever wonders
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `close`.
+#[derive(Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// The incident's id
+    pub(crate) incident: String,
+    /// Who says that it is over
+    #[arg(long, env = "USER", required = true, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why; everybody who was rung is told
+    #[arg(long, required = true, value_name = "TEXT")]
+    pub(crate) why: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// What of a probe is muted.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PartArgs {
+    /// Canaries whose latest failed run has this reason, such as timeout
+    #[arg(long, value_name = "WORD")]
+    pub(crate) reason: Option<String>,
+    /// The subject of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: Option<String>,
+}
+
+/// Options of `mute`.
+#[derive(Debug, Args)]
+pub(crate) struct MuteArgs {
+    /// The probe's name
+    pub(crate) probe: String,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
+    /// For how long, such as 2h [default: until it is unmuted]
+    #[arg(long = "for", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) lasting: Option<std::time::Duration>,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why, for whoever wonders, such as the number of a ticket
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Options of `unmute`.
+#[derive(Debug, Args)]
+pub(crate) struct UnmuteArgs {
+    /// The probe's name
+    pub(crate) probe: String,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }

@@ -1,5 +1,6 @@
 //! Asking a running service over its API.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,6 @@ use serde_json::Value;
 use crate::config::{load_listen, process_environment, read_secrets};
 
 use super::args::RemoteArgs;
-use super::config::variable;
 use super::exit::Failure;
 use super::logs::chain;
 use super::report::rfc3339;
@@ -36,7 +36,7 @@ impl Client {
     /// The service that the arguments name, or the configuration, whose token is used then too. So within its container a
     /// service can be asked without a word about where it is. A service that was named gets only a token that was given.
     pub(crate) fn new(args: &RemoteArgs, config: Option<&Path>) -> Result<Self, Failure> {
-        let configured = config.filter(|_| args.url.is_none()).and_then(configured);
+        let configured = config.filter(|_| args.url.is_none()).and_then(|config| configured(config, process_environment()));
         let (address, token) = configured.unwrap_or((DEFAULT, None));
         let url = args.url.clone().unwrap_or_else(|| format!("http://{address}"));
         let base: Url = url
@@ -117,13 +117,14 @@ impl Client {
 
 /// Where the configuration says that the service listens, from here, and the token it asks for. It need not be valid: what is
 /// wrong with it may be what the service is asked about.
-fn configured(config: &Path) -> Option<(SocketAddr, Option<String>)> {
-    let (listen, secrets) = load_listen(config, process_environment())?;
+fn configured(config: &Path, environment: Vec<(String, String)>) -> Option<(SocketAddr, Option<String>)> {
+    let of_environment: HashMap<String, String> = environment.iter().cloned().collect();
+    let (listen, secrets) = load_listen(config, environment)?;
     let mut address = listen.address;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
-    let secrets = read_secrets(&secrets, variable);
+    let secrets = read_secrets(&secrets, |name| of_environment.get(name).cloned());
     let token = listen.token.and_then(|name| Some(secrets.get(&name)?.as_ref().ok()?.expose().to_owned()));
     Some((address, token))
 }
@@ -134,9 +135,9 @@ pub(crate) fn word(of: &Value, key: &str) -> String {
 }
 
 /// How long ago a moment of an answer was, for people; a moment to come is now.
-pub(crate) fn ago(milliseconds: &Value) -> String {
+pub(crate) fn ago(milliseconds: &Value, now: SystemTime) -> String {
     let then = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
-    let whole = SystemTime::now().duration_since(then).unwrap_or_default().as_secs();
+    let whole = now.duration_since(then).unwrap_or_default().as_secs();
     match whole {
         0..60 => format!("{whole} s ago"),
         60..3_600 => format!("{} min ago", whole / 60),
@@ -145,8 +146,65 @@ pub(crate) fn ago(milliseconds: &Value) -> String {
     }
 }
 
+/// The entries of a list of an answer; none if there is no such list.
+pub(crate) fn list<'v>(of: &'v Value, key: &str) -> &'v [Value] {
+    of[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// `1 canary`, `2 canaries`.
+pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
 /// A moment of an answer, for people.
 pub(crate) fn moment(milliseconds: &Value) -> String {
     let since = Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
     rfc3339(SystemTime::UNIX_EPOCH + since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(of: &[(&str, &str)]) -> Vec<(String, String)> {
+        of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// Where a command that was told nothing asks, and with which token, given the configuration of the image and the variables
+    /// of its container.
+    fn found(config: &str, variables: &[(&str, &str)]) -> Option<(String, Option<String>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("serinus.toml");
+        std::fs::write(&file, config).unwrap();
+        std::fs::write(folder.path().join("token"), "from-a-file\n").unwrap();
+        configured(&file, environment(variables)).map(|(address, token)| (address.to_string(), token))
+    }
+
+    #[test]
+    fn a_command_in_the_services_container_asks_it_there_with_its_token() {
+        let image = std::fs::read_to_string("docker/serinus.toml").unwrap();
+        let (address, token) = found(&image, &[("METRICS_TOKEN", "choose-one")]).unwrap();
+        assert_eq!((&*address, token.as_deref()), ("127.0.0.1:9464", Some("choose-one")));
+        let moved = [("METRICS_TOKEN", "choose-one"), ("SERINUS_LISTEN__ADDRESS", "[::]:9000")];
+        assert_eq!(found(&image, &moved).unwrap().0, "[::1]:9000");
+        assert_eq!(found(&image, &[]).unwrap(), ("127.0.0.1:9464".to_owned(), None), "the service says what it thinks of that");
+        let of_file = "[listen]\naddress = \"10.0.0.7:1\"\ntoken = \"key\"\n[secrets]\nkey = { file = \"token\" }\n";
+        assert_eq!(found(of_file, &[]), Some(("10.0.0.7:1".to_owned(), Some("from-a-file".to_owned()))));
+    }
+
+    #[test]
+    fn a_service_that_was_named_never_gets_the_token_of_a_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("serinus.toml");
+        std::fs::write(folder.path().join("token"), "from-a-file").unwrap();
+        let text = "[listen]\naddress = \"127.0.0.1:1\"\ntoken = \"key\"\n[secrets]\nkey = { file = \"token\" }\n";
+        std::fs::write(&file, text).unwrap();
+        let args =
+            |url: Option<&str>| RemoteArgs { url: url.map(str::to_owned), token: None, output: super::super::args::Output::Json };
+        let asked = |url| Client::new(&args(url), Some(&file)).map(|client| (client.base.to_string(), client.token)).ok();
+        assert_eq!(asked(None), Some(("http://127.0.0.1:1/".to_owned(), Some("from-a-file".to_owned()))));
+        assert_eq!(asked(Some("http://example.com")), Some(("http://example.com/".to_owned(), None)));
+        let unknown = Client::new(&args(None), None).map(|client| (client.base.to_string(), client.token)).ok();
+        assert_eq!(unknown, Some((format!("http://{DEFAULT}/"), None)));
+    }
 }

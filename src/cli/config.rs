@@ -8,8 +8,9 @@ use crate::plan::Service;
 use super::Printer;
 use super::exit::Failure;
 
-/// Where the service's file is looked for if nobody says where it is.
-const PLACES: [&str; 2] = ["serinus.toml", "config/serinus.toml"];
+/// Where the service's file is looked for if nobody says where it is. The last is where the image has it, so that a command in its
+/// container (`docker exec … serinus status`) finds what the service there was started with.
+const PLACES: [&str; 3] = ["serinus.toml", "config/serinus.toml", "/etc/serinus/serinus.toml"];
 
 /// Why `run` refuses a configuration, and `check` with it, that would page into the void.
 pub(crate) const TELLS_NOBODY: &str = "probes page, and nobody would be told: add a channel, such as `[notify.slack]`, or say that \
@@ -17,14 +18,16 @@ pub(crate) const TELLS_NOBODY: &str = "probes page, and nobody would be told: ad
 
 /// The service's file: the one given, or the first that is there.
 pub(crate) fn config_path(given: Option<PathBuf>) -> Option<PathBuf> {
-    given.or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.is_file()))
+    given.or_else(|| first_that_is(Path::is_file))
+}
+
+fn first_that_is(there: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    PLACES.iter().map(PathBuf::from).find(|place| there(place))
 }
 
 /// The service's file, for a command that cannot do without it.
 pub(crate) fn required(config: Option<&Path>) -> Result<&Path, Failure> {
-    config.ok_or_else(|| {
-        Failure::usage(format!("there is no {} here; name the service's file with -c FILE", PLACES.join(" and no ")))
-    })
+    config.ok_or_else(|| Failure::usage(format!("there is no {}; name the service's file with -c FILE", PLACES.join(" and no "))))
 }
 
 /// The service, after its warnings have been shown; its errors, if it has any, are shown and end the command.
@@ -50,4 +53,28 @@ pub(crate) fn counts(diagnostics: &Diagnostics) -> String {
 /// The value of an environment variable, for secrets that stand in one.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_beside_the_user_wins_over_the_one_that_the_image_has() {
+        let first = |there: &[&str]| first_that_is(|place| there.iter().any(|each| place == Path::new(each)));
+        let all = ["/etc/serinus/serinus.toml", "config/serinus.toml", "serinus.toml"];
+        for (there, expected) in [(&all[..], all[2]), (&all[..2], all[1]), (&all[..1], all[0])] {
+            assert_eq!(first(there), Some(PathBuf::from(expected)));
+        }
+        assert_eq!(first(&[]), None);
+        assert_eq!(config_path(Some("other.toml".into())), Some("other.toml".into()));
+    }
+
+    #[test]
+    fn the_image_starts_the_service_with_a_file_that_a_command_in_it_finds_by_itself() {
+        let image = std::fs::read_to_string("docker/Dockerfile").unwrap();
+        let place = PLACES[2];
+        assert!(image.contains(&format!("COPY docker/serinus.toml {place}\n")), "{image}");
+        assert!(image.contains(&format!("CMD [\"run\", \"-c\", \"{place}\"]")), "{image}");
+    }
 }

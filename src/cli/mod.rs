@@ -15,6 +15,7 @@ mod export;
 mod grid;
 mod incidents;
 mod logs;
+mod mute;
 mod notify_test;
 mod pause;
 mod printer;
@@ -80,6 +81,9 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Pause(args) => on_runtime(pause::pause(printer, config.as_deref(), &args)),
         Command::Resume(args) => on_runtime(pause::resume(printer, config.as_deref(), &args)),
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
+        Command::Close(args) => on_runtime(ack::close(printer, config.as_deref(), &args)),
+        Command::Mute(args) => on_runtime(mute::mute(printer, config.as_deref(), &args)),
+        Command::Unmute(args) => on_runtime(mute::unmute(printer, config.as_deref(), &args)),
         Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
         Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),

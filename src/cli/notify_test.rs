@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::alert::notify::{HttpClient, Tested, send_test};
+use crate::alert::channel::{HttpClient, Tested, send_test};
 use crate::config::{load, process_environment, read_secrets};
 
 use super::args::{NotifyTestArgs, Output};

@@ -41,7 +41,8 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
     Ok(Exit::Well)
 }
 
-fn unkept(printer: &Printer, answer: &Value) {
+/// Says so if what was asked for is not durable yet.
+pub(super) fn unkept(printer: &Printer, answer: &Value) {
     if answer["kept"] == false {
         printer.talk("the store could not take it yet; until it does, a restart forgets it");
     }

@@ -59,15 +59,15 @@ pub(crate) fn story_json(story: &Story) -> Value {
 
 /// What arrived, and when.
 fn one_page(story: &Story, page: &Page) -> Value {
-    let notice = &page.notice;
+    let message = &page.message;
     json!({
         "channel": "pager",
-        "key": notice.key,
-        "action": notice.action,
-        "occasion": notice.occasion,
-        "severity": notice.severity.as_str(),
+        "key": message.key,
+        "action": message.action,
+        "occasion": message.occasion,
+        "severity": message.severity.as_str(),
         "after_seconds": since(story.onset, page.at),
-        "title": notice.title,
+        "title": message.title,
     })
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn story_human(story: &Story, style: Style) -> String {
         let line = match arrived {
             Some(page) => {
                 let after = page.at.duration_since(from).unwrap_or_default();
-                style.good(&format!("  ✓ {word} after {}: {}", human_duration(after), printable(&page.notice.title)))
+                style.good(&format!("  ✓ {word} after {}: {}", human_duration(after), printable(&page.message.title)))
             }
             None => style.bad(&format!("  ✗ no page said that it is {word}")),
         };

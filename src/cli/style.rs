@@ -110,6 +110,26 @@ pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// Columns that are written where lines are broken: what a terminal has at least.
+const COLUMNS: usize = 80;
+
+/// A text broken between words so that no line is longer than 80 columns, but for words that are; the lines after the first
+/// begin with `indent` blanks. Blanks within a line stay as they are.
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        let width = line.chars().count() + word.trim_end().chars().count();
+        if width > COLUMNS && !line.trim().is_empty() {
+            line.truncate(line.trim_end().len());
+            lines.push(format!("{:indent$}{word}", ""));
+        } else {
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +157,18 @@ mod tests {
         assert_eq!(shown(12_345_000), "12.3 s");
         assert_eq!(shown(59_990_000), "1 min 00 s");
         assert_eq!(shown(123_000_000), "2 min 03 s");
+    }
+
+    #[test]
+    fn a_long_text_is_broken_between_words_and_a_long_word_stays_whole() {
+        let long = "word ".repeat(40);
+        let wrapped = wrap(long.trim_end(), 4);
+        assert!(wrapped.lines().all(|line| line.chars().count() <= 80 && !line.ends_with(' ')), "{wrapped}");
+        assert!(wrapped.lines().skip(1).all(|line| line.starts_with("    word")), "{wrapped}");
+        assert_eq!(wrapped.split_whitespace().count(), 40);
+        assert_eq!(wrap("  two  blanks", 4), "  two  blanks");
+        let url = "x".repeat(100);
+        assert_eq!(wrap(&format!("see {url} there"), 2), format!("see\n  {url}\n  there"));
     }
 
     #[test]

@@ -177,23 +177,22 @@ fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diag
 fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnostics: &mut Diagnostics) {
     let runs = probe.count("runs").unwrap_or(1).max(1);
     let slow = probe.duration("every").is_some_and(|every| every / runs > SLOW);
-    let settles =
-        |passes: u32| if passes == 1 { "one pass settles it".to_owned() } else { format!("{passes} passes in a row settle it") };
-    if let Some(entry) = own.entry("resolve_after") {
-        match policy.rule {
-            // Subjects are settled by it in any case.
-            PageRule::Window { failures, of } if !has_subjects(probe) => {
-                let message = format!("`resolve_after` does nothing beside a window: {}", settles(of.get() - failures.get() + 1));
-                let help = "so many passes that what is left of the window cannot cross it; take `resolve_after` out";
-                diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
-            }
-            PageRule::Consecutive(_) | PageRule::Window { .. } if slow && policy.resolve_after > NonZeroU32::MIN => {
-                let message = format!("`resolve_after` does nothing here: {}", settles(1));
-                let help = "where runs are more than an hour apart, nobody waits for a second one; take it out";
-                diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
-            }
-            PageRule::Consecutive(_) | PageRule::Window { .. } => {}
-        }
+    // Subjects are settled by `resolve_after` whatever rule the canaries have, unless ticks are rare.
+    let settled = match policy.rule {
+        PageRule::Window { failures, of } if slow || !has_subjects(probe) => Some(of.get() - failures.get() + 1),
+        PageRule::Consecutive(_) if slow => Some(1),
+        PageRule::Consecutive(_) | PageRule::Window { .. } => None,
+    };
+    if let (Some(entry), Some(passes)) =
+        (own.entry("resolve_after"), settled.filter(|passes| *passes != policy.resolve_after.get()))
+    {
+        let (settles, help) = if passes == 1 {
+            ("one pass settles".to_owned(), "where ticks are more than an hour apart, nobody waits for a second one; take it out")
+        } else {
+            (format!("{passes} passes in a row settle"), "with so many the rest of the window cannot cross it; take it out")
+        };
+        let message = format!("`resolve_after` does nothing here: {settles} a canary");
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
     }
     if let Some(entry) = own.entry("critical").filter(|_| !policy.page && policy.critical.is_some()) {
         let message = "`critical` does nothing beside `page = false`: only what fails at page level becomes critical";

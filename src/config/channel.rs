@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Channel, ChannelKind, LONGEST_RESEND, NOTICE_NAMES, Severity, SmtpTls};
+use crate::plan::{Channel, ChannelKind, MESSAGE_NAMES, Severity, SmtpTls};
 
 use super::names::unknown_secret;
 use super::nearest::nearest;
@@ -82,20 +82,8 @@ fn alertmanager(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics)
         }
         labels.push((entry.key.to_string(), entry.value.as_text().unwrap_or_default().to_owned()));
     }
-    let resend = resend(table, diagnostics);
-    Some(ChannelKind::Alertmanager { urls, headers: outside::headers(table, world, diagnostics), labels, resend })
-}
-
-fn resend(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Duration {
     let resend = table.duration("resend").unwrap_or(Duration::from_mins(1));
-    if let Some(node) = table.get("resend").filter(|_| resend > LONGEST_RESEND) {
-        let longest = humantime::format_duration(LONGEST_RESEND);
-        diagnostics.push(
-            Diagnostic::at(Code::NoEffect, node.spot, format!("it is sent again each {longest} all the same"))
-                .help("an alert ends by itself 15 minutes after it was last sent, and a lost round must not end it"),
-        );
-    }
-    resend.min(LONGEST_RESEND)
+    Some(ChannelKind::Alertmanager { urls, headers: outside::headers(table, world, diagnostics), labels, resend })
 }
 
 fn pagerduty(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
@@ -113,7 +101,7 @@ fn slack(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Opt
 }
 
 fn webhook(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    let names: Vec<&str> = NOTICE_NAMES.iter().chain(outside::SECRETS).copied().collect();
+    let names: Vec<&str> = MESSAGE_NAMES.iter().chain(outside::SECRETS).copied().collect();
     Some(ChannelKind::Webhook {
         url: outside::url(table, "url", world, diagnostics)?,
         headers: outside::headers(table, world, diagnostics),

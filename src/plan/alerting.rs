@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use super::{Severity, Template};
 
-/// An alert ends by itself 15 minutes after it was last sent: two rounds may be lost before it does.
-pub const LONGEST_RESEND: Duration = Duration::from_mins(5);
-
 /// `[alerting]` and `[[notify.*]]`.
 #[derive(Debug)]
 pub struct Alerting {
@@ -98,7 +95,7 @@ pub enum ChannelKind {
         headers: Vec<(String, Template)>,
         /// Labels added to each alert.
         labels: Vec<(String, String)>,
-        /// How often what is open is sent again, at most [`LONGEST_RESEND`]; `endsAt` is 15 minutes ahead.
+        /// How often what is open is sent again; `endsAt` is 15 minutes ahead, or four of these where that is longer.
         resend: Duration,
     },
     /// PagerDuty's Events API v2.

@@ -26,8 +26,7 @@ mod step;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
-    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, LONGEST_RESEND, Route, SelfCheckSettings, SmtpTls,
-    StoreSettings,
+    Alerting, BlindRule, Bodies, Channel, ChannelKind, FlapRule, Heartbeat, Route, SelfCheckSettings, SmtpTls, StoreSettings,
 };
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
@@ -39,7 +38,7 @@ pub use http::{
     Pem, Redirects, Resolve, TlsSettings,
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
-pub use names::{LABEL_NAMES, MESSAGE_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use names::{LABEL_NAMES, MESSAGE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};

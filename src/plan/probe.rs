@@ -48,8 +48,8 @@ pub struct Probe {
     pub slo: Option<Slo>,
     /// When it pages.
     pub alert: AlertPolicy,
-    /// Probes whose failure explains this one's: while one of them has an open, delivered page for the same region and shared
-    /// cell values, this one's failures are attached to it.
+    /// Probes whose failures explain this one's, for the same region and the same value of every matrix key that both have, while
+    /// somebody was told of them.
     pub needs: Vec<Arc<str>>,
     /// Its own windows, beside those of the plan.
     pub maintenance: Vec<Arc<Maintenance>>,

@@ -1,5 +1,7 @@
 //! A chat, a mailbox or whoever is behind a webhook: a list of messages. Nothing is deduplicated; each makes noise.
 //!
+//! What is told of may be known by its incident, or by what it is about, as people do.
+//!
 //! The reader believes of an incident that it is open from its first ring until a message says that it is over. A message that
 //! tells of several incidents, as in a storm, opens or ends each of them. An acknowledgement ends nothing.
 

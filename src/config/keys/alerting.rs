@@ -104,7 +104,7 @@ static ALERTMANAGER: Section = Section {
         Key::new("urls", Kind::OneOrList(&Kind::Url(HTTP)), "Base URLs of all its peers; each gets every alert.").required(),
         HEADERS,
         Key::new("labels", Kind::Map(&Kind::Text), "Labels added to each alert."),
-        Key::new("resend", Kind::Duration, "How often what is open is sent again, at most each 5 minutes.").default("\"1m\""),
+        Key::new("resend", Kind::Duration, "How often what is open is sent again.").default("\"1m\""),
     ],
     rules: &[],
     later: &[],

@@ -45,7 +45,8 @@ pub(crate) static PROBE: Section = Section {
         Key::new("cleanup", Kind::Table(&UNDOING), "How steps that create something are undone."),
         Key::new("slo", Kind::Table(&SLO), "What the probe promises over time."),
         Key::new("alert", Kind::Table(&ALERT), "When it pages.").default("`[alerting.defaults]` of the service"),
-        Key::new("needs", Kind::List(&Kind::Slug), "Probes whose open page explains this one's failures.").default("[]"),
+        Key::new("needs", Kind::List(&Kind::Slug), "Probes whose failures explain this one's while somebody was told.")
+            .default("[]"),
         Key::new("redact", Kind::Table(&REDACT), "What is personal in its runs, beside what the service's `[redact]` names."),
         Key::new("maintenance", Kind::OneOrMore(&PROBE_MAINTENANCE), "Windows in which it is not run."),
     ],

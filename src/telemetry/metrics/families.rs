@@ -4,7 +4,6 @@
 //! its samples together, as both formats demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use crate::outcome::{Reason, Verdict};
 
@@ -30,10 +29,10 @@ pub(super) struct TickSeries {
 }
 
 /// Writes every canary family.
-pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries, now: Instant) {
+pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries) {
     runs(body, index);
     durations(body, index);
-    standings(body, index, now);
+    standings(body, index);
     probe::write(body, &index.probes);
     steps(body, index);
     leaked(body, index);
@@ -80,20 +79,20 @@ fn durations(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn standings(body: &mut Exposition, index: &Index, now: Instant) {
+fn standings(body: &mut Exposition, index: &Index) {
     body.family(
         "serinus_canary_healthy",
         Kind::Gauge,
         "1 if the last counted run passed, 0 if it failed; absent while nothing is known.",
     );
     for canary in &index.series {
-        if let Some(healthy) = canary.standing(now).healthy {
+        if let Some(healthy) = canary.counts.standing.get().healthy {
             body.integer(&canary.labels(), u64::from(healthy));
         }
     }
     body.family("serinus_consecutive_failures", Kind::Gauge, "Failed runs in a row, in the order of their ticks.");
     for canary in &index.series {
-        body.integer(&canary.labels(), canary.standing(now).failures.into());
+        body.integer(&canary.labels(), canary.counts.standing.get().failures.into());
     }
 }
 

@@ -72,7 +72,6 @@ fn canary_series(canary: &Canary, shape: &ProbeShape, region: &Arc<RegionSeries>
         duration: kept(old.map(|old| &old.duration), &shape.run),
         convergence: by_step(&shape.convergence, old.map(|old| &old.convergence)),
         within: shape.within.as_slice().into(),
-        memory: shape.memory,
     }
 }
 

@@ -15,7 +15,6 @@ mod recorder;
 mod series;
 mod shape;
 mod standing;
-mod streak;
 mod uncounted;
 mod usage;
 

@@ -90,8 +90,6 @@ fn describe() {
     describe_counter!(RUNS_DROPPED, "Runs that the alert rules were too far behind to look at.");
     describe_counter!(LATE_RESULTS, "Results that came after something had been decided without them, by whether they counted.");
     describe_counter!("serinus_notifications_total", "Requests to channels, by what came of them.");
-    describe_gauge!("serinus_outbox_pending", "Messages that are not delivered yet.");
-    describe_gauge!("serinus_outbox_oldest_seconds", "How old the oldest message is that is not delivered yet; 0 without one.");
     describe_counter!("serinus_heartbeats_total", "Pings of the dead-man's switch, by what came of them.");
     describe_counter!(LATE_COMMITS, "Pages that left before the store had written them down.");
     describe_counter!("serinus_store_dropped_total", "Runs, or their details, that the store could not be given.");

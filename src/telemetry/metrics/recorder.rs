@@ -111,7 +111,7 @@ impl Metrics {
     pub fn encode(&self, format: Format) -> String {
         let length = self.length.load(Ordering::Relaxed);
         let mut body = Exposition::new(format, length + length / 16);
-        families::write(&mut body, &self.index(), &self.ticks, Instant::now());
+        families::write(&mut body, &self.index(), &self.ticks);
         usage::write(&mut body);
         body.append_prometheus_text(&process::recorder().render());
         let text = body.finish();

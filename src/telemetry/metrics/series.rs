@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
@@ -12,8 +12,7 @@ use crate::plan::Cell;
 use super::exposition::Exemplar;
 use super::histogram::Histogram;
 use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
-use super::standing::{CanaryStanding, Standing};
-use super::streak::{self, Streak};
+use super::standing::CanaryStanding;
 
 /// The phases of an HTTP attempt, by the names reports use.
 pub(super) const PHASES: [&str; 5] = ["dns", "connect", "tls", "first_byte", "transfer"];
@@ -34,8 +33,6 @@ pub(super) struct CanarySeries {
     pub(super) convergence: ByStep,
     /// How long each of these steps is waited for, in their order.
     pub(super) within: Box<[Duration]>,
-    /// How long a failure streak lives without a counted run.
-    pub(super) memory: Duration,
 }
 
 /// The series all cells of a probe share in a region, so that cost per canary stays small.
@@ -61,7 +58,6 @@ pub(super) struct Counts {
 
 #[derive(Debug, Default)]
 struct Recent {
-    streak: Streak,
     last_failed: Option<Noted>,
     slowest: Option<Noted>,
 }
@@ -77,7 +73,7 @@ struct Noted {
 impl CanarySeries {
     /// Counts a run of this canary.
     pub(super) fn record(&self, report: &RunReport) {
-        self.counts.record(report, self.memory);
+        self.counts.record(report);
         match report.verdict {
             Verdict::Passed | Verdict::Failed => self.duration.observe(report.duration),
             Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {}
@@ -108,14 +104,6 @@ impl CanarySeries {
     /// Probe, region and cell.
     pub(super) fn labels(&self) -> CanaryLabels<'_> {
         CanaryLabels { probe: &self.region.probe, region: &self.region.region, cell: &self.cell }
-    }
-
-    /// How the canary stands: as it was told or, until it is told for the first time, by its runs as they come at `now`.
-    pub(super) fn standing(&self, now: Instant) -> Standing {
-        self.counts.standing.get().unwrap_or_else(|| match self.counts.recent().streak.standing(now, self.memory) {
-            streak::Standing::Known(failures) => Standing { failures, healthy: Some(failures == 0) },
-            streak::Standing::Unknown => Standing::default(),
-        })
     }
 
     /// The last failed run and the slowest one, in the buckets they fell into; the failed one where that is the same.
@@ -184,13 +172,12 @@ impl Counts {
         self.reasons[reason as usize].fetch_add(count, Ordering::Relaxed);
     }
 
-    fn record(&self, report: &RunReport, memory: Duration) {
+    fn record(&self, report: &RunReport) {
         self.verdicts[report.verdict as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(cause) = &report.cause {
             self.reasons[cause.reason as usize].fetch_add(1, Ordering::Relaxed);
         }
         let mut recent = self.recent();
-        recent.streak = recent.streak.after(report.tick.order, Instant::now(), report.verdict, memory);
         match report.verdict {
             Verdict::Passed => recent.note(report),
             Verdict::Failed => {

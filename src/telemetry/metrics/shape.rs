@@ -20,9 +20,6 @@ const PHASE: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000]
 /// Edges of how late ticks start, microseconds.
 const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
-/// A streak lives at least this long without a counted run.
-const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
-
 /// What is measured of each canary of a probe.
 #[derive(Debug)]
 pub(super) struct ProbeShape {
@@ -36,8 +33,6 @@ pub(super) struct ProbeShape {
     pub(super) within: Vec<Duration>,
     /// Edges of its HTTP phases.
     pub(super) phases: Arc<Edges>,
-    /// How long a failure streak lives without a counted run.
-    pub(super) memory: Duration,
 }
 
 impl ProbeShape {
@@ -57,8 +52,7 @@ impl ProbeShape {
             }
         }
         let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
-        let memory = (probe.cadence.pauses().1 * 3).max(SHORTEST_MEMORY);
-        Self { run, steps, convergence, within, phases: Arc::clone(phases), memory }
+        Self { run, steps, convergence, within, phases: Arc::clone(phases) }
     }
 }
 

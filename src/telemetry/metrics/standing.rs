@@ -16,18 +16,9 @@ pub(super) struct Standing {
     pub(super) healthy: Option<bool>,
 }
 
-/// What was last said of a canary.
-#[derive(Debug)]
+/// What was last said of a canary; nothing is known before.
+#[derive(Debug, Default)]
 pub(super) struct CanaryStanding(AtomicU64);
-
-/// Nothing was said.
-const NEVER: u64 = u64::MAX;
-
-impl Default for CanaryStanding {
-    fn default() -> Self {
-        Self(AtomicU64::new(NEVER))
-    }
-}
 
 impl CanaryStanding {
     pub(super) fn set(&self, Standing { failures, healthy }: Standing) {
@@ -39,17 +30,15 @@ impl CanaryStanding {
         self.0.store(u64::from(failures) | (health << u32::BITS), Ordering::Relaxed);
     }
 
-    /// `None` if nothing was ever said.
-    pub(super) fn get(&self) -> Option<Standing> {
+    pub(super) fn get(&self) -> Standing {
         let packed = self.0.load(Ordering::Relaxed);
         let healthy = match packed >> u32::BITS {
             0 => None,
             1 => Some(false),
-            2 => Some(true),
-            _ => return None,
+            _ => Some(true),
         };
         // The lower half, exactly.
-        Some(Standing { failures: u32::try_from(packed & u64::from(u32::MAX)).unwrap_or(u32::MAX), healthy })
+        Standing { failures: u32::try_from(packed & u64::from(u32::MAX)).unwrap_or(u32::MAX), healthy }
     }
 }
 
@@ -81,12 +70,12 @@ mod tests {
     #[test]
     fn a_canarys_standing_is_read_as_it_was_set() {
         let canary = CanaryStanding::default();
-        assert_eq!(canary.get(), None);
+        assert_eq!(canary.get(), Standing { failures: 0, healthy: None });
         for healthy in [None, Some(false), Some(true)] {
             for failures in [0, 1, u32::MAX] {
                 let standing = Standing { failures, healthy };
                 canary.set(standing);
-                assert_eq!(canary.get(), Some(standing));
+                assert_eq!(canary.get(), standing);
             }
         }
     }

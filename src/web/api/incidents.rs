@@ -5,13 +5,13 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::next::status::IncidentStatus;
-use crate::alert::next::{Acked, Closed};
+use crate::alert::status::IncidentStatus;
+use crate::alert::{Acked, Closed};
 use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
 
 use super::runs::{limit, short};
 use super::verbs::{by, said};
-use super::{Failure, Shared, desk};
+use super::{Failure, Shared};
 
 /// Members of an incident in a list, and of one that is asked for.
 const LISTED: usize = 20;
@@ -74,13 +74,15 @@ pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String
 }
 
 async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
-    Ok(desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?.incidents)
+    Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
 }
 
 /// The store has an incident as it was when it was last written; who is in it now and how it stands is known to alerting.
 fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usize) {
-    let Some(now) = open.iter().find(|now| now.id == incident.id) else { return };
     let Some(details) = incident.details.as_object_mut() else { return };
+    // How alerting keeps it for itself.
+    details.remove("incident");
+    let Some(now) = open.iter().find(|now| now.id == incident.id) else { return };
     if let Ok(Value::Object(now)) = serde_json::to_value(now.clone().clipped(members)) {
         details.extend(now.into_iter().filter(|(key, _)| !OF_THE_LIST.contains(&&**key)));
     }
@@ -93,7 +95,7 @@ pub(super) async fn acknowledge(
     Json(asked): Json<Acknowledgement>,
 ) -> Result<Json<Value>, Failure> {
     let (by, reason) = (by(asked.by), said(asked.reason));
-    let acked = desk::acknowledge(&api.alerts, &id, &by, reason.as_deref()).await.ok_or_else(Failure::stopping)?;
+    let acked = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
     answer_to_ack(&id, acked).map(Json)
 }
 
@@ -119,7 +121,7 @@ pub(super) async fn close(
     let (Some(by), Some(why)) = (said(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));
     };
-    let closed = desk::close(&api.alerts, &id, &by, &why).await.ok_or_else(Failure::stopping)?;
+    let closed = api.alerts.close(id.clone(), by.clone(), why.clone()).await.ok_or_else(Failure::stopping)?;
     answer_to_close(&id, closed).map(Json)
 }
 

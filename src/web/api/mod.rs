@@ -6,7 +6,6 @@
 //! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
 //! `config/README.md`.
 
-mod desk;
 mod failure;
 mod incidents;
 mod mutes;

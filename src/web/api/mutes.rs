@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::next::{Mute, Mutes};
+use crate::alert::{Event, Mute, Mutes};
 use crate::history::{Commit, KeptState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
 use crate::plan::{Plan, nearest};
@@ -17,7 +17,7 @@ use crate::plan::{Plan, nearest};
 use super::pauses::{KEPT_WITHIN, millis};
 use super::runs::short;
 use super::verbs::{by, lasting, said};
-use super::{Api, Failure, Shared, desk, names};
+use super::{Api, Failure, Shared, names};
 
 const KIND: &str = "mute";
 
@@ -161,7 +161,7 @@ impl Api {
         }
         let in_force = self.mutes.in_force();
         if *told != in_force {
-            desk::mutes(&self.alerts, &in_force);
+            self.alerts.event(Event::Muted(in_force.clone()));
             *told = in_force;
         }
     }

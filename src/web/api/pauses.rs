@@ -1,12 +1,12 @@
 //! Pauses outlive the process: they are kept in the store as states of the kind `pause`.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::desk::Event;
+use crate::alert::{Event, Paused};
 use crate::history::{KeptState, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::{Pause, PauseTarget};
@@ -51,29 +51,30 @@ pub fn kept_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pa
     states.iter().filter(|state| state.kind == KIND).filter_map(pause).collect()
 }
 
-/// What the desk was told is paused, and by whom.
+/// What alerting was told is paused.
 #[derive(Debug, Default)]
-pub struct ToldPauses(Mutex<BTreeMap<CanaryId, String>>);
+pub struct ToldPauses(Mutex<HashMap<CanaryId, Paused>>);
 
 impl Api {
-    /// Tells the desk which canaries are paused now, as far as it does not know: somebody paused or resumed, a pause ended by
+    /// Tells alerting which canaries are paused now, if that changed: somebody paused or resumed, a pause ended by
     /// itself, or a reload brought canaries of a probe that is paused.
     pub fn tell_pauses(&self) {
         let mut told = self.told_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (plan, in_force) = (self.plan(), self.scheduler.pauses().list());
-        let mut paused: BTreeMap<CanaryId, String> = BTreeMap::new();
+        let mut paused = HashMap::new();
         for pause in &in_force {
+            let one = Paused {
+                by: pause.by.as_str().into(),
+                why: pause.why.as_deref().map(Arc::from),
+                until_ms: pause.until.map(millis),
+            };
             let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
-            paused.extend(meant.map(|canary| (canary.id.clone(), pause.by.clone())));
+            paused.extend(meant.map(|canary| (canary.id.clone(), one.clone())));
         }
-        let resumed: Vec<CanaryId> = told.keys().filter(|id| !paused.contains_key(id)).cloned().collect();
-        if !resumed.is_empty() {
-            self.alerts.event(Event::Resumed { canaries: resumed });
+        if *told != paused {
+            self.alerts.event(Event::Paused(paused.clone()));
+            *told = paused;
         }
-        for (id, by) in paused.iter().filter(|(id, _)| !told.contains_key(*id)) {
-            self.alerts.event(Event::Paused { canaries: vec![id.clone()], by: by.clone() });
-        }
-        *told = paused;
     }
 
     /// Keeps a pause, or forgets it. Returns whether that is durable; where the store is away it is tried on until it is.

@@ -1,6 +1,5 @@
 //! How the service stands.
 
-use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use axum::extract::Query;
@@ -8,15 +7,15 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::alert::next::Status;
-use crate::alert::next::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
-use crate::history::{Page, Reader};
+use crate::alert::Status;
+use crate::alert::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
+use crate::history::Page;
 use crate::schedule::Pause;
 use crate::web::secrets::missing_secrets;
 
 use super::pauses::millis;
 use super::runs::{limit, short};
-use super::{Failure, Shared, desk, mutes, names};
+use super::{Failure, Shared, mutes, names};
 
 /// Entries of each list of the overview; what there is more of is asked for by itself, and told as a number in any case.
 const LISTED: usize = 100;
@@ -27,13 +26,12 @@ const MEMBERS: usize = 20;
 
 /// `GET /api/v1/status`
 pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {
-    let status = desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let mut said = overview(status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     let process = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_ms": millis(api.started),
-        "outbox": outbox(&api).await,
         "self_check": (api.self_check)(),
         "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
         "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
@@ -81,20 +79,6 @@ fn first<T>(of: &[T], most: usize) -> &[T] {
     &of[..of.len().min(most)]
 }
 
-/// What waits is known without the store, which may be what is broken; how many were given up is in there.
-async fn outbox(api: &Shared) -> Value {
-    let backlog = api.alerts.backlog();
-    let dead = api.read(Reader::outbox).await.ok().map(|counts| counts.dead);
-    let channels: BTreeMap<&str, usize> = backlog.pending.iter().map(|(channel, count)| (&**channel, *count)).collect();
-    json!({
-        "pending": backlog.total(),
-        "pending_by_channel": channels,
-        "oldest_page_seconds": backlog.oldest_page().map(|age| age.as_secs()),
-        "refusing_channels": backlog.broken,
-        "dead": dead,
-    })
-}
-
 /// Which canaries are wanted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,7 +101,7 @@ pub(super) async fn canaries(
         let known = Health::ALL.map(Health::as_str).join(", ");
         return Err(Failure::bad(format!("`{}` is no standing; known are {known}", short(unknown))));
     }
-    let status = desk::status(&api.alerts, &api.plan()).await.ok_or_else(Failure::stopping)?;
+    let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
     let mut found = status.canaries.into_iter().filter(|canary| {
         wanted.after.as_deref().is_none_or(|after| canary.canary.as_str() > after)

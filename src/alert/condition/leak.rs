@@ -1,0 +1,148 @@
+//! Test data that cannot be removed: entries of the cleanup ledger that were given up.
+//!
+//! Each is worth a look by day until it was swept or forgotten, also when its probe is renamed or removed meanwhile: who is
+//! responsible stands in the row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Changed, Context, Input, Rules, Told, evidence, row, to_json};
+use crate::alert::Moment;
+use crate::alert::fact::Level;
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::history::{KeptState, StateRow};
+
+/// Longest sentence that is kept of why, in characters.
+const WORDS: usize = 300;
+
+/// A leak as the store keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    probe: Arc<str>,
+    since_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Leak {
+    probe: Arc<str>,
+    /// When it was given up; steady.
+    since: Duration,
+    owner: Option<Arc<str>>,
+    message: Option<Arc<str>>,
+}
+
+/// Everything that has leaked.
+#[derive(Debug, Default)]
+pub(super) struct Leaks {
+    /// By the ledger's ids.
+    entries: BTreeMap<Arc<str>, Leak>,
+    /// Owners of the probes that there are.
+    owners: BTreeMap<Arc<str>, Arc<str>>,
+    changed: BTreeSet<Arc<str>>,
+}
+
+impl Leaks {
+    /// Who was responsible for the probe that an entry is of, when it was last there.
+    pub(super) fn owner(&self, entry: &str) -> Option<&Arc<str>> {
+        self.entries.get(entry)?.owner.as_ref()
+    }
+
+    fn leaked(&mut self, probe: &str, entry: &str, message: &str, now: Moment, out: &mut Vec<Changed>) {
+        if self.entries.contains_key(entry) {
+            return;
+        }
+        let (probe, entry): (Arc<str>, Arc<str>) = (probe.into(), entry.into());
+        let message = (!message.is_empty()).then(|| evidence::cut(message, WORDS).into());
+        let leak = Leak { since: now.steady, owner: self.owners.get(&probe).cloned(), message, probe };
+        out.push(Changed::now(fact(&entry, &leak)));
+        self.changed.insert(Arc::clone(&entry));
+        self.entries.insert(entry, leak);
+    }
+
+    fn cleared(&mut self, entry: &str, out: &mut Vec<Changed>) {
+        let Some((entry, leak)) = self.entries.remove_entry(entry) else { return };
+        out.push(Changed::now(Fact { state: State::Well, ..fact(&entry, &leak) }));
+        self.changed.insert(entry);
+    }
+
+    fn row(&self, entry: &Arc<str>, now: Moment) -> StateRow {
+        let json = self.entries.get(entry).map(|leak| {
+            let (owner, message) = (leak.owner.clone(), leak.message.clone());
+            to_json(&Row { probe: Arc::clone(&leak.probe), since_ms: now.wall_ms_of(leak.since), owner, message })
+        });
+        row("leak", &**entry, json)
+    }
+}
+
+fn fact(entry: &Arc<str>, leak: &Leak) -> Fact {
+    let key = FactKey::Leak(Arc::clone(&leak.probe), Arc::clone(entry));
+    Fact {
+        state: State::Failing(Level::Warn),
+        since: leak.since,
+        words: leak.message.clone(),
+        ..Fact::well(key, Scope::Leak(Arc::clone(&leak.probe)))
+    }
+}
+
+impl Rules for Leaks {
+    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+        let owner = |probe: &Arc<crate::plan::Probe>| Some((Arc::clone(&probe.name), probe.owner.as_deref()?.into()));
+        self.owners = to.plan.probes.iter().filter_map(owner).collect();
+        for (entry, leak) in &mut self.entries {
+            let owner = self.owners.get(&leak.probe);
+            if owner.is_some() && owner != leak.owner.as_ref() {
+                leak.owner = owner.cloned();
+                self.changed.insert(Arc::clone(entry));
+            }
+        }
+    }
+
+    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+        match what {
+            Told::Input(Input::Leaked { probe, entry, message }) => self.leaked(probe, entry, message, now, out),
+            Told::Input(Input::LeakCleared { entry, .. }) => self.cleared(entry, out),
+            Told::Input(Input::LedgerHas(entries)) => {
+                let gone: Vec<Arc<str>> = self.entries.keys().filter(|entry| !entries.contains(&***entry)).cloned().collect();
+                for entry in gone {
+                    self.cleared(&entry, out);
+                }
+            }
+            Told::Input(_) | Told::Missed(_) | Told::Lost(_) | Told::Removed(_) => {}
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.entries.iter().map(|(entry, leak)| fact(entry, leak)).collect()
+    }
+
+    fn close(&mut self, key: &FactKey, _now: Moment, out: &mut Vec<Changed>) {
+        if let FactKey::Leak(_, entry) = key {
+            self.cleared(entry, out);
+        }
+    }
+
+    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+        if row.kind != "leak" {
+            return Ok(false);
+        }
+        let kept: Row = serde_json::from_str(&row.json)?;
+        let leak = Leak { probe: kept.probe, since: now.steady_of(kept.since_ms), owner: kept.owner, message: kept.message };
+        self.entries.insert(row.key.as_str().into(), leak);
+        Ok(true)
+    }
+
+    fn rows(&self, now: Moment) -> Vec<StateRow> {
+        self.entries.keys().map(|entry| self.row(entry, now)).collect()
+    }
+
+    fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {
+        std::mem::take(&mut self.changed).iter().map(|entry| self.row(entry, now)).collect()
+    }
+}

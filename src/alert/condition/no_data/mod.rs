@@ -1,0 +1,313 @@
+//! Which canaries have no counted runs.
+//!
+//! Owns the rule *no data*: with so many ticks that brought no counted run, over so long, outside maintenance and pauses, a canary
+//! is without data; its next counted run ends that. Silence, a pause included, never does, and where no tick is due there is none.
+//! Where more than half of a region's canaries or more than ten probes are without, it is about the region, until none is.
+//!
+//! Only the canary whose time is next is looked at, and a run that passes moves nothing.
+
+mod clock;
+mod latch;
+mod row;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rule::Rule;
+use super::{Changed, Context, Input, Rules, Run, Told, evidence, level};
+use crate::alert::Moment;
+use crate::alert::fact::Level;
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::history::{KeptState, StateRow};
+use crate::outcome::{Cause, Reason, Verdict};
+use crate::plan::{BlindRule, Canary, CanaryId};
+use clock::{Clock, Patience};
+use latch::Region;
+
+/// The canaries of all regions.
+#[derive(Debug)]
+pub(super) struct NoData {
+    rule: BlindRule,
+    watched: HashMap<CanaryId, Watch>,
+    /// When each canary that can be without data is to be looked at.
+    agenda: BinaryHeap<Reverse<(Duration, CanaryId)>>,
+    regions: BTreeMap<Arc<str>, Region>,
+    /// What the store does not have.
+    changed: BTreeSet<CanaryId>,
+    changed_regions: BTreeSet<Arc<str>>,
+    /// Rows of canaries that are not watched yet.
+    kept: HashMap<CanaryId, Kept>,
+}
+
+/// What was kept of a canary.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Kept {
+    clock: Clock,
+    failing: bool,
+}
+
+#[derive(Debug)]
+struct Watch {
+    canary: Arc<Canary>,
+    patience: Patience,
+    clock: Clock,
+    /// It is not without data before this: a process that has just started gives it time for one run.
+    not_before: Duration,
+    /// The time of its entry in the agenda; entries with another time are out of date.
+    entry: Option<Duration>,
+    /// Whether it is without data, and since when.
+    failing: Option<Duration>,
+    /// What was said of why, at the latest tick without.
+    words: Option<Arc<str>>,
+    /// Whether the store has a row of it.
+    stored: bool,
+}
+
+impl Watch {
+    fn due(&self) -> Option<Duration> {
+        self.clock.due(self.patience).map(|due| due.max(self.not_before))
+    }
+}
+
+impl Default for NoData {
+    fn default() -> Self {
+        Self {
+            rule: crate::plan::Alerting::default().blind,
+            watched: HashMap::new(),
+            agenda: BinaryHeap::new(),
+            regions: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            changed_regions: BTreeSet::new(),
+            kept: HashMap::new(),
+        }
+    }
+}
+
+impl NoData {
+    /// Since when a canary is without data, if it is.
+    pub(super) fn since(&self, canary: &CanaryId) -> Option<Duration> {
+        self.watched.get(canary)?.failing
+    }
+
+    /// Watches a canary, or watches it by another rule from now on. One that is new here is given time for one run, so that a
+    /// process that was down does not begin with pages; not if the one before had just started too.
+    fn watch(&mut self, canary: &Arc<Canary>, to: &Context<'_>) {
+        let patience = Patience::new(&self.rule, &canary.probe, Rule::of(&canary.probe).interval);
+        if let Some(watch) = self.watched.get_mut(&canary.id) {
+            (watch.canary, watch.patience, watch.entry) = (Arc::clone(canary), patience, None);
+        } else {
+            let kept = self.kept.remove(&canary.id);
+            let again = to.started_before.is_some_and(|before| to.now.steady.saturating_sub(before) < patience.longest());
+            let tick = canary.probe.cadence.next_within(to.now.wall).min(first_tick(canary));
+            let not_before = if again { Duration::ZERO } else { to.now.steady + tick + patience.run };
+            let Kept { clock, failing } = kept.unwrap_or_default();
+            let since = to.now.steady.saturating_sub(clock.shows(to.now.steady));
+            let watch = Watch {
+                canary: Arc::clone(canary),
+                patience,
+                clock,
+                not_before,
+                entry: None,
+                failing: failing.then_some(since),
+                words: None,
+                stored: kept.is_some(),
+            };
+            self.watched.insert(canary.id.clone(), watch);
+        }
+        self.put_on_agenda(&canary.id);
+    }
+
+    /// One of its ticks ended so, or several did for the same reason.
+    fn tick(&mut self, id: &CanaryId, ended: Ended<'_>, now: Moment, out: &mut Vec<Changed>) {
+        let Some(watch) = self.watched.get_mut(id) else { return };
+        let had_data = watch.clock.has_data();
+        let reason = watch.clock.no_data().reason;
+        watch.clock = watch.clock.after(ended.verdict, ended.reason, ended.ticks, now.steady);
+        if watch.clock.has_data() {
+            if had_data && watch.failing.is_none() {
+                return;
+            }
+            watch.words = None;
+            self.changed.insert(id.clone());
+            self.well(id, out);
+            return;
+        }
+        watch.words = ended.why.map(|why| evidence::cut(why, evidence::SENTENCE).into()).or(watch.words.take());
+        // Its time may have come nearer. An entry that is too early does no harm.
+        let nearer = watch.due().is_some_and(|due| watch.entry.is_none_or(|entry| due < entry));
+        let news = watch.failing.is_some() && reason != watch.clock.no_data().reason;
+        self.changed.insert(id.clone());
+        if news {
+            out.extend(self.fact(id).map(Changed::now));
+        } else if nearer {
+            self.put_on_agenda(id);
+        }
+    }
+
+    /// It has data again, or somebody says that it is well.
+    fn well(&mut self, id: &CanaryId, out: &mut Vec<Changed>) {
+        let Some(fact) = self.fact(id) else { return };
+        let Some(watch) = self.watched.get_mut(id) else { return };
+        if watch.failing.take().is_none() {
+            return;
+        }
+        out.push(Changed::now(Fact { state: State::Well, reason: None, words: None, ..fact }));
+        self.leave(id);
+    }
+
+    /// It is without data from now on.
+    fn fail(&mut self, id: &CanaryId, now: Moment, out: &mut Vec<Changed>) {
+        let Some(watch) = self.watched.get_mut(id) else { return };
+        watch.failing = Some(now.steady.saturating_sub(watch.clock.shows(now.steady)));
+        self.changed.insert(id.clone());
+        if !self.join(id, out) {
+            out.extend(self.fact(id).map(Changed::now));
+        }
+    }
+
+    /// An entry in the agenda, unless it is without data or has no time.
+    fn put_on_agenda(&mut self, canary: &CanaryId) {
+        if let Some(watch) = self.watched.get_mut(canary)
+            && watch.failing.is_none()
+            && let Some(due) = watch.due()
+        {
+            watch.entry = Some(due);
+            self.agenda.push(Reverse((due, canary.clone())));
+        }
+    }
+
+    /// What is so of a watched canary.
+    fn fact(&self, id: &CanaryId) -> Option<Fact> {
+        let watch = self.watched.get(id)?;
+        let (probe, region) = (&watch.canary.probe, &watch.canary.region.name);
+        let of_region = self.regions.get(region).is_some_and(Region::is_latched);
+        let scope = if of_region { Scope::Blind(Arc::clone(region)) } else { Scope::NoData(Arc::clone(&probe.name)) };
+        let pages = if self.rule.page { level(probe) } else { Level::Warn };
+        Some(Fact {
+            state: watch.failing.map_or(State::Well, |_| State::Failing(pages)),
+            since: watch.failing.unwrap_or_default(),
+            region: Arc::clone(region),
+            cell: watch.canary.cell.to_string().into(),
+            interval: watch.patience.interval,
+            reason: watch.clock.no_data().reason.map(|reason| reason.as_str().into()),
+            words: watch.words.clone(),
+            ..Fact::well(FactKey::NoData(id.clone()), scope)
+        })
+    }
+}
+
+/// How one or several ticks ended.
+#[derive(Clone, Copy)]
+struct Ended<'a> {
+    verdict: Verdict,
+    reason: Option<Reason>,
+    ticks: u64,
+    why: Option<&'a str>,
+}
+
+/// The next tick of a canary comes at the latest after so long, where its ticks are even.
+fn first_tick(canary: &Canary) -> Duration {
+    match canary.probe.cadence {
+        crate::plan::Cadence::Every(interval) => interval / canary.probe.runs.max(1),
+        crate::plan::Cadence::Cron { .. } => Duration::MAX,
+    }
+}
+
+impl Rules for NoData {
+    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+        self.rule = to.alerting.blind;
+        let stay: BTreeSet<&CanaryId> = to.plan.canaries.iter().map(|canary| &canary.id).collect();
+        let gone: Vec<CanaryId> = self.watched.keys().filter(|id| !stay.contains(id)).cloned().collect();
+        for id in gone {
+            if self.since(&id).is_some() {
+                out.push(Changed::removed(FactKey::NoData(id.clone())));
+            }
+            self.watched.remove(&id);
+            self.changed.remove(&id);
+        }
+        for canary in &to.plan.canaries {
+            self.watch(canary, to);
+        }
+        self.count_regions();
+    }
+
+    fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
+        if run.count == super::Count::Never {
+            return;
+        }
+        let report = run.report;
+        let cause: Option<&Cause> = report.cause.as_ref();
+        let (reason, why) = (cause.map(|cause| cause.reason), cause.map(|cause| cause.message.as_str()));
+        self.tick(&report.canary.id, Ended { verdict: report.verdict, reason, ticks: 1, why }, run.now, out);
+    }
+
+    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+        match what {
+            Told::Missed(missed) | Told::Input(Input::Lost { ticks: missed, .. }) => {
+                let ended = Ended { verdict: Verdict::Missed, reason: Some(missed.reason), ticks: missed.count, why: None };
+                self.tick(&missed.canary.id, ended, now, out);
+            }
+            Told::Input(_) | Told::Lost(_) | Told::Removed(_) => {}
+        }
+    }
+
+    fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
+        while self.due().is_some_and(|due| due <= now.steady) {
+            let Some(Reverse((at, canary))) = self.agenda.pop() else { break };
+            let Some(watch) = self.watched.get_mut(&canary).filter(|watch| watch.entry == Some(at)) else { continue };
+            watch.entry = None;
+            if watch.due().is_some_and(|due| due <= now.steady) {
+                self.fail(&canary, now, out);
+            } else {
+                self.put_on_agenda(&canary);
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.agenda.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let failing = self.regions.values().flat_map(Region::failing);
+        failing.filter_map(|id| self.fact(id)).collect()
+    }
+
+    fn close(&mut self, key: &FactKey, _now: Moment, out: &mut Vec<Changed>) {
+        let FactKey::NoData(id) = key else { return };
+        let Some(watch) = self.watched.get_mut(id).filter(|watch| watch.failing.is_some()) else { return };
+        watch.clock = Clock::default();
+        self.changed.insert(id.clone());
+        self.well(id, out);
+    }
+
+    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+        self.read(row, now)
+    }
+
+    fn rows(&self, now: Moment) -> Vec<StateRow> {
+        let canaries =
+            self.watched.iter().filter(|(_, watch)| watch.stored || !watch.clock.has_data() || watch.failing.is_some());
+        canaries
+            .map(|(id, _)| self.canary_row(id, now))
+            .chain(self.regions.keys().map(|region| self.region_row(region)))
+            .collect()
+    }
+
+    fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {
+        let mut rows = Vec::new();
+        for id in std::mem::take(&mut self.changed) {
+            let row = self.canary_row(&id, now);
+            let stored = row.json.is_some();
+            // What the store does not have need not be deleted.
+            let had = self.watched.get_mut(&id).is_none_or(|watch| std::mem::replace(&mut watch.stored, stored));
+            if had || stored {
+                rows.push(row);
+            }
+        }
+        rows.extend(std::mem::take(&mut self.changed_regions).iter().map(|region| self.region_row(region)));
+        rows
+    }
+}

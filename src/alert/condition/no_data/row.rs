@@ -1,0 +1,102 @@
+//! What the store keeps of canaries without data. An earlier version kept the clock in the canary's row, and here only that its
+//! time was up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Clock;
+use super::{Kept, NoData, Region};
+use crate::alert::Moment;
+use crate::alert::condition::{is_default, row, to_json};
+use crate::history::{KeptState, StateRow};
+use crate::outcome::{self, Reason};
+use crate::plan::CanaryId;
+
+/// A canary's clock. Times are milliseconds since the epoch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Row {
+    /// Milliseconds that it showed when it was started.
+    #[serde(skip_serializing_if = "is_default")]
+    ran: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    clock: Option<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    waiting: Option<i64>,
+    /// Ticks without data, those that wait for a run, and why.
+    #[serde(skip_serializing_if = "is_default")]
+    ticks: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    waits: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "is_default")]
+    failing: bool,
+}
+
+impl Row {
+    fn clock(self, now: Moment) -> Clock {
+        let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
+        let reason = self.reason.and_then(|word| Reason::ALL.into_iter().find(|reason| reason.as_str() == word));
+        let no_data = outcome::NoData { ticks: self.ticks, waiting: self.waits, reason };
+        Clock { ran: Duration::from_millis(self.ran), since: steady(self.clock), waiting: steady(self.waiting), no_data }
+    }
+}
+
+impl NoData {
+    /// Takes back a row. Those of canaries are used when the canaries are watched.
+    pub(super) fn read(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+        let id = CanaryId::read_back(&row.key);
+        match (&*row.kind, row.key.contains('/')) {
+            // Only the clock is of this condition.
+            ("canary", _) => {
+                let clock = serde_json::from_str::<Row>(&row.json)?.clock(now);
+                if !clock.has_data() {
+                    self.kept.entry(id).or_default().clock = clock;
+                }
+                Ok(false)
+            }
+            ("blind", true) if row.json == "true" => {
+                self.kept.entry(id).or_default().failing = true;
+                Ok(true)
+            }
+            ("blind", true) => {
+                let kept: Row = serde_json::from_str(&row.json)?;
+                self.kept.insert(id, Kept { failing: kept.failing, clock: kept.clock(now) });
+                Ok(true)
+            }
+            ("blind", false) => {
+                self.regions.entry(row.key.as_str().into()).or_default().was_latched();
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The row of a canary; none while it has data.
+    pub(super) fn canary_row(&self, id: &CanaryId, now: Moment) -> StateRow {
+        let watch = self.watched.get(id).filter(|watch| !watch.clock.has_data() || watch.failing.is_some());
+        let json = watch.map(|watch| {
+            let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
+            let no_data = watch.clock.no_data();
+            to_json(&Row {
+                ran: u64::try_from(watch.clock.ran.as_millis()).unwrap_or(u64::MAX),
+                clock: wall(watch.clock.since),
+                waiting: wall(watch.clock.waiting),
+                ticks: no_data.ticks,
+                waits: no_data.waiting,
+                reason: no_data.reason.map(|reason| reason.as_str().to_owned()),
+                failing: watch.failing.is_some(),
+            })
+        });
+        row("blind", id.as_str(), json)
+    }
+
+    /// The row of a region; none unless it is without data as a whole.
+    pub(super) fn region_row(&self, region: &Arc<str>) -> StateRow {
+        let latched = self.regions.get(region).is_some_and(Region::is_latched);
+        row("blind", &**region, latched.then(|| "true".to_owned()))
+    }
+}

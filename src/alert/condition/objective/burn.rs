@@ -1,0 +1,355 @@
+//! How fast a probe's error budget burns: multi-window, multi-burn-rate.
+//!
+//! After "The Site Reliability Workbook" (Google, 2018), chapter 5 "Alerting on SLOs", section 6 "Multiwindow, Multi-Burn-Rate
+//! Alerts": a rule holds when the burn rate (share of bad runs ÷ (1 − objective)) reaches its threshold over a long window *and* over a
+//! short one of a twelfth of it, which shows that it still burns. The workbook's windows are those that spend a share of a 30-day budget
+//! at that rate (its table 5-8); here they follow from the objective's own window W, long = W × share ÷ rate:
+//!
+//! | level | rate | share of the budget | long window | W = 30 d | W = 24 h |
+//! |---|---|---|---|---|---|
+//! | page | 14.4 | 2 % | W ÷ 720 | 1 h | 2 min |
+//! | page | 6 | 5 % | W ÷ 120 | 6 h | 12 min |
+//! | warn | 1 | 10 % | W ÷ 10 | 3 d | 2.4 h |
+//!
+//! Added to it, because a canary runs far less often than users do: the long window must hold at least 10 runs, and more bad ones than
+//! chance yields once in a million where the budget is spent at exactly its rate (so 10 bad runs at the least); and the short one
+//! is at least two intervals, so that it is not empty while the outage goes on. An objective that allows more than 1 ÷ rate of
+//! bad runs cannot burn that fast, and has no such rule. Only a bad run raises a level; a rule that holds ends with its short
+//! window.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::ratio::chance::{self, by_chance};
+use super::super::ratio::{Buckets, Held, LetsGo, Over, Setting, Slots, buckets};
+use super::super::rule::Rule as Cadence;
+use super::super::{Changed, Context, Rules, Run, row, to_json};
+use super::apart::{self, Apart};
+use super::tally::{ByRegion, Runs};
+use super::{Shown, base, state, whole};
+use crate::alert::Moment;
+use crate::alert::fact::{Level, Objective};
+use crate::alert::{Fact, FactKey};
+use crate::history::{KeptState, StateRow};
+use crate::outcome::SloCount;
+use crate::plan::Probe;
+
+/// Buckets of a long window.
+const LONG: u64 = 48;
+
+/// Buckets of a short one.
+const SHORT: u64 = LONG / 12;
+
+struct Rule {
+    level: Level,
+    rate: f64,
+    /// The SLO's window divided by the long one.
+    part: u32,
+}
+
+const RULES: [Rule; 3] = [
+    Rule { level: Level::Page, rate: 14.4, part: 720 },
+    Rule { level: Level::Page, rate: 6.0, part: 120 },
+    Rule { level: Level::Warn, rate: 1.0, part: 10 },
+];
+
+/// How fast a budget burned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Burn {
+    /// Burn rate over the long window; 1 spends the budget exactly by the end of the SLO's window.
+    pub rate: f64,
+    /// Over how long; no longer than what was recorded.
+    pub long: Duration,
+    /// Burn rate over the short window.
+    pub recent: f64,
+    /// Bad runs in the long window.
+    pub bad: u32,
+    /// Counted runs in it.
+    pub runs: u32,
+    /// Whether it would also burn so without what others are told for.
+    #[serde(default = "yes")]
+    pub alone: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The error budget of one probe, over all its canaries. A few KiB once its windows are full, whatever they are.
+#[derive(Debug)]
+pub(in super::super) struct BurnRate {
+    probe: Arc<Probe>,
+    interval: Duration,
+    windows: [Buckets<ByRegion, Burn>; RULES.len()],
+    /// The whole of the objective's window; it decides nothing.
+    whole: Buckets<ByRegion, ()>,
+    apart: Apart<bool>,
+    shown: Shown,
+    /// When it was judged last; steady.
+    asked: Duration,
+    changed: bool,
+}
+
+/// A state as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    rings: [buckets::Kept<ByRegion>; RULES.len()],
+    latches: [Option<Latch>; RULES.len()],
+    #[serde(default)]
+    whole: Option<buckets::Kept<ByRegion>>,
+    #[serde(default, skip_serializing_if = "apart::Kept::is_empty")]
+    apart: apart::Kept<bool>,
+}
+
+/// A rule that holds, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Latch {
+    seen: Burn,
+    at_ms: i64,
+}
+
+impl BurnRate {
+    pub(in super::super) fn new(probe: &Arc<Probe>) -> Self {
+        let slo = probe.slo.as_ref().map_or(Duration::ZERO, |slo| slo.window);
+        Self {
+            probe: Arc::clone(probe),
+            interval: Cadence::of(probe).interval,
+            windows: RULES.map(|rule| Buckets::of(slo / rule.part, LONG)),
+            whole: Buckets::of(slo, LONG),
+            apart: Apart::default(),
+            shown: Shown::default(),
+            asked: Duration::ZERO,
+            changed: false,
+        }
+    }
+
+    /// The share of runs that may be bad; an objective of 100 % has no budget to burn.
+    fn budget(&self) -> Option<f64> {
+        self.probe.slo.as_ref()?.success.map(|success| 1.0 - success).filter(|budget| *budget > 0.0)
+    }
+
+    /// The share of its budget that is left of the objective's window, as far as it was recorded; never less than nothing.
+    pub(in super::super) fn left(&self, now: Moment) -> Option<f64> {
+        let budget = self.budget()?;
+        let upto = self.whole.number(now.steady);
+        let spent = buckets::sum(self.whole.ratio.window(upto, LONG)).total().rate(budget);
+        Some((1.0 - spent).max(0.0))
+    }
+
+    /// Judges the rules: after a bad run all of them, else those that hold. To hold on, a rule needs no proof anew.
+    fn judge(&mut self, bad: bool, now: Duration) {
+        self.asked = now;
+        let Some(budget) = self.budget().filter(|_| self.probe.alert.burn_rate) else { return };
+        let interval = self.interval;
+        for (rule, window) in RULES.iter().zip(&mut self.windows) {
+            let before = window.ratio.held().map(|held| held.seen);
+            if !bad && before.is_none() {
+                continue;
+            }
+            let short = SHORT.max(window.spanning(interval * 2)).min(LONG);
+            let recorded = window.recorded(now);
+            let upto = window.number(now).max(window.ratio.newest());
+            let was_alone = before.is_some_and(|burn| burn.alone);
+            let crossed = |long: &Slots<ByRegion>, short: &Slots<ByRegion>, held: bool| {
+                let [long, short] = [long, short].map(|slots| buckets::sum(slots).total());
+                let alone = rule.holds(long.alone(), short.alone(), budget, held && was_alone);
+                rule.holds(long, short, budget, held).then(|| Burn {
+                    rate: long.rate(budget),
+                    long: recorded,
+                    recent: short.rate(budget),
+                    bad: long.bad(),
+                    runs: long.all(),
+                    alone,
+                })
+            };
+            let setting = Setting { over: Over::Time { long: LONG, short }, crossed, lets_go: LetsGo::ShortWindow };
+            window.ratio.judge(&setting, upto, now);
+        }
+    }
+
+    /// Counts over the windows that the probe has now.
+    fn fit(&mut self) {
+        let span = self.probe.slo.as_ref().map_or(Duration::ZERO, |slo| slo.window);
+        for (rule, window) in RULES.iter().zip(&mut self.windows) {
+            window.resize(span / rule.part);
+        }
+        self.whole.resize(span);
+        self.shown = self.shows();
+    }
+
+    /// The rule that says how bad it is: one that pages before one that does not, the fastest first.
+    fn worst(&self) -> Option<(usize, &Held<Burn>)> {
+        let held = |level: Level| {
+            let mut rules = self.windows.iter().enumerate().filter(move |(at, _)| RULES[*at].level == level);
+            rules.find_map(|(at, window)| Some((at, window.ratio.held()?)))
+        };
+        held(Level::Page).or_else(|| held(Level::Warn))
+    }
+
+    fn shows(&self) -> Shown {
+        let level = self.worst().map(|(at, _)| RULES[at].level);
+        let alone = self.windows.iter().zip(&RULES).filter(|(_, rule)| Some(rule.level) == level);
+        let holds_alone = alone.filter_map(|(window, _)| window.ratio.held()).any(|held| held.seen.alone);
+        Shown { state: state(&self.probe, level), holds_alone: holds_alone || level.is_none() }
+    }
+
+    fn fact(&self) -> Fact {
+        let well = base(&self.probe, Objective::BurnRate, self.interval);
+        let (Some((at, held)), Some(budget)) = (self.worst(), self.budget()) else { return well };
+        let burn = held.seen;
+        let since = self.windows.iter().filter_map(|window| window.ratio.held()).map(|held| held.since).min();
+        let window = &self.windows[at];
+        let words = format!(
+            "its budget burns {:.1} times as fast as it may over {}: {} of {} runs were bad",
+            burn.rate,
+            whole(burn.long),
+            burn.bad,
+            burn.runs
+        );
+        let shown = self.shows();
+        Fact {
+            state: shown.state,
+            holds_alone: shown.holds_alone,
+            since: since.unwrap_or(held.since),
+            failed: burn.bad,
+            of: burn.runs,
+            words: Some(words.into()),
+            shares: buckets::sum(window.ratio.window(window.ratio.newest(), LONG)).shares(budget, RULES[at].rate),
+            ..well
+        }
+    }
+
+    fn tell(&mut self, more: bool, out: &mut Vec<Changed>) {
+        let mut shown = self.shown;
+        shown.tell(|| self.fact(), self.shows(), more, out);
+        self.changed |= shown != self.shown;
+        self.shown = shown;
+    }
+
+    /// Counts a run, and takes out what is told of otherwise.
+    /// Says whether a bucket of the quickest and of the slowest window was begun.
+    fn count(&mut self, run: &Run<'_>, good: bool) -> (bool, bool) {
+        let (canary, region) = (&run.report.canary.id, &run.report.canary.region.name);
+        let now = run.now.steady;
+        for (at, good) in self.apart.begin(canary, run.part) {
+            for window in &mut self.windows {
+                if let Some(bucket) = window.past(at) {
+                    bucket.take_out(region, !good);
+                }
+            }
+        }
+        if let Some(since) = self.apart.together(run.together) {
+            for window in &mut self.windows {
+                let first = window.number(since);
+                window.ratio.all_mut().filter(|(number, _)| *number >= first).for_each(|(_, bucket)| bucket.take_all_out());
+            }
+        }
+        self.whole.at(now).0.count(region, !good, false);
+        let out = self.apart.count(canary, run.part, now, good) || run.together.is_some();
+        let begun = self.windows.each_mut().map(|window| {
+            let (bucket, begun) = window.at(now);
+            bucket.count(region, !good, out);
+            begun
+        });
+        (begun[0], begun[RULES.len() - 1])
+    }
+}
+
+impl Rule {
+    fn holds(&self, long: Runs, short: Runs, budget: f64, held: bool) -> bool {
+        let is_proven = || {
+            let expected = f64::from(long.all()) * budget;
+            long.all() >= chance::LEAST && f64::from(long.bad()) > by_chance(expected)
+        };
+        // Held, it ends with its short window.
+        let burns = short.rate(budget) >= self.rate;
+        burns && (held || long.rate(budget) >= self.rate && is_proven())
+    }
+}
+
+impl Rules for BurnRate {
+    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+        let Some((probe, rule, _)) = to.probe else { return };
+        self.probe = Arc::clone(probe);
+        self.interval = rule.interval;
+        self.fit();
+        if !probe.alert.burn_rate && self.worst().is_some() {
+            out.push(Changed::removed(super::objective_key(probe, Objective::BurnRate)));
+            self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
+            (self.shown, self.changed) = (self.shows(), true);
+        }
+    }
+
+    fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
+        let good = match run.report.verdict.slo() {
+            SloCount::Good => true,
+            SloCount::Bad => false,
+            SloCount::Not => return,
+        };
+        if self.budget().is_none() {
+            return;
+        }
+        let (more, full) = self.count(run, good);
+        self.changed |= full;
+        self.judge(!good, run.now.steady);
+        self.tell(more, out);
+    }
+
+    fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
+        self.judge(false, now.steady);
+        self.tell(false, out);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        // A bucket leaves the short window when the next one begins.
+        let held = self.windows.iter().filter(|window| window.ratio.held().is_some());
+        held.map(|window| window.next(self.asked)).min()
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.worst().map(|_| self.fact()).into_iter().collect()
+    }
+
+    fn close(&mut self, key: &FactKey, _now: Moment, out: &mut Vec<Changed>) {
+        if *key == super::objective_key(&self.probe, Objective::BurnRate) {
+            self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
+            self.changed = true;
+            self.tell(false, out);
+        }
+    }
+
+    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+        if row.kind != "budget" {
+            return Ok(false);
+        }
+        let kept: Kept = serde_json::from_str(&row.json)?;
+        let steady = |wall_ms| now.steady_of(wall_ms);
+        self.windows = kept.rings.map(|kept| Buckets::restored(kept, LONG, steady));
+        for (window, latch) in self.windows.iter_mut().zip(kept.latches) {
+            window.ratio.hold(latch.map(|latch| Held { since: steady(latch.at_ms), seen: latch.seen, quiet: 0 }));
+        }
+        self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::restored(kept, LONG, steady));
+        self.apart = Apart::restored(kept.apart, now);
+        self.asked = now.steady;
+        self.fit();
+        Ok(true)
+    }
+
+    fn rows(&self, now: Moment) -> Vec<StateRow> {
+        let wall_ms = |steady| now.wall_ms_of(steady);
+        let latch = |held: &Held<Burn>| Latch { seen: held.seen, at_ms: wall_ms(held.since) };
+        let kept = Kept {
+            rings: self.windows.each_ref().map(|window| window.kept(wall_ms)),
+            latches: self.windows.each_ref().map(|window| window.ratio.held().map(latch)),
+            whole: Some(self.whole.kept(wall_ms)),
+            apart: self.apart.kept(now),
+        };
+        vec![row("budget", &*self.probe.name, Some(to_json(&kept)))]
+    }
+
+    fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {
+        if std::mem::take(&mut self.changed) { self.rows(now) } else { Vec::new() }
+    }
+}

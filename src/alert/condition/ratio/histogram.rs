@@ -1,0 +1,242 @@
+//! A histogram of durations with buckets of equal ratio: small, mergeable, with a bounded error.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::is_default;
+use super::buckets::Tally;
+
+/// Ratio of the edges of a bucket: a quantile is at most 5 % above the true one, and never below it.
+const RATIO: f64 = 1.05;
+
+/// Edge below which durations are not told apart.
+const SMALLEST: f64 = 0.001;
+
+/// Buckets at most: up to 24 h.
+const BUCKETS: u16 = 375;
+
+/// Durations by bucket, with their exact sum. Only buckets that something fell in take memory: 8 bytes each, 3 KiB at most.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Number of a bucket and how many fell in, ascending.
+    counts: Vec<(u16, u32)>,
+    /// Seconds.
+    sum: f64,
+    /// Seconds squared.
+    squares: f64,
+    /// What never came: longer than anything, and in no mean.
+    #[serde(default, skip_serializing_if = "is_default")]
+    lost: u32,
+}
+
+impl Histogram {
+    /// Adds a duration.
+    pub fn add(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        self.put(bucket(seconds), 1);
+        self.sum += seconds;
+        self.squares += seconds * seconds;
+    }
+
+    /// Adds one that never came.
+    pub fn add_lost(&mut self) {
+        self.lost = self.lost.saturating_add(1);
+    }
+
+    /// How many never came.
+    pub fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    fn put(&mut self, bucket: u16, count: u32) {
+        match self.counts.binary_search_by_key(&bucket, |(number, _)| *number) {
+            Ok(at) => self.counts[at].1 = self.counts[at].1.saturating_add(count),
+            Err(at) => self.counts.insert(at, (bucket, count)),
+        }
+    }
+
+    /// How many durations are in it, without those that never came.
+    pub fn count(&self) -> u32 {
+        self.counts.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// The exact mean; nothing of nothing.
+    pub fn mean(&self) -> Option<Duration> {
+        let count = self.count();
+        (count > 0).then(|| Duration::from_secs_f64(self.sum / f64::from(count)))
+    }
+
+    /// The smallest duration that a share of them does not exceed, rounded up to the edge of its bucket; nothing of nothing, nor
+    /// where it would be one that never came.
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let rank = (share * f64::from(self.count().saturating_add(self.lost))).ceil().max(1.0);
+        let mut below = 0.0;
+        self.counts.iter().find_map(|(number, count)| {
+            below += f64::from(*count);
+            (below >= rank).then(|| Duration::from_secs_f64(upper(*number)))
+        })
+    }
+
+    /// How many are certain to lie above a bound: those in buckets that begin at it or after it, and those that never came.
+    pub fn above(&self, bound: Duration) -> u32 {
+        let first = bucket(bound.as_secs_f64());
+        self.counts.iter().filter(|(number, _)| *number > first).fold(self.lost, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+/// What several histograms hold together, less what some of them are to be without, as far as it can be told without merging.
+#[derive(Debug)]
+pub(in super::super) struct Several<'h> {
+    histograms: Vec<&'h Histogram>,
+    without: Vec<&'h Histogram>,
+    count: f64,
+    lost: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl<'h> Several<'h> {
+    pub(in super::super) fn new(
+        histograms: impl Iterator<Item = &'h Histogram>,
+        without: impl Iterator<Item = &'h Histogram>,
+    ) -> Self {
+        let (histograms, without): (Vec<_>, Vec<_>) = (histograms.collect(), without.collect());
+        let total = |of: fn(&Histogram) -> f64| {
+            let sum = |histograms: &[&Histogram]| histograms.iter().map(|histogram| of(histogram)).sum::<f64>();
+            (sum(&histograms) - sum(&without)).max(0.0)
+        };
+        let count = total(|histogram| f64::from(histogram.count()));
+        let (sum, squares) = (total(|histogram| histogram.sum), total(|histogram| histogram.squares));
+        let lost = total(|histogram| f64::from(histogram.lost));
+        Self { histograms, without, count, lost, sum, squares }
+    }
+
+    /// How many durations, without those that never came.
+    pub(in super::super) fn count(&self) -> f64 {
+        self.count
+    }
+
+    /// How many durations, those that never came included.
+    pub(in super::super) fn count_with_lost(&self) -> f64 {
+        self.count + self.lost
+    }
+
+    /// The exact mean, in seconds; not a number of nothing.
+    pub(in super::super) fn mean(&self) -> f64 {
+        if self.count > 0.0 { self.sum / self.count } else { f64::NAN }
+    }
+
+    /// Standard error of the mean, in seconds.
+    pub(in super::super) fn error_of_mean(&self) -> f64 {
+        let variance = (self.squares - self.sum * self.sum / self.count) / (self.count - 1.0);
+        if self.count < 2.0 { f64::INFINITY } else { (variance.max(0.0) / self.count).sqrt() }
+    }
+
+    /// How many are certain to lie above a bound, those that never came included.
+    pub(in super::super) fn above(&self, bound: Duration) -> f64 {
+        let above = |histograms: &[&Histogram]| histograms.iter().map(|histogram| f64::from(histogram.above(bound))).sum::<f64>();
+        (above(&self.histograms) - above(&self.without)).max(0.0)
+    }
+}
+
+/// The bucket of a duration: number 0 up to the smallest edge, then (edge, edge × ratio] each.
+fn bucket(seconds: f64) -> u16 {
+    if seconds <= SMALLEST {
+        return 0;
+    }
+    let number = ((seconds / SMALLEST).ln() / RATIO.ln()).ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and the number of buckets")]
+    let number = number.clamp(0.0, f64::from(BUCKETS)) as u16;
+    number
+}
+
+fn upper(number: u16) -> f64 {
+    SMALLEST * RATIO.powi(i32::from(number))
+}
+
+impl Tally for Histogram {
+    fn merge(&mut self, other: &Self) {
+        for (number, count) in &other.counts {
+            self.put(*number, *count);
+        }
+        self.sum += other.sum;
+        self.squares += other.squares;
+        self.lost = self.lost.saturating_add(other.lost);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counts.is_empty() && self.lost == 0
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "there are few durations, and they are short"
+)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(millis: &[u64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        for millis in millis {
+            histogram.add(Duration::from_millis(*millis));
+        }
+        histogram
+    }
+
+    #[test]
+    fn nothing_has_neither_mean_nor_quantile() {
+        let nothing = Histogram::default();
+        assert_eq!((nothing.count(), nothing.mean(), nothing.quantile(0.5)), (0, None, None));
+    }
+
+    #[test]
+    fn what_no_bucket_is_made_for_falls_into_the_first_and_the_last() {
+        let mut histogram = Histogram::default();
+        for took in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            histogram.add(took);
+        }
+        assert_eq!(histogram.counts, [(0, 2), (BUCKETS, 1)]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_quantile_is_at_most_five_percent_above_the_true_one(
+            mut millis in prop::collection::vec(1_u64..3_600_000, 1..200), share in 0.01_f64..1.0,
+        ) {
+            let histogram = of(&millis);
+            millis.sort_unstable();
+            let rank = ((share * millis.len() as f64).ceil() as usize).max(1);
+            let exact = millis[rank - 1] as f64 / 1_000.0;
+            let seen = histogram.quantile(share).unwrap().as_secs_f64();
+            prop_assert!(seen >= exact * 0.999_999 && seen <= exact * 1.050_001, "{} {}", seen, exact);
+        }
+
+        #[test]
+        fn what_lies_above_a_bound_is_never_overstated(
+            millis in prop::collection::vec(1_u64..100_000, 1..200), bound in 1_u64..100_000,
+        ) {
+            let above = of(&millis).above(Duration::from_millis(bound));
+            let exact = millis.iter().filter(|millis| **millis > bound).count();
+            let sure = millis.iter().filter(|millis| **millis as f64 > bound as f64 * 1.051).count();
+            prop_assert!((sure..=exact).contains(&(above as usize)), "{} {} {}", sure, above, exact);
+        }
+
+        #[test]
+        fn merging_is_counting_together(one in prop::collection::vec(1_u64..100_000, 0..50), other in prop::collection::vec(1_u64..100_000, 0..50)) {
+            let mut merged = of(&one);
+            merged.merge(&of(&other));
+            let both = of(&[one, other].concat());
+            prop_assert_eq!(&merged.counts, &both.counts);
+            prop_assert!((merged.sum - both.sum).abs() < 1e-6 && (merged.squares - both.squares).abs() < 1e-3);
+        }
+    }
+}

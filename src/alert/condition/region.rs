@@ -1,0 +1,118 @@
+//! Declared regions that no process has spoken for.
+//!
+//! Owns the rule: a region that processes spoke for, and none for three minutes, is without data as a whole. Where nobody says who
+//! speaks for which region, as with one process alone, nothing follows from silence. After a start each region has its three
+//! minutes anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Changed, Context, Input, Rules, Told};
+use crate::alert::Moment;
+use crate::alert::fact::Level;
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::history::{KeptState, StateRow};
+
+/// How long a region may go without.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// When each region was heard of.
+#[derive(Debug, Default)]
+pub(super) struct Regions {
+    declared: Vec<Arc<str>>,
+    warns: bool,
+    /// By region: when it was last heard of, and whether it is missed.
+    heard: BTreeMap<Arc<str>, (Duration, bool)>,
+}
+
+impl Regions {
+    fn fact(&self, region: &Arc<str>, heard: Duration, missed: bool) -> Fact {
+        let well = Fact::well(FactKey::Region(Arc::clone(region)), Scope::Blind(Arc::clone(region)));
+        let level = if self.warns { Level::Warn } else { Level::Page };
+        Fact {
+            state: if missed { State::Failing(level) } else { State::Well },
+            since: heard,
+            region: Arc::clone(region),
+            words: missed.then(|| "no process has spoken for it".into()),
+            ..well
+        }
+    }
+}
+
+impl Rules for Regions {
+    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+        self.declared.clone_from(&to.plan.known_regions);
+        self.warns = !to.alerting.blind.page;
+        let declared = &self.declared;
+        self.heard.retain(|region, (_, missed)| {
+            let stays = declared.contains(region);
+            if !stays && *missed {
+                out.push(Changed::removed(FactKey::Region(Arc::clone(region))));
+            }
+            stays
+        });
+        if !self.heard.is_empty() {
+            for region in &self.declared {
+                self.heard.entry(Arc::clone(region)).or_insert((to.now.steady, false));
+            }
+        }
+    }
+
+    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+        let Told::Input(Input::RegionHeard(region)) = what else { return };
+        if self.heard.is_empty() {
+            // From the first word on, silence of the others says something.
+            self.heard = self.declared.iter().map(|region| (Arc::clone(region), (now.steady, false))).collect();
+        }
+        let Some((region, heard)) = self.heard.get_key_value(*region).map(|(region, heard)| (Arc::clone(region), *heard)) else {
+            return;
+        };
+        if heard.1 {
+            out.push(Changed::now(self.fact(&region, now.steady, false)));
+        }
+        self.heard.insert(region, (now.steady, false));
+    }
+
+    fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
+        let is_missed = |(heard, missed): &(Duration, bool)| !missed && *heard + PATIENCE <= now.steady;
+        let missed: Vec<Arc<str>> =
+            self.heard.iter().filter(|(_, heard)| is_missed(heard)).map(|(region, _)| Arc::clone(region)).collect();
+        for region in missed {
+            if let Some((heard, missed)) = self.heard.get_mut(&region) {
+                *missed = true;
+                let heard = *heard;
+                out.push(Changed::now(self.fact(&region, heard, true)));
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.heard.values().filter(|(_, missed)| !missed).map(|(heard, _)| *heard + PATIENCE).min()
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let missed = self.heard.iter().filter(|(_, (_, missed))| *missed);
+        missed.map(|(region, (heard, _))| self.fact(region, *heard, true)).collect()
+    }
+
+    fn close(&mut self, key: &FactKey, now: Moment, out: &mut Vec<Changed>) {
+        let FactKey::Region(region) = key else { return };
+        if self.heard.get(region).is_some_and(|(_, missed)| *missed) {
+            self.heard.insert(Arc::clone(region), (now.steady, false));
+            out.push(Changed::now(self.fact(region, now.steady, false)));
+        }
+    }
+
+    fn restore(&mut self, _row: &KeptState, _now: Moment) -> Result<bool, serde_json::Error> {
+        Ok(false)
+    }
+
+    fn rows(&self, _now: Moment) -> Vec<StateRow> {
+        Vec::new()
+    }
+
+    fn take_changed(&mut self, _now: Moment) -> Vec<StateRow> {
+        Vec::new()
+    }
+}

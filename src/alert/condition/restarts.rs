@@ -1,0 +1,206 @@
+//! A process that starts again and again.
+//!
+//! Owns the rule: three starts within 15 minutes without a graceful stop and without a counted run between them. It is well when
+//! the process has been alive for 10 minutes with a counted run. The row is written at each start, so that a process that lives
+//! for a second is counted too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Changed, Context, Input, Rules, Run, Told, is_default, row, to_json};
+use crate::alert::Moment;
+use crate::alert::fact::Level;
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::history::{KeptState, StateRow};
+
+/// So many starts
+const STARTS: usize = 3;
+
+/// within so long are too many.
+const WITHIN: Duration = Duration::from_mins(15);
+
+/// So long it must live with a counted run.
+const ALIVE: Duration = Duration::from_mins(10);
+
+/// Most starts that are remembered.
+const MOST: usize = 20;
+
+/// Where a process has no name.
+const NAMELESS: &str = "serinus";
+
+/// The starts of this process and of those before it.
+#[derive(Debug)]
+pub(super) struct Restarts {
+    process: Arc<str>,
+    level: Level,
+    /// Starts in a row without a graceful stop and a counted run between them, oldest first; steady.
+    starts: Vec<Duration>,
+    /// Since when it fails.
+    since: Option<Duration>,
+    /// When this process started, and the one before it.
+    started: Option<Duration>,
+    before: Option<Duration>,
+    /// Whether this process has had a counted run.
+    ran: bool,
+    changed: bool,
+}
+
+/// Starts as the store keeps them: milliseconds since the epoch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Row {
+    #[serde(skip_serializing_if = "is_default")]
+    starts: Vec<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    since: Option<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    last: Option<i64>,
+}
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Self {
+            process: NAMELESS.into(),
+            level: Level::Page,
+            starts: Vec::new(),
+            since: None,
+            started: None,
+            before: None,
+            ran: false,
+            changed: false,
+        }
+    }
+}
+
+impl Restarts {
+    /// When the process before this one started, if that is known.
+    pub(super) fn started_before(&self) -> Option<Duration> {
+        self.before
+    }
+
+    fn started(&mut self, graceful_before: bool, now: Moment, out: &mut Vec<Changed>) {
+        if graceful_before {
+            self.starts.clear();
+        }
+        self.starts.retain(|at| now.steady.saturating_sub(*at) <= WITHIN);
+        self.starts.push(now.steady);
+        let excess = self.starts.len().saturating_sub(MOST);
+        self.starts.drain(..excess);
+        self.started = Some(now.steady);
+        (self.ran, self.changed) = (false, true);
+        if self.since.is_none() && self.starts.len() >= STARTS {
+            self.since = self.starts.first().copied();
+        }
+        if self.since.is_some() {
+            out.push(Changed::now(self.fact()));
+        }
+    }
+
+    /// Well again if it has lived for long enough with a counted run.
+    fn look(&mut self, now: Duration, out: &mut Vec<Changed>) {
+        if self.since.is_some() && self.alive_at().is_some_and(|at| at <= now) {
+            self.since = None;
+            self.starts.clear();
+            self.changed = true;
+            out.push(Changed::now(self.fact()));
+        }
+    }
+
+    /// When it will have lived for long enough.
+    fn alive_at(&self) -> Option<Duration> {
+        self.started.filter(|_| self.ran).map(|started| started + ALIVE)
+    }
+
+    fn fact(&self) -> Fact {
+        let well = Fact::well(FactKey::Restarts(Arc::clone(&self.process)), Scope::Restarts(Arc::clone(&self.process)));
+        let Some(since) = self.since else { return well };
+        let over = self.starts.last().map_or(Duration::ZERO, |last| last.saturating_sub(since));
+        let over = humantime::format_duration(Duration::from_secs(over.as_secs().max(1)));
+        Fact {
+            state: State::Failing(self.level),
+            since,
+            region: if &*self.process == NAMELESS { Arc::from("") } else { Arc::clone(&self.process) },
+            failed: u32::try_from(self.starts.len()).unwrap_or(u32::MAX),
+            words: Some(format!("it started {} times within {over} and made no run that counts", self.starts.len()).into()),
+            ..well
+        }
+    }
+}
+
+impl Rules for Restarts {
+    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+        let process = match (&to.alerting.origin, to.plan.regions.as_slice()) {
+            (Some(origin), _) => Arc::clone(origin),
+            (None, [region]) => Arc::clone(&region.name),
+            (None, _) => NAMELESS.into(),
+        };
+        if process != self.process && self.since.is_some() {
+            out.push(Changed::removed(FactKey::Restarts(Arc::clone(&self.process))));
+        }
+        self.process = process;
+        self.level = if to.alerting.blind.page { Level::Page } else { Level::Warn };
+    }
+
+    fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
+        if run.count.failed().is_none() || self.ran {
+            return;
+        }
+        self.ran = true;
+        if self.since.is_none() && !self.starts.is_empty() {
+            self.starts.clear();
+            self.changed = true;
+        }
+        self.look(run.now.steady, out);
+    }
+
+    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+        if let Told::Input(Input::Started { graceful_before }) = what {
+            self.started(*graceful_before, now, out);
+        }
+    }
+
+    fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
+        self.look(now.steady, out);
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.since.and(self.alive_at())
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.since.map(|_| self.fact()).into_iter().collect()
+    }
+
+    fn close(&mut self, key: &FactKey, _now: Moment, out: &mut Vec<Changed>) {
+        if self.since.is_some() && *key == self.fact().key {
+            self.since = None;
+            self.starts.clear();
+            self.changed = true;
+            out.push(Changed::now(self.fact()));
+        }
+    }
+
+    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+        if row.kind != "restarts" {
+            return Ok(false);
+        }
+        let kept: Row = serde_json::from_str(&row.json)?;
+        self.starts = kept.starts.iter().map(|at| now.steady_of(*at)).collect();
+        self.since = kept.since.map(|at| now.steady_of(at));
+        self.before = kept.last.map(|at| now.steady_of(at));
+        Ok(true)
+    }
+
+    fn rows(&self, now: Moment) -> Vec<StateRow> {
+        let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
+        let starts = self.starts.iter().map(|at| now.wall_ms_of(*at)).collect();
+        let kept = Row { starts, since: wall(self.since), last: wall(self.started.or(self.before)) };
+        vec![row("restarts", "", Some(to_json(&kept)))]
+    }
+
+    fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {
+        if std::mem::take(&mut self.changed) { self.rows(now) } else { Vec::new() }
+    }
+}

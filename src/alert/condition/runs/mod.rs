@@ -1,0 +1,201 @@
+//! A canary's runs: failures in a row, or K of N.
+//!
+//! Owns the verdict table's column *failure streak*:
+//!
+//! | run | streak, window | passes in a row |
+//! |---|---|---|
+//! | `passed` | resets | +1 |
+//! | `failed` | +1 | resets |
+//! | `failed` of which only subjects failed | as `passed`, or – where the journey was broken off | +1, or – |
+//! | `errored`, `blocked`, `missed`, `skipped` | – | – |
+//! | any by hand or by `serinus test` | – | – |
+//!
+//! "–" neither counts nor resets. A failed run that is not settled makes the canary suspect, and failing once its rule is crossed
+//! (a run that was made because what needs the probe fails: at once). Both end when it is settled, or when somebody closes it; a
+//! streak that is forgotten ends suspicion only. Silence never makes a canary well that fails.
+
+mod course;
+mod hour;
+mod row;
+mod track;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rule::Rule;
+use super::{Run, level};
+use crate::alert::fact::LastRun;
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::alert::{Failure, Moment};
+use crate::outcome::Verdict;
+use crate::plan::{Canary, PageRule};
+pub(super) use course::Counted;
+use hour::Hour;
+pub(super) use row::CourseRow;
+pub(super) use track::Track;
+
+/// What is known of a canary by its runs.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    canary: Arc<Canary>,
+    track: Track,
+    /// The latest failed run since it was well, with its order.
+    failure: Option<(u64, Arc<Failure>)>,
+    hour: Hour,
+    /// How its last run ended, and when that was; none since this process began.
+    latest: Option<(Verdict, Duration)>,
+    /// When its row was last written; steady.
+    written: Option<Duration>,
+    changed: bool,
+}
+
+impl Runs {
+    /// A canary of which nothing is known.
+    pub(super) fn new(canary: Arc<Canary>) -> Self {
+        let (track, hour) = (Track::default(), Hour::default());
+        Self { canary, track, failure: None, hour, latest: None, written: None, changed: false }
+    }
+
+    /// Judges by another version of its probe from now on.
+    pub(super) fn apply(&mut self, canary: &Arc<Canary>) {
+        self.canary = Arc::clone(canary);
+    }
+
+    /// Takes a run in. Says how it stood before.
+    pub(super) fn take(&mut self, run: &Run<'_>) -> State {
+        let before = self.state();
+        self.latest = Some((run.report.verdict, run.now.steady));
+        self.hour.take(run.report.verdict, run.now);
+        let Some(failed) = run.count.failed() else { return before };
+        let counted = Counted { order: run.report.tick.order, run: run.last(failed), forced: failed && run.needed };
+        let order = counted.order;
+        if self.track.take(run.rule, counted)
+            && let Some(failure) = run.failure.as_ref().filter(|_| failed)
+            && self.failure.as_ref().is_none_or(|(latest, _)| order == 0 || *latest <= order)
+        {
+            self.failure = Some((order, Arc::clone(failure)));
+        }
+        self.settled();
+        // While all is well its row only tells when it last ran, and a restart gives it time for a run anyway.
+        let old = self.written.is_none_or(|at| run.now.steady.saturating_sub(at) > run.rule.memory / 6);
+        self.changed |= old || before != State::Well || !self.track.is_well();
+        before
+    }
+
+    /// Results gave way before they were seen, so many passes among them.
+    pub(super) fn lost(&mut self, rule: &Rule, passes: u64) {
+        self.track.lost(rule, passes);
+        self.changed = true;
+    }
+
+    /// Suspicion is forgotten if it is time for that. Says whether it was.
+    pub(super) fn clock(&mut self, rule: &Rule, now: Moment) -> bool {
+        let was = self.track.is_well();
+        self.track.forget(rule, now.steady);
+        self.settled();
+        self.changed |= was != self.track.is_well();
+        was != self.track.is_well()
+    }
+
+    /// When [`clock`](Self::clock) has something to do; steady.
+    pub(super) fn due(&self, rule: &Rule) -> Option<Duration> {
+        self.track.forgets_at(rule)
+    }
+
+    /// Somebody says that it is well.
+    pub(super) fn close(&mut self) {
+        self.track.close();
+        self.settled();
+        self.changed = true;
+    }
+
+    fn settled(&mut self) {
+        if self.track.is_well() {
+            self.failure = None;
+        }
+    }
+
+    /// How it stands.
+    pub fn state(&self) -> State {
+        self.track.state(level(&self.canary.probe))
+    }
+
+    /// The canary.
+    pub fn canary(&self) -> &Arc<Canary> {
+        &self.canary
+    }
+
+    /// Counted failures in a row, up to the newest counted run.
+    pub fn failures(&self) -> u32 {
+        self.track.failures()
+    }
+
+    /// Its last counted run, also while it is well.
+    pub fn last(&self) -> Option<LastRun> {
+        self.track.last()
+    }
+
+    /// Since when it has not been well; steady.
+    pub(super) fn since(&self) -> Option<Duration> {
+        self.track.since()
+    }
+
+    pub(super) fn latest(&self) -> Option<(Verdict, Duration)> {
+        self.latest
+    }
+
+    pub(super) fn hour(&self) -> Hour {
+        self.hour
+    }
+
+    /// What is so of it.
+    pub(super) fn fact(&self, rule: &Rule) -> Fact {
+        let (id, probe) = (&self.canary.id, &self.canary.probe);
+        let evidence = self.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
+        let of = match rule.page {
+            PageRule::Consecutive(_) => 0,
+            PageRule::Window { .. } => self.track.runs(),
+        };
+        Fact {
+            state: self.state(),
+            since: self.track.since().or(self.last().map(|last| last.started)).unwrap_or_default(),
+            region: Arc::clone(&self.canary.region.name),
+            cell: self.canary.cell.to_string().into(),
+            interval: rule.interval,
+            failed: self.track.failed(),
+            of,
+            last: self.track.last(),
+            last_failed: self.track.last_failed(),
+            reason: evidence.as_ref().map(|failure| failure.reason.as_str().into()),
+            evidence,
+            ..Fact::well(FactKey::Canary(id.clone()), Scope::Probe(Arc::clone(&probe.name)))
+        }
+    }
+
+    /// The row, if the store does not have it yet.
+    pub(super) fn take_changed(&mut self, now: Moment) -> Option<String> {
+        std::mem::take(&mut self.changed).then(|| {
+            self.written = Some(now.steady);
+            self.to_json(now)
+        })
+    }
+
+    /// The state for the store: a few dozen bytes while it is well.
+    pub(super) fn to_json(&self, now: Moment) -> String {
+        let failure = self.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
+        super::to_json(&row::Row { runs: CourseRow::of(&self.track, now), failure })
+    }
+
+    /// Takes back what [`to_json`](Self::to_json) wrote, perhaps in an earlier process: whatever it has seen is older than any
+    /// run to come.
+    ///
+    /// # Errors
+    /// If it is no such state.
+    pub(super) fn restore(&mut self, json: &str, now: Moment) -> Result<(), serde_json::Error> {
+        let row: row::Row = serde_json::from_str(json)?;
+        self.track = row.runs.track(now);
+        self.failure = row.failure.map(|failure| (0, failure));
+        self.settled();
+        Ok(())
+    }
+}

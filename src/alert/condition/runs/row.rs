@@ -1,0 +1,108 @@
+//! What is kept of counted runs: JSON with times by the wall clock, and only what is not as usual.
+//!
+//! Rows of the version before are read: they had no [`took`](CourseRow::took), [`failed`](CourseRow::failed), `runs` and
+//! `failed_at`, and knew no suspicion beyond the present row of failures and the window.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::is_default;
+use super::Track;
+use super::course::Course;
+use crate::alert::fact::LastRun;
+use crate::alert::{Failure, Moment};
+
+/// A canary's row. What an earlier version kept in it besides is of the condition *no data*.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Row {
+    pub(super) runs: CourseRow,
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) failure: Option<Arc<Failure>>,
+}
+
+/// A course of counted runs. Times are milliseconds since the epoch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct CourseRow {
+    /// When the last run started.
+    #[serde(skip_serializing_if = "is_default")]
+    last: Option<i64>,
+    /// How long it took, in milliseconds.
+    #[serde(skip_serializing_if = "is_default")]
+    took: u64,
+    /// Failures in a row.
+    #[serde(skip_serializing_if = "is_default")]
+    failures: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    since: Option<i64>,
+    /// Failed runs in the window: how many judged runs ago, and when they started.
+    #[serde(skip_serializing_if = "is_default")]
+    window: Vec<(u64, i64)>,
+    /// Since when it has not been well, if it fails.
+    #[serde(skip_serializing_if = "is_default")]
+    paging: Option<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    passes: u32,
+    /// When the first of them started; only of an earlier version.
+    #[serde(skip_serializing)]
+    passing: Option<i64>,
+    #[serde(skip_serializing_if = "is_default")]
+    failed: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    runs: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    failed_at: Option<i64>,
+}
+
+impl CourseRow {
+    /// What is kept of a track.
+    pub(in super::super) fn of(track: &Track, now: Moment) -> Self {
+        let course = track.course();
+        let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
+        let took = course.last.map_or(Duration::ZERO, |last| last.ended.saturating_sub(last.started));
+        Self {
+            last: wall(course.last.map(|last| last.started)),
+            took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            failures: course.failures,
+            since: wall(course.since.filter(|_| !course.failing)),
+            window: course.window.all().iter().map(|(number, at)| (course.number - number, now.wall_ms_of(*at))).collect(),
+            paging: wall(course.since.filter(|_| course.failing)),
+            passes: if course.since.is_some() { course.passes } else { 0 },
+            passing: None,
+            failed: course.failed,
+            runs: course.runs,
+            failed_at: wall(course.last_failed),
+        }
+    }
+
+    /// The track again, with all its runs settled.
+    pub(in super::super) fn track(self, now: Moment) -> Track {
+        let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
+        let number = self.window.iter().map(|(ago, _)| *ago).max().unwrap_or(0) + 1;
+        let since = self.paging.or(self.since).or(self.window.first().map(|(_, at)| *at));
+        let last = self.last.map(|started| {
+            let started = now.steady_of(started);
+            let ended = (started + Duration::from_millis(self.took)).min(now.steady);
+            LastRun { failed: self.failures > 0, started, ended }
+        });
+        // An earlier version did not keep it: it was before the first pass, or is the last run.
+        let failed_at = self.failed_at.or(self.passing).or(self.last).filter(|_| since.is_some());
+        let failed = self.failed.max(self.failures).max(u32::try_from(self.window.len()).unwrap_or(u32::MAX));
+        let is_well = since.is_none();
+        Track::recovered(Course {
+            last,
+            failures: self.failures,
+            since: steady(since),
+            failing: self.paging.is_some(),
+            failed: if is_well { 0 } else { failed.max(1) },
+            runs: if is_well { 0 } else { self.runs.max(failed).max(1) },
+            last_failed: steady(failed_at),
+            passes: self.passes,
+            number,
+            window: self.window.iter().map(|(ago, at)| (number - ago, now.steady_of(*at))).collect(),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! What is known of what a plan does not have any more. A file that is written anew is gone for a moment, so everything is kept
+//! for a minute: what comes back is as it was.
+
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::history::{KeptState, StateRow};
+
+/// How long it is kept.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// Kinds of rows that are of conditions, in the order in which they are read.
+pub(super) const KINDS: [&str; 8] = ["canary", "across", "subject", "budget", "latency", "blind", "leak", "restarts"];
+
+/// Rows whose owners are not in the plan.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    rows: Vec<(Duration, KeptState)>,
+}
+
+impl Orphans {
+    /// Its owner is not in the plan.
+    pub(super) fn put(&mut self, row: KeptState, now: Moment) {
+        self.rows.push((now.steady + KEPT, row));
+    }
+
+    /// Everything, to be looked through for what is in the plan again.
+    pub(super) fn take(&mut self) -> Vec<(Duration, KeptState)> {
+        std::mem::take(&mut self.rows)
+    }
+
+    /// It is not in the plan yet.
+    pub(super) fn put_back(&mut self, until: Duration, row: KeptState) {
+        self.rows.push((until, row));
+    }
+
+    /// Forgets what was kept for long enough: rows to be deleted.
+    pub(super) fn forget(&mut self, now: Moment) -> Vec<StateRow> {
+        let (over, rows) = std::mem::take(&mut self.rows).into_iter().partition(|(until, _)| *until <= now.steady);
+        self.rows = rows;
+        let over: Vec<(Duration, KeptState)> = over;
+        over.into_iter().filter_map(|(_, row)| Some(super::super::row(kind(&row.kind)?, row.key, None))).collect()
+    }
+
+    /// When the next one is to be forgotten; steady.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.rows.iter().map(|(until, _)| *until).min()
+    }
+}
+
+/// The kind of a row as it is written.
+pub(super) fn kind(kind: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|known| *known == kind)
+}

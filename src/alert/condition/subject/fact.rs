@@ -1,0 +1,91 @@
+//! What is so of a subject.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Place, Subjects};
+use crate::alert::condition::evidence::subject_name;
+use crate::alert::condition::runs::Track;
+use crate::alert::fact::LastRun;
+use crate::alert::{Fact, FactKey, Scope};
+
+/// Most regions and cells that are named.
+const NAMED: usize = 5;
+
+impl Subjects {
+    /// The key of a subject, or of those that are not told apart.
+    pub(super) fn key(&self, name: Option<&Arc<str>>) -> FactKey {
+        let probe = Arc::clone(&self.probe.name);
+        match name {
+            Some(name) => FactKey::Subject(probe, subject_name(name)),
+            None => FactKey::OtherSubjects(probe),
+        }
+    }
+
+    /// What is so of a subject; `None` asks for those that are not told apart.
+    pub(super) fn fact(&self, name: Option<&Arc<str>>) -> Fact {
+        let (key, probe) = (self.key(name), Arc::clone(&self.probe.name));
+        let Some(subject) = self.subject(name) else { return Fact::well(key, Scope::Subjects(probe)) };
+        let has_room = name.is_some() && self.own < self.most();
+        let place = subject.place.unwrap_or(if has_room { Place::Own } else { Place::Shared });
+        let scope = match (&key, place) {
+            (FactKey::Subject(_, name), Place::Own) => Scope::Subject(probe, Arc::clone(name)),
+            _ => Scope::Subjects(probe),
+        };
+        let seers = || subject.tracks.iter().filter(|(_, track)| !track.is_well());
+        let (regions, cells) = counted(seers().map(|(canary, _)| super::super::place(canary)));
+        let of_all = |time: fn(&Track) -> Option<Duration>| seers().filter_map(move |(_, track)| time(track));
+        let last = subject.tracks.values().filter_map(Track::last).max_by_key(|last: &LastRun| last.started);
+        let evidence = subject.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
+        Fact {
+            state: subject.state(&self.probe),
+            since: of_all(Track::since).min().or(last.map(|last| last.started)).unwrap_or_default(),
+            region: only(&regions),
+            cell: only(&cells),
+            interval: self.rule.interval,
+            failed: seers().fold(0, |sum: u32, (_, track)| sum.saturating_add(track.failed())),
+            last,
+            last_failed: of_all(Track::last_failed).max(),
+            reason: evidence.as_ref().map(|failure| failure.reason.as_str().into()),
+            evidence,
+            words: self.words(name, &regions, &cells),
+            ..Fact::well(key, scope)
+        }
+    }
+
+    /// Where it was seen to fail.
+    fn words(&self, name: Option<&Arc<str>>, regions: &BTreeMap<&str, usize>, cells: &BTreeMap<&str, usize>) -> Option<Arc<str>> {
+        if regions.is_empty() {
+            return None;
+        }
+        let named = |of: &BTreeMap<&str, usize>| {
+            let shown: Vec<&str> = of.keys().copied().filter(|name| !name.is_empty()).take(NAMED).collect();
+            let more = of.len().saturating_sub(NAMED);
+            if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+        };
+        let (regions, cells) = (named(regions), named(cells));
+        let cells = if cells.is_empty() { String::new() } else { format!(" by {cells}") };
+        let untold = self.lists.values().map(|list| list.untold).max().unwrap_or(0);
+        let which = if name.is_none() { format!("of {untold} subjects that are not told apart, ") } else { String::new() };
+        Some(format!("{which}seen in {regions}{cells}").into())
+    }
+}
+
+/// How many there are of each region and of each cell.
+fn counted<'a>(places: impl Iterator<Item = (&'a str, &'a str)>) -> (BTreeMap<&'a str, usize>, BTreeMap<&'a str, usize>) {
+    let (mut regions, mut cells) = (BTreeMap::new(), BTreeMap::new());
+    for (region, cell) in places {
+        *regions.entry(region).or_default() += 1;
+        *cells.entry(cell).or_default() += 1;
+    }
+    (regions, cells)
+}
+
+/// The only one, or nothing.
+fn only(names: &BTreeMap<&str, usize>) -> Arc<str> {
+    match (names.len(), names.keys().next()) {
+        (1, Some(name)) => Arc::from(*name),
+        _ => Arc::from(""),
+    }
+}

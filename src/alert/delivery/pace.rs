@@ -1,0 +1,175 @@
+//! How often a channel is tried at all: what it asked for, and rounds of a few tries while it takes nothing. Pure.
+//!
+//! A channel to which three scopes in a row failed, and that has taken nothing since, counts as *away*. Then three tries leave in a
+//! round, and the next round begins after a pause that grows to a minute, however much waits. Three, so that one or two scopes
+//! whose requests the receiver cannot bear do not make it look away for longer than it is. In two hours that is 120 to 240
+//! rounds, so at most 720 tries, and a few more for the rounds at the beginning.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::alert::Scope;
+use crate::alert::told::Trouble;
+
+use super::turn::pause;
+
+/// Requests on their way to one channel at once.
+const FLYING: usize = 8;
+
+/// Scopes that must have failed since the last success for the channel to count as away.
+const STRIKES: usize = 3;
+
+/// Tries in a round while it is away.
+pub(super) const ROUND: u32 = 3;
+
+/// The longest pause that a receiver may ask for.
+const LONGEST_HOLD: Duration = Duration::from_hours(1);
+
+/// How often a channel is tried.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Until when the receiver wants nothing from us.
+    hold: Duration,
+    /// Scopes that failed since the last success; no more than are needed.
+    strikes: BTreeSet<Scope>,
+    /// Rounds since it is away.
+    rounds: u32,
+    /// When the next round may begin.
+    round: Duration,
+    /// Tries that may still leave in this round.
+    left: u32,
+}
+
+impl Pace {
+    /// Whether it takes nothing at all.
+    pub(super) fn is_away(&self) -> bool {
+        self.strikes.len() >= STRIKES
+    }
+
+    /// From when on something may leave, where so many are on their way; nothing if one of them must land first.
+    pub(super) fn opens(&self, flying: usize) -> Option<Duration> {
+        match () {
+            () if flying >= FLYING => None,
+            () if !self.is_away() || self.left > 0 => Some(self.hold),
+            () if flying > 0 => None,
+            () => Some(self.hold.max(self.round)),
+        }
+    }
+
+    /// How many may leave, now that it is open, and which round it is they belong to. No bound but [`FLYING`] while it is not away.
+    pub(super) fn room(&self) -> (u32, u32) {
+        match () {
+            () if !self.is_away() => (u32::MAX, 0),
+            () if self.left > 0 => (self.left, self.rounds),
+            () => (ROUND, self.rounds.saturating_add(1)),
+        }
+    }
+
+    /// Something leaves.
+    pub(super) fn leaves(&mut self) {
+        if self.is_away() {
+            if self.left == 0 {
+                self.left = ROUND;
+                self.rounds = self.rounds.saturating_add(1);
+            }
+            self.left -= 1;
+        }
+    }
+
+    /// Something about these scopes did not get through.
+    pub(super) fn failed<'a>(&mut self, scopes: impl Iterator<Item = &'a Scope>, trouble: Trouble, chance: f64, now: Duration) {
+        if let Trouble::Busy(Some(quiet)) = trouble {
+            self.hold = self.hold.max(now + quiet.min(LONGEST_HOLD));
+        }
+        if trouble == Trouble::Unreadable {
+            // Somebody was there and read it.
+            return;
+        }
+        for scope in scopes {
+            if self.is_away() {
+                break;
+            }
+            self.strikes.insert(scope.clone());
+        }
+        self.left = 0;
+        self.round = now + pause(self.rounds.saturating_add(1), chance);
+    }
+
+    /// It took something. What it asked for stays as it is.
+    pub(super) fn taken(&mut self) {
+        *self = Self { hold: self.hold, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Duration {
+        Duration::from_secs(1_000 + second)
+    }
+
+    fn scope(number: u32) -> Scope {
+        Scope::Probe(format!("p{number}").into())
+    }
+
+    fn away() -> Pace {
+        let mut pace = Pace::default();
+        for number in 0..3 {
+            pace.failed([scope(number)].iter(), Trouble::Unreachable, 1.0, at(0));
+        }
+        pace
+    }
+
+    #[test]
+    fn it_is_away_once_three_scopes_failed_and_one_that_fails_again_and_again_is_not_enough() {
+        let mut pace = Pace::default();
+        for (number, is_away) in [(1, false), (1, false), (2, false), (1, false), (3, true)] {
+            pace.failed([scope(number)].iter(), Trouble::Rejected, 1.0, at(0));
+            assert_eq!(pace.is_away(), is_away);
+        }
+        pace.taken();
+        assert!(!pace.is_away());
+    }
+
+    #[test]
+    fn what_is_said_being_refused_does_not_make_it_away() {
+        let mut pace = Pace::default();
+        pace.failed([scope(1), scope(2), scope(3)].iter(), Trouble::Unreadable, 1.0, at(0));
+        assert!(!pace.is_away());
+    }
+
+    #[test]
+    fn while_it_is_away_three_leave_in_a_round_and_rounds_get_a_minute_apart() {
+        let mut pace = away();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let begin = pace.opens(0).unwrap();
+            for flying in 0..3 {
+                assert!(pace.opens(flying).unwrap() <= begin);
+                pace.leaves();
+            }
+            assert_eq!(pace.opens(3), None, "not before they landed");
+            pace.failed([scope(1)].iter(), Trouble::Unreachable, 1.0, begin);
+            pauses.push((pace.opens(0).unwrap() - begin).as_secs());
+        }
+        assert_eq!(pauses, [4, 8, 16, 32, 60, 60, 60, 60]);
+    }
+
+    #[test]
+    fn what_the_receiver_asks_for_is_honoured_and_is_an_hour_at_most() {
+        for (asked, opens) in [(90, 90), (100_000, 3_600)] {
+            let mut pace = Pace::default();
+            pace.failed([scope(1)].iter(), Trouble::Busy(Some(Duration::from_secs(asked))), 1.0, at(0));
+            assert_eq!(pace.opens(0), Some(at(opens)));
+            pace.taken();
+            assert_eq!(pace.opens(0), Some(at(opens)), "what landed had left before");
+        }
+    }
+
+    #[test]
+    fn eight_are_on_their_way_at_most() {
+        let pace = Pace::default();
+        assert_eq!((pace.opens(7), pace.opens(8)), (Some(Duration::ZERO), None));
+    }
+}

@@ -1,0 +1,152 @@
+//! Tables, outages and random histories of delivery, with channels whose answers the test decides.
+
+mod chance;
+mod outages;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::alert::Scope;
+use crate::alert::told::{About, Cover, Refusal, Trouble};
+use crate::plan::Severity;
+
+fn at(second: u64) -> Moment {
+    let steady = Duration::from_secs(1_000_000 + second);
+    Moment { steady, wall: SystemTime::UNIX_EPOCH + steady }
+}
+
+fn policy(name: &str, gathering: Gathering) -> ChannelPolicy {
+    ChannelPolicy { name: name.into(), kind: "slack", gathering, wakes: true }
+}
+
+/// A wish about the scope that the incident's name begins with, up to a dot.
+fn wish(incident: &str, what: What, severity: Severity, since: u64) -> Wish {
+    let scope = Scope::Probe(incident.split('.').next().unwrap_or(incident).into());
+    Wish { scope, incident: incident.into(), what, severity, since: at(since).steady }
+}
+
+fn page(incident: &str, since: u64) -> Wish {
+    wish(incident, What::Ring, Severity::Page, since)
+}
+
+fn refused(trouble: Trouble) -> Outcome {
+    Outcome::Refused(Refusal { message: format!("it was refused: {trouble:?}"), trouble })
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown(Refusal { message: "no answer".into(), trouble: Trouble::Unreachable })
+}
+
+/// Delivery with an evaluator that makes a try of each grant at once.
+struct Bench {
+    delivery: Delivery,
+    made: usize,
+    flying: BTreeMap<String, Try>,
+    facts: Vec<Fact>,
+    /// How tries are spread.
+    chance: f64,
+}
+
+/// What left: the channel and the incidents, or the id of what was repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Left {
+    id: String,
+    channel: Arc<str>,
+    what: What,
+    incidents: Vec<String>,
+    shortest: bool,
+    repeated: bool,
+}
+
+impl Bench {
+    fn new(channels: &[(&str, Gathering)]) -> Self {
+        let channels = channels.iter().map(|(name, gathering)| policy(name, *gathering));
+        Self { delivery: Delivery::new(channels, at(0)), made: 0, flying: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
+    }
+
+    fn want(&mut self, wishes: impl IntoIterator<Item = Wish>) {
+        for wish in wishes {
+            self.delivery.want("a", wish);
+        }
+    }
+
+    /// All that may leave now.
+    fn turn(&mut self, now: Moment) -> Vec<Left> {
+        let mut left = Vec::new();
+        for Repeat { attempt, shortest } in self.delivery.repeats(now) {
+            left.push(Left { repeated: true, ..of(&attempt, shortest) });
+            assert!(self.flying.insert(attempt.id.clone(), attempt).is_none(), "it is on its way already");
+        }
+        while let Some(grant) = self.delivery.next(now) {
+            let (channel, what, wishes, shortest) = match grant {
+                Grant::One { channel, wish, shortest } => (channel, wish.what, vec![wish], shortest),
+                Grant::Gathered { channel, what, wishes, shortest } => (channel, what, wishes, shortest),
+            };
+            let attempt = self.make(channel, what, &wishes, now);
+            left.push(of(&attempt, shortest));
+            self.flying.insert(attempt.id.clone(), attempt.clone());
+            self.delivery.leaves(attempt, now);
+        }
+        self.facts.extend(self.delivery.facts(now));
+        assert!(self.delivery.due().is_none_or(|due| due > now.steady), "it asks to be asked again at once: it would spin");
+        left
+    }
+
+    fn make(&mut self, channel: Arc<str>, what: What, wishes: &[Wish], now: Moment) -> Try {
+        self.made += 1;
+        let about = wishes.iter().map(|wish| {
+            let (except, regions, reasons) = Default::default();
+            let cover = Cover { severity: wish.severity, revision: 1, at: now.steady, except, regions, reasons };
+            About { incident: wish.incident.clone(), scope: wish.scope.clone(), cover: (what == What::Ring).then_some(cover) }
+        });
+        Try {
+            id: format!("t{:05}", self.made),
+            channel,
+            what,
+            key: "k/1".into(),
+            about: about.collect(),
+            made: now.steady,
+            labels: Vec::new(),
+            message: String::new(),
+            attempts: 1,
+        }
+    }
+
+    fn land(&mut self, id: &str, outcome: &Outcome, now: Moment) -> Landed {
+        let attempt = self.flying.remove(id).expect("it is on its way");
+        self.delivery.landed(&attempt.channel, id, outcome, self.chance, now)
+    }
+
+    /// Until nothing may leave any more now: all that leaves lands at once, each as `answer` says. Gives how many left.
+    fn settle(&mut self, now: Moment, answer: impl Fn(&Left) -> Outcome) -> usize {
+        let mut count = 0;
+        loop {
+            let left = self.turn(now);
+            if left.is_empty() {
+                return count;
+            }
+            count += left.len();
+            for left in left {
+                self.land(&left.id, &answer(&left), now);
+            }
+        }
+    }
+
+    /// Lands all that is on its way.
+    fn land_all(&mut self, outcome: &Outcome, now: Moment) -> Vec<Landed> {
+        let ids: Vec<String> = self.flying.keys().cloned().collect();
+        ids.iter().map(|id| self.land(id, outcome, now)).collect()
+    }
+}
+
+fn of(attempt: &Try, shortest: bool) -> Left {
+    let incidents = attempt.about.iter().map(|about| about.incident.clone()).collect();
+    let (id, channel) = (attempt.id.clone(), Arc::clone(&attempt.channel));
+    Left { id, channel, what: attempt.what, incidents, shortest, repeated: false }
+}
+
+fn names(left: &[Left]) -> Vec<String> {
+    left.iter().map(|left| left.incidents.join("+")).collect()
+}

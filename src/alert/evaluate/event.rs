@@ -1,0 +1,121 @@
+//! What the evaluator is told, and what follows from it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::history::Commit;
+use crate::outcome::{MissedTicks, RunReport};
+use crate::plan::{Alerting, CanaryId, Plan, Severity};
+
+use super::super::message::Message;
+use super::super::mute::Mute;
+use super::super::muting::Paused;
+use super::super::told::{Open, Outcome, Try};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A run ended, or a tick did not run.
+    Run(Arc<RunReport>),
+    /// Many ticks of one canary did not run.
+    TicksMissed(MissedTicks),
+    /// Runs of one canary gave way while they waited, because too much waited.
+    Lost {
+        /// Their ticks.
+        ticks: MissedTicks,
+        /// How many of them had passed.
+        passed: u64,
+    },
+    /// Test data could not be removed, and its cleanup was given up.
+    Leaked {
+        /// The probe's name.
+        probe: Arc<str>,
+        /// The ledger entry's id.
+        entry: String,
+        /// What was seen last.
+        message: String,
+    },
+    /// What had leaked is gone.
+    LeakCleared {
+        /// The probe's name.
+        probe: Arc<str>,
+        /// The ledger entry's id.
+        entry: String,
+    },
+    /// Everything that is in the cleanup ledger now, by its ids: a leak that is not in it any more was removed by somebody else.
+    LedgerHas(BTreeSet<String>),
+    /// The process has started.
+    Started {
+        /// Whether the one before it stopped gracefully, or there was none.
+        graceful_before: bool,
+    },
+    /// The canaries that are paused from now on, all of them.
+    Paused(HashMap<CanaryId, Paused>),
+    /// What of probes is muted from now on, all of it.
+    Muted(Vec<Mute>),
+    /// A try came back.
+    Landed {
+        /// The channel's name.
+        channel: Arc<str>,
+        /// The try's id.
+        id: String,
+        /// What became of it.
+        outcome: Outcome,
+        /// In 0..1: spreads what is tried again.
+        chance: f64,
+    },
+    /// Channels whose secret or configuration changed.
+    Mended(BTreeSet<Arc<str>>),
+    /// A plan was loaded: it holds from now on.
+    Plan {
+        /// What is probed.
+        plan: Arc<Plan>,
+        /// Where pages go.
+        alerting: Arc<Alerting>,
+        /// Whether it was found by looking at files, and not asked for by somebody: what is gone may come back at once.
+        found: bool,
+    },
+}
+
+/// A try that is to leave.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// The try.
+    pub attempt: Try,
+    /// What it says.
+    pub message: Message,
+    /// What the channel has open because of the incident.
+    pub opens: Vec<Open>,
+    /// Whether only the shortest text is wanted, since the channel did not like the whole one.
+    pub shortest: bool,
+}
+
+/// Something that a channel is to keep alive with these texts.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The channel's name.
+    pub channel: Arc<str>,
+    /// What is open there.
+    pub open: Open,
+    /// What it says now.
+    pub message: Message,
+}
+
+/// What follows from events.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// What is to be written, in one transaction, before anything leaves.
+    pub commit: Commit,
+    /// What is to leave.
+    pub sendings: Vec<Sending>,
+    /// What is to be kept alive with other texts than before.
+    pub held: Vec<Held>,
+    /// Canaries whose next run is to be brought forward, since what needs them fails.
+    pub wanted: Vec<CanaryId>,
+    /// Channels that are gone and have nothing open any more.
+    pub forgotten: Vec<Arc<str>>,
+    /// How canaries stand that ran: failures in a row, and whether the last counted run passed.
+    pub canaries: Vec<(CanaryId, u32, Option<bool>)>,
+    /// How bad probes are whose incidents changed.
+    pub probes: Vec<(Arc<str>, Option<Severity>)>,
+}

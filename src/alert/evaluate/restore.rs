@@ -1,0 +1,183 @@
+//! Takes up what an earlier process left.
+//!
+//! Rows that cannot be read are told of in the log and left out. What is owed follows from facts and covers as always; a process
+//! that takes over is no event.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::history::{IncidentRow, KeptState, Remembered};
+use crate::plan::{Alerting, Plan, Probe};
+
+use super::super::Fact;
+use super::super::carry::{carry, is_former};
+use super::super::condition::Conditions;
+use super::super::counts;
+use super::super::delivery::Delivery;
+use super::super::delivery::unheard::Unheard;
+use super::super::explain::Roots;
+use super::super::incident::{Incident, Member, Told};
+use super::super::memory::Memory;
+use super::super::muting::Muting;
+use super::super::told::Try;
+use super::rows::{COVER, MEMBER, UNHEARD};
+use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
+
+impl Evaluator {
+    /// Takes up what an earlier process left.
+    pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
+        let world = World::new(Arc::clone(&plan), Arc::clone(&alerting));
+        let (conditions, changed) = Conditions::new(Arc::clone(&plan), alerting, &remembered.states, now);
+        let mut mutes = Muting::default();
+        mutes.apply(&plan, now);
+        let mut evaluator = Self {
+            delivery: Delivery::new(world.channels(), now),
+            world,
+            conditions,
+            facts: super::Facts::default(),
+            incidents: Incidents::default(),
+            memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
+            mutes,
+            unheard: Unheard::default(),
+            roots: Roots::new(&plan),
+            ids: Ids::default(),
+            agenda: Agenda::default(),
+            removals: BTreeMap::new(),
+            dirty: Dirty::default(),
+            ran: plan.canaries.iter().map(|canary| canary.id.clone()).collect(),
+            run_ended: false,
+            run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
+        };
+        evaluator.restore_incidents(remembered, now);
+        evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
+        evaluator.restore_unheard(remembered);
+        evaluator.restore_tries(remembered, now);
+        for changed in changed {
+            evaluator.put(&changed.key, changed.fact);
+        }
+        evaluator.resume(now);
+        evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
+        evaluator
+    }
+
+    fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+        let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
+        for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
+            let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
+            states.entry(id).or_default().push(state);
+        }
+        for row in &remembered.incidents {
+            self.ids.after(&row.id);
+            if is_former(row) {
+                continue;
+            }
+            match restored(row, states.get(&*row.id).map_or(&[], Vec::as_slice), now) {
+                Ok(incident) if incident.end.is_none() => {
+                    self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
+                    self.incidents.open.insert(incident.scope.clone(), incident);
+                }
+                Ok(incident) if incident.told.values().any(Told::has_open) => {
+                    self.incidents.ended.insert(incident.id.clone(), incident);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(incident = row.id, %error, "an incident cannot be read and is left out"),
+            }
+        }
+    }
+
+    /// Takes over what the version before left.
+    fn carry_over(&mut self, remembered: &Remembered, facts: Vec<Arc<Fact>>, now: Moment) {
+        let carried = carry(remembered, &self.world.alerting, &facts, now);
+        self.dirty.commit.append(carried.commit);
+        for incident in carried.incidents {
+            self.dirty.incident(&incident.id);
+            incident.members.keys().for_each(|key| self.dirty.member(&incident.id, key));
+            incident.told.keys().for_each(|channel| self.dirty.told(&incident.id, channel));
+            if incident.end.is_none() {
+                self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
+                self.incidents.open.insert(incident.scope.clone(), incident);
+            } else {
+                self.incidents.ended.insert(incident.id.clone(), incident);
+            }
+        }
+    }
+
+    fn restore_tries(&mut self, remembered: &Remembered, now: Moment) {
+        let mut tries = Vec::new();
+        for row in &remembered.tries {
+            match serde_json::from_str::<Try>(&row.json) {
+                Ok(attempt) => tries.push(attempt),
+                Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
+            }
+        }
+        for attempt in &tries {
+            for about in &attempt.about {
+                self.perhaps(attempt, about);
+            }
+        }
+        for homeless in self.delivery.restore(tries, now) {
+            self.dirty.dropped(&homeless, now);
+        }
+    }
+
+    fn restore_unheard(&mut self, remembered: &Remembered) {
+        for state in remembered.states.iter().filter(|state| state.kind == UNHEARD) {
+            if let Err(error) = self.unheard.restore(&state.key.as_str().into(), &state.json) {
+                tracing::error!(channel = state.key, %error, "what a channel never got cannot be read and is left out");
+            }
+        }
+    }
+
+    /// Everything is looked at once; members without a fact are settled, or not watched any more.
+    fn resume(&mut self, now: Moment) {
+        let gone = self.unwatched();
+        for key in gone {
+            self.removals.insert(key, now.steady);
+        }
+        let mut touched = Vec::new();
+        for (scope, incident) in &self.incidents.open {
+            for key in incident.members.keys().filter(|key| !self.removals.contains_key(*key)) {
+                touched.push((scope.clone(), Some(key.clone())));
+            }
+            touched.push((scope.clone(), None));
+        }
+        for (scope, key) in touched {
+            self.agenda.touched.entry(scope).or_default().extend(key);
+        }
+        self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+    }
+}
+
+/// An incident of a row, with its members and covers.
+fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Incident, serde_json::Error> {
+    let kept: super::status::Kept = serde_json::from_str(&row.json)?;
+    let mut incident = kept.incident;
+    let prefix = format!("{}/", row.id);
+    for state in states {
+        match &*state.kind {
+            MEMBER => {
+                let member: Member = serde_json::from_str(&state.json)?;
+                incident.members.insert(member.fact.key.clone(), member);
+            }
+            COVER => {
+                let told: Told = serde_json::from_str(&state.json)?;
+                incident.told.insert(state.key[prefix.len()..].into(), told);
+            }
+            _ => {}
+        }
+    }
+    // A row of a member or a cover may be newer than the incident's.
+    let of_members = incident.members.values().flat_map(|member| member.crossed.into_iter().chain([member.began]));
+    let of_covers = incident.told.values().filter_map(|told| told.cover.as_ref()).map(|cover| cover.revision);
+    incident.revision = of_members.chain(of_covers).fold(incident.revision, u64::max);
+    incident.not_after(now.steady);
+    Ok(incident)
+}
+
+/// When the first run of a probe after a start had its deadline and a little.
+fn expected(probe: &Probe, now: Moment) -> Duration {
+    const AROUND_A_RUN: Duration = Duration::from_secs(10);
+    now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
+}

@@ -1,0 +1,374 @@
+//! Tries: what delivery lets leave is made from the incidents as they are at that moment.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::plan::{Channel, ChannelKind};
+
+use super::super::channel;
+use super::super::counts;
+use super::super::delivery::{Grant, Repeat, Wish, unheard};
+use super::super::incident::Incident;
+use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
+use super::super::owed::{self, Owed, Why};
+use super::super::told::{About, Open, Try, What};
+use super::super::view::Ended;
+use super::{Effects, Evaluator, Held, Sending};
+
+impl Evaluator {
+    /// Makes the tries that may leave now.
+    pub(super) fn send(&mut self, now: Moment, effects: &mut Effects) {
+        self.wish_unheard();
+        for repeat in self.delivery.repeats(now) {
+            self.repeat(repeat, now, effects);
+        }
+        while let Some(grant) = self.delivery.next(now) {
+            match grant {
+                Grant::One { channel, wish, .. } if wish.incident == unheard::INCIDENT => {
+                    self.send_unheard(&channel, &wish, now, effects);
+                }
+                Grant::One { channel, wish, shortest } => self.send_one(&channel, &wish, shortest, now, effects),
+                Grant::Gathered { channel, what, wishes, shortest } => {
+                    self.send_gathered(&channel, what, &wishes, shortest, now, effects);
+                }
+            }
+        }
+    }
+
+    /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
+    fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
+        let Repeat { attempt, shortest } = repeat;
+        self.dirty.attempt(&attempt);
+        counts::repeated(&attempt.channel);
+        let Some(channel) = self.world.channel(&attempt.channel).cloned() else { return };
+        let fresh = match attempt.about.as_slice() {
+            [about] => self.incidents.find(&about.incident).map(|incident| {
+                let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
+                let occasion = self.occasion(incident, attempt.what, None);
+                (self.say(incident, &channel, attempt.what, &attempt.key, occasion, now), opens)
+            }),
+            _ => None,
+        };
+        let kept = || serde_json::from_str::<Message>(&attempt.message).ok().map(|message| (message, Vec::new()));
+        if let Some((message, opens)) = fresh.or_else(kept) {
+            effects.sendings.push(Sending { attempt, message, opens, shortest });
+        }
+    }
+
+    /// One try about one incident; nothing if it is not due any more.
+    fn send_one(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
+        let Some((attempt, message, opens)) = self.make(name, wish, now) else {
+            self.unwant(name, &wish.incident, wish.what, now);
+            return;
+        };
+        self.leave(Sending { attempt, message, opens, shortest }, now, effects);
+    }
+
+    fn leave(&mut self, sending: Sending, now: Moment, effects: &mut Effects) {
+        let attempt = &sending.attempt;
+        self.dirty.attempt(attempt);
+        if attempt.what == What::Ring {
+            attempt.about.iter().for_each(|about| counts::rang(&attempt.channel, &about.scope));
+            if attempt.about.len() > 1 {
+                counts::gathered(&attempt.channel, attempt.about.len());
+            }
+        }
+        self.delivery.leaves(sending.attempt.clone(), now);
+        effects.sendings.push(sending);
+    }
+
+    fn make(&mut self, name: &Arc<str>, wish: &Wish, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+        let channel = Arc::clone(self.world.channel(name)?);
+        let mut incident = self.incidents.take(&wish.incident)?;
+        let made = match wish.what {
+            What::Ring => self.ring(&mut incident, &channel, now),
+            What::Change | What::Acknowledge => self.about_latest(&incident, &channel, wish.what, now),
+            What::End => self.end(&incident, &channel, now),
+        };
+        self.incidents.put_back(incident);
+        made
+    }
+
+    /// What is due at a channel now.
+    fn due_ring(&self, incident: &Incident, channel: &Channel, now: Duration) -> Option<(Owed, BTreeSet<super::FactKey>)> {
+        let scope = incident.scope.to_string();
+        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
+        let none = BTreeSet::new();
+        let mut context = owed::Context {
+            alerting: &self.world.alerting,
+            probe: probe.as_deref(),
+            memory: &self.memory,
+            scope: &scope,
+            escalated: &none,
+        };
+        let (escalated, _) = owed::escalated(incident, &context, now);
+        context.escalated = &escalated;
+        let (ring, _) = owed::owed(incident, channel, &context, now);
+        ring.filter(|ring| ring.at <= now).map(|ring| (ring, escalated.clone()))
+    }
+
+    fn ring(&mut self, incident: &mut Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+        let (owed, about) = self.ring_about(incident, channel, now)?;
+        let scope = incident.scope.to_string();
+        let number = self.number(incident, channel, &scope, now.steady);
+        let key = self.world.key(&scope, number);
+        let occasion = self.occasion(incident, What::Ring, Some(owed.why));
+        let message = self.say(incident, channel, What::Ring, &key, occasion, now);
+        let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
+        let labels = match &channel.kind {
+            ChannelKind::Alertmanager { labels, .. } => channel::labels(&message, labels),
+            _ => Vec::new(),
+        };
+        let id = format!("{}/{}/{number}", incident.id, channel.name);
+        Some((attempt(id, channel, What::Ring, key, vec![about], labels, &message, now), message, opens))
+    }
+
+    /// What a ring covers of an incident, if one is due.
+    fn ring_about(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Owed, About)> {
+        let (owed, escalated) = self.due_ring(incident, channel, now.steady)?;
+        let scope = incident.scope.to_string();
+        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
+        let context = owed::Context {
+            alerting: &self.world.alerting,
+            probe: probe.as_deref(),
+            memory: &self.memory,
+            scope: &scope,
+            escalated: &escalated,
+        };
+        let cover = owed::cover(incident, channel, &context, owed.severity, now.steady);
+        let about = About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: Some(cover) };
+        Some((owed, about))
+    }
+
+    /// The ring's number: the same at all channels that are rung for the same, a new one where a channel has that already.
+    fn number(&mut self, incident: &mut Incident, channel: &Channel, scope: &str, now: Duration) -> u64 {
+        let has = |number: u64| {
+            let key = self.world.key(scope, number);
+            incident.told.get(&channel.name).is_some_and(|told| told.open.iter().any(|open| open.key == key))
+        };
+        match incident.numbered {
+            Some((revision, number)) if revision == incident.revision && !has(number) => number,
+            _ => {
+                let number = self.memory.next_number(scope, now);
+                incident.numbered = Some((incident.revision, number));
+                self.dirty.incident(&incident.id);
+                number
+            }
+        }
+    }
+
+    fn about_latest(&self, incident: &Incident, channel: &Channel, what: What, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+        let told = incident.told.get(&channel.name)?;
+        let acknowledged = incident.acknowledged.len();
+        let wanted = |open: &&Open| open.taken && (what != What::Acknowledge || open.acknowledged < acknowledged);
+        let latest = told.open.iter().rev().find(wanted)?.clone();
+        let occasion = self.occasion(incident, what, None);
+        let message = self.say(incident, channel, what, &latest.key, occasion, now);
+        let count = if what == What::Change { incident.revision } else { incident.acknowledged.len() as u64 };
+        let id = format!("{}/{}/{}/{}/{count}", incident.id, channel.name, what.as_str(), latest.key);
+        let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
+        let attempt = attempt(id, channel, what, latest.key, about, latest.labels, &message, now);
+        Some((attempt, message, told.open.clone()))
+    }
+
+    /// Ends what is open at a channel: one thing at a time where each is a thing of its own, otherwise all of them together.
+    fn end(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+        let told = incident.told.get(&channel.name)?;
+        let open = match channel.kind {
+            ChannelKind::PagerDuty { .. } => told.open.first(),
+            ChannelKind::Alertmanager { .. }
+            | ChannelKind::Slack { .. }
+            | ChannelKind::Webhook { .. }
+            | ChannelKind::Email { .. } => told.open.last(),
+        }?;
+        let occasion = self.occasion(incident, What::End, None);
+        let message = self.say(incident, channel, What::End, &open.key, occasion, now);
+        let id = format!("{}/{}/end/{}", incident.id, channel.name, open.key);
+        let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
+        let attempt = attempt(id, channel, What::End, open.key.clone(), about, open.labels.clone(), &message, now);
+        Some((attempt, message, told.open.clone()))
+    }
+
+    /// Why something is said.
+    fn occasion(&self, incident: &Incident, what: What, why: Option<Why>) -> Occasion {
+        match what {
+            What::Ring => match why {
+                Some(Why::Opened) | None => Occasion::Opened,
+                Some(Why::Rose) => Occasion::Rose,
+                Some(Why::Spread) => Occasion::Spread,
+                Some(Why::Reminder) => Occasion::Reminder,
+            },
+            What::Change => Occasion::Changed,
+            What::Acknowledge => Occasion::Acknowledged,
+            What::End => match self.end_of(incident) {
+                Some(Ended::Well) | None => Occasion::Well,
+                Some(Ended::Unwatched) => Occasion::Unwatched,
+                Some(Ended::Closed { .. }) => Occasion::Closed,
+                Some(Ended::Continues(_)) => Occasion::Continues,
+                Some(Ended::WasWell { .. }) => Occasion::WasWell,
+            },
+        }
+    }
+
+    /// What is said of an incident now.
+    fn say(&self, incident: &Incident, channel: &Channel, what: What, key: &str, occasion: Occasion, now: Moment) -> Message {
+        let number = key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let told = incident.told.get(&channel.name);
+        let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.as_str());
+        let none = BTreeSet::new();
+        let regions = told.and_then(|told| told.cover.as_ref()).map_or(&none, |cover| &cover.regions);
+        let flapped = self.flapped(incident, now);
+        let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
+        compose(&self.view(incident, now), &saying, &self.words(), now)
+    }
+
+    /// Many incidents in one message: a storm.
+    fn send_gathered(
+        &mut self,
+        name: &Arc<str>,
+        what: What,
+        wishes: &[Wish],
+        shortest: bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
+        let Some(channel) = self.world.channel(name).cloned() else { return };
+        let (mut about, mut told) = (Vec::new(), Vec::new());
+        for wish in wishes {
+            let Some(incident) = self.incidents.take(&wish.incident) else {
+                self.unwant(name, &wish.incident, wish.what, now);
+                continue;
+            };
+            let one = match what {
+                What::Ring => self.ring_about(&incident, &channel, now).map(|(owed, about)| (Some(owed.why), about)),
+                What::End | What::Change | What::Acknowledge => {
+                    let about = About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None };
+                    Some((None, about))
+                }
+            };
+            match one {
+                Some((why, one)) => {
+                    let occasion = self.occasion(&incident, what, why);
+                    told.push(message::Told::of(&self.say(&incident, &channel, what, "", occasion, now)));
+                    about.push(one);
+                }
+                None => self.unwant(name, &wish.incident, wish.what, now),
+            }
+            self.incidents.put_back(incident);
+        }
+        if about.is_empty() {
+            return;
+        }
+        let number = self.memory.next_number("storm", now.steady);
+        let key = self.world.key("storm", number);
+        let id = format!("storm/{}/{}/{number}", channel.name, what.as_str());
+        self.send_many(&channel, what, Occasion::Gathered, (id, key, number), (about, told), shortest, now, effects);
+    }
+
+    /// What a channel never got before the end, in one line.
+    fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, now: Moment, effects: &mut Effects) {
+        let channel = self.world.channel(name).cloned();
+        let (Some(channel), Some(combined)) = (channel, self.unheard.combined(name)) else {
+            self.unwant(name, &wish.incident, wish.what, now);
+            return;
+        };
+        let told = |missed: &unheard::Missed| message::Told {
+            incident: missed.incident.clone(),
+            scope: missed.scope.to_string(),
+            severity: missed.severity,
+            title: missed.scope.to_string(),
+            owner: None,
+            runbook: None,
+            regions: Vec::new(),
+            since_ms: now.wall_ms_of(missed.since),
+            is_over: true,
+            url: None,
+        };
+        let mut all: Vec<message::Told> = combined.named.iter().map(told).collect();
+        // Those that are only counted have no names; they are counted in the title.
+        if let Some(last) = all.last().cloned() {
+            all.resize(combined.count.max(all.len()), last);
+        }
+        let number = self.memory.next_number("unheard", now.steady);
+        let key = self.world.key("unheard", number);
+        let id = format!("unheard/{}/{number}", channel.name);
+        let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: wish.scope.clone(), cover: None }];
+        self.send_many(&channel, What::End, Occasion::Unheard, (id, key, number), (about, all), false, now, effects);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a request that tells of many incidents has these parts")]
+    fn send_many(
+        &mut self,
+        channel: &Channel,
+        what: What,
+        occasion: Occasion,
+        (id, key, number): (String, String, u64),
+        (about, told): (Vec<About>, Vec<message::Told>),
+        shortest: bool,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
+        let none = BTreeSet::new();
+        let saying = Saying { what, key: &key, number, previous: None, occasion, told: &none, flapped: None };
+        let message = gathered(&told, &saying, &self.words(), now);
+        let attempt = attempt(id, channel, what, key, about, Vec::new(), &message, now);
+        self.leave(Sending { attempt, message, opens: Vec::new(), shortest }, now, effects);
+    }
+
+    /// Wishes for what channels never got before the end.
+    fn wish_unheard(&mut self) {
+        let wishes: Vec<(Arc<str>, Wish)> = self.unheard.wishes().map(|(name, wish)| (Arc::clone(name), wish)).collect();
+        for (channel, wish) in wishes {
+            self.delivery.want(&channel, wish);
+        }
+    }
+
+    /// Something is not due any more; what was perhaps on its way because of it is forgotten.
+    pub(super) fn unwant(&mut self, channel: &str, incident: &str, what: What, now: Moment) {
+        for attempt in self.delivery.unwant(channel, incident, what) {
+            self.dirty.dropped(&attempt, now);
+        }
+    }
+
+    /// Alertmanager keeps alerts alive with the texts of now: what changed about an incident is handed on, not more often than
+    /// every few seconds.
+    pub(super) fn show(&mut self, incident: &mut Incident, now: Moment, effects: &mut Effects) -> Option<Duration> {
+        const PAUSE: Duration = Duration::from_secs(10);
+        let mut again = None;
+        let channels: Vec<Arc<Channel>> = self.world.alerting.channels.clone();
+        for channel in channels.iter().filter(|channel| matches!(channel.kind, ChannelKind::Alertmanager { .. })) {
+            let Some(told) = incident.told.get(&channel.name).filter(|told| told.has_open()) else { continue };
+            let shown = incident.shown.get(&channel.name).copied();
+            if shown.is_some_and(|(changes, _)| changes == incident.changes) {
+                continue;
+            }
+            if let Some((_, at)) = shown.filter(|(_, at)| now.steady < *at + PAUSE) {
+                again = super::fold::earlier(again, Some(at + PAUSE));
+                continue;
+            }
+            for open in told.open.clone() {
+                let message = self.say(incident, channel, What::Change, &open.key, Occasion::Changed, now);
+                effects.held.push(Held { channel: Arc::clone(&channel.name), open, message });
+            }
+            incident.shown.insert(Arc::clone(&channel.name), (incident.changes, now.steady));
+        }
+        again
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the fields of a try")]
+fn attempt(
+    id: String,
+    channel: &Channel,
+    what: What,
+    key: String,
+    about: Vec<About>,
+    labels: Vec<(String, String)>,
+    message: &Message,
+    now: Moment,
+) -> Try {
+    let message = serde_json::to_string(message).expect("a message's keys are texts");
+    Try { id, channel: Arc::clone(&channel.name), what, key, about, made: now.steady, labels, message, attempts: 0 }
+}

@@ -1,0 +1,206 @@
+//! How everything stands, for whoever asks; and an incident as it is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alert::Moment;
+use crate::plan::{Probe, Severity};
+
+use super::super::delivery;
+use super::super::incident::Incident;
+use super::super::message::{Saying, compose};
+use super::super::status::{CanaryNow, ChannelStatus, LeftBehind, Open, ProbeNow, Seen, Status, gather};
+use super::super::told::What;
+use super::super::view::View;
+use super::super::{FactKey, counts, message};
+use super::Evaluator;
+
+/// An incident as it is kept: with what readers of the store want to know without its members.
+#[derive(Debug, Serialize)]
+struct Keeps<'a> {
+    /// One line: what broke, for whom.
+    title: String,
+    /// How many members it has.
+    members_total: usize,
+    /// The incident itself.
+    incident: &'a Incident,
+}
+
+/// What of [`Keeps`] is read back.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kept {
+    pub(super) incident: Incident,
+}
+
+/// What is not told, and signs of life. Times are steady.
+#[derive(Debug, Clone, Default)]
+pub struct Backlog {
+    /// How each channel fares.
+    pub channels: Vec<delivery::Backlog>,
+    /// Since when the oldest page-level member is due for too long that no waking channel took.
+    pub page_due: Option<Duration>,
+    /// Whether a page-level member matches no route.
+    pub page_unrouted: bool,
+    /// Canaries that should run.
+    pub should_run: usize,
+    /// Canaries without data.
+    pub without_data: usize,
+    /// Whether a counted run has ended since the start.
+    pub run_ended: bool,
+    /// When the first run that was due since the start had its deadline and 10 s.
+    pub run_expected: Option<Duration>,
+    /// How long a page may be due without a waking channel having taken it.
+    pub escalate_after: Duration,
+    /// When this was seen.
+    pub seen: Duration,
+}
+
+impl Backlog {
+    /// What is due at channels and was not taken.
+    pub fn owed(&self) -> usize {
+        self.channels.iter().map(|channel| channel.due).sum()
+    }
+}
+
+impl Evaluator {
+    /// What is not told, and signs of life. Cheap.
+    pub fn backlog(&self, now: Moment) -> Backlog {
+        let escalated = &self.incidents.escalated;
+        Backlog {
+            channels: self.delivery.backlog(),
+            page_due: escalated.values().flatten().min().copied(),
+            page_unrouted: escalated.values().any(Option::is_none),
+            should_run: self.world.plan.canaries.len().saturating_sub(self.mutes.paused()),
+            without_data: self.facts.without_data(),
+            run_ended: self.run_ended,
+            run_expected: self.run_expected,
+            escalate_after: self.world.alerting.escalate_after,
+            seen: now.steady,
+        }
+    }
+
+    /// How everything stands.
+    pub fn status(&self, now: Moment) -> Status {
+        let views: Vec<View> = self.incidents.open.values().map(|incident| self.view(incident, now)).collect();
+        let titles: Vec<String> = views.iter().map(|view| self.title(view, now)).collect();
+        let mut open = Vec::new();
+        for (view, title) in views.iter().zip(titles) {
+            let Some(incident) = self.incidents.find(&view.id) else { continue };
+            let keys = incident.told.values().flat_map(|told| &told.open).map(|open| open.key.clone());
+            let owed = incident.told.iter().filter_map(|(channel, told)| Some((Arc::clone(channel), told.due?)));
+            open.push(Open { view, title, keys: keys.collect(), owed: owed.collect() });
+        }
+        gather(
+            Seen {
+                probes: self.probes_now(now),
+                canaries: self.canaries_now(now),
+                incidents: open,
+                leaks: self.left_behind(),
+                channels: self.channels_now(now),
+            },
+            now,
+        )
+    }
+
+    /// One line: what broke, for whom.
+    fn title(&self, view: &View, now: Moment) -> String {
+        let none = BTreeSet::new();
+        let what = if view.end.is_some() { What::End } else { What::Ring };
+        let occasion = message::Occasion::Changed;
+        let saying = Saying { what, key: "", number: 0, previous: None, occasion, told: &none, flapped: None };
+        compose(view, &saying, &self.words(), now).title
+    }
+
+    /// An incident as it is kept.
+    pub(super) fn kept(&self, incident: &Incident, now: Moment) -> String {
+        let members_total = incident.members.values().filter(|member| member.failed).count();
+        let keeps = Keeps { title: self.title(&self.view(incident, now), now), members_total, incident };
+        serde_json::to_string(&keeps).expect("its keys are texts")
+    }
+
+    fn probes_now<'a>(&'a self, now: Moment) -> Vec<ProbeNow<'a>> {
+        let one = |probe: &'a Arc<Probe>| {
+            let objectives = self.conditions.objectives(&probe.name, now);
+            ProbeNow { probe, convergence_1h: objectives.convergence_1h, budget_left: objectives.budget_left }
+        };
+        self.world.plan.probes.iter().map(one).collect()
+    }
+
+    fn canaries_now(&self, now: Moment) -> Vec<CanaryNow<'_>> {
+        let mut found = Vec::new();
+        for canary in &self.world.plan.canaries {
+            let known = self.conditions.canary(&canary.id, now);
+            let without = self.facts.get(&FactKey::NoData(canary.id.clone())).filter(|fact| fact.level().is_some());
+            found.push(CanaryNow {
+                canary,
+                fact: self.facts.get(&FactKey::Canary(canary.id.clone())).map(|fact| &**fact),
+                known: known.known,
+                muted: self.mutes.of_canary(&canary.id, now).is_some(),
+                without_data: without.map(|fact| fact.since),
+                last: known.last,
+                hour: known.hour,
+            });
+        }
+        found
+    }
+
+    fn left_behind(&self) -> Vec<LeftBehind> {
+        let mut leaks: BTreeMap<Arc<str>, LeftBehind> = BTreeMap::new();
+        for fact in self.facts.all() {
+            let FactKey::Leak(probe, _) = &fact.key else { continue };
+            let owner = self.conditions.owner(&fact.key);
+            let leak = leaks.entry(Arc::clone(probe)).or_insert_with(|| LeftBehind {
+                probe: Arc::clone(probe),
+                owner,
+                entries: 0,
+                since: fact.since,
+            });
+            leak.entries += 1;
+            leak.since = leak.since.min(fact.since);
+        }
+        leaks.into_values().collect()
+    }
+
+    fn channels_now(&self, now: Moment) -> Vec<ChannelStatus> {
+        let of = |backlog: delivery::Backlog| ChannelStatus {
+            channel: backlog.channel.to_string(),
+            kind: backlog.kind,
+            wakes: self.world.channel(&backlog.channel).is_some_and(|channel| channel.wakes),
+            tries: backlog.flying + backlog.unknown,
+            taken_ms: backlog.taken.map(|taken| now.wall_ms_of(taken)),
+            trouble: backlog.trouble.map(|trouble| trouble.to_string()),
+            ..ChannelStatus::default()
+        };
+        let mut channels: Vec<ChannelStatus> = self.delivery.backlog().into_iter().map(of).collect();
+        let place = |name: &str| self.world.alerting.channels.iter().position(|channel| &*channel.name == name);
+        channels.sort_by_key(|channel| place(&channel.channel));
+        channels
+    }
+
+    /// Shows in metrics how many incidents are open, and what is owed.
+    pub(super) fn show_counts(&self) {
+        let mut severities: BTreeMap<Severity, usize> = BTreeMap::new();
+        let mut owed: BTreeMap<&str, (usize, Option<Duration>)> = BTreeMap::new();
+        for incident in self.incidents.open.values() {
+            if let Some(severity) = incident.severity() {
+                *severities.entry(severity).or_default() += 1;
+            }
+            for (channel, told) in &incident.told {
+                if let Some(due) = told.due {
+                    let (incidents, since) = owed.entry(channel).or_default();
+                    *incidents += 1;
+                    *since = Some(since.map_or(due, |known: Duration| known.min(due)));
+                }
+            }
+        }
+        counts::incidents(|severity| severities.get(&severity).copied().unwrap_or(0));
+        for backlog in self.delivery.backlog() {
+            let (incidents, since) = owed.get(&*backlog.channel).copied().unwrap_or_default();
+            counts::owed(&backlog.channel, incidents, since);
+            counts::waiting(&backlog.channel, backlog.flying + backlog.unknown);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! An incident as it is now, for whoever tells of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::alert::Moment;
+use crate::plan::Severity;
+
+use super::super::incident::{How, Incident, Member};
+use super::super::message::{Flapped, Words};
+use super::super::view::{Acknowledged, End, Ended, MemberView, Standing, View};
+use super::super::{Fact, FactKey, Scope, State};
+use super::{Evaluator, Incidents};
+
+impl Evaluator {
+    /// An incident as it is now.
+    pub(super) fn view(&self, incident: &Incident, now: Moment) -> View {
+        let watched = self.world.probe_of(&incident.scope);
+        let canaries = match &incident.scope {
+            Scope::Blind(region) => BTreeMap::from([(Arc::clone(region), self.world.canaries_in(region))]),
+            _ => watched.map(|watched| watched.canaries.clone()).unwrap_or_default(),
+        };
+        let severity = incident.severity().unwrap_or(incident.worst);
+        let is_critical = severity == Severity::Critical && incident.end.is_none();
+        let scope = incident.scope.to_string();
+        let flapping = &self.world.alerting.flapping;
+        let flaps = |member: &Member| self.memory.flaps(&scope, &member.fact.key, flapping, now.steady);
+        View {
+            id: incident.id.clone(),
+            scope: incident.scope.clone(),
+            since: incident.since,
+            severity,
+            members: incident.members.values().filter_map(|member| self.member_view(incident, member, now)).collect(),
+            critical: incident.critical_regions.iter().filter(|_| is_critical).cloned().collect(),
+            acknowledged: acknowledged(incident),
+            explains: self.explained_by(&incident.scope),
+            watched: canaries,
+            probe: watched.map(|watched| Arc::clone(&watched.probe)),
+            owner: incident.owner.clone(),
+            end: self.end_of(incident).map(|how| End { at: incident.end.as_ref().map_or(now.steady, |end| end.at), how }),
+            flapping: incident.members.values().any(|member| member.fails() && flaps(member)),
+        }
+    }
+
+    /// How much of their runs the members that flap failed, where all that fails flaps.
+    pub(super) fn flapped(&self, incident: &Incident, now: Moment) -> Option<Flapped> {
+        const HOUR: Duration = Duration::from_hours(1);
+        let (scope, rule) = (incident.scope.to_string(), &self.world.alerting.flapping);
+        let failing: Vec<&Member> = incident.ringing().collect();
+        let flaps = |member: &&Member| self.memory.flaps(&scope, &member.fact.key, rule, now.steady);
+        if failing.is_empty() || !failing.iter().all(flaps) {
+            return None;
+        }
+        let mut flapped = Flapped { failed: 0, counted: 0, within: HOUR };
+        for member in failing {
+            if let FactKey::Canary(id) = &member.fact.key {
+                let hour = self.conditions.canary(id, now).hour;
+                flapped.failed += hour.failed;
+                flapped.counted += hour.counted;
+            }
+        }
+        (flapped.counted > 0).then_some(flapped)
+    }
+
+    fn member_view(&self, incident: &Incident, member: &Member, now: Moment) -> Option<MemberView> {
+        let fact = Arc::clone(&member.fact);
+        let standing = match member.left {
+            Some(left) => match left.how {
+                How::Settled => Standing::Recovered(left.at),
+                How::Removed => Standing::Removed,
+                How::Closed => Standing::Closed,
+            },
+            None if fact.state == State::Suspect => Standing::Suspect,
+            None => self.failing(incident, member, now),
+        };
+        // Who never failed in it is said while it is suspect only.
+        let said = member.failed || standing == Standing::Suspect;
+        said.then(|| MemberView { without_data: self.without_data(&fact), fact, standing })
+    }
+
+    fn failing(&self, incident: &Incident, member: &Member, now: Moment) -> Standing {
+        if let Some(muted) = self.mutes.of(&member.fact, now) {
+            return Standing::Muted(muted);
+        }
+        if let Some(standing) = member.explained() {
+            return standing;
+        }
+        let by = incident.acknowledged.iter().find(|it| it.covers.iter().any(|cover| cover.covers(member)));
+        by.map_or(Standing::Failing, |it| Standing::Acknowledged(Arc::clone(&it.by)))
+    }
+
+    /// Since when a canary that failed last has had no data.
+    fn without_data(&self, fact: &Fact) -> Option<Duration> {
+        let FactKey::Canary(id) = &fact.key else { return None };
+        self.facts.get(&FactKey::NoData(id.clone())).map(|fact| fact.since)
+    }
+
+    /// The members of other incidents that failures of this probe explain.
+    fn explained_by(&self, scope: &Scope) -> Vec<Fact> {
+        let (Scope::Probe(root), Some(watched)) = (scope, self.world.probe_of(scope)) else { return Vec::new() };
+        let incidents = watched.dependents.iter().filter_map(|probe| self.incidents.open.get(&Scope::Probe(Arc::clone(probe))));
+        let explained = incidents.flat_map(|incident| incident.members.values()).filter(|member| member.is_explained_by(root));
+        explained.map(|member| Fact::clone(&member.fact)).collect()
+    }
+
+    /// How an incident ended, as it is to be said now: where its scope fails again, that it was well for a while.
+    pub(super) fn end_of(&self, incident: &Incident) -> Option<Ended> {
+        let Some(end) = incident.end.as_ref() else { return None };
+        let again = self.incidents.open.get(&incident.scope).filter(|again| again.severity().is_some());
+        match (again, &end.how) {
+            (Some(again), Ended::Well) => {
+                let key = again.numbered.map(|(_, number)| self.world.key(&again.scope.to_string(), number));
+                Some(Ended::WasWell { until: again.since, key: key.unwrap_or_else(|| again.id.clone()) })
+            }
+            _ => Some(end.how.clone()),
+        }
+    }
+
+    /// What messages need of the configuration.
+    pub(super) fn words(&self) -> Words<'_> {
+        Words::of(&self.world.alerting)
+    }
+}
+
+fn acknowledged(incident: &Incident) -> Vec<Acknowledged> {
+    let one = |it: &super::super::incident::Acknowledgement| Acknowledged {
+        by: Arc::clone(&it.by),
+        at: it.at,
+        reason: it.reason.clone(),
+    };
+    incident.acknowledged.iter().map(one).collect()
+}
+
+impl Incidents {
+    /// An incident by its id, open or ended.
+    pub(super) fn find(&self, id: &str) -> Option<&Incident> {
+        match self.by_id.get(id) {
+            Some(scope) => self.open.get(scope),
+            None => self.ended.get(id),
+        }
+    }
+
+    /// Takes an incident out, to be [put back](Self::put_back).
+    pub(super) fn take(&mut self, id: &str) -> Option<Incident> {
+        match self.by_id.get(id) {
+            Some(scope) => self.open.remove(scope),
+            None => self.ended.remove(id),
+        }
+    }
+
+    pub(super) fn put_back(&mut self, incident: Incident) {
+        if incident.end.is_none() {
+            self.open.insert(incident.scope.clone(), incident);
+        } else {
+            self.ended.insert(incident.id.clone(), incident);
+        }
+    }
+}

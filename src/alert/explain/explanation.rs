@@ -1,0 +1,165 @@
+//! Whether something explains one failing member, over time.
+//!
+//! | phase | there is evidence | there is none |
+//! |---|---|---|
+//! | new: it has just crossed its rule | explained | waits, if a root may still answer; otherwise nothing explains it |
+//! | waits, one minute at most | explained | the wait ends, when it is over or every root has answered: nothing explains it |
+//! | nothing explains it | explained | – |
+//! | explained | goes on | lingers: it stays explained |
+//! | lingers | explained, the count is kept | ends with the failure that makes it as many as its rule asks, at most two |
+//!
+//! What is counted are failed runs that *started* without evidence, after there was some: a run that began in a root's outage says
+//! nothing of what comes after it. So it never ends because evidence does, only with a failure of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ended, Evidence, Explains};
+
+/// The longest wait for what a root's run may show.
+pub(super) const WAIT: Duration = Duration::from_mins(1);
+
+/// Most times without evidence that are remembered, for runs that started in them and go on.
+const GAPS: usize = 16;
+
+/// What is kept of a member: whether something explains it. The default is that of a member that does not fail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Explanation {
+    phase: Phase,
+    /// Failed runs that started without evidence, since it began to fail.
+    unexplained: u32,
+    /// When the latest failed run started that was looked at.
+    #[serde(with = "crate::alert::told::millis_option")]
+    seen: Option<Duration>,
+    /// When there was no evidence any more, until it came back; in order, of which only the last may go on.
+    gaps: Vec<Gap>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    #[default]
+    New,
+    Waiting {
+        #[serde(with = "crate::alert::told::millis")]
+        until: Duration,
+    },
+    Unexplained,
+    Explained {
+        by: Vec<Arc<str>>,
+        #[serde(with = "crate::alert::told::millis")]
+        until: Duration,
+        /// When it was looked at last.
+        #[serde(with = "crate::alert::told::millis")]
+        looked: Duration,
+    },
+    Lingering {
+        by: Vec<Arc<str>>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Gap {
+    #[serde(with = "crate::alert::told::millis")]
+    from: Duration,
+    #[serde(with = "crate::alert::told::millis_option", default, skip_serializing_if = "Option::is_none")]
+    until: Option<Duration>,
+}
+
+/// What is so when a failing member is judged.
+pub(super) struct Now<'a> {
+    /// What explains it, if anything does.
+    pub(super) evidence: Option<&'a Evidence>,
+    /// When evidence ended the last time, as far as that is known.
+    pub(super) lost: Option<Duration>,
+    /// Whether a root that has said nothing yet may still explain it.
+    pub(super) may_answer: bool,
+    /// When its latest failed run started.
+    pub(super) last_failed: Option<Duration>,
+    /// Failed runs after which it is no longer explained.
+    pub(super) failures: u32,
+    /// The time.
+    pub(super) at: Duration,
+}
+
+impl Explanation {
+    /// Whether it is kept explained by evidence that is there now, and not only by what was.
+    pub fn has_evidence(&self) -> bool {
+        matches!(self.phase, Phase::Explained { .. })
+    }
+
+    /// Whether it waits.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Waiting { .. })
+    }
+
+    /// Goes on with what is so now. Says how it stands, and which explanation or wait has ended.
+    pub(super) fn step(&mut self, now: &Now<'_>) -> (Explains, Option<Ended>) {
+        self.note_gap(now);
+        let own_failure = self.count(now);
+        let mut ended = None;
+        self.phase = match (std::mem::take(&mut self.phase), now.evidence) {
+            (_, Some(evidence)) => Phase::Explained { by: evidence.by.clone(), until: evidence.until, looked: now.at },
+            (Phase::New, None) if now.may_answer => Phase::Waiting { until: now.at + WAIT },
+            (Phase::Waiting { until }, None) if now.may_answer && now.at < until => {
+                Phase::Waiting { until: until.min(now.at + WAIT) }
+            }
+            (Phase::Waiting { .. }, None) => {
+                ended = Some(Ended::Wait);
+                Phase::Unexplained
+            }
+            (Phase::New | Phase::Unexplained, None) => Phase::Unexplained,
+            (Phase::Lingering { .. }, None) if own_failure && self.unexplained >= now.failures => {
+                ended = Some(Ended::Explanation);
+                Phase::Unexplained
+            }
+            (Phase::Explained { by, .. } | Phase::Lingering { by }, None) => Phase::Lingering { by },
+        };
+        let stands = match &self.phase {
+            Phase::New | Phase::Unexplained => Explains::No,
+            Phase::Waiting { until } => Explains::Waiting(*until),
+            Phase::Explained { by, .. } | Phase::Lingering { by } => Explains::Explained(by.clone()),
+        };
+        (stands, ended)
+    }
+
+    /// When it wants to be judged again by itself.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Waiting { until } => Some(*until),
+            // Evidence that is exactly as old as it may be is evidence.
+            Phase::Explained { until, .. } => Some(*until + Duration::from_millis(1)),
+            Phase::New | Phase::Unexplained | Phase::Lingering { .. } => None,
+        }
+    }
+
+    /// Notes since when, and until when, there is no evidence; also where it came back before anybody looked.
+    fn note_gap(&mut self, now: &Now<'_>) {
+        if let Phase::Explained { until, looked, .. } = self.phase
+            && now.evidence.is_none_or(|evidence| evidence.since > looked)
+        {
+            let from = now.lost.filter(|lost| *lost > looked).unwrap_or(until + Duration::from_millis(1)).min(now.at);
+            if self.gaps.len() >= GAPS {
+                self.gaps.remove(0);
+            }
+            self.gaps.push(Gap { from, until: None });
+        }
+        if let (Some(evidence), Some(gap)) = (now.evidence, self.gaps.last_mut()) {
+            gap.until.get_or_insert(evidence.since.min(now.at));
+        }
+    }
+
+    /// Counts the latest failed run if it was not looked at before and started without evidence. Says whether it was one to be
+    /// counted.
+    fn count(&mut self, now: &Now<'_>) -> bool {
+        let Some(started) = now.last_failed.filter(|started| self.seen != Some(*started)) else { return false };
+        self.seen = Some(started);
+        let is_in = |gap: &Gap| gap.from.min(now.at) <= started && gap.until.is_none_or(|until| started < until);
+        let counts = self.gaps.iter().any(is_in);
+        self.unexplained = self.unexplained.saturating_add(u32::from(counts));
+        counts
+    }
+}

@@ -1,0 +1,480 @@
+//! Drives a history through all of alerting, in simulated time: runs, the evaluator, a store of rows, receivers with readers.
+//!
+//! There are two clocks: the world's, by which things happen, and the machine's, which may be set. A process's steady time begins
+//! as the machine's clock was at its start.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::event::{Event as Happens, Step};
+use super::judge::{Case, Channel, Kind};
+use super::log::{Entry, Log, Sound};
+use super::readers::{Health, Readers};
+use super::store::Tables;
+use super::truth::{Ran, Truth};
+use super::world::{CHANNELS, CHAT, DUTY, PROBES, PROM, REASON, World, alerting, schedule};
+use crate::alert::Moment;
+use crate::alert::evaluate::{Effects, Evaluator, Event};
+use crate::alert::mute::{Acked, Mute, Mutes};
+use crate::alert::muting::Paused;
+use crate::alert::testing;
+use crate::alert::told::Outcome;
+use crate::outcome::{Reason, RunReport, Tick, Trigger, Verdict};
+use crate::plan::{Alerting, Canary};
+
+/// When the world begins.
+const BEGIN: Duration = Duration::from_secs(1_763_724_828);
+
+/// How long an answer takes, and how long it is waited for.
+const ANSWER: Duration = Duration::from_millis(50);
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a run takes.
+const RUN: Duration = Duration::from_secs(1);
+
+/// Every reader has heard of what is so after this time without a change, if every channel is well: the longest pause, the
+/// longest backoff, Alertmanager's own time.
+const QUIET: Duration = Duration::from_mins(25);
+
+/// What is to happen at some time.
+#[derive(Debug)]
+enum Due {
+    Tick(usize),
+    Ends(usize, RunReport, Ran),
+    Lands { channel: Arc<str>, id: String, outcome: Outcome, life: u32 },
+    Round,
+}
+
+/// A canary with its next tick.
+#[derive(Debug)]
+struct Place {
+    canary: Arc<Canary>,
+    every: Duration,
+    next: Duration,
+    /// A run was brought forward in place of the next tick.
+    replaced: bool,
+}
+
+/// A history while it is driven.
+pub(super) struct Drive {
+    now: Duration,
+    clock_is_ahead_ms: i64,
+    started: (Duration, Duration),
+    /// Which process this is; what an earlier one waited for never comes.
+    life: u32,
+    evaluator: Option<Evaluator>,
+    alerting: Arc<Alerting>,
+    tables: Tables,
+    readers: Readers,
+    world: World,
+    places: Vec<Place>,
+    order: u64,
+    heap: BinaryHeap<Reverse<(Duration, u64)>>,
+    due: HashMap<u64, Due>,
+    sequence: u64,
+    truth: Truth,
+    log: Log,
+    /// How often something happened at the same moment.
+    spins: u32,
+}
+
+/// Drives a history to its end; judges look at it when all has been quiet while things failed, and when all is well.
+pub(super) fn drive(steps: &[Step], flapping: bool) -> Ended {
+    let mut drive = Drive::new(flapping);
+    for step in steps {
+        drive.advance(drive.now + Duration::from_secs(step.wait));
+        drive.happens(step.event);
+    }
+    drive.calm();
+    drive.advance(drive.now + QUIET + Duration::from_mins(10));
+    let failing = drive.now;
+    drive.mend();
+    drive.advance(drive.now + QUIET + Duration::from_mins(10));
+    let well = drive.now;
+    Ended { case: drive.case(), failing, well }
+}
+
+/// A history that is over.
+pub(super) struct Ended {
+    pub(super) case: Case,
+    /// What failed had failed for long, and every channel was well.
+    pub(super) failing: Duration,
+    /// All had been well for long.
+    pub(super) well: Duration,
+}
+
+impl Drive {
+    fn new(flapping: bool) -> Self {
+        let world = World::default();
+        let mut truth = Truth::default();
+        let mut places = Vec::new();
+        for canary in &world.plan().canaries {
+            let (phase, every) = schedule(canary);
+            truth.add(canary.id.as_str(), &canary.probe.name, &canary.region.name, every);
+            places.push(Place { canary: Arc::clone(canary), every, next: BEGIN + phase, replaced: false });
+        }
+        let mut drive = Self {
+            now: BEGIN,
+            clock_is_ahead_ms: 0,
+            started: (BEGIN, BEGIN),
+            life: 0,
+            evaluator: None,
+            alerting: alerting(flapping),
+            tables: Tables::default(),
+            readers: Readers::new(BEGIN),
+            world,
+            places,
+            order: 0,
+            heap: BinaryHeap::new(),
+            due: HashMap::new(),
+            sequence: 0,
+            truth,
+            log: Log::default(),
+            spins: 0,
+        };
+        for place in 0..drive.places.len() {
+            drive.put(drive.places[place].next, Due::Tick(place));
+        }
+        drive.put(BEGIN, Due::Round);
+        drive.start(true);
+        drive
+    }
+
+    fn case(self) -> Case {
+        let channel = |(name, kind): (&str, Kind)| Channel { name: name.to_owned(), kind };
+        let needs =
+            PROBES.iter().flat_map(|(name, _, _, roots)| roots.iter().map(|root| ((*name).to_owned(), (*root).to_owned())));
+        Case {
+            truth: self.truth,
+            log: self.log,
+            channels: [(DUTY, Kind::PagerDuty), (PROM, Kind::Alertmanager), (CHAT, Kind::Chat)].map(channel).into(),
+            needs: needs.collect(),
+            alertmanager: Duration::from_secs(40),
+        }
+    }
+
+    fn put(&mut self, at: Duration, due: Due) {
+        self.sequence += 1;
+        self.heap.push(Reverse((at, self.sequence)));
+        self.due.insert(self.sequence, due);
+    }
+
+    fn wall_ms(&self, at: Duration) -> i64 {
+        i64::try_from(at.as_millis()).unwrap() + self.clock_is_ahead_ms
+    }
+
+    fn wall(&self, at: Duration) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(self.wall_ms(at)).unwrap())
+    }
+
+    fn moment(&self) -> Moment {
+        let (world, steady) = self.started;
+        Moment { steady: steady + (self.now - world), wall: self.wall(self.now) }
+    }
+
+    /// Starts a process with what the store remembers.
+    fn start(&mut self, graceful_before: bool) {
+        self.life += 1;
+        self.started = (self.now, Duration::from_millis(u64::try_from(self.wall_ms(self.now)).unwrap()));
+        let remembered = self.tables.remembered();
+        let mut evaluator = Evaluator::new(self.world.plan(), Arc::clone(&self.alerting), &remembered, self.moment());
+        evaluator.take(Event::Started { graceful_before }, self.moment());
+        self.evaluator = Some(evaluator);
+        self.mutes();
+        self.log.entries.push(Entry::Up { at: self.now, up: true });
+        self.settle();
+    }
+
+    /// Lets time pass.
+    fn advance(&mut self, to: Duration) {
+        loop {
+            let next = self.heap.peek().map(|Reverse((at, _))| *at);
+            let evaluator = self.evaluator.as_ref().and_then(|evaluator| evaluator.due(self.moment()));
+            let (world, steady) = self.started;
+            let evaluator = evaluator.map(|due| (world + due.saturating_sub(steady)).max(self.now));
+            let Some(at) =
+                [next, evaluator, Some(self.readers.due().max(self.now))].into_iter().flatten().min().filter(|at| *at <= to)
+            else {
+                break;
+            };
+            self.spins = if at == self.now { self.spins + 1 } else { 0 };
+            assert!(self.spins < 10_000, "something wants to be asked again and again at {at:?}");
+            self.now = self.now.max(at);
+            if next == Some(at) {
+                self.pop();
+            }
+            self.settle();
+        }
+        self.now = to;
+    }
+
+    fn pop(&mut self) {
+        let Some(Reverse((_, sequence))) = self.heap.pop() else { return };
+        match self.due.remove(&sequence) {
+            Some(Due::Tick(place)) => self.tick(place),
+            Some(Due::Ends(place, report, ran)) => self.ends(place, report, ran),
+            Some(Due::Lands { channel, id, outcome, life }) if life == self.life => {
+                let chance = f64::from(u32::try_from(self.sequence % 97).unwrap()) / 97.0;
+                self.tell(Event::Landed { channel, id, outcome, chance });
+            }
+            Some(Due::Lands { .. }) | None => {}
+            Some(Due::Round) => {
+                let wall_ms = self.wall_ms(self.now);
+                if self.evaluator.is_some() {
+                    let heard = self.readers.round(self.now, wall_ms);
+                    self.log.entries.extend(heard.into_iter().map(Entry::Heard));
+                }
+                self.put(self.now + Duration::from_mins(1), Due::Round);
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let now = self.moment();
+        if let Some(evaluator) = &mut self.evaluator {
+            evaluator.take(event, now);
+        }
+    }
+
+    /// Does what follows, until nothing does any more.
+    fn settle(&mut self) {
+        let heard = self.readers.listen(self.now);
+        self.log.entries.extend(heard.into_iter().map(Entry::Heard));
+        let now = self.moment();
+        let Some(evaluator) = &mut self.evaluator else { return };
+        let Effects { commit, sendings, held, wanted, .. } = evaluator.finish(now);
+        self.tables.write(commit);
+        for held in &held {
+            self.readers.hold(held, self.now);
+        }
+        let wall_ms = self.wall_ms(self.now);
+        for sending in sendings {
+            let (outcome, heard) = self.readers.send(&sending, self.now, wall_ms);
+            self.log.entries.extend(heard.into_iter().map(Entry::Heard));
+            let (channel, id) = (Arc::clone(&sending.attempt.channel), sending.attempt.id.clone());
+            let lost = matches!(outcome, Outcome::Unknown(_));
+            if lost {
+                self.log.entries.push(Entry::Unknown { at: self.now, channel: channel.to_string(), id: id.clone() });
+            }
+            let at = self.now + if lost { TIMEOUT } else { ANSWER };
+            let life = self.life;
+            self.put(at, Due::Lands { channel, id, outcome, life });
+        }
+        for wanted in wanted {
+            let place = self.places.iter().position(|place| place.canary.id == wanted && !place.replaced);
+            if let Some(place) = place {
+                self.put(self.now, Due::Tick(place));
+            }
+        }
+    }
+
+    /// A tick of a canary: its run begins, if it can.
+    fn tick(&mut self, at: usize) {
+        let place = &mut self.places[at];
+        let trigger = if place.next > self.now { Trigger::Needed } else { Trigger::Schedule };
+        if trigger == Trigger::Needed {
+            place.replaced = true;
+        } else {
+            place.next += place.every;
+            let (next, replaced) = (place.next, std::mem::take(&mut place.replaced));
+            self.put(next, Due::Tick(at));
+            if replaced {
+                return;
+            }
+        }
+        let canary = Arc::clone(&self.places[at].canary);
+        let probe = PROBES.iter().position(|(name, ..)| **name == *canary.probe.name).unwrap();
+        if self.evaluator.is_none() || self.world.removed.contains(&probe) {
+            return;
+        }
+        self.order += 1;
+        let (started, order) = (self.now, self.order);
+        let (verdict, reason) = if self.world.paused.contains(&probe) {
+            (Verdict::Skipped, Some(Reason::Paused))
+        } else if self.world.is_blocked(&canary) {
+            (Verdict::Errored, Some(Reason::Secret))
+        } else if self.world.fails(&canary, order) {
+            (Verdict::Failed, Some(Reason::Expectation))
+        } else {
+            (Verdict::Passed, None)
+        };
+        let cause = reason.map(|reason| testing::cause(reason, "read", None));
+        let tick = Tick { due: self.wall(started), slot: 0, order };
+        let report = testing::run(&canary, order, verdict, cause, Vec::new());
+        let report = RunReport { trigger, tick, started: self.wall(started), duration: RUN, ..report };
+        let ran = Ran {
+            tick: started,
+            started,
+            ended: started + RUN,
+            failed: verdict == Verdict::Failed,
+            needed: trigger == Trigger::Needed,
+        };
+        self.put(started + RUN, Due::Ends(at, report, ran));
+    }
+
+    fn ends(&mut self, at: usize, report: RunReport, ran: Ran) {
+        if self.evaluator.is_none() {
+            return;
+        }
+        let name = self.places[at].canary.id.as_str().to_owned();
+        match report.verdict {
+            Verdict::Passed | Verdict::Failed => self.truth.ran(&name, ran),
+            Verdict::Errored => self.truth.blocked(&name, ran.ended),
+            _ => {}
+        }
+        self.tell(Event::Run(Arc::new(report)));
+    }
+
+    fn happens(&mut self, event: Happens) {
+        match event {
+            Happens::Break(fault) => self.world.faults.push(fault),
+            Happens::Mend(probe) => self.world.faults.retain(|fault| fault.probe != probe),
+            Happens::Block(probe, region, true) => drop(self.world.blocked.insert((probe, region))),
+            Happens::Block(probe, region, false) => drop(self.world.blocked.remove(&(probe, region))),
+            Happens::Acknowledge(probe) => self.acknowledge(PROBES[probe].0),
+            Happens::AcknowledgeThere => {
+                for key in self.readers.open_at_duty() {
+                    self.readers.acknowledged_at_duty(&key);
+                }
+            }
+            Happens::Pause(probe, on) => {
+                if on {
+                    self.world.paused.insert(probe)
+                } else {
+                    self.world.paused.remove(&probe)
+                };
+                self.mute_in_truth(probe);
+            }
+            Happens::Mute(probe, on) => {
+                if on {
+                    self.world.muted.insert(probe)
+                } else {
+                    self.world.muted.remove(&probe)
+                };
+                self.mute_in_truth(probe);
+            }
+            Happens::Remove(probe, found) => self.load(probe, true, found),
+            Happens::Add(probe, found) => self.load(probe, false, found),
+            Happens::Receiver(channel, health) => self.receiver(CHANNELS[channel], health),
+            Happens::RestartProm { kept } => self.readers.restart_prom(self.now, kept),
+            Happens::Stop { graceful, away } => self.stop(graceful, Duration::from_secs(away)),
+            Happens::LoseStore => {
+                self.end();
+                self.tables.lose();
+                self.truth.forget(self.now);
+                self.log.entries.push(Entry::Forgot { at: self.now });
+                self.start(true);
+            }
+            Happens::SetClock(seconds) => self.clock_is_ahead_ms = seconds * 1_000,
+        }
+        self.settle();
+    }
+
+    fn receiver(&mut self, channel: &'static str, health: Health) {
+        self.readers.health.insert(channel, health);
+        let takes = health == Health::Well;
+        self.log.entries.push(Entry::Takes { at: self.now, channel: channel.to_owned(), takes });
+        // Whoever mends what a receiver refuses mends the configuration.
+        if takes {
+            self.tell(Event::Mended(BTreeSet::from([channel.into()])));
+        }
+    }
+
+    fn mute_in_truth(&mut self, probe: usize) {
+        let muted = self.world.paused.contains(&probe) || self.world.muted.contains(&probe);
+        let name = PROBES[probe].0;
+        let was = self.truth.of(name).next().is_some_and(|canary| canary.at(self.now).muted);
+        if was != muted {
+            self.truth.mute(|canary| canary.probe == name, muted, self.now);
+        }
+        self.mutes();
+    }
+
+    /// Tells the evaluator what is paused and muted.
+    fn mutes(&mut self) {
+        let of = |probes: &BTreeSet<usize>, canary: &Canary| probes.iter().any(|at| *PROBES[*at].0 == *canary.probe.name);
+        let paused = self.places.iter().filter(|place| of(&self.world.paused, &place.canary));
+        let paused: HashMap<_, _> =
+            paused.map(|place| (place.canary.id.clone(), Paused { by: "ann".into(), why: None, until_ms: None })).collect();
+        let mute = |at: &usize| Mute {
+            probe: PROBES[*at].0.into(),
+            mutes: Mutes::Reason(REASON.into()),
+            since_ms: 0,
+            until_ms: None,
+            by: "ann".into(),
+            why: None,
+        };
+        let muted = self.world.muted.iter().map(mute).collect();
+        self.tell(Event::Paused(paused));
+        self.tell(Event::Muted(muted));
+    }
+
+    fn acknowledge(&mut self, probe: &str) {
+        let scope = format!("probe/{probe}");
+        let now = self.moment();
+        let Some(evaluator) = &mut self.evaluator else { return };
+        if matches!(evaluator.acknowledge(&scope, "ann", None, now), Acked::Unknown | Acked::NothingTold) {
+            return;
+        }
+        let mut told = BTreeSet::new();
+        for heard in self.log.all_heard().filter(|heard| heard.sound == Sound::Rang && heard.scope == scope) {
+            let suspect = heard.apart.iter().filter(|(_, how)| how.as_str() == "suspect").map(|(name, _)| name);
+            for name in heard.failing.iter().chain(suspect) {
+                if self.truth.canaries.get(name).is_some_and(|canary| canary.at(self.now).episode <= heard.made) {
+                    told.insert(name.clone());
+                }
+            }
+        }
+        self.truth.acknowledge(&told, self.now);
+        self.log.entries.push(Entry::Acknowledged { at: self.now, scope });
+    }
+
+    fn load(&mut self, probe: usize, removed: bool, found: bool) {
+        let changed = if removed { self.world.removed.insert(probe) } else { self.world.removed.remove(&probe) };
+        if changed {
+            self.truth.watch(PROBES[probe].0, !removed, self.now);
+            let (plan, alerting) = (self.world.plan(), Arc::clone(&self.alerting));
+            self.tell(Event::Plan { plan, alerting, found });
+        }
+    }
+
+    fn stop(&mut self, graceful: bool, away: Duration) {
+        if graceful {
+            // What is on its way may come back first.
+            self.advance(self.now + TIMEOUT);
+        }
+        self.end();
+        self.advance(self.now + away);
+        self.start(graceful);
+    }
+
+    fn end(&mut self) {
+        self.evaluator = None;
+        self.life += 1;
+        self.readers.died();
+        self.log.entries.push(Entry::Died { at: self.now });
+    }
+
+    /// Every receiver is well, and what fails in some runs fails in all from now on.
+    fn calm(&mut self) {
+        for channel in CHANNELS {
+            self.receiver(channel, Health::Well);
+        }
+        self.world.faults.iter_mut().for_each(|fault| fault.share = 4);
+        self.settle();
+    }
+
+    /// Everything that is broken is mended.
+    fn mend(&mut self) {
+        self.world.faults.clear();
+        self.world.blocked.clear();
+        for probe in 0..PROBES.len() {
+            self.world.paused.remove(&probe);
+            self.world.muted.remove(&probe);
+            self.mute_in_truth(probe);
+        }
+        self.settle();
+    }
+}

@@ -1,0 +1,168 @@
+//! What happened in a history, as judges look at it: what was heard by whom, and what excuses silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What a reader heard, or could have heard.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Heard {
+    /// When the reader heard it.
+    pub(super) at: Duration,
+    /// When the words were made.
+    pub(super) made: Duration,
+    pub(super) channel: String,
+    pub(super) sound: Sound,
+    /// The id of the try.
+    pub(super) id: String,
+    /// What it is at the reader: a dedup key, an alert, an incident in a chat.
+    pub(super) key: String,
+    pub(super) incident: String,
+    /// As `Scope` displays it.
+    pub(super) scope: String,
+    pub(super) severity: u8,
+    pub(super) title: String,
+    /// Canaries that it says fail, and nobody is at.
+    pub(super) failing: BTreeSet<String>,
+    /// Canaries that it tells of in another way, and how: suspect, muted, explained, acknowledged, recovered, ….
+    pub(super) apart: BTreeMap<String, String>,
+    /// Regions that it says fail.
+    pub(super) regions: BTreeSet<String>,
+    /// Which end it is.
+    pub(super) over: Option<Over>,
+    /// It is rung again only because nobody has said that they are at it.
+    pub(super) reminder: bool,
+}
+
+impl Heard {
+    /// Whether it says of a canary that it fails, or said that it may soon and it crossed within ten minutes.
+    pub(super) fn tells(&self, canary: &str, crossed: Duration) -> bool {
+        let soon = crossed.saturating_sub(self.made) <= Duration::from_mins(10);
+        self.failing.contains(canary) || (soon && self.apart.get(canary).is_some_and(|how| how == "suspect"))
+    }
+}
+
+/// How it sounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Sound {
+    #[default]
+    Rang,
+    Changed,
+    Ended,
+}
+
+/// Which end it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Well,
+    Unwatched,
+    Closed,
+    /// It goes on under another key, or was well for a while.
+    GoesOn,
+}
+
+/// Something that judges must know.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Entry {
+    Heard(Heard),
+    /// The answer to a try was lost, or nobody knows whether it arrived.
+    Unknown {
+        at: Duration,
+        channel: String,
+        id: String,
+    },
+    /// The process ended without a word; what was on its way is unknown.
+    Died {
+        at: Duration,
+    },
+    /// The process works from now on, or does not.
+    Up {
+        at: Duration,
+        up: bool,
+    },
+    /// A channel takes what it is sent from now on, or does not.
+    Takes {
+        at: Duration,
+        channel: String,
+        takes: bool,
+    },
+    /// Somebody is at a scope.
+    Acknowledged {
+        at: Duration,
+        scope: String,
+    },
+    /// The store is lost.
+    Forgot {
+        at: Duration,
+    },
+    /// The heartbeat was sent.
+    Beat {
+        at: Duration,
+    },
+}
+
+/// All of them, in order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Log {
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Log {
+    /// What a channel's reader heard.
+    pub(super) fn heard<'a>(&'a self, channel: &'a str) -> impl Iterator<Item = &'a Heard> {
+        self.all_heard().filter(move |heard| heard.channel == channel)
+    }
+
+    /// What anybody heard.
+    pub(super) fn all_heard(&self) -> impl Iterator<Item = &Heard> {
+        self.entries.iter().filter_map(|entry| if let Entry::Heard(heard) = entry { Some(heard) } else { None })
+    }
+
+    /// What a channel's reader thinks is open at a moment, by key: with the last ring of it.
+    pub(super) fn open<'a>(&'a self, channel: &'a str, at: Duration) -> BTreeMap<&'a str, &'a Heard> {
+        let mut open: BTreeMap<&str, &Heard> = BTreeMap::new();
+        for heard in self.heard(channel).filter(|heard| heard.at <= at) {
+            match heard.sound {
+                Sound::Rang => drop(open.insert(&heard.key, heard)),
+                Sound::Changed => {}
+                Sound::Ended => drop(open.remove(heard.key.as_str())),
+            }
+        }
+        open
+    }
+
+    /// Since when, until a moment, nothing has kept a channel from being told: the process was up, and the channel took.
+    pub(super) fn reachable_since(&self, channel: &str, until: Duration) -> Option<Duration> {
+        let (mut up, mut takes) = (Some(Duration::ZERO), Some(Duration::ZERO));
+        for entry in &self.entries {
+            match entry {
+                Entry::Up { at, up: is } if *at <= until => up = is.then_some(*at),
+                Entry::Takes { at, channel: of, takes: is } if *at <= until && of == channel => takes = is.then_some(*at),
+                Entry::Died { at } if *at <= until => up = None,
+                _ => {}
+            }
+        }
+        Some(up?.max(takes?))
+    }
+
+    /// Whether somebody was said to be at a scope between two moments.
+    pub(super) fn acknowledged(&self, scope: &str, from: Duration, to: Duration) -> bool {
+        let is =
+            |entry: &Entry| matches!(entry, Entry::Acknowledged { at, scope: of } if of == scope && (from..=to).contains(at));
+        self.entries.iter().any(is)
+    }
+
+    /// Whether the sender of a try died between two moments, or its answer was lost.
+    pub(super) fn is_excused(&self, channel: &str, id: &str, from: Duration, to: Duration) -> bool {
+        self.entries.iter().any(|entry| match entry {
+            Entry::Unknown { at, channel: of, id: lost } => of == channel && lost == id && *at <= to,
+            Entry::Died { at } | Entry::Forgot { at } => (from..=to).contains(at),
+            _ => false,
+        })
+    }
+
+    /// When the store was lost, last before a moment.
+    pub(super) fn forgot(&self, until: Duration) -> Option<Duration> {
+        let times = self.entries.iter().filter_map(|entry| if let Entry::Forgot { at } = entry { Some(*at) } else { None });
+        times.filter(|at| *at <= until).last()
+    }
+}

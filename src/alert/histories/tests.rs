@@ -1,0 +1,71 @@
+//! The invariants, over random histories. Failing ones shrink; one that was found once is kept below as a test of its own.
+
+use proptest::prelude::*;
+
+use super::drive::{Ended, drive};
+use super::event::{ALL, Kinds, history};
+use super::judge;
+
+fn config() -> ProptestConfig {
+    // More for a night: `PROPTEST_CASES=10000 cargo test --lib histories`.
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(32);
+    ProptestConfig { cases, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Fails with what is wrong.
+fn holds(wrong: &[String]) -> Result<(), TestCaseError> {
+    let shown: Vec<&str> = wrong.iter().take(5).map(String::as_str).collect();
+    prop_assert!(wrong.is_empty(), "{} complaints:\n{}", wrong.len(), shown.join("\n"));
+    Ok(())
+}
+
+/// Nothing that a person, a receiver or a process does.
+const FAULTS: Kinds = Kinds { faults: true, people: false, receivers: false, process: false };
+/// What comes of receivers and processes, while nobody does anything.
+const MACHINES: Kinds = Kinds { faults: true, people: false, receivers: true, process: true };
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn once_all_channels_are_well_each_reader_believes_what_is_so(steps in history(ALL, 12)) {
+        let Ended { case, failing, well: _ } = drive(&steps, false);
+        holds(&judge::believes_what_is_so(&case, failing))?;
+    }
+
+    #[test]
+    fn every_episode_that_crosses_is_told_in_time(steps in history(ALL, 12)) {
+        let Ended { case, failing: _, well } = drive(&steps, false);
+        holds(&judge::tells_in_time(&case, well))?;
+    }
+
+    #[test]
+    fn no_message_says_what_the_last_runs_contradict(steps in history(ALL, 12)) {
+        let Ended { case, .. } = drive(&steps, false);
+        holds(&judge::says_what_is_so(&case))?;
+    }
+
+    #[test]
+    fn what_was_explained_is_rung_by_its_own_failures_only(steps in history(FAULTS, 12)) {
+        let Ended { case, .. } = drive(&steps, false);
+        holds(&judge::explained_is_rung_by_its_own_failures(&case))?;
+    }
+
+    #[test]
+    fn nothing_stays_open_at_a_reader_after_the_end(steps in history(ALL, 12)) {
+        let Ended { case, failing: _, well } = drive(&steps, false);
+        holds(&judge::believes_what_is_so(&case, well))?;
+    }
+
+    #[test]
+    fn the_same_rings_twice_only_if_its_answer_was_lost_or_its_sender_died(steps in history(MACHINES, 12)) {
+        let Ended { case, .. } = drive(&steps, false);
+        holds(&judge::nothing_rings_twice(&case))?;
+    }
+
+    #[test]
+    fn rings_of_an_incident_are_few(steps in history(ALL, 12)) {
+        let Ended { case, .. } = drive(&steps, false);
+        holds(&judge::rings_are_few(&case).1)?;
+    }
+}

@@ -1,0 +1,211 @@
+//! What is so of each canary, by the plainest reading of the rules: two failed runs in a row fail it, two passes in a row that
+//! span two intervals settle it. It shares nothing with the conditions, so that it can contradict them.
+//!
+//! Times here are those of the world, since the epoch; no clock that is set changes them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A member that was well for so long begins a new episode.
+const SAME_EPISODE: Duration = Duration::from_mins(10);
+
+/// How a canary stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Stands {
+    #[default]
+    Well,
+    Suspect,
+    Failing,
+}
+
+/// What is so of a canary from a moment on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Known {
+    pub(super) stands: Stands,
+    /// When the first failed run of its episode started.
+    pub(super) episode: Duration,
+    /// Since when somebody ought to be told of the episode: it crossed, or failed again after it was muted.
+    pub(super) owed: Option<Duration>,
+    /// Of its last counted run: whether it failed, and when it started.
+    pub(super) last: Option<(bool, Duration)>,
+    /// When its last failed run started.
+    pub(super) last_failed: Duration,
+    pub(super) muted: bool,
+    /// It is in the plan.
+    pub(super) watched: bool,
+    /// Ticks in a row that gave no counted run because it is blocked.
+    pub(super) blocked: u32,
+    failed: u32,
+    passed: u32,
+    last_failed_tick: Duration,
+    well_since: Option<Duration>,
+    acknowledged: bool,
+    /// It failed while it was muted, and has not failed since.
+    waits: bool,
+}
+
+/// A run that counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ran {
+    pub(super) tick: Duration,
+    pub(super) started: Duration,
+    pub(super) ended: Duration,
+    pub(super) failed: bool,
+    /// It was brought forward, since something that needs it fails: one such failure is enough.
+    pub(super) needed: bool,
+}
+
+/// One canary with all that was ever so of it.
+#[derive(Debug, Clone)]
+pub(super) struct Canary {
+    pub(super) name: String,
+    pub(super) probe: String,
+    pub(super) region: String,
+    interval: Duration,
+    known: Vec<(Duration, Known)>,
+}
+
+impl Canary {
+    /// What was so at a moment.
+    pub(super) fn at(&self, time: Duration) -> &Known {
+        let after = self.known.partition_point(|(at, _)| *at <= time);
+        &self.known[after.saturating_sub(1)].1
+    }
+
+    /// All that was so, each from its moment on.
+    pub(super) fn all(&self) -> &[(Duration, Known)] {
+        &self.known
+    }
+}
+
+/// What is so.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Truth {
+    pub(super) canaries: BTreeMap<String, Canary>,
+}
+
+impl Truth {
+    pub(super) fn add(&mut self, name: &str, probe: &str, region: &str, interval: Duration) {
+        let known = vec![(Duration::ZERO, Known { watched: true, ..Known::default() })];
+        let canary = Canary { name: name.to_owned(), probe: probe.to_owned(), region: region.to_owned(), interval, known };
+        self.canaries.insert(name.to_owned(), canary);
+    }
+
+    /// A counted run ended.
+    pub(super) fn ran(&mut self, name: &str, run: Ran) {
+        let open = self.canaries.get(name).is_some_and(|canary| self.fails(&canary.probe, run.ended));
+        let Some(canary) = self.canaries.get_mut(name) else { return };
+        let interval = canary.interval;
+        canary.becomes(run.ended, |known| known.ran(run, interval, open));
+    }
+
+    /// A tick gave no counted run, because the canary is blocked.
+    pub(super) fn blocked(&mut self, name: &str, at: Duration) {
+        if let Some(canary) = self.canaries.get_mut(name) {
+            canary.becomes(at, |known| known.blocked += 1);
+        }
+    }
+
+    /// Canaries are muted from now on, or not any more.
+    pub(super) fn mute(&mut self, which: impl Fn(&Canary) -> bool, muted: bool, at: Duration) {
+        for canary in self.canaries.values_mut().filter(|canary| which(canary)) {
+            canary.becomes(at, |known| {
+                known.waits |= known.muted && !muted && known.stands != Stands::Well;
+                known.muted = muted;
+                if muted {
+                    known.owed = None;
+                }
+            });
+        }
+    }
+
+    /// Somebody is at what was told of these canaries.
+    pub(super) fn acknowledge(&mut self, names: &std::collections::BTreeSet<String>, at: Duration) {
+        for (_, canary) in self.canaries.iter_mut().filter(|(name, _)| names.contains(*name)) {
+            canary.becomes(at, |known| {
+                known.acknowledged |= known.stands != Stands::Well;
+                known.owed = None;
+            });
+        }
+    }
+
+    /// Canaries of a probe are in the plan from now on, or not any more. One that is not is forgotten.
+    pub(super) fn watch(&mut self, probe: &str, watched: bool, at: Duration) {
+        for canary in self.canaries.values_mut().filter(|canary| canary.probe == probe) {
+            canary.becomes(at, |known| *known = Known { watched, muted: known.muted, ..Known::default() });
+        }
+    }
+
+    /// The store is lost: no process knows of what was.
+    pub(super) fn forget(&mut self, at: Duration) {
+        for canary in self.canaries.values_mut() {
+            canary.becomes(at, |known| *known = Known { watched: known.watched, muted: known.muted, ..Known::default() });
+        }
+    }
+
+    /// Whether a canary of the probe fails.
+    pub(super) fn fails(&self, probe: &str, at: Duration) -> bool {
+        self.of(probe).any(|canary| canary.at(at).stands == Stands::Failing)
+    }
+
+    /// The canaries of a probe.
+    pub(super) fn of<'a>(&'a self, probe: &'a str) -> impl Iterator<Item = &'a Canary> {
+        self.canaries.values().filter(move |canary| canary.probe == probe)
+    }
+}
+
+impl Canary {
+    fn becomes(&mut self, at: Duration, change: impl FnOnce(&mut Known)) {
+        let mut known = self.known.last().map(|(_, known)| known.clone()).unwrap_or_default();
+        change(&mut known);
+        self.known.push((at, known));
+    }
+}
+
+impl Known {
+    fn ran(&mut self, run: Ran, interval: Duration, incident_is_open: bool) {
+        self.last = Some((run.failed, run.started));
+        self.blocked = 0;
+        if run.failed { self.fails(run, incident_is_open) } else { self.passes(run, interval) }
+    }
+
+    fn fails(&mut self, run: Ran, incident_is_open: bool) {
+        (self.failed, self.passed) = (self.failed + 1, 0);
+        (self.last_failed, self.last_failed_tick) = (run.started, run.tick);
+        if self.stands == Stands::Well {
+            let short = self.well_since.is_some_and(|since| run.ended.saturating_sub(since) < SAME_EPISODE);
+            let goes_on = short && incident_is_open && !self.acknowledged && self.episode > Duration::ZERO;
+            if !goes_on {
+                self.episode = run.started;
+            }
+            self.acknowledged = false;
+            self.stands = Stands::Suspect;
+            self.failed = 1;
+        }
+        let crosses = self.stands == Stands::Suspect && (self.failed >= 2 || run.needed);
+        if crosses {
+            self.stands = Stands::Failing;
+        }
+        let again = self.waits && !self.muted;
+        if again {
+            (self.waits, self.episode, self.acknowledged) = (false, run.started, false);
+        }
+        if self.stands == Stands::Failing && (crosses || again) && !self.muted && !self.acknowledged {
+            self.owed = Some(run.ended);
+        }
+    }
+
+    fn passes(&mut self, run: Ran, interval: Duration) {
+        if self.stands == Stands::Well {
+            return;
+        }
+        self.passed += 1;
+        if self.stands == Stands::Suspect {
+            self.failed = 0;
+        }
+        if self.passed >= 2 && run.tick >= self.last_failed_tick + interval * 2 {
+            (self.stands, self.failed, self.passed) = (Stands::Well, 0, 0);
+            (self.owed, self.well_since, self.waits) = (None, Some(run.ended), false);
+        }
+    }
+}

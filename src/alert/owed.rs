@@ -1,0 +1,280 @@
+//! What a channel is owed, and when it is due: a function of an incident and of what the channel took.
+//!
+//! Owed is what fails, is routed to the channel and is in no cover that it took. It is due when its pause, hold or wait is over.
+//! Nothing here remembers anything: a crash, another process, a channel that is new or mended are the same computation.
+//!
+//! | owed | due |
+//! |---|---|
+//! | the first of an incident at this channel | at once |
+//! | a rise of severity; the first newcomer after an acknowledgement; a region that is new, unless critical was told | 5 s after the last ring |
+//! | anything else | 1, 2, 4, 8, then 15 minutes after the last ring |
+//! | at PagerDuty, unless a rise or a new region | not within 10 minutes of a ring |
+//! | only members that flap | `flapping.hold` after the scope's last ring there |
+//! | no data, subjects beyond the cap | for a new reason, or as many as are covered and still fail |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::plan::{Alerting, Channel, ChannelKind, Probe, Severity};
+
+use super::fact::Level;
+use super::incident::{Incident, Member, Told, regions_of};
+use super::memory::Memory;
+use super::route::{Asked, Routed, routed};
+use super::told::Cover;
+use super::{FactKey, Scope};
+
+/// Pauses between the rings of an incident at a channel.
+const PAUSES: [Duration; 5] =
+    [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(4), Duration::from_mins(8), Duration::from_mins(15)];
+
+/// The pause before what cannot wait for the others.
+const SHORT: Duration = Duration::from_secs(5);
+
+/// PagerDuty does not tell us of acknowledgements made there: whoever has just been rung is at it.
+const PAGERDUTY: Duration = Duration::from_mins(10);
+
+/// A silent change follows on what was shown before after this time at the earliest.
+const CHANGES: Duration = Duration::from_mins(5);
+
+/// What is asked along with an incident.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Channels, routes, flapping.
+    pub alerting: &'a Alerting,
+    /// The probe, if the incident is about one that is there.
+    pub probe: Option<&'a Probe>,
+    /// What is remembered of scopes.
+    pub memory: &'a Memory,
+    /// The incident's scope as text.
+    pub scope: &'a str,
+    /// Members that go to every channel, see [`escalated`].
+    pub escalated: &'a BTreeSet<FactKey>,
+}
+
+/// What a channel is owed of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Failing members that it was not told of.
+    pub members: usize,
+    /// Whether one of them is at page level.
+    pub page: bool,
+    /// When it is due. It is due now if that is not later than now.
+    pub at: Duration,
+    /// Why it rings.
+    pub why: Why,
+    /// The severity that the ring has.
+    pub severity: Severity,
+}
+
+/// Why a channel is rung.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It was told nothing of the incident yet.
+    Opened,
+    /// The incident is worse than it was told.
+    Rose,
+    /// Others fail that it was not told of.
+    Spread,
+    /// It was told long ago, and nobody is at it.
+    Reminder,
+}
+
+/// What a channel is owed of an incident; nothing if there is no difference. The second value is when to ask again though
+/// nothing happens.
+pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: Duration) -> (Option<Owed>, Option<Duration>) {
+    // That a channel takes nothing is told to the others.
+    let is_its_own = matches!(&incident.scope, Scope::Channel(name) if *name == channel.name);
+    let severity = incident.severity().filter(|_| incident.end.is_none() && !is_its_own);
+    let Some(severity) = severity else { return (None, None) };
+    let nothing = Told::default();
+    let told = incident.told.get(&channel.name).unwrap_or(&nothing);
+    let lapses = lapses(incident, told, channel, context);
+    let lapsed = lapses.is_some_and(|at| at <= now);
+    let again = lapses.filter(|_| !lapsed);
+    let cover = told.cover.as_ref().filter(|_| !lapsed);
+    let routes = Routes::new(incident, channel, context, severity);
+    let uncovered: Vec<&Member> = incident
+        .ringing()
+        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| cover.covers(member)))
+        .filter(|member| !incident.is_acknowledged(member) && routes.means(member))
+        .collect();
+    let critical = is_critical_owed(incident, cover, &routes);
+    if uncovered.is_empty() && !critical {
+        return (None, again);
+    }
+    if incident.scope.rings_in_bulk() && cover.is_some_and(|cover| !is_worth_it(incident, cover, &uncovered)) {
+        return (None, again);
+    }
+    let rose = critical || cover.is_some_and(|cover| uncovered.iter().any(|member| above(member, cover)));
+    let mut at = pause_is_over(incident, told, cover, &uncovered, rose, channel, now);
+    let flapping = &context.alerting.flapping;
+    let flaps = |member: &&Member| context.memory.flaps(context.scope, &member.fact.key, flapping, now);
+    if !critical && uncovered.iter().all(flaps) {
+        at = at.max(context.memory.not_before(context.scope, &channel.name, flapping).unwrap_or_default());
+    }
+    let why = match (told.cover.is_some(), lapsed, rose) {
+        (false, _, _) => Why::Opened,
+        (true, true, _) => Why::Reminder,
+        (true, false, true) => Why::Rose,
+        (true, false, false) => Why::Spread,
+    };
+    let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
+    let owed = Owed { members: uncovered.len(), page, at, why, severity };
+    let again = again.into_iter().chain((at > now).then_some(at)).min();
+    (Some(owed), again)
+}
+
+/// What a ring that is made now covers at a channel.
+pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, severity: Severity, now: Duration) -> Cover {
+    let routes = Routes::new(incident, channel, context, severity);
+    let told = |member: &Member| {
+        let suspect = member.left.is_none() && !member.fails();
+        (suspect || member.may_ring()) && routes.means(member) && !incident.is_acknowledged(member)
+    };
+    let there = || incident.members.values().filter(|member| member.left.is_none());
+    let reason = |member: &Member| member.fact.reason.clone().filter(|_| incident.scope.rings_in_bulk());
+    Cover {
+        severity,
+        revision: incident.revision,
+        at: now,
+        except: there().filter(|member| !told(member)).map(|member| member.fact.key.clone()).collect(),
+        regions: incident.regions(),
+        reasons: there().filter(|member| told(member)).filter_map(reason).collect(),
+    }
+}
+
+/// Members at page level that go to every channel, whatever these take and wherever routes lead: those that no route matches, and
+/// those that are due for so long and were taken by no channel that wakes. The second value is when to ask again.
+pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> (BTreeSet<FactKey>, Option<Duration>) {
+    let alerting = context.alerting;
+    let Some(severity) = incident.severity().filter(|_| incident.end.is_none()) else { return (BTreeSet::new(), None) };
+    let wakes = |name: &Arc<str>| alerting.channels.iter().any(|channel| channel.name == *name && channel.wakes);
+    let covers: Vec<&Cover> =
+        incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
+    let unheard = |member: &&Member| {
+        let page = member.may_ring() && member.level() == Some(Level::Page);
+        page && !incident.is_acknowledged(member) && !covers.iter().any(|cover| cover.covers(member))
+    };
+    let after = alerting.escalate_after;
+    let mut due: Vec<(&Arc<Channel>, Duration)> = Vec::new();
+    for channel in &alerting.channels {
+        let waits = incident.told.get(&channel.name).and_then(|told| told.page_due);
+        due.extend(waits.map(|since| (channel, since + after)));
+    }
+    let mut again = None;
+    let mut escalated = BTreeSet::new();
+    for member in incident.ringing().filter(unheard) {
+        let asked = regions_of(member);
+        let routed = routed(alerting, &asked_of(incident, context, severity, &asked));
+        if matches!(routed, Routed::Nowhere) {
+            escalated.insert(member.fact.key.clone());
+            continue;
+        }
+        let waits = due.iter().filter(|(channel, _)| routed.means(channel, severity)).map(|(_, at)| *at).min();
+        match waits {
+            Some(at) if at <= now => {
+                escalated.insert(member.fact.key.clone());
+            }
+            Some(at) => again = again.into_iter().chain([at]).min(),
+            None => {}
+        }
+    }
+    (escalated, again)
+}
+
+fn asked_of<'a>(incident: &'a Incident, context: &Context<'a>, severity: Severity, regions: &'a [Arc<str>]) -> Asked<'a> {
+    let owner = context.probe.and_then(|probe| probe.owner.as_deref()).or(incident.owner.as_deref());
+    Asked { severity, probe: context.probe, owner, regions }
+}
+
+/// Which of an incident's members a channel is meant for; asked for once for each region.
+struct Routes<'a> {
+    by_regions: BTreeMap<Vec<Arc<str>>, bool>,
+    escalated: &'a BTreeSet<FactKey>,
+}
+
+impl<'a> Routes<'a> {
+    fn new(incident: &Incident, channel: &Channel, context: &Context<'a>, severity: Severity) -> Self {
+        let mut by_regions: BTreeMap<Vec<Arc<str>>, bool> = BTreeMap::new();
+        for member in incident.members.values() {
+            let regions = regions_of(member);
+            if !by_regions.contains_key(&regions) {
+                let means = routed(context.alerting, &asked_of(incident, context, severity, &regions)).means(channel, severity);
+                by_regions.insert(regions, means);
+            }
+        }
+        Self { by_regions, escalated: context.escalated }
+    }
+
+    fn means(&self, member: &Member) -> bool {
+        self.escalated.contains(&member.fact.key) || self.by_regions.get(&regions_of(member)).copied().unwrap_or(false)
+    }
+}
+
+/// Whether the channel is not told that the incident is critical, which goes wherever a member of its regions goes.
+fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<'_>) -> bool {
+    incident.severity() == Some(Severity::Critical)
+        && !cover.is_some_and(|cover| cover.covers_critical(&incident.critical))
+        && !incident.is_critical_acknowledged()
+        && incident.ringing().any(|member| member.may_ring() && routes.means(member))
+}
+
+fn above(member: &Member, cover: &Cover) -> bool {
+    member.level().is_some_and(|level| level.severity() > cover.severity)
+}
+
+/// Whether members of a scope that rings in bulk are worth a further ring.
+fn is_worth_it(incident: &Incident, cover: &Cover, uncovered: &[&Member]) -> bool {
+    let new_reason = uncovered.iter().any(|member| member.fact.reason.as_ref().is_some_and(|why| !cover.reasons.contains(why)));
+    let covered = incident.ringing().filter(|member| cover.covers(member)).count();
+    new_reason || uncovered.len() >= covered || uncovered.iter().any(|member| above(member, cover))
+}
+
+/// When a reminder's time comes: covers lapse where a receiver does not remind by itself, while nobody is at it.
+fn lapses(incident: &Incident, told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Duration> {
+    let reminds_itself = matches!(channel.kind, ChannelKind::PagerDuty { .. } | ChannelKind::Alertmanager { .. });
+    let remind = context.probe?.alert.remind.filter(|_| !reminds_itself && incident.acknowledged.is_empty())?;
+    Some(told.cover.as_ref()?.at + remind)
+}
+
+/// When a ring may follow on the last one.
+fn pause_is_over(
+    incident: &Incident,
+    told: &Told,
+    cover: Option<&Cover>,
+    uncovered: &[&Member],
+    rose: bool,
+    channel: &Channel,
+    now: Duration,
+) -> Duration {
+    let Some(last) = told.last else { return now };
+    let is_new =
+        |member: &&&Member| regions_of(member).iter().any(|region| cover.is_none_or(|cover| !cover.regions.contains(region)));
+    let new_region =
+        cover.is_some_and(|cover| cover.severity < Severity::Critical) && uncovered.iter().filter(is_new).count() > 0;
+    let after_ack = incident.acknowledged.last().is_some_and(|acknowledged| acknowledged.at >= last);
+    let step = usize::try_from(told.rings).unwrap_or(usize::MAX).saturating_sub(1).min(PAUSES.len() - 1);
+    let pause = if rose || new_region || after_ack { SHORT } else { PAUSES[step] };
+    let pagerduty = matches!(channel.kind, ChannelKind::PagerDuty { .. }) && !rose && !new_region;
+    last + if pagerduty { pause.max(PAGERDUTY) } else { pause }
+}
+
+/// Whether the latest open thing of a channel shows regions or a severity that are not so any more, and is worth a silent
+/// change there; and when to ask again. Only PagerDuty has things that change: Alertmanager's texts are kept up to date all the
+/// time, and elsewhere the next ring or the end says it.
+pub fn change(incident: &Incident, channel: &Channel, now: Duration) -> (bool, Option<Duration>) {
+    if !matches!(channel.kind, ChannelKind::PagerDuty { .. }) {
+        return (false, None);
+    }
+    let Some(told) = incident.told.get(&channel.name).filter(|told| told.open.iter().any(|open| open.taken)) else {
+        return (false, None);
+    };
+    let (Some(shown), Some(severity)) = (&told.shown, incident.severity()) else { return (false, None) };
+    if shown.severity == severity && shown.regions == incident.regions() {
+        return (false, None);
+    }
+    let at = shown.at + CHANGES;
+    (at <= now, (at > now).then_some(at))
+}

@@ -1,0 +1,235 @@
+//! What the alerts' thread does, round by round: take in, fold, write, send.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::history::{Commit, Store};
+use crate::outcome::{Secrets, StandingSink};
+use crate::plan::{Alerting, Channel};
+
+use super::channel::Sender;
+use super::evaluate::{Backlog, Effects, Evaluator, Event, Sending};
+use super::inbox::{Inbox, Letter};
+use super::task::{BringForward, Pulse, ROUND};
+use super::told::{Outcome, Refusal, Trouble};
+use crate::alert::moment::Clock;
+
+/// How long a try waits to be durable before it leaves anyway; it is recorded later then.
+const DURABLE_WITHIN: Duration = Duration::from_millis(40);
+/// Events handled before what they cause is written and sent.
+const AT_ONCE: usize = 256;
+/// How long passed runs may wait for others, so that the thread does not wake up for each of them. Nothing else waits.
+const REST: Duration = Duration::from_millis(10);
+
+/// A try that came back: its channel, its id, and what became of it.
+type Flight = (Arc<str>, String, Outcome);
+
+/// Who is told what besides the channels.
+pub(super) struct Told {
+    pub(super) shown: watch::Sender<Backlog>,
+    pub(super) bring_forward: Arc<RwLock<Option<BringForward>>>,
+    pub(super) standings: Arc<dyn StandingSink>,
+}
+
+/// The evaluator with what carries out its effects.
+pub(super) struct Work {
+    evaluator: Evaluator,
+    sender: Sender,
+    alerting: Arc<Alerting>,
+    secrets: Arc<Secrets>,
+    store: Store,
+    clock: Clock,
+    pulse: Arc<Pulse>,
+    told: Told,
+    flights: JoinSet<Flight>,
+    /// Whose flight a task is, for when it panics.
+    flying: HashMap<tokio::task::Id, (Arc<str>, String)>,
+    /// A commit that was not durable in time, until it is: those behind it would wait in vain.
+    late: Option<oneshot::Receiver<()>>,
+}
+
+impl Work {
+    pub(super) fn new(
+        evaluator: Evaluator,
+        sender: Sender,
+        (alerting, secrets): (Arc<Alerting>, Arc<Secrets>),
+        store: Store,
+        clock: Clock,
+        pulse: Arc<Pulse>,
+        told: Told,
+    ) -> Self {
+        let (flights, flying) = (JoinSet::new(), HashMap::new());
+        Self { evaluator, sender, alerting, secrets, store, clock, pulse, told, flights, flying, late: None }
+    }
+
+    /// Goes on until it is asked to stop.
+    pub(super) async fn go_on(mut self, inbox: &Inbox) {
+        let sender = self.sender.clone();
+        let keeping = tokio::spawn(async move { sender.keep_alive().await });
+        let mut letters = Vec::with_capacity(AT_ONCE);
+        let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
+        loop {
+            self.pulse.beat();
+            let effects = self.evaluator.finish(self.clock.now());
+            self.act(effects).await;
+            self.show();
+            if let Some((until, _)) = &ending
+                && (self.flights.is_empty() || Instant::now() >= *until)
+            {
+                break;
+            }
+            let now = self.clock.now();
+            let wait = self.evaluator.due(now).map_or(ROUND, |due| due.saturating_sub(now.steady)).min(ROUND);
+            let wait = ending.as_ref().map_or(wait, |(until, _)| wait.min(until.saturating_duration_since(Instant::now())));
+            tokio::select! {
+                taken = inbox.take(&mut letters, AT_ONCE), if ending.is_none() => {
+                    for letter in letters.drain(..) {
+                        if let Some((within, reply)) = self.open(letter) {
+                            ending = Some((Instant::now() + within, reply));
+                        }
+                    }
+                    if taken < AT_ONCE && ending.is_none() {
+                        let effects = self.evaluator.finish(self.clock.now());
+                        self.act(effects).await;
+                        // It is over at once if something pressing came meanwhile.
+                        let _ = tokio::time::timeout(REST, inbox.pressing()).await;
+                    }
+                }
+                Some(joined) = self.flights.join_next_with_id(), if !self.flights.is_empty() => self.landed(joined),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        keeping.abort();
+        if let Some((_, reply)) = ending {
+            // Nobody waits for the answer if the process is being ended the hard way.
+            let _ = reply.send(self.told.shown.borrow().owed());
+        }
+    }
+
+    /// Does what a letter asks for. Returns how long is left if it asks to stop.
+    fn open(&mut self, letter: Letter) -> Option<(Duration, oneshot::Sender<usize>)> {
+        let now = self.clock.now();
+        match letter {
+            Letter::Event(event) => self.evaluator.take(event, now),
+            Letter::Acknowledge { incident, by, reason, reply } => {
+                // Whoever asked may have gone away; so with the others.
+                let _ = reply.send(self.evaluator.acknowledge(&incident, &by, reason.as_deref(), now));
+            }
+            Letter::Close { incident, by, why, reply } => {
+                let _ = reply.send(self.evaluator.close(&incident, &by, &why, now));
+            }
+            Letter::Status(reply) => {
+                let _ = reply.send(self.evaluator.status(now));
+            }
+            Letter::Apply { plan, alerting, secrets, found } => {
+                let mended = self.mended(&alerting, &secrets);
+                (self.alerting, self.secrets) = (Arc::clone(&alerting), secrets);
+                self.sender.apply(&self.alerting, &self.secrets);
+                self.evaluator.take(Event::Plan { plan, alerting, found }, now);
+                self.evaluator.take(Event::Mended(mended), now);
+            }
+            Letter::Secrets(secrets) => {
+                let mended = self.mended(&Arc::clone(&self.alerting), &secrets);
+                self.secrets = secrets;
+                self.sender.apply(&self.alerting, &self.secrets);
+                self.evaluator.take(Event::Mended(mended), now);
+            }
+            Letter::Stop { within, reply } => return Some((within, reply)),
+        }
+        None
+    }
+
+    /// The channels whose configuration changed; all of them where secrets changed, which any of them may use.
+    fn mended(&self, alerting: &Alerting, secrets: &Secrets) -> BTreeSet<Arc<str>> {
+        let all = !secrets.is_same(&self.secrets);
+        let before: HashMap<&str, String> =
+            self.alerting.channels.iter().map(|channel| (&*channel.name, format!("{channel:?}"))).collect();
+        let changed = |channel: &&Arc<Channel>| all || before.get(&*channel.name) != Some(&format!("{channel:?}"));
+        alerting.channels.iter().filter(changed).map(|channel| Arc::clone(&channel.name)).collect()
+    }
+
+    /// Writes what belongs together, and lets tries leave once they are durable, or after a moment in any case.
+    async fn act(&mut self, effects: Effects) {
+        let Effects { commit, sendings, held, wanted, forgotten, canaries, probes } = effects;
+        self.write(commit).await;
+        for sending in sendings {
+            self.send(sending);
+        }
+        for held in held {
+            self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
+        }
+        for (canary, failures, healthy) in canaries {
+            self.told.standings.canary_stands(&canary, failures, healthy);
+        }
+        for (probe, severity) in probes {
+            self.told.standings.probe_stands(&probe, severity);
+        }
+        forgotten.iter().for_each(|channel| self.sender.forget(channel));
+        if !wanted.is_empty()
+            && let Some(verb) = &*self.told.bring_forward.read().unwrap_or_else(PoisonError::into_inner)
+        {
+            wanted.iter().for_each(|canary| verb(canary));
+        }
+    }
+
+    async fn write(&mut self, commit: Commit) {
+        if commit.is_empty() {
+            return;
+        }
+        if !commit.is_urgent() {
+            self.store.offer(commit);
+            return;
+        }
+        let mut durable = self.store.commit(commit);
+        let stands = self.late.as_mut().is_some_and(|late| matches!(late.try_recv(), Err(TryRecvError::Empty)));
+        if stands {
+            counter!("serinus_store_late_commits_total").increment(1);
+        } else if tokio::time::timeout(DURABLE_WITHIN, &mut durable).await.is_err() {
+            counter!("serinus_store_late_commits_total").increment(1);
+            self.late = Some(durable);
+        } else {
+            self.late = None;
+        }
+    }
+
+    fn send(&mut self, sending: Sending) {
+        let Sending { attempt, message, opens, shortest } = sending;
+        let (sender, channel, id) = (self.sender.clone(), Arc::clone(&attempt.channel), attempt.id.clone());
+        let whose = (Arc::clone(&channel), id.clone());
+        let flight = self.flights.spawn(async move {
+            let outcome = sender.send(&attempt, &message, &opens, shortest).await;
+            (channel, id, outcome)
+        });
+        self.flying.insert(flight.id(), whose);
+    }
+
+    fn landed(&mut self, joined: Result<(tokio::task::Id, Flight), tokio::task::JoinError>) {
+        let (channel, id, outcome) = match joined {
+            Ok((task, flight)) => {
+                self.flying.remove(&task);
+                flight
+            }
+            Err(error) => {
+                let Some((channel, id)) = self.flying.remove(&error.id()) else { return };
+                let message = "sending it panicked, which is a defect of the prober".to_owned();
+                (channel, id, Outcome::Unknown(Refusal { message, trouble: Trouble::Unreachable }))
+            }
+        };
+        if let Outcome::Refused(refusal) | Outcome::Unknown(refusal) = &outcome {
+            tracing::warn!(channel = &*channel, attempt = id, "a channel did not take a try: {}", refusal.message);
+        }
+        self.evaluator.take(Event::Landed { channel, id, outcome, chance: fastrand::f64() }, self.clock.now());
+    }
+
+    fn show(&self) {
+        let now = self.clock.now();
+        self.told.shown.send_replace(self.evaluator.backlog(now));
+    }
+}
