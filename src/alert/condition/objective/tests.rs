@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::apart::Part;
 use super::*;
-use crate::alert::Moment;
 use crate::alert::FactKey;
+use crate::alert::Moment;
 use crate::alert::condition::count::Count;
 use crate::alert::condition::objective::latency::{net, samples};
 use crate::alert::condition::rule::Rule;
