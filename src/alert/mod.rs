@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
 //! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
+//! | `carry` | nothing: what the version before this one left, taken over | – |
 //! | `critical` | whether a probe's incident is critical, and since when it would not be | – |
 //! | `explain` | what the failures of a root explain, and who waits for a root's run | – |
 //! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |

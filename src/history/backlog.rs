@@ -13,7 +13,7 @@ use metrics::counter;
 use tokio::sync::oneshot;
 
 use super::tries::Tries;
-use super::{Commit, DeliveryRow, IncidentRow, MessageRow, Record, StateRow, TimelineRow, detail};
+use super::{Commit, IncidentRow, Record, StateRow, TimelineRow, detail};
 use crate::outcome::{
     CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
 };
@@ -201,8 +201,6 @@ pub(super) struct Backlog {
     pub(super) states: IndexMap<(&'static str, String), Option<String>>,
     pub(super) incidents: IndexMap<String, IncidentRow>,
     pub(super) timeline: Vec<TimelineRow>,
-    pub(super) messages: IndexMap<String, MessageRow>,
-    pub(super) deliveries: IndexMap<String, DeliveryRow>,
     pub(super) tries: Tries,
     pub(super) ledger: IndexMap<String, LedgerChange>,
     pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
@@ -220,10 +218,6 @@ impl Backlog {
         self.states.extend(commit.states.into_iter().map(|StateRow { kind, key, json }| ((kind, key), json)));
         self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
         self.timeline.extend(commit.timeline);
-        for row in commit.messages {
-            self.messages.entry(row.id.clone()).or_insert(row);
-        }
-        commit.deliveries.into_iter().for_each(|row| self.delivery(row));
         self.tries.push(commit.tries, commit.outcomes);
     }
 
@@ -260,10 +254,6 @@ impl Backlog {
         self.states.extend(newer.states);
         self.incidents.extend(newer.incidents);
         self.timeline.extend(newer.timeline);
-        for (id, row) in newer.messages {
-            self.messages.entry(id).or_insert(row);
-        }
-        newer.deliveries.into_values().for_each(|row| self.delivery(row));
         self.tries.absorb(newer.tries);
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
         newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
@@ -279,7 +269,7 @@ impl Backlog {
     /// Rows that wait, roughly.
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
-        let incidents = self.incidents.len() + self.timeline.len() + self.messages.len() + self.deliveries.len();
+        let incidents = self.incidents.len() + self.timeline.len();
         runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len()
     }
 
@@ -311,15 +301,6 @@ impl Backlog {
         self.look_at = (left + RUNS / 8).min(ALL_RUNS);
         if !gone.is_empty() {
             tracing::warn!(canaries = gone.len(), runs = waiting - left, "the store is too far behind: history has a hole there");
-        }
-    }
-
-    /// What became of a message stays so: a delivered one does not wait again.
-    fn delivery(&mut self, row: DeliveryRow) {
-        use super::DeliveryState::Pending;
-        let decided = self.deliveries.get(&row.id).is_some_and(|known| known.state != Pending);
-        if !(decided && row.state == Pending) {
-            self.deliveries.insert(row.id.clone(), row);
         }
     }
 

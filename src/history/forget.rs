@@ -28,14 +28,12 @@ impl Forget {
     pub(super) fn incidents(self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         let ids: Vec<String> = transaction
             .prepare_cached(&format!(
-                "SELECT id FROM incidents WHERE resolved_ms < ?1 AND NOT (resolved_ms >= ?3 AND {IS_OWED})
-                 AND NOT EXISTS (SELECT 1 FROM messages WHERE incident = incidents.id AND state = 'pending') LIMIT ?2"
+                "SELECT id FROM incidents WHERE resolved_ms < ?1 AND NOT (resolved_ms >= ?3 AND {IS_OWED}) LIMIT ?2"
             ))?
             .query_map(params![self.old, INCIDENTS, self.owed], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for id in &ids {
             transaction.prepare_cached("DELETE FROM timeline WHERE incident = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM messages WHERE incident = ?")?.execute([id])?;
             of_tries(transaction, id)?;
             of_states(transaction, id)?;
             transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;

@@ -60,7 +60,6 @@ enum Stage {
     Incidents,
     /// Of incidents that are not remembered any more, after this state's kind and key.
     States(usize, String),
-    Messages,
     Tries,
     Timeline,
     Shrink,
@@ -156,14 +155,8 @@ impl Chore {
             }
             Stage::States(kind, after) => match self.forget().states(&transaction, kind, after)? {
                 Some((kind, after)) => Stage::States(kind, after),
-                None => Stage::Messages,
+                None => Stage::Tries,
             },
-            Stage::Messages => {
-                // Of incidents that are still open, and tests.
-                let sql = "DELETE FROM messages WHERE id IN
-                           (SELECT id FROM messages WHERE state <> 'pending' AND created_ms < ?1 LIMIT ?2)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Messages } else { Stage::Tries }
-            }
             Stage::Tries => {
                 if self.forget().tries(&transaction)? {
                     Stage::Tries

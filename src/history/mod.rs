@@ -45,10 +45,10 @@ pub use error::{OpenError, ReadError};
 pub use ledger::{LedgerRows, LedgerView, UnreadableEntry};
 pub use reader::Reader;
 pub use remember::{KeptState, KeptTick, Remembered};
-pub use rows::{Commit, DeliveryRow, DeliveryState, IncidentRow, MessageRow, OF_INCIDENTS, Record, StateRow, TimelineRow};
+pub use rows::{Commit, IncidentRow, OF_INCIDENTS, Record, StateRow, TimelineRow};
 pub use store::Store;
 pub use tries::{KeptTry, OutcomeRow, TryRow, TryState};
 pub use view::{
-    IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, RollupView, RunDetail, RunFilter, RunView,
-    StepView, TimelineView, TryCounts, TryView,
+    IncidentFilter, IncidentStory, IncidentView, Page, RollupView, RunDetail, RunFilter, RunView, StepView, TimelineView,
+    TryCounts, TryView,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{DeliveryState, IncidentRow, KeptTry, LedgerRows, MessageRow, OF_INCIDENTS, UnreadableEntry, ledger};
+use super::{IncidentRow, KeptTry, LedgerRows, OF_INCIDENTS, UnreadableEntry, ledger};
 use crate::outcome::LedgerEntry;
 use crate::plan::Severity;
 
@@ -17,11 +17,6 @@ pub struct Remembered {
     /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
     /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
     pub incidents: Vec<IncidentRow>,
-    /// Messages that must still leave, in the order of their ids.
-    pub messages: Vec<MessageRow>,
-    /// Messages that were delivered of incidents that are open or whose last messages are not delivered yet, in the order of their
-    /// ids: what they opened is to be kept alive and closed.
-    pub told: Vec<MessageRow>,
     /// Tries that wait: on their way when the process ended, or nobody knows. In the order of their making.
     pub tries: Vec<KeptTry>,
     /// What format 2 sent or meant to send of remembered incidents, in the order of making; `json` is the notice.
@@ -83,18 +78,6 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     let incidents = all(connection, &sql, incident)?;
     let states = states(connection, &incidents)?;
     let (tries, former) = (tries(connection, &remembered, owed)?, former(connection, &incidents)?);
-    let messages = all(
-        connection,
-        "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'pending' ORDER BY id",
-        |row| message(row, DeliveryState::Pending),
-    )?;
-    let told = all(
-        connection,
-        "SELECT id, incident, key, channel, created_ms, notice, attempts FROM messages WHERE state = 'delivered'
-         AND (incident IN (SELECT id FROM incidents WHERE resolved_ms IS NULL)
-              OR incident IN (SELECT incident FROM messages WHERE state = 'pending')) ORDER BY id",
-        |row| message(row, DeliveryState::Delivered),
-    )?;
     let last_ticks = all(
         connection,
         "SELECT name, slot, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name, slot",
@@ -102,7 +85,7 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
     )?;
     let LedgerRows { entries, unreadable } = ledger::read(connection)?;
     let ledger = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
-    Ok(Remembered { states, incidents, messages, told, tries, former, last_ticks, ledger, unreadable, damaged })
+    Ok(Remembered { states, incidents, tries, former, last_ticks, ledger, unreadable, damaged })
 }
 
 /// States of their own, and those of these incidents.
@@ -165,18 +148,5 @@ fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
         opened_ms: row.get(4)?,
         resolved_ms: row.get(5)?,
         json: row.get(6)?,
-    })
-}
-
-fn message(row: &Row<'_>, state: DeliveryState) -> rusqlite::Result<MessageRow> {
-    Ok(MessageRow {
-        id: row.get(0)?,
-        incident: row.get(1)?,
-        key: row.get(2)?,
-        channel: row.get(3)?,
-        created_ms: row.get(4)?,
-        notice: row.get(5)?,
-        attempts: row.get(6)?,
-        state,
     })
 }

@@ -20,10 +20,6 @@ pub struct Commit {
     pub incidents: Vec<IncidentRow>,
     /// What happened to incidents.
     pub timeline: Vec<TimelineRow>,
-    /// Messages that must leave.
-    pub messages: Vec<MessageRow>,
-    /// What became of messages.
-    pub deliveries: Vec<DeliveryRow>,
     /// Tries that are about to leave.
     pub tries: Vec<TryRow>,
     /// What became of tries.
@@ -33,31 +29,27 @@ pub struct Commit {
 impl Commit {
     /// Whether it must be durable at once: something leaves because of it, or an incident changed.
     pub fn is_urgent(&self) -> bool {
-        !self.tries.is_empty() || !self.messages.is_empty() || !self.incidents.is_empty()
+        !self.tries.is_empty() || !self.incidents.is_empty()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, messages, deliveries, tries, outcomes } = self;
+        let Self { runs, states, incidents, timeline, tries, outcomes } = self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
             && timeline.is_empty()
-            && messages.is_empty()
-            && deliveries.is_empty()
             && tries.is_empty()
             && outcomes.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, messages, deliveries, tries, outcomes } = later;
+        let Self { runs, states, incidents, timeline, tries, outcomes } = later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
         self.timeline.extend(timeline);
-        self.messages.extend(messages);
-        self.deliveries.extend(deliveries);
         self.tries.extend(tries);
         self.outcomes.extend(outcomes);
     }
@@ -113,68 +105,4 @@ pub struct TimelineRow {
     pub what: &'static str,
     /// A sentence.
     pub text: String,
-}
-
-/// A message on its way to one channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessageRow {
-    /// Its id (ULID), ascending in the order of making.
-    pub id: String,
-    /// The incident it tells of; messages of one incident to one channel leave in order.
-    pub incident: String,
-    /// Dedup key.
-    pub key: String,
-    /// The channel's name.
-    pub channel: String,
-    /// Milliseconds since the epoch.
-    pub created_ms: i64,
-    /// The [`Notice`](crate::alert::Notice) in JSON.
-    pub notice: String,
-    /// Tries so far; of a message that was read back.
-    pub attempts: u32,
-    /// How it stands.
-    pub state: DeliveryState,
-}
-
-/// How a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryState {
-    /// It waits for its next try.
-    Pending,
-    /// The channel took it.
-    Delivered,
-    /// The channel will never take it; other channels were told.
-    Dead,
-    /// A newer message made it needless before it could leave.
-    Superseded,
-}
-
-impl DeliveryState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Dead, Self::Superseded];
-
-    /// The word in the store, the API and the metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// What became of a try to deliver a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryRow {
-    /// The message's id.
-    pub id: String,
-    /// How it stands now.
-    pub state: DeliveryState,
-    /// Tries so far.
-    pub attempts: u32,
-    /// Milliseconds since the epoch.
-    pub at_ms: i64,
-    /// Why the last try failed.
-    pub error: Option<String>,
 }

@@ -8,14 +8,13 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use super::schema;
 
 /// Tables and what they are ordered by.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 9] = [
     ("probes", "id"),
     ("canaries", "id"),
     ("last_ticks", "canary, slot"),
     ("states", "kind, key"),
     ("incidents", "id"),
     ("timeline", "id"),
-    ("messages", "id"),
     ("tries", "id"),
     ("try_incidents", "incident, try"),
     ("ledger", "id"),

@@ -5,10 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{
-    Commit, DeliveryState, IncidentRow, MessageRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow,
-    TryState,
-};
+use super::{Commit, IncidentRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
@@ -167,19 +164,6 @@ pub(super) fn incident(id: &str, resolved: Option<u64>) -> IncidentRow {
 
 pub(super) fn timeline(incident: &str, seconds: u64, what: &'static str) -> TimelineRow {
     TimelineRow { incident: incident.to_owned(), at_ms: at_ms(seconds), what, text: format!("It {what}.") }
-}
-
-pub(super) fn message(id: &str, incident: &str) -> MessageRow {
-    MessageRow {
-        id: id.to_owned(),
-        incident: incident.to_owned(),
-        key: format!("probe/p/{incident}"),
-        channel: "pager".to_owned(),
-        created_ms: at_ms(0),
-        notice: "{\"title\":\"p fails\"}".to_owned(),
-        attempts: 0,
-        state: DeliveryState::Pending,
-    }
 }
 
 /// A try that was made so many seconds after noon.

@@ -124,8 +124,6 @@ pub struct IncidentStory {
     pub incident: IncidentView,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineView>,
-    /// Its messages, oldest first.
-    pub messages: Vec<MessageView>,
     /// The tries that tell of it, oldest first.
     pub tries: Vec<TryView>,
 }
@@ -139,44 +137,6 @@ pub struct TimelineView {
     pub what: String,
     /// A sentence.
     pub text: String,
-}
-
-/// A message and how it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct MessageView {
-    /// Its id (ULID).
-    pub id: String,
-    /// The incident it tells of.
-    pub incident: String,
-    /// Dedup key.
-    pub key: String,
-    /// The channel's name.
-    pub channel: String,
-    /// Milliseconds since the epoch.
-    pub created_ms: i64,
-    /// How it stands.
-    pub state: &'static str,
-    /// Tries so far.
-    pub attempts: u32,
-    /// When it was last tried, milliseconds since the epoch.
-    pub tried_ms: Option<i64>,
-    /// Why the last try failed.
-    pub error: Option<String>,
-    /// What it says.
-    pub notice: serde_json::Value,
-}
-
-/// How many messages stand how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct OutboxCounts {
-    /// They wait for their next try.
-    pub pending: u64,
-    /// Their channel took them.
-    pub delivered: u64,
-    /// Their channel will never take them.
-    pub dead: u64,
-    /// A newer message made them needless.
-    pub superseded: u64,
 }
 
 /// A try and what became of it.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
-use super::{DeliveryRow, DeliveryState, cleanup, detail};
+use super::{cleanup, detail};
 use crate::outcome::{CleanupReport, Reason, Verdict};
 use crate::plan::{Bodies, Canary, CanaryId};
 
@@ -73,7 +73,6 @@ impl Pen {
         }
         states(&transaction, backlog)?;
         incidents(&transaction, backlog)?;
-        messages(&transaction, backlog)?;
         backlog.tries.write(&transaction)?;
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
@@ -234,35 +233,6 @@ fn incidents(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Resu
         transaction
             .prepare_cached("INSERT OR IGNORE INTO timeline (incident, at_ms, what, text) VALUES (?, ?, ?, ?)")?
             .execute(params![row.incident, row.at_ms, row.what, row.text])?;
-    }
-    Ok(())
-}
-
-fn messages(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
-    for row in backlog.messages.values() {
-        transaction
-            .prepare_cached(
-                "INSERT INTO messages (id, incident, key, channel, created_ms, notice, attempts, state)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                row.id,
-                row.incident,
-                row.key,
-                row.channel,
-                row.created_ms,
-                row.notice,
-                row.attempts,
-                row.state.as_str()
-            ])?;
-    }
-    for DeliveryRow { id, state, attempts, at_ms, error } in backlog.deliveries.values() {
-        transaction
-            .prepare_cached(
-                "UPDATE messages SET state = ?2, attempts = ?3, tried_ms = ?4, error = ?5
-                 WHERE id = ?1 AND (state = 'pending' OR ?2 <> 'pending')",
-            )?
-            .execute(params![id, DeliveryState::as_str(*state), attempts, at_ms, error])?;
     }
     Ok(())
 }

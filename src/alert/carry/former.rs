@@ -97,7 +97,7 @@ pub(super) struct Details {
 }
 
 /// Whether a row is of the version before this one.
-pub(in super::super) fn is_former(row: &IncidentRow) -> bool {
+pub(in crate::alert) fn is_former(row: &IncidentRow) -> bool {
     // The incident is a part of its own of what is kept now.
     let json: Result<serde_json::Value, _> = serde_json::from_str(&row.json);
     json.is_ok_and(|json| json.get("incident").is_none() && json.get("told").is_some())

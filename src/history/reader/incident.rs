@@ -2,10 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{
-    DeliveryState, IncidentFilter, IncidentStory, IncidentView, MessageView, OutboxCounts, Page, TimelineView, TryCounts,
-    TryState, TryView,
-};
+use super::super::{IncidentFilter, IncidentStory, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
 use super::page;
 
 /// Entries of a timeline and tries that are shown of one incident.
@@ -13,7 +10,6 @@ const SHOWN: usize = 1_000;
 
 const INCIDENT: &str = "id, scope, probe, severity, opened_ms, resolved_ms, json";
 const TRY: &str = "id, channel, what, key, made_ms, state, attempts, tried_ms, ended_ms, error, json";
-const MESSAGE: &str = "id, incident, key, channel, created_ms, state, attempts, tried_ms, error, notice";
 
 pub(super) fn list(
     connection: &Connection,
@@ -41,11 +37,6 @@ pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<
         .query_map(params![id, SHOWN], |row| Ok(TimelineView { at_ms: row.get(0)?, what: row.get(1)?, text: row.get(2)? }))?
         .collect::<Result<_, _>>()?;
     timeline.reverse();
-    let mut messages: Vec<MessageView> = connection
-        .prepare_cached(&format!("SELECT {MESSAGE} FROM messages WHERE incident = ? ORDER BY id DESC LIMIT ?"))?
-        .query_map(params![id, SHOWN], message)?
-        .collect::<Result<_, _>>()?;
-    messages.reverse();
     let sql = format!(
         "SELECT {TRY} FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?)
          ORDER BY made_ms DESC, id DESC LIMIT ?"
@@ -53,23 +44,7 @@ pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<
     let mut tries: Vec<TryView> =
         connection.prepare_cached(&sql)?.query_map(params![id, SHOWN], attempt)?.collect::<Result<_, _>>()?;
     tries.reverse();
-    Ok(Some(IncidentStory { incident, timeline, messages, tries }))
-}
-
-pub(super) fn outbox(connection: &Connection) -> rusqlite::Result<OutboxCounts> {
-    let mut counts = OutboxCounts::default();
-    let mut rows = connection.prepare_cached("SELECT state, count(*) FROM messages GROUP BY state")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let (word, count): (String, u64) = (row.get(0)?, row.get(1)?);
-        match state(&word) {
-            DeliveryState::Pending => counts.pending += count,
-            DeliveryState::Delivered => counts.delivered += count,
-            DeliveryState::Dead => counts.dead += count,
-            DeliveryState::Superseded => counts.superseded += count,
-        }
-    }
-    Ok(counts)
+    Ok(Some(IncidentStory { incident, timeline, tries }))
 }
 
 pub(super) fn tries(connection: &Connection) -> rusqlite::Result<TryCounts> {
@@ -88,18 +63,6 @@ pub(super) fn tries(connection: &Connection) -> rusqlite::Result<TryCounts> {
     Ok(counts)
 }
 
-pub(super) fn dead_letters(connection: &Connection, limit: usize, after: Option<&str>) -> rusqlite::Result<Page<MessageView>> {
-    let sql =
-        format!("SELECT {MESSAGE} FROM messages WHERE state = 'dead' AND (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT ?2");
-    let rows = connection.prepare_cached(&sql)?.query_map(params![after, limit + 1], message)?.collect::<Result<_, _>>()?;
-    Ok(page(rows, limit, |row: &MessageView| row.id.clone()))
-}
-
-/// A word that is not known would be a later version's, which this one does not open.
-fn state(word: &str) -> DeliveryState {
-    DeliveryState::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(DeliveryState::Pending)
-}
-
 fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentView> {
     Ok(IncidentView {
         id: row.get(0)?,
@@ -109,21 +72,6 @@ fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentView> {
         opened_ms: row.get(4)?,
         resolved_ms: row.get(5)?,
         details: json(&row.get::<_, String>(6)?),
-    })
-}
-
-fn message(row: &Row<'_>) -> rusqlite::Result<MessageView> {
-    Ok(MessageView {
-        id: row.get(0)?,
-        incident: row.get(1)?,
-        key: row.get(2)?,
-        channel: row.get(3)?,
-        created_ms: row.get(4)?,
-        state: state(&row.get::<_, String>(5)?).as_str(),
-        attempts: row.get(6)?,
-        tried_ms: row.get(7)?,
-        error: row.get(8)?,
-        notice: json(&row.get::<_, String>(9)?),
     })
 }
 

@@ -16,8 +16,8 @@ use super::housekeep::HOUR_MS;
 use super::sketch::Sketch;
 use super::store::Standing;
 use super::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerRows, MessageView, OutboxCounts, Page, ReadError, RollupView, RunDetail,
-    RunFilter, RunView, TryCounts, ledger,
+    IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
+    TryCounts, ledger,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -117,28 +117,12 @@ impl Reader {
         self.ask(|connection| incident::one(connection, id))
     }
 
-    /// How many messages stand how.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn outbox(&self) -> Result<OutboxCounts, ReadError> {
-        self.ask(incident::outbox)
-    }
-
     /// How many tries stand how.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn tries(&self) -> Result<TryCounts, ReadError> {
         self.ask(incident::tries)
-    }
-
-    /// Messages that no channel will take, newest first; pages as in [`Reader::incidents`].
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn dead_letters(&self, limit: usize, after: Option<&str>) -> Result<Page<MessageView>, ReadError> {
-        self.ask(|connection| incident::dead_letters(connection, limit.clamp(1, Page::<MessageView>::LIMIT), after))
     }
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.

@@ -1,4 +1,4 @@
--- Requests to channels, each of one making; what is still owed is not here, but follows from incidents and their covers.
+-- Requests to channels, each of one making, in the place of messages that were sent until they were taken; what is still owed is not here, but follows from incidents and their covers.
 CREATE TABLE tries (
     id TEXT NOT NULL PRIMARY KEY,
     channel TEXT NOT NULL,
@@ -24,3 +24,4 @@ INSERT INTO tries (id, channel, what, key, made_ms, json, state, attempts, tried
 INSERT INTO try_incidents (incident, try) SELECT incident, try FROM former_try_incidents;
 DROP VIEW former_tries;
 DROP VIEW former_try_incidents;
+DROP TABLE messages;

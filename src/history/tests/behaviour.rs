@@ -5,22 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::testing::{
-    LONG, at, at_ms, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states, step, timeline,
+    LONG, at, at_ms, attempt, canary, entry, incident, open, outcome, reopen, run, runs, settings, settle, state, states, step,
+    timeline,
 };
-use super::super::{
-    Commit, DeliveryRow, DeliveryState, IncidentFilter, KeptState, KeptTick, OpenError, Record, RunFilter, Store,
-};
+use super::super::{Commit, IncidentFilter, KeptState, KeptTick, OpenError, Record, RunFilter, Store, TryState};
 use crate::outcome::{CleanupReport, CleanupResult, Ledger, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict};
 use crate::plan::{Bodies, StoreSettings};
 
 fn last_tick(slot: u32, due_ms: i64) -> KeptTick {
     KeptTick { canary: "p/eu".to_owned(), slot, due_ms }
-}
-
-fn delivery(id: &str, state: DeliveryState, attempts: u32) -> Commit {
-    let error = (state != DeliveryState::Delivered).then(|| "no answer".to_owned());
-    let row = DeliveryRow { id: id.to_owned(), state, attempts, at_ms: at_ms(attempts.into()), error };
-    Commit { deliveries: vec![row], ..Commit::default() }
 }
 
 fn kept(kind: &str, key: &str, json: &str) -> KeptState {
@@ -50,14 +43,15 @@ fn everything_is_remembered_over_a_restart() {
     commit.states = vec![state("canary", "p/eu", Some("{\"streak\":2}")), state("generation", "probe/p", Some("4"))];
     commit.incidents = vec![incident("I2", None), incident("I1", Some(10))];
     commit.timeline = vec![timeline("I2", 1, "opened"), timeline("I2", 2, "paged")];
-    commit.messages = vec![message("M2", "I2"), message("M1", "I2")];
+    commit.tries = vec![attempt("T2", &["I2"], 1), attempt("T1", &["I2"], 2)];
     assert!(commit.is_urgent());
     store.commit(commit).blocking_recv().unwrap();
 
     let (_store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.states, [kept("canary", "p/eu", "{\"streak\":2}"), kept("generation", "probe/p", "4")]);
     assert_eq!(remembered.incidents, [incident("I1", Some(10)), incident("I2", None)]);
-    assert_eq!(remembered.messages, [message("M1", "I2"), message("M2", "I2")]);
+    let tries: Vec<_> = remembered.tries.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(tries, ["T2", "T1"], "in the order of their making");
     assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
 }
 
@@ -121,63 +115,19 @@ fn replaying_a_commit_changes_nothing() {
     let mut commit = runs([run(&canary("p", "eu"), Verdict::Failed, 60)]);
     commit.incidents = vec![incident("I1", None)];
     commit.timeline = vec![timeline("I1", 1, "opened")];
-    commit.messages = vec![message("M1", "I1")];
+    let row = attempt("T1", &["I1"], 1);
+    commit.tries = vec![row.clone()];
     store.commit(commit.clone()).blocking_recv().unwrap();
-    store.commit(delivery("M1", DeliveryState::Delivered, 1)).blocking_recv().unwrap();
+    let outcomes = vec![outcome(&row, TryState::Taken)];
+    store.commit(Commit { outcomes, ..Commit::default() }).blocking_recv().unwrap();
     store.commit(commit).blocking_recv().unwrap();
 
     let reader = store.reader();
     assert_eq!(reader.runs(&RunFilter::default(), 10, None).unwrap().items.len(), 1);
     let told = reader.incident("I1").unwrap().unwrap();
     assert_eq!(told.timeline.len(), 1);
-    assert_eq!(told.messages.len(), 1);
-    assert_eq!(told.messages[0].state, "delivered", "a delivered message does not wait again");
-}
-
-#[test]
-fn what_became_of_a_message_is_kept_and_pending_ones_come_back_with_their_tries() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(directory.path());
-    let messages = ["M1", "M2", "M3", "M4"].map(|id| message(id, "I1"));
-    store.commit(Commit { messages: messages.into(), incidents: vec![incident("I1", None)], ..Commit::default() });
-    store.offer(delivery("M1", DeliveryState::Pending, 1));
-    store.offer(delivery("M1", DeliveryState::Pending, 2));
-    store.offer(delivery("M2", DeliveryState::Dead, 9));
-    store.offer(delivery("M3", DeliveryState::Delivered, 1));
-    // Late news of an earlier try.
-    store.offer(delivery("M3", DeliveryState::Pending, 1));
-    store.offer(delivery("M4", DeliveryState::Superseded, 0));
-    settle(&store);
-    // Even later news.
-    store.offer(delivery("M3", DeliveryState::Pending, 1));
-    settle(&store);
-
-    let reader = store.reader();
-    let counts = reader.outbox().unwrap();
-    assert_eq!((counts.pending, counts.delivered, counts.dead, counts.superseded), (1, 1, 1, 1));
-    let dead = reader.dead_letters(10, None).unwrap();
-    assert_eq!(dead.items.len(), 1);
-    assert_eq!((dead.items[0].id.as_str(), dead.items[0].error.as_deref()), ("M2", Some("no answer")));
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert_eq!(remembered.messages.len(), 1);
-    assert_eq!((remembered.messages[0].id.as_str(), remembered.messages[0].attempts), ("M1", 2));
-    let told: Vec<_> = remembered.told.iter().map(|row| (row.id.as_str(), row.state)).collect();
-    assert_eq!(told, [("M3", DeliveryState::Delivered)], "what was delivered about an open incident is not forgotten");
-}
-
-#[test]
-fn what_was_delivered_is_told_until_the_end_of_the_incident_is_delivered_too() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(directory.path());
-    let messages = ["M1", "M2"].map(|id| message(id, "I1"));
-    store.commit(Commit { messages: messages.into(), incidents: vec![incident("I1", Some(60))], ..Commit::default() });
-    store.offer(delivery("M1", DeliveryState::Delivered, 1));
-    let (store, remembered) = reopen(&store, directory.path());
-    let told: Vec<_> = remembered.told.iter().map(|row| row.id.as_str()).collect();
-    assert_eq!(told, ["M1"], "who stands in for whom must be known when the end leaves");
-    store.offer(delivery("M2", DeliveryState::Delivered, 1));
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert!(remembered.told.is_empty());
+    assert_eq!(told.tries.len(), 1);
+    assert_eq!(told.tries[0].state, "taken", "one that was taken does not wait again");
 }
 
 #[test]
@@ -369,7 +319,7 @@ fn incidents_are_listed_and_told() {
     store.commit(Commit { incidents: all.into(), ..Commit::default() });
     // The clock goes back between the two.
     let happened = vec![timeline("I2", 9, "opened"), timeline("I2", 3, "paged")];
-    store.offer(Commit { timeline: happened, messages: vec![message("M1", "I2")], ..Commit::default() });
+    store.offer(Commit { timeline: happened, tries: vec![attempt("T1", &["I2"], 4)], ..Commit::default() });
     settle(&store);
     let reader = store.reader();
     let ids = |filter: &IncidentFilter, limit, after: Option<&str>| {
@@ -385,7 +335,7 @@ fn incidents_are_listed_and_told() {
     let told = reader.incident("I2").unwrap().unwrap();
     assert_eq!(told.incident.details["note"], 1);
     assert_eq!(told.timeline.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["opened", "paged"]);
-    assert_eq!(told.messages[0].notice["title"], "p fails");
+    assert_eq!(told.tries[0].message["title"], "p fails");
     assert!(reader.incident("I9").unwrap().is_none());
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::file;
-use super::super::testing::{LONG, at, incident, message, open, reopen, settings, settle, state, states};
-use super::super::{Commit, DeliveryRow, DeliveryState, OpenError, Remembered, RunFilter, Store};
+use super::super::testing::{LONG, at, attempt, incident, open, outcome, reopen, settings, settle, state, states};
+use super::super::{Commit, OpenError, Remembered, RunFilter, Store, TryState};
 use super::trouble::written;
 
 fn assert_begun_anew(store: &Store, remembered: &Remembered, path: &Path) {
@@ -89,7 +89,6 @@ fn assert_saved(remembered: &Remembered) {
     let tries: Vec<_> = remembered.tries.iter().map(|kept| (kept.id.as_str(), kept.incident.as_str())).collect();
     assert_eq!(tries, [("T1", "I1")]);
     assert_eq!(remembered.incidents, [incident("I1", None)]);
-    assert_eq!(remembered.messages, [message("M1", "I1")]);
     assert_eq!(remembered.last_ticks.len(), 1);
 }
 
@@ -144,7 +143,7 @@ fn damage_of_what_is_remembered_is_set_aside_at_the_start() {
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 4_096], (root - 1) * 4_096).unwrap();
     let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.messages, [message("M1", "I1")]);
+    assert_eq!(remembered.tries.len(), 1);
     assert_eq!(store.damaged(), remembered.damaged);
     assert_begun_anew(&store, &remembered, &path);
 }
@@ -243,21 +242,19 @@ fn a_damaged_file_is_noticed_while_running_too_and_nothing_that_waits_is_lost() 
     assert_eq!(aside.count(), 1);
 }
 
-/// Adds a message that waits, and that an index has in another state.
+/// Adds a try that waits, and that an index has in another state.
 fn add_unlike_its_index(path: &Path) {
     let change = |sql: &str| assert_eq!(Connection::open(path).unwrap().execute(sql, []).unwrap(), 1);
     let define = |from: &str, to: &str| {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "writable_schema", true).unwrap();
-        let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'messages_by_state'";
+        let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'tries_by_state'";
         assert_eq!(connection.execute(sql, [from, to]).unwrap(), 1);
     };
-    change(
-        "INSERT INTO messages SELECT 'M2', incident, key, channel, created_ms, notice, 0, 'delivered', NULL, NULL FROM messages",
-    );
+    change("INSERT INTO tries SELECT 'T2', channel, what, key, made_ms, json, 'taken', 0, NULL, NULL, NULL FROM tries");
     // While it is an index of nothing it does not follow.
-    define("(state, id)", "(state, id) WHERE attempts < 0");
-    change("UPDATE messages SET state = 'pending' WHERE id = 'M2'");
+    define("(state, made_ms)", "(state, made_ms) WHERE attempts < 0");
+    change("UPDATE tries SET state = 'waiting' WHERE id = 'T2'");
     define(" WHERE attempts < 0", "");
     file::look_through(&Connection::open(path).unwrap()).expect("a quick look does not notice");
 }
@@ -268,8 +265,8 @@ fn a_write_that_fails_because_an_index_lacks_an_entry_is_not_tried_for_ever() {
     let path = written(directory.path());
     add_unlike_its_index(&path);
     let (store, _) = open(directory.path());
-    let delivered = DeliveryRow { id: "M2".to_owned(), state: DeliveryState::Delivered, attempts: 1, at_ms: 1, error: None };
-    let mut done = store.commit(Commit { deliveries: vec![delivered], ..Commit::default() });
+    let outcomes = vec![outcome(&attempt("T2", &[], 0), TryState::Taken)];
+    let mut done = store.commit(Commit { outcomes, ..Commit::default() });
     let begun = Instant::now();
     while done.try_recv().is_err() {
         assert!(begun.elapsed() < LONG, "it cannot be written, and the file is not set aside");

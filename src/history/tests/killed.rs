@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::super::testing::{canary, entry, incident, message, open, run, runs, state};
+use super::super::testing::{attempt, canary, entry, incident, open, run, runs, state};
 use crate::outcome::{Ledger, Verdict};
 
 /// Where the child finds its directory.
@@ -30,7 +30,7 @@ fn child() {
         let mut commit = runs([run(&eu, Verdict::Failed, number)]);
         commit.states = vec![state("a", &id, Some("1")), state("b", &id, Some("1"))];
         commit.incidents = vec![incident(&id, None)];
-        commit.messages = vec![message(&id, &id)];
+        commit.tries = vec![attempt(&id, &[&id], number)];
         let intent = store.intend(entry(&id));
         store.commit(commit).blocking_recv().unwrap();
         futures::executor::block_on(intent).unwrap();
@@ -72,7 +72,7 @@ fn whatever_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done() {
         assert!(written.len() as u64 > acknowledged.unwrap(), "round {round}: {acknowledged:?} was said to be durable");
         assert_eq!(keys("b"), numbers, "round {round}");
         assert_eq!(remembered.incidents.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
-        assert_eq!(remembered.messages.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
+        assert_eq!(remembered.tries.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
         assert!(remembered.ledger.len() >= numbers.len());
         assert!(store.close(super::super::testing::LONG));
     }

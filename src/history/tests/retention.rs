@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::super::testing::{
-    LONG, at, at_ms, attempt, canary, incident, message, open, outcome, run, runs, settings, settle, state, timeline,
+    LONG, at, at_ms, attempt, canary, incident, open, outcome, run, runs, settings, settle, state, timeline,
 };
-use super::super::{Commit, DeliveryRow, DeliveryState, KeptTry, RunFilter, Store, TryState};
+use super::super::{Commit, KeptTry, RunFilter, Store, TryState};
 use crate::outcome::Verdict;
 use crate::plan::StoreSettings;
 
@@ -113,27 +113,26 @@ fn passed_runs_go_first_then_the_others_then_their_rollups() {
 }
 
 #[test]
-fn an_incident_goes_with_all_that_is_its_own_but_never_while_it_is_open_or_a_message_waits() {
+fn an_incident_goes_with_all_that_is_its_own_and_one_that_is_open_does_not_grow_for_ever() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
+    let tries = [("T1", "I1"), ("T2", "I2"), ("T3", "I3"), ("T4", "I3")].map(|(id, incident)| attempt(id, &[incident], 0));
     store.commit(Commit {
-        incidents: vec![incident("I1", Some(5)), incident("I2", Some(5)), incident("I3", None)],
+        incidents: vec![incident("I1", Some(5)), incident("I2", Some(900 * HOUR)), incident("I3", None)],
         timeline: ["I1", "I2", "I3", "test"].map(|id| timeline(id, 1, "opened")).into(),
-        messages: vec![message("M1", "I1"), message("M2", "I2"), message("M3", "I3"), message("M4", "I3")],
-        deliveries: ["M1", "M3"]
-            .map(|id| DeliveryRow { id: id.to_owned(), state: DeliveryState::Delivered, attempts: 1, at_ms: 0, error: None })
-            .into(),
+        outcomes: [&tries[0], &tries[2]].map(|row| outcome(row, TryState::Taken)).into(),
+        tries: tries.into(),
         ..Commit::default()
     });
     settle(&store);
     housekeep(&store, 1_000 * HOUR);
     let reader = store.reader();
     assert!(reader.incident("I1").unwrap().is_none());
-    assert_eq!(reader.incident("I2").unwrap().unwrap().timeline.len(), 1, "its message still waits");
+    assert_eq!(reader.incident("I2").unwrap().unwrap().timeline.len(), 1, "it ended four days ago");
     let open = reader.incident("I3").unwrap().unwrap();
-    assert_eq!(open.messages.iter().map(|message| message.id.as_str()).collect::<Vec<_>>(), ["M4"]);
-    assert!(open.timeline.is_empty(), "one that is open for ever does not grow for ever");
-    assert_eq!(reader.outbox().unwrap().pending, 2);
+    assert_eq!(open.tries.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["T4"], "nobody knows what became of it");
+    assert!(open.timeline.is_empty());
+    assert_eq!(reader.tries().unwrap().waiting, 2);
 }
 
 #[test]

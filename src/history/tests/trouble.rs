@@ -13,7 +13,7 @@ use super::super::file::{self, Look, Owner};
 use super::super::housekeep::Keep;
 use super::super::lock::Lock;
 use super::super::testing::{
-    LONG, at, attempt, canary, entry, incident, message, open, reopen, run, runs, settings, settle, state, states,
+    LONG, at, attempt, canary, entry, incident, open, reopen, run, runs, settings, settle, state, states,
 };
 use super::super::{Commit, OpenError, RunFilter, Store};
 use crate::outcome::{LedgerEnd, Verdict};
@@ -23,12 +23,7 @@ pub(super) fn written(directory: &Path) -> PathBuf {
     let (store, _) = open(directory);
     store.offer(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
     store.offer(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
-    store.commit(Commit {
-        incidents: vec![incident("I1", None)],
-        messages: vec![message("M1", "I1")],
-        tries: vec![attempt("T1", &["I1"], 0)],
-        ..Commit::default()
-    });
+    store.commit(Commit { incidents: vec![incident("I1", None)], tries: vec![attempt("T1", &["I1"], 0)], ..Commit::default() });
     store.commit(states([state("cover", "I1/pager", Some("{}"))]));
     assert!(store.close(LONG));
     settings(directory).path
@@ -83,7 +78,7 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
         store.offer(runs([run(&eu, Verdict::Passed, number)]));
         let mut commit = runs([run(&eu, Verdict::Failed, number)]);
         commit.states = vec![state("canary", "p/eu", Some(&number.to_string()))];
-        commit.messages = vec![message(&format!("M{number:02}"), "I1")];
+        commit.tries = vec![attempt(&format!("T{number:02}"), &["I1"], number)];
         waiting.push(store.commit(commit));
     }
     await_trouble(&store);
@@ -96,7 +91,7 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
     assert!(store.is_writable());
     assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 100);
     let (_store, remembered) = reopen(&store, directory.path());
-    assert_eq!(remembered.messages.len(), 50);
+    assert_eq!(remembered.tries.len(), 50);
     assert_eq!(remembered.states[0].json, "49");
 }
 
@@ -197,7 +192,7 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
     for number in 1..=300 {
         let mut commit = runs([run(&eu, Verdict::Failed, number)]);
         commit.states = vec![state("canary", "a", Some(&number.to_string()))];
-        commit.messages = vec![message(&format!("M{number:03}"), "I1")];
+        commit.tries = vec![attempt(&format!("T{number:03}"), &["I1"], number)];
         waiting.push(store.commit(commit));
     }
     let mut last = waiting.pop().unwrap();
@@ -206,7 +201,7 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
     fs::remove_file(&ballast).unwrap();
     last.blocking_recv().unwrap();
     let (_store, remembered) = reopen(&store, small.0.path());
-    assert_eq!(remembered.messages.len(), 300);
+    assert_eq!(remembered.tries.len(), 300);
     assert_eq!(remembered.states[0].json, "300");
     assert_eq!(remembered.damaged, None);
 }
