@@ -121,11 +121,31 @@ impl Tally for ByRegion {
 
 /// Durations, and those of them that are told of otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SamplesRow")]
 pub(super) struct Samples {
     #[serde(flatten)]
     pub(super) all: Histogram,
-    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    #[serde(skip_serializing_if = "Histogram::is_empty")]
     pub(super) out: Histogram,
+}
+
+/// As they are kept. What is flattened cannot be read back where numbers keep their digits, which `serde_json` does here.
+#[derive(Deserialize)]
+struct SamplesRow {
+    counts: Vec<(u16, u32)>,
+    sum: f64,
+    squares: f64,
+    #[serde(default)]
+    lost: u32,
+    #[serde(default)]
+    out: Histogram,
+}
+
+impl From<SamplesRow> for Samples {
+    fn from(row: SamplesRow) -> Self {
+        let SamplesRow { counts, sum, squares, lost, out } = row;
+        Self { all: Histogram::of_parts(counts, (sum, squares), lost), out }
+    }
 }
 
 impl Tally for Samples {

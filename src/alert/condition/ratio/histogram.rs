@@ -31,6 +31,11 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// One that was kept: its buckets, the sums of seconds and of their squares, and how many never came.
+    pub fn of_parts(counts: Vec<(u16, u32)>, (sum, squares): (f64, f64), lost: u32) -> Self {
+        Self { counts, sum, squares, lost }
+    }
+
     /// Adds a duration.
     pub fn add(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
