@@ -10,6 +10,8 @@
 //! | a canary whose *last* counted run failed and ended within the window | the same; only where the rule is consecutive |
 //! | a share of an `across` member that reaches the rule's | while that member fails at page level, the same |
 //!
+//! A subject's incident, where it may be critical, counts the regions whose shares say so in the same way.
+//!
 //! A region that has passed since is well, whatever failed before.
 
 use std::collections::BTreeSet;
@@ -123,8 +125,9 @@ fn counting<'a>(
         }
         let pages = fact.level() == Some(Level::Page);
         match &fact.key {
-            FactKey::Across(_) if pages => {
-                regions.extend(fact.shares.iter().filter(|(_, share)| share.reaches).map(|(region, _)| Arc::clone(region)));
+            FactKey::Across(_) | FactKey::Subject(..) | FactKey::OtherSubjects(_) => {
+                let shares = fact.shares.iter().filter(|(_, share)| pages && share.reaches);
+                regions.extend(shares.map(|(region, _)| Arc::clone(region)));
             }
             FactKey::Canary(_) if pages => {
                 regions.insert(Arc::clone(&fact.region));
@@ -136,11 +139,8 @@ fn counting<'a>(
                     again = again.into_iter().chain([until + Duration::from_millis(1)]).min();
                 }
             }
-            // These are about no region or several, or are no members of a probe's incident.
-            FactKey::Across(_)
-            | FactKey::Objective(..)
-            | FactKey::Subject(..)
-            | FactKey::OtherSubjects(_)
+            // These are about no region, or are no members of what can be critical.
+            FactKey::Objective(..)
             | FactKey::NoData(_)
             | FactKey::Region(_)
             | FactKey::Leak(..)

@@ -245,7 +245,7 @@ async fn where_no_peer_takes_it_the_outcome_is_what_really_happened() {
     let nobody = format!("http://127.0.0.1:{}", free_port());
     for (urls, expected) in [
         (&[refusing.url("/")][..], ("refused", Trouble::Unreadable)),
-        (&[nobody.clone()], ("refused", Trouble::Unreachable)),
+        (std::slice::from_ref(&nobody), ("refused", Trouble::Unreachable)),
         (&[nobody.clone(), refusing.url("")], ("refused", Trouble::Unreachable)),
         (&[refusing.url(""), ill.url("")], ("unknown", Trouble::Unreachable)),
     ] {

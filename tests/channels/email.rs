@@ -188,6 +188,9 @@ async fn a_recipient_who_is_gone_or_busy_keeps_the_message_from_nobody_else_and_
     assert!(why(&nobody).contains("no such user"), "{nobody:?}");
 }
 
+/// An outcome in short.
+type Short = (&'static str, Option<Trouble>);
+
 /// What a server says to each command, and whether it hangs up then.
 type Script = fn(&str) -> Option<&'static str>;
 
@@ -232,20 +235,20 @@ async fn server(script: Script) -> Arc<Channel> {
     hurried("mail", Duration::from_secs(2), kind)
 }
 
-/// The usual answers.
+/// The usual answers; a server that is well hangs up after its goodbye.
 fn usual(said: &str) -> Option<&'static str> {
-    Some(match said.split([' ', ':']).next().unwrap_or_default() {
-        "CONNECT" => "220 hello",
-        "DATA" => "354 go on",
-        "QUIT" => "221 bye",
-        _ => "250 fine",
-    })
+    match said.split([' ', ':']).next()? {
+        "CONNECT" => Some("220 hello"),
+        "DATA" => Some("354 go on"),
+        "QUIT" => None,
+        _ => Some("250 fine"),
+    }
 }
 
 #[tokio::test]
 async fn until_the_datas_end_nothing_was_taken_and_from_then_on_nobody_knows() {
     let unreachable = Some(Trouble::Unreachable);
-    let scripts: [(&str, Script, (&str, Option<Trouble>)); 12] = [
+    let scripts: [(&str, Script, Short); 12] = [
         ("all is well", usual, ("taken", None)),
         ("it hangs up at once", |_| None, ("refused", unreachable)),
         ("it greets with a refusal", |_| Some("554 not you"), ("refused", Some(Trouble::Rejected))),

@@ -115,7 +115,7 @@ impl Book {
         for (_, trouble) in troubles.iter().filter(|_| taken) {
             tracing::warn!(channel = &*to.channel, "one of several Alertmanagers gets an alert later: {}", trouble.message);
         }
-        if taken { Outcome::Taken } else { worst(troubles) }
+        if taken { Outcome::Taken } else { worst(&troubles) }
     }
 
     /// Brings alerts to one peer: these, or all of the channel.
@@ -185,7 +185,7 @@ impl Book {
 }
 
 /// What became of a request that no peer took: unknown if one of them may have it.
-fn worst(troubles: Vec<(bool, Refusal)>) -> Outcome {
+fn worst(troubles: &[(bool, Refusal)]) -> Outcome {
     let message = troubles.iter().map(|(_, refusal)| refusal.message.as_str()).collect::<Vec<_>>().join("; ");
     let is_unknown = troubles.iter().any(|(is_unknown, _)| *is_unknown);
     // The one that is likeliest to pass decides when to ask again.

@@ -2,9 +2,9 @@
 //!
 //! Until the end of the data nothing has been taken by anybody; from then on, without an answer, nobody knows.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use lettre::Address;
@@ -23,7 +23,7 @@ use super::http::chain;
 use super::{refused, unknown};
 
 /// Tries of which it is remembered who took them.
-const REMEMBERED: usize = 1_000;
+const REMEMBERED: usize = 200;
 
 /// How long a server that has taken a message may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -41,33 +41,29 @@ pub(super) struct Server<'a> {
     pub(super) timeout: Duration,
 }
 
-/// Who took a try that others have not taken yet, so that nobody gets it twice when it is repeated.
+/// Who took a try that others have not taken yet, so that nobody gets it twice when it is repeated. The oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Partly(Mutex<(HashMap<String, BTreeSet<String>>, VecDeque<String>)>);
+pub(super) struct Partly(Mutex<VecDeque<(String, BTreeSet<String>)>>);
 
 impl Partly {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, BTreeSet<String>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn of(&self, id: &str) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(id).cloned().unwrap_or_default()
+        self.lock().iter().find(|(known, _)| known == id).map(|(_, taken)| taken.clone()).unwrap_or_default()
     }
 
     fn remember(&self, id: &str, taken: BTreeSet<String>) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *inner;
-        if known.insert(id.to_owned(), taken).is_none() {
-            order.push_back(id.to_owned());
-        }
-        if order.len() > REMEMBERED
-            && let Some(oldest) = order.pop_front()
-        {
-            known.remove(&oldest);
-        }
+        self.forget(id);
+        let mut known = self.lock();
+        known.push_back((id.to_owned(), taken));
+        let excess = known.len().saturating_sub(REMEMBERED);
+        known.drain(..excess);
     }
 
     fn forget(&self, id: &str) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.0.remove(id).is_some() {
-            inner.1.retain(|known| known != id);
-        }
+        self.lock().retain(|(known, _)| known != id);
     }
 }
 

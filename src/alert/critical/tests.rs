@@ -54,6 +54,7 @@ fn a_region_counts_while_a_member_of_it_fails_at_page_level_or_its_last_run_fail
         state: State::Failing(Level::Page),
         ..Fact::well(FactKey::Objective("p".into(), crate::alert::Objective::BurnRate), scope())
     };
+    let subject = Fact { key: FactKey::Subject("p".into(), "segment 1".into()), ..share(Level::Page) };
     for (what, facts, second, consecutive, expected) in [
         ("two that fail", vec![(page("eu", true, 0), true), (page("us", true, 0), true)], 0, true, vec!["eu", "us"]),
         ("a failing one whose last run passed is not settled", vec![(page("eu", false, 0), true)], 0, true, vec!["eu"]),
@@ -68,6 +69,7 @@ fn a_region_counts_while_a_member_of_it_fails_at_page_level_or_its_last_run_fail
         ("across counts where the region's own share does", vec![(share(Level::Page), true)], 0, false, vec!["ap", "eu"]),
         ("across at warn", vec![(share(Level::Warn), true)], 0, true, vec![]),
         ("across explained", vec![(share(Level::Page), false)], 0, true, vec![]),
+        ("a subject counts where it was seen to fail", vec![(subject, true)], 0, true, vec!["ap", "eu"]),
         ("an objective has no region", vec![(objective, true)], 0, true, vec![]),
     ] {
         let bar = Bar { consecutive, ..bar(true) };

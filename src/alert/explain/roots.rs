@@ -110,13 +110,11 @@ impl Roots {
     }
 
     /// Goes on with another plan. What is known of canaries that others still need is kept; what is known of those that nobody needed
-    /// before is to be said. Every failing canary and `across` is to be judged
-    /// again.
+    /// before is to be said. Every failing canary and `across` is to be judged again; those that met a root before are touched.
     pub fn apply(&mut self, plan: &Plan) {
         let known: HashMap<CanaryId, Known> =
             std::mem::take(&mut self.numbers).into_iter().map(|(id, number)| (id, self.rows[number as usize].known)).collect();
-        self.listed.clear();
-        self.touched.clear();
+        self.touched.extend(std::mem::take(&mut self.listed).into_keys());
         self.plan = Places::new(plan);
         self.rows.clear();
         self.places.clear();

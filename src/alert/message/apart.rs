@@ -23,7 +23,8 @@ pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: What, now: Moment) ->
     let mut lines = suspects(&sorted.suspect);
     let acknowledged = acknowledged(view, sorted, &at);
     // A message that says that somebody is at it need not say it again, unless it is not at all of it.
-    let is_said = what == What::Acknowledge && acknowledged.len() == 1 && sorted.failing.iter().all(is_acknowledged);
+    let is_said =
+        what == What::Acknowledge && acknowledged.len() == 1 && sorted.failing.iter().all(|member| is_acknowledged(member));
     lines.extend(acknowledged.into_iter().filter(|_| !is_said));
     let title = told(sorted);
     let is_title = |group: &[&MemberView]| group.first().is_some_and(|one| title.iter().any(|other| std::ptr::eq(*one, *other)));
@@ -61,7 +62,7 @@ fn bounded(lines: Vec<String>) -> Vec<String> {
     capped(lines.into_iter().map(|text| line(&text, LINE)).collect(), MOST)
 }
 
-fn is_acknowledged(member: &&MemberView) -> bool {
+fn is_acknowledged(member: &MemberView) -> bool {
     matches!(member.standing, Standing::Acknowledged(_))
 }
 

@@ -197,9 +197,11 @@ impl Message {
     pub fn is_over(&self) -> bool {
         match self.occasion {
             Occasion::Well | Occasion::Unwatched | Occasion::Closed | Occasion::Unheard => true,
-            Occasion::Continues | Occasion::WasWell => false,
             Occasion::Gathered | Occasion::Test => self.action == What::End,
-            Occasion::Opened
+            // The key ends and the problem goes on.
+            Occasion::Continues
+            | Occasion::WasWell
+            | Occasion::Opened
             | Occasion::Spread
             | Occasion::Rose
             | Occasion::Again

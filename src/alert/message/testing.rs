@@ -23,7 +23,7 @@ const PLATFORMS: [&str; 3] = ["android", "ios", "web"];
 
 /// So long ago, in seconds.
 pub(in crate::alert) fn ago(seconds: u64) -> Duration {
-    Duration::from_millis(NOW_MS) - Duration::from_secs(seconds)
+    Duration::from_millis(NOW_MS - seconds * 1_000)
 }
 
 pub(in crate::alert) fn now() -> Moment {
@@ -326,20 +326,23 @@ fn apart() -> Vec<(&'static str, Scene)> {
 
 fn other_members() -> Vec<(&'static str, Scene)> {
     let probe = Scope::Probe(PROBE.into());
-    let across = with(other(FactKey::Across(PROBE.into()), &probe, 500, None), |fact| {
-        let share = |failed, reaches| Share { failed, counted: 20, reaches };
-        fact.shares = [("ap", share(0, false)), ("eu", share(8, true)), ("us", share(4, false))]
-            .map(|(name, share)| (name.into(), share))
-            .into();
-        fact.evidence = Some(Arc::new(failure("eu", "ios", ago(5))));
-        fact.last_failed = Some(ago(35));
-    });
+    let across = with(
+        other(FactKey::Across(PROBE.into()), &probe, 500, Some("12 of the last 60 runs failed; of platform=ios 9 of 20")),
+        |fact| {
+            let share = |failed, reaches| Share { failed, counted: 20, reaches };
+            fact.shares = [("ap", share(0, false)), ("eu", share(8, true)), ("us", share(4, false))]
+                .map(|(name, share)| (name.into(), share))
+                .into();
+            fact.evidence = Some(Arc::new(failure("eu", "ios", ago(5))));
+            fact.last_failed = Some(ago(35));
+        },
+    );
     let budget = || {
-        let words = "its error budget burns 14.2 times as fast as it may, over 5m and 1h";
+        let words = "its budget burns 14.2 times as fast as it may over 1h: 43 of 60 runs were bad";
         other(FactKey::Objective(PROBE.into(), Objective::BurnRate), &probe, 500, Some(words))
     };
     let subject = Scope::Subject("segment-copy".into(), "seg-4711".into());
-    let seg = with(other(FactKey::Subject("segment-copy".into(), "seg-4711".into()), &subject, 65, None), |fact| {
+    let seg = with(other(FactKey::Subject("segment-copy".into(), "seg-4711".into()), &subject, 65, Some("seen in eu")), |fact| {
         fact.failed = 1;
         fact.evidence = Some(Arc::new(Failure {
             canary: "segment-copy/eu".to_owned(),
@@ -494,7 +497,7 @@ pub(in crate::alert) fn monster() -> Message {
     let long = evil.repeat(100);
     let name: Arc<str> = long.as_str().into();
     let mut view = view(Vec::new());
-    for number in 0..300 {
+    for number in 0..100 {
         let failure = Failure {
             canary: format!("p/{number}{long}/{long}"),
             run_id: long.clone(),
@@ -506,7 +509,7 @@ pub(in crate::alert) fn monster() -> Message {
             attempts: u32::MAX,
             expectation: Some(long.clone()),
             location: Some(long.clone()),
-            seen: vec![(long.clone(), long.clone()); 10],
+            seen: vec![(long.clone(), long.clone()); 5],
         };
         let member = with(canary(&format!("{number}{long}"), "x", 65 + u64::from(number % 7 == 0)), |fact| {
             (fact.cell, fact.words, fact.reason) = (Arc::clone(&name), Some(Arc::clone(&name)), Some(Arc::clone(&name)));

@@ -123,28 +123,26 @@ impl Tally for ByRegion {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SamplesRow")]
 pub(super) struct Samples {
-    #[serde(flatten)]
     pub(super) all: Histogram,
     #[serde(skip_serializing_if = "Histogram::is_empty")]
     pub(super) out: Histogram,
 }
 
-/// As they are kept. What is flattened cannot be read back where numbers keep their digits, which `serde_json` does here.
-#[derive(Deserialize)]
+/// As they are kept; an earlier version kept the histogram itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct SamplesRow {
+    all: Option<Histogram>,
+    out: Histogram,
     counts: Vec<(u16, u32)>,
     sum: f64,
     squares: f64,
-    #[serde(default)]
-    lost: u32,
-    #[serde(default)]
-    out: Histogram,
 }
 
 impl From<SamplesRow> for Samples {
     fn from(row: SamplesRow) -> Self {
-        let SamplesRow { counts, sum, squares, lost, out } = row;
-        Self { all: Histogram::of_parts(counts, (sum, squares), lost), out }
+        let all = row.all.unwrap_or_else(|| Histogram::of_parts(row.counts, row.sum, row.squares));
+        Self { all, out: row.out }
     }
 }
 

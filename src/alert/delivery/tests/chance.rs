@@ -179,8 +179,7 @@ impl World {
     fn wait(&mut self, until: u64) -> Result<(), TestCaseError> {
         loop {
             self.turn()?;
-            let due = self.bench.delivery.due().map(|due| due.saturating_sub(at(0).steady).as_millis().div_ceil(1_000));
-            let Some(due) = due.and_then(|due| u64::try_from(due).ok()).filter(|due| *due <= until) else { break };
+            let Some(due) = self.due().filter(|due| *due <= until) else { break };
             self.now = due.max(self.now + 1);
         }
         self.now = self.now.max(until);
@@ -235,21 +234,26 @@ impl World {
 
     /// From now on the receiver takes all but what it cannot bear.
     fn recover(&mut self, seconds: u64) -> Result<(), TestCaseError> {
-        let end = self.now + seconds;
+        self.answer(self.now + seconds, || Outcome::Taken)
+    }
+
+    /// Until then all that leaves lands at once; it ends a second after that, so that what is due then has left.
+    fn answer(&mut self, end: u64, mut answer: impl FnMut() -> Outcome) -> Result<(), TestCaseError> {
         while self.now <= end {
-            loop {
-                self.turn()?;
-                let flying: Vec<String> = self.bench.flying.keys().cloned().collect();
-                if flying.is_empty() {
-                    break;
-                }
-                for id in flying {
-                    self.land(&id, &Outcome::Taken)?;
+            while self.turn()? > 0 || !self.bench.flying.is_empty() {
+                for id in self.bench.flying.keys().cloned().collect::<Vec<_>>() {
+                    self.land(&id, &answer())?;
                 }
             }
-            self.now += 1;
+            self.now = self.due().unwrap_or(u64::MAX).clamp(self.now + 1, end + 1);
         }
         Ok(())
+    }
+
+    /// The second in which it wants to be asked again.
+    fn due(&self) -> Option<u64> {
+        let due = self.bench.delivery.due()?.saturating_sub(at(0).steady);
+        Some(due.as_secs() + u64::from(due.subsec_nanos() > 0))
     }
 
     /// What is still due of scopes that the receiver can bear.
@@ -307,18 +311,11 @@ proptest! {
             world.want(incident, What::Ring, Severity::Page);
         }
         let mut answers = answers.iter().cycle();
-        while world.now < seconds {
-            world.turn()?;
-            for id in world.bench.flying.keys().cloned().collect::<Vec<_>>() {
-                let outcome = match answers.next() {
-                    Some(0) => refused(Trouble::Unreachable),
-                    Some(1) => unknown(),
-                    _ => refused(Trouble::Busy(None)),
-                };
-                world.land(&id, &outcome)?;
-            }
-            world.now += 1;
-        }
+        world.answer(seconds, || match answers.next() {
+            Some(0) => refused(Trouble::Unreachable),
+            Some(1) => unknown(),
+            _ => refused(Trouble::Busy(None)),
+        })?;
         world.recover(60)?;
         prop_assert!(world.left_over().is_empty(), "{:?}", world.left_over());
     }

@@ -210,6 +210,15 @@ fn a_root_is_brought_forward_before_its_evidence_ages() {
     assert_eq!(world.of("d/eu"), &by(&["r"]), "and evidence that aged is no failure");
 }
 
+#[test]
+fn a_new_plan_touches_who_met_a_root_before() {
+    let mut world = pair();
+    world.root_is_out("r/eu");
+    world.fails("d/eu", 0, 0);
+    world.roots.apply(&plan(vec![probe("d", &[], None), probe("r", &[], None)]));
+    assert_eq!(world.roots.take_touched(), BTreeSet::from([FactKey::Canary(id("d/eu"))]));
+}
+
 /// In which way evidence ends.
 #[derive(Debug, Clone, Copy)]
 enum Way {
