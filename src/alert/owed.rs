@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use crate::plan::{Alerting, Channel, ChannelKind, Probe, Severity};
 
-use super::FactKey;
 use super::fact::Level;
 use super::incident::{Incident, Member, Told, regions_of};
 use super::memory::Memory;
 use super::route::{Asked, Routed, routed};
 use super::told::Cover;
+use super::{FactKey, Scope};
 
 /// Pauses between the rings of an incident at a channel.
 const PAUSES: [Duration; 5] =
@@ -62,6 +62,8 @@ pub struct Owed {
     pub page: bool,
     /// When it is due. It is due now if that is not later than now.
     pub at: Duration,
+    /// Since when the oldest of it is owed.
+    pub since: Duration,
     /// Why it rings.
     pub why: Why,
     /// The severity that the ring has.
@@ -84,7 +86,10 @@ pub enum Why {
 /// What a channel is owed of an incident; nothing if there is no difference. The second value is when to ask again though
 /// nothing happens.
 pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: Duration) -> (Option<Owed>, Option<Duration>) {
-    let Some(severity) = incident.severity().filter(|_| incident.end.is_none()) else { return (None, None) };
+    // That a channel takes nothing is told to the others.
+    let is_its_own = matches!(&incident.scope, Scope::Channel(name) if *name == channel.name);
+    let severity = incident.severity().filter(|_| incident.end.is_none() && !is_its_own);
+    let Some(severity) = severity else { return (None, None) };
     let nothing = Told::default();
     let told = incident.told.get(&channel.name).unwrap_or(&nothing);
     let lapses = lapses(incident, told, channel, context);
@@ -118,7 +123,8 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
         (true, false, false) => Why::Spread,
     };
     let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
-    let owed = Owed { members: uncovered.len(), page, at, why, severity };
+    let since = uncovered.iter().map(|member| member.crossed_at).min().or(incident.critical.since()).unwrap_or(now);
+    let owed = Owed { members: uncovered.len(), page, at, since, why, severity };
     let again = again.into_iter().chain((at > now).then_some(at)).min();
     (Some(owed), again)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Channel, ChannelKind, NOTICE_NAMES, Severity, SmtpTls};
+use crate::plan::{Channel, ChannelKind, MESSAGE_NAMES, Severity, SmtpTls};
 
 use super::names::unknown_secret;
 use super::nearest::nearest;
@@ -101,7 +101,7 @@ fn slack(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Opt
 }
 
 fn webhook(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    let names: Vec<&str> = NOTICE_NAMES.iter().chain(outside::SECRETS).copied().collect();
+    let names: Vec<&str> = MESSAGE_NAMES.iter().chain(outside::SECRETS).copied().collect();
     Some(ChannelKind::Webhook {
         url: outside::url(table, "url", world, diagnostics)?,
         headers: outside::headers(table, world, diagnostics),

@@ -38,7 +38,7 @@ pub use http::{
     Pem, Redirects, Resolve, TlsSettings,
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
-pub use names::{LABEL_NAMES, MESSAGE_NAMES, NOTICE_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use names::{LABEL_NAMES, MESSAGE_NAMES, RESULT_NAMES, RUN_NAMES};
 pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};

@@ -37,35 +37,7 @@ pub const RESULT_NAMES: &[&str] = &[
 pub const LABEL_NAMES: &[&str] =
     &["probe", "region", "step", "le", "job", "instance", "verdict", "reason", "phase", "quantile", "name", "subject", "channel"];
 
-/// In scope in the body of a webhook: the fields of a notice, as they are called in the documented JSON.
-pub const NOTICE_NAMES: &[&str] = &[
-    "key",
-    "action",
-    "occasion",
-    "severity",
-    "incident",
-    "scope",
-    "title",
-    "probe",
-    "summary",
-    "owner",
-    "runbook",
-    "tags",
-    "subject",
-    "since_ms",
-    "at_ms",
-    "resolved_ms",
-    "members",
-    "members_total",
-    "regions",
-    "failure",
-    "notes",
-    "previous",
-    "links",
-    "test",
-];
-
-/// In scope in the body of a webhook of version 2: the fields of a message, as they are called in the documented JSON.
+/// In scope in the body of a webhook: the fields of a message, as they are called in the documented JSON.
 pub const MESSAGE_NAMES: &[&str] = &[
     "version",
     "key",

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{self, Body};
 use axum::extract::Request;
 use axum::http::StatusCode;
-use serinus::alert::Notice;
+use serinus::alert::message::Message;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -17,7 +17,7 @@ pub(crate) struct Page {
     pub at: u64,
     /// The size of its body.
     pub bytes: usize,
-    pub notice: Notice,
+    pub message: Message,
 }
 
 /// Takes pages until it is dropped.
@@ -41,9 +41,9 @@ impl Pager {
                 let app = Router::new().fallback(async move |request: Request<Body>| {
                     let at = micros(SystemTime::now());
                     let body = body::to_bytes(request.into_body(), 16 << 20).await.expect("a page arrives whole");
-                    let notice = serde_json::from_slice(&body).expect("a page is a notice");
+                    let message = serde_json::from_slice(&body).expect("a page is a message");
                     // Once the measurement is over nobody counts.
-                    let _ = arrived.send(Page { at, bytes: body.len(), notice });
+                    let _ = arrived.send(Page { at, bytes: body.len(), message });
                     StatusCode::OK
                 });
                 tokio::select! {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::alert::notify::HttpClient;
+use serinus::alert::channel::HttpClient;
 use serinus::alert::{AlertParts, AlertThread, Alerts};
 use serinus::app::{Parts, Running};
 use serinus::config;
@@ -80,6 +80,8 @@ impl Report {
             client: HttpClient::new(&[]).expect("the machine has root certificates"),
             store: store.clone(),
             remembered,
+            graceful_before: true,
+            standings: Arc::new(telemetry.metrics().clone()),
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
         Self { telemetry, alerts, thread, store }

@@ -12,6 +12,7 @@ mod http_server;
 mod http_pki;
 
 mod alertmanager;
+mod cli;
 mod email;
 mod receivers;
 mod support;

@@ -12,6 +12,7 @@ mod audit;
 mod faults;
 mod kills;
 mod prober;
+mod reader;
 mod receiver;
 mod target;
 mod trouble;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use serinus::alert::Notice;
+use serinus::alert::message::Message;
 
 use crate::now_ms;
 
@@ -26,8 +26,9 @@ pub(crate) enum Mood {
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) channel: String,
-    pub(crate) message: String,
-    pub(crate) notice: Notice,
+    /// The try's id, which a repeat keeps.
+    pub(crate) id: String,
+    pub(crate) message: Message,
     pub(crate) at_ms: i64,
     /// Whether it kept the page, whatever it answered.
     pub(crate) taken: bool,
@@ -73,7 +74,7 @@ impl Receiver {
 
     /// A connection carries one request, so that each has its own fate. A sender that is killed half-way through is none.
     fn serve(&self, mut stream: TcpStream, roll: u32, tell: &mpsc::Sender<()>) {
-        let Some((channel, message, notice)) = read(&stream) else { return };
+        let Some((channel, id, message)) = read(&stream) else { return };
         let mood = self.mood.load(Ordering::SeqCst);
         // What happens, how long it takes, and whether the page is kept.
         let (answer, pause, taken) = match (mood, roll) {
@@ -87,7 +88,7 @@ impl Receiver {
             (_, _) => (None, 20, true),
         };
         let answered = taken && answer == Some("200 OK");
-        let received = Received { channel, message, notice, at_ms: now_ms(), taken, answered };
+        let received = Received { channel, id, message, at_ms: now_ms(), taken, answered };
         self.received.lock().unwrap().push(received);
         // Nobody listens in some tests.
         let _ = tell.send(());
@@ -99,13 +100,13 @@ impl Receiver {
     }
 }
 
-fn read(stream: &TcpStream) -> Option<(String, String, Notice)> {
+fn read(stream: &TcpStream) -> Option<(String, String, Message)> {
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let channel = line.split(' ').nth(1)?.trim_matches('/').to_owned();
-    let (mut length, mut message) = (0, String::new());
+    let (mut length, mut id) = (0, String::new());
     loop {
         line.clear();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -114,11 +115,11 @@ fn read(stream: &TcpStream) -> Option<(String, String, Notice)> {
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().ok()?,
-            "x-serinus-message" => value.clone_into(&mut message),
+            "x-serinus-try" => value.clone_into(&mut id),
             _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((channel, message, serde_json::from_slice(&body).expect("the body is a notice")))
+    Some((channel, id, serde_json::from_slice(&body).expect("the body is a message")))
 }

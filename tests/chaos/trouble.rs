@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
-use serinus::alert::{Action, Occasion};
+use serinus::alert::message::What;
 
 use crate::audit::{CHANNELS, incidents, number};
 use crate::prober::{Prober, get, program, run, set};
@@ -21,19 +21,22 @@ fn sleep(seconds: u64) {
     std::thread::sleep(Duration::from_secs(seconds));
 }
 
-/// Pages that were taken, of one channel and probe, in the order of their arrival.
+/// What was taken, of one channel and probe, in the order of their arrival.
 fn taken(world: &World, channel: &str, probe: &str) -> Vec<Received> {
-    let is_of = |it: &Received| it.taken && it.channel == channel && it.notice.probe.as_deref() == Some(probe);
+    let is_of = |it: &Received| it.taken && it.channel == channel && it.message.scope == format!("probe/{probe}");
     world.receiver.received().into_iter().filter(is_of).collect()
 }
 
 /// Whether every channel heard last that this is so of the probe.
-fn heard(world: &World, probe: &str, action: Action) -> bool {
-    CHANNELS.into_iter().all(|channel| taken(world, channel, probe).last().is_some_and(|last| last.notice.action == action))
+fn heard(world: &World, probe: &str, what: What) -> bool {
+    CHANNELS.into_iter().all(|channel| taken(world, channel, probe).last().is_some_and(|last| last.message.action == what))
 }
 
-fn pending(address: &str) -> u64 {
-    get(address, "/api/v1/status").expect("it answers")["outbox"]["pending"].as_u64().expect("a number")
+/// What channels did not take, and tries of which nobody knows.
+fn waiting(address: &str) -> u64 {
+    let status = get(address, "/api/v1/status").expect("it answers");
+    let tries = status["channels"].as_array().expect("it is a list").iter().map(|it| it["tries"].as_u64().expect("a number"));
+    tries.sum::<u64>() + status["owed_total"].as_u64().expect("a number")
 }
 
 #[test]
@@ -44,7 +47,7 @@ fn a_receiver_that_was_down_for_long_gets_every_page_in_order_and_no_storm() {
     let prober = Prober::start(&world.folder);
     prober.address();
     world.target.fail(&broken("load-b"));
-    until("the first page is taken", || heard(&world, "load-b", Action::Trigger));
+    until("the first page is taken", || heard(&world, "load-b", What::Ring));
 
     world.receiver.set(Mood::Down);
     let began_ms = now_ms();
@@ -57,17 +60,17 @@ fn a_receiver_that_was_down_for_long_gets_every_page_in_order_and_no_storm() {
     world.target.mend(&broken("load-c"));
     sleep(down / 2);
     let tries = world.receiver.received().iter().filter(|it| it.at_ms >= began_ms).count();
-    let waiting = pending(&address);
+    let waiting = waiting(&address);
     assert!(waiting >= 4, "the end of one problem and the course of another wait for both channels: {waiting}");
 
     world.receiver.set(Mood::Well);
     let up_ms = now_ms();
-    until("everything is told", || pending(&address) == 0);
+    until("everything is told", || waiting(&address) == 0);
     let late_ms = now_ms() - up_ms;
     let after: Vec<Received> = world.receiver.received().into_iter().filter(|it| it.taken && it.at_ms >= up_ms).collect();
     let (mut lanes, mut wrong) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
     for it in &after {
-        lanes.entry((it.channel.clone(), it.notice.incident.clone())).or_default().push(it.clone());
+        lanes.entry((it.channel.clone(), it.message.incident.clone())).or_default().push(it.clone());
     }
     for (lane, all) in &lanes {
         let ids: Vec<&str> = all.iter().map(|it| &*it.message).filter(|id| !id.contains('-')).collect();
@@ -75,13 +78,13 @@ fn a_receiver_that_was_down_for_long_gets_every_page_in_order_and_no_storm() {
             wrong.push(format!("{lane:?}: not in order: {ids:?}"));
         }
         // Of a key: its opening, at most one update, its end; and the same again where it had to stand in for the other channel.
-        let keys: BTreeSet<&str> = all.iter().map(|it| &*it.notice.key).collect();
+        let keys: BTreeSet<&str> = all.iter().map(|it| &*it.message.key).collect();
         if all.len() > keys.len() * 6 {
             wrong.push(format!("{lane:?}: {} messages for {keys:?}", all.len()));
         }
     }
     for probe in ["load-b", "load-c"] {
-        if !heard(&world, probe, Action::Resolve) {
+        if !heard(&world, probe, What::End) {
             wrong.push(format!("{probe}: not every channel heard that it is over"));
         }
     }
@@ -171,15 +174,15 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     let prober = disk.start(&world.folder);
     let address = prober.address();
     world.target.fail(&one("load-b"));
-    until("what broke before is paged for", || heard(&world, "load-b", Action::Trigger));
+    until("what broke before is paged for", || heard(&world, "load-b", What::Ring));
 
     disk.fill();
     let said = |word: &'static str| move |prober: &Prober| prober.said().contains(word);
     until("it says that the store cannot be written", || said("the store cannot be written")(&prober));
     world.target.fail(&one("load-c"));
-    until("what breaks now is paged for", || heard(&world, "load-c", Action::Trigger));
+    until("what breaks now is paged for", || heard(&world, "load-c", What::Ring));
     world.target.mend(&one("load-b"));
-    until("what is over now is told", || heard(&world, "load-b", Action::Resolve));
+    until("what is over now is told", || heard(&world, "load-b", What::End));
     let shown = get(&address, "/api/v1/incidents?open=true").expect("the API answers");
     assert_eq!(shown["items"].as_array().unwrap().len(), 1, "the store knows only of what came before: {shown}");
 
@@ -187,17 +190,17 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     until("it says that the store can be written again", || said("the store can be written again")(&prober));
     let is_recorded = |address: &str, scope: &str| {
         let (_folder, store) = copy_of_store(&disk.inside.join("serinus.db"));
-        let _alive = pending(address);
+        let _alive = waiting(address);
         incidents(&store).iter().any(|incident| incident.scope == scope && incident.resolved_ms.is_none())
     };
     until("what was paged for meanwhile is recorded", || is_recorded(&address, "probe/load-c"));
     world.target.mend(&one("load-c"));
-    until("its end is told", || heard(&world, "load-c", Action::Resolve));
+    until("its end is told", || heard(&world, "load-c", What::End));
 
     // A crash takes what could not be written. Without room what is in the file is still known; what is not is found again.
     disk.fill();
     world.target.fail(&one("load-c"));
-    until("what breaks again is paged for", || heard(&world, "load-c", Action::Trigger));
+    until("what breaks again is paged for", || heard(&world, "load-c", What::Ring));
     prober.kill();
     let before = taken(&world, "pager", "load-c").len();
     let prober = disk.start(&world.folder);
@@ -207,16 +210,16 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     disk.make_room();
     until("the open incident is recorded", || is_recorded(&address, "probe/load-c"));
     world.target.mend(&one("load-c"));
-    until("its end is told", || heard(&world, "load-c", Action::Resolve));
-    until("everything is told", || pending(&address) == 0);
+    until("its end is told", || heard(&world, "load-c", What::End));
+    until("everything is told", || waiting(&address) == 0);
     assert_eq!(prober.stop().code(), Some(0));
 
     let (_folder, store) = copy_of_store(&disk.inside.join("serinus.db"));
     let kept = incidents(&store);
     assert!(kept.iter().all(|incident| incident.resolved_ms.is_some()), "{kept:?}");
-    assert_eq!(number(&store, "SELECT count(*) FROM messages WHERE state NOT IN ('delivered', 'superseded')"), 0);
+    assert_eq!(number(&store, "SELECT count(*) FROM tries WHERE state = 'waiting'"), 0);
     for (probe, expected) in [("load-b", &["probe/load-b/1"][..]), ("load-c", &["probe/load-c/1", "probe/load-c/2"])] {
-        let keys: BTreeSet<String> = taken(&world, "pager", probe).into_iter().map(|it| it.notice.key).collect();
+        let keys: BTreeSet<String> = taken(&world, "pager", probe).into_iter().map(|it| it.message.key).collect();
         assert_eq!(keys.into_iter().collect::<Vec<_>>(), expected);
     }
     world.is_well();
@@ -259,19 +262,19 @@ fn damage_and_go_on(world: &World, damage: Damage, rng: &mut Rng) {
     let prober = Prober::start(&world.folder);
     prober.address();
     let ids = |world: &World| -> usize {
-        let all: BTreeSet<String> = taken(world, "pager", "load-b").into_iter().map(|it| it.notice.incident).collect();
+        let all: BTreeSet<String> = taken(world, "pager", "load-b").into_iter().map(|it| it.message.incident).collect();
         all.len()
     };
     for _ in 0..2 {
         let before = ids(world);
         world.target.fail(&one);
-        until("it is paged for", || heard(world, "load-b", Action::Trigger) && ids(world) > before);
+        until("it is paged for", || heard(world, "load-b", What::Ring) && ids(world) > before);
         world.target.mend(&one);
-        until("its end is told", || heard(world, "load-b", Action::Resolve));
+        until("its end is told", || heard(world, "load-b", What::End));
     }
     let before = ids(world);
     world.target.fail(&one);
-    until("it is paged for", || heard(world, "load-b", Action::Trigger) && ids(world) > before);
+    until("it is paged for", || heard(world, "load-b", What::Ring) && ids(world) > before);
     sleep(1);
     let said = prober.said().matches("the store's file is damaged").count();
     prober.kill();
@@ -284,10 +287,10 @@ fn damage_and_go_on(world: &World, damage: Damage, rng: &mut Rng) {
         let open = get(&address, "/api/v1/status").expect("it answers");
         open["open_incidents"].to_string().contains("load-b")
     });
-    let known = taken(world, "pager", "load-b").last().map(|it| it.notice.incident.clone());
+    let known = taken(world, "pager", "load-b").last().map(|it| it.message.incident.clone());
     world.target.mend(&one);
-    until("its end is told", || heard(world, "load-b", Action::Resolve));
-    let ended = taken(world, "pager", "load-b").last().map(|it| it.notice.incident.clone());
+    until("its end is told", || heard(world, "load-b", What::End));
+    let ended = taken(world, "pager", "load-b").last().map(|it| it.message.incident.clone());
     println!("{damage:?}: said so: {says}, went on with the same incident: {}", known == ended);
     // The log may hold the page that was damaged. Of a damaged log the rest is as if it had never been written.
     assert!(says || known == ended || matches!(damage, Damage::Log), "{damage:?}: it said nothing and lost an incident");
@@ -308,15 +311,15 @@ fn a_store_that_was_damaged_is_set_aside_and_pages_go_on_under_keys_that_do_not_
     for channel in CHANNELS {
         let (mut open, mut over) = (BTreeMap::new(), BTreeSet::new());
         for it in taken(&world, channel, "load-b") {
-            let (key, incident) = (it.notice.key.clone(), it.notice.incident.clone());
-            match it.notice.action {
-                Action::Trigger if over.contains(&key) && open.get(&key) != Some(&incident) => {
+            let (key, incident) = (it.message.key.clone(), it.message.incident.clone());
+            match it.message.action {
+                What::Ring if over.contains(&key) && open.get(&key) != Some(&incident) => {
                     wrong.push(format!("{channel}: {key} was over and is used again by {incident}"));
                     open.insert(key, incident);
                 }
-                Action::Trigger => drop(open.insert(key, incident)),
-                Action::Resolve => drop(over.insert(key)),
-                Action::Acknowledge => {}
+                What::Ring => drop(open.insert(key, incident)),
+                What::End => drop(over.insert(key)),
+                What::Change | What::Acknowledge => {}
             }
         }
         // The end of one that was forgotten while it was open is told by nobody.

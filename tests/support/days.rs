@@ -1,10 +1,10 @@
-//! Simulated days of the shipped probes on the real desk: runs that fail and lag by chance, as often as the objectives allow.
+//! Simulated days of the shipped probes on the real evaluator: runs that fail and lag by chance, as often as the objectives allow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus::alert::{Action, Notice, Occasion};
+use serinus::alert::message::{Message, Occasion, What};
 use serinus::plan::{Canary, LatencySlo, Plan, Severity};
 
 use crate::service::{Drawn, Service};
@@ -58,11 +58,12 @@ pub(crate) fn simulate(plan: &Arc<Plan>, days: u32, seed: u64) -> BTreeMap<Strin
         service
             .until(end, &mut draw, &mut |ended| seldom.get_mut(&*ended.canary.probe.name).expect("it is in the plan").runs += 1);
         for told in service.told.drain(..) {
-            count(&mut seldom, &told.notice);
+            count(&mut seldom, &told.message);
         }
         for row in service.timeline.drain(..) {
-            // Whoever joins is a canary, whose id begins with its probe.
-            let joined = row.text.strip_suffix(" joined").and_then(|id| seldom.get_mut(id.split('/').next()?));
+            // A canary's id begins with its probe.
+            let joined = row.text.strip_prefix("canary/").filter(|_| row.what == "joined");
+            let joined = joined.and_then(|id| seldom.get_mut(id.split('/').next()?));
             if let Some(seen) = joined {
                 seen.joined += 1;
             }
@@ -71,20 +72,20 @@ pub(crate) fn simulate(plan: &Arc<Plan>, days: u32, seed: u64) -> BTreeMap<Strin
     seldom
 }
 
-fn count(seldom: &mut BTreeMap<String, Seldom>, notice: &Notice) {
-    let Some(seen) = notice.probe.as_ref().and_then(|probe| seldom.get_mut(probe)) else { return };
-    if notice.action != Action::Trigger {
+fn count(seldom: &mut BTreeMap<String, Seldom>, message: &Message) {
+    let Some(seen) = message.probe.as_ref().and_then(|probe| seldom.get_mut(probe)) else { return };
+    if message.action != What::Ring {
         return;
     }
-    let by_chance = notice.notes.iter().any(|note| note.ends_with(" runs failed"));
-    match (notice.occasion, notice.severity, notice.scope.split('/').next()) {
-        (Occasion::Opened, Severity::Warn, _) => seen.warned += 1,
-        (Occasion::Opened, _, Some("budget")) => seen.budget += 1,
-        (Occasion::Opened, _, Some("latency")) => seen.latency += 1,
-        (Occasion::Opened, ..) => {
+    let fails = |kind: &str| message.members.iter().any(|member| member.standing == "failing" && member.name.starts_with(kind));
+    match (message.occasion, message.severity) {
+        (Occasion::Opened, Severity::Warn) => seen.warned += 1,
+        (Occasion::Opened, _) if fails("canary/") || fails("across/") => {
             seen.opened += 1;
-            seen.together += u32::from(by_chance);
+            seen.together += u32::from(fails("across/"));
         }
+        (Occasion::Opened, _) if fails("burn_rate/") => seen.budget += 1,
+        (Occasion::Opened, _) if fails("latency/") => seen.latency += 1,
         _ => seen.more += 1,
     }
 }

@@ -1,12 +1,12 @@
 //! A fault that begins at a random moment of a service that is well: when it is noticed, paged, critical, and over.
 //!
-//! The desk, the probes' intervals, cells and phases are the real ones; time is simulated. What the fault does not hit passes.
+//! The evaluator, the probes' intervals, cells and phases are the real ones; time is simulated. What the fault does not hit passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus::alert::{Action, Notice};
+use serinus::alert::message::{Message, Occasion, What};
 use serinus::plan::{Canary, Plan, Severity, Step};
 use serinus::sandbox::Incident;
 
@@ -50,7 +50,7 @@ pub(crate) struct Course {
     pub(crate) runs: u32,
     pub(crate) critical: Option<Duration>,
     pub(crate) resolved: Duration,
-    /// Messages that opened a page.
+    /// Rings that opened an incident of a probe.
     pub(crate) pages: usize,
 }
 
@@ -71,6 +71,7 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
     let mut end = PATIENCE;
     let mut course = Course::default();
     let mut regions = BTreeSet::new();
+    let mut failed = Vec::new();
     let mut runs: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     while service.now() < PATIENCE {
         let mut draw = |canary: &Canary, at: Duration| {
@@ -85,6 +86,7 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
                 runs.entry(ended.canary.id.to_string()).or_default().push(ended.at);
             }
             if ended.failed {
+                failed.push((ended.at, ended.canary.id.to_string()));
                 if regions.is_empty() {
                     course.noticed = ended.at.saturating_sub(onset);
                 }
@@ -95,34 +97,35 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
             }
         };
         service.until(service.now() + Duration::from_secs(30), &mut draw, &mut ended);
-        let page = service.told.iter().find(|told| opens(&told.notice));
+        let page = service.told.iter().find(|told| opens(&told.message));
         if let Some(page) = page.filter(|_| end == PATIENCE) {
             course.paged = page.at.saturating_sub(onset);
-            let decided = page.notice.failure.as_ref().and_then(|failure| runs.get(&failure.canary)).expect("a run decided");
+            // The last run that failed until then is the one that decided.
+            let decided = failed.iter().rev().find(|(at, _)| *at <= page.at).and_then(|(_, canary)| runs.get(canary));
+            let decided = decided.expect("a run decided");
             course.runs = decided.iter().filter(|at| **at <= page.at).count().try_into().expect("there are few");
             end = service.now() + AFTER_PAGE;
         }
         // A failure may also lie before the end and be known after it.
-        let last = service.told.iter().rev().find(|told| told.notice.scope.starts_with("probe/"));
-        if service.now() > end + settled && last.is_some_and(|told| resolves(&told.notice)) {
+        let last = service.told.iter().rev().find(|told| told.message.scope.starts_with("probe/"));
+        if service.now() > end + settled && last.is_some_and(|told| resolves(&told.message)) {
             break;
         }
     }
-    course.pages = service.told.iter().filter(|told| opens(&told.notice)).count();
-    let critical = service.told.iter().find(|told| told.notice.severity == Severity::Critical);
+    course.pages = service.told.iter().filter(|told| opens(&told.message)).count();
+    let critical = service.told.iter().find(|told| told.message.severity == Severity::Critical);
     course.critical = critical.map(|told| told.at.saturating_sub(onset));
-    let resolved = service.told.iter().rev().find(|told| resolves(&told.notice));
+    let resolved = service.told.iter().rev().find(|told| resolves(&told.message));
     course.resolved = resolved.expect("it was resolved").at.saturating_sub(end);
     course
 }
 
-fn opens(notice: &Notice) -> bool {
-    notice.action == Action::Trigger && notice.occasion == serinus::alert::Occasion::Opened && notice.scope.starts_with("probe/")
+fn opens(message: &Message) -> bool {
+    message.action == What::Ring && message.occasion == Occasion::Opened && message.scope.starts_with("probe/")
 }
 
-fn resolves(notice: &Notice) -> bool {
-    // Not that it is no longer critical.
-    notice.occasion == serinus::alert::Occasion::Resolved && notice.scope.starts_with("probe/")
+fn resolves(message: &Message) -> bool {
+    message.action == What::End && message.occasion == Occasion::Well && message.scope.starts_with("probe/")
 }
 
 fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {

@@ -1,5 +1,5 @@
-//! The desk of a whole service on simulated time: every canary has its ticks at its real interval and phase, what comes of a run
-//! is said by whoever asks, and the desk is told when it ends. Messages arrive at once. Nothing waits.
+//! The alerting of a whole service on simulated time: every canary has its ticks at its real interval and phase, what comes of a
+//! run is said by whoever asks, and the evaluator is told when it ends. Its one channel takes every try at once. Nothing waits.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::alert::desk::{Desk, Event};
-use serinus::alert::{Moment, Notice};
-use serinus::history::{Commit, Remembered, TimelineRow};
+use serinus::alert::evaluate::{Effects, Evaluator};
+use serinus::alert::message::Message;
+use serinus::alert::told::Outcome;
+use serinus::alert::{Event, Moment};
+use serinus::history::{Remembered, TimelineRow};
 use serinus::outcome::{Cause, Reason, RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
 use serinus::plan::{Alerting, Cadence, Canary, Channel, ChannelKind, Plan, Severity};
 
@@ -24,11 +26,11 @@ pub(crate) struct Drawn {
     pub(crate) lag: Option<Duration>,
 }
 
-/// A message that arrived.
+/// A message that was taken.
 pub(crate) struct Told {
     /// Since the beginning.
     pub(crate) at: Duration,
-    pub(crate) notice: Notice,
+    pub(crate) message: Message,
 }
 
 /// A run that ended.
@@ -43,7 +45,7 @@ pub(crate) struct Ended {
 
 /// A service on simulated time.
 pub(crate) struct Service {
-    desk: Desk,
+    evaluator: Evaluator,
     now: Duration,
     order: u64,
     /// When canaries are due.
@@ -61,7 +63,9 @@ impl Service {
         let channel =
             Channel { name: "pager".into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind };
         let alerting = Alerting { channels: vec![Arc::new(channel)], ..Alerting::default() };
-        let (desk, _) = Desk::new(Arc::clone(plan), Arc::new(alerting), Remembered::default(), moment(Duration::ZERO));
+        let begin = moment(Duration::ZERO);
+        let mut evaluator = Evaluator::new(Arc::clone(plan), Arc::new(alerting), &Remembered::default(), begin);
+        evaluator.take(Event::Started { graceful_before: true }, begin);
         let canaries = plan.canaries.clone();
         let ticks = canaries.iter().enumerate().map(|(number, canary)| {
             // As the scheduler spreads them.
@@ -71,7 +75,7 @@ impl Service {
         });
         let ticks = ticks.collect();
         let (runs, told, timeline) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { desk, now: Duration::ZERO, order: 0, ticks, canaries, runs, told, timeline }
+        Self { evaluator, now: Duration::ZERO, order: 0, ticks, canaries, runs, told, timeline }
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -88,7 +92,7 @@ impl Service {
         loop {
             let tick = self.ticks.peek().map(|Reverse((at, _))| *at);
             let run = self.runs.keys().next().map(|(at, _)| *at);
-            let clock = self.desk.due().map(|due| due.saturating_sub(BEGIN).max(self.now));
+            let clock = self.evaluator.due(moment(self.now)).map(|due| due.saturating_sub(BEGIN).max(self.now));
             let Some(next) = [tick, run, clock].into_iter().flatten().min().filter(|next| *next <= end) else { break };
             self.now = next;
             if run == Some(next) {
@@ -99,7 +103,7 @@ impl Service {
                     self.tell(Event::Run(report));
                 }
             } else if clock == Some(next) {
-                self.tell(Event::Clock);
+                self.finish();
             } else if let Some(Reverse((at, number))) = self.ticks.pop() {
                 let canary = Arc::clone(&self.canaries[number]);
                 self.ticks.push(Reverse((at + spacing(&canary), number)));
@@ -113,20 +117,23 @@ impl Service {
     }
 
     fn tell(&mut self, event: Event) {
-        let mut commit = self.desk.handle(event, moment(self.now)).commit;
-        self.take(&mut commit);
+        self.evaluator.take(event, moment(self.now));
+        self.finish();
     }
 
-    fn take(&mut self, commit: &mut Commit) {
-        self.timeline.append(&mut commit.timeline);
-        for message in commit.messages.drain(..) {
-            let notice: Notice = serde_json::from_str(&message.notice).expect("the desk writes notices");
-            let action = notice.action;
-            self.told.push(Told { at: self.now, notice });
-            let channel: Arc<str> = message.channel.into();
-            let delivered =
-                Event::Delivered { message: message.id, incident: message.incident, key: message.key, channel, action };
-            self.tell(delivered);
+    /// Takes what follows, and what follows from its being taken.
+    fn finish(&mut self) {
+        loop {
+            let Effects { mut commit, sendings, .. } = self.evaluator.finish(moment(self.now));
+            self.timeline.append(&mut commit.timeline);
+            if sendings.is_empty() {
+                break;
+            }
+            for sending in sendings {
+                let (channel, id) = (sending.attempt.channel, sending.attempt.id);
+                self.told.push(Told { at: self.now, message: sending.message });
+                self.evaluator.take(Event::Landed { channel, id, outcome: Outcome::Taken, chance: 0.5 }, moment(self.now));
+            }
         }
     }
 }

@@ -124,7 +124,9 @@ impl Evaluator {
     ) {
         self.dirty.member(&incident.id, key);
         let crossed = |state: Option<(bool, Option<u64>)>| state.filter(|(fails, _)| *fails).and_then(|(_, crossed)| crossed);
-        if crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
+        // What was held and rings again did not come and go.
+        let again = was.is_some_and(|(fails, _)| fails);
+        if !again && crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
             self.memory.began(&incident.scope.to_string(), key, &self.world.alerting.flapping, now.steady);
         }
         let (was, is) = (was.is_some_and(|(fails, _)| fails), is.is_some_and(|(fails, _)| fails));
@@ -174,8 +176,7 @@ impl Evaluator {
         effects: &mut Effects,
     ) -> BTreeSet<FactKey> {
         let mut ended = BTreeSet::new();
-        let needs = self.world.probe_of(&incident.scope).is_some_and(|watched| !watched.probe.needs.is_empty());
-        if !needs || !matches!(incident.scope, Scope::Probe(_)) {
+        if !matches!(incident.scope, Scope::Probe(_)) {
             return ended;
         }
         let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
@@ -230,6 +231,9 @@ impl Evaluator {
             let FactKey::Canary(id) = key else { continue };
             if !self.roots.is_root(id) {
                 continue;
+            }
+            if let Some(last) = member.fact.last {
+                self.roots.ran(id, last, now);
             }
             let stands = Stands {
                 fails: member.fails(),

@@ -31,7 +31,7 @@ use crate::plan::{CanaryId, Severity};
 use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
 use super::delivery::unheard::{self, Unheard};
-use super::explain::Roots;
+use super::explain::{Roots, Stands};
 use super::incident::Incident;
 use super::memory::Memory;
 use super::muting::Muting;
@@ -174,6 +174,7 @@ impl Evaluator {
             Event::Started { graceful_before } => self.input(Input::Started { graceful_before }, now),
             Event::Paused(paused) => {
                 if self.mutes.pause(paused) {
+                    self.mute_roots(now);
                     self.touch_open();
                 }
             }
@@ -239,6 +240,7 @@ impl Evaluator {
             self.changed(changed, now);
         }
         if self.mutes.clock(now) {
+            self.mute_roots(now);
             self.touch_open();
         }
         for fact in self.delivery.facts(now) {
@@ -280,12 +282,31 @@ impl Evaluator {
         }
     }
 
+    /// Every open incident is to be looked at, with all that fails in it.
     fn touch_open(&mut self) {
-        for scope in self.incidents.open.keys() {
-            self.agenda.touched.entry(scope.clone()).or_default();
+        for (scope, incident) in &self.incidents.open {
+            let failing = incident.members.iter().filter(|(_, member)| member.fails()).map(|(key, _)| key.clone());
+            self.agenda.touched.entry(scope.clone()).or_default().extend(failing);
+        }
+    }
+
+    /// Says which canaries that others need are muted, also where they have no incident.
+    fn mute_roots(&mut self, now: Moment) {
+        for canary in &self.world.plan.canaries {
+            if !self.roots.is_root(&canary.id) {
+                continue;
+            }
+            let muted = self.mutes.of_canary(&canary.id, now).is_some();
+            let in_incident = self.facts.get(&FactKey::Canary(canary.id.clone())).is_some_and(|fact| fact.level().is_some());
+            if !in_incident {
+                self.roots.stands(&canary.id, Stands { muted, ..Stands::default() }, now);
+            }
         }
     }
 }
 
 /// What was found to be gone by looking at files, or at a start, is taken as removed only after this time.
 const REMOVED: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests;

@@ -146,3 +146,25 @@ fn the_shortest_message_keeps_title_severity_and_key() {
     let text = plain(&headline(&short, 500), &short);
     assert!(text.len() < 4_000 && short.evidence.is_empty() && short.apart.is_empty(), "{} bytes", text.len());
 }
+
+#[test]
+fn the_reference_shows_a_message_and_names_every_occasion_and_standing() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/README.md");
+    let reference = std::fs::read_to_string(path).unwrap();
+    let (_, from) = reference.split_once("The JSON of a webhook").unwrap();
+    let json = from.split("```").nth(1).unwrap().strip_prefix("json").unwrap();
+    let shown: Message = serde_json::from_str(json).expect("the example is a message");
+    let names = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<String>>();
+    let (written, read): (serde_json::Value, _) = (serde_json::from_str(json).unwrap(), serde_json::to_value(&shown).unwrap());
+    assert_eq!((shown.version, names(&written)), (VERSION, names(&read)));
+    for part in ["evidence", "members"] {
+        assert_eq!(names(&written[part][0]), names(&read[part][0]), "{part}");
+    }
+    for message in cases().into_iter().map(|case| case.message) {
+        let occasion = serde_json::to_value(message.occasion).unwrap();
+        let standings = message.members.iter().map(|member| member.standing.as_str());
+        for word in standings.chain([occasion.as_str().unwrap()]) {
+            assert!(from.contains(&format!("`{word}`")), "{word}");
+        }
+    }
+}

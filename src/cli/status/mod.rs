@@ -126,11 +126,11 @@ fn incidents(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
     }
 }
 
-/// How what is said leaves. A service without channels has nothing to say of it.
+/// How what is said leaves.
 fn channels(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
     let all = list(status, "channels");
     if all.is_empty() {
-        lines.say("outbox", &outbox(&status["outbox"], style), str::to_owned);
+        lines.say("channel", "there is none: nobody is told", |text| style.odd(text));
     }
     for channel in all {
         let wakes = if channel["wakes"] == true { "wakes" } else { "informs" };
@@ -181,21 +181,6 @@ fn until_by_and_why(text: &mut String, of: &Value) {
             text.extend([" ", before, " ", &word(of, key)]);
         }
     }
-}
-
-fn outbox(of: &Value, style: Style) -> String {
-    let waiting = counts(&of["pending_by_channel"], &[]);
-    let mut said = vec![if waiting == "none" { "nothing waits".to_owned() } else { format!("waiting: {waiting}") }];
-    if let Some(age) = of["oldest_page_seconds"].as_u64() {
-        said.push(style.odd(&format!("the oldest page waits for {age} s")));
-    }
-    for channel in list(of, "refusing_channels") {
-        said.push(style.bad(&format!("{} refuses pages", printable(channel.as_str().unwrap_or_default()))));
-    }
-    if let Some(dead) = of["dead"].as_u64().filter(|dead| *dead > 0) {
-        said.push(style.odd(&format!("{dead} given up")));
-    }
-    said.join(", ")
 }
 
 fn store(of: &Value, style: Style) -> String {

@@ -144,6 +144,12 @@ fn the_exit_code_is_1_exactly_while_a_page_is_unanswered_and_an_older_service_is
 }
 
 #[test]
+fn a_service_that_tells_nobody_says_so() {
+    let text = printed(&with(json!({ "channels": [] })));
+    assert!(text.contains("channel    there is none: nobody is told\n"), "{text}");
+}
+
+#[test]
 fn a_refused_reload_says_which_configuration_is_in_force() {
     let config = json!({ "loaded_ms": 0, "last_reload": { "applied": false, "at_ms": 1000, "message": "1 error" } });
     let text = printed(&with(json!({ "config": config })));

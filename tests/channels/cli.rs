@@ -39,9 +39,10 @@ async fn a_test_page_takes_the_true_path_and_the_exit_code_tells_whether_it_arri
     let seen = well.seen();
     let bodies: Vec<Value> = seen.iter().map(|seen| serde_json::from_slice(&seen.body).unwrap()).collect();
     assert_eq!(bodies.len(), 2);
-    assert_eq!((&bodies[0]["action"], &bodies[1]["action"]), (&"trigger".into(), &"resolve".into()));
+    assert_eq!((&bodies[0]["action"], &bodies[1]["action"]), (&"ring".into(), &"end".into()));
     assert_eq!((&bodies[0]["test"], &bodies[0]["key"]), (&true.into(), &bodies[1]["key"]));
-    assert!(bodies[0]["title"].as_str().unwrap().starts_with("TEST"));
+    assert_eq!(bodies[0]["title"], "a test of the channel good, nothing is broken");
+    assert_eq!((&bodies[0]["occasion"], &bodies[0]["version"]), (&"test".into(), &2.into()));
     assert!(seen[0].header("x-serinus-signature").is_some());
 
     let output = notify_test(folder.path(), &["--output", "json"]);

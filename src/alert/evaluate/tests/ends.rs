@@ -1,0 +1,74 @@
+//! How incidents end, and what is said then.
+
+use super::*;
+
+#[test]
+fn an_end_is_sent_where_something_was_taken_and_says_for_how_long_it_failed() {
+    let mut bench = Bench::chat(&["eu"]);
+    bench.breaks(0, "p/eu").mends(120, "p/eu").at(400);
+    assert_eq!(bench.came("chat", What::End), [180], "two passes, the last two intervals after the last failure");
+    assert!(bench.heard.last().unwrap().message.title.contains("is well again"), "{:?}", bench.heard.last());
+}
+
+#[test]
+fn two_passes_that_do_not_span_two_intervals_settle_nothing() {
+    let mut bench = Bench::chat(&["eu"]);
+    bench.breaks(0, "p/eu").at(70).pass("p/eu").at(80).pass("p/eu").at(100);
+    assert!(bench.came("chat", What::End).is_empty());
+    bench.at(181).pass("p/eu");
+    assert_eq!(bench.came("chat", What::End), [181]);
+}
+
+#[test]
+fn a_removed_probe_is_not_said_to_be_well_and_a_removal_that_was_only_found_waits_a_minute() {
+    for (found, ended) in [(false, 200), (true, 260)] {
+        let mut bench = Bench::chat(&["eu"]);
+        bench.breaks(0, "p/eu").at(200);
+        let empty = Arc::new(plan(vec![quiet("q")], &["eu"]));
+        bench.plan = Arc::clone(&empty);
+        let alerting = Arc::clone(&bench.alerting);
+        bench.take(Event::Plan { plan: empty, alerting, found });
+        bench.at(400);
+        assert_eq!(bench.came("chat", What::End), [ended]);
+        let title = &bench.heard.last().unwrap().message.title;
+        assert!(title.contains("not watched") && !title.contains("well again"), "{title}");
+    }
+}
+
+#[test]
+fn a_removal_that_comes_back_within_the_minute_ends_nothing() {
+    let mut bench = Bench::chat(&["eu"]);
+    bench.breaks(0, "p/eu").at(200);
+    let (before, alerting) = (Arc::clone(&bench.plan), Arc::clone(&bench.alerting));
+    let empty = Arc::new(plan(vec![quiet("q")], &["eu"]));
+    bench.take(Event::Plan { plan: empty, alerting: Arc::clone(&alerting), found: true });
+    bench.at(230).take(Event::Plan { plan: before, alerting, found: true });
+    bench.at(900);
+    assert!(bench.came("chat", What::End).is_empty());
+}
+
+#[test]
+fn what_a_chat_never_got_before_the_end_is_told_in_one_line_and_an_end_of_what_it_has_not_is_not() {
+    let mut bench = Bench::chat(&["eu"]);
+    bench.answers.insert("chat".to_owned(), refuses());
+    bench.breaks(0, "p/eu").mends(120, "p/eu").at(400);
+    bench.answers.clear();
+    let before = bench.heard.len();
+    bench.at(600);
+    let later: Vec<&Heard> = bench.heard[before..].iter().collect();
+    assert_eq!(later.len(), 1, "{later:?}");
+    assert!(later[0].message.title.starts_with("while you could not be reached"), "{}", later[0].message.title);
+}
+
+#[test]
+fn the_end_of_a_removed_channel_is_sent_with_its_last_configuration() {
+    let mut bench =
+        Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![chat("chat"), chat("other")], ..Alerting::default() });
+    bench.breaks(0, "p/eu").at(100);
+    let alerting = Arc::new(Alerting { channels: vec![chat("chat")], ..Alerting::default() });
+    let plan = Arc::clone(&bench.plan);
+    bench.take(Event::Plan { plan, alerting, found: false });
+    bench.at(120);
+    assert_eq!(bench.came("other", What::End).len(), 1);
+    assert!(bench.came("chat", What::End).is_empty());
+}

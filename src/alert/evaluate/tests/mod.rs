@@ -1,0 +1,192 @@
+//! The rules of who is told, sentence by sentence, over the whole evaluator with receivers that answer at once.
+
+mod ack;
+mod ends;
+mod muted;
+mod rings;
+mod routes;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::message::Message;
+use super::super::told::{Outcome, Refusal, Trouble, What};
+use super::{Effects, Evaluator, Event};
+use crate::alert::testing::{canary, cause, moment_ms, probe, run};
+use crate::history::Remembered;
+use crate::outcome::{Reason, Trigger, Verdict};
+use crate::plan::{AlertPolicy, Alerting, Canary, Channel, ChannelKind, Plan, Probe, Route, Severity};
+
+/// A try as a receiver saw it.
+#[derive(Debug, Clone)]
+pub(super) struct Heard {
+    /// Seconds since the beginning.
+    pub(super) at: u64,
+    pub(super) channel: String,
+    pub(super) what: What,
+    pub(super) message: Message,
+}
+
+/// The evaluator with its receivers. A tick is a minute, and so is the interval of the probes.
+pub(super) struct Bench {
+    pub(super) evaluator: Evaluator,
+    pub(super) plan: Arc<Plan>,
+    pub(super) alerting: Arc<Alerting>,
+    /// Milliseconds since the beginning.
+    now: u64,
+    order: u64,
+    pub(super) heard: Vec<Heard>,
+    /// What a channel answers; taken if absent.
+    pub(super) answers: HashMap<String, Outcome>,
+}
+
+pub(super) fn refuses() -> Outcome {
+    Outcome::Refused(Refusal { message: "no".to_owned(), trouble: Trouble::Unreachable })
+}
+
+pub(super) fn chat(name: &str) -> Arc<Channel> {
+    let kind = ChannelKind::Slack { url: "hook".into(), channel: None };
+    Arc::new(Channel { name: name.into(), least: Severity::Warn, wakes: false, timeout: Duration::from_secs(10), kind })
+}
+
+pub(super) fn pager(name: &str) -> Arc<Channel> {
+    let kind = ChannelKind::PagerDuty { routing_key: "key".into(), url: "https://events.example.com".to_owned() };
+    Arc::new(Channel { name: name.into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind })
+}
+
+pub(super) fn route(channels: &[&str]) -> Route {
+    Route {
+        severities: Vec::new(),
+        owners: Vec::new(),
+        tags: Vec::new(),
+        regions: Vec::new(),
+        probes: Vec::new(),
+        channels: channels.iter().map(|name| Arc::from(*name)).collect(),
+    }
+}
+
+/// A probe that is never critical, so that each rule can be looked at by itself.
+pub(super) fn quiet(name: &str) -> Probe {
+    let alert = AlertPolicy { critical: None, ..AlertPolicy::default() };
+    Probe { name: name.into(), ..probe(Vec::new(), alert) }
+}
+
+pub(super) fn plan(probes: Vec<Probe>, regions: &[&str]) -> Plan {
+    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
+    let mut canaries: Vec<Arc<Canary>> =
+        probes.iter().flat_map(|probe| regions.iter().map(|region| canary(probe, region))).collect();
+    canaries.sort_by(|one, other| one.id.cmp(&other.id));
+    Plan {
+        regions: canaries.iter().map(|canary| Arc::clone(&canary.region)).collect(),
+        known_regions: regions.iter().map(|region| Arc::from(*region)).collect(),
+        maintenance: Vec::new(),
+        probes,
+        canaries,
+        secrets: BTreeMap::new(),
+        limits: crate::plan::Limits::default(),
+    }
+}
+
+impl Bench {
+    pub(super) fn new(probes: Vec<Probe>, regions: &[&str], alerting: Alerting) -> Self {
+        let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
+        let now = moment_ms(0, 0);
+        let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
+        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), answers: HashMap::new() }
+    }
+
+    /// The probe `p` in these regions, told to one chat.
+    pub(super) fn chat(regions: &[&str]) -> Self {
+        let alerting = Alerting { channels: vec![chat("chat")], ..Alerting::default() };
+        Self::new(vec![quiet("p")], regions, alerting)
+    }
+
+    pub(super) fn take(&mut self, event: Event) {
+        self.evaluator.take(event, moment_ms(self.now, 0));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..1_000 {
+            let now = moment_ms(self.now, 0);
+            let Effects { sendings, .. } = self.evaluator.finish(now);
+            if sendings.is_empty() {
+                return;
+            }
+            for sending in sendings {
+                let channel = Arc::clone(&sending.attempt.channel);
+                let outcome = self.answers.get(&*channel).cloned().unwrap_or(Outcome::Taken);
+                let (at, what, message) = (self.now / 1_000, sending.attempt.what, sending.message);
+                self.heard.push(Heard { at, channel: channel.to_string(), what, message });
+                let event = Event::Landed { channel, id: sending.attempt.id, outcome, chance: 0.5 };
+                self.evaluator.take(event, now);
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Lets time pass to so many seconds after the beginning.
+    pub(super) fn at(&mut self, seconds: u64) -> &mut Self {
+        let until = seconds * 1_000;
+        assert!(until >= self.now, "time goes on");
+        loop {
+            let now = moment_ms(self.now, 0);
+            let due = self.evaluator.due(now).map(|due| due.saturating_sub(now.steady));
+            let wait = due.map_or(u64::MAX, |due| u64::try_from(due.as_millis()).unwrap_or(u64::MAX));
+            // What is due at once was settled, but for what waits a fraction of a millisecond.
+            let next = self.now.saturating_add(wait.max(1));
+            if next > until {
+                break;
+            }
+            self.now = next;
+            self.settle();
+        }
+        self.now = until;
+        self.settle();
+        self
+    }
+
+    fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
+        let canary = self.plan.canaries.iter().find(|canary| canary.id.as_str() == id).expect("it is planned");
+        self.order += 1;
+        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
+        let mut report = run(canary, self.order, verdict, why, Vec::new());
+        report.trigger = Trigger::Schedule;
+        self.take(Event::Run(Arc::new(report)));
+        self
+    }
+
+    pub(super) fn fail(&mut self, id: &str) -> &mut Self {
+        self.run(id, Verdict::Failed)
+    }
+
+    pub(super) fn pass(&mut self, id: &str) -> &mut Self {
+        self.run(id, Verdict::Passed)
+    }
+
+    /// A canary fails twice, a minute apart, from this second on.
+    pub(super) fn breaks(&mut self, from: u64, id: &str) -> &mut Self {
+        self.at(from).fail(id).at(from + 60).fail(id)
+    }
+
+    /// A canary passes so often that it is well: three times, a minute apart.
+    pub(super) fn mends(&mut self, from: u64, id: &str) -> &mut Self {
+        self.at(from).pass(id).at(from + 60).pass(id).at(from + 120).pass(id)
+    }
+
+    /// When rings came to a channel, and what they said.
+    pub(super) fn rings(&self, channel: &str) -> Vec<(u64, String)> {
+        let rings = self.heard.iter().filter(|heard| heard.channel == channel && heard.what == What::Ring);
+        rings.map(|heard| (heard.at, heard.message.title.clone())).collect()
+    }
+
+    /// When something else came to a channel.
+    pub(super) fn came(&self, channel: &str, what: What) -> Vec<u64> {
+        self.heard.iter().filter(|heard| heard.channel == channel && heard.what == what).map(|heard| heard.at).collect()
+    }
+
+    pub(super) fn ring_times(&self, channel: &str) -> Vec<u64> {
+        self.came(channel, What::Ring)
+    }
+}

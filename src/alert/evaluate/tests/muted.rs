@@ -1,0 +1,72 @@
+//! What rings nobody: paused, muted by reason, and what follows when that is over.
+
+use super::*;
+use crate::alert::mute::{Closed, Mute, Mutes};
+use crate::alert::muting::Paused;
+use crate::alert::testing::moment;
+use crate::plan::CanaryId;
+
+fn paused(ids: &[&str]) -> Event {
+    let one = Paused { by: "ann".into(), why: None, until_ms: None };
+    Event::Paused(ids.iter().map(|id| (CanaryId::read_back(id), one.clone())).collect())
+}
+
+#[test]
+fn a_paused_region_mutes_no_other_and_holds_the_incident_open() {
+    let mut bench = Bench::chat(&["eu", "us"]);
+    bench.breaks(0, "p/eu");
+    bench.at(100).take(paused(&["p/eu"]));
+    bench.breaks(200, "p/us").at(400);
+    assert_eq!(bench.ring_times("chat").len(), 2, "{:?}", bench.rings("chat"));
+    let said = &bench.heard.last().unwrap().message;
+    assert!(said.title.contains("us") && !said.title.contains("eu"), "{}", said.title);
+    assert!(said.apart.iter().any(|line| line.contains("eu") && line.contains("ann")), "{:?}", said.apart);
+    bench.mends(500, "p/us").at(2_000);
+    assert!(bench.came("chat", What::End).is_empty(), "eu is not well");
+}
+
+#[test]
+fn what_was_muted_rings_by_its_first_failed_run_afterwards() {
+    let mut bench = Bench::chat(&["eu"]);
+    bench.take(paused(&["p/eu"]));
+    bench.breaks(0, "p/eu").at(500);
+    assert!(bench.heard.is_empty());
+    bench.at(600).take(paused(&[]));
+    bench.at(650);
+    assert!(bench.heard.is_empty(), "nothing failed since");
+    bench.at(660).fail("p/eu");
+    assert_eq!(bench.ring_times("chat"), [660]);
+}
+
+#[test]
+fn a_known_bug_is_muted_by_its_reason_and_another_rings() {
+    let mute = |reason: &str| Mute {
+        probe: "p".into(),
+        mutes: Mutes::Reason(reason.into()),
+        since_ms: 0,
+        until_ms: None,
+        by: "ann".into(),
+        why: None,
+    };
+    for (reason, rings) in [("expectation", 0), ("timeout", 1)] {
+        let mut bench = Bench::chat(&["eu"]);
+        bench.take(Event::Muted(vec![mute(reason)]));
+        bench.breaks(0, "p/eu").at(300);
+        assert_eq!(bench.ring_times("chat").len(), rings, "{reason}");
+    }
+}
+
+#[test]
+fn closing_is_refused_while_another_member_fails_and_makes_muted_ones_well() {
+    let mut bench = Bench::chat(&["eu", "us"]);
+    bench.breaks(0, "p/eu").breaks(61, "p/us");
+    bench.at(200).take(paused(&["p/eu"]));
+    let refused = bench.evaluator.close("p", "ann", "gone", moment(201));
+    assert_eq!(refused, Closed::Refused { failing: vec!["canary/p/us".to_owned()] });
+    bench.mends(240, "p/us").at(500);
+    assert_eq!(bench.evaluator.close("p", "ann", "gone", moment(500)), Closed::Done { members: 1 });
+    bench.at(510);
+    let end = bench.heard.last().unwrap();
+    assert_eq!(end.what, What::End);
+    assert!(end.message.title.contains("ann"), "{}", end.message.title);
+}
