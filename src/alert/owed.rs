@@ -62,6 +62,8 @@ pub struct Owed {
     pub page: bool,
     /// When it is due. It is due now if that is not later than now.
     pub at: Duration,
+    /// Since when the oldest of it is owed.
+    pub since: Duration,
     /// Why it rings.
     pub why: Why,
     /// The severity that the ring has.
@@ -121,7 +123,8 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
         (true, false, false) => Why::Spread,
     };
     let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
-    let owed = Owed { members: uncovered.len(), page, at, why, severity };
+    let since = uncovered.iter().map(|member| member.crossed_at).min().or(incident.critical.since()).unwrap_or(now);
+    let owed = Owed { members: uncovered.len(), page, at, since, why, severity };
     let again = again.into_iter().chain((at > now).then_some(at)).min();
     (Some(owed), again)
 }

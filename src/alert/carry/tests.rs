@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use super::super::evaluate::{Evaluator, Sending};
 use super::super::incident::Told;
-use super::super::told::Open;
+use super::super::told::{Open, Try, What};
 use super::super::{Objective, State, fact::Level};
 use super::*;
 use crate::history::Store;
@@ -312,4 +313,41 @@ fn a_message_or_incident_that_cannot_be_read_is_left_out_and_the_others_are_not(
     assert!(!carried.contains_key("probe/search"));
     assert!(!carried["probe/checkout"].told.contains_key("hook"), "it is told again");
     assert_eq!(untold(&carried["probe/checkout"], "pd"), [""; 0]);
+}
+
+/// What leaves at once when the evaluator takes the store over, and what is owed then.
+fn taken_over() -> (Evaluator, Vec<Sending>) {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/carry_over/config/serinus.toml");
+    let loaded = crate::config::load(&config, []);
+    let service = loaded.service.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+    let mut evaluator = Evaluator::new(service.plan, service.alerting, &remembered(), then());
+    let sendings = evaluator.finish(then()).sendings;
+    (evaluator, sendings)
+}
+
+/// What is sent, without texts: channel, what, scope.
+fn sent(sendings: &[Sending]) -> BTreeSet<(String, What, String)> {
+    let one = |sending: &Sending| {
+        let Try { channel, what, about, .. } = &sending.attempt;
+        about.iter().map(|about| (channel.to_string(), *what, about.scope.to_string())).collect::<Vec<_>>()
+    };
+    sendings.iter().flat_map(one).collect()
+}
+
+#[test]
+fn a_start_rings_nobody_again_and_rings_those_who_did_not_take_it() {
+    let (_, sendings) = taken_over();
+    let sent = sent(&sendings);
+    let rung = |channel: &str| {
+        let rings = sent.iter().filter(|(name, what, _)| name == channel && *what == What::Ring);
+        rings.map(|(_, _, scope)| scope.as_str()).collect::<Vec<_>>()
+    };
+    for channel in ["hook", "am", "pd"] {
+        assert_eq!(rung(channel), [""; 0], "{channel}");
+    }
+    // What ann acknowledged and what another explains rings nobody.
+    let owed =
+        ["blind/eu", "blind/us", "leak/uploads", "probe/catalog", "probe/checkout", "probe/flappy", "subject/segments/seg-2"];
+    assert_eq!((rung("deaf"), rung("silent")), (owed.to_vec(), owed.to_vec()));
+    assert!(sent.contains(&("silent".to_owned(), What::End, "probe/flappy".to_owned())), "{sent:?}");
 }

@@ -146,3 +146,69 @@ impl Rules for Leaks {
         std::mem::take(&mut self.changed).iter().map(|entry| self.row(entry, now)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::condition::testing::{World, named, plan};
+    use crate::alert::testing::moment;
+    use crate::plan::AlertPolicy;
+
+    fn world() -> World {
+        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
+    }
+
+    fn key() -> FactKey {
+        FactKey::Leak("p".into(), "01A".into())
+    }
+
+    fn leak(world: &mut World) {
+        world.take(Input::Leaked { probe: "p", entry: "01A", message: "DELETE answered 500" }, 60);
+    }
+
+    #[test]
+    fn what_leaked_is_worth_a_look_by_day_until_it_is_gone() {
+        for ended in 0..3 {
+            let mut world = world();
+            leak(&mut world);
+            leak(&mut world);
+            let fact = &world.facts[&key()];
+            assert_eq!((fact.state, fact.since), (State::Failing(Level::Warn), moment(60).steady));
+            assert_eq!((fact.scope.clone(), fact.words.as_deref()), (Scope::Leak("p".into()), Some("DELETE answered 500")));
+            let changed = match ended {
+                0 => world.take(Input::LeakCleared { probe: "p", entry: "01A" }, 90),
+                1 => world.take(Input::LedgerHas(&BTreeSet::from(["01B".to_owned()])), 90),
+                _ => world.conditions.close(&[key()], moment(90)),
+            };
+            assert_eq!(changed.iter().map(|changed| changed.fact.as_ref().unwrap().state).collect::<Vec<_>>(), [State::Well]);
+        }
+    }
+
+    #[test]
+    fn what_the_ledger_still_has_stays() {
+        let mut world = world();
+        leak(&mut world);
+        assert!(world.take(Input::LedgerHas(&BTreeSet::from(["01A".to_owned()])), 90).is_empty());
+        assert_eq!(world.state(&key()), State::Failing(Level::Warn));
+    }
+
+    #[test]
+    fn a_leak_knows_its_owner_though_its_probe_is_renamed_and_the_process_starts_anew() {
+        let mut world = world();
+        leak(&mut world);
+        world.apply(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]), 70);
+        world.clock(1_000);
+        world.restart(1_010);
+        assert_eq!(world.state(&key()), State::Failing(Level::Warn));
+        assert_eq!(world.conditions.owner(&key()).as_deref(), Some("p-team"));
+        assert_eq!(world.conditions.owner(&FactKey::Across("q".into())).as_deref(), Some("q-team"));
+        assert_eq!(world.conditions.owner(&FactKey::Across("p".into())), None);
+    }
+
+    #[test]
+    fn data_of_a_probe_that_is_no_more_can_leak() {
+        let mut world = world();
+        world.take(Input::Leaked { probe: "gone", entry: "01C", message: "" }, 60);
+        assert_eq!(world.state(&FactKey::Leak("gone".into(), "01C".into())), State::Failing(Level::Warn));
+    }
+}

@@ -31,6 +31,8 @@ mod rule;
 mod runs;
 mod set;
 mod subject;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -116,3 +116,47 @@ impl Rules for Regions {
         Vec::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::condition::testing::{World, named, plan};
+    use crate::alert::testing::moment;
+    use crate::plan::AlertPolicy;
+
+    fn world() -> World {
+        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]))
+    }
+
+    fn missed(world: &World) -> Vec<String> {
+        world.facts.keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn where_nobody_says_who_speaks_for_which_region_nothing_follows_from_silence() {
+        let mut world = world();
+        world.clock(100_000);
+        assert_eq!(missed(&world), [""; 0]);
+        assert_eq!(world.conditions.due(), None);
+    }
+
+    #[test]
+    fn a_declared_region_that_nobody_has_spoken_for_in_three_minutes_is_missed_until_somebody_does() {
+        let mut world = world();
+        world.take(Input::RegionHeard("eu"), 0);
+        world.take(Input::RegionHeard("eu"), 179);
+        world.clock(179);
+        assert_eq!(missed(&world), [""; 0]);
+        world.clock(180);
+        assert_eq!(missed(&world), ["region/us"], "never heard of, since others are");
+        let fact = &world.facts[&FactKey::Region("us".into())];
+        assert_eq!((fact.state, fact.since), (State::Failing(Level::Page), moment(0).steady));
+        assert_eq!((fact.scope.clone(), &*fact.region), (Scope::Blind("us".into()), "us"));
+        world.take(Input::RegionHeard("us"), 200);
+        assert_eq!(missed(&world), [""; 0]);
+        world.clock(400);
+        assert_eq!(missed(&world), ["region/eu", "region/us"]);
+        world.apply(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]), 410);
+        assert_eq!(missed(&world), ["region/eu"], "it is not declared any more");
+    }
+}

@@ -204,3 +204,96 @@ impl Rules for Restarts {
         if std::mem::take(&mut self.changed) { self.rows(now) } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::condition::testing::{World, named, plan};
+    use crate::outcome::Verdict::{Errored, Failed, Passed};
+    use crate::plan::AlertPolicy;
+
+    const PAGE: State = State::Failing(Level::Page);
+
+    fn world() -> World {
+        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
+    }
+
+    fn key() -> FactKey {
+        FactKey::Restarts("eu".into())
+    }
+
+    fn start(world: &mut World, second: u64, graceful_before: bool) -> State {
+        world.restart(second);
+        world.take(Input::Started { graceful_before }, second);
+        world.state(&key())
+    }
+
+    #[test]
+    fn three_starts_within_a_quarter_of_an_hour_without_a_stop_or_a_run_between_are_too_many() {
+        use State::Well;
+        // When it starts (s) and how it ended before; whether a run counts after it (o an errored one).
+        for (starts, states) in [
+            (vec![(0, false, ' '), (300, false, ' '), (600, false, ' ')], vec![Well, Well, PAGE]),
+            (vec![(0, false, ' '), (300, false, 'o'), (900, false, ' ')], vec![Well, Well, PAGE]),
+            (vec![(0, false, ' '), (300, false, ' '), (901, false, ' ')], vec![Well, Well, Well]),
+            (vec![(0, false, ' '), (300, true, ' '), (600, false, ' ')], vec![Well, Well, Well]),
+            (vec![(0, false, ' '), (300, false, 'P'), (600, false, ' ')], vec![Well, Well, Well]),
+            (
+                vec![(0, false, ' '), (300, false, 'F'), (600, false, ' '), (700, false, ' '), (800, false, ' ')],
+                vec![Well, Well, Well, Well, PAGE],
+            ),
+        ] {
+            let mut world = world();
+            let mut begun = |&(second, graceful, run): &(u64, bool, char)| {
+                let state = start(&mut world, second, graceful);
+                match run {
+                    'P' => drop(world.run(0, Passed, second + 1)),
+                    'F' => drop(world.run(0, Failed, second + 1)),
+                    'o' => drop(world.run(0, Errored, second + 1)),
+                    _ => {}
+                }
+                state
+            };
+            assert_eq!(starts.iter().map(&mut begun).collect::<Vec<_>>(), states, "{starts:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_well_when_it_has_lived_for_ten_minutes_with_a_counted_run() {
+        let failing = || {
+            let mut world = world();
+            for second in [0, 10, 20] {
+                start(&mut world, second, false);
+            }
+            assert_eq!(world.state(&key()), PAGE);
+            world
+        };
+        let mut lives = failing();
+        lives.run(0, Passed, 60);
+        lives.clock(20 + 599);
+        assert_eq!(lives.state(&key()), PAGE);
+        lives.clock(20 + 600);
+        assert_eq!(lives.state(&key()), State::Well);
+        let mut late = failing();
+        late.clock(10_000);
+        assert_eq!(late.state(&key()), PAGE, "without a run that counts it does nothing");
+        late.run(0, Passed, 10_001);
+        assert_eq!(late.state(&key()), State::Well);
+        let mut again = failing();
+        again.run(0, Passed, 60);
+        assert_eq!(start(&mut again, 70, true), PAGE, "however it was stopped");
+        again.clock(10_000);
+        assert_eq!(again.state(&key()), PAGE);
+    }
+
+    #[test]
+    fn it_says_how_often_it_started() {
+        let mut world = world();
+        for second in [0, 100, 200, 300] {
+            start(&mut world, second, false);
+        }
+        let fact = &world.facts[&key()];
+        assert_eq!(fact.words.as_deref(), Some("it started 4 times within 5m and made no run that counts"));
+        assert_eq!((fact.scope.clone(), fact.failed), (Scope::Restarts("eu".into()), 4));
+    }
+}

@@ -124,7 +124,9 @@ impl Evaluator {
     ) {
         self.dirty.member(&incident.id, key);
         let crossed = |state: Option<(bool, Option<u64>)>| state.filter(|(fails, _)| *fails).and_then(|(_, crossed)| crossed);
-        if crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
+        // What was held and rings again did not come and go.
+        let again = was.is_some_and(|(fails, _)| fails);
+        if !again && crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
             self.memory.began(&incident.scope.to_string(), key, &self.world.alerting.flapping, now.steady);
         }
         let (was, is) = (was.is_some_and(|(fails, _)| fails), is.is_some_and(|(fails, _)| fails));

@@ -91,8 +91,13 @@ impl Evaluator {
         made
     }
 
-    /// What is due at a channel now.
-    fn due_ring(&self, incident: &Incident, channel: &Channel, now: Duration) -> Option<(Owed, BTreeSet<super::FactKey>)> {
+    /// What is owed to a channel now, and who goes to every channel.
+    pub(super) fn owed_to(
+        &self,
+        incident: &Incident,
+        channel: &Channel,
+        now: Duration,
+    ) -> (Option<Owed>, BTreeSet<super::FactKey>) {
         let scope = incident.scope.to_string();
         let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
         let none = BTreeSet::new();
@@ -105,8 +110,8 @@ impl Evaluator {
         };
         let (escalated, _) = owed::escalated(incident, &context, now);
         context.escalated = &escalated;
-        let (ring, _) = owed::owed(incident, channel, &context, now);
-        ring.filter(|ring| ring.at <= now).map(|ring| (ring, escalated.clone()))
+        let (owed, _) = owed::owed(incident, channel, &context, now);
+        (owed, escalated)
     }
 
     fn ring(&mut self, incident: &mut Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
@@ -127,7 +132,8 @@ impl Evaluator {
 
     /// What a ring covers of an incident, if one is due.
     fn ring_about(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Owed, About)> {
-        let (owed, escalated) = self.due_ring(incident, channel, now.steady)?;
+        let (owed, escalated) = self.owed_to(incident, channel, now.steady);
+        let owed = owed.filter(|owed| owed.at <= now.steady)?;
         let scope = incident.scope.to_string();
         let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
         let context = owed::Context {

@@ -308,3 +308,6 @@ impl Rules for Across {
         self.rows(now)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -311,3 +311,6 @@ impl Rules for NoData {
         rows
     }
 }
+
+#[cfg(test)]
+mod tests;

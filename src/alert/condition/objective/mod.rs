@@ -59,3 +59,6 @@ fn whole(time: Duration) -> humantime::FormattedDuration {
 fn fine(time: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }
+
+#[cfg(test)]
+mod tests;

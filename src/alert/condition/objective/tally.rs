@@ -121,11 +121,29 @@ impl Tally for ByRegion {
 
 /// Durations, and those of them that are told of otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "SamplesRow")]
 pub(super) struct Samples {
-    #[serde(flatten)]
     pub(super) all: Histogram,
-    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    #[serde(skip_serializing_if = "Histogram::is_empty")]
     pub(super) out: Histogram,
+}
+
+/// As they are kept; an earlier version kept the histogram itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SamplesRow {
+    all: Option<Histogram>,
+    out: Histogram,
+    counts: Vec<(u16, u32)>,
+    sum: f64,
+    squares: f64,
+}
+
+impl From<SamplesRow> for Samples {
+    fn from(row: SamplesRow) -> Self {
+        let all = row.all.unwrap_or_else(|| Histogram::of_parts(row.counts, row.sum, row.squares));
+        Self { all, out: row.out }
+    }
 }
 
 impl Tally for Samples {

@@ -74,12 +74,13 @@ impl<T: Tally, S> Buckets<T, S> {
         Duration::from_millis((self.number(now) + 1) * self.width)
     }
 
-    /// How much of the whole window's time was recorded, up to now.
+    /// How much of the whole window's time was recorded, up to now; all of it, if it is but for one bucket.
     pub(in super::super) fn recorded(&self, now: Duration) -> Duration {
         let whole = Duration::from_millis(self.width * self.count);
         let window = self.ratio.window(self.number(now).max(self.ratio.newest()), self.count);
         let oldest = window.first().map_or(now, |(number, _)| Duration::from_millis(number * self.width));
-        whole.min(now.saturating_sub(self.begun.map_or(oldest, |begun| begun.max(oldest))))
+        let recorded = now.saturating_sub(self.begun.map_or(oldest, |begun| begun.max(oldest)));
+        if recorded + Duration::from_millis(self.width) >= whole { whole } else { recorded }
     }
 
     /// How many buckets are at least so long.

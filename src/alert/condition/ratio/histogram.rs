@@ -39,6 +39,11 @@ impl Histogram {
         self.squares += seconds * seconds;
     }
 
+    /// One of its buckets, their sum in seconds and that of their squares.
+    pub(in super::super) fn of_parts(counts: Vec<(u16, u32)>, sum: f64, squares: f64) -> Self {
+        Self { counts, sum, squares, lost: 0 }
+    }
+
     /// Adds one that never came.
     pub fn add_lost(&mut self) {
         self.lost = self.lost.saturating_add(1);
@@ -228,6 +233,20 @@ mod tests {
             let exact = millis.iter().filter(|millis| **millis > bound).count();
             let sure = millis.iter().filter(|millis| **millis as f64 > bound as f64 * 1.051).count();
             prop_assert!((sure..=exact).contains(&(above as usize)), "{} {} {}", sure, above, exact);
+        }
+
+        #[test]
+        fn what_never_came_is_above_every_bound_and_in_no_mean(
+            millis in prop::collection::vec(1_u64..100_000, 1..100), lost in 1_u32..100, bound in 1_u64..100_000,
+        ) {
+            let (without, mut with) = (of(&millis), of(&millis));
+            (0..lost).for_each(|_| with.add_lost());
+            let bound = Duration::from_millis(bound);
+            prop_assert_eq!(with.above(bound), without.above(bound) + lost);
+            prop_assert_eq!((with.count(), with.mean(), with.lost()), (without.count(), without.mean(), lost));
+            let total = f64::from(with.count() + lost);
+            let is_lost = (0.95 * total).ceil() > f64::from(with.count());
+            prop_assert_eq!(with.quantile(0.95).is_none(), is_lost);
         }
 
         #[test]

@@ -196,3 +196,6 @@ impl<T, S> Ratio<T, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

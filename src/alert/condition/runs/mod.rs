@@ -110,9 +110,15 @@ impl Runs {
     }
 
     fn settled(&mut self) {
-        if self.track.is_well() {
+        // A late result may yet show that it was not well after all.
+        if self.track.is_forgettable() {
             self.failure = None;
         }
+    }
+
+    /// The latest failed run, unless it is well.
+    fn evidence(&self) -> Option<Arc<Failure>> {
+        self.failure.as_ref().filter(|_| !self.track.is_well()).map(|(_, failure)| Arc::clone(failure))
     }
 
     /// How it stands.
@@ -151,7 +157,7 @@ impl Runs {
     /// What is so of it.
     pub(super) fn fact(&self, rule: &Rule) -> Fact {
         let (id, probe) = (&self.canary.id, &self.canary.probe);
-        let evidence = self.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
+        let evidence = self.evidence();
         let of = match rule.page {
             PageRule::Consecutive(_) => 0,
             PageRule::Window { .. } => self.track.runs(),
@@ -182,8 +188,7 @@ impl Runs {
 
     /// The state for the store: a few dozen bytes while it is well.
     pub(super) fn to_json(&self, now: Moment) -> String {
-        let failure = self.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
-        super::to_json(&row::Row { runs: CourseRow::of(&self.track, now), failure })
+        super::to_json(&row::Row { runs: CourseRow::of(&self.track, now), failure: self.evidence() })
     }
 
     /// Takes back what [`to_json`](Self::to_json) wrote, perhaps in an earlier process: whatever it has seen is older than any
@@ -199,3 +204,6 @@ impl Runs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,6 +198,14 @@ impl Conditions {
         rows
     }
 
+    /// Every row that all of it would need to be as it is.
+    #[cfg(test)]
+    pub(super) fn all_rows(&self, now: Moment) -> Vec<StateRow> {
+        let canary = |(id, runs): (&CanaryId, &Runs)| super::row("canary", id.as_str(), Some(runs.to_json(now)));
+        let conditions = self.probes.values().flat_map(|of| &of.conditions).chain(&self.process);
+        self.canaries.iter().map(canary).chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
+    }
+
     /// Who is responsible for what a fact is about: the owner of its probe, and of a leak the one that the probe had when it was
     /// last there.
     pub fn owner(&self, key: &FactKey) -> Option<Arc<str>> {
@@ -253,3 +261,6 @@ fn part(run: &Run<'_>, before: State, after: State, since: Option<Duration>) -> 
         _ => Part::Alone,
     }
 }
+
+#[cfg(test)]
+mod tests;

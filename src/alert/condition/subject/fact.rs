@@ -27,8 +27,8 @@ impl Subjects {
     pub(super) fn fact(&self, name: Option<&Arc<str>>) -> Fact {
         let (key, probe) = (self.key(name), Arc::clone(&self.probe.name));
         let Some(subject) = self.subject(name) else { return Fact::well(key, Scope::Subjects(probe)) };
-        let has_room = name.is_some() && self.own < self.most();
-        let place = subject.place.unwrap_or(if has_room { Place::Own } else { Place::Shared });
+        // Whether there is room for it is seen when it fails.
+        let place = subject.place.unwrap_or(Place::Own);
         let scope = match (&key, place) {
             (FactKey::Subject(_, name), Place::Own) => Scope::Subject(probe, Arc::clone(name)),
             _ => Scope::Subjects(probe),

@@ -340,3 +340,6 @@ impl Rules for Subjects {
         rows
     }
 }
+
+#[cfg(test)]
+mod tests;

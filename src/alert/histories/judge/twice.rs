@@ -45,8 +45,9 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
 /// Whether it names a canary whose episode none of the earlier ones can have named.
 fn tells_an_episode(case: &Case, heard: &Heard, before: &[&Heard]) -> bool {
     heard.failing.iter().any(|name| {
-        let episode = case.truth.canaries.get(name).map(|canary| canary.at(heard.made).episode).unwrap_or_default();
-        let names = |ring: &&&Heard| ring.made >= episode && ring.tells(name);
+        let Some(known) = case.truth.canaries.get(name).map(|canary| canary.at(heard.made)) else { return true };
+        let crossed = known.owed.unwrap_or(heard.made);
+        let names = |ring: &&&Heard| ring.made >= known.episode && ring.tells(name, crossed);
         !before.iter().any(|ring| names(&ring))
     })
 }

@@ -1,0 +1,4 @@
+//! What runs make of a canary.
+
+mod reference;
+mod tables;

@@ -1,0 +1,188 @@
+//! Conditions of a small world: a plan, a store that keeps their rows, and what they have said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Changed, Conditions, Input};
+use crate::alert::Moment;
+use crate::alert::testing::{cause, moment, probe, run, step};
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::history::KeptState;
+use crate::outcome::{MissedTicks, Reason, RunReport, Verdict};
+use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Cell, CellValue, Limits, Plan, Probe, Region};
+
+/// A probe of that name, every minute.
+pub(super) fn named(name: &str, alert: AlertPolicy) -> Probe {
+    Probe { name: name.into(), owner: Some(format!("{name}-team")), ..probe(vec![step("s", false)], alert) }
+}
+
+/// Probes in regions, with a canary for each platform, or one without a matrix.
+pub(super) fn plan(probes: Vec<Probe>, regions: &[&str], platforms: &[&str]) -> Arc<Plan> {
+    let region = |name: &&str| Arc::new(Region { name: (*name).into(), vars: Vec::new() });
+    let regions: Vec<Arc<Region>> = regions.iter().map(region).collect();
+    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
+    let cell = |platform: &&str| Cell(vec![("platform".into(), CellValue::Text((*platform).into()))]);
+    let cells: Vec<Cell> = if platforms.is_empty() { vec![Cell::default()] } else { platforms.iter().map(cell).collect() };
+    let mut canaries = Vec::new();
+    for probe in &probes {
+        for region in &regions {
+            for cell in &cells {
+                let id = CanaryId::new(&probe.name, &region.name, cell);
+                let (probe, region, cell) = (Arc::clone(probe), Arc::clone(region), Arc::new(cell.clone()));
+                canaries.push(Arc::new(Canary { id, probe, region, cell }));
+            }
+        }
+    }
+    canaries.sort_by(|a, b| a.id.cmp(&b.id));
+    Arc::new(Plan {
+        known_regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
+        regions,
+        maintenance: Vec::new(),
+        probes,
+        canaries,
+        secrets: BTreeMap::new(),
+        limits: Limits::default(),
+    })
+}
+
+/// What of a fact is the same however it was come by.
+pub(super) fn essence(fact: &Fact) -> (State, Scope, Arc<str>, Duration) {
+    (fact.state, fact.scope.clone(), Arc::clone(&fact.region), fact.since)
+}
+
+/// Conditions, and whoever listens to them.
+pub(super) struct World {
+    pub(super) plan: Arc<Plan>,
+    pub(super) alerting: Arc<Alerting>,
+    pub(super) conditions: Conditions,
+    /// Every fact that was said to be and not to be well.
+    pub(super) facts: BTreeMap<FactKey, Arc<Fact>>,
+    /// Rows by kind and key.
+    pub(super) store: BTreeMap<(String, String), String>,
+    order: u64,
+}
+
+impl World {
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
+        Self::with(plan, BTreeMap::new(), 0)
+    }
+
+    /// One that begins with what a store has.
+    pub(super) fn with(plan: Arc<Plan>, store: BTreeMap<(String, String), String>, second: u64) -> Self {
+        let alerting = Arc::new(Alerting::default());
+        let (conditions, changed) = Conditions::new(Arc::clone(&plan), Arc::clone(&alerting), &kept(&store), moment(second));
+        let mut world = Self { plan, alerting, conditions, facts: BTreeMap::new(), store, order: 0 };
+        world.note(&changed, moment(second));
+        world
+    }
+
+    /// Another process takes up what the store has.
+    pub(super) fn restart(&mut self, second: u64) {
+        let (plan, store) = (Arc::clone(&self.plan), std::mem::take(&mut self.store));
+        *self = Self::with(plan, store, second);
+    }
+
+    /// The same, though the store has everything as it is now.
+    pub(super) fn restart_exactly(&mut self, second: u64) {
+        let rows = self.conditions.all_rows(moment(second));
+        self.store = rows.into_iter().filter_map(|row| Some(((row.kind.to_owned(), row.key), row.json?))).collect();
+        self.restart(second);
+    }
+
+    pub(super) fn apply(&mut self, plan: Arc<Plan>, second: u64) -> Vec<Changed> {
+        self.plan = Arc::clone(&plan);
+        let changed = self.conditions.apply(plan, Arc::clone(&self.alerting), moment(second));
+        self.note(&changed, moment(second));
+        changed
+    }
+
+    pub(super) fn take(&mut self, input: Input<'_>, second: u64) -> Vec<Changed> {
+        let changed = self.conditions.take(input, moment(second));
+        self.note(&changed, moment(second));
+        changed
+    }
+
+    /// Everything that is due by then is done when it is due.
+    pub(super) fn clock(&mut self, second: u64) -> Vec<Changed> {
+        let (until, mut all) = (moment(second), Vec::new());
+        while let Some(due) = self.conditions.due().filter(|due| *due <= until.steady) {
+            let ago = until.steady.saturating_sub(due);
+            let now = Moment { steady: due, wall: until.wall - ago };
+            let changed = self.conditions.clock(now);
+            self.note(&changed, now);
+            all.extend(changed);
+            assert!(self.conditions.due().is_none_or(|next| next > due), "what is due is done");
+        }
+        all
+    }
+
+    /// A report of a canary, by its place in the plan.
+    pub(super) fn report(&mut self, canary: usize, verdict: Verdict, reason: Option<Reason>) -> RunReport {
+        self.order += 1;
+        let cause = reason.map(|reason| cause(reason, "s", None));
+        run(&self.plan.canaries[canary], self.order, verdict, cause, Vec::new())
+    }
+
+    /// A run of a canary ended so.
+    pub(super) fn run(&mut self, canary: usize, verdict: Verdict, second: u64) -> Vec<Changed> {
+        let reason = match verdict {
+            Verdict::Passed => None,
+            Verdict::Failed => Some(Reason::Expectation),
+            Verdict::Errored => Some(Reason::SelfCheck),
+            Verdict::Missed => Some(Reason::Overload),
+            Verdict::Blocked => Some(Reason::Guard),
+            Verdict::Skipped => Some(Reason::Paused),
+        };
+        let report = self.report(canary, verdict, reason);
+        self.take(Input::Run(&report), second)
+    }
+
+    /// Ticks of a canary that did not run.
+    pub(super) fn missed(&self, canary: usize, reason: Reason, count: u64) -> MissedTicks {
+        let due = std::time::SystemTime::UNIX_EPOCH;
+        MissedTicks { canary: Arc::clone(&self.plan.canaries[canary]), reason, first: due, before: due, count }
+    }
+
+    pub(super) fn state(&self, key: &FactKey) -> State {
+        self.facts.get(key).map_or(State::Well, |fact| fact.state)
+    }
+
+    pub(super) fn canary_key(&self, canary: usize) -> FactKey {
+        FactKey::Canary(self.plan.canaries[canary].id.clone())
+    }
+
+    pub(super) fn no_data_key(&self, canary: usize) -> FactKey {
+        FactKey::NoData(self.plan.canaries[canary].id.clone())
+    }
+
+    /// Listens, writes down, and sees that what was said adds up to what is so.
+    fn note(&mut self, changed: &[Changed], now: Moment) {
+        for Changed { key, fact } in changed {
+            match fact {
+                Some(fact) if fact.state != State::Well => {
+                    assert_eq!(fact.key, *key);
+                    self.facts.insert(key.clone(), Arc::clone(fact));
+                }
+                Some(_) | None => {
+                    self.facts.remove(key);
+                }
+            }
+        }
+        let is: BTreeMap<FactKey, _> = self.conditions.facts().iter().map(|fact| (fact.key.clone(), essence(fact))).collect();
+        let said: BTreeMap<FactKey, _> = self.facts.iter().map(|(key, fact)| (key.clone(), essence(fact))).collect();
+        assert_eq!(said, is, "what was said and what is so");
+        for row in self.conditions.take_rows(now) {
+            let key = (row.kind.to_owned(), row.key);
+            match row.json {
+                Some(json) => self.store.insert(key, json),
+                None => self.store.remove(&key),
+            };
+        }
+    }
+}
+
+fn kept(store: &BTreeMap<(String, String), String>) -> Vec<KeptState> {
+    let kept = store.iter().map(|((kind, key), json)| KeptState { kind: kind.clone(), key: key.clone(), json: json.clone() });
+    kept.collect()
+}
