@@ -103,7 +103,7 @@ fn links(message: &Message) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn event(message: &Message) -> Value {
