@@ -41,20 +41,49 @@ impl Evaluator {
     /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
     fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
         let Repeat { attempt, shortest } = repeat;
+        let Some((message, opens)) =
+            self.world.channel(&attempt.channel).cloned().and_then(|it| self.say_again(&it, &attempt, now))
+        else {
+            // Nothing is left to say of it: what it told of is over and forgotten.
+            for about in &attempt.about {
+                self.forget_tries_of(&about.incident, now);
+            }
+            return;
+        };
         self.dirty.attempt(&attempt);
         counts::repeated(&attempt.channel);
-        let Some(channel) = self.world.channel(&attempt.channel).cloned() else { return };
-        let fresh = match attempt.about.as_slice() {
-            [about] => self.incidents.find(&about.incident).map(|incident| {
-                let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
-                let occasion = self.occasion(incident, attempt.what, None);
-                (self.say(incident, &channel, attempt.what, &attempt.key, occasion, now), opens)
-            }),
-            _ => None,
-        };
-        let kept = || serde_json::from_str::<Message>(&attempt.message).ok().map(|message| (message, Vec::new()));
-        if let Some((message, opens)) = fresh.or_else(kept) {
-            effects.sendings.push(Sending { attempt, message, opens, shortest });
+        effects.sendings.push(Sending { attempt, message, opens, shortest });
+    }
+
+    fn say_again(&self, channel: &Channel, attempt: &Try, now: Moment) -> Option<(Message, Vec<Open>)> {
+        if let [about] = attempt.about.as_slice()
+            && let Some(incident) = self.incidents.find(&about.incident)
+        {
+            let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
+            let occasion = self.occasion(incident, attempt.what, None);
+            return Some((self.say(incident, channel, attempt.what, &attempt.key, occasion, now), opens));
+        }
+        let found = attempt.about.iter().filter_map(|about| self.incidents.find(&about.incident));
+        let told: Vec<message::Told> = found
+            .map(|incident| {
+                let what = if incident.end.is_some() { What::End } else { attempt.what };
+                let occasion = self.occasion(incident, what, None);
+                message::Told::of(&self.say(incident, channel, what, "", occasion, now))
+            })
+            .collect();
+        if told.is_empty() {
+            return serde_json::from_str(&attempt.message).ok().map(|message| (message, Vec::new()));
+        }
+        let number = attempt.key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let (key, occasion, none) = (attempt.key.as_str(), Occasion::Gathered, BTreeSet::new());
+        let saying = Saying { what: attempt.what, key, number, previous: None, occasion, told: &none, flapped: None };
+        Some((gathered(&told, &saying, &self.words(), now), Vec::new()))
+    }
+
+    /// Rings, changes and acknowledgements of an incident are not repeated any more.
+    pub(super) fn forget_tries_of(&mut self, incident: &str, now: Moment) {
+        for attempt in self.delivery.forget_rings_of(incident) {
+            self.dirty.dropped(&attempt, now);
         }
     }
 
