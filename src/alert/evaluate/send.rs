@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::alert::Moment;
 use crate::plan::{Channel, ChannelKind};
 
+use super::super::Scope;
 use super::super::channel;
 use super::super::counts;
 use super::super::delivery::{Grant, Repeat, Wish, unheard};
@@ -119,7 +120,8 @@ impl Evaluator {
         let scope = incident.scope.to_string();
         let number = self.number(incident, channel, &scope, now.steady);
         let key = self.world.key(&scope, number);
-        let occasion = self.occasion(incident, What::Ring, Some(owed.why));
+        let escalated = owed.escalated.then_some(Occasion::Escalated);
+        let occasion = escalated.unwrap_or_else(|| self.occasion(incident, What::Ring, Some(owed.why)));
         let message = self.say(incident, channel, What::Ring, &key, occasion, now);
         let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
         let labels = match &channel.kind {
@@ -204,6 +206,7 @@ impl Evaluator {
                 Some(Why::Opened) | None => Occasion::Opened,
                 Some(Why::Rose) => Occasion::Rose,
                 Some(Why::Spread) => Occasion::Spread,
+                Some(Why::Again) => Occasion::Again,
                 Some(Why::Reminder) => Occasion::Reminder,
             },
             What::Change => Occasion::Changed,
@@ -284,7 +287,7 @@ impl Evaluator {
             incident: missed.incident.clone(),
             scope: missed.scope.to_string(),
             severity: missed.severity,
-            title: missed.scope.to_string(),
+            title: told_as(&missed.scope),
             owner: None,
             runbook: None,
             regions: Vec::new(),
@@ -361,6 +364,21 @@ impl Evaluator {
             incident.shown.insert(Arc::clone(&channel.name), (incident.changes, now.steady));
         }
         again
+    }
+}
+
+/// What people call what an incident was about.
+fn told_as(scope: &Scope) -> String {
+    match scope {
+        Scope::Probe(probe) => format!("{probe} failed"),
+        Scope::Subject(probe, subject) => format!("{probe}: subject {subject} failed"),
+        Scope::Subjects(probe) => format!("{probe} failed for further subjects"),
+        Scope::NoData(probe) => format!("{probe} had no data"),
+        Scope::Blind(region) => format!("{region} was not probed"),
+        Scope::Leak(probe) => format!("{probe} left test data behind"),
+        Scope::Restarts(process) => format!("the prober in {process} started again and again"),
+        Scope::Channel(name) => format!("the channel {name} took no messages"),
+        Scope::Test => "a test".to_owned(),
     }
 }
 
