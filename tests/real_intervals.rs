@@ -1,4 +1,4 @@
-//! The three incidents at the shipped probes' real intervals, cells and phases, in three regions, on the real desk; time is
+//! The three incidents at the shipped probes' real intervals, cells and phases, in three regions, on the real evaluator; time is
 //! simulated, not slept. `cargo bench --bench detection` prints the distributions.
 
 #[expect(dead_code, reason = "other tests use the rest")]
@@ -52,11 +52,20 @@ fn registrations_and_copies_page_at_the_second_run_of_a_canary_and_are_critical_
                 assert!(seen.noticed <= spacing + longest, "the first run after the onset notices: {what}");
                 assert_eq!((seen.runs, seen.pages), (2, 1), "{what}");
                 assert!(seen.paged <= spacing * 2 + longest, "{what}");
-                assert_eq!(seen.critical, seen.second_region.map(|second| second.max(seen.paged)), "{what}");
+                assert!(is_critical_at(&seen), "{what}");
                 assert_eq!(seen.critical.is_some(), matches!(reach, Reach::CellEverywhere | Reach::Everywhere), "{what}");
                 assert!(seen.resolved <= plan.probes[0].deadline + probe_interval(&plan) * 4, "{what}");
             }
         }
+    }
+}
+
+/// Whether it is critical with the second region: with the page at once, later at most five seconds after a ring.
+fn is_critical_at(seen: &Course) -> bool {
+    let due = seen.second_region.map(|second| second.max(seen.paged));
+    match (seen.critical, due) {
+        (Some(critical), Some(due)) => (due..=due + Duration::from_secs(5)).contains(&critical),
+        (critical, due) => critical == due,
     }
 }
 
@@ -86,7 +95,7 @@ fn playlists_of_a_region_or_a_platform_page_in_the_second_round_though_each_cana
             assert!(seen.noticed <= Duration::from_mins(1) + plan.probes[0].deadline, "{what}");
             assert!(seen.runs <= 2 && seen.pages == 1, "{what}");
             assert!(seen.paged <= Duration::from_mins(2) + plan.probes[0].deadline, "{what}");
-            assert_eq!(seen.critical, seen.second_region.map(|second| second.max(seen.paged)), "{what}");
+            assert!(is_critical_at(&seen), "{what}");
         }
     }
     // One platform in one region is two canaries, and the sixth failure of one of them.
