@@ -315,8 +315,7 @@ const MOST_RINGS: usize = 9;
 
 /// Each reader believes what is so: open is what it took and what is open, and nothing else.
 fn beliefs(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally, wrong: &mut Vec<String>) {
-    let open: HashMap<&str, &Incident> =
-        incidents.iter().filter(|it| it.resolved_ms.is_none()).map(|it| (&*it.id, it)).collect();
+    let open: HashMap<&str, &Incident> = incidents.iter().filter(|it| it.resolved_ms.is_none()).map(|it| (&*it.id, it)).collect();
     for channel in CHANNELS {
         let reader = Reader::of(channel, evidence.received);
         for (key, incident) in reader.open().filter(|(_, incident)| !open.contains_key(incident)) {

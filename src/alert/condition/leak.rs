@@ -150,7 +150,7 @@ impl Rules for Leaks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::next::condition::testing::{World, named, plan};
+    use crate::alert::condition::testing::{World, named, plan};
     use crate::alert::testing::moment;
     use crate::plan::AlertPolicy;
 

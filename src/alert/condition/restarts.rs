@@ -208,7 +208,7 @@ impl Rules for Restarts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::next::condition::testing::{World, named, plan};
+    use crate::alert::condition::testing::{World, named, plan};
     use crate::outcome::Verdict::{Errored, Failed, Passed};
     use crate::plan::AlertPolicy;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Changed, Conditions, Input};
 use crate::alert::Moment;
-use crate::alert::next::{Fact, FactKey, Scope, State};
 use crate::alert::testing::{cause, moment, probe, run, step};
+use crate::alert::{Fact, FactKey, Scope, State};
 use crate::history::KeptState;
 use crate::outcome::{MissedTicks, Reason, RunReport, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Cell, CellValue, Limits, Plan, Probe, Region};

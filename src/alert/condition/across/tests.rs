@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::next::condition::testing::{World, named, plan};
-use crate::alert::next::fact::Level;
+use crate::alert::condition::testing::{World, named, plan};
+use crate::alert::fact::Level;
 use crate::alert::testing::moment;
 use crate::outcome::Verdict::{self, Failed, Passed};
 use crate::plan::{AcrossPolicy, AlertPolicy, PageRule};

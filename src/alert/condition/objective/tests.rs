@@ -6,12 +6,12 @@ use proptest::prelude::*;
 
 use super::apart::Part;
 use super::*;
+use crate::alert::FactKey;
 use crate::alert::Moment;
-use crate::alert::next::FactKey;
-use crate::alert::next::condition::count::Count;
-use crate::alert::next::condition::objective::latency::{net, samples};
-use crate::alert::next::condition::rule::Rule;
-use crate::alert::next::condition::{Context, Rules, Run};
+use crate::alert::condition::count::Count;
+use crate::alert::condition::objective::latency::{net, samples};
+use crate::alert::condition::rule::Rule;
+use crate::alert::condition::{Context, Rules, Run};
 use crate::alert::testing::{canary, cause, made, probe, run as report};
 use crate::history::KeptState;
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Verdict};
@@ -251,7 +251,7 @@ fn a_rule_that_is_switched_off_takes_its_fact_along() {
     watched.runs(Duration::ZERO, SECOND, 60, |_| false);
     let off = AlertPolicy { burn_rate: false, ..AlertPolicy::default() };
     let off = Arc::new(Probe { slo: of.slo.clone(), ..probe(Vec::new(), off) });
-    let plan = crate::alert::next::condition::testing::plan(Vec::new(), &[], &[]);
+    let plan = crate::alert::condition::testing::plan(Vec::new(), &[], &[]);
     let (alerting, rule, mut out) = (Alerting::default(), Rule::of(&off), Vec::new());
     let now = moment(61 * SECOND);
     let context = Context { plan: &plan, alerting: &alerting, probe: Some((&off, &rule, 1)), started_before: None, now };

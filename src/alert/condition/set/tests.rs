@@ -6,9 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::alert::next::Scope;
-use crate::alert::next::condition::testing::{World, named, plan};
-use crate::alert::next::fact::{Level, Objective};
+use crate::alert::Scope;
+use crate::alert::condition::testing::{World, named, plan};
+use crate::alert::fact::{Level, Objective};
 use crate::alert::testing::{cause, made, moment, step};
 use crate::outcome::Verdict::{Errored, Failed, Passed};
 use crate::outcome::{Reason, StepReport, StepResult, Trigger};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::tables::{FAILING, new, number, rule, take};
-use crate::alert::next::condition::count::Count;
+use crate::alert::condition::count::Count;
 use crate::alert::testing::{moment, moment_ms};
 
 /// One tick: what became of it, when it started (seconds), and how long its result took (seconds).
