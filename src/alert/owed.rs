@@ -62,8 +62,12 @@ pub struct Owed {
     pub page: bool,
     /// When it is due. It is due now if that is not later than now.
     pub at: Duration,
+    /// Since when the oldest of it is owed.
+    pub since: Duration,
     /// Why it rings.
     pub why: Why,
+    /// Whether what is owed goes to every channel because no channel that wakes took it.
+    pub escalated: bool,
     /// The severity that the ring has.
     pub severity: Severity,
 }
@@ -77,6 +81,8 @@ pub enum Why {
     Rose,
     /// Others fail that it was not told of.
     Spread,
+    /// What it was told of fails again after it had been well.
+    Again,
     /// It was told long ago, and nobody is at it.
     Reminder,
 }
@@ -118,10 +124,13 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
         (false, _, _) => Why::Opened,
         (true, true, _) => Why::Reminder,
         (true, false, true) => Why::Rose,
+        (true, false, false) if uncovered.iter().all(|member| member.again) => Why::Again,
         (true, false, false) => Why::Spread,
     };
     let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
-    let owed = Owed { members: uncovered.len(), page, at, why, severity };
+    let since = uncovered.iter().map(|member| member.crossed_at).min().or(incident.critical.since()).unwrap_or(now);
+    let escalated = uncovered.iter().any(|member| context.escalated.contains(&member.fact.key));
+    let owed = Owed { members: uncovered.len(), page, at, since, why, escalated, severity };
     let again = again.into_iter().chain((at > now).then_some(at)).min();
     (Some(owed), again)
 }

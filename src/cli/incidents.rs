@@ -161,12 +161,9 @@ fn happened(text: &mut String, story: &Value, style: Style) {
     let at = |of: &Value, key: &str| of[key].as_u64().unwrap_or(0);
     let event = |event: &Value| (at(event, "at_ms"), 0, word(event, "what"), word(event, "text"), None);
     let mut all: Vec<(u64, u8, String, String, Option<bool>)> = list(story, "timeline").iter().map(event).collect();
-    for (key, made, what, taken) in [("messages", "created_ms", None, "delivered"), ("tries", "made_ms", Some("what"), "taken")] {
-        all.extend(list(story, key).iter().map(|attempt| {
-            let what = what.map_or_else(|| word(&attempt["notice"], "occasion"), |what| word(attempt, what));
-            (at(attempt, made), 1, what, tried(attempt), Some(attempt["state"] == taken))
-        }));
-    }
+    let attempt =
+        |attempt: &Value| (at(attempt, "made_ms"), 1, word(attempt, "what"), tried(attempt), Some(attempt["state"] == "taken"));
+    all.extend(list(story, "tries").iter().map(attempt));
     all.sort_by_key(|(at, order, ..)| (*at, *order));
     // Writing to a string cannot fail.
     if !all.is_empty() {
@@ -307,8 +304,7 @@ what happened
                 },
             },
             "timeline": [],
-            "messages": [{ "created_ms": 1, "state": "pending", "channel": "chat", "key": "p/1", "error": "503",
-                           "notice": { "occasion": "opened" } }],
+            "tries": [{ "made_ms": 1, "what": "ring", "state": "waiting", "channel": "chat", "key": "p/1", "error": "503" }],
         });
         let text = full(&story, Style::PLAIN);
         for part in [
@@ -317,7 +313,7 @@ what happened
             "3 failed runs  expectation",
             "  … and 1 more\n",
             "linked to eu/p/1",
-            "opened       chat  p/1: pending: 503\n",
+            "ring         chat  p/1: waiting: 503\n",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

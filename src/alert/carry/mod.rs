@@ -8,7 +8,7 @@
 mod former;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::alert::Moment;
@@ -65,7 +65,7 @@ pub(super) fn carry(remembered: &Remembered, alerting: &Alerting, facts: &[Arc<F
         let former = Former { row, details, sent };
         match row.resolved_ms {
             _ if former.details.continues.is_some() => {}
-            None => open.entry(former.details.scope.scope()).or_default().push(former),
+            None => open.entry(goes_on_in(&former.details, facts, now)).or_default().push(former),
             Some(at) => carried.incidents.extend(ended(&former, at, alerting, now)),
         }
     }
@@ -74,6 +74,22 @@ pub(super) fn carry(remembered: &Remembered, alerting: &Alerting, facts: &[Arc<F
         carried.incidents.extend(incident);
     }
     carried
+}
+
+/// The scope in which an incident goes on. Canaries without data were always their region's, and are now their probe's as long as
+/// they are few. Where they are those of several probes, what was told stays open until all of them have data, and each probe speaks
+/// for itself.
+fn goes_on_in(details: &Details, facts: &[Arc<Fact>], now: Moment) -> Scope {
+    let former = details.scope.scope();
+    if let Scope::Blind(_) = former {
+        let members = details.members(now);
+        let facts = facts.iter().filter(|fact| fact.level().is_some() && members.contains_key(&fact.key));
+        let scopes: BTreeSet<&Scope> = facts.map(|fact| &fact.scope).collect();
+        if let (Some(scope), 1) = (scopes.first(), scopes.len()) {
+            return Scope::clone(scope);
+        }
+    }
+    former
 }
 
 /// Messages that were still to be sent are not: what they said is owed.
@@ -121,6 +137,7 @@ fn opened(
     formers.sort_by_key(|former| !is_own(former));
     let first = formers.first().filter(|_| scope != Scope::Test)?;
     let mut incident = begun(first, now);
+    incident.scope = scope;
     let mut known: BTreeMap<FactKey, Arc<Fact>> = BTreeMap::new();
     for former in &formers {
         known.extend(former.details.members(now).into_iter().map(|(key, fact)| (key, Arc::new(fact))));
@@ -149,7 +166,7 @@ fn opened(
             incident.members.values().map(|member| Arc::clone(&member.fact.region)).filter(|region| !region.is_empty()).collect();
     }
     let sent: Vec<Sent> = formers.iter_mut().flat_map(|former| std::mem::take(&mut former.sent)).collect();
-    incident.numbered = told::number(&sent).map(|number| (revision, number));
+    incident.numbered = told::number(&sent, &incident.scope).map(|number| (revision, number));
     incident.told = tell(&sent, &incident, alerting, now);
     Some(incident)
 }

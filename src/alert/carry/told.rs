@@ -8,6 +8,7 @@ use crate::alert::Moment;
 use crate::history::TryState;
 use crate::plan::Severity;
 
+use super::super::Scope;
 use super::super::incident::{Member, Shown, Told};
 use super::super::told::{Cover, Open};
 use super::former::{Action, Sent};
@@ -93,10 +94,14 @@ fn is_page(key: &str) -> bool {
     !key.ends_with("/critical") && !parts.any(|part| part == "budget" || part == "latency")
 }
 
-/// The number of a key, with the key.
-pub(super) fn number(sent: &[Sent]) -> Option<u64> {
-    let keys = sent.iter().filter(|sent| is_ring(sent) && is_page(&sent.notice.key));
-    keys.filter_map(|sent| sent.notice.key.rsplit('/').next()?.parse().ok()).max()
+/// The number of the scope's latest key, which whoever is owed the same gets too. Keys of another scope have no part in it.
+pub(super) fn number(sent: &[Sent], scope: &Scope) -> Option<u64> {
+    let scope = scope.to_string();
+    let keys = sent.iter().filter(|sent| is_ring(sent)).map(|sent| sent.notice.key.rsplit_once('/'));
+    let own = keys
+        .flatten()
+        .filter(|(before, _)| before.strip_suffix(&scope).is_some_and(|origin| origin.is_empty() || origin.ends_with('/')));
+    own.filter_map(|(_, number)| number.parse().ok()).max()
 }
 
 /// The channels that anything was sent to.

@@ -124,7 +124,9 @@ impl Evaluator {
     ) {
         self.dirty.member(&incident.id, key);
         let crossed = |state: Option<(bool, Option<u64>)>| state.filter(|(fails, _)| *fails).and_then(|(_, crossed)| crossed);
-        if crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
+        // What was held and rings again did not come and go.
+        let again = was.is_some_and(|(fails, _)| fails);
+        if !again && crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
             self.memory.began(&incident.scope.to_string(), key, &self.world.alerting.flapping, now.steady);
         }
         let (was, is) = (was.is_some_and(|(fails, _)| fails), is.is_some_and(|(fails, _)| fails));
@@ -288,9 +290,7 @@ impl Evaluator {
         incident.ends(closed, now.steady);
         self.tell_roots(&incident, now);
         let (worst, since) = (incident.worst, incident.since);
-        for attempt in self.delivery.forget_rings_of(&incident.id) {
-            self.dirty.dropped(&attempt, now);
-        }
+        self.forget_tries_of(&incident.id, now);
         for (channel, told) in &mut incident.told {
             for what in [What::Ring, What::Change, What::Acknowledge] {
                 for attempt in self.delivery.unwant(channel, &incident.id, what) {
@@ -318,6 +318,7 @@ impl Evaluator {
 
     /// Wishes for what an ended incident's channels must still hear, or forgets it.
     fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.forget_tries_of(id, now);
         self.drop_shared_keys(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Moment;
-use crate::plan::{Probe, Severity};
+use crate::plan::{Channel, Probe, Severity};
 
 use super::super::delivery;
 use super::super::incident::Incident;
@@ -90,8 +90,7 @@ impl Evaluator {
         for (view, title) in views.iter().zip(titles) {
             let Some(incident) = self.incidents.find(&view.id) else { continue };
             let keys = incident.told.values().flat_map(|told| &told.open).map(|open| open.key.clone());
-            let owed = incident.told.iter().filter_map(|(channel, told)| Some((Arc::clone(channel), told.due?)));
-            open.push(Open { view, title, keys: keys.collect(), owed: owed.collect() });
+            open.push(Open { view, title, keys: keys.collect(), owed: self.owed_now(incident, now) });
         }
         gather(
             Seen {
@@ -103,6 +102,16 @@ impl Evaluator {
             },
             now,
         )
+    }
+
+    /// To which channels an incident is owed, also while a pause is not over, and since when.
+    fn owed_now(&self, incident: &Incident, now: Moment) -> Vec<(Arc<str>, Duration)> {
+        let channels = self.world.alerting.channels.iter();
+        let owed = |channel: &Arc<Channel>| {
+            let (owed, _) = self.owed_to(incident, channel, now.steady);
+            owed.map(|owed| (Arc::clone(&channel.name), owed.since))
+        };
+        channels.filter_map(owed).collect()
     }
 
     /// One line: what broke, for whom.

@@ -34,9 +34,10 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Whether it says of a canary that it fails, or that it may soon.
-    pub(super) fn tells(&self, canary: &str) -> bool {
-        self.failing.contains(canary) || self.apart.get(canary).is_some_and(|how| how == "suspect")
+    /// Whether it says of a canary that it fails, or said that it may soon and it crossed within ten minutes.
+    pub(super) fn tells(&self, canary: &str, crossed: Duration) -> bool {
+        let soon = crossed.saturating_sub(self.made) <= Duration::from_mins(10);
+        self.failing.contains(canary) || (soon && self.apart.get(canary).is_some_and(|how| how == "suspect"))
     }
 }
 

@@ -33,9 +33,6 @@ fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leav
         for (burst, chance) in [(false, 0.0), (false, 1.0), (true, 0.0), (true, 1.0)] {
             for outcome in [refused(Trouble::Unreachable), refused(Trouble::Busy(None)), unknown()] {
                 let (tries, after, seconds) = outage(gathering, burst, chance, &outcome);
-                println!(
-                    "{gathering:?} burst={burst} chance={chance} {outcome:?}: {tries} tries, {after} requests within {seconds} s"
-                );
                 assert!(tries <= 800, "{tries} tries, {gathering:?} {outcome:?}");
                 assert!(seconds <= 60, "{seconds} s, {gathering:?} {outcome:?}");
                 if gathering != Gathering::Nothing {
@@ -82,4 +79,19 @@ fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bea
         let waited = taken.map(|second| second - 500);
         assert!(waited.is_some_and(|waited| waited <= 60), "{waited:?} {poison:?}");
     }
+}
+
+#[test]
+fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_is_back() {
+    let mut bench = Bench::new(&[("a", Gathering::Nothing)]);
+    // The bad ones are older, so it would be their turn again and again.
+    bench.want((0..12).map(|number| page(&format!("bad{number:02}"), 0)));
+    bench.want([page("good", 1)]);
+    let back = 1_000;
+    for second in 0..back + 240 {
+        let is_good = |left: &Left| second >= back && left.incidents == ["good"];
+        bench.settle(at(second), |left| if is_good(left) { Outcome::Taken } else { refused(Trouble::Unreachable) });
+    }
+    let waited = bench.delivery.backlog()[0].taken.map(|taken| taken.saturating_sub(at(back).steady));
+    assert!(waited.is_some_and(|waited| waited <= Duration::from_mins(4)), "{waited:?}");
 }

@@ -61,7 +61,10 @@ fn owed<'a>(name: &'a str, canary: &'a Canary, end: Duration) -> Vec<Owed<'a>> {
 fn late(case: &Case, channel: &Channel, owed: &Owed<'_>) -> Option<String> {
     let scope = format!("probe/{}", owed.canary.probe);
     let tells = |heard: &&Heard| {
-        heard.sound == Sound::Rang && heard.scope == scope && heard.made >= owed.known.episode && heard.tells(owed.name)
+        heard.sound == Sound::Rang
+            && heard.scope == scope
+            && heard.made >= owed.known.episode
+            && heard.tells(owed.name, owed.known.crossed.unwrap_or(owed.from))
     };
     let told = case.log.heard(&channel.name).find(tells).map(|heard| heard.at);
     let by = told.unwrap_or(owed.until).min(owed.until);
