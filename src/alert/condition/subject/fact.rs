@@ -36,7 +36,7 @@ impl Subjects {
         let seers = || subject.tracks.iter().filter(|(_, track)| !track.is_well());
         let (regions, cells) = counted(seers().map(|(canary, _)| super::super::place(canary)));
         let of_all = |time: fn(&Track) -> Option<Duration>| seers().filter_map(move |(_, track)| time(track));
-        let last = subject.tracks.values().filter_map(Track::last).max_by_key(|last: &LastRun| last.started);
+        let last = seers().filter_map(|(_, track)| track.last()).max_by_key(|last: &LastRun| last.started);
         let evidence = subject.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
         Fact {
             state: subject.state(&self.probe),
