@@ -22,13 +22,10 @@ const TOLD_APART: usize = 20;
 
 impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
+        self.touch_dependents();
         while let Some((scope, keys)) = self.agenda.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
-            for key in self.roots.take_touched() {
-                if let Some(probe) = key.probe() {
-                    self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
-                }
-            }
+            self.touch_dependents();
         }
         for id in std::mem::take(&mut self.agenda.ended) {
             self.look_at_ended(&id, now);

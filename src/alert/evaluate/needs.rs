@@ -18,6 +18,15 @@ use super::super::{Fact, FactKey, Scope, State};
 use super::{Effects, Evaluator};
 
 impl Evaluator {
+    /// Whoever met a root that is not as it was is to be judged again, also where the root itself has no incident.
+    pub(super) fn touch_dependents(&mut self) {
+        for key in self.roots.take_touched() {
+            if let Some(probe) = key.probe() {
+                self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
+            }
+        }
+    }
+
     /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
     pub(super) fn explain(
         &mut self,
