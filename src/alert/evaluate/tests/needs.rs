@@ -209,6 +209,14 @@ fn what_crosses_just_after_a_restart_is_explained_by_a_root_that_failed_before()
 }
 
 #[test]
+fn a_root_that_passed_before_a_restart_is_not_waited_for() {
+    let mut bench = bench();
+    bench.at(0).fail("d/eu").at(30).pass("r/eu").at(40).restart();
+    bench.at(60).fail("d/eu").at(200);
+    assert_eq!(bench.ring_times("pager"), [60]);
+}
+
+#[test]
 fn what_all_canaries_of_a_root_share_explains_where_it_reaches_the_rule() {
     let number = |number| std::num::NonZeroU32::new(number).unwrap();
     let alert = AlertPolicy {
@@ -221,6 +229,6 @@ fn what_all_canaries_of_a_root_share_explains_where_it_reaches_the_rule() {
     let mut bench = bench_of(vec![needing("d", &["r"]), root]);
     bench.at(0).pass("r/us").fail("r/eu").at(60).pass("r/us").fail("r/eu");
     assert_eq!(rung_for(&bench, "r"), [60]);
-    bench.at(70).fail("d/eu").at(120).fail("r/eu").at(130).fail("d/eu").at(170);
+    bench.at(70).fail("d/eu").at(120).fail("r/eu").at(130).fail("d/eu").at(250);
     assert!(rung_for(&bench, "d").is_empty(), "{:?}", bench.rings("pager"));
 }
