@@ -210,9 +210,7 @@ impl Evaluator {
         incident.ends(closed, now.steady);
         self.tell_roots(&incident, now);
         let (worst, since) = (incident.worst, incident.since);
-        for attempt in self.delivery.forget_rings_of(&incident.id) {
-            self.dirty.dropped(&attempt, now);
-        }
+        self.forget_tries_of(&incident.id, now);
         for (channel, told) in &mut incident.told {
             for what in [What::Ring, What::Change, What::Acknowledge] {
                 for attempt in self.delivery.unwant(channel, &incident.id, what) {
@@ -240,6 +238,7 @@ impl Evaluator {
 
     /// Wishes for what an ended incident's channels must still hear, or forgets it.
     fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.forget_tries_of(id, now);
         self.drop_shared_keys(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };

@@ -246,6 +246,11 @@ impl Evaluator {
         }
         for fact in self.delivery.facts(now) {
             let key = fact.key.clone();
+            if let FactKey::Channel(name) = &key
+                && let Some((_, health)) = self.delivery.healths().find(|(channel, _)| *channel == name)
+            {
+                self.dirty.channel(name, serde_json::to_string(health).expect("it has only numbers in it"));
+            }
             self.put(&key, Some(Arc::new(fact)));
         }
         for channel in self.unheard.expire(now.steady) {

@@ -24,6 +24,8 @@ pub(super) struct Known {
     pub(super) stands: Stands,
     /// When the first failed run of its episode started.
     pub(super) episode: Duration,
+    /// When the episode first crossed its rule.
+    pub(super) crossed: Option<Duration>,
     /// Since when somebody ought to be told of the episode: it crossed, or failed again after it was muted.
     pub(super) owed: Option<Duration>,
     /// Of its last counted run: whether it failed, and when it started.
@@ -176,7 +178,7 @@ impl Known {
             let short = self.well_since.is_some_and(|since| run.ended.saturating_sub(since) < SAME_EPISODE);
             let goes_on = short && incident_is_open && !self.acknowledged && self.episode > Duration::ZERO;
             if !goes_on {
-                self.episode = run.started;
+                (self.episode, self.crossed) = (run.started, None);
             }
             self.acknowledged = false;
             self.stands = Stands::Suspect;
@@ -185,10 +187,12 @@ impl Known {
         let crosses = self.stands == Stands::Suspect && (self.failed >= 2 || run.needed);
         if crosses {
             self.stands = Stands::Failing;
+            self.crossed.get_or_insert(run.ended);
         }
         let again = self.waits && !self.muted;
         if again {
             (self.waits, self.episode, self.acknowledged) = (false, run.started, false);
+            self.crossed = Some(run.ended);
         }
         if self.stands == Stands::Failing && (crosses || again) && !self.muted && !self.acknowledged {
             self.owed = Some(run.ended);

@@ -40,7 +40,7 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
                 && ring.scope == scope
                 && (root.at(waited).episode..=waited).contains(&ring.made)
                 && ring.at <= waited
-                && ring.tells(name, root.at(waited).owed.unwrap_or(waited))
+                && ring.tells(name, root.at(waited).crossed.unwrap_or(waited))
         };
         let told =
             case.channels.iter().filter(|channel| channel.wakes()).any(|channel| case.log.heard(&channel.name).any(covers));

@@ -45,8 +45,13 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
 /// Whether it names a canary whose episode none of the earlier ones can have named.
 fn tells_an_episode(case: &Case, heard: &Heard, before: &[&Heard]) -> bool {
     heard.failing.iter().any(|name| {
-        let Some(known) = case.truth.canaries.get(name).map(|canary| canary.at(heard.made)) else { return true };
-        let crossed = known.owed.unwrap_or(heard.made);
+        let Some(canary) = case.truth.canaries.get(name) else { return true };
+        let known = canary.at(heard.made);
+        // An explanation that ended begins a new episode, which judges do not see.
+        if case.may_be_explained(canary, known.episode, heard.made) {
+            return true;
+        }
+        let crossed = known.crossed.unwrap_or(heard.made);
         let names = |ring: &&&Heard| ring.made >= known.episode && ring.tells(name, crossed);
         !before.iter().any(|ring| names(&ring))
     })
