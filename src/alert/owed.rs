@@ -103,7 +103,7 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let routes = Routes::new(incident, channel, context, severity);
     let uncovered: Vec<&Member> = incident
         .ringing()
-        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| cover.covers(member)))
+        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| tells(incident, cover, member)))
         .filter(|member| !incident.is_acknowledged(member) && routes.means(member))
         .collect();
     let critical = is_critical_owed(incident, cover, &routes);
@@ -232,6 +232,13 @@ fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<
 
 fn above(member: &Member, cover: &Cover) -> bool {
     member.level().is_some_and(|level| level.severity() > cover.severity)
+}
+
+/// Whether a cover tells of a member: where the scope rings in bulk, with its reason of now.
+fn tells(incident: &Incident, cover: &Cover, member: &Member) -> bool {
+    let is_told = |why: &Arc<str>| cover.reasons.is_empty() || cover.reasons.contains(why);
+    let told = !incident.scope.rings_in_bulk() || member.fact.reason.as_ref().is_none_or(is_told);
+    cover.covers(member) && told
 }
 
 /// Whether members of a scope that rings in bulk are worth a further ring.

@@ -58,6 +58,7 @@ impl Evaluator {
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
         }
+        evaluator.say_roots(now);
         evaluator.resume(now);
         evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         evaluator
