@@ -12,6 +12,7 @@ mod facts;
 mod fold;
 mod ids;
 mod land;
+mod over;
 mod reload;
 mod restore;
 mod rows;

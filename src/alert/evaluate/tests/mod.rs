@@ -2,14 +2,18 @@
 
 mod ack;
 mod ends;
+mod gone;
+mod lost;
 mod muted;
+mod restart;
 mod rings;
 mod routes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::histories::store::Tables;
 use super::super::message::Message;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
@@ -24,6 +28,7 @@ pub(super) struct Heard {
     /// Seconds since the beginning.
     pub(super) at: u64,
     pub(super) channel: String,
+    pub(super) id: String,
     pub(super) what: What,
     pub(super) message: Message,
 }
@@ -39,10 +44,19 @@ pub(super) struct Bench {
     pub(super) heard: Vec<Heard>,
     /// What a channel answers; taken if absent.
     pub(super) answers: HashMap<String, Outcome>,
+    /// Channels that do not answer yet, and what is on its way to them.
+    pub(super) slow: BTreeSet<String>,
+    flying: Vec<(Arc<str>, String)>,
+    /// What was written.
+    pub(super) store: Tables,
 }
 
 pub(super) fn refuses() -> Outcome {
     Outcome::Refused(Refusal { message: "no".to_owned(), trouble: Trouble::Unreachable })
+}
+
+pub(super) fn unknown() -> Outcome {
+    Outcome::Unknown(Refusal { message: "no answer".to_owned(), trouble: Trouble::Unreachable })
 }
 
 pub(super) fn chat(name: &str) -> Arc<Channel> {
@@ -93,7 +107,18 @@ impl Bench {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
         let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
-        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), answers: HashMap::new() }
+        Self {
+            evaluator,
+            plan,
+            alerting,
+            now: 0,
+            order: 0,
+            heard: Vec::new(),
+            answers: HashMap::new(),
+            slow: BTreeSet::new(),
+            flying: Vec::new(),
+            store: Tables::default(),
+        }
     }
 
     /// The probe `p` in these regions, told to one chat.
@@ -110,7 +135,8 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { sendings, .. } = self.evaluator.finish(now);
+            let Effects { commit, sendings, .. } = self.evaluator.finish(now);
+            self.store.write(commit);
             if sendings.is_empty() {
                 return;
             }
@@ -118,12 +144,49 @@ impl Bench {
                 let channel = Arc::clone(&sending.attempt.channel);
                 let outcome = self.answers.get(&*channel).cloned().unwrap_or(Outcome::Taken);
                 let (at, what, message) = (self.now / 1_000, sending.attempt.what, sending.message);
-                self.heard.push(Heard { at, channel: channel.to_string(), what, message });
-                let event = Event::Landed { channel, id: sending.attempt.id, outcome, chance: 0.5 };
+                let id = sending.attempt.id;
+                self.heard.push(Heard { at, channel: channel.to_string(), id: id.clone(), what, message });
+                if self.slow.contains(&*channel) {
+                    self.flying.push((channel, id));
+                    continue;
+                }
+                let event = Event::Landed { channel, id, outcome, chance: 0.5 };
                 self.evaluator.take(event, now);
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// All that is on its way comes back.
+    pub(super) fn land(&mut self, outcome: &Outcome) {
+        self.slow.clear();
+        for (channel, id) in std::mem::take(&mut self.flying) {
+            self.take(Event::Landed { channel, id, outcome: outcome.clone(), chance: 0.5 });
+        }
+    }
+
+    /// The process dies, with what is on its way, and another takes over.
+    pub(super) fn restart(&mut self) -> &mut Self {
+        self.flying.clear();
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.evaluator = Evaluator::new(plan, alerting, &self.store.remembered(), moment_ms(self.now, 0));
+        self.settle();
+        self
+    }
+
+    /// These channels hold from now on, without routes.
+    pub(super) fn channels(&mut self, channels: Vec<Arc<Channel>>) -> &mut Self {
+        self.alerting = Arc::new(Alerting { channels, ..Alerting::default() });
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found: false });
+        self
+    }
+
+    /// Nothing is probed any more but something else.
+    pub(super) fn unplan(&mut self, regions: &[&str], found: bool) {
+        self.plan = Arc::new(plan(vec![quiet("q")], regions));
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found });
     }
 
     /// Lets time pass to so many seconds after the beginning.
@@ -148,9 +211,13 @@ impl Bench {
     }
 
     fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
+        self.run_for(id, verdict, Reason::Expectation)
+    }
+
+    pub(super) fn run_for(&mut self, id: &str, verdict: Verdict, reason: Reason) -> &mut Self {
         let canary = self.plan.canaries.iter().find(|canary| canary.id.as_str() == id).expect("it is planned");
         self.order += 1;
-        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
+        let why = (verdict == Verdict::Failed).then(|| cause(reason, "a", None));
         let mut report = run(canary, self.order, verdict, why, Vec::new());
         report.trigger = Trigger::Schedule;
         self.take(Event::Run(Arc::new(report)));
