@@ -101,8 +101,22 @@ fn what_cannot_wait_is_due_five_seconds_after_the_last_ring() {
     type Change = fn(&mut Desk);
     // What happens, and when it is due at a chat and at PagerDuty.
     let table: [(&str, Change, u64, u64); 4] = [
-        ("another member of a known region", |desk| drop(desk.fails("2", "eu", 1)), 60, 600),
-        ("a new region", |desk| drop(desk.fails("2", "us", 1)), 5, 5),
+        (
+            "another member of a known region",
+            |desk| {
+                desk.fails("2", "eu", 1);
+            },
+            60,
+            600,
+        ),
+        (
+            "a new region",
+            |desk| {
+                desk.fails("2", "us", 1);
+            },
+            5,
+            5,
+        ),
         (
             "the first newcomer after an acknowledgement",
             |desk| {
