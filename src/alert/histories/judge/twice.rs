@@ -29,7 +29,8 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
     let mut told: BTreeMap<&str, (Vec<&Heard>, u8)> = BTreeMap::new();
     for heard in case.log.heard(&channel.name).filter(|heard| heard.sound == Sound::Rang && heard.scope.starts_with("probe/")) {
         let (before, severity) = told.entry(&heard.incident).or_default();
-        let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id);
+        // What Alertmanager tells in one notification is one.
+        let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id || ring.at == heard.at);
         let news = first || heard.reminder || heard.severity > *severity || tells_an_episode(case, heard, before);
         let from = before.last().map_or(heard.at, |ring| ring.at);
         if !news && !case.log.is_excused(&channel.name, &heard.id, from, heard.at) {
