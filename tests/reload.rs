@@ -26,11 +26,11 @@ fn comes_to_have(service: &Service<'_>, wanted: &[&str]) {
 }
 
 #[test]
-fn an_open_incident_survives_every_kind_of_reload_and_resolves_under_its_key() {
+fn an_open_incident_survives_every_kind_of_reload_and_ends_under_its_key() {
     let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
     let folder = folder(&target, &channel("hook", &receiver));
     let service = Service::start(folder.path());
-    let page = receiver.page("trigger");
+    let page = receiver.page("ring");
     let streak = |service: &Service<'_>| service.get("/api/v1/canaries?probe=p")["items"][0]["failures"].as_u64().unwrap();
     until("the streak grows", || (streak(&service) >= 3).then_some(()));
 
@@ -45,11 +45,11 @@ fn an_open_incident_survives_every_kind_of_reload_and_resolves_under_its_key() {
     assert_eq!(service.status()["open_incidents"][0]["id"], page["incident"]);
 
     target.answer(200, OK);
-    let resolved = receiver.page("resolve");
-    assert_eq!((&resolved["key"], &resolved["incident"]), (&page["key"], &page["incident"]));
-    assert_eq!(resolved["owner"], "somebody", "what is said is as edited");
-    let triggers = receiver.pages().iter().filter(|page| page["action"] == "trigger").count();
-    assert_eq!(triggers, 1, "no reload rings again: {:?}", receiver.pages());
+    let end = receiver.page("end");
+    assert_eq!((&end["key"], &end["incident"]), (&page["key"], &page["incident"]));
+    assert_eq!(end["owner"], "somebody", "what is said is as edited");
+    let rings = receiver.pages().iter().filter(|page| page["action"] == "ring").count();
+    assert_eq!(rings, 1, "no reload rings again: {:?}", receiver.pages());
     assert_eq!(service.stop(), Some(0));
 }
 
@@ -188,10 +188,10 @@ fn a_canary_that_is_removed_ends_its_incident_and_one_that_stays_keeps_its_own()
     let service = Service::start(folder.path());
     until("both page", || (receiver.pages().len() == 2).then_some(()));
     std::fs::remove_file(folder.path().join("probes/q.toml")).unwrap();
-    let resolved = receiver.page("resolve");
-    assert_eq!(resolved["key"], "eu/probe/q/1");
-    let text = stdout(&service.command(&["incidents", resolved["incident"].as_str().unwrap()]));
-    assert!(text.contains("removed from the configuration"), "{text}");
+    // What vanished and was not said to be gone has a minute to come back.
+    let end = receiver.page("end");
+    assert_eq!((&end["key"], &end["occasion"]), (&"eu/probe/q/1".into(), &"unwatched".into()));
+    assert!(end["title"].as_str().unwrap().contains("not known to be well"), "{end}");
     let status = service.status();
     assert_eq!(status["open_incidents"].as_array().unwrap().len(), 1);
     assert_eq!(status["open_incidents"][0]["key"], "eu/probe/p/1");
@@ -199,13 +199,13 @@ fn a_canary_that_is_removed_ends_its_incident_and_one_that_stays_keeps_its_own()
 }
 
 #[test]
-fn a_reload_that_would_tell_nobody_is_refused_and_one_without_a_told_channel_says_so() {
+fn a_reload_that_would_tell_nobody_is_refused_and_one_without_a_told_channel_ends_what_it_has_open() {
     let (target, first, second) = (Double::start(200, BROKEN), Double::start(200, "{}"), Double::start(200, "{}"));
     let (one, two) = (channel("one", &first), channel("two", &second));
     let folder = folder(&target, &format!("{one}{two}"));
     let service = Service::start(folder.path());
-    let key = first.page("trigger")["key"].clone();
-    assert_eq!(second.page("trigger")["key"], key);
+    let key = first.page("ring")["key"].clone();
+    assert_eq!(second.page("ring")["key"], key);
 
     edit(folder.path(), "serinus.toml", &format!("{one}{two}"), "");
     let said = service.running.said("was not loaded again");
@@ -216,10 +216,11 @@ fn a_reload_that_would_tell_nobody_is_refused_and_one_without_a_told_channel_say
 
     let text = std::fs::read_to_string(folder.path().join("serinus.toml")).unwrap();
     write(folder.path(), "serinus.toml", &(text + &two));
-    service.running.said("one was told and was removed from the configuration");
+    service.running.said("a channel was removed; what it has open is ended with its last configuration");
+    assert_eq!(first.page("end")["key"], key, "nothing stays open at a channel that is gone");
+    assert!(second.pages().iter().all(|page| page["action"] != "end"), "and nobody else hears an end");
     target.answer(200, OK);
-    assert_eq!(second.page("resolve")["key"], key);
-    assert!(first.pages().iter().all(|page| page["action"] != "resolve"));
+    assert_eq!(second.page("end")["key"], key);
     assert_eq!(service.stop(), Some(0));
 }
 
@@ -256,7 +257,7 @@ fn a_page_that_a_hanging_receiver_did_not_take_leaves_at_the_next_start_under_it
     receiver.hang();
     let folder = folder(&target, &channel("hook", &receiver).replace("\"1s\"", "\"60s\""));
     let mut service = Service::start(folder.path());
-    let tried = receiver.page("trigger");
+    let tried = receiver.page("ring");
     service.running.signal("TERM");
     let begun = Instant::now();
     service.running.said("were not delivered before the end");
@@ -269,7 +270,7 @@ fn a_page_that_a_hanging_receiver_did_not_take_leaves_at_the_next_start_under_it
     let service = Service::start(folder.path());
     let again = until("it is tried again", || receiver.pages().get(before).cloned());
     assert_eq!((&again["key"], &again["action"]), (&tried["key"], &tried["action"]));
-    assert_eq!(receiver.page("resolve")["key"], tried["key"]);
+    assert_eq!(receiver.page("end")["key"], tried["key"]);
     assert_eq!(service.stop(), Some(0));
 }
 

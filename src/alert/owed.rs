@@ -66,6 +66,8 @@ pub struct Owed {
     pub since: Duration,
     /// Why it rings.
     pub why: Why,
+    /// Whether what is owed goes to every channel because no channel that wakes took it.
+    pub escalated: bool,
     /// The severity that the ring has.
     pub severity: Severity,
 }
@@ -79,6 +81,8 @@ pub enum Why {
     Rose,
     /// Others fail that it was not told of.
     Spread,
+    /// What it was told of fails again after it had been well.
+    Again,
     /// It was told long ago, and nobody is at it.
     Reminder,
 }
@@ -99,7 +103,7 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let routes = Routes::new(incident, channel, context, severity);
     let uncovered: Vec<&Member> = incident
         .ringing()
-        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| cover.covers(member)))
+        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| tells(incident, cover, member)))
         .filter(|member| !incident.is_acknowledged(member) && routes.means(member))
         .collect();
     let critical = is_critical_owed(incident, cover, &routes);
@@ -120,11 +124,13 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
         (false, _, _) => Why::Opened,
         (true, true, _) => Why::Reminder,
         (true, false, true) => Why::Rose,
+        (true, false, false) if uncovered.iter().all(|member| member.again) => Why::Again,
         (true, false, false) => Why::Spread,
     };
     let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
     let since = uncovered.iter().map(|member| member.crossed_at).min().or(incident.critical.since()).unwrap_or(now);
-    let owed = Owed { members: uncovered.len(), page, at, since, why, severity };
+    let escalated = uncovered.iter().any(|member| context.escalated.contains(&member.fact.key));
+    let owed = Owed { members: uncovered.len(), page, at, since, why, escalated, severity };
     let again = again.into_iter().chain((at > now).then_some(at)).min();
     (Some(owed), again)
 }
@@ -226,6 +232,13 @@ fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<
 
 fn above(member: &Member, cover: &Cover) -> bool {
     member.level().is_some_and(|level| level.severity() > cover.severity)
+}
+
+/// Whether a cover tells of a member: where the scope rings in bulk, with its reason of now.
+fn tells(incident: &Incident, cover: &Cover, member: &Member) -> bool {
+    let is_told = |why: &Arc<str>| cover.reasons.is_empty() || cover.reasons.contains(why);
+    let told = !incident.scope.rings_in_bulk() || member.fact.reason.as_ref().is_none_or(is_told);
+    cover.covers(member) && told
 }
 
 /// Whether members of a scope that rings in bulk are worth a further ring.

@@ -81,7 +81,7 @@ impl Report {
             store: store.clone(),
             remembered,
             graceful_before: true,
-            standings: Arc::new(telemetry.metrics().clone()),
+            standings: telemetry.metrics().clone(),
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
         Self { telemetry, alerts, thread, store }

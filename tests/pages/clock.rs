@@ -67,7 +67,7 @@ fn a_step_changes_nothing(step: &str, hours: i64) {
     set(&clock, step);
     target.set("/was-a-blip", WELL);
     let page = pager.until("of what goes on", |page| page.is("opened", "probe/goes-on"));
-    assert_eq!(page.notice["members"][0]["failures"], 3, "neither early nor late: {}", page.notice);
+    assert_eq!(page.message["members"][0]["failed"], 3, "neither early nor late: {}", page.message);
     service.until("the blip is over", |service| streak(service, "was-a-blip") == 0.0);
     let grown = streak(&service, "open");
     service.until("the streak goes on", |service| streak(service, "open") >= grown + 3.0);
@@ -83,17 +83,17 @@ fn a_step_changes_nothing(step: &str, hours: i64) {
     }
     let mended = Instant::now();
     for scope in ["probe/open", "probe/goes-on"] {
-        let page = pager.until("of the end", |page| page.is("resolved", scope));
+        let page = pager.until("of the end", |page| page.is("well", scope));
         let took = page.at - mended;
         assert!(took >= Duration::from_secs(1), "resolved after {took:?}");
-        let of = |name: &str| page.notice[name].as_i64().unwrap();
-        assert!(of("since_ms") <= of("resolved_ms"), "it ended before it began: {}", page.notice);
+        let of = |name: &str| page.message[name].as_i64().unwrap();
+        assert!(of("since_ms") <= of("ended_ms"), "it ended before it began: {}", page.message);
     }
     // The next process meets a store that was written by another clock.
     target.set("/open", BROKEN);
-    pager.until("again", |page| page.notice["key"] == "eu/probe/open/2");
+    pager.until("again", |page| page.message["key"] == "eu/probe/open/2");
     // A crash before that is written down may send it again, which is not what is looked at here.
-    let waiting = "SELECT count(*) FROM messages WHERE state = 'pending'";
+    let waiting = "SELECT count(*) FROM tries WHERE state = 'waiting'";
     service.until("its delivery is written down", |service| service.count(waiting) == 0);
     service.kill();
     set(&clock, "+0");
@@ -101,17 +101,17 @@ fn a_step_changes_nothing(step: &str, hours: i64) {
     service.more(4.0, "well", "passed");
     service.more(3.0, "open", "failed");
     target.set("/open", WELL);
-    pager.until("of the end", |page| page.notice["key"] == "eu/probe/open/2" && page.is("resolved", "probe/open"));
+    pager.until("of the end", |page| page.message["key"] == "eu/probe/open/2" && page.is("well", "probe/open"));
     let mut lines = pager.lines();
     // The two ends may come either way round.
     lines[2..4].sort();
     let expected = [
         "opened page eu/probe/open/1",
         "opened page eu/probe/goes-on/1",
-        "resolved page eu/probe/goes-on/1",
-        "resolved page eu/probe/open/1",
+        "well page eu/probe/goes-on/1",
+        "well page eu/probe/open/1",
         "opened page eu/probe/open/2",
-        "resolved page eu/probe/open/2",
+        "well page eu/probe/open/2",
     ];
     assert_eq!(lines, expected);
     service.stop();
@@ -120,7 +120,7 @@ fn a_step_changes_nothing(step: &str, hours: i64) {
     let late = service.count("SELECT count(*) FROM runs WHERE verdict IN (0, 1) AND abs(late_ms) > 60000");
     assert!(late <= 4, "{late} runs seem to have been late by minutes");
     assert_eq!(service.count("SELECT count(*) FROM incidents WHERE resolved_ms IS NULL OR resolved_ms < opened_ms"), 0);
-    assert_eq!(service.count("SELECT count(*) FROM messages WHERE state = 'pending'"), 0);
+    assert_eq!(service.count("SELECT count(*) FROM tries WHERE state = 'waiting'"), 0);
 }
 
 #[test]

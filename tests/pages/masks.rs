@@ -24,9 +24,9 @@ fn a_guard_that_cannot_be_asked_pages_and_one_that_says_no_does_not() {
     assert_eq!(target.asked("/order"), asked, "a guard that says no keeps the run from going on");
     target.set("/guard", Answer::Status(503));
     let page = pager.until("about the guard", |page| page.is("opened", "probe/p"));
-    assert_eq!(page.notice["failure"]["step"], "is it ours");
+    assert_eq!(page.message["evidence"][0]["step"], "is it ours");
     target.set("/guard", WELL);
-    pager.until("of the end", |page| page.is("resolved", "probe/p"));
+    pager.until("of the end", |page| page.is("well", "probe/p"));
 }
 
 #[test]
@@ -64,11 +64,11 @@ fn a_list_that_is_empty_pages() {
     let _service = Service::new(&probes, &channel(&pager, "hook")).start();
     for name in ["loops", "subjects"] {
         let page = pager.until(name, |page| page.is("opened", &format!("probe/{name}")));
-        assert_eq!(page.notice["failure"]["reason"], "empty", "{page:?}");
+        assert_eq!(page.message["evidence"][0]["reason"], "empty", "{page:?}");
     }
     target.set("/items", WELL);
     for name in ["loops", "subjects"] {
-        pager.until("of the end", |page| page.is("resolved", &format!("probe/{name}")));
+        pager.until("of the end", |page| page.is("well", &format!("probe/{name}")));
     }
 }
 
@@ -103,9 +103,9 @@ fn what_a_paging_root_explains_pages_by_itself_once_the_root_is_well_and_it_is_n
     target.set("/leaf", BROKEN);
     pager.until("of the root", |page| page.is("opened", "probe/root"));
     service.more(6.0, "leaf", "failed");
-    assert!(!pager.pages().iter().any(|page| page.notice["scope"] == "probe/leaf"), "{:#?}", pager.lines());
+    assert!(!pager.pages().iter().any(|page| page.message["scope"] == "probe/leaf"), "{:#?}", pager.lines());
     target.set("/root", WELL);
-    pager.until("that the root is well", |page| page.is("resolved", "probe/root"));
+    pager.until("that the root is well", |page| page.is("well", "probe/root"));
     pager.until("of the leaf by itself", |page| page.is("opened", "probe/leaf"));
 }
 
@@ -146,7 +146,7 @@ fn a_maintenance_window_resolves_nothing_by_silence_and_what_fails_after_it_page
     assert_eq!(service.metric("serinus_incidents", &[]).to_string(), "1", "{}", service.summary());
     assert_eq!(pager.lines(), ["opened page eu/probe/open/1"]);
     pager.until("of what broke meanwhile", |page| page.is("opened", "probe/later"));
-    pager.until("of what is well again", |page| page.is("resolved", "probe/open"));
+    pager.until("of what is well again", |page| page.is("well", "probe/open"));
     assert_eq!(service.metric("serinus_incidents", &[]).to_string(), "1");
 }
 
@@ -162,5 +162,5 @@ fn a_pause_resolves_nothing_by_silence() {
     assert_eq!(service.metric("serinus_incidents", &[("severity", "page")]).to_string(), "1");
     assert_eq!(pager.lines(), ["opened page eu/probe/p/1"]);
     service.ask(&["resume", "p"]);
-    pager.until("of the end", |page| page.is("resolved", "probe/p"));
+    pager.until("of the end", |page| page.is("well", "probe/p"));
 }

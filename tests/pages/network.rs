@@ -128,11 +128,11 @@ fn a_network_that_is_cut_makes_one_page_for_the_region_and_none_for_a_target() {
         service.more_of_each(2.0, names, "passed");
         network.within(cut);
         let key = format!("eu/blind/eu/{}", number + 1);
-        pager.until("that the prober is blind", |page| page.is("opened", "blind/eu") && page.notice["key"] == *key);
+        pager.until("that the prober is blind", |page| page.is("opened", "blind/eu") && page.message["key"] == *key);
         service.more_of_each(4.0, names, "errored");
         assert!(service.metric("serinus_failures_total", &[("reason", "self_check")]) > 0.0);
         network.within(heal);
-        pager.until("that it sees again", |page| page.is("resolved", "blind/eu") && page.notice["key"] == *key);
+        pager.until("that it sees again", |page| page.is("well", "blind/eu") && page.message["key"] == *key);
         let lines = pager.lines();
         assert!(lines.iter().all(|line| line.contains("/blind/eu/")), "{lines:#?}\n{}", service.summary());
         let opened = lines.iter().filter(|line| line.starts_with("opened")).count();
@@ -171,7 +171,7 @@ fn a_self_check_that_is_down_excuses_no_target_that_answers() {
     }
     for name in names {
         target.set(&format!("/{name}"), WELL);
-        pager.until(name, |page| page.is("resolved", &format!("probe/{name}")));
+        pager.until(name, |page| page.is("well", &format!("probe/{name}")));
     }
 }
 
@@ -187,8 +187,8 @@ fn a_target_that_is_down_alone_pages_though_one_of_the_endpoints_is_down_too() {
     );
     let service = Service::new(&[probe("p", gone.parse().unwrap(), "")], &settings).start();
     let page = pager.until("of the target", |page| page.is("opened", "probe/p"));
-    assert_eq!(page.notice["failure"]["reason"], "connect", "{}", page.notice);
+    assert_eq!(page.message["evidence"][0]["reason"], "connect", "{}", page.message);
     let _target = Target::at(&gone);
-    pager.until("of the end", |page| page.is("resolved", "probe/p"));
+    pager.until("of the end", |page| page.is("well", "probe/p"));
     assert!(service.metric("serinus_failures_total", &[("reason", "self_check")]) < 1.0);
 }

@@ -16,18 +16,19 @@ pub(crate) struct Page {
     /// The channel: the path of its URL.
     pub(crate) channel: String,
     pub(crate) at: Instant,
-    pub(crate) message: String,
-    pub(crate) notice: Value,
+    /// The try's id, which a repeat keeps.
+    pub(crate) id: String,
+    pub(crate) message: Value,
 }
 
 impl Page {
     pub(crate) fn is(&self, occasion: &str, scope: &str) -> bool {
-        self.notice["occasion"] == occasion && self.notice["scope"] == scope
+        self.message["occasion"] == occasion && self.message["scope"] == scope
     }
 
-    /// `occasion scope` in a line.
+    /// `occasion severity key` in a line.
     pub(crate) fn line(&self) -> String {
-        let word = |name: &str| self.notice[name].as_str().unwrap_or_default().to_owned();
+        let word = |name: &str| self.message[name].as_str().unwrap_or_default().to_owned();
         format!("{} {} {}", word("occasion"), word("severity"), word("key"))
     }
 }
@@ -121,14 +122,14 @@ impl Pager {
         let mut first = String::new();
         reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
         let channel = first.split(' ').nth(1)?.trim_matches('/').to_owned();
-        let (mut length, mut message) = (0, String::new());
+        let (mut length, mut id) = (0, String::new());
         loop {
             let mut line = String::new();
             reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
             let Some((name, value)) = line.trim_end().split_once(": ") else { break };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.parse().ok()?,
-                "x-serinus-message" => value.clone_into(&mut message),
+                "x-serinus-try" => value.clone_into(&mut id),
                 _ => {}
             }
         }
@@ -141,8 +142,8 @@ impl Pager {
                 200
             }
             Mood::Takes => {
-                let notice = serde_json::from_slice(&body).expect("the body is a notice");
-                self.pages.lock().unwrap().push(Page { channel, at: Instant::now(), message, notice });
+                let message = serde_json::from_slice(&body).expect("the body is a message");
+                self.pages.lock().unwrap().push(Page { channel, at: Instant::now(), id, message });
                 200
             }
             Mood::Refuses | Mood::HangsUp => {

@@ -57,7 +57,7 @@ fn a_store_that_turns_read_only_and_back_costs_no_run_and_no_page_and_loses_noth
     pager.until("without a store", |page| page.is("opened", "probe/p1"));
     service.more_of_each(3.0, ["p0", "p2"], "passed");
     target.set("/p1", WELL);
-    pager.until("of the end", |page| page.is("resolved", "probe/p1"));
+    pager.until("of the end", |page| page.is("well", "probe/p1"));
     assert!(!service.json("/api/v1/runs?limit=5")["items"].as_array().unwrap().is_empty(), "it can still be read");
     assert!(!writable(&service));
     drop(read_only);

@@ -142,6 +142,11 @@ impl Service {
         sum(&self.get("/metrics"), name, labels)
     }
 
+    /// What channels are owed, and tries of which nobody knows.
+    pub(crate) fn untold(&self) -> f64 {
+        self.metric("serinus_owed", &[]) + self.metric("serinus_tries_waiting", &[])
+    }
+
     /// Runs of a probe that ended like this.
     pub(crate) fn runs(&self, probe: &str, verdict: &str) -> f64 {
         self.metric("serinus_runs_total", &[("probe", probe), ("verdict", verdict)])
@@ -179,7 +184,7 @@ impl Service {
     pub(crate) fn summary(&self) -> String {
         let metrics = self.get("/metrics");
         let wanted =
-            ["serinus_runs_total", "serinus_failures_total", "serinus_inc", "serinus_self", "serinus_not", "serinus_out"];
+            ["serinus_runs_total", "serinus_failures_total", "serinus_inc", "serinus_self", "serinus_not", "serinus_owed"];
         let lines = metrics.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name)));
         let mut text = String::new();
         for line in lines.filter(|line| !line.ends_with(" 0")) {

@@ -26,7 +26,7 @@ fn names(count: usize) -> Vec<String> {
 
 /// Fails unless the only page is about the one that is really broken.
 fn assert_only_open(pager: &Pager, service: &Service) {
-    let whys: Vec<String> = pager.pages().iter().map(|page| page.notice["failure"].to_string()).collect();
+    let whys: Vec<String> = pager.pages().iter().map(|page| page.message["evidence"].to_string()).collect();
     assert_eq!(pager.lines(), ["opened page eu/probe/open/1"], "{whys:#?}\n{}", service.summary());
 }
 
@@ -50,7 +50,7 @@ fn a_process_that_stood_still_pages_about_no_target_and_forgets_no_incident() {
     assert_only_open(&pager, &service);
     assert!(service.metric("serinus_ticks_missed_total", &[("why", "slept")]) > 0.0);
     target.set("/open", WELL);
-    pager.until("of the end", |page| page.is("resolved", "probe/open"));
+    pager.until("of the end", |page| page.is("well", "probe/open"));
 }
 
 /// Something that keeps a processor busy.

@@ -79,7 +79,7 @@ fn hundreds_of_connections_that_ask_for_nothing_cost_no_run_and_no_page() {
     target.set("/p0", BROKEN);
     pager.until("with strangers around", |page| page.is("opened", "probe/p0"));
     target.set("/p0", WELL);
-    pager.until("of the end", |page| page.is("resolved", "probe/p0"));
+    pager.until("of the end", |page| page.is("well", "probe/p0"));
     assert!(service.metric("serinus_failures_total", &[("reason", "resources")]) < 1.0, "{}", service.summary());
     assert!(service.metric("serinus_runs_total", &[("verdict", "errored")]) < 1.0, "{}", service.summary());
     let cut = |why| service.metric("serinus_listener_cut_total", &[("why", why)]);
@@ -114,9 +114,9 @@ fn runs_that_take_every_file_they_may_leave_enough_for_pages_and_the_store() {
     // A quarter is left to others; a page, a look-up and this test's question take some of it.
     assert!((150..=210).contains(&most), "{most} files were open");
     // A run of which a step found no file does not count, so that it may take a while until two in a row have failed.
-    pager.until("of runs that hung", |page| page.notice["occasion"] == "opened");
-    let result = |result| service.metric("serinus_notifications_total", &[("result", result)]);
-    assert!(result("delivered") >= 1.0 && result("retried") < 1.0, "{}", service.summary());
+    pager.until("of runs that hung", |page| page.message["occasion"] == "opened");
+    let result = |result| service.metric("serinus_notifications_total", &[("what", "ring"), ("result", result)]);
+    assert!(result("taken") >= 1.0 && result("refused") + result("unknown") < 1.0, "{}", service.summary());
     assert_eq!(service.json("/api/v1/status")["store"]["writable"], true);
 }
 

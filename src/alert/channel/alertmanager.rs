@@ -142,7 +142,7 @@ pub(super) fn request(to: &Receiver, url: &str, alerts: &[Value]) -> Post {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn case(name: &str) -> Message {

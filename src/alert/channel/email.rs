@@ -57,7 +57,7 @@ fn message_id(of: &str, domain: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn written(id: &str, first: Option<&str>, message: &Message) -> String {

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::alert::message::testing::{cases, now};
+use crate::alert::message::cases::cases;
+use crate::alert::message::testing::now;
 use crate::alert::message::{Message, What, headline, plain};
 use crate::alert::told::Open;
 use crate::outcome::Secrets;

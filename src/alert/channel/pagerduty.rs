@@ -103,7 +103,7 @@ fn links(message: &Message) -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn event(message: &Message) -> Value {
@@ -179,6 +179,7 @@ mod tests {
         let details = &event(&spread)["payload"]["custom_details"];
         assert_eq!(details["before"], "probe/premium-registration/1");
         let long = |number: u64| Message { key: format!("subject/p/{}/{number}", "s".repeat(300)), ..spread.clone() };
+        (1..=3).for_each(|number| validate(&event(&long(number))));
         let keys: BTreeSet<String> = (1..=3).map(|number| event(&long(number))["dedup_key"].to_string()).collect();
         assert_eq!(keys.len(), 3);
     }

@@ -114,7 +114,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn body(message: &Message, shortest: bool) -> Value {

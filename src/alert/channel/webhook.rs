@@ -92,7 +92,7 @@ fn header_safe(text: &str) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::message::testing::{cases, monster};
+    use super::super::super::message::cases::{cases, monster};
     use super::*;
 
     fn location() -> crate::source::Location {

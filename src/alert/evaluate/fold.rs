@@ -8,30 +8,24 @@ use crate::alert::Moment;
 use crate::plan::{Channel, ChannelKind, PageRule};
 
 use super::super::channel;
-use super::super::condition::Count;
 use super::super::critical::Bar;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
-use super::super::explain::{self, Explains, Stands};
-use super::super::fact::LastRun;
+use super::super::explain::Explains;
 use super::super::incident::{How, Incident, Told};
-use super::super::told::{Cover, What};
+use super::super::told::What;
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
-use crate::outcome::{RunReport, Verdict};
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
 
 impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
+        self.touch_dependents();
         while let Some((scope, keys)) = self.agenda.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
-            for key in self.roots.take_touched() {
-                if let Some(probe) = key.probe() {
-                    self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
-                }
-            }
+            self.touch_dependents();
         }
         for id in std::mem::take(&mut self.agenda.ended) {
             self.look_at_ended(&id, now);
@@ -110,6 +104,9 @@ impl Evaluator {
             }
         }
         let is = incident.members.get(key).map(|member| (member.fails(), member.crossed));
+        if is.is_none() {
+            self.left_unnamed(key, now);
+        }
         self.note_change(incident, key, was, is, now);
     }
 
@@ -167,83 +164,6 @@ impl Evaluator {
         incident.asks.values().copied().min()
     }
 
-    /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
-    fn explain(
-        &mut self,
-        incident: &mut Incident,
-        keys: &BTreeSet<FactKey>,
-        now: Moment,
-        effects: &mut Effects,
-    ) -> BTreeSet<FactKey> {
-        let mut ended = BTreeSet::new();
-        if !matches!(incident.scope, Scope::Probe(_)) {
-            return ended;
-        }
-        let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
-        let judged: BTreeSet<FactKey> = due.chain(keys.iter().cloned()).collect();
-        for key in judged {
-            let Some(member) = incident.members.get_mut(&key) else { continue };
-            let fact = if member.left.is_some() {
-                Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) })
-            } else {
-                Arc::clone(&member.fact)
-            };
-            let before = (member.explanation.clone(), member.explains.clone());
-            let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
-            member.explains = judged.explains;
-            if judged.ended == Some(explain::Ended::Explanation) {
-                ended.insert(key.clone());
-            }
-            effects.wanted.extend(judged.ask);
-            match judged.again {
-                Some(at) => incident.asks.insert(key.clone(), at),
-                None => incident.asks.remove(&key),
-            };
-            if before != (member.explanation.clone(), member.explains.clone()) {
-                incident.changes += 1;
-                self.dirty.member(&incident.id, &key);
-            }
-        }
-        ended
-    }
-
-    /// Says how a run of a canary that others need ended.
-    pub(super) fn tell_roots_of_run(&mut self, report: &RunReport, now: Moment) {
-        let id = &report.canary.id;
-        if !self.roots.is_root(id) {
-            return;
-        }
-        let run = |failed| LastRun { failed, started: now.steady.saturating_sub(report.duration), ended: now.steady };
-        match Count::of(report) {
-            Count::Pass => self.roots.ran(id, run(false), now),
-            Count::Failure => self.roots.ran(id, run(true), now),
-            Count::NoResult if report.verdict == Verdict::Blocked => self.roots.blocked(id, now),
-            Count::Result | Count::NoResult | Count::Never => {}
-        }
-    }
-
-    /// Says how canaries stand that others need.
-    fn tell_roots(&mut self, incident: &Incident, now: Moment) {
-        let wakes = |name: &Arc<str>| self.world.channel(name).is_some_and(|channel| channel.wakes);
-        let covers: Vec<&Cover> =
-            incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
-        for (key, member) in &incident.members {
-            let FactKey::Canary(id) = key else { continue };
-            if !self.roots.is_root(id) {
-                continue;
-            }
-            if let Some(last) = member.fact.last {
-                self.roots.ran(id, last, now);
-            }
-            let stands = Stands {
-                fails: member.fails(),
-                told: member.fails() && incident.end.is_none() && covers.iter().any(|cover| cover.covers(member)),
-                muted: self.mutes.of_canary(id, now).is_some(),
-            };
-            self.roots.stands(id, stands, now);
-        }
-    }
-
     fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
         let watched = self.world.probe_of(&incident.scope);
         let policy = watched.map(|watched| &watched.probe.alert);
@@ -290,9 +210,7 @@ impl Evaluator {
         incident.ends(closed, now.steady);
         self.tell_roots(&incident, now);
         let (worst, since) = (incident.worst, incident.since);
-        for attempt in self.delivery.forget_rings_of(&incident.id) {
-            self.dirty.dropped(&attempt, now);
-        }
+        self.forget_tries_of(&incident.id, now);
         for (channel, told) in &mut incident.told {
             for what in [What::Ring, What::Change, What::Acknowledge] {
                 for attempt in self.delivery.unwant(channel, &incident.id, what) {
@@ -320,6 +238,7 @@ impl Evaluator {
 
     /// Wishes for what an ended incident's channels must still hear, or forgets it.
     fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.forget_tries_of(id, now);
         self.drop_shared_keys(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };

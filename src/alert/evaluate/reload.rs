@@ -37,6 +37,7 @@ impl Evaluator {
         }
         self.removals.retain(|key, _| !self.world.watches(key));
         self.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
+        self.say_roots(now);
         self.touch_open();
         self.agenda.ended.extend(self.incidents.ended.keys().cloned());
     }

@@ -16,13 +16,13 @@ use super::super::carry::{carry, is_former};
 use super::super::condition::Conditions;
 use super::super::counts;
 use super::super::delivery::Delivery;
-use super::super::delivery::unheard::Unheard;
+use super::super::delivery::unheard::{self, Unheard};
 use super::super::explain::Roots;
 use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
 use super::super::muting::Muting;
 use super::super::told::Try;
-use super::rows::{COVER, MEMBER, UNHEARD};
+use super::rows::{CHANNEL, COVER, MEMBER, UNHEARD};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
@@ -53,10 +53,12 @@ impl Evaluator {
         evaluator.restore_incidents(remembered, now);
         evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
         evaluator.restore_unheard(remembered);
+        evaluator.restore_channels(remembered);
         evaluator.restore_tries(remembered, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
         }
+        evaluator.say_roots(now);
         evaluator.resume(now);
         evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         evaluator
@@ -108,7 +110,8 @@ impl Evaluator {
         let mut tries = Vec::new();
         for row in &remembered.tries {
             match serde_json::from_str::<Try>(&row.json) {
-                Ok(attempt) => tries.push(attempt),
+                Ok(attempt) if self.is_about_something(&attempt) => tries.push(attempt),
+                Ok(attempt) => self.dirty.dropped(&attempt, now),
                 Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
             }
         }
@@ -119,6 +122,21 @@ impl Evaluator {
         }
         for homeless in self.delivery.restore(tries, now) {
             self.dirty.dropped(&homeless, now);
+        }
+    }
+
+    /// Whether anything that a try tells of is remembered.
+    fn is_about_something(&self, attempt: &Try) -> bool {
+        let known = |incident: &str| incident == unheard::INCIDENT || self.incidents.find(incident).is_some();
+        attempt.about.iter().any(|about| known(&about.incident))
+    }
+
+    fn restore_channels(&mut self, remembered: &Remembered) {
+        for state in remembered.states.iter().filter(|state| state.kind == CHANNEL) {
+            match serde_json::from_str(&state.json) {
+                Ok(health) => self.delivery.restore_health(&state.key, health),
+                Err(error) => tracing::error!(channel = state.key, %error, "how a channel fares cannot be read and is left out"),
+            }
         }
     }
 

@@ -6,6 +6,8 @@
 //! `failing`; a new field of [`Message`] is also a name in `plan::MESSAGE_NAMES` and a line in the reference of webhooks.
 
 mod apart;
+#[cfg(test)]
+pub(super) mod cases;
 mod compose;
 mod evidence;
 mod failing;

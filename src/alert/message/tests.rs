@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::testing::{ago, canary, cases, monster, now, region, standing, view};
+use super::cases::{cases, monster};
+use super::testing::{ago, canary, now, region, standing, view};
 use super::*;
 use crate::alert::view::{MemberView, Standing, View};
 use crate::outcome::is_steering;

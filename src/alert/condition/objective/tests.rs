@@ -251,12 +251,18 @@ fn a_rule_that_is_switched_off_takes_its_fact_along() {
     watched.runs(Duration::ZERO, SECOND, 60, |_| false);
     let off = AlertPolicy { burn_rate: false, ..AlertPolicy::default() };
     let off = Arc::new(Probe { slo: of.slo.clone(), ..probe(Vec::new(), off) });
+    let perfect = burning(1.0, 24 * HOUR);
+    let mut other = budget(&of);
+    other.runs(Duration::ZERO, SECOND, 60, |_| false);
     let plan = crate::alert::condition::testing::plan(Vec::new(), &[], &[]);
     let (alerting, rule, mut out) = (Alerting::default(), Rule::of(&off), Vec::new());
     let now = moment(61 * SECOND);
     let context = Context { plan: &plan, alerting: &alerting, probe: Some((&off, &rule, 1)), started_before: None, now };
     watched.rules.apply(&context, &mut out);
     assert_eq!(out, [Changed::removed(FactKey::Objective("p".into(), Objective::BurnRate))]);
+    out.clear();
+    other.rules.apply(&Context { probe: Some((&perfect, &rule, 1)), ..context }, &mut out);
+    assert_eq!((out.len(), other.state()), (1, "well"), "an objective of 100 % has no rule to hold");
     assert_eq!(watched.good(false, moment(62 * SECOND)), "well");
     assert!(watched.rules.left(now).is_some(), "what is left of the budget is still known");
 }

@@ -2,20 +2,27 @@
 
 mod ack;
 mod ends;
+mod flapping;
 mod muted;
+mod needs;
+mod no_data;
+mod objectives;
+mod others;
 mod rings;
 mod routes;
+mod subjects;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::histories::store::Tables;
 use super::super::message::Message;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
 use crate::history::Remembered;
-use crate::outcome::{Reason, Trigger, Verdict};
+use crate::outcome::{Cause, Reason, StepReport, Trigger, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
 /// A try as a receiver saw it.
@@ -39,6 +46,9 @@ pub(super) struct Bench {
     pub(super) heard: Vec<Heard>,
     /// What a channel answers; taken if absent.
     pub(super) answers: HashMap<String, Outcome>,
+    /// Canaries whose next run is to be brought forward, and since when.
+    pub(super) wanted: Vec<(u64, String)>,
+    tables: Tables,
 }
 
 pub(super) fn refuses() -> Outcome {
@@ -93,7 +103,17 @@ impl Bench {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
         let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
-        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), answers: HashMap::new() }
+        Self {
+            evaluator,
+            plan,
+            alerting,
+            now: 0,
+            order: 0,
+            heard: Vec::new(),
+            answers: HashMap::new(),
+            wanted: Vec::new(),
+            tables: Tables::default(),
+        }
     }
 
     /// The probe `p` in these regions, told to one chat.
@@ -110,7 +130,9 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { sendings, .. } = self.evaluator.finish(now);
+            let Effects { sendings, wanted, commit, .. } = self.evaluator.finish(now);
+            self.tables.write(commit);
+            self.wanted.extend(wanted.iter().map(|id| (self.now / 1_000, id.to_string())));
             if sendings.is_empty() {
                 return;
             }
@@ -147,14 +169,49 @@ impl Bench {
         self
     }
 
+    /// Another process takes up what the store has.
+    pub(super) fn restart(&mut self) {
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.evaluator = Evaluator::new(plan, alerting, &self.tables.remembered(), moment_ms(self.now, 0));
+        self.order = 0;
+        self.settle();
+    }
+
     fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
+        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
+        self.ends(id, (verdict, Trigger::Schedule), why, Vec::new())
+    }
+
+    /// A run ends now, and took no time.
+    pub(super) fn ends(
+        &mut self,
+        id: &str,
+        (verdict, trigger): (Verdict, Trigger),
+        why: Option<Cause>,
+        steps: Vec<StepReport>,
+    ) -> &mut Self {
         let canary = self.plan.canaries.iter().find(|canary| canary.id.as_str() == id).expect("it is planned");
         self.order += 1;
-        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
-        let mut report = run(canary, self.order, verdict, why, Vec::new());
-        report.trigger = Trigger::Schedule;
+        let mut report = run(canary, self.order, verdict, why, steps);
+        report.trigger = trigger;
         self.take(Event::Run(Arc::new(report)));
         self
+    }
+
+    /// A run that was brought forward fails, or passes.
+    pub(super) fn answers(&mut self, id: &str, failed: bool) -> &mut Self {
+        let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
+        self.ends(id, (verdict, Trigger::Needed), failed.then(|| cause(Reason::Expectation, "a", None)), Vec::new())
+    }
+
+    /// A tick has no result, for this reason.
+    pub(super) fn misses(&mut self, id: &str, reason: Reason) -> &mut Self {
+        self.ends(id, (Verdict::of(reason), Trigger::Schedule), Some(cause(reason, "a", None)), Vec::new())
+    }
+
+    /// The message that came last to a channel.
+    pub(super) fn last(&self, channel: &str) -> &Heard {
+        self.heard.iter().rev().find(|heard| heard.channel == channel).expect("something came")
     }
 
     pub(super) fn fail(&mut self, id: &str) -> &mut Self {
