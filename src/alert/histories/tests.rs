@@ -1,4 +1,4 @@
-//! The invariants, over random histories. Failing ones shrink; one that was found once is kept below as a test of its own.
+//! The invariants, over random histories, which shrink where they fail; and the figures of the ninth.
 
 use proptest::prelude::*;
 
