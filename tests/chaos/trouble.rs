@@ -93,10 +93,7 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
         }
     }
     let lanes = lanes.len() as u64;
-    println!(
-        "down for {down} s: {tries} tries in vain, {} came in {lanes} lanes, the last after {late_ms} ms",
-        after.len()
-    );
+    println!("down for {down} s: {tries} tries in vain, {} came in {lanes} lanes, the last after {late_ms} ms", after.len());
     // Pauses grow to a minute; the restart begins anew.
     if tries as u64 > lanes * (2 * 6 + down / 20) {
         wrong.push(format!("{tries} tries in vain of {lanes} lanes are a storm"));

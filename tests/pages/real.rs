@@ -197,7 +197,11 @@ fn what_breaks_fires_in_alertmanager_is_seen_by_prometheus_and_ends_when_it_is_w
     assert!(first["generatorURL"].as_str().unwrap().contains(&incident), "{first:#}");
 
     becomes(&prometheus, "serinus_incidents{severity=\"page\"}", "1");
-    becomes(&prometheus, "sum(serinus_notifications_total{channel=\"alertmanager\",what=\"ring\",result=\"taken\"}) > bool 0", "1");
+    becomes(
+        &prometheus,
+        "sum(serinus_notifications_total{channel=\"alertmanager\",what=\"ring\",result=\"taken\"}) > bool 0",
+        "1",
+    );
     becomes(&prometheus, "sum(serinus_owed) + sum(serinus_tries_waiting)", "0");
     becomes(&prometheus, "ALERTS{alertname=\"CanaryFails\",alertstate=\"firing\",probe=\"broken\"}", "1");
     let rules = until("the rules are evaluated", &format!("{prometheus}/api/v1/rules"), |answer| {
