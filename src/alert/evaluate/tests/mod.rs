@@ -14,7 +14,7 @@ use super::super::message::Message;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
-use crate::history::Remembered;
+use crate::history::{IncidentRow, Remembered};
 use crate::outcome::{Reason, Trigger, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
@@ -37,6 +37,8 @@ pub(super) struct Bench {
     now: u64,
     order: u64,
     pub(super) heard: Vec<Heard>,
+    /// What was written of incidents.
+    pub(super) written: Vec<IncidentRow>,
     /// What a channel answers; taken if absent.
     pub(super) answers: HashMap<String, Outcome>,
 }
@@ -93,7 +95,7 @@ impl Bench {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
         let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
-        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), answers: HashMap::new() }
+        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), written: Vec::new(), answers: HashMap::new() }
     }
 
     /// The probe `p` in these regions, told to one chat.
@@ -110,7 +112,8 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { sendings, .. } = self.evaluator.finish(now);
+            let Effects { sendings, mut commit, .. } = self.evaluator.finish(now);
+            self.written.append(&mut commit.incidents);
             if sendings.is_empty() {
                 return;
             }
