@@ -10,7 +10,10 @@ const NINE: &[&str] = &["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 fn one_blocked_canary_is_acknowledged_then_all_are_blind_which_is_told_and_stops_the_heartbeat() {
     let (target, desk) = (Target::start(), Desk::open());
     let nine = Probe { name: "nine", cells: NINE, more: "" }.text(&target);
-    let guarded = nine.replace("expect = [\"status == 200\", \"json.state == 'ok'\"]", "guard = [\"json.state == 'ok'\"]");
+    let guarded = nine.replace(
+        "expect = [\"status == 200\", \"json.state == 'ok'\"]",
+        "expect = [\"status == 200\"]\nguard = [\"json.state == 'ok'\"]",
+    );
     assert_ne!(nine, guarded);
     let settings = format!(
         "[heartbeat]\nurl = \"http://{}/alive\"\nevery = \"1s\"\n[alerting]\nblind = {{ at_least = \"5s\" }}\n",
@@ -26,9 +29,7 @@ fn one_blocked_canary_is_acknowledged_then_all_are_blind_which_is_told_and_stops
     let pings = world.desk.read().pings.len();
     world.until("the heartbeat goes on", |read| (read.pings.len() > pings + 1).then_some(()));
 
-    for cell in NINE {
-        world.breaks("nine", "eu", cell);
-    }
+    world.all_break("nine", "eu", NINE);
     let ring = world.rings(1, "blind/eu").pop().unwrap();
     world.pages(1, "blind/eu");
     assert!(ring["title"].as_str().unwrap().starts_with("eu is not probed"), "{ring:#}");
@@ -38,9 +39,7 @@ fn one_blocked_canary_is_acknowledged_then_all_are_blind_which_is_told_and_stops
     world.service.until("and still is", |_| withheld() >= before + 5.0);
     assert_eq!(world.desk.read().pings.len(), pings, "no ping while all are blind\n{}", world.desk.story());
 
-    for cell in NINE {
-        world.mends("nine", "eu", cell);
-    }
+    world.all_mend("nine", "eu", NINE);
     world.over();
     world.until("the heartbeat is back", |read| (read.pings.len() > pings).then_some(()));
     world.show("one blocked, then all blind");

@@ -16,19 +16,19 @@ fn outages_that_come_and_go_are_told_again_within_hold() {
     let mut longest = Duration::ZERO;
     for outage in 1..=10 {
         let began = std::time::Instant::now();
-        NINE.iter().for_each(|cell| world.breaks("shop", "eu", cell));
+        world.all_break("shop", "eu", NINE);
         world.incidents(1.0);
         if outage <= 3 {
             world.rings(outage, "probe/shop");
             world.told();
         }
-        NINE.iter().for_each(|cell| world.mends("shop", "eu", cell));
+        world.all_mend("shop", "eu", NINE);
         world.incidents(0.0);
         longest = longest.max(began.elapsed());
     }
     world.desk.notes("the eleventh goes on".to_owned());
     let before = world.desk.read().hooks("ring", "probe/shop").len();
-    NINE.iter().for_each(|cell| world.breaks("shop", "eu", cell));
+    world.all_break("shop", "eu", NINE);
     world.rings(before + 1, "probe/shop");
     world.told();
     let rang: Vec<Duration> = {
@@ -39,7 +39,7 @@ fn outages_that_come_and_go_are_told_again_within_hold() {
     let silent = rang.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     // What is not due when an outage ends is due in the next one.
     assert!(silent <= HOLD + longest * 2, "silent for {silent:?}, an outage took {longest:?}");
-    NINE.iter().for_each(|cell| world.mends("shop", "eu", cell));
+    world.all_mend("shop", "eu", NINE);
     world.over();
 }
 
@@ -47,12 +47,18 @@ fn outages_that_come_and_go_are_told_again_within_hold() {
 fn one_outage_is_one_ring_with_critical_and_budget_and_its_text_tells_all_that_fails() {
     let probe = Probe { name: "sale", cells: THREE, more: "slo = { success = \"99%\" }" };
     let world = World::new(&REGIONS, &[probe], "");
+    let all_are = |healthy| {
+        for region in REGIONS {
+            for cell in THREE {
+                world.canary("sale", region, cell, healthy);
+            }
+        }
+    };
+    all_are(1.0);
     for region in REGIONS {
-        THREE.iter().for_each(|cell| world.canary("sale", region, cell, 1.0));
+        world.all_break("sale", region, THREE);
     }
-    let each = |act: &dyn Fn(&str, &str)| REGIONS.iter().for_each(|region| THREE.iter().for_each(|cell| act(region, cell)));
-    each(&|region, cell| world.breaks("sale", region, cell));
-    each(&|region, cell| world.canary("sale", region, cell, 0.0));
+    all_are(0.0);
     world.service.more(150.0, "sale", "failed");
     world.told();
     let rings = world.rings(1, "probe/sale");
@@ -63,7 +69,9 @@ fn one_outage_is_one_ring_with_critical_and_budget_and_its_text_tells_all_that_f
         assert!(title.contains(region) || last["apart"].to_string().contains(region), "{region} is missing: {last:#}");
     }
     assert_eq!(last["critical"].as_array().unwrap().len(), 3, "{last:#}");
-    each(&|region, cell| world.mends("sale", region, cell));
+    for region in REGIONS {
+        world.all_mend("sale", region, THREE);
+    }
     world.over();
     world.service.more(30.0, "sale", "passed");
     world.told();

@@ -21,12 +21,15 @@ fn what_recovers_and_breaks_again_while_something_else_is_acknowledged_is_told()
     world.told();
     world.ask(&["ack", &world.incident("probe/mobile"), "--by", "ann"]);
     world.mends("mobile", "eu", "android");
-    world.canary("mobile", "eu", "android", 1.0);
+    world.stands("android", "recovered");
     let rang = world.desk.read().hooks("ring", "probe/mobile").len();
     assert!(rang <= before + 1, "an acknowledgement rings nobody\n{}", world.desk.story());
     world.breaks("mobile", "eu", "android");
     let ring = world.rings(rang + 1, "probe/mobile").pop().unwrap();
-    assert!(ring["title"].as_str().unwrap().contains("android"), "{ring:#}");
+    assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
+    let apart = ring["apart"].to_string();
+    assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
+    assert!(!apart.contains("kind=android"), "what is new is not said to be acknowledged: {ring:#}");
     for kind in KINDS {
         world.mends("mobile", "eu", kind);
     }
@@ -58,7 +61,7 @@ fn a_paused_region_mutes_no_other() {
 
 #[test]
 fn what_flaps_and_is_acknowledged_does_not_mute_the_real_outage() {
-    let world = World::new(&["eu"], &[mobile("")], "");
+    let world = World::new(&["eu"], &[mobile("")], "[alerting]\nflapping = { hold = \"15s\" }\n");
     for outage in 1..=3 {
         world.breaks("mobile", "eu", "ios");
         world.rings(outage, "probe/mobile");
@@ -71,7 +74,10 @@ fn what_flaps_and_is_acknowledged_does_not_mute_the_real_outage() {
     world.ask(&["ack", &world.incident("probe/mobile"), "--by", "ann"]);
     world.breaks("mobile", "eu", "android");
     let ring = world.rings(4, "probe/mobile").pop().unwrap();
-    assert!(ring["title"].as_str().unwrap().contains("android"), "{ring:#}");
+    assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
+    let apart = ring["apart"].to_string();
+    assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
+    assert!(!apart.contains("kind=android"), "what is new is not said to be acknowledged: {ring:#}");
     for kind in KINDS {
         world.mends("mobile", "eu", kind);
     }

@@ -59,10 +59,14 @@ fn a_receiver_that_was_away_with_twenty_incidents_hears_of_what_still_fails_and_
     for path in ["pager", "hook"] {
         world.sets(path, Mood::HangsUp);
     }
-    names.iter().for_each(|name| world.breaks(name, "eu", ""));
+    for name in &names {
+        world.breaks(name, "eu", "");
+    }
     world.incidents(20.0);
     let (over, still) = names.split_at(10);
-    over.iter().for_each(|name| world.mends(name, "eu", ""));
+    for name in over {
+        world.mends(name, "eu", "");
+    }
     world.incidents(10.0);
     finish(&world, &names, still);
     world.show("a receiver away with twenty incidents");
@@ -87,6 +91,8 @@ fn finish(world: &World, names: &[&str], still: &[&str]) {
     let truth: BTreeSet<String> = still.iter().map(|name| (*name).to_owned()).collect();
     world.until("the webhook's reader believes the truth", |read| (believed(read) == truth).then_some(()));
     world.until("PagerDuty's reader has something open for it", |read| (!read.pages_open().is_empty()).then_some(()));
-    names.iter().for_each(|name| world.mends(name, "eu", ""));
+    for name in names {
+        world.mends(name, "eu", "");
+    }
     world.over();
 }

@@ -101,6 +101,20 @@ impl World {
         self.answer(probe, region, cell, WELL);
     }
 
+    /// The same of several cells.
+    pub(crate) fn all_break(&self, probe: &str, region: &str, cells: &[&str]) {
+        for cell in cells {
+            self.breaks(probe, region, cell);
+        }
+    }
+
+    /// The same of several cells.
+    pub(crate) fn all_mend(&self, probe: &str, region: &str, cells: &[&str]) {
+        for cell in cells {
+            self.mends(probe, region, cell);
+        }
+    }
+
     pub(crate) fn sets(&self, path: &str, mood: Mood) {
         self.desk.set(path, mood);
     }
@@ -162,6 +176,17 @@ impl World {
         #[expect(clippy::float_cmp, reason = "it is 0 or 1")]
         self.service.until(&format!("{probe} {region} {cell} is {healthy}"), |service| {
             service.metric("serinus_canary_healthy", labels) == healthy
+        });
+    }
+
+    /// Waits until the member of an open incident with this in its name stands like this.
+    #[track_caller]
+    pub(crate) fn stands(&self, name: &str, standing: &str) {
+        self.service.until(&format!("{name} is {standing}"), |service| {
+            let status = service.json("/api/v1/status");
+            let incidents = status["open_incidents"].as_array().into_iter().flatten();
+            let mut members = incidents.flat_map(|incident| incident["members"].as_array().into_iter().flatten());
+            members.any(|it| it["standing"] == standing && it["name"].as_str().is_some_and(|whole| whole.contains(name)))
         });
     }
 
