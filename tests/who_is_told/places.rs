@@ -74,6 +74,7 @@ fn what_flaps_and_is_acknowledged_does_not_mute_the_real_outage() {
     world.ask(&["ack", &world.incident("probe/mobile"), "--by", "ann"]);
     world.breaks("mobile", "eu", "android");
     let ring = world.rings(4, "probe/mobile").pop().unwrap();
+    assert_eq!(ring["title"], "mobile fails in eu (2 of 2 canaries)", "an outage does not come and go: {ring:#}");
     assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
     let apart = ring["apart"].to_string();
     assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
