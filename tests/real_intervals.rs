@@ -1,4 +1,4 @@
-//! The three incidents at the shipped probes' real intervals, cells and phases, in three regions, on the real desk; time is
+//! The three incidents at the shipped probes' real intervals, cells and phases, in three regions, on the real evaluator; time is
 //! simulated, not slept. `cargo bench --bench detection` prints the distributions.
 
 #[expect(dead_code, reason = "other tests use the rest")]
@@ -52,11 +52,25 @@ fn registrations_and_copies_page_at_the_second_run_of_a_canary_and_are_critical_
                 assert!(seen.noticed <= spacing + longest, "the first run after the onset notices: {what}");
                 assert_eq!((seen.runs, seen.pages), (2, 1), "{what}");
                 assert!(seen.paged <= spacing * 2 + longest, "{what}");
-                assert_eq!(seen.critical, seen.second_region.map(|second| second.max(seen.paged)), "{what}");
+                assert!(is_critical_at(incident, &plan, &seen), "{what}");
                 assert_eq!(seen.critical.is_some(), matches!(reach, Reach::CellEverywhere | Reach::Everywhere), "{what}");
                 assert!(seen.resolved <= plan.probes[0].deadline + probe_interval(&plan) * 4, "{what}");
             }
         }
+    }
+}
+
+/// Whether it is critical when the second region counts: with its first failed run where a canary pages for failures in a row, and
+/// within a round of runs where it pages for a share of many. It waits at most five seconds after the page.
+fn is_critical_at(incident: Incident, plan: &Plan, seen: &Course) -> bool {
+    let due = seen.second_region.map(|second| second.max(seen.paged));
+    let patience = match incident {
+        Incident::PlaylistsUnsynced => probe_interval(plan) + plan.probes[0].deadline,
+        _ => Duration::from_secs(5),
+    };
+    match (seen.critical, due) {
+        (Some(critical), Some(due)) => (due..=due + patience).contains(&critical),
+        (critical, due) => critical == due,
     }
 }
 
@@ -65,13 +79,13 @@ fn probe_interval(plan: &Plan) -> Duration {
 }
 
 #[test]
-fn a_fault_that_spreads_is_critical_with_the_first_failed_run_of_the_second_region() {
+fn a_fault_that_spreads_is_critical_as_soon_as_the_second_region_counts() {
     for incident in Incident::ALL {
         let plan = plan(incident, &REGIONS);
         for (seed, seen) in (1_u64..).zip(courses(&plan, incident, Reach::Spreads(Duration::from_mins(20)), 1.0)) {
             let what = format!("{incident:?}, seed {seed}: {seen:?}");
             assert!(seen.paged < Duration::from_mins(20) && seen.second_region > Some(Duration::from_mins(20)), "{what}");
-            assert_eq!(seen.critical, seen.second_region, "{what}");
+            assert!(is_critical_at(incident, &plan, &seen), "{what}");
         }
     }
 }
@@ -86,7 +100,7 @@ fn playlists_of_a_region_or_a_platform_page_in_the_second_round_though_each_cana
             assert!(seen.noticed <= Duration::from_mins(1) + plan.probes[0].deadline, "{what}");
             assert!(seen.runs <= 2 && seen.pages == 1, "{what}");
             assert!(seen.paged <= Duration::from_mins(2) + plan.probes[0].deadline, "{what}");
-            assert_eq!(seen.critical, seen.second_region.map(|second| second.max(seen.paged)), "{what}");
+            assert!(is_critical_at(incident, &plan, &seen), "{what}");
         }
     }
     // One platform in one region is two canaries, and the sixth failure of one of them.

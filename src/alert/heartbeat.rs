@@ -17,6 +17,7 @@ use crate::plan::expr::Place;
 
 /// Signs of life of the whole process, as they are now. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each sign is there or not, whatever the others are")]
 pub struct Signs {
     /// Ticks start when they are due.
     pub ticks_on_time: bool,

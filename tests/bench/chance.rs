@@ -3,7 +3,7 @@
 //!
 //!     cargo bench --bench chance [-- --seeds N | --short]
 //!
-//! The real desk judges runs that are drawn, at the probes' real intervals; time is simulated. Each seed is four weeks.
+//! The real evaluator judges runs that are drawn, at the probes' real intervals; time is simulated. Each seed is four weeks.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../support/days.rs"]

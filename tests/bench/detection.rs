@@ -2,7 +2,7 @@
 //!
 //!     cargo bench --bench detection [-- --seeds N | --pages [N]]
 //!
-//! With `--pages` the real desk is told of runs at the probes' real intervals, in three regions, while time is simulated. Without it the
+//! With `--pages` the real evaluator is told of runs at the probes' real intervals, in three regions, while time is simulated. Without it the
 //! real engine runs one canary of the incident's cell against a sandbox whose seed chooses whom the fault hits, until the first run
 //! that fails. What is counted is runs; times follow from the probe's own interval, so that how fast this machine is changes nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]

@@ -1,4 +1,4 @@
-//! When the three incidents page, become critical and are over, on the real desk at the probes' real intervals.
+//! When the three incidents page, become critical and are over, on the real evaluator at the probes' real intervals.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

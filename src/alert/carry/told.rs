@@ -69,9 +69,9 @@ fn open(sent: &[&Sent], own: Option<&[(String, String)]>) -> Vec<Open> {
                 match known.and_then(|at| all.get_mut(at)) {
                     // An alert keeps its labels unless it gets worse; it is another one then.
                     Some((known, worst)) if severity <= *worst => known.taken |= open.taken,
-                    Some(known) => {
-                        *known =
-                            (Open { taken: known.0.taken || open.taken, acknowledged: known.0.acknowledged, ..open }, severity)
+                    Some((known, worst)) => {
+                        let (taken, acknowledged) = (known.taken || open.taken, known.acknowledged);
+                        (*known, *worst) = (Open { taken, acknowledged, ..open }, severity);
                     }
                     None => all.push((open, severity)),
                 }

@@ -206,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn a_leak_of_a_probe_that_is_still_there_is_of_its_present_owner() {
+        let mut world = world();
+        leak(&mut world);
+        let probe = crate::plan::Probe { owner: Some("others".to_owned()), ..named("p", AlertPolicy::default()) };
+        world.apply(plan(vec![probe], &["eu"], &[]), 70);
+        world.apply(plan(Vec::new(), &["eu"], &[]), 80);
+        assert_eq!(world.conditions.owner(&key()).as_deref(), Some("others"));
+    }
+
+    #[test]
     fn data_of_a_probe_that_is_no_more_can_leak() {
         let mut world = world();
         world.take(Input::Leaked { probe: "gone", entry: "01C", message: "" }, 60);

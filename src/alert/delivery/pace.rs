@@ -151,7 +151,7 @@ mod tests {
             }
             assert_eq!(pace.opens(3), None, "not before they landed");
             pace.failed([scope(1)].iter(), Trouble::Unreachable, 1.0, begin);
-            pauses.push((pace.opens(0).unwrap() - begin).as_secs());
+            pauses.push(pace.opens(0).unwrap().saturating_sub(begin).as_secs());
         }
         assert_eq!(pauses, [4, 8, 16, 32, 60, 60, 60, 60]);
     }

@@ -5,33 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::{Channel, ChannelKind, PageRule};
+use crate::plan::{Channel, PageRule};
 
 use super::super::channel;
-use super::super::condition::Count;
 use super::super::critical::Bar;
 use super::super::delivery::Wish;
-use super::super::delivery::unheard::Missed;
-use super::super::explain::{self, Explains, Stands};
-use super::super::fact::LastRun;
-use super::super::incident::{How, Incident, Told};
-use super::super::told::{Cover, What};
+use super::super::explain::Explains;
+use super::super::incident::{How, Incident, Member, Told};
+use super::super::told::What;
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
-use crate::outcome::{RunReport, Verdict};
 
 /// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
 const TOLD_APART: usize = 20;
 
 impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
+        self.touch_dependents();
         while let Some((scope, keys)) = self.agenda.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
-            for key in self.roots.take_touched() {
-                if let Some(probe) = key.probe() {
-                    self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
-                }
-            }
+            self.touch_dependents();
         }
         for id in std::mem::take(&mut self.agenda.ended) {
             self.look_at_ended(&id, now);
@@ -45,10 +38,8 @@ impl Evaluator {
             None if self.facts.of(scope).any(|fact| fact.level().is_some() && fact.holds_alone) => self.opens(scope, now),
             None => return,
         };
-        for key in keys {
-            self.take_fact(&mut incident, key, now);
-        }
-        let mut again = self.hold_members(&mut incident, keys, now, effects);
+        let other: BTreeSet<FactKey> = keys.iter().filter(|key| self.take_fact(&mut incident, key, now)).cloned().collect();
+        let mut again = self.hold_members(&mut incident, keys, other, now, effects);
         again = earlier(again, self.judge_critical(&mut incident, now));
         if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {
             incident.worst = severity;
@@ -80,24 +71,28 @@ impl Evaluator {
         incident
     }
 
-    /// Brings one member up to date.
-    fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) {
+    /// Brings one member up to date. Says whether a run failed for another reason than the one that is muted.
+    fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) -> bool {
+        let muted = |member: &Member| self.mutes.of(&member.fact, now).is_some();
+        let was_muted = incident.members.get(key).is_some_and(|member| member.held && member.fails() && muted(member));
         let was = incident.members.get(key).map(|member| (member.fails(), member.crossed));
         match self.facts.get(key).cloned() {
             Some(fact) => {
                 let moved = fact.scope != incident.scope;
                 if moved && !incident.members.contains_key(key) {
-                    return;
+                    return false;
                 }
                 if moved {
                     self.incidents.moved.entry(key.clone()).or_default().insert(incident.scope.clone());
                 }
                 if !incident.take(&fact, now.steady) {
-                    return;
+                    return false;
                 }
             }
+            // Whether it is gone for good is not known yet.
+            None if self.removals.contains_key(key) => return false,
             None => {
-                let Some(member) = incident.members.get(key) else { return };
+                let Some(member) = incident.members.get(key) else { return false };
                 if let Some(scopes) = self.incidents.moved.get_mut(key) {
                     scopes.remove(&incident.scope);
                 }
@@ -105,12 +100,16 @@ impl Evaluator {
                     let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
                     incident.take(&well, now.steady);
                 } else if !incident.removed(key, How::Removed, now.steady) {
-                    return;
+                    return false;
                 }
             }
         }
         let is = incident.members.get(key).map(|member| (member.fails(), member.crossed));
+        if is.is_none() {
+            self.left_unnamed(key, now);
+        }
         self.note_change(incident, key, was, is, now);
+        was_muted && incident.members.get(key).is_some_and(|member| member.fails() && self.mutes.of(&member.fact, now).is_none())
     }
 
     /// Writes down what became of a member.
@@ -145,11 +144,13 @@ impl Evaluator {
         &mut self,
         incident: &mut Incident,
         keys: &BTreeSet<FactKey>,
+        other: BTreeSet<FactKey>,
         now: Moment,
         effects: &mut Effects,
     ) -> Option<Duration> {
-        let ended = self.explain(incident, keys, now, effects);
-        let there = incident.members.iter().filter(|(_, member)| member.left.is_none());
+        let mut ended = self.explain(incident, keys, now, effects);
+        ended.extend(other);
+        let there = incident.members.iter().filter(|(_, member)| member.left.is_none() || member.held);
         let there: Vec<FactKey> = there.map(|(key, _)| key.clone()).collect();
         for key in there {
             let Some(member) = incident.members.get(&key) else { continue };
@@ -165,83 +166,6 @@ impl Evaluator {
             }
         }
         incident.asks.values().copied().min()
-    }
-
-    /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
-    fn explain(
-        &mut self,
-        incident: &mut Incident,
-        keys: &BTreeSet<FactKey>,
-        now: Moment,
-        effects: &mut Effects,
-    ) -> BTreeSet<FactKey> {
-        let mut ended = BTreeSet::new();
-        if !matches!(incident.scope, Scope::Probe(_)) {
-            return ended;
-        }
-        let due = incident.asks.iter().filter(|(_, at)| **at <= now.steady).map(|(key, _)| key.clone());
-        let judged: BTreeSet<FactKey> = due.chain(keys.iter().cloned()).collect();
-        for key in judged {
-            let Some(member) = incident.members.get_mut(&key) else { continue };
-            let fact = if member.left.is_some() {
-                Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) })
-            } else {
-                Arc::clone(&member.fact)
-            };
-            let before = (member.explanation.clone(), member.explains.clone());
-            let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
-            member.explains = judged.explains;
-            if judged.ended == Some(explain::Ended::Explanation) {
-                ended.insert(key.clone());
-            }
-            effects.wanted.extend(judged.ask);
-            match judged.again {
-                Some(at) => incident.asks.insert(key.clone(), at),
-                None => incident.asks.remove(&key),
-            };
-            if before != (member.explanation.clone(), member.explains.clone()) {
-                incident.changes += 1;
-                self.dirty.member(&incident.id, &key);
-            }
-        }
-        ended
-    }
-
-    /// Says how a run of a canary that others need ended.
-    pub(super) fn tell_roots_of_run(&mut self, report: &RunReport, now: Moment) {
-        let id = &report.canary.id;
-        if !self.roots.is_root(id) {
-            return;
-        }
-        let run = |failed| LastRun { failed, started: now.steady.saturating_sub(report.duration), ended: now.steady };
-        match Count::of(report) {
-            Count::Pass => self.roots.ran(id, run(false), now),
-            Count::Failure => self.roots.ran(id, run(true), now),
-            Count::NoResult if report.verdict == Verdict::Blocked => self.roots.blocked(id, now),
-            Count::Result | Count::NoResult | Count::Never => {}
-        }
-    }
-
-    /// Says how canaries stand that others need.
-    fn tell_roots(&mut self, incident: &Incident, now: Moment) {
-        let wakes = |name: &Arc<str>| self.world.channel(name).is_some_and(|channel| channel.wakes);
-        let covers: Vec<&Cover> =
-            incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
-        for (key, member) in &incident.members {
-            let FactKey::Canary(id) = key else { continue };
-            if !self.roots.is_root(id) {
-                continue;
-            }
-            if let Some(last) = member.fact.last {
-                self.roots.ran(id, last, now);
-            }
-            let stands = Stands {
-                fails: member.fails(),
-                told: member.fails() && incident.end.is_none() && covers.iter().any(|cover| cover.covers(member)),
-                muted: self.mutes.of_canary(id, now).is_some(),
-            };
-            self.roots.stands(id, stands, now);
-        }
     }
 
     fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
@@ -280,100 +204,9 @@ impl Evaluator {
         judged.again
     }
 
-    /// Ends an incident; what is open at channels is to be ended there.
-    pub(super) fn ends(&mut self, mut incident: Incident, closed: Option<(Arc<str>, Arc<str>)>, now: Moment) {
-        let scope = incident.scope.clone();
-        self.agenda.put(&scope, None);
-        self.incidents.by_id.remove(&incident.id);
-        self.incidents.escalated.remove(&incident.id);
-        self.incidents.note_severity(&scope, None);
-        incident.ends(closed, now.steady);
-        self.tell_roots(&incident, now);
-        let (worst, since) = (incident.worst, incident.since);
-        for attempt in self.delivery.forget_rings_of(&incident.id) {
-            self.dirty.dropped(&attempt, now);
-        }
-        for (channel, told) in &mut incident.told {
-            for what in [What::Ring, What::Change, What::Acknowledge] {
-                for attempt in self.delivery.unwant(channel, &incident.id, what) {
-                    self.dirty.dropped(&attempt, now);
-                }
-            }
-            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
-            if informs && told.due.is_some() && !told.has_open() {
-                let (incident, scope) = (incident.id.clone(), incident.scope.clone());
-                let missed = Missed { incident, scope, severity: worst, since, ended: now.steady };
-                self.unheard.missed(channel, missed);
-            }
-            (told.due, told.page_due) = (None, None);
-            self.dirty.told(&incident.id, channel);
-        }
-        for scopes in self.incidents.moved.values_mut() {
-            scopes.remove(&scope);
-        }
-        self.incidents.moved.retain(|_, scopes| !scopes.is_empty());
-        self.dirty.timeline(&incident.id, "ended", "the incident ended".to_owned(), now);
-        self.dirty.incident(&incident.id);
-        self.agenda.ended.insert(incident.id.clone());
-        self.incidents.ended.insert(incident.id.clone(), incident);
-    }
-
-    /// Wishes for what an ended incident's channels must still hear, or forgets it.
-    fn look_at_ended(&mut self, id: &str, now: Moment) {
-        self.drop_shared_keys(id);
-        let Some(incident) = self.incidents.ended.get(id) else { return };
-        let Some(end) = &incident.end else { return };
-        let mut wishes = Vec::new();
-        for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_none() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
-            }
-            let wanted = told.has_open() && self.world.channel(channel).is_some();
-            let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
-            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
-            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
-        }
-        let open = wishes.iter().any(|(_, wish)| wish.is_some());
-        for (channel, wish) in wishes {
-            match wish {
-                Some(wish) => self.delivery.want(&channel, wish),
-                None => self.unwant(&channel, id, What::End, now),
-            }
-        }
-        if !open && let Some(incident) = self.incidents.ended.remove(id) {
-            self.forget(&incident, now);
-        }
-    }
-
-    /// A key that several incidents share, after a storm, ends with the last of them.
-    fn drop_shared_keys(&mut self, id: &str) {
-        let Some(incident) = self.incidents.ended.get(id) else { return };
-        let mut shared = Vec::new();
-        for (channel, told) in &incident.told {
-            let ends_each =
-                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
-            for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
-                let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
-                let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
-                if theirs.any(|other| other.key == open.key) {
-                    shared.push((Arc::clone(channel), open.key.clone()));
-                }
-            }
-        }
-        if let Some(incident) = self.incidents.ended.get_mut(id) {
-            for (channel, key) in shared {
-                if let Some(told) = incident.told.get_mut(&channel) {
-                    told.ended(&key);
-                    self.dirty.told(id, &channel);
-                }
-            }
-        }
-    }
-
     /// Keeps what is wished for at each channel equal to what is due.
     fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
+        self.end_nothing_at_those_there(incident, now);
         let scope = incident.scope.to_string();
         let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
         let alerting = Arc::clone(&self.world.alerting);
@@ -427,25 +260,6 @@ impl Evaluator {
         again
     }
 
-    /// A channel that was removed has its open things ended with its last configuration, while the incident goes on.
-    fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
-        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
-        let gone = incident.told.iter().filter(|(name, told)| !there(name) && told.has_open());
-        let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
-        for name in gone {
-            if self.world.channel(&name).is_some() {
-                let (scope, severity) = (incident.scope.clone(), incident.worst);
-                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
-                self.delivery.want(&name, wish);
-            } else if let Some(told) = incident.told.remove(&name) {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
-                self.dirty.told(&incident.id, &name);
-            }
-        }
-    }
-
     /// Notes since when a channel is due what it has not taken.
     fn note_due(dirty: &mut super::Dirty, incident: &mut Incident, channel: &Channel, page: Option<bool>, now: Duration) {
         let known = incident.told.get(&channel.name);
@@ -457,16 +271,9 @@ impl Evaluator {
         if was != is {
             let told = incident.told.entry(Arc::clone(&channel.name)).or_insert_with(Told::default);
             (told.due, told.page_due) = is;
+            told.missed |= is.0.is_none();
             dirty.told(&incident.id, &channel.name);
         }
-    }
-}
-
-/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
-fn keeps_unheard(kind: &ChannelKind) -> bool {
-    match kind {
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
-        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
     }
 }
 

@@ -12,6 +12,8 @@ mod facts;
 mod fold;
 mod ids;
 mod land;
+mod needs;
+mod over;
 mod reload;
 mod restore;
 mod rows;
@@ -31,7 +33,7 @@ use crate::plan::{CanaryId, Severity};
 use super::condition::{Changed, Conditions, Count, Input};
 use super::delivery::Delivery;
 use super::delivery::unheard::{self, Unheard};
-use super::explain::{Roots, Stands};
+use super::explain::Roots;
 use super::incident::Incident;
 use super::memory::Memory;
 use super::muting::Muting;
@@ -245,6 +247,11 @@ impl Evaluator {
         }
         for fact in self.delivery.facts(now) {
             let key = fact.key.clone();
+            if let FactKey::Channel(name) = &key
+                && let Some((_, health)) = self.delivery.healths().find(|(channel, _)| *channel == name)
+            {
+                self.dirty.channel(name, serde_json::to_string(health).expect("it has only numbers in it"));
+            }
             self.put(&key, Some(Arc::new(fact)));
         }
         for channel in self.unheard.expire(now.steady) {
@@ -287,20 +294,6 @@ impl Evaluator {
         for (scope, incident) in &self.incidents.open {
             let failing = incident.members.iter().filter(|(_, member)| member.fails()).map(|(key, _)| key.clone());
             self.agenda.touched.entry(scope.clone()).or_default().extend(failing);
-        }
-    }
-
-    /// Says which canaries that others need are muted, also where they have no incident.
-    fn mute_roots(&mut self, now: Moment) {
-        for canary in &self.world.plan.canaries {
-            if !self.roots.is_root(&canary.id) {
-                continue;
-            }
-            let muted = self.mutes.of_canary(&canary.id, now).is_some();
-            let in_incident = self.facts.get(&FactKey::Canary(canary.id.clone())).is_some_and(|fact| fact.level().is_some());
-            if !in_incident {
-                self.roots.stands(&canary.id, Stands { muted, ..Stands::default() }, now);
-            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Rows that cannot be read are told of in the log and left out. What is owed follows from facts and covers as always; a process
 //! that takes over is no event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::super::carry::{carry, is_former};
 use super::super::condition::Conditions;
 use super::super::counts;
 use super::super::delivery::Delivery;
-use super::super::delivery::unheard::Unheard;
+use super::super::delivery::unheard::{self, Unheard};
 use super::super::explain::Roots;
 use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
 use super::super::muting::Muting;
 use super::super::told::Try;
-use super::rows::{COVER, MEMBER, UNHEARD};
+use super::rows::{CHANNEL, COVER, MEMBER, UNHEARD};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
@@ -50,19 +50,23 @@ impl Evaluator {
             run_ended: false,
             run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
-        evaluator.restore_incidents(remembered, now);
+        let tries = tries_of(remembered);
+        evaluator.restore_incidents(remembered, &tries, now);
         evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
         evaluator.restore_unheard(remembered);
-        evaluator.restore_tries(remembered, now);
+        evaluator.restore_channels(remembered);
+        evaluator.restore_tries(tries, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
         }
+        evaluator.say_roots(now);
         evaluator.resume(now);
         evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         evaluator
     }
 
-    fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+    fn restore_incidents(&mut self, remembered: &Remembered, tries: &[Try], now: Moment) {
+        let tried: BTreeSet<&str> = tries.iter().flat_map(|it| &it.about).map(|about| about.incident.as_str()).collect();
         let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
         for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
             let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
@@ -78,7 +82,8 @@ impl Evaluator {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
                 }
-                Ok(incident) if incident.told.values().any(Told::has_open) => {
+                // What was on its way when the process before died is perhaps open.
+                Ok(incident) if tried.contains(&*row.id) || incident.told.values().any(Told::has_open) => {
                     self.incidents.ended.insert(incident.id.clone(), incident);
                 }
                 Ok(_) => {}
@@ -104,21 +109,36 @@ impl Evaluator {
         }
     }
 
-    fn restore_tries(&mut self, remembered: &Remembered, now: Moment) {
-        let mut tries = Vec::new();
-        for row in &remembered.tries {
-            match serde_json::from_str::<Try>(&row.json) {
-                Ok(attempt) => tries.push(attempt),
-                Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
-            }
+    fn restore_tries(&mut self, tries: Vec<Try>, now: Moment) {
+        let (tries, forgotten): (Vec<Try>, Vec<Try>) = tries.into_iter().partition(|attempt| self.is_about_something(attempt));
+        for attempt in forgotten {
+            self.dirty.dropped(&attempt, now);
         }
         for attempt in &tries {
             for about in &attempt.about {
                 self.perhaps(attempt, about);
             }
         }
-        for homeless in self.delivery.restore(tries, now) {
-            self.dirty.dropped(&homeless, now);
+        let mut forgotten = self.delivery.restore(tries, now);
+        // After the end nothing is repeated, only ended.
+        forgotten.extend(self.incidents.ended.keys().flat_map(|id| self.delivery.forget_rings_of(id)));
+        for attempt in forgotten {
+            self.dirty.dropped(&attempt, now);
+        }
+    }
+
+    /// Whether anything that a try tells of is remembered.
+    fn is_about_something(&self, attempt: &Try) -> bool {
+        let known = |incident: &str| incident == unheard::INCIDENT || self.incidents.find(incident).is_some();
+        attempt.about.iter().any(|about| known(&about.incident))
+    }
+
+    fn restore_channels(&mut self, remembered: &Remembered) {
+        for state in remembered.states.iter().filter(|state| state.kind == CHANNEL) {
+            match serde_json::from_str(&state.json) {
+                Ok(health) => self.delivery.restore_health(&state.key, health),
+                Err(error) => tracing::error!(channel = state.key, %error, "how a channel fares cannot be read and is left out"),
+            }
         }
     }
 
@@ -148,6 +168,18 @@ impl Evaluator {
         }
         self.agenda.ended.extend(self.incidents.ended.keys().cloned());
     }
+}
+
+/// The tries that have no outcome.
+fn tries_of(remembered: &Remembered) -> Vec<Try> {
+    let mut tries = Vec::new();
+    for row in &remembered.tries {
+        match serde_json::from_str::<Try>(&row.json) {
+            Ok(attempt) => tries.push(attempt),
+            Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
+        }
+    }
+    tries
 }
 
 /// An incident of a row, with its members and covers.

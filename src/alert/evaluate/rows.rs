@@ -17,6 +17,8 @@ use super::Evaluator;
 pub(super) const MEMBER: &str = "member";
 /// See [`MEMBER`].
 pub(super) const COVER: &str = "cover";
+/// The kind of rows with how channels fare that take nothing.
+pub(super) const CHANNEL: &str = "channel";
 /// The kind of rows with what channels never got before the end.
 pub(super) const UNHEARD: &str = "unheard";
 
@@ -45,6 +47,11 @@ impl Dirty {
 
     pub(super) fn told(&mut self, id: &str, channel: &Arc<str>) {
         self.told.insert((id.to_owned(), Arc::clone(channel)));
+    }
+
+    /// How a channel fares changed.
+    pub(super) fn channel(&mut self, name: &Arc<str>, json: String) {
+        self.commit.states.push(StateRow { kind: CHANNEL, key: name.to_string(), json: Some(json) });
     }
 
     /// Something happened to an incident that people may want to read later.

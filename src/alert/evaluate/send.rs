@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::alert::Moment;
 use crate::plan::{Channel, ChannelKind};
 
+use super::super::Scope;
 use super::super::channel;
 use super::super::counts;
 use super::super::delivery::{Grant, Repeat, Wish, unheard};
@@ -14,7 +15,7 @@ use super::super::incident::Incident;
 use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
 use super::super::owed::{self, Owed, Why};
 use super::super::told::{About, Open, Try, What};
-use super::super::view::Ended;
+use super::super::view::{End, Ended};
 use super::{Effects, Evaluator, Held, Sending};
 
 impl Evaluator {
@@ -40,20 +41,49 @@ impl Evaluator {
     /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
     fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
         let Repeat { attempt, shortest } = repeat;
+        let Some((message, opens)) =
+            self.world.channel(&attempt.channel).cloned().and_then(|it| self.say_again(&it, &attempt, now))
+        else {
+            // Nothing is left to say of it: what it told of is over and forgotten.
+            for about in &attempt.about {
+                self.forget_tries_of(&about.incident, now);
+            }
+            return;
+        };
         self.dirty.attempt(&attempt);
         counts::repeated(&attempt.channel);
-        let Some(channel) = self.world.channel(&attempt.channel).cloned() else { return };
-        let fresh = match attempt.about.as_slice() {
-            [about] => self.incidents.find(&about.incident).map(|incident| {
-                let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
-                let occasion = self.occasion(incident, attempt.what, None);
-                (self.say(incident, &channel, attempt.what, &attempt.key, occasion, now), opens)
-            }),
-            _ => None,
-        };
-        let kept = || serde_json::from_str::<Message>(&attempt.message).ok().map(|message| (message, Vec::new()));
-        if let Some((message, opens)) = fresh.or_else(kept) {
-            effects.sendings.push(Sending { attempt, message, opens, shortest });
+        effects.sendings.push(Sending { attempt, message, opens, shortest });
+    }
+
+    fn say_again(&self, channel: &Channel, attempt: &Try, now: Moment) -> Option<(Message, Vec<Open>)> {
+        if let [about] = attempt.about.as_slice()
+            && let Some(incident) = self.incidents.find(&about.incident)
+        {
+            let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
+            let occasion = self.occasion(incident, attempt.what, None);
+            return Some((self.say(incident, channel, attempt.what, &attempt.key, occasion, now), opens));
+        }
+        let found = attempt.about.iter().filter_map(|about| self.incidents.find(&about.incident));
+        let told: Vec<message::Told> = found
+            .map(|incident| {
+                let what = if incident.end.is_some() { What::End } else { attempt.what };
+                let occasion = self.occasion(incident, what, None);
+                message::Told::of(&self.say(incident, channel, what, "", occasion, now))
+            })
+            .collect();
+        if told.is_empty() {
+            return serde_json::from_str(&attempt.message).ok().map(|message| (message, Vec::new()));
+        }
+        let number = attempt.key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let (key, occasion, none) = (attempt.key.as_str(), Occasion::Gathered, BTreeSet::new());
+        let saying = Saying { what: attempt.what, key, number, previous: None, occasion, told: &none, flapped: None };
+        Some((gathered(&told, &saying, &self.words(), now), Vec::new()))
+    }
+
+    /// Rings, changes and acknowledgements of an incident are not repeated any more.
+    pub(super) fn forget_tries_of(&mut self, incident: &str, now: Moment) {
+        for attempt in self.delivery.forget_rings_of(incident) {
+            self.dirty.dropped(&attempt, now);
         }
     }
 
@@ -119,7 +149,8 @@ impl Evaluator {
         let scope = incident.scope.to_string();
         let number = self.number(incident, channel, &scope, now.steady);
         let key = self.world.key(&scope, number);
-        let occasion = self.occasion(incident, What::Ring, Some(owed.why));
+        let escalated = owed.escalated.then_some(Occasion::Escalated);
+        let occasion = escalated.unwrap_or_else(|| self.occasion(incident, What::Ring, Some(owed.why)));
         let message = self.say(incident, channel, What::Ring, &key, occasion, now);
         let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
         let labels = match &channel.kind {
@@ -204,15 +235,16 @@ impl Evaluator {
                 Some(Why::Opened) | None => Occasion::Opened,
                 Some(Why::Rose) => Occasion::Rose,
                 Some(Why::Spread) => Occasion::Spread,
+                Some(Why::Again) => Occasion::Again,
                 Some(Why::Reminder) => Occasion::Reminder,
             },
             What::Change => Occasion::Changed,
             What::Acknowledge => Occasion::Acknowledged,
             What::End => match self.end_of(incident) {
-                Some(Ended::Well) | None => Occasion::Well,
+                Some(Ended::Well) => Occasion::Well,
                 Some(Ended::Unwatched) => Occasion::Unwatched,
                 Some(Ended::Closed { .. }) => Occasion::Closed,
-                Some(Ended::Continues(_)) => Occasion::Continues,
+                Some(Ended::Continues(_)) | None => Occasion::Continues,
                 Some(Ended::WasWell { .. }) => Occasion::WasWell,
             },
         }
@@ -227,7 +259,12 @@ impl Evaluator {
         let regions = told.and_then(|told| told.cover.as_ref()).map_or(&none, |cover| &cover.regions);
         let flapped = self.flapped(incident, now);
         let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
-        compose(&self.view(incident, now), &saying, &self.words(), now)
+        let mut view = self.view(incident, now);
+        if what == What::End && view.end.is_none() {
+            // It ends at a channel that was removed, and nowhere else.
+            view.end = Some(End { at: now.steady, how: Ended::Continues(incident.id.clone()) });
+        }
+        compose(&view, &saying, &self.words(), now)
     }
 
     /// Many incidents in one message: a storm.
@@ -284,7 +321,7 @@ impl Evaluator {
             incident: missed.incident.clone(),
             scope: missed.scope.to_string(),
             severity: missed.severity,
-            title: missed.scope.to_string(),
+            title: told_as(&missed.scope),
             owner: None,
             runbook: None,
             regions: Vec::new(),
@@ -361,6 +398,21 @@ impl Evaluator {
             incident.shown.insert(Arc::clone(&channel.name), (incident.changes, now.steady));
         }
         again
+    }
+}
+
+/// What people call what an incident was about.
+fn told_as(scope: &Scope) -> String {
+    match scope {
+        Scope::Probe(probe) => format!("{probe} failed"),
+        Scope::Subject(probe, subject) => format!("{probe}: subject {subject} failed"),
+        Scope::Subjects(probe) => format!("{probe} failed for further subjects"),
+        Scope::NoData(probe) => format!("{probe} had no data"),
+        Scope::Blind(region) => format!("{region} was not probed"),
+        Scope::Leak(probe) => format!("{probe} left test data behind"),
+        Scope::Restarts(process) => format!("the prober in {process} started again and again"),
+        Scope::Channel(name) => format!("the channel {name} took no messages"),
+        Scope::Test => "a test".to_owned(),
     }
 }
 

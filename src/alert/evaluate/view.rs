@@ -120,7 +120,7 @@ impl Evaluator {
 
     /// What messages need of the configuration.
     pub(super) fn words(&self) -> Words<'_> {
-        Words::of(&self.world.alerting)
+        Words::of(&self.world.alerting).with(&self.world.by_name)
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct World {
     pub(super) alerting: Arc<Alerting>,
     /// Channels that are gone, as they were last, while they have something open.
     pub(super) retired: Vec<Arc<Channel>>,
+    /// The probes by name, for messages.
+    pub(super) by_name: BTreeMap<Arc<str>, Arc<Probe>>,
     probes: HashMap<Arc<str>, Watched>,
     /// Canaries by region.
     regions: BTreeMap<Arc<str>, usize>,
@@ -59,7 +61,8 @@ impl World {
                 }
             }
         }
-        Self { plan, alerting, retired: Vec::new(), probes, regions }
+        let by_name = plan.probes.iter().map(|probe| (Arc::clone(&probe.name), Arc::clone(probe))).collect();
+        Self { plan, alerting, retired: Vec::new(), by_name, probes, regions }
     }
 
     pub(super) fn probe(&self, name: &str) -> Option<&Watched> {

@@ -358,7 +358,7 @@ impl Drive {
             Happens::Remove(probe, found) => self.load(probe, true, found),
             Happens::Add(probe, found) => self.load(probe, false, found),
             Happens::Receiver(channel, health) => self.receiver(CHANNELS[channel], health),
-            Happens::RestartProm { kept } => self.readers.restart_prom(self.now, kept),
+            Happens::RestartProm => self.readers.restart_prom(self.now),
             Happens::Stop { graceful, away } => self.stop(graceful, Duration::from_secs(away)),
             Happens::LoseStore => {
                 self.end();
@@ -462,7 +462,7 @@ impl Drive {
         for channel in CHANNELS {
             self.receiver(channel, Health::Well);
         }
-        self.world.faults.iter_mut().for_each(|fault| fault.share = 4);
+        self.world.faults.iter_mut().for_each(|fault| fault.share = 5);
         self.settle();
     }
 

@@ -18,7 +18,7 @@ mod event;
 mod judge;
 mod log;
 mod readers;
-mod store;
+pub(super) mod store;
 mod tests;
 mod truth;
 mod world;

@@ -252,8 +252,8 @@ impl Readers {
     }
 
     /// Alertmanager is restarted.
-    pub(super) fn restart_prom(&mut self, now: Duration, kept: bool) {
-        self.prom.restart(now, kept);
+    pub(super) fn restart_prom(&mut self, now: Duration) {
+        self.prom.restart(now, true);
     }
 
     /// The process is gone, and its book with it.

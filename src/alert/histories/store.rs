@@ -7,7 +7,7 @@ use crate::history::{Commit, IncidentRow, KeptState, KeptTry, Remembered, TrySta
 
 /// Rows by their keys.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tables {
+pub(in super::super) struct Tables {
     states: BTreeMap<(String, String), String>,
     incidents: BTreeMap<String, IncidentRow>,
     tries: BTreeMap<String, KeptTry>,
@@ -16,7 +16,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Writes a commit, whole.
-    pub(super) fn write(&mut self, commit: Commit) {
+    pub(in super::super) fn write(&mut self, commit: Commit) {
         for row in commit.states {
             let key = (row.kind.to_owned(), row.key);
             match row.json {
@@ -48,7 +48,7 @@ impl Tables {
     }
 
     /// What the next process is given.
-    pub(super) fn remembered(&self) -> Remembered {
+    pub(in super::super) fn remembered(&self) -> Remembered {
         let state = |((kind, key), json): (&(String, String), &String)| KeptState {
             kind: kind.clone(),
             key: key.clone(),

@@ -176,7 +176,8 @@ impl Known {
         (self.last_failed, self.last_failed_tick) = (run.started, run.tick);
         if self.stands == Stands::Well {
             let short = self.well_since.is_some_and(|since| run.ended.saturating_sub(since) < SAME_EPISODE);
-            let goes_on = short && incident_is_open && !self.acknowledged && self.episode > Duration::ZERO;
+            // Who was only suspect was no member.
+            let goes_on = short && incident_is_open && !self.acknowledged && self.crossed.is_some();
             if !goes_on {
                 (self.episode, self.crossed) = (run.started, None);
             }

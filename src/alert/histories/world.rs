@@ -27,7 +27,7 @@ pub(super) const CHANNELS: [&str; 3] = [DUTY, PROM, CHAT];
 /// The reason of every failed run.
 pub(super) const REASON: &str = "expectation";
 
-/// What is broken: of a probe, in some regions, for some platforms, in so many of four runs.
+/// What is broken: of a probe, in some regions, for some platforms, in so many of five runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) probe: usize,
@@ -35,7 +35,7 @@ pub(super) struct Fault {
     pub(super) region: Option<usize>,
     /// For everybody if absent.
     pub(super) platform: Option<usize>,
-    /// Of four runs; four is all.
+    /// Of five runs; five is all.
     pub(super) share: u8,
 }
 
@@ -46,7 +46,7 @@ impl Fault {
         &*canary.probe.name == name
             && self.region.is_none_or(|at| *REGIONS[at] == *canary.region.name)
             && platform.is_none_or(|platform| canary.cell.to_string() == format!("platform={platform}"))
-            && (canary.id.stable_hash().wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 33) % 4 < u64::from(self.share)
+            && (canary.id.stable_hash().wrapping_add(order.wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 33) % 5 < u64::from(self.share)
     }
 }
 
@@ -68,7 +68,7 @@ impl World {
         let needed = |fault: &Fault| {
             canary.probe.needs.iter().any(|root| **root == *PROBES[fault.probe].0)
                 && fault.region.is_none_or(|at| *REGIONS[at] == *canary.region.name)
-                && fault.share >= 4
+                && fault.share >= 5
         };
         self.faults.iter().any(|fault| fault.hits(canary, order) || needed(fault))
     }

@@ -36,6 +36,9 @@ pub struct Member {
     pub highest: Level,
     /// Whether it has failed in this incident, in whichever episode.
     pub failed: bool,
+    /// Whether it had failed in this incident and been well before this episode.
+    #[serde(default)]
+    pub again: bool,
     /// That it does not fail any more, and how that came.
     pub left: Option<Left>,
     /// Whether it is held: muted or explained, so that nobody is rung for it.
@@ -83,6 +86,7 @@ impl Member {
             crossed_at: now,
             highest: level.unwrap_or(Level::Warn),
             failed: level.is_some(),
+            again: false,
             left: None,
             held: false,
             held_until: None,
@@ -129,6 +133,7 @@ impl Member {
             return false;
         }
         (self.began, self.crossed, self.crossed_at) = (revision, None, now);
+        self.again = self.failed;
         self.highest = Level::Warn;
         self.held_until = None;
         true
@@ -155,13 +160,18 @@ impl Member {
             self.begin(revision, now);
             return true;
         }
-        self.held_until = Some(now);
+        self.held_until = (!at_once).then_some(now);
         false
     }
 
     /// Whether it fails now, whoever is rung for it.
     pub fn fails(&self) -> bool {
         self.left.is_none() && self.fact.level().is_some()
+    }
+
+    /// Whether it is well, and would go on with its episode if it failed again now.
+    pub fn may_go_on(&self, now: Duration) -> bool {
+        self.failed && self.left.is_some_and(|left| now.saturating_sub(left.at) < same_episode(&self.fact))
     }
 
     /// Whether it is an objective, which is about the runs of others.

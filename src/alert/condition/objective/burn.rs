@@ -275,7 +275,8 @@ impl Rules for BurnRate {
         self.probe = Arc::clone(probe);
         self.interval = rule.interval;
         self.fit();
-        if !probe.alert.burn_rate && self.worst().is_some() {
+        let has_rules = probe.alert.burn_rate && self.budget().is_some();
+        if !has_rules && self.worst().is_some() {
             out.push(Changed::removed(super::objective_key(probe, Objective::BurnRate)));
             self.windows.iter_mut().for_each(|window| window.ratio.hold(None));
             (self.shown, self.changed) = (self.shows(), true);

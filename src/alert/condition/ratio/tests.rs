@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn another_width_keeps_what_was_counted(gaps in vec(0_u64..50_000, 1..60), span in 4_800_000_u64..9_000_000) {
-        let mut buckets: Buckets<u32, ()> = Buckets::of(Duration::from_millis(4_800_000), 48);
+        let mut buckets: Buckets<u32, ()> = Buckets::of(Duration::from_mins(80), 48);
         let mut at = 10_000_000_u64;
         for gap in &gaps {
             at += gap;

@@ -135,7 +135,8 @@ impl Conditions {
     /// What is due is done, though nothing happens. Returns the facts that changed.
     pub fn clock(&mut self, now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
-        while let Some(owner) = self.agenda.take(now.steady) {
+        let due: Vec<Owner> = std::iter::from_fn(|| self.agenda.take(now.steady)).collect();
+        for owner in due {
             if let Owner::Canary(id) = &owner
                 && let Some(runs) = self.canaries.get_mut(id)
                 && let Some(of) = self.probes.get(&runs.canary().probe.name)

@@ -135,7 +135,7 @@ fn waits(steps: &[Step], name: &Arc<str>) -> bool {
     steps.iter().any(|step| {
         let inside = match &step.action {
             Action::Parallel(entries) => waits(entries, name),
-            _ => false,
+            Action::Http(_) => false,
         };
         inside || (step.name == *name && step.eventually.is_some())
     })

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::{Place, Subjects};
 use crate::alert::condition::evidence::subject_name;
 use crate::alert::condition::runs::Track;
-use crate::alert::fact::LastRun;
-use crate::alert::{Fact, FactKey, Scope};
+use crate::alert::fact::{LastRun, Level, Share};
+use crate::alert::{Fact, FactKey, Scope, State};
+use crate::plan::CanaryId;
 
 /// Most regions and cells that are named.
 const NAMED: usize = 5;
@@ -36,7 +37,7 @@ impl Subjects {
         let seers = || subject.tracks.iter().filter(|(_, track)| !track.is_well());
         let (regions, cells) = counted(seers().map(|(canary, _)| super::super::place(canary)));
         let of_all = |time: fn(&Track) -> Option<Duration>| seers().filter_map(move |(_, track)| time(track));
-        let last = subject.tracks.values().filter_map(Track::last).max_by_key(|last: &LastRun| last.started);
+        let last = seers().filter_map(|(_, track)| track.last()).max_by_key(|last: &LastRun| last.started);
         let evidence = subject.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
         Fact {
             state: subject.state(&self.probe),
@@ -49,6 +50,7 @@ impl Subjects {
             last_failed: of_all(Track::last_failed).max(),
             reason: evidence.as_ref().map(|failure| failure.reason.as_str().into()),
             evidence,
+            shares: shares(seers()),
             words: self.words(name, &regions, &cells),
             ..Fact::well(key, scope)
         }
@@ -70,6 +72,21 @@ impl Subjects {
         let which = if name.is_none() { format!("of {untold} subjects that are not told apart, ") } else { String::new() };
         Some(format!("{which}seen in {regions}{cells}").into())
     }
+}
+
+/// What each region saw of it. A region reaches the rule while one of its canaries sees it fail, or has not settled on it after it
+/// did so for long enough.
+fn shares<'a>(seers: impl Iterator<Item = (&'a CanaryId, &'a Track)>) -> BTreeMap<Arc<str>, Share> {
+    let mut shares: BTreeMap<Arc<str>, Share> = BTreeMap::new();
+    for (canary, track) in seers {
+        let (region, _) = super::super::place(canary);
+        let share = shares.entry(region.into()).or_default();
+        share.failed = share.failed.saturating_add(track.failed());
+        share.counted = share.counted.saturating_add(track.runs());
+        let fails = matches!(track.state(Level::Page), State::Failing(_));
+        share.reaches |= fails || track.last().is_some_and(|last| last.failed);
+    }
+    shares
 }
 
 /// How many there are of each region and of each cell.

@@ -31,12 +31,6 @@ impl Names {
         Some(Arc::clone(name))
     }
 
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Makes room, if there is need: drops the names that nobody else holds.
     fn make_room(&mut self, for_so_many: usize) {
         if self.0.len() + for_so_many > TRACKED {

@@ -283,14 +283,8 @@ fn a_canary_that_is_removed_takes_back_what_it_alone_saw() {
     let mut seen = seen(AlertPolicy::default(), false);
     seen.finds(0, "a! b!");
     seen.finds(1, "b!");
-    let less = plan(
-        vec![(*seen.world.plan.probes[0]).alert.clone()]
-            .into_iter()
-            .map(|alert| Probe { steps: vec![step("list", false), step("loop", true)], ..named("p", alert) })
-            .collect(),
-        &["us"],
-        &[],
-    );
+    let steps = vec![step("list", false), step("loop", true)];
+    let less = plan(vec![Probe { steps, ..named("p", AlertPolicy::default()) }], &["us"], &[]);
     let changed = seen.world.apply(less, 300);
     assert!(spelt(&changed).contains(&"a own well".to_owned()), "{changed:?}");
     assert_eq!(seen.failing(), ["b own fails"]);

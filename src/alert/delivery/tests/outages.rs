@@ -33,9 +33,6 @@ fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leav
         for (burst, chance) in [(false, 0.0), (false, 1.0), (true, 0.0), (true, 1.0)] {
             for outcome in [refused(Trouble::Unreachable), refused(Trouble::Busy(None)), unknown()] {
                 let (tries, after, seconds) = outage(gathering, burst, chance, &outcome);
-                println!(
-                    "{gathering:?} burst={burst} chance={chance} {outcome:?}: {tries} tries, {after} requests within {seconds} s"
-                );
                 assert!(tries <= 800, "{tries} tries, {gathering:?} {outcome:?}");
                 assert!(seconds <= 60, "{seconds} s, {gathering:?} {outcome:?}");
                 if gathering != Gathering::Nothing {
@@ -96,5 +93,5 @@ fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_i
         bench.settle(at(second), |left| if is_good(left) { Outcome::Taken } else { refused(Trouble::Unreachable) });
     }
     let waited = bench.delivery.backlog()[0].taken.map(|taken| taken.saturating_sub(at(back).steady));
-    assert!(waited.is_some_and(|waited| waited <= Duration::from_secs(240)), "{waited:?}");
+    assert!(waited.is_some_and(|waited| waited <= Duration::from_mins(4)), "{waited:?}");
 }

@@ -2,20 +2,30 @@
 
 mod ack;
 mod ends;
+mod flapping;
+mod gone;
+mod lost;
 mod muted;
+mod needs;
+mod no_data;
+mod objectives;
+mod others;
+mod restart;
 mod rings;
 mod routes;
+mod subjects;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::histories::store::Tables;
 use super::super::message::Message;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
-use crate::history::{IncidentRow, Remembered};
-use crate::outcome::{Reason, Trigger, Verdict};
+use crate::history::Remembered;
+use crate::outcome::{Cause, Reason, StepReport, Trigger, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
 /// A try as a receiver saw it.
@@ -24,6 +34,7 @@ pub(super) struct Heard {
     /// Seconds since the beginning.
     pub(super) at: u64,
     pub(super) channel: String,
+    pub(super) id: String,
     pub(super) what: What,
     pub(super) message: Message,
 }
@@ -37,14 +48,23 @@ pub(super) struct Bench {
     now: u64,
     order: u64,
     pub(super) heard: Vec<Heard>,
-    /// What was written of incidents.
-    pub(super) written: Vec<IncidentRow>,
     /// What a channel answers; taken if absent.
     pub(super) answers: HashMap<String, Outcome>,
+    /// Canaries whose next run is to be brought forward, and since when.
+    pub(super) wanted: Vec<(u64, String)>,
+    /// Channels that do not answer yet, and what is on its way to them.
+    pub(super) slow: BTreeSet<String>,
+    flying: Vec<(Arc<str>, String)>,
+    /// What was written.
+    pub(super) store: Tables,
 }
 
 pub(super) fn refuses() -> Outcome {
     Outcome::Refused(Refusal { message: "no".to_owned(), trouble: Trouble::Unreachable })
+}
+
+pub(super) fn unknown() -> Outcome {
+    Outcome::Unknown(Refusal { message: "no answer".to_owned(), trouble: Trouble::Unreachable })
 }
 
 pub(super) fn chat(name: &str) -> Arc<Channel> {
@@ -95,7 +115,19 @@ impl Bench {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
         let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
-        Self { evaluator, plan, alerting, now: 0, order: 0, heard: Vec::new(), written: Vec::new(), answers: HashMap::new() }
+        Self {
+            evaluator,
+            plan,
+            alerting,
+            now: 0,
+            order: 0,
+            heard: Vec::new(),
+            answers: HashMap::new(),
+            wanted: Vec::new(),
+            slow: BTreeSet::new(),
+            flying: Vec::new(),
+            store: Tables::default(),
+        }
     }
 
     /// The probe `p` in these regions, told to one chat.
@@ -112,8 +144,9 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { sendings, mut commit, .. } = self.evaluator.finish(now);
-            self.written.append(&mut commit.incidents);
+            let Effects { sendings, wanted, commit, .. } = self.evaluator.finish(now);
+            self.store.write(commit);
+            self.wanted.extend(wanted.iter().map(|id| (self.now / 1_000, id.to_string())));
             if sendings.is_empty() {
                 return;
             }
@@ -121,12 +154,49 @@ impl Bench {
                 let channel = Arc::clone(&sending.attempt.channel);
                 let outcome = self.answers.get(&*channel).cloned().unwrap_or(Outcome::Taken);
                 let (at, what, message) = (self.now / 1_000, sending.attempt.what, sending.message);
-                self.heard.push(Heard { at, channel: channel.to_string(), what, message });
-                let event = Event::Landed { channel, id: sending.attempt.id, outcome, chance: 0.5 };
+                let id = sending.attempt.id;
+                self.heard.push(Heard { at, channel: channel.to_string(), id: id.clone(), what, message });
+                if self.slow.contains(&*channel) {
+                    self.flying.push((channel, id));
+                    continue;
+                }
+                let event = Event::Landed { channel, id, outcome, chance: 0.5 };
                 self.evaluator.take(event, now);
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// All that is on its way comes back.
+    pub(super) fn land(&mut self, outcome: &Outcome) {
+        self.slow.clear();
+        for (channel, id) in std::mem::take(&mut self.flying) {
+            self.take(Event::Landed { channel, id, outcome: outcome.clone(), chance: 0.5 });
+        }
+    }
+
+    /// The process dies, with what is on its way, and another takes over.
+    pub(super) fn restart(&mut self) -> &mut Self {
+        self.flying.clear();
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.evaluator = Evaluator::new(plan, alerting, &self.store.remembered(), moment_ms(self.now, 0));
+        self.settle();
+        self
+    }
+
+    /// These channels hold from now on, without routes.
+    pub(super) fn channels(&mut self, channels: Vec<Arc<Channel>>) -> &mut Self {
+        self.alerting = Arc::new(Alerting { channels, ..Alerting::default() });
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found: false });
+        self
+    }
+
+    /// Nothing is probed any more but something else.
+    pub(super) fn unplan(&mut self, regions: &[&str], found: bool) {
+        self.plan = Arc::new(plan(vec![quiet("q")], regions));
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found });
     }
 
     /// Lets time pass to so many seconds after the beginning.
@@ -151,13 +221,44 @@ impl Bench {
     }
 
     fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
+        self.run_for(id, verdict, Reason::Expectation)
+    }
+
+    pub(super) fn run_for(&mut self, id: &str, verdict: Verdict, reason: Reason) -> &mut Self {
+        let why = (verdict == Verdict::Failed).then(|| cause(reason, "a", None));
+        self.ends(id, (verdict, Trigger::Schedule), why, Vec::new())
+    }
+
+    /// A run ends now, and took no time.
+    pub(super) fn ends(
+        &mut self,
+        id: &str,
+        (verdict, trigger): (Verdict, Trigger),
+        why: Option<Cause>,
+        steps: Vec<StepReport>,
+    ) -> &mut Self {
         let canary = self.plan.canaries.iter().find(|canary| canary.id.as_str() == id).expect("it is planned");
         self.order += 1;
-        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
-        let mut report = run(canary, self.order, verdict, why, Vec::new());
-        report.trigger = Trigger::Schedule;
+        let mut report = run(canary, self.order, verdict, why, steps);
+        report.trigger = trigger;
         self.take(Event::Run(Arc::new(report)));
         self
+    }
+
+    /// A run that was brought forward fails, or passes.
+    pub(super) fn answers(&mut self, id: &str, failed: bool) -> &mut Self {
+        let verdict = if failed { Verdict::Failed } else { Verdict::Passed };
+        self.ends(id, (verdict, Trigger::Needed), failed.then(|| cause(Reason::Expectation, "a", None)), Vec::new())
+    }
+
+    /// A tick has no result, for this reason.
+    pub(super) fn misses(&mut self, id: &str, reason: Reason) -> &mut Self {
+        self.ends(id, (Verdict::of(reason), Trigger::Schedule), Some(cause(reason, "a", None)), Vec::new())
+    }
+
+    /// The message that came last to a channel.
+    pub(super) fn last(&self, channel: &str) -> &Heard {
+        self.heard.iter().rev().find(|heard| heard.channel == channel).expect("something came")
     }
 
     pub(super) fn fail(&mut self, id: &str) -> &mut Self {

@@ -223,7 +223,7 @@ fn suspicion_is_forgotten_by_time_alone() {
     let due = runs.due(&rule).unwrap();
     assert_eq!(due, now.steady + rule.memory + Duration::from_millis(1));
     let at = |steady| Moment { steady, ..now };
-    assert!(!runs.clock(&rule, at(due - Duration::from_millis(1))) && runs.state() == State::Suspect);
+    assert!(!runs.clock(&rule, at(due.saturating_sub(Duration::from_millis(1)))) && runs.state() == State::Suspect);
     assert!(runs.clock(&rule, at(due)) && runs.state() == State::Well);
     let (mut runs, now) = after(&rule, "FF");
     assert_eq!(runs.due(&rule), None, "who fails is not forgotten");
@@ -425,7 +425,7 @@ fn what_is_no_state_is_an_error() {
 fn a_row_of_the_version_before_keeps_its_streak() {
     let now = moment(600);
     let ago = |seconds: i64| now.wall_ms() - seconds * 1_000;
-    let at = |seconds: u64| now.steady - Duration::from_secs(seconds);
+    let at = |seconds: u64| now.steady.saturating_sub(Duration::from_secs(seconds));
     // What it wrote: a streak of one, a window, at page level, at page level with a pass, and well.
     for (json, rule, state, since, failures, next) in [
         (
