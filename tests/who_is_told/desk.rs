@@ -87,7 +87,7 @@ impl Desk {
     /// Has a path answer like this from now on: `pager`, `slack`, `hook`.
     pub(crate) fn set(&self, path: &str, mood: Mood) {
         self.read().moods.insert(path.to_owned(), mood);
-        self.notes(format!("{path} is now {mood:?}"));
+        self.notes(format_args!("{path} is now {mood:?}"));
     }
 
     /// What the readers know by now.
@@ -96,7 +96,7 @@ impl Desk {
     }
 
     /// Writes down what was done, between what arrived.
-    pub(crate) fn notes(&self, what: String) {
+    pub(crate) fn notes(&self, what: impl std::fmt::Display) {
         self.read().story.push((Instant::now(), format!("--- {what}")));
     }
 

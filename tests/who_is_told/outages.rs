@@ -26,7 +26,7 @@ fn outages_that_come_and_go_are_told_again_within_hold() {
         world.incidents(0.0);
         longest = longest.max(began.elapsed());
     }
-    world.desk.notes("the eleventh goes on".to_owned());
+    world.desk.notes("the eleventh goes on");
     let before = world.desk.read().hooks("ring", "probe/shop").len();
     world.all_break("shop", "eu", NINE);
     world.rings(before + 1, "probe/shop");
@@ -36,7 +36,7 @@ fn outages_that_come_and_go_are_told_again_within_hold() {
         read.hook.read.iter().filter(|read| read.shown["action"] == "ring").map(|read| read.at).collect()
     };
     world.show(&format!("outages that come and go: {} rings", rang.len()));
-    let silent = rang.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    let silent = rang.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap();
     // What is not due when an outage ends is due in the next one.
     assert!(silent <= HOLD + longest * 2, "silent for {silent:?}, an outage took {longest:?}");
     world.all_mend("shop", "eu", NINE);

@@ -22,10 +22,10 @@ fn what_recovers_and_breaks_again_while_something_else_is_acknowledged_is_told()
     world.ask(&["ack", &world.incident("probe/mobile"), "--by", "ann"]);
     world.mends("mobile", "eu", "android");
     world.stands("android", "recovered");
-    let rang = world.desk.read().hooks("ring", "probe/mobile").len();
-    assert!(rang <= before + 1, "an acknowledgement rings nobody\n{}", world.desk.story());
+    let so_far = world.desk.read().hooks("ring", "probe/mobile").len();
+    assert!(so_far <= before + 1, "an acknowledgement rings nobody\n{}", world.desk.story());
     world.breaks("mobile", "eu", "android");
-    let ring = world.rings(rang + 1, "probe/mobile").pop().unwrap();
+    let ring = world.rings(so_far + 1, "probe/mobile").pop().unwrap();
     assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
     let apart = ring["apart"].to_string();
     assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
@@ -96,14 +96,14 @@ fn a_region_that_failed_once_and_passed_33_times_is_neither_failing_nor_a_reason
     let passed = |region| world.service.metric("serinus_runs_total", &[("region", region), ("verdict", "passed")]);
     let before = passed("us");
     world.service.until("33 passes in us", |_| passed("us") >= before + 33.0);
-    let rang = world.desk.read().hooks("ring", "probe/p").len();
+    let so_far = world.desk.read().hooks("ring", "probe/p").len();
     world.breaks("p", "eu", "");
-    let ring = world.rings(rang + 1, "probe/p").pop().unwrap();
+    let ring = world.rings(so_far + 1, "probe/p").pop().unwrap();
     let more = failed("eu") + 8.0;
     world.service.until("eight more failures in eu", |_| failed("eu") >= more);
     world.told();
     world.show("33 of 33");
-    for ring in &world.desk.read().hooks("ring", "probe/p")[rang..] {
+    for ring in &world.desk.read().hooks("ring", "probe/p")[so_far..] {
         assert_eq!(ring["severity"], "page", "{ring:#}");
         assert_eq!(ring["regions"], serde_json::json!(["eu"]), "{ring:#}");
     }

@@ -56,7 +56,7 @@ fn it_comes_at_once_after_a_reload_and_after_a_restart() {
     world.sets("pager", REFUSED);
     world.breaks("q", "eu", "");
     world.until("q being refused", refused);
-    world.desk.notes("kill -9".to_owned());
+    world.desk.notes("kill -9");
     world.service.kill();
     world.sets("pager", Mood::Takes);
     world.begin();

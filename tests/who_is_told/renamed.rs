@@ -10,7 +10,7 @@ fn a_probe_that_is_renamed_while_it_fails_is_not_told_to_be_well() {
     world.told();
     let file = world.service.folder().join("0.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    world.desk.notes("renamed".to_owned());
+    world.desk.notes("renamed");
     std::fs::write(&file, text.replace("name = \"old\"", "name = \"new\"")).unwrap();
     world.pages(1, "probe/new");
     let end = world.until("the end of the old name", |read| read.hooks("end", "probe/old").pop());

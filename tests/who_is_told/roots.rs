@@ -66,9 +66,9 @@ fn a_flapping_root_swallows_neither_a_lost_segment_nor_another_fault() {
     let world = World::of(target, desk, &["eu"], &probes, "");
     let turn = |broken: bool| {
         if broken {
-            world.breaks("login", "eu", "")
+            world.breaks("login", "eu", "");
         } else {
-            world.mends("login", "eu", "")
+            world.mends("login", "eu", "");
         }
         world.service.more(4.0, "login", if broken { "failed" } else { "passed" });
     };

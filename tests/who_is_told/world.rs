@@ -85,12 +85,12 @@ impl World {
         self.service.begin(&[], |command| {
             command.env("PAGER_KEY", "a-key-of-thirty-two-characters-0").env("SLACK_URL", slack);
         });
-        self.desk.notes("the service starts".to_owned());
+        self.desk.notes("the service starts");
     }
 
     pub(crate) fn answer(&self, probe: &str, region: &str, cell: &str, answer: Answer) {
         self.target.set(&format!("/{probe}/{region}/{cell}"), answer);
-        self.desk.notes(format!("{probe} {region} {cell}: {answer:?}"));
+        self.desk.notes(format_args!("{probe} {region} {cell}: {answer:?}"));
     }
 
     pub(crate) fn breaks(&self, probe: &str, region: &str, cell: &str) {
