@@ -39,7 +39,7 @@ pub struct View {
     pub owner: Option<Arc<str>>,
     /// How it ended, if it did.
     pub end: Option<End>,
-    /// Whether a member that flaps is in it: what is told of it then are shares.
+    /// Whether all that fails in it flaps: what is told of it then are shares.
     pub flapping: bool,
 }
 

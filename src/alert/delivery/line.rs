@@ -280,7 +280,13 @@ impl Line {
 
     /// Its configuration or secret changed: all that waits may leave.
     pub(super) fn mended(&mut self, now: Moment) {
-        (self.pace, self.brief, self.most, self.mended) = (Pace::default(), false, usize::MAX, Some(now.steady));
+        self.mended = Some(now.steady);
+        self.ask_again();
+    }
+
+    /// Somebody reloaded, perhaps after mending the receiver: all that waits may leave, though nothing here changed.
+    pub(super) fn ask_again(&mut self) {
+        (self.pace, self.brief, self.most) = (Pace::default(), false, usize::MAX);
         self.waiting.mended();
         self.flights.mended();
     }

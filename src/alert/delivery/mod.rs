@@ -93,6 +93,12 @@ impl Delivery {
         }
     }
 
+    /// The configuration was read again: every channel is asked at once, also where nothing of it changed. That alone does not make
+    /// a channel well that takes nothing.
+    pub fn ask_again(&mut self) {
+        self.lines.values_mut().for_each(Line::ask_again);
+    }
+
     /// Takes over tries of an earlier process that have no outcome: perhaps taken, and repeated at once. Gives those of channels that
     /// there are not any more.
     pub fn restore(&mut self, tries: Vec<Try>, now: Moment) -> Vec<Try> {

@@ -72,7 +72,7 @@ impl Evaluator {
             }
         }
         if !open && let Some(incident) = self.incidents.ended.remove(id) {
-            self.dirty.forget(&incident);
+            self.forget(&incident, now);
         }
     }
 

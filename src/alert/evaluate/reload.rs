@@ -23,6 +23,7 @@ impl Evaluator {
         for forgotten in self.delivery.apply(self.world.channels(), now) {
             self.dirty.dropped(&forgotten, now);
         }
+        self.delivery.ask_again();
         let changed = self.conditions.apply(plan, alerting, now);
         for changed in changed {
             if changed.fact.is_some() {

@@ -102,19 +102,24 @@ impl Dirty {
             error: None,
         });
     }
-
-    /// An incident that is over and told everywhere: its rows of members and covers are not needed any more.
-    pub(super) fn forget(&mut self, incident: &Incident) {
-        for key in incident.members.keys() {
-            self.members.insert((incident.id.clone(), key.clone()));
-        }
-        for channel in incident.told.keys() {
-            self.told.insert((incident.id.clone(), Arc::clone(channel)));
-        }
-    }
 }
 
 impl Evaluator {
+    /// An incident is over and told everywhere: its rows of members and covers are not needed any more. What of itself is not
+    /// written yet is, since nobody finds it afterwards: one that no channel took ends and is forgotten at once.
+    pub(super) fn forget(&mut self, incident: &Incident, now: Moment) {
+        if self.dirty.incidents.remove(&incident.id) {
+            let row = self.incident_row(incident, now);
+            self.dirty.commit.incidents.push(row);
+        }
+        for key in incident.members.keys() {
+            self.dirty.member(&incident.id, key);
+        }
+        for channel in incident.told.keys() {
+            self.dirty.told(&incident.id, channel);
+        }
+    }
+
     /// Everything that is to be written since the last time.
     pub(super) fn commit(&mut self, now: Moment) -> Commit {
         let mut commit = std::mem::take(&mut self.dirty.commit);

@@ -26,6 +26,7 @@ impl Evaluator {
         let scope = incident.scope.to_string();
         let flapping = &self.world.alerting.flapping;
         let flaps = |member: &Member| self.memory.flaps(&scope, &member.fact.key, flapping, now.steady);
+        let failing = || incident.members.values().filter(|member| member.fails());
         View {
             id: incident.id.clone(),
             scope: incident.scope.clone(),
@@ -39,7 +40,7 @@ impl Evaluator {
             probe: watched.map(|watched| Arc::clone(&watched.probe)),
             owner: incident.owner.clone(),
             end: self.end_of(incident).map(|how| End { at: incident.end.as_ref().map_or(now.steady, |end| end.at), how }),
-            flapping: incident.members.values().any(|member| member.fails() && flaps(member)),
+            flapping: failing().next().is_some() && failing().all(flaps),
         }
     }
 

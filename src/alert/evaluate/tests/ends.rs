@@ -11,6 +11,21 @@ fn an_end_is_sent_where_something_was_taken_and_says_for_how_long_it_failed() {
 }
 
 #[test]
+fn the_end_of_an_incident_is_written_also_where_nobody_was_told_of_it() {
+    for told in [true, false] {
+        let alerting = Alerting { routes: vec![route(if told { &["chat"] } else { &[] })], ..Alerting::default() };
+        let alerting = Alerting { channels: vec![chat("chat")], ..alerting };
+        let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
+        bench.breaks(0, "p/eu");
+        let is_over = |bench: &Bench| bench.store.remembered().incidents.iter().all(|row| row.resolved_ms.is_some());
+        assert!(!is_over(&bench));
+        bench.mends(120, "p/eu").at(400);
+        assert_eq!(bench.rings("chat").len(), usize::from(told));
+        assert!(is_over(&bench), "told: {told}, {:?}", bench.store.remembered().incidents);
+    }
+}
+
+#[test]
 fn two_passes_that_do_not_span_two_intervals_settle_nothing() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").at(70).pass("p/eu").at(80).pass("p/eu").at(100);

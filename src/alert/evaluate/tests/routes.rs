@@ -34,6 +34,24 @@ fn what_no_waking_channel_took_for_five_minutes_goes_to_all_and_stops_the_heartb
 }
 
 #[test]
+fn a_receiver_that_refused_is_asked_at_once_after_a_reload_though_nothing_of_its_channel_changed() {
+    for reload in [true, false] {
+        let mut bench = bench(vec![pager("duty")], Vec::new());
+        let rejected = Refusal { message: "404".to_owned(), trouble: Trouble::Rejected };
+        bench.answers.insert("duty".to_owned(), Outcome::Refused(rejected));
+        bench.breaks(0, "p/eu");
+        bench.answers.clear();
+        bench.at(70);
+        if reload {
+            let (plan, alerting) = (Arc::clone(&bench.plan), Arc::clone(&bench.alerting));
+            bench.take(Event::Plan { plan, alerting, found: false });
+        }
+        bench.at(300);
+        assert_eq!(bench.ring_times("duty"), if reload { [60, 70] } else { [60, 180] });
+    }
+}
+
+#[test]
 fn a_new_channel_is_rung_for_what_is_due_and_not_for_what_is_acknowledged() {
     for acknowledged in [false, true] {
         let mut bench = bench(vec![chat("chat")], Vec::new());
