@@ -162,7 +162,7 @@ impl Log {
 
     /// When the store was lost, last before a moment.
     pub(super) fn forgot(&self, until: Duration) -> Option<Duration> {
-        let times = self.entries.iter().filter_map(|entry| if let Entry::Forgot { at } = entry { Some(*at) } else { None });
-        times.filter(|at| *at <= until).last()
+        let mut times = self.entries.iter().filter_map(|entry| if let Entry::Forgot { at } = entry { Some(*at) } else { None });
+        times.rfind(|at| *at <= until)
     }
 }
