@@ -96,7 +96,7 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let Some(severity) = severity else { return (None, None) };
     let nothing = Told::default();
     let told = incident.told.get(&channel.name).unwrap_or(&nothing);
-    let lapses = lapses(incident, told, channel, context);
+    let lapses = lapses(told, channel, context);
     let lapsed = lapses.is_some_and(|at| at <= now);
     let again = lapses.filter(|_| !lapsed);
     let cover = told.cover.as_ref().filter(|_| !lapsed);
@@ -142,13 +142,15 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
         let suspect = member.left.is_none() && !member.fails();
         (suspect || member.may_ring()) && routes.means(member) && !incident.is_acknowledged(member)
     };
+    // Who is well just now is not told as failing, and may go on with an episode of which nobody was told.
+    let untold = |member: &&Member| if member.left.is_some() { member.may_go_on(now) } else { !told(member) };
     let there = || incident.members.values().filter(|member| member.left.is_none());
     let reason = |member: &Member| member.fact.reason.clone().filter(|_| incident.scope.rings_in_bulk());
     Cover {
         severity,
         revision: incident.revision,
         at: now,
-        except: there().filter(|member| !told(member)).map(|member| member.fact.key.clone()).collect(),
+        except: incident.members.values().filter(untold).map(|member| member.fact.key.clone()).collect(),
         regions: incident.regions(),
         reasons: there().filter(|member| told(member)).filter_map(reason).collect(),
     }
@@ -224,10 +226,13 @@ impl<'a> Routes<'a> {
 
 /// Whether the channel is not told that the incident is critical, which goes wherever a member of its regions goes.
 fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<'_>) -> bool {
+    let regions = &incident.critical_regions;
+    let of_its_regions =
+        |member: &&Member| regions.is_empty() || regions_of(member).iter().any(|region| regions.contains(region));
     incident.severity() == Some(Severity::Critical)
         && !cover.is_some_and(|cover| cover.covers_critical(&incident.critical))
         && !incident.is_critical_acknowledged()
-        && incident.ringing().any(|member| member.may_ring() && routes.means(member))
+        && incident.ringing().filter(of_its_regions).any(|member| member.may_ring() && routes.means(member))
 }
 
 fn above(member: &Member, cover: &Cover) -> bool {
@@ -248,10 +253,11 @@ fn is_worth_it(incident: &Incident, cover: &Cover, uncovered: &[&Member]) -> boo
     new_reason || uncovered.len() >= covered || uncovered.iter().any(|member| above(member, cover))
 }
 
-/// When a reminder's time comes: covers lapse where a receiver does not remind by itself, while nobody is at it.
-fn lapses(incident: &Incident, told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Duration> {
+/// When a reminder's time comes: covers lapse where a receiver does not remind by itself. What somebody is at is not owed all the
+/// same.
+fn lapses(told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Duration> {
     let reminds_itself = matches!(channel.kind, ChannelKind::PagerDuty { .. } | ChannelKind::Alertmanager { .. });
-    let remind = context.probe?.alert.remind.filter(|_| !reminds_itself && incident.acknowledged.is_empty())?;
+    let remind = context.probe?.alert.remind.filter(|_| !reminds_itself)?;
     Some(told.cover.as_ref()?.at + remind)
 }
 
@@ -294,3 +300,6 @@ pub fn change(incident: &Incident, channel: &Channel, now: Duration) -> (bool, O
     let at = shown.at + CHANGES;
     (at <= now, (at > now).then_some(at))
 }
+
+#[cfg(test)]
+mod tests;

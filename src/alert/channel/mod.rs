@@ -81,7 +81,7 @@ pub(in crate::alert) mod bodies {
 
     use serde_json::Value;
 
-    use super::super::message::{Message, What};
+    use crate::alert::message::{Message, What};
 
     /// The event of a try to `PagerDuty`.
     pub(in crate::alert) fn pagerduty(what: What, key: &str, message: &Message) -> Value {

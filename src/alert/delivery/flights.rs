@@ -225,6 +225,12 @@ impl Flights {
         self.later.first().map(|(at, _)| *at)
     }
 
+    /// Whether a try of an incident is on its way.
+    pub(super) fn is_flying(&self, incident: &str) -> bool {
+        let ids = self.of.get(incident).into_iter().flatten();
+        ids.filter_map(|id| self.all.get(id)).any(|flight| flight.flying)
+    }
+
     /// Tries on their way.
     pub(super) fn count(&self) -> usize {
         self.flying

@@ -94,6 +94,16 @@ impl Line {
         forgotten
     }
 
+    /// Whether a try of an incident is on its way.
+    pub(super) fn is_flying(&self, incident: &str) -> bool {
+        self.flights.is_flying(incident)
+    }
+
+    /// Whether anything is on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.flights.count() > 0
+    }
+
     /// What may leave now for the first time.
     pub(super) fn grant(&mut self, now: Moment) -> Option<Grant> {
         self.waiting.promote(now.steady);

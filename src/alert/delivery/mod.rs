@@ -137,6 +137,21 @@ impl Delivery {
         self.lines.values_mut().flat_map(|line| line.forget_rings_of(incident)).collect()
     }
 
+    /// A channel is gone: what it perhaps took of an incident is not repeated there, only ended. Gives the tries that are forgotten.
+    pub fn forget_rings_at(&mut self, channel: &str, incident: &str) -> Vec<Try> {
+        self.lines.get_mut(channel).map(|line| line.forget_rings_of(incident)).unwrap_or_default()
+    }
+
+    /// Whether a try of an incident is on its way to a channel.
+    pub fn is_flying(&self, channel: &str, incident: &str) -> bool {
+        self.lines.get(channel).is_some_and(|line| line.is_flying(incident))
+    }
+
+    /// Whether anything is on its way to a channel.
+    pub fn is_busy(&self, channel: &str) -> bool {
+        self.lines.get(channel).is_some_and(Line::is_busy)
+    }
+
     /// What may be sent now. The caller says that it leaves, or that it is not wanted any more, before it asks again.
     pub fn next(&mut self, now: Moment) -> Option<Grant> {
         self.lines.values_mut().find_map(|line| line.grant(now))

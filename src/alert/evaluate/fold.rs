@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::{Channel, ChannelKind, PageRule};
+use crate::plan::{Channel, PageRule};
 
 use super::super::channel;
 use super::super::critical::Bar;
 use super::super::delivery::Wish;
-use super::super::delivery::unheard::Missed;
 use super::super::explain::Explains;
-use super::super::incident::{How, Incident, Told};
+use super::super::incident::{How, Incident, Member, Told};
 use super::super::told::What;
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
@@ -39,10 +38,8 @@ impl Evaluator {
             None if self.facts.of(scope).any(|fact| fact.level().is_some() && fact.holds_alone) => self.opens(scope, now),
             None => return,
         };
-        for key in keys {
-            self.take_fact(&mut incident, key, now);
-        }
-        let mut again = self.hold_members(&mut incident, keys, now, effects);
+        let other: BTreeSet<FactKey> = keys.iter().filter(|key| self.take_fact(&mut incident, key, now)).cloned().collect();
+        let mut again = self.hold_members(&mut incident, keys, other, now, effects);
         again = earlier(again, self.judge_critical(&mut incident, now));
         if let Some(severity) = incident.severity().filter(|severity| *severity > incident.worst) {
             incident.worst = severity;
@@ -74,24 +71,28 @@ impl Evaluator {
         incident
     }
 
-    /// Brings one member up to date.
-    fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) {
+    /// Brings one member up to date. Says whether a run failed for another reason than the one that is muted.
+    fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) -> bool {
+        let muted = |member: &Member| self.mutes.of(&member.fact, now).is_some();
+        let was_muted = incident.members.get(key).is_some_and(|member| member.held && member.fails() && muted(member));
         let was = incident.members.get(key).map(|member| (member.fails(), member.crossed));
         match self.facts.get(key).cloned() {
             Some(fact) => {
                 let moved = fact.scope != incident.scope;
                 if moved && !incident.members.contains_key(key) {
-                    return;
+                    return false;
                 }
                 if moved {
                     self.incidents.moved.entry(key.clone()).or_default().insert(incident.scope.clone());
                 }
                 if !incident.take(&fact, now.steady) {
-                    return;
+                    return false;
                 }
             }
+            // Whether it is gone for good is not known yet.
+            None if self.removals.contains_key(key) => return false,
             None => {
-                let Some(member) = incident.members.get(key) else { return };
+                let Some(member) = incident.members.get(key) else { return false };
                 if let Some(scopes) = self.incidents.moved.get_mut(key) {
                     scopes.remove(&incident.scope);
                 }
@@ -99,7 +100,7 @@ impl Evaluator {
                     let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
                     incident.take(&well, now.steady);
                 } else if !incident.removed(key, How::Removed, now.steady) {
-                    return;
+                    return false;
                 }
             }
         }
@@ -108,6 +109,7 @@ impl Evaluator {
             self.left_unnamed(key, now);
         }
         self.note_change(incident, key, was, is, now);
+        was_muted && incident.members.get(key).is_some_and(|member| member.fails() && self.mutes.of(&member.fact, now).is_none())
     }
 
     /// Writes down what became of a member.
@@ -142,11 +144,13 @@ impl Evaluator {
         &mut self,
         incident: &mut Incident,
         keys: &BTreeSet<FactKey>,
+        other: BTreeSet<FactKey>,
         now: Moment,
         effects: &mut Effects,
     ) -> Option<Duration> {
-        let ended = self.explain(incident, keys, now, effects);
-        let there = incident.members.iter().filter(|(_, member)| member.left.is_none());
+        let mut ended = self.explain(incident, keys, now, effects);
+        ended.extend(other);
+        let there = incident.members.iter().filter(|(_, member)| member.left.is_none() || member.held);
         let there: Vec<FactKey> = there.map(|(key, _)| key.clone()).collect();
         for key in there {
             let Some(member) = incident.members.get(&key) else { continue };
@@ -200,99 +204,9 @@ impl Evaluator {
         judged.again
     }
 
-    /// Ends an incident; what is open at channels is to be ended there.
-    pub(super) fn ends(&mut self, mut incident: Incident, closed: Option<(Arc<str>, Arc<str>)>, now: Moment) {
-        let scope = incident.scope.clone();
-        self.agenda.put(&scope, None);
-        self.incidents.by_id.remove(&incident.id);
-        self.incidents.escalated.remove(&incident.id);
-        self.incidents.note_severity(&scope, None);
-        incident.ends(closed, now.steady);
-        self.tell_roots(&incident, now);
-        let (worst, since) = (incident.worst, incident.since);
-        self.forget_tries_of(&incident.id, now);
-        for (channel, told) in &mut incident.told {
-            for what in [What::Ring, What::Change, What::Acknowledge] {
-                for attempt in self.delivery.unwant(channel, &incident.id, what) {
-                    self.dirty.dropped(&attempt, now);
-                }
-            }
-            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
-            if informs && told.due.is_some() && !told.has_open() {
-                let (incident, scope) = (incident.id.clone(), incident.scope.clone());
-                let missed = Missed { incident, scope, severity: worst, since, ended: now.steady };
-                self.unheard.missed(channel, missed);
-            }
-            (told.due, told.page_due) = (None, None);
-            self.dirty.told(&incident.id, channel);
-        }
-        for scopes in self.incidents.moved.values_mut() {
-            scopes.remove(&scope);
-        }
-        self.incidents.moved.retain(|_, scopes| !scopes.is_empty());
-        self.dirty.timeline(&incident.id, "ended", "the incident ended".to_owned(), now);
-        self.dirty.incident(&incident.id);
-        self.agenda.ended.insert(incident.id.clone());
-        self.incidents.ended.insert(incident.id.clone(), incident);
-    }
-
-    /// Wishes for what an ended incident's channels must still hear, or forgets it.
-    fn look_at_ended(&mut self, id: &str, now: Moment) {
-        self.forget_tries_of(id, now);
-        self.drop_shared_keys(id);
-        let Some(incident) = self.incidents.ended.get(id) else { return };
-        let Some(end) = &incident.end else { return };
-        let mut wishes = Vec::new();
-        for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_none() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
-            }
-            let wanted = told.has_open() && self.world.channel(channel).is_some();
-            let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
-            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
-            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
-        }
-        let open = wishes.iter().any(|(_, wish)| wish.is_some());
-        for (channel, wish) in wishes {
-            match wish {
-                Some(wish) => self.delivery.want(&channel, wish),
-                None => self.unwant(&channel, id, What::End, now),
-            }
-        }
-        if !open && let Some(incident) = self.incidents.ended.remove(id) {
-            self.dirty.forget(&incident);
-        }
-    }
-
-    /// A key that several incidents share, after a storm, ends with the last of them.
-    fn drop_shared_keys(&mut self, id: &str) {
-        let Some(incident) = self.incidents.ended.get(id) else { return };
-        let mut shared = Vec::new();
-        for (channel, told) in &incident.told {
-            let ends_each =
-                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
-            for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
-                let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
-                let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
-                if theirs.any(|other| other.key == open.key) {
-                    shared.push((Arc::clone(channel), open.key.clone()));
-                }
-            }
-        }
-        if let Some(incident) = self.incidents.ended.get_mut(id) {
-            for (channel, key) in shared {
-                if let Some(told) = incident.told.get_mut(&channel) {
-                    told.ended(&key);
-                    self.dirty.told(id, &channel);
-                }
-            }
-        }
-    }
-
     /// Keeps what is wished for at each channel equal to what is due.
     fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
+        self.end_nothing_at_those_there(incident, now);
         let scope = incident.scope.to_string();
         let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
         let alerting = Arc::clone(&self.world.alerting);
@@ -346,25 +260,6 @@ impl Evaluator {
         again
     }
 
-    /// A channel that was removed has its open things ended with its last configuration, while the incident goes on.
-    fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
-        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
-        let gone = incident.told.iter().filter(|(name, told)| !there(name) && told.has_open());
-        let gone: Vec<Arc<str>> = gone.map(|(name, _)| Arc::clone(name)).collect();
-        for name in gone {
-            if self.world.channel(&name).is_some() {
-                let (scope, severity) = (incident.scope.clone(), incident.worst);
-                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
-                self.delivery.want(&name, wish);
-            } else if let Some(told) = incident.told.remove(&name) {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
-                self.dirty.told(&incident.id, &name);
-            }
-        }
-    }
-
     /// Notes since when a channel is due what it has not taken.
     fn note_due(dirty: &mut super::Dirty, incident: &mut Incident, channel: &Channel, page: Option<bool>, now: Duration) {
         let known = incident.told.get(&channel.name);
@@ -376,16 +271,9 @@ impl Evaluator {
         if was != is {
             let told = incident.told.entry(Arc::clone(&channel.name)).or_insert_with(Told::default);
             (told.due, told.page_due) = is;
+            told.missed |= is.0.is_none();
             dirty.told(&incident.id, &channel.name);
         }
-    }
-}
-
-/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
-fn keeps_unheard(kind: &ChannelKind) -> bool {
-    match kind {
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
-        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
     }
 }
 

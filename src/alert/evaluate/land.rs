@@ -26,6 +26,7 @@ impl Evaluator {
             match &landed {
                 Landed::Taken(_) if about.incident == unheard::INCIDENT => self.unheard.told(channel, attempt.made),
                 Landed::Taken(_) => self.taken(attempt, about, now),
+                Landed::Perhaps(_) if attempt.what == What::End => self.perhaps_ended(channel, &about.incident),
                 Landed::Again(_) | Landed::Perhaps(_) => self.perhaps(attempt, about),
                 Landed::Dropped(_) | Landed::Gone => self.note_refused(attempt, about, outcome, now),
             }
@@ -37,15 +38,17 @@ impl Evaluator {
     fn taken(&mut self, attempt: &Try, about: &About, now: Moment) {
         let channel = &attempt.channel;
         if let Some(mut incident) = self.incidents.take(&about.incident) {
-            let acknowledged = incident.acknowledged.len();
+            let acknowledged = incident.acknowledged_at(attempt.made);
             let (severity, regions) = (incident.severity().unwrap_or(incident.worst), incident.regions());
             let has_keys = self.world.channel(channel).is_some_and(|it| matches!(it.kind, ChannelKind::PagerDuty { .. }));
-            let Incident { told, members, id, scope, .. } = &mut incident;
+            let Incident { told, members, id, scope, end, numbered, .. } = &mut incident;
             let told = told.entry(Arc::clone(channel)).or_default();
             match (attempt.what, &about.cover) {
                 (What::Ring, Some(cover)) => {
                     let open = Open { key: attempt.key.clone(), taken: true, acknowledged, labels: attempt.labels.clone() };
-                    told.took(open, cover.clone(), |key| members.get(key));
+                    // Of one that was repeated nobody knows when it rang first.
+                    let rang = if attempt.attempts > 0 { now.steady } else { cover.at };
+                    told.took(open, cover.clone(), rang, |key| members.get(key));
                     self.memory.rang(&scope.to_string(), channel, now.steady);
                 }
                 (What::Ring, None) => {}
@@ -56,6 +59,12 @@ impl Evaluator {
                 }
                 (What::End, _) if !has_keys => told.open.clear(),
                 (What::End, _) => told.ended(&attempt.key),
+            }
+            if attempt.what == What::End && end.is_none() {
+                // The channel was removed. If it comes back it is rung anew, with a number that it has not had.
+                told.forget();
+                *numbered = None;
+                self.dirty.incident(id);
             }
             self.dirty.told(id, channel);
             let text = format!("{channel} took {} ({})", attempt.key, attempt.what.as_str());
@@ -70,11 +79,25 @@ impl Evaluator {
             return;
         }
         let Some(mut incident) = self.incidents.take(&about.incident) else { return };
+        let acknowledged = incident.acknowledged_at(attempt.made);
         let told = incident.told.entry(Arc::clone(&attempt.channel)).or_default();
         if !told.open.iter().any(|open| open.key == attempt.key) {
-            let acknowledged = incident.acknowledged.len();
             told.open.push(Open { key: attempt.key.clone(), taken: false, acknowledged, labels: attempt.labels.clone() });
             self.dirty.told(&incident.id, &attempt.channel);
+        }
+        self.incidents.put_back(incident);
+    }
+
+    /// An end perhaps reached a channel that was removed and is there again, while the incident goes on.
+    pub(super) fn perhaps_ended(&mut self, channel: &Arc<str>, incident: &str) {
+        let Some(mut incident) = self.incidents.take(incident) else { return };
+        if incident.end.is_none()
+            && let Some(told) = incident.told.get_mut(channel)
+        {
+            told.forget();
+            incident.numbered = None;
+            self.dirty.told(&incident.id, channel);
+            self.dirty.incident(&incident.id);
         }
         self.incidents.put_back(incident);
     }

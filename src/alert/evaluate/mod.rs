@@ -13,6 +13,7 @@ mod fold;
 mod ids;
 mod land;
 mod needs;
+mod over;
 mod reload;
 mod restore;
 mod rows;

@@ -49,7 +49,8 @@ impl Evaluator {
         }
         let incidents = || self.incidents.open.values().chain(self.incidents.ended.values());
         let has_open = |name: &Arc<str>| incidents().filter_map(|incident| incident.told.get(name)).any(Told::has_open);
-        let done = self.world.retired.iter().filter(|channel| !has_open(&channel.name));
+        let is_done = |channel: &&Arc<Channel>| !has_open(&channel.name) && !self.delivery.is_busy(&channel.name);
+        let done = self.world.retired.iter().filter(is_done);
         let done: Vec<Arc<str>> = done.map(|channel| Arc::clone(&channel.name)).collect();
         self.world.retired.retain(|channel| !done.contains(&channel.name));
         done
@@ -95,7 +96,8 @@ impl Evaluator {
     fn retire(&mut self, before: &World) {
         let has_open = |channel: &Arc<Channel>| {
             let incidents = self.incidents.open.values().chain(self.incidents.ended.values());
-            incidents.filter_map(|incident| incident.told.get(&channel.name)).any(Told::has_open)
+            let open = incidents.filter_map(|incident| incident.told.get(&channel.name)).any(Told::has_open);
+            open || self.delivery.is_busy(&channel.name)
         };
         let gone = before.all_channels().filter(|channel| self.world.channel(&channel.name).is_none() && has_open(channel));
         let gone: Vec<Arc<Channel>> = gone.cloned().collect();

@@ -3,7 +3,7 @@
 //! Rows that cannot be read are told of in the log and left out. What is owed follows from facts and covers as always; a process
 //! that takes over is no event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,11 +50,12 @@ impl Evaluator {
             run_ended: false,
             run_expected: plan.probes.iter().map(|probe| expected(probe, now)).min(),
         };
-        evaluator.restore_incidents(remembered, now);
+        let tries = tries_of(remembered);
+        evaluator.restore_incidents(remembered, &tries, now);
         evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
         evaluator.restore_unheard(remembered);
         evaluator.restore_channels(remembered);
-        evaluator.restore_tries(remembered, now);
+        evaluator.restore_tries(tries, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
         }
@@ -64,7 +65,8 @@ impl Evaluator {
         evaluator
     }
 
-    fn restore_incidents(&mut self, remembered: &Remembered, now: Moment) {
+    fn restore_incidents(&mut self, remembered: &Remembered, tries: &[Try], now: Moment) {
+        let tried: BTreeSet<&str> = tries.iter().flat_map(|it| &it.about).map(|about| about.incident.as_str()).collect();
         let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
         for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
             let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
@@ -80,7 +82,8 @@ impl Evaluator {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
                 }
-                Ok(incident) if incident.told.values().any(Told::has_open) => {
+                // What was on its way when the process before died is perhaps open.
+                Ok(incident) if tried.contains(&*row.id) || incident.told.values().any(Told::has_open) => {
                     self.incidents.ended.insert(incident.id.clone(), incident);
                 }
                 Ok(_) => {}
@@ -106,22 +109,21 @@ impl Evaluator {
         }
     }
 
-    fn restore_tries(&mut self, remembered: &Remembered, now: Moment) {
-        let mut tries = Vec::new();
-        for row in &remembered.tries {
-            match serde_json::from_str::<Try>(&row.json) {
-                Ok(attempt) if self.is_about_something(&attempt) => tries.push(attempt),
-                Ok(attempt) => self.dirty.dropped(&attempt, now),
-                Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
-            }
+    fn restore_tries(&mut self, tries: Vec<Try>, now: Moment) {
+        let (tries, forgotten): (Vec<Try>, Vec<Try>) = tries.into_iter().partition(|attempt| self.is_about_something(attempt));
+        for attempt in forgotten {
+            self.dirty.dropped(&attempt, now);
         }
         for attempt in &tries {
             for about in &attempt.about {
                 self.perhaps(attempt, about);
             }
         }
-        for homeless in self.delivery.restore(tries, now) {
-            self.dirty.dropped(&homeless, now);
+        let mut forgotten = self.delivery.restore(tries, now);
+        // After the end nothing is repeated, only ended.
+        forgotten.extend(self.incidents.ended.keys().flat_map(|id| self.delivery.forget_rings_of(id)));
+        for attempt in forgotten {
+            self.dirty.dropped(&attempt, now);
         }
     }
 
@@ -166,6 +168,18 @@ impl Evaluator {
         }
         self.agenda.ended.extend(self.incidents.ended.keys().cloned());
     }
+}
+
+/// The tries that have no outcome.
+fn tries_of(remembered: &Remembered) -> Vec<Try> {
+    let mut tries = Vec::new();
+    for row in &remembered.tries {
+        match serde_json::from_str::<Try>(&row.json) {
+            Ok(attempt) => tries.push(attempt),
+            Err(error) => tracing::error!(attempt = row.id, %error, "a try cannot be read and is made anew if it is due"),
+        }
+    }
+    tries
 }
 
 /// An incident of a row, with its members and covers.

@@ -15,7 +15,7 @@ use super::super::incident::Incident;
 use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
 use super::super::owed::{self, Owed, Why};
 use super::super::told::{About, Open, Try, What};
-use super::super::view::Ended;
+use super::super::view::{End, Ended};
 use super::{Effects, Evaluator, Held, Sending};
 
 impl Evaluator {
@@ -241,10 +241,10 @@ impl Evaluator {
             What::Change => Occasion::Changed,
             What::Acknowledge => Occasion::Acknowledged,
             What::End => match self.end_of(incident) {
-                Some(Ended::Well) | None => Occasion::Well,
+                Some(Ended::Well) => Occasion::Well,
                 Some(Ended::Unwatched) => Occasion::Unwatched,
                 Some(Ended::Closed { .. }) => Occasion::Closed,
-                Some(Ended::Continues(_)) => Occasion::Continues,
+                Some(Ended::Continues(_)) | None => Occasion::Continues,
                 Some(Ended::WasWell { .. }) => Occasion::WasWell,
             },
         }
@@ -259,7 +259,12 @@ impl Evaluator {
         let regions = told.and_then(|told| told.cover.as_ref()).map_or(&none, |cover| &cover.regions);
         let flapped = self.flapped(incident, now);
         let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
-        compose(&self.view(incident, now), &saying, &self.words(), now)
+        let mut view = self.view(incident, now);
+        if what == What::End && view.end.is_none() {
+            // It ends at a channel that was removed, and nowhere else.
+            view.end = Some(End { at: now.steady, how: Ended::Continues(incident.id.clone()) });
+        }
+        compose(&view, &saying, &self.words(), now)
     }
 
     /// Many incidents in one message: a storm.

@@ -15,9 +15,10 @@ impl Evaluator {
         let Some(scope) = self.named(name) else { return Acked::Unknown };
         let Some(mut incident) = self.incidents.open.remove(&scope) else { return Acked::Unknown };
         let before = incident.acknowledged.first().map(|first: &Acknowledgement| (Arc::clone(&first.by), first.at));
+        let acknowledged = incident.acknowledged.len();
         let newly = incident.acknowledge(by.into(), reason.map(Arc::from), now.steady);
         let told = !incident.acknowledged.is_empty();
-        if told {
+        if incident.acknowledged.len() > acknowledged {
             let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             self.dirty.timeline(&incident.id, "acknowledged", format!("{by} is at it{because}"), now);
             self.dirty.incident(&incident.id);

@@ -160,13 +160,18 @@ impl Member {
             self.begin(revision, now);
             return true;
         }
-        self.held_until = Some(now);
+        self.held_until = (!at_once).then_some(now);
         false
     }
 
     /// Whether it fails now, whoever is rung for it.
     pub fn fails(&self) -> bool {
         self.left.is_none() && self.fact.level().is_some()
+    }
+
+    /// Whether it is well, and would go on with its episode if it failed again now.
+    pub fn may_go_on(&self, now: Duration) -> bool {
+        self.failed && self.left.is_some_and(|left| now.saturating_sub(left.at) < same_episode(&self.fact))
     }
 
     /// Whether it is an objective, which is about the runs of others.

@@ -47,7 +47,7 @@ pub struct Incident {
     /// The regions that make it so, or made it so last.
     #[serde(default)]
     pub critical_regions: BTreeSet<Arc<str>>,
-    /// The number of the latest ring, and the revision it was made at.
+    /// The revision that the latest ring was made at, and its number.
     #[serde(default)]
     pub numbered: Option<(u64, u64)>,
     /// Who is at it, and what that covers.
@@ -167,6 +167,11 @@ impl Incident {
         self.revision
     }
 
+    /// How many acknowledgements there were at a time.
+    pub fn acknowledged_at(&self, time: Duration) -> usize {
+        self.acknowledged.iter().filter(|acknowledgement| acknowledgement.at <= time).count()
+    }
+
     /// Whether somebody is at a member's episode.
     pub fn is_acknowledged(&self, member: &Member) -> bool {
         self.acknowledged.iter().flat_map(|acknowledgement| &acknowledgement.covers).any(|cover| cover.covers(member))
@@ -186,7 +191,9 @@ impl Incident {
             fresh.filter(|member| covers.iter().any(|cover| cover.covers(member))).count()
         };
         let newly = newly(self);
-        if !covers.is_empty() {
+        let critical = !self.is_critical_acknowledged() && covers.iter().any(|cover| cover.covers_critical(&self.critical));
+        // Who says it again changes nothing, and nobody is told a second time.
+        if !covers.is_empty() && (newly > 0 || critical || self.acknowledged.is_empty()) {
             self.acknowledged.push(Acknowledgement { by, at: now, reason, covers });
         }
         newly

@@ -17,9 +17,9 @@ use super::Member;
 pub struct Told {
     /// What it took, all its rings together.
     pub cover: Option<Cover>,
-    /// Rings that were taken, or perhaps taken.
+    /// Rings that were taken.
     pub rings: u32,
-    /// When the last of them was made.
+    /// When the last of them rang, as far as is known.
     #[serde(with = "millis_option", default)]
     pub last: Option<Duration>,
     /// What is open there because of it, or perhaps open; oldest first.
@@ -32,6 +32,9 @@ pub struct Told {
     /// Since when one is due that is for a member at page level.
     #[serde(with = "millis_option", default)]
     pub page_due: Option<Duration>,
+    /// Whether a ring was due that the channel never took, and that is not due any more.
+    #[serde(default)]
+    pub missed: bool,
     /// What the channel said when it last refused a try of this incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -51,10 +54,10 @@ pub struct Shown {
 }
 
 impl Told {
-    /// A ring was taken, or perhaps taken; `member` finds members of the incident, to see which exceptions were told before.
-    pub fn took<'a>(&mut self, open: Open, cover: Cover, member: impl Fn(&FactKey) -> Option<&'a Member>) {
+    /// A ring was taken that left last at `rang`; `member` finds members of the incident, to see which exceptions were told before.
+    pub fn took<'a>(&mut self, open: Open, cover: Cover, rang: Duration, member: impl Fn(&FactKey) -> Option<&'a Member>) {
         self.rings = self.rings.saturating_add(1);
-        self.last = self.last.max(Some(cover.at));
+        self.last = self.last.max(Some(rang));
         self.shown = Some(Shown { severity: cover.severity, regions: cover.regions.clone(), at: cover.at });
         let taken = open.taken;
         match self.open.iter_mut().find(|known| known.key == open.key) {
@@ -77,6 +80,12 @@ impl Told {
     /// What was opened under this key is ended, or was never opened.
     pub fn ended(&mut self, key: &str) {
         self.open.retain(|open| open.key != key);
+    }
+
+    /// All that was open there is ended, or perhaps ended, though the incident goes on: nothing is told any more.
+    pub fn forget(&mut self) {
+        let open = self.open.drain(..).map(|open| Open { taken: false, ..open }).collect();
+        *self = Self { open, ..Self::default() };
     }
 
     /// Whether something that was taken there does not know of so many acknowledgements.

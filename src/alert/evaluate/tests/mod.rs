@@ -3,16 +3,19 @@
 mod ack;
 mod ends;
 mod flapping;
+mod gone;
+mod lost;
 mod muted;
 mod needs;
 mod no_data;
 mod objectives;
 mod others;
+mod restart;
 mod rings;
 mod routes;
 mod subjects;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +34,7 @@ pub(super) struct Heard {
     /// Seconds since the beginning.
     pub(super) at: u64,
     pub(super) channel: String,
+    pub(super) id: String,
     pub(super) what: What,
     pub(super) message: Message,
 }
@@ -48,11 +52,19 @@ pub(super) struct Bench {
     pub(super) answers: HashMap<String, Outcome>,
     /// Canaries whose next run is to be brought forward, and since when.
     pub(super) wanted: Vec<(u64, String)>,
-    tables: Tables,
+    /// Channels that do not answer yet, and what is on its way to them.
+    pub(super) slow: BTreeSet<String>,
+    flying: Vec<(Arc<str>, String)>,
+    /// What was written.
+    pub(super) store: Tables,
 }
 
 pub(super) fn refuses() -> Outcome {
     Outcome::Refused(Refusal { message: "no".to_owned(), trouble: Trouble::Unreachable })
+}
+
+pub(super) fn unknown() -> Outcome {
+    Outcome::Unknown(Refusal { message: "no answer".to_owned(), trouble: Trouble::Unreachable })
 }
 
 pub(super) fn chat(name: &str) -> Arc<Channel> {
@@ -112,7 +124,9 @@ impl Bench {
             heard: Vec::new(),
             answers: HashMap::new(),
             wanted: Vec::new(),
-            tables: Tables::default(),
+            slow: BTreeSet::new(),
+            flying: Vec::new(),
+            store: Tables::default(),
         }
     }
 
@@ -131,7 +145,7 @@ impl Bench {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
             let Effects { sendings, wanted, commit, .. } = self.evaluator.finish(now);
-            self.tables.write(commit);
+            self.store.write(commit);
             self.wanted.extend(wanted.iter().map(|id| (self.now / 1_000, id.to_string())));
             if sendings.is_empty() {
                 return;
@@ -140,12 +154,49 @@ impl Bench {
                 let channel = Arc::clone(&sending.attempt.channel);
                 let outcome = self.answers.get(&*channel).cloned().unwrap_or(Outcome::Taken);
                 let (at, what, message) = (self.now / 1_000, sending.attempt.what, sending.message);
-                self.heard.push(Heard { at, channel: channel.to_string(), what, message });
-                let event = Event::Landed { channel, id: sending.attempt.id, outcome, chance: 0.5 };
+                let id = sending.attempt.id;
+                self.heard.push(Heard { at, channel: channel.to_string(), id: id.clone(), what, message });
+                if self.slow.contains(&*channel) {
+                    self.flying.push((channel, id));
+                    continue;
+                }
+                let event = Event::Landed { channel, id, outcome, chance: 0.5 };
                 self.evaluator.take(event, now);
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// All that is on its way comes back.
+    pub(super) fn land(&mut self, outcome: &Outcome) {
+        self.slow.clear();
+        for (channel, id) in std::mem::take(&mut self.flying) {
+            self.take(Event::Landed { channel, id, outcome: outcome.clone(), chance: 0.5 });
+        }
+    }
+
+    /// The process dies, with what is on its way, and another takes over.
+    pub(super) fn restart(&mut self) -> &mut Self {
+        self.flying.clear();
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.evaluator = Evaluator::new(plan, alerting, &self.store.remembered(), moment_ms(self.now, 0));
+        self.settle();
+        self
+    }
+
+    /// These channels hold from now on, without routes.
+    pub(super) fn channels(&mut self, channels: Vec<Arc<Channel>>) -> &mut Self {
+        self.alerting = Arc::new(Alerting { channels, ..Alerting::default() });
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found: false });
+        self
+    }
+
+    /// Nothing is probed any more but something else.
+    pub(super) fn unplan(&mut self, regions: &[&str], found: bool) {
+        self.plan = Arc::new(plan(vec![quiet("q")], regions));
+        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
+        self.take(Event::Plan { plan, alerting, found });
     }
 
     /// Lets time pass to so many seconds after the beginning.
@@ -169,16 +220,12 @@ impl Bench {
         self
     }
 
-    /// Another process takes up what the store has.
-    pub(super) fn restart(&mut self) {
-        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
-        self.evaluator = Evaluator::new(plan, alerting, &self.tables.remembered(), moment_ms(self.now, 0));
-        self.order = 0;
-        self.settle();
+    fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
+        self.run_for(id, verdict, Reason::Expectation)
     }
 
-    fn run(&mut self, id: &str, verdict: Verdict) -> &mut Self {
-        let why = (verdict == Verdict::Failed).then(|| cause(Reason::Expectation, "a", None));
+    pub(super) fn run_for(&mut self, id: &str, verdict: Verdict, reason: Reason) -> &mut Self {
+        let why = (verdict == Verdict::Failed).then(|| cause(reason, "a", None));
         self.ends(id, (verdict, Trigger::Schedule), why, Vec::new())
     }
 

@@ -70,3 +70,33 @@ fn closing_is_refused_while_another_member_fails_and_makes_muted_ones_well() {
     assert_eq!(end.what, What::End);
     assert!(end.message.title.contains("ann"), "{}", end.message.title);
 }
+
+#[test]
+fn a_failure_for_another_reason_than_the_known_bug_rings_at_once() {
+    let mute = Mute {
+        probe: "p".into(),
+        mutes: Mutes::Reason("expectation".into()),
+        since_ms: 0,
+        until_ms: None,
+        by: "ann".into(),
+        why: None,
+    };
+    let mut bench = Bench::chat(&["eu"]);
+    bench.take(Event::Muted(vec![mute]));
+    bench.breaks(0, "p/eu").at(180).run_for("p/eu", Verdict::Failed, Reason::Timeout);
+    assert_eq!(bench.ring_times("chat"), [180]);
+}
+
+#[test]
+fn what_was_muted_and_well_meanwhile_rings_when_it_crosses_and_not_a_run_later() {
+    // It is well for longer than ten minutes, and for less: muting began a new episode in either case.
+    for crosses in [1_200, 700] {
+        let mut bench = Bench::chat(&["eu", "us"]);
+        bench.breaks(0, "p/eu").breaks(61, "p/us").at(130).take(paused(&["p/eu"]));
+        bench.mends(180, "p/eu").at(400).take(paused(&[]));
+        bench.at(500).fail("p/us");
+        let before = bench.ring_times("chat").len();
+        bench.breaks(crosses - 60, "p/eu").at(crosses + 30);
+        assert_eq!(bench.ring_times("chat").len(), before + 1, "{:?}", bench.rings("chat"));
+    }
+}

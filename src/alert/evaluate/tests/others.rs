@@ -41,7 +41,7 @@ fn a_leak_is_a_warning_of_its_own_and_is_well_when_it_was_swept() {
     bench.at(100).take(Event::LeakCleared { probe: "p".into(), entry: "01A".into() });
     assert!(bench.came("chat", What::End).is_empty());
     assert_eq!(bench.ring_times("chat"), [0, 60]);
-    bench.at(200).take(Event::LedgerHas(std::collections::BTreeSet::default()));
+    bench.at(200).take(Event::LedgerHas(BTreeSet::default()));
     assert_eq!(bench.came("chat", What::End), [200], "somebody else removed the other");
 }
 

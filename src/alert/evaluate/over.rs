@@ -1,0 +1,176 @@
+//! What is over: incidents that end, and channels that were removed while one goes on.
+//!
+//! An end is wished for where something is open or perhaps open, and an incident is kept until none is, and nothing that could open
+//! anything is on its way.
+
+use std::sync::Arc;
+
+use crate::alert::Moment;
+use crate::plan::ChannelKind;
+
+use super::super::delivery::Wish;
+use super::super::delivery::unheard::Missed;
+use super::super::incident::Incident;
+use super::super::told::What;
+use super::Evaluator;
+
+impl Evaluator {
+    /// Ends an incident; what is open at channels is to be ended there.
+    pub(super) fn ends(&mut self, mut incident: Incident, closed: Option<(Arc<str>, Arc<str>)>, now: Moment) {
+        let scope = incident.scope.clone();
+        self.agenda.put(&scope, None);
+        self.incidents.by_id.remove(&incident.id);
+        self.incidents.escalated.remove(&incident.id);
+        self.incidents.note_severity(&scope, None);
+        incident.ends(closed, now.steady);
+        self.tell_roots(&incident, now);
+        self.forget_tries_of(&incident.id, now);
+        for channel in incident.told.keys() {
+            for what in [What::Ring, What::Change, What::Acknowledge] {
+                for attempt in self.delivery.unwant(channel, &incident.id, what) {
+                    self.dirty.dropped(&attempt, now);
+                }
+            }
+            self.dirty.told(&incident.id, channel);
+        }
+        for scopes in self.incidents.moved.values_mut() {
+            scopes.remove(&scope);
+        }
+        self.incidents.moved.retain(|_, scopes| !scopes.is_empty());
+        self.dirty.timeline(&incident.id, "ended", "the incident ended".to_owned(), now);
+        self.dirty.incident(&incident.id);
+        self.agenda.ended.insert(incident.id.clone());
+        self.incidents.ended.insert(incident.id.clone(), incident);
+    }
+
+    /// Wishes for what an ended incident's channels must still hear, or forgets it.
+    pub(super) fn look_at_ended(&mut self, id: &str, now: Moment) {
+        self.forget_tries_of(id, now);
+        self.drop_shared_keys(id);
+        self.note_unheard(id);
+        let Some(incident) = self.incidents.ended.get(id) else { return };
+        let Some(end) = &incident.end else { return };
+        let mut wishes = Vec::new();
+        for (channel, told) in &incident.told {
+            if told.has_open() && self.world.channel(channel).is_none() {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
+            }
+            let wanted = told.has_open() && self.world.channel(channel).is_some();
+            let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
+            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
+            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
+        }
+        // Something on its way may open there what is to be ended then.
+        let flying = |channel: &Arc<str>| self.delivery.is_flying(channel, id);
+        let open = wishes.iter().any(|(channel, wish)| wish.is_some() || flying(channel));
+        for (channel, wish) in wishes {
+            match wish {
+                Some(wish) => self.delivery.want(&channel, wish),
+                None => self.unwant(&channel, id, What::End, now),
+            }
+        }
+        if !open && let Some(incident) = self.incidents.ended.remove(id) {
+            self.dirty.forget(&incident);
+        }
+    }
+
+    /// Keeps what channels were due and never got before the end.
+    fn note_unheard(&mut self, id: &str) {
+        let Some(incident) = self.incidents.ended.get_mut(id) else { return };
+        let Some(ended) = incident.end.as_ref().map(|end| end.at) else { return };
+        let (scope, severity, since) = (incident.scope.clone(), incident.worst, incident.since);
+        for (channel, told) in &mut incident.told {
+            let was_due = told.due.is_some() || told.missed;
+            if !was_due || self.delivery.is_flying(channel, id) {
+                continue;
+            }
+            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
+            if informs && !told.has_open() {
+                self.unheard.missed(channel, Missed { incident: id.to_owned(), scope: scope.clone(), severity, since, ended });
+            }
+            (told.due, told.page_due, told.missed) = (None, None, false);
+            self.dirty.told(id, channel);
+        }
+    }
+
+    /// A key that several incidents share, after a storm, ends with the last of them.
+    fn drop_shared_keys(&mut self, id: &str) {
+        let Some(incident) = self.incidents.ended.get(id) else { return };
+        let mut shared = Vec::new();
+        for (channel, told) in &incident.told {
+            let ends_each =
+                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
+                let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
+                let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
+                if theirs.any(|other| other.key == open.key) {
+                    shared.push((Arc::clone(channel), open.key.clone()));
+                }
+            }
+        }
+        if let Some(incident) = self.incidents.ended.get_mut(id) {
+            for (channel, key) in shared {
+                if let Some(told) = incident.told.get_mut(&channel) {
+                    told.ended(&key);
+                    self.dirty.told(id, &channel);
+                }
+            }
+        }
+    }
+
+    /// A channel that was removed and is there again is not told an end of what goes on. Where it perhaps was told, it is rung anew.
+    pub(super) fn end_nothing_at_those_there(&mut self, incident: &mut Incident, now: Moment) {
+        for (name, told) in &mut incident.told {
+            if !self.world.alerting.channels.iter().any(|channel| channel.name == *name) {
+                continue;
+            }
+            for attempt in self.delivery.unwant(name, &incident.id, What::End) {
+                self.dirty.dropped(&attempt, now);
+                told.forget();
+                incident.numbered = None;
+                self.dirty.told(&incident.id, name);
+                self.dirty.incident(&incident.id);
+            }
+        }
+    }
+
+    /// A channel that was removed is rung no more, and has its open things ended with its last configuration, while the incident
+    /// goes on.
+    pub(super) fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
+        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
+        let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !there(name)).cloned().collect();
+        for name in gone {
+            for what in [What::Ring, What::Change, What::Acknowledge] {
+                self.unwant(&name, &incident.id, what, now);
+            }
+            for attempt in self.delivery.forget_rings_at(&name, &incident.id) {
+                self.dirty.dropped(&attempt, now);
+            }
+            let Some(told) = incident.told.get_mut(&name) else { continue };
+            if told.has_open() && self.world.channel(&name).is_some() {
+                (told.due, told.page_due) = (None, None);
+                let (scope, severity) = (incident.scope.clone(), incident.worst);
+                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
+                self.delivery.want(&name, wish);
+                continue;
+            }
+            if told.has_open() {
+                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+                let keys = keys.join(", ");
+                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
+            }
+            incident.told.remove(&name);
+            self.dirty.told(&incident.id, &name);
+        }
+    }
+}
+
+/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
+fn keeps_unheard(kind: &ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
+        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
+    }
+}
