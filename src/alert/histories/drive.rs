@@ -358,7 +358,10 @@ impl Drive {
             Happens::Remove(probe, found) => self.load(probe, true, found),
             Happens::Add(probe, found) => self.load(probe, false, found),
             Happens::Receiver(channel, health) => self.receiver(CHANNELS[channel], health),
-            Happens::RestartProm => self.readers.restart_prom(self.now),
+            Happens::RestartProm => {
+                self.readers.restart_prom(self.now);
+                self.log.entries.push(Entry::Restarted { at: self.now });
+            }
             Happens::Stop { graceful, away } => self.stop(graceful, Duration::from_secs(away)),
             Happens::LoseStore => {
                 self.end();

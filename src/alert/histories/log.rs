@@ -94,6 +94,10 @@ pub(super) enum Entry {
     Forgot {
         at: Duration,
     },
+    /// The Alertmanager started again: it knows what it said, and not what is open.
+    Restarted {
+        at: Duration,
+    },
     /// The heartbeat was sent.
     Beat {
         at: Duration,
@@ -158,6 +162,11 @@ impl Log {
             Entry::Died { at } | Entry::Forgot { at } => (from..=to).contains(at),
             _ => false,
         })
+    }
+
+    /// Whether the Alertmanager started again between two moments.
+    pub(super) fn restarted(&self, from: Duration, to: Duration) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Restarted { at } if (from..=to).contains(at)))
     }
 
     /// When the store was lost, last before a moment.
