@@ -135,18 +135,20 @@ impl Alertmanager {
     async fn with(receiver: &Receiver, times: Times, name: &str, cluster: Option<(u16, u16)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let millis = |time: Duration| format!("{}ms", time.as_millis());
-        let mut text = "route:\n  receiver: none\n  routes:\n".to_owned();
-        let mut receivers = "receivers:\n- name: none\n".to_owned();
-        for (route, labels) in ROUTES {
-            text += &format!(
-                "  - {{receiver: {route}, continue: true, group_by: {labels}, group_wait: {}, group_interval: {}}}\n",
-                millis(times.wait),
-                millis(times.interval)
-            );
+        let (wait, interval) = (millis(times.wait), millis(times.interval));
+        let route = |(route, labels): (&str, &str)| {
+            format!(
+                "  - {{receiver: {route}, continue: true, group_by: {labels}, group_wait: {wait}, group_interval: {interval}}}\n"
+            )
+        };
+        let hook = |(route, _): (&str, &str)| {
             let url = receiver.target.url(&format!("/{name}/{route}"));
-            receivers += &format!("- name: {route}\n  webhook_configs: [{{url: '{url}', send_resolved: true}}]\n");
-        }
-        std::fs::write(folder.path().join("alertmanager.yml"), text + &receivers).unwrap();
+            format!("- name: {route}\n  webhook_configs: [{{url: '{url}', send_resolved: true}}]\n")
+        };
+        let routes: String = ROUTES.into_iter().map(route).collect();
+        let hooks: String = ROUTES.into_iter().map(hook).collect();
+        let text = format!("route:\n  receiver: none\n  routes:\n{routes}receivers:\n- name: none\n{hooks}");
+        std::fs::write(folder.path().join("alertmanager.yml"), text).unwrap();
         // Another test may have done so.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut one = Self { program: None, folder, port: free_port(), cluster, client: reqwest::Client::new() };

@@ -113,12 +113,12 @@ async fn an_end_before_the_start_is_refused_and_what_ended_before_it_was_sent_is
     let receiver = Receiver::start().await;
     let alertmanager = Alertmanager::start(&receiver, SHORT).await;
     let ring = Ring::new("p", 1, "page", "eu");
-    let (status, text) = alertmanager.try_post(&[ring.until(ring.starts - Duration::from_millis(1))]).await;
+    let (status, text) = alertmanager.try_post(&[ring.until(ring.starts.saturating_sub(Duration::from_millis(1)))]).await;
     assert_eq!(status, 400);
     assert!(text.contains("start time must be before end time"), "{text}");
     // A sender whose clock is slow by more than what it gives an alert tells nobody.
-    let slow = Ring { starts: ring.starts - Duration::from_mins(20), ..ring.clone() };
-    alertmanager.post(&[slow.until(ring.starts - Duration::from_mins(5))]).await;
+    let slow = Ring { starts: ring.starts.saturating_sub(Duration::from_mins(20)), ..ring.clone() };
+    alertmanager.post(&[slow.until(ring.starts.saturating_sub(Duration::from_mins(5)))]).await;
     two_looks(SHORT).await;
     assert!(receiver.told().is_empty(), "{:?}", receiver.told());
     alertmanager.post(&[ring.fires()]).await;

@@ -61,7 +61,7 @@ impl Script {
         let long = at + STEP * 400;
         match event(&mut self.random) {
             Event::Ring => {
-                let severity = if self.next % 3 == 0 { "critical" } else { "page" };
+                let severity = if self.next.is_multiple_of(3) { "critical" } else { "page" };
                 let ring = Ring { starts: at, ..Ring::new(&self.probe, self.next, severity, "eu") };
                 self.next += 1;
                 self.rings.push(ring.clone());
@@ -110,7 +110,9 @@ async fn attempt() -> Option<()> {
             };
             if !alerts.is_empty() {
                 alertmanager.post(&alerts).await;
-                stand_ins.iter_mut().for_each(|(_, stand_in)| assert!(stand_in.take(at, &alerts.clone().into()).is_taken()));
+                for (_, stand_in) in &mut stand_ins {
+                    assert!(stand_in.take(at, &alerts.clone().into()).is_taken());
+                }
             }
         }
         if now() > at + STEP * 7 / 20 {

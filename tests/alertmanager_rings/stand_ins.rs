@@ -80,11 +80,11 @@ fn an_event_that_breaks_the_schema_is_refused_and_changes_nothing() {
         ("/client_url", json!(7), false),
     ];
     for (path, value, taken) in changes {
-        let mut changed = event("trigger", "a/1", "error");
+        let mut broken = event("trigger", "a/1", "error");
         let (parent, name) = path.rsplit_once('/').unwrap();
-        changed.pointer_mut(parent).unwrap()[name] = value;
+        broken.pointer_mut(parent).unwrap()[name] = value;
         let mut duty = PagerDuty::default();
-        assert_eq!(duty.take(second(0), &changed).is_taken(), taken, "{path}");
+        assert_eq!(duty.take(second(0), &broken).is_taken(), taken, "{path}");
         assert_eq!(duty.beliefs.open().len(), usize::from(taken), "{path}");
     }
 }
@@ -115,7 +115,7 @@ fn alert(ring: u32, start: u64, end: u64) -> Value {
 
 /// What the receiver got: after how many seconds, of how many that fire and how many that are over.
 fn notified(alertmanager: &Alertmanager) -> Vec<(u64, usize, usize)> {
-    let seconds = |at: Duration| (at - second(0)).as_secs();
+    let seconds = |at: Duration| at.saturating_sub(second(0)).as_secs();
     alertmanager.notified.iter().map(|one| (seconds(one.at), one.firing.len(), one.resolved.len())).collect()
 }
 

@@ -42,7 +42,7 @@ const QUIET: Duration = Duration::from_mins(25);
 #[derive(Debug)]
 enum Due {
     Tick(usize),
-    Ends(usize, RunReport, Ran),
+    Ends(usize, Box<RunReport>, Ran),
     Lands { channel: Arc<str>, id: String, outcome: Outcome, life: u32 },
     Round,
 }
@@ -171,7 +171,7 @@ impl Drive {
 
     fn moment(&self) -> Moment {
         let (world, steady) = self.started;
-        Moment { steady: steady + (self.now - world), wall: self.wall(self.now) }
+        Moment { steady: steady + self.now.saturating_sub(world), wall: self.wall(self.now) }
     }
 
     /// Starts a process with what the store remembers.
@@ -214,7 +214,7 @@ impl Drive {
         let Some(Reverse((_, sequence))) = self.heap.pop() else { return };
         match self.due.remove(&sequence) {
             Some(Due::Tick(place)) => self.tick(place),
-            Some(Due::Ends(place, report, ran)) => self.ends(place, report, ran),
+            Some(Due::Ends(place, report, ran)) => self.ends(place, *report, ran),
             Some(Due::Lands { channel, id, outcome, life }) if life == self.life => {
                 let chance = f64::from(u32::try_from(self.sequence % 97).unwrap()) / 97.0;
                 self.tell(Event::Landed { channel, id, outcome, chance });
@@ -311,7 +311,7 @@ impl Drive {
             failed: verdict == Verdict::Failed,
             needed: trigger == Trigger::Needed,
         };
-        self.put(started + RUN, Due::Ends(at, report, ran));
+        self.put(started + RUN, Due::Ends(at, Box::new(report), ran));
     }
 
     fn ends(&mut self, at: usize, report: RunReport, ran: Ran) {
@@ -358,7 +358,10 @@ impl Drive {
             Happens::Remove(probe, found) => self.load(probe, true, found),
             Happens::Add(probe, found) => self.load(probe, false, found),
             Happens::Receiver(channel, health) => self.receiver(CHANNELS[channel], health),
-            Happens::RestartProm => self.readers.restart_prom(self.now),
+            Happens::RestartProm => {
+                self.readers.restart_prom(self.now);
+                self.log.entries.push(Entry::Restarted { at: self.now });
+            }
             Happens::Stop { graceful, away } => self.stop(graceful, Duration::from_secs(away)),
             Happens::LoseStore => {
                 self.end();

@@ -47,6 +47,7 @@ pub(super) enum Event {
 
 /// Which events a history is made of.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of its own, there or not")]
 pub(super) struct Kinds {
     pub(super) faults: bool,
     pub(super) people: bool,

@@ -94,6 +94,10 @@ pub(super) enum Entry {
     Forgot {
         at: Duration,
     },
+    /// The Alertmanager started again: it knows what it said, and not what is open.
+    Restarted {
+        at: Duration,
+    },
     /// The heartbeat was sent.
     Beat {
         at: Duration,
@@ -160,9 +164,14 @@ impl Log {
         })
     }
 
+    /// Whether the Alertmanager started again between two moments.
+    pub(super) fn restarted(&self, from: Duration, to: Duration) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, Entry::Restarted { at } if (from..=to).contains(at)))
+    }
+
     /// When the store was lost, last before a moment.
     pub(super) fn forgot(&self, until: Duration) -> Option<Duration> {
-        let times = self.entries.iter().filter_map(|entry| if let Entry::Forgot { at } = entry { Some(*at) } else { None });
-        times.filter(|at| *at <= until).last()
+        let mut times = self.entries.iter().filter_map(|entry| if let Entry::Forgot { at } = entry { Some(*at) } else { None });
+        times.rfind(|at| *at <= until)
     }
 }

@@ -20,6 +20,7 @@ pub(super) enum Stands {
 
 /// What is so of a canary from a moment on.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a plain sentence about a canary")]
 pub(super) struct Known {
     pub(super) stands: Stands,
     /// When the first failed run of its episode started.

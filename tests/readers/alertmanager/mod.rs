@@ -145,12 +145,11 @@ impl Alertmanager {
                 break;
             }
             self.now = self.now.max(at);
-            match key {
-                Some(key) => self.flush(&key),
-                None => {
-                    self.maintenance += MAINTENANCE;
-                    self.groups.retain(|_, group| !group.alerts.is_empty());
-                }
+            if let Some(key) = key {
+                self.flush(&key);
+            } else {
+                self.maintenance += MAINTENANCE;
+                self.groups.retain(|_, group| !group.alerts.is_empty());
             }
         }
         self.now = self.now.max(to);

@@ -67,11 +67,6 @@ impl Case {
         if channel.kind == Kind::Alertmanager { self.alertmanager } else { Duration::ZERO }
     }
 
-    /// The probe of a scope, if it is a probe's own.
-    fn probe_of<'a>(&self, scope: &'a str) -> Option<&'a str> {
-        scope.strip_prefix("probe/")
-    }
-
     /// The canaries that may explain one: of the probes that its probe needs, in its region.
     fn roots<'a>(&'a self, canary: &'a Canary) -> impl Iterator<Item = &'a Canary> {
         let needed = self.needs.iter().filter(|(probe, _)| *probe == canary.probe).map(|(_, root)| root.as_str());

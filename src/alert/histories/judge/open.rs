@@ -33,8 +33,10 @@ fn what_fails_is_open(case: &Case, channel: &Channel, at: Duration) -> Vec<Strin
 fn what_is_open_fails(case: &Case, channel: &Channel, at: Duration) -> Vec<String> {
     let mut wrong = Vec::new();
     for (key, heard) in case.log.open(&channel.name, at) {
-        // Nobody knows any more what a lost store had told; what it had told an Alertmanager ends there by itself.
-        if channel.kind != Kind::Alertmanager && case.log.forgot(at).is_some_and(|forgot| forgot >= heard.made) {
+        // Nobody knows any more what a lost store had told. What it had told an Alertmanager ends there by itself, unless that
+        // has lost it, too.
+        let forgot = case.log.forgot(at).filter(|forgot| *forgot >= heard.made);
+        if forgot.is_some_and(|_| channel.kind != Kind::Alertmanager || case.log.restarted(heard.made, at)) {
             continue;
         }
         if !holds_open(case, &heard.scope, at) {

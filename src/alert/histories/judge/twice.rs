@@ -23,14 +23,17 @@ fn same_id(case: &Case, channel: &Channel) -> Vec<String> {
     wrong
 }
 
-/// A further ring of an incident tells something that none before did: an episode, or a higher severity.
+/// A further ring of an incident tells something that none before did: an episode, or a higher severity. Alertmanager's texts are
+/// those of now, so that an earlier ring may tell there what a later one was made for.
 fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
     let mut wrong = Vec::new();
+    if channel.kind == Kind::Alertmanager {
+        return wrong;
+    }
     let mut told: BTreeMap<&str, (Vec<&Heard>, u8)> = BTreeMap::new();
     for heard in case.log.heard(&channel.name).filter(|heard| heard.sound == Sound::Rang && heard.scope.starts_with("probe/")) {
         let (before, severity) = told.entry(&heard.incident).or_default();
-        // What Alertmanager tells in one notification is one.
-        let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id || ring.at == heard.at);
+        let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id);
         let news = first || heard.reminder || heard.severity > *severity || tells_an_episode(case, heard, before);
         let from = before.last().map_or(heard.at, |ring| ring.at);
         // One of which nobody knows whether it arrived is repeated with a fresher text, which may tell more than is noted of it.

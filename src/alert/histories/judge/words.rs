@@ -11,12 +11,12 @@ pub(in super::super) fn says_what_is_so(case: &Case) -> Vec<String> {
 
 fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
     let mut wrong = Vec::new();
-    let Some(probe) = case.probe_of(&heard.scope) else { return wrong };
+    let Some(probe) = heard.scope.strip_prefix("probe/") else { return wrong };
     let said = |what: String| format!("{} at {:?}, «{}»: {what}", heard.channel, heard.made, heard.title);
     let fails = |canary: &super::Canary| canary.at(heard.made).stands == Stands::Failing;
     if heard.sound != Sound::Ended && heard.over.is_none() {
         for name in &heard.failing {
-            if !case.truth.canaries.get(name).is_some_and(|canary| fails(canary)) {
+            if !case.truth.canaries.get(name).is_some_and(fails) {
                 wrong.push(said(format!("{name} does not fail")));
             }
         }
@@ -26,7 +26,7 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
             }
         }
         for (name, _) in heard.apart.iter().filter(|(_, how)| how.as_str() == "recovered") {
-            if case.truth.canaries.get(name).is_some_and(|canary| fails(canary)) {
+            if case.truth.canaries.get(name).is_some_and(fails) {
                 wrong.push(said(format!("{name} has not recovered")));
             }
         }
