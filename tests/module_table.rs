@@ -111,7 +111,7 @@ fn violations(file: &str, code: &str) -> Vec<String> {
 
 /// Whether a file belongs to unit tests as a whole: they are free to use what they need. `testing.rs` is shared by several.
 fn is_of_tests(file: &str) -> bool {
-    file.contains("/tests/") || ["/tests.rs", "/testing.rs", "/golden.rs"].iter().any(|name| file.ends_with(name))
+    file.contains("/tests/") || ["/tests.rs", "/testing.rs", "/golden.rs", "/cases.rs"].iter().any(|name| file.ends_with(name))
 }
 
 #[test]

@@ -71,6 +71,9 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
     if sorted.failing.is_empty() && !sorted.passed.is_empty() {
         return format!("{probe} failed{}, and passed since", whom());
     }
+    if let Some(together) = with_suspects(&probe, view, sorted, &canaries) {
+        return together;
+    }
     match of_last_runs(&canaries) {
         Some(runs) => format!("{probe}: {runs}{}", whom()),
         None if sorted.failing.is_empty()
@@ -82,6 +85,25 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
         }
         None => format!("{probe} fails{}", whom()),
     }
+}
+
+/// `sale fails in us, and its last runs in ap and eu failed, too (9 of 9 canaries)`: a total outage is told whole at its first ring,
+/// though most canaries are only suspect by then.
+fn with_suspects(probe: &str, view: &View, sorted: &Sorted<'_>, failing: &[&MemberView]) -> Option<String> {
+    let last_failed = |member: &&&MemberView| member.fact.last.is_some_and(|last| last.failed);
+    let suspects: Vec<&MemberView> = sorted.suspect.iter().filter(last_failed).copied().collect();
+    if suspects.is_empty() || sorted.failing.is_empty() {
+        return None;
+    }
+    let all: Vec<&MemberView> = failing.iter().chain(&suspects).copied().collect();
+    let failed = regions(failing);
+    let others: Vec<Arc<str>> = regions(&suspects).into_iter().filter(|region| !failed.contains(region)).collect();
+    let share = share(view, &all, false);
+    let place = format!("{}{}", for_cell(view, &all), within(&failed));
+    Some(match others.is_empty() {
+        true => format!("{probe} fails{place}{share}"),
+        false => format!("{probe} fails{place}, and its last runs{} failed, too{share}", within(&others)),
+    })
 }
 
 /// What fails is the canaries together, or an objective.
