@@ -98,7 +98,10 @@ impl Started {
 async fn last_pages(alerts: AlertThread) {
     let left = alerts.stop(LAST_PAGES).await;
     if left > 0 {
-        tracing::warn!(left, "channels are still owed something at the end; it follows from the store, and leaves when the service starts again");
+        tracing::warn!(
+            left,
+            "channels are still owed something at the end; it follows from the store, and leaves when the service starts again"
+        );
     }
 }
 
