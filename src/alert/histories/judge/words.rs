@@ -1,5 +1,7 @@
 //! 3: no message says of a region or canary what its last counted results contradict, nor "well" of what is not.
 
+use std::time::Duration;
+
 use super::super::log::{Heard, Over, Sound};
 use super::super::truth::Stands;
 use super::Case;
@@ -13,7 +15,12 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(probe) = heard.scope.strip_prefix("probe/") else { return wrong };
     let said = |what: String| format!("{} at {:?}, «{}»: {what}", heard.channel, heard.made, heard.title);
-    let fails = |canary: &super::Canary| canary.at(heard.made).stands == Stands::Failing;
+    // What is found to be gone may be there again at once: for a minute it is what it was.
+    let gone = |canary: &super::Canary| {
+        let minute_ago = heard.made.saturating_sub(Duration::from_mins(1));
+        !canary.at(heard.made).watched && canary.at(minute_ago).watched
+    };
+    let fails = |canary: &super::Canary| canary.at(heard.made).stands == Stands::Failing || gone(canary);
     if heard.sound != Sound::Ended && heard.over.is_none() {
         for name in &heard.failing {
             if !case.truth.canaries.get(name).is_some_and(fails) {
@@ -26,7 +33,7 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
             }
         }
         for (name, _) in heard.apart.iter().filter(|(_, how)| how.as_str() == "recovered") {
-            if case.truth.canaries.get(name).is_some_and(fails) {
+            if case.truth.canaries.get(name).is_some_and(|canary| fails(canary) && !gone(canary)) {
                 wrong.push(said(format!("{name} has not recovered")));
             }
         }
