@@ -107,6 +107,8 @@ impl Work {
             }
         }
         keeping.abort();
+        // Whoever starts runs holds, by its sinks, a way to this task: neither would ever be let go.
+        *self.told.bring_forward.write().unwrap_or_else(PoisonError::into_inner) = None;
         if let Some((_, reply)) = ending {
             // Nobody waits for the answer if the process is being ended the hard way.
             let _ = reply.send(self.told.shown.borrow().owed());
