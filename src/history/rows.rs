@@ -101,7 +101,7 @@ pub struct TimelineRow {
     pub incident: String,
     /// Milliseconds since the epoch.
     pub at_ms: i64,
-    /// A closed word: "opened", "joined", "left", "taken", "refused", "acknowledged", "critical", "less_severe", "closed", "ended".
+    /// A closed word: "opened", "joined", "left", "taken", "refused", "acknowledged", "critical", "`less_severe`", "closed", "ended".
     pub what: &'static str,
     /// A sentence.
     pub text: String,

@@ -100,9 +100,10 @@ fn with_suspects(probe: &str, view: &View, sorted: &Sorted<'_>, failing: &[&Memb
     let others: Vec<Arc<str>> = regions(&suspects).into_iter().filter(|region| !failed.contains(region)).collect();
     let share = share(view, &all, false);
     let place = format!("{}{}", for_cell(view, &all), within(&failed));
-    Some(match others.is_empty() {
-        true => format!("{probe} fails{place}{share}"),
-        false => format!("{probe} fails{place}, and its last runs{} failed, too{share}", within(&others)),
+    Some(if others.is_empty() {
+        format!("{probe} fails{place}{share}")
+    } else {
+        format!("{probe} fails{place}, and its last runs{} failed, too{share}", within(&others))
     })
 }
 
