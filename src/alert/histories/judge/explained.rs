@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::log::{Heard, Sound};
 use super::super::truth::Canary;
-use super::Case;
+use super::{Case, Kind};
 
 /// Holds of all that rang for a probe that needs another.
 pub(in super::super) fn explained_is_rung_by_its_own_failures(case: &Case) -> Vec<String> {
@@ -42,8 +42,9 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
                 && ring.at <= waited
                 && ring.tells(name, root.at(waited).crossed.unwrap_or(waited))
         };
-        let told =
-            case.channels.iter().filter(|channel| channel.wakes()).any(|channel| case.log.heard(&channel.name).any(covers));
+        // What Alertmanager shows is newer than what it was rung for.
+        let mut waking = case.channels.iter().filter(|channel| channel.wakes() && channel.kind != Kind::Alertmanager);
+        let told = waking.any(|channel| case.log.heard(&channel.name).any(covers));
         told && !root.at(owed).muted && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
     })
 }
