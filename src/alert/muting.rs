@@ -146,9 +146,9 @@ impl Muting {
     }
 
     fn part(&self, fact: &Fact, now: Moment) -> Option<Muted> {
-        let mutes = self.parts.get(fact.key.probe()?)?;
+        let parts = self.parts.get(fact.key.probe()?)?;
         let reason = fact.evidence.as_ref().map(|evidence| &*evidence.reason).or(fact.reason.as_deref());
-        let muted = mutes.iter().find(|mute| match &mute.mutes {
+        let muted = parts.iter().find(|mute| match &mute.mutes {
             Mutes::Reason(word) => reason == Some(word),
             Mutes::Subject(name) => matches!(&fact.key, FactKey::Subject(_, subject) if subject == name),
         })?;

@@ -12,6 +12,7 @@
 //! | only members that flap | `flapping.hold` after the scope's last ring there |
 //! | no data, subjects beyond the cap | for a new reason, or as many as are covered and still fail |
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,9 +97,9 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let Some(severity) = severity else { return (None, None) };
     let nothing = Told::default();
     let told = incident.told.get(&channel.name).unwrap_or(&nothing);
-    let lapses = lapses(told, channel, context);
-    let lapsed = lapses.is_some_and(|at| at <= now);
-    let again = lapses.filter(|_| !lapsed);
+    let until = lapses(told, channel, context);
+    let lapsed = until.is_some_and(|at| at <= now);
+    let again = until.filter(|_| !lapsed);
     let cover = told.cover.as_ref().filter(|_| !lapsed);
     let routes = Routes::new(incident, channel, context, severity);
     let uncovered: Vec<&Member> = incident
@@ -211,9 +212,10 @@ impl<'a> Routes<'a> {
         let mut by_regions: BTreeMap<Vec<Arc<str>>, bool> = BTreeMap::new();
         for member in incident.members.values() {
             let regions = regions_of(member);
-            if !by_regions.contains_key(&regions) {
-                let means = routed(context.alerting, &asked_of(incident, context, severity, &regions)).means(channel, severity);
-                by_regions.insert(regions, means);
+            if let Entry::Vacant(place) = by_regions.entry(regions) {
+                let means =
+                    routed(context.alerting, &asked_of(incident, context, severity, place.key())).means(channel, severity);
+                place.insert(means);
             }
         }
         Self { by_regions, escalated: context.escalated }

@@ -173,11 +173,15 @@ impl Work {
         for (probe, severity) in probes {
             self.told.standings.probe_stands(&probe, severity);
         }
-        forgotten.iter().for_each(|channel| self.sender.forget(channel));
+        for channel in &forgotten {
+            self.sender.forget(channel);
+        }
         if !wanted.is_empty()
             && let Some(verb) = &*self.told.bring_forward.read().unwrap_or_else(PoisonError::into_inner)
         {
-            wanted.iter().for_each(|canary| verb(canary));
+            for canary in &wanted {
+                verb(canary);
+            }
         }
     }
 

@@ -94,7 +94,7 @@ impl Attendance {
 pub(super) fn ended_gracefully(remembered: &Remembered) -> bool {
     let one = |kind: &str| {
         let kept = remembered.states.iter().filter(|state| state.kind == kind);
-        kept.filter_map(|state| state.json.parse().ok()).next().map(moment)
+        kept.into_iter().find_map(|state| state.json.parse().ok()).map(moment)
     };
     one(STARTED).is_none_or(|started| one(STOPPED).is_some_and(|stopped| started <= stopped))
 }

@@ -11,7 +11,7 @@ use super::super::channel;
 use super::super::critical::Bar;
 use super::super::delivery::Wish;
 use super::super::explain::Explains;
-use super::super::incident::{How, Incident, Member, Told};
+use super::super::incident::{How, Incident, Member};
 use super::super::told::What;
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
@@ -269,7 +269,7 @@ impl Evaluator {
             None => (None, None),
         };
         if was != is {
-            let told = incident.told.entry(Arc::clone(&channel.name)).or_insert_with(Told::default);
+            let told = incident.told.entry(Arc::clone(&channel.name)).or_default();
             (told.due, told.page_due) = is;
             told.missed |= is.0.is_none();
             dirty.told(&incident.id, &channel.name);

@@ -119,7 +119,9 @@ impl Evaluator {
         }
         self.mute_roots(now);
         let open = std::mem::take(&mut self.incidents.open);
-        open.values().for_each(|incident| self.tell_roots(incident, now));
+        for incident in open.values() {
+            self.tell_roots(incident, now);
+        }
         self.incidents.open = open;
     }
 

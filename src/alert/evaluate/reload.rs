@@ -108,7 +108,9 @@ impl Evaluator {
                 "a channel was removed; what it has open is ended with its last configuration"
             );
         }
-        gone.iter().for_each(|channel| counts::channel_gone(&channel.name));
+        for channel in &gone {
+            counts::channel_gone(&channel.name);
+        }
         self.world.retired = gone;
     }
 }

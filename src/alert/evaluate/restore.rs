@@ -52,7 +52,8 @@ impl Evaluator {
         };
         let tries = tries_of(remembered);
         evaluator.restore_incidents(remembered, &tries, now);
-        evaluator.carry_over(remembered, changed.iter().filter_map(|changed| changed.fact.clone()).collect(), now);
+        let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
+        evaluator.carry_over(remembered, &facts, now);
         evaluator.restore_unheard(remembered);
         evaluator.restore_channels(remembered);
         evaluator.restore_tries(tries, now);
@@ -93,8 +94,8 @@ impl Evaluator {
     }
 
     /// Takes over what the version before left.
-    fn carry_over(&mut self, remembered: &Remembered, facts: Vec<Arc<Fact>>, now: Moment) {
-        let carried = carry(remembered, &self.world.alerting, &facts, now);
+    fn carry_over(&mut self, remembered: &Remembered, facts: &[Arc<Fact>], now: Moment) {
+        let carried = carry(remembered, &self.world.alerting, facts, now);
         self.dirty.commit.append(carried.commit);
         for incident in carried.incidents {
             self.dirty.incident(&incident.id);

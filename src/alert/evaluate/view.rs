@@ -107,7 +107,7 @@ impl Evaluator {
 
     /// How an incident ended, as it is to be said now: where its scope fails again, that it was well for a while.
     pub(super) fn end_of(&self, incident: &Incident) -> Option<Ended> {
-        let Some(end) = incident.end.as_ref() else { return None };
+        let end = incident.end.as_ref()?;
         let again = self.incidents.open.get(&incident.scope).filter(|again| again.severity().is_some());
         match (again, &end.how) {
             (Some(again), Ended::Well) => {

@@ -158,7 +158,7 @@ fn why(standing: &Standing, now: Moment) -> Option<Why> {
 }
 
 fn reason(fact: &Fact) -> Option<String> {
-    let of_run = || fact.evidence.as_ref().map(|failure| failure.reason.to_string());
+    let of_run = || fact.evidence.as_ref().map(|failure| failure.reason.clone());
     fact.reason.as_deref().map(str::to_owned).or_else(of_run)
 }
 
