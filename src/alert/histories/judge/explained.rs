@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::log::{Heard, Sound};
-use super::super::truth::Canary;
+use super::super::truth::{Canary, Stands};
 use super::{Case, Kind};
 
 /// Holds of all that rang for a probe that needs another.
@@ -45,7 +45,8 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
         // What Alertmanager shows is newer than what it was rung for.
         let mut waking = case.channels.iter().filter(|channel| channel.wakes() && channel.kind != Kind::Alertmanager);
         let told = waking.any(|channel| case.log.heard(&channel.name).any(covers));
-        told && !root.at(owed).muted && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
+        let fails = root.at(owed).stands == Stands::Failing && !root.at(owed).muted;
+        told && fails && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
     })
 }
 
