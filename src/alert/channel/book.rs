@@ -81,6 +81,11 @@ impl Book {
         }
     }
 
+    /// An alert was never opened.
+    pub(super) fn forget(&self, channel: &Arc<str>, key: &str) {
+        self.lock().remove(&(Arc::clone(channel), key.to_owned()));
+    }
+
     /// Whether anything is held for a channel.
     pub(super) fn holds(&self, channel: &str) -> bool {
         self.lock().keys().any(|(known, _)| **known == *channel)

@@ -210,7 +210,12 @@ impl Inner {
         if keys.is_empty() {
             return Ok(Outcome::Taken);
         }
-        Ok(self.book.tell(&self.client, &to, &keys, secrets.redactor()).await)
+        let outcome = self.book.tell(&self.client, &to, &keys, secrets.redactor()).await;
+        // A ring that was refused is not open: what is due is made anew, and nobody would ever end this one.
+        if let (Outcome::Refused(_), Some(new)) = (&outcome, new) {
+            self.book.forget(&channel.name, &new.key);
+        }
+        Ok(outcome)
     }
 }
 
