@@ -121,7 +121,7 @@ impl Alerts {
             let _guard = AbortOnPanic;
             let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, standings } = parts;
             let clock = Clock::start();
-            let mut evaluator = Evaluator::new(plan, Arc::clone(&alerting), &remembered, clock.now());
+            let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
             evaluator.take(Event::Started { graceful_before }, clock.now());
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);

@@ -83,8 +83,8 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
         // What is over is only ended, once; that it was never heard of is a line of its own.
         let rings = all.iter().filter(|it| it.message.action == What::Ring).count();
         if rings > 0 || all.len() > 1 {
-            let lines: Vec<&str> = all.iter().map(|it| &*it.message.title).collect();
-            wrong.push(format!("{lane:?}: {rings} rings of what was over before anybody was there, among {lines:?}"));
+            let titles: Vec<&str> = all.iter().map(|it| &*it.message.title).collect();
+            wrong.push(format!("{lane:?}: {rings} rings of what was over before anybody was there, among {titles:?}"));
         }
     }
     for channel in CHANNELS {
@@ -92,11 +92,11 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
             wrong.push(format!("{channel} believes that {key} of {incident} is open"));
         }
     }
-    let lanes = lanes.len() as u64;
-    println!("down for {down} s: {tries} tries in vain, {} came in {lanes} lanes, the last after {late_ms} ms", after.len());
+    let count = lanes.len() as u64;
+    println!("down for {down} s: {tries} tries in vain, {} came in {count} lanes, the last after {late_ms} ms", after.len());
     // Pauses grow to a minute; the restart begins anew.
-    if tries as u64 > lanes * (2 * 6 + down / 20) {
-        wrong.push(format!("{tries} tries in vain of {lanes} lanes are a storm"));
+    if tries as u64 > count * (2 * 6 + down / 20) {
+        wrong.push(format!("{tries} tries in vain of {count} lanes are a storm"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(prober.stop().code(), Some(0));

@@ -64,7 +64,7 @@ impl Service {
             Channel { name: "pager".into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind };
         let alerting = Alerting { channels: vec![Arc::new(channel)], ..Alerting::default() };
         let begin = moment(Duration::ZERO);
-        let mut evaluator = Evaluator::new(Arc::clone(plan), Arc::new(alerting), &Remembered::default(), begin);
+        let mut evaluator = Evaluator::new(plan, &Arc::new(alerting), &Remembered::default(), begin);
         evaluator.take(Event::Started { graceful_before: true }, begin);
         let canaries = plan.canaries.clone();
         let ticks = canaries.iter().enumerate().map(|(number, canary)| {

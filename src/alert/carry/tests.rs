@@ -208,7 +208,7 @@ fn an_alert_is_ended_with_the_labels_that_alertmanager_has_it_under() {
         }
     }
     assert_eq!(serde_json::to_value(fires).unwrap(), expected()["fires"]);
-    let others = carried().into_values().flat_map(|incident| incident.told.get("pd").cloned()).flat_map(|told| told.open);
+    let others = carried().into_values().filter_map(|incident| incident.told.get("pd").cloned()).flat_map(|told| told.open);
     assert!(others.into_iter().all(|open| open.labels.is_empty()));
 }
 
@@ -327,7 +327,7 @@ fn service() -> Service {
 /// What leaves at once when the evaluator takes the store over, and what is owed then.
 fn taken_over() -> (Evaluator, Vec<Sending>) {
     let service = service();
-    let mut evaluator = Evaluator::new(service.plan, service.alerting, &remembered(), then());
+    let mut evaluator = Evaluator::new(&service.plan, &service.alerting, &remembered(), then());
     let sendings = evaluator.finish(then()).sendings;
     (evaluator, sendings)
 }

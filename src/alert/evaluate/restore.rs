@@ -27,11 +27,11 @@ use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
     /// Takes up what an earlier process left.
-    pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
-        let world = World::new(Arc::clone(&plan), Arc::clone(&alerting));
-        let (conditions, changed) = Conditions::new(Arc::clone(&plan), alerting, &remembered.states, now);
+    pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
+        let world = World::new(Arc::clone(plan), Arc::clone(alerting));
+        let (conditions, changed) = Conditions::new(Arc::clone(plan), Arc::clone(alerting), &remembered.states, now);
         let mut mutes = Muting::default();
-        mutes.apply(&plan, now);
+        mutes.apply(plan, now);
         let mut evaluator = Self {
             delivery: Delivery::new(world.channels(), now),
             world,
@@ -41,7 +41,7 @@ impl Evaluator {
             memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
             mutes,
             unheard: Unheard::default(),
-            roots: Roots::new(&plan),
+            roots: Roots::new(plan),
             ids: Ids::default(),
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
@@ -67,7 +67,7 @@ impl Evaluator {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, tries: &[Try], now: Moment) {
-        let tried: BTreeSet<&str> = tries.iter().flat_map(|it| &it.about).map(|about| about.incident.as_str()).collect();
+        let with_tries: BTreeSet<&str> = tries.iter().flat_map(|it| &it.about).map(|about| about.incident.as_str()).collect();
         let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
         for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
             let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
@@ -84,7 +84,7 @@ impl Evaluator {
                     self.incidents.open.insert(incident.scope.clone(), incident);
                 }
                 // What was on its way when the process before died is perhaps open.
-                Ok(incident) if tried.contains(&*row.id) || incident.told.values().any(Told::has_open) => {
+                Ok(incident) if with_tries.contains(&*row.id) || incident.told.values().any(Told::has_open) => {
                     self.incidents.ended.insert(incident.id.clone(), incident);
                 }
                 Ok(_) => {}

@@ -179,7 +179,7 @@ impl Drive {
         self.life += 1;
         self.started = (self.now, Duration::from_millis(u64::try_from(self.wall_ms(self.now)).unwrap()));
         let remembered = self.tables.remembered();
-        let mut evaluator = Evaluator::new(self.world.plan(), Arc::clone(&self.alerting), &remembered, self.moment());
+        let mut evaluator = Evaluator::new(&self.world.plan(), &self.alerting, &remembered, self.moment());
         evaluator.take(Event::Started { graceful_before }, self.moment());
         self.evaluator = Some(evaluator);
         self.mutes();

@@ -120,7 +120,7 @@ pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
         status.incidents.push(incident);
     }
     status.owed.sort_by(|one, other| (one.since_ms, &one.channel).cmp(&(other.since_ms, &other.channel)));
-    status.leaks = leaks.into_iter().map(|leak| left_behind(leak, now)).collect();
+    status.leaks = leaks.into_iter().map(|leak| left_behind(&leak, now)).collect();
     status.channels = channels.into_iter().map(|channel| with_owed(channel, &status.owed)).collect();
     status
 }
@@ -249,7 +249,7 @@ fn canary(seen: &CanaryNow<'_>, within: &BTreeMap<&str, &str>, now: Moment) -> C
 }
 
 /// The members of an incident and its suspects, what fails first.
-fn members<'v>(view: &'v View, now: Moment) -> Vec<(MemberStatus, &'v MemberView)> {
+fn members(view: &View, now: Moment) -> Vec<(MemberStatus, &MemberView)> {
     let mut members: Vec<&MemberView> = view.members.iter().collect();
     members.sort_by_key(|member| (rank(&member.standing), member.fact.since));
     members.into_iter().map(|member| (MemberStatus::of(member, now), member)).collect()
@@ -306,7 +306,7 @@ fn failures(view: &View) -> Vec<Arc<Failure>> {
     latest.into_values().map(|(_, failure)| Arc::clone(failure)).collect()
 }
 
-fn left_behind(leak: LeftBehind, now: Moment) -> LeakStatus {
+fn left_behind(leak: &LeftBehind, now: Moment) -> LeakStatus {
     LeakStatus {
         probe: leak.probe.to_string(),
         owner: leak.owner.as_deref().map(str::to_owned),

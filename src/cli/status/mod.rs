@@ -116,8 +116,8 @@ fn incidents(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
     for incident in open {
         let since = ago(&incident["since_ms"], now);
         let head = format!("{:<8} since {since}  {}", word(incident, "severity"), word(incident, "id"));
-        let held = incident["unanswered"].as_u64() == Some(0);
-        lines.say("", &head, |text| if held { style.odd(text) } else { style.bad(text) });
+        let answered = incident["unanswered"].as_u64() == Some(0);
+        lines.say("", &head, |text| if answered { style.odd(text) } else { style.bad(text) });
         lines.say("", &format!("  {}", word(incident, "title")), str::to_owned);
         for said in list(incident, "acknowledged") {
             let reason = if said["reason"].is_string() { format!(": {}", word(said, "reason")) } else { String::new() };

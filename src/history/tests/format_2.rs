@@ -102,8 +102,7 @@ fn incidents_states_and_all_that_was_sent_are_read_back() {
 #[test]
 fn the_story_of_an_incident_that_the_version_before_told_is_still_read() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = opened(directory.path());
-    let reader = store.reader();
+    let reader = opened(directory.path()).0.reader();
     let expected = expected();
     let mut tries = Vec::new();
     for (id, row) in expected["incidents"].as_object().unwrap() {

@@ -27,8 +27,8 @@ fn a_try_is_read_back_until_it_is_known_what_became_of_it() {
 
     let told = story(&store, "I1").tries;
     let ends: Vec<_> = told.iter().map(|row| (row.state, row.tried_ms, row.ended_ms)).collect();
-    let (tried, never) = (Some(at_ms(6)), None);
-    assert_eq!(ends, [("taken", tried, tried), ("waiting", tried, never), ("refused", tried, tried), ("dropped", never, tried)]);
+    let (then, never) = (Some(at_ms(6)), None);
+    assert_eq!(ends, [("taken", then, then), ("waiting", then, never), ("refused", then, then), ("dropped", never, then)]);
     assert_eq!((told[2].error.as_deref(), told[0].error.as_deref()), (Some("no answer"), None));
     assert_eq!((told[0].channel.as_str(), told[0].what.as_str(), told[0].key.as_str()), ("pager", "ring", "probe/p/T1"));
     assert_eq!(told[0].message["title"], "p fails");

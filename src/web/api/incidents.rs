@@ -95,8 +95,8 @@ pub(super) async fn acknowledge(
     Json(asked): Json<Acknowledgement>,
 ) -> Result<Json<Value>, Failure> {
     let (by, reason) = (by(asked.by), said(asked.reason));
-    let acked = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
-    answer_to_ack(&id, acked).map(Json)
+    let answer = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
+    answer_to_ack(&id, answer).map(Json)
 }
 
 fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {

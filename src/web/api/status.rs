@@ -27,7 +27,7 @@ const MEMBERS: usize = 20;
 /// `GET /api/v1/status`
 pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
-    let mut said = overview(status);
+    let mut said = overview(&status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     let process = json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -46,7 +46,7 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
 }
 
 /// What alerting knows, as far as it fits into an overview.
-fn overview(status: Status) -> Value {
+fn overview(status: &Status) -> Value {
     let mut canaries = ByHealth::default();
     status.canaries.iter().for_each(|canary| canaries.add(canary.standing));
     let is_problem = |canary: &&CanaryStatus| matches!(canary.standing, Health::Failing | Health::NoData | Health::Suspect);

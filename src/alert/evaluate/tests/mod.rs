@@ -114,7 +114,7 @@ impl Bench {
     pub(super) fn new(probes: Vec<Probe>, regions: &[&str], alerting: Alerting) -> Self {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
-        let evaluator = Evaluator::new(Arc::clone(&plan), Arc::clone(&alerting), &Remembered::default(), now);
+        let evaluator = Evaluator::new(&plan, &alerting, &Remembered::default(), now);
         Self {
             evaluator,
             plan,
@@ -178,8 +178,7 @@ impl Bench {
     /// The process dies, with what is on its way, and another takes over.
     pub(super) fn restart(&mut self) -> &mut Self {
         self.flying.clear();
-        let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
-        self.evaluator = Evaluator::new(plan, alerting, &self.store.remembered(), moment_ms(self.now, 0));
+        self.evaluator = Evaluator::new(&self.plan, &self.alerting, &self.store.remembered(), moment_ms(self.now, 0));
         self.settle();
         self
     }

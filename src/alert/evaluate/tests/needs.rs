@@ -82,8 +82,14 @@ fn a_dependent_does_not_wait_for_a_root_that_is_paused_muted_or_blocked() {
     assert_eq!(rung_for(&blocked, "d"), [70]);
 
     let mut muted = bench();
-    let mutes = Mutes::Reason("expectation".into());
-    let mute = Mute { probe: "r".into(), mutes, since_ms: 0, until_ms: None, by: "ann".into(), why: None };
+    let mute = Mute {
+        probe: "r".into(),
+        mutes: Mutes::Reason("expectation".into()),
+        since_ms: 0,
+        until_ms: None,
+        by: "ann".into(),
+        why: None,
+    };
     muted.take(Event::Muted(vec![mute]));
     muted.breaks(0, "r/eu").breaks(70, "d/eu").at(400);
     assert_eq!(rung_for(&muted, "d"), [130], "nobody will be told of the root");
@@ -163,7 +169,8 @@ fn it_is_transitive() {
 
 #[test]
 fn a_dependent_stays_explained_whatever_ends_the_root() {
-    let ways: [(&str, fn(&mut Bench)); 3] = [
+    type End = (&'static str, fn(&mut Bench));
+    let ways: [End; 3] = [
         ("closed", |bench| {
             bench.take(paused(&["r/eu"]));
             bench.evaluator.close("r", "ann", "a known bug", moment(200));
