@@ -87,10 +87,11 @@ pub fn waiting(channel: &str, tries: usize) {
     gauge!(WAITING, "channel" => channel.to_owned()).set(number(tries));
 }
 
-/// How many open incidents have each severity now. One in which all that fails is muted or explained has none.
-pub fn incidents(open: impl Fn(Severity) -> usize) {
-    for severity in Severity::ALL {
-        gauge!(INCIDENTS, "severity" => severity.as_str()).set(number(open(severity)));
+/// How many open incidents have each severity now. In one without a severity all that fails is muted or explained, or well and
+/// not settled.
+pub fn incidents(open: impl Fn(Option<Severity>) -> usize) {
+    for severity in std::iter::once(None).chain(Severity::ALL.map(Some)) {
+        gauge!(INCIDENTS, "severity" => severity.map_or("none", Severity::as_str)).set(number(open(severity)));
     }
 }
 
@@ -148,7 +149,7 @@ mod tests {
             notified("chat", What::End, &Outcome::Refused(refusal()));
             owed("chat", 3, Some(Duration::from_millis(1_763_725_500_500)));
             waiting("chat", 2);
-            incidents(|severity| if severity == Severity::Page { 4 } else { 0 });
+            incidents(|severity| if severity == Some(Severity::Page) { 4 } else { 0 });
             channel("chat");
         });
         for (series, expected) in [
@@ -164,6 +165,7 @@ mod tests {
             ("serinus_tries_waiting{channel=\"chat\"}", 2.0),
             ("serinus_incidents{severity=\"page\"}", 4.0),
             ("serinus_incidents{severity=\"critical\"}", 0.0),
+            ("serinus_incidents{severity=\"none\"}", 0.0),
         ] {
             assert_eq!(seen.get(series), Some(&expected), "{series} in {seen:#?}");
         }

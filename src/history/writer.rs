@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use metrics::gauge;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rustix::fs::{Access, access};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
@@ -293,18 +294,15 @@ impl Writer {
     /// What can be done about it beyond trying again.
     fn mend(&mut self, trouble: &Trouble) {
         let damaged = trouble.is_damage();
-        // Now and then anew in any case, as after an error of the disk.
-        if matches!(self.place, Place::File(_))
-            && (damaged || self.failures.is_multiple_of(8))
-            && !matches!(trouble, Trouble::Replaced)
-        {
-            let gone = matches!(&self.place, Place::File(path) if !path.exists());
-            if !gone {
-                if damaged {
-                    self.look = Look::Whole;
-                }
-                self.disconnect();
+        // Now and then anew in any case, as after an error of the disk; not where the file cannot be opened, because it is gone or
+        // the disk is read-only. Readers need the connection that is there then.
+        let Place::File(path) = &self.place else { return };
+        let anew = damaged || self.failures.is_multiple_of(8);
+        if anew && !matches!(trouble, Trouble::Replaced) && access(path, Access::WRITE_OK).is_ok() {
+            if damaged {
+                self.look = Look::Whole;
             }
+            self.disconnect();
         }
     }
 

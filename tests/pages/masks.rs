@@ -159,7 +159,8 @@ fn a_pause_resolves_nothing_by_silence() {
     service.ask(&["pause", "p", "--why", "a test"]);
     target.set("/p", WELL);
     service.more(5.0, "p", "skipped");
-    assert_eq!(service.metric("serinus_incidents", &[("severity", "page")]).to_string(), "1");
+    assert_eq!(service.metric("serinus_incidents", &[]).to_string(), "1", "it is open");
+    assert_eq!(service.metric("serinus_incidents", &[("severity", "none")]).to_string(), "1", "and wakes nobody");
     assert_eq!(pager.lines(), ["opened page eu/probe/p/1"]);
     service.ask(&["resume", "p"]);
     pager.until("of the end", |page| page.is("well", "probe/p"));

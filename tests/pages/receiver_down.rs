@@ -33,7 +33,9 @@ fn a_receiver_that_was_away_gets_what_still_fails_once_and_the_other_channel_is_
     let service = Service::new(&probes, &settings).start();
     service.until("a heartbeat", |_| !pager.pings().is_empty());
 
-    pager.set("hook", Mood::HangsUp);
+    for channel in ["hook", "spare"] {
+        pager.set(channel, Mood::HangsUp);
+    }
     let went = Instant::now();
     for name in ["stays", "ends", "reopens"] {
         target.set(&format!("/{name}"), BROKEN);
@@ -45,16 +47,17 @@ fn a_receiver_that_was_away_gets_what_still_fails_once_and_the_other_channel_is_
     service.until("two of them end", |service| service.metric("serinus_incidents", &[]) <= 1.0);
     target.set("/reopens", BROKEN);
     service.until("one is open again", |service| service.metric("serinus_incidents", &[]) >= 2.0);
+    // Nobody hears of it at all, so that the dead man's switch has to say it.
+    service.until("no heartbeat", |service| service.metric("serinus_heartbeats_total", &[("result", "withheld")]) >= 3.0);
+    let silent = pager.pings().last().copied().unwrap();
+    assert!(silent - went < escalate + Duration::from_secs(15), "pinged {:?} after the receiver went", silent - went);
     pager.set("hook", Mood::Refuses);
-    let told = pager.until("to the spare channel", |page| page.channel == "spare" && page.is("opened", "probe/stays"));
+    pager.set("spare", Mood::Takes);
+    let told = pager.until("to the spare channel", |page| page.channel == "spare" && page.is("escalated", "probe/stays"));
     assert!(told.at - went >= escalate, "told {:?} after the receiver went", told.at - went);
     std::thread::sleep(away().saturating_sub(went.elapsed()));
     target.set("/late", BROKEN);
     service.until("three incidents again", |service| service.metric("serinus_incidents", &[]) >= 3.0);
-    // Late enough that no ping is on its way any more.
-    let silent = pager.pings().last().copied().unwrap();
-    assert!(silent - went < escalate + Duration::from_secs(15), "pinged {:?} after the receiver went", silent - went);
-    assert!(service.metric("serinus_heartbeats_total", &[("result", "withheld")]) > 0.0);
     assert!(service.untold() > 0.0);
     let tries = pager.refused("hook");
     assert!(pager.pages().iter().all(|page| page.channel == "spare"));

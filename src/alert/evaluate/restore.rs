@@ -63,6 +63,7 @@ impl Evaluator {
         evaluator.say_roots(now);
         evaluator.resume(now);
         evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
+        evaluator.show_counts();
         evaluator
     }
 

@@ -60,7 +60,11 @@ impl Evaluator {
             && let Some(incident) = self.incidents.find(&about.incident)
         {
             let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
-            let occasion = self.occasion(incident, attempt.what, None);
+            // Why it rings was decided when it was made; what an end is may be another by now.
+            let occasion = match (attempt.what, serde_json::from_str::<Message>(&attempt.message)) {
+                (What::Ring, Ok(said)) => said.occasion,
+                (what, _) => self.occasion(incident, what, None),
+            };
             return Some((self.say(incident, channel, attempt.what, &attempt.key, occasion, now), opens));
         }
         let found = attempt.about.iter().filter_map(|about| self.incidents.find(&about.incident));

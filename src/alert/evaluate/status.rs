@@ -191,12 +191,10 @@ impl Evaluator {
 
     /// Shows in metrics how many incidents are open, and what is owed.
     pub(super) fn show_counts(&self) {
-        let mut severities: BTreeMap<Severity, usize> = BTreeMap::new();
+        let mut severities: BTreeMap<Option<Severity>, usize> = BTreeMap::new();
         let mut owed: BTreeMap<&str, (usize, Option<Duration>)> = BTreeMap::new();
         for incident in self.incidents.open.values() {
-            if let Some(severity) = incident.severity() {
-                *severities.entry(severity).or_default() += 1;
-            }
+            *severities.entry(incident.severity()).or_default() += 1;
             for (channel, told) in &incident.told {
                 if let Some(due) = told.due {
                     let (incidents, since) = owed.entry(channel).or_default();

@@ -87,6 +87,13 @@ impl Clock {
         (self.no_data.ticks + self.no_data.waiting >= ticks).then(|| due.max(waited_out))
     }
 
+    /// Whether it would show too much within an interval if the next tick brought no counted run either.
+    pub(super) fn is_due_soon(&self, patience: Patience, now: Duration) -> bool {
+        let (ticks, limit) = patience.of(self.no_data.reason);
+        let due = self.since.map(|since| since + limit.saturating_sub(self.ran));
+        due.is_some_and(|due| due <= now + patience.interval) && self.no_data.ticks + self.no_data.waiting + 1 >= ticks
+    }
+
     /// The clock after a run, or after so many ticks that did not run.
     pub(super) fn after(self, verdict: Verdict, reason: Option<Reason>, ticks: u64, now: Duration) -> Self {
         let no_data = self.no_data.after(verdict, reason, ticks);

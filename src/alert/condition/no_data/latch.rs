@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::NoData;
-use crate::alert::condition::Changed;
+use super::{NoData, Watch};
+use crate::alert::Moment;
 use crate::plan::CanaryId;
 
 /// With more probes than this it is about the region.
@@ -37,9 +37,14 @@ impl Region {
         self.latched = true;
     }
 
+    /// Whether so many canaries of so many probes make it about the region.
+    fn is_many(&self, canaries: usize, probes: usize) -> bool {
+        canaries * 2 > self.total || probes > PROBES
+    }
+
     /// Whether it is about the region from now on, and was not.
     fn latches(&mut self) -> bool {
-        let many = self.failing.len() * 2 > self.total || self.probes.len() > PROBES;
+        let many = self.is_many(self.failing.len(), self.probes.len());
         let new = many && !self.latched && !self.failing.is_empty();
         self.latched |= new;
         new
@@ -47,21 +52,38 @@ impl Region {
 }
 
 impl NoData {
-    /// A canary is without data. Says whether all of its region were told of, because it is about the region from now on.
-    pub(super) fn join(&mut self, id: &CanaryId, out: &mut Vec<Changed>) -> bool {
-        let Some(watch) = self.watched.get(id) else { return false };
-        let name = Arc::clone(&watch.canary.region.name);
-        let region = self.regions.entry(Arc::clone(&name)).or_default();
-        if region.failing.insert(id.clone()) {
-            *region.probes.entry(Arc::clone(&watch.canary.probe.name)).or_default() += 1;
+    /// Those of a region that are to be without data soon after this one, if together they make it about the region, which it is
+    /// not yet.
+    pub(super) fn followers(&self, first: &CanaryId, region: &Arc<str>, now: Moment) -> Vec<CanaryId> {
+        let Some(known) = self.regions.get(region).filter(|known| !known.latched) else { return Vec::new() };
+        let follows = |id: &CanaryId, watch: &Watch| {
+            id != first && watch.failing.is_none() && watch.canary.region.name == *region && watch.is_due_soon(now.steady)
+        };
+        let followers: Vec<(&CanaryId, &Watch)> = self.watched.iter().filter(|(id, watch)| follows(id, watch)).collect();
+        let mut probes: BTreeSet<&str> = known.probes.keys().map(|name| &**name).collect();
+        probes.extend(followers.iter().map(|(_, watch)| &*watch.canary.probe.name));
+        probes.extend(self.watched.get(first).map(|watch| &*watch.canary.probe.name));
+        if !known.is_many(known.failing.len() + 1 + followers.len(), probes.len()) {
+            return Vec::new();
         }
-        if !region.latches() {
-            return false;
+        followers.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// These canaries of a region are without data. Says whether it is about the region from now on, and was not.
+    pub(super) fn join(&mut self, name: &Arc<str>, canaries: &[CanaryId]) -> bool {
+        let region = self.regions.entry(Arc::clone(name)).or_default();
+        for id in canaries {
+            if let Some(watch) = self.watched.get(id)
+                && region.failing.insert(id.clone())
+            {
+                *region.probes.entry(Arc::clone(&watch.canary.probe.name)).or_default() += 1;
+            }
         }
-        let all: Vec<CanaryId> = region.failing.iter().cloned().collect();
-        self.changed_regions.insert(name);
-        out.extend(all.iter().filter_map(|id| self.fact(id)).map(Changed::now));
-        true
+        let latches = region.latches();
+        if latches {
+            self.changed_regions.insert(Arc::clone(name));
+        }
+        latches
     }
 
     /// A canary has data again.

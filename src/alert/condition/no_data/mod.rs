@@ -4,6 +4,10 @@
 //! is without data; its next counted run ends that. Silence, a pause included, never does, and where no tick is due there is none.
 //! Where more than half of a region's canaries or more than ten probes are without, it is about the region, until none is.
 //!
+//! Ticks of a region are spread over an interval, so that an outage of all of it reaches its canaries one by one. Once the first
+//! is without data, those that are to follow within an interval of theirs are counted with it, and are without data with it if
+//! they are that many: there is one ring about the region, and none about those whose tick came first.
+//!
 //! Only the canary whose time is next is looked at, and a run that passes moves nothing.
 
 mod clock;
@@ -68,6 +72,11 @@ struct Watch {
 impl Watch {
     fn due(&self) -> Option<Duration> {
         self.clock.due(self.patience).map(|due| due.max(self.not_before))
+    }
+
+    /// Whether it is to be without data within an interval, if nothing counts until then.
+    fn is_due_soon(&self, now: Duration) -> bool {
+        self.not_before <= now + self.patience.interval && self.clock.is_due_soon(self.patience, now)
     }
 }
 
@@ -157,14 +166,21 @@ impl NoData {
         self.leave(id);
     }
 
-    /// It is without data from now on.
+    /// It is without data from now on, and with it those of its region that are to follow, if they make it about the region.
     fn fail(&mut self, id: &CanaryId, now: Moment, out: &mut Vec<Changed>) {
-        let Some(watch) = self.watched.get_mut(id) else { return };
-        watch.failing = Some(now.steady.saturating_sub(watch.clock.shows(now.steady)));
-        self.changed.insert(id.clone());
-        if !self.join(id, out) {
-            out.extend(self.fact(id).map(Changed::now));
+        let Some(region) = self.watched.get(id).map(|watch| Arc::clone(&watch.canary.region.name)) else { return };
+        let mut failing = self.followers(id, &region, now);
+        failing.push(id.clone());
+        for id in &failing {
+            if let Some(watch) = self.watched.get_mut(id) {
+                watch.failing = Some(now.steady.saturating_sub(watch.clock.shows(now.steady)));
+                self.changed.insert(id.clone());
+            }
         }
+        if self.join(&region, &failing) {
+            failing = self.regions.get(&region).map(|region| region.failing().cloned().collect()).unwrap_or_default();
+        }
+        out.extend(failing.iter().filter_map(|id| self.fact(id)).map(Changed::now));
     }
 
     /// An entry in the agenda, unless it is without data or has no time.

@@ -172,6 +172,25 @@ fn it_is_about_the_probe_until_more_than_half_of_the_region_or_ten_probes_are_wi
 }
 
 #[test]
+fn an_outage_of_a_region_is_about_the_region_from_its_first_canary_on_though_their_ticks_are_spread() {
+    // How many of nine go on without data, the ticks that the others miss, and how many are without data with the first.
+    for (out, blip, with_the_first) in [(9, 0, 9), (5, 0, 5), (4, 0, 1), (4, 1, 1), (1, 1, 1)] {
+        let mut world = World::new(probes(9));
+        for second in (10_000..10_300).step_by(60) {
+            for canary in 0..9 {
+                let late = second >= 10_300 - 60 * blip;
+                let verdict = if canary < out || late { Errored } else { Passed };
+                world.run(canary, verdict, second + canary as u64 * 6);
+            }
+        }
+        assert_eq!(joins(&mut world, 10_299), 0);
+        assert_eq!(joins(&mut world, 10_300), with_the_first, "{out} of 9 are out, {blip}");
+        let of_region = world.facts.values().filter(|fact| fact.scope == Scope::Blind("eu".into())).count();
+        assert_eq!(of_region, if with_the_first > 1 { with_the_first } else { 0 });
+    }
+}
+
+#[test]
 fn it_stays_about_the_region_until_none_is_without_also_over_a_restart() {
     let mut world = World::new(probes(4));
     for canary in 0..3 {

@@ -58,6 +58,23 @@ fn a_ring_of_which_nobody_knows_is_repeated_as_it_is_and_is_only_ended_after_the
 }
 
 #[test]
+fn a_ring_that_is_repeated_still_says_why_it_rang() {
+    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
+    let mut escalated = Bench::new(vec![quiet("p")], &["eu"], alerting);
+    escalated.answers = [("duty".to_owned(), refuses()), ("chat".to_owned(), unknown())].into();
+    escalated.breaks(0, "p/eu").at(500);
+    let mut spread = Bench::chat(&["eu", "us"]);
+    spread.breaks(0, "p/eu");
+    spread.answers.insert("chat".to_owned(), unknown());
+    spread.breaks(100, "p/us").at(400);
+    for (bench, rung, occasion) in [(escalated, 0, Occasion::Escalated), (spread, 1, Occasion::Spread)] {
+        let said: Vec<Occasion> =
+            bench.heard.iter().filter(|heard| heard.channel == "chat").skip(rung).map(|heard| heard.message.occasion).collect();
+        assert!(said.len() > 2 && said.iter().all(|said| *said == occasion), "{occasion:?}: {said:?}");
+    }
+}
+
+#[test]
 fn the_pause_after_a_ring_that_was_repeated_counts_from_when_it_was_taken() {
     let mut bench = Bench::chat(&["eu", "us"]);
     bench.answers.insert("chat".to_owned(), unknown());
