@@ -59,7 +59,8 @@ fn a_ring_of_which_nobody_knows_is_repeated_as_it_is_and_is_only_ended_after_the
 
 #[test]
 fn a_ring_that_is_repeated_still_says_why_it_rang() {
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
+    let alerting =
+        Alerting { channels: vec![pager("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
     let mut escalated = Bench::new(vec![quiet("p")], &["eu"], alerting);
     escalated.answers = [("duty".to_owned(), refuses()), ("chat".to_owned(), unknown())].into();
     escalated.breaks(0, "p/eu").at(500);
