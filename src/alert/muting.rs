@@ -35,6 +35,8 @@ pub struct Muting {
     /// Those that are open, and until when that holds for all of them, by the wall clock.
     open: Vec<(Option<Arc<str>>, Arc<Maintenance>)>,
     changes: Option<SystemTime>,
+    /// When the next pause or mute ends, milliseconds since the epoch.
+    ends: Option<u64>,
     canaries: HashMap<CanaryId, Arc<Canary>>,
     by_probe: HashMap<Arc<str>, Vec<CanaryId>>,
 }
@@ -58,6 +60,7 @@ impl Muting {
     pub fn pause(&mut self, paused: HashMap<CanaryId, Paused>) -> bool {
         let changed = self.paused != paused;
         self.paused = paused;
+        self.look_for_ends();
         changed
     }
 
@@ -69,32 +72,36 @@ impl Muting {
         }
         let changed = self.parts != parts;
         self.parts = parts;
+        self.look_for_ends();
         changed
     }
 
     /// Looks which windows are open, and lets go what is over. Says whether anything changed.
     pub fn clock(&mut self, now: Moment) -> bool {
-        let over = |until: Option<u64>| until.is_some_and(|until| i64::try_from(until).unwrap_or(i64::MAX) <= now.wall_ms());
-        let before = (self.paused.len(), self.parts.values().map(Vec::len).sum::<usize>());
-        self.paused.retain(|_, paused| !over(paused.until_ms));
-        for mutes in self.parts.values_mut() {
-            mutes.retain(|mute| !over(mute.until_ms));
+        let now_ms = u64::try_from(now.wall_ms()).unwrap_or(0);
+        let over = |until: Option<u64>| until.is_some_and(|until| until <= now_ms);
+        let ended = over(self.ends);
+        if ended {
+            self.paused.retain(|_, paused| !over(paused.until_ms));
+            for mutes in self.parts.values_mut() {
+                mutes.retain(|mute| mute.holds(now_ms));
+            }
+            self.look_for_ends();
         }
-        let after = (self.paused.len(), self.parts.values().map(Vec::len).sum::<usize>());
         let windows = self.changes.is_some_and(|changes| changes <= now.wall) && self.look(now);
-        before != after || windows
+        ended || windows
     }
 
     /// When something is over, or a window opens or closes; steady time.
     pub fn due(&self, now: Moment) -> Option<Duration> {
         let windows = self.changes.map(|at| now.steady + at.duration_since(now.wall).unwrap_or_default());
+        windows.into_iter().chain(until(self.ends, now)).min()
+    }
+
+    fn look_for_ends(&mut self) {
         let paused = self.paused.values().filter_map(|paused| paused.until_ms);
         let parts = self.parts.values().flatten().filter_map(|mute| mute.until_ms);
-        let until = paused.chain(parts).min().map(|until| {
-            let ahead = i64::try_from(until).unwrap_or(i64::MAX).saturating_sub(now.wall_ms());
-            now.steady + Duration::from_millis(u64::try_from(ahead).unwrap_or(0))
-        });
-        windows.into_iter().chain(until).min()
+        self.ends = paused.chain(parts).min();
     }
 
     fn look(&mut self, now: Moment) -> bool {
@@ -148,9 +155,10 @@ impl Muting {
     fn part(&self, fact: &Fact, now: Moment) -> Option<Muted> {
         let parts = self.parts.get(fact.key.probe()?)?;
         let reason = fact.evidence.as_ref().map(|evidence| &*evidence.reason).or(fact.reason.as_deref());
-        let muted = parts.iter().find(|mute| match &mute.mutes {
-            Mutes::Reason(word) => reason == Some(word),
-            Mutes::Subject(name) => matches!(&fact.key, FactKey::Subject(_, subject) if subject == name),
+        let muted = parts.iter().find(|mute| match (&mute.mutes, &fact.key) {
+            (Mutes::Reason(word), _) => reason == Some(word),
+            (Mutes::Subject(name), FactKey::Subject(_, subject)) => subject == name,
+            (Mutes::Subject(_), _) => false,
         })?;
         Some(muted.muted(|at| until(Some(at), now).unwrap_or(now.steady)))
     }
@@ -158,11 +166,6 @@ impl Muting {
     /// How many canaries are paused.
     pub fn paused(&self) -> usize {
         self.paused.len()
-    }
-
-    /// Everything of probes that is muted, for `status`.
-    pub fn parts(&self) -> impl Iterator<Item = &Mute> {
-        self.parts.values().flatten()
     }
 }
 

@@ -78,6 +78,21 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Its closed word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failing => "failing",
+            Self::Suspect => "suspect",
+            Self::Muted(_) => "muted",
+            Self::Explained(_) => "explained",
+            Self::Waiting(_) => "waiting",
+            Self::Acknowledged(_) => "acknowledged",
+            Self::Recovered(_) => "recovered",
+            Self::Removed => "removed",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether it fails, whoever is rung for it.
     pub fn fails(&self) -> bool {
         match self {

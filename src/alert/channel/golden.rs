@@ -18,7 +18,7 @@ use crate::source::Location;
 
 use super::http::Post;
 use super::webhook::Webhook;
-use super::{alertmanager, email, gathers, knows, pagerduty, slack, webhook};
+use super::{alertmanager, email, has_keys, keeps_unheard, knows, pagerduty, slack, webhook};
 
 const CHANNELS: [&str; 5] = ["slack", "email", "webhook", "pagerduty", "alertmanager"];
 
@@ -122,5 +122,6 @@ fn channels_know_what_they_have_a_word_for() {
     let knows = |what| [&slack, &pager, &manager].map(|kind| knows(kind, what));
     assert_eq!((knows(What::Ring), knows(What::End)), ([true; 3], [true; 3]));
     assert_eq!((knows(What::Change), knows(What::Acknowledge)), ([false, true, true], [true, true, false]));
-    assert_eq!([&slack, &pager, &manager].map(gathers), [true, true, false]);
+    assert_eq!([&slack, &pager, &manager].map(has_keys), [false, true, false]);
+    assert_eq!([&slack, &pager, &manager].map(keeps_unheard), [true, false, false]);
 }

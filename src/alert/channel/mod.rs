@@ -56,13 +56,23 @@ pub fn knows(kind: &ChannelKind, what: What) -> bool {
     }
 }
 
-/// Whether a storm is told there in one message. Alertmanager groups by itself.
-pub fn gathers(kind: &ChannelKind) -> bool {
+/// Whether each thing that was opened there has a key of its own by which it is ended and acknowledged: an incident of `PagerDuty`.
+/// Elsewhere all of an incident ends together.
+pub fn has_keys(kind: &ChannelKind) -> bool {
     match kind {
-        ChannelKind::Alertmanager { .. } => false,
-        ChannelKind::PagerDuty { .. } | ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => {
-            true
-        }
+        ChannelKind::PagerDuty { .. } => true,
+        ChannelKind::Alertmanager { .. }
+        | ChannelKind::Slack { .. }
+        | ChannelKind::Webhook { .. }
+        | ChannelKind::Email { .. } => false,
+    }
+}
+
+/// Whether what it was due and never got before the end is kept for it. The others show what is so now.
+pub fn keeps_unheard(kind: &ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
+        ChannelKind::PagerDuty { .. } | ChannelKind::Alertmanager { .. } => false,
     }
 }
 

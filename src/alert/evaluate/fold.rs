@@ -208,15 +208,13 @@ impl Evaluator {
     fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
         self.end_nothing_at_those_there(incident, now);
         let scope = incident.scope.to_string();
-        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
-        let alerting = Arc::clone(&self.world.alerting);
         let none = BTreeSet::new();
-        let mut context =
-            owed::Context { alerting: &alerting, probe: probe.as_deref(), memory: &self.memory, scope: &scope, escalated: &none };
+        let mut context = self.owing(incident, &scope, &none);
         let (escalated, mut again) = owed::escalated(incident, &context, now.steady);
         context.escalated = &escalated;
-        let mut wishes: Vec<(Arc<Channel>, What, Option<Wish>)> = Vec::new();
-        for channel in &alerting.channels {
+        let mut rings: Vec<(Arc<Channel>, Option<bool>)> = Vec::new();
+        let mut wishes: Vec<(Arc<str>, What, Option<Wish>)> = Vec::new();
+        for channel in &self.world.alerting.channels {
             let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
             again = earlier(again, asks);
             let due = ring.filter(|ring| ring.at <= now.steady);
@@ -230,7 +228,7 @@ impl Evaluator {
             let told = incident.told.get(&channel.name);
             let ring = due.as_ref().map(|due| {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
-                (due.page, wish(What::Ring, since, due.severity))
+                wish(What::Ring, since, due.severity)
             });
             let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
             let acknowledges = acknowledges && channel::knows(&channel.kind, What::Acknowledge);
@@ -239,15 +237,17 @@ impl Evaluator {
             let (change, asks) = owed::change(incident, channel, now.steady);
             again = earlier(again, asks);
             let change = change.then(|| wish(What::Change, now.steady, incident.worst));
-            Self::note_due(&mut self.dirty, incident, channel, ring.as_ref().map(|(page, _)| *page), now.steady);
-            wishes.push((Arc::clone(channel), What::Ring, ring.map(|(_, wish)| wish)));
-            wishes.push((Arc::clone(channel), What::Acknowledge, ack));
-            wishes.push((Arc::clone(channel), What::Change, change));
+            rings.push((Arc::clone(channel), due.map(|due| due.page)));
+            let name = || Arc::clone(&channel.name);
+            wishes.extend([(name(), What::Ring, ring), (name(), What::Acknowledge, ack), (name(), What::Change, change)]);
+        }
+        for (channel, page) in rings {
+            Self::note_due(&mut self.dirty, incident, &channel, page, now.steady);
         }
         for (channel, what, wish) in wishes {
             match wish {
-                Some(wish) => self.delivery.want(&channel.name, wish),
-                None => self.unwant(&channel.name, &incident.id, what, now),
+                Some(wish) => self.delivery.want(&channel, wish),
+                None => self.unwant(&channel, &incident.id, what, now),
             }
         }
         if escalated.is_empty() {

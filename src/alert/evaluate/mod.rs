@@ -226,11 +226,6 @@ impl Evaluator {
             .min()
     }
 
-    /// The tries that are on their way, and how each channel stands.
-    pub fn delivery(&self) -> &Delivery {
-        &self.delivery
-    }
-
     fn input(&mut self, input: Input<'_>, now: Moment) {
         let changed = self.conditions.take(input, now);
         self.changed(changed, now);

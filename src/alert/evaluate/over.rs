@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::plan::ChannelKind;
 
+use super::super::channel;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
 use super::super::incident::Incident;
@@ -86,7 +86,7 @@ impl Evaluator {
             if !was_due || self.delivery.is_flying(channel, id) {
                 continue;
             }
-            let informs = self.world.channel(channel).is_some_and(|channel| keeps_unheard(&channel.kind));
+            let informs = self.world.channel(channel).is_some_and(|channel| channel::keeps_unheard(&channel.kind));
             if informs && !told.has_open() {
                 self.unheard.missed(channel, Missed { incident: id.to_owned(), scope: scope.clone(), severity, since, ended });
             }
@@ -100,8 +100,7 @@ impl Evaluator {
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let mut shared = Vec::new();
         for (channel, told) in &incident.told {
-            let ends_each =
-                self.world.channel(channel).is_some_and(|channel| matches!(channel.kind, ChannelKind::PagerDuty { .. }));
+            let ends_each = self.world.channel(channel).is_some_and(|channel| channel::has_keys(&channel.kind));
             for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
                 let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
                 let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
@@ -123,7 +122,7 @@ impl Evaluator {
     /// A channel that was removed and is there again is not told an end of what goes on. Where it perhaps was told, it is rung anew.
     pub(super) fn end_nothing_at_those_there(&mut self, incident: &mut Incident, now: Moment) {
         for (name, told) in &mut incident.told {
-            if !self.world.alerting.channels.iter().any(|channel| channel.name == *name) {
+            if !self.world.has_channel(name) {
                 continue;
             }
             for attempt in self.delivery.unwant(name, &incident.id, What::End) {
@@ -139,8 +138,7 @@ impl Evaluator {
     /// A channel that was removed is rung no more, and has its open things ended with its last configuration, while the incident
     /// goes on.
     pub(super) fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
-        let there = |name: &Arc<str>| self.world.alerting.channels.iter().any(|channel| channel.name == *name);
-        let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !there(name)).cloned().collect();
+        let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !self.world.has_channel(name)).cloned().collect();
         for name in gone {
             for what in [What::Ring, What::Change, What::Acknowledge] {
                 self.unwant(&name, &incident.id, what, now);
@@ -164,13 +162,5 @@ impl Evaluator {
             incident.told.remove(&name);
             self.dirty.told(&incident.id, &name);
         }
-    }
-}
-
-/// Whether what a channel never got is told to it in one line later: it has nothing open that an end would take away.
-fn keeps_unheard(kind: &ChannelKind) -> bool {
-    match kind {
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
-        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
     }
 }

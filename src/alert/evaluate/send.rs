@@ -78,7 +78,7 @@ impl Evaluator {
         if told.is_empty() {
             return serde_json::from_str(&attempt.message).ok().map(|message| (message, Vec::new()));
         }
-        let number = attempt.key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let number = number_of(&attempt.key);
         let (key, occasion, none) = (attempt.key.as_str(), Occasion::Gathered, BTreeSet::new());
         let saying = Saying { what: attempt.what, key, number, previous: None, occasion, told: &none, flapped: None };
         Some((gathered(&told, &saying, &self.words(), now), Vec::new()))
@@ -125,6 +125,17 @@ impl Evaluator {
         made
     }
 
+    /// What is asked to know what an incident owes. `scope` is the incident's.
+    pub(super) fn owing<'a>(
+        &'a self,
+        incident: &Incident,
+        scope: &'a str,
+        escalated: &'a BTreeSet<super::FactKey>,
+    ) -> owed::Context<'a> {
+        let probe = self.world.probe_of(&incident.scope).map(|watched| &*watched.probe);
+        owed::Context { alerting: &self.world.alerting, probe, memory: &self.memory, scope, escalated }
+    }
+
     /// What is owed to a channel now, and who goes to every channel.
     pub(super) fn owed_to(
         &self,
@@ -133,15 +144,8 @@ impl Evaluator {
         now: Duration,
     ) -> (Option<Owed>, BTreeSet<super::FactKey>) {
         let scope = incident.scope.to_string();
-        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
         let none = BTreeSet::new();
-        let mut context = owed::Context {
-            alerting: &self.world.alerting,
-            probe: probe.as_deref(),
-            memory: &self.memory,
-            scope: &scope,
-            escalated: &none,
-        };
+        let mut context = self.owing(incident, &scope, &none);
         let (escalated, _) = owed::escalated(incident, &context, now);
         context.escalated = &escalated;
         let (owed, _) = owed::owed(incident, channel, &context, now);
@@ -170,14 +174,7 @@ impl Evaluator {
         let (owed, escalated) = self.owed_to(incident, channel, now.steady);
         let owed = owed.filter(|owed| owed.at <= now.steady)?;
         let scope = incident.scope.to_string();
-        let probe = self.world.probe_of(&incident.scope).map(|watched| Arc::clone(&watched.probe));
-        let context = owed::Context {
-            alerting: &self.world.alerting,
-            probe: probe.as_deref(),
-            memory: &self.memory,
-            scope: &scope,
-            escalated: &escalated,
-        };
+        let context = self.owing(incident, &scope, &escalated);
         let cover = owed::cover(incident, channel, &context, owed.severity, now.steady);
         let about = About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: Some(cover) };
         Some((owed, about))
@@ -217,13 +214,7 @@ impl Evaluator {
     /// Ends what is open at a channel: one thing at a time where each is a thing of its own, otherwise all of them together.
     fn end(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
-        let open = match channel.kind {
-            ChannelKind::PagerDuty { .. } => told.open.first(),
-            ChannelKind::Alertmanager { .. }
-            | ChannelKind::Slack { .. }
-            | ChannelKind::Webhook { .. }
-            | ChannelKind::Email { .. } => told.open.last(),
-        }?;
+        let open = if channel::has_keys(&channel.kind) { told.open.first() } else { told.open.last() }?;
         let occasion = self.occasion(incident, What::End, None);
         let message = self.say(incident, channel, What::End, &open.key, occasion, now);
         let id = format!("{}/{}/end/{}", incident.id, channel.name, open.key);
@@ -256,7 +247,7 @@ impl Evaluator {
 
     /// What is said of an incident now.
     fn say(&self, incident: &Incident, channel: &Channel, what: What, key: &str, occasion: Occasion, now: Moment) -> Message {
-        let number = key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let number = number_of(key);
         let told = incident.told.get(&channel.name);
         let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.as_str());
         let none = BTreeSet::new();
@@ -403,6 +394,11 @@ impl Evaluator {
         }
         again
     }
+}
+
+/// The number at the end of a key.
+fn number_of(key: &str) -> u64 {
+    key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// What people call what an incident was about.

@@ -77,6 +77,11 @@ impl World {
         self.all_channels().find(|channel| *channel.name == *name)
     }
 
+    /// Whether a channel is configured now.
+    pub(super) fn has_channel(&self, name: &str) -> bool {
+        self.alerting.channels.iter().any(|channel| *channel.name == *name)
+    }
+
     /// Canaries of a region, whatever probe they are of.
     pub(super) fn canaries_in(&self, region: &str) -> usize {
         self.regions.get(region).copied().unwrap_or(0)

@@ -30,11 +30,6 @@ impl Incident {
     pub fn regions(&self) -> BTreeSet<Arc<str>> {
         self.ringing().flat_map(regions_of).collect()
     }
-
-    /// Whether a page-level member fails of which nobody is at: the exit code of `status`.
-    pub fn wants_somebody(&self) -> bool {
-        self.ringing().any(|member| member.level() == Some(Level::Page) && !self.is_acknowledged(member))
-    }
 }
 
 /// The regions that a member is about.

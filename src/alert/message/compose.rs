@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::alert::Scope;
-use crate::alert::view::{Ended, MemberView, Standing, View};
+use crate::alert::view::{Ended, MemberView, View};
 use crate::plan::{Alerting, Probe, Template};
 
 use super::group::{NAME, Sorted, common, reason, regions};
@@ -195,18 +195,7 @@ fn member(member: &MemberView, now: Moment) -> Member {
         name: line(&fact.key.to_string(), NAME * 2),
         region: line(&fact.region, NAME),
         cell: line(&fact.cell, NAME),
-        standing: match &member.standing {
-            Standing::Failing => "failing",
-            Standing::Suspect => "suspect",
-            Standing::Muted(_) => "muted",
-            Standing::Explained(_) => "explained",
-            Standing::Waiting(_) => "waiting",
-            Standing::Acknowledged(_) => "acknowledged",
-            Standing::Recovered(_) => "recovered",
-            Standing::Removed => "removed",
-            Standing::Closed => "closed",
-        }
-        .to_owned(),
+        standing: member.standing.as_str().to_owned(),
         since_ms: now.wall_ms_of(fact.since),
         failed: fact.failed,
         of: fact.of,

@@ -81,7 +81,7 @@ impl MemberStatus {
             probe: fact.key.probe().map(str::to_owned),
             region: fact.region.to_string(),
             cell: fact.cell.to_string(),
-            standing: word(&view.standing),
+            standing: view.standing.as_str(),
             level: fact.level().map(|level| level.severity().as_str()),
             since_ms: now.wall_ms_of(since),
             failures: fact.failed,
@@ -118,20 +118,6 @@ pub(super) fn rank(standing: &Standing) -> u8 {
         Standing::Recovered(_) => 6,
         Standing::Removed => 7,
         Standing::Closed => 8,
-    }
-}
-
-fn word(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Failing => "failing",
-        Standing::Suspect => "suspect",
-        Standing::Muted(_) => "muted",
-        Standing::Explained(_) => "explained",
-        Standing::Waiting(_) => "waiting",
-        Standing::Acknowledged(_) => "acknowledged",
-        Standing::Recovered(_) => "recovered",
-        Standing::Removed => "removed",
-        Standing::Closed => "closed",
     }
 }
 
