@@ -1,5 +1,6 @@
 //! Debian's Alertmanager: each ring is an alert, nobody hears an end before the end, and peers that were away learn of all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -236,6 +237,32 @@ async fn one_peer_that_takes_an_alert_is_enough_and_one_that_was_away_gets_it_an
     tokio::time::sleep(RESEND * 3).await;
     assert!(away.seen().len() <= silent + 1, "an end that all peers took is not told for ever");
     rounds.abort();
+}
+
+#[tokio::test]
+async fn a_ring_that_nobody_took_is_not_repeated_as_if_it_were_open() {
+    for status in [400, 503] {
+        let on = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&on);
+        let peer = answering(None, move |_| answer(if switch.load(Ordering::SeqCst) { 200 } else { status }, &[], "")).await;
+        let sender = sender(vec![channel("am", kind(&[&peer.url("")]))], &secrets(&[]));
+        let (first, second) = (ring(1), ring(2));
+        let refused = matches!(send(&sender, &first, &[]).await, Outcome::Refused(_));
+        on.store(true, Ordering::SeqCst);
+        assert_eq!(send(&sender, &second, &[]).await, Outcome::Taken);
+        let before = peer.seen().len();
+        let rounds = kept_alive(&sender);
+        until("three rounds", || async { (peer.seen().len() >= before + 3).then_some(()) }).await;
+        let bodies = peer.seen().into_iter().skip(before).map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
+        let rings: BTreeSet<String> = bodies
+            .flat_map(|body| body.as_array().unwrap().clone())
+            .map(|alert| alert["labels"]["ring"].as_str().unwrap().to_owned())
+            .collect();
+        // Of a ring whose answer says nothing nobody knows whether it is open there.
+        let expected = if refused { vec!["2"] } else { vec!["1", "2"] };
+        assert_eq!((rings.iter().map(String::as_str).collect::<Vec<_>>(), refused), (expected, status == 400));
+        rounds.abort();
+    }
 }
 
 #[tokio::test]
