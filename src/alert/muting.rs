@@ -163,9 +163,9 @@ impl Muting {
         Some(muted.muted(|at| until(Some(at), now).unwrap_or(now.steady)))
     }
 
-    /// How many canaries are paused.
-    pub fn paused(&self) -> usize {
-        self.paused.len()
+    /// The canaries that are paused.
+    pub fn paused(&self) -> impl Iterator<Item = &CanaryId> {
+        self.paused.keys()
     }
 }
 

@@ -157,11 +157,22 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
     }
 }
 
-/// Members at page level that go to every channel, whatever these take and wherever routes lead: those that no route matches, and
-/// those that are due for so long and were taken by no channel that wakes. The second value is when to ask again.
-pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> (BTreeSet<FactKey>, Option<Duration>) {
+/// What goes to every channel, whatever these take and wherever routes lead.
+#[derive(Debug, Default)]
+pub struct Escalated {
+    /// Members at page level that no waking channel took and that no route matches, or that have been due for long.
+    pub members: BTreeSet<FactKey>,
+    /// Whether one of them matches no route.
+    pub unrouted: bool,
+    /// When to ask again; steady.
+    pub again: Option<Duration>,
+}
+
+/// Who goes to every channel.
+pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> Escalated {
     let alerting = context.alerting;
-    let Some(severity) = incident.severity().filter(|_| incident.end.is_none()) else { return (BTreeSet::new(), None) };
+    let mut escalated = Escalated::default();
+    let Some(severity) = incident.severity().filter(|_| incident.end.is_none()) else { return escalated };
     let wakes = |name: &Arc<str>| alerting.channels.iter().any(|channel| channel.name == *name && channel.wakes);
     let covers: Vec<&Cover> =
         incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
@@ -175,25 +186,24 @@ pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> (
         let waits = incident.told.get(&channel.name).and_then(|told| told.page_due);
         due.extend(waits.map(|since| (channel, since + after)));
     }
-    let mut again = None;
-    let mut escalated = BTreeSet::new();
     for member in incident.ringing().filter(unheard) {
         let asked = regions_of(member);
         let routed = routed(alerting, &asked_of(incident, context, severity, &asked));
         if matches!(routed, Routed::Nowhere) {
-            escalated.insert(member.fact.key.clone());
+            escalated.unrouted = true;
+            escalated.members.insert(member.fact.key.clone());
             continue;
         }
         let waits = due.iter().filter(|(channel, _)| routed.means(channel, severity)).map(|(_, at)| *at).min();
         match waits {
             Some(at) if at <= now => {
-                escalated.insert(member.fact.key.clone());
+                escalated.members.insert(member.fact.key.clone());
             }
-            Some(at) => again = again.into_iter().chain([at]).min(),
+            Some(at) => escalated.again = escalated.again.into_iter().chain([at]).min(),
             None => {}
         }
     }
-    (escalated, again)
+    escalated
 }
 
 fn asked_of<'a>(incident: &'a Incident, context: &Context<'a>, severity: Severity, regions: &'a [Arc<str>]) -> Asked<'a> {

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::alert::Alerts;
 use crate::alert::channel::HttpClient;
-use crate::alert::heartbeat::{Signs, beat};
+use crate::alert::heartbeat::beat;
 use crate::plan::Heartbeat;
 use crate::schedule::Scheduler;
 
@@ -19,16 +19,7 @@ impl Heart {
         let of_the_day = alerts.clone();
         let missing = move || {
             let backlog = alerts.backlog();
-            let signs = Signs {
-                ticks_on_time: scheduler.punctual(),
-                conditions_evaluated: alerts.evaluating(),
-                run_ended: backlog.run_ended,
-                run_expected: backlog.run_expected,
-                should_run: backlog.should_run,
-                without_data: backlog.without_data,
-                page_unrouted: backlog.page_unrouted,
-                page_due: backlog.page_due,
-            };
+            let signs = backlog.signs(scheduler.punctual(), alerts.evaluating());
             signs.missing(backlog.escalate_after, backlog.seen)
         };
         Self(tokio::spawn(beat(client, heartbeat, move || of_the_day.secrets(), missing)))

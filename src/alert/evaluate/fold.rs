@@ -210,7 +210,7 @@ impl Evaluator {
         let scope = incident.scope.to_string();
         let none = BTreeSet::new();
         let mut context = self.owing(incident, &scope, &none);
-        let (escalated, mut again) = owed::escalated(incident, &context, now.steady);
+        let owed::Escalated { members: escalated, unrouted, mut again } = owed::escalated(incident, &context, now.steady);
         context.escalated = &escalated;
         let mut rings: Vec<(Arc<Channel>, Option<bool>)> = Vec::new();
         let mut wishes: Vec<(Arc<str>, What, Option<Wish>)> = Vec::new();
@@ -253,7 +253,7 @@ impl Evaluator {
         if escalated.is_empty() {
             self.incidents.escalated.remove(&incident.id);
         } else {
-            let due = incident.told.values().filter_map(|told| told.page_due).min();
+            let due = incident.told.values().filter_map(|told| told.page_due).min().filter(|_| !unrouted);
             self.incidents.escalated.insert(incident.id.clone(), due);
         }
         self.end_at_removed(incident, now);

@@ -83,8 +83,8 @@ struct Incidents {
     by_id: HashMap<String, Scope>,
     /// Where a member is though its fact belongs to another scope by now.
     moved: HashMap<FactKey, BTreeSet<Scope>>,
-    /// Open incidents that go to every channel, since no channel that wakes took them, and since when they are due; they are due
-    /// nowhere if no route matches.
+    /// Open incidents that go to every channel, since no channel that wakes took them, and since when they are due; without a time
+    /// where no route matches.
     escalated: BTreeMap<String, Option<Duration>>,
     /// How bad each probe's incidents are, and the probes for which that may have changed.
     severities: HashMap<Arc<str>, BTreeMap<Scope, Severity>>,

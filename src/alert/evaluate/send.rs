@@ -146,7 +146,7 @@ impl Evaluator {
         let scope = incident.scope.to_string();
         let none = BTreeSet::new();
         let mut context = self.owing(incident, &scope, &none);
-        let (escalated, _) = owed::escalated(incident, &context, now);
+        let escalated = owed::escalated(incident, &context, now).members;
         context.escalated = &escalated;
         let (owed, _) = owed::owed(incident, channel, &context, now);
         (owed, escalated)

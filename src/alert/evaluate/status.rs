@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Moment;
-use crate::plan::{Channel, Probe, Severity};
+use crate::plan::{CanaryId, Channel, Probe, Severity};
 
 use super::super::delivery;
+use super::super::heartbeat::Signs;
 use super::super::incident::Incident;
 use super::super::message::{Saying, compose};
 use super::super::status::{CanaryNow, ChannelStatus, LeftBehind, Open, ProbeNow, Seen, Status, gather};
@@ -46,7 +47,7 @@ pub struct Backlog {
     pub page_unrouted: bool,
     /// Canaries that should run.
     pub should_run: usize,
-    /// Canaries without data.
+    /// Those of them without data.
     pub without_data: usize,
     /// Whether a counted run has ended since the start.
     pub run_ended: bool,
@@ -59,6 +60,20 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// With what others know of the process: all that the heartbeat asks for.
+    pub fn signs(&self, ticks_on_time: bool, conditions_evaluated: bool) -> Signs {
+        Signs {
+            ticks_on_time,
+            conditions_evaluated,
+            run_ended: self.run_ended,
+            run_expected: self.run_expected,
+            should_run: self.should_run,
+            without_data: self.without_data,
+            page_unrouted: self.page_unrouted,
+            page_due: self.page_due,
+        }
+    }
+
     /// What is due at channels and was not taken.
     pub fn owed(&self) -> usize {
         self.channels.iter().map(|channel| channel.due).sum()
@@ -69,12 +84,15 @@ impl Evaluator {
     /// What is not told, and signs of life. Cheap.
     pub fn backlog(&self, now: Moment) -> Backlog {
         let escalated = &self.incidents.escalated;
+        let is_without =
+            |id: &&CanaryId| self.facts.get(&FactKey::NoData((*id).clone())).is_some_and(|fact| fact.level().is_some());
+        let paused_without = self.mutes.paused().filter(is_without).count();
         Backlog {
             channels: self.delivery.backlog(),
             page_due: escalated.values().flatten().min().copied(),
             page_unrouted: escalated.values().any(Option::is_none),
-            should_run: self.world.plan.canaries.len().saturating_sub(self.mutes.paused()),
-            without_data: self.facts.without_data(),
+            should_run: self.world.plan.canaries.len().saturating_sub(self.mutes.paused().count()),
+            without_data: self.facts.without_data().saturating_sub(paused_without),
             run_ended: self.run_ended,
             run_expected: self.run_expected,
             escalate_after: self.world.alerting.escalate_after,

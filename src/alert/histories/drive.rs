@@ -226,8 +226,19 @@ impl Drive {
                     let heard = self.readers.round(self.now, wall_ms);
                     self.log.entries.extend(heard.into_iter().map(Entry::Heard));
                 }
+                self.beat();
                 self.put(self.now + Duration::from_mins(1), Due::Round);
             }
+        }
+    }
+
+    /// The heartbeat, if alerting has nothing against it. Ticks and conditions are in time here.
+    fn beat(&mut self) {
+        let now = self.moment();
+        let Some(evaluator) = &self.evaluator else { return };
+        let backlog = evaluator.backlog(now);
+        if backlog.signs(true, true).missing(backlog.escalate_after, now.steady).is_empty() {
+            self.log.entries.push(Entry::Beat { at: self.now });
         }
     }
 

@@ -65,6 +65,12 @@ proptest! {
     }
 
     #[test]
+    fn the_heartbeat_stops_while_a_page_is_due_that_nobody_who_is_woken_has(steps in history(ALL, 12)) {
+        let Ended { case, .. } = drive(&steps, false);
+        holds(&judge::beats_only_while_pages_are_heard(&case))?;
+    }
+
+    #[test]
     fn rings_of_an_incident_are_few(steps in history(ALL, 12)) {
         let Ended { case, .. } = drive(&steps, false);
         holds(&judge::rings_are_few(&case).1)?;

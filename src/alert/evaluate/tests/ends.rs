@@ -1,6 +1,7 @@
 //! How incidents end, and what is said then.
 
 use super::*;
+use crate::alert::message::Occasion;
 
 #[test]
 fn an_end_is_sent_where_something_was_taken_and_says_for_how_long_it_failed() {
@@ -86,4 +87,19 @@ fn the_end_of_a_removed_channel_is_sent_with_its_last_configuration() {
     bench.at(120);
     assert_eq!(bench.came("other", What::End).len(), 1);
     assert!(bench.came("chat", What::End).is_empty());
+}
+
+#[test]
+fn an_end_that_is_late_says_that_it_was_well_and_under_which_key_it_fails_again() {
+    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    bench.breaks(0, "p/eu");
+    bench.answers.insert("duty".to_owned(), refuses());
+    bench.mends(120, "p/eu").breaks(300, "p/eu");
+    bench.answers.clear();
+    bench.at(900);
+    let end = bench.heard.iter().rfind(|heard| heard.what == What::End).unwrap();
+    let ring = bench.heard.iter().rfind(|heard| heard.what == What::Ring).unwrap();
+    assert_eq!((end.message.occasion, end.message.key.as_str()), (Occasion::WasWell, "probe/p/1"));
+    assert_eq!(ring.message.key, "probe/p/2");
+    assert!(end.message.title.contains("probe/p/2") && end.message.title.contains("was well from"), "{}", end.message.title);
 }

@@ -21,12 +21,13 @@ use std::time::Duration;
 
 use super::super::histories::store::Tables;
 use super::super::message::Message;
+use super::super::muting::Paused;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
 use crate::history::Remembered;
 use crate::outcome::{Cause, Reason, StepReport, Trigger, Verdict};
-use crate::plan::{AlertPolicy, Alerting, Canary, Channel, ChannelKind, Plan, Probe, Route, Severity};
+use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
 /// A try as a receiver saw it.
 #[derive(Debug, Clone)]
@@ -86,6 +87,12 @@ pub(super) fn route(channels: &[&str]) -> Route {
         probes: Vec::new(),
         channels: channels.iter().map(|name| Arc::from(*name)).collect(),
     }
+}
+
+/// These canaries are paused, and no others.
+pub(super) fn paused(ids: &[&str]) -> Event {
+    let one = Paused { by: "ann".into(), why: None, until_ms: None };
+    Event::Paused(ids.iter().map(|id| (CanaryId::read_back(id), one.clone())).collect())
 }
 
 /// A probe that is never critical, so that each rule can be looked at by itself.

@@ -2,14 +2,7 @@
 
 use super::*;
 use crate::alert::mute::{Closed, Mute, Mutes};
-use crate::alert::muting::Paused;
 use crate::alert::testing::moment;
-use crate::plan::CanaryId;
-
-fn paused(ids: &[&str]) -> Event {
-    let one = Paused { by: "ann".into(), why: None, until_ms: None };
-    Event::Paused(ids.iter().map(|id| (CanaryId::read_back(id), one.clone())).collect())
-}
 
 #[test]
 fn a_paused_region_mutes_no_other_and_holds_the_incident_open() {

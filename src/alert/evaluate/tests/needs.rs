@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::alert::mute::{Mute, Mutes};
-use crate::alert::muting::Paused;
 use crate::alert::testing::{moment, step};
-use crate::plan::{AcrossPolicy, CanaryId};
+use crate::plan::AcrossPolicy;
 
 fn needing(name: &str, needs: &[&str]) -> Probe {
     Probe { needs: needs.iter().map(|name| Arc::from(*name)).collect(), ..quiet(name) }
@@ -22,11 +21,6 @@ fn bench() -> Bench {
 /// When the pager was rung for `d`.
 fn rung_for(bench: &Bench, probe: &str) -> Vec<u64> {
     bench.rings("pager").into_iter().filter(|(_, title)| title.starts_with(probe)).map(|(at, _)| at).collect()
-}
-
-fn paused(ids: &[&str]) -> Event {
-    let one = Paused { by: "ann".into(), why: None, until_ms: None };
-    Event::Paused(ids.iter().map(|id| (CanaryId::read_back(id), one.clone())).collect())
 }
 
 #[test]

@@ -151,3 +151,21 @@ fn a_start_gives_each_canary_its_first_tick_and_a_second_start_within_the_limit_
         assert_eq!(bench.ring_times("chat"), [rung], "{:?}", bench.rings("chat"));
     }
 }
+
+#[test]
+fn the_heartbeat_asks_whether_more_than_half_of_those_that_should_run_are_without_data() {
+    let mut bench = bench(&["a", "b", "c", "d"], &["eu"]);
+    let missing = |bench: &Bench, second: u64| {
+        let backlog = bench.evaluator.backlog(moment_ms(second * 1_000, 0));
+        backlog.signs(true, true).missing(Duration::from_hours(1), backlog.seen)
+    };
+    let guard = |id| (id, Reason::Guard);
+    without(&mut bench, (60, 120), &[guard("a/eu"), guard("b/eu")]);
+    assert!(missing(&bench, 120).is_empty());
+    without(&mut bench, (180, 240), &[guard("a/eu"), guard("b/eu"), guard("c/eu")]);
+    assert_eq!(missing(&bench, 240), ["more than half of the canaries are without data"]);
+    bench.take(paused(&["a/eu", "b/eu"]));
+    assert!(missing(&bench, 240).is_empty(), "one of two");
+    bench.take(paused(&["a/eu", "d/eu"]));
+    assert_eq!(missing(&bench, 240).len(), 1, "two of two");
+}

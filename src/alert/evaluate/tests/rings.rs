@@ -65,3 +65,54 @@ fn what_a_channel_refused_is_made_anew_until_it_is_taken() {
     bench.at(4_000);
     assert_eq!(bench.heard.len(), refused + 1, "what was taken is not sent again");
 }
+
+#[test]
+fn a_silent_change_at_pagerduty_follows_the_regions_at_most_each_five_minutes() {
+    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let mut bench = Bench::new(vec![quiet("p")], &["ap", "eu", "us"], alerting);
+    for second in [0, 60] {
+        bench.at(second).fail("p/ap").fail("p/eu").fail("p/us");
+    }
+    for second in [120, 180, 240] {
+        bench.at(second).fail("p/ap").fail("p/eu").pass("p/us");
+    }
+    for second in [300, 360, 420] {
+        bench.at(second).fail("p/ap").pass("p/eu");
+    }
+    bench.at(2_000);
+    let shown = bench.ring_times("duty").last().copied().unwrap();
+    assert_eq!(bench.came("duty", What::Change), [shown + 300, shown + 600], "{:?}", bench.rings("duty"));
+    assert!(bench.came("chat", What::Change).is_empty(), "a chat hears of it with the next ring or the end");
+    let last = bench.last("duty");
+    assert!(last.message.title.starts_with("p fails in ap"), "{}", last.message.title);
+}
+
+#[test]
+fn a_storm_is_one_key_at_pagerduty_and_ends_with_its_last_incident() {
+    let names: Vec<String> = (0..12).map(|at| format!("p{at:02}")).collect();
+    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let mut bench = Bench::new(names.iter().map(|name| quiet(name)).collect(), &["eu"], alerting);
+    for second in [0, 60] {
+        bench.at(second);
+        for name in &names {
+            bench.fail(&format!("{name}/eu"));
+        }
+    }
+    bench.at(300);
+    for channel in ["duty", "chat"] {
+        assert_eq!(
+            bench.ring_times(channel).iter().map(|at| (*at > 60) as usize).collect::<Vec<_>>(),
+            [[0; 10].as_slice(), &[1]].concat()
+        );
+    }
+    let storm = bench.heard.iter().rfind(|heard| heard.channel == "duty").unwrap().message.clone();
+    assert!(storm.key.starts_with("storm/"), "{}", storm.key);
+    let told: Vec<String> = storm.incidents.iter().map(|told| told.scope.clone()).collect();
+    assert_eq!(told.len(), 2);
+    let ended = |bench: &Bench| bench.heard.iter().any(|heard| heard.what == What::End && heard.message.key == storm.key);
+    for (second, scope) in [(400, &told[0]), (700, &told[1])] {
+        assert!(!ended(&bench), "one of its incidents is open");
+        bench.mends(second, &format!("{}/eu", scope.trim_start_matches("probe/"))).at(second + 200);
+    }
+    assert!(ended(&bench));
+}

@@ -19,6 +19,19 @@ fn what_no_route_matches_goes_to_all_channels_whatever_they_take_least_and_an_em
 }
 
 #[test]
+fn what_no_route_matches_stops_the_heartbeat_at_once_until_a_channel_that_wakes_took_it() {
+    let of_us = Route { regions: vec!["us".into()], ..route(&["duty"]) };
+    let mut bench = bench(vec![pager("duty"), chat("chat")], vec![of_us]);
+    bench.answers.insert("duty".to_owned(), refuses());
+    bench.breaks(0, "p/eu");
+    assert!(bench.evaluator.backlog(moment_ms(61_000, 0)).page_unrouted);
+    assert_eq!(bench.ring_times("chat").len(), 1, "it has gone to all");
+    bench.answers.clear();
+    bench.at(200);
+    assert!(!bench.evaluator.backlog(moment_ms(200_000, 0)).page_unrouted);
+}
+
+#[test]
 fn what_no_waking_channel_took_for_five_minutes_goes_to_all_and_stops_the_heartbeat() {
     let mut bench = bench(vec![pager("duty"), chat("chat")], vec![route(&["duty"])]);
     bench.answers.insert("duty".to_owned(), refuses());
