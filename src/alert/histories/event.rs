@@ -65,6 +65,17 @@ pub(super) fn history(kinds: Kinds, most: usize) -> impl Strategy<Value = Vec<St
     prop::collection::vec(step, 1..=most)
 }
 
+/// Histories that begin with a fault of which nobody who is woken can be told.
+pub(super) fn unheard(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let ill = || prop_oneof![Just(Health::Away), Just(Health::Refuses), Just(Health::Busy), Just(Health::Deaf)];
+    let begin = (ill(), ill(), 0..PROBES.len(), prop::option::of(0..REGIONS.len()));
+    (begin, history(ALL, most)).prop_map(|((duty, prom, probe, region), rest)| {
+        let fault = Fault { probe, region, platform: None, share: 5 };
+        let events = [Event::Receiver(0, duty), Event::Receiver(1, prom), Event::Break(fault)];
+        events.into_iter().map(|event| Step { wait: 0, event }).chain(rest).collect()
+    })
+}
+
 fn event(kinds: Kinds) -> impl Strategy<Value = Event> {
     let probe = || 0..PROBES.len();
     let region = || prop::option::of(0..REGIONS.len());

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::drive::{Ended, drive};
-use super::event::{ALL, Event, Kinds, Step, history};
+use super::event::{ALL, Event, Kinds, Step, history, unheard};
 use super::judge;
 use super::world::Fault;
 
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn the_heartbeat_stops_while_a_page_is_due_that_nobody_who_is_woken_has(steps in history(ALL, 12)) {
+    fn the_heartbeat_stops_while_a_page_is_due_that_nobody_who_is_woken_has(steps in unheard(8)) {
         let Ended { case, .. } = drive(&steps, false);
         holds(&judge::beats_only_while_pages_are_heard(&case))?;
     }

@@ -15,8 +15,11 @@ use crate::plan::{
 pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 
 /// Probes: name, seconds between ticks, platforms, and what each needs.
-pub(super) const PROBES: [(&str, u64, &[&str], &[&str]); 3] =
-    [("sign-in", 60, &[], &[]), ("shop", 60, &["ios", "android"], &["sign-in"]), ("sync", 120, &["ios", "android", "web"], &[])];
+pub(super) const PROBES: [(&str, u64, &[&str], &[&str]); 3] = [
+    ("sign-in", 60, &[], &[]),
+    ("shop", 60, &["ios", "android"], &["sign-in"]),
+    ("sync", 120, &["ios", "android", "web", "tv", "car", "watch"], &[]),
+];
 
 /// The channels: a PagerDuty, an Alertmanager, and a webhook whose reader is a chat.
 pub(super) const DUTY: &str = "duty";

@@ -13,6 +13,7 @@ mod others;
 mod restart;
 mod rings;
 mod routes;
+mod storm;
 mod subjects;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

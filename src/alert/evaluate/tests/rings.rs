@@ -86,33 +86,3 @@ fn a_silent_change_at_pagerduty_follows_the_regions_at_most_each_five_minutes() 
     let last = bench.last("duty");
     assert!(last.message.title.starts_with("p fails in ap"), "{}", last.message.title);
 }
-
-#[test]
-fn a_storm_is_one_key_at_pagerduty_and_ends_with_its_last_incident() {
-    let names: Vec<String> = (0..12).map(|at| format!("p{at:02}")).collect();
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
-    let mut bench = Bench::new(names.iter().map(|name| quiet(name)).collect(), &["eu"], alerting);
-    for second in [0, 60] {
-        bench.at(second);
-        for name in &names {
-            bench.fail(&format!("{name}/eu"));
-        }
-    }
-    bench.at(300);
-    for channel in ["duty", "chat"] {
-        assert_eq!(
-            bench.ring_times(channel).iter().map(|at| (*at > 60) as usize).collect::<Vec<_>>(),
-            [[0; 10].as_slice(), &[1]].concat()
-        );
-    }
-    let storm = bench.heard.iter().rfind(|heard| heard.channel == "duty").unwrap().message.clone();
-    assert!(storm.key.starts_with("storm/"), "{}", storm.key);
-    let told: Vec<String> = storm.incidents.iter().map(|told| told.scope.clone()).collect();
-    assert_eq!(told.len(), 2);
-    let ended = |bench: &Bench| bench.heard.iter().any(|heard| heard.what == What::End && heard.message.key == storm.key);
-    for (second, scope) in [(400, &told[0]), (700, &told[1])] {
-        assert!(!ended(&bench), "one of its incidents is open");
-        bench.mends(second, &format!("{}/eu", scope.trim_start_matches("probe/"))).at(second + 200);
-    }
-    assert!(ended(&bench));
-}
