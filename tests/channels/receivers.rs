@@ -203,7 +203,10 @@ async fn a_webhook_with_a_body_of_its_own_is_rendered_and_keeps_its_secrets() {
     let outcome = sent(&sender, "hook", &ring(1)).await;
     assert_eq!(why(&outcome), "it answered 400 Bad Request: bad token: •••");
     let seen = receiver.seen().remove(0);
-    assert_eq!(seen.text(), "premium-registration fails in eu (3 of 9 canaries) (page, ring), saw \"pending\"");
+    assert_eq!(
+        seen.text(),
+        "premium-registration fails in eu, and its last runs in us failed, too (5 of 9 canaries) (page, ring), saw \"pending\""
+    );
     assert_eq!((seen.header("authorization"), seen.header("content-type")), (Some("Bearer tops3cret!"), Some("text/plain")));
     assert_eq!(seen.path(), "/hook?token=tops3cret!");
 }
@@ -278,7 +281,7 @@ async fn the_shortest_text_is_title_severity_and_nothing_that_a_receiver_may_dis
     }
     let seen = receiver.seen();
     let slack = serde_json::json!({
-        "text": "[PAGE] premium-registration fails in eu (3 of 9 canaries)", "unfurl_links": false, "unfurl_media": false
+        "text": "[PAGE] premium-registration fails in eu, and its last runs in us failed, too (5 of 9 canaries)", "unfurl_links": false, "unfurl_media": false
     });
     assert_eq!(json(&seen[0]), slack);
     let payload = &json(&seen[1])["payload"];

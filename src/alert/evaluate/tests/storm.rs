@@ -51,7 +51,7 @@ fn a_storm_is_one_key_at_pagerduty_and_ends_with_its_last_incident() {
     bench.at(300);
     for channel in ["duty", "chat"] {
         assert_eq!(
-            bench.ring_times(channel).iter().map(|at| (*at > 60) as usize).collect::<Vec<_>>(),
+            bench.ring_times(channel).iter().map(|at| usize::from(*at > 60)).collect::<Vec<_>>(),
             [[0; 10].as_slice(), &[1]].concat()
         );
     }
