@@ -51,6 +51,9 @@ fn registrations_and_copies_page_at_the_second_run_of_a_canary_and_are_critical_
                 let what = format!("{incident:?} {reach:?}, seed {seed}: {seen:?}");
                 assert!(seen.noticed <= spacing + longest, "the first run after the onset notices: {what}");
                 assert_eq!((seen.runs, seen.pages), (2, 1), "{what}");
+                // The ring tells all that fails or has failed once. One more comes where it is critical later, or where a canary's
+                // first failed run ends after the ring.
+                assert!(seen.rings <= 2, "{what}");
                 assert!(seen.paged <= spacing * 2 + longest, "{what}");
                 assert!(is_critical_at(incident, &plan, &seen), "{what}");
                 assert_eq!(seen.critical.is_some(), matches!(reach, Reach::CellEverywhere | Reach::Everywhere), "{what}");

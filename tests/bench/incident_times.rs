@@ -16,7 +16,9 @@ const QUANTILES: [f64; 2] = [0.5, 0.9];
 
 /// Prints the table.
 pub(crate) fn print(seeds: u64) {
-    println!("| probe | the fault hits | share | noticed | paged | run | critical | over |\n|---|---|---|---|---|---|---|---|");
+    println!(
+        "| probe | the fault hits | share | noticed | paged | run | critical | over | rings |\n|---|---|---|---|---|---|---|---|---|"
+    );
     for incident in Incident::ALL {
         for (reach, share) in [
             (Reach::Cell, 1.0),
@@ -50,18 +52,22 @@ fn line(incident: Incident, regions: &[&str], reach: Reach, share: f64, seeds: u
             None => "never".to_owned(),
         }
     };
-    let mut runs: Vec<u32> = seen.iter().map(|seen| seen.runs).collect();
-    runs.sort_unstable();
-    let [half, most] = [*quantile(&runs, 0.5), *quantile(&runs, 1.0)];
+    let counts = |of: &dyn Fn(&Course) -> usize| {
+        let mut counts: Vec<usize> = seen.iter().map(of).collect();
+        counts.sort_unstable();
+        format!("{} / {}", quantile(&counts, 0.5), quantile(&counts, 1.0))
+    };
     println!(
-        "| {} | {} | {:.0} % | {} | {} | {half} / {most} | {} | {} |",
+        "| {} | {} | {:.0} % | {} | {} | {} | {} | {} | {} |",
         incident.probe(),
         words(incident, reach, regions),
         share * 100.0,
         times(&|seen| Some(seen.noticed)),
         times(&|seen| Some(seen.paged)),
+        counts(&|seen| seen.runs),
         times(&|seen| seen.critical),
         times(&|seen| Some(seen.resolved)),
+        counts(&|seen| seen.rings),
     );
 }
 

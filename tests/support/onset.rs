@@ -47,15 +47,19 @@ pub(crate) struct Course {
     /// The page left.
     pub(crate) paged: Duration,
     /// Runs that the canary had had by then whose run decided.
-    pub(crate) runs: u32,
+    pub(crate) runs: usize,
     pub(crate) critical: Option<Duration>,
     pub(crate) resolved: Duration,
     /// Rings that opened an incident of a probe.
     pub(crate) pages: usize,
+    /// All rings, of whatever scope and severity.
+    pub(crate) rings: usize,
 }
 
-/// The fault goes on for so long after its page.
-const AFTER_PAGE: Duration = Duration::from_mins(40);
+/// The fault goes on for so long after its page; one that hits only a share for three hours, so that its rings can be counted.
+fn after_page(fault: Fault) -> Duration {
+    if fault.share < 1.0 { Duration::from_hours(3) } else { Duration::from_mins(40) }
+}
 
 /// No fault that is looked at here takes longer to page or to be resolved.
 const PATIENCE: Duration = Duration::from_hours(48);
@@ -103,8 +107,8 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
             // The last run that failed until then is the one that decided.
             let decided = failed.iter().rev().find(|(at, _)| *at <= page.at).and_then(|(_, canary)| runs.get(canary));
             let decided = decided.expect("a run decided");
-            course.runs = decided.iter().filter(|at| **at <= page.at).count().try_into().expect("there are few");
-            end = service.now() + AFTER_PAGE;
+            course.runs = decided.iter().filter(|at| **at <= page.at).count();
+            end = service.now() + after_page(fault);
         }
         // A failure may also lie before the end and be known after it.
         let last = service.told.iter().rev().find(|told| told.message.scope.starts_with("probe/"));
@@ -113,6 +117,7 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
         }
     }
     course.pages = service.told.iter().filter(|told| opens(&told.message)).count();
+    course.rings = service.told.iter().filter(|told| told.message.action == What::Ring).count();
     let critical = service.told.iter().find(|told| told.message.severity == Severity::Critical);
     course.critical = critical.map(|told| told.at.saturating_sub(onset));
     let resolved = service.told.iter().rev().find(|told| resolves(&told.message));
