@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: `config` reads TOML into an immutable [`plan`], `schedule` decides when, [`run`] executes, and the
 //! result is plain data in [`outcome`], which telemetry turns into metrics and traces. Which module may use which other is a
-//! table, and `tests/module_table.rs` holds the `use crate::…` lines against it.
+//! table, and `tests/in_process/module_table.rs` holds the `use crate::…` lines against it.
 
 pub mod alert;
 pub mod app;

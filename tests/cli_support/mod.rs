@@ -1,7 +1,5 @@
 //! What the tests of the command line share: the built program, a target on loopback, and signals.
 
-#![expect(dead_code, reason = "each test program uses a part of it")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -72,11 +70,6 @@ impl Running {
                 return line;
             }
         }
-    }
-
-    /// What is left on standard output once it has ended.
-    pub(crate) fn rest(&self) -> Vec<String> {
-        self.stdout.iter().collect()
     }
 
     pub(crate) fn pid(&self) -> u32 {

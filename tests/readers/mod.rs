@@ -5,7 +5,7 @@
 //!
 //! They are pure: the time is passed in, as the reader's wall clock has it, and nothing is random. They use nothing of the
 //! program, so that they share no mistake with it, and are included by path where they are needed. The one for Alertmanager is
-//! held against the real one by `tests/alertmanager_rings`; what is assumed of PagerDuty stands in its file, with the documents.
+//! held against the real one by `tests/in_process/alertmanager_rings`; what is assumed of PagerDuty stands in its file, with the documents.
 
 pub(crate) mod alertmanager;
 pub(crate) mod chat;

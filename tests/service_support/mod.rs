@@ -1,7 +1,5 @@
 //! A service under test: the built program with a target that can be broken, a receiver of pages, and its API.
 
-#![expect(dead_code, reason = "each test program uses a part of it")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! A cleanup ledger in memory.
-#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::sync::Mutex;
 use std::time::Duration;

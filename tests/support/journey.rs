@@ -1,5 +1,4 @@
 //! Runs a probe that is written in a test, through the real loader and engine.
-#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,4 @@
 //! A scriptable HTTP target on loopback that remembers what it was asked.
-#![expect(clippy::unwrap_used, reason = "a helper of tests")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

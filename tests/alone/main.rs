@@ -1,0 +1,36 @@
+//! Tests that need the machine or the process to themselves, and why:
+//!
+//! - [`chaos`] kills a service with hundreds of canaries and judges each verdict and page by the clock: what takes processor time
+//!   beside it makes false ones.
+//! - [`cli_demo`] wants the first run after an onset to notice it: a prober that stalls rightly excuses its target.
+//! - [`starved`] takes the processors, sockets and files away itself, from everything that runs beside it.
+//! - [`telemetry_metrics`] and [`telemetry_prometheus`] compare whole bodies of `/metrics`, and the recorder of the prober's own
+//!   numbers is one for the process: a test that counted something meanwhile would add a family between two bodies.
+//!
+//! Run them with one thread (`cargo test --test alone -- --test-threads 1`). With more, those that need the machine still wait
+//! for each other, see [`machine`].
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[expect(dead_code, reason = "the other tests of the program use the rest")]
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+#[expect(dead_code, reason = "the other tests of the program use the rest")]
+#[path = "../page_support/mod.rs"]
+mod page_support;
+#[path = "../support/report.rs"]
+mod report;
+
+mod chaos;
+mod cli_demo;
+mod starved;
+mod telemetry_metrics;
+mod telemetry_prometheus;
+
+/// The machine, for as long as this is held. A test that failed with it has given it back.
+fn machine() -> MutexGuard<'static, ()> {
+    static MACHINE: Mutex<()> = Mutex::new(());
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}

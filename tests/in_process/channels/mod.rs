@@ -1,0 +1,9 @@
+//! Tries on their way: real servers, real formats, hostile receivers, and what is said to have become of them.
+//!
+//! Alertmanager and the SMTP server are Debian's own (`tests/setup/packages paging`); one that is missing is a failed test.
+
+mod alertmanager;
+mod cli;
+mod email;
+mod receivers;
+mod support;

@@ -1,0 +1,23 @@
+//! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
+
+mod cut_creation;
+mod ends;
+mod explosions;
+mod identity;
+mod judging;
+mod ledger;
+mod let_off;
+mod loops;
+mod polling;
+mod redirects;
+mod self_check;
+mod showing;
+mod stalls;
+mod subjects;
+
+use crate::target::{Answer, Seen};
+
+/// A target that answers 200 with this JSON.
+fn ok(body: &'static str) -> impl Fn(&Seen) -> Answer + Send + Sync + 'static {
+    move |_| Answer::json(200, body)
+}

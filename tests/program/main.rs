@@ -1,0 +1,28 @@
+//! Tests that run the built program: its commands, its service with API, pages and store, and who is told of what.
+//!
+//! Owns nothing but the list. A folder or file is one subject, and `cargo test --test program SUBJECT::` runs it alone. Each test
+//! has a folder, ports and a store of its own and mostly waits, so many may run at once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "../support/again.rs"]
+mod again;
+#[path = "../cli_support/mod.rs"]
+mod cli_support;
+#[path = "../page_support/mod.rs"]
+mod page_support;
+#[expect(dead_code, reason = "its Alertmanager is held against the real one in process, and Debian's runs here")]
+#[path = "../readers/mod.rs"]
+mod readers;
+#[path = "../service_support/mod.rs"]
+mod service_support;
+
+mod api;
+mod cli_run;
+mod cli_sweep;
+mod cli_test;
+mod cli_usage;
+mod pages;
+mod reload;
+mod store_start;
+mod who_is_told;
