@@ -20,6 +20,10 @@ mod cli_support;
 #[expect(dead_code, reason = "the other tests of the program use the rest")]
 #[path = "../page_support/mod.rs"]
 mod page_support;
+#[path = "../support/programs.rs"]
+mod programs;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 #[path = "../support/report.rs"]
 mod report;
 

@@ -1,8 +1,8 @@
 //! The real Prometheus and its promtool, from Debian's package `prometheus`, read what we write.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,18 +14,8 @@ use serinus::outcome::{Reason, StandingSink as _};
 use serinus::plan::{Cell, Plan};
 use serinus::telemetry::{Format, Metrics, config_reloaded, runtime_stalled};
 
-use crate::report;
-
-/// A program of Debian's package, or a failed test that says what to install.
-fn start(program: &str, arguments: &[&str], stdin: Stdio) -> Child {
-    Command::new(program)
-        .args(arguments)
-        .stdin(stdin)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): install Debian's package `prometheus`"))
-}
+use crate::programs::Program;
+use crate::{prometheus, report};
 
 /// Two probes with different matrix keys, awkward label values, and at least one sample in every family.
 fn full() -> (Plan, Arc<Metrics>) {
@@ -50,7 +40,13 @@ fn full() -> (Plan, Arc<Metrics>) {
 #[test]
 fn promtool_finds_nothing_to_say_about_the_metrics() {
     let (_plan, metrics) = full();
-    let mut promtool = start("promtool", &["check", "metrics"], Stdio::piped());
+    let promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut promtool = promtool.expect("`promtool` is of Debian's package `prometheus`");
     let body = metrics.encode(Format::Prometheus);
     let mut stdin = promtool.stdin.take().expect("it was asked for");
     stdin.write_all(body.as_bytes()).expect("promtool reads");
@@ -58,17 +54,6 @@ fn promtool_finds_nothing_to_say_about_the_metrics() {
     let said = promtool.wait_with_output().expect("promtool ends");
     let words = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success() && words.is_empty(), "{words}");
-}
-
-/// Ends Prometheus however the test ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[derive(Clone)]
@@ -86,25 +71,12 @@ async fn serve(State(target): State<Target>, headers: HeaderMap) -> ([(header::H
     ([(header::CONTENT_TYPE, format.content_type())], body)
 }
 
-fn prometheus(directory: &std::path::Path, target: SocketAddr) -> (Running, SocketAddr) {
-    let config = directory.join("prometheus.yml");
+fn scraping(directory: &std::path::Path, target: SocketAddr) -> (Program, String) {
     let text = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: serinus\n  static_configs:\n  - targets: ['{target}']\n"
     );
-    std::fs::write(&config, text).expect("the configuration is written");
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
-    let child = start(
-        "prometheus",
-        &[
-            &format!("--config.file={}", config.display()),
-            &format!("--storage.tsdb.path={}", directory.join("data").display()),
-            &format!("--web.listen-address={free}"),
-            "--enable-feature=exemplar-storage",
-            "--log.level=error",
-        ],
-        Stdio::null(),
-    );
-    (Running(child), free)
+    std::fs::write(directory.join("prometheus.yml"), text).expect("the configuration is written");
+    prometheus::start(directory, &["--enable-feature=exemplar-storage"])
 }
 
 /// Asks until the answer is as wanted; the last answer if that never happens.
@@ -148,9 +120,9 @@ async fn a_real_prometheus_scrapes_open_metrics_and_gets_the_exemplars() {
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
     let directory = tempfile::tempdir().expect("a directory");
-    let (_running, at) = prometheus(directory.path(), address);
+    let (_running, at) = scraping(directory.path(), address);
     let client = reqwest::Client::new();
-    let query = |path: &str| format!("http://{at}/api/v1/{path}");
+    let query = |path: &str| format!("{at}/api/v1/{path}");
     ask(&client, query("query"), &[("query", "up{job=\"serinus\"} == 1")], has_result).await;
     ask(
         &client,

@@ -82,6 +82,10 @@ fn a_large_body_is_held_once_whichever_way_it_travels() {
 async fn child_measures_large_bodies() {
     let device = device(DeviceSettings::default());
     let redactor = Redactor::new([&serinus::outcome::Secret::new("not in there")]);
+    // The program's own code is resident once it has run, and is no cost of a body.
+    let small = sending(1, true).await;
+    let request = rendered(&action("GET", &small.url("/")));
+    assert!(send(&device, &request).await.exchange(&request, &redactor).truncated);
     for announced in [true, false] {
         let target = sending(10, announced).await;
         let request = rendered(&HttpAction { response_bytes: Some(12 * MIB), ..action("GET", &target.url("/")) });

@@ -9,6 +9,8 @@
 
 #[path = "../support/again.rs"]
 mod again;
+#[path = "../support/alertmanager.rs"]
+mod alertmanager;
 #[path = "../support/book.rs"]
 mod book;
 #[expect(dead_code, reason = "a benchmark uses the rest")]
@@ -32,6 +34,8 @@ mod journey;
 mod notice;
 #[path = "../support/onset.rs"]
 mod onset;
+#[path = "../support/programs.rs"]
+mod programs;
 #[expect(dead_code, reason = "tests of the program use the rest")]
 #[path = "../readers/mod.rs"]
 mod readers;
@@ -42,6 +46,8 @@ mod service;
 mod source_text;
 #[path = "../support/target.rs"]
 mod target;
+#[path = "../support/waiting.rs"]
+mod waiting;
 
 mod alertmanager_rings;
 mod chance_pages;

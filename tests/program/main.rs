@@ -7,10 +7,16 @@
 
 #[path = "../support/again.rs"]
 mod again;
+#[path = "../support/alertmanager.rs"]
+mod alertmanager;
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 #[path = "../page_support/mod.rs"]
 mod page_support;
+#[path = "../support/programs.rs"]
+mod programs;
+#[path = "../support/prometheus.rs"]
+mod prometheus;
 #[expect(dead_code, reason = "its Alertmanager is held against the real one in process, and Debian's runs here")]
 #[path = "../readers/mod.rs"]
 mod readers;

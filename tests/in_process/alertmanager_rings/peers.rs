@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::real::{Alertmanager, ROUTES, Receiver, Ring, SHORT, now, two_looks, until};
+use super::real::{Alertmanager, ROUTES, Receiver, Ring, SHORT, now, two_looks};
+use crate::waiting::until;
 
 #[tokio::test]
 async fn a_peer_that_comes_back_rings_nobody_twice_and_is_told_what_it_missed_by_the_next_round() {

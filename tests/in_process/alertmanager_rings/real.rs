@@ -1,16 +1,15 @@
 //! A real Alertmanager with three routes to one receiver of ours, which writes down what it gets and when.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::alertmanager::{self, Cluster};
 use crate::http_server::{Target, answer, answering};
-
-/// Nothing here takes nearly as long; it only keeps a broken program from hanging the tests.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::programs::{Program, free_port};
+use crate::waiting::until;
 
 /// How the three routes group.
 pub(crate) const ROUTES: [(&str, &str); 3] = [("probe", "[probe]"), ("alertname", "[alertname]"), ("all", "['...']")];
@@ -101,18 +100,12 @@ pub(crate) const SHORT: Times = Times { wait: Duration::from_millis(500), interv
 
 /// A real Alertmanager.
 pub(crate) struct Alertmanager {
-    program: Option<Child>,
+    program: Option<Program>,
     folder: tempfile::TempDir,
     port: u16,
     /// Its port for peers and theirs.
-    cluster: Option<(u16, u16)>,
+    cluster: Option<Cluster>,
     client: reqwest::Client,
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        self.kill();
-    }
 }
 
 impl Alertmanager {
@@ -132,7 +125,7 @@ impl Alertmanager {
         (one, other)
     }
 
-    async fn with(receiver: &Receiver, times: Times, name: &str, cluster: Option<(u16, u16)>) -> Self {
+    async fn with(receiver: &Receiver, times: Times, name: &str, cluster: Option<Cluster>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let millis = |time: Duration| format!("{}ms", time.as_millis());
         let (wait, interval) = (millis(times.wait), millis(times.interval));
@@ -158,26 +151,7 @@ impl Alertmanager {
 
     /// Starts it, or starts it again with its files.
     pub(crate) async fn run(&mut self) {
-        let folder = self.folder.path();
-        let mut arguments = vec![
-            format!("--config.file={}", folder.join("alertmanager.yml").display()),
-            format!("--storage.path={}", folder.join("data").display()),
-            format!("--web.listen-address=127.0.0.1:{}", self.port),
-            "--log.level=error".to_owned(),
-        ];
-        match self.cluster {
-            None => arguments.push("--cluster.listen-address=".to_owned()),
-            Some((own, other)) => arguments.extend([
-                format!("--cluster.listen-address=127.0.0.1:{own}"),
-                format!("--cluster.peer=127.0.0.1:{other}"),
-                "--cluster.peer-timeout=1s".to_owned(),
-                "--cluster.settle-timeout=1s".to_owned(),
-                "--cluster.gossip-interval=50ms".to_owned(),
-                "--cluster.pushpull-interval=500ms".to_owned(),
-            ]),
-        }
-        let program = Command::new("prometheus-alertmanager").args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        self.program = Some(program.expect("install Debian's package `prometheus-alertmanager`"));
+        self.program = Some(alertmanager::start(self.folder.path(), "data", self.port, self.cluster));
         until("Alertmanager being ready", || async {
             self.client.get(self.url("/-/ready")).send().await.ok().filter(|answer| answer.status().is_success())
         })
@@ -196,19 +170,15 @@ impl Alertmanager {
 
     /// Ends it without a warning.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            // It may have ended by itself.
-            let _ = program.kill();
-            let _ = program.wait();
-        }
+        self.program = None;
     }
 
     /// Ends it as its supervisor does, so that it writes down what it said.
     pub(crate) fn stop(&mut self) {
         let mut program = self.program.take().unwrap();
-        let id = rustix::process::Pid::from_raw(program.id().cast_signed()).unwrap();
+        let id = rustix::process::Pid::from_raw(program.0.id().cast_signed()).unwrap();
         rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        program.wait().unwrap();
+        program.0.wait().unwrap();
     }
 
     fn url(&self, path: &str) -> String {
@@ -293,23 +263,7 @@ pub(crate) fn rfc3339(time: Duration) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-/// Asks until the answer is there.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Lets every group look twice, so that what it would have said is said.
 pub(crate) async fn two_looks(times: Times) {
     tokio::time::sleep(times.wait + times.interval * 2 + Duration::from_millis(500)).await;
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::real::{Alertmanager, ROUTES, Receiver, Ring, SHORT, Told, now, two_looks, until};
+use super::real::{Alertmanager, ROUTES, Receiver, Ring, SHORT, Told, now, two_looks};
+use crate::waiting::until;
 
 /// When each ring was first told as firing, and last as over.
 fn times(told: &[Told]) -> BTreeMap<String, (Duration, Option<Duration>)> {

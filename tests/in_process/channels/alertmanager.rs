@@ -11,8 +11,11 @@ use serinus::alert::message::{Message, What};
 use serinus::alert::told::{Open, Outcome, Trouble};
 use serinus::plan::{ChannelKind, Severity};
 
-use super::support::{Program, as_what, attempt, channel, end, free_port, message, ring, secrets, sender, short, until};
+use super::support::{as_what, attempt, channel, end, message, ring, secrets, sender, short};
+use crate::alertmanager;
 use crate::http_server::{Target, answer, answering};
+use crate::programs::{Program, free_port};
+use crate::waiting::until;
 
 /// How often open alerts are repeated here.
 const RESEND: Duration = Duration::from_secs(1);
@@ -30,23 +33,14 @@ impl Alertmanager {
     async fn start() -> Self {
         let notified = answering(None, |_| answer(200, &[], "")).await;
         let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("alertmanager.yml");
         let text = format!(
             "route: {{receiver: hook, group_by: [probe], group_wait: 0s, group_interval: 1s}}\n\
              receivers:\n- name: hook\n  webhook_configs: [{{url: '{}', send_resolved: true}}]\n",
             notified.url("/")
         );
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(folder.path().join("alertmanager.yml"), text).unwrap();
         let port = free_port();
-        let arguments = [
-            format!("--config.file={}", config.display()),
-            format!("--storage.path={}", folder.path().join("data").display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--cluster.listen-address=".to_owned(),
-            "--log.level=error".to_owned(),
-        ];
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let program = Program::start("prometheus-alertmanager", &arguments, "prometheus-alertmanager");
+        let program = alertmanager::start(folder.path(), "data", port, None);
         let url = format!("http://127.0.0.1:{port}");
         let ready = format!("{url}/-/ready");
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -10,8 +10,10 @@ use serinus::alert::told::{Outcome, Trouble};
 use serinus::plan::{Channel, ChannelKind, SmtpTls};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
-use super::support::{Program, attempt, channel, end, free_port, hurried, open, ring, secrets, sender, sent, short, until, why};
+use super::support::{attempt, channel, end, hurried, open, ring, secrets, sender, sent, short, why};
 use crate::http_pki::Authority;
+use crate::programs::{Program, free_port};
+use crate::waiting::until;
 
 /// Takes mail as `aiosmtpd` does, writes one JSON object a mail to a file, and refuses the recipients that a test wants refused.
 const SERVER: &str = r#"

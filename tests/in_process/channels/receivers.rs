@@ -12,10 +12,10 @@ use serinus::plan::ChannelKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::{
-    alerting, as_what, attempt, channel, client, end, free_port, hurried, open, ring, secrets, sender, sent, short, template,
-    webhook, why,
+    alerting, as_what, attempt, channel, client, end, hurried, open, ring, secrets, sender, sent, short, template, webhook, why,
 };
 use crate::http_server::{Seen, Target, Visit, answer, answering, flood, raw, read_request, silence};
+use crate::programs::free_port;
 
 /// A receiver that gives these answers, and 200 from then on.
 async fn scripted(answers: Vec<Vec<u8>>) -> Target {

@@ -1,7 +1,6 @@
 //! Channels, messages and tries for the tests.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,9 +11,6 @@ use serinus::alert::told::{About, Open, Outcome, Refusal, Trouble, Try};
 use serinus::outcome::{Secret, Secrets};
 use serinus::plan::{Alerting, Channel, ChannelKind, Severity, Template};
 use serinus::source::Location;
-
-/// Nothing here takes nearly as long; it only keeps a broken program from hanging the tests.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn channel(name: &str, kind: ChannelKind) -> Arc<Channel> {
     hurried(name, Duration::from_secs(10), kind)
@@ -124,42 +120,4 @@ pub(crate) fn why(outcome: &Outcome) -> &str {
 /// Something other than a ring, of the same incident.
 pub(crate) fn as_what(what: What, message: Message) -> Message {
     Message { action: what, ..message }
-}
-
-/// Asks until the answer is there.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// A program that ends with the test.
-pub(crate) struct Program(Child);
-
-impl Program {
-    pub(crate) fn start(program: &str, arguments: &[&str], package: &str) -> Self {
-        let child =
-            Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn();
-        Self(
-            child.unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): install Debian's package `{package}`")),
-        )
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }

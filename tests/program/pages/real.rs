@@ -1,9 +1,8 @@
 //! Debian's Alertmanager and Prometheus beside the built program.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,31 +10,8 @@ use serde_json::Value;
 use crate::cli_support::PATIENCE;
 use crate::page_support::service::{Service, probe};
 use crate::page_support::target::{BROKEN, Target, WELL};
-
-/// A program of a package, killed when it is dropped.
-struct Program(Child);
-
-impl Program {
-    fn start(program: &str, arguments: &[String]) -> Self {
-        let child =
-            Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(
-            child.unwrap_or_else(|error| panic!("`{program}` cannot be started ({error}): install Debian's package `{program}`")),
-        )
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::programs::{Program, free_port};
+use crate::{alertmanager, prometheus};
 
 /// Fetches JSON until it is as wanted.
 #[track_caller]
@@ -77,15 +53,9 @@ impl Alertmanager {
 
     /// Starts it without a memory of what was before.
     fn begin(&mut self, data: &str) {
-        let config = self.folder.path().join("alertmanager.yml");
-        std::fs::write(&config, "route: {receiver: none}\nreceivers: [{name: none}]\n").unwrap();
-        let arguments = [
-            format!("--config.file={}", config.display()),
-            format!("--storage.path={}", self.folder.path().join(data).display()),
-            format!("--web.listen-address=127.0.0.1:{}", self.port),
-            "--cluster.listen-address=".to_owned(),
-        ];
-        self.program = Some(Program::start("prometheus-alertmanager", &arguments));
+        std::fs::write(self.folder.path().join("alertmanager.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n")
+            .unwrap();
+        self.program = Some(alertmanager::start(self.folder.path(), data, self.port, None));
         self.alerts("it answers", |_| true);
     }
 
@@ -110,7 +80,7 @@ fn documented_rules() -> String {
 }
 
 /// A Prometheus that scrapes the service and evaluates the documented rules.
-fn prometheus(folder: &Path, target: &str) -> (Program, String) {
+fn scraping(folder: &Path, target: &str) -> (Program, String) {
     let rules = documented_rules();
     std::fs::write(folder.join("rules.yml"), rules.replace("for: 5m", "for: 0s")).unwrap();
     let config = format!(
@@ -122,13 +92,7 @@ fn prometheus(folder: &Path, target: &str) -> (Program, String) {
     let checked = Command::new("promtool").args(["check", "config", "prometheus.yml"]).current_dir(folder).output();
     let checked = checked.expect("`promtool` cannot be started: install Debian's package `prometheus`");
     assert!(checked.status.success(), "{checked:?}");
-    let url = format!("127.0.0.1:{}", free_port());
-    let arguments = [
-        format!("--config.file={}", folder.join("prometheus.yml").display()),
-        format!("--storage.tsdb.path={}", folder.join("data").display()),
-        format!("--web.listen-address={url}"),
-    ];
-    (Program::start("prometheus", &arguments), format!("http://{url}"))
+    prometheus::start(folder, &[])
 }
 
 /// The value that a query comes to.
@@ -169,7 +133,7 @@ fn what_breaks_fires_in_alertmanager_is_seen_by_prometheus_and_ends_when_it_is_w
     let (target, alertmanager, folder) = (Target::start(), Alertmanager::start(), tempfile::tempdir().unwrap());
     let broken = probe("broken", target.address, "summary = \"It works\"");
     let service = Service::new(&[broken, probe("well", target.address, "")], &alertmanager_channel(&alertmanager)).start();
-    let (_program, prometheus) = prometheus(folder.path(), service.address());
+    let (_program, prometheus) = scraping(folder.path(), service.address());
     becomes(&prometheus, "up{job=\"serinus\"}", "1");
     for severity in ["warn", "page", "critical"] {
         becomes(&prometheus, &format!("serinus_incidents{{severity=\"{severity}\"}}"), "0");

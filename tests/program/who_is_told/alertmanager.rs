@@ -1,25 +1,19 @@
 //! Debian's Alertmanager, alone or with a peer, with one route to the desk that groups by probe.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::desk::Desk;
+use crate::alertmanager::{self, Cluster};
 use crate::cli_support::PATIENCE;
+use crate::programs::{Program, free_port};
 
 /// One that runs, or is away.
 pub(crate) struct Alertmanager {
-    program: Option<Child>,
+    program: Option<Program>,
     folder: tempfile::TempDir,
     port: u16,
     /// Its port for peers and theirs.
-    cluster: Option<(u16, u16)>,
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        self.kill();
-    }
+    cluster: Option<Cluster>,
 }
 
 impl Alertmanager {
@@ -33,7 +27,7 @@ impl Alertmanager {
         (Self::with(desk, "first", Some((first, second))), Self::with(desk, "second", Some((second, first))))
     }
 
-    fn with(desk: &Desk, name: &str, cluster: Option<(u16, u16)>) -> Self {
+    fn with(desk: &Desk, name: &str, cluster: Option<Cluster>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "route: {{receiver: desk, group_by: [probe], group_wait: 200ms, group_interval: 1s}}\nreceivers:\n- name: desk\n  \
@@ -48,26 +42,7 @@ impl Alertmanager {
 
     /// Starts it, or starts it again with its files.
     pub(crate) fn run(&mut self) {
-        let folder = self.folder.path();
-        let mut arguments = vec![
-            format!("--config.file={}", folder.join("alertmanager.yml").display()),
-            format!("--storage.path={}", folder.join("data").display()),
-            format!("--web.listen-address=127.0.0.1:{}", self.port),
-        ];
-        match self.cluster {
-            None => arguments.push("--cluster.listen-address=".to_owned()),
-            Some((own, other)) => arguments.extend([
-                format!("--cluster.listen-address=127.0.0.1:{own}"),
-                format!("--cluster.peer=127.0.0.1:{other}"),
-                "--cluster.peer-timeout=1s".to_owned(),
-                "--cluster.settle-timeout=1s".to_owned(),
-                "--cluster.gossip-interval=50ms".to_owned(),
-                "--cluster.pushpull-interval=500ms".to_owned(),
-            ]),
-        }
-        let mut command = Command::new("prometheus-alertmanager");
-        let program = command.args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.program = Some(program.expect("install Debian's package `prometheus-alertmanager`"));
+        self.program = Some(alertmanager::start(self.folder.path(), "data", self.port, self.cluster));
         let deadline = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < deadline, "Alertmanager does not listen");
@@ -77,11 +52,7 @@ impl Alertmanager {
 
     /// Ends it without a warning.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            // It may have ended by itself.
-            let _ = program.kill();
-            let _ = program.wait();
-        }
+        self.program = None;
     }
 
     pub(crate) fn url(&self) -> String {
@@ -94,8 +65,4 @@ impl Alertmanager {
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         serde_json::from_str::<Vec<serde_json::Value>>(body).map_or(0, |alerts| alerts.len())
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
 }
