@@ -10,6 +10,19 @@ use std::time::{Duration, Instant};
 /// Nothing here takes nearly as long; it only keeps a broken program from hanging the tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Waits until there is what is looked for.
+#[track_caller]
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came to this: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// The program, with nothing of the developer's own environment that could change what it does.
 pub(crate) fn serinus(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serinus"));
@@ -83,14 +96,7 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.child.try_wait().expect("it can be waited for") {
-                Some(status) => return status,
-                None => assert!(Instant::now() < deadline, "it does not end"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("its end", || self.child.try_wait().expect("it can be waited for"))
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use serinus::web::ROUTES;
 
-use crate::cli_support::{assert_exit, run, stderr, stdout};
-use crate::service_support::{Double, Service, ask, channel, edit, folder, until, write};
+use crate::cli_support::{assert_exit, run, stderr, stdout, until};
+use crate::service_support::{Double, Service, ask, channel, edit, folder, write};
 
 const OK: &str = r#"{"state": "ok"}"#;
 const BROKEN: &str = r#"{"state": "broken"}"#;

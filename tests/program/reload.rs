@@ -3,8 +3,8 @@
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use crate::cli_support::{assert_exit, run, stderr, stdout};
-use crate::service_support::{Double, Service, channel, edit, folder, probe, until, write};
+use crate::cli_support::{assert_exit, run, stderr, stdout, until};
+use crate::service_support::{Double, Service, channel, edit, folder, probe, write};
 
 const OK: &str = r#"{"state": "ok"}"#;
 const BROKEN: &str = r#"{"state": "broken"}"#;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::cli_support::{assert_exit, run, stderr};
-use crate::service_support::{Double, Service, folder, until};
+use crate::cli_support::{assert_exit, run, stderr, until};
+use crate::service_support::{Double, Service, folder};
 
 /// Bytes of a store that is large enough to be told from what a start reads otherwise.
 const LARGE: u64 = 64 << 20;

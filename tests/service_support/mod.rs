@@ -5,24 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Output;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cli_support::{PATIENCE, Running, run, serinus};
-
-/// Waits until there is what is looked for.
-#[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "it never came to this: {what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+use crate::cli_support::{PATIENCE, Running, run, serinus, until};
 
 /// A request as it came.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::receiver::Mood;
 use super::verdicts::{false_failures, verdicts};
 use super::world::{World, copy_of_store, until};
 use super::{now_ms, setting};
-use crate::machine;
+use crate::shared_machine;
 
 /// Cells of each probe that makes load, in each of two regions: about 200 canaries in all.
 const CELLS: usize = 33;
@@ -90,7 +90,7 @@ fn wait_for(told: &mpsc::Receiver<()>, patience: Duration) {
 
 #[test]
 fn whenever_it_is_killed_every_reader_believes_what_is_so_and_nothing_is_lost_or_left_behind() {
-    let _alone = machine();
+    let _beside = shared_machine();
     let kills = setting("SERINUS_CHAOS_KILLS", 25);
     let seed = setting("SERINUS_CHAOS_SEED", fastrand::u64(..1_000_000));
     println!("SERINUS_CHAOS_SEED={seed} SERINUS_CHAOS_KILLS={kills}");

@@ -17,7 +17,7 @@ use super::reader::Reader;
 use super::receiver::{Mood, Received};
 use super::world::{World, copy_of_store, until};
 use super::{now_ms, setting};
-use crate::machine;
+use crate::shared_machine;
 
 fn sleep(seconds: u64) {
     std::thread::sleep(Duration::from_secs(seconds));
@@ -43,7 +43,7 @@ fn waiting(address: &str) -> u64 {
 
 #[test]
 fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_storm() {
-    let _alone = machine();
+    let _beside = shared_machine();
     let down = setting("SERINUS_CHAOS_DOWN", 24);
     let world = World::new(1, 4, false);
     let broken = |probe: &str| vec![format!("{probe}/eu/c0"), format!("{probe}/us/c1")];
@@ -165,7 +165,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
-    let _alone = machine();
+    let _beside = shared_machine();
     let world = World::new(2, 4, false);
     let disk = SmallDisk::mount(&world.folder, "24m");
     let one = |probe: &str| vec![format!("{probe}/eu/c0")];
@@ -297,7 +297,7 @@ fn damage_and_go_on(world: &World, damage: Damage, rng: &mut Rng) {
 
 #[test]
 fn a_store_that_was_damaged_is_set_aside_and_pages_go_on_under_keys_that_do_not_clash() {
-    let _alone = machine();
+    let _beside = shared_machine();
     let seed = setting("SERINUS_CHAOS_SEED", fastrand::u64(..1_000_000));
     println!("SERINUS_CHAOS_SEED={seed}");
     let mut rng = Rng::with_seed(seed);

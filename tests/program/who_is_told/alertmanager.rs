@@ -1,10 +1,8 @@
 //! Debian's Alertmanager, alone or with a peer, with one route to the desk that groups by probe.
 
-use std::time::{Duration, Instant};
-
 use super::desk::Desk;
 use crate::alertmanager::{self, Cluster};
-use crate::cli_support::PATIENCE;
+use crate::cli_support::until;
 use crate::programs::{Program, free_port};
 
 /// One that runs, or is away.
@@ -43,11 +41,7 @@ impl Alertmanager {
     /// Starts it, or starts it again with its files.
     pub(crate) fn run(&mut self) {
         self.program = Some(alertmanager::start(self.folder.path(), "data", self.port, self.cluster));
-        let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "Alertmanager does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("Alertmanager listening", || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
     /// Ends it without a warning.
