@@ -218,7 +218,9 @@ impl Cover {
         }
         let was_suspect =
             member.began <= self.revision && member.crossed_at.saturating_sub(self.at) <= same_episode(&member.fact);
-        crossed <= self.revision || (was_suspect && member.highest.severity() <= self.severity)
+        // A level above what was told is owed, whenever it came.
+        let level = member.level().unwrap_or(Level::Warn);
+        (crossed <= self.revision || was_suspect) && level.severity() <= self.severity
     }
 
     /// Whether it tells that the incident is critical.

@@ -234,6 +234,10 @@ impl Incident {
         for told in self.told.values_mut() {
             told.not_after(now);
         }
+        for acknowledged in &mut self.acknowledged {
+            acknowledged.at = now.min(acknowledged.at);
+            acknowledged.covers.iter_mut().for_each(|cover| cover.at = now.min(cover.at));
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl MuteList {
     }
 
     /// Those in force, by probe and part.
-    pub(super) fn in_force(&self) -> Vec<Mute> {
+    pub(crate) fn in_force(&self) -> Vec<Mute> {
         let now = millis(SystemTime::now());
         self.lock().values().filter(|mute| mute.holds(now)).cloned().collect()
     }
