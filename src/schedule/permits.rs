@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio_util::task::TaskTracker;
 
@@ -43,13 +44,16 @@ impl Permits {
         } else {
             let semaphore = Arc::clone(&self.semaphore);
             let fewer = *before - allowed;
-            let withdraw = async move {
+            let mut withdraw = Box::pin(async move {
                 // Closed: then there are none to withdraw.
                 if let Ok(permits) = semaphore.acquire_many_owned(fewer).await {
                     permits.forget();
                 }
-            };
-            tasks.spawn_on(withdraw, runtime);
+            });
+            // Asked at once, it is in the queue before any that ends from now on; the task may begin later than that.
+            if withdraw.as_mut().now_or_never().is_none() {
+                tasks.spawn_on(withdraw, runtime);
+            }
         }
         *before = allowed;
     }
