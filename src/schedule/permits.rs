@@ -63,3 +63,18 @@ impl Permits {
 fn bounded(allowed: usize) -> u32 {
     u32::try_from(allowed.clamp(1, 1_000_000)).unwrap_or(1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_ends_after_there_are_to_be_fewer_is_handed_to_nobody() {
+        let permits = Permits::new(2);
+        let (first, _second) = (permits.try_take().unwrap(), permits.try_take().unwrap());
+        // On this runtime of one thread no task has begun by the end of the test.
+        permits.resize(1, &TaskTracker::new(), &tokio::runtime::Handle::current());
+        drop(first);
+        assert!(permits.try_take().is_err());
+    }
+}
