@@ -224,9 +224,10 @@ impl Cover {
             return false;
         }
         let soon = |failed: Duration| failed.saturating_sub(self.at) <= same_episode(&member.fact);
-        let told = match self.suspects.contains(&member.fact.key) {
-            true => soon(member.fails_since),
-            false => crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at)),
+        let told = if self.suspects.contains(&member.fact.key) {
+            soon(member.fails_since)
+        } else {
+            crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
         };
         // A level above what was told is owed, whenever it came.
         told && member.level().is_none_or(|level| level.severity() <= self.severity)
