@@ -225,7 +225,7 @@ impl Cover {
         }
         let soon = |failed: Duration| failed.saturating_sub(self.at) <= same_episode(&member.fact);
         let told = if self.suspects.contains(&member.fact.key) {
-            soon(member.fails_since)
+            member.began <= self.revision && soon(member.fails_since)
         } else {
             crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
         };
