@@ -148,12 +148,9 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
         let suspect = member.left.is_none() && !member.fails();
         (suspect || context.rings(member)) && routes.means(member) && !incident.is_acknowledged(member)
     };
-    // Who is well just now is not told as failing, and may go on with an episode of which nobody was told. So may a suspect that
-    // has crossed in its episode.
-    let crossed = |member: &Member| !member.fails() && member.crossed.is_some();
-    let untold = |member: &&Member| {
-        if member.left.is_some() { member.may_go_on(now) } else { !told(member) || crossed(member) }
-    };
+    // Who is well just now is not told as failing, and may go on with an episode of which nobody was told.
+    let untold = |member: &&Member| if member.left.is_some() { member.may_go_on(now) } else { !told(member) };
+    let failed_before = |member: &&Member| member.left.is_none() && !member.fails() && member.crossed.is_some();
     let there = || incident.members.values().filter(|member| member.left.is_none());
     let reason = |member: &Member| member.fact.reason.clone().filter(|_| incident.scope.rings_in_bulk());
     Cover {
@@ -161,6 +158,7 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
         revision: incident.revision,
         at: now,
         except: incident.members.values().filter(untold).map(|member| member.fact.key.clone()).collect(),
+        suspects: incident.members.values().filter(failed_before).map(|member| member.fact.key.clone()).collect(),
         regions: incident.regions(),
         reasons: there().filter(|member| told(member)).filter_map(reason).collect(),
     }

@@ -226,6 +226,7 @@ impl Incident {
         }
         for member in self.members.values_mut() {
             member.crossed_at = now.min(member.crossed_at);
+            member.fails_since = now.min(member.fails_since);
             member.held_until = member.held_until.map(|until| until.min(now));
             if let Some(left) = &mut member.left {
                 left.at = now.min(left.at);

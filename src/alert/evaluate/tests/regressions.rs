@@ -404,3 +404,24 @@ fn at_a_start() {
     bench.restart().at(300);
     assert_eq!(bench.rings("other"), []);
 }
+
+#[test]
+fn a_suspect_that_was_told_and_had_failed_untold_before_is_covered_if_it_fails_again_soon() {
+    let mut p = quiet("p");
+    p.alert.rule = crate::plan::PageRule::Window { failures: nz(2), of: nz(20) };
+    let mut bench = Bench::new(vec![p], &["eu", "us"], Alerting { channels: vec![chat("chat")], ..Alerting::default() });
+    bench.answers.insert("chat".to_owned(), refuses());
+    for minute in 0..60u64 {
+        bench.at(minute * 60).fail("p/eu");
+        if minute < 2 || minute == 22 || minute == 26 {
+            bench.fail("p/us")
+        } else {
+            bench.pass("p/us")
+        };
+        if minute == 22 {
+            bench.at(minute * 60 + 10).answers.clear();
+        }
+    }
+    let rung = bench.rings("chat").into_iter().filter(|(at, _)| *at >= 26 * 60);
+    assert_eq!(rung.collect::<Vec<_>>(), [], "four minutes after the ring that said that it had failed once");
+}
