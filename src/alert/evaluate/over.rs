@@ -10,7 +10,7 @@ use crate::alert::Moment;
 use super::super::channel;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
-use super::super::incident::Incident;
+use super::super::incident::{Incident, Told};
 use super::super::told::What;
 use super::Evaluator;
 
@@ -52,12 +52,10 @@ impl Evaluator {
         let Some(end) = &incident.end else { return };
         let mut wishes = Vec::new();
         for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_none() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
-            }
             let wanted = told.has_open() && self.world.channel(channel).is_some();
+            if told.has_open() && !wanted {
+                warn_of_open(channel, told);
+            }
             let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
             let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
             wishes.push((Arc::clone(channel), wanted.then_some(wish)));
@@ -155,12 +153,17 @@ impl Evaluator {
                 continue;
             }
             if told.has_open() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
+                warn_of_open(&name, told);
             }
             incident.told.remove(&name);
             self.dirty.told(&incident.id, &name);
         }
     }
+}
+
+/// Says that things stay open at a channel for good.
+fn warn_of_open(channel: &str, told: &Told) {
+    let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+    let keys = keys.join(", ");
+    tracing::warn!(channel, keys, "the channel is gone, and with it how to end what is open there");
 }
