@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::alert::Moment;
+use crate::plan::ReceiverKind;
 
-use super::super::channel;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
 use super::super::incident::{Incident, Told};
@@ -84,7 +84,7 @@ impl Evaluator {
             if !was_due || self.delivery.is_flying(channel, id) {
                 continue;
             }
-            let informs = self.world.channel(channel).is_some_and(|channel| channel::keeps_unheard(&channel.kind));
+            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Posts);
             if informs && !told.has_open() {
                 self.unheard.missed(channel, Missed { incident: id.to_owned(), scope: scope.clone(), severity, since, ended });
             }
@@ -98,7 +98,7 @@ impl Evaluator {
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let mut shared = Vec::new();
         for (channel, told) in &incident.told {
-            let ends_each = self.world.channel(channel).is_some_and(|channel| channel::has_keys(&channel.kind));
+            let ends_each = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Incidents);
             for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
                 let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
                 let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);

@@ -5,7 +5,7 @@ use super::super::fact::State;
 use super::super::told::Open;
 use super::*;
 use crate::alert::testing::probe;
-use crate::plan::{AlertPolicy, CanaryId};
+use crate::plan::{AlertPolicy, CanaryId, ChannelKind};
 
 fn at(seconds: u64) -> Duration {
     Duration::from_hours(1_000) + Duration::from_secs(seconds)
