@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use crate::base::time::millis;
 use crate::history::{Remembered, Store};
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, StandingSink};
 use crate::plan::{Alerting, CanaryId, Plan};
@@ -76,7 +77,7 @@ impl Pulse {
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.origin.elapsed())
     }
 }
 

@@ -154,12 +154,14 @@ pub mod millis {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use crate::base::time::millis;
+
     /// Writes milliseconds.
     ///
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+        serializer.serialize_u64(millis(*time))
     }
 
     /// Reads milliseconds.
@@ -177,12 +179,14 @@ pub mod millis_option {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use crate::base::time::millis;
+
     /// Writes milliseconds.
     ///
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
+        time.map(millis).serialize(serializer)
     }
 
     /// Reads milliseconds.

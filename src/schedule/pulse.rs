@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::base::time::millis;
+
 /// A tick that starts later than this is not on time.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -46,7 +48,7 @@ impl Pulse {
     }
 
     fn millis(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.origin).as_millis()).unwrap_or(u64::MAX)
+        millis(at.saturating_duration_since(self.origin))
     }
 }
 

@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::{Kept, NoData, Region};
 use crate::alert::Moment;
 use crate::alert::condition::{is_default, row, to_json};
+use crate::base::time::millis;
 use crate::history::{KeptState, StateRow};
 use crate::outcome::{self, Reason};
 use crate::plan::CanaryId;
@@ -82,7 +83,7 @@ impl NoData {
             let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
             let no_data = watch.clock.no_data();
             to_json(&Row {
-                ran: u64::try_from(watch.clock.ran.as_millis()).unwrap_or(u64::MAX),
+                ran: millis(watch.clock.ran),
                 clock: wall(watch.clock.since),
                 waiting: wall(watch.clock.waiting),
                 ticks: no_data.ticks,
