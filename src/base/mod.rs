@@ -2,4 +2,7 @@
 //!
 //! A thing belongs here if it could be lifted into another program as it is. What knows of a probe, a run or an alert does not.
 
+mod nearest;
 pub mod time;
+
+pub use nearest::{did_you_mean, nearest, nearest_above};

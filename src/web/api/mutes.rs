@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alert::{Event, Mute, Mutes};
+use crate::base::did_you_mean;
 use crate::base::time::{epoch_ms, now_ms};
 use crate::history::{Commit, KeptState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
-use crate::plan::{Plan, nearest};
+use crate::plan::Plan;
 
 use super::pauses::KEPT_WITHIN;
 use super::runs::short;
@@ -212,11 +213,13 @@ fn known_reason(word: &str) -> Result<(), Failure> {
     if known.contains(&word) {
         return Ok(());
     }
-    let hint = match nearest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if word == Reason::Subject.as_str() => "mute a subject by its name, with `subject`".to_owned(),
-        None => format!("known are {}", known.join(", ")),
-    };
+    let hint = did_you_mean(word, known.iter().copied()).unwrap_or_else(|| {
+        if word == Reason::Subject.as_str() {
+            "mute a subject by its name, with `subject`".to_owned()
+        } else {
+            format!("known are {}", known.join(", "))
+        }
+    });
     Err(Failure::bad(format!("`{}` is no reason for which a run fails; {hint}", short(word))))
 }
 
