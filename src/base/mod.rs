@@ -2,6 +2,7 @@
 //!
 //! A thing belongs here if it could be lifted into another program as it is. What knows of a probe, a run or an alert does not.
 
+pub mod log_buckets;
 mod nearest;
 pub mod time;
 
