@@ -4,6 +4,7 @@
 
 pub mod log_buckets;
 mod nearest;
+pub mod thread;
 pub mod time;
 
 pub use nearest::{did_you_mean, nearest, nearest_above};
