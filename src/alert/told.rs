@@ -51,8 +51,9 @@ pub struct Open {
 }
 
 /// What a try is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum What {
     /// It makes noise, and has a cover.
     Ring,
@@ -68,14 +69,9 @@ impl What {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Ring, Self::Change, Self::Acknowledge, Self::End];
 
-    /// The word in the store, the API and the metrics.
+    /// The word in the store, the API and the metrics: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ring => "ring",
-            Self::Change => "change",
-            Self::Acknowledge => "acknowledge",
-            Self::End => "end",
-        }
+        self.into()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::alert::Moment;
 use crate::alert::condition::{is_default, row, to_json};
 use crate::base::time::millis;
 use crate::history::{KeptState, StateRow};
-use crate::outcome::{self, Reason};
+use crate::outcome;
 use crate::plan::CanaryId;
 
 /// A canary's clock. Times are milliseconds since the epoch.
@@ -40,7 +40,7 @@ struct Row {
 impl Row {
     fn clock(self, now: Moment) -> Clock {
         let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
-        let reason = self.reason.and_then(|word| Reason::ALL.into_iter().find(|reason| reason.as_str() == word));
+        let reason = self.reason.and_then(|word| word.parse().ok());
         let no_data = outcome::NoData { ticks: self.ticks, waiting: self.waits, reason };
         Clock { ran: Duration::from_millis(self.ran), since: steady(self.clock), waiting: steady(self.waiting), no_data }
     }
