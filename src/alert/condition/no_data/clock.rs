@@ -87,11 +87,14 @@ impl Clock {
         (self.no_data.ticks + self.no_data.waiting >= ticks).then(|| due.max(waited_out))
     }
 
-    /// Whether it would show too much within an interval if the next tick brought no counted run either.
+    /// Whether it would show too much within an interval if the next tick brought no counted run either. Ticks that wait for a run
+    /// that may still end are not counted.
     pub(super) fn is_due_soon(&self, patience: Patience, now: Duration) -> bool {
         let (ticks, limit) = patience.of(self.no_data.reason);
         let due = self.since.map(|since| since + limit.saturating_sub(self.ran));
-        due.is_some_and(|due| due <= now + patience.interval) && self.no_data.ticks + self.no_data.waiting + 1 >= ticks
+        let waited_out = self.waiting.is_some_and(|waiting| waiting + patience.run <= now);
+        let without = self.no_data.ticks + if waited_out { self.no_data.waiting } else { 0 };
+        due.is_some_and(|due| due <= now + patience.interval) && without + 1 >= ticks
     }
 
     /// The clock after a run, or after so many ticks that did not run.

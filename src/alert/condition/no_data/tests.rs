@@ -191,6 +191,23 @@ fn an_outage_of_a_region_is_about_the_region_from_its_first_canary_on_though_the
 }
 
 #[test]
+fn whose_run_is_still_going_is_not_without_data_with_the_others() {
+    let slow = |name: &str| Probe { deadline: Duration::from_mins(20), ..named(name, AlertPolicy::default()) };
+    let probes = vec![named("p0", AlertPolicy::default()), named("p1", AlertPolicy::default()), slow("p2"), slow("p3")];
+    let mut world = World::new(plan(probes, &["eu"], &[]));
+    for second in (10_000..10_300).step_by(60) {
+        for canary in 0..4 {
+            let (verdict, reason) = if canary < 2 { (Errored, Reason::SelfCheck) } else { (Missed, Reason::Overlap) };
+            let report = world.report(canary, verdict, Some(reason));
+            world.take(Input::Run(&report), second + canary as u64);
+        }
+    }
+    assert_eq!(joins(&mut world, 10_300), 1, "two of four are no more than half");
+    assert_eq!(joins(&mut world, 10_301), 1);
+    assert!(world.facts.values().all(|fact| matches!(fact.scope, Scope::NoData(_))));
+}
+
+#[test]
 fn it_stays_about_the_region_until_none_is_without_also_over_a_restart() {
     let mut world = World::new(probes(4));
     for canary in 0..3 {
