@@ -96,7 +96,9 @@ mod tests {
     #[test]
     fn its_bytes_are_those_that_earlier_versions_stored() {
         let mut sketch = Sketch::default();
-        [1, 2, 1_000, 1_000_000, 3_600_000_000].into_iter().for_each(|micros| sketch.add(micros));
+        for micros in [1, 2, 1_000, 1_000_000, 3_600_000_000] {
+            sketch.add(micros);
+        }
         assert_eq!(sketch.to_bytes(), [0, 1, 7, 1, 63, 1, 69, 1, 81, 1]);
     }
 
