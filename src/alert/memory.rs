@@ -77,6 +77,8 @@ impl Memory {
                 KIND => match serde_json::from_str::<Remembered>(&state.json) {
                     Ok(mut known) => {
                         known.used = known.used.min(now);
+                        let times = known.began.values_mut().flatten().chain(known.rang.values_mut());
+                        times.for_each(|at| *at = ms(now).min(*at));
                         memory.scopes.insert(state.key.clone(), known);
                     }
                     Err(error) => {

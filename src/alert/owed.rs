@@ -52,6 +52,10 @@ pub struct Context<'a> {
     pub scope: &'a str,
     /// Members that go to every channel, see [`escalated`].
     pub escalated: &'a BTreeSet<FactKey>,
+    /// What is not watched any more, or perhaps not: nobody is rung for it while that is not known.
+    pub removals: &'a BTreeMap<FactKey, Duration>,
+    /// All probes, to ask routes for members of scopes that are about none.
+    pub probes: &'a BTreeMap<Arc<str>, Arc<Probe>>,
 }
 
 /// What a channel is owed of an incident.
@@ -104,10 +108,11 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let routes = Routes::new(incident, channel, context, severity);
     let uncovered: Vec<&Member> = incident
         .ringing()
-        .filter(|member| member.may_ring() && !cover.is_some_and(|cover| tells(incident, cover, member)))
+        .filter(|member| context.rings(member) && !cover.is_some_and(|cover| tells(incident, cover, member)))
         .filter(|member| !incident.is_acknowledged(member) && routes.means(member))
         .collect();
-    let critical = is_critical_owed(incident, cover, &routes);
+    let watched = incident.ringing().any(|member| !context.removals.contains_key(&member.fact.key));
+    let critical = watched && is_critical_owed(incident, cover, &routes);
     if uncovered.is_empty() && !critical {
         return (None, again);
     }
@@ -141,10 +146,11 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
     let routes = Routes::new(incident, channel, context, severity);
     let told = |member: &Member| {
         let suspect = member.left.is_none() && !member.fails();
-        (suspect || member.may_ring()) && routes.means(member) && !incident.is_acknowledged(member)
+        (suspect || context.rings(member)) && routes.means(member) && !incident.is_acknowledged(member)
     };
     // Who is well just now is not told as failing, and may go on with an episode of which nobody was told.
     let untold = |member: &&Member| if member.left.is_some() { member.may_go_on(now) } else { !told(member) };
+    let failed_before = |member: &&Member| member.left.is_none() && !member.fails() && member.crossed.is_some();
     let there = || incident.members.values().filter(|member| member.left.is_none());
     let reason = |member: &Member| member.fact.reason.clone().filter(|_| incident.scope.rings_in_bulk());
     Cover {
@@ -152,6 +158,7 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
         revision: incident.revision,
         at: now,
         except: incident.members.values().filter(untold).map(|member| member.fact.key.clone()).collect(),
+        suspects: incident.members.values().filter(failed_before).map(|member| member.fact.key.clone()).collect(),
         regions: incident.regions(),
         reasons: there().filter(|member| told(member)).filter_map(reason).collect(),
     }
@@ -177,7 +184,7 @@ pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> E
     let covers: Vec<&Cover> =
         incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
     let unheard = |member: &&Member| {
-        let page = member.may_ring() && member.level() == Some(Level::Page);
+        let page = context.rings(member) && member.level() == Some(Level::Page);
         page && !incident.is_acknowledged(member) && !covers.iter().any(|cover| cover.covers(member))
     };
     let after = alerting.escalate_after;
@@ -188,7 +195,7 @@ pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> E
     }
     for member in incident.ringing().filter(unheard) {
         let asked = regions_of(member);
-        let routed = routed(alerting, &asked_of(incident, context, severity, &asked));
+        let routed = routed(alerting, &asked_of(incident, severity, &asked, probe_of(context, member)));
         if matches!(routed, Routed::Nowhere) {
             escalated.unrouted = true;
             escalated.members.insert(member.fact.key.clone());
@@ -206,25 +213,44 @@ pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> E
     escalated
 }
 
-fn asked_of<'a>(incident: &'a Incident, context: &Context<'a>, severity: Severity, regions: &'a [Arc<str>]) -> Asked<'a> {
-    let owner = context.probe.and_then(|probe| probe.owner.as_deref()).or(incident.owner.as_deref());
-    Asked { severity, probe: context.probe, owner, regions }
+impl Context<'_> {
+    /// Whether somebody may be rung for a member.
+    fn rings(&self, member: &Member) -> bool {
+        member.may_ring() && !self.removals.contains_key(&member.fact.key)
+    }
 }
 
-/// Which of an incident's members a channel is meant for; asked for once for each region.
+/// The probe whose routes are asked for a member: the incident's, or its own where the incident is about none.
+fn probe_of<'a>(context: &Context<'a>, member: &Member) -> Option<&'a Probe> {
+    let own = || context.probes.get(member.fact.key.probe()?).map(|probe| &**probe);
+    context.probe.or_else(own)
+}
+
+fn asked_of<'a>(incident: &'a Incident, severity: Severity, regions: &'a [Arc<str>], probe: Option<&'a Probe>) -> Asked<'a> {
+    let owner = probe.and_then(|probe| probe.owner.as_deref()).or(incident.owner.as_deref());
+    Asked { severity, probe, owner, regions }
+}
+
+/// What routes are asked with of a member: its regions and its probe.
+type AskedFor = (Vec<Arc<str>>, Option<Arc<str>>);
+
+fn asked_for(member: &Member) -> AskedFor {
+    (regions_of(member), member.fact.key.probe().map(Arc::from))
+}
+
+/// Which of an incident's members a channel is meant for; asked for once for each region and probe.
 struct Routes<'a> {
-    by_regions: BTreeMap<Vec<Arc<str>>, bool>,
+    by_regions: BTreeMap<AskedFor, bool>,
     escalated: &'a BTreeSet<FactKey>,
 }
 
 impl<'a> Routes<'a> {
     fn new(incident: &Incident, channel: &Channel, context: &Context<'a>, severity: Severity) -> Self {
-        let mut by_regions: BTreeMap<Vec<Arc<str>>, bool> = BTreeMap::new();
+        let mut by_regions = BTreeMap::new();
         for member in incident.members.values() {
-            let regions = regions_of(member);
-            if let Entry::Vacant(place) = by_regions.entry(regions) {
-                let means =
-                    routed(context.alerting, &asked_of(incident, context, severity, place.key())).means(channel, severity);
+            if let Entry::Vacant(place) = by_regions.entry(asked_for(member)) {
+                let asked = asked_of(incident, severity, &place.key().0, probe_of(context, member));
+                let means = routed(context.alerting, &asked).means(channel, severity);
                 place.insert(means);
             }
         }
@@ -232,7 +258,7 @@ impl<'a> Routes<'a> {
     }
 
     fn means(&self, member: &Member) -> bool {
-        self.escalated.contains(&member.fact.key) || self.by_regions.get(&regions_of(member)).copied().unwrap_or(false)
+        self.escalated.contains(&member.fact.key) || self.by_regions.get(&asked_for(member)).copied().unwrap_or(false)
     }
 }
 

@@ -3,6 +3,7 @@
 //! It lives on a thread and runtime of its own, so that a busy probing runtime delays no page and a page delays no probe.
 //! Whoever tells it something never waits: it goes to the `inbox`. A new thing to ask of it is a variant of [`Letter`].
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -18,7 +19,8 @@ use crate::plan::{Alerting, CanaryId, Plan};
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
 use super::inbox::{Inbox, Letter};
-use super::mute::{Acked, Closed};
+use super::mute::{Acked, Closed, Mute};
+use super::muting::Paused;
 use super::status::Status;
 use super::work::{Told, Work};
 use crate::alert::moment::Clock;
@@ -45,6 +47,10 @@ pub struct AlertParts {
     pub remembered: Remembered,
     /// Whether the process before this one stopped gracefully, or there was none.
     pub graceful_before: bool,
+    /// The canaries that are paused, so that nobody is rung for them at the start.
+    pub paused: HashMap<CanaryId, Paused>,
+    /// The parts of probes that are muted, for the same reason.
+    pub mutes: Vec<Mute>,
     /// Who is told how canaries and probes stand.
     pub standings: Arc<dyn StandingSink>,
 }
@@ -86,10 +92,13 @@ impl Alerts {
         let bring_forward = Arc::clone(&alerts.bring_forward);
         // Whatever starts the process again finds in the store what was told.
         let thread = spawn_vital("alerts", "the thread that evaluates alerts", move || {
-            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, standings } = parts;
+            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, standings } =
+                parts;
             let clock = Clock::start();
             let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
-            evaluator.take(Event::Started { graceful_before }, clock.now());
+            for event in [Event::Paused(paused), Event::Muted(mutes), Event::Started { graceful_before }] {
+                evaluator.take(event, clock.now());
+            }
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
                 let told = Told { shown, bring_forward, standings };

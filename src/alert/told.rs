@@ -27,6 +27,9 @@ pub struct Cover {
     /// Members up to that revision that it does not cover: not routed there, muted, explained, acknowledged.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub except: BTreeSet<FactKey>,
+    /// Suspects that had failed before in their episode: they are covered if they fail again soon.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub suspects: BTreeSet<FactKey>,
     /// Regions that its text named as failing.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub regions: BTreeSet<Arc<str>>,

@@ -16,7 +16,9 @@ use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, Hosts, ListenError, MuteList, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses};
+use crate::web::{
+    Api, Bound, Hosts, ListenError, MuteList, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses, paused,
+};
 
 use super::attendance::Attendance;
 use super::fan::Fan;
@@ -166,6 +168,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         store: store.clone(),
         remembered,
         graceful_before,
+        paused: paused(&service.plan, &pauses),
+        mutes: mutes.in_force(),
         standings,
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;

@@ -1,5 +1,6 @@
 //! What is measured: the real configuration, engine, scheduler, telemetry, alerts and store, put together as the service does.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -81,6 +82,8 @@ impl Report {
             store: store.clone(),
             remembered,
             graceful_before: true,
+            paused: HashMap::new(),
+            mutes: Vec::new(),
             standings: telemetry.metrics().clone(),
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");

@@ -49,7 +49,7 @@ pub(super) fn cover<'a>(taken: &[&Sent], members: impl Iterator<Item = &'a Membe
     let except = untold.map(|member| member.fact.key.clone()).collect();
     let regions = taken.iter().flat_map(|sent| sent.regions()).collect();
     let reasons = taken.iter().flat_map(|sent| sent.reasons()).collect();
-    Some(Cover { severity, revision, at, except, regions, reasons })
+    Some(Cover { severity, revision, at, except, suspects: std::collections::BTreeSet::new(), regions, reasons })
 }
 
 pub(super) fn is_ring(sent: &Sent) -> bool {

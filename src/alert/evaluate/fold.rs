@@ -96,7 +96,7 @@ impl Evaluator {
                 if let Some(scopes) = self.incidents.moved.get_mut(key) {
                     scopes.remove(&incident.scope);
                 }
-                if self.world.watches(key) {
+                if self.world.watches(key) && !self.gone.contains(key) {
                     let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
                     incident.take(&well, now.steady);
                 } else if !incident.removed(key, How::Removed, now.steady) {
@@ -244,6 +244,8 @@ impl Evaluator {
         for (channel, page) in rings {
             Self::note_due(&mut self.dirty, incident, &channel, page, now.steady);
         }
+        let next = incident.told.values().filter_map(|told| told.page_due).map(|due| due + self.world.alerting.escalate_after);
+        again = earlier(again, next.filter(|at| *at > now.steady).min());
         for (channel, what, wish) in wishes {
             match wish {
                 Some(wish) => self.delivery.want(&channel, wish),

@@ -42,7 +42,7 @@ use super::{FactKey, Scope};
 pub use event::{Effects, Event, Held, Sending};
 use facts::Facts;
 use ids::Ids;
-use rows::Dirty;
+use rows::{Dirty, KeptChannel};
 pub use status::Backlog;
 use world::World;
 
@@ -64,6 +64,8 @@ pub struct Evaluator {
     agenda: Agenda,
     /// What is not watched any more since then, where somebody may have made a mistake that is mended at once.
     removals: BTreeMap<FactKey, Duration>,
+    /// Facts that nobody says any more, until what they belonged to is folded.
+    gone: BTreeSet<FactKey>,
     dirty: Dirty,
     /// Canaries that ran since the last time.
     ran: BTreeSet<CanaryId>,
@@ -201,6 +203,7 @@ impl Evaluator {
         let mut effects = Effects::default();
         self.fold_touched(now, &mut effects);
         self.send(now, &mut effects);
+        self.gone.clear();
         // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
@@ -240,12 +243,14 @@ impl Evaluator {
             self.mute_roots(now);
             self.touch_open();
         }
+        self.expect_a_run(now);
         for fact in self.delivery.facts(now) {
             let key = fact.key.clone();
             if let FactKey::Channel(name) = &key
                 && let Some((_, health)) = self.delivery.healths().find(|(channel, _)| *channel == name)
             {
-                self.dirty.channel(name, serde_json::to_string(health).expect("it has only numbers in it"));
+                let config = self.world.fingerprint(name);
+                self.dirty.channel(name, &KeptChannel { config, health: *health });
             }
             self.put(&key, Some(Arc::new(fact)));
         }

@@ -17,6 +17,9 @@ impl Evaluator {
         self.ran.extend(plan.canaries.iter().map(|canary| canary.id.clone()));
         self.incidents.changed.extend(plan.probes.iter().map(|probe| Arc::clone(&probe.name)));
         let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
+        for channel in before.alerting.channels.iter().filter(|channel| !self.world.has_channel(&channel.name)) {
+            self.dirty.channel_gone(&channel.name);
+        }
         self.retire(&before);
         self.mutes.apply(&plan, now);
         self.roots.apply(&plan);
@@ -30,6 +33,8 @@ impl Evaluator {
                 self.removals.remove(&changed.key);
                 self.put(&changed.key, changed.fact);
             } else {
+                // A rule that was taken away is no file that is about to come back.
+                let found = found && !self.world.watches(&changed.key);
                 self.gone(changed.key, found, now);
             }
         }
@@ -79,6 +84,7 @@ impl Evaluator {
     /// Takes a fact out: its member is removed from its incident.
     pub(super) fn remove(&mut self, key: &FactKey) {
         self.put(key, None);
+        self.gone.insert(key.clone());
         for (scope, incident) in &self.incidents.open {
             if incident.members.contains_key(key) {
                 self.agenda.touched.entry(scope.clone()).or_default().insert(key.clone());

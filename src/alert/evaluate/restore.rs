@@ -14,6 +14,7 @@ use crate::plan::{Alerting, Plan, Probe};
 use super::super::Fact;
 use super::super::carry::{carry, is_former};
 use super::super::condition::Conditions;
+use super::super::condition::channel::Health;
 use super::super::counts;
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::{self, Unheard};
@@ -22,7 +23,7 @@ use super::super::incident::{Incident, Member, Told};
 use super::super::memory::Memory;
 use super::super::muting::Muting;
 use super::super::told::Try;
-use super::rows::{CHANNEL, COVER, MEMBER, UNHEARD};
+use super::rows::{CHANNEL, COVER, KeptChannel, MEMBER, UNHEARD};
 use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
 
 impl Evaluator {
@@ -45,6 +46,7 @@ impl Evaluator {
             ids: Ids::default(),
             agenda: Agenda::default(),
             removals: BTreeMap::new(),
+            gone: BTreeSet::new(),
             dirty: Dirty::default(),
             ran: plan.canaries.iter().map(|canary| canary.id.clone()).collect(),
             run_ended: false,
@@ -55,7 +57,7 @@ impl Evaluator {
         let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
         evaluator.carry_over(remembered, &facts, now);
         evaluator.restore_unheard(remembered);
-        evaluator.restore_channels(remembered);
+        evaluator.restore_channels(remembered, now);
         evaluator.restore_tries(tries, now);
         for changed in changed {
             evaluator.put(&changed.key, changed.fact);
@@ -68,7 +70,13 @@ impl Evaluator {
     }
 
     fn restore_incidents(&mut self, remembered: &Remembered, tries: &[Try], now: Moment) {
-        let with_tries: BTreeSet<&str> = tries.iter().flat_map(|it| &it.about).map(|about| about.incident.as_str()).collect();
+        // The revision up to which tries cover each incident: one that comes anew must be higher.
+        let mut with_tries: BTreeMap<&str, u64> = BTreeMap::new();
+        for about in tries.iter().flat_map(|it| &it.about) {
+            let covered = about.cover.as_ref().map_or(0, |cover| cover.revision);
+            let known = with_tries.entry(&about.incident).or_default();
+            *known = covered.max(*known);
+        }
         let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
         for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
             let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
@@ -80,12 +88,13 @@ impl Evaluator {
                 continue;
             }
             match restored(row, states.get(&*row.id).map_or(&[], Vec::as_slice), now) {
-                Ok(incident) if incident.end.is_none() => {
+                Ok(mut incident) if incident.end.is_none() => {
+                    incident.revision = with_tries.get(&*row.id).copied().unwrap_or(0).max(incident.revision);
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
                 }
                 // What was on its way when the process before died is perhaps open.
-                Ok(incident) if with_tries.contains(&*row.id) || incident.told.values().any(Told::has_open) => {
+                Ok(incident) if with_tries.contains_key(&*row.id) || incident.told.values().any(Told::has_open) => {
                     self.incidents.ended.insert(incident.id.clone(), incident);
                 }
                 Ok(_) => {}
@@ -135,10 +144,18 @@ impl Evaluator {
         attempt.about.iter().any(|about| known(&about.incident))
     }
 
-    fn restore_channels(&mut self, remembered: &Remembered) {
+    fn restore_channels(&mut self, remembered: &Remembered, now: Moment) {
         for state in remembered.states.iter().filter(|state| state.kind == CHANNEL) {
-            match serde_json::from_str(&state.json) {
-                Ok(health) => self.delivery.restore_health(&state.key, health),
+            if !self.world.has_channel(&state.key) {
+                self.dirty.channel_gone(&state.key);
+                continue;
+            }
+            match serde_json::from_str::<KeptChannel>(&state.json) {
+                Ok(kept) if kept.config != self.world.fingerprint(&state.key) => self.dirty.channel_gone(&state.key),
+                Ok(kept) => {
+                    let failing = kept.health.failing.map(|since| since.min(now.steady));
+                    self.delivery.restore_health(&state.key, Health { failing });
+                }
                 Err(error) => tracing::error!(channel = state.key, %error, "how a channel fares cannot be read and is left out"),
             }
         }
@@ -211,7 +228,7 @@ fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Inc
 }
 
 /// When the first run of a probe after a start had its deadline and a little.
-fn expected(probe: &Probe, now: Moment) -> Duration {
+pub(super) fn expected(probe: &Probe, now: Moment) -> Duration {
     const AROUND_A_RUN: Duration = Duration::from_secs(10);
     now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::alert::Moment;
 use crate::base::time::signed_millis;
 use crate::history::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{RunReport, Trigger};
 
 use super::super::FactKey;
+use super::super::condition::channel::Health;
 use super::super::incident::Incident;
 use super::super::told::{Outcome, Try};
 use super::Evaluator;
@@ -31,6 +34,16 @@ pub(super) struct Dirty {
     told: BTreeSet<(String, Arc<str>)>,
 }
 
+/// How a channel fares, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptChannel {
+    /// Of the configuration that it fared so with. With another one nothing is known.
+    #[serde(default)]
+    pub(super) config: Option<u64>,
+    #[serde(flatten)]
+    pub(super) health: Health,
+}
+
 impl Dirty {
     pub(super) fn run(&mut self, report: &Arc<RunReport>, watched: bool) {
         let counted = watched && !matches!(report.trigger, Trigger::Manual | Trigger::Test);
@@ -50,8 +63,14 @@ impl Dirty {
     }
 
     /// How a channel fares changed.
-    pub(super) fn channel(&mut self, name: &Arc<str>, json: String) {
+    pub(super) fn channel(&mut self, name: &Arc<str>, kept: &KeptChannel) {
+        let json = serde_json::to_string(kept).expect("it has only numbers in it");
         self.commit.states.push(StateRow { kind: CHANNEL, key: name.to_string(), json: Some(json) });
+    }
+
+    /// A channel is not configured any more: nothing is known of how it fares if it comes back.
+    pub(super) fn channel_gone(&mut self, name: &str) {
+        self.commit.states.push(StateRow { kind: CHANNEL, key: name.to_owned(), json: None });
     }
 
     /// Something happened to an incident that people may want to read later.

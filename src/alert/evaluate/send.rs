@@ -27,8 +27,8 @@ impl Evaluator {
         }
         while let Some(grant) = self.delivery.next(now) {
             match grant {
-                Grant::One { channel, wish, .. } if wish.incident == unheard::INCIDENT => {
-                    self.send_unheard(&channel, &wish, now, effects);
+                Grant::One { channel, wish, shortest } if wish.incident == unheard::INCIDENT => {
+                    self.send_unheard(&channel, &wish, shortest, now, effects);
                 }
                 Grant::One { channel, wish, shortest } => self.send_one(&channel, &wish, shortest, now, effects),
                 Grant::Gathered { channel, what, wishes, shortest } => {
@@ -133,7 +133,15 @@ impl Evaluator {
         escalated: &'a BTreeSet<super::FactKey>,
     ) -> owed::Context<'a> {
         let probe = self.world.probe_of(&incident.scope).map(|watched| &*watched.probe);
-        owed::Context { alerting: &self.world.alerting, probe, memory: &self.memory, scope, escalated }
+        owed::Context {
+            alerting: &self.world.alerting,
+            probe,
+            memory: &self.memory,
+            scope,
+            escalated,
+            removals: &self.removals,
+            probes: &self.world.by_name,
+        }
     }
 
     /// What is owed to a channel now, and who goes to every channel.
@@ -306,7 +314,7 @@ impl Evaluator {
     }
 
     /// What a channel never got before the end, in one line.
-    fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, now: Moment, effects: &mut Effects) {
+    fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
         let channel = self.world.channel(name).cloned();
         let (Some(channel), Some(combined)) = (channel, self.unheard.combined(name)) else {
             self.unwant(name, &wish.incident, wish.what, now);
@@ -333,7 +341,7 @@ impl Evaluator {
         let key = self.world.key("unheard", number);
         let id = format!("unheard/{}/{number}", channel.name);
         let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: wish.scope.clone(), cover: None }];
-        self.send_many(&channel, What::End, Occasion::Unheard, (id, key, number), (about, all), false, now, effects);
+        self.send_many(&channel, What::End, Occasion::Unheard, (id, key, number), (about, all), shortest, now, effects);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a request that tells of many incidents has these parts")]

@@ -18,6 +18,7 @@ use super::super::told::What;
 use super::super::view::View;
 use super::super::{FactKey, counts, message};
 use super::Evaluator;
+use super::restore::expected;
 
 /// An incident as it is kept: with what readers of the store want to know without its members.
 #[derive(Debug, Serialize)]
@@ -81,6 +82,14 @@ impl Backlog {
 }
 
 impl Evaluator {
+    /// While all is paused or under maintenance no run is due: one is expected with the next tick.
+    pub(super) fn expect_a_run(&mut self, now: Moment) {
+        let overdue = !self.run_ended && self.run_expected.is_some_and(|at| at <= now.steady);
+        if overdue && self.world.plan.canaries.iter().all(|canary| self.mutes.of_canary(&canary.id, now).is_some()) {
+            self.run_expected = self.world.plan.probes.iter().map(|probe| expected(probe, now)).min();
+        }
+    }
+
     /// What is not told, and signs of life. Cheap.
     pub fn backlog(&self, now: Moment) -> Backlog {
         let escalated = &self.incidents.escalated;

@@ -69,10 +69,16 @@ impl Evaluator {
             FactKey::Subject(probe, _)
             | FactKey::OtherSubjects(probe)
             | FactKey::Across(probe)
-            | FactKey::Objective(probe, _) => self.facts.of(&Scope::NoData(Arc::clone(probe))).next().is_some(),
+            | FactKey::Objective(probe, _) => self.has_no_data(probe),
             FactKey::Leak(..) | FactKey::Restarts(_) | FactKey::Channel(_) => false,
         };
         without_data || self.mutes.of(&member.fact, now).is_some()
+    }
+
+    /// Whether a canary of a probe is without data, by itself or with its region.
+    fn has_no_data(&self, probe: &str) -> bool {
+        let mut of_probe = self.world.plan.canaries.iter().filter(|canary| *canary.probe.name == *probe);
+        of_probe.any(|canary| self.facts.get(&FactKey::NoData(canary.id.clone())).is_some())
     }
 
     /// The scope of an open incident by its id, its scope or a key that is open.

@@ -1,6 +1,7 @@
 //! What the configuration says, as alerting asks for it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use crate::plan::{Alerting, Channel, Plan, Probe};
@@ -75,6 +76,14 @@ impl World {
 
     pub(super) fn channel(&self, name: &str) -> Option<&Arc<Channel>> {
         self.all_channels().find(|channel| *channel.name == *name)
+    }
+
+    /// What a channel is configured as, as far as it is in the configuration: a secret is there by its name.
+    pub(super) fn fingerprint(&self, name: &str) -> Option<u64> {
+        let channel = self.channel(name)?;
+        let mut hasher = DefaultHasher::new();
+        format!("{channel:?}").hash(&mut hasher);
+        Some(hasher.finish())
     }
 
     /// Whether a channel is configured now.

@@ -155,7 +155,9 @@ impl Explanation {
     /// Counts the latest failed run if it was not looked at before and started without evidence. Says whether it was one to be
     /// counted.
     fn count(&mut self, now: &Now<'_>) -> bool {
-        let Some(started) = now.last_failed.filter(|started| self.seen != Some(*started)) else { return false };
+        // It is kept in whole milliseconds.
+        let is_seen = |started: Duration| self.seen.is_some_and(|seen| seen.as_millis() == started.as_millis());
+        let Some(started) = now.last_failed.filter(|started| !is_seen(*started)) else { return false };
         self.seen = Some(started);
         let is_in = |gap: &Gap| gap.from.min(now.at) <= started && gap.until.is_none_or(|until| started < until);
         let counts = self.gaps.iter().any(is_in);

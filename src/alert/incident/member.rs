@@ -32,6 +32,9 @@ pub struct Member {
     /// When that was.
     #[serde(with = "millis")]
     pub crossed_at: Duration,
+    /// When it last came to fail, in whichever episode.
+    #[serde(with = "millis", default)]
+    pub fails_since: Duration,
     /// The highest level it has had in this episode.
     pub highest: Level,
     /// Whether it has failed in this incident, in whichever episode.
@@ -84,6 +87,7 @@ impl Member {
             began: revision,
             crossed: level.map(|_| revision),
             crossed_at: now,
+            fails_since: now,
             highest: level.unwrap_or(Level::Warn),
             failed: level.is_some(),
             again: false,
@@ -105,6 +109,9 @@ impl Member {
             }
             State::Suspect => self.returns(&fact, revision, acknowledged, now),
             State::Failing(level) => {
+                if !self.fails() {
+                    self.fails_since = now;
+                }
                 let returned = self.returns(&fact, revision, acknowledged, now);
                 let crosses = self.crossed.is_none() || level > self.highest;
                 if crosses {
@@ -216,9 +223,14 @@ impl Cover {
         if self.except.contains(&member.fact.key) {
             return false;
         }
-        let was_suspect =
-            member.began <= self.revision && member.crossed_at.saturating_sub(self.at) <= same_episode(&member.fact);
-        crossed <= self.revision || (was_suspect && member.highest.severity() <= self.severity)
+        let soon = |failed: Duration| failed.saturating_sub(self.at) <= same_episode(&member.fact);
+        let told = if self.suspects.contains(&member.fact.key) {
+            member.began <= self.revision && soon(member.fails_since)
+        } else {
+            crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
+        };
+        // A level above what was told is owed, whenever it came.
+        told && member.level().is_none_or(|level| level.severity() <= self.severity)
     }
 
     /// Whether it tells that the incident is critical.
@@ -232,6 +244,7 @@ impl Cover {
     pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &FactKey) -> bool) -> Self {
         if let Some(before) = before {
             self.except.retain(|key| !covered_before(before, key));
+            self.suspects.retain(|key| before.suspects.contains(key) || !covered_before(before, key));
             self.severity = self.severity.max(before.severity);
         }
         self

@@ -226,6 +226,7 @@ impl Incident {
         }
         for member in self.members.values_mut() {
             member.crossed_at = now.min(member.crossed_at);
+            member.fails_since = now.min(member.fails_since);
             member.held_until = member.held_until.map(|until| until.min(now));
             if let Some(left) = &mut member.left {
                 left.at = now.min(left.at);
@@ -233,6 +234,10 @@ impl Incident {
         }
         for told in self.told.values_mut() {
             told.not_after(now);
+        }
+        for acknowledged in &mut self.acknowledged {
+            acknowledged.at = now.min(acknowledged.at);
+            acknowledged.covers.iter_mut().for_each(|cover| cover.at = now.min(cover.at));
         }
     }
 }

@@ -29,7 +29,7 @@ fn incident() -> Incident {
 
 fn took(incident: &mut Incident, severity: Severity, now: Duration) {
     let (except, regions, reasons) = Default::default();
-    let cover = Cover { severity, revision: incident.revision, at: now, except, regions, reasons };
+    let cover = Cover { severity, revision: incident.revision, at: now, except, suspects: BTreeSet::new(), regions, reasons };
     let Incident { told, members, .. } = incident;
     let open = Open { key: format!("probe/p/{}", now.as_secs()), taken: true, acknowledged: 0, labels: Vec::new() };
     told.entry("chat".into()).or_default().took(open, cover, now, |key| members.get(key));

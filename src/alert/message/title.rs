@@ -92,7 +92,9 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
 fn with_suspects(probe: &str, view: &View, sorted: &Sorted<'_>, failing: &[&MemberView]) -> Option<String> {
     let last_failed = |member: &&&MemberView| member.fact.last.is_some_and(|last| last.failed);
     let suspects: Vec<&MemberView> = sorted.suspect.iter().filter(last_failed).copied().collect();
-    if suspects.is_empty() || sorted.failing.is_empty() {
+    // Of K of N the last run may have passed; then it is told how many of its runs failed.
+    let passed = failing.iter().any(|member| member.fact.last.is_some_and(|last| !last.failed));
+    if suspects.is_empty() || sorted.failing.is_empty() || passed {
         return None;
     }
     let all: Vec<&MemberView> = failing.iter().chain(&suspects).copied().collect();

@@ -61,14 +61,30 @@ impl Desk {
     fn owed(&self, second: u64) -> Option<Owed> {
         let (memory, none) = (Memory::default(), BTreeSet::new());
         let (alerting, probe) = (&self.alerting, Some(&self.probe));
-        let context = Context { alerting, probe, memory: &memory, scope: "probe/p", escalated: &none };
+        let context = Context {
+            alerting,
+            probe,
+            memory: &memory,
+            scope: "probe/p",
+            escalated: &none,
+            removals: &BTreeMap::new(),
+            probes: &BTreeMap::new(),
+        };
         owed(&self.incident, &self.channel, &context, at(second)).0
     }
 
     fn rings(&mut self, second: u64) -> &mut Self {
         let (memory, none) = (Memory::default(), BTreeSet::new());
         let (alerting, probe) = (&self.alerting, Some(&self.probe));
-        let context = Context { alerting, probe, memory: &memory, scope: "probe/p", escalated: &none };
+        let context = Context {
+            alerting,
+            probe,
+            memory: &memory,
+            scope: "probe/p",
+            escalated: &none,
+            removals: &BTreeMap::new(),
+            probes: &BTreeMap::new(),
+        };
         let severity = self.incident.severity().expect("something fails");
         let cover = cover(&self.incident, &self.channel, &context, severity, at(second));
         let Incident { told, members, .. } = &mut self.incident;

@@ -31,7 +31,7 @@ use crate::schedule::Scheduler;
 
 use failure::Failure;
 pub use mutes::MuteList;
-pub use pauses::{ToldPauses, kept_pauses};
+pub use pauses::{ToldPauses, kept_pauses, paused};
 pub use reload::{LastReload, Reloaded};
 
 /// How long a question to the store may wait and take.

@@ -49,7 +49,7 @@ impl MuteList {
     }
 
     /// Those in force, by probe and part.
-    pub(super) fn in_force(&self) -> Vec<Mute> {
+    pub(crate) fn in_force(&self) -> Vec<Mute> {
         let now = now_ms();
         self.lock().values().filter(|mute| mute.holds(now)).cloned().collect()
     }

@@ -60,17 +60,7 @@ impl Api {
     /// itself, or a reload brought canaries of a probe that is paused.
     pub fn tell_pauses(&self) {
         let mut told = self.told_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (plan, in_force) = (self.plan(), self.scheduler.pauses().list());
-        let mut paused = HashMap::new();
-        for pause in &in_force {
-            let one = Paused {
-                by: pause.by.as_str().into(),
-                why: pause.why.as_deref().map(Arc::from),
-                until_ms: pause.until.map(epoch_ms),
-            };
-            let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
-            paused.extend(meant.map(|canary| (canary.id.clone(), one.clone())));
-        }
+        let paused = paused(&self.plan(), &self.scheduler.pauses().list());
         if *told != paused {
             self.alerts.event(Event::Paused(paused.clone()));
             *told = paused;
@@ -81,4 +71,16 @@ impl Api {
     pub(super) async fn keep_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
         self.keep(row(target, pause)).await
     }
+}
+
+/// The canaries that pauses are about.
+pub fn paused(plan: &Plan, pauses: &[Pause]) -> HashMap<CanaryId, Paused> {
+    let mut canaries = HashMap::new();
+    for pause in pauses {
+        let one =
+            Paused { by: pause.by.as_str().into(), why: pause.why.as_deref().map(Arc::from), until_ms: pause.until.map(epoch_ms) };
+        let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
+        canaries.extend(meant.map(|canary| (canary.id.clone(), one.clone())));
+    }
+    canaries
 }

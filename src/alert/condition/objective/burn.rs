@@ -230,7 +230,7 @@ impl BurnRate {
 
     /// Counts a run, and takes out what is told of otherwise.
     /// Says whether a bucket of the quickest and of the slowest window was begun.
-    fn count(&mut self, run: &Run<'_>, good: bool) -> (bool, bool) {
+    fn count(&mut self, run: &Run<'_>, good: bool) -> bool {
         let (canary, region) = (&run.report.canary.id, &run.report.canary.region.name);
         let now = run.now.steady;
         for (at, good) in self.apart.begin(canary, run.part) {
@@ -253,7 +253,7 @@ impl BurnRate {
             bucket.count(region, !good, out);
             begun
         });
-        (begun[0], begun[RULES.len() - 1])
+        begun[0]
     }
 }
 
@@ -292,8 +292,9 @@ impl Rules for BurnRate {
         if self.budget().is_none() {
             return;
         }
-        let (more, full) = self.count(run, good);
-        self.changed |= full;
+        let more = self.count(run, good);
+        // What is not written is lost with the process: at most what came into the bucket that is going on.
+        self.changed |= more;
         self.judge(!good, run.now.steady);
         self.tell(more, out);
     }

@@ -31,6 +31,9 @@ use crate::plan::{LatencyOf, LatencySlo, Probe};
 /// Buckets of the SLO's window.
 const LONG: u64 = 24;
 
+/// While runs come, what was counted is written this often: what is not is lost with the process.
+const WRITTEN: Duration = Duration::from_mins(5);
+
 /// Buckets of the short one.
 const SHORT: u64 = LONG / 12;
 
@@ -146,6 +149,8 @@ pub(in super::super) struct Latency {
     /// When it was judged last; steady.
     asked: Duration,
     changed: bool,
+    /// When it was last to be written because runs came; steady.
+    written: Duration,
 }
 
 /// A state as it is kept.
@@ -183,6 +188,7 @@ impl Latency {
             shown: Shown::default(),
             asked: Duration::ZERO,
             changed: false,
+            written: Duration::ZERO,
         }
     }
 
@@ -374,7 +380,9 @@ impl Rules for Latency {
                 None => measure.quantile().is_some(),
             });
         }
-        self.changed |= begun;
+        if begun || now >= self.written + WRITTEN {
+            (self.changed, self.written) = (true, now);
+        }
         // Only what is above a bound raises a level, so that what is well costs little.
         if is_bad || !self.is_well() {
             self.judge(now);

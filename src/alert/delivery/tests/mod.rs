@@ -98,7 +98,15 @@ impl Bench {
         self.made += 1;
         let about = wishes.iter().map(|wish| {
             let (except, regions, reasons) = Default::default();
-            let cover = Cover { severity: wish.severity, revision: 1, at: now.steady, except, regions, reasons };
+            let cover = Cover {
+                severity: wish.severity,
+                revision: 1,
+                at: now.steady,
+                except,
+                suspects: std::collections::BTreeSet::new(),
+                regions,
+                reasons,
+            };
             About { incident: wish.incident.clone(), scope: wish.scope.clone(), cover: (what == What::Ring).then_some(cover) }
         });
         Try {

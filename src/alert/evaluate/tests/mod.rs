@@ -10,6 +10,7 @@ mod needs;
 mod no_data;
 mod objectives;
 mod others;
+mod regressions;
 mod restart;
 mod rings;
 mod routes;
@@ -185,9 +186,14 @@ impl Bench {
 
     /// The process dies, with what is on its way, and another takes over.
     pub(super) fn restart(&mut self) -> &mut Self {
+        self.restart_with(&[])
+    }
+
+    /// The same, while these canaries are paused.
+    pub(super) fn restart_with(&mut self, pauses: &[&str]) -> &mut Self {
         self.flying.clear();
         self.evaluator = Evaluator::new(&self.plan, &self.alerting, &self.store.remembered(), moment_ms(self.now, 0));
-        self.settle();
+        self.take(paused(pauses));
         self
     }
 
