@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Alerting, Channel, ChannelKind, Probe, Severity};
+use crate::plan::{Alerting, Channel, Probe, ReceiverKind, Severity};
 
 use super::fact::Level;
 use super::incident::{Incident, Member, Told, regions_of};
@@ -294,7 +294,7 @@ fn is_worth_it(incident: &Incident, cover: &Cover, uncovered: &[&Member]) -> boo
 /// When a reminder's time comes: covers lapse where a receiver does not remind by itself. What somebody is at is not owed all the
 /// same.
 fn lapses(told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Duration> {
-    let reminds_itself = matches!(channel.kind, ChannelKind::PagerDuty { .. } | ChannelKind::Alertmanager { .. });
+    let reminds_itself = channel.kind.receiver() != ReceiverKind::Posts;
     let remind = context.probe?.alert.remind.filter(|_| !reminds_itself)?;
     Some(told.cover.as_ref()?.at + remind)
 }
@@ -317,7 +317,7 @@ fn pause_is_over(
     let after_ack = incident.acknowledged.last().is_some_and(|acknowledged| acknowledged.at >= last);
     let step = usize::try_from(told.rings).unwrap_or(usize::MAX).saturating_sub(1).min(PAUSES.len() - 1);
     let pause = if rose || new_region || after_ack { SHORT } else { PAUSES[step] };
-    let pagerduty = matches!(channel.kind, ChannelKind::PagerDuty { .. }) && !rose && !new_region;
+    let pagerduty = channel.kind.receiver() == ReceiverKind::Incidents && !rose && !new_region;
     last + if pagerduty { pause.max(PAGERDUTY) } else { pause }
 }
 
@@ -325,7 +325,7 @@ fn pause_is_over(
 /// change there; and when to ask again. Only PagerDuty has things that change: Alertmanager's texts are kept up to date all the
 /// time, and elsewhere the next ring or the end says it.
 pub fn change(incident: &Incident, channel: &Channel, now: Duration) -> (bool, Option<Duration>) {
-    if !matches!(channel.kind, ChannelKind::PagerDuty { .. }) {
+    if channel.kind.receiver() != ReceiverKind::Incidents {
         return (false, None);
     }
     let Some(told) = incident.told.get(&channel.name).filter(|told| told.open.iter().any(|open| open.taken)) else {

@@ -94,8 +94,8 @@ impl Attendance {
 /// Whether the process before this one was stopped in order, or there was none.
 pub(super) fn ended_gracefully(remembered: &Remembered) -> bool {
     let one = |kind: &str| {
-        let kept = remembered.states.iter().filter(|state| state.kind == kind);
-        kept.into_iter().find_map(|state| state.json.parse().ok()).map(moment)
+        let mut kept = remembered.states.iter().filter(|state| state.kind == kind);
+        kept.find_map(|state| state.json.parse().ok()).map(moment)
     };
     one(STARTED).is_none_or(|started| one(STOPPED).is_some_and(|stopped| started <= stopped))
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Alerting, Channel, ChannelKind, Route, Severity};
+use crate::plan::{Alerting, Channel, ReceiverKind, Route, Severity};
 
 use super::cross::Claim;
 use super::tree::{Node, Spot, Table};
@@ -61,10 +61,7 @@ pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, alerting: &Alerting, cl
 
 /// Warns of reminders where every channel reminds by itself.
 pub(super) fn reminders(table: &Table<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let reminds = |channel: &Arc<Channel>| match channel.kind {
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
-        ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. } => false,
-    };
+    let reminds = |channel: &Arc<Channel>| channel.kind.receiver() == ReceiverKind::Posts;
     if alerting.channels.is_empty() || alerting.channels.iter().any(reminds) {
         return;
     }

@@ -153,6 +153,35 @@ impl ChannelKind {
             Self::Email { .. } => "email",
         }
     }
+
+    /// What the receiver makes of what it is sent.
+    pub fn receiver(&self) -> ReceiverKind {
+        match self {
+            Self::Alertmanager { .. } => ReceiverKind::Alerts,
+            Self::PagerDuty { .. } => ReceiverKind::Incidents,
+            Self::Slack { .. } | Self::Webhook { .. } | Self::Email { .. } => ReceiverKind::Posts,
+        }
+    }
+
+    /// Labels that the configuration gives to each alert; only Alertmanager has them.
+    pub fn labels(&self) -> Option<&[(String, String)]> {
+        match self {
+            Self::Alertmanager { labels, .. } => Some(labels),
+            Self::PagerDuty { .. } | Self::Slack { .. } | Self::Webhook { .. } | Self::Email { .. } => None,
+        }
+    }
+}
+
+/// What a receiver makes of what it is sent. All that is decided differently from channel to channel is decided by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiverKind {
+    /// Alerts with labels. They end by themselves unless they are repeated, and each repetition may change their texts. It groups,
+    /// reminds and mutes by itself (Alertmanager).
+    Alerts,
+    /// Incidents with a key each, by which they are changed, acknowledged and ended. It reminds by itself (PagerDuty).
+    Incidents,
+    /// Posts that are read once and stay as they are (Slack, e-mail, webhook).
+    Posts,
 }
 
 /// How an SMTP connection is protected.

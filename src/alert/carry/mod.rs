@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::alert::Moment;
 use crate::history::{Commit, IncidentRow, KeptTry, OutcomeRow, Remembered, TimelineRow, TryState};
-use crate::plan::{Alerting, ChannelKind, Severity};
+use crate::plan::{Alerting, Severity};
 
 use super::critical::Critical;
 use super::incident::{Acknowledgement, Incident};
@@ -194,13 +194,7 @@ fn tell(sent: &[Sent], incident: &Incident, alerting: &Alerting, now: Moment) ->
     let mut all = BTreeMap::new();
     for name in told::channels(sent) {
         let here: Vec<&Sent> = sent.iter().filter(|sent| sent.channel == name).collect();
-        let own = alerting.channels.iter().find(|channel| channel.name == name).and_then(|channel| match &channel.kind {
-            ChannelKind::Alertmanager { labels, .. } => Some(labels.as_slice()),
-            ChannelKind::PagerDuty { .. }
-            | ChannelKind::Slack { .. }
-            | ChannelKind::Webhook { .. }
-            | ChannelKind::Email { .. } => None,
-        });
+        let own = alerting.channels.iter().find(|channel| channel.name == name).and_then(|channel| channel.kind.labels());
         let told = told::told(&here, incident.members.values(), incident.revision, own, now);
         all.insert(name, told);
     }

@@ -16,7 +16,7 @@ use super::super::told::{Open, Try, What};
 use super::super::{Objective, State, fact::Level};
 use super::*;
 use crate::history::Store;
-use crate::plan::{Bodies, CanaryId, Channel, Service, StoreSettings, Template};
+use crate::plan::{Bodies, CanaryId, Channel, ChannelKind, Service, StoreSettings, Template};
 use crate::source::Location;
 
 /// What was told, by the rows that the process left and by what its Alertmanager got.

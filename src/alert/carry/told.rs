@@ -1,6 +1,7 @@
 //! What one channel was told of an incident by the version before this one: what it took is its cover, what it may have open is to
 //! be ended with the incident, and what it did not take is owed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub(super) fn cover<'a>(taken: &[&Sent], members: impl Iterator<Item = &'a Membe
     let except = untold.map(|member| member.fact.key.clone()).collect();
     let regions = taken.iter().flat_map(|sent| sent.regions()).collect();
     let reasons = taken.iter().flat_map(|sent| sent.reasons()).collect();
-    Some(Cover { severity, revision, at, except, suspects: std::collections::BTreeSet::new(), regions, reasons })
+    Some(Cover { severity, revision, at, except, suspects: BTreeSet::new(), regions, reasons })
 }
 
 pub(super) fn is_ring(sent: &Sent) -> bool {

@@ -18,7 +18,7 @@ use crate::source::Location;
 
 use super::http::Post;
 use super::webhook::Webhook;
-use super::{alertmanager, email, has_keys, keeps_unheard, knows, pagerduty, slack, webhook};
+use super::{alertmanager, email, pagerduty, slack, webhook};
 
 const CHANNELS: [&str; 5] = ["slack", "email", "webhook", "pagerduty", "alertmanager"];
 
@@ -107,21 +107,4 @@ fn every_message_is_as_its_golden_file() {
         wrong.extend(there.filter(|path| !known.contains(path)).map(|path| format!("{} is of no case", path.display())));
     }
     assert!(wrong.is_empty(), "UPDATE=1 writes them anew; look at what changed.\n{}", wrong.join("\n"));
-}
-
-#[test]
-fn channels_know_what_they_have_a_word_for() {
-    let slack = crate::plan::ChannelKind::Slack { url: "s".into(), channel: None };
-    let pager = crate::plan::ChannelKind::PagerDuty { routing_key: "s".into(), url: String::new() };
-    let manager = crate::plan::ChannelKind::Alertmanager {
-        urls: Vec::new(),
-        headers: Vec::new(),
-        labels: Vec::new(),
-        resend: Duration::ZERO,
-    };
-    let knows = |what| [&slack, &pager, &manager].map(|kind| knows(kind, what));
-    assert_eq!((knows(What::Ring), knows(What::End)), ([true; 3], [true; 3]));
-    assert_eq!((knows(What::Change), knows(What::Acknowledge)), ([false, true, true], [true, true, false]));
-    assert_eq!([&slack, &pager, &manager].map(has_keys), [false, true, false]);
-    assert_eq!([&slack, &pager, &manager].map(keeps_unheard), [true, false, false]);
 }

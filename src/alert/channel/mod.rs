@@ -4,7 +4,7 @@
 //! renders what it wants with the secrets of the day, sends it once, and says what really happened: [`Outcome`]. It decides
 //! nothing of when something is sent or sent again, and no secret may be in what it says. What Alertmanager has open is in a
 //! [`Book`](book::Book), since an alert there ends by itself if nobody repeats it. A new channel is a variant of
-//! [`ChannelKind`], a file beside this one, and arms here.
+//! [`ChannelKind`](crate::plan::ChannelKind), which says what kind of receiver it has, a file beside this one, and an arm in [`Sender`].
 //!
 //! | outcome | what happened |
 //! |---|---|
@@ -34,7 +34,7 @@ pub use test_page::{NoChannel, Tested, send_test};
 
 use std::time::Duration;
 
-use crate::plan::ChannelKind;
+use crate::plan::ReceiverKind;
 
 use super::message::What;
 use super::told::{Outcome, Refusal, Trouble};
@@ -42,37 +42,13 @@ use super::told::{Outcome, Refusal, Trouble};
 /// The longest pause that a receiver may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// Whether a channel knows the notion: silent changes and acknowledgements are sent to those that do.
-pub fn knows(kind: &ChannelKind, what: What) -> bool {
-    match (what, kind) {
+/// Whether a receiver knows the notion: silent changes and acknowledgements are sent to those that do.
+pub fn knows(receiver: ReceiverKind, what: What) -> bool {
+    match (what, receiver) {
         (What::Ring | What::End, _)
-        | (What::Change, ChannelKind::Alertmanager { .. } | ChannelKind::PagerDuty { .. })
-        | (
-            What::Acknowledge,
-            ChannelKind::PagerDuty { .. } | ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. },
-        ) => true,
-        (What::Change, ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. })
-        | (What::Acknowledge, ChannelKind::Alertmanager { .. }) => false,
-    }
-}
-
-/// Whether each thing that was opened there has a key of its own by which it is ended and acknowledged: an incident of `PagerDuty`.
-/// Elsewhere all of an incident ends together.
-pub fn has_keys(kind: &ChannelKind) -> bool {
-    match kind {
-        ChannelKind::PagerDuty { .. } => true,
-        ChannelKind::Alertmanager { .. }
-        | ChannelKind::Slack { .. }
-        | ChannelKind::Webhook { .. }
-        | ChannelKind::Email { .. } => false,
-    }
-}
-
-/// Whether what it was due and never got before the end is kept for it. The others show what is so now.
-pub fn keeps_unheard(kind: &ChannelKind) -> bool {
-    match kind {
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => true,
-        ChannelKind::PagerDuty { .. } | ChannelKind::Alertmanager { .. } => false,
+        | (What::Change, ReceiverKind::Alerts | ReceiverKind::Incidents)
+        | (What::Acknowledge, ReceiverKind::Incidents | ReceiverKind::Posts) => true,
+        (What::Change, ReceiverKind::Posts) | (What::Acknowledge, ReceiverKind::Alerts) => false,
     }
 }
 

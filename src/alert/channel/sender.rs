@@ -77,7 +77,7 @@ impl Sender {
         let Some(Setting { channel, secrets }) = self.0.setting(&attempt.channel) else {
             return refused(Trouble::Rejected, format!("the channel `{}` is not in the configuration", attempt.channel));
         };
-        if !knows(&channel.kind, attempt.what) {
+        if !knows(channel.kind.receiver(), attempt.what) {
             return Outcome::Taken;
         }
         let short;

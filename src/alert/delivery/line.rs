@@ -7,13 +7,14 @@ use crate::alert::Moment;
 use crate::alert::condition::channel::{Health, Seen};
 use crate::alert::told::{Outcome, Refusal, Trouble, Try, What};
 use crate::alert::{Fact, FactKey, Scope};
+use crate::plan::ReceiverKind;
 
 use super::backlog::Backlog;
 use super::flights::{Flight, Flights};
 use super::gate::{Gate, May};
 use super::pace::Pace;
 use super::waiting::{Class, Order, Waiting};
-use super::wish::{ChannelPolicy, Gathering, Grant, Key, Landed, Repeat, Wish};
+use super::wish::{ChannelPolicy, Grant, Key, Landed, Repeat, Wish};
 
 /// While a channel is away, no new try is made where already so many are perhaps taken, but in each [`FRESH`]th round: what nobody
 /// knows of is repeated singly when the channel is back.
@@ -370,11 +371,12 @@ fn well(name: &Arc<str>) -> Fact {
     Fact::well(FactKey::Channel(Arc::clone(name)), Scope::Channel(Arc::clone(name)))
 }
 
-/// Whether so much of a class may leave in a minute and no more.
+/// Whether so much of a class may leave in a minute, and the rest is gathered. Alerts are gathered by their receiver, and the end of
+/// an incident with a key cannot be gathered with others.
 fn gate_of(policy: &ChannelPolicy, class: Class) -> bool {
-    match (policy.gathering, class) {
-        (Gathering::Nothing, _) | (_, Class::Quiet) | (Gathering::Rings, Class::Ends) => false,
-        (Gathering::Rings | Gathering::RingsAndEnds, Class::Rings) | (Gathering::RingsAndEnds, Class::Ends) => true,
+    match (policy.receiver, class) {
+        (ReceiverKind::Alerts, _) | (_, Class::Quiet) | (ReceiverKind::Incidents, Class::Ends) => false,
+        (ReceiverKind::Incidents | ReceiverKind::Posts, Class::Rings) | (ReceiverKind::Posts, Class::Ends) => true,
     }
 }
 

@@ -46,7 +46,7 @@ use super::told::{Outcome, Try, What};
 use line::Line;
 
 pub use backlog::Backlog;
-pub use wish::{ChannelPolicy, Gathering, Grant, Landed, Repeat, Wish};
+pub use wish::{ChannelPolicy, Grant, Landed, Repeat, Wish};
 
 /// What may leave where, and what is on its way.
 #[derive(Debug, Default)]

@@ -5,18 +5,7 @@ use std::time::Duration;
 
 use crate::alert::Scope;
 use crate::alert::told::{Try, What};
-use crate::plan::Severity;
-
-/// What of a channel's requests is gathered where many come at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gathering {
-    /// Nothing: the receiver gathers by itself (Alertmanager).
-    Nothing,
-    /// Rings; each end ends a key of its own (PagerDuty).
-    Rings,
-    /// Rings, and ends likewise (Slack, e-mail, webhook).
-    RingsAndEnds,
-}
+use crate::plan::{ReceiverKind, Severity};
 
 /// What is to be known of a channel to decide when something may leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +14,8 @@ pub struct ChannelPolicy {
     pub name: Arc<str>,
     /// The word of what it speaks: `slack`, `pagerduty`, ….
     pub kind: &'static str,
-    /// What is gathered in a storm.
-    pub gathering: Gathering,
+    /// What its receiver makes of what it is sent.
+    pub receiver: ReceiverKind,
     /// Whether it wakes somebody, or only informs.
     pub wakes: bool,
 }

@@ -231,7 +231,7 @@ impl Evaluator {
                 wish(What::Ring, since, due.severity)
             });
             let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
-            let acknowledges = acknowledges && channel::knows(&channel.kind, What::Acknowledge);
+            let acknowledges = acknowledges && channel::knows(channel.kind.receiver(), What::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
             let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));
             let (change, asks) = owed::change(incident, channel, now.steady);

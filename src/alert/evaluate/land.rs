@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::alert::Moment;
+use crate::plan::ReceiverKind;
 
-use super::super::channel;
 use super::super::counts;
 use super::super::delivery::{Landed, unheard};
 use super::super::incident::{Incident, Shown};
@@ -40,7 +40,7 @@ impl Evaluator {
         if let Some(mut incident) = self.incidents.take(&about.incident) {
             let acknowledged = incident.acknowledged_at(attempt.made);
             let (severity, regions) = (incident.severity().unwrap_or(incident.worst), incident.regions());
-            let has_keys = self.world.channel(channel).is_some_and(|it| channel::has_keys(&it.kind));
+            let has_keys = self.world.channel(channel).is_some_and(|it| it.kind.receiver() == ReceiverKind::Incidents);
             let Incident { told, members, id, scope, end, numbered, .. } = &mut incident;
             let told = told.entry(Arc::clone(channel)).or_default();
             match (attempt.what, &about.cover) {

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use crate::alert::Moment;
+use crate::plan::ReceiverKind;
 
-use super::super::channel;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
-use super::super::incident::Incident;
+use super::super::incident::{Incident, Told};
 use super::super::told::What;
 use super::Evaluator;
 
@@ -52,12 +52,10 @@ impl Evaluator {
         let Some(end) = &incident.end else { return };
         let mut wishes = Vec::new();
         for (channel, told) in &incident.told {
-            if told.has_open() && self.world.channel(channel).is_none() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &**channel, keys, "the channel is gone, and with it how to end what is open there");
-            }
             let wanted = told.has_open() && self.world.channel(channel).is_some();
+            if told.has_open() && !wanted {
+                warn_of_open(channel, told);
+            }
             let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
             let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
             wishes.push((Arc::clone(channel), wanted.then_some(wish)));
@@ -86,7 +84,7 @@ impl Evaluator {
             if !was_due || self.delivery.is_flying(channel, id) {
                 continue;
             }
-            let informs = self.world.channel(channel).is_some_and(|channel| channel::keeps_unheard(&channel.kind));
+            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Posts);
             if informs && !told.has_open() {
                 self.unheard.missed(channel, Missed { incident: id.to_owned(), scope: scope.clone(), severity, since, ended });
             }
@@ -100,7 +98,7 @@ impl Evaluator {
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let mut shared = Vec::new();
         for (channel, told) in &incident.told {
-            let ends_each = self.world.channel(channel).is_some_and(|channel| channel::has_keys(&channel.kind));
+            let ends_each = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Incidents);
             for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
                 let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
                 let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
@@ -155,12 +153,17 @@ impl Evaluator {
                 continue;
             }
             if told.has_open() {
-                let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
-                let keys = keys.join(", ");
-                tracing::warn!(channel = &*name, keys, "the channel is gone, and with it how to end what is open there");
+                warn_of_open(&name, told);
             }
             incident.told.remove(&name);
             self.dirty.told(&incident.id, &name);
         }
     }
+}
+
+/// Says that things stay open at a channel for good.
+fn warn_of_open(channel: &str, told: &Told) {
+    let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
+    let keys = keys.join(", ");
+    tracing::warn!(channel, keys, "the channel is gone, and with it how to end what is open there");
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::plan::{Alerting, Channel, ChannelKind, Plan};
+use crate::plan::{Alerting, Channel, Plan};
 
-use super::super::delivery::{ChannelPolicy, Gathering};
+use super::super::delivery::ChannelPolicy;
 use super::super::incident::Told;
 use super::super::{FactKey, counts};
 use super::{Evaluator, World};
@@ -134,10 +134,10 @@ impl World {
 }
 
 fn policy(channel: &Channel) -> ChannelPolicy {
-    let gathering = match &channel.kind {
-        ChannelKind::Alertmanager { .. } => Gathering::Nothing,
-        ChannelKind::PagerDuty { .. } => Gathering::Rings,
-        ChannelKind::Slack { .. } | ChannelKind::Webhook { .. } | ChannelKind::Email { .. } => Gathering::RingsAndEnds,
-    };
-    ChannelPolicy { name: Arc::clone(&channel.name), kind: channel.kind.as_str(), gathering, wakes: channel.wakes }
+    ChannelPolicy {
+        name: Arc::clone(&channel.name),
+        kind: channel.kind.as_str(),
+        receiver: channel.kind.receiver(),
+        wakes: channel.wakes,
+    }
 }

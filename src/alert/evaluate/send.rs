@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::plan::{Channel, ChannelKind};
+use crate::plan::{Channel, ReceiverKind};
 
 use super::super::Scope;
 use super::super::channel;
@@ -169,10 +169,7 @@ impl Evaluator {
         let occasion = escalated.unwrap_or_else(|| self.occasion(incident, What::Ring, Some(owed.why)));
         let message = self.say(incident, channel, What::Ring, &key, occasion, now);
         let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
-        let labels = match &channel.kind {
-            ChannelKind::Alertmanager { labels, .. } => channel::labels(&message, labels),
-            _ => Vec::new(),
-        };
+        let labels = channel.kind.labels().map(|own| channel::labels(&message, own)).unwrap_or_default();
         let id = format!("{}/{}/{number}", incident.id, channel.name);
         Some((attempt(id, channel, What::Ring, key, vec![about], labels, &message, now), message, opens))
     }
@@ -222,7 +219,7 @@ impl Evaluator {
     /// Ends what is open at a channel: one thing at a time where each is a thing of its own, otherwise all of them together.
     fn end(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
-        let open = if channel::has_keys(&channel.kind) { told.open.first() } else { told.open.last() }?;
+        let open = if channel.kind.receiver() == ReceiverKind::Incidents { told.open.first() } else { told.open.last() }?;
         let occasion = self.occasion(incident, What::End, None);
         let message = self.say(incident, channel, What::End, &open.key, occasion, now);
         let id = format!("{}/{}/end/{}", incident.id, channel.name, open.key);
@@ -384,7 +381,7 @@ impl Evaluator {
         const PAUSE: Duration = Duration::from_secs(10);
         let mut again = None;
         let channels: Vec<Arc<Channel>> = self.world.alerting.channels.clone();
-        for channel in channels.iter().filter(|channel| matches!(channel.kind, ChannelKind::Alertmanager { .. })) {
+        for channel in channels.iter().filter(|channel| channel.kind.receiver() == ReceiverKind::Alerts) {
             let Some(told) = incident.told.get(&channel.name).filter(|told| told.has_open()) else { continue };
             let shown = incident.shown.get(&channel.name).copied();
             if shown.is_some_and(|(changes, _)| changes == incident.changes) {

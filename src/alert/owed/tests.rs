@@ -5,7 +5,7 @@ use super::super::fact::State;
 use super::super::told::Open;
 use super::*;
 use crate::alert::testing::probe;
-use crate::plan::{AlertPolicy, CanaryId};
+use crate::plan::{AlertPolicy, CanaryId, ChannelKind};
 
 fn at(seconds: u64) -> Duration {
     Duration::from_hours(1_000) + Duration::from_secs(seconds)
@@ -58,35 +58,21 @@ impl Desk {
         self
     }
 
-    fn owed(&self, second: u64) -> Option<Owed> {
-        let (memory, none) = (Memory::default(), BTreeSet::new());
+    /// Asks with nothing remembered, escalated or removed.
+    fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
         let (alerting, probe) = (&self.alerting, Some(&self.probe));
-        let context = Context {
-            alerting,
-            probe,
-            memory: &memory,
-            scope: "probe/p",
-            escalated: &none,
-            removals: &BTreeMap::new(),
-            probes: &BTreeMap::new(),
-        };
-        owed(&self.incident, &self.channel, &context, at(second)).0
+        let (memory, escalated) = (&Memory::default(), &BTreeSet::new());
+        let (removals, probes) = (&BTreeMap::new(), &BTreeMap::new());
+        ask(&Context { alerting, probe, memory, scope: "probe/p", escalated, removals, probes })
+    }
+
+    fn owed(&self, second: u64) -> Option<Owed> {
+        self.with_context(|context| owed(&self.incident, &self.channel, context, at(second)).0)
     }
 
     fn rings(&mut self, second: u64) -> &mut Self {
-        let (memory, none) = (Memory::default(), BTreeSet::new());
-        let (alerting, probe) = (&self.alerting, Some(&self.probe));
-        let context = Context {
-            alerting,
-            probe,
-            memory: &memory,
-            scope: "probe/p",
-            escalated: &none,
-            removals: &BTreeMap::new(),
-            probes: &BTreeMap::new(),
-        };
         let severity = self.incident.severity().expect("something fails");
-        let cover = cover(&self.incident, &self.channel, &context, severity, at(second));
+        let cover = self.with_context(|context| cover(&self.incident, &self.channel, context, severity, at(second)));
         let Incident { told, members, .. } = &mut self.incident;
         let open = Open { key: second.to_string(), taken: true, acknowledged: 0, labels: Vec::new() };
         told.entry("c".into()).or_default().took(open, cover, at(second), |key| members.get(key));

@@ -60,15 +60,15 @@ struct World {
     generations: BTreeMap<u8, u32>,
     /// When rings left for the first time that were not refused, by id: when, and whether several were in one.
     rings: BTreeMap<String, (u64, bool)>,
-    gathering: Gathering,
+    receiver: ReceiverKind,
     /// Scopes whose requests are always refused as unreadable.
     poisoned: u8,
 }
 
 impl World {
-    fn new(gathering: Gathering, poisoned: u8) -> Self {
+    fn new(receiver: ReceiverKind, poisoned: u8) -> Self {
         Self {
-            bench: Bench { chance: 0.5, ..Bench::new(&[("a", gathering)]) },
+            bench: Bench { chance: 0.5, ..Bench::new(&[("a", receiver)]) },
             now: 0,
             wanted: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -76,7 +76,7 @@ impl World {
             ended: BTreeSet::new(),
             generations: BTreeMap::new(),
             rings: BTreeMap::new(),
-            gathering,
+            receiver,
             poisoned,
         }
     }
@@ -188,13 +188,13 @@ impl World {
 
     /// Another process takes over what was written.
     fn kill(&mut self) {
-        let gathering = self.gathering;
+        let receiver = self.receiver;
         let lost: Vec<Try> = std::mem::take(&mut self.bench.flying).into_values().collect();
         let waiting = self.bench.delivery.apply([], at(self.now));
         let mut tries: BTreeMap<String, Try> = waiting.into_iter().map(|attempt| (attempt.id.clone(), attempt)).collect();
         tries.extend(lost.into_iter().map(|attempt| (attempt.id.clone(), attempt)));
         self.unknown.clone_from(&tries);
-        self.bench.delivery = Delivery::new([policy("a", gathering)], at(self.now));
+        self.bench.delivery = Delivery::new([policy("a", receiver)], at(self.now));
         // Whatever rang before, this process knows nothing of.
         self.rings.clear();
         self.bench.delivery.restore(tries.into_values().collect(), at(self.now));
@@ -262,19 +262,19 @@ impl World {
     }
 }
 
-fn gathering() -> impl Strategy<Value = Gathering> {
-    prop_oneof![Just(Gathering::Nothing), Just(Gathering::Rings), Just(Gathering::RingsAndEnds)]
+fn receiver() -> impl Strategy<Value = ReceiverKind> {
+    prop_oneof![Just(ReceiverKind::Alerts), Just(ReceiverKind::Incidents), Just(ReceiverKind::Posts)]
 }
 
 proptest! {
     #[test]
     fn one_of_a_scope_is_on_its_way_ids_repeat_only_for_unknown_ones_and_all_is_taken_by_a_channel_that_is_well(
         ops in prop::collection::vec(op(), 1..150),
-        gathering in gathering(),
+        receiver in receiver(),
         poisoned in prop_oneof![3 => Just(0_u8), 1 => any::<u8>()],
         mends in any::<bool>(),
     ) {
-        let mut world = World::new(gathering, poisoned);
+        let mut world = World::new(receiver, poisoned);
         for op in &ops {
             world.apply(op)?;
         }
@@ -287,7 +287,7 @@ proptest! {
         world.recover(seconds)?;
         prop_assert!(world.left_over().is_empty(), "after {} s is still due: {:?}", seconds, world.left_over());
         let rings: Vec<(u64, bool)> = world.rings.values().copied().collect();
-        if gathering != Gathering::Nothing {
+        if receiver != ReceiverKind::Alerts {
             for (start, _) in &rings {
                 let within = rings.iter().filter(|(at, _)| at >= start && *at < start + MINUTE.as_secs());
                 let (several, single): (Vec<_>, Vec<_>) = within.copied().partition(|(_, several): &(u64, bool)| *several);
@@ -302,10 +302,10 @@ proptest! {
         // Answers before it was well: for how long, and which.
         seconds in 1..4_000_u64,
         answers in prop::collection::vec(prop_oneof![3 => Just(0), 2 => Just(1), 1 => Just(2)], 1..40),
-        gathering in gathering(),
+        receiver in receiver(),
         chance in 0.0..1.0_f64,
     ) {
-        let mut world = World::new(gathering, 0);
+        let mut world = World::new(receiver, 0);
         world.bench.chance = chance;
         for incident in wanted {
             world.want(incident, What::Ring, Severity::Page);

@@ -10,15 +10,15 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::alert::Scope;
 use crate::alert::told::{About, Cover, Refusal, Trouble};
-use crate::plan::Severity;
+use crate::plan::{ReceiverKind, Severity};
 
 fn at(second: u64) -> Moment {
     let steady = Duration::from_secs(1_000_000 + second);
     Moment { steady, wall: SystemTime::UNIX_EPOCH + steady }
 }
 
-fn policy(name: &str, gathering: Gathering) -> ChannelPolicy {
-    ChannelPolicy { name: name.into(), kind: "slack", gathering, wakes: true }
+fn policy(name: &str, receiver: ReceiverKind) -> ChannelPolicy {
+    ChannelPolicy { name: name.into(), kind: "slack", receiver, wakes: true }
 }
 
 /// A wish about the scope that the incident's name begins with, up to a dot.
@@ -61,8 +61,8 @@ struct Left {
 }
 
 impl Bench {
-    fn new(channels: &[(&str, Gathering)]) -> Self {
-        let channels = channels.iter().map(|(name, gathering)| policy(name, *gathering));
+    fn new(channels: &[(&str, ReceiverKind)]) -> Self {
+        let channels = channels.iter().map(|(name, receiver)| policy(name, *receiver));
         Self { delivery: Delivery::new(channels, at(0)), made: 0, flying: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
     }
 

@@ -7,8 +7,8 @@ const AWAY: u64 = 2 * 3_600;
 
 /// Incidents come over the first hour; the receiver answers everything with `outcome` for two hours, then takes everything.
 /// Gives the tries while it was away, the requests after it was back, and when the last was taken after that.
-fn outage(gathering: Gathering, burst: bool, chance: f64, outcome: &Outcome) -> (usize, usize, u64) {
-    let mut bench = Bench { chance, ..Bench::new(&[("a", gathering)]) };
+fn outage(receiver: ReceiverKind, burst: bool, chance: f64, outcome: &Outcome) -> (usize, usize, u64) {
+    let mut bench = Bench { chance, ..Bench::new(&[("a", receiver)]) };
     let (mut tries, mut after) = (0, 0);
     for second in 0..AWAY + 1_000 {
         for number in 0..INCIDENTS {
@@ -29,13 +29,13 @@ fn outage(gathering: Gathering, burst: bool, chance: f64, outcome: &Outcome) -> 
 
 #[test]
 fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leave_within_a_minute_of_its_return() {
-    for gathering in [Gathering::Nothing, Gathering::Rings, Gathering::RingsAndEnds] {
+    for receiver in [ReceiverKind::Alerts, ReceiverKind::Incidents, ReceiverKind::Posts] {
         for (burst, chance) in [(false, 0.0), (false, 1.0), (true, 0.0), (true, 1.0)] {
             for outcome in [refused(Trouble::Unreachable), refused(Trouble::Busy(None)), unknown()] {
-                let (tries, after, seconds) = outage(gathering, burst, chance, &outcome);
-                assert!(tries <= 800, "{tries} tries, {gathering:?} {outcome:?}");
-                assert!(seconds <= 60, "{seconds} s, {gathering:?} {outcome:?}");
-                if gathering != Gathering::Nothing {
+                let (tries, after, seconds) = outage(receiver, burst, chance, &outcome);
+                assert!(tries <= 800, "{tries} tries, {receiver:?} {outcome:?}");
+                assert!(seconds <= 60, "{seconds} s, {receiver:?} {outcome:?}");
+                if receiver != ReceiverKind::Alerts {
                     assert!(after <= 11 + UNKNOWN_AT_MOST, "{after} requests, {outcome:?}");
                 }
             }
@@ -48,7 +48,7 @@ const UNKNOWN_AT_MOST: usize = 40;
 
 #[test]
 fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_leave_at_once_when_it_is_mended() {
-    let mut bench = Bench::new(&[("a", Gathering::RingsAndEnds)]);
+    let mut bench = Bench::new(&[("a", ReceiverKind::Posts)]);
     bench.want((0..INCIDENTS).map(|number| page(&format!("p{number:03}"), 0)));
     let mut tries = 0;
     for second in 0..AWAY {
@@ -63,7 +63,7 @@ fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_
 #[test]
 fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bear() {
     for poison in [refused(Trouble::Unreadable), unknown(), refused(Trouble::Rejected)] {
-        let mut bench = Bench::new(&[("a", Gathering::RingsAndEnds)]);
+        let mut bench = Bench::new(&[("a", ReceiverKind::Posts)]);
         bench.want((0..3).map(|number| page(&format!("bad{number:03}"), 0)));
         let mut taken = None;
         for second in 0..1_000 {
@@ -83,7 +83,7 @@ fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bea
 
 #[test]
 fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_is_back() {
-    let mut bench = Bench::new(&[("a", Gathering::Nothing)]);
+    let mut bench = Bench::new(&[("a", ReceiverKind::Alerts)]);
     // The bad ones are older, so it would be their turn again and again.
     bench.want((0..12).map(|number| page(&format!("bad{number:02}"), 0)));
     bench.want([page("good", 1)]);

@@ -3,13 +3,13 @@
 use super::*;
 use crate::alert::State;
 
-fn bench(gathering: Gathering) -> Bench {
-    Bench::new(&[("a", gathering)])
+fn bench(receiver: ReceiverKind) -> Bench {
+    Bench::new(&[("a", receiver)])
 }
 
 #[test]
 fn rings_leave_before_ends_and_page_level_first_and_then_what_is_older() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([
         wish("e", What::End, Severity::Page, 0),
         wish("c", What::Change, Severity::Page, 0),
@@ -24,7 +24,7 @@ fn rings_leave_before_ends_and_page_level_first_and_then_what_is_older() {
 
 #[test]
 fn of_a_scope_one_is_on_its_way_at_a_time_and_a_ring_goes_before_the_end_of_an_earlier_incident() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([wish("s.1", What::End, Severity::Page, 0), page("s.2", 1), page("other", 2)]);
     let left = bench.turn(at(3));
     assert_eq!(names(&left), ["s.2", "other"]);
@@ -34,7 +34,7 @@ fn of_a_scope_one_is_on_its_way_at_a_time_and_a_ring_goes_before_the_end_of_an_e
 
 #[test]
 fn eight_are_on_their_way_to_a_channel_and_another_channel_is_not_held_up() {
-    let mut bench = Bench::new(&[("a", Gathering::Nothing), ("b", Gathering::Nothing)]);
+    let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
     bench.want((0..20).map(|number| page(&format!("p{number:02}"), number)));
     bench.delivery.want("b", page("p00", 0));
     let left = bench.turn(at(30));
@@ -45,7 +45,7 @@ fn eight_are_on_their_way_to_a_channel_and_another_channel_is_not_held_up() {
 
 #[test]
 fn what_is_taken_is_not_wanted_any_more_and_what_is_due_again_leaves_again() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     bench.turn(at(0));
     bench.land_all(&Outcome::Taken, at(1));
@@ -57,7 +57,7 @@ fn what_is_taken_is_not_wanted_any_more_and_what_is_due_again_leaves_again() {
 
 #[test]
 fn a_refused_try_is_dropped_and_made_anew_under_another_id() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     let first = bench.turn(at(0)).remove(0);
     assert!(
@@ -71,7 +71,7 @@ fn a_refused_try_is_dropped_and_made_anew_under_another_id() {
 
 #[test]
 fn an_unknown_try_is_repeated_as_it_is_and_nothing_new_is_made_of_its_scope_meanwhile() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     let first = bench.turn(at(0)).remove(0);
     assert!(matches!(bench.land(&first.id, &unknown(), at(0)), Landed::Again(_)));
@@ -90,7 +90,7 @@ fn an_unknown_try_is_repeated_as_it_is_and_nothing_new_is_made_of_its_scope_mean
 
 #[test]
 fn after_the_end_an_unknown_ring_is_not_repeated_and_only_ended() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0), page("q", 0)]);
     let left = bench.turn(at(0));
     bench.land(&left[0].id, &unknown(), at(0));
@@ -107,7 +107,7 @@ fn after_the_end_an_unknown_ring_is_not_repeated_and_only_ended() {
 
 #[test]
 fn what_was_gathered_is_repeated_until_the_last_of_its_incidents_has_ended() {
-    let mut bench = bench(Gathering::RingsAndEnds);
+    let mut bench = bench(ReceiverKind::Posts);
     bench.want((0..12).map(|number| page(&format!("p{number:02}"), 0)));
     bench.settle(at(0), |_| Outcome::Taken);
     let storm = bench.turn(at(60));
@@ -129,7 +129,7 @@ fn what_was_gathered_is_repeated_until_the_last_of_its_incidents_has_ended() {
 fn a_refused_or_unknown_end_or_change_blocks_nothing() {
     for outcome in [refused(Trouble::Rejected), refused(Trouble::Unreachable), unknown()] {
         for what in [What::End, What::Change] {
-            let mut bench = bench(Gathering::Nothing);
+            let mut bench = bench(ReceiverKind::Alerts);
             bench.want([wish("s.1", what, Severity::Page, 0)]);
             bench.turn(at(0));
             bench.land_all(&outcome, at(0));
@@ -141,7 +141,7 @@ fn a_refused_or_unknown_end_or_change_blocks_nothing() {
 
 #[test]
 fn what_is_unreadable_is_tried_at_once_in_its_shortest_form_and_then_as_any_4xx() {
-    let mut bench = bench(Gathering::RingsAndEnds);
+    let mut bench = bench(ReceiverKind::Posts);
     bench.want([page("p", 0)]);
     assert!(!bench.turn(at(0))[0].shortest);
     bench.land_all(&refused(Trouble::Unreadable), at(0));
@@ -155,7 +155,7 @@ fn what_is_unreadable_is_tried_at_once_in_its_shortest_form_and_then_as_any_4xx(
 fn a_4xx_goes_on_each_two_minutes_while_a_page_is_due_and_else_each_fifteen() {
     let wishes = [page("p", 0), wish("p", What::Ring, Severity::Warn, 0), wish("p", What::End, Severity::Page, 0)];
     for (wish, pause) in wishes.into_iter().zip([120, 900, 900]) {
-        let mut bench = bench(Gathering::RingsAndEnds);
+        let mut bench = bench(ReceiverKind::Posts);
         bench.want([wish.clone()]);
         for round in 0..4 {
             assert_eq!(bench.turn(at(round * pause)).len(), 1, "{wish:?}");
@@ -168,7 +168,7 @@ fn a_4xx_goes_on_each_two_minutes_while_a_page_is_due_and_else_each_fifteen() {
 #[test]
 fn a_success_wakes_what_waits_for_connection_and_a_changed_secret_of_the_channel_wakes_all() {
     for (trouble, woken) in [(Trouble::Unreachable, 1), (Trouble::Busy(None), 1), (Trouble::Rejected, 0)] {
-        let mut bench = Bench::new(&[("a", Gathering::Nothing), ("b", Gathering::Nothing)]);
+        let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
         bench.want([page("p", 0), page("q", 0)]);
         let left = bench.turn(at(0));
         bench.land(&left[0].id, &refused(trouble), at(0));
@@ -184,7 +184,7 @@ fn a_success_wakes_what_waits_for_connection_and_a_changed_secret_of_the_channel
 
 #[test]
 fn what_a_receiver_asks_for_holds_all_of_its_channel() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     bench.turn(at(0));
     bench.land_all(&refused(Trouble::Busy(Some(Duration::from_mins(2)))), at(0));
@@ -198,29 +198,29 @@ fn what_a_receiver_asks_for_holds_all_of_its_channel() {
 fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_ends_likewise() {
     // What is gathered; whether it is rings or ends that come; how many leave at once of fifteen, how many a minute later.
     let table = [
-        (Gathering::Nothing, What::Ring, 15, 0),
-        (Gathering::Rings, What::Ring, 10, 1),
-        (Gathering::RingsAndEnds, What::Ring, 10, 1),
-        (Gathering::Nothing, What::End, 15, 0),
-        (Gathering::Rings, What::End, 15, 0),
-        (Gathering::RingsAndEnds, What::End, 10, 1),
-        (Gathering::RingsAndEnds, What::Change, 15, 0),
+        (ReceiverKind::Alerts, What::Ring, 15, 0),
+        (ReceiverKind::Incidents, What::Ring, 10, 1),
+        (ReceiverKind::Posts, What::Ring, 10, 1),
+        (ReceiverKind::Alerts, What::End, 15, 0),
+        (ReceiverKind::Incidents, What::End, 15, 0),
+        (ReceiverKind::Posts, What::End, 10, 1),
+        (ReceiverKind::Posts, What::Change, 15, 0),
     ];
-    for (gathering, what, at_once, later) in table {
-        let mut bench = bench(gathering);
+    for (receiver, what, at_once, later) in table {
+        let mut bench = bench(receiver);
         bench.want((0..15).map(|number| wish(&format!("p{number:02}"), what, Severity::Page, 0)));
         let left = bench.settle(at(0), |_| Outcome::Taken);
-        assert_eq!(left, at_once, "{gathering:?} {what:?}");
+        assert_eq!(left, at_once, "{receiver:?} {what:?}");
         assert_eq!(bench.delivery.due().is_some(), later > 0);
         let gathered = bench.turn(at(60));
-        assert_eq!(gathered.len(), later, "{gathering:?} {what:?}");
+        assert_eq!(gathered.len(), later, "{receiver:?} {what:?}");
         assert!(gathered.iter().all(|left| left.incidents.len() == 5));
     }
 }
 
 #[test]
 fn the_combined_line_of_what_was_never_heard_is_not_gathered_with_ends() {
-    let mut bench = bench(Gathering::RingsAndEnds);
+    let mut bench = bench(ReceiverKind::Posts);
     bench.want((0..15).map(|number| wish(&format!("p{number:02}"), What::End, Severity::Page, 0)));
     bench.settle(at(0), |_| Outcome::Taken);
     bench.want([Wish { incident: unheard::INCIDENT.into(), ..wish("chat", What::End, Severity::Warn, 0) }]);
@@ -229,7 +229,7 @@ fn the_combined_line_of_what_was_never_heard_is_not_gathered_with_ends() {
 
 #[test]
 fn rings_that_wait_for_the_minutes_end_keep_back_no_end_of_others() {
-    let mut bench = bench(Gathering::RingsAndEnds);
+    let mut bench = bench(ReceiverKind::Posts);
     bench.want((0..15).map(|number| page(&format!("p{number:02}"), 0)));
     bench.settle(at(0), |_| Outcome::Taken);
     bench.want([wish("e", What::End, Severity::Page, 1)]);
@@ -238,7 +238,7 @@ fn rings_that_wait_for_the_minutes_end_keep_back_no_end_of_others() {
 
 #[test]
 fn one_that_is_always_refused_holds_up_no_others_not_even_those_it_is_gathered_with() {
-    let mut bench = bench(Gathering::RingsAndEnds);
+    let mut bench = bench(ReceiverKind::Posts);
     // The poisoned one is the newest, so that it is among those that are gathered.
     bench.want((0..40).map(|number| page(&format!("p{number:02}"), 0)));
     let answer = |left: &Left| {
@@ -253,7 +253,7 @@ fn one_that_is_always_refused_holds_up_no_others_not_even_those_it_is_gathered_w
 
 #[test]
 fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
-    let mut before = bench(Gathering::Nothing);
+    let mut before = bench(ReceiverKind::Alerts);
     before.want([page("p", 0)]);
     before.turn(at(0));
     let mut tries: Vec<Try> = before.flying.into_values().collect();
@@ -261,7 +261,7 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
     let mut homeless = tries[0].clone();
     homeless.channel = "gone".into();
     tries.push(homeless);
-    let mut after = bench(Gathering::Nothing);
+    let mut after = bench(ReceiverKind::Alerts);
     assert_eq!(after.delivery.restore(tries, at(10)).len(), 1);
     after.want([page("p", 0)]);
     let left = after.turn(at(10));
@@ -271,10 +271,10 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
 
 #[test]
 fn a_removed_channel_is_forgotten_and_what_was_on_its_way_there_lands_nowhere() {
-    let mut bench = Bench::new(&[("a", Gathering::Nothing), ("b", Gathering::Nothing)]);
+    let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
     bench.want([page("p", 0)]);
     bench.turn(at(0));
-    let forgotten = bench.delivery.apply([policy("b", Gathering::Rings)], at(1));
+    let forgotten = bench.delivery.apply([policy("b", ReceiverKind::Incidents)], at(1));
     assert_eq!(forgotten.len(), 1);
     assert_eq!(bench.land("t00001", &Outcome::Taken, at(1)), Landed::Gone);
     assert_eq!(bench.delivery.due(), None);
@@ -282,7 +282,7 @@ fn a_removed_channel_is_forgotten_and_what_was_on_its_way_there_lands_nowhere() 
 
 #[test]
 fn an_end_that_is_not_wanted_any_more_is_not_repeated() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([wish("p", What::End, Severity::Page, 0)]);
     bench.turn(at(0));
     bench.land_all(&unknown(), at(0));
@@ -292,7 +292,7 @@ fn an_end_that_is_not_wanted_any_more_is_not_repeated() {
 
 #[test]
 fn what_the_receiver_cannot_bear_is_repeated_in_its_shortest_form_once_it_took_other_things_meanwhile() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     let first = bench.turn(at(0)).remove(0);
     bench.land(&first.id, &unknown(), at(0));
@@ -317,7 +317,7 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
         |bench| assert!(bench.delivery.apply([], at(302)).is_empty()),
     ];
     for cure in cures {
-        let mut bench = bench(Gathering::Nothing);
+        let mut bench = bench(ReceiverKind::Alerts);
         bench.want([page("p", 0)]);
         for second in 0..300 {
             bench.settle(at(second), |_| refused(Trouble::Unreachable));
@@ -335,7 +335,7 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
 
 #[test]
 fn the_backlog_says_how_a_channel_fares() {
-    let mut bench = bench(Gathering::Nothing);
+    let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 7), wish("w", What::Ring, Severity::Warn, 3), page("q", 8)]);
     let left = bench.turn(at(10));
     bench.land(&left[0].id, &unknown(), at(10));
