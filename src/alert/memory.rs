@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time::millis as ms;
 use crate::history::{KeptState, StateRow};
 use crate::plan::FlapRule;
 
@@ -56,10 +57,6 @@ pub struct Memory {
     bound: usize,
     changed: HashSet<String>,
     rows: Vec<StateRow>,
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Memory {

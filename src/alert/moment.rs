@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::base::time::{epoch_ms, signed_millis, since_epoch};
+
 /// The clock of a process: its steady times begin as the wall clock was at its start, so that a time that was stored can be
 /// used as it is; one in the future counts as now.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +15,7 @@ pub(super) struct Clock {
 impl Clock {
     /// Begins now.
     pub(super) fn start() -> Self {
-        let begin = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let begin = since_epoch(SystemTime::now());
         Self { begin, origin: Instant::now() }
     }
 
@@ -36,8 +38,7 @@ pub struct Moment {
 impl Moment {
     /// Milliseconds since the epoch by the wall clock, as the store keeps them.
     pub fn wall_ms(self) -> i64 {
-        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        epoch_ms(self.wall)
     }
 
     /// The steady time of something that the store says happened at `wall_ms`; never after now.
@@ -48,7 +49,6 @@ impl Moment {
 
     /// What the wall clock, as it is set now, calls a steady time; the inverse of [`steady_of`](Self::steady_of).
     pub fn wall_ms_of(self, steady: Duration) -> i64 {
-        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        self.wall_ms().saturating_sub(millis(self.steady)).saturating_add(millis(steady))
+        self.wall_ms().saturating_sub(signed_millis(self.steady)).saturating_add(signed_millis(steady))
     }
 }

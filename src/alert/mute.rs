@@ -39,9 +39,9 @@ pub struct Mute {
     /// What of it.
     pub mutes: Mutes,
     /// Since when.
-    pub since_ms: u64,
+    pub since_ms: i64,
     /// When it ends by itself; until somebody ends it if absent.
-    pub until_ms: Option<u64>,
+    pub until_ms: Option<i64>,
     /// Who said so.
     pub by: Arc<str>,
     /// What for.
@@ -50,7 +50,7 @@ pub struct Mute {
 
 impl Mute {
     /// Whether it is in force at a moment of the wall clock.
-    pub fn holds(&self, now_ms: u64) -> bool {
+    pub fn holds(&self, now_ms: i64) -> bool {
         self.until_ms.is_none_or(|until| now_ms < until)
     }
 
@@ -65,7 +65,7 @@ impl Mute {
     }
 
     /// What a member that it mutes is told to be; `steady` gives the steady time of a wall-clock one.
-    pub fn muted(&self, steady: impl FnOnce(u64) -> std::time::Duration) -> Muted {
+    pub fn muted(&self, steady: impl FnOnce(i64) -> std::time::Duration) -> Muted {
         let why = match &self.mutes {
             Mutes::Reason(reason) => MuteKind::Reason(Arc::clone(reason)),
             Mutes::Subject(_) => MuteKind::Subject,
@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn mute(mutes: Mutes, until_ms: Option<u64>) -> Mute {
+    fn mute(mutes: Mutes, until_ms: Option<i64>) -> Mute {
         Mute { probe: "p".into(), mutes, since_ms: 1, until_ms, by: "ann".into(), why: Some("ticket 7".into()) }
     }
 
@@ -141,14 +141,14 @@ mod tests {
     fn a_mute_holds_until_it_is_over() {
         let bounded = mute(Mutes::Subject("seg".into()), Some(10));
         assert!(bounded.holds(9) && !bounded.holds(10));
-        assert!(mute(Mutes::Subject("seg".into()), None).holds(u64::MAX));
+        assert!(mute(Mutes::Subject("seg".into()), None).holds(i64::MAX));
     }
 
     #[test]
     fn a_mute_is_read_back_as_it_was_kept_and_says_why_and_until_when() {
         let kept = mute(Mutes::Reason("dns".into()), Some(10));
         assert_eq!(serde_json::from_str::<Mute>(&serde_json::to_string(&kept).unwrap()).unwrap(), kept);
-        let muted = kept.muted(Duration::from_millis);
+        let muted = kept.muted(|ms| Duration::from_millis(ms.unsigned_abs()));
         assert_eq!((muted.why, muted.until), (MuteKind::Reason("dns".into()), Some(Duration::from_millis(10))));
         assert_eq!(muted.because.as_deref(), Some("ticket 7"));
     }

@@ -22,7 +22,7 @@ pub struct Paused {
     /// Why, in their words.
     pub why: Option<Arc<str>>,
     /// Until when, milliseconds since the epoch; until it is resumed if absent.
-    pub until_ms: Option<u64>,
+    pub until_ms: Option<i64>,
 }
 
 /// What is in force now.
@@ -36,7 +36,7 @@ pub struct Muting {
     open: Vec<(Option<Arc<str>>, Arc<Maintenance>)>,
     changes: Option<SystemTime>,
     /// When the next pause or mute ends, milliseconds since the epoch.
-    ends: Option<u64>,
+    ends: Option<i64>,
     canaries: HashMap<CanaryId, Arc<Canary>>,
     by_probe: HashMap<Arc<str>, Vec<CanaryId>>,
 }
@@ -78,8 +78,8 @@ impl Muting {
 
     /// Looks which windows are open, and lets go what is over. Says whether anything changed.
     pub fn clock(&mut self, now: Moment) -> bool {
-        let now_ms = u64::try_from(now.wall_ms()).unwrap_or(0);
-        let over = |until: Option<u64>| until.is_some_and(|until| until <= now_ms);
+        let now_ms = now.wall_ms();
+        let over = |until: Option<i64>| until.is_some_and(|until| until <= now_ms);
         let ended = over(self.ends);
         if ended {
             self.paused.retain(|_, paused| !over(paused.until_ms));
@@ -170,7 +170,7 @@ impl Muting {
 }
 
 /// The steady time of a moment that is given by the wall clock.
-fn until(until_ms: Option<u64>, now: Moment) -> Option<Duration> {
-    let ahead = i64::try_from(until_ms?).unwrap_or(i64::MAX).saturating_sub(now.wall_ms());
+fn until(until_ms: Option<i64>, now: Moment) -> Option<Duration> {
+    let ahead = until_ms?.saturating_sub(now.wall_ms());
     Some(now.steady + Duration::from_millis(u64::try_from(ahead).unwrap_or(0)))
 }

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use crate::base::thread::{AtomicInstant, spawn_vital};
 use crate::history::{Remembered, Store};
 use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, StandingSink};
 use crate::plan::{Alerting, CanaryId, Plan};
@@ -59,44 +59,11 @@ pub struct AlertParts {
 #[derive(Clone)]
 pub struct Alerts {
     inbox: Arc<Inbox>,
-    pulse: Arc<Pulse>,
+    /// When the task last came round.
+    round: Arc<AtomicInstant>,
     backlog: watch::Receiver<Backlog>,
     secrets: Arc<RwLock<Arc<Secrets>>>,
     bring_forward: Arc<RwLock<Option<BringForward>>>,
-}
-
-/// When the task last came round, in milliseconds since it began.
-#[derive(Debug)]
-pub(super) struct Pulse {
-    origin: Instant,
-    round: AtomicU64,
-}
-
-impl Pulse {
-    pub(super) fn beat(&self) {
-        self.round.store(self.millis(), Ordering::Relaxed);
-    }
-
-    fn silent(&self) -> Duration {
-        Duration::from_millis(self.millis().saturating_sub(self.round.load(Ordering::Relaxed)))
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-/// A prober whose alerts are gone must not look alive: whatever supervises the process starts it again, and the store
-/// remembers.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the thread that evaluates alerts panicked, which is a defect of the prober; the process ends");
-            std::process::abort();
-        }
-    }
 }
 
 /// The thread, to be joined at the end.
@@ -113,18 +80,18 @@ impl Alerts {
     pub fn start(parts: AlertParts) -> io::Result<(Self, AlertThread)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let inbox = Arc::<Inbox>::default();
-        let pulse = Arc::new(Pulse { origin: Instant::now(), round: AtomicU64::new(0) });
+        let round = Arc::new(AtomicInstant::at(Instant::now()));
         let (shown, backlog) = watch::channel(Backlog::default());
         let alerts = Self {
             inbox: Arc::clone(&inbox),
-            pulse: Arc::clone(&pulse),
+            round: Arc::clone(&round),
             backlog,
             secrets: Arc::new(RwLock::new(Arc::clone(&parts.secrets))),
             bring_forward: Arc::default(),
         };
         let bring_forward = Arc::clone(&alerts.bring_forward);
-        let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
-            let _guard = AbortOnPanic;
+        // Whatever starts the process again finds in the store what was told.
+        let thread = spawn_vital("alerts", "the thread that evaluates alerts", move || {
             let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, standings } =
                 parts;
             let clock = Clock::start();
@@ -135,7 +102,7 @@ impl Alerts {
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
                 let told = Told { shown, bring_forward, standings };
-                Work::new(evaluator, sender, (alerting, secrets), store, clock, pulse, told).go_on(&inbox).await;
+                Work::new(evaluator, sender, (alerting, secrets), store, clock, round, told).go_on(&inbox).await;
             });
             inbox.close();
         })?;
@@ -192,7 +159,7 @@ impl Alerts {
 
     /// Whether runs are looked at without delay.
     pub fn evaluating(&self) -> bool {
-        self.pulse.silent() < ROUND * 10
+        self.round.ago(Instant::now()).is_some_and(|ago| ago < ROUND * 10)
     }
 
     /// The secrets of the day.

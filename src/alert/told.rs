@@ -54,8 +54,9 @@ pub struct Open {
 }
 
 /// What a try is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum What {
     /// It makes noise, and has a cover.
     Ring,
@@ -71,14 +72,9 @@ impl What {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Ring, Self::Change, Self::Acknowledge, Self::End];
 
-    /// The word in the store, the API and the metrics.
+    /// The word in the store, the API and the metrics: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ring => "ring",
-            Self::Change => "change",
-            Self::Acknowledge => "acknowledge",
-            Self::End => "end",
-        }
+        self.into()
     }
 }
 
@@ -157,12 +153,14 @@ pub mod millis {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use crate::base::time::millis;
+
     /// Writes milliseconds.
     ///
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+        serializer.serialize_u64(millis(*time))
     }
 
     /// Reads milliseconds.
@@ -180,12 +178,14 @@ pub mod millis_option {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    use crate::base::time::millis;
+
     /// Writes milliseconds.
     ///
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
+        time.map(millis).serialize(serializer)
     }
 
     /// Reads milliseconds.

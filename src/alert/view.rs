@@ -55,7 +55,8 @@ pub struct MemberView {
 }
 
 /// How a member stands in an incident. What is muted, explained or acknowledged still fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Standing {
     /// It fails.
     Failing,
@@ -78,19 +79,9 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Its closed word.
+    /// Its closed word: the variant's name in small letters.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Failing => "failing",
-            Self::Suspect => "suspect",
-            Self::Muted(_) => "muted",
-            Self::Explained(_) => "explained",
-            Self::Waiting(_) => "waiting",
-            Self::Acknowledged(_) => "acknowledged",
-            Self::Recovered(_) => "recovered",
-            Self::Removed => "removed",
-            Self::Closed => "closed",
-        }
+        self.into()
     }
 
     /// Whether it fails, whoever is rung for it.

@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::base::thread::AtomicInstant;
 use crate::history::{Commit, Store};
 use crate::outcome::{Secrets, StandingSink};
 use crate::plan::{Alerting, Channel};
@@ -17,7 +18,7 @@ use crate::plan::{Alerting, Channel};
 use super::channel::Sender;
 use super::evaluate::{Backlog, Effects, Evaluator, Event, Sending};
 use super::inbox::{Inbox, Letter};
-use super::task::{BringForward, Pulse, ROUND};
+use super::task::{BringForward, ROUND};
 use super::told::{Outcome, Refusal, Trouble};
 use crate::alert::moment::Clock;
 
@@ -46,7 +47,7 @@ pub(super) struct Work {
     secrets: Arc<Secrets>,
     store: Store,
     clock: Clock,
-    pulse: Arc<Pulse>,
+    round: Arc<AtomicInstant>,
     told: Told,
     flights: JoinSet<Flight>,
     /// Whose flight a task is, for when it panics.
@@ -62,11 +63,11 @@ impl Work {
         (alerting, secrets): (Arc<Alerting>, Arc<Secrets>),
         store: Store,
         clock: Clock,
-        pulse: Arc<Pulse>,
+        round: Arc<AtomicInstant>,
         told: Told,
     ) -> Self {
         let (flights, flying) = (JoinSet::new(), HashMap::new());
-        Self { evaluator, sender, alerting, secrets, store, clock, pulse, told, flights, flying, late: None }
+        Self { evaluator, sender, alerting, secrets, store, clock, round, told, flights, flying, late: None }
     }
 
     /// Goes on until it is asked to stop.
@@ -76,7 +77,7 @@ impl Work {
         let mut letters = Vec::with_capacity(AT_ONCE);
         let mut ending: Option<(Instant, oneshot::Sender<usize>)> = None;
         loop {
-            self.pulse.beat();
+            self.round.set(std::time::Instant::now());
             let effects = self.evaluator.finish(self.clock.now());
             self.act(effects).await;
             self.show();

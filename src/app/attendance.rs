@@ -5,8 +5,9 @@
 //! have not finished a tick yet, that they did or when they came.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use crate::base::time::{epoch_ms, from_epoch_ms as moment};
 use crate::history::{Commit, Remembered, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::LastSeen;
@@ -113,11 +114,7 @@ fn row(id: &CanaryId, json: Option<String>) -> StateRow {
 }
 
 fn back(now: SystemTime) -> String {
-    now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
-}
-
-fn moment(ms: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    epoch_ms(now).to_string()
 }
 
 #[cfg(test)]

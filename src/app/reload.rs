@@ -12,6 +12,7 @@ use futures::FutureExt as _;
 use tokio::task::spawn_blocking;
 
 use crate::alert::Alerts;
+use crate::base::time::now_ms;
 use crate::config::{Diagnostics, Loaded, Severity};
 use crate::history::Store;
 use crate::outcome::Secrets;
@@ -230,9 +231,7 @@ impl Reloader {
         } else {
             tracing::error!("{}\n{}", reloaded.message, reloaded.diagnostics.trim_end());
         }
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        let last = LastReload { at_ms, applied: reloaded.applied, message: reloaded.message.clone() };
+        let last = LastReload { at_ms: now_ms(), applied: reloaded.applied, message: reloaded.message.clone() };
         *self.in_force.last_reload.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
         reloaded
     }

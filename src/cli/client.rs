@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
+use crate::base::time::from_epoch_ms;
 use crate::config::{load_listen, process_environment, read_secrets};
 
 use super::args::RemoteArgs;
@@ -136,7 +137,7 @@ pub(crate) fn word(of: &Value, key: &str) -> String {
 
 /// How long ago a moment of an answer was, for people; a moment to come is now.
 pub(crate) fn ago(milliseconds: &Value, now: SystemTime) -> String {
-    let then = SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
+    let then = from_epoch_ms(milliseconds.as_i64().unwrap_or(0));
     let whole = now.duration_since(then).unwrap_or_default().as_secs();
     match whole {
         0..60 => format!("{whole} s ago"),
@@ -158,8 +159,7 @@ pub(crate) fn plural(count: u64, one: &str, many: &str) -> String {
 
 /// A moment of an answer, for people.
 pub(crate) fn moment(milliseconds: &Value) -> String {
-    let since = Duration::from_millis(milliseconds.as_u64().unwrap_or(0));
-    rfc3339(SystemTime::UNIX_EPOCH + since)
+    rfc3339(from_epoch_ms(milliseconds.as_i64().unwrap_or(0)))
 }
 
 #[cfg(test)]

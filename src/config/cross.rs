@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::plan::{Alerting, Route, Severity};
 use crate::source::{SourceFile, Span};
 
-use super::nearest::{list, nearest, suggestion};
+use super::nearest::suggestion;
 use super::tree::{Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
@@ -163,11 +163,7 @@ impl<'c> Known<'c> {
                     continue;
                 }
                 any = true;
-                let help = match nearest(word, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if known.is_empty() => "no probe has any".to_owned(),
-                    None => format!("known here: {}", list(&known.iter().copied().collect::<Vec<_>>())),
-                };
+                let help = suggestion(word, known.iter().copied()).unwrap_or_else(|| "no probe has any".to_owned());
                 diagnostics.push(
                     Diagnostic::at(Code::MatchesNothing, node.spot, format!("{what} `{word}`, so it matches nothing")).help(help),
                 );

@@ -2,7 +2,7 @@
 
 use crate::plan::{RESULT_NAMES, RUN_NAMES};
 
-use super::nearest::nearest;
+use super::nearest::did_you_mean;
 use super::scope::{ALWAYS, Scope, VARIABLE, When};
 use super::tree::Spot;
 use super::{Code, Diagnostic};
@@ -42,10 +42,10 @@ impl<'f> Scope<'_, 'f> {
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
-        match (nearest(name, known), bare) {
-            (Some(near), true) => format!("text is quoted: '{name}'; or did you mean `{near}`?"),
+        match (did_you_mean(name, known), bare) {
+            (Some(question), true) => format!("text is quoted: '{name}'; or {question}"),
             (None, true) => format!("text is quoted: '{name}'; a name is declared in `[vars]` or captured in an earlier step"),
-            (Some(near), false) => format!("did you mean `{near}`?"),
+            (Some(question), false) => question,
             (None, false) => "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
         }
     }
@@ -68,8 +68,7 @@ pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnos
 
 /// The problem of a secret that nobody declared.
 pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
-    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"),
-    })
+    let help = did_you_mean(name, known)
+        .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
+    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(help)
 }

@@ -1,15 +1,11 @@
 //! Sentences that help whoever misspelt a word.
 
-pub(super) use crate::plan::nearest;
+pub(super) use crate::base::{did_you_mean, nearest};
 
 /// A sentence that names the nearest word, or the list of the words there are if none is near.
 pub(super) fn suggestion<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    match nearest(word, known.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if known.is_empty() => None,
-        None => Some(format!("known here: {}", list(&known))),
-    }
+    did_you_mean(word, known.iter().copied()).or_else(|| (!known.is_empty()).then(|| format!("known here: {}", list(&known))))
 }
 
 /// Words in backticks, separated by commas; long lists are cut.

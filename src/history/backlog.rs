@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use indexmap::IndexMap;
 use metrics::counter;
@@ -14,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::tries::Tries;
 use super::{Commit, IncidentRow, Record, StateRow, TimelineRow, detail};
+use crate::base::time::epoch_ms;
 use crate::outcome::{
     CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
 };
@@ -62,26 +62,20 @@ impl Line {
     /// The row of a run.
     pub(super) fn of(record: &Record) -> Self {
         let report = &*record.report;
-        let due_ms = millis(report.tick.due);
+        let due_ms = epoch_ms(report.tick.due);
         Self {
             canary: Arc::clone(&report.canary),
             run_id: report.run_id,
             trace_id: report.trace_id,
             due_ms,
             slot: report.tick.slot,
-            late_ms: millis(report.started) - due_ms,
+            late_ms: epoch_ms(report.started) - due_ms,
             duration_us: detail::micros(report.duration),
             verdict: report.verdict,
             reason: report.cause.as_ref().map(|cause| cause.reason),
             counted: record.counted,
         }
     }
-}
-
-/// Milliseconds since the epoch.
-pub(super) fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A run that waits.
@@ -310,7 +304,7 @@ impl Backlog {
         let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
         match report.trigger {
             Trigger::Schedule | Trigger::Confirm | Trigger::Needed if !overlaps => {
-                let tick = LastTick { order: report.tick.order, due_ms: millis(report.tick.due) };
+                let tick = LastTick { order: report.tick.order, due_ms: epoch_ms(report.tick.due) };
                 self.last(&report.canary, report.tick.slot, tick);
             }
             Trigger::Schedule | Trigger::Confirm | Trigger::Needed | Trigger::Manual | Trigger::Test => {}

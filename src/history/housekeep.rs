@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::backlog::millis;
 use super::forget::Forget;
 use super::remember::OWED;
 use super::sketch::Sketch;
 use super::trust::Trust;
+use crate::base::time::{epoch_ms, signed_millis};
 use crate::outcome::Verdict;
 use crate::plan::{Bodies, StoreSettings};
 
@@ -85,7 +85,7 @@ impl Chore {
         Self {
             stage: Stage::Clock,
             keep,
-            now: millis(now),
+            now: epoch_ms(now),
             passed: i64::MIN,
             others: i64::MIN,
             rollups: i64::MIN,
@@ -102,7 +102,7 @@ impl Chore {
                 "the wall clock jumped ahead by more than a day, or nothing ran for so long: nothing is removed until that has lasted for a day"
             );
         }
-        let before = |age: Duration| trust.trusted.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
         self.passed = before(self.keep.passed);
         // Never shorter than passed ones.
         self.others = before(self.keep.others.max(self.keep.passed));

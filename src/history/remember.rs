@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row};
 
 use super::{IncidentRow, KeptTry, LedgerRows, OF_INCIDENTS, UnreadableEntry, ledger};
+use crate::base::time::signed_millis;
 use crate::outcome::LedgerEntry;
 use crate::plan::Severity;
 
@@ -70,7 +71,7 @@ const NOTICE: &str = "CASE WHEN json_valid(json) THEN json_extract(json, '$.noti
 
 /// Reads everything.
 pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<Remembered> {
-    let before = |age: Duration| now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    let before = |age: Duration| now_ms - signed_millis(age);
     let (ended, owed) = (before(ENDED), before(OWED));
     let remembered = format!("(resolved_ms IS NULL OR resolved_ms >= {ended} OR (resolved_ms >= {owed} AND {IS_OWED}))");
     let sql =

@@ -1,80 +1,66 @@
-//! Many durations in few bytes: counts in buckets whose edges grow by a constant factor (as `DDSketch` does), so that every
-//! percentile is right within 5 % and sketches of several hours can be added.
-
-use std::collections::BTreeMap;
+//! Many durations in few bytes: every percentile is right within 5 %, and sketches of several hours can be added.
 
 use super::varint;
+use crate::base::log_buckets::{Counts, Scale};
 
 /// Relative error of a percentile.
 const ERROR: f64 = 0.05;
 
-/// Durations in microseconds, counted by bucket. Bucket `n` holds what is over `GROWTH^(n-1)` and up to `GROWTH^n`; bucket 0
-/// what is at most one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sketch(BTreeMap<u64, u64>);
+const GROWTH: f64 = (1.0 + ERROR) / (1.0 - ERROR);
 
-fn growth() -> f64 {
-    (1.0 + ERROR) / (1.0 - ERROR)
-}
+/// Microseconds; the longest duration falls in bucket 444.
+const SCALE: Scale = Scale::new(1.0, GROWTH, u16::MAX);
+
+/// Durations in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sketch(Counts);
 
 impl Sketch {
     /// Counts one duration.
     #[expect(clippy::cast_precision_loss, reason = "less than the sketch's own error")]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a logarithm of at least one is a small number")]
     pub(super) fn add(&mut self, micros: u64) {
-        let bucket = if micros <= 1 { 0 } else { ((micros as f64).ln() / growth().ln()).ceil() as u64 };
-        *self.0.entry(bucket).or_default() += 1;
+        self.0.add(SCALE.bucket(micros as f64), 1);
     }
 
     /// Adds everything of another.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (bucket, count) in &other.0 {
-            *self.0.entry(*bucket).or_default() += count;
-        }
+        self.0.merge(&other.0);
     }
 
     /// The duration that so many percent of all are at most, within [`ERROR`]; none of nothing.
-    #[expect(clippy::cast_precision_loss, reason = "a logarithm is a small number")]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a duration in microseconds is positive and fits"
     )]
     pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
-        let all: u64 = self.0.values().sum();
-        let rank = (all * percent).div_ceil(100).max(1);
-        let mut below = 0;
-        for (bucket, count) in &self.0 {
-            below += count;
-            if below >= rank {
-                let edge = growth().powf(*bucket as f64);
-                return Some(if *bucket == 0 { 1 } else { (2.0 * edge / (growth() + 1.0)).round() as u64 });
-            }
-        }
-        None
+        let rank = (self.0.total() * percent).div_ceil(100).max(1);
+        // This point of a bucket is within the error of every value in it.
+        let middle = |bucket| (2.0 * SCALE.edge(bucket) / (GROWTH + 1.0)).round() as u64;
+        self.0.at_rank(rank).map(|bucket| if bucket == 0 { 1 } else { middle(bucket) })
     }
 
     /// As bytes: each bucket's distance from the one before, and its count.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut last = 0;
-        for (bucket, count) in &self.0 {
-            varint::put(&mut bytes, bucket - last);
-            varint::put(&mut bytes, *count);
-            last = *bucket;
+        for (bucket, count) in self.0.iter() {
+            varint::put(&mut bytes, u64::from(bucket - last));
+            varint::put(&mut bytes, u64::from(count));
+            last = bucket;
         }
         bytes
     }
 
     /// Back from bytes; what is cut off is lost.
     pub(super) fn from_bytes(mut bytes: &[u8]) -> Self {
-        let mut sketch = Self::default();
+        let mut counts = Counts::default();
         let mut last = 0_u64;
         while let (Some(step), Some(count)) = (varint::take(&mut bytes), varint::take(&mut bytes)) {
             last = last.saturating_add(step);
-            *sketch.0.entry(last).or_default() += count;
+            counts.add(u16::try_from(last).unwrap_or(u16::MAX), u32::try_from(count).unwrap_or(u32::MAX));
         }
-        sketch
+        Self(counts)
     }
 }
 
@@ -105,6 +91,15 @@ mod tests {
         fn foreign_bytes_do_no_harm(bytes: Vec<u8>) {
             let _ = Sketch::from_bytes(&bytes);
         }
+    }
+
+    #[test]
+    fn its_bytes_are_those_that_earlier_versions_stored() {
+        let mut sketch = Sketch::default();
+        for micros in [1, 2, 1_000, 1_000_000, 3_600_000_000] {
+            sketch.add(micros);
+        }
+        assert_eq!(sketch.to_bytes(), [0, 1, 7, 1, 63, 1, 69, 1, 81, 1]);
     }
 
     #[test]

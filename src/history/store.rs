@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::backlog::{self, LedgerChange, millis};
+use super::backlog::{self, LedgerChange};
 use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::Keep;
 use super::inspect::Inspection;
@@ -17,6 +17,7 @@ use super::queue::Queue;
 use super::reader::Readers;
 use super::writer::{self, Writer};
 use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
+use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 use crate::plan::StoreSettings;
 
@@ -89,7 +90,7 @@ impl Store {
                 (Some(connection), remembered)
             }
             Err(error) if file::is_for_want_of_room(path, &error) => {
-                let read = file::only_read(path).and_then(|file| remember::read(&file, millis(now), None));
+                let read = file::only_read(path).and_then(|file| remember::read(&file, epoch_ms(now), None));
                 tracing::error!(
                     store = %path.display(),
                     known = read.is_ok(),
@@ -204,12 +205,12 @@ fn open(place: &Place, mark: Mark, now: SystemTime) -> Result<(rusqlite::Connect
     let failed = |source| OpenError::Sqlite { path: place.path().to_owned(), source };
     let owner = if mark == Mark::None { Owner::Unknown } else { Owner::Us };
     let (connection, damaged) = file::open(place, owner, Look::Head, PATIENCE, now)?;
-    match remember::read(&connection, millis(now), damaged) {
+    match remember::read(&connection, epoch_ms(now), damaged) {
         Ok(remembered) => Ok((connection, remembered)),
         Err(damage) if file::is_damage(&damage) => {
             drop(connection);
             let (connection, aside) = file::begin_anew(place, PATIENCE, now, &damage)?;
-            let remembered = remember::read(&connection, millis(now), Some(aside)).map_err(failed)?;
+            let remembered = remember::read(&connection, epoch_ms(now), Some(aside)).map_err(failed)?;
             Ok((connection, remembered))
         }
         Err(error) => Err(failed(error)),

@@ -28,7 +28,8 @@ pub struct TryRow {
 }
 
 /// How a try stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum TryState {
     /// It is on its way, or nobody knows whether it came through.
     Waiting,
@@ -44,14 +45,9 @@ impl TryState {
     /// Every state.
     pub const ALL: [Self; 4] = [Self::Waiting, Self::Taken, Self::Refused, Self::Dropped];
 
-    /// The word in the store, the API and the metrics.
+    /// The word in the store, the API and the metrics: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Taken => "taken",
-            Self::Refused => "refused",
-            Self::Dropped => "dropped",
-        }
+        self.into()
     }
 
     /// A word that is not known would be a later version's, which this one does not open.

@@ -3,7 +3,10 @@
 use std::fmt;
 
 /// Why a verdict is not `passed`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// An expectation did not hold.
     Expectation,
@@ -63,67 +66,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 27] = [
-        Self::Expectation,
-        Self::NotEvaluable,
-        Self::Empty,
-        Self::Subject,
-        Self::Contract,
-        Self::Deadline,
-        Self::Timeout,
-        Self::Dns,
-        Self::Connect,
-        Self::Tls,
-        Self::Protocol,
-        Self::Redirects,
-        Self::ResponseTooLarge,
-        Self::Guard,
-        Self::Secret,
-        Self::SelfCheck,
-        Self::Stall,
-        Self::Resources,
-        Self::Overlap,
-        Self::Overload,
-        Self::Slept,
-        Self::Down,
-        Self::Crashed,
-        Self::Shutdown,
-        Self::Maintenance,
-        Self::Paused,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// The word used everywhere outside.
+    /// The word used everywhere outside: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Expectation => "expectation",
-            Self::NotEvaluable => "not_evaluable",
-            Self::Empty => "empty",
-            Self::Subject => "subject",
-            Self::Contract => "contract",
-            Self::Deadline => "deadline",
-            Self::Timeout => "timeout",
-            Self::Dns => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Protocol => "protocol",
-            Self::Redirects => "redirects",
-            Self::ResponseTooLarge => "response_too_large",
-            Self::Guard => "guard",
-            Self::Secret => "secret",
-            Self::SelfCheck => "self_check",
-            Self::Stall => "stall",
-            Self::Resources => "resources",
-            Self::Overlap => "overlap",
-            Self::Overload => "overload",
-            Self::Slept => "slept",
-            Self::Down => "down",
-            Self::Crashed => "crashed",
-            Self::Shutdown => "shutdown",
-            Self::Maintenance => "maintenance",
-            Self::Paused => "paused",
-            Self::Internal => "internal",
-        }
+        self.into()
     }
 }
 

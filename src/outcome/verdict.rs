@@ -5,7 +5,8 @@ use std::fmt;
 use super::Reason;
 
 /// How a run ended. Never a bool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// At least one expectation was evaluated, and all held before the deadline.
     Passed,
@@ -36,16 +37,9 @@ impl Verdict {
     /// Every verdict, in the order of the declaration.
     pub const ALL: [Self; 6] = [Self::Passed, Self::Failed, Self::Errored, Self::Missed, Self::Blocked, Self::Skipped];
 
-    /// The word used everywhere outside.
+    /// The word used everywhere outside: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Errored => "errored",
-            Self::Missed => "missed",
-            Self::Blocked => "blocked",
-            Self::Skipped => "skipped",
-        }
+        self.into()
     }
 
     /// The verdict that a run ended for `reason` has.
@@ -104,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_verdict_and_none_of_them_is_passed() {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             assert_ne!(Verdict::of(reason), Verdict::Passed, "{reason}");
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::base::time::epoch_nanos;
+
 use super::calendar::Calendar;
 
 /// How often a canary's ticks come.
@@ -42,8 +44,7 @@ impl Cadence {
         match self {
             Self::Every(interval) => *interval,
             Self::Cron { cron, timezone, .. } => {
-                let now =
-                    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0));
+                let now = epoch_nanos(now);
                 let next = Calendar { cron, timezone: *timezone }.after(now);
                 Duration::from_nanos(next.map_or(0, |next| next - now))
             }

@@ -5,7 +5,9 @@
 //! 02:00 again. Windows that begin before the one before them has ended run into one another.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+use crate::base::time::{epoch_nanos, from_epoch_nanos};
 
 use super::{Calendar, Canary};
 
@@ -92,23 +94,13 @@ impl Maintenance {
 }
 
 fn recurring(calendar: Calendar<'_>, lasts: Duration, at: SystemTime) -> Stretch {
-    let now = nanos(at);
-    let closes = calendar.until(now).map(|opened| wall(opened) + lasts).filter(|closes| *closes > at);
+    let now = epoch_nanos(at);
+    let closes = calendar.until(now).map(|opened| from_epoch_nanos(opened) + lasts).filter(|closes| *closes > at);
     if closes.is_some() {
         return Stretch { from: at, until: closes, open: true };
     }
     let opens = calendar.after(now).filter(|_| !lasts.is_zero());
-    Stretch { from: at, until: opens.map(wall), open: false }
-}
-
-/// Before the epoch is the epoch.
-fn nanos(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn wall(at: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_nanos(at)
+    Stretch { from: at, until: opens.map(from_epoch_nanos), open: false }
 }
 
 #[cfg(test)]
@@ -222,7 +214,7 @@ mod tests {
             // By the definition: some moment of the calendar lies less than `lasts` ago.
             let MaintenanceTime::Recurring { cron, timezone, lasts } = &window.when else { unreachable!("it is") };
             let calendar = Calendar { cron, timezone: *timezone };
-            let recent = calendar.after(nanos(from - *lasts)).is_some_and(|opened| opened <= nanos(from));
+            let recent = calendar.after(epoch_nanos(from - *lasts)).is_some_and(|opened| opened <= epoch_nanos(from));
             prop_assert_eq!(stretch.open, recent);
         }
     }

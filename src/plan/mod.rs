@@ -15,7 +15,6 @@ mod files;
 mod http;
 mod maintenance;
 mod names;
-mod nearest;
 mod probe;
 mod redaction;
 mod secret;
@@ -40,7 +39,6 @@ pub use http::{
 };
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
 pub use names::{LABEL_NAMES, MESSAGE_NAMES, RESULT_NAMES, RUN_NAMES};
-pub use nearest::nearest;
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use secret::SecretSource;

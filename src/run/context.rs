@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use minijinja::Value;
 
+use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, Redactor, RunId, Secrets, TraceId};
 use crate::plan::expr::EvalError;
 use crate::plan::{Canary, Device, Limits};
@@ -179,9 +180,4 @@ pub(super) fn held_against(reason: Reason, bound: &Bound<'_>, now: Instant) -> (
     } else {
         (reason, String::new())
     }
-}
-
-/// To the millisecond, for people.
-pub(super) fn whole_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

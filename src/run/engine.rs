@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
+use crate::base::time::{from_epoch_ms, millis, since_epoch};
 use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, Secrets, SpanId, TraceId, Verdict};
 use crate::plan::{Canary, Limits, Plan};
 
@@ -115,7 +116,7 @@ impl Engine {
 
     async fn run_now(&self, canary: Arc<Canary>, request: RunRequest) -> Finished {
         let wall = SystemTime::now();
-        let run_id = RunId(ulid::Ulid::from_parts(millis_since_epoch(wall), fastrand::u128(..)));
+        let run_id = RunId(ulid::Ulid::from_parts(millis(since_epoch(wall)), fastrand::u128(..)));
         let trace_id = TraceId::random();
         let identity = RunIdentity { id: run_id, trace_id, started: wall };
         let journal = self.ledger.as_ref().map(|ledger| Journal::new(Arc::clone(ledger), Arc::clone(&self.inner.live), run_id));
@@ -206,15 +207,10 @@ impl Engine {
         // What cannot be read of an entry of another version is made up: it is only shown to the target.
         let id = RunId(ulid::Ulid::from_string(&entry.run_id).unwrap_or_else(|_| ulid::Ulid::generate()));
         let trace_id = u128::from_str_radix(&entry.trace_id, 16).map_or_else(|_| TraceId::random(), TraceId);
-        let started = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(entry.started_ms).unwrap_or_default());
+        let started = from_epoch_ms(entry.started_ms);
         let context = self.context(canary, RunIdentity { id, trace_id, started }, Detail::Failures, None);
         cleanup::resume(&context, entry).await
     }
-}
-
-fn millis_since_epoch(wall: SystemTime) -> u64 {
-    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Drives the journey to its end or to what cuts it.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict, is_credential};
 use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{HttpAction, Step};
 
 use super::attempt::{self, Attempt};
-use super::context::{Context, whole_millis};
+use super::context::Context;
 use super::creation::{self, Created, Made};
 use super::journal;
 use super::judge::shown_as;

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use metrics::counter;
 use minijinja::Value;
 
+use crate::base::time::epoch_ms;
 use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
 use crate::plan::expr::{from_json, spend_bytes, to_json_within};
 use crate::plan::{Action, Loop, Probe, Step, Unjournalled};
@@ -127,7 +128,7 @@ pub(super) async fn intend(
         region: context.canary.region.name.to_string(),
         step: step.name.to_string(),
         device: device.to_string(),
-        started_ms: millis(context.facts.started()),
+        started_ms: epoch_ms(context.facts.started()),
         names: journal.stored(context, names),
         created: false,
         passed: 0,
@@ -163,11 +164,6 @@ pub(super) async fn intend(
             Err(context.cause(Reason::Resources, Some(&step.name), &message))
         }
     }
-}
-
-fn millis(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Names whose values were made of a secret, as far as the probe's text tells, or are credentials by name.

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_failure_outweighs_what_is_none_and_that_of_the_journey_outweighs_its_subjects() {
         let with = |reason| combined(Some(cause(reason)), of_subjects(Reason::Expectation).cause()).unwrap();
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let expected = match Verdict::of(reason) {
                 Verdict::Failed => reason,
                 _ if reason == Reason::Internal => reason,

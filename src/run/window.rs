@@ -4,10 +4,11 @@
 
 use std::time::Instant;
 
+use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
 use super::attempt::{Attempt, Failure};
-use super::context::{held_against, whole_millis};
+use super::context::held_against;
 use super::exchange::Execution;
 use super::polling::Next;
 use super::stall::Bound;

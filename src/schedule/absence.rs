@@ -11,13 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::base::time::{epoch_nanos, nanos};
 use crate::outcome::{OutcomeSink, Reason};
 use crate::plan::{Canary, CanaryId};
 
 use super::agenda::Gap;
-use super::clock::from_wall;
 use super::missed::{Absence, REPORTED, report_gap};
-use super::timing::{Due, Nanos, Timing, nanos};
+use super::timing::{Due, Nanos, Timing};
 
 /// Reports of all canaries together, about; with many canaries each has fewer and a larger number.
 const ALL_REPORTED: usize = 10_000;
@@ -108,7 +108,7 @@ fn unseen(canary: &Canary, slots: &[(u32, SystemTime)], started: Nanos) -> Optio
     let timing = Timing::of(canary);
     // Whoever keeps it may keep whole milliseconds, so the rest of its millisecond is the same tick.
     let mut finished: Vec<(u32, Nanos)> =
-        slots.iter().map(|(slot, last)| (*slot, from_wall(*last).saturating_add(999_999))).collect();
+        slots.iter().map(|(slot, last)| (*slot, epoch_nanos(*last).saturating_add(999_999))).collect();
     let newest = finished.iter().map(|(_, last)| *last).max()?;
     // A slot that the probe no longer has, or had not for a while, would make all the ticks since then missed ones.
     finished.retain(|slot| is_current(canary, timing, *slot, newest));
@@ -129,9 +129,9 @@ fn is_current(canary: &Canary, timing: Timing<'_>, (slot, last): (u32, Nanos), n
 
 #[cfg(test)]
 mod tests {
+    use crate::base::time::from_epoch_nanos;
     use crate::outcome::{CleanupReport, MissedTicks, RunReport};
 
-    use super::super::clock::to_wall;
     use super::super::testing::every;
     use super::*;
 
@@ -162,21 +162,21 @@ mod tests {
 
     #[test]
     fn what_came_after_the_last_finished_tick_was_missed() {
-        let (gap, newest) = gap_after(|newest| to_wall(newest - 30 * SECOND));
+        let (gap, newest) = gap_after(|newest| from_epoch_nanos(newest - 30 * SECOND));
         assert_eq!(gap, Some(Gap { from: newest - 20 * SECOND, to: newest + 10 * SECOND }));
     }
 
     #[test]
     fn a_last_tick_that_was_kept_in_milliseconds_is_not_missed_again() {
-        let (gap, newest) = gap_after(|newest| to_wall(newest / 1_000_000 * 1_000_000));
+        let (gap, newest) = gap_after(|newest| from_epoch_nanos(newest / 1_000_000 * 1_000_000));
         assert_ne!(newest % 1_000_000, 0, "this canary's phase has a fraction");
         assert_eq!(gap, None);
     }
 
     #[test]
     fn where_the_clock_went_back_since_nothing_was_missed() {
-        assert_eq!(gap_after(|_| to_wall(START + 3600 * SECOND)).0, None);
-        assert_eq!(gap_after(|_| to_wall(START)).0, None);
+        assert_eq!(gap_after(|_| from_epoch_nanos(START + 3600 * SECOND)).0, None);
+        assert_eq!(gap_after(|_| from_epoch_nanos(START)).0, None);
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         let canary = every("slots", Duration::from_secs(30), 3);
         let timing = Timing::of(&canary);
         let newest = timing.until(START).expect("long after the epoch");
-        let back = |ticks: u64| to_wall(newest.at - ticks * 10 * SECOND);
+        let back = |ticks: u64| from_epoch_nanos(newest.at - ticks * 10 * SECOND);
         let slot = |ticks: u32| (newest.slot + 3 - ticks) % 3;
         // The slot of the tick before the newest is still at work at that.
         let slots = [(slot(0), back(0)), (slot(1), back(4)), (slot(2), back(2))];
@@ -202,7 +202,7 @@ mod tests {
         let canary = every("slots", Duration::from_secs(30), 3);
         let newest = Timing::of(&canary).until(START).expect("long after the epoch");
         let other = (newest.slot + 1) % 3;
-        let slots = [(newest.slot, to_wall(newest.at)), (other, to_wall(newest.at - 3_600 * SECOND))];
+        let slots = [(newest.slot, from_epoch_nanos(newest.at)), (other, from_epoch_nanos(newest.at - 3_600 * SECOND))];
         assert_eq!(unseen(&canary, &slots, START), None);
     }
 }

@@ -4,9 +4,11 @@
 //! *suspended* (the monotonic clock stands still then). The two are told apart by the time since boot, which counts sleep:
 //! ticks that were slept through have been missed, but an hour that was skipped by setting a clock never happened.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::timing::{Nanos, nanos};
+use crate::base::time::{epoch_nanos, nanos};
+
+use super::timing::Nanos;
 
 /// How far the clocks may part before the scheduler follows the wall clock. Above what it costs to read both, and little
 /// enough that the lateness of runs, which is read from the wall clock, means something.
@@ -103,17 +105,7 @@ fn signed_difference(left: Nanos, right: Nanos) -> i64 {
 }
 
 fn wall_now() -> Nanos {
-    from_wall(SystemTime::now())
-}
-
-/// A wall time as nanoseconds since the epoch; before it is the epoch.
-pub(super) fn from_wall(at: SystemTime) -> Nanos {
-    at.duration_since(UNIX_EPOCH).map_or(0, nanos)
-}
-
-/// Nanoseconds since the epoch as a wall time.
-pub(super) fn to_wall(at: Nanos) -> SystemTime {
-    UNIX_EPOCH + Duration::from_nanos(at)
+    epoch_nanos(SystemTime::now())
 }
 
 /// Time since boot, sleep included. Only Linux says so without `unsafe`, in a file that is made up in memory when it is read;

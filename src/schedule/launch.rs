@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::base::time::from_epoch_nanos;
 use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trigger, Verdict};
 use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
 use super::agenda::{Early, Gap, Kind};
-use super::clock::to_wall;
 use super::inbox::Ask;
 use super::lane::{Lane, Place};
 use super::missed::{Absence, cause, report, report_gap, skipped, tick};
@@ -170,7 +170,7 @@ pub(super) async fn run(
     if let Purpose::Tick(Kind::Early { why, stands_for }) = purpose
         && lane.early_ended(tick.slot, why.stands(report.verdict))
     {
-        let tick = Tick { due: to_wall(stands_for), ..report.tick };
+        let tick = Tick { due: from_epoch_nanos(stands_for), ..report.tick };
         report = Arc::new(RunReport { tick, ..Arc::unwrap_or_clone(report) });
     }
     if let Some(task) = cleanup {

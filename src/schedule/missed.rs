@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::base::time::from_epoch_nanos;
 use crate::outcome::{Cause, MissedTicks, OutcomeSink, Reason, RunId, RunReport, SpanId, Tick, TraceId, Trigger, Verdict};
 use crate::plan::Canary;
 
 use super::agenda::Gap;
-use super::clock::to_wall;
 use super::timing::{Due, Nanos, Timing};
 
 /// Ticks of one gap that get a report each: the newest. Older ones are handed on as a number, because a laptop that slept
@@ -19,7 +19,7 @@ const COUNTED: u64 = 100_000;
 
 /// A tick as the reports name it; `order` is its place among those that were launched, 0 if it never was.
 pub(super) fn tick(due: Due, order: u64) -> Tick {
-    Tick { due: to_wall(due.at), slot: due.slot, order }
+    Tick { due: from_epoch_nanos(due.at), slot: due.slot, order }
 }
 
 /// The report of a tick that has no run which could report it: no steps, no vars.
@@ -91,8 +91,13 @@ pub(super) fn report_gap(
     newest.retain(|due| !finished.iter().any(|(slot, last)| *slot == due.slot && due.at <= *last));
     let older = timing.count(gap.from, before, COUNTED);
     if older > 0 {
-        let missed =
-            MissedTicks { canary: Arc::clone(canary), reason, first: to_wall(gap.from), before: to_wall(before), count: older };
+        let missed = MissedTicks {
+            canary: Arc::clone(canary),
+            reason,
+            first: from_epoch_nanos(gap.from),
+            before: from_epoch_nanos(before),
+            count: older,
+        };
         sink.ticks_missed(&missed);
     }
     let all = older + newest.len() as u64;
@@ -145,7 +150,7 @@ mod tests {
         let expected: Vec<Tick> = grid[ticks.saturating_sub(REPORTED)..ticks].iter().map(|due| tick(*due, 0)).collect();
         assert_eq!(dues, expected, "the newest, in order, without the one that runs");
         for number in &numbers {
-            assert_eq!((number.first, number.before), (to_wall(first.at), dues[0].due));
+            assert_eq!((number.first, number.before), (from_epoch_nanos(first.at), dues[0].due));
         }
         (numbers.iter().map(|number| number.count).sum(), reports)
     }

@@ -1,7 +1,8 @@
 //! Whether ticks are being started on time lately, for whoever tells the outside that this prober is well.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::base::thread::AtomicInstant;
 
 /// A tick that starts later than this is not on time.
 const LATE: Duration = Duration::from_secs(5);
@@ -12,41 +13,34 @@ const LATELY: Duration = Duration::from_mins(1);
 /// Written at each start, without a lock.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    origin: Instant,
-    /// When the scheduler's thread looked around last, in milliseconds since the origin.
-    looked: AtomicU64,
-    /// When a tick was last found late, in milliseconds since the origin; 0 for never.
-    late: AtomicU64,
+    /// When the scheduler's thread looked around last.
+    looked: AtomicInstant,
+    /// When a tick was last found late.
+    late: AtomicInstant,
 }
 
 impl Pulse {
     /// Of a scheduler that starts now.
     pub(super) fn new(now: Instant) -> Self {
-        Self { origin: now, looked: AtomicU64::new(0), late: AtomicU64::new(0) }
+        Self { looked: AtomicInstant::at(now), late: AtomicInstant::never(now) }
     }
 
     /// The scheduler's thread is awake.
     pub(super) fn looked(&self, now: Instant) {
-        self.looked.store(self.millis(now), Ordering::Relaxed);
+        self.looked.set(now);
     }
 
     /// A tick was started, or given up on, so long after it was due.
     pub(super) fn started(&self, now: Instant, lateness: Duration) {
         if lateness > LATE {
-            self.late.store(self.millis(now).max(1), Ordering::Relaxed);
+            self.late.set(now);
         }
     }
 
     /// Whether the thread is awake and no tick was late within the last minute.
     pub(super) fn is_punctual(&self, now: Instant) -> bool {
-        let now = self.millis(now);
-        let within = |then: u64, time: Duration| Duration::from_millis(now.saturating_sub(then)) < time;
-        let late = self.late.load(Ordering::Relaxed);
-        within(self.looked.load(Ordering::Relaxed), LATE) && !(late > 0 && within(late, LATELY))
-    }
-
-    fn millis(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.origin).as_millis()).unwrap_or(u64::MAX)
+        let within = |moment: &AtomicInstant, time| moment.ago(now).is_some_and(|ago| ago < time);
+        within(&self.looked, LATE) && !within(&self.late, LATELY)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::base::thread::spawn_vital;
 use crate::outcome::{OutcomeSink, Tick};
 use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
@@ -106,7 +107,7 @@ impl Scheduler {
         });
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
         shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_seen, starter.started()));
-        let thread = std::thread::Builder::new().name("scheduler".to_owned()).spawn(move || starter.run())?;
+        let thread = spawn_vital("scheduler", "the scheduler's thread", move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let sink = Arc::clone(&shared.sink);
         let tell = move |stall| sink.stalled(stall);

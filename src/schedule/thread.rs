@@ -40,18 +40,6 @@ pub(super) struct Starter {
     hang_reported: bool,
 }
 
-/// A prober whose scheduler is gone must not look alive: whatever supervises the process starts it again.
-struct AbortOnPanic;
-
-impl Drop for AbortOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the scheduler's thread panicked, which is a defect of the prober; the process ends");
-            std::process::abort();
-        }
-    }
-}
-
 impl Starter {
     /// A thread's state with the first ticks from now on.
     pub(super) fn new(shared: Arc<Shared>, stalls: Arc<StallLog>) -> Self {
@@ -69,7 +57,6 @@ impl Starter {
 
     /// Starts what is due until it is asked to stop.
     pub(super) fn run(mut self) {
-        let _guard = AbortOnPanic;
         loop {
             self.follow_the_wall_clock();
             self.start_due(Instant::now());

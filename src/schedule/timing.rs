@@ -12,6 +12,7 @@
 
 use chrono_tz::Tz;
 
+use crate::base::time::nanos;
 use crate::plan::{Cadence, Calendar, Canary};
 
 /// Nanoseconds since the Unix epoch. 64 bits last until the year 2554.
@@ -204,11 +205,6 @@ impl Moments<'_> {
     fn last_moment(self, now: Nanos) -> Option<Nanos> {
         self.calendar.until(now)
     }
-}
-
-/// A duration in nanoseconds; what does not fit is for ever.
-pub(super) fn nanos(duration: std::time::Duration) -> Nanos {
-    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
 }
 
 #[cfg(test)]

@@ -8,22 +8,40 @@ use std::collections::BTreeSet;
 use crate::source_text::{before_tests, source_files};
 
 /// Module and what it may use besides itself.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 14] = [
+    ("base", &[]),
     ("source", &[]),
-    ("plan", &["source"]),
-    ("config", &["source", "plan", "outcome"]),
-    ("outcome", &["source", "plan"]),
-    ("run", &["source", "plan", "outcome"]),
-    ("schedule", &["plan", "outcome", "run"]),
-    ("history", &["plan", "outcome"]),
-    ("alert", &["plan", "outcome", "history"]),
-    ("web", &["plan", "outcome", "history", "schedule", "alert"]),
-    ("telemetry", &["plan", "outcome"]),
+    ("plan", &["base", "source"]),
+    ("config", &["base", "source", "plan", "outcome"]),
+    ("outcome", &["base", "source", "plan"]),
+    ("run", &["base", "source", "plan", "outcome"]),
+    ("schedule", &["base", "plan", "outcome", "run"]),
+    ("history", &["base", "plan", "outcome"]),
+    ("alert", &["base", "plan", "outcome", "history"]),
+    ("web", &["base", "plan", "outcome", "history", "schedule", "alert"]),
+    ("telemetry", &["base", "plan", "outcome"]),
     ("sandbox", &[]),
-    ("app", &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web"]),
+    (
+        "app",
+        &["base", "source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web"],
+    ),
     (
         "cli",
-        &["source", "plan", "config", "outcome", "run", "schedule", "telemetry", "sandbox", "history", "alert", "web", "app"],
+        &[
+            "base",
+            "source",
+            "plan",
+            "config",
+            "outcome",
+            "run",
+            "schedule",
+            "telemetry",
+            "sandbox",
+            "history",
+            "alert",
+            "web",
+            "app",
+        ],
     ),
 ];
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::alert::message::{Message, clip, is_link, line, plain, rfc3339};
+use crate::base::time::signed_millis;
 
 use super::http::Post;
 
@@ -117,7 +118,7 @@ pub(super) fn alert(
     resend: Duration,
 ) -> Value {
     let starts = message.since_ms.min(now_ms);
-    let ahead = i64::try_from(AHEAD.max(resend * ROUNDS).as_millis()).unwrap_or(i64::MAX);
+    let ahead = signed_millis(AHEAD.max(resend * ROUNDS));
     // One that ends before it starts is refused, and wall clocks are set back.
     let ends = ended_ms.unwrap_or_else(|| now_ms.saturating_add(ahead)).max(starts + 1);
     let labels: BTreeMap<&str, &str> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

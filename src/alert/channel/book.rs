@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::alert::message::Message;
 use crate::alert::told::{Outcome, Refusal, Trouble};
+use crate::base::time::now_ms;
 use crate::outcome::Redactor;
 
 use super::alertmanager::{ROUNDS, Receiver, alert, request};
@@ -202,9 +203,4 @@ fn worst(troubles: &[(bool, Refusal)]) -> Outcome {
     };
     let trouble = troubles.iter().map(|(_, refusal)| refusal.trouble).min_by_key(rank).unwrap_or(Trouble::Rejected);
     if is_unknown { unknown(trouble, message) } else { super::refused(trouble, message) }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

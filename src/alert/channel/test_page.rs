@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use ulid::Ulid;
 
 use crate::alert::Scope;
 use crate::alert::message::{Message, Occasion, VERSION, What};
 use crate::alert::told::{About, Open, Outcome, Try};
+use crate::base::time::now_ms;
 use crate::outcome::Secrets;
 use crate::plan::{Alerting, Channel, ChannelKind};
 
@@ -108,8 +108,7 @@ async fn test(sender: &Sender, alerting: &Alerting, channel: &Arc<Channel>) -> T
 fn message(alerting: &Alerting, channel: &Channel) -> Message {
     let id = Ulid::generate().to_string();
     let origin = alerting.origin.as_deref();
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let now_ms = now_ms();
     Message {
         version: VERSION,
         key: format!("{}{}/{id}", origin.map(|origin| format!("{origin}/")).unwrap_or_default(), Scope::Test),

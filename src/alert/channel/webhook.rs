@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use ring::hmac;
 
 use crate::alert::message::{Message, hex, line};
+use crate::base::time::since_epoch;
 use crate::outcome::{Secret, Secrets};
 use crate::plan::Template;
 use crate::plan::expr::Place;
@@ -47,7 +48,7 @@ pub(super) fn request(
     headers.push(("x-serinus-try".to_owned(), header_safe(id)));
     headers.push(("x-serinus-version".to_owned(), message.version.to_string()));
     if let Some(name) = webhook.signing_key {
-        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = since_epoch(now).as_secs();
         headers.push(("x-serinus-signature".to_owned(), signature(&secret(name, secrets)?, seconds, &body)));
     }
     Ok(Post { url: render(webhook.url, Place::Url, &scope, secrets)?, headers, body })

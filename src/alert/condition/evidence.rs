@@ -1,9 +1,9 @@
 //! What a fact tells of a failed run. Everything is bounded here; it was redacted when the report was made.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::alert::Failure;
+use crate::base::time::epoch_ms;
 use crate::outcome::{Cause, RunReport};
 
 /// Longest sentence, in characters.
@@ -18,12 +18,11 @@ const PARTS: usize = 12;
 /// A failed run, as far as it is told of.
 pub(super) fn failure(report: &RunReport, cause: &Cause) -> Failure {
     let ended = report.started + report.duration;
-    let at_ms = ended.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |at| i64::try_from(at.as_millis()).unwrap_or(i64::MAX));
     Failure {
         canary: report.canary.id.to_string(),
         run_id: report.run_id.to_string(),
         trace_id: report.trace_id.to_string(),
-        at_ms,
+        at_ms: epoch_ms(ended),
         reason: cause.reason.as_str().to_owned(),
         message: cut(&cause.message, SENTENCE),
         step: cause.step.as_deref().map(|step| cut(step, WORDS)),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Moment;
+use crate::base::time::signed_millis;
 use crate::history::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{RunReport, Trigger};
 
@@ -81,13 +81,14 @@ impl Dirty {
 
     /// A try is about to leave.
     pub(super) fn attempt(&mut self, attempt: &Try) {
+        // The steady time at which it was made tells it from another with the same id, whatever the wall clock does meanwhile.
         self.commit.tries.push(TryRow {
             id: attempt.id.clone(),
             incidents: attempt.about.iter().map(|about| about.incident.clone()).collect(),
             channel: attempt.channel.to_string(),
             what: attempt.what.as_str(),
             key: attempt.key.clone(),
-            made_ms: ms(attempt.made),
+            made_ms: signed_millis(attempt.made),
             attempts: attempt.attempts,
             json: serde_json::to_string(attempt).expect("its keys are texts"),
         });
@@ -102,7 +103,7 @@ impl Dirty {
         };
         self.commit.outcomes.push(OutcomeRow {
             id: attempt.id.clone(),
-            made_ms: ms(attempt.made),
+            made_ms: signed_millis(attempt.made),
             state,
             attempts: attempt.attempts,
             at_ms: now.wall_ms(),
@@ -114,7 +115,7 @@ impl Dirty {
     pub(super) fn dropped(&mut self, attempt: &Try, now: Moment) {
         self.commit.outcomes.push(OutcomeRow {
             id: attempt.id.clone(),
-            made_ms: ms(attempt.made),
+            made_ms: signed_millis(attempt.made),
             state: TryState::Dropped,
             attempts: attempt.attempts,
             at_ms: now.wall_ms(),
@@ -178,9 +179,4 @@ impl Evaluator {
             json: self.kept(incident, now),
         }
     }
-}
-
-/// A steady time as it is kept: it tells a try from another with the same id, whatever the wall clock does meanwhile.
-fn ms(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -126,8 +126,7 @@ fn by_probe(canaries: &[&MemberView], words: &Words<'_>) -> Vec<String> {
 
 /// What somebody can do about ticks without a counted run, by their reason.
 fn what_to_do(word: &str) -> Option<&'static str> {
-    let reason = Reason::ALL.into_iter().find(|reason| reason.as_str() == word)?;
-    match reason {
+    match word.parse::<Reason>().ok()? {
         Reason::Guard => Some("a guard said no; see the guards of the probe and what they look at"),
         Reason::Secret => Some("a secret is missing or unreadable; `serinus status` names it"),
         Reason::SelfCheck => Some("the prober's own network is down; see its [self_check] endpoints"),

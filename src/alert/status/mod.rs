@@ -78,8 +78,9 @@ impl Counts {
 }
 
 /// How a canary stands, in one word; of a probe, how the worst of its canaries does. What is worse is greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Health {
     /// Its last counted run passed, and it is settled.
     Passing,
@@ -100,16 +101,9 @@ impl Health {
     /// All of them, the best first.
     pub const ALL: [Self; 6] = [Self::Passing, Self::Unknown, Self::Muted, Self::Suspect, Self::NoData, Self::Failing];
 
-    /// The word in the API and in `status`.
+    /// The word in the API and in `status`: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passing => "passing",
-            Self::Unknown => "unknown",
-            Self::Muted => "muted",
-            Self::Suspect => "suspect",
-            Self::NoData => "no_data",
-            Self::Failing => "failing",
-        }
+        self.into()
     }
 }
 

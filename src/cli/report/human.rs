@@ -67,9 +67,9 @@ impl Page {
 
     fn head(&mut self, run: &Value) {
         let word = text(run, "verdict");
-        let verdict = match Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word) {
-            Some(verdict) => self.style.verdict(verdict, &format!("{} {verdict}", mark(verdict))),
-            None => printable(word).into_owned(),
+        let verdict = match word.parse::<Verdict>() {
+            Ok(verdict) => self.style.verdict(verdict, &format!("{} {verdict}", mark(verdict))),
+            Err(_) => printable(word).into_owned(),
         };
         let reason = run["cause"]["reason"].as_str().map_or(String::new(), |reason| format!(" ({})", printable(reason)));
         let canary = self.style.bold(&printable(text(run, "canary")));

@@ -9,7 +9,7 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 
 use super::super::check::misspelt;
 use super::super::keys::STEP;
-use super::super::nearest::{nearest, suggestion};
+use super::super::nearest::{did_you_mean, suggestion};
 use super::super::scope::{Scope, When};
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
@@ -182,9 +182,7 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::UnknownDevice, node.spot, format!("there is no device `{name}`"))
                     .help(format!("declare it with `[devices.{name}]`"))
-                    .maybe_help(
-                        nearest(name, self.devices.keys().map(|name| &**name)).map(|near| format!("did you mean `{near}`?")),
-                    ),
+                    .maybe_help(did_you_mean(name, self.devices.keys().map(|name| &**name))),
             );
         }
     }

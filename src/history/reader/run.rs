@@ -124,7 +124,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
         started_ms: due_ms + late_ms,
         duration_us: row.get(8)?,
         verdict: verdict.as_str(),
-        reason: reason.and_then(|word| Reason::ALL.into_iter().find(|each| each.as_str() == word)).map(Reason::as_str),
+        reason: reason.and_then(|word| word.parse().ok()).map(Reason::as_str),
         trace_id: TraceId(u128::from_be_bytes(row.get(11)?)).to_string(),
         // Whatever was written: a run that was the prober's own fault, or none at all, counts for nothing.
         counted: row.get::<_, bool>(12)? && verdict.slo() != SloCount::Not,

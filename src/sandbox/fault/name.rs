@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// A way in which the sandbox can be broken while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum FaultName {
     /// Registrations stop after their payment, and every call goes on answering 200.
     RegistrationStopsAfterPayment,
@@ -44,20 +45,9 @@ impl FaultName {
         Self::LookalikeEmpty,
     ];
 
-    /// The name as it stands in `/faults/NAME`.
+    /// The name as it stands in `/faults/NAME`: the variant's name in small letters.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RegistrationStopsAfterPayment => "registration-stops-after-payment",
-            Self::PaymentErrors => "payment-errors",
-            Self::PaymentTimeouts => "payment-timeouts",
-            Self::WarehouseLag => "warehouse-lag",
-            Self::RenamedField => "renamed-field",
-            Self::StoppedConsumer => "stopped-consumer",
-            Self::PlaylistLostEdits => "playlist-lost-edits",
-            Self::PlaylistNotSynced => "playlist-not-synced",
-            Self::SegmentCopyCapped => "segment-copy-capped",
-            Self::LookalikeEmpty => "lookalike-empty",
-        }
+        self.into()
     }
 
     /// One sentence for people.

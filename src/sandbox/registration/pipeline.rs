@@ -13,7 +13,8 @@ use super::super::world::World;
 use super::record::{Row, Status};
 
 /// The stages, in the order a registration passes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(in crate::sandbox) enum Stage {
     Payment,
     Activation,
@@ -40,12 +41,7 @@ impl Stage {
     pub(in crate::sandbox) const ALL: [Self; 4] = [Self::Payment, Self::Activation, Self::Receipt, Self::Warehouse];
 
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Payment => "payment",
-            Self::Activation => "activation",
-            Self::Receipt => "receipt",
-            Self::Warehouse => "warehouse",
-        }
+        self.into()
     }
 
     /// How long a message takes through the stage, between the two, in product time.

@@ -29,7 +29,8 @@ pub(super) struct Registration {
 }
 
 /// How far it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Status {
     Initiated,
     Authorized,
@@ -48,13 +49,7 @@ pub(super) struct Row {
 
 impl Status {
     fn as_str(self) -> &'static str {
-        match self {
-            Self::Initiated => "initiated",
-            Self::Authorized => "authorized",
-            Self::Captured => "captured",
-            Self::Activated => "activated",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 }
 

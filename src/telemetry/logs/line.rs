@@ -2,6 +2,7 @@
 
 use tracing::{debug, info, warn};
 
+use crate::base::time::millis;
 use crate::outcome::{CleanupReport, CleanupResult, RunReport, Verdict};
 
 /// Logs a finished run. What is wrong is a warning; ticks that did not run and guards that said no are information; with
@@ -16,7 +17,7 @@ pub fn run_finished(report: &RunReport) {
                 verdict = report.verdict.as_str(),
                 reason = cause.map(|cause| cause.reason.as_str()),
                 step = cause.and_then(|cause| cause.step.as_deref()),
-                duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+                duration_ms = millis(report.duration),
                 run_id = %report.run_id,
                 trace_id = %report.trace_id,
                 "{}",

@@ -48,7 +48,7 @@ fn runs(body: &mut Exposition, index: &Index) {
     }
     body.family("serinus_failures_total", Kind::Counter, "Runs and ticks that did not pass, by verdict and reason.");
     for canary in &index.series {
-        for reason in Reason::ALL {
+        for &reason in Reason::ALL {
             let count = canary.counts.because_of(reason);
             if count > 0 {
                 body.integer(&FailureLabels { canary: canary.labels(), reason }, count);
@@ -130,7 +130,7 @@ fn scheduler(body: &mut Exposition, ticks: &TickSeries) {
     body.family("serinus_tick_lateness_seconds", Kind::Histogram, "How long after their ticks scheduled runs started.");
     body.histogram(&NoLabels, &ticks.lateness.snapshot(), NONE);
     body.family("serinus_ticks_missed_total", Kind::Counter, "Ticks that did not run.");
-    for why in Reason::ALL.into_iter().filter(|reason| Verdict::of(*reason) == Verdict::Missed) {
+    for &why in Reason::ALL.iter().filter(|reason| Verdict::of(**reason) == Verdict::Missed) {
         body.integer(&MissedLabels { why }, ticks.missed[why as usize].load(Ordering::Relaxed));
     }
 }

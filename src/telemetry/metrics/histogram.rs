@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::base::time::nanos;
+
 /// Upper bucket edges, ascending, and how they are written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Edges {
@@ -75,8 +77,7 @@ impl Histogram {
     }
 
     fn add(&self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.sum_nanos.fetch_add(nanos(duration), Ordering::Relaxed);
     }
 
     /// Counts something that took longer than `bound` and was not waited for any longer: above every edge, and in the sum as if

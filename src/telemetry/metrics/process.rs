@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::base::time::since_epoch;
+
 /// Buckets of any histogram that is recorded through the façade, seconds; without them it would become a summary.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
@@ -51,8 +53,7 @@ pub(in crate::telemetry) fn recorder() -> &'static PrometheusHandle {
 pub fn config_reloaded(successful: bool) {
     gauge!(RELOAD_SUCCESSFUL).set(if successful { 1.0 } else { 0.0 });
     if successful {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        gauge!(RELOAD_TIME).set(now.as_secs_f64());
+        gauge!(RELOAD_TIME).set(since_epoch(SystemTime::now()).as_secs_f64());
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use crate::base::time::since_epoch;
 use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
 
@@ -216,7 +217,7 @@ impl Noted {
             bucket: histogram.edges().bucket(self.duration),
             labels: self.labels,
             value: self.duration.as_secs_f64(),
-            at: self.ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+            at: since_epoch(self.ended).as_secs_f64(),
         }
     }
 }

@@ -10,11 +10,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::alert::{Event, Mute, Mutes};
+use crate::base::did_you_mean;
+use crate::base::time::{epoch_ms, now_ms};
 use crate::history::{Commit, KeptState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
-use crate::plan::{Plan, nearest};
+use crate::plan::Plan;
 
-use super::pauses::{KEPT_WITHIN, millis};
+use super::pauses::KEPT_WITHIN;
 use super::runs::short;
 use super::verbs::{by, lasting, said};
 use super::{Api, Failure, Shared, names};
@@ -42,19 +44,19 @@ impl MuteList {
     /// Those that were kept and are not over.
     pub fn kept(states: &[KeptState], now: SystemTime) -> Self {
         let kept = states.iter().filter(|state| state.kind == KIND).filter_map(|state| serde_json::from_str(&state.json).ok());
-        let list = kept.filter(|mute: &Mute| mute.holds(millis(now))).map(|mute| (id(&mute), mute)).collect();
+        let list = kept.filter(|mute: &Mute| mute.holds(epoch_ms(now))).map(|mute| (id(&mute), mute)).collect();
         Self { list: Mutex::new(list), told: Mutex::default() }
     }
 
     /// Those in force, by probe and part.
     pub(crate) fn in_force(&self) -> Vec<Mute> {
-        let now = millis(SystemTime::now());
+        let now = now_ms();
         self.lock().values().filter(|mute| mute.holds(now)).cloned().collect()
     }
 
     /// Takes out those that are over.
     fn ended(&self) -> Vec<Mute> {
-        let now = millis(SystemTime::now());
+        let now = now_ms();
         let mut list = self.lock();
         let over: Vec<Mute> = list.values().filter(|mute| !mute.holds(now)).cloned().collect();
         list.retain(|_, mute| mute.holds(now));
@@ -117,8 +119,8 @@ pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<As
     let mute = Mute {
         probe,
         mutes,
-        since_ms: millis(SystemTime::now()),
-        until_ms: until.map(millis),
+        since_ms: now_ms(),
+        until_ms: until.map(epoch_ms),
         by: by(asked.by).into(),
         why: said(asked.why).map(Into::into),
     };
@@ -211,11 +213,13 @@ fn known_reason(word: &str) -> Result<(), Failure> {
     if known.contains(&word) {
         return Ok(());
     }
-    let hint = match nearest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if word == Reason::Subject.as_str() => "mute a subject by its name, with `subject`".to_owned(),
-        None => format!("known are {}", known.join(", ")),
-    };
+    let hint = did_you_mean(word, known.iter().copied()).unwrap_or_else(|| {
+        if word == Reason::Subject.as_str() {
+            "mute a subject by its name, with `subject`".to_owned()
+        } else {
+            format!("known are {}", known.join(", "))
+        }
+    });
     Err(Failure::bad(format!("`{}` is no reason for which a run fails; {hint}", short(word))))
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::plan::{Canary, Plan, nearest};
+use crate::base::did_you_mean;
+use crate::plan::{Canary, Plan};
 use crate::schedule::PauseTarget;
 
 use super::Failure;
@@ -31,12 +32,11 @@ pub(super) fn canaries<'p>(plan: &'p Plan, name: &str) -> Vec<&'p Arc<Canary>> {
 /// Nothing has this name.
 pub(super) fn nothing(plan: &Plan, name: &str) -> Failure {
     let probes = plan.probes.iter().map(|probe| &*probe.name);
-    let near = if name.contains('/') { nearest(name, plan.canaries.iter().map(|canary| canary.id.as_str())) } else { None };
-    let near = near.or_else(|| nearest(name.split('/').next().unwrap_or(name), probes));
-    let hint = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "`serinus status` counts the canaries there are; an id looks like PROBE/REGION/KEY=VALUE".to_owned(),
-    };
+    let ids = plan.canaries.iter().map(|canary| canary.id.as_str());
+    let hint = if name.contains('/') { did_you_mean(name, ids) } else { None };
+    let hint = hint
+        .or_else(|| did_you_mean(name.split('/').next().unwrap_or(name), probes))
+        .unwrap_or_else(|| "`serinus status` counts the canaries there are; an id looks like PROBE/REGION/KEY=VALUE".to_owned());
     let name: String = name.chars().take(200).collect();
     Failure::unknown(format!("no probe and no canary is called `{name}`; {hint}"))
 }

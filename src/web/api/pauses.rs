@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Event, Paused};
+use crate::base::time::{epoch_ms, from_epoch_ms};
 use crate::history::{KeptState, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::{Pause, PauseTarget};
@@ -20,8 +21,8 @@ const KIND: &str = "pause";
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    since_ms: u64,
-    until_ms: Option<u64>,
+    since_ms: i64,
+    until_ms: Option<i64>,
     by: String,
     why: Option<String>,
 }
@@ -29,8 +30,8 @@ struct Kept {
 /// The row that keeps a pause, or forgets it.
 fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
     let kept = pause.map(|pause| Kept {
-        since_ms: millis(pause.since),
-        until_ms: pause.until.map(millis),
+        since_ms: epoch_ms(pause.since),
+        until_ms: pause.until.map(epoch_ms),
         by: pause.by.clone(),
         why: pause.why.clone(),
     });
@@ -42,11 +43,10 @@ fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
 pub fn kept_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pause> {
     let pause = |state: &KeptState| {
         let kept: Kept = serde_json::from_str(&state.json).ok()?;
-        let moment = |millis: u64| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-        let until = kept.until_ms.map(moment);
+        let until = kept.until_ms.map(from_epoch_ms);
         let target = names::target(plan, &state.key)?;
         let over = until.is_some_and(|until| until <= now);
-        (!over).then(|| Pause { target, since: moment(kept.since_ms), until, by: kept.by, why: kept.why })
+        (!over).then(|| Pause { target, since: from_epoch_ms(kept.since_ms), until, by: kept.by, why: kept.why })
     };
     states.iter().filter(|state| state.kind == KIND).filter_map(pause).collect()
 }
@@ -78,15 +78,9 @@ pub fn paused(plan: &Plan, pauses: &[Pause]) -> HashMap<CanaryId, Paused> {
     let mut canaries = HashMap::new();
     for pause in pauses {
         let one =
-            Paused { by: pause.by.as_str().into(), why: pause.why.as_deref().map(Arc::from), until_ms: pause.until.map(millis) };
+            Paused { by: pause.by.as_str().into(), why: pause.why.as_deref().map(Arc::from), until_ms: pause.until.map(epoch_ms) };
         let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
         canaries.extend(meant.map(|canary| (canary.id.clone(), one.clone())));
     }
     canaries
-}
-
-/// Milliseconds since the epoch.
-pub(super) fn millis(moment: SystemTime) -> u64 {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

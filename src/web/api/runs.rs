@@ -73,6 +73,5 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Failure> {
 
 fn verdict(word: &str) -> Result<Verdict, Failure> {
     let known = || Verdict::ALL.map(Verdict::as_str).join(", ");
-    let found = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == word);
-    found.ok_or_else(|| Failure::bad(format!("`{}` is no verdict; known are {}", short(word), known())))
+    word.parse().map_err(|_| Failure::bad(format!("`{}` is no verdict; known are {}", short(word), known())))
 }

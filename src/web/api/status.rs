@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::alert::Status;
 use crate::alert::status::{ByHealth, CanaryStatus, Health, IncidentStatus};
+use crate::base::time::epoch_ms;
 use crate::history::Page;
 use crate::schedule::Pause;
 use crate::web::secrets::missing_secrets;
 
-use super::pauses::millis;
 use super::runs::{limit, short};
 use super::{Failure, Shared, mutes, names};
 
@@ -31,11 +31,11 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
     let process = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "started_ms": millis(api.started),
+        "started_ms": epoch_ms(api.started),
         "self_check": (api.self_check)(),
         "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
         "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
-        "config": { "loaded_ms": millis(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
+        "config": { "loaded_ms": epoch_ms(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
         "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),
         "mutes": api.mutes.in_force().iter().take(LISTED).map(mutes::shown).collect::<Vec<_>>(),
     });
@@ -117,8 +117,8 @@ pub(super) async fn canaries(
 fn pause(pause: &Pause) -> Value {
     json!({
         "target": names::name(&pause.target),
-        "since_ms": millis(pause.since),
-        "until_ms": pause.until.map(millis),
+        "since_ms": epoch_ms(pause.since),
+        "until_ms": pause.until.map(epoch_ms),
         "by": pause.by,
         "why": pause.why,
     })

@@ -7,10 +7,10 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::base::time::epoch_ms;
 use crate::outcome::visible;
 use crate::schedule::Pause;
 
-use super::pauses::millis;
 use super::{Failure, Shared, names};
 
 /// The most canaries that one request runs.
@@ -43,7 +43,7 @@ pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<A
     api.tell_pauses();
     tracing::info!(target = asked.target, by = pause.by, "paused");
     let kept = api.keep_pause(&pause.target, Some(&pause)).await;
-    Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(millis), "kept": kept })))
+    Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(epoch_ms), "kept": kept })))
 }
 
 /// `POST /api/v1/resume`

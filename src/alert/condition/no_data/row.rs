@@ -10,8 +10,9 @@ use super::clock::Clock;
 use super::{Kept, NoData, Region};
 use crate::alert::Moment;
 use crate::alert::condition::{is_default, row, to_json};
+use crate::base::time::millis;
 use crate::history::{KeptState, StateRow};
-use crate::outcome::{self, Reason};
+use crate::outcome;
 use crate::plan::CanaryId;
 
 /// A canary's clock. Times are milliseconds since the epoch.
@@ -39,7 +40,7 @@ struct Row {
 impl Row {
     fn clock(self, now: Moment) -> Clock {
         let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
-        let reason = self.reason.and_then(|word| Reason::ALL.into_iter().find(|reason| reason.as_str() == word));
+        let reason = self.reason.and_then(|word| word.parse().ok());
         let no_data = outcome::NoData { ticks: self.ticks, waiting: self.waits, reason };
         Clock { ran: Duration::from_millis(self.ran), since: steady(self.clock), waiting: steady(self.waiting), no_data }
     }
@@ -82,7 +83,7 @@ impl NoData {
             let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
             let no_data = watch.clock.no_data();
             to_json(&Row {
-                ran: u64::try_from(watch.clock.ran.as_millis()).unwrap_or(u64::MAX),
+                ran: millis(watch.clock.ran),
                 clock: wall(watch.clock.since),
                 waiting: wall(watch.clock.waiting),
                 ticks: no_data.ticks,

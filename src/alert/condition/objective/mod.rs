@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::{Changed, level, objective_key};
 use crate::alert::fact::{Level, Objective};
 use crate::alert::{Fact, Scope, State};
+use crate::base::time::whole_millis;
 use crate::plan::Probe;
 pub(super) use apart::Part;
 pub use burn::Burn;
@@ -57,7 +58,7 @@ fn whole(time: Duration) -> humantime::FormattedDuration {
 }
 
 fn fine(time: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    humantime::format_duration(whole_millis(time))
 }
 
 #[cfg(test)]

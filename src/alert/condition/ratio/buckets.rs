@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time::millis;
+
 use super::Ratio;
 
 /// What a bucket holds.
@@ -140,8 +142,4 @@ pub(in super::super) fn sum<T: Tally>(slots: &super::Slots<T>) -> T {
 
 fn width(span: Duration, count: u64) -> u64 {
     (millis(span) / count.max(1)).max(1)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::log_buckets::{Counts, Scale};
+
 use super::super::is_default;
 use super::buckets::Tally;
 
@@ -16,11 +18,12 @@ const SMALLEST: f64 = 0.001;
 /// Buckets at most: up to 24 h.
 const BUCKETS: u16 = 375;
 
-/// Durations by bucket, with their exact sum. Only buckets that something fell in take memory: 8 bytes each, 3 KiB at most.
+const SCALE: Scale = Scale::new(SMALLEST, RATIO, BUCKETS);
+
+/// Durations by bucket, with their exact sum. It takes 3 KiB at most.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// Number of a bucket and how many fell in, ascending.
-    counts: Vec<(u16, u32)>,
+    counts: Counts,
     /// Seconds.
     sum: f64,
     /// Seconds squared.
@@ -34,14 +37,14 @@ impl Histogram {
     /// Adds a duration.
     pub fn add(&mut self, took: Duration) {
         let seconds = took.as_secs_f64();
-        self.put(bucket(seconds), 1);
+        self.counts.add(SCALE.bucket(seconds), 1);
         self.sum += seconds;
         self.squares += seconds * seconds;
     }
 
     /// One of its buckets, their sum in seconds and that of their squares.
     pub(in super::super) fn of_parts(counts: Vec<(u16, u32)>, sum: f64, squares: f64) -> Self {
-        Self { counts, sum, squares, lost: 0 }
+        Self { counts: counts.into(), sum, squares, lost: 0 }
     }
 
     /// Adds one that never came.
@@ -54,16 +57,9 @@ impl Histogram {
         self.lost
     }
 
-    fn put(&mut self, bucket: u16, count: u32) {
-        match self.counts.binary_search_by_key(&bucket, |(number, _)| *number) {
-            Ok(at) => self.counts[at].1 = self.counts[at].1.saturating_add(count),
-            Err(at) => self.counts.insert(at, (bucket, count)),
-        }
-    }
-
     /// How many durations are in it, without those that never came.
     pub fn count(&self) -> u32 {
-        self.counts.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        u32::try_from(self.counts.total()).unwrap_or(u32::MAX)
     }
 
     /// The exact mean; nothing of nothing.
@@ -76,17 +72,15 @@ impl Histogram {
     /// where it would be one that never came.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let rank = (share * f64::from(self.count().saturating_add(self.lost))).ceil().max(1.0);
-        let mut below = 0.0;
-        self.counts.iter().find_map(|(number, count)| {
-            below += f64::from(*count);
-            (below >= rank).then(|| Duration::from_secs_f64(upper(*number)))
-        })
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number of at least 1")]
+        let bucket = self.counts.at_rank(rank as u64)?;
+        Some(Duration::from_secs_f64(SCALE.edge(bucket)))
     }
 
     /// How many are certain to lie above a bound: those in buckets that begin at it or after it, and those that never came.
     pub fn above(&self, bound: Duration) -> u32 {
-        let first = bucket(bound.as_secs_f64());
-        self.counts.iter().filter(|(number, _)| *number > first).fold(self.lost, |sum, (_, count)| sum.saturating_add(*count))
+        let above = u64::from(self.lost) + self.counts.above(SCALE.bucket(bound.as_secs_f64()));
+        u32::try_from(above).unwrap_or(u32::MAX)
     }
 }
 
@@ -145,26 +139,9 @@ impl<'h> Several<'h> {
     }
 }
 
-/// The bucket of a duration: number 0 up to the smallest edge, then (edge, edge × ratio] each.
-fn bucket(seconds: f64) -> u16 {
-    if seconds <= SMALLEST {
-        return 0;
-    }
-    let number = ((seconds / SMALLEST).ln() / RATIO.ln()).ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 0 and the number of buckets")]
-    let number = number.clamp(0.0, f64::from(BUCKETS)) as u16;
-    number
-}
-
-fn upper(number: u16) -> f64 {
-    SMALLEST * RATIO.powi(i32::from(number))
-}
-
 impl Tally for Histogram {
     fn merge(&mut self, other: &Self) {
-        for (number, count) in &other.counts {
-            self.put(*number, *count);
-        }
+        self.counts.merge(&other.counts);
         self.sum += other.sum;
         self.squares += other.squares;
         self.lost = self.lost.saturating_add(other.lost);
@@ -207,7 +184,7 @@ mod tests {
         for took in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
             histogram.add(took);
         }
-        assert_eq!(histogram.counts, [(0, 2), (BUCKETS, 1)]);
+        assert_eq!(histogram.counts.iter().collect::<Vec<_>>(), [(0, 2), (BUCKETS, 1)]);
     }
 
     proptest! {

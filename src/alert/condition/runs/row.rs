@@ -13,6 +13,7 @@ use super::Track;
 use super::course::Course;
 use crate::alert::fact::LastRun;
 use crate::alert::{Failure, Moment};
+use crate::base::time::millis;
 
 /// A canary's row. What an earlier version kept in it besides is of the condition *no data*.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ impl CourseRow {
         let took = course.last.map_or(Duration::ZERO, |last| last.ended.saturating_sub(last.started));
         Self {
             last: wall(course.last.map(|last| last.started)),
-            took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            took: millis(took),
             failures: course.failures,
             since: wall(course.since.filter(|_| !course.failing)),
             window: course.window.all().iter().map(|(number, at)| (course.number - number, now.wall_ms_of(*at))).collect(),

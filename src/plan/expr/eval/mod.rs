@@ -13,6 +13,8 @@ use std::ops::Range;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use crate::base::nearest;
+
 use super::budget::Budget;
 use super::container;
 use super::filters;
@@ -23,9 +25,6 @@ use super::value::describe;
 
 /// Keys of a map among which one is looked for that was meant instead of one that is not there.
 const LOOKED_THROUGH: usize = 200;
-
-/// Bytes of the longest of them.
-const LONGEST_NAME: usize = 100;
 
 type Outcome<T = Value> = Result<T, String>;
 
@@ -144,10 +143,7 @@ impl<'p> Evaluation<'p> {
         let Kind::Attribute(inner, name) = &node.kind else { return undefined };
         let Ok(parent) = self.value(inner) else { return undefined };
         let keys: Vec<Value> = parent.try_iter().map(|keys| keys.take(LOOKED_THROUGH).collect()).unwrap_or_default();
-        let likeness = |key: &str| strsim::jaro_winkler(key, name);
-        let short = keys.iter().filter_map(Value::as_str).filter(|key| key.len() <= LONGEST_NAME);
-        let near = short.max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-        match near.filter(|key| likeness(key) > 0.8) {
+        match nearest(name, keys.iter().filter_map(Value::as_str)) {
             Some(near) => format!("{undefined}: `{}` has no `{name}`, but `{near}`", self.text(inner)),
             None => format!("{undefined}: `{}` has no `{name}`", self.text(inner)),
         }

@@ -5,6 +5,8 @@ use std::ops::Range;
 use minijinja::Value;
 use regex::{Regex, RegexBuilder};
 
+use crate::base::nearest_above;
+
 use super::super::lexer::Token;
 use super::super::syntax::{Arguments, Kind, Mapping, Node, Path, Pattern, Selection, Test};
 use super::super::{ParseError, filters, functions, predicates};
@@ -255,18 +257,10 @@ fn literal_text<'n>(node: &'n Node, what: &str) -> Parsed<&'n str> {
 }
 
 fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n str>, span: Range<usize>) -> ParseError {
-    let message = match nearest(name, known) {
+    // There are few of each kind, all in the documentation: a vague likeness is worth a look.
+    let message = match nearest_above(0.7, name, known) {
         Some(near) => format!("there is no {what} `{name}`; the nearest is `{near}`"),
         None => format!("there is no {what} `{name}`"),
     };
     ParseError { message, span }
-}
-
-/// The known name that is most like `name`, if one is like it at all.
-fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    known
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, known)| known)
 }

@@ -9,8 +9,14 @@ const LONGEST: usize = 100;
 /// Known words that it is compared with.
 const COMPARED: usize = 2_000;
 
-/// The known word that is most like `word`, if any is alike enough.
+/// The known word that is most like `word`, if any is alike enough. Capitals make no difference.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    nearest_above(ALIKE, word, known)
+}
+
+/// The known word that is most like `word`, if one is more alike than this; for a place with few known words, where even a vague
+/// likeness helps.
+pub fn nearest_above<'k>(least: f64, word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if word.len() > LONGEST {
         return None;
     }
@@ -20,9 +26,14 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .filter(|candidate| candidate.len() <= LONGEST)
         .take(COMPARED)
         .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(likeness, _)| likeness > ALIKE)
+        .filter(|&(likeness, _)| likeness > least)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// The sentence that asks whether the nearest known word was meant, if there is one.
+pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    nearest(word, known).map(|near| format!("did you mean `{near}`?"))
 }
 
 #[cfg(test)]
@@ -35,5 +46,11 @@ mod tests {
         assert_eq!(nearest("timeuot", known), Some("timeout"));
         assert_eq!(nearest("Dedline", known), Some("deadline"));
         assert_eq!(nearest("xyz", known), None);
+        assert_eq!(did_you_mean("timeuot", known).as_deref(), Some("did you mean `timeout`?"));
+    }
+
+    #[test]
+    fn a_vague_likeness_is_enough_only_where_that_is_asked_for() {
+        assert_eq!((nearest("first", ["list"]), nearest_above(0.7, "first", ["list"])), (None, Some("list")));
     }
 }
