@@ -1,18 +1,18 @@
-//! `serinus demo`: the live view, or the story of one incident.
+//! `serinus demo`: the live view, or the result of one incident.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::{Demo, Event, FeedReader, StopSignals};
+use crate::app::{Demo, Event, RunEventsReader, StopSignals};
 use crate::plan::LogFormat;
 use crate::sandbox::{FaultName, Incident};
 
 use super::args::{DemoArgs, Output};
+use super::demo_result::{result_human, result_json};
 use super::exit::Failure;
 use super::grid::{GridState, Screen, event_line, render_grid};
 use super::logs::{self, Talk, chain};
-use super::story::{story_human, story_json};
 use super::{Exit, Printer};
 
 /// How often the view is redrawn.
@@ -44,7 +44,7 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
 }
 
 /// Shows what ends until it is asked to stop or nobody reads any more.
-async fn watch(printer: &Printer, demo: &Demo, reader: &mut FeedReader, signals: &mut StopSignals) {
+async fn watch(printer: &Printer, demo: &Demo, reader: &mut RunEventsReader, signals: &mut StopSignals) {
     let mut grid = GridState::new(demo.canaries());
     let mut screen = Screen::default();
     let mut redraw = interval(REDRAW);
@@ -74,24 +74,24 @@ async fn watch(printer: &Printer, demo: &Demo, reader: &mut FeedReader, signals:
 async fn tell(
     printer: &Printer,
     demo: &Demo,
-    reader: &mut FeedReader,
+    reader: &mut RunEventsReader,
     incident: Incident,
     output: Output,
 ) -> Result<Exit, Failure> {
     let mut progress = None;
-    let story = demo.incident(incident, reader, |what| {
+    let result = demo.incident(incident, reader, |what| {
         // The line before must be gone before the next one is drawn.
         drop(progress.take());
         progress = printer.progress(what);
     });
-    let story = story.await;
+    let result = result.await;
     drop(progress);
-    let story = story.map_err(|error| Failure::prober(chain(&error)))?;
+    let result = result.map_err(|error| Failure::prober(chain(&error)))?;
     printer.data(&match output {
-        Output::Human => story_human(&story, printer.style()),
-        Output::Json => format!("{:#}", story_json(&story)),
+        Output::Human => result_human(&result, printer.style()),
+        Output::Json => format!("{:#}", result_json(&result)),
     });
-    Ok(if story.noticed.is_some() && story.paged.is_some() && story.resolved().is_some() {
+    Ok(if result.noticed.is_some() && result.paged.is_some() && result.resolved().is_some() {
         Exit::Well
     } else {
         Exit::ProbeFailed

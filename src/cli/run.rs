@@ -80,7 +80,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         runner: Arc::new(engine.clone()),
         stalls,
         watchers: Vec::new(),
-        chores: Vec::new(),
+        jobs: Vec::new(),
         store,
         remembered,
         engine: Some(engine),

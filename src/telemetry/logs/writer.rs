@@ -26,7 +26,7 @@ pub(super) struct LineQueue {
     dropped: Counter,
 }
 
-/// Keeps the writing thread company until the end.
+/// Owns the writing thread until the end.
 #[derive(Debug)]
 pub struct LogGuard {
     queue: Arc<LineQueue>,
