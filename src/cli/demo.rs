@@ -12,17 +12,17 @@ use super::args::{DemoArgs, Output};
 use super::demo_result::{result_human, result_json};
 use super::exit::Failure;
 use super::grid::{GridState, Screen, event_line, render_grid};
-use super::logs::{self, Talk, chain};
+use super::logs::{self, Verbosity, chain};
 use super::{Exit, Printer};
 
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
 
 pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Failure> {
-    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let (demo, mut reader) = Demo::start(args.seed, args.incident).await.map_err(|error| Failure::prober(chain(&error)))?;
-    printer.talk(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
+    printer.note(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
     let exit = if let Some(incident) = args.incident {
         tokio::select! {
             exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,
@@ -30,7 +30,7 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
         }
     } else {
         let fault = FaultName::RegistrationStopsAfterPayment;
-        printer.talk(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
+        printer.note(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
         watch(printer, &demo, &mut reader, &mut signals).await;
         Ok(Exit::Well)
     };
@@ -38,7 +38,7 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
     let stragglers = demo.stop().await;
     drop(progress);
     if !stragglers.is_empty() {
-        printer.talk(&format!("these did not end in time: {}", stragglers.join(", ")));
+        printer.note(&format!("these did not end in time: {}", stragglers.join(", ")));
     }
     exit
 }
