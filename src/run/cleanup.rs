@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 use futures::FutureExt as _;
 
 use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry, Reason, RunReport, SpanId};
+use crate::plan;
 
 use super::context::Context;
 use super::creation::{self, Created, Made};
@@ -14,7 +15,7 @@ use super::cut;
 use super::journal;
 use super::request::CleanupTask;
 use super::sequence::{self, Place};
-use super::state::{Undo, find_step};
+use super::state::Undo;
 
 /// The task that undoes what `context`'s run journalled; `None` if it created nothing.
 pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<CleanupTask> {
@@ -64,7 +65,7 @@ fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
 /// Undoes what an earlier run left, from its entry in the ledger, and says what is to become of the entry.
 pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd {
     let gone = |message: String| LedgerEnd::Retry { message };
-    let Some(step) = find_step(&context.canary.probe.steps, &entry.step) else {
+    let Some(step) = plan::find(&context.canary.probe.steps, &entry.step) else {
         return gone(format!(
             "the probe has no step `{}` any more, so nobody knows how to undo it; remove it by hand",
             entry.step
@@ -109,7 +110,7 @@ async fn undo_until(context: &Context, undo: &Undo, until: Instant) -> Result<()
 
 /// Undoes one step's work. All of its cleanup steps are tried; the first failure is told.
 async fn undo_one(context: &Context, undo: &Undo) -> Result<(), Cause> {
-    let Some(step) = find_step(&context.canary.probe.steps, &undo.step) else { return Ok(()) };
+    let Some(step) = plan::find(&context.canary.probe.steps, &undo.step) else { return Ok(()) };
     let place = Place { device: Some(Arc::clone(&undo.device)), ..Place::default() };
     let mut names = Arc::clone(&undo.names);
     let mut result = Ok(());

@@ -13,7 +13,7 @@ use minijinja::Value;
 use crate::base::time::epoch_ms;
 use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
 use crate::plan::expr::{from_json, spend_bytes, to_json_within};
-use crate::plan::{Action, Loop, Probe, Step, Unjournalled};
+use crate::plan::{Loop, Probe, Step, Unjournalled, journey};
 
 use super::context::Context;
 use super::creation::Made;
@@ -172,23 +172,15 @@ fn withheld(probe: &Probe) -> BTreeSet<String> {
     for (name, template) in &probe.vars {
         note(&mut found, name, template.source(), &template.names());
     }
-    withheld_of_steps(&probe.steps, &mut found);
-    found
-}
-
-fn withheld_of_steps(steps: &[Step], found: &mut BTreeSet<String>) {
-    for step in steps {
+    for step in journey(&probe.steps) {
         if let Some(Loop::ForEach { name, items }) = &step.looping {
-            note(found, name, items.source(), &items.names());
+            note(&mut found, name, items.source(), &items.names());
         }
         for (name, expression) in &step.capture {
-            note(found, name, expression.source(), &expression.names());
-        }
-        match &step.action {
-            Action::Http(_) => {}
-            Action::Parallel(entries) => withheld_of_steps(entries, found),
+            note(&mut found, name, expression.source(), &expression.names());
         }
     }
+    found
 }
 
 fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]) {

@@ -13,7 +13,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, Reason, Verdict};
-use crate::plan::{Action, Expression, Loop, Step};
+use crate::plan::{Expression, Loop, Step};
 
 use super::context::Context;
 use super::judge::shown;
@@ -168,10 +168,5 @@ pub(super) fn holes(step: &Step, round: u32) -> Captures {
 
 /// Names a step captures, those of its parallel entries included.
 fn capture_names(step: &Step) -> Vec<Arc<str>> {
-    let own = step.capture.iter().map(|(name, _)| Arc::clone(name));
-    let inner: Vec<Arc<str>> = match &step.action {
-        Action::Http(_) => Vec::new(),
-        Action::Parallel(entries) => entries.iter().flat_map(capture_names).collect(),
-    };
-    own.chain(inner).collect()
+    step.with_entries().flat_map(|step| &step.capture).map(|(name, _)| Arc::clone(name)).collect()
 }

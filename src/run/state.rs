@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::outcome::{Cause, SpanId, StepReport, StepResult};
-use crate::plan::Step;
 
 use super::creation::Made;
 use super::scope::Names;
@@ -228,17 +227,4 @@ pub(super) fn keep_attempt(report: &mut StepReport, attempt: crate::outcome::Att
         report.attempts.pop();
     }
     report.attempts.push(attempt);
-}
-
-/// Finds a step by name, inside `parallel` too.
-pub(super) fn find_step<'a>(steps: &'a [Step], name: &str) -> Option<&'a Step> {
-    steps.iter().find_map(|step| {
-        if &*step.name == name {
-            return Some(step);
-        }
-        match &step.action {
-            crate::plan::Action::Parallel(entries) => find_step(entries, name),
-            crate::plan::Action::Http(_) => None,
-        }
-    })
 }
