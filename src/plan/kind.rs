@@ -22,6 +22,13 @@ impl StepKind {
         }
     }
 
+    /// What a step of it asks, for people.
+    pub fn request(self) -> &'static str {
+        match self {
+            Self::Http => "the request",
+        }
+    }
+
     /// Names in scope where the step's own result is looked at, which is in `expect`, `guard` and `capture`.
     pub fn result_names(self) -> &'static [&'static str] {
         match self {
