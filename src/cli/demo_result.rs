@@ -14,10 +14,11 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::app::{DemoResult, Noticed, Page};
+use crate::base::time::seconds;
 use crate::outcome::RunReport;
 
 use super::args::summary;
-use super::report::{cell, location, rfc3339, seconds, seen};
+use super::report::{cell, location, rfc3339, seen};
 use super::style::{Style, human_duration, printable};
 
 /// The result as one object.
@@ -147,7 +148,7 @@ impl Answers {
 }
 
 fn answers(report: &RunReport) -> Answers {
-    let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref());
+    let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http());
     let answers: Vec<(bool, bool)> =
         answers.filter_map(|http| Some((!matches!(&*http.method, "GET" | "HEAD" | "OPTIONS"), http.status? < 400))).collect();
     let count = |wanted: fn(&(bool, bool)) -> bool| answers.iter().filter(|answer| wanted(answer)).count();

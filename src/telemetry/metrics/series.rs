@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::base::time::since_epoch;
-use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
+use crate::outcome::{AttemptDetail, CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
 
 use super::exposition::Exemplar;
@@ -147,7 +147,7 @@ impl RegionSeries {
             histogram.observe(step.duration);
         }
         for (phase, duration) in
-            step.attempts.iter().filter_map(|attempt| attempt.http.as_ref()).flat_map(|http| http.phases.each())
+            step.attempts.iter().filter_map(|attempt| attempt.detail.as_ref()).flat_map(AttemptDetail::phases)
         {
             if let Some(at) = PHASES.iter().position(|name| *name == phase) {
                 self.phases[at].observe(duration);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, LatencyOf, Probe, Slo, Step};
+use crate::plan::{LatencyOf, Probe, Slo, journey};
 
 use super::histogram::Edges;
 
@@ -41,7 +41,7 @@ impl ProbeShape {
         let slo = probe.slo.as_ref();
         let mut steps = Vec::new();
         let (mut convergence, mut within) = (Vec::new(), Vec::new());
-        for step in flattened(&probe.steps) {
+        for step in journey(&probe.steps) {
             let bound = step.timeout.unwrap_or(probe.deadline).min(probe.deadline);
             let bounds = [bound].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Duration));
             steps.push((Arc::clone(&step.name), with_round_numbers(bounds)));
@@ -64,18 +64,6 @@ pub(super) fn phase_edges() -> Arc<Edges> {
 /// Edges of tick lateness.
 pub(super) fn lateness_edges() -> Arc<Edges> {
     Edges::new(LATENESS.map(Duration::from_micros))
-}
-
-fn flattened(steps: &[Step]) -> Vec<&Step> {
-    let mut all = Vec::new();
-    for step in steps {
-        all.push(step);
-        match &step.action {
-            Action::Http(_) => {}
-            Action::Parallel(entries) => all.extend(flattened(entries)),
-        }
-    }
-    all
 }
 
 /// The bounds an objective sets on this duration.
