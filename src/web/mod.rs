@@ -5,6 +5,7 @@
 
 mod api;
 mod connection;
+mod gzip;
 mod hosts;
 mod places;
 mod routes;
