@@ -11,7 +11,7 @@ use crate::outcome::{AttemptDetail, CleanupResult, Reason, RunReport, StepReport
 use crate::plan::Cell;
 
 use super::exposition::Exemplar;
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Summary};
 use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
 use super::standing::CanaryStanding;
 
@@ -42,7 +42,8 @@ pub(super) struct RegionSeries {
     pub(super) probe: Arc<str>,
     pub(super) region: Arc<str>,
     pub(super) steps: ByStep,
-    pub(super) phases: [Arc<Histogram>; PHASES.len()],
+    /// Without buckets: those would mix all steps of the probe, and each has as many series as all else of a canary.
+    pub(super) phases: [Arc<Summary>; PHASES.len()],
     /// Things that cleanups left behind.
     pub(super) leaked: Arc<AtomicU64>,
 }
