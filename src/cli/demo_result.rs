@@ -185,13 +185,13 @@ mod tests {
 
     #[test]
     fn a_noticed_incident_is_told_in_full() {
-        assert_snapshot("result.json", &format!("{:#}\n", result_json(&result(true))));
-        assert_snapshot("result.txt", &result_human(&result(true), Style::PLAIN));
+        assert_snapshot("demo_result.json", &format!("{:#}\n", result_json(&result(true))));
+        assert_snapshot("demo_result.txt", &result_human(&result(true), Style::PLAIN));
     }
 
     #[test]
     fn an_incident_that_nobody_noticed_says_so() {
-        assert_snapshot("story_unnoticed.json", &format!("{:#}\n", result_json(&result(false))));
-        assert_snapshot("story_unnoticed.txt", &result_human(&result(false), Style::PLAIN));
+        assert_snapshot("demo_result_unnoticed.json", &format!("{:#}\n", result_json(&result(false))));
+        assert_snapshot("demo_result_unnoticed.txt", &result_human(&result(false), Style::PLAIN));
     }
 }
