@@ -36,7 +36,7 @@ pub(super) async fn all(
     looping: &Loop,
     names: &Names,
     place: &Place,
-    round: MakeRound,
+    make_round: MakeRound,
 ) -> Result<Captures, Cause> {
     let rounds: Vec<Captures> = match looping {
         Loop::Repeat(rounds) => (1..=*rounds).map(|_| Vec::new()).collect(),
@@ -50,7 +50,7 @@ pub(super) async fn all(
     };
     let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.log.subjects);
     let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
-    let made = side_by_side((context, step, names, place), round, rounds, &mut ended).await;
+    let made = side_by_side((context, step, names, place), make_round, rounds, &mut ended).await;
     drop(ended);
     match ended_by(&made) {
         Some(cause) => Err(cause.clone()),
@@ -108,7 +108,7 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
 /// Makes the rounds in their order, at most `at_once` at the same time. What came of those that were begun, in their order.
 async fn side_by_side(
     (context, step, names, place): (&Context, &Step, &Names, &Place),
-    round: MakeRound,
+    make_round: MakeRound,
     rounds: Vec<Captures>,
     ended: &mut EndedRounds<'_>,
 ) -> Vec<Result<Captures, Cause>> {
@@ -133,7 +133,7 @@ async fn side_by_side(
             let share = allowance.as_ref().map(|allowance| allowance.share(left.div_ceil(at_once), Instant::now()));
             let here = Place { round: Some(round), share, ..place.clone() };
             left -= 1;
-            going.push(async move { (at, round(context, step, &inside, &here).await) });
+            going.push(async move { (at, make_round(context, step, &inside, &here).await) });
         }
         let Some((at, result)) = going.next().await else { break };
         goes_on &= result.as_ref().err().is_none_or(is_of_subject);
