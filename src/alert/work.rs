@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::base::thread::AtomicInstant;
 use crate::history::{Commit, Store};
-use crate::outcome::{Secrets, StandingSink};
+use crate::outcome::{AlertStateSink, Secrets};
 use crate::plan::{Alerting, Channel};
 
 use super::channel::Sender;
@@ -36,7 +36,7 @@ type Flight = (Arc<str>, String, Outcome);
 pub(super) struct Told {
     pub(super) shown: watch::Sender<Backlog>,
     pub(super) bring_forward: Arc<RwLock<Option<BringForward>>>,
-    pub(super) standings: Arc<dyn StandingSink>,
+    pub(super) alert_states: Arc<dyn AlertStateSink>,
 }
 
 /// The evaluator with what carries out its effects.
@@ -180,10 +180,10 @@ impl Work {
             self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
         }
         for (canary, failures, healthy) in canaries {
-            self.told.standings.canary_stands(&canary, failures, healthy);
+            self.told.alert_states.canary_state(&canary, failures, healthy);
         }
         for (probe, severity) in probes {
-            self.told.standings.probe_stands(&probe, severity);
+            self.told.alert_states.probe_severity(&probe, severity);
         }
         for channel in &forgotten {
             self.sender.forget(channel);

@@ -156,7 +156,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let mutes = MuteList::kept(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let standings = telemetry.metrics().clone();
+    let alert_states = telemetry.metrics().clone();
     let graceful_before = super::attendance::ended_gracefully(&remembered);
     let parts = AlertParts {
         plan,
@@ -168,7 +168,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
-        standings,
+        alert_states,
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);

@@ -84,7 +84,7 @@ impl Report {
             graceful_before: true,
             paused: HashMap::new(),
             mutes: Vec::new(),
-            standings: telemetry.metrics().clone(),
+            alert_states: telemetry.metrics().clone(),
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
         Self { telemetry, alerts, thread, store }

@@ -9,7 +9,7 @@ use crate::plan::Severity;
 
 /// How a canary stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Standing {
+pub(super) struct AlertState {
     /// Failed runs in a row.
     pub(super) failures: u32,
     /// Whether its last counted run passed; `None` while nothing is known.
@@ -18,10 +18,10 @@ pub(super) struct Standing {
 
 /// What was last said of a canary; nothing is known before.
 #[derive(Debug, Default)]
-pub(super) struct CanaryStanding(AtomicU64);
+pub(super) struct CanaryState(AtomicU64);
 
-impl CanaryStanding {
-    pub(super) fn set(&self, Standing { failures, healthy }: Standing) {
+impl CanaryState {
+    pub(super) fn set(&self, AlertState { failures, healthy }: AlertState) {
         let health = match healthy {
             None => 0,
             Some(false) => 1,
@@ -30,7 +30,7 @@ impl CanaryStanding {
         self.0.store(u64::from(failures) | (health << u32::BITS), Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> Standing {
+    pub(super) fn get(&self) -> AlertState {
         let packed = self.0.load(Ordering::Relaxed);
         let healthy = match packed >> u32::BITS {
             0 => None,
@@ -38,15 +38,15 @@ impl CanaryStanding {
             _ => Some(true),
         };
         // The lower half, exactly.
-        Standing { failures: u32::try_from(packed & u64::from(u32::MAX)).unwrap_or(u32::MAX), healthy }
+        AlertState { failures: u32::try_from(packed & u64::from(u32::MAX)).unwrap_or(u32::MAX), healthy }
     }
 }
 
 /// What was last said of a probe: 0 while nobody is to be told of anything, then the severities in ascending order from 1.
 #[derive(Debug, Default)]
-pub(super) struct ProbeStanding(AtomicU64);
+pub(super) struct ProbeSeverity(AtomicU64);
 
-impl ProbeStanding {
+impl ProbeSeverity {
     pub(super) fn set(&self, severity: Option<Severity>) {
         let level = match severity {
             None => 0,
@@ -69,13 +69,13 @@ mod tests {
 
     #[test]
     fn a_canarys_standing_is_read_as_it_was_set() {
-        let canary = CanaryStanding::default();
-        assert_eq!(canary.get(), Standing { failures: 0, healthy: None });
+        let canary = CanaryState::default();
+        assert_eq!(canary.get(), AlertState { failures: 0, healthy: None });
         for healthy in [None, Some(false), Some(true)] {
             for failures in [0, 1, u32::MAX] {
-                let standing = Standing { failures, healthy };
-                canary.set(standing);
-                assert_eq!(canary.get(), standing);
+                let alert_state = AlertState { failures, healthy };
+                canary.set(alert_state);
+                assert_eq!(canary.get(), alert_state);
             }
         }
     }
