@@ -33,6 +33,7 @@ pub use engine::engine;
 pub use feed::{Event, Feed, FeedReader, feed};
 pub use files::Files;
 
+pub use crate::history::sqlite::OpenError;
 pub use crate::web::ListenError;
 pub use incident::{Noticed, Paged, Story, Watch};
 pub use open_files::raise_file_limit;
@@ -40,4 +41,5 @@ pub use pager::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;
+pub use storage::{open_store, store_in_memory};
 pub use traces::HeaderError;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::{OutcomeRow, TryRow};
 use crate::outcome::RunReport;
 
 /// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
@@ -105,4 +104,71 @@ pub struct TimelineRow {
     pub what: &'static str,
     /// A sentence.
     pub text: String,
+}
+
+/// A request to a channel that is about to leave. Handed in again, it is the same one with a fresher text, or one made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TryRow {
+    /// Its id.
+    pub id: String,
+    /// The ids of the incidents that it tells of.
+    pub incidents: Vec<String>,
+    /// The channel's name.
+    pub channel: String,
+    /// A closed word: "ring", "change", "acknowledge", "end".
+    pub what: &'static str,
+    /// The key it opens, changes or ends.
+    pub key: String,
+    /// When it was made, milliseconds since the epoch; tells it from one that had the same id before.
+    pub made_ms: i64,
+    /// Times it left.
+    pub attempts: u32,
+    /// Everything else.
+    pub json: String,
+}
+
+/// How a try stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum TryState {
+    /// It is on its way, or nobody knows whether it came through.
+    Waiting,
+    /// The channel took it.
+    Taken,
+    /// The channel said no, or there was no connection.
+    Refused,
+    /// It is not wanted any more.
+    Dropped,
+}
+
+impl TryState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Taken, Self::Refused, Self::Dropped];
+
+    /// The word in the store, the API and the metrics: the variant's name in small letters.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// A word that is not known would be a later version's, which this one does not open.
+    pub(super) fn of(word: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Waiting)
+    }
+}
+
+/// What became of a try so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeRow {
+    /// The try's id.
+    pub id: String,
+    /// When that try was made, as in [`TryRow::made_ms`].
+    pub made_ms: i64,
+    /// How it stands now; [`TryState::Waiting`] if nobody knows.
+    pub state: TryState,
+    /// Times it left.
+    pub attempts: u32,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Why the channel did not take it.
+    pub error: Option<String>,
 }

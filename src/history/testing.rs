@@ -1,11 +1,11 @@
-//! Rows made by hand, and a store in a directory of its own.
+//! Rows made by hand, and settings of a store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Commit, IncidentRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow, TryState};
+use super::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
@@ -212,19 +212,4 @@ pub(super) fn settings(directory: &Path) -> StoreSettings {
         keep_rollups: Duration::from_hours(240),
         bodies: Bodies::Failed,
     }
-}
-
-pub(super) fn open(directory: &Path) -> (Store, Remembered) {
-    Store::open(&settings(directory), at(0)).unwrap()
-}
-
-/// Waits until everything handed in so far is durable.
-pub(super) fn settle(store: &Store) {
-    store.commit(Commit::default()).blocking_recv().unwrap();
-}
-
-/// Closes, and opens again.
-pub(super) fn reopen(store: &Store, directory: &Path) -> (Store, Remembered) {
-    assert!(store.close(LONG));
-    open(directory)
 }

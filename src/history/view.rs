@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::outcome::{LedgerEntry, Verdict};
+
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Page<T> {
@@ -26,7 +28,7 @@ pub struct RunFilter {
     /// The region's name.
     pub region: Option<String>,
     /// The verdict's word.
-    pub verdict: Option<crate::outcome::Verdict>,
+    pub verdict: Option<Verdict>,
     /// Only runs that did not pass.
     pub not_passed: bool,
     /// Due at or after, milliseconds since the epoch.
@@ -202,4 +204,48 @@ pub struct RollupView {
     pub p95_us: Option<u64>,
     /// 99th percentile, likewise.
     pub p99_us: Option<u64>,
+}
+
+/// An entry of the cleanup ledger and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LedgerView {
+    /// The entry.
+    pub entry: LedgerEntry,
+    /// Whether it was given up on.
+    pub given_up: bool,
+    /// What the last try saw.
+    pub message: Option<String>,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadableEntry {
+    /// Its id.
+    pub id: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+/// Everything in the ledger, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LedgerRows {
+    /// What can be read.
+    pub entries: Vec<LedgerView>,
+    /// What cannot.
+    pub unreadable: Vec<UnreadableEntry>,
+}
+
+/// What a try said: a text that is JSON itself, or what format 2 of the store called a notice.
+pub(super) fn said(kept: &str) -> serde_json::Value {
+    let mut kept = json(kept);
+    match kept.get_mut("message").map(serde_json::Value::take) {
+        Some(serde_json::Value::String(text)) => json(&text),
+        Some(message) => message,
+        None => kept.get_mut("notice").map(serde_json::Value::take).unwrap_or_default(),
+    }
+}
+
+/// What is not JSON is shown as the text it is.
+pub(super) fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }

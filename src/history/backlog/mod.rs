@@ -4,6 +4,9 @@
 //! late, then the rows of whole canaries ([`give_way`]), so that history has a hole there and never "fail, fail" where it was
 //! "fail, pass, fail". Canaries of which a failure waits keep their rows until there are so many that the process could not live.
 
+mod queue;
+mod tries;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -11,13 +14,16 @@ use indexmap::IndexMap;
 use metrics::counter;
 use tokio::sync::oneshot;
 
-use super::tries::Tries;
-use super::{Commit, IncidentRow, Record, StateRow, TimelineRow, detail};
 use crate::base::time::epoch_ms;
+use crate::history::encoding::detail;
+use crate::history::{Commit, IncidentRow, Record, StateRow, TimelineRow};
 use crate::outcome::{
     CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
 };
 use crate::plan::{Canary, CanaryId};
+
+pub(super) use queue::{Queue, Work};
+pub(super) use tries::Tries;
 
 /// What could not be kept while the store was away.
 pub(super) const DROPPED: &str = "serinus_store_dropped_total";

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
-use super::{cleanup, detail};
+use super::tries;
+use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::encoding::{cleanup, detail};
 use crate::outcome::{CleanupReport, Reason, Verdict};
 use crate::plan::{Bodies, Canary, CanaryId};
 
@@ -73,7 +74,7 @@ impl Pen {
         }
         states(&transaction, backlog)?;
         incidents(&transaction, backlog)?;
-        backlog.tries.write(&transaction)?;
+        tries::write(&backlog.tries, &transaction)?;
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
         }

@@ -4,8 +4,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::super::write::code;
-use super::super::{Page, ReadError, RunDetail, RunFilter, RunView, detail};
 use super::page;
+use crate::history::encoding::detail;
+use crate::history::{Page, ReadError, RunDetail, RunFilter, RunView};
 use crate::outcome::{Reason, RunId, SloCount, TraceId, Verdict};
 
 /// Where a page of runs begins: after the run that was due then and has this number.

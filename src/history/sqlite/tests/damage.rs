@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::file;
-use super::super::testing::{LONG, at, attempt, incident, open, outcome, reopen, settings, settle, state, states};
-use super::super::{Commit, OpenError, Remembered, RunFilter, Store, TryState};
+use super::super::testing::{LONG, at, attempt, incident, open, open_at, outcome, reopen, settings, settle, state, states};
+use super::super::{OpenError, SqliteStore};
 use super::trouble::written;
+use crate::history::{Commit, Housekeeper as _, Recorder as _, Remembered, RunFilter, TryState};
 
-fn assert_begun_anew(store: &Store, remembered: &Remembered, path: &Path) {
+fn assert_begun_anew(store: &SqliteStore, remembered: &Remembered, path: &Path) {
     let aside = remembered.damaged.clone().expect("the damage is noticed");
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
     store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
@@ -71,7 +72,7 @@ fn as_after_a_kill(path: &Path) {
 }
 
 /// Waits until the damage was noticed and the file set aside.
-fn await_aside(store: &Store) -> PathBuf {
+fn await_aside(store: &SqliteStore) -> PathBuf {
     let begun = Instant::now();
     loop {
         // The writer looks around whenever it has something to do.
@@ -103,7 +104,7 @@ fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_s
     assert_saved(&remembered);
     let aside = await_aside(&store);
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
-    assert!(store.reader().runs(&RunFilter::default(), 5, None).unwrap().items.is_empty(), "readers follow");
+    assert!(store.questions().runs(&RunFilter::default(), 5, None).unwrap().items.is_empty(), "readers follow");
     let (store, remembered) = reopen(&store, directory.path());
     assert_saved(&remembered);
     assert_eq!(remembered.damaged, None);
@@ -113,8 +114,8 @@ fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_s
 
 #[test]
 fn damage_after_a_good_end_is_found_by_whoever_meets_it() {
-    let meet: [fn(&Store); 2] = [
-        |store| drop(store.reader().runs(&RunFilter::default(), 5, None).unwrap_err()),
+    let meet: [fn(&SqliteStore); 2] = [
+        |store| drop(store.questions().runs(&RunFilter::default(), 5, None).unwrap_err()),
         |store| drop(store.housekeep(at(360_000)).blocking_recv()),
     ];
     for meet in meet {
@@ -177,14 +178,14 @@ fn readers_share_a_few_connections_and_leave_one_that_leads_to_another_file() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     settle(&store);
-    let made = |store: &Store| store.reader().ask(|connection| connection.execute_batch("CREATE TEMP TABLE mine (x)"));
+    let made = |store: &SqliteStore| store.questions().ask(|connection| connection.execute_batch("CREATE TEMP TABLE mine (x)"));
     made(&store).unwrap();
     assert!(made(&store).is_err(), "the connection of the question before is used, where that table is");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..100 {
-                    store.reader().runs(&RunFilter::default(), 5, None).unwrap();
+                    store.questions().runs(&RunFilter::default(), 5, None).unwrap();
                 }
             });
         }
@@ -206,7 +207,7 @@ fn a_file_of_somebody_else_is_refused_and_left_alone() {
     fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
     for text in ["my notes", "SQLite format 2 is no store, nor is anything that only begins like it", "\0"] {
         fs::write(&settings.path, text).unwrap();
-        let refused = Store::open(&settings, at(0)).unwrap_err();
+        let refused = open_at(&settings, at(0)).unwrap_err();
         assert!(matches!(refused, OpenError::NoDatabase { .. }) && refused.is_misnamed(), "{refused}");
         assert_eq!(fs::read_to_string(&settings.path).unwrap(), text);
     }
@@ -216,10 +217,10 @@ fn a_file_of_somebody_else_is_refused_and_left_alone() {
     let theirs = path.with_extension("theirs");
     fs::write(&theirs, "my notes").unwrap();
     fs::rename(&theirs, &path).unwrap();
-    let refused = Store::open(&settings, at(0)).unwrap_err();
+    let refused = open_at(&settings, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::NoDatabase { .. }), "{refused}");
     fs::write(&path, "").unwrap();
-    assert!(Store::open(&settings, at(0)).unwrap().0.close(LONG), "an empty one is begun");
+    assert!(open_at(&settings, at(0)).unwrap().0.close(LONG), "an empty one is begun");
 }
 
 #[test]

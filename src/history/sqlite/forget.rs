@@ -5,8 +5,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::OF_INCIDENTS;
 use super::remember::IS_OWED;
+use crate::history::OF_INCIDENTS;
 
 /// Incidents that a slice looks at.
 const INCIDENTS: usize = 100;

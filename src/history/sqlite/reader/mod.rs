@@ -1,23 +1,25 @@
-//! Questions to the store, on connections that only read. They block: ask from a thread that may.
+//! Questions to the store, on connections that only read. They block, so that [`ask`] has a thread of its own for each.
 
 mod incident;
 mod run;
 
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::file::{self, Place};
-use super::housekeep::HOUR_MS;
-use super::sketch::Sketch;
+use super::ledger;
 use super::store::Standing;
-use super::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
-    TryCounts, ledger,
+use crate::history::encoding::sketch::Sketch;
+use crate::history::trust::HOUR_MS;
+use crate::history::{
+    Answer, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
+    TryCounts,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -26,21 +28,41 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that are kept for the next question.
 const KEPT: usize = 4;
 
+/// Questions that go on at once.
+const AT_ONCE: usize = 4;
+
 /// Kibibytes of pages that each of them keeps; questions seldom ask for the same ones.
 const CACHE: i64 = 512;
+
+/// Asks on a thread that may block.
+pub(super) fn ask<T: Send + 'static>(
+    readers: &Arc<Readers>,
+    question: impl FnOnce(&Questions) -> Result<T, ReadError> + Send + 'static,
+) -> Answer<T> {
+    let readers = Arc::clone(readers);
+    Box::pin(async move {
+        let permit = Arc::clone(&readers.at_once).acquire_owned().await;
+        // The permit goes along, because a question that nobody waits for any more goes on.
+        let asked = spawn_blocking(move || (question(&Questions::new(readers)), permit).0).await;
+        // A panic has been printed.
+        asked.unwrap_or(Err(ReadError::Defect))
+    })
+}
 
 /// The connections of all readers of a store.
 #[derive(Debug)]
 pub(super) struct Readers {
     place: Place,
     pub(super) standing: Arc<Standing>,
+    /// Bounds what goes on at once: on a disk that hangs, questions must not pile up.
+    at_once: Arc<Semaphore>,
     /// Connections and the epochs they were made in.
     kept: Mutex<Vec<(Connection, u64)>>,
 }
 
 impl Readers {
     pub(super) fn new(place: Place, standing: Arc<Standing>) -> Self {
-        Self { place, standing, kept: Mutex::default() }
+        Self { place, standing, at_once: Arc::new(Semaphore::new(AT_ONCE)), kept: Mutex::default() }
     }
 
     /// Closes those that nobody uses.
@@ -75,61 +97,48 @@ impl Readers {
     }
 }
 
-/// Reads the store.
+/// Asks, and blocks until there is an answer.
 #[derive(Debug)]
-pub struct Reader(Arc<Readers>);
+pub(super) struct Questions(Arc<Readers>);
 
-impl Reader {
+impl Questions {
     pub(super) fn new(readers: Arc<Readers>) -> Self {
         Self(readers)
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or the cursor is none.
-    pub fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
+    pub(super) fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
         let after = after.map(run::Cursor::read).transpose()?;
         self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
     }
 
     /// A run with its details.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
+    pub(super) fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
         self.ask(|connection| run::one(connection, run_id))
     }
 
     /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn incidents(&self, filter: &IncidentFilter, limit: usize, after: Option<&str>) -> Result<Page<IncidentView>, ReadError> {
+    pub(super) fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Page<IncidentView>, ReadError> {
         self.ask(|connection| incident::list(connection, filter, limit.clamp(1, Page::<IncidentView>::LIMIT), after))
     }
 
     /// An incident with its timeline and its tries, of each at most the latest thousand.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
+    pub(super) fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
         self.ask(|connection| incident::one(connection, id))
     }
 
     /// How many tries stand how.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn tries(&self) -> Result<TryCounts, ReadError> {
+    pub(super) fn tries(&self) -> Result<TryCounts, ReadError> {
         self.ask(incident::tries)
     }
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
+    pub(super) fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
         self.ask(|connection| {
             connection
                 .prepare_cached(
@@ -156,10 +165,7 @@ impl Reader {
     }
 
     /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn ledger(&self) -> Result<LedgerRows, ReadError> {
+    pub(super) fn ledger(&self) -> Result<LedgerRows, ReadError> {
         self.ask(ledger::read)
     }
 
@@ -170,7 +176,7 @@ impl Reader {
             if file::is_damage(&source) {
                 readers.standing.suspect.store(true, Ordering::Release);
             }
-            ReadError::Sqlite { path: PathBuf::from(readers.place.path()), source }
+            ReadError::Unreadable { store: readers.place.path().display().to_string(), source: source.into() }
         };
         let epoch = readers.standing.epoch.load(Ordering::Acquire);
         let connection = readers.take(epoch).map_err(failed)?;

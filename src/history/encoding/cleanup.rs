@@ -2,13 +2,10 @@
 //!
 //! It comes after its run and on a way of its own, so that the run's row may not be written yet; the pen then waits for it.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use super::Store;
 use super::detail::{cause, seconds, step};
-use crate::outcome::{CleanupReport, CleanupResult, OutcomeSink, RunReport, StepReport};
+use crate::outcome::{CleanupReport, CleanupResult, StepReport};
 use crate::plan::Bodies;
 
 /// Bytes of JSON that are kept of one cleanup.
@@ -17,18 +14,9 @@ const BYTES: usize = 64 << 10;
 /// Leaks that are kept where that is too much.
 const FIRST: usize = 20;
 
-/// Keeps cleanups. Runs are handed in by whoever knows what they mean.
-impl OutcomeSink for Store {
-    fn run_finished(&self, _report: &Arc<RunReport>) {}
-
-    fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
-        self.keep_cleanup(Arc::clone(report));
-    }
-}
-
 /// The cleanup as it is written, bounded. Of one that left nothing behind there is no more to tell of a step than its result and
 /// its times.
-pub(super) fn kept(report: &CleanupReport, bodies: Bodies) -> String {
+pub(in crate::history) fn kept(report: &CleanupReport, bodies: Bodies) -> String {
     let steps = |exchanges: Option<Bodies>, attempts: bool| -> Vec<Value> {
         let bare = |made: &StepReport| StepReport { attempts: Vec::new(), expectations: Vec::new(), ..made.clone() };
         report.steps.iter().map(|made| if attempts { step(made, exchanges) } else { step(&bare(made), None) }).collect()

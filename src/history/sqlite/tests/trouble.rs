@@ -8,21 +8,22 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::super::backlog::{Backlog, LedgerChange, Line, Run};
 use super::super::file::{self, Look, Owner};
 use super::super::housekeep::Keep;
 use super::super::lock::Lock;
 use super::super::testing::{
-    LONG, at, attempt, canary, entry, incident, open, reopen, run, runs, settings, settle, state, states,
+    LONG, at, attempt, canary, entry, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
 };
-use super::super::{Commit, OpenError, RunFilter, Store};
+use super::super::{OpenError, SqliteStore};
+use crate::history::backlog::{Backlog, LedgerChange, Line, Run};
+use crate::history::{Commit, Recorder as _, RunFilter};
 use crate::outcome::{LedgerEnd, Verdict};
 
 /// A store with something of everything, closed; and its file.
 pub(super) fn written(directory: &Path) -> PathBuf {
     let (store, _) = open(directory);
-    store.offer(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
-    store.offer(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
+    store.record(runs((0..2_000).map(|at| run(&canary("p", "eu"), Verdict::Passed, at))));
+    store.record(states((0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")))));
     store.commit(Commit { incidents: vec![incident("I1", None)], tries: vec![attempt("T1", &["I1"], 0)], ..Commit::default() });
     store.commit(states([state("cover", "I1/pager", Some("{}"))]));
     assert!(store.close(LONG));
@@ -30,7 +31,7 @@ pub(super) fn written(directory: &Path) -> PathBuf {
 }
 
 /// Waits until the writer has seen that it cannot write.
-fn await_trouble(store: &Store) {
+fn await_trouble(store: &SqliteStore) {
     let begun = Instant::now();
     while store.is_writable() {
         assert!(begun.elapsed() < LONG, "the store can still be written");
@@ -43,7 +44,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let refused = Store::open(&settings(directory.path()), at(0)).unwrap_err();
+    let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { found: 99, .. }), "{refused}");
     assert_eq!(
         fs::read_dir(path.parent().unwrap())
@@ -60,7 +61,7 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
     let settings = settings(directory.path());
     fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
     Connection::open(&settings.path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-    let refused = Store::open(&settings, at(0)).unwrap_err();
+    let refused = open_at(&settings, at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::Foreign { .. }), "{refused}");
     Connection::open(&settings.path).unwrap().execute_batch("SELECT x FROM theirs").unwrap();
 }
@@ -75,7 +76,7 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
     let eu = canary("p", "eu");
     let mut waiting = Vec::new();
     for number in 0..50 {
-        store.offer(runs([run(&eu, Verdict::Passed, number)]));
+        store.record(runs([run(&eu, Verdict::Passed, number)]));
         let mut commit = runs([run(&eu, Verdict::Failed, number)]);
         commit.states = vec![state("canary", "p/eu", Some(&number.to_string()))];
         commit.tries = vec![attempt(&format!("T{number:02}"), &["I1"], number)];
@@ -89,7 +90,7 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
         receiver.blocking_recv().unwrap();
     }
     assert!(store.is_writable());
-    assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 100);
+    assert_eq!(store.questions().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 100);
     let (_store, remembered) = reopen(&store, directory.path());
     assert_eq!(remembered.tries.len(), 50);
     assert_eq!(remembered.states[0].json, "49");
@@ -113,14 +114,14 @@ fn a_deleted_directory_is_made_again_with_everything_in_it() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = open(directory.path());
     store.commit(states([state("canary", "before", Some("1"))])).blocking_recv().unwrap();
-    let reader = store.reader();
+    let reader = store.questions();
     assert!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.is_empty());
     fs::remove_dir_all(settings(directory.path()).path.parent().unwrap()).unwrap();
     store.commit(states([state("canary", "after", Some("1"))])).blocking_recv().unwrap();
     store.commit(runs([run(&canary("p", "eu"), Verdict::Passed, 1)])).blocking_recv().unwrap();
     assert_eq!(reader.runs(&RunFilter::default(), 5, None).unwrap().items.len(), 1, "readers follow");
     drop(reader);
-    let refused = Store::open(&settings(directory.path()), at(0)).unwrap_err();
+    let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }), "the lock is there again");
     let (_store, remembered) = reopen(&store, directory.path());
     let keys: Vec<_> = remembered.states.iter().map(|row| row.key.as_str()).collect();
@@ -135,7 +136,7 @@ fn a_deleted_file_is_made_again_though_its_lock_and_its_log_are_still_there() {
     let many = (0..300).map(|at| state("canary", &format!("c{at:04}"), Some("{\"streak\":1}")));
     store.commit(states(many)).blocking_recv().unwrap();
     fs::remove_file(settings(directory.path()).path).unwrap();
-    store.offer(states([state("canary", "after", Some("1"))]));
+    store.record(states([state("canary", "after", Some("1"))]));
     let (store, remembered) = reopen(&store, directory.path());
     assert_eq!((remembered.states.len(), remembered.damaged), (301, None));
     assert!(store.close(LONG));
@@ -153,7 +154,7 @@ fn another_file_in_its_place_is_not_written_to() {
     fs::rename(&path, &kept).unwrap();
     fs::write(&path, "").unwrap();
     let mut receiver = store.commit(states([state("canary", "a", Some("1"))]));
-    store.offer(states([state("canary", "b", Some("1"))]));
+    store.record(states([state("canary", "b", Some("1"))]));
     assert!(!store.close(Duration::from_millis(300)));
     assert!(receiver.try_recv().is_err());
     assert_eq!(fs::read(&path).unwrap(), b"");
@@ -245,12 +246,12 @@ fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let (connection, _) = file::open(&place, Owner::Unknown, Look::Head, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
-    let store = Store::start(place, Arc::default(), Keep::everything(), Some(connection), Some(lock), None).unwrap();
+    let store = SqliteStore::start(place, Arc::default(), Keep::everything(), Some(connection), Some(lock), None).unwrap();
     let eu = canary("p", "eu");
     // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
     let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));
     store.commit(commit).blocking_recv().unwrap();
-    assert_eq!(store.reader().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 500);
+    assert_eq!(store.questions().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 500);
 }
 
 /// How many runs wait of a canary, and their verdicts in the order of their ticks.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{StepView, varint};
+use super::varint;
+use crate::history::StepView;
 use crate::outcome::{
     AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict, Withheld,
 };
@@ -20,7 +21,7 @@ const STEPS: usize = 200;
 const BYTES: usize = 256 << 10;
 
 /// Names of the steps as JSON, and their times as bytes; none of a run without steps.
-pub(super) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
+pub(in crate::history) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
     if report.steps.is_empty() {
         return None;
     }
@@ -36,7 +37,7 @@ pub(super) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
 }
 
 /// Back from what [`times`] gave.
-pub(super) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
+pub(in crate::history) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
     let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
     let view = |name| {
         let mut next = || varint::take(&mut bytes);
@@ -47,7 +48,7 @@ pub(super) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
 }
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
-pub(super) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
+pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
     if report.verdict == Verdict::Passed {
         return None;
     }
@@ -84,12 +85,12 @@ fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchang
     .to_string()
 }
 
-pub(super) fn micros(duration: Duration) -> u64 {
+pub(in crate::history) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
 /// Seconds to the microsecond.
-pub(super) fn seconds(duration: Duration) -> f64 {
+pub(in crate::history) fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
@@ -105,7 +106,7 @@ fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
     pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
 }
 
-pub(super) fn cause(cause: &Cause) -> Value {
+pub(in crate::history) fn cause(cause: &Cause) -> Value {
     json!({
         "reason": cause.reason.as_str(),
         "message": cause.message,
@@ -118,7 +119,7 @@ pub(super) fn cause(cause: &Cause) -> Value {
     })
 }
 
-pub(super) fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
+pub(in crate::history) fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
     let (result, why) = match &step.result {
         StepResult::Passed => ("passed", None),
         StepResult::Failed(cause) => ("failed", Some(cause)),

@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::forget::Forget;
-use super::remember::OWED;
-use super::sketch::Sketch;
-use super::trust::Trust;
 use crate::base::time::{epoch_ms, signed_millis};
+use crate::history::encoding::sketch::Sketch;
+use crate::history::remembered::OWED;
+use crate::history::trust::{HOUR_MS, Trust};
 use crate::outcome::Verdict;
 use crate::plan::{Bodies, StoreSettings};
 
@@ -21,8 +21,6 @@ const SLICE: usize = 1_000;
 
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
-
-pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// How long what is kept.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +93,8 @@ impl Chore {
 
     /// From now on it is known what is old.
     fn look_at_the_clock(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let trust = Trust::read(transaction, self.now)?.shown(self.now);
-        trust.write(transaction)?;
+        let trust = trusted(transaction, self.now)?.shown(self.now);
+        keep_trust(trust, transaction)?;
         if trust.is_new_doubt() {
             tracing::warn!(
                 "the wall clock jumped ahead by more than a day, or nothing ran for so long: nothing is removed until that has lasted for a day"
@@ -195,6 +193,37 @@ impl Chore {
         }
         Ok(rows.last().filter(|_| rows.len() == SLICE).map(|&(due, id, _)| (due, id)))
     }
+}
+
+/// What an earlier round knew; at the first one, when the run that was written last was due.
+fn trusted(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Trust> {
+    let mark = |name: &str| {
+        transaction.query_row("SELECT value FROM marks WHERE name = ?", [name], |row| row.get::<_, i64>(0)).optional()
+    };
+    let newest = || transaction.query_row("SELECT due_ms FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional();
+    let trusted = match mark("clock_trusted")? {
+        Some(trusted) => trusted,
+        None => newest()?.unwrap_or(now),
+    };
+    Ok(Trust { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
+}
+
+/// Keeps it for the next round.
+fn keep_trust(trust: Trust, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let marks = [
+        ("clock_trusted", Some(trust.trusted)),
+        ("clock_doubted", trust.doubt.map(|(since, _)| since)),
+        ("clock_seen", trust.doubt.map(|(_, seen)| seen)),
+    ];
+    for (name, value) in marks {
+        match value {
+            Some(value) => transaction
+                .prepare_cached("INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")?
+                .execute(params![name, value])?,
+            None => transaction.prepare_cached("DELETE FROM marks WHERE name = ?")?.execute([name])?,
+        };
+    }
+    Ok(())
 }
 
 fn more(removed: usize) -> bool {

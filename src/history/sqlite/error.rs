@@ -85,19 +85,3 @@ impl OpenError {
         }
     }
 }
-
-/// Why the store could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// `SQLite` said no.
-    #[error("the store {} cannot be read", path.display())]
-    Sqlite {
-        /// The store's file.
-        path: PathBuf,
-        /// Why.
-        source: rusqlite::Error,
-    },
-    /// What a page's cursor was is no cursor.
-    #[error("`{0}` is no cursor; use the one that came with the page before")]
-    Cursor(String),
-}

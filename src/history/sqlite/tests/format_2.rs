@@ -10,12 +10,13 @@ use std::time::{Duration, SystemTime};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::super::testing::{LONG, settings};
-use super::super::{Commit, OpenError, Remembered, Store, TryState, salvage, schema};
+use super::super::testing::{LONG, open_at, settings};
+use super::super::{OpenError, SqliteStore, salvage, schema};
+use crate::history::{Commit, Recorder as _, Remembered, TryState};
 
 /// What was told, by the rows that the process left.
 fn expected() -> Value {
-    serde_json::from_str(include_str!("../../../tests/carry_over/format_2.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/carry_over/format_2.json")).unwrap()
 }
 
 /// Puts the file where a store is looked for.
@@ -23,7 +24,7 @@ fn put(directory: &Path) {
     let path = settings(directory).path;
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(&include_bytes!("../../../tests/carry_over/format_2.db.gz")[..])
+    flate2::read::GzDecoder::new(&include_bytes!("../../../../tests/carry_over/format_2.db.gz")[..])
         .read_to_end(&mut bytes)
         .unwrap();
     fs::write(path, bytes).unwrap();
@@ -34,9 +35,9 @@ fn then() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(expected()["written_ms"].as_u64().unwrap() + 5_000)
 }
 
-fn opened(directory: &Path) -> (Store, Remembered) {
+fn opened(directory: &Path) -> (SqliteStore, Remembered) {
     put(directory);
-    Store::open(&settings(directory), then()).unwrap()
+    open_at(&settings(directory), then()).unwrap()
 }
 
 /// States of the tries of each incident, in the words of format 2.
@@ -102,7 +103,7 @@ fn incidents_states_and_all_that_was_sent_are_read_back() {
 #[test]
 fn the_story_of_an_incident_that_the_version_before_told_is_still_read() {
     let directory = tempfile::tempdir().unwrap();
-    let reader = opened(directory.path()).0.reader();
+    let reader = opened(directory.path()).0.questions();
     let expected = expected();
     let mut tries = Vec::new();
     for (id, row) in expected["incidents"].as_object().unwrap() {
@@ -125,7 +126,7 @@ fn what_is_still_to_be_sent_keeps_an_incident_that_ended_for_a_week() {
         let directory = tempfile::tempdir().unwrap();
         put(directory.path());
         let now = then() + Duration::from_hours(24 * days);
-        let (_store, remembered) = Store::open(&settings(directory.path()), now).unwrap();
+        let (_store, remembered) = open_at(&settings(directory.path()), now).unwrap();
         let ended: Vec<_> =
             remembered.incidents.iter().filter(|row| row.resolved_ms.is_some()).map(|row| row.id.clone()).collect();
         assert_eq!(ended.is_empty(), !remembered.former.iter().any(|row| ended.contains(&row.incident)));
@@ -157,10 +158,10 @@ fn a_message_that_cannot_be_read_is_a_try_all_the_same() {
     let path = settings(directory.path()).path;
     let broken =
         Connection::open(&path).unwrap().execute("UPDATE messages SET notice = 'no json' WHERE state = 'dead'", []).unwrap();
-    let (store, remembered) = Store::open(&settings(directory.path()), then()).unwrap();
+    let (store, remembered) = open_at(&settings(directory.path()), then()).unwrap();
     let unread = remembered.former.iter().filter(|row| row.state == TryState::Refused && row.json == "no json").count();
     assert_eq!(unread, broken);
-    assert_eq!(store.reader().tries().unwrap().refused, broken as u64);
+    assert_eq!(store.questions().tries().unwrap().refused, broken as u64);
 }
 
 /// The version before knows formats up to 2, and says of a later one what this one says.
@@ -175,7 +176,7 @@ fn a_version_that_does_not_know_a_format_says_which_ones_it_knows() {
     assert_eq!(schema::version(&connection).unwrap(), schema::KNOWN);
     connection.pragma_update(None, "user_version", schema::KNOWN + 1).unwrap();
     drop(connection);
-    let refused = Store::open(&settings(directory.path()), then()).unwrap_err();
+    let refused = open_at(&settings(directory.path()), then()).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { .. }));
     let (found, known) = (schema::KNOWN + 1, schema::KNOWN);
     let says = format!(

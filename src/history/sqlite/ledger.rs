@@ -4,38 +4,9 @@
 //! may still be at a target; a person who has looked there removes it with `serinus sweep --forget ID`.
 
 use rusqlite::{Connection, Row};
-use serde::Serialize;
 
+use crate::history::{LedgerRows, LedgerView, UnreadableEntry};
 use crate::outcome::LedgerEntry;
-
-/// An entry of the cleanup ledger and how it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LedgerView {
-    /// The entry.
-    pub entry: LedgerEntry,
-    /// Whether it was given up on.
-    pub given_up: bool,
-    /// What the last try saw.
-    pub message: Option<String>,
-}
-
-/// A row that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UnreadableEntry {
-    /// Its id.
-    pub id: String,
-    /// Why it cannot be read.
-    pub why: String,
-}
-
-/// Everything in the ledger, oldest first.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LedgerRows {
-    /// What can be read.
-    pub entries: Vec<LedgerView>,
-    /// What cannot.
-    pub unreadable: Vec<UnreadableEntry>,
-}
 
 /// Reads the ledger.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<LedgerRows> {

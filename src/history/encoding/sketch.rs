@@ -13,17 +13,17 @@ const SCALE: Scale = Scale::new(1.0, GROWTH, u16::MAX);
 
 /// Durations in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sketch(Counts);
+pub(in crate::history) struct Sketch(Counts);
 
 impl Sketch {
     /// Counts one duration.
     #[expect(clippy::cast_precision_loss, reason = "less than the sketch's own error")]
-    pub(super) fn add(&mut self, micros: u64) {
+    pub(in crate::history) fn add(&mut self, micros: u64) {
         self.0.add(SCALE.bucket(micros as f64), 1);
     }
 
     /// Adds everything of another.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(in crate::history) fn merge(&mut self, other: &Self) {
         self.0.merge(&other.0);
     }
 
@@ -33,7 +33,7 @@ impl Sketch {
         clippy::cast_sign_loss,
         reason = "a duration in microseconds is positive and fits"
     )]
-    pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
+    pub(in crate::history) fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.0.total() * percent).div_ceil(100).max(1);
         // This point of a bucket is within the error of every value in it.
         let middle = |bucket| (2.0 * SCALE.edge(bucket) / (GROWTH + 1.0)).round() as u64;
@@ -41,7 +41,7 @@ impl Sketch {
     }
 
     /// As bytes: each bucket's distance from the one before, and its count.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(in crate::history) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut last = 0;
         for (bucket, count) in self.0.iter() {
@@ -53,7 +53,7 @@ impl Sketch {
     }
 
     /// Back from bytes; what is cut off is lost.
-    pub(super) fn from_bytes(mut bytes: &[u8]) -> Self {
+    pub(in crate::history) fn from_bytes(mut bytes: &[u8]) -> Self {
         let mut counts = Counts::default();
         let mut last = 0_u64;
         while let (Some(step), Some(count)) = (varint::take(&mut bytes), varint::take(&mut bytes)) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::super::testing::{attempt, canary, entry, incident, open, run, runs, state};
+use crate::history::Recorder as _;
 use crate::outcome::{Ledger, Verdict};
 
 /// Where the child finds its directory.
@@ -24,7 +25,7 @@ fn child() {
     for number in first.unwrap_or(0).. {
         // What is only offered comes in between, all the time.
         for extra in 0..20 {
-            store.offer(runs([run(&eu, Verdict::Passed, number * 20 + extra)]));
+            store.record(runs([run(&eu, Verdict::Passed, number * 20 + extra)]));
         }
         let id = format!("{number:08}");
         let mut commit = runs([run(&eu, Verdict::Failed, number)]);
@@ -44,7 +45,7 @@ fn whatever_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done() {
     let mut acknowledged = None;
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "history::tests::killed::child", "--nocapture"])
+            .args(["--exact", "history::sqlite::tests::killed::child", "--nocapture"])
             .env(DIRECTORY, directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

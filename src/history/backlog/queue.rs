@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::backlog::Backlog;
+use super::Backlog;
 
 /// How long something waits for others to share its transaction.
 const BATCH: Duration = Duration::from_millis(200);
@@ -15,7 +15,7 @@ const ROWS: usize = 1_000;
 
 /// What the writer has to do.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(in crate::history) enum Work {
     /// Write this.
     Write(Box<Backlog>),
     /// Clean up, as of this moment.
@@ -46,7 +46,7 @@ impl State {
 
 /// The queue.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(in crate::history) struct Queue {
     state: Mutex<State>,
     /// For the writer.
     wake: Condvar,
@@ -60,7 +60,7 @@ impl Queue {
     }
 
     /// Hands something in. After the end it is dropped, and whoever waits for it learns so.
-    pub(super) fn put(&self, add: impl FnOnce(&mut Backlog)) {
+    pub(in crate::history) fn put(&self, add: impl FnOnce(&mut Backlog)) {
         let mut state = self.lock();
         if state.ended {
             return;
@@ -78,7 +78,7 @@ impl Queue {
     }
 
     /// Asks for housekeeping; what was asked before and did not begin is done with it.
-    pub(super) fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
+    pub(in crate::history) fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
         let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
         if !state.ended {
@@ -91,7 +91,7 @@ impl Queue {
     }
 
     /// Waits for work. Something that is due comes before chores.
-    pub(super) fn next(&self) -> Work {
+    pub(in crate::history) fn next(&self) -> Work {
         let mut state = self.lock();
         loop {
             let age = state.since.map(|since| since.elapsed());
@@ -113,14 +113,14 @@ impl Queue {
     }
 
     /// Whether chores must pause for something that is to be written, or for good.
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(in crate::history) fn is_wanted(&self) -> bool {
         let state = self.lock();
         state.closing.is_some()
             || (state.since.is_some_and(|since| since.elapsed() >= BATCH) || (state.since.is_some() && state.is_due()))
     }
 
     /// Gives back what could not be written, then waits for `pause`. False if it is too late to try again.
-    pub(super) fn give_back(&self, mut backlog: Backlog, pause: Duration) -> bool {
+    pub(in crate::history) fn give_back(&self, mut backlog: Backlog, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         let mut state = self.lock();
         backlog.absorb(std::mem::take(&mut state.backlog));
@@ -138,14 +138,14 @@ impl Queue {
     }
 
     /// Asks the writer to write what waits and to end by then.
-    pub(super) fn close(&self, deadline: Instant) {
+    pub(in crate::history) fn close(&self, deadline: Instant) {
         let mut state = self.lock();
         state.closing = Some(state.closing.map_or(deadline, |known| known.min(deadline)));
         self.wake.notify_all();
     }
 
     /// Waits for the writer's end; whether it had written everything.
-    pub(super) fn wait(&self, deadline: Instant) -> bool {
+    pub(in crate::history) fn wait(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         while !state.ended {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
@@ -155,7 +155,7 @@ impl Queue {
     }
 
     /// The writer has ended, well or not. What waits is dropped, so that nobody waits for it for ever.
-    pub(super) fn ended(&self, clean: bool) {
+    pub(in crate::history) fn ended(&self, clean: bool) {
         let mut state = self.lock();
         state.ended = true;
         state.clean = clean && state.backlog.is_empty();

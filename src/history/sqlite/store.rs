@@ -1,24 +1,20 @@
-//! The handle everyone has.
+//! The store: opening it, and the handle that the ports are answered by.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use futures::future::BoxFuture;
-use tokio::sync::oneshot;
-
-use super::backlog::{self, LedgerChange};
 use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::Keep;
 use super::inspect::Inspection;
 use super::lock::{Lock, Mark};
-use super::queue::Queue;
 use super::reader::Readers;
 use super::writer::{self, Writer};
-use super::{Commit, OpenError, Reader, Remembered, UnreadableEntry, remember};
+use super::{OpenError, remember};
 use crate::base::time::epoch_ms;
-use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
+use crate::history::backlog::{self, Queue};
+use crate::history::{Remembered, UnreadableEntry};
 use crate::plan::StoreSettings;
 
 /// How long the start waits for a lock that another program holds.
@@ -30,15 +26,17 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How long a store is waited for that nobody closed.
 const LEFT: Duration = Duration::from_secs(5);
 
-/// The store. Clones share it; with the last one the writer ends, but only [`Store::close`] waits for that.
+/// The store. Clones share it; with the last one the writer ends, but only [`SqliteStore::close`] waits for that.
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Inner>);
+pub struct SqliteStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     queue: Arc<Queue>,
     standing: Arc<Standing>,
     readers: Arc<Readers>,
+    /// What opening it read, until somebody asks.
+    found: Mutex<Option<Remembered>>,
 }
 
 /// What the writer tells everyone else.
@@ -69,14 +67,14 @@ impl Drop for Inner {
     }
 }
 
-impl Store {
+impl SqliteStore {
     /// Opens or begins the file and starts its writer. Blocks while it reads what is remembered, which is no more for a large file:
     /// whether all of it is whole is looked at afterwards, and only where the last process did not close it. Where the disk is full
     /// it is only read, and written as soon as there is room.
     ///
     /// # Errors
     /// Where the file cannot be used or is no store, another process has it, or a newer version wrote it. A damaged file is no error.
-    pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<(Self, Remembered), OpenError> {
+    pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<Self, OpenError> {
         let path = &settings.path;
         let lock = Lock::take(path, HANDOVER)?;
         let mark = Identity::of(path).map_or(Mark::None, |file| lock.mark(file));
@@ -105,7 +103,8 @@ impl Store {
         let unchecked = connection.is_some() && !is_new && mark != Mark::Closed && remembered.damaged.is_none();
         let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing)));
         let store = Self::start(place, standing, Keep::of(settings), connection, Some(lock), inspection)?;
-        Ok((store, remembered))
+        *store.0.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        Ok(store)
     }
 
     /// A store that is gone with its last handle. Nothing in it is too old.
@@ -134,28 +133,7 @@ impl Store {
         let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&standing)));
         let writer = Writer::new(place, keep, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { queue, standing, readers })))
-    }
-
-    /// Writes this soon, together with others. Never blocks.
-    pub fn offer(&self, commit: Commit) {
-        self.0.queue.put(|backlog| backlog.push(commit));
-    }
-
-    /// Writes this now; resolves when it is durable, and everything handed in before it too. An error means that the store was closed
-    /// before. Never blocks. The receiver may be dropped.
-    pub fn commit(&self, commit: Commit) -> oneshot::Receiver<()> {
-        let (done, receiver) = oneshot::channel();
-        self.0.queue.put(|backlog| {
-            backlog.push(commit);
-            backlog.wait(done);
-        });
-        receiver
-    }
-
-    /// Writes what became of a run's cleanup soon, beside the run. Never blocks.
-    pub(super) fn keep_cleanup(&self, report: Arc<CleanupReport>) {
-        self.0.queue.put(|backlog| backlog.cleanup(report));
+        Ok(Self(Arc::new(Inner { queue, standing, readers, found: Mutex::default() })))
     }
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
@@ -168,15 +146,19 @@ impl Store {
         self.0.standing.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Questions, on connections that are shared with other readers.
-    pub fn reader(&self) -> Reader {
-        Reader::new(Arc::clone(&self.0.readers))
+    /// What waits to be written.
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.0.queue
     }
 
-    /// Makes rollups and removes what is older than it is kept, in slices between writes; resolves when done, with an error where
-    /// the store could not be written.
-    pub fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
-        self.0.queue.housekeep(now)
+    /// Connections to ask on.
+    pub(super) fn readers(&self) -> &Arc<Readers> {
+        &self.0.readers
+    }
+
+    /// What opening it read, once.
+    pub(super) fn found(&self) -> Option<Remembered> {
+        self.0.found.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Writes what waits and ends the writer. Blocks for at most `deadline`; false if something could not be written by then.
@@ -214,25 +196,5 @@ fn open(place: &Place, mark: Mark, now: SystemTime) -> Result<(rusqlite::Connect
             Ok((connection, remembered))
         }
         Err(error) => Err(failed(error)),
-    }
-}
-
-impl Ledger for Store {
-    fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
-        let (done, receiver) = oneshot::channel();
-        self.0.queue.put(|backlog| {
-            let id = entry.id.clone();
-            backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
-            backlog.wait(done);
-        });
-        Box::pin(async { receiver.await.map_err(|_| LedgerUnavailable) })
-    }
-
-    fn created(&self, id: &str, names: serde_json::Value) {
-        self.0.queue.put(|backlog| backlog.ledger(id, LedgerChange { names: Some(names), ..LedgerChange::default() }));
-    }
-
-    fn ended(&self, id: &str, end: LedgerEnd) {
-        self.0.queue.put(|backlog| backlog.ledger(id, LedgerChange::ended(end)));
     }
 }

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{IncidentFilter, IncidentStory, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
 use super::page;
+use crate::history::view::{json, said};
+use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
 
 /// Entries of a timeline and tries that are shown of one incident.
 const SHOWN: usize = 1_000;
@@ -87,20 +88,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<TryView> {
         tried_ms: row.get(7)?,
         ended_ms: row.get(8)?,
         error: row.get(9)?,
-        message: said(json(&row.get::<_, String>(10)?)),
+        message: said(&row.get::<_, String>(10)?),
     })
-}
-
-/// What a try said: a text that is JSON itself, or what the version before this one called a notice.
-fn said(mut kept: serde_json::Value) -> serde_json::Value {
-    match kept.get_mut("message").map(serde_json::Value::take) {
-        Some(serde_json::Value::String(text)) => json(&text),
-        Some(message) => message,
-        None => kept.get_mut("notice").map(serde_json::Value::take).unwrap_or_default(),
-    }
-}
-
-/// What is not JSON is shown as the text it is.
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }

@@ -5,60 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::{IncidentRow, KeptTry, LedgerRows, OF_INCIDENTS, UnreadableEntry, ledger};
+use super::{ledger, tries};
 use crate::base::time::signed_millis;
-use crate::outcome::LedgerEntry;
+use crate::history::remembered::{ENDED, OWED};
+use crate::history::{IncidentRow, KeptState, KeptTick, KeptTry, LedgerRows, OF_INCIDENTS, Remembered};
 use crate::plan::Severity;
-
-/// What an earlier process left.
-#[derive(Debug, Clone, Default)]
-pub struct Remembered {
-    /// States; those of an incident while it is remembered.
-    pub states: Vec<KeptState>,
-    /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
-    /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
-    pub incidents: Vec<IncidentRow>,
-    /// Tries that wait: on their way when the process ended, or nobody knows. In the order of their making.
-    pub tries: Vec<KeptTry>,
-    /// What format 2 sent or meant to send of remembered incidents, in the order of making; `json` is the notice.
-    pub former: Vec<KeptTry>,
-    /// The last finished tick of each canary's slots.
-    pub last_ticks: Vec<KeptTick>,
-    /// Cleanups that did not finish and were not given up on.
-    pub ledger: Vec<LedgerEntry>,
-    /// Rows of the cleanup ledger that cannot be read and are left where they are.
-    pub unreadable: Vec<UnreadableEntry>,
-    /// Where a damaged file was put; what could be read of it is in the other fields.
-    pub damaged: Option<PathBuf>,
-}
-
-/// A [`StateRow`](super::StateRow) that was read back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptState {
-    /// What kind.
-    pub kind: String,
-    /// Whose.
-    pub key: String,
-    /// The state.
-    pub json: String,
-}
-
-/// The last tick of a canary's slot that has finished.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptTick {
-    /// The canary's id.
-    pub canary: String,
-    /// Its slot.
-    pub slot: u32,
-    /// When it was due, milliseconds since the epoch.
-    pub due_ms: i64,
-}
-
-/// How long after its end an incident is remembered.
-const ENDED: Duration = Duration::from_hours(24);
-
-/// How long after its end it is if something is still owed of it.
-pub(super) const OWED: Duration = Duration::from_hours(24 * 7);
 
 /// Whether something is still owed of an incident: the condition on a row of `incidents`.
 pub(super) const IS_OWED: &str = "(EXISTS (SELECT 1 FROM states WHERE kind IN ('cover', 'member')
@@ -78,7 +29,7 @@ pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf
         format!("SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents WHERE {remembered} ORDER BY id");
     let incidents = all(connection, &sql, incident)?;
     let states = states(connection, &incidents)?;
-    let (tries, former) = (tries(connection, &remembered, owed)?, former(connection, &incidents)?);
+    let (tries, former) = (waiting(connection, &remembered, owed)?, former(connection, &incidents)?);
     let last_ticks = all(
         connection,
         "SELECT name, slot, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name, slot",
@@ -107,14 +58,14 @@ fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Resul
 }
 
 /// Tries that wait and tell of a remembered incident; or of none, as tests do, and were made a short time ago.
-fn tries(connection: &Connection, remembered: &str, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
+fn waiting(connection: &Connection, remembered: &str, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
     let about = "SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id";
     let sql = format!(
         "SELECT {} FROM tries WHERE state = 'waiting' AND {NOTICE} IS NULL
          AND (EXISTS ({about} AND {remembered}) OR (made_ms >= {since} AND NOT EXISTS ({about}))) ORDER BY made_ms, id",
-        KeptTry::COLUMNS
+        tries::COLUMNS
     );
-    all(connection, &sql, KeptTry::read)
+    all(connection, &sql, tries::read)
 }
 
 /// What format 2 wrote of these incidents.
@@ -122,12 +73,12 @@ fn former(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Resul
     let sql = format!(
         "SELECT {}, {NOTICE} FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?1)
          AND {NOTICE} IS NOT NULL ORDER BY made_ms, id",
-        KeptTry::COLUMNS
+        tries::COLUMNS
     );
     let mut of_incident = connection.prepare(&sql)?;
     let mut former = Vec::new();
     for incident in incidents {
-        for row in of_incident.query_map([&incident.id], |row| Ok(KeptTry { json: row.get(10)?, ..KeptTry::read(row)? }))? {
+        for row in of_incident.query_map([&incident.id], |row| Ok(KeptTry { json: row.get(10)?, ..tries::read(row)? }))? {
             former.push(row?);
         }
     }

@@ -14,14 +14,13 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::OpenError;
-use super::backlog::Backlog;
 use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::{Chore, Keep};
 use super::inspect::Inspection;
 use super::lock::{Lock, Mark};
-use super::queue::{Queue, Work};
 use super::reader::Readers;
 use super::write::Pen;
+use crate::history::backlog::{Backlog, Queue, Work};
 
 /// Whether the last try to write succeeded.
 pub(super) const WRITABLE: &str = "serinus_store_writable";

@@ -1,0 +1,137 @@
+//! Questions to the tables.
+
+use super::tables::{Hour, StoredRun, StoredTry, Tables};
+use crate::history::trust::HOUR_MS;
+use crate::history::view::{json, said};
+use crate::history::{
+    IncidentFilter, IncidentRow, IncidentStory, IncidentView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
+    TimelineView, TryCounts, TryState, TryView,
+};
+use crate::outcome::Verdict;
+
+/// Entries of a timeline and tries that are shown of one incident.
+const SHOWN: usize = 1_000;
+
+impl Tables {
+    pub(super) fn runs(&self, filter: &RunFilter, limit: usize, after: Option<String>) -> Result<Page<RunView>, ReadError> {
+        let after = after.map(|text| cursor(&text).ok_or(ReadError::Cursor(text))).transpose()?;
+        let place = |run: &StoredRun| (run.view.due_ms, run.number);
+        let mut found: Vec<&StoredRun> =
+            self.runs.iter().filter(|run| is_wanted(&run.view, filter) && after.is_none_or(|after| place(run) < after)).collect();
+        found.sort_by_key(|run| std::cmp::Reverse(place(run)));
+        Ok(page(found, limit, |run| format!("{}.{}", run.view.due_ms, run.number), |run| run.view.clone()))
+    }
+
+    pub(super) fn run(&self, run_id: &str) -> Option<RunDetail> {
+        let run = self.runs.iter().find(|run| run.view.run_id == run_id)?;
+        Some(RunDetail { run: run.view.clone(), steps: run.steps.clone(), details: run.details.clone() })
+    }
+
+    pub(super) fn incidents(&self, filter: &IncidentFilter, limit: usize, after: Option<&str>) -> Page<IncidentView> {
+        let is_wanted = |row: &&IncidentRow| {
+            after.is_none_or(|after| &*row.id < after)
+                && (!filter.open || row.resolved_ms.is_none())
+                && (filter.probe.is_none() || filter.probe == row.probe)
+        };
+        let found = self.incidents.values().rev().filter(is_wanted).collect();
+        page(found, limit, |row: &&IncidentRow| row.id.clone(), |row| incident(row))
+    }
+
+    pub(super) fn incident(&self, id: &str) -> Option<IncidentStory> {
+        let row = self.incidents.get(id)?;
+        let timeline = self.timeline.iter().filter(|row| row.incident == id);
+        let timeline: Vec<TimelineView> =
+            timeline.map(|row| TimelineView { at_ms: row.at_ms, what: row.what.to_owned(), text: row.text.clone() }).collect();
+        let mut tries: Vec<&StoredTry> = self.tries.values().filter(|row| row.about.contains(id)).collect();
+        tries.sort_by_key(|stored| (stored.row.made_ms, &stored.row.id));
+        Some(IncidentStory {
+            incident: incident(row),
+            timeline: timeline[timeline.len().saturating_sub(SHOWN)..].to_vec(),
+            tries: tries[tries.len().saturating_sub(SHOWN)..].iter().map(|stored| attempt(stored)).collect(),
+        })
+    }
+
+    pub(super) fn try_counts(&self) -> TryCounts {
+        let count = |state| self.tries.values().filter(|stored| stored.state == state).count() as u64;
+        TryCounts {
+            waiting: count(TryState::Waiting),
+            taken: count(TryState::Taken),
+            refused: count(TryState::Refused),
+            dropped: count(TryState::Dropped),
+        }
+    }
+
+    pub(super) fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Vec<RollupView> {
+        let is_asked = |hour: i64| hour >= since_ms.div_euclid(HOUR_MS) && hour.saturating_mul(HOUR_MS) < until_ms;
+        let hours = self.hours.iter().filter(|((of, hour), _)| of == canary && is_asked(*hour));
+        hours.map(|((_, hour), counted)| rollup(*hour, counted)).collect()
+    }
+}
+
+fn cursor(text: &str) -> Option<(i64, u64)> {
+    let (due_ms, number) = text.split_once('.')?;
+    Some((due_ms.parse().ok()?, number.parse().ok()?))
+}
+
+fn is_wanted(run: &RunView, filter: &RunFilter) -> bool {
+    let RunFilter { canary, probe, region, verdict, not_passed, since_ms, until_ms } = filter;
+    let is = |wanted: &Option<String>, of: &str| wanted.as_deref().is_none_or(|wanted| wanted == of);
+    is(canary, &run.canary)
+        && is(probe, &run.probe)
+        && is(region, &run.region)
+        && verdict.is_none_or(|verdict| verdict.as_str() == run.verdict)
+        && (!not_passed || run.verdict != Verdict::Passed.as_str())
+        && since_ms.is_none_or(|since| run.due_ms >= since)
+        && until_ms.is_none_or(|until| run.due_ms < until)
+}
+
+fn page<R, T>(mut found: Vec<R>, limit: usize, cursor: impl Fn(&R) -> String, view: impl Fn(&R) -> T) -> Page<T> {
+    let limit = limit.clamp(1, Page::<T>::LIMIT);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    Page { next: found.last().filter(|_| more).map(cursor), items: found.iter().map(view).collect() }
+}
+
+fn incident(row: &IncidentRow) -> IncidentView {
+    IncidentView {
+        id: row.id.clone(),
+        scope: row.scope.clone(),
+        probe: row.probe.clone(),
+        severity: row.severity.to_owned(),
+        opened_ms: row.opened_ms,
+        resolved_ms: row.resolved_ms,
+        details: json(&row.json),
+    }
+}
+
+fn attempt(stored: &StoredTry) -> TryView {
+    TryView {
+        id: stored.row.id.clone(),
+        channel: stored.row.channel.clone(),
+        what: stored.row.what.to_owned(),
+        key: stored.row.key.clone(),
+        made_ms: stored.row.made_ms,
+        state: stored.state.as_str(),
+        attempts: stored.attempts,
+        tried_ms: stored.tried_ms,
+        ended_ms: stored.ended_ms,
+        error: stored.error.clone(),
+        message: said(&stored.row.json),
+    }
+}
+
+fn rollup(hour: i64, counted: &Hour) -> RollupView {
+    let count = |verdict: Verdict| counted.verdicts.get(verdict.as_str()).copied().unwrap_or(0);
+    RollupView {
+        hour_ms: hour * HOUR_MS,
+        passed: count(Verdict::Passed),
+        failed: count(Verdict::Failed),
+        errored: count(Verdict::Errored),
+        missed: count(Verdict::Missed),
+        blocked: count(Verdict::Blocked),
+        skipped: count(Verdict::Skipped),
+        p50_us: counted.durations.percentile(50),
+        p95_us: counted.durations.percentile(95),
+        p99_us: counted.durations.percentile(99),
+    }
+}

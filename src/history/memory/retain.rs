@@ -1,0 +1,75 @@
+//! Rollups, and the end of what was kept long enough.
+
+use std::time::Duration;
+
+use super::tables::{Tables, verdict};
+use crate::base::time::signed_millis;
+use crate::history::remembered::OWED;
+use crate::history::trust::{HOUR_MS, Trust};
+use crate::history::{OF_INCIDENTS, TryState};
+use crate::outcome::Verdict;
+
+impl Tables {
+    pub(super) fn housekeep(&mut self, now_ms: i64) {
+        let newest = self.runs.last().map_or(now_ms, |run| run.view.due_ms);
+        let trust = self.trust.unwrap_or(Trust::at(newest)).shown(now_ms);
+        self.trust = Some(trust);
+        self.roll_up();
+        let Some(settings) = self.settings.clone() else { return };
+        let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
+        let (passed, others) = (before(settings.keep_passed), before(settings.keep_failed.max(settings.keep_passed)));
+        self.runs.retain(|run| run.view.due_ms >= if verdict(&run.view) == Verdict::Passed { passed } else { others });
+        let (old, owed) = (before(settings.keep_rollups), before(OWED));
+        self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
+        self.forget_incidents(old, owed);
+        self.forget_tries(old, owed);
+        let is_over = |id: &str, of: &Self| of.incidents.get(id).is_some_and(|row| row.resolved_ms.is_some());
+        let timeline = std::mem::take(&mut self.timeline);
+        self.timeline = timeline.into_iter().filter(|row| row.at_ms >= old || is_over(&row.incident, self)).collect();
+    }
+
+    /// Counts each run once, in the order of writing.
+    fn roll_up(&mut self) {
+        for run in self.runs.iter().filter(|run| run.number > self.rolled_up && run.counted) {
+            let hour = self.hours.entry((run.view.canary.clone(), run.view.due_ms.div_euclid(HOUR_MS))).or_default();
+            *hour.verdicts.entry(run.view.verdict).or_default() += 1;
+            if verdict(&run.view) == Verdict::Passed {
+                hour.durations.add(run.view.duration_us);
+            }
+        }
+        self.rolled_up = self.runs.last().map_or(self.rolled_up, |run| run.number);
+    }
+
+    /// Incidents that ended, with what is theirs, unless something is still owed; and what is theirs of those of which nothing can be
+    /// owed any more.
+    fn forget_incidents(&mut self, old: i64, owed: i64) {
+        let ended = |at: Option<i64>, before: i64| at.is_some_and(|at| at < before);
+        let is_gone = |id: &str, at| ended(at, old) && (ended(at, owed) || !self.is_owed(id));
+        let gone: Vec<String> =
+            self.incidents.values().filter(|row| is_gone(&row.id, row.resolved_ms)).map(|row| row.id.clone()).collect();
+        for id in gone {
+            self.incidents.remove(&id);
+            self.timeline.retain(|row| row.incident != id);
+            let known = &self.incidents;
+            self.tries.retain(|_, stored| !stored.about.contains(&id) || stored.about.iter().any(|of| known.contains_key(of)));
+        }
+        let known = &self.incidents;
+        self.states.retain(|(kind, key), _| {
+            let id = key.split('/').next().unwrap_or_default();
+            !OF_INCIDENTS.contains(&&**kind) || known.get(id).is_some_and(|row| !ended(row.resolved_ms, owed))
+        });
+    }
+
+    /// What came to its end of incidents that are open, and tests; and what nobody waits for any more.
+    fn forget_tries(&mut self, old: i64, owed: i64) {
+        let known = &self.incidents;
+        self.tries.retain(|_, stored| {
+            let mut about = stored.about.iter().filter_map(|id| known.get(id));
+            if stored.state == TryState::Waiting {
+                about.next().is_some() || stored.row.made_ms >= old.min(owed)
+            } else {
+                stored.row.made_ms >= old || about.any(|row| row.resolved_ms.is_some())
+            }
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! The ports: what others may ask of a store, as traits of few verbs, one trait for each who asks.
+//!
+//! No verb blocks. Whoever writes never waits: [`Recorder`] takes what is handed in and returns at once, and [`Durable`] tells
+//! whoever wants to know when it is durable. Whoever reads gets an [`Answer`], a future that owns what it needs, so that a store
+//! behind a network, one that asks on threads that may block, and one in memory look the same from outside. `app` makes a store
+//! and hands it on as the ports that each part needs; `outcome` has the ports that runs use themselves (`Ledger`,
+//! `OutcomeSink`). A new question is a verb of one of these traits, and the behaviour suite asks it of every store.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::{
+    Commit, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, Remembered, RollupView, RunDetail, RunFilter, RunView,
+    TryCounts,
+};
+use crate::outcome::{Ledger, OutcomeSink};
+
+/// Resolves when what was handed in is durable, or with an error if the store ended before. It may be dropped.
+pub type Durable = oneshot::Receiver<()>;
+
+/// What a store answers, later.
+pub type Answer<T> = BoxFuture<'static, Result<T, ReadError>>;
+
+/// Writes what happened.
+pub trait Recorder: Send + Sync + 'static {
+    /// Writes this soon, together with others. What is durable is always all that was handed in up to some moment.
+    fn record(&self, commit: Commit);
+
+    /// Writes this at once, in one transaction, and everything that was handed in before.
+    fn commit(&self, commit: Commit) -> Durable;
+}
+
+/// Tells a process that starts what earlier ones left.
+pub trait Recovery: Send + Sync + 'static {
+    /// States, incidents, tries, ticks and cleanups that are still of importance at this time.
+    fn remembered(&self, now: SystemTime) -> Answer<Remembered>;
+}
+
+/// Answers questions of the API and the commands.
+pub trait Reader: Send + Sync + 'static {
+    /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>>;
+
+    /// A run with its details.
+    fn run(&self, run_id: String) -> Answer<Option<RunDetail>>;
+
+    /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>>;
+
+    /// An incident with its timeline and its tries, of each at most the latest thousand.
+    fn incident(&self, id: String) -> Answer<Option<IncidentStory>>;
+
+    /// How many tries stand how.
+    fn tries(&self) -> Answer<TryCounts>;
+
+    /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>>;
+
+    /// How the store itself is.
+    fn status(&self) -> StoreStatus;
+}
+
+/// Lists the cleanup ledger, beside what runs do with it.
+pub trait CleanupLedger: Ledger {
+    /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
+    fn ledger(&self) -> Answer<LedgerRows>;
+}
+
+/// Keeps the store within bounds, and ends it.
+pub trait Housekeeper: Send + Sync + 'static {
+    /// Makes rollups and removes what is older than it is kept, between writes; resolves when done, with an error where the store
+    /// could not be written.
+    fn housekeep(&self, now: SystemTime) -> Durable;
+
+    /// Writes what waits and ends. Resolves within about this time: false if something could not be written by then.
+    fn shut_down(&self, within: Duration) -> BoxFuture<'static, bool>;
+}
+
+/// All of it: what `app` holds, and hands on as one port or another.
+pub trait Store: Recorder + Recovery + Reader + CleanupLedger + Housekeeper + OutcomeSink {}
+
+impl<T: Recorder + Recovery + Reader + CleanupLedger + Housekeeper + OutcomeSink> Store for T {}
+
+/// How a store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
+    pub writable: bool,
+    /// What a damaged file was renamed to, at the start or since.
+    pub damaged: Option<PathBuf>,
+}
+
+/// Why the store could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It did not answer, or not with something that makes sense.
+    #[error("the store {store} cannot be read")]
+    Unreadable {
+        /// Which store.
+        store: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What a page's cursor was is no cursor.
+    #[error("`{0}` is no cursor; use the one that came with the page before")]
+    Cursor(String),
+    /// A defect.
+    #[error("a question made the store panic, which is a defect; the log says where")]
+    Defect,
+}

@@ -1,0 +1,8 @@
+//! What only a store in a file has to stand: damage, trouble with the disk, a kill, former formats, and its size.
+
+mod damage;
+mod file;
+mod format_2;
+mod killed;
+mod retention;
+mod trouble;
