@@ -26,10 +26,11 @@ mod tests;
 mod trust;
 mod view;
 
-pub use ports::{Answer, CleanupLedger, Durable, Housekeeper, ReadError, Reader, Recorder, Recovery, Store, StoreStatus};
+pub use encoding::sketch::Sketch;
+pub use ports::{Answer, CleanupLedger, Durable, Housekeeper, ReadError, Reader, Recorder, Recovery, Store, StoreStatus, TICKS};
 pub use remembered::{KeptState, KeptTick, KeptTry, Remembered};
 pub use rows::{Commit, IncidentRow, OF_INCIDENTS, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 pub use view::{
     IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView, Page, RollupView, RunDetail, RunFilter, RunView,
-    StepView, TimelineView, TryCounts, TryView, UnreadableEntry,
+    StepHour, StepView, TickView, TimelineView, TryCounts, TryView, UnreadableEntry,
 };

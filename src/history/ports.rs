@@ -14,9 +14,12 @@ use tokio::sync::oneshot;
 
 use super::{
     Commit, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, Remembered, RollupView, RunDetail, RunFilter, RunView,
-    TryCounts,
+    TickView, TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
+
+/// The most ticks that come at once: 90 days of a canary that runs every minute, and some more.
+pub const TICKS: usize = 150_000;
 
 /// Resolves when what was handed in is durable, or with an error if the store ended before. It may be dropped.
 pub type Durable = oneshot::Receiver<()>;
@@ -58,6 +61,10 @@ pub trait Reader: Send + Sync + 'static {
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>>;
+
+    /// The ticks of a canary that counted, from `since_ms` until before `until_ms`, in the order of their due times, with the verdict
+    /// of each: kept as long as rollups are. At most [`TICKS`] come, the first ones; the last ones come with the next housekeeping.
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>>;
 
     /// How the store itself is.
     fn status(&self) -> StoreStatus;

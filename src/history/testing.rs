@@ -10,7 +10,7 @@ use crate::outcome::{
     AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
     StepResult, Tick, TraceId, Trigger, Verdict,
 };
-use crate::plan::{Bodies, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
+use crate::plan::{Action, Bodies, Cadence, Canary, CanaryId, Cell, Eventually, Overlap, Probe, Region, Step, StoreSettings};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -48,7 +48,7 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         cells: vec![Arc::clone(&cell)],
         vars: Vec::new(),
         devices: BTreeMap::new(),
-        steps: Vec::new(),
+        steps: vec![eventually("read on the second device")],
         unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
@@ -84,6 +84,32 @@ pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,
+    }
+}
+
+/// The plan of a step that is polled.
+fn eventually(name: &str) -> Step {
+    Step {
+        name: name.into(),
+        device: None,
+        action: Action::Parallel(Vec::new()),
+        looping: None,
+        at_once: std::num::NonZeroU8::MIN,
+        subject: None,
+        when: None,
+        guard: Vec::new(),
+        timeout: None,
+        retry: None,
+        eventually: Some(Eventually { within: Duration::from_secs(2), poll: Duration::from_millis(100), since: None }),
+        consistently: None,
+        expect: Vec::new(),
+        contract: None,
+        capture: Vec::new(),
+        allow_failure: false,
+        allow_empty: false,
+        cleanup: Vec::new(),
+        unless_created: None,
+        location: location(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What readers get: owned rows for the API and the commands.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::outcome::{LedgerEntry, Verdict};
+use super::Sketch;
+use crate::outcome::{LedgerEntry, Reason, Verdict};
 
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -182,7 +185,7 @@ pub struct TryCounts {
 }
 
 /// An hour of a canary.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RollupView {
     /// Start of the hour, milliseconds since the epoch.
     pub hour_ms: i64,
@@ -204,6 +207,41 @@ pub struct RollupView {
     pub p95_us: Option<u64>,
     /// 99th percentile, likewise.
     pub p99_us: Option<u64>,
+    /// All durations of the passed ones, to be added to those of other hours.
+    pub durations: Sketch,
+    /// How often which reason was given.
+    pub reasons: BTreeMap<String, u64>,
+    /// How far runs that passed or failed came, in the order in which steps were first reached; nothing of hours that an earlier
+    /// version counted.
+    pub steps: Vec<StepHour>,
+}
+
+/// A step in an hour of a canary.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepHour {
+    /// Its name.
+    pub name: String,
+    /// Runs that came to it.
+    pub reached: u64,
+    /// Runs in which it failed.
+    pub failed: u64,
+    /// Those of them in which it was waited for in vain; only of an `eventually` step.
+    pub lost: u64,
+    /// How long it took where it passed, microseconds.
+    pub durations: Sketch,
+    /// How long until it held, microseconds; only of an `eventually` step.
+    pub convergence: Sketch,
+}
+
+/// A tick that counted, and how its run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickView {
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it did not pass.
+    pub reason: Option<Reason>,
 }
 
 /// An entry of the cleanup ledger and how it stands.

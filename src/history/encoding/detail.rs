@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use super::varint;
 use crate::history::StepView;
 use crate::outcome::{
-    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict, Withheld,
+    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, SloCount, StepReport, StepResult, Verdict, Withheld,
 };
-use crate::plan::Bodies;
+use crate::plan::{Action, Bodies, Step};
 
 /// Steps whose times are kept; loops may make many more.
 const STEPS: usize = 200;
@@ -20,7 +20,54 @@ const STEPS: usize = 200;
 /// Bytes of JSON that are kept of one run.
 const BYTES: usize = 256 << 10;
 
-/// Names of the steps as JSON, and their times as bytes; none of a run without steps.
+/// How a step ended, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::history) enum StepEnd {
+    /// It was not needed.
+    NotNeeded,
+    /// All that was expected held.
+    Passed,
+    /// A guard said no.
+    Blocked,
+    /// It failed.
+    Failed,
+    /// It was an `eventually` step, and was waited for in vain.
+    Lost,
+}
+
+impl StepEnd {
+    /// How it is written where it did not pass. Never changed: files have it.
+    const CODES: [(u64, Self); 4] = [(1, Self::Failed), (2, Self::Lost), (3, Self::NotNeeded), (4, Self::Blocked)];
+
+    fn of(report: &RunReport, step: &StepReport) -> Self {
+        match &step.result {
+            StepResult::Passed => Self::Passed,
+            StepResult::NotNeeded => Self::NotNeeded,
+            StepResult::Blocked(_) => Self::Blocked,
+            StepResult::Failed(cause) => {
+                let counts = |verdict: Verdict| verdict.slo() != SloCount::Not;
+                let in_vain = step.convergence.is_none() && counts(report.verdict) && counts(Verdict::of(cause.reason));
+                if in_vain && is_eventually(&report.canary.probe.steps, &step.name) { Self::Lost } else { Self::Failed }
+            }
+        }
+    }
+}
+
+fn is_eventually(steps: &[Step], name: &str) -> bool {
+    let inside = |step: &Step| matches!(&step.action, Action::Parallel(entries) if is_eventually(entries, name));
+    steps.iter().any(|step| step.eventually.is_some() && &*step.name == name || inside(step))
+}
+
+/// The times of a step, microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::history) struct StepTime {
+    started_us: u64,
+    pub(in crate::history) duration_us: u64,
+    pub(in crate::history) convergence_us: Option<u64>,
+    pub(in crate::history) end: StepEnd,
+}
+
+/// Names of the steps as JSON, and their times as bytes; none of a run without steps. After the times comes which steps did not pass.
 pub(in crate::history) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
     if report.steps.is_empty() {
         return None;
@@ -33,18 +80,47 @@ pub(in crate::history) fn times(report: &RunReport) -> Option<(String, Vec<u8>)>
         varint::put(&mut bytes, micros(step.duration));
         varint::put(&mut bytes, step.convergence.map_or(0, |convergence| micros(convergence) + 1));
     }
+    for (at, step) in (0..).zip(steps) {
+        let end = StepEnd::of(report, step);
+        if let Some((code, _)) = StepEnd::CODES.iter().find(|(_, each)| *each == end) {
+            varint::put(&mut bytes, at);
+            varint::put(&mut bytes, *code);
+        }
+    }
     Some((json!(names).to_string(), bytes))
 }
 
-/// Back from what [`times`] gave.
-pub(in crate::history) fn steps(names: &str, mut bytes: &[u8]) -> Vec<StepView> {
-    let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
-    let view = |name| {
-        let mut next = || varint::take(&mut bytes);
+/// The names of steps, back from what [`times`] gave.
+pub(in crate::history) fn names(json: &str) -> Vec<String> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// The times of so many steps, likewise; of what earlier versions wrote it is not known which ones did not pass.
+pub(in crate::history) fn step_times(count: usize, mut bytes: &[u8]) -> Vec<StepTime> {
+    let mut next = || varint::take(&mut bytes);
+    let mut read = || {
         let (started_us, duration_us, convergence) = (next()?, next()?, next()?);
-        Some(StepView { name, started_us, duration_us, convergence_us: convergence.checked_sub(1) })
+        Some(StepTime { started_us, duration_us, convergence_us: convergence.checked_sub(1), end: StepEnd::Passed })
     };
-    names.into_iter().map_while(view).collect()
+    let mut times: Vec<StepTime> = (0..count).map_while(|_| read()).collect();
+    while let (Some(at), Some(code)) = (varint::take(&mut bytes), varint::take(&mut bytes)) {
+        let time = usize::try_from(at).ok().and_then(|at| times.get_mut(at));
+        if let (Some(time), Some((_, end))) = (time, StepEnd::CODES.iter().find(|(each, _)| *each == code)) {
+            time.end = *end;
+        }
+    }
+    times
+}
+
+/// Back from what [`times`] gave, for readers.
+pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
+    let names = names(json);
+    let times = step_times(names.len(), bytes);
+    let view = |(name, time): (String, StepTime)| {
+        let StepTime { started_us, duration_us, convergence_us, end: _ } = time;
+        StepView { name, started_us, duration_us, convergence_us }
+    };
+    names.into_iter().zip(times).map(view).collect()
 }
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.

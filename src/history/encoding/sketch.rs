@@ -13,7 +13,7 @@ const SCALE: Scale = Scale::new(1.0, GROWTH, u16::MAX);
 
 /// Durations in microseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::history) struct Sketch(Counts);
+pub struct Sketch(Counts);
 
 impl Sketch {
     /// Counts one duration.
@@ -23,7 +23,7 @@ impl Sketch {
     }
 
     /// Adds everything of another.
-    pub(in crate::history) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.0.merge(&other.0);
     }
 
@@ -33,11 +33,16 @@ impl Sketch {
         clippy::cast_sign_loss,
         reason = "a duration in microseconds is positive and fits"
     )]
-    pub(in crate::history) fn percentile(&self, percent: u64) -> Option<u64> {
+    pub fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (self.0.total() * percent).div_ceil(100).max(1);
         // This point of a bucket is within the error of every value in it.
         let middle = |bucket| (2.0 * SCALE.edge(bucket) / (GROWTH + 1.0)).round() as u64;
         self.0.at_rank(rank).map(|bucket| if bucket == 0 { 1 } else { middle(bucket) })
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.0.total()
     }
 
     /// As bytes: each bucket's distance from the one before, and its count.

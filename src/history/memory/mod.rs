@@ -17,7 +17,8 @@ use tokio::sync::oneshot;
 use super::backlog::{Backlog, LedgerChange};
 use super::{
     Answer, CleanupLedger, Commit, Durable, Housekeeper, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page,
-    ReadError, Reader, Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TryCounts,
+    ReadError, Reader, Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView,
+    TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -98,6 +99,10 @@ impl Reader for MemoryStore {
 
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>> {
         self.answer(|tables| Ok(tables.rollups(&canary, since_ms, until_ms)))
+    }
+
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>> {
+        self.answer(|tables| Ok(tables.ticks(&canary, since_ms, until_ms)))
     }
 
     fn status(&self) -> StoreStatus {

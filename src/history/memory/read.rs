@@ -1,11 +1,12 @@
 //! Questions to the tables.
 
-use super::tables::{Hour, StoredRun, StoredTry, Tables};
+use super::tables::{StoredRun, StoredTry, Tables};
+use crate::history::encoding::hour::Hour;
 use crate::history::trust::HOUR_MS;
 use crate::history::view::{json, said};
 use crate::history::{
-    IncidentFilter, IncidentRow, IncidentStory, IncidentView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
-    TimelineView, TryCounts, TryState, TryView,
+    IncidentFilter, IncidentRow, IncidentStory, IncidentView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TICKS,
+    TickView, TimelineView, TryCounts, TryState, TryView,
 };
 use crate::outcome::Verdict;
 
@@ -66,6 +67,15 @@ impl Tables {
         let hours = self.hours.iter().filter(|((of, hour), _)| of == canary && is_asked(*hour));
         hours.map(|((_, hour), counted)| rollup(*hour, counted)).collect()
     }
+
+    pub(super) fn ticks(&self, canary: &str, since_ms: i64, until_ms: i64) -> Vec<TickView> {
+        let hours = self.hours.iter().filter(|((of, _), _)| of == canary);
+        let mut ticks: Vec<TickView> = hours.flat_map(|(_, counted)| counted.ticks.iter().copied()).collect();
+        ticks.retain(|tick| tick.due_ms >= since_ms && tick.due_ms < until_ms);
+        ticks.sort_by_key(|tick| tick.due_ms);
+        ticks.truncate(TICKS);
+        ticks
+    }
 }
 
 fn cursor(text: &str) -> Option<(i64, u64)> {
@@ -121,17 +131,20 @@ fn attempt(stored: &StoredTry) -> TryView {
 }
 
 fn rollup(hour: i64, counted: &Hour) -> RollupView {
-    let count = |verdict: Verdict| counted.verdicts.get(verdict.as_str()).copied().unwrap_or(0);
+    let [passed, failed, errored, missed, blocked, skipped] = counted.verdicts;
     RollupView {
         hour_ms: hour * HOUR_MS,
-        passed: count(Verdict::Passed),
-        failed: count(Verdict::Failed),
-        errored: count(Verdict::Errored),
-        missed: count(Verdict::Missed),
-        blocked: count(Verdict::Blocked),
-        skipped: count(Verdict::Skipped),
+        passed,
+        failed,
+        errored,
+        missed,
+        blocked,
+        skipped,
         p50_us: counted.durations.percentile(50),
         p95_us: counted.durations.percentile(95),
         p99_us: counted.durations.percentile(99),
+        durations: counted.durations.clone(),
+        reasons: counted.reasons.clone(),
+        steps: counted.steps.clone(),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::tables::{Tables, verdict};
 use crate::base::time::signed_millis;
+use crate::history::encoding::hour::CountedRun;
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
 use crate::history::{OF_INCIDENTS, TryState};
@@ -32,10 +33,14 @@ impl Tables {
     fn roll_up(&mut self) {
         for run in self.runs.iter().filter(|run| run.number > self.rolled_up && run.counted) {
             let hour = self.hours.entry((run.view.canary.clone(), run.view.due_ms.div_euclid(HOUR_MS))).or_default();
-            *hour.verdicts.entry(run.view.verdict).or_default() += 1;
-            if verdict(&run.view) == Verdict::Passed {
-                hour.durations.add(run.view.duration_us);
-            }
+            hour.count(&CountedRun {
+                due_ms: run.view.due_ms,
+                verdict: verdict(&run.view),
+                reason: run.view.reason.and_then(|word| word.parse().ok()),
+                duration_us: run.view.duration_us,
+                names: &run.times.0,
+                times: &run.times.1,
+            });
         }
         self.rolled_up = self.runs.last().map_or(self.rolled_up, |run| run.number);
     }

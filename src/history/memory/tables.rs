@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::base::time::signed_millis;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
-use crate::history::encoding::sketch::Sketch;
+use crate::history::encoding::detail::StepTime;
+use crate::history::encoding::hour::Hour;
 use crate::history::encoding::{cleanup, detail};
 use crate::history::trust::Trust;
 use crate::history::{
@@ -25,6 +26,8 @@ pub(super) struct StoredRun {
     pub(super) view: RunView,
     pub(super) steps: Vec<StepView>,
     pub(super) details: Option<Value>,
+    /// The names of its steps, and their times.
+    pub(super) times: (Vec<String>, Vec<StepTime>),
     /// Whether it was handed in as one that counts.
     pub(super) counted: bool,
 }
@@ -39,13 +42,6 @@ pub(super) struct StoredTry {
     pub(super) tried_ms: Option<i64>,
     pub(super) ended_ms: Option<i64>,
     pub(super) error: Option<String>,
-}
-
-/// An hour of a canary: counted runs by verdict, and durations of the passed ones.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Hour {
-    pub(super) verdicts: BTreeMap<&'static str, u64>,
-    pub(super) durations: Sketch,
 }
 
 /// Everything.
@@ -108,13 +104,12 @@ impl Tables {
 
     /// A tick that is thought to be lost and is there stays as it is.
     fn run_ended(&mut self, run: &Run) {
-        let (line, steps, details) = match run {
+        let (line, (names, bytes), details) = match run {
             Run::Whole(record) => {
-                let steps = detail::times(&record.report).map(|(names, times)| detail::steps(&names, &times));
                 let details = detail::details(&record.report, self.bodies());
-                (&Line::of(record), steps.unwrap_or_default(), details)
+                (&Line::of(record), detail::times(&record.report).unwrap_or_default(), details)
             }
-            Run::Line(line) => (line, Vec::new(), None),
+            Run::Line(line) => (line, Default::default(), None),
         };
         let view = view(line);
         let thought_lost = matches!(line.reason, Some(Reason::Crashed | Reason::Down));
@@ -128,7 +123,9 @@ impl Tables {
         self.written += 1;
         let run_id = view.run_id.clone();
         let details = details.map(|json| serde_json::from_str(&json).expect("it was written just now"));
-        self.runs.push(StoredRun { number: self.written, view, steps, details, counted: line.counted });
+        let (steps, names) = (detail::steps(&names, &bytes), detail::names(&names));
+        let times = detail::step_times(names.len(), &bytes);
+        self.runs.push(StoredRun { number: self.written, view, steps, details, times: (names, times), counted: line.counted });
         if let Some(cleanup) = self.early.remove(&run_id) {
             self.cleaned_up(run_id, cleanup);
         }

@@ -1,23 +1,21 @@
-//! Rollups, and the end of what was kept long enough, in slices of some milliseconds each.
+//! Housekeeping: rollups, and the end of what was kept long enough, in slices of some milliseconds each.
 //!
-//! Rollups go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes. What is
+//! What is
 //! old is told by a clock that is believed, see `trust`.
 
-use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::forget::Forget;
+use super::rollup::{self, mark};
 use crate::base::time::{epoch_ms, signed_millis};
-use crate::history::encoding::sketch::Sketch;
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
-use crate::outcome::Verdict;
 use crate::plan::{Bodies, StoreSettings};
 
 /// Rows a slice looks at.
-const SLICE: usize = 1_000;
+pub(super) const SLICE: usize = 1_000;
 
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
@@ -125,7 +123,7 @@ impl Chore {
                 Stage::RollUp
             }
             Stage::RollUp => {
-                if roll_up(&transaction)? {
+                if rollup::roll_up(&transaction)? {
                     Stage::RollUp
                 } else {
                     Stage::Runs(i64::MIN, 0)
@@ -226,78 +224,8 @@ fn keep_trust(trust: Trust, transaction: &Transaction<'_>) -> rusqlite::Result<(
     Ok(())
 }
 
-fn more(removed: usize) -> bool {
+pub(super) fn more(removed: usize) -> bool {
     removed == SLICE
-}
-
-/// The last run that is in the rollups.
-fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
-    let mark = transaction.query_row("SELECT value FROM marks WHERE name = 'rolled_up'", [], |row| row.get(0)).optional()?;
-    Ok(mark.unwrap_or(0))
-}
-
-/// An hour of a canary.
-#[derive(Debug, Default)]
-struct Hour {
-    verdicts: [i64; Verdict::ALL.len()],
-    durations: Sketch,
-}
-
-/// Adds the next runs to their hours; whether there may be more.
-fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
-    let from = mark(transaction)?;
-    let mut hours: HashMap<(i64, i64), Hour> = HashMap::new();
-    let mut last = None;
-    let mut seen = 0;
-    let mut rows = transaction
-        .prepare_cached("SELECT id, canary, due_ms, verdict, duration_us, counted FROM runs WHERE id > ? ORDER BY id LIMIT ?")?;
-    let mut rows = rows.query(params![from, SLICE])?;
-    while let Some(row) = rows.next()? {
-        seen += 1;
-        last = Some(row.get::<_, i64>(0)?);
-        if !row.get::<_, bool>(5)? {
-            continue;
-        }
-        let (canary, due, verdict, micros): (i64, i64, usize, i64) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        let hour = hours.entry((canary, due.div_euclid(HOUR_MS))).or_default();
-        if let Some(count) = hour.verdicts.get_mut(verdict) {
-            *count += 1;
-        }
-        if verdict == 0 {
-            hour.durations.add(u64::try_from(micros).unwrap_or(0));
-        }
-    }
-    let Some(last) = last else { return Ok(false) };
-    for ((canary, hour), added) in hours {
-        add(transaction, canary, hour, added)?;
-    }
-    transaction
-        .prepare_cached(
-            "INSERT INTO marks (name, value) VALUES ('rolled_up', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-        )?
-        .execute([last])?;
-    Ok(more(seen))
-}
-
-fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, mut added: Hour) -> rusqlite::Result<()> {
-    let known: Option<Vec<u8>> = transaction
-        .prepare_cached("SELECT durations FROM rollups WHERE canary = ? AND hour = ?")?
-        .query_row([canary, hour], |row| row.get(0))
-        .optional()?;
-    if let Some(known) = known {
-        added.durations.merge(&Sketch::from_bytes(&known));
-    }
-    let [passed, failed, errored, missed, blocked, skipped] = added.verdicts;
-    transaction
-        .prepare_cached(
-            "INSERT INTO rollups (canary, hour, passed, failed, errored, missed, blocked, skipped, durations)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET passed = passed + excluded.passed, failed = failed + excluded.failed,
-             errored = errored + excluded.errored, missed = missed + excluded.missed, blocked = blocked + excluded.blocked,
-             skipped = skipped + excluded.skipped, durations = excluded.durations",
-        )?
-        .execute(params![canary, hour, passed, failed, errored, missed, blocked, skipped, added.durations.to_bytes()])?;
-    Ok(())
 }
 
 /// Gives pages back where a good part of the file is empty; whether there is more to give. A little room stays for what comes.

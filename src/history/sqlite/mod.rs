@@ -20,6 +20,7 @@ mod lock;
 mod ports;
 mod reader;
 mod remember;
+mod rollup;
 mod salvage;
 mod schema;
 mod store;

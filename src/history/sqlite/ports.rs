@@ -14,7 +14,7 @@ use crate::base::time::epoch_ms;
 use crate::history::backlog::LedgerChange;
 use crate::history::{
     Answer, CleanupLedger, Commit, Durable, Housekeeper, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, Reader,
-    Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TryCounts,
+    Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -66,6 +66,10 @@ impl Reader for SqliteStore {
 
     fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>> {
         ask(self.readers(), move |questions| questions.rollups(&canary, since_ms, until_ms))
+    }
+
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>> {
+        ask(self.readers(), move |questions| questions.ticks(&canary, since_ms, until_ms))
     }
 
     fn status(&self) -> StoreStatus {

@@ -8,21 +8,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::tries;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::encoding::hour::code;
 use crate::history::encoding::{cleanup, detail};
-use crate::outcome::{CleanupReport, Reason, Verdict};
+use crate::outcome::{CleanupReport, Reason};
 use crate::plan::{Bodies, Canary, CanaryId};
-
-/// How a verdict is written. Never changed: files have it.
-pub(super) fn code(verdict: Verdict) -> i64 {
-    match verdict {
-        Verdict::Passed => 0,
-        Verdict::Failed => 1,
-        Verdict::Errored => 2,
-        Verdict::Missed => 3,
-        Verdict::Blocked => 4,
-        Verdict::Skipped => 5,
-    }
-}
 
 /// Numbers of names that are in the file already.
 #[derive(Debug, Default)]

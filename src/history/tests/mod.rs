@@ -1,6 +1,7 @@
 //! What every store does, asked by its ports of each kind of store there is.
 
 mod behaviour;
+mod hours;
 mod ledger;
 mod retention;
 mod tries;

@@ -1,5 +1,6 @@
 //! Questions to the store, on connections that only read. They block, so that [`ask`] has a thread of its own for each.
 
+mod hour;
 mod incident;
 mod run;
 
@@ -7,19 +8,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, params};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::file::{self, Place};
 use super::ledger;
 use super::store::Standing;
-use crate::history::encoding::sketch::Sketch;
-use crate::history::trust::HOUR_MS;
 use crate::history::{
     Answer, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
-    TryCounts,
+    TickView, TryCounts,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -139,29 +138,12 @@ impl Questions {
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
     pub(super) fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
-        self.ask(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT hour, passed, failed, errored, missed, blocked, skipped, durations FROM rollups
-                     WHERE canary = (SELECT id FROM canaries WHERE name = ?) AND hour >= ? AND hour * 3600000 < ? ORDER BY hour",
-                )?
-                .query_map(params![canary, since_ms.div_euclid(HOUR_MS), until_ms], |row| {
-                    let sketch = Sketch::from_bytes(row.get_ref(7)?.as_blob()?);
-                    Ok(RollupView {
-                        hour_ms: row.get::<_, i64>(0)? * HOUR_MS,
-                        passed: row.get(1)?,
-                        failed: row.get(2)?,
-                        errored: row.get(3)?,
-                        missed: row.get(4)?,
-                        blocked: row.get(5)?,
-                        skipped: row.get(6)?,
-                        p50_us: sketch.percentile(50),
-                        p95_us: sketch.percentile(95),
-                        p99_us: sketch.percentile(99),
-                    })
-                })?
-                .collect()
-        })
+        self.ask(|connection| hour::rollups(connection, canary, since_ms, until_ms))
+    }
+
+    /// The ticks of a canary from `since_ms` until before `until_ms`, likewise.
+    pub(super) fn ticks(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<TickView>, ReadError> {
+        self.ask(|connection| hour::ticks(connection, canary, since_ms, until_ms))
     }
 
     /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.

@@ -3,9 +3,9 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
-use super::super::write::code;
 use super::page;
 use crate::history::encoding::detail;
+use crate::history::encoding::hour::{self, code};
 use crate::history::{Page, ReadError, RunDetail, RunFilter, RunView};
 use crate::outcome::{Reason, RunId, SloCount, TraceId, Verdict};
 
@@ -112,8 +112,7 @@ pub(super) fn one(connection: &Connection, run_id: &str) -> rusqlite::Result<Opt
 
 fn view(row: &Row<'_>) -> rusqlite::Result<RunView> {
     let (due_ms, late_ms): (i64, i64) = (row.get(5)?, row.get(7)?);
-    let verdict: i64 = row.get(9)?;
-    let verdict = Verdict::ALL.into_iter().find(|each| code(*each) == verdict).unwrap_or(Verdict::Errored);
+    let verdict = hour::verdict(row.get(9)?).unwrap_or(Verdict::Errored);
     let reason: Option<String> = row.get(10)?;
     Ok(RunView {
         run_id: RunId(ulid::Ulid(u128::from_be_bytes(row.get(1)?))).to_string(),

@@ -5,8 +5,12 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Texts that lead from one format to the next; the first one leads to format 1.
-const MIGRATIONS: [&str; KNOWN as usize] =
-    [include_str!("1.sql"), include_str!("2.sql"), concat!(include_str!("messages_as_tries.sql"), include_str!("3.sql"))];
+const MIGRATIONS: [&str; KNOWN as usize] = [
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    concat!(include_str!("messages_as_tries.sql"), include_str!("3.sql")),
+    include_str!("4.sql"),
+];
 
 /// Shows the messages of a file of format 2 or 1 as `temp.former_tries` and `temp.former_try_incidents`.
 pub(super) const MESSAGES_AS_TRIES: &str = include_str!("messages_as_tries.sql");
@@ -15,7 +19,7 @@ pub(super) const MESSAGES_AS_TRIES: &str = include_str!("messages_as_tries.sql")
 pub(super) const WITH_TRIES: u32 = 3;
 
 /// The newest format.
-pub(super) const KNOWN: u32 = 3;
+pub(super) const KNOWN: u32 = 4;
 
 /// Marks a file as a store of this program ("Serinus" in `SQLite`'s header has room for four letters).
 pub(super) const APPLICATION: i64 = 0x5365_726e;
@@ -43,4 +47,12 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// What makes a file of format 3 of one of format 4.
+    pub(in super::super) const UNDO_4: [&str; 1] = [
+        "ALTER TABLE rollups DROP COLUMN steps; ALTER TABLE rollups DROP COLUMN reasons; ALTER TABLE rollups DROP COLUMN ticks;",
+    ];
 }

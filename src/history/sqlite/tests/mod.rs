@@ -3,6 +3,7 @@
 mod damage;
 mod file;
 mod format_2;
+mod format_3;
 mod killed;
 mod retention;
 mod trouble;
