@@ -27,10 +27,17 @@ mod trust;
 mod view;
 
 pub use encoding::sketch::Sketch;
-pub use ports::{Answer, CleanupLedger, Durable, Housekeeper, ReadError, Reader, Recorder, Recovery, Store, StoreStatus, TICKS};
+pub use ports::{
+    Answer, CHANGES, CleanupLedger, Durable, Follower, Housekeeper, OBSERVATIONS, ReadError, Reader, Recorder, Recovery, Store,
+    StoreStatus, TICKS,
+};
 pub use remembered::{KeptState, KeptTick, KeptTry, Remembered};
-pub use rows::{Commit, IncidentRow, OF_INCIDENTS, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
+pub use rows::{
+    ArtifactRow, Commit, FOLLOWED, IncidentRow, OF_INCIDENTS, ObservationRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow,
+    TryState,
+};
 pub use view::{
-    IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView, Page, RollupView, RunDetail, RunFilter, RunView,
-    StepHour, StepView, TickView, TimelineView, TryCounts, TryView, UnreadableEntry,
+    Artifact, ArtifactView, Change, Changes, IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView,
+    ObservationFilter, ObservationView, Page, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView,
+    TimelineView, TryCounts, TryView, UnreadableEntry,
 };

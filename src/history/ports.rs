@@ -10,16 +10,22 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    Commit, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, Remembered, RollupView, RunDetail, RunFilter, RunView,
-    TickView, TryCounts,
+    Artifact, ArtifactView, Changes, Commit, IncidentFilter, IncidentStory, IncidentView, LedgerRows, ObservationFilter,
+    ObservationView, Page, Remembered, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
 /// The most ticks that come at once: 90 days of a canary that runs every minute, and some more.
 pub const TICKS: usize = 150_000;
+
+/// The most observations that come at once.
+pub const OBSERVATIONS: usize = 100_000;
+
+/// The most changes of a kind that come at once.
+pub const CHANGES: usize = 1_000;
 
 /// Resolves when what was handed in is durable, or with an error if the store ended before. It may be dropped.
 pub type Durable = oneshot::Receiver<()>;
@@ -66,8 +72,27 @@ pub trait Reader: Send + Sync + 'static {
     /// of each: kept as long as rollups are. At most [`TICKS`] come, the first ones; the last ones come with the next housekeeping.
     fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>>;
 
+    /// What a run left, in the order of the names.
+    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>>;
+
+    /// One of them, if its bytes are kept.
+    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>>;
+
+    /// Observations in the order of their times, at most [`OBSERVATIONS`]: the last ones.
+    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>>;
+
     /// How the store itself is.
     fn status(&self) -> StoreStatus;
+}
+
+/// Tells what changes, for live pages and for other processes on the same store.
+pub trait Follower: Send + Sync + 'static {
+    /// What was written since this cursor, which is [`Changes::next`] of the answer before; at most [`CHANGES`] of each kind come.
+    /// Without a cursor nothing has changed yet, and `next` is now.
+    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes>;
+
+    /// Changes its number whenever this process has written something. Whoever follows waits for that, and then asks.
+    fn written(&self) -> watch::Receiver<u64>;
 }
 
 /// Lists the cleanup ledger, beside what runs do with it.
@@ -87,9 +112,9 @@ pub trait Housekeeper: Send + Sync + 'static {
 }
 
 /// All of it: what `app` holds, and hands on as one port or another.
-pub trait Store: Recorder + Recovery + Reader + CleanupLedger + Housekeeper + OutcomeSink {}
+pub trait Store: Recorder + Recovery + Reader + Follower + CleanupLedger + Housekeeper + OutcomeSink {}
 
-impl<T: Recorder + Recovery + Reader + CleanupLedger + Housekeeper + OutcomeSink> Store for T {}
+impl<T: Recorder + Recovery + Reader + Follower + CleanupLedger + Housekeeper + OutcomeSink> Store for T {}
 
 /// How a store is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,12 +1,19 @@
 //! What is handed to the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::outcome::RunReport;
+use bytes::Bytes;
+
+use crate::outcome::{RunId, RunReport};
+use crate::plan::Canary;
 
 /// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
 /// remembered, and go with it.
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
+
+/// Kinds of states whose changes are told to those who follow.
+pub const FOLLOWED: [&str; 2] = ["pause", "mute"];
 
 /// Something that belongs together and is written in one transaction.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +30,10 @@ pub struct Commit {
     pub tries: Vec<TryRow>,
     /// What became of tries.
     pub outcomes: Vec<OutcomeRow>,
+    /// What runs left for people to look at.
+    pub artifacts: Vec<ArtifactRow>,
+    /// Numbers that runs read.
+    pub observations: Vec<ObservationRow>,
 }
 
 impl Commit {
@@ -33,25 +44,70 @@ impl Commit {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, tries, outcomes } = self;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
             && timeline.is_empty()
             && tries.is_empty()
             && outcomes.is_empty()
+            && artifacts.is_empty()
+            && observations.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, tries, outcomes } = later;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
         self.timeline.extend(timeline);
         self.tries.extend(tries);
         self.outcomes.extend(outcomes);
+        self.artifacts.extend(artifacts);
+        self.observations.extend(observations);
     }
+}
+
+/// Something that a run left for people to look at, such as a screenshot. It goes with its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRow {
+    /// The run's id.
+    pub run_id: RunId,
+    /// Its name; unique in its run, where the first one stays.
+    pub name: String,
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// Its bytes, with nothing secret in them.
+    pub bytes: Bytes,
+}
+
+impl ArtifactRow {
+    /// The most bytes of one that are kept.
+    pub const BYTES: usize = 2 << 20;
+    /// The most bytes that are kept of all of a run. Of what is too much, name, media type and size are kept.
+    pub const BYTES_OF_RUN: usize = 8 << 20;
+    /// The most of a run; what comes after them is not kept at all.
+    pub const OF_RUN: usize = 32;
+}
+
+/// A number that was read in a run.
+#[derive(Debug, Clone)]
+pub struct ObservationRow {
+    /// Whose run.
+    pub canary: Arc<Canary>,
+    /// What was observed.
+    pub name: String,
+    /// What it was observed of, if of something.
+    pub subject: Option<String>,
+    /// When, milliseconds since the epoch; of two of the same moment the later one counts.
+    pub at_ms: i64,
+    /// The number; one that is not finite is not kept.
+    pub value: f64,
+    /// How many things it stands for.
+    pub weight: f64,
+    /// How long this observation is looked back on: the longest window of its rules.
+    pub keep: Duration,
 }
 
 /// A finished run.

@@ -273,6 +273,95 @@ pub struct LedgerRows {
     pub unreadable: Vec<UnreadableEntry>,
 }
 
+/// An artifact in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArtifactView {
+    /// Its name.
+    pub name: String,
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// How many bytes it had.
+    pub size: u64,
+    /// Whether they are kept; they were too many otherwise.
+    pub is_kept: bool,
+}
+
+/// An artifact with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Which observations are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservationFilter {
+    /// The canary's id.
+    pub canary: String,
+    /// What was observed.
+    pub name: String,
+    /// What it was observed of; of nothing if absent.
+    pub subject: Option<String>,
+    /// At or after, milliseconds since the epoch.
+    pub since_ms: i64,
+    /// Before, milliseconds since the epoch.
+    pub until_ms: i64,
+}
+
+/// An observation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ObservationView {
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// The number.
+    pub value: f64,
+    /// How many things it stands for.
+    pub weight: f64,
+}
+
+/// What was written since somebody looked last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Where to go on.
+    pub next: String,
+    /// Whether something may have been left out, because whoever follows was away for too long, or the store was begun anew: read
+    /// everything, and go on from `next`.
+    pub is_cut: bool,
+    /// Whether there is more now.
+    pub more: bool,
+    /// What changed, each kind in the order of writing.
+    pub changes: Vec<Change>,
+}
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// A run was written.
+    Run {
+        /// Its id (ULID).
+        run_id: String,
+        /// Its canary's id.
+        canary: String,
+    },
+    /// An incident, its timeline or its tries changed.
+    Incident {
+        /// Its id.
+        id: String,
+    },
+    /// A state changed, of a kind that is [followed](super::FOLLOWED).
+    State {
+        /// What kind.
+        state: String,
+        /// Whose.
+        key: String,
+    },
+    /// The cleanup ledger changed.
+    Ledger,
+}
+
 /// What a try said: a text that is JSON itself, or what format 2 of the store called a notice.
 pub(super) fn said(kept: &str) -> serde_json::Value {
     let mut kept = json(kept);

@@ -7,7 +7,7 @@
 mod queue;
 mod tries;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::base::time::epoch_ms;
 use crate::history::encoding::detail;
-use crate::history::{Commit, IncidentRow, Record, StateRow, TimelineRow};
+use crate::history::{ArtifactRow, Commit, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
 use crate::outcome::{
     CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
 };
@@ -41,6 +41,10 @@ const ALL_RUNS: usize = 1_000_000;
 
 /// Cleanups that wait; what is too much is like a run's steps.
 const CLEANUPS: usize = 4_000;
+
+/// Bytes of artifacts that wait, and observations; what comes then is dropped.
+const ARTIFACTS: usize = 32 << 20;
+const OBSERVATIONS: usize = 100_000;
 
 /// Registers what can be dropped, so that it is seen as zero.
 pub(super) fn register() {
@@ -204,6 +208,9 @@ pub(super) struct Backlog {
     pub(super) tries: Tries,
     pub(super) ledger: IndexMap<String, LedgerChange>,
     pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
+    pub(super) artifacts: Vec<ArtifactRow>,
+    artifact_bytes: usize,
+    pub(super) observations: Vec<ObservationRow>,
     /// Told when all of it is durable; if there are any, it is urgent.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
@@ -219,6 +226,25 @@ impl Backlog {
         self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
         self.timeline.extend(commit.timeline);
         self.tries.push(commit.tries, commit.outcomes);
+        commit.artifacts.into_iter().for_each(|row| self.artifact(row));
+        commit.observations.into_iter().for_each(|row| self.observation(row));
+    }
+
+    fn artifact(&mut self, row: ArtifactRow) {
+        if self.artifact_bytes + row.bytes.len() > ARTIFACTS {
+            counter!(DROPPED, "what" => "artifacts").increment(1);
+            return;
+        }
+        self.artifact_bytes += row.bytes.len();
+        self.artifacts.push(row);
+    }
+
+    fn observation(&mut self, row: ObservationRow) {
+        if self.observations.len() >= OBSERVATIONS {
+            counter!(DROPPED, "what" => "observations").increment(1);
+        } else if row.value.is_finite() && row.weight.is_finite() {
+            self.observations.push(row);
+        }
     }
 
     /// Takes what became of a run's cleanup.
@@ -257,6 +283,8 @@ impl Backlog {
         self.tries.absorb(newer.tries);
         newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
         newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
+        newer.artifacts.into_iter().for_each(|row| self.artifact(row));
+        newer.observations.into_iter().for_each(|row| self.observation(row));
         self.waiters.retain(|waiter| !waiter.is_closed());
         self.waiters.extend(newer.waiters);
     }
@@ -270,7 +298,14 @@ impl Backlog {
     pub(super) fn rows(&self) -> usize {
         let runs = self.passed.waiting.len() + self.others.waiting.len();
         let incidents = self.incidents.len() + self.timeline.len();
-        runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len()
+        let kept = self.artifacts.len() + self.observations.len();
+        runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len() + kept
+    }
+
+    /// Incidents of which something is told anew: themselves, their timeline, their tries as far as they were made now.
+    pub(super) fn told(&self) -> BTreeSet<&str> {
+        let own = self.incidents.keys().chain(self.timeline.iter().map(|row| &row.incident));
+        own.chain(self.tries.made.values().flat_map(|row| &row.incidents)).map(String::as_str).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

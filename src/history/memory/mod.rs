@@ -12,13 +12,13 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::backlog::{Backlog, LedgerChange};
 use super::{
-    Answer, CleanupLedger, Commit, Durable, Housekeeper, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page,
-    ReadError, Reader, Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView,
-    TryCounts,
+    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Durable, Follower, Housekeeper, IncidentFilter,
+    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, ReadError, Reader, Recorder, Recovery,
+    Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -27,18 +27,25 @@ use tables::Tables;
 
 /// The store. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MemoryStore(Arc<Mutex<Tables>>);
+pub(crate) struct MemoryStore(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    tables: Mutex<Tables>,
+    written: watch::Sender<u64>,
+}
 
 impl MemoryStore {
     /// Ends this one, and gives the next process what is in it, to be kept as these settings say. Without any, everything is kept.
     pub(crate) fn reopened(&self, settings: &StoreSettings) -> Self {
         let mut tables = self.lock();
         tables.ended = true;
-        Self(Arc::new(Mutex::new(Tables { ended: false, settings: Some(settings.clone()), ..tables.clone() })))
+        let next = Tables { ended: false, settings: Some(settings.clone()), ..tables.clone() };
+        Self(Arc::new(Inner { tables: Mutex::new(next), ..Inner::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes at once; the receiver learns so, or that the store has ended.
@@ -49,6 +56,7 @@ impl MemoryStore {
             let mut backlog = Backlog::default();
             fill(&mut backlog);
             tables.write(&backlog);
+            self.0.written.send_modify(|times| *times = times.wrapping_add(1));
             // Whoever does not want to know has dropped the receiver.
             let _ = done.send(());
         }
@@ -105,8 +113,30 @@ impl Reader for MemoryStore {
         self.answer(|tables| Ok(tables.ticks(&canary, since_ms, until_ms)))
     }
 
+    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>> {
+        self.answer(|tables| Ok(tables.artifacts(&run_id)))
+    }
+
+    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>> {
+        self.answer(|tables| Ok(tables.artifact(&run_id, &name)))
+    }
+
+    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>> {
+        self.answer(|tables| Ok(tables.observations(&filter)))
+    }
+
     fn status(&self) -> StoreStatus {
         StoreStatus { writable: true, damaged: None }
+    }
+}
+
+impl Follower for MemoryStore {
+    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes> {
+        self.answer(|tables| tables.changes_since(cursor))
+    }
+
+    fn written(&self) -> watch::Receiver<u64> {
+        self.0.written.subscribe()
     }
 }
 

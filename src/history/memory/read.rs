@@ -5,8 +5,9 @@ use crate::history::encoding::hour::Hour;
 use crate::history::trust::HOUR_MS;
 use crate::history::view::{json, said};
 use crate::history::{
-    IncidentFilter, IncidentRow, IncidentStory, IncidentView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TICKS,
-    TickView, TimelineView, TryCounts, TryState, TryView,
+    Artifact, ArtifactView, CHANGES, Change, Changes, IncidentFilter, IncidentRow, IncidentStory, IncidentView, OBSERVATIONS,
+    ObservationFilter, ObservationView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TICKS, TickView,
+    TimelineView, TryCounts, TryState, TryView,
 };
 use crate::outcome::Verdict;
 
@@ -75,6 +76,44 @@ impl Tables {
         ticks.sort_by_key(|tick| tick.due_ms);
         ticks.truncate(TICKS);
         ticks
+    }
+}
+
+impl Tables {
+    pub(super) fn artifacts(&self, run_id: &str) -> Vec<ArtifactView> {
+        let of_run = self.artifacts.iter().filter(|((run, _), _)| run.to_string() == run_id);
+        of_run.map(|(_, (view, _))| view.clone()).collect()
+    }
+
+    pub(super) fn artifact(&self, run_id: &str, name: &str) -> Option<Artifact> {
+        let mut all = self.artifacts.iter();
+        all.find(|((run, called), _)| run.to_string() == run_id && called == name).and_then(|(_, (_, kept))| kept.clone())
+    }
+
+    pub(super) fn observations(&self, filter: &ObservationFilter) -> Vec<ObservationView> {
+        let ObservationFilter { canary, name, subject, since_ms, until_ms } = filter;
+        let series = (canary.clone(), name.clone(), subject.clone().unwrap_or_default());
+        let Some((_, values)) = self.observations.get(&series) else { return Vec::new() };
+        let found: Vec<ObservationView> =
+            values.values().filter(|value| value.at_ms >= *since_ms && value.at_ms < *until_ms).copied().collect();
+        found[found.len().saturating_sub(OBSERVATIONS)..].to_vec()
+    }
+
+    pub(super) fn changes_since(&self, cursor: Option<String>) -> Result<Changes, ReadError> {
+        let all = self.changes.len();
+        let from = match cursor {
+            Some(text) => text.parse().map_err(|_| ReadError::Cursor(text))?,
+            None => all,
+        };
+        let is_cut = from > all;
+        let until = if is_cut { all } else { all.min(from + CHANGES) };
+        let mut changes: Vec<Change> = Vec::new();
+        for change in self.changes.get(from..until).unwrap_or_default() {
+            if !changes.contains(change) {
+                changes.push(change.clone());
+            }
+        }
+        Ok(Changes { next: until.to_string(), is_cut, more: until < all, changes })
     }
 }
 

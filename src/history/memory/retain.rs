@@ -1,14 +1,15 @@
 //! Rollups, and the end of what was kept long enough.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::tables::{Tables, verdict};
+use super::tables::{StoredRun, Tables, verdict};
 use crate::base::time::signed_millis;
 use crate::history::encoding::hour::CountedRun;
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
 use crate::history::{OF_INCIDENTS, TryState};
-use crate::outcome::Verdict;
+use crate::outcome::{RunId, Verdict};
 
 impl Tables {
     pub(super) fn housekeep(&mut self, now_ms: i64) {
@@ -16,10 +17,22 @@ impl Tables {
         let trust = self.trust.unwrap_or(Trust::at(newest)).shown(now_ms);
         self.trust = Some(trust);
         self.roll_up();
+        for (keep, values) in self.observations.values_mut() {
+            let from = trust.trusted.saturating_sub(signed_millis(*keep));
+            values.retain(|at_ms, _| *at_ms >= from);
+        }
+        self.observations.retain(|_, (_, values)| !values.is_empty());
         let Some(settings) = self.settings.clone() else { return };
         let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
         let (passed, others) = (before(settings.keep_passed), before(settings.keep_failed.max(settings.keep_passed)));
-        self.runs.retain(|run| run.view.due_ms >= if verdict(&run.view) == Verdict::Passed { passed } else { others });
+        let is_old = |run: &StoredRun| run.view.due_ms < if verdict(&run.view) == Verdict::Passed { passed } else { others };
+        let gone: BTreeSet<String> = self.runs.iter().filter(|run| is_old(run)).map(|run| run.view.run_id.clone()).collect();
+        self.runs.retain(|run| !is_old(run));
+        let known: BTreeSet<String> = self.runs.iter().map(|run| run.view.run_id.clone()).collect();
+        // One whose run is still to come is young, and one of a run that went just now is not.
+        let is_to_come =
+            |run: &RunId| !gone.contains(&run.to_string()) && i64::try_from(run.0.timestamp_ms()).is_ok_and(|at| at >= others);
+        self.artifacts.retain(|(run, _), _| known.contains(&run.to_string()) || is_to_come(run));
         let (old, owed) = (before(settings.keep_rollups), before(OWED));
         self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
         self.forget_incidents(old, owed);

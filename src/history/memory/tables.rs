@@ -1,6 +1,7 @@
 //! What is in the store, and how it comes there: as the tables of `sqlite`, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,13 +10,13 @@ use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use crate::history::encoding::detail::StepTime;
 use crate::history::encoding::hour::Hour;
 use crate::history::encoding::{cleanup, detail};
+use crate::history::remembered::{ENDED, OWED};
 use crate::history::trust::Trust;
 use crate::history::{
-    IncidentRow, KeptState, KeptTick, KeptTry, LedgerView, OF_INCIDENTS, OutcomeRow, Remembered, RunView, StepView, TimelineRow,
-    TryRow, TryState,
-    remembered::{ENDED, OWED},
+    Artifact, ArtifactRow, ArtifactView, Change, FOLLOWED, IncidentRow, KeptState, KeptTick, KeptTry, LedgerView, OF_INCIDENTS,
+    ObservationRow, ObservationView, OutcomeRow, Remembered, RunView, StepView, TimelineRow, TryRow, TryState,
 };
-use crate::outcome::{Reason, SloCount, Verdict};
+use crate::outcome::{Reason, RunId, SloCount, Verdict};
 use crate::plan::{Bodies, StoreSettings};
 
 /// A run.
@@ -62,6 +63,11 @@ pub(super) struct Tables {
     pub(super) tries: BTreeMap<String, StoredTry>,
     pub(super) ledger: BTreeMap<String, LedgerView>,
     pub(super) hours: BTreeMap<(String, i64), Hour>,
+    pub(super) artifacts: BTreeMap<(RunId, String), (ArtifactView, Option<Artifact>)>,
+    /// By canary, name and subject: how long they are looked back on, and each by its time.
+    pub(super) observations: BTreeMap<(String, String, String), (Duration, BTreeMap<i64, ObservationView>)>,
+    /// What changed, in the order of writing.
+    pub(super) changes: Vec<Change>,
 }
 
 impl Tables {
@@ -73,6 +79,14 @@ impl Tables {
     pub(super) fn write(&mut self, backlog: &Backlog) {
         for run in backlog.runs() {
             self.run_ended(run);
+        }
+        self.changed(backlog);
+        backlog.artifacts.iter().for_each(|row| self.left(row));
+        for ObservationRow { canary, name, subject, at_ms, value, weight, keep } in &backlog.observations {
+            let series = (canary.id.to_string(), name.clone(), subject.clone().unwrap_or_default());
+            let (kept, values) = self.observations.entry(series).or_default();
+            *kept = *keep;
+            values.insert(*at_ms, ObservationView { at_ms: *at_ms, value: *value, weight: *weight });
         }
         for ((id, slot), (_, LastTick { order, due_ms })) in &backlog.ticks {
             let last = self.ticks.entry((id.to_string(), *slot)).or_insert((*order, *due_ms));
@@ -102,6 +116,29 @@ impl Tables {
         }
     }
 
+    fn changed(&mut self, backlog: &Backlog) {
+        let states = backlog.states.keys().filter(|(kind, _)| FOLLOWED.contains(kind));
+        self.changes.extend(states.map(|(kind, key)| Change::State { state: (*kind).to_owned(), key: key.clone() }));
+        self.changes.extend((!backlog.ledger.is_empty()).then_some(Change::Ledger));
+        let ended = backlog.tries.outcomes.keys().filter_map(|id| self.tries.get(id)).flat_map(|stored| &stored.about);
+        let incidents: BTreeSet<&str> = backlog.told().into_iter().chain(ended.map(String::as_str)).collect();
+        self.changes.extend(incidents.into_iter().map(|id| Change::Incident { id: id.to_owned() }));
+    }
+
+    /// Keeps an artifact as far as its run may have any.
+    fn left(&mut self, ArtifactRow { run_id, name, media_type, bytes }: &ArtifactRow) {
+        let of_run = self.artifacts.iter().filter(|((run, _), _)| run == run_id);
+        let kept: usize = of_run.clone().filter_map(|(_, (_, kept))| kept.as_ref()).map(|kept| kept.bytes.len()).sum();
+        let fits = bytes.len() <= ArtifactRow::BYTES && kept + bytes.len() <= ArtifactRow::BYTES_OF_RUN;
+        let key = (*run_id, name.clone());
+        if of_run.count() >= ArtifactRow::OF_RUN || self.artifacts.contains_key(&key) {
+            return;
+        }
+        let view = ArtifactView { name: name.clone(), media_type: media_type.clone(), size: bytes.len() as u64, is_kept: fits };
+        let kept = fits.then(|| Artifact { media_type: media_type.clone(), bytes: bytes.to_vec() });
+        self.artifacts.insert(key, (view, kept));
+    }
+
     /// A tick that is thought to be lost and is there stays as it is.
     fn run_ended(&mut self, run: &Run) {
         let (line, (names, bytes), details) = match run {
@@ -121,6 +158,7 @@ impl Tables {
             return;
         }
         self.written += 1;
+        self.changes.push(Change::Run { run_id: view.run_id.clone(), canary: view.canary.clone() });
         let run_id = view.run_id.clone();
         let details = details.map(|json| serde_json::from_str(&json).expect("it was written just now"));
         let (steps, names) = (detail::steps(&names, &bytes), detail::names(&names));

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::forget::Forget;
 use super::rollup::{self, mark};
+use super::{changes, kept};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
@@ -58,6 +59,11 @@ enum Stage {
     States(usize, String),
     Tries,
     Timeline,
+    /// Artifacts whose runs are not there.
+    Artifacts,
+    /// Observations of the series after this one.
+    Observations(i64),
+    Changes,
     Shrink,
 }
 
@@ -68,6 +74,8 @@ pub(super) struct Chore {
     keep: Keep,
     /// What the wall clock shows, milliseconds since the epoch.
     now: i64,
+    /// What of that is believed.
+    trusted: i64,
     /// What is older goes, milliseconds since the epoch.
     passed: i64,
     others: i64,
@@ -82,6 +90,7 @@ impl Chore {
             stage: Stage::Clock,
             keep,
             now: epoch_ms(now),
+            trusted: i64::MIN,
             passed: i64::MIN,
             others: i64::MIN,
             rollups: i64::MIN,
@@ -99,6 +108,7 @@ impl Chore {
             );
         }
         let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
+        self.trusted = trust.trusted;
         self.passed = before(self.keep.passed);
         // Never shorter than passed ones.
         self.others = before(self.keep.others.max(self.keep.passed));
@@ -164,8 +174,15 @@ impl Chore {
                 // Of an incident that is open for ever, and of none. They are in the order of their numbers.
                 let sql = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
                            AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Shrink }
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Artifacts }
             }
+            Stage::Artifacts if kept::forget_strays(&transaction, self.others)? => Stage::Artifacts,
+            Stage::Artifacts => Stage::Observations(0),
+            Stage::Observations(after) => {
+                kept::forget_observations(&transaction, self.trusted, after)?.map_or(Stage::Changes, Stage::Observations)
+            }
+            Stage::Changes if changes::forget(&transaction)? => Stage::Changes,
+            Stage::Changes => Stage::Shrink,
             Stage::Shrink => Stage::Shrink,
         };
         transaction.commit()?;
@@ -186,6 +203,7 @@ impl Chore {
         for &(due, id, passed) in &rows {
             if passed || due < self.others {
                 transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
+                kept::forget_artifacts(transaction, id)?;
                 transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
             }
         }

@@ -10,11 +10,13 @@
 //!
 //! A new table is a new migration in `schema`, what writes it, a question in `reader`, and its end in `housekeep`.
 
+mod changes;
 mod error;
 mod file;
 mod forget;
 mod housekeep;
 mod inspect;
+mod kept;
 mod ledger;
 mod lock;
 mod ports;

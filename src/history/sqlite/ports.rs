@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
 use super::reader::{Questions, ask};
@@ -13,8 +13,9 @@ use super::{SqliteStore, remember};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::LedgerChange;
 use crate::history::{
-    Answer, CleanupLedger, Commit, Durable, Housekeeper, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, Reader,
-    Recorder, Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Durable, Follower, Housekeeper, IncidentFilter,
+    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, Reader, Recorder, Recovery, Remembered,
+    RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -72,8 +73,30 @@ impl Reader for SqliteStore {
         ask(self.readers(), move |questions| questions.ticks(&canary, since_ms, until_ms))
     }
 
+    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>> {
+        ask(self.readers(), move |questions| questions.artifacts(&run_id))
+    }
+
+    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>> {
+        ask(self.readers(), move |questions| questions.artifact(&run_id, &name))
+    }
+
+    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>> {
+        ask(self.readers(), move |questions| questions.observations(&filter))
+    }
+
     fn status(&self) -> StoreStatus {
         StoreStatus { writable: self.is_writable(), damaged: self.damaged() }
+    }
+}
+
+impl Follower for SqliteStore {
+    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes> {
+        ask(self.readers(), move |questions| questions.changes_since(cursor.as_deref()))
+    }
+
+    fn written(&self) -> watch::Receiver<u64> {
+        self.readers().standing.written.subscribe()
     }
 }
 

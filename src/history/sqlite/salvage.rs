@@ -20,6 +20,9 @@ const TABLES: [(&str, &str); 9] = [
     ("ledger", "id"),
 ];
 
+/// Those that came with format 4.
+const OF_FORMAT_4: [(&str, &str); 2] = [("observation_series", "id"), ("observations", "series, at_ms")];
+
 /// Takes over what can be read; says how much that was. It cannot fail: less is taken over then.
 pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -27,12 +30,15 @@ pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
         Ok(from) => from,
         Err(error) => return format!("nothing ({error})"),
     };
-    if let Err(error) = as_newest(&from) {
-        return format!("nothing ({error})");
-    }
+    let later: &[_] = match as_newest(&from) {
+        Ok(version) if version >= schema::WITH_OBSERVATIONS => &OF_FORMAT_4,
+        Ok(_) => &[],
+        Err(error) => return format!("nothing ({error})"),
+    };
     let saved: Vec<String> = TABLES
-        .into_iter()
-        .map(|(table, key)| {
+        .iter()
+        .chain(later)
+        .map(|&(table, key)| {
             let mut count = 0;
             // From both ends, as reading stops at the first page that is damaged.
             let errors: Vec<String> = [key.to_owned(), key.replace(',', " DESC,") + " DESC"]
@@ -47,16 +53,17 @@ pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
     saved.join("; ")
 }
 
-/// Has tables that are called and laid out otherwise in an earlier format look as in the newest one.
-fn as_newest(from: &Connection) -> rusqlite::Result<()> {
-    if schema::version(from)? < schema::WITH_TRIES {
+/// Has tables that are called and laid out otherwise in an earlier format look as in the newest one. Returns its format.
+fn as_newest(from: &Connection) -> rusqlite::Result<u32> {
+    let version = schema::version(from)?;
+    if version < schema::WITH_TRIES {
         from.execute_batch(schema::MESSAGES_AS_TRIES)?;
         from.execute_batch(
             "CREATE TEMP VIEW tries AS SELECT * FROM former_tries;
              CREATE TEMP VIEW try_incidents AS SELECT * FROM former_try_incidents;",
         )?;
     }
-    Ok(())
+    Ok(version)
 }
 
 fn copy(from: &Connection, into: &mut Connection, table: &str, order: &str, count: &mut usize) -> rusqlite::Result<()> {

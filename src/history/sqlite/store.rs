@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
+
 use super::file::{self, Identity, Look, Owner, Place};
 use super::housekeep::Keep;
 use super::inspect::Inspection;
@@ -44,6 +46,8 @@ struct Inner {
 pub(super) struct Standing {
     /// Ascends whenever readers must connect anew.
     pub(super) epoch: AtomicU64,
+    /// Changes with each transaction.
+    pub(super) written: watch::Sender<u64>,
     /// Whether writing fails since the last try.
     pub(super) stuck: AtomicBool,
     /// Whether somebody has met damage that the writer has not looked at yet.

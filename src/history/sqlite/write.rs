@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::tries;
+use super::{changes, kept, tries};
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use crate::history::encoding::hour::code;
 use crate::history::encoding::{cleanup, detail};
@@ -67,6 +67,12 @@ impl Pen {
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
         }
+        kept::artifacts(&transaction, &backlog.artifacts)?;
+        for row in &backlog.observations {
+            let (canary, _) = self.canary(&transaction, &row.canary)?;
+            kept::observation(&transaction, canary, row)?;
+        }
+        changes::write(&transaction, backlog)?;
         let early = self.cleanups(&transaction, backlog)?;
         transaction.commit()?;
         self.early = early;

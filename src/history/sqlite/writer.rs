@@ -238,6 +238,7 @@ impl Writer {
         self.set(urgent)?;
         let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
         self.pen.write(connection, backlog)?;
+        self.readers.standing.written.send_modify(|times| *times = times.wrapping_add(1));
         self.unchecked = if urgent { self.unchecked + 1 } else { 0 };
         if self.unchecked >= CHECKPOINT && !self.queue.is_wanted() {
             self.unchecked = 0;

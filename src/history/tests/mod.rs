@@ -1,7 +1,9 @@
 //! What every store does, asked by its ports of each kind of store there is.
 
 mod behaviour;
+mod changes;
 mod hours;
+mod kept;
 mod ledger;
 mod retention;
 mod tries;

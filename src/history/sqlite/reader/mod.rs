@@ -14,11 +14,11 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::file::{self, Place};
-use super::ledger;
 use super::store::Standing;
+use super::{changes, kept, ledger};
 use crate::history::{
-    Answer, IncidentFilter, IncidentStory, IncidentView, LedgerRows, Page, ReadError, RollupView, RunDetail, RunFilter, RunView,
-    TickView, TryCounts,
+    Answer, Artifact, ArtifactView, Changes, IncidentFilter, IncidentStory, IncidentView, LedgerRows, ObservationFilter,
+    ObservationView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
 };
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
@@ -144,6 +144,27 @@ impl Questions {
     /// The ticks of a canary from `since_ms` until before `until_ms`, likewise.
     pub(super) fn ticks(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<TickView>, ReadError> {
         self.ask(|connection| hour::ticks(connection, canary, since_ms, until_ms))
+    }
+
+    /// What a run left.
+    pub(super) fn artifacts(&self, run_id: &str) -> Result<Vec<ArtifactView>, ReadError> {
+        self.ask(|connection| kept::list_artifacts(connection, run_id))
+    }
+
+    /// One of them with its bytes.
+    pub(super) fn artifact(&self, run_id: &str, name: &str) -> Result<Option<Artifact>, ReadError> {
+        self.ask(|connection| kept::artifact(connection, run_id, name))
+    }
+
+    /// Observations, oldest first.
+    pub(super) fn observations(&self, filter: &ObservationFilter) -> Result<Vec<ObservationView>, ReadError> {
+        self.ask(|connection| kept::observations(connection, filter))
+    }
+
+    /// What was written since a cursor.
+    pub(super) fn changes_since(&self, cursor: Option<&str>) -> Result<Changes, ReadError> {
+        let cursor = cursor.map(changes::Cursor::read).transpose()?;
+        self.ask(|connection| changes::since(connection, cursor))
     }
 
     /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.

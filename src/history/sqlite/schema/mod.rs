@@ -18,6 +18,9 @@ pub(super) const MESSAGES_AS_TRIES: &str = include_str!("messages_as_tries.sql")
 /// The first format that has tries.
 pub(super) const WITH_TRIES: u32 = 3;
 
+/// The first format that has observations.
+pub(super) const WITH_OBSERVATIONS: u32 = 4;
+
 /// The newest format.
 pub(super) const KNOWN: u32 = 4;
 
@@ -52,7 +55,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 #[cfg(test)]
 pub(super) mod tests {
     /// What makes a file of format 3 of one of format 4.
-    pub(in super::super) const UNDO_4: [&str; 1] = [
+    pub(in super::super) const UNDO_4: [&str; 2] = [
         "ALTER TABLE rollups DROP COLUMN steps; ALTER TABLE rollups DROP COLUMN reasons; ALTER TABLE rollups DROP COLUMN ticks;",
+        "DROP TABLE artifacts; DROP TABLE observations; DROP TABLE observation_series; DROP TABLE changes;
+         DELETE FROM marks WHERE name = 'file';",
     ];
 }
