@@ -37,7 +37,7 @@ pub use rows::{
     TryState,
 };
 pub use view::{
-    Artifact, ArtifactView, Change, Changes, IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView,
-    ObservationFilter, ObservationView, Page, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView,
+    Artifact, ArtifactView, Change, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView,
+    ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView,
     TimelineView, TryCounts, TryView, UnreadableEntry,
 };

@@ -13,8 +13,9 @@ use futures::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Artifact, ArtifactView, Changes, Commit, IncidentFilter, IncidentStory, IncidentView, LedgerRows, ObservationFilter,
-    ObservationView, Page, Remembered, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, Commit, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
+    ObservationFilter, ObservationView, Page, PassView, Remembered, RollupView, RunDetail, RunFilter, RunView, TickView,
+    TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
 
@@ -55,6 +56,12 @@ pub trait Reader: Send + Sync + 'static {
 
     /// A run with its details.
     fn run(&self, run_id: String) -> Answer<Option<RunDetail>>;
+
+    /// The newest passed run of a canary that counted, in full. It is kept as long as rollups are, also where its row is gone.
+    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>>;
+
+    /// What a failed run that counted is compared with; kept as long as the run is.
+    fn comparison(&self, run_id: String) -> Answer<Comparison>;
 
     /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
     fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>>;

@@ -273,6 +273,28 @@ pub struct LedgerRows {
     pub unreadable: Vec<UnreadableEntry>,
 }
 
+/// A passed run in full.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PassView {
+    /// Its id (ULID).
+    pub run_id: String,
+    /// Its canary's id.
+    pub canary: String,
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+    /// As [`RunDetail::details`] of a run that did not pass.
+    pub details: serde_json::Value,
+}
+
+/// What a failed run is compared with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The last run of its canary that had passed before.
+    pub before: Option<PassView>,
+    /// The last run of another region or cell that had passed, within an interval.
+    pub beside: Option<PassView>,
+}
+
 /// An artifact in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ArtifactView {

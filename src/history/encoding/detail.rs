@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::varint;
-use crate::history::StepView;
+use crate::base::time::epoch_ms;
+use crate::history::{PassView, StepView};
 use crate::outcome::{
     AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, SloCount, StepReport, StepResult, Verdict, Withheld,
 };
@@ -125,16 +126,28 @@ pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
 
 /// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
 pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
-    if report.verdict == Verdict::Passed {
-        return None;
+    (report.verdict != Verdict::Passed).then(|| whole(report, bodies))
+}
+
+/// A passed run as readers get it.
+pub(in crate::history) fn pass(report: &RunReport, bodies: Bodies) -> PassView {
+    PassView {
+        run_id: report.run_id.to_string(),
+        canary: report.canary.id.to_string(),
+        due_ms: epoch_ms(report.tick.due),
+        details: serde_json::from_str(&whole(report, bodies)).unwrap_or_default(),
     }
+}
+
+/// Everything about a run, bounded likewise.
+pub(in crate::history) fn whole(report: &RunReport, bodies: Bodies) -> String {
     let whole = json(report, |_| true, Some(bodies));
     if whole.len() <= BYTES {
-        return Some(whole);
+        return whole;
     }
     let without_exchanges = json(report, |_| true, None);
     if without_exchanges.len() <= BYTES {
-        return Some(without_exchanges);
+        return without_exchanges;
     }
     // The first ones tell the most.
     let mut left = 20;
@@ -147,7 +160,7 @@ pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<
         },
         None,
     );
-    Some(if failed.len() <= BYTES { failed } else { json(report, |_| false, None) })
+    if failed.len() <= BYTES { failed } else { json(report, |_| false, None) }
 }
 
 fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {

@@ -16,9 +16,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::backlog::{Backlog, LedgerChange};
 use super::{
-    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Durable, Follower, Housekeeper, IncidentFilter,
-    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, ReadError, Reader, Recorder, Recovery,
-    Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentFilter,
+    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadError, Reader, Recorder,
+    Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -91,6 +91,14 @@ impl Reader for MemoryStore {
 
     fn run(&self, run_id: String) -> Answer<Option<RunDetail>> {
         self.answer(|tables| Ok(tables.run(&run_id)))
+    }
+
+    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>> {
+        self.answer(|tables| Ok(tables.newest_pass(&canary)))
+    }
+
+    fn comparison(&self, run_id: String) -> Answer<Comparison> {
+        self.answer(|tables| Ok(tables.comparison(&run_id)))
     }
 
     fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>> {

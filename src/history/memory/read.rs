@@ -5,9 +5,9 @@ use crate::history::encoding::hour::Hour;
 use crate::history::trust::HOUR_MS;
 use crate::history::view::{json, said};
 use crate::history::{
-    Artifact, ArtifactView, CHANGES, Change, Changes, IncidentFilter, IncidentRow, IncidentStory, IncidentView, OBSERVATIONS,
-    ObservationFilter, ObservationView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TICKS, TickView,
-    TimelineView, TryCounts, TryState, TryView,
+    Artifact, ArtifactView, CHANGES, Change, Changes, Comparison, IncidentFilter, IncidentRow, IncidentStory, IncidentView,
+    OBSERVATIONS, ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView,
+    TICKS, TickView, TimelineView, TryCounts, TryState, TryView,
 };
 use crate::outcome::Verdict;
 
@@ -80,6 +80,20 @@ impl Tables {
 }
 
 impl Tables {
+    pub(super) fn newest_pass(&self, canary: &str) -> Option<PassView> {
+        let of_canary = self.passes.iter().map(|(pass, _)| pass).filter(|pass| pass.canary == canary);
+        of_canary.max_by_key(|pass| pass.due_ms).cloned()
+    }
+
+    pub(super) fn comparison(&self, run_id: &str) -> Comparison {
+        let pass = |id: &Option<String>| {
+            let mut passes = self.passes.iter().map(|(pass, _)| pass);
+            passes.find(|pass| Some(&pass.run_id) == id.as_ref()).cloned()
+        };
+        let ids = self.comparisons.get(run_id);
+        ids.map_or_else(Comparison::default, |(before, beside)| Comparison { before: pass(before), beside: pass(beside) })
+    }
+
     pub(super) fn artifacts(&self, run_id: &str) -> Vec<ArtifactView> {
         let of_run = self.artifacts.iter().filter(|((run, _), _)| run.to_string() == run_id);
         of_run.map(|(_, (view, _))| view.clone()).collect()

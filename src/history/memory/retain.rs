@@ -8,7 +8,7 @@ use crate::base::time::signed_millis;
 use crate::history::encoding::hour::CountedRun;
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
-use crate::history::{OF_INCIDENTS, TryState};
+use crate::history::{OF_INCIDENTS, PassView, TryState};
 use crate::outcome::{RunId, Verdict};
 
 impl Tables {
@@ -33,6 +33,8 @@ impl Tables {
         let is_to_come =
             |run: &RunId| !gone.contains(&run.to_string()) && i64::try_from(run.0.timestamp_ms()).is_ok_and(|at| at >= others);
         self.artifacts.retain(|(run, _), _| known.contains(&run.to_string()) || is_to_come(run));
+        self.comparisons.retain(|run, _| known.contains(run));
+        self.forget_passes(before(settings.keep_rollups));
         let (old, owed) = (before(settings.keep_rollups), before(OWED));
         self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
         self.forget_incidents(old, owed);
@@ -56,6 +58,15 @@ impl Tables {
             });
         }
         self.rolled_up = self.runs.last().map_or(self.rolled_up, |run| run.number);
+    }
+
+    /// Passed runs that are not the newest of their canary, or are old, and that nothing is compared with.
+    fn forget_passes(&mut self, old: i64) {
+        let compared: BTreeSet<String> =
+            self.comparisons.values().flat_map(|(before, beside)| [before, beside]).flatten().cloned().collect();
+        let all: Vec<(String, i64)> = self.passes.iter().map(|(pass, _)| (pass.canary.clone(), pass.due_ms)).collect();
+        let is_newest = |of: &PassView| all.iter().all(|(canary, due_ms)| *canary != of.canary || *due_ms <= of.due_ms);
+        self.passes.retain(|(pass, _)| compared.contains(&pass.run_id) || pass.due_ms >= old && is_newest(pass));
     }
 
     /// Incidents that ended, with what is theirs, unless something is still owed; and what is theirs of those of which nothing can be

@@ -1,11 +1,12 @@
 //! What is in the store, and how it comes there: as the tables of `sqlite`, row by row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::base::time::signed_millis;
+use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use crate::history::encoding::detail::StepTime;
 use crate::history::encoding::hour::Hour;
@@ -14,10 +15,10 @@ use crate::history::remembered::{ENDED, OWED};
 use crate::history::trust::Trust;
 use crate::history::{
     Artifact, ArtifactRow, ArtifactView, Change, FOLLOWED, IncidentRow, KeptState, KeptTick, KeptTry, LedgerView, OF_INCIDENTS,
-    ObservationRow, ObservationView, OutcomeRow, Remembered, RunView, StepView, TimelineRow, TryRow, TryState,
+    ObservationRow, ObservationView, OutcomeRow, PassView, Remembered, RunView, StepView, TimelineRow, TryRow, TryState,
 };
-use crate::outcome::{Reason, RunId, SloCount, Verdict};
-use crate::plan::{Bodies, StoreSettings};
+use crate::outcome::{Reason, RunId, RunReport, SloCount, Verdict};
+use crate::plan::{Bodies, Cadence, Canary, StoreSettings};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -66,6 +67,10 @@ pub(super) struct Tables {
     pub(super) artifacts: BTreeMap<(RunId, String), (ArtifactView, Option<Artifact>)>,
     /// By canary, name and subject: how long they are looked back on, and each by its time.
     pub(super) observations: BTreeMap<(String, String, String), (Duration, BTreeMap<i64, ObservationView>)>,
+    /// Passed runs in full, the newest of each canary and those that failed runs are compared with.
+    pub(super) passes: Vec<(PassView, Arc<Canary>)>,
+    /// Of a failed run, by its id: the ids of the passed ones before and beside it.
+    pub(super) comparisons: BTreeMap<String, (Option<String>, Option<String>)>,
     /// What changed, in the order of writing.
     pub(super) changes: Vec<Change>,
 }
@@ -164,9 +169,37 @@ impl Tables {
         let (steps, names) = (detail::steps(&names, &bytes), detail::names(&names));
         let times = detail::step_times(names.len(), &bytes);
         self.runs.push(StoredRun { number: self.written, view, steps, details, times: (names, times), counted: line.counted });
+        if let Run::Whole(record) = run
+            && record.counted
+        {
+            self.compare(&record.report);
+        }
         if let Some(cleanup) = self.early.remove(&run_id) {
             self.cleaned_up(run_id, cleanup);
         }
+    }
+
+    /// Takes note of a passed run, and keeps with a failed one what it is compared with.
+    fn compare(&mut self, report: &RunReport) {
+        let canary = &report.canary;
+        if report.verdict == Verdict::Passed {
+            self.passes.push((detail::pass(report, self.bodies()), Arc::clone(canary)));
+        }
+        if report.verdict != Verdict::Failed {
+            return;
+        }
+        let due_ms = epoch_ms(report.tick.due);
+        let reach = if let Cadence::Every(interval) = canary.probe.cadence { interval } else { Duration::from_hours(1) };
+        let newest = |found: &dyn Fn(&PassView, &Canary) -> bool| {
+            let passes = self.passes.iter().filter(|(pass, of)| found(pass, of));
+            passes.max_by_key(|(pass, _)| pass.due_ms).map(|(pass, _)| pass.run_id.clone())
+        };
+        let before = newest(&|pass, of| of.id == canary.id && pass.due_ms < due_ms);
+        let beside = newest(&|pass, of| {
+            let is_beside = of.id != canary.id && of.probe.name == canary.probe.name;
+            is_beside && (due_ms - signed_millis(reach)..=due_ms).contains(&pass.due_ms)
+        });
+        self.comparisons.insert(report.run_id.to_string(), (before, beside));
     }
 
     fn cleaned_up(&mut self, run_id: String, cleanup: Value) {

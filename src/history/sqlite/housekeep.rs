@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::forget::Forget;
 use super::rollup::{self, mark};
-use super::{changes, kept};
+use super::{changes, kept, passes};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::remembered::OWED;
 use crate::history::trust::{HOUR_MS, Trust};
@@ -59,6 +59,8 @@ enum Stage {
     States(usize, String),
     Tries,
     Timeline,
+    /// Passed runs that nothing is compared with.
+    Passes,
     /// Artifacts whose runs are not there.
     Artifacts,
     /// Observations of the series after this one.
@@ -174,8 +176,10 @@ impl Chore {
                 // Of an incident that is open for ever, and of none. They are in the order of their numbers.
                 let sql = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
                            AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Artifacts }
+                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Passes }
             }
+            Stage::Passes if passes::forget(&transaction, self.rollups)? => Stage::Passes,
+            Stage::Passes => Stage::Artifacts,
             Stage::Artifacts if kept::forget_strays(&transaction, self.others)? => Stage::Artifacts,
             Stage::Artifacts => Stage::Observations(0),
             Stage::Observations(after) => {
@@ -203,6 +207,7 @@ impl Chore {
         for &(due, id, passed) in &rows {
             if passed || due < self.others {
                 transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
+                transaction.prepare_cached("DELETE FROM comparisons WHERE run = ?")?.execute([id])?;
                 kept::forget_artifacts(transaction, id)?;
                 transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
             }

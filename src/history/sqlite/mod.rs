@@ -19,6 +19,7 @@ mod inspect;
 mod kept;
 mod ledger;
 mod lock;
+mod passes;
 mod ports;
 mod reader;
 mod remember;

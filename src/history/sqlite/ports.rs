@@ -13,9 +13,9 @@ use super::{SqliteStore, remember};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::LedgerChange;
 use crate::history::{
-    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Durable, Follower, Housekeeper, IncidentFilter,
-    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, Reader, Recorder, Recovery, Remembered,
-    RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentFilter,
+    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, Reader, Recorder, Recovery,
+    Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -51,6 +51,14 @@ impl Reader for SqliteStore {
 
     fn run(&self, run_id: String) -> Answer<Option<RunDetail>> {
         ask(self.readers(), move |questions| questions.run(&run_id))
+    }
+
+    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>> {
+        ask(self.readers(), move |questions| questions.newest_pass(&canary))
+    }
+
+    fn comparison(&self, run_id: String) -> Answer<Comparison> {
+        ask(self.readers(), move |questions| questions.comparison(&run_id))
     }
 
     fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>> {

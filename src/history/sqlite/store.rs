@@ -134,7 +134,7 @@ impl SqliteStore {
             connection.busy_timeout(writer::PATIENCE).map_err(failed)?;
         }
         let queue = Arc::<Queue>::default();
-        let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&standing)));
+        let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&standing), keep.bodies));
         let writer = Writer::new(place, keep, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
         Ok(Self(Arc::new(Inner { queue, standing, readers, found: Mutex::default() })))

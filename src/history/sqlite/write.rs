@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
+use super::passes::{Counted, SharedPasses, lock};
 use super::{changes, kept, tries};
+use crate::history::Record;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
 use crate::history::encoding::hour::code;
 use crate::history::encoding::{cleanup, detail};
-use crate::outcome::{CleanupReport, Reason};
+use crate::outcome::{CleanupReport, Reason, Verdict};
 use crate::plan::{Bodies, Canary, CanaryId};
 
 /// Numbers of names that are in the file already.
@@ -27,6 +29,7 @@ const SHAPES: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Pen {
     bodies: Bodies,
+    passes: SharedPasses,
     names: Names,
     /// Where in the order of ticks the last written one of each canary's slot was.
     orders: HashMap<(CanaryId, u32), u64>,
@@ -38,18 +41,28 @@ pub(super) struct Pen {
 const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 
 impl Pen {
-    /// One that keeps the bodies of these runs.
-    pub(super) fn keeping(bodies: Bodies) -> Self {
-        Self { bodies, names: Names::default(), orders: HashMap::new(), early: VecDeque::new() }
+    /// One that keeps the bodies of these runs, and does not know the file yet.
+    pub(super) fn keeping(bodies: Bodies, passes: SharedPasses) -> Self {
+        lock(&passes).forget_rows();
+        Self { bodies, passes, names: Names::default(), orders: HashMap::new(), early: VecDeque::new() }
     }
 
     /// Writes all of it or nothing.
     pub(super) fn write(&mut self, connection: &mut Connection, backlog: &Backlog) -> rusqlite::Result<()> {
         let written = self.try_write(connection, backlog);
+        lock(&self.passes).settle(written.is_ok());
         if written.is_err() {
             // Names that were new are not in the file.
             self.names = Names::default();
         }
+        written
+    }
+
+    /// Writes the newest passes down that were not for some time, or all; so many at most.
+    pub(super) fn write_passes(&self, connection: &mut Connection, all: bool, most: usize) -> rusqlite::Result<()> {
+        let mut passes = lock(&self.passes);
+        let written = passes.write_down(connection, all, most, self.bodies);
+        passes.settle(written.is_ok());
         written
     }
 
@@ -116,12 +129,30 @@ impl Pen {
                 shape,
                 times,
             ])?;
-        if let (1, Some(details)) = (inserted, details) {
-            transaction
-                .prepare_cached("INSERT INTO run_details (run, json) VALUES (last_insert_rowid(), ?)")?
-                .execute([details])?;
+        if inserted == 1
+            && let Run::Whole(record) = run
+        {
+            let number = transaction.last_insert_rowid();
+            self.compare(transaction, record, canary, number)?;
+            if let Some(details) = details {
+                transaction
+                    .prepare_cached("INSERT INTO run_details (run, json) VALUES (?, ?)")?
+                    .execute(params![number, details])?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes note of a passed run that counts, and keeps with a failed one what it is compared with.
+    fn compare(&self, transaction: &Transaction<'_>, record: &Record, canary: i64, number: i64) -> rusqlite::Result<()> {
+        let run = Counted { report: &record.report, canary, bodies: self.bodies };
+        match record.report.verdict {
+            Verdict::Passed if record.counted => lock(&self.passes).passed(transaction, &run),
+            Verdict::Failed if record.counted => lock(&self.passes).failed(transaction, &run, number),
+            Verdict::Passed | Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
+                Ok(())
+            }
+        }
     }
 
     /// Puts cleanups beside their runs. Returns those whose run is still to come.

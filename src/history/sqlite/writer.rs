@@ -34,6 +34,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// Urgent commits between two checkpoints, where nothing else is written.
 const CHECKPOINT: u32 = 200;
 
+/// Passed runs that are written down at once with housekeeping.
+const PASSES: usize = 200;
+
 /// How long damage that somebody met is not looked for again after the whole file was found to be sound.
 const SOUND_FOR: Duration = Duration::from_hours(1);
 
@@ -112,13 +115,13 @@ impl Writer {
             place,
             keep,
             queue,
+            pen: Pen::keeping(keep.bodies, Arc::clone(&readers.passes)),
             readers,
             connection,
             lock,
             inspection,
             look: Look::Head,
             sound: None,
-            pen: Pen::keeping(keep.bodies),
             urgent: None,
             unchecked: 0,
             failures: 0,
@@ -160,7 +163,10 @@ impl Writer {
                         break;
                     }
                 }
-                Work::Housekeep(now, done) => chore = Some((Chore::new(now, self.keep), done)),
+                Work::Housekeep(now, done) => {
+                    self.write_passes(false);
+                    chore = Some((Chore::new(now, self.keep), done));
+                }
                 Work::End => {
                     ending.clean = true;
                     break;
@@ -171,8 +177,20 @@ impl Writer {
         self.close(ending.clean);
     }
 
+    /// Writes passed runs down that are only held so far. Where that fails they stay as they are; nothing hangs on it.
+    fn write_passes(&mut self, all: bool) {
+        let most = if all { usize::MAX } else { PASSES };
+        let Some(connection) = &mut self.connection else { return };
+        if let Err(error) = self.pen.write_passes(connection, all, most) {
+            warn!(store = %self.place.path().display(), error = %chain(&error), "the newest passed runs could not be written down");
+        }
+    }
+
     /// Closes the file, and says so in the lock where all of it is known to be whole.
     fn close(&mut self, clean: bool) {
+        if clean {
+            self.write_passes(true);
+        }
         let sound = self.inspection.take().is_none_or(Inspection::end);
         // The last connection to be closed puts the log into the file; that must be this one.
         self.readers.standing.epoch.fetch_add(1, Ordering::Release);
@@ -312,7 +330,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.pen = Pen::keeping(self.keep.bodies);
+        self.pen = Pen::keeping(self.keep.bodies, Arc::clone(&self.readers.passes));
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {

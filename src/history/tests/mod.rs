@@ -5,6 +5,7 @@ mod changes;
 mod hours;
 mod kept;
 mod ledger;
+mod passes;
 mod retention;
 mod tries;
 

@@ -14,12 +14,15 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::file::{self, Place};
+use super::passes::{self, SharedPasses};
 use super::store::Standing;
 use super::{changes, kept, ledger};
 use crate::history::{
-    Answer, Artifact, ArtifactView, Changes, IncidentFilter, IncidentStory, IncidentView, LedgerRows, ObservationFilter,
-    ObservationView, Page, ReadError, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
+    Answer, Artifact, ArtifactView, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
+    ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView, TickView,
+    TryCounts,
 };
+use crate::plan::Bodies;
 
 /// How long a question waits for a lock, which only a store in memory ever holds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,13 +58,24 @@ pub(super) struct Readers {
     pub(super) standing: Arc<Standing>,
     /// Bounds what goes on at once: on a disk that hangs, questions must not pile up.
     at_once: Arc<Semaphore>,
+    /// The newest passed runs, as far as the writer holds them.
+    pub(super) passes: SharedPasses,
+    /// Which bodies are kept.
+    bodies: Bodies,
     /// Connections and the epochs they were made in.
     kept: Mutex<Vec<(Connection, u64)>>,
 }
 
 impl Readers {
-    pub(super) fn new(place: Place, standing: Arc<Standing>) -> Self {
-        Self { place, standing, at_once: Arc::new(Semaphore::new(AT_ONCE)), kept: Mutex::default() }
+    pub(super) fn new(place: Place, standing: Arc<Standing>, bodies: Bodies) -> Self {
+        Self {
+            place,
+            standing,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            passes: SharedPasses::default(),
+            bodies,
+            kept: Mutex::default(),
+        }
     }
 
     /// Closes those that nobody uses.
@@ -114,6 +128,16 @@ impl Questions {
     /// A run with its details.
     pub(super) fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
         self.ask(|connection| run::one(connection, run_id))
+    }
+
+    /// The newest passed run of a canary.
+    pub(super) fn newest_pass(&self, canary: &str) -> Result<Option<PassView>, ReadError> {
+        self.ask(|connection| passes::newest(connection, &self.0.passes, canary, self.0.bodies))
+    }
+
+    /// What a failed run is compared with.
+    pub(super) fn comparison(&self, run_id: &str) -> Result<Comparison, ReadError> {
+        self.ask(|connection| passes::comparison(connection, run_id))
     }
 
     /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.

@@ -37,3 +37,17 @@ CREATE TABLE observations (
 CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL) STRICT;
 -- Tells this file from another one in its place, whose numbers begin anew.
 INSERT INTO marks (name, value) VALUES ('file', random());
+
+-- Passed runs in full: the newest of each canary, and those that failed runs are compared with. A run's row may be gone before.
+CREATE TABLE passes (
+    id INTEGER PRIMARY KEY,
+    canary INTEGER NOT NULL REFERENCES canaries,
+    run_id BLOB NOT NULL UNIQUE,
+    due_ms INTEGER NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX passes_by_canary ON passes (canary, due_ms);
+-- Of a failed run: the last pass of its canary before it, and one of another region or cell.
+CREATE TABLE comparisons (run INTEGER PRIMARY KEY REFERENCES runs, before INTEGER, beside INTEGER) STRICT;
+CREATE INDEX comparisons_by_before ON comparisons (before) WHERE before IS NOT NULL;
+CREATE INDEX comparisons_by_beside ON comparisons (beside) WHERE beside IS NOT NULL;

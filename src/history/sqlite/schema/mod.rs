@@ -58,6 +58,7 @@ pub(super) mod tests {
     pub(in super::super) const UNDO_4: [&str; 2] = [
         "ALTER TABLE rollups DROP COLUMN steps; ALTER TABLE rollups DROP COLUMN reasons; ALTER TABLE rollups DROP COLUMN ticks;",
         "DROP TABLE artifacts; DROP TABLE observations; DROP TABLE observation_series; DROP TABLE changes;
+         DROP TABLE comparisons; DROP TABLE passes;
          DELETE FROM marks WHERE name = 'file';",
     ];
 }
