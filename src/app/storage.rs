@@ -1,4 +1,4 @@
-//! The store in the life of the process: which one it is, its upkeep and its end.
+//! The store in the life of the process: which one it is, its housekeeping and its end.
 //!
 //! Nobody else knows what kind of store there is: others get the ports of `history`.
 
@@ -25,7 +25,7 @@ pub fn store_in_memory() -> Arc<dyn Store> {
     Arc::new(SqliteStore::in_memory())
 }
 
-/// The chore of rolling up and removing what is older than it is kept.
+/// The job of rolling up and removing what is older than it is kept.
 pub(super) fn housekeeping(store: &Arc<dyn Store>) -> Job {
     let store = Arc::clone(store);
     // It is told when it was done only so that the next one does not begin before.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 
-use super::tree::{Data, Node, Spot, Table};
+use super::steps::journey;
+use super::tree::{Data, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -214,10 +215,7 @@ fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnosti
 }
 
 fn has_subjects(probe: &Table<'_>) -> bool {
-    probe.list("step").iter().filter_map(Node::as_table).any(|step| {
-        let inner = step.list("parallel").iter().filter_map(Node::as_table);
-        std::iter::once(step).chain(inner).any(|step| step.get("subject").is_some())
-    })
+    journey(probe).any(|step| step.get("subject").is_some())
 }
 
 #[cfg(test)]

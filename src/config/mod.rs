@@ -43,6 +43,7 @@ mod scope;
 mod secrets;
 mod service;
 mod shape;
+mod steps;
 mod tree;
 mod upkeep;
 mod value;

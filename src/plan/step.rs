@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, Expression, HttpAction, Template};
+use super::{Condition, Expression, HttpAction, StepKind, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -70,6 +70,32 @@ pub enum Action {
     Http(Box<HttpAction>),
     /// Several steps released together at a barrier.
     Parallel(Vec<Step>),
+}
+
+impl Action {
+    /// Its kind; none of a `parallel`, which does nothing by itself.
+    pub fn kind(&self) -> Option<StepKind> {
+        match self {
+            Self::Http(_) => Some(StepKind::Http),
+            Self::Parallel(_) => None,
+        }
+    }
+
+    /// The steps of a `parallel`.
+    pub fn entries(&self) -> &[Step] {
+        match self {
+            Self::Parallel(entries) => entries,
+            Self::Http(_) => &[],
+        }
+    }
+
+    /// Whether it may be done again although it may have been done already: then `retry` does so.
+    pub fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Http(action) => action.method.is_idempotent(),
+            Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),
+        }
+    }
 }
 
 /// A repetition. `round` counts from 1 in both.

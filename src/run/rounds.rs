@@ -13,12 +13,13 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, Reason, Verdict};
-use crate::plan::{Action, Expression, Loop, Step};
+use crate::plan::{Expression, Loop, Step};
 
 use super::context::Context;
 use super::judge::shown;
+use super::opening::{Captures, Place, record_refusal, refuse};
 use super::scope::Names;
-use super::sequence::{self, Captures, Place, refuse};
+use super::sequence;
 use super::subjects::{Allowance, Subjects};
 use super::think::think;
 
@@ -37,7 +38,7 @@ pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &
             items.into_iter().map(|item| vec![(Arc::clone(name), item)]).collect()
         }
     };
-    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.subjects);
+    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.log.subjects);
     let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
     let made = side_by_side(context, step, names, place, rounds, &mut ended).await;
     drop(ended);
@@ -75,9 +76,9 @@ impl Drop for EndedRounds<'_> {
 
 /// The items of a `for_each`; anything but a list is not evaluable.
 fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
-    let value = think(0, || items.eval(&context.scope(names))).map_err(|error| {
-        let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
-        sequence::record_refusal(context, step, place, cause)
+    let value = think(0, || items.eval(&context.env.scope(names))).map_err(|error| {
+        let cause = context.env.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
+        record_refusal(context, step, place, cause)
     })?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable if value.len().is_some_and(|items| items > MOST_ROUNDS) => {
@@ -88,7 +89,7 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
             refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),
         _ => {
-            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.redactor()));
+            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.env.redactor()));
             Err(refuse(context, step, place, Reason::NotEvaluable, &message))
         }
     }
@@ -104,7 +105,10 @@ async fn side_by_side(
     ended: &mut EndedRounds<'_>,
 ) -> Vec<Result<Captures, Cause>> {
     let at_once = usize::from(step.at_once.get());
-    let allowance = step.subject.is_some().then(|| Allowance::of_loop(context, step, Instant::now()));
+    let allowance = step.subject.is_some().then(|| {
+        let now = Instant::now();
+        Allowance::of_loop(&context.env.canary.probe.steps, step, context.deadline(now).end(now), now)
+    });
     let mut left = rounds.len();
     let mut made: Vec<Option<Result<Captures, Cause>>> = vec![None; left];
     let mut waiting = (0..).zip(rounds);
@@ -168,10 +172,5 @@ pub(super) fn holes(step: &Step, round: u32) -> Captures {
 
 /// Names a step captures, those of its parallel entries included.
 fn capture_names(step: &Step) -> Vec<Arc<str>> {
-    let own = step.capture.iter().map(|(name, _)| Arc::clone(name));
-    let inner: Vec<Arc<str>> = match &step.action {
-        Action::Http(_) => Vec::new(),
-        Action::Parallel(entries) => entries.iter().flat_map(capture_names).collect(),
-    };
-    own.chain(inner).collect()
+    step.with_entries().flat_map(|step| &step.capture).map(|(name, _)| Arc::clone(name)).collect()
 }

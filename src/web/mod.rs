@@ -5,8 +5,9 @@
 
 mod api;
 mod connection;
+mod connection_slots;
+mod gzip;
 mod hosts;
-mod places;
 mod routes;
 mod secrets;
 mod server;

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::plan::FileShares;
 
 use super::connection;
-use super::places::Places;
+use super::connection_slots::ConnectionSlots;
 use super::routes::{Shared, routes};
 
 /// Threads that render metrics and ask the store.
@@ -95,27 +95,27 @@ impl Bound {
 /// Takes connections until it is to stop.
 async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker, stop: &CancellationToken) {
     let routes = routes(shared);
-    let places = Places::new(FileShares::of(files()).connections);
+    let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) if has_file(&stream) => {
-                let Some(place) = places.take() else { continue };
+                let Some(slot) = slots.take() else { continue };
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection to the listener may be slow");
                 }
-                connections.spawn(connection::serve(stream, place, routes.clone(), stop.clone()));
+                connections.spawn(connection::serve(stream, slot, routes.clone(), stop.clone()));
                 // Whoever gave way closes before the next one comes.
                 tokio::task::yield_now().await;
             }
             // The file is one of those that are kept for pages and the store.
             Ok((stream, _)) => {
                 drop(stream);
-                places.make_room();
+                slots.make_room();
                 tokio::task::yield_now().await;
             }
             Err(error) if is_for_want_of_files(&error) => {
                 tracing::debug!(%error, "the listener has no file for one more connection");
-                places.make_room();
+                slots.make_room();
                 tokio::time::sleep(WITHOUT_FILES).await;
             }
             // The peer has gone already, or its network: nobody else waits or gives way for that.
@@ -207,11 +207,15 @@ mod tests {
     }
 
     fn get(server: &Server, path: &str, header: &str) -> String {
+        String::from_utf8(get_bytes(server, path, header)).unwrap()
+    }
+
+    fn get_bytes(server: &Server, path: &str, header: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.address().port())).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
         answer
     }
 
@@ -224,6 +228,20 @@ mod tests {
         assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 503"));
         server.set_ready(true);
         assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn metrics_are_gzip_for_whoever_asks_for_it() {
+        let server = serve(Ipv4Addr::LOCALHOST, None);
+        let answer = get_bytes(&server, "/metrics", "accept: text/x\r\naccept-encoding: gzip\r\n");
+        let split = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..split].to_vec()).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("\r\ncontent-encoding: gzip"), "{head}");
+        let mut body = String::new();
+        flate2::read::GzDecoder::new(&answer[split + 4..]).read_to_string(&mut body).unwrap();
+        assert_eq!(body, "up 1 # text/x");
+        assert!(!get(&server, "/metrics", "").contains("content-encoding"));
         server.stop().await;
     }
 

@@ -50,7 +50,7 @@ pub(crate) async fn start(service: Service, store: Arc<dyn Store>, watcher: Arc<
         runner: Arc::new(engine.clone()),
         stalls,
         watchers: vec![watcher],
-        chores: Vec::new(),
+        jobs: Vec::new(),
         store,
         engine: Some(engine),
         self_check: None,

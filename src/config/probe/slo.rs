@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::plan::{LatencyOf, LatencySlo, Slo};
 
 use super::super::nearest::suggestion;
+use super::super::steps::journey;
 use super::super::tree::Table;
 use super::super::{Code, Diagnostic, Diagnostics};
 
@@ -38,9 +39,9 @@ fn latency_slo(probe: &Table<'_>, table: &Table<'_>, diagnostics: &mut Diagnosti
     match (table.get("step"), table.get("of")) {
         (Some(node), _) => {
             let name = node.as_text().unwrap_or_default();
-            let step = all_steps(probe).into_iter().find(|step| step.text("name") == Some(name));
+            let step = journey(probe).find(|step| step.text("name") == Some(name));
             if step.is_none() {
-                let names: Vec<&str> = all_steps(probe).into_iter().filter_map(|step| step.text("name")).collect();
+                let names: Vec<&str> = journey(probe).filter_map(|step| step.text("name")).collect();
                 diagnostics.push(
                     Diagnostic::at(Code::UnknownStep, node.spot, format!("there is no step `{name}`"))
                         .maybe_help(suggestion(name, names)),
@@ -59,11 +60,4 @@ fn latency_slo(probe: &Table<'_>, table: &Table<'_>, diagnostics: &mut Diagnosti
         (None, _) => {}
     }
     LatencySlo { step: table.text("step").map(Into::into), of, mean, p95, p99 }
-}
-
-fn all_steps<'t, 'f>(probe: &'t Table<'f>) -> Vec<&'t Table<'f>> {
-    let steps = probe.list("step").iter().filter_map(super::super::tree::Node::as_table);
-    steps
-        .flat_map(|step| std::iter::once(step).chain(step.list("parallel").iter().filter_map(super::super::tree::Node::as_table)))
-        .collect()
 }

@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::detail::{cause, seconds, step};
+use super::detail::{cause, step};
+use crate::base::time::seconds;
 use crate::outcome::{CleanupReport, CleanupResult, StepReport};
 use crate::plan::Bodies;
 

@@ -8,12 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::varint;
-use crate::base::time::epoch_ms;
+use crate::base::time::{epoch_ms, seconds};
 use crate::history::{PassView, StepView};
-use crate::outcome::{
-    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, SloCount, StepReport, StepResult, Verdict, Withheld,
-};
-use crate::plan::{Action, Bodies, Step};
+use crate::outcome::{Cause, ExpectationReport, Held, RunReport, Seen, SloCount, StepReport, StepResult, Transcripts, Verdict};
+use crate::plan::{Bodies, find};
 
 /// Steps whose times are kept; loops may make many more.
 const STEPS: usize = 200;
@@ -48,15 +46,11 @@ impl StepEnd {
             StepResult::Failed(cause) => {
                 let counts = |verdict: Verdict| verdict.slo() != SloCount::Not;
                 let in_vain = step.convergence.is_none() && counts(report.verdict) && counts(Verdict::of(cause.reason));
-                if in_vain && is_eventually(&report.canary.probe.steps, &step.name) { Self::Lost } else { Self::Failed }
+                let planned = || find(&report.canary.probe.steps, &step.name);
+                if in_vain && planned().is_some_and(|step| step.eventually.is_some()) { Self::Lost } else { Self::Failed }
             }
         }
     }
-}
-
-fn is_eventually(steps: &[Step], name: &str) -> bool {
-    let inside = |step: &Step| matches!(&step.action, Action::Parallel(entries) if is_eventually(entries, name));
-    steps.iter().any(|step| step.eventually.is_some() && &*step.name == name || inside(step))
 }
 
 /// The times of a step, microseconds.
@@ -178,11 +172,6 @@ pub(in crate::history) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
-/// Seconds to the microsecond.
-pub(in crate::history) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e6
-}
-
 fn seen(seen: &[Seen]) -> Value {
     seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
 }
@@ -230,7 +219,7 @@ pub(in crate::history) fn step(step: &StepReport, exchanges: Option<Bodies>) -> 
         "allow_failure": step.allow_failure,
         "cause": why.map(cause),
         "attempts_made": step.attempts_made,
-        "attempts": step.attempts.iter().map(|each| attempt(each, exchanges)).collect::<Value>(),
+        "attempts": step.attempts.iter().map(|attempt| attempt.to_json(transcripts(exchanges))).collect::<Value>(),
         "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
         "captures": texts(&step.captures),
     })
@@ -251,41 +240,11 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
-fn withheld(withheld: &Withheld) -> Value {
-    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
-}
-
-fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
-    let http = attempt.http.as_ref().map(|http| {
-        json!({
-            "method": http.method,
-            "url": http.url,
-            "status": http.status,
-            "version": http.version,
-            "body_bytes": http.body_bytes,
-            "reused": http.phases.reused,
-            "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
-            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
-        })
-    });
-    let exchange = attempt.exchange.as_ref().zip(exchanges).map(|(exchange, bodies)| {
-        // Of a body that is not kept it is still to be seen that there was one.
-        let masked = |body: &str| bodies == Bodies::Never && !body.is_empty();
-        let shown = |body: &String| if masked(body) { Redactor::MASK.to_owned() } else { body.clone() };
-        json!({
-            "request_headers": exchange.request_headers,
-            "request_body": shown(&exchange.request_body),
-            "response_headers": exchange.response_headers,
-            "response_body": shown(&exchange.response_body),
-            "truncated": exchange.truncated,
-        })
-    });
-    json!({
-        "span_id": attempt.span_id.to_string(),
-        "started_seconds": seconds(attempt.started),
-        "duration_seconds": seconds(attempt.duration),
-        "failure": attempt.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message })),
-        "http": http,
-        "exchange": exchange,
-    })
+/// Of a body that is not kept it is still to be seen that there was one.
+fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
+    match exchanges {
+        None => Transcripts::Without,
+        Some(Bodies::Never) => Transcripts::Masked,
+        Some(Bodies::Failed) => Transcripts::Whole,
+    }
 }

@@ -8,7 +8,7 @@ use super::super::testing::{
 };
 use super::super::{Commit, IncidentFilter, KeptState, KeptTick, Record, RunFilter, TryState};
 use super::{Place, on_every_store, settle};
-use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, StepResult, Trigger, Verdict};
+use crate::outcome::{AttemptDetail, CleanupReport, CleanupResult, Reason, RunReport, StepResult, Trigger, Verdict};
 
 on_every_store!(
     everything_is_remembered_over_a_restart,
@@ -261,7 +261,8 @@ async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(place: &Pla
     let model = failed.steps[1].clone();
     for _ in 0..500 {
         let mut more = model.clone();
-        more.attempts[0].exchange.as_mut().unwrap().response_body = "x".repeat(4_096);
+        let Some(AttemptDetail::Http(http)) = &mut more.attempts[0].detail else { panic!("it is over HTTP") };
+        http.exchange.as_mut().unwrap().response_body = "x".repeat(4_096);
         failed.steps.push(more);
     }
     let id = failed.run_id.to_string();

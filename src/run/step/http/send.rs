@@ -17,12 +17,12 @@ use super::clients::{HttpDevice, Route};
 use super::connections;
 use super::decode::{self, Encoding};
 use super::exchange;
-use super::failure::HttpFailure;
 use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
 use super::underway::Underway;
+use crate::run::step::TransportError;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
@@ -33,7 +33,7 @@ pub struct HttpAttempt {
     /// Facts for metrics and traces.
     pub answer: HttpAnswer,
     /// The answer, or what went wrong.
-    pub result: Result<Arc<HttpResponse>, HttpFailure>,
+    pub result: Result<Arc<HttpResponse>, TransportError>,
     /// What was sent behind the scheme's name in `authorization`.
     credential: Option<String>,
 }
@@ -69,7 +69,7 @@ impl HttpDevice {
 
     /// The same within a bound that stalls of this process prolong, and notes how far it has come: whoever drops the future
     /// still knows.
-    pub async fn send_noting(
+    pub(super) async fn send_noting(
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
@@ -115,7 +115,7 @@ impl HttpDevice {
         redactor: &Redactor,
         progress: &mut Progress,
         underway: &Underway,
-    ) -> Result<HttpResponse, HttpFailure> {
+    ) -> Result<HttpResponse, TransportError> {
         let mut headers = headers(request, run)?;
         if let Some((scheme, credential)) = self.credential(request).await? {
             let value = header_value(&header::AUTHORIZATION, &format!("{scheme} {credential}"))?;
@@ -130,7 +130,7 @@ impl HttpDevice {
     }
 
     /// The scheme of `authorization` and what goes behind it.
-    async fn credential(&self, request: &HttpRequest) -> Result<Option<(&'static str, String)>, HttpFailure> {
+    async fn credential(&self, request: &HttpRequest) -> Result<Option<(&'static str, String)>, TransportError> {
         let basic = |user: &str, password: &str| ("Basic", STANDARD.encode(format!("{user}:{password}")));
         Ok(match &request.auth {
             Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
@@ -152,7 +152,7 @@ impl HttpDevice {
         marks: &Marks,
         progress: &mut Progress,
         underway: &Underway,
-    ) -> Result<HttpResponse, HttpFailure> {
+    ) -> Result<HttpResponse, TransportError> {
         let policy = request.redirects.unwrap_or_else(|| self.redirects());
         loop {
             let mut response = self.ask(&hop, marks).await?;
@@ -167,7 +167,7 @@ impl HttpDevice {
             {
                 if marks.redirects() == most {
                     let message = format!("redirected more than {most} times, at last with status {}", head.status.as_u16());
-                    return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
+                    return Err(TransportError { reason: Reason::Redirects, message, sent: true, got_byte: true });
                 }
                 let number = marks.redirects() + 1;
                 progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
@@ -189,7 +189,7 @@ impl HttpDevice {
         }
     }
 
-    async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, HttpFailure> {
+    async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, TransportError> {
         let route = self.route(&hop.url)?;
         let idempotent = hop.method.is_idempotent();
         if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
@@ -197,12 +197,12 @@ impl HttpDevice {
                 Err(error) if connections::ask_again(&error, idempotent) => {
                     marks.asked_again(Instant::now(), !error.is_connect());
                 }
-                other => return other.map_err(|error| HttpFailure::of(&error, marks, false)),
+                other => return other.map_err(|error| TransportError::of(&error, marks, false)),
             }
         }
         let client = self.client(route.stands_for.as_deref())?;
         let response =
-            client.execute(self.request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+            client.execute(self.request(hop, &route, marks)).await.map_err(|error| TransportError::of(&error, marks, false))?;
         if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
             self.connections.keep(&hop.url, client, Instant::now());
         }
@@ -228,7 +228,7 @@ impl HttpDevice {
 }
 
 /// Everything but `authorization`.
-fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFailure> {
+fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, TransportError> {
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 9);
     if let Some(kind) = &request.body.content_type {
         headers.insert(header::CONTENT_TYPE, kind.clone());
@@ -242,13 +242,13 @@ fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFai
     Ok(headers)
 }
 
-fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailure> {
+fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, TransportError> {
     // From bytes: text beyond ASCII travels as UTF-8.
     HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|error| HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
+        .map_err(|error| TransportError::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
 }
 
-fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
+fn timed_out(timeout: Duration, progress: &Progress) -> TransportError {
     let bytes = progress.body_bytes;
     let queued = progress.marks.as_ref().map(|marks| marks.queued()).unwrap_or_default();
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
@@ -263,7 +263,7 @@ fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
             (waiting_for, !marks.connecting())
         }
     };
-    HttpFailure {
+    TransportError {
         reason: if queued * 2 > timeout { Reason::Resources } else { Reason::Timeout },
         message: format!("no answer within {}: waiting for {waiting_for}", humantime::format_duration(timeout)),
         sent,
