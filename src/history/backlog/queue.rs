@@ -29,7 +29,7 @@ struct State {
     backlog: Backlog,
     /// When the first thing in the backlog came.
     since: Option<Instant>,
-    chores: Option<(SystemTime, Vec<oneshot::Sender<()>>)>,
+    housekeeping: Option<(SystemTime, Vec<oneshot::Sender<()>>)>,
     /// When the writer must have ended.
     closing: Option<Instant>,
     /// Nobody writes any more.
@@ -82,15 +82,15 @@ impl Queue {
         let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
         if !state.ended {
-            let chores = state.chores.get_or_insert_with(|| (now, Vec::new()));
-            chores.0 = now;
-            chores.1.push(done);
+            let housekeeping = state.housekeeping.get_or_insert_with(|| (now, Vec::new()));
+            housekeeping.0 = now;
+            housekeeping.1.push(done);
             self.wake.notify_one();
         }
         receiver
     }
 
-    /// Waits for work. Something that is due comes before chores.
+    /// Waits for work. Something that is due comes before housekeeping.
     pub(in crate::history) fn next(&self) -> Work {
         let mut state = self.lock();
         loop {
@@ -102,7 +102,7 @@ impl Queue {
             if state.closing.is_some() {
                 return Work::End;
             }
-            if let Some((now, done)) = state.chores.take() {
+            if let Some((now, done)) = state.housekeeping.take() {
                 return Work::Housekeep(now, done);
             }
             state = match age {
@@ -112,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// Whether chores must pause for something that is to be written, or for good.
+    /// Whether housekeeping must pause for something that is to be written, or for good.
     pub(in crate::history) fn is_wanted(&self) -> bool {
         let state = self.lock();
         state.closing.is_some()
@@ -160,7 +160,7 @@ impl Queue {
         state.ended = true;
         state.clean = clean && state.backlog.is_empty();
         state.backlog = Backlog::default();
-        state.chores = None;
+        state.housekeeping = None;
         self.end.notify_all();
     }
 }

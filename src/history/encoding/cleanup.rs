@@ -1,6 +1,6 @@
 //! What became of a run's cleanup, kept beside the run: each step with its result, in the shape of `serinus test --output json`.
 //!
-//! It comes after its run and on a way of its own, so that the run's row may not be written yet; the pen then waits for it.
+//! It comes after its run and on a way of its own, so that the run's row may not be written yet; whoever writes then waits for it.
 
 use serde_json::{Value, json};
 

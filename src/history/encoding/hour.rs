@@ -227,7 +227,9 @@ pub(in crate::history) fn ticks_to_bytes(ticks: &[TickView], from_ms: i64) -> Ve
 
 fn put_row(bytes: &mut Vec<u8>, row: Option<(u64, u64, u64)>) {
     if let Some((after, what, count)) = row {
-        [after, what, count].into_iter().for_each(|number| varint::put(bytes, number));
+        for number in [after, what, count] {
+            varint::put(bytes, number);
+        }
     }
 }
 

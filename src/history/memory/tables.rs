@@ -46,6 +46,9 @@ pub(super) struct StoredTry {
     pub(super) error: Option<String>,
 }
 
+/// Observations by their times, and how long they are looked back on.
+type Series = (Duration, BTreeMap<i64, ObservationView>);
+
 /// Everything.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
@@ -65,8 +68,8 @@ pub(super) struct Tables {
     pub(super) ledger: BTreeMap<String, LedgerView>,
     pub(super) hours: BTreeMap<(String, i64), Hour>,
     pub(super) artifacts: BTreeMap<(RunId, String), (ArtifactView, Option<Artifact>)>,
-    /// By canary, name and subject: how long they are looked back on, and each by its time.
-    pub(super) observations: BTreeMap<(String, String, String), (Duration, BTreeMap<i64, ObservationView>)>,
+    /// By canary, name and subject.
+    pub(super) observations: BTreeMap<(String, String, String), Series>,
     /// Passed runs in full, the newest of each canary and those that failed runs are compared with.
     pub(super) passes: Vec<(PassView, Arc<Canary>)>,
     /// Of a failed run, by its id: the ids of the passed ones before and beside it.

@@ -21,16 +21,24 @@ pub(super) const SLICE: usize = 1_000;
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
 
+/// Hours that are too old.
+const OLD_ROLLUPS: &str =
+    "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
+
+/// What happened to an incident that is open for ever, and to none. They are in the order of their numbers.
+const OLD_TIMELINE: &str = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
+    AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
+
 /// How long what is kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keep {
+pub(super) struct Retention {
     passed: Duration,
     others: Duration,
     rollups: Duration,
     pub(super) bodies: Bodies,
 }
 
-impl Keep {
+impl Retention {
     pub(super) fn of(settings: &StoreSettings) -> Self {
         Self {
             passed: settings.keep_passed,
@@ -46,7 +54,7 @@ impl Keep {
     }
 }
 
-/// Where a chore is.
+/// Where a round is.
 #[derive(Debug, Clone)]
 enum Stage {
     Clock,
@@ -71,9 +79,9 @@ enum Stage {
 
 /// One round of housekeeping.
 #[derive(Debug)]
-pub(super) struct Chore {
+pub(super) struct Round {
     stage: Stage,
-    keep: Keep,
+    retention: Retention,
     /// What the wall clock shows, milliseconds since the epoch.
     now: i64,
     /// What of that is believed.
@@ -86,11 +94,11 @@ pub(super) struct Chore {
     owed: i64,
 }
 
-impl Chore {
-    pub(super) fn new(now: SystemTime, keep: Keep) -> Self {
+impl Round {
+    pub(super) fn new(now: SystemTime, retention: Retention) -> Self {
         Self {
             stage: Stage::Clock,
-            keep,
+            retention,
             now: epoch_ms(now),
             trusted: i64::MIN,
             passed: i64::MIN,
@@ -111,10 +119,10 @@ impl Chore {
         }
         let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
         self.trusted = trust.trusted;
-        self.passed = before(self.keep.passed);
+        self.passed = before(self.retention.passed);
         // Never shorter than passed ones.
-        self.others = before(self.keep.others.max(self.keep.passed));
-        self.rollups = before(self.keep.rollups);
+        self.others = before(self.retention.others.max(self.retention.passed));
+        self.rollups = before(self.retention.rollups);
         self.owed = before(OWED);
         Ok(())
     }
@@ -129,69 +137,44 @@ impl Chore {
             return shrink(connection);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let next = match self.stage.clone() {
-            Stage::Clock => {
-                self.look_at_the_clock(&transaction)?;
-                Stage::RollUp
-            }
-            Stage::RollUp => {
-                if rollup::roll_up(&transaction)? {
-                    Stage::RollUp
-                } else {
-                    Stage::Runs(i64::MIN, 0)
-                }
-            }
-            Stage::Runs(due, id) => match self.runs(&transaction, due, id)? {
-                Some((due, id)) => Stage::Runs(due, id),
-                None => Stage::Rollups,
-            },
-            Stage::Rollups => {
-                let sql =
-                    "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
-                if more(transaction.execute(sql, params![self.rollups.div_euclid(HOUR_MS), SLICE])?) {
-                    Stage::Rollups
-                } else {
-                    Stage::Incidents
-                }
-            }
-            Stage::Incidents => {
-                if self.forget().incidents(&transaction)? {
-                    Stage::Incidents
-                } else {
-                    Stage::States(0, String::new())
-                }
-            }
-            Stage::States(kind, after) => match self.forget().states(&transaction, kind, after)? {
-                Some((kind, after)) => Stage::States(kind, after),
-                None => Stage::Tries,
-            },
-            Stage::Tries => {
-                if self.forget().tries(&transaction)? {
-                    Stage::Tries
-                } else {
-                    Stage::Timeline
-                }
-            }
-            Stage::Timeline => {
-                // Of an incident that is open for ever, and of none. They are in the order of their numbers.
-                let sql = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
-                           AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
-                if more(transaction.execute(sql, params![self.rollups, SLICE])?) { Stage::Timeline } else { Stage::Passes }
-            }
-            Stage::Passes if passes::forget(&transaction, self.rollups)? => Stage::Passes,
-            Stage::Passes => Stage::Artifacts,
-            Stage::Artifacts if kept::forget_strays(&transaction, self.others)? => Stage::Artifacts,
-            Stage::Artifacts => Stage::Observations(0),
-            Stage::Observations(after) => {
-                kept::forget_observations(&transaction, self.trusted, after)?.map_or(Stage::Changes, Stage::Observations)
-            }
-            Stage::Changes if changes::forget(&transaction)? => Stage::Changes,
-            Stage::Changes => Stage::Shrink,
-            Stage::Shrink => Stage::Shrink,
-        };
+        let next = self.go_on(&transaction)?;
         transaction.commit()?;
         self.stage = next;
         Ok(true)
+    }
+
+    /// Does a part of a stage, and says which one is next.
+    fn go_on(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<Stage> {
+        let again = |more, here, next| if more { here } else { next };
+        Ok(match self.stage.clone() {
+            Stage::Clock => {
+                self.look_at_the_clock(transaction)?;
+                Stage::RollUp
+            }
+            Stage::RollUp => again(rollup::roll_up(transaction)?, Stage::RollUp, Stage::Runs(i64::MIN, 0)),
+            Stage::Runs(due, id) => self.runs(transaction, due, id)?.map_or(Stage::Rollups, |(due, id)| Stage::Runs(due, id)),
+            Stage::Rollups => {
+                let hour = self.rollups.div_euclid(HOUR_MS);
+                again(more(transaction.execute(OLD_ROLLUPS, params![hour, SLICE])?), Stage::Rollups, Stage::Incidents)
+            }
+            Stage::Incidents => again(self.forget().incidents(transaction)?, Stage::Incidents, Stage::States(0, String::new())),
+            Stage::States(kind, after) => {
+                let next = self.forget().states(transaction, kind, after)?;
+                next.map_or(Stage::Tries, |(kind, after)| Stage::States(kind, after))
+            }
+            Stage::Tries => again(self.forget().tries(transaction)?, Stage::Tries, Stage::Timeline),
+            Stage::Timeline => {
+                let removed = transaction.execute(OLD_TIMELINE, params![self.rollups, SLICE])?;
+                again(more(removed), Stage::Timeline, Stage::Passes)
+            }
+            Stage::Passes => again(passes::forget(transaction, self.rollups)?, Stage::Passes, Stage::Artifacts),
+            Stage::Artifacts => again(kept::forget_strays(transaction, self.others)?, Stage::Artifacts, Stage::Observations(0)),
+            Stage::Observations(after) => {
+                kept::forget_observations(transaction, self.trusted, after)?.map_or(Stage::Changes, Stage::Observations)
+            }
+            Stage::Changes => again(changes::forget(transaction)?, Stage::Changes, Stage::Shrink),
+            Stage::Shrink => Stage::Shrink,
+        })
     }
 
     /// Looks at the next runs in the order of their due times and removes what is old enough; where it came to.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, InterruptHandle};
 use tracing::{info, warn};
 
 use super::file::{self, Place};
-use super::store::Standing;
+use super::store::Health;
 
 /// How long it waits for a lock of another program.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,8 +33,8 @@ struct UnderWay {
 
 impl Inspection {
     /// Begins to look. Nothing hangs on it: where it cannot begin that is told of, and the file counts as not looked through.
-    pub(super) fn start(place: &Place, standing: Arc<Standing>) -> Self {
-        let begun = UnderWay::start(place, standing).inspect_err(|error| {
+    pub(super) fn start(place: &Place, health: Arc<Health>) -> Self {
+        let begun = UnderWay::start(place, health).inspect_err(|error| {
             let store = place.path().display();
             warn!(%store, %error, "looking through the store's file for damage could not begin; the next start does it");
         });
@@ -48,7 +48,7 @@ impl Inspection {
 }
 
 impl UnderWay {
-    fn start(place: &Place, standing: Arc<Standing>) -> io::Result<Self> {
+    fn start(place: &Place, health: Arc<Health>) -> io::Result<Self> {
         let connect = || -> rusqlite::Result<Connection> {
             let connection = place.connect(false, PATIENCE)?;
             // The writer alone tidies up; closing must remove nothing.
@@ -60,7 +60,7 @@ impl UnderWay {
         let store = place.path().display().to_string();
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
-        let look = move || look(&connection, &stopped, &standing, &store);
+        let look = move || look(&connection, &stopped, &health, &store);
         let thread = thread::Builder::new().name("store check".to_owned()).spawn(look)?;
         Ok(Self { thread, stop, interrupt })
     }
@@ -77,7 +77,7 @@ impl UnderWay {
 }
 
 /// Whether a file was looked through and is whole.
-fn look(connection: &Connection, stop: &AtomicBool, standing: &Standing, store: &str) -> bool {
+fn look(connection: &Connection, stop: &AtomicBool, health: &Health, store: &str) -> bool {
     if stop.load(Ordering::Acquire) {
         return false;
     }
@@ -87,7 +87,7 @@ fn look(connection: &Connection, stop: &AtomicBool, standing: &Standing, store: 
             true
         }
         Err(error) if file::is_damage(&error) => {
-            standing.suspect.store(true, Ordering::Release);
+            health.suspect.store(true, Ordering::Release);
             false
         }
         // Cut short at the end of the process, or not readable now: the next start looks again.
@@ -106,7 +106,7 @@ mod tests {
     fn a_look_that_is_stopped_before_it_begins_does_not_begin() {
         let looked = |stop| {
             let connection = Connection::open_in_memory().unwrap();
-            look(&connection, &AtomicBool::new(stop), &Standing::default(), "store")
+            look(&connection, &AtomicBool::new(stop), &Health::default(), "store")
         };
         assert!(looked(false));
         assert!(!looked(true), "it would be whole");

@@ -104,7 +104,7 @@ impl Follower for SqliteStore {
     }
 
     fn written(&self) -> watch::Receiver<u64> {
-        self.readers().standing.written.subscribe()
+        self.readers().health.written.subscribe()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use super::file::{self, Identity, Look, Owner, Place};
-use super::housekeep::Keep;
+use super::housekeep::Retention;
 use super::inspect::Inspection;
 use super::lock::{Lock, Mark};
 use super::reader::Readers;
@@ -35,7 +35,7 @@ pub struct SqliteStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     queue: Arc<Queue>,
-    standing: Arc<Standing>,
+    health: Arc<Health>,
     readers: Arc<Readers>,
     /// What opening it read, until somebody asks.
     found: Mutex<Option<Remembered>>,
@@ -43,7 +43,7 @@ struct Inner {
 
 /// What the writer tells everyone else.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Health {
     /// Ascends whenever readers must connect anew.
     pub(super) epoch: AtomicU64,
     /// Changes with each transaction.
@@ -56,7 +56,7 @@ pub(super) struct Standing {
     pub(super) damaged: Mutex<Option<PathBuf>>,
 }
 
-impl Standing {
+impl Health {
     /// Notes that a damaged file was set aside, if one was.
     pub(super) fn set_aside(&self, damaged: Option<PathBuf>) {
         if damaged.is_some() {
@@ -102,11 +102,11 @@ impl SqliteStore {
             }
             Err(error) => return Err(error),
         };
-        let standing = Arc::<Standing>::default();
-        standing.set_aside(remembered.damaged.clone());
+        let health = Arc::<Health>::default();
+        health.set_aside(remembered.damaged.clone());
         let unchecked = connection.is_some() && !is_new && mark != Mark::Closed && remembered.damaged.is_none();
-        let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&standing)));
-        let store = Self::start(place, standing, Keep::of(settings), connection, Some(lock), inspection)?;
+        let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&health)));
+        let store = Self::start(place, health, Retention::of(settings), connection, Some(lock), inspection)?;
         *store.0.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
         Ok(store)
     }
@@ -115,14 +115,14 @@ impl SqliteStore {
     pub fn in_memory() -> Self {
         let place = Place::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
         file::open(&place, Owner::Us, Look::Head, PATIENCE, SystemTime::now())
-            .and_then(|(connection, _)| Self::start(place, Arc::default(), Keep::everything(), Some(connection), None, None))
+            .and_then(|(connection, _)| Self::start(place, Arc::default(), Retention::everything(), Some(connection), None, None))
             .expect("memory takes a few pages, and the process one more thread")
     }
 
     pub(super) fn start(
         place: Place,
-        standing: Arc<Standing>,
-        keep: Keep,
+        health: Arc<Health>,
+        retention: Retention,
         connection: Option<rusqlite::Connection>,
         lock: Option<Lock>,
         inspection: Option<Inspection>,
@@ -134,20 +134,20 @@ impl SqliteStore {
             connection.busy_timeout(writer::PATIENCE).map_err(failed)?;
         }
         let queue = Arc::<Queue>::default();
-        let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&standing), keep.bodies));
-        let writer = Writer::new(place, keep, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
+        let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&health), retention.bodies));
+        let writer = Writer::new(place, retention, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { queue, standing, readers, found: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { queue, health, readers, found: Mutex::default() })))
     }
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
     pub fn is_writable(&self) -> bool {
-        !self.0.standing.stuck.load(Ordering::Acquire)
+        !self.0.health.stuck.load(Ordering::Acquire)
     }
 
     /// What a damaged file was renamed to, at the start or since.
     pub fn damaged(&self) -> Option<PathBuf> {
-        self.0.standing.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.health.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What waits to be written.

@@ -27,7 +27,7 @@ const SHAPES: usize = 10_000;
 
 /// Writes backlogs.
 #[derive(Debug)]
-pub(super) struct Pen {
+pub(super) struct RowWriter {
     bodies: Bodies,
     passes: SharedPasses,
     names: Names,
@@ -40,7 +40,7 @@ pub(super) struct Pen {
 /// Cleanups that wait for their runs, and for how long: a run that is not there by then was dropped.
 const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 
-impl Pen {
+impl RowWriter {
     /// One that keeps the bodies of these runs, and does not know the file yet.
     pub(super) fn keeping(bodies: Bodies, passes: SharedPasses) -> Self {
         lock(&passes).forget_rows();

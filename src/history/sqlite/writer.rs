@@ -15,11 +15,11 @@ use tracing::{error, info, warn};
 
 use super::OpenError;
 use super::file::{self, Identity, Look, Owner, Place};
-use super::housekeep::{Chore, Keep};
+use super::housekeep::{Retention, Round};
 use super::inspect::Inspection;
 use super::lock::{Lock, Mark};
 use super::reader::Readers;
-use super::write::Pen;
+use super::write::RowWriter;
 use crate::history::backlog::{Backlog, Queue, Work};
 
 /// Whether the last try to write succeeded.
@@ -65,7 +65,7 @@ impl Trouble {
 /// The writer.
 pub(super) struct Writer {
     place: Place,
-    keep: Keep,
+    retention: Retention,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     connection: Option<Connection>,
@@ -76,7 +76,7 @@ pub(super) struct Writer {
     /// How closely the file is looked at when it is opened next, and when all of it was found to be sound.
     look: Look,
     sound: Option<Instant>,
-    pen: Pen,
+    rows: RowWriter,
     /// How the connection is set: whether a commit waits for the disk.
     urgent: Option<bool>,
     unchecked: u32,
@@ -102,7 +102,7 @@ impl Drop for Ending<'_> {
 impl Writer {
     pub(super) fn new(
         place: Place,
-        keep: Keep,
+        retention: Retention,
         queue: Arc<Queue>,
         readers: Arc<Readers>,
         connection: Option<Connection>,
@@ -113,9 +113,9 @@ impl Writer {
         Self {
             identity: identity(&place),
             place,
-            keep,
+            retention,
             queue,
-            pen: Pen::keeping(keep.bodies, Arc::clone(&readers.passes)),
+            rows: RowWriter::keeping(retention.bodies, Arc::clone(&readers.passes)),
             readers,
             connection,
             lock,
@@ -132,26 +132,26 @@ impl Writer {
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
         let mut ending = Ending { queue: &queue, clean: false };
-        let mut chore: Option<(Chore, Vec<oneshot::Sender<()>>)> = None;
+        let mut round: Option<(Round, Vec<oneshot::Sender<()>>)> = None;
         loop {
-            if self.readers.standing.suspect.swap(false, Ordering::AcqRel) {
-                chore = None;
+            if self.readers.health.suspect.swap(false, Ordering::AcqRel) {
+                round = None;
                 self.look_at_damage();
             }
-            if let Some((todo, _)) = &mut chore
+            if let Some((todo, _)) = &mut round
                 && !queue.is_wanted()
             {
                 match self.slice(todo) {
                     Ok(true) => {}
                     Ok(false) => {
-                        let done = chore.take().map(|(_, done)| done).unwrap_or_default();
+                        let done = round.take().map(|(_, done)| done).unwrap_or_default();
                         done.into_iter().for_each(tell);
                     }
                     Err(error) => {
                         warn!(store = %self.place.path().display(), error = %chain(&error), "housekeeping of the store stopped; the next one goes on");
-                        chore = None;
+                        round = None;
                         if error.is_damage() {
-                            self.readers.standing.suspect.store(true, Ordering::Release);
+                            self.readers.health.suspect.store(true, Ordering::Release);
                         }
                     }
                 }
@@ -165,7 +165,7 @@ impl Writer {
                 }
                 Work::Housekeep(now, done) => {
                     self.write_passes(false);
-                    chore = Some((Chore::new(now, self.keep), done));
+                    round = Some((Round::new(now, self.retention), done));
                 }
                 Work::End => {
                     ending.clean = true;
@@ -181,7 +181,7 @@ impl Writer {
     fn write_passes(&mut self, all: bool) {
         let most = if all { usize::MAX } else { PASSES };
         let Some(connection) = &mut self.connection else { return };
-        if let Err(error) = self.pen.write_passes(connection, all, most) {
+        if let Err(error) = self.rows.write_passes(connection, all, most) {
             warn!(store = %self.place.path().display(), error = %chain(&error), "the newest passed runs could not be written down");
         }
     }
@@ -193,10 +193,10 @@ impl Writer {
         }
         let sound = self.inspection.take().is_none_or(Inspection::end);
         // The last connection to be closed puts the log into the file; that must be this one.
-        self.readers.standing.epoch.fetch_add(1, Ordering::Release);
+        self.readers.health.epoch.fetch_add(1, Ordering::Release);
         self.readers.forget();
         let closed = self.connection.take().is_some_and(|connection| connection.close().is_ok());
-        let suspect = self.readers.standing.suspect.load(Ordering::Acquire);
+        let suspect = self.readers.health.suspect.load(Ordering::Acquire);
         if let (Some(lock), Some(identity)) = (self.lock.take(), self.identity)
             && clean
             && closed
@@ -255,8 +255,8 @@ impl Writer {
         let urgent = !backlog.waiters.is_empty();
         self.set(urgent)?;
         let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
-        self.pen.write(connection, backlog)?;
-        self.readers.standing.written.send_modify(|times| *times = times.wrapping_add(1));
+        self.rows.write(connection, backlog)?;
+        self.readers.health.written.send_modify(|times| *times = times.wrapping_add(1));
         self.unchecked = if urgent { self.unchecked + 1 } else { 0 };
         if self.unchecked >= CHECKPOINT && !self.queue.is_wanted() {
             self.unchecked = 0;
@@ -330,7 +330,7 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.pen = Pen::keeping(self.keep.bodies, Arc::clone(&self.readers.passes));
+        self.rows = RowWriter::keeping(self.retention.bodies, Arc::clone(&self.readers.passes));
     }
 
     fn connect(&mut self) -> Result<(), Trouble> {
@@ -347,20 +347,20 @@ impl Writer {
             // What was looked at is not the file any more.
             self.inspection.take().map(Inspection::end);
         }
-        self.readers.standing.set_aside(damaged);
-        self.readers.standing.epoch.fetch_add(1, Ordering::Release);
+        self.readers.health.set_aside(damaged);
+        self.readers.health.epoch.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
     fn say(&self, writable: bool) {
-        self.readers.standing.stuck.store(!writable, Ordering::Release);
+        self.readers.health.stuck.store(!writable, Ordering::Release);
         gauge!(WRITABLE).set(if writable { 1.0 } else { 0.0 });
     }
 
-    fn slice(&mut self, chore: &mut Chore) -> Result<bool, Trouble> {
+    fn slice(&mut self, round: &mut Round) -> Result<bool, Trouble> {
         self.set(false)?;
         let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
-        Ok(chore.slice(connection)?)
+        Ok(round.slice(connection)?)
     }
 }
 

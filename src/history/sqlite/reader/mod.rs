@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::file::{self, Place};
 use super::passes::{self, SharedPasses};
-use super::store::Standing;
+use super::store::Health;
 use super::{changes, kept, ledger};
 use crate::history::{
     Answer, Artifact, ArtifactView, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
@@ -55,7 +55,7 @@ pub(super) fn ask<T: Send + 'static>(
 #[derive(Debug)]
 pub(super) struct Readers {
     place: Place,
-    pub(super) standing: Arc<Standing>,
+    pub(super) health: Arc<Health>,
     /// Bounds what goes on at once: on a disk that hangs, questions must not pile up.
     at_once: Arc<Semaphore>,
     /// The newest passed runs, as far as the writer holds them.
@@ -67,10 +67,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(place: Place, standing: Arc<Standing>, bodies: Bodies) -> Self {
+    pub(super) fn new(place: Place, health: Arc<Health>, bodies: Bodies) -> Self {
         Self {
             place,
-            standing,
+            health,
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             passes: SharedPasses::default(),
             bodies,
@@ -104,7 +104,7 @@ impl Readers {
 
     fn give_back(&self, connection: Connection, made: u64) {
         let mut kept = self.lock();
-        if kept.len() < KEPT && made == self.standing.epoch.load(Ordering::Acquire) {
+        if kept.len() < KEPT && made == self.health.epoch.load(Ordering::Acquire) {
             kept.push((connection, made));
         }
     }
@@ -201,11 +201,11 @@ impl Questions {
         let readers = &*self.0;
         let failed = |source| {
             if file::is_damage(&source) {
-                readers.standing.suspect.store(true, Ordering::Release);
+                readers.health.suspect.store(true, Ordering::Release);
             }
             ReadError::Unreadable { store: readers.place.path().display().to_string(), source: source.into() }
         };
-        let epoch = readers.standing.epoch.load(Ordering::Acquire);
+        let epoch = readers.health.epoch.load(Ordering::Acquire);
         let connection = readers.take(epoch).map_err(failed)?;
         let answer = question(&connection).map_err(failed)?;
         readers.give_back(connection, epoch);

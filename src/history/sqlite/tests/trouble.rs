@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::super::file::{self, Look, Owner};
-use super::super::housekeep::Keep;
+use super::super::housekeep::Retention;
 use super::super::lock::Lock;
 use super::super::testing::{
     LONG, at, attempt, canary, entry, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
@@ -246,7 +246,7 @@ fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let (connection, _) = file::open(&place, Owner::Unknown, Look::Head, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
-    let store = SqliteStore::start(place, Arc::default(), Keep::everything(), Some(connection), Some(lock), None).unwrap();
+    let store = SqliteStore::start(place, Arc::default(), Retention::everything(), Some(connection), Some(lock), None).unwrap();
     let eu = canary("p", "eu");
     // Far more than fits; the writer takes a new connection, which has no such bound, after some tries.
     let commit = runs((0..500).map(|number| run(&eu, Verdict::Failed, number)));
