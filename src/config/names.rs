@@ -81,3 +81,16 @@ pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIte
         .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
     Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(help)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_other_kinds_is_told_with_the_kinds_that_have_it() {
+        let told = of_others("status", Some(StepKind::Http), StepKind::knowing("status"));
+        assert_eq!(told, "`status` is known of the result of a step of `http`; this is a step of `http`");
+        assert_eq!(of_others("status", None, [StepKind::Http; 2].into_iter()).matches("`http`").count(), 2);
+        assert!(StepKind::knowing("rows").next().is_none() && is_result_name("rows"), "it is kept for what comes");
+    }
+}

@@ -1,8 +1,8 @@
 //! What to do: probes, their steps, and the canaries they expand into.
 //!
 //! Everything here is immutable, shared by `Arc` and checked: `config` builds it once from TOML, and from then on nothing
-//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] with
-//! its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
+//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] and
+//! [`StepKind`] with its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
 
 mod alert;
 mod alerting;

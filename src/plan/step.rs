@@ -1,4 +1,9 @@
 //! One action of a journey and everything that is said about it.
+//!
+//! A new kind of step is a variant of [`Action`] with a file of its own beside this one, and a variant of [`StepKind`]; the arms that
+//! the compiler then asks for are in the methods of the two. Whoever holds a step asks those methods, and whoever goes through
+//! steps walks (`walk`): nobody else matches on kinds but `config::probe::step`, which reads them, and `run::step`, which makes
+//! them. What else a kind needs is listed in the module doc of `run::step`.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;

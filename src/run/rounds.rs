@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -19,15 +20,24 @@ use super::context::Context;
 use super::judge::shown;
 use super::opening::{Captures, Place, record_refusal, refuse};
 use super::scope::Names;
-use super::sequence;
 use super::subjects::{Allowance, Subjects};
 use super::think::think;
 
 /// Rounds a loop may have: as many as an expression may make items of its own.
 const MOST_ROUNDS: usize = 10_000;
 
+/// Makes one round of a loop.
+pub(super) type MakeRound = for<'a> fn(&'a Context, &'a Step, &'a Names, &'a Place) -> BoxFuture<'a, Result<Captures, Cause>>;
+
 /// Goes through a loop. Captures become lists.
-pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &Names, place: &Place) -> Result<Captures, Cause> {
+pub(super) async fn all(
+    context: &Context,
+    step: &Step,
+    looping: &Loop,
+    names: &Names,
+    place: &Place,
+    make_round: MakeRound,
+) -> Result<Captures, Cause> {
     let rounds: Vec<Captures> = match looping {
         Loop::Repeat(rounds) => (1..=*rounds).map(|_| Vec::new()).collect(),
         Loop::ForEach { name, items } => {
@@ -40,7 +50,7 @@ pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &
     };
     let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.log.subjects);
     let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
-    let made = side_by_side(context, step, names, place, rounds, &mut ended).await;
+    let made = side_by_side((context, step, names, place), make_round, rounds, &mut ended).await;
     drop(ended);
     match ended_by(&made) {
         Some(cause) => Err(cause.clone()),
@@ -97,10 +107,8 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
 
 /// Makes the rounds in their order, at most `at_once` at the same time. What came of those that were begun, in their order.
 async fn side_by_side(
-    context: &Context,
-    step: &Step,
-    names: &Names,
-    place: &Place,
+    (context, step, names, place): (&Context, &Step, &Names, &Place),
+    make_round: MakeRound,
     rounds: Vec<Captures>,
     ended: &mut EndedRounds<'_>,
 ) -> Vec<Result<Captures, Cause>> {
@@ -125,7 +133,7 @@ async fn side_by_side(
             let share = allowance.as_ref().map(|allowance| allowance.share(left.div_ceil(at_once), Instant::now()));
             let here = Place { round: Some(round), share, ..place.clone() };
             left -= 1;
-            going.push(async move { (at, sequence::iteration(context, step, &inside, &here, None).await) });
+            going.push(async move { (at, make_round(context, step, &inside, &here).await) });
         }
         let Some((at, result)) = going.next().await else { break };
         goes_on &= result.as_ref().err().is_none_or(is_of_subject);

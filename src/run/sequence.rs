@@ -64,7 +64,7 @@ async fn looped(
         not_needed(context, step, place);
         return Ok(Vec::new());
     }
-    rounds::all(context, step, looping, names, place).await
+    rounds::all(context, step, looping, names, place, round).await
 }
 
 fn mentions(when: &Condition, looping: &Loop) -> bool {
@@ -76,8 +76,13 @@ fn mentions(when: &Condition, looping: &Loop) -> bool {
     names.iter().any(|name| name == "round" || Some(name.as_str()) == item)
 }
 
+/// Makes one round of a loop.
+fn round<'a>(context: &'a Context, step: &'a Step, names: &'a Names, place: &'a Place) -> BoxFuture<'a, Result<Captures, Cause>> {
+    iteration(context, step, names, place, None).boxed()
+}
+
 /// Makes a step once.
-pub(super) async fn iteration(
+async fn iteration(
     context: &Context,
     step: &Step,
     names: &Names,

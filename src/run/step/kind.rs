@@ -1,7 +1,6 @@
 //! What a run asks of a kind of step, and what it gives it for that.
 //!
-//! A step is filled in once ([`prepare`], the only place that matches on [`Action`]) and is then a [`Task`]. A task makes
-//! [`Attempt`]s, and one that was answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three
+//! A step is filled in once ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes [`Attempt`]s, and one that was answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three
 //! and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
 
 use std::fmt::Debug;
@@ -11,11 +10,9 @@ use futures::future::BoxFuture;
 use minijinja::Value;
 
 use crate::outcome::{AttemptDetail, Reason, Redactor, RunId, SpanId, TraceId};
-use crate::plan::expr::EvalError;
-use crate::plan::{Action, Device, Limits};
+use crate::plan::{Device, Limits};
 use crate::run::{Bound, StallLog};
 
-use super::http;
 use super::session::Session;
 
 /// What a kind gets to fill in a step.
@@ -126,16 +123,5 @@ impl TransportError {
     /// One before anything was sent.
     pub(in crate::run) fn unsent(reason: Reason, message: String) -> Self {
         Self { reason, message, sent: false, got_byte: false }
-    }
-}
-
-/// Fills in a step.
-///
-/// # Errors
-/// A template has no value, or one that cannot stand where it is used.
-pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
-    match action {
-        Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
-        Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }
 }

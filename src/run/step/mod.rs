@@ -25,7 +25,7 @@
 //!    `plan/kind.rs` one of `StepKind` (the compiler asks for their arms);
 //! 2. `config/probe/tcp.rs` reads its table, called from an arm in `config/probe/step.rs`; its keys stand in `config/keys/tcp.rs` and
 //!    are named in `config/keys/step.rs`, where the word leaves the list `LATER`;
-//! 3. `run/step/tcp.rs` (or a folder): the task, its attempt, its answer; an arm in [`kind::prepare`], and a part of the session or
+//! 3. `run/step/tcp.rs` (or a folder): the task, its attempt, its answer; an arm in [`prepare`], and a part of the session or
 //!    the pool if it keeps something;
 //! 4. `probes/README.md` describes it.
 //!
@@ -36,6 +36,20 @@ pub mod http;
 mod kind;
 mod session;
 
+use crate::plan::Action;
+use crate::plan::expr::EvalError;
+
 pub use kind::TransportError;
-pub(in crate::run) use kind::{Answer, Attempt, Creation, Setting, Task, Terms, prepare};
+pub(in crate::run) use kind::{Answer, Attempt, Creation, Setting, Task, Terms};
 pub(in crate::run) use session::{Pool, Session, Sessions};
+
+/// Fills in a step. This is the only place of the run that knows which kinds there are.
+///
+/// # Errors
+/// A template has no value, or one that cannot stand where it is used.
+pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
+    match action {
+        Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
+        Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
+    }
+}

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
-use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
+use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld};
 use crate::plan::Redirects;
 use crate::run::{Bound, StallLog};
 
@@ -16,7 +16,7 @@ use super::body;
 use super::clients::{HttpDevice, Route};
 use super::connections;
 use super::decode::{self, Encoding};
-use super::exchange;
+use super::exchange::{self, bare, has_user_info, shown_url};
 use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
@@ -84,7 +84,7 @@ impl HttpDevice {
         };
         if let Err(failure) = &mut result {
             if let (Some((method, url)), Some(marks)) = (&progress.redirected_to, &progress.marks) {
-                let (nth, url) = (marks.redirects(), shown(url, redactor));
+                let (nth, url) = (marks.redirects(), shown_url(url, redactor));
                 failure.message = format!("redirect {nth}, to {method} {url}: {}", failure.message);
             }
             // Whatever is wrong may be wrong with a connection or an address: the next attempt is to find out by itself.
@@ -98,7 +98,7 @@ impl HttpDevice {
         };
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: shown(&request.url, redactor),
+            url: shown_url(&request.url, redactor),
             status: progress.status,
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
@@ -269,27 +269,6 @@ fn timed_out(timeout: Duration, progress: &Progress) -> TransportError {
         sent,
         got_byte: progress.status.is_some(),
     }
-}
-
-fn has_user_info(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-/// The URL for people.
-pub(super) fn shown(url: &Url, redactor: &Redactor) -> String {
-    let bare = bare(url);
-    let text = redactor.redact(bare.as_str());
-    if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
-}
-
-/// The URL without user information.
-fn bare(url: &Url) -> Url {
-    let mut bare = url.clone();
-    if has_user_info(url) {
-        // Only URLs without a host refuse this, and `render` makes none.
-        let _ = bare.set_username("").and_then(|()| bare.set_password(None));
-    }
-    bare
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -8,10 +8,9 @@ use std::time::Instant;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Redactor};
 
-use super::exchange;
+use super::exchange::{self, shown_url};
 use super::marks::Marks;
 use super::request::HttpRequest;
-use super::send::shown;
 
 /// An exchange under way.
 #[derive(Debug, Default)]
@@ -69,7 +68,7 @@ impl Underway {
         let phases = stage.marks.as_ref().map_or_else(Phases::default, |marks| marks.phases(stage.headers_at, None));
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: shown(&request.url, redactor),
+            url: shown_url(&request.url, redactor),
             status: stage.status,
             version: stage.version,
             body_bytes: 0,
