@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::thread::{AtomicInstant, spawn_vital};
-use crate::history::{Remembered, Store};
+use crate::history::{Recorder, Remembered};
 use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
@@ -42,7 +42,7 @@ pub struct AlertParts {
     /// What pages are sent with.
     pub client: HttpClient,
     /// Where everything is written.
-    pub store: Store,
+    pub store: Arc<dyn Recorder>,
     /// What the store remembers.
     pub remembered: Remembered,
     /// Whether the process before this one stopped gracefully, or there was none.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::base::thread::AtomicInstant;
-use crate::history::{Commit, Store};
+use crate::history::{Commit, Durable, Recorder};
 use crate::outcome::{AlertStateSink, Secrets};
 use crate::plan::{Alerting, Channel};
 
@@ -45,7 +45,7 @@ pub(super) struct Work {
     sender: Sender,
     alerting: Arc<Alerting>,
     secrets: Arc<Secrets>,
-    store: Store,
+    store: Arc<dyn Recorder>,
     clock: Clock,
     round: Arc<AtomicInstant>,
     told: Told,
@@ -53,7 +53,7 @@ pub(super) struct Work {
     /// Whose flight a task is, for when it panics.
     flying: HashMap<tokio::task::Id, (Arc<str>, String)>,
     /// A commit that was not durable in time, until it is: those behind it would wait in vain.
-    late: Option<oneshot::Receiver<()>>,
+    late: Option<Durable>,
 }
 
 impl Work {
@@ -61,7 +61,7 @@ impl Work {
         evaluator: Evaluator,
         sender: Sender,
         (alerting, secrets): (Arc<Alerting>, Arc<Secrets>),
-        store: Store,
+        store: Arc<dyn Recorder>,
         clock: Clock,
         round: Arc<AtomicInstant>,
         told: Told,
@@ -202,7 +202,7 @@ impl Work {
             return;
         }
         if !commit.is_urgent() {
-            self.store.offer(commit);
+            self.store.record(commit);
             return;
         }
         let mut durable = self.store.commit(commit);
