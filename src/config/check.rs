@@ -43,8 +43,12 @@ impl<'f> Checker<'_, 'f> {
     fn value(&mut self, node: &Node<'f>, kind: &'static Kind, section: &'static Section, name: &str) {
         match (kind, &node.data) {
             (Kind::TableOrFalse(_), Data::Bool(false)) => {}
-            (Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::OneOrMore(inner), Data::Table(table)) => {
-                self.nested(table, inner, section, node.spot);
+            (
+                Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::TableOr(inner, _) | Kind::OneOrMore(inner),
+                Data::Table(table),
+            ) => self.nested(table, inner, section, node.spot),
+            (Kind::TableOr(_, other), _) if !matches!(value::check(other, node), Err(Misfit::Type)) => {
+                self.value(node, other, section, name);
             }
             (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
@@ -96,6 +100,7 @@ impl<'f> Checker<'_, 'f> {
                 | Kind::Names(_)
                 | Kind::Table(_)
                 | Kind::TableOrFalse(_)
+                | Kind::TableOr(..)
                 | Kind::Tables(_)
                 | Kind::OneOrMore(_)
                 | Kind::Regions(_),

@@ -110,6 +110,8 @@ codes! {
     DuplicateStep Error "step::duplicate-name",
     /// A step that is named and does not come before.
     UnknownStep Error "step::unknown-step",
+    /// A connection that no step before has opened.
+    UnknownConnection Error "step::unknown-connection",
     /// Not an expression or template.
     ExpressionSyntax Error "expression::syntax",
     /// A name that nothing has at this place.

@@ -70,10 +70,8 @@ fn tls(settings: &mut DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagn
     if let (Some(certificate), Some(key)) = (pem(table, "client_cert", diagnostics), pem(table, "client_key", diagnostics)) {
         tls.client = Some((certificate, key));
     }
-    match table.text("min_version") {
-        Some("1.3") => tls.min_version = MinTls::Tls13,
-        Some(_) => tls.min_version = MinTls::Tls12,
-        None => {}
+    if let Some(version) = min_version(table) {
+        tls.min_version = version;
     }
     if let Some(name) = table.owned("server_name") {
         tls.server_name = Some(name);
@@ -83,7 +81,13 @@ fn tls(settings: &mut DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagn
     }
 }
 
-fn pem(table: &Table<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<Pem> {
+/// The oldest TLS that a table allows.
+pub(super) fn min_version(table: &Table<'_>) -> Option<MinTls> {
+    table.text("min_version").map(|version| if version == "1.3" { MinTls::Tls13 } else { MinTls::Tls12 })
+}
+
+/// The PEM file that a key names.
+pub(super) fn pem(table: &Table<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<Pem> {
     let node = table.get(key)?;
     pem_file(node, diagnostics).map(|path| Pem(Arc::new(path)))
 }

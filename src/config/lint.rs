@@ -42,6 +42,9 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: 
             unchecked(step, inner, diagnostics);
         }
         secret_in_url(inner, diagnostics);
+        if let Some(tcp) = inner.table("tcp") {
+            insecure(tcp, diagnostics);
+        }
     }
     for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
         insecure(device, diagnostics);
@@ -186,6 +189,10 @@ fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut D
 fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
     let checks = ["expect", "contract", "capture"];
+    if step.table("tcp").is_some_and(|tcp| !super::keys::TCP_READS.iter().any(|key| tcp.get(key).is_some())) {
+        // What is only sent or closed has no answer.
+        return;
+    }
     if StepKind::ALL.iter().any(|kind| step.get(kind.key()).is_some()) && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
         diagnostics.push(

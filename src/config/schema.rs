@@ -117,6 +117,7 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
         }),
         Kind::Table(inner) => reference(inner, definitions),
         Kind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner, definitions), { "enum": [false] }] }),
+        Kind::TableOr(inner, other) => json!({ "oneOf": [reference(inner, definitions), kind(other, definitions)] }),
         Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner, definitions) }),
         Kind::OneOrMore(inner) => {
             let one = reference(inner, definitions);

@@ -124,6 +124,8 @@ pub enum Kind {
     Table(&'static Section),
     /// A table of known keys, or `false`.
     TableOrFalse(&'static Section),
+    /// A table of known keys, or a value of another kind.
+    TableOr(&'static Section, &'static Kind),
     /// `[[…]]`, one or more.
     Tables(&'static Section),
     /// `[…]` or `[[…]]`.
@@ -194,6 +196,7 @@ impl Kind {
             Self::Map(item) | Self::Names(item) => format!("a table, each value {}", item.describe()),
             Self::Table(_) => "a table".into(),
             Self::TableOrFalse(_) => "a table, or `false`".into(),
+            Self::TableOr(_, other) => format!("{}, or a table", other.describe()),
             Self::Tables(_) => "a list of tables".into(),
             Self::OneOrMore(_) => "a table, or a list of tables".into(),
             Self::Regions(_) => "a list of names, or tables by name".into(),

@@ -230,6 +230,7 @@ fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
         | Kind::Names(_)
         | Kind::Table(_)
         | Kind::TableOrFalse(_)
+        | Kind::TableOr(..)
         | Kind::Tables(_)
         | Kind::OneOrMore(_)
         | Kind::Regions(_) => Ok(()),

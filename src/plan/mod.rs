@@ -23,6 +23,7 @@ mod service;
 mod severity;
 mod slo;
 mod step;
+mod tcp;
 mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
@@ -49,4 +50,5 @@ pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
 pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};
+pub use tcp::{Payload, StartTls, TcpAction, TcpTarget, TlsChanges, Until};
 pub use walk::{Visit, find, journey, walk};

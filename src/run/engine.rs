@@ -64,7 +64,7 @@ impl Engine {
     /// An engine with these settings.
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
-        let inner = Arc::new(Inner { pool: Pool { http: clients }, limits, stalls, secrets, live: Arc::default() });
+        let inner = Arc::new(Inner { pool: Pool::new(clients), limits, stalls, secrets, live: Arc::default() });
         Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 
@@ -95,8 +95,7 @@ impl Engine {
     /// Frees the settings of connections that no canary of `plan` uses. Runs that are going keep theirs; what is asked for again is
     /// made again.
     pub fn retire_all_but(&self, plan: &Plan) {
-        let probes = plan.canaries.iter().map(|canary| &canary.probe);
-        self.inner.pool.http.retire_all_but(probes.flat_map(|probe| probe.devices.values()).map(|device| &*device.settings));
+        self.inner.pool.retire_all_but(plan);
     }
 
     /// Makes one run. The future never fails and never panics; dropping it cuts the run without a report.

@@ -6,11 +6,13 @@ mod http;
 mod probe;
 mod service;
 mod step;
+mod tcp;
 
 pub(super) use http::METHODS;
 pub(super) use probe::PROBE;
 pub(super) use service::SERVICE;
 pub(super) use step::STEP;
+pub(super) use tcp::TCP_READS;
 
 use super::shape::{Key, Kind, Section};
 
@@ -51,6 +53,7 @@ pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
     match kind {
         Kind::Table(section)
         | Kind::TableOrFalse(section)
+        | Kind::TableOr(section, _)
         | Kind::Tables(section)
         | Kind::OneOrMore(section)
         | Kind::Regions(section) => Some(section),
@@ -99,6 +102,7 @@ mod tests {
             include_str!("../probe/request.rs"),
             include_str!("../probe/slo.rs"),
             include_str!("../probe/step.rs"),
+            include_str!("../probe/tcp.rs"),
             include_str!("../alert.rs"),
             include_str!("../alerting.rs"),
             include_str!("../channel.rs"),

@@ -8,6 +8,7 @@ mod matrix;
 mod request;
 mod slo;
 mod step;
+mod tcp;
 
 pub(super) use request::constant;
 pub(super) use step::{CONSISTENT_POLL, POLL};

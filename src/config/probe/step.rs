@@ -15,7 +15,7 @@ use super::super::steps::{cleanups, tables, with_entries};
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, device};
-use super::{looping, request};
+use super::{looping, request, tcp};
 
 /// Between two attempts of `eventually`, where nothing is said.
 pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
@@ -51,6 +51,7 @@ pub(super) fn steps<'f>(
         let finished = with_entries(table).filter_map(|step| step.text("name"));
         reader.before.extend(finished.map(str::to_owned));
     }
+    tcp::connections(probe, reader.scope.diagnostics);
     steps
 }
 
@@ -142,6 +143,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let own = table.table(kind.key()).unwrap_or(&empty);
         match kind {
             StepKind::Http => Action::Http(Box::new(request::read(own, node.spot, self.world, self.scope))),
+            StepKind::Tcp => Action::Tcp(Box::new(tcp::read(own, node.spot, self.scope))),
         }
     }
 

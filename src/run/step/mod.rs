@@ -1,14 +1,15 @@
 //! Step kinds: one folder each. A kind observes; judging is not its business.
 //!
 //! `kind` says what a run asks of a kind (a task, its attempts, their answers), `session` holds what outlives a step. Nothing in
-//! `run` outside of a kind's folder knows what the kind does.
+//! `run` outside of a kind's folder knows what the kind does. What several kinds need lies beside their folders: `tls` makes client
+//! settings, `lookup` resolves names, `room` keeps files free, `transcript` makes text of bytes, `user_info` reads URLs.
 //!
 //! **What lives how long**, who makes it and who ends it:
 //!
 //! - *For one attempt*: the [`Attempt`](kind::Attempt), made by the kind's task. The run's log holds it while it is under way; it is
 //!   dropped when the attempt is over, or with the future that a bound cuts.
 //! - *For the run's device*: the [`Session`](session::Session). It has a part for each kind: HTTP's cookies, HTTP/2 connections and
-//!   tokens today, an open TCP connection or WebSocket later, under the name the step gives it. The kind makes its part at first
+//!   tokens, open TCP connections under the names that steps give them, a WebSocket later. The kind makes its part at first
 //!   use, in `prepare`; all parts are dropped with the run, after its cleanup, and dropping must end them (no task of a kind
 //!   outlives it unless it is told to end by that drop).
 //! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings and the look-ups of names today, a database's
@@ -19,7 +20,7 @@
 //!   store. A directory in which a browser leaves files belongs to its part of the session, which removes it when it is dropped.
 //!   No kind leaves any yet, so reports have no field for them.
 //!
-//! **A new kind**, say `tcp`:
+//! **A new kind**, such as `tcp`:
 //!
 //! 1. `plan/tcp.rs`: the action with its templates, and its `RESULT_NAMES`; in `plan/step.rs` a variant of `Action`, in
 //!    `plan/kind.rs` one of `StepKind` (the compiler asks for their arms);
@@ -34,7 +35,13 @@
 
 pub mod http;
 mod kind;
+mod lookup;
+mod room;
 mod session;
+mod tcp;
+mod tls;
+mod transcript;
+mod user_info;
 
 use crate::plan::Action;
 use crate::plan::expr::EvalError;
@@ -50,6 +57,7 @@ pub(in crate::run) use session::{Pool, Session, Sessions};
 pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
     match action {
         Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
+        Action::Tcp(action) => Ok(Box::new(tcp::TcpTask::prepare(action, setting)?)),
         Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }
 }

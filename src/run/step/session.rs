@@ -5,14 +5,31 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::plan::{Device, DeviceSettings};
+use crate::plan::{Device, DeviceSettings, Plan};
 
 use super::http::{HttpClients, HttpDevice};
+use super::tcp::{TcpDevice, TcpPool};
 
 /// What the process keeps for all runs: a part for each kind that needs one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(in crate::run) struct Pool {
-    pub(in crate::run) http: HttpClients,
+    http: HttpClients,
+    tcp: TcpPool,
+}
+
+impl Pool {
+    /// What all kinds keep: the roots and the look-ups are those of the HTTP clients.
+    pub(in crate::run) fn new(http: HttpClients) -> Self {
+        let tcp = TcpPool::new(http.roots(), http.dns());
+        Self { http, tcp }
+    }
+
+    /// Frees what no canary of `plan` uses. What is asked for again is made again.
+    pub(in crate::run) fn retire_all_but(&self, plan: &Plan) {
+        let probes = plan.canaries.iter().map(|canary| &canary.probe);
+        self.http.retire_all_but(probes.flat_map(|probe| probe.devices.values()).map(|device| &*device.settings));
+        self.tcp.retire();
+    }
 }
 
 /// What one device keeps from step to step of one run: a part for each kind that needs one, made at its first use.
@@ -21,12 +38,18 @@ pub(in crate::run) struct Session {
     pool: Pool,
     settings: Arc<DeviceSettings>,
     http: OnceLock<Arc<HttpDevice>>,
+    tcp: OnceLock<Arc<TcpDevice>>,
 }
 
 impl Session {
     /// Cookies, connections and tokens.
     pub(super) fn http(&self) -> &Arc<HttpDevice> {
         self.http.get_or_init(|| Arc::new(self.pool.http.device(&self.settings)))
+    }
+
+    /// Open connections.
+    pub(super) fn tcp(&self) -> &Arc<TcpDevice> {
+        self.tcp.get_or_init(|| Arc::new(TcpDevice::new(&self.pool.tcp, &self.settings)))
     }
 }
 
@@ -46,7 +69,13 @@ impl Sessions {
     /// That of the device of this name.
     pub(in crate::run) fn of(&self, name: &Arc<str>, device: &Device) -> Arc<Session> {
         let mut sessions = self.of_devices.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Session { pool: self.pool.clone(), settings: Arc::clone(&device.settings), http: OnceLock::new() };
+        let (pool, settings) = (&self.pool, &device.settings);
+        let make = || Session {
+            pool: pool.clone(),
+            settings: Arc::clone(settings),
+            http: OnceLock::new(),
+            tcp: OnceLock::new(),
+        };
         Arc::clone(sessions.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make())))
     }
 }

@@ -10,17 +10,17 @@ use rustls::{ClientConfig, RootCertStore};
 use url::Position;
 
 use crate::outcome::Reason;
-use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Pem, Redirects};
+use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Redirects};
 use crate::run::dns::{Dns, NameSources};
 
 use super::connections::Connections;
 use super::cookies::Cookies;
-use super::marks::OneConnection;
+use super::marks::{Mark, OneConnection, note};
 use super::oauth::Tokens;
 use super::remembered::{Remembered, Remembering};
 use super::resolver::{Lead, Resolver};
-use super::tls::{self, TlsSetupError};
 use crate::run::step::TransportError;
+use crate::run::step::tls::{self, TlsSetupError};
 
 /// Response headers accepted; hyper's own bound on their bytes (about 400 KiB) holds besides.
 const MAX_HEADERS: usize = 256;
@@ -103,12 +103,17 @@ impl HttpClients {
     }
 
     /// The roots that every connection trusts.
-    pub(super) fn roots(&self) -> &Arc<RootCertStore> {
+    pub(in crate::run::step) fn roots(&self) -> &Arc<RootCertStore> {
         &self.shared.roots
     }
 
+    /// The look-ups of this process.
+    pub(in crate::run::step) fn dns(&self) -> &Dns {
+        &self.shared.dns
+    }
+
     fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<Prepared> {
-        let stamps = stamps(settings);
+        let stamps = tls::stamps(&settings.tls);
         {
             let prepared = self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = prepared.get(settings).filter(|known| known.stamps == stamps) {
@@ -116,7 +121,7 @@ impl HttpClients {
             }
         }
         let fresh = Arc::new(Prepared {
-            tls: tls::client_config(&settings.tls, spoken(settings), &self.shared.roots),
+            tls: tls::client_config(&settings.tls, protocols(spoken(settings)), &self.shared.roots, || note(Mark::TlsStart)),
             resolver: resolver(settings, self.shared.dns.clone()),
             settings: Arc::clone(settings),
             stamps,
@@ -127,19 +132,21 @@ impl HttpClients {
     }
 }
 
-/// Modification times of the PEM files in `settings`, so that renewed certificates are noticed. Most devices have none.
-fn stamps(settings: &DeviceSettings) -> Vec<Option<SystemTime>> {
-    let client = settings.tls.client.iter().flat_map(|(chain, key)| [chain, key]);
-    let files = settings.tls.ca.iter().chain(client);
-    files.map(|Pem(path)| std::fs::metadata(path.as_path()).and_then(|meta| meta.modified()).ok()).collect()
-}
-
 /// Which HTTP is spoken. Under `tls.server_name` HTTP/2 would ask for that name also as authority, and the target would answer for
 /// a host that was not asked for; it is spoken only if demanded.
 fn spoken(settings: &DeviceSettings) -> HttpVersion {
     match settings.version {
         HttpVersion::Auto if settings.tls.server_name.is_some() => HttpVersion::Http1,
         version => version,
+    }
+}
+
+/// What is offered by ALPN to speak it.
+pub(super) fn protocols(version: HttpVersion) -> &'static [&'static str] {
+    match version {
+        HttpVersion::Auto => &["h2", "http/1.1"],
+        HttpVersion::Http1 => &["http/1.1"],
+        HttpVersion::Http2 => &["h2"],
     }
 }
 

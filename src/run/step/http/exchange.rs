@@ -6,16 +6,12 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use reqwest::Url;
 
-use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials, visible_block};
+use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials};
+use crate::run::step::transcript::{self, BODY, LOOKED_AT};
+use crate::run::step::user_info::has_user_info;
 
 use super::request::HttpRequest;
 use super::response::HttpResponse;
-
-/// Bytes of a body that a report keeps.
-const BODY: usize = 4 << 10;
-
-/// Bytes of a body that are looked at for secrets, so that one of which a part would be kept is known whole.
-const LOOKED_AT: usize = 64 << 10;
 
 /// Bytes of a header value that a report keeps.
 const HEADER: usize = 512;
@@ -29,23 +25,14 @@ pub(super) fn draw(
     redactor: &Redactor,
 ) -> Exchange {
     let mut truncated = false;
-    // Redacted and then cut: of a secret that is cut first, the rest would not be known for one.
     let mut shown = |text: &str, whole: bool, most: usize, looks: Looks| {
         let text = match credential {
             Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
             Some(_) | None => Cow::Borrowed(text),
         };
-        let (text, was_cut) = redactor.redact_start(&text, most, looks);
-        truncated |= was_cut || !whole;
-        if !whole && !was_cut {
-            // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
-            return Redactor::MASK.to_owned();
-        }
-        // What is spelled out takes more room.
-        let text = visible_block(&text);
-        let start = &text[..text.floor_char_boundary(most)];
-        truncated |= start.len() < text.len();
-        mask_credentials(start).into_owned()
+        let (text, was_cut) = transcript::shown(&text, whole, most, looks, redactor);
+        truncated |= was_cut;
+        text
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
@@ -68,10 +55,6 @@ pub(super) fn draw(
         shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY, Looks::Body)
     });
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
-}
-
-pub(super) fn has_user_info(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
 }
 
 /// The URL for people.

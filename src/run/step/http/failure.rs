@@ -5,9 +5,10 @@ use std::io;
 
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
+use crate::run::step::lookup::ResolveError;
+use crate::run::step::room::out_of_resources;
 
 use super::marks::Marks;
-use super::resolver::ResolveError;
 
 impl TransportError {
     /// What a client's error means. `got_byte` says whether an answer had begun.
@@ -25,33 +26,6 @@ impl TransportError {
         };
         Self { reason, message, sent: marks.sent_before() || !unsent, got_byte }
     }
-}
-
-/// Errors of the operating system that mean this machine has run out of something. Numbers of Linux, where the service
-/// runs; elsewhere they are other errors and read as `connect`.
-const OUT_OF_RESOURCES: [i32; 4] = [
-    12,  // ENOMEM
-    23,  // ENFILE
-    24,  // EMFILE
-    105, // ENOBUFS
-];
-
-/// No port is left to connect from, or the address is none this machine can use: only the first is want of something.
-const EADDRNOTAVAIL: i32 = 99;
-
-/// Whether this machine or process has run out of something.
-pub(super) fn out_of_resources(error: &io::Error) -> bool {
-    match error.raw_os_error() {
-        Some(EADDRNOTAVAIL) => no_port_is_left(),
-        Some(code) => OUT_OF_RESOURCES.contains(&code),
-        None => false,
-    }
-}
-
-/// Tried out, since the error alone would excuse a target that can never be reached from here.
-fn no_port_is_left() -> bool {
-    let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-    tokio::net::TcpSocket::new_v4().and_then(|socket| socket.bind(any)).is_err()
 }
 
 fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, FutureExt as _};
 use tower::{BoxError, Layer, Service};
 
-use super::room;
 use crate::outcome::Phases;
+use crate::run::step::room;
 
 use super::upload::Taken;
 

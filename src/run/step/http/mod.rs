@@ -1,6 +1,6 @@
 //! The HTTP step kind: one request over connections that belong to a run's device.
 //!
-//! `request` renders, `clients` and `tls` prepare connections, `connections` says which of them a request goes over, `send` sends,
+//! `request` renders, `clients` prepares connections, `connections` says which of them a request goes over, `send` sends,
 //! follows redirects and reads, `failure` names what went wrong, `response` answers look-ups of expressions, `underway` tells what
 //! was cut, `task` is how the run sees all of it. Nothing here judges an answer or decides about another attempt.
 //!
@@ -23,15 +23,15 @@ mod remembered;
 mod request;
 mod resolver;
 mod response;
-mod room;
 mod send;
 mod task;
-mod tls;
 mod underway;
 mod upload;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use request::{HttpAuth, HttpBody, HttpRequest, RunHeaders, render};
-pub use response::{HttpResponse, TlsFacts};
+pub use response::HttpResponse;
 pub use send::HttpAttempt;
+
+pub use super::tls::TlsFacts;
 pub(super) use task::HttpTask;

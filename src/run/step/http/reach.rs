@@ -5,8 +5,8 @@ use url::Url;
 
 use crate::plan::{HttpVersion, TlsSettings};
 
-use super::clients::HttpClients;
-use super::tls;
+use super::clients::{HttpClients, protocols};
+use crate::run::step::tls;
 
 impl HttpClients {
     /// Asks `url` for its headers; any answer will do. Nothing is shared with the connections and look-ups of runs, so that
@@ -16,7 +16,7 @@ impl HttpClients {
     /// Why there was no answer.
     pub async fn reach(&self, url: &Url) -> Result<(), String> {
         let settings =
-            tls::client_config(&TlsSettings::default(), HttpVersion::Http1, self.roots()).map_err(|error| error.to_string())?;
+            tls::client_config(&TlsSettings::default(), protocols(HttpVersion::Http1), self.roots(), || {}).map_err(|error| error.to_string())?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(settings)

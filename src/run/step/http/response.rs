@@ -1,15 +1,15 @@
 //! An answer, and the names expressions know it by.
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use http::HeaderMap;
 use minijinja::Value;
 
 use crate::outcome::Phases;
 use crate::plan::expr::from_json;
+use crate::run::step::tls::TlsFacts;
 
 /// An answer that was read to its end. What is costly to know (JSON, text, certificate) is worked out when first asked for.
 #[derive(Debug)]
@@ -36,19 +36,6 @@ pub struct HttpResponse {
     pub(super) json_value: OnceLock<Option<Value>>,
     pub(super) text_value: OnceLock<Value>,
     pub(super) header_value: OnceLock<Value>,
-}
-
-/// What expressions can know of a TLS connection.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TlsFacts {
-    /// `1.2` or `1.3`.
-    pub version: &'static str,
-    /// End of the certificate's validity.
-    pub not_after: SystemTime,
-    /// Its issuer's distinguished name.
-    pub issuer: String,
-    /// Its subject's distinguished name.
-    pub subject: String,
 }
 
 impl HttpResponse {
@@ -89,14 +76,7 @@ impl HttpResponse {
     /// What is known of the connection's TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         let (der, version) = self.tls.as_ref()?;
-        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-        let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-        Some(TlsFacts {
-            version,
-            not_after: UNIX_EPOCH + Duration::from_secs(seconds),
-            issuer: certificate.issuer().to_string(),
-            subject: certificate.subject().to_string(),
-        })
+        TlsFacts::of(der, version)
     }
 
     /// The value of a name of `RESULT_NAMES`, if this answer has one.
@@ -111,7 +91,7 @@ impl HttpResponse {
             "url" => Some(Value::from(&*self.url)),
             "version" => Some(Value::from(self.version)),
             "redirects" => Some(Value::from(self.redirects)),
-            "tls" => self.tls().map(|facts| facts.value(SystemTime::now())),
+            "tls" => self.tls().map(|facts| Value::from_pairs(facts.pairs(SystemTime::now()))),
             _ => None,
         }
     }
@@ -124,23 +104,6 @@ impl HttpResponse {
             (name.as_str(), values.join(", "))
         });
         Value::from_pairs(named)
-    }
-}
-
-impl TlsFacts {
-    fn value(&self, now: SystemTime) -> Value {
-        let expires_in = match self.not_after.duration_since(now) {
-            Ok(left) => left.as_secs_f64(),
-            Err(past) => -past.duration().as_secs_f64(),
-        };
-        let not_after = DateTime::<Utc>::from(self.not_after).to_rfc3339_opts(SecondsFormat::Secs, true);
-        Value::from_pairs([
-            ("version", Value::from(self.version)),
-            ("not_after", Value::from(not_after)),
-            ("expires_in", Value::from(expires_in)),
-            ("issuer", Value::from(&*self.issuer)),
-            ("subject", Value::from(&*self.subject)),
-        ])
     }
 }
 

@@ -16,13 +16,14 @@ use super::body;
 use super::clients::{HttpDevice, Route};
 use super::connections;
 use super::decode::{self, Encoding};
-use super::exchange::{self, bare, has_user_info, shown_url};
+use super::exchange::{self, bare, shown_url};
 use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
 use super::underway::Underway;
 use crate::run::step::TransportError;
+use crate::run::step::user_info::user_info;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
@@ -136,11 +137,7 @@ impl HttpDevice {
             Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
             Some(HttpAuth::Bearer(token)) => Some(("Bearer", token.clone())),
             Some(HttpAuth::OAuth2(grant)) => Some(("Bearer", self.tokens.get(grant, &self.client(None)?).await?)),
-            None if !has_user_info(&request.url) => None,
-            None => {
-                let password = request.url.password().unwrap_or_default();
-                Some(basic(&percent_decoded(request.url.username()), &percent_decoded(password)))
-            }
+            None => user_info(&request.url).map(|(user, password)| basic(&user, &password)),
         })
     }
 
@@ -269,10 +266,4 @@ fn timed_out(timeout: Duration, progress: &Progress) -> TransportError {
         sent,
         got_byte: progress.status.is_some(),
     }
-}
-
-fn percent_decoded(text: &str) -> String {
-    // The parser of forms decodes percent signs; what else it would take for its own is none of it here.
-    let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
-    url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }

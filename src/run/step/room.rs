@@ -1,4 +1,5 @@
-//! Whether a run may open one more file, or whether what is left is kept for the listener, pages and the store.
+//! Whether a run may open one more file, or whether what is left is kept for the listener, pages and the store; and which errors say
+//! that there is none left.
 
 use std::fs::File;
 use std::io;
@@ -32,4 +33,31 @@ pub(super) fn for_one_more() -> io::Result<()> {
     } else {
         Err(io::Error::from_raw_os_error(EMFILE))
     }
+}
+
+/// Errors of the operating system that mean this machine has run out of something. Numbers of Linux, where the service
+/// runs; elsewhere they are other errors and read as `connect`.
+const OUT_OF_RESOURCES: [i32; 4] = [
+    12,  // ENOMEM
+    23,  // ENFILE
+    24,  // EMFILE
+    105, // ENOBUFS
+];
+
+/// No port is left to connect from, or the address is none this machine can use: only the first is want of something.
+const EADDRNOTAVAIL: i32 = 99;
+
+/// Whether this machine or process has run out of something.
+pub(super) fn out_of_resources(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        Some(EADDRNOTAVAIL) => no_port_is_left(),
+        Some(code) => OUT_OF_RESOURCES.contains(&code),
+        None => false,
+    }
+}
+
+/// Tried out, since the error alone would excuse a target that can never be reached from here.
+fn no_port_is_left() -> bool {
+    let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+    tokio::net::TcpSocket::new_v4().and_then(|socket| socket.bind(any)).is_err()
 }

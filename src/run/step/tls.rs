@@ -1,8 +1,14 @@
-//! TLS client settings, made once per distinct [`TlsSettings`] and version of HTTP.
+//! TLS of every kind: client settings made from a device's [`TlsSettings`], and what expressions can know of a connection.
+//!
+//! Owns which roots are trusted, that no session is resumed, and the names of the facts. Who keeps settings, and for how long, is
+//! the kind's to say.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use minijinja::Value;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::crypto::CryptoProvider;
@@ -10,9 +16,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, NamedGroup, RootCertStore, SignatureScheme};
 
-use crate::plan::{HttpVersion, MinTls, TlsSettings};
-
-use super::marks::{Mark, note};
+use crate::plan::{MinTls, Pem, TlsSettings};
 
 /// TLS settings that cannot be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -50,11 +54,12 @@ pub(super) fn machine_roots(extra: &[std::path::PathBuf]) -> Result<Arc<RootCert
     Ok(Arc::new(roots))
 }
 
-/// A client configuration for these settings.
+/// A client configuration for these settings, which speaks one of `protocols` (ALPN). `begins` is called when a handshake begins.
 pub(super) fn client_config(
     settings: &TlsSettings,
-    version: HttpVersion,
+    protocols: impl IntoIterator<Item: AsRef<[u8]>>,
     machine: &Arc<RootCertStore>,
+    begins: fn(),
 ) -> Result<ClientConfig, TlsSetupError> {
     let versions: &[&rustls::SupportedProtocolVersion] = match settings.min_version {
         MinTls::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -84,13 +89,63 @@ pub(super) fn client_config(
         }
         None => builder.with_no_client_auth(),
     };
-    config.resumption = Resumption::store(Arc::new(NoSessions));
-    config.alpn_protocols = match version {
-        HttpVersion::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        HttpVersion::Http1 => vec![b"http/1.1".to_vec()],
-        HttpVersion::Http2 => vec![b"h2".to_vec()],
-    };
+    config.resumption = Resumption::store(Arc::new(NoSessions { begins }));
+    config.alpn_protocols = protocols.into_iter().map(|name| name.as_ref().to_vec()).collect();
     Ok(config)
+}
+
+/// Modification times of the PEM files in `settings`, so that renewed certificates are noticed. Most devices have none.
+pub(super) fn stamps(settings: &TlsSettings) -> Vec<Option<SystemTime>> {
+    let client = settings.client.iter().flat_map(|(chain, key)| [chain, key]);
+    let files = settings.ca.iter().chain(client);
+    files.map(|Pem(path)| std::fs::metadata(path.as_path()).and_then(|meta| meta.modified()).ok()).collect()
+}
+
+/// What expressions can know of a TLS connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TlsFacts {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// End of the certificate's validity.
+    pub not_after: SystemTime,
+    /// Its issuer's distinguished name.
+    pub issuer: String,
+    /// Its subject's distinguished name.
+    pub subject: String,
+}
+
+impl TlsFacts {
+    /// What the peer's certificate says, in DER; nothing if it cannot be read.
+    pub(super) fn of(certificate: &[u8], version: &'static str) -> Option<Self> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
+        Some(Self {
+            version,
+            not_after: UNIX_EPOCH + Duration::from_secs(seconds),
+            issuer: certificate.issuer().to_string(),
+            subject: certificate.subject().to_string(),
+        })
+    }
+
+    /// The end of the certificate's validity, as RFC 3339 writes it.
+    pub(super) fn not_after(&self) -> String {
+        DateTime::<Utc>::from(self.not_after).to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
+    /// The names that expressions know them by, and their values at `now`.
+    pub(super) fn pairs(&self, now: SystemTime) -> Vec<(&'static str, Value)> {
+        let expires_in = match self.not_after.duration_since(now) {
+            Ok(left) => left.as_secs_f64(),
+            Err(past) => -past.duration().as_secs_f64(),
+        };
+        vec![
+            ("version", Value::from(self.version)),
+            ("not_after", Value::from(self.not_after())),
+            ("expires_in", Value::from(expires_in)),
+            ("issuer", Value::from(&*self.issuer)),
+            ("subject", Value::from(&*self.subject)),
+        ]
+    }
 }
 
 fn roots_from(path: &Path) -> Result<RootCertStore, TlsSetupError> {
@@ -116,15 +171,17 @@ fn pem_error(what: &'static str, path: &Path, error: &dyn std::fmt::Display) -> 
 }
 
 /// Remembers nothing: each connection makes a full handshake, as a new user's does. Being asked for a hint is the one sign
-/// that a handshake begins that rustls gives, so the mark is set here.
+/// that a handshake begins that rustls gives, so it is told here.
 #[derive(Debug)]
-struct NoSessions;
+struct NoSessions {
+    begins: fn(),
+}
 
 impl ClientSessionStore for NoSessions {
     fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
 
     fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        note(Mark::TlsStart);
+        (self.begins)();
         None
     }
 

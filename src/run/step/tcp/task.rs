@@ -1,0 +1,155 @@
+//! TCP as the run sees it: an exchange as a task, one making of it as an attempt.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _};
+
+use crate::outcome::{AttemptDetail, Fact, FactValue, Looks, Observed, Redactor, Transcript};
+use crate::plan::expr::EvalError;
+use crate::plan::{StepKind, TcpAction};
+use crate::run::net;
+use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
+use crate::run::step::tls::TlsFacts;
+use crate::run::step::transcript::{self, BODY};
+use crate::run::think::think;
+
+use super::device::TcpDevice;
+use super::request::TcpRequest;
+use super::underway::{Said, Stage, Underway};
+
+/// An exchange that a device is to make.
+pub(in crate::run::step) struct TcpTask {
+    device: Arc<TcpDevice>,
+    request: Arc<TcpRequest>,
+}
+
+impl TcpTask {
+    /// Fills the exchange in.
+    pub(in crate::run::step) fn prepare(action: &TcpAction, setting: &Setting<'_>) -> Result<Self, EvalError> {
+        let tls = &setting.device.settings.tls;
+        let request = TcpRequest::render(action, tls, setting.scope, setting.limits.response_bytes)?;
+        Ok(Self { device: Arc::clone(setting.session.tcp()), request: Arc::new(request) })
+    }
+}
+
+impl Task for TcpTask {
+    fn sent_bytes(&self) -> usize {
+        self.request.send.as_ref().map_or(0, Vec::len)
+    }
+
+    fn sent_text(&self) -> String {
+        self.request.send.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    }
+
+    fn attempt(&self) -> Arc<dyn Attempt> {
+        let (device, request) = (Arc::clone(&self.device), Arc::clone(&self.request));
+        let underway = Underway::new(request.read.is_some());
+        Arc::new(TcpAttempt { device, request, underway })
+    }
+}
+
+/// One making of the exchange.
+#[derive(Debug)]
+struct TcpAttempt {
+    device: Arc<TcpDevice>,
+    request: Arc<TcpRequest>,
+    underway: Underway,
+}
+
+impl Attempt for TcpAttempt {
+    fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>> {
+        async move {
+            let exchange = self.device.exchange(&self.request, &self.underway);
+            let made = terms.bound.hold(exchange).await;
+            match made.unwrap_or_else(|| Err(self.underway.timed_out(terms.bound.lasting()))) {
+                Ok(mut answer) => {
+                    let phases = answer.phases.iter_mut().map(|(_, took)| took);
+                    net::take_out(terms.stalls, &mut answer.latency, phases, answer.ended);
+                    Ok(Arc::new(answer) as Arc<dyn Answer>)
+                }
+                Err(failure) => {
+                    self.device.lost(&self.request.name, &failure);
+                    Err(failure)
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail {
+        let stage = self.underway.so_far();
+        let bytes = stage.said.start.len() + stage.heard.start.len();
+        let transcript = with_transcript.then(|| think(bytes, || Box::new(drawn(&stage, redactor))));
+        AttemptDetail::Other(Observed {
+            kind: StepKind::Tcp,
+            asked: redactor.redact(&asked(&self.request)).into_owned(),
+            answered: stage.is_answered(),
+            facts: facts(&self.request, &stage, redactor),
+            phases: stage.phases,
+            transcript,
+        })
+    }
+
+    fn has_answer(&self) -> bool {
+        self.underway.is_answered()
+    }
+
+    fn wants_place(&self) -> bool {
+        self.underway.wants_place()
+    }
+
+    fn waiting_for(&self) -> &'static str {
+        self.underway.waiting_for()
+    }
+}
+
+/// What is asked, in one line.
+fn asked(request: &TcpRequest) -> String {
+    match &request.target {
+        Some(target) => format!("connect to {target}"),
+        None => format!("go on with the connection `{}`", request.name),
+    }
+}
+
+/// What is known of an attempt, with the names that OpenTelemetry's conventions have for it
+/// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/>).
+fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> {
+    let text = |text: &str| FactValue::Text(Cow::Owned(redactor.redact(text).into_owned()));
+    let number = |number: usize| FactValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let fact = |name, attribute, value| Fact { name, attribute, value };
+    let mut facts = vec![
+        fact("connection", "serinus.connection.name", text(&request.name)),
+        fact("reused", "serinus.connection.reused", FactValue::Bool(request.target.is_none())),
+        fact("transport", "network.transport", FactValue::Text("tcp".into())),
+    ];
+    if let Some(target) = &request.target {
+        facts.push(fact("host", "server.address", text(&target.host.to_string())));
+        facts.push(fact("port", "server.port", FactValue::Integer(target.port.into())));
+    }
+    if let Some(peer) = stage.peer {
+        facts.push(fact("remote", "network.peer.address", FactValue::Text(peer.ip().to_string().into())));
+        facts.push(fact("remote_port", "network.peer.port", FactValue::Integer(peer.port().into())));
+    }
+    facts.push(fact("sent_bytes", "serinus.tcp.sent_bytes", number(stage.sent)));
+    facts.push(fact("received_bytes", "serinus.tcp.received_bytes", number(stage.received)));
+    if let Some(tls) = &stage.tls {
+        facts.push(fact("tls_version", "tls.protocol.version", FactValue::Text(tls.version.into())));
+        facts.extend(tls.alpn.as_ref().map(|alpn| fact("tls_alpn", "tls.next_protocol", text(alpn))));
+        if let Some(certificate) = TlsFacts::of(&tls.certificate, tls.version) {
+            facts.push(fact("tls_not_after", "tls.server.not_after", FactValue::Text(certificate.not_after().into())));
+            facts.push(fact("tls_issuer", "tls.server.issuer", text(&certificate.issuer)));
+            facts.push(fact("tls_subject", "tls.server.subject", text(&certificate.subject)));
+        }
+    }
+    facts
+}
+
+fn drawn(stage: &Stage, redactor: &Redactor) -> Transcript {
+    let shown = |said: &Said| {
+        let text = String::from_utf8_lossy(&said.start);
+        transcript::shown(&text, !said.is_cut, BODY, Looks::Body, redactor)
+    };
+    let ((sent, sent_is_cut), (received, received_is_cut)) = (shown(&stage.said), shown(&stage.heard));
+    Transcript { sent, received, truncated: sent_is_cut || received_is_cut }
+}
