@@ -158,7 +158,9 @@ impl TcpTarget {
         let port = port.parse().ok().filter(|port| digits && *port > 0);
         let port = port.ok_or("its port is no number from 1 to 65535: write it as \"mail.example.com:587\"")?;
         let host = Host::parse(host).map_err(|error| {
-            format!("its host cannot be read ({error}): it is a name or an address, those of IPv6 in brackets: \"[2001:db8::1]:587\"")
+            format!(
+                "its host cannot be read ({error}): it is a name or an address, those of IPv6 in brackets: \"[2001:db8::1]:587\""
+            )
         })?;
         Ok(Self { host, port })
     }
@@ -185,7 +187,20 @@ mod tests {
         assert_eq!(shown("Mail.Example:587").unwrap(), "mail.example:587");
         assert_eq!(shown("[::1]:25").unwrap(), "[::1]:25");
         assert_eq!(shown("127.0.0.1:1").unwrap(), "127.0.0.1:1");
-        for wrong in ["mail", ":25", "mail:", "mail:0", "mail:+25", "mail:65536", "::1:25", "a b:25", "a/b:25", "u@a:25", "a:1:25", "a\r\n:25"] {
+        for wrong in [
+            "mail",
+            ":25",
+            "mail:",
+            "mail:0",
+            "mail:+25",
+            "mail:65536",
+            "::1:25",
+            "a b:25",
+            "a/b:25",
+            "u@a:25",
+            "a:1:25",
+            "a\r\n:25",
+        ] {
             assert!(TcpTarget::parse(wrong).is_err(), "{wrong}");
         }
     }
@@ -193,7 +208,7 @@ mod tests {
     #[test]
     fn bytes_are_spelled_in_hexadecimal_digits_with_white_space_between_them() {
         assert_eq!(hex("00 0a\nFF").unwrap(), [0, 10, 255]);
-        assert_eq!(hex("").unwrap(), []);
+        assert!(hex("").unwrap().is_empty());
         assert!(hex("0").is_err() && hex("0g").is_err() && hex("+1").is_err());
     }
 }

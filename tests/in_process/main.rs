@@ -73,6 +73,7 @@ mod run_semantics;
 mod sandbox;
 mod schedule;
 mod shipped_probes;
+mod tcp;
 mod telemetry_logs;
 mod telemetry_queries;
 mod telemetry_retry;

@@ -34,6 +34,7 @@ fn spelling(section: &str, key: &str) -> String {
     match section {
         "http" => format!("http.{key}"),
         "multipart" => format!("http.multipart.{key}"),
+        "tcp" => format!("tcp.{key}"),
         "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" => {
             format!("{section}.{key}")
         }
@@ -54,7 +55,9 @@ fn spelling(section: &str, key: &str) -> String {
 fn inside_a_row(section: &str, key: &str) -> Option<String> {
     let row = match section {
         "retry" | "eventually" | "consistently" => format!("| `{section}` | `{{"),
-        "alert_window" | "alert_across" | "alert_critical" => format!("| `{}` | `{{", section.replace('_', ".")),
+        "alert_window" | "alert_across" | "alert_critical" | "tcp_read" | "tcp_send" | "tcp_tls" => {
+            format!("| `{}` | `{{", section.replace('_', "."))
+        }
         "blind" | "flapping" => format!("| `alerting.{section}` | `{{"),
         "basic" | "oauth2" => format!("| `http.{section}` | `{{"),
         _ => return None,

@@ -58,8 +58,13 @@ pub(crate) struct Journey {
 
 impl Journey {
     pub(crate) fn new(target: &Target) -> Self {
+        Self::at(&target.url())
+    }
+
+    /// Against whatever the service's variable `api` names.
+    pub(crate) fn at(api: &str) -> Self {
         Self {
-            api: target.url(),
+            api: api.to_owned(),
             deadline: "20s".to_owned(),
             head: String::new(),
             secrets: Vec::new(),

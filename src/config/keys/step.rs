@@ -112,7 +112,11 @@ static PARALLEL: Section = Section {
         CLEANUP_KEY,
         UNLESS_CREATED,
     ],
-    rules: &[Rule::ExactlyOne(&["http", "tcp"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")],
+    rules: &[
+        Rule::ExactlyOne(&["http", "tcp"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
+        Rule::Needs("unless_created", "cleanup"),
+    ],
     later: LATER,
 };
 

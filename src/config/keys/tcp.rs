@@ -31,11 +31,7 @@ pub(super) static TCP: Section = Section {
             .default("false"),
         Key::new("max_response", Kind::Size, "Bytes read at once before the attempt fails.").default("`limits.response_bytes`"),
     ],
-    rules: &[
-        Rule::Needs("starttls", "connect"),
-        Rule::Needs("greeting", "connect"),
-        Rule::AtMostOne(&["starttls", "greeting"]),
-    ],
+    rules: &[Rule::Needs("starttls", "connect"), Rule::Needs("greeting", "connect"), Rule::AtMostOne(&["starttls", "greeting"])],
     later: &[],
 };
 

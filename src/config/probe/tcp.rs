@@ -73,8 +73,8 @@ fn payload<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Option<Payload> {
     Some(payload)
 }
 
-fn until<'f>(table: &Table<'f>, key: &str, scope: &mut Scope<'_, 'f>) -> Option<Until> {
-    let table = table.table(key)?;
+fn until<'f>(outer: &Table<'f>, key: &str, scope: &mut Scope<'_, 'f>) -> Option<Until> {
+    let table = outer.table(key)?;
     if let Some(node) = table.get("until") {
         if node.as_text() == Some("") {
             scope.diagnostics.push(
@@ -87,7 +87,14 @@ fn until<'f>(table: &Table<'f>, key: &str, scope: &mut Scope<'_, 'f>) -> Option<
     if let Some(node) = table.get("until_line") {
         return pattern(node, scope.diagnostics).map(Until::Line);
     }
-    if let Some(bytes) = table.size("bytes") {
+    if let (Some(bytes), Some(node)) = (table.size("bytes"), table.get("bytes")) {
+        let most = outer.size("max_response").unwrap_or(scope.world.limits.response_bytes);
+        if bytes > most {
+            let message = format!("these are more bytes than a step may read at once, {most}");
+            scope
+                .diagnostics
+                .push(Diagnostic::at(Code::InvalidValue, node.spot, message).help("read less, or raise `tcp.max_response`"));
+        }
         return Some(Until::Bytes(bytes));
     }
     let node = table.get("until_close")?;
@@ -205,8 +212,12 @@ fn goes_on(step: &Table<'_>, opened: &[Named<'_>], diagnostics: &mut Diagnostics
     let spot = tcp.get("connection").map_or(entry.key_spot, |node| node.spot);
     let known: HashSet<&str> = opened.iter().filter(|(on, _)| is_same(*on, device)).filter_map(|(_, name)| *name).collect();
     diagnostics.push(
-        Diagnostic::at(Code::UnknownConnection, spot, format!("no step before this one opens the connection `{name}` of its device"))
-            .help("open it with `tcp.connect`, here or in an earlier step of the same device; a cleanup opens its own")
-            .maybe_help(did_you_mean(name, known)),
+        Diagnostic::at(
+            Code::UnknownConnection,
+            spot,
+            format!("no step before this one opens the connection `{name}` of its device"),
+        )
+        .help("open it with `tcp.connect`, here or in an earlier step of the same device; a cleanup opens its own")
+        .maybe_help(did_you_mean(name, known)),
     );
 }

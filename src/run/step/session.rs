@@ -70,12 +70,7 @@ impl Sessions {
     pub(in crate::run) fn of(&self, name: &Arc<str>, device: &Device) -> Arc<Session> {
         let mut sessions = self.of_devices.lock().unwrap_or_else(PoisonError::into_inner);
         let (pool, settings) = (&self.pool, &device.settings);
-        let make = || Session {
-            pool: pool.clone(),
-            settings: Arc::clone(settings),
-            http: OnceLock::new(),
-            tcp: OnceLock::new(),
-        };
+        let make = || Session { pool: pool.clone(), settings: Arc::clone(settings), http: OnceLock::new(), tcp: OnceLock::new() };
         Arc::clone(sessions.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make())))
     }
 }

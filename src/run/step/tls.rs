@@ -101,6 +101,38 @@ pub(super) fn stamps(settings: &TlsSettings) -> Vec<Option<SystemTime>> {
     files.map(|Pem(path)| std::fs::metadata(path.as_path()).and_then(|meta| meta.modified()).ok()).collect()
 }
 
+/// What a peer showed in a handshake.
+#[derive(Debug)]
+pub(super) struct TlsPeer {
+    /// Its certificate in DER; empty if it showed none.
+    certificate: Vec<u8>,
+    version: &'static str,
+    /// The protocol that ALPN agreed on.
+    pub(super) alpn: Option<String>,
+}
+
+impl TlsPeer {
+    /// The peer of a session whose handshake is over.
+    pub(super) fn of(session: &rustls::ClientConnection) -> Self {
+        let version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
+            Some(_) | None => "unknown",
+        };
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        Self {
+            certificate: certificate.map(|der| der.to_vec()).unwrap_or_default(),
+            version,
+            alpn: session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        }
+    }
+
+    /// What expressions can know of it.
+    pub(super) fn facts(&self) -> Option<TlsFacts> {
+        TlsFacts::of(&self.certificate, self.version)
+    }
+}
+
 /// What expressions can know of a TLS connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TlsFacts {

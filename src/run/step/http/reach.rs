@@ -15,8 +15,8 @@ impl HttpClients {
     /// # Errors
     /// Why there was no answer.
     pub async fn reach(&self, url: &Url) -> Result<(), String> {
-        let settings =
-            tls::client_config(&TlsSettings::default(), protocols(HttpVersion::Http1), self.roots(), || {}).map_err(|error| error.to_string())?;
+        let settings = tls::client_config(&TlsSettings::default(), protocols(HttpVersion::Http1), self.roots(), || {})
+            .map_err(|error| error.to_string())?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(settings)

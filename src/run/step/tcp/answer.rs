@@ -9,9 +9,7 @@ use minijinja::Value;
 
 use crate::plan::expr::from_json;
 use crate::run::step::kind::{Answer, Creation};
-use crate::run::step::tls::TlsFacts;
-
-use super::connection::Tls;
+use crate::run::step::tls::TlsPeer;
 
 /// What an attempt read. What is costly to know (JSON, text, certificate) is worked out when first asked for.
 #[derive(Debug)]
@@ -21,7 +19,7 @@ pub(super) struct TcpAnswer {
     /// What was read before anything was sent.
     pub(super) greeting: Option<Bytes>,
     pub(super) peer: SocketAddr,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tls: Option<Arc<TlsPeer>>,
     /// Net of stalls, as the phases are.
     pub(super) latency: Duration,
     pub(super) phases: Vec<(&'static str, Duration)>,
@@ -34,7 +32,7 @@ impl TcpAnswer {
     pub(super) fn new(
         (greeting, received): (Option<Bytes>, Option<Bytes>),
         peer: SocketAddr,
-        tls: Option<Arc<Tls>>,
+        tls: Option<Arc<TlsPeer>>,
         (phases, ended): (Vec<(&'static str, Duration)>, Instant),
     ) -> Self {
         let latency = phases.iter().map(|(_, took)| *took).sum();
@@ -49,7 +47,7 @@ impl TcpAnswer {
 
     fn tls_value(&self) -> Option<Value> {
         let tls = self.tls.as_ref()?;
-        let facts = TlsFacts::of(&tls.certificate, tls.version)?;
+        let facts = tls.facts()?;
         let alpn = tls.alpn.as_deref().map(|name| ("alpn", Value::from(name)));
         Some(Value::from_pairs(facts.pairs(SystemTime::now()).into_iter().chain(alpn)))
     }

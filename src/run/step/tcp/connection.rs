@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
 use crate::run::step::room::out_of_resources;
+use crate::run::step::tls::TlsPeer;
 
 use super::request::End;
 use super::underway::{Doing, Underway};
@@ -32,16 +33,6 @@ pub(super) trait Wire: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {
 
 impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Wire for T {}
 
-/// What is known of a connection's TLS.
-#[derive(Debug)]
-pub(super) struct Tls {
-    /// The peer's certificate in DER.
-    pub(super) certificate: Vec<u8>,
-    pub(super) version: &'static str,
-    /// The protocol that ALPN agreed on.
-    pub(super) alpn: Option<String>,
-}
-
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -52,7 +43,7 @@ pub(super) struct Connection {
     pub(super) host: String,
     /// The other end; of a tunnel its proxy.
     pub(super) peer: SocketAddr,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tls: Option<Arc<TlsPeer>>,
 }
 
 impl Connection {
@@ -154,19 +145,7 @@ impl Connection {
             let reason = if out_of_resources(&error) { Reason::Resources } else { Reason::Tls };
             underway.failure(reason, format!("TLS cannot be made: {error}"))
         })?;
-        let session = stream.get_ref().1;
-        let version = match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "1.3",
-            Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
-            Some(_) | None => "unknown",
-        };
-        let certificate = session.peer_certificates().and_then(<[_]>::first);
-        let tls = Tls {
-            certificate: certificate.map(|der| der.to_vec()).unwrap_or_default(),
-            version,
-            alpn: session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
-        };
-        self.tls = Some(Arc::new(tls));
+        self.tls = Some(Arc::new(TlsPeer::of(stream.get_ref().1)));
         self.wire = Box::new(stream);
         Ok(self)
     }
@@ -186,7 +165,12 @@ impl Connection {
         };
         let came = self.unread.len();
         let after = if came > 0 { format!(", {came} bytes into the answer") } else { String::new() };
-        underway.failure(reason, format!("the connection was lost{after}: {error}"))
+        let why = match error.kind() {
+            // Somebody on the way could have cut it.
+            io::ErrorKind::UnexpectedEof => "it was closed without the goodbye of TLS (close_notify)".to_owned(),
+            _ => error.to_string(),
+        };
+        underway.failure(reason, format!("the connection was lost{after}: {why}"))
     }
 }
 

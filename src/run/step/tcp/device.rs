@@ -48,15 +48,14 @@ impl TcpPool {
     pub(super) fn tls(&self, request: &TlsRequest) -> Result<Arc<ClientConfig>, TransportError> {
         let stamps = tls::stamps(&request.settings);
         let known = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(request).cloned();
-        let config = match known.filter(|known| known.stamps == stamps) {
-            Some(known) => known.config,
-            None => {
-                // Files are read without holding up who asks for other settings.
-                let config = tls::client_config(&request.settings, &request.alpn, &self.roots, || {}).map(Arc::new);
-                let prepared = Prepared { stamps, config: config.clone() };
-                self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), prepared);
-                config
-            }
+        let config = if let Some(known) = known.filter(|known| known.stamps == stamps) {
+            known.config
+        } else {
+            // Files are read without holding up who asks for other settings.
+            let config = tls::client_config(&request.settings, &request.alpn, &self.roots, || {}).map(Arc::new);
+            let prepared = Prepared { stamps, config: config.clone() };
+            self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), prepared);
+            config
         };
         config.map_err(|error| TransportError::unsent(Reason::Secret, error.to_string()))
     }

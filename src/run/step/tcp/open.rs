@@ -45,12 +45,7 @@ impl TcpDevice {
         }
     }
 
-    async fn opened(
-        &self,
-        target: &TcpTarget,
-        request: &TcpRequest,
-        underway: &Underway,
-    ) -> Result<Opened, TransportError> {
+    async fn opened(&self, target: &TcpTarget, request: &TcpRequest, underway: &Underway) -> Result<Opened, TransportError> {
         let connection = match &self.settings.proxy {
             None => self.dialled(target, underway).await?,
             Some(proxy) => self.tunnelled(proxy, target, underway).await?,
@@ -98,11 +93,12 @@ impl TcpDevice {
             ..failure
         };
         let port = proxy.port_or_known_default().unwrap_or(SOCKS_PORT);
-        let host = proxy.host().map(|host| host.to_owned()).unwrap_or(Host::Domain(String::new()));
-        // The URL of a scheme that is not the web's keeps addresses as names.
-        let host = match host {
-            Host::Domain(name) => name.parse().map_or(Host::Domain(name), Host::Ipv4),
-            address => address,
+        let host = match proxy.host() {
+            // The URL of a scheme that is not the web's keeps addresses as names.
+            Some(Host::Domain(name)) => name.parse().map_or_else(|_| Host::Domain(name.to_owned()), Host::Ipv4),
+            Some(Host::Ipv4(address)) => Host::Ipv4(address),
+            Some(Host::Ipv6(address)) => Host::Ipv6(address),
+            None => Host::Domain(String::new()),
         };
         // What goes to and from the proxy is none of the target's.
         let aside = Underway::default();

@@ -72,7 +72,10 @@ pub(super) async fn asked(
 
 /// Whether a reply to EHLO names the extension, in whatever capitals.
 fn lists_starttls(reply: &[u8]) -> bool {
-    reply.split(|byte| *byte == b'\n').filter_map(|line| line.get(4..)).any(|word| word.trim_ascii().eq_ignore_ascii_case(b"STARTTLS"))
+    reply
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.get(4..))
+        .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"STARTTLS"))
 }
 
 struct Talk<'a> {

@@ -10,7 +10,6 @@ use crate::plan::expr::EvalError;
 use crate::plan::{StepKind, TcpAction};
 use crate::run::net;
 use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
-use crate::run::step::tls::TlsFacts;
 use crate::run::step::transcript::{self, BODY};
 use crate::run::think::think;
 
@@ -134,9 +133,9 @@ fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> 
     facts.push(fact("sent_bytes", "serinus.tcp.sent_bytes", number(stage.sent)));
     facts.push(fact("received_bytes", "serinus.tcp.received_bytes", number(stage.received)));
     if let Some(tls) = &stage.tls {
-        facts.push(fact("tls_version", "tls.protocol.version", FactValue::Text(tls.version.into())));
         facts.extend(tls.alpn.as_ref().map(|alpn| fact("tls_alpn", "tls.next_protocol", text(alpn))));
-        if let Some(certificate) = TlsFacts::of(&tls.certificate, tls.version) {
+        if let Some(certificate) = tls.facts() {
+            facts.push(fact("tls_version", "tls.protocol.version", FactValue::Text(certificate.version.into())));
             facts.push(fact("tls_not_after", "tls.server.not_after", FactValue::Text(certificate.not_after().into())));
             facts.push(fact("tls_issuer", "tls.server.issuer", text(&certificate.issuer)));
             facts.push(fact("tls_subject", "tls.server.subject", text(&certificate.subject)));

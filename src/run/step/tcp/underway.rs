@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
 use crate::run::step::lookup::Moment;
+use crate::run::step::tls::TlsPeer;
 use crate::run::step::transcript::LOOKED_AT;
-
-use super::connection::Tls;
 
 /// An attempt under way.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ pub(super) struct Stage {
     queued: Duration,
     /// The other end.
     pub(super) peer: Option<SocketAddr>,
-    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) tls: Option<Arc<TlsPeer>>,
     /// Bytes of what the step sends that were written.
     pub(super) sent: usize,
     /// Bytes that came.
@@ -174,7 +173,7 @@ impl Underway {
     }
 
     /// There is a connection.
-    pub(super) fn connected(&self, peer: SocketAddr, tls: Option<Arc<Tls>>) {
+    pub(super) fn connected(&self, peer: SocketAddr, tls: Option<Arc<TlsPeer>>) {
         let mut stage = self.stage();
         (stage.peer, stage.tls) = (Some(peer), tls);
     }
