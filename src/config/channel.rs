@@ -150,7 +150,7 @@ fn secret(table: &Table<'_>, key: &str, world: &World, diagnostics: &mut Diagnos
     let node = table.get(key)?;
     let name = node.as_text()?;
     let known = || world.secrets.keys().map(|name| &**name);
-    let is_name = value::check(&Kind::Secret, node).is_ok();
+    let is_name = super::kind::check(&Kind::Secret, node).is_ok();
     if is_name && !world.secrets.contains_key(name) {
         diagnostics.push(if name.len() > LONGEST_SHOWN && nearest(name, known()).is_none() {
             Diagnostic::at(Code::UnknownSecret, node.spot, "there is no secret of this name")

@@ -2,11 +2,12 @@
 //!
 //! After this, readers may take what is not there or not readable for reported already.
 
+use super::kind::{self, Misfit};
 use super::nearest::{nearest, suggestion};
 use super::rules;
 use super::shape::{Key, Kind, Section};
 use super::tree::{Data, Entry, Node, Spot, Table};
-use super::value::{self, Misfit};
+use super::value;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Checks a whole document. `spot` is what to point at where something is missing.
@@ -44,7 +45,7 @@ impl<'f> Checker<'_, 'f> {
         match (kind, &node.data) {
             (Kind::TableOrFalse(_), Data::Bool(false)) => {}
             (Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::OneOrMore(inner), Data::Table(table)) => {
-                self.nested(table, inner, section, node.spot);
+                self.nested(table, inner(), section, node.spot);
             }
             (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
@@ -52,7 +53,7 @@ impl<'f> Checker<'_, 'f> {
             (Kind::Tables(inner) | Kind::OneOrMore(inner), Data::List(items)) => {
                 for item in items {
                     match &item.data {
-                        Data::Table(table) => self.nested(table, inner, section, item.spot),
+                        Data::Table(table) => self.nested(table, inner(), section, item.spot),
                         other => self.wrong_type(item, kind, name, other),
                     }
                 }
@@ -61,7 +62,7 @@ impl<'f> Checker<'_, 'f> {
                 for entry in &table.entries {
                     self.slug_key(entry);
                     match &entry.value.data {
-                        Data::Table(region) => self.nested(region, inner, section, entry.value.spot),
+                        Data::Table(region) => self.nested(region, inner(), section, entry.value.spot),
                         other => self.wrong_type(&entry.value, kind, &entry.key, other),
                     }
                 }
@@ -101,7 +102,7 @@ impl<'f> Checker<'_, 'f> {
                 | Kind::Regions(_),
                 data,
             ) => self.wrong_type(node, kind, name, data),
-            (_, data) => match value::check(kind, node) {
+            (_, data) => match kind::check(kind, node) {
                 Ok(()) => {}
                 // Where the name of a secret belongs, the secret itself is likely to stand.
                 Err(Misfit::Value(why)) if matches!(kind, Kind::Secret) => self
@@ -141,7 +142,7 @@ impl<'f> Checker<'_, 'f> {
 
     fn slug_key(&mut self, entry: &Entry<'f>) {
         let node = Node { spot: entry.key_spot, data: Data::Text(entry.key.clone()) };
-        if let Err(Misfit::Value(why)) = value::check(&Kind::Slug, &node) {
+        if let Err(Misfit::Value(why)) = kind::check(&Kind::Slug, &node) {
             self.invalid(&node, &entry.key, &why);
         }
     }
@@ -225,7 +226,7 @@ pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool
 
 /// Where a key belongs that stands one table too far out, such as `json` beside `http`.
 fn further_in(name: &str, section: &Section) -> Option<String> {
-    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner.key(name).is_some());
+    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner().key(name).is_some());
     section.keys.iter().find(holds).map(|key| format!("it is a key of `{0}`: write `{0}.{name}`", key.name))
 }
 

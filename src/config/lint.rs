@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::plan::Template;
 
 use super::check::{header, misspelt};
-use super::keys::{PROBE, STEP};
+use super::keys::{Probe, Step};
 use super::probe::{CONSISTENT_POLL, POLL};
+use super::section::Declared;
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
@@ -75,8 +76,10 @@ fn one_or_more<'t, 'f>(node: &'t Node<'f>) -> Vec<&'t Node<'f>> {
 }
 
 fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let missing: Vec<&str> =
-        ["owner", "runbook"].into_iter().filter(|key| table.get(key).is_none() && !misspelt(table, &PROBE, key)).collect();
+    let missing: Vec<&str> = ["owner", "runbook"]
+        .into_iter()
+        .filter(|key| table.get(key).is_none() && !misspelt(table, Probe::SECTION, key))
+        .collect();
     if !missing.is_empty() {
         let message = format!("the probe has no {}", missing.join(" and no "));
         diagnostics.push(
@@ -103,7 +106,7 @@ fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Diagnostics) {
-    let misspelt = |step: &&Node<'_>| step.as_table().is_some_and(|table| misspelt(table, &STEP, "cleanup"));
+    let misspelt = |step: &&Node<'_>| step.as_table().is_some_and(|table| misspelt(table, Step::SECTION, "cleanup"));
     if !cleanups.is_empty() || steps.iter().any(misspelt) {
         return;
     }
@@ -181,7 +184,7 @@ fn says(table: &Table<'_>, key: &str) -> bool {
     match table.get(key).map(|node| &node.data) {
         Some(Data::List(items)) => !items.is_empty(),
         Some(_) => true,
-        None => misspelt(table, &STEP, key),
+        None => misspelt(table, Step::SECTION, key),
     }
 }
 

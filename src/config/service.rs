@@ -12,12 +12,13 @@ use crate::plan::{
     expr,
 };
 
-use super::keys::SERVICE;
+use super::keys::Service;
 use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
 use super::probe::{self, constant};
 use super::scope::{MOST_NAMES, Scope};
 use super::secrets::{self, length_in_file};
+use super::section::Declared;
 use super::tree::{Entry, Node, Spot, Table};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, check, device, lint, maintenance, outside, redact, upkeep};
@@ -54,7 +55,7 @@ pub(super) fn read<'f>(
     variable: &dyn Fn(&str) -> Option<usize>,
     diagnostics: &mut Diagnostics,
 ) -> Settings {
-    check::document(table, &SERVICE, top, diagnostics);
+    check::document(table, Service::SECTION, top, diagnostics);
     let regions = regions(table, diagnostics);
     let active = active(table, &regions, diagnostics);
     let secrets = secrets(table, variable, diagnostics);

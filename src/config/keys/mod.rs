@@ -8,10 +8,11 @@ mod service;
 mod step;
 
 pub(super) use http::METHODS;
-pub(super) use probe::PROBE;
-pub(super) use service::SERVICE;
-pub(super) use step::STEP;
+pub(super) use probe::Probe;
+pub(super) use service::Service;
+pub(super) use step::Step;
 
+use super::section::Declared;
 use super::shape::{Key, Kind, Section};
 
 /// A key and where it may stand, for the reference documentation.
@@ -28,7 +29,7 @@ pub struct Reference {
 /// Every key of the probe files and of the service's file, each section once.
 pub fn reference() -> Vec<Reference> {
     let mut found = Vec::new();
-    for (document, root) in [("probe", &PROBE), ("service", &SERVICE)] {
+    for (document, root) in [("probe", Probe::SECTION), ("service", Service::SECTION)] {
         let mut sections = vec![root];
         let mut at = 0;
         while let Some(&section) = sections.get(at) {
@@ -53,7 +54,7 @@ pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
         | Kind::TableOrFalse(section)
         | Kind::Tables(section)
         | Kind::OneOrMore(section)
-        | Kind::Regions(section) => Some(section),
+        | Kind::Regions(section) => Some(section()),
         Kind::List(item) | Kind::OneOrList(item) | Kind::Map(item) | Kind::Names(item) => inner_section(item),
         Kind::Text
         | Kind::Slug

@@ -21,9 +21,10 @@ use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap,
 use crate::source::{SourceFile, Span};
 
 use super::cross::Claim;
-use super::keys::PROBE;
+use super::keys;
 use super::nearest::suggestion;
 use super::scope::{Declared, MOST_NAMES, Scope, VARIABLE, When};
+use super::section::Declared as _;
 use super::tree::{self, Data, Entry, Spot, Table};
 use super::world::{World, has};
 use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
@@ -53,7 +54,7 @@ fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnosti
     let table = tree::parse(file, diagnostics)?;
     let name = table.get("name");
     let top = Spot { file, span: name.map_or_else(|| first_line(file.text()), |name| name.spot.span) };
-    check::document(&table, &PROBE, top, diagnostics);
+    check::document(&table, keys::Probe::SECTION, top, diagnostics);
 
     let regions = regions(&table, world, diagnostics);
     let is_active = |region: &&Arc<Region>| world.active.contains(&region.name);

@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step};
 
 use super::super::check::misspelt;
-use super::super::keys::STEP;
+use super::super::keys::Step as StepSection;
 use super::super::nearest::{did_you_mean, suggestion};
 use super::super::scope::{Scope, When};
+use super::super::section::Declared;
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, device};
@@ -293,7 +294,7 @@ impl<'f> Reader<'_, '_, 'f> {
 
     fn at_once(&mut self, table: &Table<'f>, in_loop: bool) -> NonZeroU8 {
         if let Some(entry) = table.entry("at_once").filter(|_| !in_loop)
-            && !["for_each", "repeat"].iter().any(|key| table.get(key).is_some() || misspelt(table, &STEP, key))
+            && !["for_each", "repeat"].iter().any(|key| table.get(key).is_some() || misspelt(table, StepSection::SECTION, key))
         {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::NeedsKey, entry.key_spot, "`at_once` has no effect without a loop")
@@ -306,7 +307,7 @@ impl<'f> Reader<'_, '_, 'f> {
     fn needs_expectation(&mut self, table: &Table<'f>, key: &str, lack: &str, purpose: &str) {
         if table.list("expect").is_empty()
             && table.get("contract").is_none()
-            && !["expect", "contract"].iter().any(|key| misspelt(table, &STEP, key))
+            && !["expect", "contract"].iter().any(|key| misspelt(table, StepSection::SECTION, key))
             && let Some(entry) = table.entry(key)
         {
             self.scope.diagnostics.push(
