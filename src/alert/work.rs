@@ -27,7 +27,7 @@ const DURABLE_WITHIN: Duration = Duration::from_millis(40);
 /// Events handled before what they cause is written and sent.
 const AT_ONCE: usize = 256;
 /// How long passed runs may wait for others, so that the thread does not wake up for each of them. Nothing else waits.
-const REST: Duration = Duration::from_millis(10);
+const REST: Duration = Duration::from_millis(100);
 
 /// A try that came back: its channel, its id, and what became of it.
 type Flight = (Arc<str>, String, Outcome);
@@ -97,10 +97,7 @@ impl Work {
                         }
                     }
                     if taken < AT_ONCE && ending.is_none() {
-                        let effects = self.evaluator.finish(self.clock.now());
-                        self.act(effects).await;
-                        // It is over at once if something pressing came meanwhile.
-                        let _ = tokio::time::timeout(REST, inbox.pressing()).await;
+                        self.rest(inbox).await;
                     }
                 }
                 Some(joined) = self.flights.join_next_with_id(), if !self.flights.is_empty() => self.landed(joined),
@@ -113,6 +110,20 @@ impl Work {
         if let Some((_, reply)) = ending {
             // Nobody waits for the answer if the process is being ended the hard way.
             let _ = reply.send(self.told.shown.borrow().owed());
+        }
+    }
+
+    /// Carries out what there is, and gives passed runs a moment to gather.
+    async fn rest(&mut self, inbox: &Inbox) {
+        let effects = self.evaluator.finish(self.clock.now());
+        self.act(effects).await;
+        let now = self.clock.now();
+        let rest = self.evaluator.due(now).map_or(REST, |due| due.saturating_sub(now.steady)).min(REST);
+        tokio::select! {
+            // It is over at once if something pressing came meanwhile.
+            () = inbox.pressing() => {}
+            Some(joined) = self.flights.join_next_with_id(), if !self.flights.is_empty() => self.landed(joined),
+            () = tokio::time::sleep(rest) => {}
         }
     }
 

@@ -17,11 +17,11 @@ use crate::schedule::Runner;
 
 use crate::run::step::http::HttpSetupError;
 
+use super::demo_sandbox::DemoSandbox;
 use super::engine::engine;
-use super::feed::{Event, FeedReader, feed};
-use super::incident::{Noticed, Paged, Story, Watch};
-use super::pager::{Page, Pager, is_outage, open_incidents};
-use super::product::Product;
+use super::incident::{DemoResult, Noticed, Paged, Watch};
+use super::page_receiver::{Page, PageReceiver, is_outage, open_incidents};
+use super::run_events::{Event, RunEventsReader, run_events};
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
 
@@ -45,8 +45,8 @@ pub enum DemoError {
     #[error("the sandbox cannot be started")]
     Sandbox(#[source] io::Error),
     /// The receiver of pages.
-    #[error("the demo's pager cannot be started")]
-    Pager(#[source] io::Error),
+    #[error("the demo's receiver of pages cannot be started")]
+    PageReceiver(#[source] io::Error),
     /// The temporary files.
     #[error("the shipped probes cannot be written to the temporary folder {folder}")]
     Files {
@@ -80,25 +80,25 @@ pub enum DemoError {
 
 /// A demo that is running.
 pub struct Demo {
-    sandbox: Product,
+    sandbox: DemoSandbox,
     running: Running,
-    pager: Pager,
+    receiver: PageReceiver,
     plan: Arc<Plan>,
 }
 
 impl Demo {
-    /// Starts it, with a feed of everything that ends. If an incident is to be looked at, the probe that ought to notice it
+    /// Starts it, with an event for everything that ends. If an incident is to be looked at, the probe that ought to notice it
     /// comes before the others.
     ///
     /// # Errors
     /// See [`DemoError`].
-    pub async fn start(seed: u64, incident: Option<Incident>) -> Result<(Self, FeedReader), DemoError> {
+    pub async fn start(seed: u64, incident: Option<Incident>) -> Result<(Self, RunEventsReader), DemoError> {
         // The sandbox's usual password is a word that stands in many names here, all of which would be redacted.
         let password = format!("demo-{:032x}", fastrand::u128(..));
         let config = SandboxConfig { speed: SPEED, seed, password: password.clone(), ..SandboxConfig::default() };
-        let sandbox = Product::start(config).await.map_err(DemoError::Sandbox)?;
-        let pager = Pager::start().await.map_err(DemoError::Pager)?;
-        let loaded = load_shipped(sandbox.address(), pager.address(), &password, incident.map(Incident::probe))
+        let sandbox = DemoSandbox::start(config).await.map_err(DemoError::Sandbox)?;
+        let receiver = PageReceiver::start().await.map_err(DemoError::PageReceiver)?;
+        let loaded = load_shipped(sandbox.address(), receiver.address(), &password, incident.map(Incident::probe))
             .map_err(|source| DemoError::Files { folder: std::env::temp_dir().display().to_string(), source })?;
         let service = loaded.service.ok_or_else(|| DemoError::Invalid(loaded.diagnostics.render(false)))?;
         let plan = Arc::clone(&service.plan);
@@ -106,14 +106,14 @@ impl Demo {
         let stalls = Arc::default();
         let store = Store::in_memory();
         let runner = Arc::new(engine(&plan, &secrets, &stalls)?.with_ledger(Arc::new(store.clone())));
-        let (watcher, reader) = feed(BEHIND);
+        let (watcher, reader) = run_events(BEHIND);
         let running = Running::start(Parts {
             service,
             secrets,
             runner: Arc::clone(&runner) as Arc<dyn Runner>,
             stalls,
             watchers: vec![watcher],
-            chores: Vec::new(),
+            jobs: Vec::new(),
             store,
             remembered: Remembered::default(),
             engine: Some(Engine::clone(&runner)),
@@ -121,7 +121,7 @@ impl Demo {
             source: None,
         })
         .await?;
-        Ok((Self { sandbox, running, pager, plan }, reader))
+        Ok((Self { sandbox, running, receiver, plan }, reader))
     }
 
     /// Everything that is probed.
@@ -148,9 +148,9 @@ impl Demo {
     pub async fn incident(
         &self,
         incident: Incident,
-        reader: &mut FeedReader,
+        reader: &mut RunEventsReader,
         mut told: impl FnMut(&str),
-    ) -> Result<Story, DemoError> {
+    ) -> Result<DemoResult, DemoError> {
         let region = REGIONS[0];
         let mut watch = self.healthy(incident, region, reader, &mut told).await?;
         self.switch_on(incident, &incident.scope(region));
@@ -162,15 +162,17 @@ impl Demo {
             self.switch_on(incident, &incident.scope_everywhere());
             told(&format!("{incident} is on in every region; waiting until it is critical"));
             let critical = |pages: &Vec<Page>| pages.iter().any(|page| page.message.severity == Severity::Critical);
-            self.pager.wait(Instant::now() + CRITICAL_WITHIN, critical).await;
+            self.receiver.wait(Instant::now() + CRITICAL_WITHIN, critical).await;
         }
         self.sandbox.faults().clear_all();
         let ended = SystemTime::now();
         if paged.is_some() {
             told(&format!("{incident} is over; waiting until every page is resolved"));
-            self.pager.wait(Instant::now() + RESOLVED_WITHIN, |pages| open_incidents(pages, incident.probe()).is_empty()).await;
+            self.receiver
+                .wait(Instant::now() + RESOLVED_WITHIN, |pages| open_incidents(pages, incident.probe()).is_empty())
+                .await;
         }
-        Ok(Story {
+        Ok(DemoResult {
             incident,
             probe: incident.probe().into(),
             healthy_runs: watch.healthy_runs(),
@@ -179,7 +181,7 @@ impl Demo {
             noticed: noticed.map(as_the_user_knows_it),
             paged,
             ended,
-            pages: self.pager.pages(),
+            pages: self.receiver.pages(),
         })
     }
 
@@ -187,7 +189,7 @@ impl Demo {
         &self,
         incident: Incident,
         region: &str,
-        reader: &mut FeedReader,
+        reader: &mut RunEventsReader,
         told: &mut impl FnMut(&str),
     ) -> Result<Watch, DemoError> {
         let affected: Vec<&Arc<Canary>> = self.plan.canaries.iter().filter(|canary| affects(incident, region, canary)).collect();
@@ -218,11 +220,11 @@ impl Demo {
         &self,
         incident: Incident,
         watch: &mut Watch,
-        reader: &mut FeedReader,
+        reader: &mut RunEventsReader,
     ) -> (Option<Noticed>, Option<Paged>) {
         let deadline = Instant::now() + PAGED_WITHIN;
         let mut noticed = None;
-        let arrival = self.pager.wait(deadline, |pages| first_page(pages, incident).is_some());
+        let arrival = self.receiver.wait(deadline, |pages| first_page(pages, incident).is_some());
         tokio::pin!(arrival);
         loop {
             tokio::select! {
@@ -237,7 +239,7 @@ impl Demo {
                     None => return (noticed, None),
                 },
                 arrived = &mut arrival => {
-                    let there = self.pager.pages();
+                    let there = self.receiver.pages();
                     let first = first_page(&there, incident).filter(|_| arrived);
                     let told = |page: &Page| Paged { page: page.clone(), runs: watch.runs_since_onset(incident.probe(), page.message.evidence.first()) };
                     return (noticed, first.map(told));

@@ -11,7 +11,7 @@ use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId, Severity};
 use crate::sandbox::Incident;
 
-use super::pager::{Page, is_outage, open_incidents};
+use super::page_receiver::{Page, is_outage, open_incidents};
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Noticed {
 
 /// How an incident went.
 #[derive(Debug, Clone)]
-pub struct Story {
+pub struct DemoResult {
     /// Which.
     pub incident: Incident,
     /// The probe that ought to notice.
@@ -56,11 +56,11 @@ pub struct Story {
     pub paged: Option<Paged>,
     /// When the fault was off again.
     pub ended: SystemTime,
-    /// Everything that arrived at the pager, in its order.
+    /// Everything that arrived at the receiver, in its order.
     pub pages: Vec<Page>,
 }
 
-impl Story {
+impl DemoResult {
     /// The first page that said it is critical.
     pub fn critical(&self) -> Option<&Page> {
         self.pages.iter().find(|page| page.message.severity == Severity::Critical && page.message.action == What::Ring)

@@ -1,4 +1,4 @@
-//! The chore of deleting what earlier runs left.
+//! The job of deleting what earlier runs left.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;

@@ -5,23 +5,22 @@
 
 mod attendance;
 mod demo;
+mod demo_sandbox;
 mod engine;
-mod fan;
-mod feed;
 mod files;
 #[cfg(test)]
 mod fixture;
-mod hasten;
 mod heartbeat;
 mod incident;
 mod leaks;
 mod open_files;
-mod pager;
-mod product;
+mod page_receiver;
 mod reload;
+mod run_events;
 mod running;
 mod shipped;
 mod signal;
+mod speed_up;
 mod started;
 mod stop;
 mod storage;
@@ -30,13 +29,13 @@ mod watch;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
-pub use feed::{Event, Feed, FeedReader, feed};
 pub use files::Files;
+pub use run_events::{Event, RunEvents, RunEventsReader, run_events};
 
 pub use crate::web::ListenError;
-pub use incident::{Noticed, Paged, Story, Watch};
+pub use incident::{DemoResult, Noticed, Paged, Watch};
 pub use open_files::raise_file_limit;
-pub use pager::Page;
+pub use page_receiver::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;

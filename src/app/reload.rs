@@ -108,7 +108,7 @@ impl Reloader {
         Self { source, in_force, process, stopping: AtomicBool::new(false), handles, attendance }
     }
 
-    /// The chore of reading secrets anew, so that a file that is renewed is used from then on.
+    /// The job of reading secrets anew, so that a file that is renewed is used from then on.
     pub(super) fn secret_renewal(self: &Arc<Self>) -> Job {
         let reloader = Arc::clone(self);
         let run = move || {

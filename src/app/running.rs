@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
 use crate::history::{Remembered, Store};
-use crate::outcome::{OutcomeSink, Secret, Secrets};
+use crate::outcome::{FanOut, OutcomeSink, Secret, Secrets};
 use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
@@ -21,7 +21,6 @@ use crate::web::{
 };
 
 use super::attendance::Attendance;
-use super::fan::Fan;
 use super::heartbeat::Heart;
 use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
 use super::started::Started;
@@ -41,8 +40,8 @@ pub struct Parts {
     pub stalls: Arc<StallLog>,
     /// Who else is told of finished runs.
     pub watchers: Vec<Arc<dyn OutcomeSink>>,
-    /// Rare chores beside the service's own.
-    pub chores: Vec<Job>,
+    /// Rare jobs beside the service's own.
+    pub jobs: Vec<Job>,
     /// Where everything is kept.
     pub store: Store,
     /// What it remembers.
@@ -135,8 +134,7 @@ impl Running {
 
 /// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
 async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
-    let Parts { service, secrets, runner, stalls, mut watchers, mut chores, store, remembered, engine, self_check, source } =
-        parts;
+    let Parts { service, secrets, runner, stalls, mut watchers, mut jobs, store, remembered, engine, self_check, source } = parts;
     let now = SystemTime::now();
     open_files::warn_of_few();
     let token = token(&service, &secrets)?;
@@ -176,7 +174,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     started.alerts = Some(alert_thread);
     let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
     watchers.splice(0..0, first);
-    let (sink, runtime) = (Arc::new(Fan(watchers)), tokio::runtime::Handle::current());
+    let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
         Scheduler::start(Arc::clone(&service.plan), runner, sink, stalls, runtime, last_seen).map_err(StartError::Scheduler)?;
     started.scheduler = Some(scheduler.clone());
@@ -186,18 +184,18 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         scheduler.pauses().pause(pause);
     }
     let in_force = InForce::new(&service.plan, hosts);
-    chores.push(upkeep(&telemetry));
-    chores.push(storage::housekeeping(&store));
+    jobs.push(maintain_metrics(&telemetry));
+    jobs.push(storage::housekeeping(&store));
     if let Some(engine) = engine {
         let plan = Arc::clone(&in_force.plan);
-        chores.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
+        jobs.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
     }
     let reloader = source.map(|source| {
         let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
         let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, store: store.clone() };
         Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
     });
-    chores.extend(reloader.as_ref().map(Reloader::secret_renewal));
+    jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
     started.watch = reloader.clone().map(Watch::start);
     started.heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
     let check = self_check;
@@ -217,8 +215,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     });
     handles.tell_pauses();
     handles.tell_mutes();
-    chores.push(pauses_that_end(&handles));
-    started.housekeeping = Some(Housekeeping::start(chores).await?);
+    jobs.push(pauses_that_end(&handles));
+    started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
     let _ = api.set(handles);
     if let Some(server) = &started.server {
@@ -250,7 +248,7 @@ fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
     })
 }
 
-/// The chore of telling the desk of pauses and mutes that ended by themselves.
+/// The job of telling the desk of pauses and mutes that ended by themselves.
 fn pauses_that_end(api: &Arc<Api>) -> Job {
     // The cron scheduler may keep its jobs for longer than the service is there, and must not keep that.
     let api = Arc::downgrade(api);
@@ -266,14 +264,14 @@ fn pauses_that_end(api: &Arc<Api>) -> Job {
     Job { name: "pauses", cron: "*/5 * * * * *", run: Arc::new(run) }
 }
 
-fn upkeep(telemetry: &Arc<Telemetry>) -> Job {
+fn maintain_metrics(telemetry: &Arc<Telemetry>) -> Job {
     let telemetry = Arc::clone(telemetry);
     let run = move || {
         let telemetry = Arc::clone(&telemetry);
-        // It blocks shortly. A panic has been printed and the next upkeep tries again.
-        spawn_blocking(move || telemetry.upkeep()).map(drop).boxed()
+        // It blocks shortly. A panic has been printed and the next time it tries again.
+        spawn_blocking(move || telemetry.maintain()).map(drop).boxed()
     };
-    Job { name: "metrics upkeep", cron: "*/5 * * * * *", run: Arc::new(run) }
+    Job { name: "metrics maintenance", cron: "*/5 * * * * *", run: Arc::new(run) }
 }
 
 /// The verb that reloads, off whatever thread asks.
@@ -301,9 +299,9 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::sync::Notify;
 
-    use super::super::feed::{Event, FeedReader, feed};
     use super::super::files::Files;
     use super::super::fixture;
+    use super::super::run_events::{Event, RunEventsReader, run_events};
     use super::*;
     use crate::config::load_unless;
     use crate::outcome::Verdict;
@@ -349,7 +347,7 @@ mod tests {
             runner,
             stalls: Arc::default(),
             watchers: vec![watcher],
-            chores: Vec::new(),
+            jobs: Vec::new(),
             store: Store::in_memory(),
             remembered: Remembered::default(),
             engine: None,
@@ -359,8 +357,8 @@ mod tests {
     }
 
     /// A service whose first run has started.
-    async fn start(way: Way) -> (Running, FeedReader) {
-        let (watcher, reader) = feed(64);
+    async fn start(way: Way) -> (Running, RunEventsReader) {
+        let (watcher, reader) = run_events(64);
         let started = Arc::new(Notify::new());
         let runner = Arc::new(Fake { way, started: Arc::clone(&started) });
         let running = Running::start(parts(runner, watcher)).await.unwrap();
@@ -394,12 +392,12 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_start_that_fails_at_its_last_part_leaves_no_listener_no_ticks_and_no_thread() {
-        let (watcher, mut reader) = feed(64);
+        let (watcher, mut reader) = run_events(64);
         let runner = Arc::new(Fake { way: Way::HangsUntilCancelled, started: Arc::new(Notify::new()) });
         let ticking = Arc::downgrade(&runner);
         let mut parts = parts(runner, watcher);
-        // The housekeeping is the last to start, and takes no such chore.
-        parts.chores.push(Job { name: "odd", cron: "never", run: Arc::new(|| async {}.boxed()) });
+        // The housekeeping is the last to start, and takes no such job.
+        parts.jobs.push(Job { name: "odd", cron: "never", run: Arc::new(|| async {}.boxed()) });
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         parts.service.listen.address = free;
         let failed = Running::start(parts).await.map(drop).unwrap_err();
@@ -429,7 +427,7 @@ mod tests {
             }),
         };
         let runner = Arc::new(Fake { way: Way::Passes, started: Arc::new(Notify::new()) });
-        let (watcher, _reader) = feed(64);
+        let (watcher, _reader) = run_events(64);
         let running = Running::start(Parts { source: Some(source), ..parts(runner, watcher) }).await.unwrap();
         // The watch may have been the first to find the files.
         running.reload().await;

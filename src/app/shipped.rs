@@ -1,4 +1,4 @@
-//! The shipped probes, built into the program, hastened and pointed at a sandbox.
+//! The shipped probes, built into the program, sped up and pointed at a sandbox.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::{Loaded, load};
 use crate::source::Location;
 
-use super::hasten::{Haste, hasten};
+use super::speed_up::{DemoTimes, speed_up};
 
 /// File names under `probes/` and what stands in them.
 const PROBES: [(&str, &str); 3] = [
@@ -18,11 +18,11 @@ const PROBES: [(&str, &str); 3] = [
     ("segment_copy.toml", include_str!("../../probes/segment_copy.toml")),
 ];
 
-/// The interval of probes that are only company for the one that is looked at.
-const LEISURE: Duration = Duration::from_secs(20);
+/// The interval of probes that are only beside the one that is looked at.
+const SELDOM: Duration = Duration::from_secs(20);
 
 /// Every canary is due within seconds, and a run that waits in vain ends before its next tick.
-const HASTE: Haste = Haste {
+const TIMES: DemoTimes = DemoTimes {
     every: Duration::from_secs(6),
     deadline: Duration::from_secs(15),
     within: Duration::from_secs(4),
@@ -49,10 +49,10 @@ pub(super) fn load_shipped(
     let folder = Folder::new()?;
     fs::create_dir(folder.0.join("probes"))?;
     for (file, text) in PROBES {
-        let company = looked_at.is_some_and(|probe| file != format!("{}.toml", probe.replace('-', "_")));
-        let haste = Haste { every: if company { LEISURE } else { HASTE.every }, ..HASTE };
-        let hastened = hasten(text, haste).map_err(io::Error::other)?;
-        fs::write(folder.0.join("probes").join(file), hastened)?;
+        let beside = looked_at.is_some_and(|probe| file != format!("{}.toml", probe.replace('-', "_")));
+        let times = DemoTimes { every: if beside { SELDOM } else { TIMES.every }, ..TIMES };
+        let sped_up = speed_up(text, times).map_err(io::Error::other)?;
+        fs::write(folder.0.join("probes").join(file), sped_up)?;
     }
     let config = folder.0.join("serinus.toml");
     fs::write(&config, service(sandbox, pager))?;
@@ -126,8 +126,8 @@ mod tests {
         let plan = loaded.service.unwrap().plan;
         assert_eq!((plan.probes.len(), plan.regions.len()), (PROBES.len(), REGIONS.len()));
         let every = |name: &str| plan.probes.iter().find(|probe| &*probe.name == name).map(|probe| probe.cadence.clone());
-        assert!(matches!(every("segment-copy"), Some(Cadence::Every(every)) if every == HASTE.every));
-        assert!(matches!(every("playlist-sync"), Some(Cadence::Every(every)) if every == LEISURE));
+        assert!(matches!(every("segment-copy"), Some(Cadence::Every(every)) if every == TIMES.every));
+        assert!(matches!(every("playlist-sync"), Some(Cadence::Every(every)) if every == SELDOM));
         assert!(!loaded.files[0].exists(), "the temporary folder is gone");
     }
 }

@@ -1,4 +1,4 @@
-//! The store in the life of the process: its upkeep and its end.
+//! The store in the life of the process: its housekeeping and its end.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::history::Store;
 use crate::schedule::Job;
 
-/// The chore of rolling up and removing what is older than it is kept.
+/// The job of rolling up and removing what is older than it is kept.
 pub(super) fn housekeeping(store: &Store) -> Job {
     let store = store.clone();
     // It is told when it was done only so that the next one does not begin before.

@@ -32,7 +32,7 @@ pub(crate) async fn close(printer: &Printer, config: Option<&Path>, args: &Close
 fn tell(printer: &Printer, output: Output, answer: &Value, human: impl FnOnce(&Value) -> String) {
     match output {
         Output::Json => printer.data(&format!("{answer:#}")),
-        Output::Human => printer.talk(&human(answer)),
+        Output::Human => printer.note(&human(answer)),
     }
 }
 

@@ -32,12 +32,12 @@ pub(crate) fn check(printer: &Printer, config: Option<&Path>, args: &CheckArgs) 
             if !text.is_empty() {
                 printer.data(text.trim_end());
             }
-            printer.talk(&summary(&loaded));
+            printer.note(&summary(&loaded));
             // Without an objective that allows a failure there is no chance to speak of.
             let allows = |probe: &Arc<Probe>| probe.slo.as_ref().and_then(|slo| slo.success).is_some_and(|share| share < 1.0);
             if let Some(service) = loaded.service.as_ref().filter(|service| service.plan.probes.iter().any(allows)) {
                 let pages = chance::of_plan(&service.plan);
-                printer.talk(&format!("pages by chance, if runs fail as often as their objectives allow: {pages:.2} in 30 days"));
+                printer.note(&format!("pages by chance, if runs fail as often as their objectives allow: {pages:.2} in 30 days"));
             }
         }
         Output::Json => printer.data(&format!("{:#}", object(&loaded))),

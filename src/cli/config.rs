@@ -33,7 +33,7 @@ pub(crate) fn required(config: Option<&Path>) -> Result<&Path, Failure> {
 /// The service, after its warnings have been shown; its errors, if it has any, are shown and end the command.
 pub(crate) fn accept(printer: &Printer, loaded: Loaded) -> Result<Service, Failure> {
     if !loaded.diagnostics.is_empty() {
-        printer.talk(loaded.diagnostics.render(printer.talk_style().colour).trim_end());
+        printer.note(loaded.diagnostics.render(printer.note_style().colour).trim_end());
     }
     loaded.service.ok_or_else(|| Failure::usage(format!("the configuration has {}", counts(&loaded.diagnostics))))
 }

@@ -1,28 +1,28 @@
-//! `serinus demo`: the live view, or the story of one incident.
+//! `serinus demo`: the live view, or the result of one incident.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::{Demo, Event, FeedReader, StopSignals};
+use crate::app::{Demo, Event, RunEventsReader, StopSignals};
 use crate::plan::LogFormat;
 use crate::sandbox::{FaultName, Incident};
 
 use super::args::{DemoArgs, Output};
+use super::demo_result::{result_human, result_json};
 use super::exit::Failure;
 use super::grid::{GridState, Screen, event_line, render_grid};
-use super::logs::{self, Talk, chain};
-use super::story::{story_human, story_json};
+use super::logs::{self, Verbosity, chain};
 use super::{Exit, Printer};
 
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(250);
 
 pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Failure> {
-    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let (demo, mut reader) = Demo::start(args.seed, args.incident).await.map_err(|error| Failure::prober(chain(&error)))?;
-    printer.talk(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
+    printer.note(&format!("metrics  http://{}/metrics\nsandbox  http://{}", demo.metrics(), demo.sandbox()));
     let exit = if let Some(incident) = args.incident {
         tokio::select! {
             exit = tell(printer, &demo, &mut reader, incident, args.output) => exit,
@@ -30,7 +30,7 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
         }
     } else {
         let fault = FaultName::RegistrationStopsAfterPayment;
-        printer.talk(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
+        printer.note(&format!("break it  curl -X PUT http://{}/faults/{fault}\nCtrl-C ends", demo.sandbox()));
         watch(printer, &demo, &mut reader, &mut signals).await;
         Ok(Exit::Well)
     };
@@ -38,13 +38,13 @@ pub(crate) async fn demo(printer: &Printer, args: &DemoArgs) -> Result<Exit, Fai
     let stragglers = demo.stop().await;
     drop(progress);
     if !stragglers.is_empty() {
-        printer.talk(&format!("these did not end in time: {}", stragglers.join(", ")));
+        printer.note(&format!("these did not end in time: {}", stragglers.join(", ")));
     }
     exit
 }
 
 /// Shows what ends until it is asked to stop or nobody reads any more.
-async fn watch(printer: &Printer, demo: &Demo, reader: &mut FeedReader, signals: &mut StopSignals) {
+async fn watch(printer: &Printer, demo: &Demo, reader: &mut RunEventsReader, signals: &mut StopSignals) {
     let mut grid = GridState::new(demo.canaries());
     let mut screen = Screen::default();
     let mut redraw = interval(REDRAW);
@@ -74,24 +74,24 @@ async fn watch(printer: &Printer, demo: &Demo, reader: &mut FeedReader, signals:
 async fn tell(
     printer: &Printer,
     demo: &Demo,
-    reader: &mut FeedReader,
+    reader: &mut RunEventsReader,
     incident: Incident,
     output: Output,
 ) -> Result<Exit, Failure> {
     let mut progress = None;
-    let story = demo.incident(incident, reader, |what| {
+    let result = demo.incident(incident, reader, |what| {
         // The line before must be gone before the next one is drawn.
         drop(progress.take());
         progress = printer.progress(what);
     });
-    let story = story.await;
+    let result = result.await;
     drop(progress);
-    let story = story.map_err(|error| Failure::prober(chain(&error)))?;
+    let result = result.map_err(|error| Failure::prober(chain(&error)))?;
     printer.data(&match output {
-        Output::Human => story_human(&story, printer.style()),
-        Output::Json => format!("{:#}", story_json(&story)),
+        Output::Human => result_human(&result, printer.style()),
+        Output::Json => format!("{:#}", result_json(&result)),
     });
-    Ok(if story.noticed.is_some() && story.paged.is_some() && story.resolved().is_some() {
+    Ok(if result.noticed.is_some() && result.paged.is_some() && result.resolved().is_some() {
         Exit::Well
     } else {
         Exit::ProbeFailed

@@ -29,13 +29,13 @@ pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &I
         Output::Human => {
             let items = page["items"].as_array().map_or(&[][..], Vec::as_slice);
             if items.is_empty() {
-                printer.talk(if args.all { "no incidents are kept" } else { "no incident is open" });
+                printer.note(if args.all { "no incidents are kept" } else { "no incident is open" });
             }
             for incident in items {
                 printer.data(&line(incident, style));
             }
             if page["next"].is_string() {
-                printer.talk("there are more: raise --limit");
+                printer.note("there are more: raise --limit");
             }
         }
     }

@@ -12,11 +12,11 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// What a command logs where `RUST_LOG` says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Talk {
+pub(crate) enum Verbosity {
     /// What a service is expected to say, one line a run among it.
-    Everything,
+    Info,
     /// What went wrong with the prober, and no runs: the command shows those itself.
-    Trouble,
+    Errors,
 }
 
 /// Writes the last lines when it is dropped.
@@ -30,10 +30,10 @@ impl Drop for Logs {
 }
 
 /// Starts logging for the whole process.
-pub(crate) fn start(format: LogFormat, talk: Talk) -> Result<Logs, Failure> {
-    let default = match talk {
-        Talk::Everything => "info",
-        Talk::Trouble => "error",
+pub(crate) fn start(format: LogFormat, verbosity: Verbosity) -> Result<Logs, Failure> {
+    let default = match verbosity {
+        Verbosity::Info => "info",
+        Verbosity::Errors => "error",
     };
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned());
     init(format, &filter).map(Logs).map_err(|error| Failure::usage(chain(&error)))

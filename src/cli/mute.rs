@@ -25,7 +25,7 @@ pub(crate) async fn mute(printer: &Printer, config: Option<&Path>, args: &MuteAr
                 || "until it is unmuted".to_owned(),
                 |lasting| format!("for {}", humantime::format_duration(lasting)),
             );
-            printer.talk(&format!(
+            printer.note(&format!(
                 "muted {} of {} {until}; its runs go on, and its incidents stay open",
                 named(&args.part),
                 args.probe
@@ -44,7 +44,7 @@ pub(crate) async fn unmute(printer: &Printer, config: Option<&Path>, args: &Unmu
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
-            printer.talk(&format!("{} of {} rings again with its next failure", named(&args.part), args.probe));
+            printer.note(&format!("{} of {} rings again with its next failure", named(&args.part), args.probe));
             unkept(printer, &answer);
         }
     }

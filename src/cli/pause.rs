@@ -21,7 +21,7 @@ pub(crate) async fn pause(printer: &Printer, config: Option<&Path>, args: &Pause
                 || "until it is resumed".to_owned(),
                 |lasting| format!("for {}", humantime::format_duration(lasting)),
             );
-            printer.talk(&format!("paused {} {until}; its open incidents stay open", args.target));
+            printer.note(&format!("paused {} {until}; its open incidents stay open", args.target));
             unkept(printer, &answer);
         }
     }
@@ -34,7 +34,7 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
     match args.remote.output {
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
-            printer.talk(&format!("{} runs again from its next tick on", args.target));
+            printer.note(&format!("{} runs again from its next tick on", args.target));
             unkept(printer, &answer);
         }
     }
@@ -44,6 +44,6 @@ pub(crate) async fn resume(printer: &Printer, config: Option<&Path>, args: &Targ
 /// Says so if what was asked for is not durable yet.
 pub(super) fn unkept(printer: &Printer, answer: &Value) {
     if answer["kept"] == false {
-        printer.talk("the store could not take it yet; until it does, a restart forgets it");
+        printer.note("the store could not take it yet; until it does, a restart forgets it");
     }
 }

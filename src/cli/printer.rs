@@ -1,6 +1,6 @@
 //! The one place that writes to standard output and standard error.
 //!
-//! Owns the rule "data on stdout, talk on stderr", whether there is colour, progress lines, and what a reader that goes away
+//! Owns the rule "data on stdout, notes on stderr", whether there is colour, progress lines, and what a reader that goes away
 //! means (`serinus test … | head`): later output is dropped, [`Printer::closed`] lets a command end early, and nobody
 //! complains. Any other write error makes the command end as the prober's own trouble.
 
@@ -63,7 +63,7 @@ impl Printer {
     }
 
     /// Says something beside the data.
-    pub(crate) fn talk(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) {
         self.stderr.write(text, true);
     }
 
@@ -71,7 +71,7 @@ impl Printer {
     pub(crate) fn error(&self, text: &str) {
         let style = self.stderr.style;
         // It may quote an argument, a path or what a service said.
-        self.talk(&format!("{} {}", style.bad("error:"), visible_block(text)));
+        self.note(&format!("{} {}", style.bad("error:"), visible_block(text)));
     }
 
     /// Shows on a terminal that work is going on, from one second on, until the answer is dropped.
@@ -84,8 +84,8 @@ impl Printer {
         self.stdout.style
     }
 
-    /// How talk is painted.
-    pub(crate) fn talk_style(&self) -> Style {
+    /// How notes are painted.
+    pub(crate) fn note_style(&self) -> Style {
         self.stderr.style
     }
 
@@ -182,7 +182,7 @@ mod tests {
         let printer = printer(&stdout, &stderr);
         printer.data("a");
         printer.data("b\n");
-        printer.talk("t");
+        printer.note("t");
         printer.error("e");
         assert_eq!((text(&stdout), text(&stderr)), ("a\nb\n".to_owned(), "t\nerror: e\n".to_owned()));
         assert!(!printer.closed());

@@ -18,9 +18,9 @@ pub(crate) async fn reload(printer: &Printer, config: Option<&Path>, args: &Remo
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
             if let Some(diagnostics) = answer["diagnostics"].as_str().filter(|text| !text.is_empty()) {
-                diagnostics.trim_end().lines().for_each(|line| printer.talk(&printable(line)));
+                diagnostics.trim_end().lines().for_each(|line| printer.note(&printable(line)));
             }
-            printer.talk(&word(&answer, "message"));
+            printer.note(&word(&answer, "message"));
         }
     }
     Ok(if applied { Exit::Well } else { Exit::Usage })

@@ -15,7 +15,7 @@ use crate::run::{Engine, SelfCheck, StallLog};
 
 use super::config::{TELLS_NOBODY, accept, required, variable};
 use super::exit::Failure;
-use super::logs::{self, Talk, chain};
+use super::logs::{self, Verbosity, chain};
 use super::{Exit, Printer};
 
 pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit, Failure> {
@@ -28,7 +28,7 @@ pub(crate) async fn run(printer: &Printer, config: Option<&Path>) -> Result<Exit
     if tells_nobody {
         return Err(Failure::usage(TELLS_NOBODY));
     }
-    let _logs = logs::start(service.log_format, Talk::Everything)?;
+    let _logs = logs::start(service.log_format, Verbosity::Info)?;
     let grace = service.plan.limits.shutdown_grace;
     let canaries = service.plan.canaries.len();
     let running = start(service, config, files).await?;
@@ -80,7 +80,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         runner: Arc::new(engine.clone()),
         stalls,
         watchers: Vec::new(),
-        chores: Vec::new(),
+        jobs: Vec::new(),
         store,
         remembered,
         engine: Some(engine),

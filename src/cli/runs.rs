@@ -36,7 +36,7 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
         Output::Human => {
             let runs = page["items"].as_array().map_or(&[][..], Vec::as_slice);
             if runs.is_empty() {
-                printer.talk(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
+                printer.note(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
             }
             for run in runs {
                 printer.data(&line(run, style));

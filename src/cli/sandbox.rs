@@ -9,11 +9,11 @@ use crate::sandbox::{Sandbox, SandboxConfig};
 
 use super::args::SandboxArgs;
 use super::exit::Failure;
-use super::logs::{self, Talk};
+use super::logs::{self, Verbosity};
 use super::{Exit, Printer};
 
 pub(crate) async fn sandbox(printer: &Printer, args: SandboxArgs) -> Result<Exit, Failure> {
-    let _logs = logs::start(LogFormat::Human, Talk::Everything)?;
+    let _logs = logs::start(LogFormat::Human, Verbosity::Info)?;
     let config = SandboxConfig {
         listen: args.listen,
         speed: args.speed,
@@ -24,7 +24,7 @@ pub(crate) async fn sandbox(printer: &Printer, args: SandboxArgs) -> Result<Exit
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let sandbox = Sandbox::start(config).await.map_err(|error| refused(&error, args.listen))?;
     printer.data(&format!("http://{}", sandbox.address()));
-    printer.talk(&format!("the sandbox runs at {} times life's speed; faults: GET /faults; Ctrl-C stops it", args.speed));
+    printer.note(&format!("the sandbox runs at {} times life's speed; faults: GET /faults; Ctrl-C stops it", args.speed));
     signals.next().await;
     sandbox.shutdown().await;
     Ok(Exit::Well)

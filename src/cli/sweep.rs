@@ -22,7 +22,7 @@ use crate::run::{Sweeper, Swept};
 use super::args::{Output, SweepArgs};
 use super::config::{accept, required, variable};
 use super::exit::Failure;
-use super::logs::{self, Talk, chain};
+use super::logs::{self, Verbosity, chain};
 use super::style::printable;
 use super::{Exit, Printer};
 
@@ -59,7 +59,7 @@ impl Line {
 }
 
 pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &SweepArgs) -> Result<Exit, Failure> {
-    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
     let service = accept(printer, load(required(config)?, process_environment()))?;
     let Some(settings) = &service.store else {
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
@@ -72,7 +72,7 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
         Output::Human => lines.iter().for_each(|line| printer.data(&human(line))),
         Output::Json => printer.data(&format!("{:#}", object(&lines))),
     }
-    printer.talk(&summary(&lines, args));
+    printer.note(&summary(&lines, args));
     if !written {
         return Err(Failure::prober("the store did not write down in time what was deleted; sweep once more"));
     }

@@ -14,13 +14,13 @@ use crate::schedule::{Runner, watch};
 
 use super::args::{TestArgs, TestOutput};
 use super::exit::Failure;
-use super::logs::{self, Talk};
+use super::logs::{self, Verbosity};
 use super::report::{Done, human, json, junit};
 use super::select::{Chosen, choose};
 use super::{Exit, Printer};
 
 pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Exit, Failure> {
-    let _logs = logs::start(LogFormat::Human, Talk::Trouble)?;
+    let _logs = logs::start(LogFormat::Human, Verbosity::Errors)?;
     let mut signals = StopSignals::catch().map_err(|error| Failure::prober(format!("cannot catch signals: {error}")))?;
     let stalls = Arc::new(StallLog::default());
     let chosen = choose(printer, config, args, &stalls)?;
@@ -31,7 +31,7 @@ pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestAr
     let done = tokio::select! {
         done = &mut runs => done,
         () = signals.next() => {
-            printer.talk("stopping: the run is cut, its cleanup goes on; again to leave at once");
+            printer.note("stopping: the run is cut, its cleanup goes on; again to leave at once");
             cancel.cancel();
             tokio::select! {
                 done = &mut runs => done,
@@ -45,7 +45,7 @@ pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestAr
         printer.data(&junit(&done));
     }
     if done.len() > 1 {
-        printer.talk(&summary(&done));
+        printer.note(&summary(&done));
     }
     Ok(Exit::of(done.iter().map(|done| done.report.verdict)))
 }

@@ -17,9 +17,9 @@ pub(crate) async fn trigger(printer: &Printer, config: Option<&Path>, args: &Tar
         Output::Human => {
             let started = answer["started"].as_array().map_or(0, Vec::len);
             let runs = if started == 1 { "a run".to_owned() } else { format!("{started} runs") };
-            printer.talk(&format!("started {runs} of {0}; `serinus runs {0}` shows how it went", args.target));
+            printer.note(&format!("started {runs} of {0}; `serinus runs {0}` shows how it went", args.target));
             for refused in answer["refused"].as_array().into_iter().flatten() {
-                printer.talk(&format!("not started: {}: {}", word(refused, "canary"), word(refused, "why")));
+                printer.note(&format!("not started: {}: {}", word(refused, "canary"), word(refused, "why")));
             }
         }
     }

@@ -32,7 +32,7 @@ pub use report::{
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};
-pub use sink::OutcomeSink;
+pub use sink::{FanOut, OutcomeSink};
 pub use standing::StandingSink;
 pub use verdict::{SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

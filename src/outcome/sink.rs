@@ -22,3 +22,24 @@ pub trait OutcomeSink: Send + Sync + 'static {
     /// The process stood still for so long that bounds which passed meanwhile may not be held against targets.
     fn stalled(&self, _lasting: Duration) {}
 }
+
+/// Hands what ends to several sinks, in their order.
+pub struct FanOut(pub Vec<Arc<dyn OutcomeSink>>);
+
+impl OutcomeSink for FanOut {
+    fn run_finished(&self, report: &Arc<RunReport>) {
+        self.0.iter().for_each(|sink| sink.run_finished(report));
+    }
+
+    fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
+        self.0.iter().for_each(|sink| sink.cleanup_finished(report));
+    }
+
+    fn ticks_missed(&self, missed: &MissedTicks) {
+        self.0.iter().for_each(|sink| sink.ticks_missed(missed));
+    }
+
+    fn stalled(&self, lasting: Duration) {
+        self.0.iter().for_each(|sink| sink.stalled(lasting));
+    }
+}

@@ -70,7 +70,7 @@ mod reply;
 mod seed;
 mod segment;
 mod server;
-mod world;
+mod state;
 
 pub use fault::{FaultName, Faults, Scope, ScopeError, UnknownFault};
 pub use incident::{Incident, UnknownIncident};

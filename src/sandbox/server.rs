@@ -23,7 +23,7 @@ use super::fault::{self, Faults};
 use super::pace::Pace;
 use super::registration::Stage;
 use super::seed::Seed;
-use super::world::World;
+use super::state::AppState;
 use super::{playlist, registration, reply, segment};
 
 /// Connections served at once; further ones wait.
@@ -78,7 +78,7 @@ impl Default for SandboxConfig {
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
-    world: Arc<World>,
+    state: Arc<AppState>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -104,10 +104,10 @@ impl Sandbox {
         }
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let world = Arc::new(World::new(Seed::new(config.seed), pace, config.password, config.most.max(1)));
-        let sandbox = Self { address, world, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let state = Arc::new(AppState::new(Seed::new(config.seed), pace, config.password, config.most.max(1)));
+        let sandbox = Self { address, state, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         sandbox.spawn_workers();
-        let accepting = accept(listener, routes(&sandbox.world), sandbox.tasks.clone(), sandbox.stop.clone());
+        let accepting = accept(listener, routes(&sandbox.state), sandbox.tasks.clone(), sandbox.stop.clone());
         sandbox.tasks.spawn(accepting);
         sandbox.tasks.close();
         Ok(sandbox)
@@ -120,7 +120,7 @@ impl Sandbox {
 
     /// The switches of its faults.
     pub fn faults(&self) -> Faults {
-        self.world.faults.clone()
+        self.state.faults.clone()
     }
 
     /// Stops accepting, lets requests in flight end for at most a second, and joins every task.
@@ -131,13 +131,13 @@ impl Sandbox {
 
     fn spawn_workers(&self) {
         for stage in Stage::ALL {
-            self.spawn(registration::work(Arc::clone(&self.world), stage));
+            self.spawn(registration::work(Arc::clone(&self.state), stage));
         }
         for replica in 0..playlist::REPLICAS {
-            self.spawn(playlist::replicate(Arc::clone(&self.world), replica));
+            self.spawn(playlist::replicate(Arc::clone(&self.state), replica));
         }
-        self.spawn(segment::work(Arc::clone(&self.world)));
-        self.spawn(segment::refresh(Arc::clone(&self.world)));
+        self.spawn(segment::work(Arc::clone(&self.state)));
+        self.spawn(segment::refresh(Arc::clone(&self.state)));
     }
 
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
@@ -152,7 +152,7 @@ impl Drop for Sandbox {
     }
 }
 
-fn routes(world: &Arc<World>) -> Router {
+fn routes(state: &Arc<AppState>) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .merge(fault::routes())
@@ -162,19 +162,19 @@ fn routes(world: &Arc<World>) -> Router {
         .fallback(reply::no_such_route)
         .method_not_allowed_fallback(reply::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .with_state(Arc::clone(world))
+        .with_state(Arc::clone(state))
 }
 
-async fn health(State(world): State<Arc<World>>) -> impl IntoResponse {
+async fn health(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     Json(json!({
         "status": "ok",
-        "seed": world.seed.value(),
-        "speed": world.pace.speed(),
+        "seed": state.seed.value(),
+        "speed": state.pace.speed(),
         "entities": {
-            "registrations": world.registrations.len(),
-            "sessions": world.playlists.sessions(),
-            "playlists": world.playlists.len(),
-            "segments": world.segments.len(),
+            "registrations": state.registrations.len(),
+            "sessions": state.playlists.sessions(),
+            "playlists": state.playlists.len(),
+            "segments": state.segments.len(),
         },
     }))
 }

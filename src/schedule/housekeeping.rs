@@ -1,9 +1,9 @@
-//! Rare chores of the process, such as metric upkeep and reading secrets anew: tens of jobs, not probes.
+//! The rare jobs of the process, such as maintaining metrics and reading secrets anew: tens of jobs, not probes.
 //!
 //! A thin shell around `tokio-cron-scheduler` that keeps away from what was measured to go wrong with it: jobs are async
 //! (a sync job blocks a worker and dies of its first panic), in UTC (another zone's offset would be frozen at the start),
 //! added one after the other on a channel large enough (concurrent adds hang), and each under a guard of its own, since the
-//! crate starts a job again while it still runs. Starts come up to half a second late, which no chore minds.
+//! crate starts a job again while it still runs. Starts come up to half a second late, which no job minds.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 /// Starts and notices that may be under way at once.
 const CHANNEL: usize = 4096;
 
-/// A chore and when it is done.
+/// A job and when it is done.
 #[derive(Clone)]
 pub struct Job {
     /// What logs and errors call it.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::plan::CanaryId;
 
-use super::agenda::Early;
-use super::roster::Roster;
+use super::active_plan::ActivePlan;
+use super::due_queue::Early;
 
 /// Requests to the scheduler's thread. Its lock is not on the way of a run that passes.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(super) struct Letters {
     /// Runs that are wanted before the next tick.
     pub(super) early: Vec<Ask>,
     /// What is to be run from now on. Of several the last counts.
-    pub(super) roster: Option<Arc<Roster>>,
+    pub(super) active_plan: Option<Arc<ActivePlan>>,
     /// Whether to end.
     pub(super) stop: bool,
 }
@@ -43,8 +43,8 @@ impl Inbox {
     }
 
     /// Asks to go on with other canaries.
-    pub(super) fn apply(&self, roster: Arc<Roster>) {
-        self.lock().roster = Some(roster);
+    pub(super) fn apply(&self, active_plan: Arc<ActivePlan>) {
+        self.lock().active_plan = Some(active_plan);
         self.arrived.notify_one();
     }
 
@@ -74,6 +74,6 @@ impl Inbox {
 
 impl Letters {
     fn is_empty(&self) -> bool {
-        self.early.is_empty() && self.roster.is_none() && !self.stop
+        self.early.is_empty() && self.active_plan.is_none() && !self.stop
     }
 }

@@ -1,4 +1,4 @@
-//! One tick carried out on the runtime: its turn, its run, its report, its cleanup.
+//! One tick carried out on the runtime: its permit, its run, its report, its cleanup.
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -13,38 +13,38 @@ use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trig
 use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
-use super::agenda::{Early, Gap, Kind};
+use super::due_queue::{Early, Gap, StartKind};
+use super::in_flight::{InFlight, InFlightGuard};
 use super::inbox::Ask;
-use super::lane::{Lane, Place};
-use super::missed::{Absence, cause, report, report_gap, skipped, tick};
+use super::missed::{GapCause, cause, report, report_gap, skipped, tick};
 use super::shared::{Shared, Since};
 use super::timing::Due;
 
-/// The longest a tick waits for its turn: a run that is later says little about the moment it was meant for.
+/// The longest a tick waits for a permit: a run that is later says little about the moment it was meant for.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How long work that was told to end may take to say so.
-pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(super) const STRAGGLER_GRACE: Duration = Duration::from_secs(2);
 
 /// A tick on its way from the scheduler's thread to the runtime.
 pub(super) struct Launch {
     pub(super) canary: Arc<Canary>,
-    pub(super) lane: Arc<Lane>,
+    pub(super) in_flight: Arc<InFlight>,
     pub(super) due: Due,
     /// Its place among all launches of this process.
     pub(super) order: u64,
     /// How late the scheduler's thread was, and when it let go.
     pub(super) late: Duration,
     pub(super) launched: Instant,
-    pub(super) kind: Kind,
+    pub(super) kind: StartKind,
     pub(super) gap: Option<Gap>,
-    pub(super) entry: Entry,
+    pub(super) entry: Admission,
 }
 
 /// Whether a tick may run.
-pub(super) enum Entry {
+pub(super) enum Admission {
     /// At once.
-    Run(Turn),
+    Run(RunPermit),
     /// When another run ends, until this moment.
     Wait(Instant),
     /// No: the slot's earlier run goes on.
@@ -54,14 +54,14 @@ pub(super) enum Entry {
 }
 
 /// The right to run: a place in the canary's slot and one of the runs allowed at once. Dropping it gives both back.
-pub(super) struct Turn {
-    _place: Place,
+pub(super) struct RunPermit {
+    _place: InFlightGuard,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Turn {
-    /// A place and a permit make a turn.
-    pub(super) fn new(place: Place, permit: OwnedSemaphorePermit) -> Self {
+impl RunPermit {
+    /// A place in the slot and a permit.
+    pub(super) fn new(place: InFlightGuard, permit: OwnedSemaphorePermit) -> Self {
         Self { _place: place, _permit: permit }
     }
 }
@@ -72,58 +72,65 @@ type Refusal = (Reason, Cow<'static, str>);
 impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
     pub(super) async fn carry_out(self, shared: Arc<Shared>) {
-        let Self { canary, lane, due, order, late, launched, kind, gap, entry } = self;
-        if let Some(absent) = shared.absent.get() {
-            absent.report(&canary, &*shared.sink);
+        let Self { canary, in_flight, due, order, late, launched, kind, gap, entry } = self;
+        if let Some(downtime) = shared.downtime.get() {
+            downtime.report(&canary, &*shared.sink);
         }
         if let Some(gap) = gap {
-            let ticks = report_gap(&canary, gap, &[], Absence::SLEPT, &*shared.sink);
+            let ticks = report_gap(&canary, gap, &[], GapCause::SLEPT, &*shared.sink);
             tracing::warn!(canary = %canary.id, ticks, "ticks were missed: the machine slept or the process stood still");
         }
         let tick = tick(due, order);
-        let turn = turn(&shared, &canary, &lane, due, entry).await;
-        shared.pulse.started(Instant::now(), late + launched.elapsed());
-        let turn = match turn {
-            Ok(Some(turn)) => turn,
+        let permit = admit(&shared, &canary, &in_flight, due, entry).await;
+        shared.punctuality.started(Instant::now(), late + launched.elapsed());
+        let permit = match permit {
+            Ok(Some(permit)) => permit,
             Ok(None) => return,
             Err((reason, message)) => {
                 match kind {
-                    Kind::Tick => {
+                    StartKind::Tick => {
                         shared.sink.run_finished(&report(&canary, kind.trigger(), tick, reason, message.into_owned()));
                     }
                     // An early run that is not made leaves the tick to come.
-                    Kind::Early { .. } => drop(lane.early_ended(due.slot, false)),
+                    StartKind::Early { .. } => drop(in_flight.early_ended(due.slot, false)),
                 }
                 return;
             }
         };
-        let verdict = run(&shared, &canary, &lane, Purpose::Tick(kind), tick, turn).await;
+        let verdict = run(&shared, &canary, &in_flight, Purpose::Tick(kind), tick, permit).await;
         // One second opinion for each failure on time: a confirming run that fails as well asks for none, or an outage would use up
         // the ticks of hours to come within minutes.
-        if let (Verdict::Failed, Kind::Tick, Some(after)) = (verdict, kind, canary.probe.confirm) {
+        if let (Verdict::Failed, StartKind::Tick, Some(after)) = (verdict, kind, canary.probe.confirm) {
             shared.inbox.early([Ask { canary: canary.id.clone(), at: Instant::now() + after, why: Early::Confirm }]);
         }
     }
 }
 
 /// The right to run, or why there is none; neither where nothing is to be done. What is to be skipped waits for nothing and is in nobody's way.
-async fn turn(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, entry: Entry) -> Result<Option<Turn>, Refusal> {
-    if let Entry::StoodFor = entry {
+async fn admit(
+    shared: &Shared,
+    canary: &Canary,
+    in_flight: &Arc<InFlight>,
+    due: Due,
+    entry: Admission,
+) -> Result<Option<RunPermit>, Refusal> {
+    if let Admission::StoodFor = entry {
         return Ok(None);
     }
     if let Some((reason, message)) = shared.skip(canary, Since::now()) {
-        lane.give_up(due.slot, due.at);
+        in_flight.give_up(due.slot, due.at);
         return Err((reason, message.into()));
     }
     match entry {
-        Entry::StoodFor => Ok(None),
-        Entry::Run(turn) => Ok(Some(turn)),
-        Entry::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick".into())),
-        Entry::Wait(until) => {
-            let turn = wait(shared, canary, lane, due, until).await.map_err(|message| (Reason::Overload, message.into()))?;
+        Admission::StoodFor => Ok(None),
+        Admission::Run(permit) => Ok(Some(permit)),
+        Admission::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick".into())),
+        Admission::Wait(until) => {
+            let permit =
+                wait(shared, canary, in_flight, due, until).await.map_err(|message| (Reason::Overload, message.into()))?;
             match shared.skip(canary, Since::now()) {
                 Some((reason, message)) => Err((reason, message.into())),
-                None => Ok(Some(turn)),
+                None => Ok(Some(permit)),
             }
         }
     }
@@ -133,19 +140,19 @@ async fn turn(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, entr
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     /// The grid.
-    Tick(Kind),
+    Tick(StartKind),
     /// Somebody who asked.
     Manual,
 }
 
-/// Makes one run and hands its report on. The turn is over when the report is made: cleanup does not hold it.
+/// Makes one run and hands its report on. The permit is given back when the report is made: cleanup does not hold it.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     canary: &Arc<Canary>,
-    lane: &Arc<Lane>,
+    in_flight: &Arc<InFlight>,
     purpose: Purpose,
     tick: Tick,
-    turn: Turn,
+    permit: RunPermit,
 ) -> Verdict {
     let trigger = match purpose {
         Purpose::Tick(kind) => kind.trigger(),
@@ -167,35 +174,41 @@ pub(super) async fn run(
         // It counts for nothing as it is.
         Trigger::Manual | Trigger::Test => {}
     }
-    if let Purpose::Tick(Kind::Early { why, stands_for }) = purpose
-        && lane.early_ended(tick.slot, why.stands(report.verdict))
+    if let Purpose::Tick(StartKind::Early { why, stands_for }) = purpose
+        && in_flight.early_ended(tick.slot, why.stands(report.verdict))
     {
         let tick = Tick { due: from_epoch_nanos(stands_for), ..report.tick };
         report = Arc::new(RunReport { tick, ..Arc::unwrap_or_clone(report) });
     }
     if let Some(task) = cleanup {
-        let place = lane.enter_cleanup();
+        let place = in_flight.enter_cleanup();
         let cleanup = clean_up(Arc::clone(shared), Arc::clone(&report), task, place);
         shared.cleanups.spawn_on(cleanup, &shared.runtime);
     }
-    drop(turn);
+    drop(permit);
     shared.sink.run_finished(&report);
     report.verdict
 }
 
-async fn wait(shared: &Shared, canary: &Canary, lane: &Arc<Lane>, due: Due, until: Instant) -> Result<Turn, &'static str> {
-    let Ok(permit) = tokio::time::timeout_at(until.into(), shared.turns.take()).await else {
-        lane.give_up(due.slot, due.at);
+async fn wait(
+    shared: &Shared,
+    canary: &Canary,
+    in_flight: &Arc<InFlight>,
+    due: Due,
+    until: Instant,
+) -> Result<RunPermit, &'static str> {
+    let Ok(permit) = tokio::time::timeout_at(until.into(), shared.run_permits.take()).await else {
+        in_flight.give_up(due.slot, due.at);
         return Err("limits.concurrent_runs other runs were going and none ended in time for this tick");
     };
     let Some(permit) = permit else {
-        lane.give_up(due.slot, due.at);
+        in_flight.give_up(due.slot, due.at);
         return Err("limits.concurrent_runs other runs were going until the service was stopped");
     };
-    let place = lane
+    let place = in_flight
         .enter_after_wait(due.slot, due.at, canary.probe.overlap)
         .ok_or("limits.concurrent_runs other runs were going until the slot's next tick came")?;
-    Ok(Turn::new(place, permit))
+    Ok(RunPermit::new(place, permit))
 }
 
 /// The panic's own text may hold a secret, so it stays with the panic hook and is not repeated here.
@@ -207,17 +220,17 @@ fn panicked(canary: &Arc<Canary>, trigger: Trigger, tick: Tick) -> Arc<RunReport
 
 /// As many cleanups as runs go on at once. One that has to wait does so within its budget, and what could not begin, or not
 /// end, within that has leaked.
-async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, place: Place) {
+async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, place: InFlightGuard) {
     let begun = Instant::now();
-    let budget = shared.roster().plan.limits.cleanup;
-    let turn = tokio::time::timeout(budget, shared.cleaners.take()).await;
-    let result = match turn {
+    let budget = shared.active_plan().plan.limits.cleanup;
+    let permit = tokio::time::timeout(budget, shared.cleaners.take()).await;
+    let result = match permit {
         Err(_elapsed) => Err((Reason::Overload, format!("other cleanups left it no turn within its budget of {budget:?}"))),
-        Ok(turn) => {
+        Ok(permit) => {
             // It bounds itself, from its own begin; the time it waited is taken off here.
-            let cut = begun + budget + LAST_WORDS / 2;
+            let cut = begun + budget + STRAGGLER_GRACE / 2;
             let ended = tokio::time::timeout_at(cut.into(), AssertUnwindSafe(task).catch_unwind()).await;
-            drop(turn);
+            drop(permit);
             match ended {
                 Ok(Ok(report)) => Ok(report),
                 Ok(Err(_panic)) => {

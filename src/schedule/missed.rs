@@ -7,7 +7,7 @@ use crate::base::time::from_epoch_nanos;
 use crate::outcome::{Cause, MissedTicks, OutcomeSink, Reason, RunId, RunReport, SpanId, Tick, TraceId, Trigger, Verdict};
 use crate::plan::Canary;
 
-use super::agenda::Gap;
+use super::due_queue::Gap;
 use super::timing::{Due, Nanos, Timing};
 
 /// Ticks of one gap that get a report each: the newest. Older ones are handed on as a number, because a laptop that slept
@@ -59,13 +59,13 @@ pub(super) fn skipped(run: &RunReport, reason: Reason, message: &str) -> Arc<Run
 
 /// Why nobody was there for the ticks of a gap, and how many of them get a report.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Absence {
+pub(super) struct GapCause {
     pub(super) reason: Reason,
     pub(super) why: &'static str,
     pub(super) reported: usize,
 }
 
-impl Absence {
+impl GapCause {
     /// The machine slept, or the process stood still.
     pub(super) const SLEPT: Self =
         Self { reason: Reason::Slept, why: "the machine slept or the process stood still", reported: REPORTED };
@@ -77,10 +77,10 @@ pub(super) fn report_gap(
     canary: &Arc<Canary>,
     gap: Gap,
     finished: &[(u32, Nanos)],
-    absence: Absence,
+    cause: GapCause,
     sink: &dyn OutcomeSink,
 ) -> u64 {
-    let Absence { reason, why, reported } = absence;
+    let GapCause { reason, why, reported } = cause;
     let timing = Timing::of(canary);
     let mut newest: Vec<Due> = std::iter::successors(timing.until(gap.to - 1), |due| timing.until(due.at.checked_sub(1)?))
         .take_while(|due| due.at >= gap.from)
@@ -142,7 +142,7 @@ mod tests {
             std::iter::successors(timing.after(1_790_000_000_000_000_000), |due| timing.after(due.at)).take(ticks + 1).collect();
         let (first, run) = (grid[0], grid[ticks]);
         let kept = Kept::default();
-        let all = report_gap(canary, Gap { from: first.at, to: run.at }, &[], Absence::SLEPT, &kept);
+        let all = report_gap(canary, Gap { from: first.at, to: run.at }, &[], GapCause::SLEPT, &kept);
         let reports = kept.reports.into_inner().unwrap();
         assert_eq!(all, ticks as u64);
         let numbers = kept.numbers.into_inner().unwrap();

@@ -22,11 +22,11 @@ pub struct Pauses {
 struct Inner {
     /// Whether there is anything in the list.
     any: AtomicBool,
-    list: Mutex<Vec<Entry>>,
+    list: Mutex<Vec<Admission>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Admission {
     pause: Pause,
     /// When it was lifted.
     lifted: Option<Instant>,
@@ -61,7 +61,7 @@ impl Pauses {
     pub fn pause(&self, pause: Pause) {
         let mut list = self.lock();
         list.retain(|entry| entry.lifted.is_some() || entry.pause.target != pause.target);
-        list.push(Entry { pause, lifted: None });
+        list.push(Admission { pause, lifted: None });
         self.tidy(&mut list);
     }
 
@@ -88,7 +88,7 @@ impl Pauses {
         if !self.inner.any.load(Ordering::Relaxed) {
             return None;
         }
-        let since = |entry: &&Entry| {
+        let since = |entry: &&Admission| {
             entry.pause.target.is(canary)
                 && entry.lifted.is_none_or(|lifted| lifted >= steady)
                 && entry.pause.until.is_none_or(|until| until > wall)
@@ -97,7 +97,7 @@ impl Pauses {
     }
 
     /// Forgets what ended so long ago that no run can have been going then.
-    fn tidy(&self, list: &mut Vec<Entry>) {
+    fn tidy(&self, list: &mut Vec<Admission>) {
         let now = SystemTime::now();
         list.retain(|entry| {
             let ended = entry.pause.until.and_then(|until| now.duration_since(until).ok());
@@ -106,12 +106,12 @@ impl Pauses {
         self.inner.any.store(!list.is_empty(), Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Admission>> {
         self.inner.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entry {
+impl Admission {
     fn is_open(&self, now: SystemTime) -> bool {
         self.lifted.is_none() && self.pause.until.is_none_or(|until| until > now)
     }

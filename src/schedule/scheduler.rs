@@ -16,14 +16,14 @@ use crate::plan::{CanaryId, Plan};
 use crate::run::StallLog;
 
 use super::Runner;
-use super::absence::{Absent, LastSeen};
-use super::agenda::Early;
+use super::active_plan::ActivePlan;
+use super::downtime::{Downtime, LastSeen};
+use super::due_queue::Early;
 use super::inbox::{Ask, Inbox};
-use super::launch::{LAST_WORDS, Purpose, Turn, run};
+use super::launch::{Purpose, RunPermit, STRAGGLER_GRACE, run};
 use super::pauses::Pauses;
 use super::permits::Permits;
-use super::pulse::Pulse;
-use super::roster::Roster;
+use super::punctuality::Punctuality;
 use super::shared::Shared;
 use super::thread::Starter;
 use super::watchdog;
@@ -93,20 +93,20 @@ impl Scheduler {
             runner,
             sink,
             runtime,
-            turns: Permits::new(plan.limits.concurrent_runs),
+            run_permits: Permits::new(plan.limits.concurrent_runs),
             cleaners: Permits::new(plan.limits.concurrent_runs),
             inbox: Inbox::default(),
             pauses: Pauses::default(),
-            pulse: Pulse::new(Instant::now()),
-            absent: OnceLock::new(),
+            punctuality: Punctuality::new(Instant::now()),
+            downtime: OnceLock::new(),
             stopping: CancellationToken::new(),
             cancel: CancellationToken::new(),
             runs: TaskTracker::new(),
             cleanups: TaskTracker::new(),
-            roster: RwLock::new(Arc::new(Roster::new(Arc::clone(&plan)))),
+            active_plan: RwLock::new(Arc::new(ActivePlan::new(Arc::clone(&plan)))),
         });
         let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
-        shared.absent.get_or_init(|| Absent::new(&plan.canaries, &last_seen, starter.started()));
+        shared.downtime.get_or_init(|| Downtime::new(&plan.canaries, &last_seen, starter.started()));
         let thread = spawn_vital("scheduler", "the scheduler's thread", move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
         let sink = Arc::clone(&shared.sink);
@@ -115,8 +115,8 @@ impl Scheduler {
         if !last_seen.is_empty() {
             let reporting = Arc::clone(&shared);
             let pass = move || {
-                let absent = reporting.absent.get().expect("it was set above");
-                absent.report_all(&plan.canaries, &*reporting.sink, &reporting.stopping);
+                let downtime = reporting.downtime.get().expect("it was set above");
+                downtime.report_all(&plan.canaries, &*reporting.sink, &reporting.stopping);
             };
             shared.runs.spawn_blocking_on(pass, &shared.runtime);
         }
@@ -130,12 +130,12 @@ impl Scheduler {
     pub fn apply(&self, plan: Arc<Plan>) {
         let shared = &self.inner.shared;
         let allowed = plan.limits.concurrent_runs;
-        let mut current = shared.roster.write().unwrap_or_else(PoisonError::into_inner);
-        let roster = Arc::new(current.next(plan));
-        *current = Arc::clone(&roster);
+        let mut current = shared.active_plan.write().unwrap_or_else(PoisonError::into_inner);
+        let active_plan = Arc::new(current.next(plan));
+        *current = Arc::clone(&active_plan);
         // Under the lock, so that of two that are applied at once the same is the last for everybody.
-        shared.inbox.apply(roster);
-        shared.turns.resize(allowed, &shared.runs, &shared.runtime);
+        shared.inbox.apply(active_plan);
+        shared.run_permits.resize(allowed, &shared.runs, &shared.runtime);
         shared.cleaners.resize(allowed, &shared.cleanups, &shared.runtime);
     }
 
@@ -147,7 +147,7 @@ impl Scheduler {
     /// Whether ticks are being started on time: the scheduler's thread is awake, and no tick of the last minute was started
     /// later than five seconds after it was due.
     pub fn punctual(&self) -> bool {
-        self.inner.shared.pulse.is_punctual(Instant::now())
+        self.inner.shared.punctuality.is_punctual(Instant::now())
     }
 
     /// Runs a canary now, beside its ticks, also while it is paused or in maintenance. The run counts for nothing; its report
@@ -157,19 +157,19 @@ impl Scheduler {
     /// See [`TriggerError`].
     pub fn trigger(&self, id: &CanaryId) -> Result<(), TriggerError> {
         let shared = &self.inner.shared;
-        let roster = shared.roster();
-        let (canary, lane) = roster.index(id).map(|index| roster.at(index)).ok_or(TriggerError::Unknown)?;
-        let permit = shared.turns.try_take().map_err(|error| match error {
+        let active_plan = shared.active_plan();
+        let (canary, in_flight) = active_plan.index(id).map(|index| active_plan.at(index)).ok_or(TriggerError::Unknown)?;
+        let permit = shared.run_permits.try_take().map_err(|error| match error {
             TryAcquireError::Closed => TriggerError::Stopping,
             TryAcquireError::NoPermits => TriggerError::Overload,
         })?;
-        let place = lane.enter_by_hand(canary.probe.overlap).ok_or(TriggerError::Running)?;
+        let place = in_flight.enter_by_hand(canary.probe.overlap).ok_or(TriggerError::Running)?;
         let tick = Tick { due: SystemTime::now(), slot: 0, order: 0 };
         let task = {
-            let (shared, canary, lane) = (Arc::clone(shared), Arc::clone(canary), Arc::clone(lane));
+            let (shared, canary, in_flight) = (Arc::clone(shared), Arc::clone(canary), Arc::clone(in_flight));
             async move {
                 // Nothing follows from how it ended.
-                let _verdict = run(&shared, &canary, &lane, Purpose::Manual, tick, Turn::new(place, permit)).await;
+                let _verdict = run(&shared, &canary, &in_flight, Purpose::Manual, tick, RunPermit::new(place, permit)).await;
             }
         };
         shared.runs.spawn_on(task, &shared.runtime);
@@ -196,32 +196,32 @@ impl Scheduler {
             // A panic of the thread has ended the process, so there is no other result to look at.
             let _joined = tokio::task::spawn_blocking(move || thread.join()).await;
         }
-        shared.turns.close();
+        shared.run_permits.close();
         shared.runs.close();
         if timeout(grace, shared.runs.wait()).await.is_err() {
             shared.cancel.cancel();
-            let _ended = timeout(LAST_WORDS, shared.runs.wait()).await;
+            let _ended = timeout(STRAGGLER_GRACE, shared.runs.wait()).await;
         }
         shared.cleanups.close();
-        let _ended = timeout(shared.roster().plan.limits.cleanup + LAST_WORDS, shared.cleanups.wait()).await;
+        let _ended = timeout(shared.active_plan().plan.limits.cleanup + STRAGGLER_GRACE, shared.cleanups.wait()).await;
         stop_watchdog.cancel();
         let watchdog = watchdog.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(error)) = futures::future::OptionFuture::from(watchdog).await {
             tracing::error!(%error, "the watchdog of the runtime had died");
         }
-        stragglers(&shared.roster())
+        stragglers(&shared.active_plan())
     }
 }
 
-fn stragglers(roster: &Roster) -> Stragglers {
+fn stragglers(active_plan: &ActivePlan) -> Stragglers {
     let mut left = Stragglers::default();
-    for lane in roster.lanes() {
-        let (run, cleanup) = lane.going();
+    for in_flight in active_plan.in_flight() {
+        let (run, cleanup) = in_flight.going();
         if run {
-            left.runs.push(lane.id().clone());
+            left.runs.push(in_flight.id().clone());
         }
         if cleanup {
-            left.cleanups.push(lane.id().clone());
+            left.cleanups.push(in_flight.id().clone());
         }
     }
     left

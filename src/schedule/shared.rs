@@ -9,12 +9,12 @@ use tokio_util::task::TaskTracker;
 use crate::outcome::{OutcomeSink, Reason};
 use crate::plan::Canary;
 
-use super::absence::Absent;
+use super::active_plan::ActivePlan;
+use super::downtime::Downtime;
 use super::inbox::Inbox;
 use super::pauses::{Pause, PauseTarget, Pauses};
 use super::permits::Permits;
-use super::pulse::Pulse;
-use super::roster::Roster;
+use super::punctuality::Punctuality;
 use super::runner::Runner;
 
 /// Handles with verbs, and what they act on.
@@ -23,21 +23,21 @@ pub(super) struct Shared {
     pub(super) sink: Arc<dyn OutcomeSink>,
     pub(super) runtime: tokio::runtime::Handle,
     /// The runs that may go on at once.
-    pub(super) turns: Permits,
+    pub(super) run_permits: Permits,
     /// The cleanups that may; as many, but apart from the runs.
     pub(super) cleaners: Permits,
     pub(super) inbox: Inbox,
     pub(super) pauses: Pauses,
-    pub(super) pulse: Pulse,
+    pub(super) punctuality: Punctuality,
     /// Ticks of the time before this process that are not reported yet; set once, before the first launch.
-    pub(super) absent: OnceLock<Absent>,
+    pub(super) downtime: OnceLock<Downtime>,
     /// Cancelled as soon as the scheduler is to stop.
     pub(super) stopping: CancellationToken,
     /// Cancelled when runs are no longer waited for.
     pub(super) cancel: CancellationToken,
     pub(super) runs: TaskTracker,
     pub(super) cleanups: TaskTracker,
-    pub(super) roster: RwLock<Arc<Roster>>,
+    pub(super) active_plan: RwLock<Arc<ActivePlan>>,
 }
 
 /// A moment by both clocks.
@@ -56,8 +56,8 @@ impl Since {
 
 impl Shared {
     /// What is run now.
-    pub(super) fn roster(&self) -> Arc<Roster> {
-        Arc::clone(&self.roster.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn active_plan(&self) -> Arc<ActivePlan> {
+        Arc::clone(&self.active_plan.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Why a run of this canary that has been going since then is to be skipped, if it is: a pause or a window was open at some
@@ -66,8 +66,8 @@ impl Shared {
         if let Some(pause) = self.pauses.over(canary, since.steady, since.wall) {
             return Some((Reason::Paused, told(&pause)));
         }
-        let roster = self.roster();
-        let window = roster.windows.over(canary, since.wall, since.wall + since.steady.elapsed())?;
+        let active_plan = self.active_plan();
+        let window = active_plan.windows.over(canary, since.wall, since.wall + since.steady.elapsed())?;
         Some((Reason::Maintenance, format!("the maintenance window `{}` was open", window.name)))
     }
 }

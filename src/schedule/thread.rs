@@ -1,4 +1,4 @@
-//! The thread that starts runs: it waits for the next moment of the agenda and hands what is due to the runtime.
+//! The thread that starts runs: it waits for the next moment of the queue and hands what is due to the runtime.
 //!
 //! It evaluates no expressions, does no I/O and calls no sink; a start costs it a heap operation and a spawn. So a runtime
 //! that is busy is seen as lateness, never as silence.
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::run::StallLog;
 
-use super::agenda::{Agenda, Gap, Kind, Start};
+use super::active_plan::ActivePlan;
 use super::clock::Clock;
+use super::due_queue::{DueQueue, Gap, Start, StartKind};
+use super::in_flight::{Entered, InFlight};
 use super::inbox::Letters;
-use super::lane::{Entered, Lane};
-use super::launch::{Entry, LONGEST_WAIT, Launch, Turn};
-use super::roster::Roster;
+use super::launch::{Admission, LONGEST_WAIT, Launch, RunPermit};
 use super::shared::Shared;
 use super::timing::{Nanos, Timing};
 
@@ -29,8 +29,8 @@ const HANG: Duration = Duration::from_secs(1);
 /// The state of the scheduler's thread.
 pub(super) struct Starter {
     shared: Arc<Shared>,
-    roster: Arc<Roster>,
-    agenda: Agenda,
+    active_plan: Arc<ActivePlan>,
+    due_queue: DueQueue,
     clock: Clock,
     stalls: Arc<StallLog>,
     /// When the clocks were compared last.
@@ -43,11 +43,11 @@ pub(super) struct Starter {
 impl Starter {
     /// A thread's state with the first ticks from now on.
     pub(super) fn new(shared: Arc<Shared>, stalls: Arc<StallLog>) -> Self {
-        let roster = shared.roster();
+        let active_plan = shared.active_plan();
         let clock = Clock::start();
         let checked = Instant::now();
-        let agenda = Agenda::new(roster.plan.canaries.iter().cloned(), clock.at(checked));
-        Self { shared, roster, agenda, clock, stalls, checked, launched: 0, hang_reported: false }
+        let due_queue = DueQueue::new(active_plan.plan.canaries.iter().cloned(), clock.at(checked));
+        Self { shared, active_plan, due_queue, clock, stalls, checked, launched: 0, hang_reported: false }
     }
 
     /// The moment up to which ticks are those of an earlier process.
@@ -62,29 +62,29 @@ impl Starter {
             self.start_due(Instant::now());
             self.notice_a_hang(Instant::now());
             let now = Instant::now();
-            self.shared.pulse.looked(now);
-            let wait = self.agenda.next_wake().map_or(LOOK_AROUND, |wake| self.clock.until(wake, now).min(LOOK_AROUND));
-            let Letters { early, roster, stop } = self.shared.inbox.wait(wait);
+            self.shared.punctuality.looked(now);
+            let wait = self.due_queue.next_wake().map_or(LOOK_AROUND, |wake| self.clock.until(wake, now).min(LOOK_AROUND));
+            let Letters { early, active_plan, stop } = self.shared.inbox.wait(wait);
             if stop {
                 return;
             }
-            if let Some(roster) = roster {
-                self.apply(roster);
+            if let Some(active_plan) = active_plan {
+                self.apply(active_plan);
             }
             for ask in early {
-                if let Some(index) = self.roster.index(&ask.canary) {
-                    self.agenda.early(index, self.clock.at(ask.at), ask.why);
+                if let Some(index) = self.active_plan.index(&ask.canary) {
+                    self.due_queue.early(index, self.clock.at(ask.at), ask.why);
                 }
             }
         }
     }
 
     /// What is due by now is still the old plan's, what comes later is the new one's.
-    fn apply(&mut self, roster: Arc<Roster>) {
+    fn apply(&mut self, active_plan: Arc<ActivePlan>) {
         let now = Instant::now();
         self.start_due(now);
-        self.agenda.apply(roster.plan.canaries.iter().cloned(), self.clock.at(now));
-        self.roster = roster;
+        self.due_queue.apply(active_plan.plan.canaries.iter().cloned(), self.clock.at(now));
+        self.active_plan = active_plan;
     }
 
     fn follow_the_wall_clock(&mut self) {
@@ -98,7 +98,7 @@ impl Starter {
         self.start_due(Instant::now());
         self.clock.set(jump.set);
         if jump.set != 0 {
-            self.agenda.wall_clock_set(jump.set, self.clock.at(Instant::now()));
+            self.due_queue.wall_clock_set(jump.set, self.clock.at(Instant::now()));
         }
         let (slept, set) = (Duration::from_nanos(jump.slept), Duration::from_nanos(jump.set.unsigned_abs()));
         let direction = if jump.set < 0 { "back" } else { "forward" };
@@ -111,51 +111,51 @@ impl Starter {
 
     fn start_due(&mut self, now: Instant) {
         let time = self.clock.at(now);
-        let roster = Arc::clone(&self.roster);
-        while let Some(start) = self.agenda.take(time, |index, slot| roster.at(index).1.is_free(slot)) {
+        let active_plan = Arc::clone(&self.active_plan);
+        while let Some(start) = self.due_queue.take(time, |index, slot| active_plan.at(index).1.is_free(slot)) {
             self.launch(start, time, now);
         }
     }
 
     fn launch(&mut self, start: Start, time: Nanos, now: Instant) {
         let Start { index, due, kind, gap } = start;
-        let (canary, lane) = self.roster.at(index);
-        let gap = gap.and_then(|gap| missed(Timing::of(canary), lane, gap));
-        if let Kind::Early { stands_for, .. } = kind {
-            let place = lane.enter_early(due.slot, stands_for);
-            let Ok(permit) = self.shared.turns.try_take() else {
+        let (canary, in_flight) = self.active_plan.at(index);
+        let gap = gap.and_then(|gap| missed(Timing::of(canary), in_flight, gap));
+        if let StartKind::Early { stands_for, .. } = kind {
+            let place = in_flight.enter_early(due.slot, stands_for);
+            let Ok(permit) = self.shared.run_permits.try_take() else {
                 // There is no room for one more, and the tick comes.
-                lane.early_ended(due.slot, false);
+                in_flight.early_ended(due.slot, false);
                 return;
             };
-            self.hand_over(start, None, Entry::Run(Turn::new(place, permit)), time, now);
+            self.hand_over(start, None, Admission::Run(RunPermit::new(place, permit)), time, now);
             return;
         }
-        let entry = match lane.enter(due.slot, due.at, canary.probe.overlap) {
+        let entry = match in_flight.enter(due.slot, due.at, canary.probe.overlap) {
             Entered::StoodFor if gap.is_none() => return,
-            Entered::StoodFor => Entry::StoodFor,
-            Entered::Busy => Entry::Overlap,
-            Entered::Free(place) => match self.shared.turns.try_take() {
-                Ok(permit) => Entry::Run(Turn::new(place, permit)),
+            Entered::StoodFor => Admission::StoodFor,
+            Entered::Busy => Admission::Overlap,
+            Entered::Free(place) => match self.shared.run_permits.try_take() {
+                Ok(permit) => Admission::Run(RunPermit::new(place, permit)),
                 Err(_full) => {
                     drop(place);
-                    lane.wait(due.slot, due.at);
+                    in_flight.wait(due.slot, due.at);
                     let again = Timing::of(canary).slot_again(due);
                     let patience = again.map_or(LONGEST_WAIT, |again| Duration::from_nanos(again.saturating_sub(time)));
-                    Entry::Wait(now + patience.min(LONGEST_WAIT))
+                    Admission::Wait(now + patience.min(LONGEST_WAIT))
                 }
             },
         };
         self.hand_over(start, gap, entry, time, now);
     }
 
-    fn hand_over(&mut self, start: Start, gap: Option<Gap>, entry: Entry, time: Nanos, now: Instant) {
+    fn hand_over(&mut self, start: Start, gap: Option<Gap>, entry: Admission, time: Nanos, now: Instant) {
         let Start { index, due, kind, gap: _ } = start;
         self.launched += 1;
-        let (canary, lane) = self.roster.at(index);
+        let (canary, in_flight) = self.active_plan.at(index);
         let launch = Launch {
             canary: Arc::clone(canary),
-            lane: Arc::clone(lane),
+            in_flight: Arc::clone(in_flight),
             due,
             order: self.launched,
             late: Duration::from_nanos(time.saturating_sub(gap.map_or(due.at, |gap| gap.from))),
@@ -177,8 +177,8 @@ impl Starter {
 }
 
 /// The gap without a first tick that an early run stood for.
-fn missed(timing: Timing<'_>, lane: &Lane, gap: Gap) -> Option<Gap> {
-    if !lane.stood_for(gap.from) {
+fn missed(timing: Timing<'_>, in_flight: &InFlight, gap: Gap) -> Option<Gap> {
+    if !in_flight.stood_for(gap.from) {
         return Some(gap);
     }
     let from = timing.after(gap.from).map_or(gap.to, |due| due.at);

@@ -18,13 +18,15 @@ pub(super) struct BoundedQueue<T> {
 #[derive(Debug)]
 struct Inner<T> {
     waiting: VecDeque<T>,
+    /// With so many the receiver, which lingers, wants to be woken.
+    wanted: usize,
     closed: bool,
 }
 
 impl<T> BoundedQueue<T> {
     /// A queue for at most `capacity` things (at least one).
     pub(super) fn new(capacity: usize) -> Self {
-        let inner = Inner { waiting: VecDeque::new(), closed: false };
+        let inner = Inner { waiting: VecDeque::new(), wanted: 1, closed: false };
         Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity: capacity.max(1) }
     }
 
@@ -35,8 +37,11 @@ impl<T> BoundedQueue<T> {
             return Err(thing);
         }
         inner.waiting.push_back(thing);
+        let wakes = inner.waiting.len() == inner.wanted;
         drop(inner);
-        self.filled.notify_one();
+        if wakes {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -48,13 +53,16 @@ impl<T> BoundedQueue<T> {
             .wait_while(self.lock(), |inner| inner.waiting.is_empty() && !inner.closed)
             .unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + linger;
-        while inner.waiting.len() < most && !inner.closed {
+        // Where more does not fit there is nothing to linger for.
+        inner.wanted = most.min(self.capacity);
+        while inner.waiting.len() < inner.wanted && !inner.closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        inner.wanted = 1;
         let taken = most.min(inner.waiting.len());
         inner.waiting.drain(..taken).collect()
     }
@@ -125,5 +133,18 @@ mod tests {
         });
         queue.push("here").expect("it fits");
         assert_eq!(receiver.join().expect("the receiver ends"), ["here"]);
+    }
+
+    #[test]
+    fn a_receiver_that_lingers_is_woken_once_there_is_enough() {
+        let queue = std::sync::Arc::new(BoundedQueue::new(3));
+        let receiver = std::thread::spawn({
+            let queue = std::sync::Arc::clone(&queue);
+            move || queue.take(100, Duration::from_hours(1))
+        });
+        for thing in 0..3 {
+            queue.push(thing).expect("it fits");
+        }
+        assert_eq!(receiver.join().expect("a full queue is enough"), [0, 1, 2]);
     }
 }

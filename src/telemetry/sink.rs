@@ -30,14 +30,14 @@ impl Telemetry {
     /// The body for a scraper, at most a second old. Blocks: call it from `spawn_blocking`.
     pub fn render(&self, format: Format) -> Bytes {
         if let Some(tracer) = &self.tracer {
-            tracer.upkeep();
+            tracer.maintain();
         }
         self.metrics.render(format)
     }
 
     /// Housekeeping, every five seconds or so. Blocks shortly.
-    pub fn upkeep(&self) {
-        self.metrics.upkeep();
+    pub fn maintain(&self) {
+        self.metrics.maintain();
     }
 
     /// Sends the traces that wait, for at most `deadline`. Blocks: call it from `spawn_blocking`, after the last run ended.

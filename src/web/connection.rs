@@ -1,6 +1,6 @@
 //! One connection of the listener: HTTP/1.1, cut where it stands still.
 //!
-//! Everything that moves on it is told to its [`Standing`], which knows until when that is fine.
+//! Everything that moves on it is told to its [`ConnectionState`], which knows until when that is fine.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -18,41 +18,47 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::places::{Place, Standing, Why};
+use super::connection_slots::{ConnectionSlot, ConnectionState, Why};
 
 /// Bytes of a request's head, and of what is buffered of an answer.
 const HEAD_BYTES: usize = 64 << 10;
 
 /// Answers until the peer goes, the connection is cut, or, after `stop`, what is under way is answered.
-pub(super) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, place: Place, routes: Router, stop: CancellationToken) {
-    let standing = &place.standing;
+pub(super) async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    slot: ConnectionSlot,
+    routes: Router,
+    stop: CancellationToken,
+) {
+    let connection = &slot.connection;
     let service = service_fn(|request: Request<Incoming>| {
-        standing.asked();
+        connection.asked();
         if request.body().is_end_stream() {
-            standing.heard();
+            connection.heard();
         }
-        let mut request = request.map(|body| Body::new(Told { body, standing: Arc::clone(standing), end: Standing::heard }));
-        request.extensions_mut().insert(Arc::clone(standing));
-        let (answer, standing) = (routes.clone().oneshot(request), Arc::clone(standing));
+        let mut request =
+            request.map(|body| Body::new(Told { body, connection: Arc::clone(connection), end: ConnectionState::heard }));
+        request.extensions_mut().insert(Arc::clone(connection));
+        let (answer, connection) = (routes.clone().oneshot(request), Arc::clone(connection));
         async move {
             let answer = answer.await;
-            answer.map(|answer| answer.map(|body| Told { body, standing, end: Standing::answered }))
+            answer.map(|answer| answer.map(|body| Told { body, connection, end: ConnectionState::answered }))
         }
     });
-    let io = TokioIo::new(Watched { io, standing: Arc::clone(standing) });
-    let mut connection = pin!(http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(io, service));
+    let io = TokioIo::new(Watched { io, connection: Arc::clone(connection) });
+    let mut http = pin!(http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(io, service));
     let mut stopping = false;
     let ended = loop {
         tokio::select! {
             // What moves is seen before the time is looked at.
             biased;
-            ended = connection.as_mut() => break ended.map_err(|error| error.to_string()),
+            ended = http.as_mut() => break ended.map_err(|error| error.to_string()),
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
+                http.as_mut().graceful_shutdown();
             }
-            () = standing.gives_way() => break Err("its place was needed".to_owned()),
-            why = overdue(standing) => {
+            () = connection.gives_way() => break Err("its slot was needed".to_owned()),
+            why = overdue(connection) => {
                 why.count();
                 break Err(format!("it stood still: {why:?}"));
             }
@@ -64,10 +70,10 @@ pub(super) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, place: Place,
 }
 
 /// Resolves when the connection is to be cut. It looks at the time again whenever the connection's task is woken.
-async fn overdue(standing: &Standing) -> Why {
-    let mut sleep = pin!(tokio::time::sleep(super::places::IDLE));
+async fn overdue(connection: &ConnectionState) -> Why {
+    let mut sleep = pin!(tokio::time::sleep(super::connection_slots::IDLE));
     std::future::poll_fn(|context| {
-        let Some((deadline, why)) = standing.deadline() else { return Poll::Pending };
+        let Some((deadline, why)) = connection.deadline() else { return Poll::Pending };
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
         }
@@ -79,13 +85,13 @@ async fn overdue(standing: &Standing) -> Why {
 /// A body that tells of its end, or that nobody wants the rest of it.
 struct Told<B> {
     body: B,
-    standing: Arc<Standing>,
-    end: fn(&Standing),
+    connection: Arc<ConnectionState>,
+    end: fn(&ConnectionState),
 }
 
 impl<B> Drop for Told<B> {
     fn drop(&mut self) {
-        (self.end)(&self.standing);
+        (self.end)(&self.connection);
     }
 }
 
@@ -109,14 +115,14 @@ impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Told<B> {
 /// Bytes that are told of.
 struct Watched<I> {
     io: I,
-    standing: Arc<Standing>,
+    connection: Arc<ConnectionState>,
 }
 
 impl<I> Watched<I> {
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
         match polled {
-            Poll::Ready(Ok(1..)) => self.standing.went(),
-            Poll::Pending => self.standing.stuck(),
+            Poll::Ready(Ok(1..)) => self.connection.went(),
+            Poll::Pending => self.connection.stuck(),
             Poll::Ready(_) => {}
         }
     }
@@ -127,7 +133,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.standing.came();
+            self.connection.came();
         }
         polled
     }
@@ -167,7 +173,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
     use tokio::time::Instant;
 
-    use super::super::places::Places;
+    use super::super::connection_slots::ConnectionSlots;
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -185,8 +191,8 @@ mod tests {
             .route("/large", get(|| async { vec![b'x'; 1 << 20] }))
             .route("/stream", get(move || async move { Body::from_stream(endless.lock().unwrap().take().unwrap()) }));
         let (here, there) = tokio::io::duplex(1 << 10);
-        let place = Places::new(8).take().unwrap();
-        tokio::spawn(serve(there, place, routes, CancellationToken::new()));
+        let slot = ConnectionSlots::new(8).take().unwrap();
+        tokio::spawn(serve(there, slot, routes, CancellationToken::new()));
         here
     }
 

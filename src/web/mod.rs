@@ -5,8 +5,8 @@
 
 mod api;
 mod connection;
+mod connection_slots;
 mod hosts;
-mod places;
 mod routes;
 mod secrets;
 mod server;

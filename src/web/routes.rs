@@ -21,8 +21,8 @@ use subtle::ConstantTimeEq as _;
 use crate::outcome::Secret;
 
 use super::api::{self, Api};
+use super::connection_slots::ConnectionState;
 use super::hosts::Hosts;
-use super::places::Standing;
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
 pub(crate) type RenderMetrics = dyn Fn(Option<&str>) -> (&'static str, Bytes) + Send + Sync;
@@ -147,8 +147,8 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
     // In a time that does not tell where the two differ.
     let is_known = |offered: &str| offered.as_bytes().ct_eq(token.expose().as_bytes()).into();
     if bearer.is_some_and(|(_, offered)| is_known(offered.trim())) {
-        if let Some(standing) = request.extensions().get::<Arc<Standing>>() {
-            standing.know();
+        if let Some(connection) = request.extensions().get::<Arc<ConnectionState>>() {
+            connection.know();
         }
         next.run(request).await
     } else {

@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::plan::FileShares;
 
 use super::connection;
-use super::places::Places;
+use super::connection_slots::ConnectionSlots;
 use super::routes::{Shared, routes};
 
 /// Threads that render metrics and ask the store.
@@ -95,27 +95,27 @@ impl Bound {
 /// Takes connections until it is to stop.
 async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker, stop: &CancellationToken) {
     let routes = routes(shared);
-    let places = Places::new(FileShares::of(files()).connections);
+    let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) if has_file(&stream) => {
-                let Some(place) = places.take() else { continue };
+                let Some(slot) = slots.take() else { continue };
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection to the listener may be slow");
                 }
-                connections.spawn(connection::serve(stream, place, routes.clone(), stop.clone()));
+                connections.spawn(connection::serve(stream, slot, routes.clone(), stop.clone()));
                 // Whoever gave way closes before the next one comes.
                 tokio::task::yield_now().await;
             }
             // The file is one of those that are kept for pages and the store.
             Ok((stream, _)) => {
                 drop(stream);
-                places.make_room();
+                slots.make_room();
                 tokio::task::yield_now().await;
             }
             Err(error) if is_for_want_of_files(&error) => {
                 tracing::debug!(%error, "the listener has no file for one more connection");
-                places.make_room();
+                slots.make_room();
                 tokio::time::sleep(WITHOUT_FILES).await;
             }
             // The peer has gone already, or its network: nobody else waits or gives way for that.

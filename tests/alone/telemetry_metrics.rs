@@ -405,6 +405,6 @@ fn a_body_is_given_again_for_a_second_and_freed_by_upkeep() {
     while metrics.render(Format::Prometheus) == first {
         assert!(std::time::Instant::now() < deadline, "the body is never made anew");
         std::thread::sleep(Duration::from_millis(20));
-        metrics.upkeep();
+        metrics.maintain();
     }
 }

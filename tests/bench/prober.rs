@@ -52,7 +52,7 @@ pub(crate) async fn start(service: Service, store: (Store, Remembered), watcher:
         runner: Arc::new(engine.clone()),
         stalls,
         watchers: vec![watcher],
-        chores: Vec::new(),
+        jobs: Vec::new(),
         store,
         remembered,
         engine: Some(engine),

@@ -32,9 +32,11 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
     )
     .unwrap();
     let (store, _) = open(folder.path());
+    // Entries are listed by their ids: these are in the order of the canaries, also within one millisecond.
+    let mut ids = ulid::Generator::new();
     for canary in canaries {
         let entry = LedgerEntry {
-            id: ulid::Ulid::generate().to_string(),
+            id: ids.generate().unwrap().to_string(),
             run_id: ulid::Ulid::generate().to_string(),
             trace_id: "1".to_owned(),
             canary: (*canary).to_owned(),

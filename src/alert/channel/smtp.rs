@@ -82,16 +82,16 @@ pub(super) async fn send(
         Err(why) => return refused(Trouble::Rejected, why),
     };
     let had = partly.of(id);
-    let mut talk = Talk { asked: false, taken: BTreeSet::new(), later: None, never: Vec::new() };
-    let ended = tokio::time::timeout(server.timeout, talk.hold(server, &had, &bytes)).await;
+    let mut session = Session { asked: false, taken: BTreeSet::new(), later: None, never: Vec::new() };
+    let ended = tokio::time::timeout(server.timeout, session.hold(server, &had, &bytes)).await;
     let why = match ended {
         Ok(Ok(())) => None,
         Ok(Err(stop)) => Some(stop),
         Err(_) => Some(Stop { message: format!("not taken within {:?}", server.timeout), said_no: None }),
     };
-    let outcome = talk.outcome(why, !had.is_empty());
+    let outcome = session.outcome(why, !had.is_empty());
     match &outcome {
-        Outcome::Unknown(_) if !talk.taken.is_empty() => partly.remember(id, had.into_iter().chain(talk.taken).collect()),
+        Outcome::Unknown(_) if !session.taken.is_empty() => partly.remember(id, had.into_iter().chain(session.taken).collect()),
         Outcome::Taken => partly.forget(id),
         Outcome::Refused(_) | Outcome::Unknown(_) => {}
     }
@@ -118,7 +118,7 @@ struct Stop {
 }
 
 /// What is known of a conversation so far.
-struct Talk {
+struct Session {
     /// Whether the data is on its way: from here on it may have been taken.
     asked: bool,
     /// Who took it.
@@ -129,7 +129,7 @@ struct Talk {
     never: Vec<String>,
 }
 
-impl Talk {
+impl Session {
     async fn hold(&mut self, server: &Server<'_>, had: &BTreeSet<String>, bytes: &[u8]) -> Result<(), Stop> {
         let mut connection = connect(server).await?;
         let from = address(server.from)?;

@@ -8,7 +8,7 @@ use crate::plan::{PageRule, Probe};
 /// A streak lives at least so long without a counted run.
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
 
-/// The longest that a tick waits for its turn, as the scheduler has it.
+/// The longest that a tick waits for a permit, as the scheduler has it.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What a run takes besides its deadline, at most: the ledger's entry, and a machine that is busy.
@@ -32,7 +32,7 @@ pub(super) struct Rule {
     /// How long results are remembered without a counted run: three intervals (the longest ones of a cron expression) or one
     /// hour, whichever is longer.
     pub(super) memory: Duration,
-    /// So long after a run's start a run that was launched before it may still be under way: the wait for its turn, its
+    /// So long after a run's start a run that was launched before it may still be under way: the wait for a permit, its
     /// deadline prolonged by itself, and a little.
     pub(super) late_by: Duration,
     /// Runs of one canary that may start meanwhile, one a tick, so that a result can come after that many newer ones.

@@ -8,8 +8,8 @@ use crate::alert::Scope;
 use crate::alert::told::{Trouble, Try, What};
 use crate::plan::Severity;
 
+use super::backoff::{Backoff, Waits};
 use super::gate::Slot;
-use super::turn::{Turn, Waits};
 use super::wish::Key;
 
 /// One try.
@@ -20,7 +20,7 @@ pub(super) struct Flight {
     pub(super) flying: bool,
     /// Whether it was perhaps taken before.
     pub(super) lost: bool,
-    pub(super) turn: Turn,
+    pub(super) backoff: Backoff,
     /// Incidents of it that have ended.
     over: BTreeSet<String>,
     /// The place it took up, until it was perhaps heard.
@@ -54,7 +54,7 @@ impl Flight {
 pub(super) struct Flights {
     all: BTreeMap<Arc<str>, Flight>,
     flying: usize,
-    /// Those of which nobody knows, by how often they failed and when they were made: whose turn it is.
+    /// Those of which nobody knows, by how often they failed and when they were made: which of them is next.
     ready: BTreeSet<(u32, Duration, Arc<str>)>,
     /// Those that wait for their time, or for a success.
     later: BTreeSet<(Duration, Arc<str>)>,
@@ -65,14 +65,14 @@ pub(super) struct Flights {
 impl Flights {
     /// A new one is on its way.
     pub(super) fn leaves(&mut self, attempt: Try, shortest: bool, slot: Option<Slot>, now: Duration) {
-        let turn = Turn::new(shortest);
-        self.put(Flight { attempt, flying: true, lost: false, turn, over: BTreeSet::new(), slot, left: now });
+        let backoff = Backoff::new(shortest);
+        self.put(Flight { attempt, flying: true, lost: false, backoff, over: BTreeSet::new(), slot, left: now });
     }
 
     /// One of an earlier process: perhaps taken.
     pub(super) fn restore(&mut self, attempt: Try) {
-        let turn = Turn::default();
-        self.put(Flight { attempt, flying: false, lost: true, turn, over: BTreeSet::new(), slot: None, left: Duration::ZERO });
+        let backoff = Backoff::default();
+        self.put(Flight { attempt, flying: false, lost: true, backoff, over: BTreeSet::new(), slot: None, left: Duration::ZERO });
     }
 
     fn put(&mut self, flight: Flight) {
@@ -103,17 +103,17 @@ impl Flights {
     }
 
     fn lift(&mut self, id: &Arc<str>, flight: &Flight) {
-        // It stands in one of them at most, by its turn as it is: who changes the turn takes it out before.
-        self.ready.remove(&(flight.turn.failures, flight.attempt.made, Arc::clone(id)));
-        self.later.remove(&(flight.turn.next, Arc::clone(id)));
+        // It stands in one of them at most, by its backoff as it is: who changes that takes it out before.
+        self.ready.remove(&(flight.backoff.failures, flight.attempt.made, Arc::clone(id)));
+        self.later.remove(&(flight.backoff.next, Arc::clone(id)));
     }
 
     fn settle(&mut self, id: &Arc<str>) {
         let Some(flight) = self.all.get(id).filter(|flight| !flight.flying) else { return };
-        if flight.turn.waits == Waits::Nothing {
-            self.ready.insert((flight.turn.failures, flight.attempt.made, Arc::clone(id)));
+        if flight.backoff.waits == Waits::Nothing {
+            self.ready.insert((flight.backoff.failures, flight.attempt.made, Arc::clone(id)));
         } else {
-            self.later.insert((flight.turn.next, Arc::clone(id)));
+            self.later.insert((flight.backoff.next, Arc::clone(id)));
         }
     }
 
@@ -148,8 +148,8 @@ impl Flights {
         self.change(&id.into(), |flight| {
             (flight.flying, flight.lost, flight.slot) = (false, true, None);
             let page = flight.is_page();
-            flight.turn.failed(trouble, page, chance, now);
-            flight.turn.shortest |= flight.turn.failures > 1 && taken.is_some_and(|taken| taken >= flight.left);
+            flight.backoff.failed(trouble, page, chance, now);
+            flight.backoff.shortest |= flight.backoff.failures > 1 && taken.is_some_and(|taken| taken >= flight.left);
         });
         self.all.get(id).map(Flight::open).unwrap_or_default()
     }
@@ -181,7 +181,7 @@ impl Flights {
     /// What waited for its time may be repeated.
     pub(super) fn promote(&mut self, now: Duration) {
         while let Some(id) = self.later.first().filter(|(at, _)| *at <= now).map(|(_, id)| Arc::clone(id)) {
-            self.change(&id, |flight| flight.turn.waits = Waits::Nothing);
+            self.change(&id, |flight| flight.backoff.waits = Waits::Nothing);
         }
     }
 
@@ -189,7 +189,7 @@ impl Flights {
     pub(super) fn wake(&mut self) {
         let ids: Vec<Arc<str>> = self.later.iter().map(|(_, id)| Arc::clone(id)).collect();
         for id in ids {
-            self.change(&id, |flight| flight.turn.wake());
+            self.change(&id, |flight| flight.backoff.wake());
         }
     }
 
@@ -197,7 +197,7 @@ impl Flights {
     pub(super) fn mended(&mut self) {
         let ids: Vec<Arc<str>> = self.later.iter().map(|(_, id)| Arc::clone(id)).collect();
         for id in ids {
-            self.change(&id, |flight| flight.turn = Turn::default());
+            self.change(&id, |flight| flight.backoff = Backoff::default());
         }
     }
 

@@ -200,7 +200,7 @@ impl Line {
             let Some(id) = self.repeatable().cloned() else { break };
             let Some(flight) = self.flights.again(&id, now.steady) else { break };
             let (all, open) = (keys(&flight.attempt), flight.open());
-            repeats.push(Repeat { attempt: flight.attempt.clone(), shortest: flight.turn.shortest });
+            repeats.push(Repeat { attempt: flight.attempt.clone(), shortest: flight.backoff.shortest });
             self.pace.leaves();
             for (scope, key) in open {
                 self.waiting.found(&scope, &key);
@@ -261,7 +261,7 @@ impl Line {
         }
         let (keys, unreadable) = (keys(&flight.attempt), refusal.trouble == Trouble::Unreadable);
         let several = keys.len() > 1;
-        match (several, flight.turn.shortest) {
+        match (several, flight.backoff.shortest) {
             _ if !unreadable => {}
             (true, false) => self.brief = true,
             // Nobody knows because of whom, so it is sought by halves.

@@ -1,7 +1,7 @@
 //! Which scope may send at which channel now, and what is on its way. Pure: no clock, no sockets, no store.
 //!
 //! There is no queue of messages. What is due is known to the evaluator, which keeps the wishes here equal to it; a message is made
-//! when it may leave, of the incident as it is then. The evaluator's turn is:
+//! when it may leave, of the incident as it is then. A round of the evaluator is:
 //!
 //! 1. [`want`](Delivery::want) and [`unwant`](Delivery::unwant) what changed.
 //! 2. [`repeats`](Delivery::repeats), which are on their way once they are given out; then [`next`](Delivery::next) until it gives
@@ -11,22 +11,22 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `waiting` | wishes of a channel, and whose turn it is |
+//! | `waiting` | wishes of a channel, and which of them is next |
 //! | `flights` | tries on their way, or perhaps taken |
-//! | `turn` | when one thing may be tried again: the table of troubles |
+//! | `backoff` | when one thing may be tried again: the table of troubles |
 //! | `pace` | how often a channel is tried at all |
 //! | `gate` | ten rings a minute, the rest as one |
 //! | `line` | a channel: all of these together |
 //! | `unheard` | what a channel never got before the end |
 //!
-//! One more trouble is an arm of [`Trouble`](super::told::Trouble) and of `turn`.
+//! One more trouble is an arm of [`Trouble`](super::told::Trouble) and of `backoff`.
 
 mod backlog;
+mod backoff;
 mod flights;
 mod gate;
 mod line;
 mod pace;
-mod turn;
 pub mod unheard;
 mod waiting;
 mod wish;
@@ -124,7 +124,7 @@ impl Delivery {
         }
     }
 
-    /// Something is due at a channel. It may be said again, with another severity or time; it keeps its turn then.
+    /// Something is due at a channel. It may be said again, with another severity or time; it keeps its place then.
     pub fn want(&mut self, channel: &str, wish: Wish) {
         if let Some(line) = self.lines.get_mut(channel) {
             line.want(wish);

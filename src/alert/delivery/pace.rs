@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::alert::Scope;
 use crate::alert::told::Trouble;
 
-use super::turn::pause;
+use super::backoff::pause;
 
 /// Requests on their way to one channel at once.
 const FLYING: usize = 8;

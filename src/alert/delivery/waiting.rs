@@ -1,4 +1,4 @@
-//! What waits at one channel, and whose turn it is. Pure.
+//! What waits at one channel, and which of them is next. Pure.
 //!
 //! Each wish stands in at most one index: `ready` if it may leave, `success` or `time` if it waits, none if something of its scope is
 //! in its way. So whatever happens to one wish costs the logarithm of how many there are. Wishes of one scope form a lane: one is on
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::alert::Scope;
 use crate::alert::told::{Trouble, What};
 
-use super::turn::{Turn, Waits};
+use super::backoff::{Backoff, Waits};
 use super::unheard;
 use super::wish::{Key, Wish};
 
@@ -54,7 +54,7 @@ pub(super) struct Order {
 #[derive(Debug)]
 struct Entry {
     wish: Wish,
-    turn: Turn,
+    turn: Backoff,
     /// Where it stands now.
     place: Place,
 }
@@ -126,7 +126,7 @@ impl Waiting {
     }
 
     /// Takes a wish out of everything but its lane.
-    fn take_out(&mut self, key: &Key) -> Option<Turn> {
+    fn take_out(&mut self, key: &Key) -> Option<Backoff> {
         self.lift(key);
         let entry = self.entries.remove(key)?;
         let due = (entry.wish.since, key.clone());
@@ -186,7 +186,7 @@ impl Waiting {
     }
 
     /// Changes the turn of a wish.
-    fn turn(&mut self, key: &Key, change: impl FnOnce(&mut Turn, &Wish)) {
+    fn turn(&mut self, key: &Key, change: impl FnOnce(&mut Backoff, &Wish)) {
         if let Some(entry) = self.entries.get_mut(key) {
             change(&mut entry.turn, &entry.wish);
             self.settle(key);
@@ -270,7 +270,7 @@ impl Waiting {
     pub(super) fn mended(&mut self) {
         let keys: Vec<Key> = self.entries.keys().cloned().collect();
         for key in keys {
-            self.turn(&key, |turn, _| *turn = Turn::default());
+            self.turn(&key, |turn, _| *turn = Backoff::default());
         }
     }
 

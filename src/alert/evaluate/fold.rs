@@ -22,11 +22,11 @@ const TOLD_APART: usize = 20;
 impl Evaluator {
     pub(super) fn fold_touched(&mut self, now: Moment, effects: &mut Effects) {
         self.touch_dependents();
-        while let Some((scope, keys)) = self.agenda.touched.pop_first() {
+        while let Some((scope, keys)) = self.pending.touched.pop_first() {
             self.fold(&scope, &keys, now, effects);
             self.touch_dependents();
         }
-        for id in std::mem::take(&mut self.agenda.ended) {
+        for id in std::mem::take(&mut self.pending.ended) {
             self.look_at_ended(&id, now);
         }
     }
@@ -52,7 +52,7 @@ impl Evaluator {
         self.tell_roots(&incident, now);
         again = earlier(again, self.wish(&mut incident, now));
         again = earlier(again, self.show(&mut incident, now, effects));
-        self.agenda.put(scope, again);
+        self.pending.put(scope, again);
         self.incidents.open.insert(scope.clone(), incident);
     }
 

@@ -124,10 +124,10 @@ impl Evaluator {
         match self.incidents.by_id.get(id) {
             Some(scope) => {
                 let scope = scope.clone();
-                self.agenda.touch(&scope);
+                self.pending.touch(&scope);
             }
             None => {
-                self.agenda.ended.insert(id.to_owned());
+                self.pending.ended.insert(id.to_owned());
             }
         }
     }

@@ -61,7 +61,7 @@ pub struct Evaluator {
     roots: Roots,
     ids: Ids,
     /// What is to be looked at though nothing happens.
-    agenda: Agenda,
+    pending: Pending,
     /// What is not watched any more since then, where somebody may have made a mistake that is mended at once.
     removals: BTreeMap<FactKey, Duration>,
     /// Facts that nobody says any more, until what they belonged to is folded.
@@ -122,7 +122,7 @@ impl Incidents {
 
 /// What is to be looked at, and when.
 #[derive(Debug, Default)]
-struct Agenda {
+struct Pending {
     /// Scopes to fold, with the members whose facts changed.
     touched: BTreeMap<Scope, BTreeSet<FactKey>>,
     /// Ended incidents to look at.
@@ -131,7 +131,7 @@ struct Agenda {
     at: HashMap<Scope, Duration>,
 }
 
-impl Agenda {
+impl Pending {
     fn touch(&mut self, scope: &Scope) {
         self.touched.entry(scope.clone()).or_default();
     }
@@ -221,7 +221,7 @@ impl Evaluator {
 
     /// When [`finish`](Self::finish) has something to do though nothing happens; steady time.
     pub fn due(&self, now: Moment) -> Option<Duration> {
-        let folded = self.agenda.by_time.first().map(|(at, _)| *at);
+        let folded = self.pending.by_time.first().map(|(at, _)| *at);
         let removed = self.removals.values().min().map(|at| *at + REMOVED);
         [folded, self.conditions.due(), self.delivery.due(), self.mutes.due(now), self.unheard.due(), removed]
             .into_iter()
@@ -263,7 +263,7 @@ impl Evaluator {
             self.removals.remove(&key);
             self.remove(&key);
         }
-        self.agenda.wake(now.steady);
+        self.pending.wake(now.steady);
     }
 
     /// Facts changed: what they belong to is to be folded.
@@ -285,7 +285,7 @@ impl Evaluator {
         let left = self.facts.put(key, fact);
         let moved = self.incidents.moved.get(key).into_iter().flatten().cloned();
         for scope in scope.into_iter().chain(before).chain(left).chain(moved.collect::<Vec<_>>()) {
-            self.agenda.touched.entry(scope).or_default().insert(key.clone());
+            self.pending.touched.entry(scope).or_default().insert(key.clone());
         }
     }
 
@@ -293,7 +293,7 @@ impl Evaluator {
     fn touch_open(&mut self) {
         for (scope, incident) in &self.incidents.open {
             let failing = incident.members.iter().filter(|(_, member)| member.fails()).map(|(key, _)| key.clone());
-            self.agenda.touched.entry(scope.clone()).or_default().extend(failing);
+            self.pending.touched.entry(scope.clone()).or_default().extend(failing);
         }
     }
 }

@@ -22,7 +22,7 @@ impl Evaluator {
     pub(super) fn touch_dependents(&mut self) {
         for key in self.roots.take_touched() {
             if let Some(probe) = key.probe() {
-                self.agenda.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
+                self.pending.touched.entry(Scope::Probe(probe.into())).or_default().insert(key);
             }
         }
     }

@@ -18,7 +18,7 @@ impl Evaluator {
     /// Ends an incident; what is open at channels is to be ended there.
     pub(super) fn ends(&mut self, mut incident: Incident, closed: Option<(Arc<str>, Arc<str>)>, now: Moment) {
         let scope = incident.scope.clone();
-        self.agenda.put(&scope, None);
+        self.pending.put(&scope, None);
         self.incidents.by_id.remove(&incident.id);
         self.incidents.escalated.remove(&incident.id);
         self.incidents.note_severity(&scope, None);
@@ -39,7 +39,7 @@ impl Evaluator {
         self.incidents.moved.retain(|_, scopes| !scopes.is_empty());
         self.dirty.timeline(&incident.id, "ended", "the incident ended".to_owned(), now);
         self.dirty.incident(&incident.id);
-        self.agenda.ended.insert(incident.id.clone());
+        self.pending.ended.insert(incident.id.clone());
         self.incidents.ended.insert(incident.id.clone(), incident);
     }
 

@@ -45,7 +45,7 @@ impl Evaluator {
         self.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
         self.say_roots(now);
         self.touch_open();
-        self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+        self.pending.ended.extend(self.incidents.ended.keys().cloned());
     }
 
     /// Channels that are gone and have nothing open any more; they are forgotten.
@@ -87,7 +87,7 @@ impl Evaluator {
         self.gone.insert(key.clone());
         for (scope, incident) in &self.incidents.open {
             if incident.members.contains_key(key) {
-                self.agenda.touched.entry(scope.clone()).or_default().insert(key.clone());
+                self.pending.touched.entry(scope.clone()).or_default().insert(key.clone());
             }
         }
     }

@@ -24,7 +24,7 @@ use super::super::memory::Memory;
 use super::super::muting::Muting;
 use super::super::told::Try;
 use super::rows::{CHANNEL, COVER, KeptChannel, MEMBER, UNHEARD};
-use super::{Agenda, Dirty, Evaluator, Ids, Incidents, World};
+use super::{Dirty, Evaluator, Ids, Incidents, Pending, World};
 
 impl Evaluator {
     /// Takes up what an earlier process left.
@@ -44,7 +44,7 @@ impl Evaluator {
             unheard: Unheard::default(),
             roots: Roots::new(plan),
             ids: Ids::default(),
-            agenda: Agenda::default(),
+            pending: Pending::default(),
             removals: BTreeMap::new(),
             gone: BTreeSet::new(),
             dirty: Dirty::default(),
@@ -183,9 +183,9 @@ impl Evaluator {
             touched.push((scope.clone(), None));
         }
         for (scope, key) in touched {
-            self.agenda.touched.entry(scope).or_default().extend(key);
+            self.pending.touched.entry(scope).or_default().extend(key);
         }
-        self.agenda.ended.extend(self.incidents.ended.keys().cloned());
+        self.pending.ended.extend(self.incidents.ended.keys().cloned());
     }
 }
 

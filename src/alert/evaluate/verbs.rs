@@ -24,7 +24,7 @@ impl Evaluator {
             self.dirty.incident(&incident.id);
         }
         self.incidents.open.insert(scope.clone(), incident);
-        self.agenda.touch(&scope);
+        self.pending.touch(&scope);
         match before {
             _ if !told => Acked::NothingTold,
             Some((by, at)) => Acked::Already { by, at_ms: now.wall_ms_of(at), newly },

@@ -10,30 +10,30 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::super::reply::Refusal;
-use super::super::world::World;
+use super::super::state::AppState;
 use super::scope::ScopeBody;
 use super::{FaultName, Scope};
 
-pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/faults", get(list).delete(clear_all)).route("/faults/{name}", put(set).delete(clear).get(show))
 }
 
-async fn list(State(world): State<Arc<World>>) -> Json<Value> {
-    let active = world.faults.active();
+async fn list(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let active = state.faults.active();
     let faults: Vec<Value> = FaultName::ALL
         .into_iter()
         .map(|name| describe(name, active.iter().find(|(other, _)| *other == name).map(|(_, scope)| scope)))
         .collect();
-    Json(json!({ "seed": world.seed.value(), "faults": faults }))
+    Json(json!({ "seed": state.seed.value(), "faults": faults }))
 }
 
-async fn show(State(world): State<Arc<World>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+async fn show(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
     let name = known(&name)?;
-    let active = world.faults.active();
+    let active = state.faults.active();
     Ok(Json(describe(name, active.iter().find(|(other, _)| *other == name).map(|(_, scope)| scope))))
 }
 
-async fn set(State(world): State<Arc<World>>, Path(name): Path<String>, body: Bytes) -> Result<Json<Value>, Refusal> {
+async fn set(State(state): State<Arc<AppState>>, Path(name): Path<String>, body: Bytes) -> Result<Json<Value>, Refusal> {
     let name = known(&name)?;
     // Whatever content type a quick `curl -d` sends, a body is JSON here; none at all means everything.
     let body = if body.is_empty() { Ok(ScopeBody::default()) } else { serde_json::from_slice(&body) };
@@ -45,20 +45,20 @@ async fn set(State(world): State<Arc<World>>, Path(name): Path<String>, body: By
     }
     let described = describe(name, Some(&scope));
     tracing::info!(fault = name.as_str(), scope = %scope.to_json(), "fault switched on");
-    world.faults.set(name, scope);
+    state.faults.set(name, scope);
     Ok(Json(described))
 }
 
-async fn clear(State(world): State<Arc<World>>, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
+async fn clear(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> Result<StatusCode, Refusal> {
     let name = known(&name)?;
     tracing::info!(fault = name.as_str(), "fault switched off");
-    world.faults.clear(name);
+    state.faults.clear(name);
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn clear_all(State(world): State<Arc<World>>) -> StatusCode {
+async fn clear_all(State(state): State<Arc<AppState>>) -> StatusCode {
     tracing::info!("all faults switched off");
-    world.faults.clear_all();
+    state.faults.clear_all();
     StatusCode::NO_CONTENT
 }
 

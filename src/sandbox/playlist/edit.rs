@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::super::fault::FaultName;
 use super::super::reply::Refusal;
-use super::super::world::World;
+use super::super::state::AppState;
 use super::record::Playlist;
 use super::replica::{REPLICAS, announce};
 use super::session::Caller;
@@ -41,35 +41,35 @@ impl Precondition {
 /// The healthy store applies it to the newest version under the store's lock, so that edits made at the same time all
 /// survive. With [`FaultName::PlaylistLostEdits`] it reads, thinks for a while, and puts back what it made of what it read.
 pub(super) async fn edit(
-    world: &World,
+    state: &AppState,
     caller: &Caller,
     id: &str,
     precondition: &Precondition,
     change: impl FnOnce(&mut Playlist) -> Result<(), Refusal>,
 ) -> Result<Arc<Playlist>, Refusal> {
-    let changed = if let Some(hit) = world.faults.hit(FaultName::PlaylistLostEdits, &caller.origin, id) {
-        let base = owned(world.playlists.primary(id), caller, id)?;
-        tokio::time::sleep(world.pace.wall(hit.delay)).await;
+    let changed = if let Some(hit) = state.faults.hit(FaultName::PlaylistLostEdits, &caller.origin, id) {
+        let base = owned(state.playlists.primary(id), caller, id)?;
+        tokio::time::sleep(state.pace.wall(hit.delay)).await;
         let changed = next_version(&base, precondition, change)?;
-        world.playlists.replace(id, |_| Ok(changed))
+        state.playlists.replace(id, |_| Ok(changed))
     } else {
-        world.playlists.replace(id, |current| {
+        state.playlists.replace(id, |current| {
             let current = owned(Some(Arc::clone(current)), caller, id)?;
             next_version(&current, precondition, change)
         })
     }
     .ok_or_else(|| Refusal::not_found("playlist", id))??;
-    publish(world, caller, &changed);
+    publish(state, caller, &changed);
     Ok(changed)
 }
 
 /// Tells the replicas of a new version. For a user whom [`FaultName::PlaylistNotSynced`] hits, only the one that the
 /// writing device reads from gets to know.
-pub(super) fn publish(world: &World, caller: &Caller, playlist: &Playlist) {
-    let unsynced = world.faults.hit(FaultName::PlaylistNotSynced, &caller.origin, &caller.session.user).is_some();
+pub(super) fn publish(state: &AppState, caller: &Caller, playlist: &Playlist) {
+    let unsynced = state.faults.hit(FaultName::PlaylistNotSynced, &caller.origin, &caller.session.user).is_some();
     for replica in 0..REPLICAS {
         if !unsynced || replica == caller.session.replica {
-            announce(world, replica, playlist);
+            announce(state, replica, playlist);
         }
     }
 }

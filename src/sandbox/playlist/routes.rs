@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use super::super::origin::Origin;
 use super::super::reply::{Body, Refusal};
-use super::super::world::World;
+use super::super::state::AppState;
 use super::edit::{Precondition, edit, owned, publish};
 use super::record::{Playlist, Track, check_count, check_title};
 use super::session::Caller;
 
-pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/v1/sessions", post(sign_in).delete(sign_out_everywhere))
         .route("/v1/sessions/current", get(whoami).delete(sign_out))
@@ -59,17 +59,17 @@ struct NewTrack {
 }
 
 async fn sign_in(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     origin: Origin,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, Refusal> {
     if credentials.user.is_empty() || credentials.user.len() > 128 {
         return Err(Refusal::invalid("`user` has 1 to 128 bytes"));
     }
-    if credentials.password != world.password {
+    if credentials.password != state.password {
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "wrong_password", "the password is wrong"));
     }
-    let session = world.playlists.sessions.open(&credentials.user, origin);
+    let session = state.playlists.sessions.open(&credentials.user, origin);
     let cookie = format!("session={}; Path=/; HttpOnly; SameSite=Strict", session.token);
     let body = json!({ "token": *session.token, "user": *session.user, "replica": session.replica });
     Ok(([(SET_COOKIE, cookie)], Json(body)).into_response())
@@ -79,45 +79,45 @@ async fn whoami(caller: Caller) -> Json<Value> {
     Json(json!({ "user": *caller.session.user, "replica": caller.session.replica }))
 }
 
-async fn sign_out(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
-    world.playlists.sessions.close(&caller.session.token);
+async fn sign_out(State(state): State<Arc<AppState>>, caller: Caller) -> StatusCode {
+    state.playlists.sessions.close(&caller.session.token);
     StatusCode::NO_CONTENT
 }
 
 /// Signs all devices of the caller's user out.
-async fn sign_out_everywhere(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
-    world.playlists.sessions.close_all(&caller.session.user);
+async fn sign_out_everywhere(State(state): State<Arc<AppState>>, caller: Caller) -> StatusCode {
+    state.playlists.sessions.close_all(&caller.session.user);
     StatusCode::NO_CONTENT
 }
 
-async fn create(State(world): State<Arc<World>>, caller: Caller, Body(new): Body<NewPlaylist>) -> Result<Response, Refusal> {
+async fn create(State(state): State<Arc<AppState>>, caller: Caller, Body(new): Body<NewPlaylist>) -> Result<Response, Refusal> {
     check_title(&new.title)?;
     let playlist = Arc::new(Playlist {
-        id: world.playlists.ids.next("pl"),
+        id: state.playlists.ids.next("pl"),
         user: Arc::clone(&caller.session.user),
         title: new.title,
         tracks: Track::parse_all(&new.tracks)?,
         version: 1,
         updated_at: Utc::now(),
     });
-    world.playlists.add(&playlist);
-    publish(&world, &caller, &playlist);
+    state.playlists.add(&playlist);
+    publish(&state, &caller, &playlist);
     Ok((StatusCode::CREATED, answer(&playlist, playlist.to_json())).into_response())
 }
 
 /// The caller's playlists as its replica knows them.
-async fn list(State(world): State<Arc<World>>, caller: Caller) -> Json<Value> {
-    let playlists = world.playlists.replicas[caller.session.replica].of_user(&caller.session.user);
+async fn list(State(state): State<Arc<AppState>>, caller: Caller) -> Json<Value> {
+    let playlists = state.playlists.replicas[caller.session.replica].of_user(&caller.session.user);
     Json(json!({ "playlists": playlists.iter().map(|playlist| playlist.summary()).collect::<Vec<_>>() }))
 }
 
-async fn read(State(world): State<Arc<World>>, caller: Caller, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let copy = world.playlists.replicas[caller.session.replica].get(&id);
+async fn read(State(state): State<Arc<AppState>>, caller: Caller, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let copy = state.playlists.replicas[caller.session.replica].get(&id);
     owned(copy, &caller, &id).map(|playlist| answer(&playlist, playlist.to_json()))
 }
 
 async fn replace(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -125,7 +125,7 @@ async fn replace(
 ) -> Result<Response, Refusal> {
     replacement.title.as_deref().map(check_title).transpose()?;
     let tracks = replacement.tracks.as_deref().map(Track::parse_all).transpose()?;
-    let changed = edit(&world, &caller, &id, &Precondition::read(&headers)?, |playlist| {
+    let changed = edit(&state, &caller, &id, &Precondition::read(&headers)?, |playlist| {
         playlist.title = replacement.title.unwrap_or_else(|| std::mem::take(&mut playlist.title));
         playlist.tracks = tracks.unwrap_or_else(|| std::mem::take(&mut playlist.tracks));
         Ok(())
@@ -135,7 +135,7 @@ async fn replace(
 }
 
 async fn add_track(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -143,7 +143,7 @@ async fn add_track(
 ) -> Result<Response, Refusal> {
     let track = Track::parse(&new.track)?;
     let mut merged = false;
-    let changed = edit(&world, &caller, &id, &Precondition::read(&headers)?, |playlist| {
+    let changed = edit(&state, &caller, &id, &Precondition::read(&headers)?, |playlist| {
         check_count(playlist.tracks.len() + 1)?;
         merged = new.version.is_some_and(|seen| seen < playlist.version);
         playlist.tracks.push(track);
@@ -155,15 +155,15 @@ async fn add_track(
     Ok(answer(&changed, body))
 }
 
-async fn remove(State(world): State<Arc<World>>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    owned(world.playlists.primary(&id), &caller, &id)?;
-    world.playlists.remove(&id);
+async fn remove(State(state): State<Arc<AppState>>, caller: Caller, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    owned(state.playlists.primary(&id), &caller, &id)?;
+    state.playlists.remove(&id);
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Deletes everything the caller's user has, also what its replica does not know of.
-async fn remove_all(State(world): State<Arc<World>>, caller: Caller) -> StatusCode {
-    world.playlists.remove_all(&caller.session.user);
+async fn remove_all(State(state): State<Arc<AppState>>, caller: Caller) -> StatusCode {
+    state.playlists.remove_all(&caller.session.user);
     StatusCode::NO_CONTENT
 }
 

@@ -11,7 +11,7 @@ use super::super::bounded::Bounded;
 use super::super::origin::Origin;
 use super::super::reply::Refusal;
 use super::super::seed::{Ids, Seed};
-use super::super::world::World;
+use super::super::state::AppState;
 use super::replica::REPLICAS;
 
 /// A signed-in device.
@@ -89,12 +89,12 @@ pub(super) struct Caller {
     pub(super) origin: Origin,
 }
 
-impl FromRequestParts<Arc<World>> for Caller {
+impl FromRequestParts<Arc<AppState>> for Caller {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, world: &Arc<World>) -> Result<Self, Refusal> {
-        let Ok(origin) = Origin::from_request_parts(parts, world).await;
-        let session = token(parts).and_then(|token| world.playlists.sessions.find(token)).ok_or_else(|| {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, Refusal> {
+        let Ok(origin) = Origin::from_request_parts(parts, state).await;
+        let session = token(parts).and_then(|token| state.playlists.sessions.find(token)).ok_or_else(|| {
             Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::super::fault::FaultName;
 use super::super::origin::Origin;
 use super::super::reply::{Body, Refusal};
-use super::super::world::World;
+use super::super::state::AppState;
 use super::pipeline::{Stage, enqueue};
 use super::plan::{PLANS, PLATFORMS, Plan};
 use super::record::{Registration, Status};
 use super::store::Submitted;
 
-pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/v1/plans", get(plans))
         .route("/v1/plans/{id}", get(plan))
@@ -72,7 +72,7 @@ async fn plan(Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
 }
 
 async fn submit(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     origin: Origin,
     headers: HeaderMap,
     Body(body): Body<SubmissionBody>,
@@ -81,15 +81,15 @@ async fn submit(
     let origin = Origin { region: body.region.clone(), platform: Some(body.platform.clone()) }.or(&origin);
     let order = Order::check(&body)?;
     let submission = Submission { body, origin, key };
-    let (registration, replayed) = match world.registrations.store.submit(&submission, || order.place(&world, &submission)) {
+    let (registration, replayed) = match state.registrations.store.submit(&submission, || order.place(&state, &submission)) {
         Submitted::Created(registration) => (registration, "false"),
         Submitted::Replayed(registration) => (registration, "true"),
         Submitted::KeyTaken => {
             return Err(Refusal::invalid("this idempotency key has been used for another submission; use a new one"));
         }
     };
-    if replayed == "false" && enqueue(&world, Stage::Payment, &registration.id).is_err() {
-        world.registrations.store.remove(&registration.id);
+    if replayed == "false" && enqueue(&state, Stage::Payment, &registration.id).is_err() {
+        state.registrations.store.remove(&registration.id);
         let message = "too many registrations wait for their payment; try again later";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message));
     }
@@ -137,10 +137,10 @@ impl Order {
         Ok(Self { plan, currency, amount, declined })
     }
 
-    fn place(self, world: &World, submission: &Submission) -> Registration {
+    fn place(self, state: &AppState, submission: &Submission) -> Registration {
         let now = Utc::now();
         Registration {
-            id: world.registrations.ids.next("reg"),
+            id: state.registrations.ids.next("reg"),
             user: submission.body.user_id.clone(),
             plan: self.plan,
             currency: self.currency,
@@ -157,25 +157,25 @@ impl Order {
     }
 }
 
-async fn registration(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    find(&world, "registration", "reg", &id).map(|found| answer(&found, found.to_json()))
+async fn registration(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    find(&state, "registration", "reg", &id).map(|found| answer(&found, found.to_json()))
 }
 
-async fn account(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    find(&world, "account", "acc", &id).map(|found| answer(&found, found.account()))
+async fn account(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    find(&state, "account", "acc", &id).map(|found| answer(&found, found.account()))
 }
 
-async fn receipt(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    find(&world, "receipt", "rcp", &id).map(|found| answer(&found, found.receipt()))
+async fn receipt(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    find(&state, "receipt", "rcp", &id).map(|found| answer(&found, found.receipt()))
 }
 
-async fn payment(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let found = find(&world, "payment", "pay", &id)?;
-    if world.faults.hit(FaultName::PaymentErrors, &found.origin, &found.id).is_some() {
+async fn payment(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let found = find(&state, "payment", "pay", &id)?;
+    if state.faults.hit(FaultName::PaymentErrors, &found.origin, &found.id).is_some() {
         return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the payment service has failed"));
     }
-    if let Some(hit) = world.faults.hit(FaultName::PaymentTimeouts, &found.origin, &found.id) {
-        tokio::time::sleep(world.pace.wall(hit.delay)).await;
+    if let Some(hit) = state.faults.hit(FaultName::PaymentTimeouts, &found.origin, &found.id) {
+        tokio::time::sleep(state.pace.wall(hit.delay)).await;
         let message = "the payment provider did not answer in time";
         return Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "payment_timeout", message));
     }
@@ -183,29 +183,29 @@ async fn payment(State(world): State<Arc<World>>, Path(id): Path<String>) -> Res
 }
 
 /// Like a query over a warehouse table: a registration without a row is an empty list, not an error.
-async fn warehouse(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    find(&world, "registration", "reg", &id).map(|found| answer(&found, json!({ "rows": found.rows() })))
+async fn warehouse(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, Refusal> {
+    find(&state, "registration", "reg", &id).map(|found| answer(&found, json!({ "rows": found.rows() })))
 }
 
-async fn remove(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    let found = find(&world, "registration", "reg", &id)?;
+async fn remove(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let found = find(&state, "registration", "reg", &id)?;
     if found.plan.billable {
         let message = "only registrations on a test plan can be deleted";
         return Err(Refusal::new(StatusCode::CONFLICT, "billable", message));
     }
-    world.registrations.store.remove(&found.id);
+    state.registrations.store.remove(&found.id);
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn queues(State(world): State<Arc<World>>) -> Json<Value> {
-    let queue = |stage| json!({ "name": Stage::as_str(stage), "waiting": world.registrations.queues.of(stage).len() });
-    Json(json!({ "registrations": world.registrations.store.len(), "queues": Stage::ALL.map(queue) }))
+async fn queues(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let queue = |stage| json!({ "name": Stage::as_str(stage), "waiting": state.registrations.queues.of(stage).len() });
+    Json(json!({ "registrations": state.registrations.store.len(), "queues": Stage::ALL.map(queue) }))
 }
 
 /// The registration that a `pay_…`, `acc_…`, `rcp_…` or its own id belongs to.
-fn find(world: &World, what: &str, prefix: &str, id: &str) -> Result<Registration, Refusal> {
+fn find(state: &AppState, what: &str, prefix: &str, id: &str) -> Result<Registration, Refusal> {
     id.strip_prefix(prefix)
-        .and_then(|rest| world.registrations.store.get(&format!("reg{rest}")))
+        .and_then(|rest| state.registrations.store.get(&format!("reg{rest}")))
         .ok_or_else(|| Refusal::not_found(what, id))
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::super::fault::FaultName;
 use super::super::origin::Origin;
 use super::super::queue::Full;
-use super::super::world::World;
+use super::super::state::AppState;
 use super::catalogue::source_size;
 use super::record::{Job, JobStatus, Kind, MadeFrom, Segment, Work};
 use super::store::Tables;
@@ -31,7 +31,7 @@ const SHORTEST_REFRESH: Duration = Duration::from_millis(250);
 
 /// Files a job and puts it into the queue; `Err` if too many wait.
 pub(super) fn file(
-    world: &World,
+    state: &AppState,
     tables: &mut Tables,
     source: &Segment,
     segment: Arc<str>,
@@ -39,7 +39,7 @@ pub(super) fn file(
     origin: Origin,
 ) -> Result<Job, Full> {
     let job = Job {
-        id: world.segments.job_ids.next("job"),
+        id: state.segments.job_ids.next("job"),
         segment,
         source: Arc::clone(&source.id),
         work,
@@ -48,25 +48,25 @@ pub(super) fn file(
         created_at: Utc::now(),
         finished_at: None,
     };
-    world.segments.queue.push(Instant::now() + world.pace.wall(QUEUED), Arc::clone(&job.id))?;
+    state.segments.queue.push(Instant::now() + state.pace.wall(QUEUED), Arc::clone(&job.id))?;
     tables.add_job(job.clone());
     Ok(job)
 }
 
 /// The worker of the job queue; runs until it is dropped. Jobs overlap: it starts and ends them, and does not wait.
-pub(in crate::sandbox) async fn work(world: Arc<World>) {
+pub(in crate::sandbox) async fn work(state: Arc<AppState>) {
     loop {
-        let id = world.segments.queue.next().await;
-        let Some(takes) = step(&world, &id) else { continue };
-        if world.segments.queue.push(Instant::now() + world.pace.wall(takes), Arc::clone(&id)).is_err() {
+        let id = state.segments.queue.next().await;
+        let Some(takes) = step(&state, &id) else { continue };
+        if state.segments.queue.push(Instant::now() + state.pace.wall(takes), Arc::clone(&id)).is_err() {
             tracing::warn!(job = &*id, "queue full, job lost");
         }
     }
 }
 
 /// Starts a queued job, which then takes the returned time, or ends a running one.
-fn step(world: &World, id: &str) -> Option<Duration> {
-    let mut tables = world.segments.store.lock();
+fn step(state: &AppState, id: &str) -> Option<Duration> {
+    let mut tables = state.segments.store.lock();
     let job = tables.jobs.get(id)?.clone();
     match job.status {
         JobStatus::Queued => {
@@ -76,7 +76,7 @@ fn step(world: &World, id: &str) -> Option<Duration> {
             Some(Duration::from_millis(300 + users * 1_000 / USERS_A_SECOND))
         }
         JobStatus::Running => {
-            finish(world, &mut tables, &job);
+            finish(state, &mut tables, &job);
             None
         }
         JobStatus::Succeeded => None,
@@ -84,10 +84,10 @@ fn step(world: &World, id: &str) -> Option<Duration> {
 }
 
 /// Fills the job's segment and reports success. What a fault does to the users, the job does not notice.
-fn finish(world: &World, tables: &mut Tables, job: &Job) {
+fn finish(state: &AppState, tables: &mut Tables, job: &Job) {
     if let Some(source_size) = tables.get(&job.source).map(|source| source.size) {
         let expected_size = job.work.expected(source_size);
-        let hit = |fault| world.faults.hit(fault, &job.origin, &job.segment).is_some();
+        let hit = |fault| state.faults.hit(fault, &job.origin, &job.segment).is_some();
         let size = match job.work {
             Work::Copy if hit(FaultName::SegmentCopyCapped) => expected_size.min(CAP),
             Work::Lookalike { .. } if hit(FaultName::LookalikeEmpty) => 0,
@@ -121,12 +121,12 @@ fn set_status(tables: &mut Tables, job: &Job, status: JobStatus) {
 }
 
 /// Lets the sources' sizes drift and copies them to the standing copies again, for ever.
-pub(in crate::sandbox) async fn refresh(world: Arc<World>) {
+pub(in crate::sandbox) async fn refresh(state: Arc<AppState>) {
     for round in 1_u64.. {
-        tokio::time::sleep(world.pace.wall(REFRESH).max(SHORTEST_REFRESH)).await;
-        let mut tables = world.segments.store.lock();
+        tokio::time::sleep(state.pace.wall(REFRESH).max(SHORTEST_REFRESH)).await;
+        let mut tables = state.segments.store.lock();
         for source in tables.standing_mut().filter(|segment| segment.kind == Kind::Source) {
-            source.size = source_size(world.seed, &source.name, round);
+            source.size = source_size(state.seed, &source.name, round);
             source.updated_at = Utc::now();
         }
         let copies: Vec<(Arc<str>, Segment)> = tables
@@ -136,7 +136,7 @@ pub(in crate::sandbox) async fn refresh(world: Arc<World>) {
             .collect();
         for (copy, source) in copies {
             // A refresh comes from no region: only a fault without a region hits it.
-            if file(&world, &mut tables, &source, copy, Work::Copy, Origin::default()).is_err() {
+            if file(&state, &mut tables, &source, copy, Work::Copy, Origin::default()).is_err() {
                 tracing::warn!("job queue full, standing copies are not refreshed this time");
             }
         }

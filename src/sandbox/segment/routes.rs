@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use super::super::origin::Origin;
 use super::super::reply::{Body, Filter, Refusal};
-use super::super::world::World;
+use super::super::state::AppState;
 use super::catalogue::SITE_GROUPS;
 use super::job::file;
 use super::record::{Job, JobStatus, MadeFrom, Segment, Work};
 
-pub(in crate::sandbox) fn routes() -> Router<Arc<World>> {
+pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/v1/site-groups", get(site_groups))
         .route("/v1/segments", get(list))
@@ -67,7 +67,7 @@ async fn site_groups() -> Json<Value> {
     Json(json!({ "site_groups": SITE_GROUPS }))
 }
 
-async fn list(State(world): State<Arc<World>>, Filter(narrow): Filter<Narrow>) -> Json<Value> {
+async fn list(State(state): State<Arc<AppState>>, Filter(narrow): Filter<Narrow>) -> Json<Value> {
     let wanted = |segment: &&Segment| {
         narrow.site_group.as_deref().is_none_or(|group| group == segment.site_group)
             && narrow.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
@@ -75,22 +75,22 @@ async fn list(State(world): State<Arc<World>>, Filter(narrow): Filter<Narrow>) -
             && narrow.standing.is_none_or(|standing| standing == segment.standing)
             && narrow.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
     };
-    let segments: Vec<Value> = world.segments.store.lock().segments().filter(wanted).map(Segment::to_json).collect();
+    let segments: Vec<Value> = state.segments.store.lock().segments().filter(wanted).map(Segment::to_json).collect();
     Json(json!({ "segments": segments }))
 }
 
-async fn read(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
-    let tables = world.segments.store.lock();
+async fn read(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let tables = state.segments.store.lock();
     tables.get(&id).map(|segment| Json(segment.to_json())).ok_or_else(|| Refusal::not_found("segment", &id))
 }
 
-async fn job(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
-    let tables = world.segments.store.lock();
+async fn job(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let tables = state.segments.store.lock();
     tables.jobs.get(&id).map(|job| Json(job.to_json())).ok_or_else(|| Refusal::not_found("job", &id))
 }
 
 async fn copy(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     origin: Origin,
     Path(id): Path<String>,
     Body(to): Body<CopyTo>,
@@ -98,11 +98,11 @@ async fn copy(
     let Some(&site_group) = SITE_GROUPS.iter().find(|&&group| group == to.site_group) else {
         return Err(Refusal::invalid(format!("`site_group` is one of {}", SITE_GROUPS.join(", "))));
     };
-    start(&world, origin, &id, (Some(site_group), to.name), Work::Copy)
+    start(&state, origin, &id, (Some(site_group), to.name), Work::Copy)
 }
 
 async fn lookalike(
-    State(world): State<Arc<World>>,
+    State(state): State<Arc<AppState>>,
     origin: Origin,
     Path(id): Path<String>,
     Body(of): Body<LookalikeOf>,
@@ -110,12 +110,12 @@ async fn lookalike(
     if !(0.1..=10.0).contains(&of.ratio) {
         return Err(Refusal::invalid("`ratio` is a number from 0.1 to 10"));
     }
-    start(&world, origin, &id, (None, of.name), Work::Lookalike { ratio: of.ratio })
+    start(&state, origin, &id, (None, of.name), Work::Lookalike { ratio: of.ratio })
 }
 
 /// Makes an empty segment and files the job that will fill it; without a site group or name it has its source's.
 fn start(
-    world: &World,
+    state: &AppState,
     origin: Origin,
     id: &str,
     (to, name): (Option<&'static str>, Option<String>),
@@ -124,7 +124,7 @@ fn start(
     if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
         return Err(Refusal::invalid(format!("`name` has 1 to {LONGEST_NAME} bytes")));
     }
-    let mut tables = world.segments.store.lock();
+    let mut tables = state.segments.store.lock();
     let source = tables.get(id).cloned().ok_or_else(|| Refusal::not_found("segment", id))?;
     if !source.ready() {
         let message = format!("segment `{id}` is still being filled; wait until its job has ended");
@@ -133,8 +133,8 @@ fn start(
     if to == Some(source.site_group) {
         return Err(Refusal::invalid(format!("segment `{id}` is in this site group already")));
     }
-    let segment_id = world.segments.ids.next("seg");
-    let job = file(world, &mut tables, &source, Arc::clone(&segment_id), work, origin)
+    let segment_id = state.segments.ids.next("seg");
+    let job = file(state, &mut tables, &source, Arc::clone(&segment_id), work, origin)
         .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many jobs wait; try again later"))?;
     let mut segment = new_segment(segment_id, &source, to.unwrap_or(source.site_group), &job);
     if let Some(name) = name {
@@ -166,8 +166,8 @@ fn new_segment(id: Arc<str>, source: &Segment, site_group: &'static str, job: &J
     }
 }
 
-async fn remove(State(world): State<Arc<World>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
-    let mut tables = world.segments.store.lock();
+async fn remove(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let mut tables = state.segments.store.lock();
     if tables.remove(&id).is_some() {
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -19,6 +19,9 @@ const QUEUE: usize = 8_192;
 /// Lines written at once.
 const BATCH: usize = 256;
 
+/// How long a first line waits for others, so that the thread does not wake up for each run.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// Where finished lines go.
 #[derive(Debug)]
 pub(super) struct LineQueue {
@@ -26,7 +29,7 @@ pub(super) struct LineQueue {
     dropped: Counter,
 }
 
-/// Keeps the writing thread company until the end.
+/// Owns the writing thread until the end.
 #[derive(Debug)]
 pub struct LogGuard {
     queue: Arc<LineQueue>,
@@ -44,7 +47,7 @@ pub(super) fn start(mut out: Box<dyn Write + Send>) -> io::Result<(LogGuard, Arc
         move || {
             let _alive = alive;
             loop {
-                let lines = queue.lines.take(BATCH, Duration::ZERO);
+                let lines = queue.lines.take(BATCH, LINGER);
                 if lines.is_empty() {
                     return;
                 }

@@ -121,7 +121,7 @@ impl Metrics {
 
     /// Frees bodies no scraper may get any more, and folds what the façade's histograms collected. For a housekeeping job
     /// every few seconds.
-    pub fn upkeep(&self) {
+    pub fn maintain(&self) {
         process::recorder().run_upkeep();
         for format in [Format::Prometheus, Format::OpenMetrics] {
             let mut body = self.body(format);

@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 /// Spans in one request, give or take those of one report.
 const REQUEST_SPANS: usize = 2_048;
 
-/// How long a first report waits for company.
+/// How long a first report waits for others.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Failures are logged no more often than this.

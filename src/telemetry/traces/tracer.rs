@@ -132,7 +132,7 @@ impl Tracer {
     }
 
     /// Brings the gauge of waiting reports up to date.
-    pub fn upkeep(&self) {
+    pub fn maintain(&self) {
         #[expect(clippy::cast_precision_loss, reason = "the queue is far shorter than 2^52")]
         self.shared.queued.set(self.shared.queue.len() as f64);
     }

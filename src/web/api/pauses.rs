@@ -77,8 +77,11 @@ impl Api {
 pub fn paused(plan: &Plan, pauses: &[Pause]) -> HashMap<CanaryId, Paused> {
     let mut canaries = HashMap::new();
     for pause in pauses {
-        let one =
-            Paused { by: pause.by.as_str().into(), why: pause.why.as_deref().map(Arc::from), until_ms: pause.until.map(epoch_ms) };
+        let one = Paused {
+            by: pause.by.as_str().into(),
+            why: pause.why.as_deref().map(Arc::from),
+            until_ms: pause.until.map(epoch_ms),
+        };
         let meant = plan.canaries.iter().filter(|canary| pause.target.is(canary));
         canaries.extend(meant.map(|canary| (canary.id.clone(), one.clone())));
     }

@@ -36,7 +36,7 @@ pub(super) struct NoData {
     rule: BlindRule,
     watched: HashMap<CanaryId, Watch>,
     /// When each canary that can be without data is to be looked at.
-    agenda: BinaryHeap<Reverse<(Duration, CanaryId)>>,
+    timers: BinaryHeap<Reverse<(Duration, CanaryId)>>,
     regions: BTreeMap<Arc<str>, Region>,
     /// What the store does not have.
     changed: BTreeSet<CanaryId>,
@@ -59,7 +59,7 @@ struct Watch {
     clock: Clock,
     /// It is not without data before this: a process that has just started gives it time for one run.
     not_before: Duration,
-    /// The time of its entry in the agenda; entries with another time are out of date.
+    /// The time of its entry among the timers; entries with another time are out of date.
     entry: Option<Duration>,
     /// Whether it is without data, and since when.
     failing: Option<Duration>,
@@ -85,7 +85,7 @@ impl Default for NoData {
         Self {
             rule: crate::plan::Alerting::default().blind,
             watched: HashMap::new(),
-            agenda: BinaryHeap::new(),
+            timers: BinaryHeap::new(),
             regions: BTreeMap::new(),
             changed: BTreeSet::new(),
             changed_regions: BTreeSet::new(),
@@ -183,14 +183,14 @@ impl NoData {
         out.extend(failing.iter().filter_map(|id| self.fact(id)).map(Changed::now));
     }
 
-    /// An entry in the agenda, unless it is without data or has no time.
+    /// A timer, unless it is without data or has no time.
     fn put_on_agenda(&mut self, canary: &CanaryId) {
         if let Some(watch) = self.watched.get_mut(canary)
             && watch.failing.is_none()
             && let Some(due) = watch.due()
         {
             watch.entry = Some(due);
-            self.agenda.push(Reverse((due, canary.clone())));
+            self.timers.push(Reverse((due, canary.clone())));
         }
     }
 
@@ -271,7 +271,7 @@ impl Rules for NoData {
 
     fn clock(&mut self, now: Moment, out: &mut Vec<Changed>) {
         while self.due().is_some_and(|due| due <= now.steady) {
-            let Some(Reverse((at, canary))) = self.agenda.pop() else { break };
+            let Some(Reverse((at, canary))) = self.timers.pop() else { break };
             let Some(watch) = self.watched.get_mut(&canary).filter(|watch| watch.entry == Some(at)) else { continue };
             watch.entry = None;
             if watch.due().is_some_and(|due| due <= now.steady) {
@@ -283,7 +283,7 @@ impl Rules for NoData {
     }
 
     fn due(&self) -> Option<Duration> {
-        self.agenda.peek().map(|Reverse((at, _))| *at)
+        self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -3,10 +3,10 @@
 //! A run moves its canary first, then what the probe's canaries share, then what is of the process; each is given what the ones
 //! before it found. Nothing here walks over all canaries but a start, a reload, [`Conditions::facts`] and [`Conditions::canaries`].
 
-mod agenda;
 mod now;
 mod orphan;
 mod plan;
+mod timers;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use crate::alert::{Fact, FactKey, State};
 use crate::history::StateRow;
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Alerting, CanaryId, Plan, Probe};
-use agenda::{Agenda, Owner};
 pub use now::{Known, ObjectivesNow};
 use orphan::Orphans;
+use timers::{Owner, Timers};
 
 /// Every condition of this process.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Conditions {
     canaries: HashMap<CanaryId, Runs>,
     probes: HashMap<Arc<str>, OfProbe>,
     process: Vec<Condition>,
-    agenda: Agenda,
+    timers: Timers,
     /// Whose rows the store may lack.
     touched: HashSet<Owner>,
     orphans: Orphans,
@@ -98,7 +98,7 @@ impl Conditions {
         run.part = part(&run, before, after, runs.since());
         let due = runs.due(&of.rule);
         let canary = Owner::Canary(report.canary.id.clone());
-        self.agenda.set(&canary, due);
+        self.timers.set(&canary, due);
         self.touched.insert(canary);
         of.convergence.take(report, now);
         for condition in &mut of.conditions {
@@ -135,7 +135,7 @@ impl Conditions {
     /// What is due is done, though nothing happens. Returns the facts that changed.
     pub fn clock(&mut self, now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
-        let due: Vec<Owner> = std::iter::from_fn(|| self.agenda.take(now.steady)).collect();
+        let due: Vec<Owner> = std::iter::from_fn(|| self.timers.take(now.steady)).collect();
         for owner in due {
             if let Owner::Canary(id) = &owner
                 && let Some(runs) = self.canaries.get_mut(id)
@@ -158,7 +158,7 @@ impl Conditions {
 
     /// When [`clock`](Self::clock) has something to do; steady.
     pub fn due(&self) -> Option<Duration> {
-        [self.agenda.next(), self.orphans.due()].into_iter().flatten().min()
+        [self.timers.next(), self.orphans.due()].into_iter().flatten().min()
     }
 
     /// Somebody says that these are well. Returns the facts that changed.
@@ -246,7 +246,7 @@ impl Conditions {
             }),
             Owner::Probe(_) | Owner::Process => self.of(&owner).iter().filter_map(|condition| condition.rules().due()).min(),
         };
-        self.agenda.set(&owner, due);
+        self.timers.set(&owner, due);
         self.touched.insert(owner);
     }
 }

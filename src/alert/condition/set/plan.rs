@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::orphan::{KINDS, Orphans};
-use super::{Agenda, Conditions, OfProbe, Owner};
+use super::{Conditions, OfProbe, Owner, Timers};
 use crate::alert::Moment;
 use crate::alert::condition::rule::Rule;
 use crate::alert::condition::{Changed, Condition, Context, Runs, Told};
@@ -25,7 +25,7 @@ impl Conditions {
             canaries: HashMap::new(),
             probes: HashMap::new(),
             process: Condition::of_process(),
-            agenda: Agenda::default(),
+            timers: Timers::default(),
             touched: HashSet::new(),
             orphans: Orphans::default(),
             gone: Vec::new(),
@@ -117,7 +117,7 @@ impl Conditions {
             }
             let row = super::super::row("canary", id.as_str(), Some(runs.to_json(now)));
             self.orphan(row, now);
-            self.agenda.set(&Owner::Canary(id.clone()), None);
+            self.timers.set(&Owner::Canary(id.clone()), None);
         }
         // What the process knows of them it forgets by itself.
         let rows: Vec<StateRow> = self.process.iter().flat_map(|condition| condition.rules().rows(now)).collect();

@@ -120,11 +120,11 @@ impl World {
     }
 
     /// All that may leave leaves, and is what may leave.
-    fn turn(&mut self) -> Result<usize, TestCaseError> {
+    fn round(&mut self) -> Result<usize, TestCaseError> {
         let before: BTreeSet<String> = self.bench.flying.keys().cloned().collect();
         let rings = self.unknown.values().filter(|attempt| attempt.what == What::Ring);
         let perhaps: BTreeSet<String> = rings.flat_map(|ring| ring.about.iter().map(|about| about.incident.clone())).collect();
-        let left = self.bench.turn(at(self.now));
+        let left = self.bench.round(at(self.now));
         for left in &left {
             if left.repeated {
                 prop_assert!(self.unknown.remove(&left.id).is_some(), "{left:?} is repeated, and it is known what became of it");
@@ -178,7 +178,7 @@ impl World {
     /// Time passes as far as this, and each time it wants to be asked again it is.
     fn wait(&mut self, until: u64) -> Result<(), TestCaseError> {
         loop {
-            self.turn()?;
+            self.round()?;
             let Some(due) = self.due().filter(|due| *due <= until) else { break };
             self.now = due.max(self.now + 1);
         }
@@ -229,7 +229,7 @@ impl World {
             Op::Mend => self.bench.delivery.mended("a", at(self.now)),
             Op::Kill => self.kill(),
         }
-        self.turn().map(|_| ())
+        self.round().map(|_| ())
     }
 
     /// From now on the receiver takes all but what it cannot bear.
@@ -240,7 +240,7 @@ impl World {
     /// Until then all that leaves lands at once; it ends a second after that, so that what is due then has left.
     fn answer(&mut self, end: u64, mut answer: impl FnMut() -> Outcome) -> Result<(), TestCaseError> {
         while self.now <= end {
-            while self.turn()? > 0 || !self.bench.flying.is_empty() {
+            while self.round()? > 0 || !self.bench.flying.is_empty() {
                 for id in self.bench.flying.keys().cloned().collect::<Vec<_>>() {
                     self.land(&id, &answer())?;
                 }

@@ -73,7 +73,7 @@ impl Bench {
     }
 
     /// All that may leave now.
-    fn turn(&mut self, now: Moment) -> Vec<Left> {
+    fn round(&mut self, now: Moment) -> Vec<Left> {
         let mut left = Vec::new();
         for Repeat { attempt, shortest } in self.delivery.repeats(now) {
             left.push(Left { repeated: true, ..of(&attempt, shortest) });
@@ -131,7 +131,7 @@ impl Bench {
     fn settle(&mut self, now: Moment, answer: impl Fn(&Left) -> Outcome) -> usize {
         let mut count = 0;
         loop {
-            let left = self.turn(now);
+            let left = self.round(now);
             if left.is_empty() {
                 return count;
             }

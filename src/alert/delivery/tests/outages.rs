@@ -70,7 +70,7 @@ fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bea
             if second == 500 {
                 bench.want([page("good", 500)]);
             }
-            for left in bench.turn(at(second)) {
+            for left in bench.round(at(second)) {
                 let is_good = left.incidents == ["good"];
                 taken = taken.or(is_good.then_some(second));
                 bench.land(&left.id, if is_good { &Outcome::Taken } else { &poison }, at(second));
@@ -84,7 +84,7 @@ fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bea
 #[test]
 fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_is_back() {
     let mut bench = Bench::new(&[("a", ReceiverKind::Alerts)]);
-    // The bad ones are older, so it would be their turn again and again.
+    // The bad ones are older, so they would be tried again and again.
     bench.want((0..12).map(|number| page(&format!("bad{number:02}"), 0)));
     bench.want([page("good", 1)]);
     let back = 1_000;

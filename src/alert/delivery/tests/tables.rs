@@ -19,17 +19,17 @@ fn rings_leave_before_ends_and_page_level_first_and_then_what_is_older() {
         page("p1", 1),
         wish("k", What::Acknowledge, Severity::Page, 1),
     ]);
-    assert_eq!(names(&bench.turn(at(5))), ["p1", "p2", "p3", "w", "c", "k", "e"]);
+    assert_eq!(names(&bench.round(at(5))), ["p1", "p2", "p3", "w", "c", "k", "e"]);
 }
 
 #[test]
 fn of_a_scope_one_is_on_its_way_at_a_time_and_a_ring_goes_before_the_end_of_an_earlier_incident() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([wish("s.1", What::End, Severity::Page, 0), page("s.2", 1), page("other", 2)]);
-    let left = bench.turn(at(3));
+    let left = bench.round(at(3));
     assert_eq!(names(&left), ["s.2", "other"]);
     assert!(matches!(bench.land(&left[0].id, &Outcome::Taken, at(3)), Landed::Taken(_)));
-    assert_eq!(names(&bench.turn(at(3))), ["s.1"]);
+    assert_eq!(names(&bench.round(at(3))), ["s.1"]);
 }
 
 #[test]
@@ -37,35 +37,35 @@ fn eight_are_on_their_way_to_a_channel_and_another_channel_is_not_held_up() {
     let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
     bench.want((0..20).map(|number| page(&format!("p{number:02}"), number)));
     bench.delivery.want("b", page("p00", 0));
-    let left = bench.turn(at(30));
+    let left = bench.round(at(30));
     assert_eq!((left.len(), left.iter().filter(|left| &*left.channel == "b").count()), (9, 1));
     bench.land("t00001", &Outcome::Taken, at(30));
-    assert_eq!(names(&bench.turn(at(30))), ["p08"]);
+    assert_eq!(names(&bench.round(at(30))), ["p08"]);
 }
 
 #[test]
 fn what_is_taken_is_not_wanted_any_more_and_what_is_due_again_leaves_again() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
-    bench.turn(at(0));
+    bench.round(at(0));
     bench.land_all(&Outcome::Taken, at(1));
-    assert!(bench.turn(at(600)).is_empty());
+    assert!(bench.round(at(600)).is_empty());
     assert_eq!(bench.delivery.backlog()[0].due, 0);
     bench.want([page("p", 600)]);
-    assert_eq!(names(&bench.turn(at(600))), ["p"]);
+    assert_eq!(names(&bench.round(at(600))), ["p"]);
 }
 
 #[test]
 fn a_refused_try_is_dropped_and_made_anew_under_another_id() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
-    let first = bench.turn(at(0)).remove(0);
+    let first = bench.round(at(0)).remove(0);
     assert!(
         matches!(bench.land(&first.id, &refused(Trouble::Unreachable), at(0)), Landed::Dropped(attempt) if attempt.id == first.id)
     );
-    assert!(bench.turn(at(1)).is_empty());
+    assert!(bench.round(at(1)).is_empty());
     assert_eq!(bench.delivery.due(), Some(at(2).steady));
-    let again = bench.turn(at(2)).remove(0);
+    let again = bench.round(at(2)).remove(0);
     assert!(again.id != first.id && !again.repeated);
 }
 
@@ -73,32 +73,32 @@ fn a_refused_try_is_dropped_and_made_anew_under_another_id() {
 fn an_unknown_try_is_repeated_as_it_is_and_nothing_new_is_made_of_its_scope_meanwhile() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
-    let first = bench.turn(at(0)).remove(0);
+    let first = bench.round(at(0)).remove(0);
     assert!(matches!(bench.land(&first.id, &unknown(), at(0)), Landed::Again(_)));
     bench.want([wish("p", What::Ring, Severity::Critical, 1), wish("p", What::Change, Severity::Page, 1)]);
-    assert!(bench.turn(at(1)).is_empty());
-    let again = bench.turn(at(2));
+    assert!(bench.round(at(1)).is_empty());
+    let again = bench.round(at(2));
     assert_eq!((again.len(), &again[0].id, again[0].repeated), (1, &first.id, true));
     assert_eq!(bench.flying[&first.id].attempts, 2);
     let landed = bench.land(&first.id, &refused(Trouble::Unreachable), at(2));
     assert!(matches!(landed, Landed::Again(_)), "it was perhaps taken before");
-    let again = bench.turn(at(6));
+    let again = bench.round(at(6));
     assert_eq!(again[0].id, first.id);
     assert!(matches!(bench.land(&first.id, &Outcome::Taken, at(6)), Landed::Taken(_)));
-    assert_eq!(bench.turn(at(6))[0].what, What::Change);
+    assert_eq!(bench.round(at(6))[0].what, What::Change);
 }
 
 #[test]
 fn after_the_end_an_unknown_ring_is_not_repeated_and_only_ended() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0), page("q", 0)]);
-    let left = bench.turn(at(0));
+    let left = bench.round(at(0));
     bench.land(&left[0].id, &unknown(), at(0));
     let forgotten = bench.delivery.forget_rings_of("p");
     assert_eq!(forgotten.iter().map(|attempt| &attempt.id).collect::<Vec<_>>(), [&left[0].id]);
     bench.delivery.unwant("a", "p", What::Ring);
     bench.want([wish("p", What::End, Severity::Page, 1)]);
-    let end = bench.turn(at(100));
+    let end = bench.round(at(100));
     assert_eq!((end.len(), end[0].what), (1, What::End));
     // The other is on its way while its incident ends.
     assert!(bench.delivery.forget_rings_of("q").is_empty());
@@ -110,19 +110,19 @@ fn what_was_gathered_is_repeated_until_the_last_of_its_incidents_has_ended() {
     let mut bench = bench(ReceiverKind::Posts);
     bench.want((0..12).map(|number| page(&format!("p{number:02}"), 0)));
     bench.settle(at(0), |_| Outcome::Taken);
-    let storm = bench.turn(at(60));
+    let storm = bench.round(at(60));
     assert_eq!(names(&storm), ["p10+p11"]);
     bench.land(&storm[0].id, &unknown(), at(60));
     assert!(bench.delivery.forget_rings_of("p10").is_empty());
     bench.delivery.unwant("a", "p10", What::Ring);
     bench.want([wish("p10", What::End, Severity::Page, 61)]);
-    assert_eq!(names(&bench.turn(at(61))), ["p10"], "its end waits for nothing");
+    assert_eq!(names(&bench.round(at(61))), ["p10"], "its end waits for nothing");
     bench.land_all(&Outcome::Taken, at(61));
-    let again = bench.turn(at(70));
+    let again = bench.round(at(70));
     assert_eq!(again[0].id, storm[0].id);
     bench.land(&storm[0].id, &unknown(), at(70));
     assert_eq!(bench.delivery.forget_rings_of("p11").len(), 1);
-    assert!(bench.turn(at(10_000)).iter().all(|left| !left.repeated));
+    assert!(bench.round(at(10_000)).iter().all(|left| !left.repeated));
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_refused_or_unknown_end_or_change_blocks_nothing() {
         for what in [What::End, What::Change] {
             let mut bench = bench(ReceiverKind::Alerts);
             bench.want([wish("s.1", what, Severity::Page, 0)]);
-            bench.turn(at(0));
+            bench.round(at(0));
             bench.land_all(&outcome, at(0));
             bench.want([page("s.2", 0)]);
-            assert_eq!(names(&bench.turn(at(0))), ["s.2"], "{what:?} {outcome:?}");
+            assert_eq!(names(&bench.round(at(0))), ["s.2"], "{what:?} {outcome:?}");
         }
     }
 }
@@ -143,12 +143,12 @@ fn a_refused_or_unknown_end_or_change_blocks_nothing() {
 fn what_is_unreadable_is_tried_at_once_in_its_shortest_form_and_then_as_any_4xx() {
     let mut bench = bench(ReceiverKind::Posts);
     bench.want([page("p", 0)]);
-    assert!(!bench.turn(at(0))[0].shortest);
+    assert!(!bench.round(at(0))[0].shortest);
     bench.land_all(&refused(Trouble::Unreadable), at(0));
-    assert!(bench.turn(at(0))[0].shortest);
+    assert!(bench.round(at(0))[0].shortest);
     bench.land_all(&refused(Trouble::Unreadable), at(0));
-    assert!(bench.turn(at(119)).is_empty());
-    assert!(bench.turn(at(120))[0].shortest);
+    assert!(bench.round(at(119)).is_empty());
+    assert!(bench.round(at(120))[0].shortest);
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn a_4xx_goes_on_each_two_minutes_while_a_page_is_due_and_else_each_fifteen() {
         let mut bench = bench(ReceiverKind::Posts);
         bench.want([wish.clone()]);
         for round in 0..4 {
-            assert_eq!(bench.turn(at(round * pause)).len(), 1, "{wish:?}");
+            assert_eq!(bench.round(at(round * pause)).len(), 1, "{wish:?}");
             bench.land_all(&refused(Trouble::Rejected), at(round * pause));
-            assert!(bench.turn(at((round + 1) * pause - 1)).is_empty(), "{wish:?}");
+            assert!(bench.round(at((round + 1) * pause - 1)).is_empty(), "{wish:?}");
         }
     }
 }
@@ -170,15 +170,15 @@ fn a_success_wakes_what_waits_for_connection_and_a_changed_secret_of_the_channel
     for (trouble, woken) in [(Trouble::Unreachable, 1), (Trouble::Busy(None), 1), (Trouble::Rejected, 0)] {
         let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
         bench.want([page("p", 0), page("q", 0)]);
-        let left = bench.turn(at(0));
+        let left = bench.round(at(0));
         bench.land(&left[0].id, &refused(trouble), at(0));
         bench.land(&left[1].id, &Outcome::Taken, at(0));
-        assert_eq!(bench.turn(at(0)).len(), woken, "{trouble:?}");
+        assert_eq!(bench.round(at(0)).len(), woken, "{trouble:?}");
         bench.land_all(&refused(trouble), at(0));
         bench.delivery.mended("b", at(0));
-        assert!(bench.turn(at(0)).is_empty(), "another channel was mended");
+        assert!(bench.round(at(0)).is_empty(), "another channel was mended");
         bench.delivery.mended("a", at(0));
-        assert_eq!(bench.turn(at(0)).len(), 1, "{trouble:?}");
+        assert_eq!(bench.round(at(0)).len(), 1, "{trouble:?}");
     }
 }
 
@@ -186,12 +186,12 @@ fn a_success_wakes_what_waits_for_connection_and_a_changed_secret_of_the_channel
 fn what_a_receiver_asks_for_holds_all_of_its_channel() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
-    bench.turn(at(0));
+    bench.round(at(0));
     bench.land_all(&refused(Trouble::Busy(Some(Duration::from_mins(2)))), at(0));
     bench.want([page("q", 10)]);
-    assert!(bench.turn(at(119)).is_empty());
+    assert!(bench.round(at(119)).is_empty());
     assert_eq!(bench.delivery.due(), Some(at(120).steady));
-    assert_eq!(bench.turn(at(120)).len(), 2);
+    assert_eq!(bench.round(at(120)).len(), 2);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_end
         let left = bench.settle(at(0), |_| Outcome::Taken);
         assert_eq!(left, at_once, "{receiver:?} {what:?}");
         assert_eq!(bench.delivery.due().is_some(), later > 0);
-        let gathered = bench.turn(at(60));
+        let gathered = bench.round(at(60));
         assert_eq!(gathered.len(), later, "{receiver:?} {what:?}");
         assert!(gathered.iter().all(|left| left.incidents.len() == 5));
     }
@@ -224,7 +224,7 @@ fn the_combined_line_of_what_was_never_heard_is_not_gathered_with_ends() {
     bench.want((0..15).map(|number| wish(&format!("p{number:02}"), What::End, Severity::Page, 0)));
     bench.settle(at(0), |_| Outcome::Taken);
     bench.want([Wish { incident: unheard::INCIDENT.into(), ..wish("chat", What::End, Severity::Warn, 0) }]);
-    assert_eq!(names(&bench.turn(at(60))), ["p10+p11+p12+p13+p14", "unheard"]);
+    assert_eq!(names(&bench.round(at(60))), ["p10+p11+p12+p13+p14", "unheard"]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn rings_that_wait_for_the_minutes_end_keep_back_no_end_of_others() {
     bench.want((0..15).map(|number| page(&format!("p{number:02}"), 0)));
     bench.settle(at(0), |_| Outcome::Taken);
     bench.want([wish("e", What::End, Severity::Page, 1)]);
-    assert_eq!(names(&bench.turn(at(1))), ["e"]);
+    assert_eq!(names(&bench.round(at(1))), ["e"]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn one_that_is_always_refused_holds_up_no_others_not_even_those_it_is_gathered_w
 fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
     let mut before = bench(ReceiverKind::Alerts);
     before.want([page("p", 0)]);
-    before.turn(at(0));
+    before.round(at(0));
     let mut tries: Vec<Try> = before.flying.into_values().collect();
     tries[0].made = at(500).steady;
     let mut homeless = tries[0].clone();
@@ -264,7 +264,7 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
     let mut after = bench(ReceiverKind::Alerts);
     assert_eq!(after.delivery.restore(tries, at(10)).len(), 1);
     after.want([page("p", 0)]);
-    let left = after.turn(at(10));
+    let left = after.round(at(10));
     assert_eq!((left.len(), left[0].repeated, left[0].id.as_str()), (1, true, "t00001"));
     assert!(after.flying["t00001"].made <= at(10).steady, "a stored time in the future counts as now");
 }
@@ -273,7 +273,7 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
 fn a_removed_channel_is_forgotten_and_what_was_on_its_way_there_lands_nowhere() {
     let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
     bench.want([page("p", 0)]);
-    bench.turn(at(0));
+    bench.round(at(0));
     let forgotten = bench.delivery.apply([policy("b", ReceiverKind::Incidents)], at(1));
     assert_eq!(forgotten.len(), 1);
     assert_eq!(bench.land("t00001", &Outcome::Taken, at(1)), Landed::Gone);
@@ -284,7 +284,7 @@ fn a_removed_channel_is_forgotten_and_what_was_on_its_way_there_lands_nowhere() 
 fn an_end_that_is_not_wanted_any_more_is_not_repeated() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([wish("p", What::End, Severity::Page, 0)]);
-    bench.turn(at(0));
+    bench.round(at(0));
     bench.land_all(&unknown(), at(0));
     assert_eq!(bench.delivery.unwant("a", "p", What::End).len(), 1);
     assert_eq!(bench.delivery.due(), None);
@@ -294,15 +294,15 @@ fn an_end_that_is_not_wanted_any_more_is_not_repeated() {
 fn what_the_receiver_cannot_bear_is_repeated_in_its_shortest_form_once_it_took_other_things_meanwhile() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
-    let first = bench.turn(at(0)).remove(0);
+    let first = bench.round(at(0)).remove(0);
     bench.land(&first.id, &unknown(), at(0));
-    let again = bench.turn(at(2)).remove(0);
+    let again = bench.round(at(2)).remove(0);
     assert!(!again.shortest);
     bench.want([page("q", 2)]);
-    let other = bench.turn(at(2)).remove(0);
+    let other = bench.round(at(2)).remove(0);
     bench.land(&other.id, &Outcome::Taken, at(2));
     bench.land(&first.id, &unknown(), at(3));
-    let again = bench.turn(at(60)).remove(0);
+    let again = bench.round(at(60)).remove(0);
     assert!(again.repeated && again.shortest);
 }
 
@@ -310,7 +310,7 @@ fn what_the_receiver_cannot_bear_is_repeated_in_its_shortest_form_once_it_took_o
 fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_is_mended_or_removed() {
     let cures: [fn(&mut Bench); 3] = [
         |bench| {
-            bench.turn(at(302));
+            bench.round(at(302));
             bench.land_all(&Outcome::Taken, at(302));
         },
         |bench| bench.delivery.mended("a", at(302)),
@@ -323,12 +323,12 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
             bench.settle(at(second), |_| refused(Trouble::Unreachable));
         }
         assert!(bench.facts.is_empty(), "{:?}", bench.facts);
-        bench.turn(at(300));
-        bench.turn(at(301));
+        bench.round(at(300));
+        bench.round(at(301));
         assert_eq!(bench.facts.len(), 1, "it is said once");
         assert!(matches!(bench.facts[0].state, State::Failing(_)), "{:?}", bench.facts);
         cure(&mut bench);
-        bench.turn(at(302));
+        bench.round(at(302));
         assert_eq!((bench.facts.len(), bench.facts[1].state), (2, State::Well));
     }
 }
@@ -337,7 +337,7 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
 fn the_backlog_says_how_a_channel_fares() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 7), wish("w", What::Ring, Severity::Warn, 3), page("q", 8)]);
-    let left = bench.turn(at(10));
+    let left = bench.round(at(10));
     bench.land(&left[0].id, &unknown(), at(10));
     bench.land(&left[2].id, &Outcome::Taken, at(11));
     bench.land(&left[1].id, &refused(Trouble::Rejected), at(12));

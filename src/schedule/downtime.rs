@@ -15,8 +15,8 @@ use crate::base::time::{epoch_nanos, nanos};
 use crate::outcome::{OutcomeSink, Reason};
 use crate::plan::{Canary, CanaryId};
 
-use super::agenda::Gap;
-use super::missed::{Absence, REPORTED, report_gap};
+use super::due_queue::Gap;
+use super::missed::{GapCause, REPORTED, report_gap};
 use super::timing::{Due, Nanos, Timing};
 
 /// Reports of all canaries together, about; with many canaries each has fewer and a larger number.
@@ -39,12 +39,12 @@ pub struct LastSeen {
 
 /// What is not reported yet of the time in which no process was there.
 #[derive(Debug)]
-pub(super) struct Absent {
-    gaps: Mutex<HashMap<CanaryId, (Unseen, Absence)>>,
+pub(super) struct Downtime {
+    gaps: Mutex<HashMap<CanaryId, (Unseen, GapCause)>>,
     reported: usize,
 }
 
-impl Absent {
+impl Downtime {
     /// What the canaries missed before `started`, after each was last seen.
     pub(super) fn new(canaries: &[Arc<Canary>], last_seen: &HashMap<CanaryId, LastSeen>, started: Nanos) -> Self {
         let missed = |canary: &Arc<Canary>| {
@@ -53,15 +53,15 @@ impl Absent {
         };
         let missed: Vec<(CanaryId, Unseen, bool)> = canaries.iter().filter_map(missed).collect();
         let reported = (ALL_REPORTED / missed.len().max(1)).clamp(1, REPORTED);
-        let absence = |stopped: bool| {
+        let cause = |stopped: bool| {
             let (reason, why) = if stopped {
                 (Reason::Down, "the service was stopped")
             } else {
                 (Reason::Crashed, "the process was not running")
             };
-            Absence { reason, why, reported }
+            GapCause { reason, why, reported }
         };
-        let gaps = missed.into_iter().map(|(id, unseen, stopped)| (id, (unseen, absence(stopped)))).collect();
+        let gaps = missed.into_iter().map(|(id, unseen, stopped)| (id, (unseen, cause(stopped)))).collect();
         Self { gaps: Mutex::new(gaps), reported }
     }
 
@@ -69,7 +69,7 @@ impl Absent {
     /// been handed on, whoever did it.
     pub(super) fn report(&self, canary: &Arc<Canary>, sink: &dyn OutcomeSink) -> u64 {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.remove(&canary.id).map_or(0, |(unseen, absence)| report_gap(canary, unseen.gap, &unseen.finished, absence, sink))
+        gaps.remove(&canary.id).map_or(0, |(unseen, cause)| report_gap(canary, unseen.gap, &unseen.finished, cause, sink))
     }
 
     /// Reports what nobody has reported yet. Blocks.
@@ -190,8 +190,8 @@ mod tests {
         let slots = [(slot(0), back(0)), (slot(1), back(4)), (slot(2), back(2))];
         let unseen = unseen(&canary, &slots, START).expect("one was missed");
         let sink = Kept::default();
-        let absence = Absence { reason: Reason::Crashed, why: "the process was not running", reported: REPORTED };
-        assert_eq!(report_gap(&canary, unseen.gap, &unseen.finished, absence, &sink), 1);
+        let cause = GapCause { reason: Reason::Crashed, why: "the process was not running", reported: REPORTED };
+        assert_eq!(report_gap(&canary, unseen.gap, &unseen.finished, cause, &sink), 1);
         let reported: Vec<_> =
             sink.0.into_inner().unwrap().into_iter().map(|report| (report.tick.slot, report.tick.due)).collect();
         assert_eq!(reported, [(slot(1), back(1))]);

@@ -3,7 +3,7 @@
 //! A min-heap of waking times over one row a canary. An entry whose time is no longer its row's is stale and is passed over,
 //! so an early run before the next tick is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
 //! [`Start`], or inside the [`Gap`] of the start that follows a pause. An early run is one more start; whether it stands for the
-//! tick after it is decided by how it ends, in its `lane`.
+//! tick after it is decided by how it ends, in its `in_flight`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -15,12 +15,12 @@ use crate::plan::{Canary, CanaryId};
 use super::timing::{Due, Nanos, Timing};
 
 /// The scheduler's list of what is due when.
-pub(super) struct Agenda {
-    rows: Vec<Row>,
+pub(super) struct DueQueue {
+    rows: Vec<CanaryRow>,
     heap: BinaryHeap<Reverse<(Nanos, u32)>>,
 }
 
-struct Row {
+struct CanaryRow {
     canary: Arc<Canary>,
     next: Option<Due>,
     /// The earlier of the next tick and the early run.
@@ -37,14 +37,14 @@ pub(super) struct Start {
     /// The tick, or when the early run is due, and in which slot.
     pub(super) due: Due,
     /// Which of both it is.
-    pub(super) kind: Kind,
+    pub(super) kind: StartKind,
     /// The ticks before it that nobody was awake for.
     pub(super) gap: Option<Gap>,
 }
 
 /// Why something is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum StartKind {
     /// A tick of the grid.
     Tick,
     /// A run before the next tick.
@@ -78,7 +78,7 @@ impl Early {
     }
 }
 
-impl Kind {
+impl StartKind {
     /// What its run is reported as.
     pub(super) fn trigger(self) -> Trigger {
         match self {
@@ -98,13 +98,13 @@ pub(super) struct Gap {
     pub(super) to: Nanos,
 }
 
-impl Agenda {
-    /// The agenda of some canaries, from the first tick of each after `now`.
+impl DueQueue {
+    /// The queue of some canaries, from the first tick of each after `now`.
     pub(super) fn new(canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) -> Self {
-        let rows = canaries.into_iter().map(|canary| Row::new(canary, now)).collect();
-        let mut agenda = Self { rows, heap: BinaryHeap::new() };
-        agenda.rebuild();
-        agenda
+        let rows = canaries.into_iter().map(|canary| CanaryRow::new(canary, now)).collect();
+        let mut due_queue = Self { rows, heap: BinaryHeap::new() };
+        due_queue.rebuild();
+        due_queue
     }
 
     /// When to look again; none if nothing will ever be due.
@@ -123,7 +123,7 @@ impl Agenda {
                 row.plan(Some(planned));
                 self.heap.push(Reverse((planned.at, index)));
                 if is_free(index, planned.slot) {
-                    let kind = Kind::Early { why, stands_for: planned.at };
+                    let kind = StartKind::Early { why, stands_for: planned.at };
                     return Some(Start { index, due: Due { at, slot: planned.slot }, kind, gap: None });
                 }
                 continue;
@@ -171,12 +171,12 @@ impl Agenda {
     /// waits included; one whose moments changed goes on with the first of its new ones; one that is gone has no more. What is
     /// due must have been taken before.
     pub(super) fn apply(&mut self, canaries: impl IntoIterator<Item = Arc<Canary>>, now: Nanos) {
-        let mut known: HashMap<CanaryId, Row> = self.rows.drain(..).map(|row| (row.canary.id.clone(), row)).collect();
+        let mut known: HashMap<CanaryId, CanaryRow> = self.rows.drain(..).map(|row| (row.canary.id.clone(), row)).collect();
         self.rows = canaries
             .into_iter()
             .map(|canary| match known.remove(&canary.id) {
                 Some(row) => row.redefined(canary, now),
-                None => Row::new(canary, now),
+                None => CanaryRow::new(canary, now),
             })
             .collect();
         self.rebuild();
@@ -193,7 +193,7 @@ impl Agenda {
     }
 }
 
-impl Row {
+impl CanaryRow {
     fn new(canary: Arc<Canary>, now: Nanos) -> Self {
         let mut row = Self { canary, next: None, wake: Nanos::MAX, early: None };
         row.plan(row.after(now));
@@ -230,12 +230,12 @@ impl Row {
         let next = self.after(planned.at);
         if next.is_none_or(|next| next.at > now) {
             self.plan(next);
-            return Start { index, due: planned, kind: Kind::Tick, gap: None };
+            return Start { index, due: planned, kind: StartKind::Tick, gap: None };
         }
         let due = timing.until(now).filter(|newest| newest.at > planned.at).unwrap_or(planned);
         let gap = (due.at > planned.at).then_some(Gap { from: planned.at, to: due.at });
         self.plan(self.after(due.at));
-        Start { index, due, kind: Kind::Tick, gap }
+        Start { index, due, kind: StartKind::Tick, gap }
     }
 }
 
@@ -253,123 +253,123 @@ mod tests {
     const START: Nanos = 1_790_000_000 * SECOND;
     const FREE: fn(u32, u32) -> bool = |_, _| true;
 
-    /// An agenda of one canary with a tick every ten seconds, and its first tick.
-    fn one() -> (Agenda, Nanos) {
-        let agenda = Agenda::new([every("one", Duration::from_secs(10), 1)], START);
-        let first = agenda.next_wake().expect("an interval has no end");
-        (agenda, first)
+    /// A queue of one canary with a tick every ten seconds, and its first tick.
+    fn one() -> (DueQueue, Nanos) {
+        let due_queue = DueQueue::new([every("one", Duration::from_secs(10), 1)], START);
+        let first = due_queue.next_wake().expect("an interval has no end");
+        (due_queue, first)
     }
 
-    fn ticks(agenda: &mut Agenda, now: Nanos) -> Vec<(Nanos, Trigger)> {
-        std::iter::from_fn(|| agenda.take(now, FREE)).map(|start| (start.due.at, start.kind.trigger())).collect()
+    fn ticks(due_queue: &mut DueQueue, now: Nanos) -> Vec<(Nanos, Trigger)> {
+        std::iter::from_fn(|| due_queue.take(now, FREE)).map(|start| (start.due.at, start.kind.trigger())).collect()
     }
 
     #[test]
     fn a_tick_is_taken_when_it_is_due_and_once() {
-        let (mut agenda, first) = one();
-        assert_eq!(ticks(&mut agenda, first - 1), []);
-        assert_eq!(ticks(&mut agenda, first), [(first, Trigger::Schedule)]);
-        assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
-        assert_eq!(agenda.next_wake(), Some(first + 10 * SECOND));
+        let (mut due_queue, first) = one();
+        assert_eq!(ticks(&mut due_queue, first - 1), []);
+        assert_eq!(ticks(&mut due_queue, first), [(first, Trigger::Schedule)]);
+        assert_eq!(ticks(&mut due_queue, first + 9 * SECOND), []);
+        assert_eq!(due_queue.next_wake(), Some(first + 10 * SECOND));
     }
 
     #[test]
     fn after_a_long_sleep_one_run_starts_and_the_rest_is_its_gap() {
-        let (mut agenda, first) = one();
-        let start = agenda.take(first + 35 * SECOND, FREE).expect("ticks are overdue");
+        let (mut due_queue, first) = one();
+        let start = due_queue.take(first + 35 * SECOND, FREE).expect("ticks are overdue");
         assert_eq!(start.due.at, first + 30 * SECOND);
         assert_eq!(start.gap, Some(Gap { from: first, to: first + 30 * SECOND }));
-        assert_eq!(agenda.take(first + 35 * SECOND, FREE), None);
-        assert_eq!(agenda.next_wake(), Some(first + 40 * SECOND));
+        assert_eq!(due_queue.take(first + 35 * SECOND, FREE), None);
+        assert_eq!(due_queue.next_wake(), Some(first + 40 * SECOND));
     }
 
     #[test]
     fn a_confirming_run_is_one_more_and_knows_the_tick_it_may_stand_for() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 3 * SECOND, Early::Confirm);
-        let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        let start = due_queue.take(first + 3 * SECOND, FREE).expect("it is due");
         assert_eq!(
             (start.due.at, start.kind),
-            (first + 3 * SECOND, Kind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND })
+            (first + 3 * SECOND, StartKind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND })
         );
-        assert_eq!(agenda.take(first + 9 * SECOND, FREE), None);
-        assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)], "the grid stays");
+        assert_eq!(due_queue.take(first + 9 * SECOND, FREE), None);
+        assert_eq!(ticks(&mut due_queue, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)], "the grid stays");
     }
 
     #[test]
     fn a_confirmation_after_the_next_tick_changes_nothing() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 12 * SECOND, Early::Confirm);
-        assert_eq!(ticks(&mut agenda, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
-        assert_eq!(agenda.next_wake(), Some(first + 20 * SECOND));
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 12 * SECOND, Early::Confirm);
+        assert_eq!(ticks(&mut due_queue, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
+        assert_eq!(due_queue.next_wake(), Some(first + 20 * SECOND));
     }
 
     #[test]
     fn of_two_early_runs_the_earlier_counts() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 4 * SECOND, Early::Confirm);
-        agenda.early(0, first + 6 * SECOND, Early::Needed);
-        agenda.early(0, first + 2 * SECOND, Early::Needed);
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 4 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 6 * SECOND, Early::Needed);
+        due_queue.early(0, first + 2 * SECOND, Early::Needed);
         let expected = [(first + 2 * SECOND, Trigger::Needed)];
-        assert_eq!(ticks(&mut agenda, first + 2 * SECOND), expected);
-        assert_eq!(ticks(&mut agenda, first + 9 * SECOND), []);
+        assert_eq!(ticks(&mut due_queue, first + 2 * SECOND), expected);
+        assert_eq!(ticks(&mut due_queue, first + 9 * SECOND), []);
     }
 
     #[test]
     fn nothing_is_confirmed_in_a_busy_slot_and_the_tick_keeps_its_time() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 3 * SECOND, Early::Confirm);
-        assert_eq!(agenda.take(first + 3 * SECOND, |_, _| false), None);
-        assert_eq!(ticks(&mut agenda, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        assert_eq!(due_queue.take(first + 3 * SECOND, |_, _| false), None);
+        assert_eq!(ticks(&mut due_queue, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
     }
 
     #[test]
     fn a_set_clock_moves_a_confirmation_along_with_it() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 3 * SECOND, Early::Confirm);
-        agenda.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        due_queue.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
         let moved = first + 3 * SECOND - 3600 * SECOND;
-        assert_eq!(agenda.next_wake(), Some(moved));
-        assert_eq!(ticks(&mut agenda, moved), [(moved, Trigger::Confirm)]);
+        assert_eq!(due_queue.next_wake(), Some(moved));
+        assert_eq!(ticks(&mut due_queue, moved), [(moved, Trigger::Confirm)]);
     }
 
     #[test]
     fn a_clock_set_forward_past_a_daily_moment_makes_up_for_it_once() {
         let day = 86_400 * SECOND;
-        let mut agenda = Agenda::new([berlin("0 9 * * *", 1)], START);
-        let nine = agenda.next_wake().expect("there is a tomorrow");
-        agenda.wall_clock_set(1_800_000_000_000, nine + 1200 * SECOND);
-        assert_eq!(ticks(&mut agenda, nine + 1200 * SECOND), [(nine, Trigger::Schedule)]);
-        assert_eq!(agenda.next_wake(), Some(nine + day));
+        let mut due_queue = DueQueue::new([berlin("0 9 * * *", 1)], START);
+        let nine = due_queue.next_wake().expect("there is a tomorrow");
+        due_queue.wall_clock_set(1_800_000_000_000, nine + 1200 * SECOND);
+        assert_eq!(ticks(&mut due_queue, nine + 1200 * SECOND), [(nine, Trigger::Schedule)]);
+        assert_eq!(due_queue.next_wake(), Some(nine + day));
     }
 
     #[test]
     fn a_clock_set_back_over_a_daily_moment_does_not_repeat_it() {
         let day = 86_400 * SECOND;
-        let mut agenda = Agenda::new([berlin("0 9 * * *", 1)], START);
-        let nine = agenda.next_wake().expect("there is a tomorrow");
-        ticks(&mut agenda, nine);
-        agenda.wall_clock_set(-1_800_000_000_000, nine - 1800 * SECOND);
-        assert_eq!(agenda.next_wake(), Some(nine + day));
+        let mut due_queue = DueQueue::new([berlin("0 9 * * *", 1)], START);
+        let nine = due_queue.next_wake().expect("there is a tomorrow");
+        ticks(&mut due_queue, nine);
+        due_queue.wall_clock_set(-1_800_000_000_000, nine - 1800 * SECOND);
+        assert_eq!(due_queue.next_wake(), Some(nine + day));
     }
 
     #[test]
     fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
-        let (mut agenda, first) = one();
-        ticks(&mut agenda, first);
-        agenda.early(0, first + 3 * SECOND, Early::Confirm);
+        let (mut due_queue, first) = one();
+        ticks(&mut due_queue, first);
+        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
         let again = || every("one", Duration::from_secs(10), 1);
-        agenda.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
-        let start = agenda.take(first + 3 * SECOND, FREE).expect("it is due");
+        due_queue.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
+        let start = due_queue.take(first + 3 * SECOND, FREE).expect("it is due");
         assert_eq!((start.index, start.due.at), (1, first + 3 * SECOND));
-        assert_eq!(start.kind, Kind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND });
-        agenda.apply([again()], first + 4 * SECOND);
-        assert_eq!(agenda.next_wake(), Some(first + 10 * SECOND));
+        assert_eq!(start.kind, StartKind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND });
+        due_queue.apply([again()], first + 4 * SECOND);
+        assert_eq!(due_queue.next_wake(), Some(first + 10 * SECOND));
     }
 
     #[test]
@@ -414,7 +414,7 @@ mod tests {
         fn no_tick_is_lost_or_doubled_however_the_thread_wakes(events in events(), millis in 300_u64..9_000, runs in 1_u32..4) {
             let mut canaries =
                 [every("a", Duration::from_millis(millis), 1), every("b", Duration::from_millis(millis), runs), berlin("*/7 * * * * *", runs)];
-            let mut agenda = Agenda::new(canaries.clone(), START);
+            let mut due_queue = DueQueue::new(canaries.clone(), START);
             let mut seen: [Vec<Due>; 3] = Default::default();
             let mut now = START;
             for event in events {
@@ -425,14 +425,14 @@ mod tests {
                         // The canaries stay, their places in the plan change.
                         canaries.rotate_left(by);
                         seen.rotate_left(by);
-                        agenda.apply(canaries.clone(), now);
+                        due_queue.apply(canaries.clone(), now);
                     }
-                    Event::Early(index, after, why) => agenda.early(index, now + after, why),
+                    Event::Early(index, after, why) => due_queue.early(index, now + after, why),
                 }
-                while let Some(start) = agenda.take(now, |_, _| free) {
+                while let Some(start) = due_queue.take(now, |_, _| free) {
                     let timing = Timing::of(&canaries[start.index as usize]);
                     prop_assert!(start.due.at <= now, "nothing is early");
-                    if let Kind::Early { stands_for, .. } = start.kind {
+                    if let StartKind::Early { stands_for, .. } = start.kind {
                         prop_assert_eq!(timing.after(now).map(|due| due.at), Some(stands_for));
                         continue;
                     }
@@ -444,7 +444,7 @@ mod tests {
                     }
                     seen.push(start.due);
                 }
-                prop_assert!(agenda.next_wake().is_none_or(|wake| wake > now), "everything due was taken");
+                prop_assert!(due_queue.next_wake().is_none_or(|wake| wake > now), "everything due was taken");
             }
             for (canary, seen) in canaries.iter().zip(seen) {
                 let timing = Timing::of(canary);
@@ -458,12 +458,12 @@ mod tests {
         #[test]
         fn a_set_clock_leaves_no_canary_out(set in -7_200_000_000_000_i64..7_200_000_000_000, wait in 0..20 * SECOND) {
             let canaries: Vec<_> = (0..20).map(|number| every(&format!("c{number}"), Duration::from_secs(10), 1)).collect();
-            let mut agenda = Agenda::new(canaries, START);
-            ticks(&mut agenda, START + wait);
+            let mut due_queue = DueQueue::new(canaries, START);
+            ticks(&mut due_queue, START + wait);
             let now = (START + wait).saturating_add_signed(set);
-            agenda.wall_clock_set(set, now);
-            prop_assert_eq!(agenda.take(now, FREE), None, "no burst");
-            let started: Vec<u32> = std::iter::from_fn(|| agenda.take(now + 15 * SECOND, FREE)).map(|start| start.index).collect();
+            due_queue.wall_clock_set(set, now);
+            prop_assert_eq!(due_queue.take(now, FREE), None, "no burst");
+            let started: Vec<u32> = std::iter::from_fn(|| due_queue.take(now + 15 * SECOND, FREE)).map(|start| start.index).collect();
             prop_assert_eq!(started.len(), 20, "no gap");
             prop_assert_eq!(started.into_iter().collect::<BTreeSet<_>>().len(), 20);
         }

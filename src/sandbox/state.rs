@@ -9,7 +9,7 @@ use super::segment::Segments;
 
 /// The simulated product.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct AppState {
     pub(super) seed: Seed,
     pub(super) pace: Pace,
     pub(super) faults: Faults,
@@ -20,7 +20,7 @@ pub(super) struct World {
     pub(super) segments: Segments,
 }
 
-impl World {
+impl AppState {
     /// A product without registrations and playlists; at most `most` entities of each sort will be kept.
     pub(super) fn new(seed: Seed, pace: Pace, password: String, most: usize) -> Self {
         Self {

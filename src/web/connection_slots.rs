@@ -1,6 +1,6 @@
-//! The places at the listener: how many connections there are, how each of them stands, and which one gives way.
+//! The connections that the listener may have: how many connections there are, how each of them stands, and which one gives way.
 //!
-//! Whoever has sent the token is known. Strangers have half of the places; one more of them takes the place of the one that has
+//! Whoever has sent the token is known. Strangers have half of the slots; one more of them takes the slot of the one that has
 //! been idle for longest, so that connections which only stand there keep nobody out.
 
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub(super) enum Why {
     Slow,
     /// Nothing happened on it for long.
     Idle,
-    /// Its place was needed.
+    /// Its slot was needed.
     Full,
 }
 
@@ -70,14 +70,14 @@ struct State {
     known: bool,
 }
 
-/// How a connection stands; it is told by the connection, and asked by whoever needs its place.
+/// How a connection stands; it is told by the connection, and asked by whoever needs its slot.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct ConnectionState {
     state: Mutex<State>,
     gives_way: CancellationToken,
 }
 
-impl Standing {
+impl ConnectionState {
     fn new() -> Self {
         let state = State { phase: Phase::Head, since: Instant::now(), stuck: None, known: false };
         Self { state: Mutex::new(state), gives_way: CancellationToken::new() }
@@ -147,28 +147,28 @@ impl Standing {
         }
     }
 
-    /// Resolves when its place is needed.
+    /// Resolves when its slot is needed.
     pub(super) async fn gives_way(&self) {
         self.gives_way.cancelled().await;
     }
 }
 
-/// All places.
+/// All slots.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct ConnectionSlots {
     most: usize,
-    taken: Mutex<(u64, HashMap<u64, Arc<Standing>>)>,
+    taken: Mutex<(u64, HashMap<u64, Arc<ConnectionState>>)>,
 }
 
-/// A place, until it is dropped.
+/// A slot, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     number: u64,
-    places: Arc<Places>,
-    pub(super) standing: Arc<Standing>,
+    slots: Arc<ConnectionSlots>,
+    pub(super) connection: Arc<ConnectionState>,
 }
 
-impl Places {
+impl ConnectionSlots {
     /// So many, at least two.
     pub(super) fn new(most: usize) -> Arc<Self> {
         for why in Why::ALL {
@@ -177,18 +177,18 @@ impl Places {
         Arc::new(Self { most: most.max(2), taken: Mutex::default() })
     }
 
-    /// A place for one more stranger, for which another one gives way if need be. None where only known ones are left.
-    pub(super) fn take(self: &Arc<Self>) -> Option<Place> {
+    /// A slot for one more stranger, for which another one gives way if need be. None where only known ones are left.
+    pub(super) fn take(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, held) = &mut *taken;
-        let strangers = held.values().filter(|standing| !standing.lock().known).count();
+        let strangers = held.values().filter(|connection| !connection.lock().known).count();
         if strangers >= self.most / 2 || held.len() >= self.most {
             give_way(held)?;
         }
         *last += 1;
-        let standing = Arc::new(Standing::new());
-        held.insert(*last, Arc::clone(&standing));
-        Some(Place { number: *last, places: Arc::clone(self), standing })
+        let connection = Arc::new(ConnectionState::new());
+        held.insert(*last, Arc::clone(&connection));
+        Some(ConnectionSlot { number: *last, slots: Arc::clone(self), connection })
     }
 
     /// Has a stranger give way, if there is one.
@@ -198,24 +198,24 @@ impl Places {
     }
 }
 
-/// Frees the place of the stranger who has been idle for longest; of those who are being answered only where all are.
-fn give_way(held: &mut HashMap<u64, Arc<Standing>>) -> Option<()> {
-    let rank = |standing: &Standing| {
-        let state = standing.lock();
+/// Frees the slot of the stranger who has been idle for longest; of those who are being answered only where all are.
+fn give_way(held: &mut HashMap<u64, Arc<ConnectionState>>) -> Option<()> {
+    let rank = |connection: &ConnectionState| {
+        let state = connection.lock();
         (!state.known).then_some((state.phase == Phase::Answer, state.since))
     };
-    let ranked = held.iter().filter_map(|(number, standing)| Some((rank(standing)?, *number)));
+    let ranked = held.iter().filter_map(|(number, connection)| Some((rank(connection)?, *number)));
     let (_, number) = ranked.min()?;
-    if let Some(standing) = held.remove(&number) {
+    if let Some(connection) = held.remove(&number) {
         Why::Full.count();
-        standing.gives_way.cancel();
+        connection.gives_way.cancel();
     }
     Some(())
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.places.taken.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+        self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
     }
 }
 
@@ -223,43 +223,43 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn is_gone(place: &Place) -> bool {
-        place.standing.gives_way.is_cancelled()
+    fn is_gone(slot: &ConnectionSlot) -> bool {
+        slot.connection.gives_way.is_cancelled()
     }
 
     #[tokio::test(start_paused = true)]
     async fn strangers_have_half_and_the_one_that_was_idle_for_longest_gives_way() {
-        let places = Places::new(8);
+        let slots = ConnectionSlots::new(8);
         let mut held = Vec::new();
         for _ in 0..4 {
-            held.push(places.take().unwrap());
+            held.push(slots.take().unwrap());
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         // The oldest is being answered, the next one has just asked for something.
-        held[0].standing.asked();
-        held[0].standing.heard();
-        held[1].standing.asked();
-        held.push(places.take().unwrap());
+        held[0].connection.asked();
+        held[0].connection.heard();
+        held[1].connection.asked();
+        held.push(slots.take().unwrap());
         assert_eq!(held.iter().map(is_gone).collect::<Vec<_>>(), [false, false, true, false, false]);
-        // Its place is free at once, so no one else goes for the same stranger.
+        // Its slot is free at once, so no one else goes for the same stranger.
         drop(held.remove(2));
-        assert_eq!(places.taken.lock().unwrap().1.len(), 4);
+        assert_eq!(slots.taken.lock().unwrap().1.len(), 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_known_gives_way_to_nobody_and_leaves_the_place_to_another_stranger() {
-        let places = Places::new(8);
+        let slots = ConnectionSlots::new(8);
         let mut held = Vec::new();
         for _ in 0..8 {
-            let place = places.take().unwrap();
-            place.standing.know();
-            held.push(place);
+            let slot = slots.take().unwrap();
+            slot.connection.know();
+            held.push(slot);
         }
-        assert!(places.take().is_none());
+        assert!(slots.take().is_none());
         held.truncate(6);
-        let strangers = [places.take().unwrap(), places.take().unwrap()];
-        assert!(!strangers.iter().any(is_gone), "places for known ones are free, and theirs as well");
-        let third = places.take().unwrap();
+        let strangers = [slots.take().unwrap(), slots.take().unwrap()];
+        assert!(!strangers.iter().any(is_gone), "slots for known ones are free, and theirs as well");
+        let third = slots.take().unwrap();
         assert!(is_gone(&strangers[0]) && !is_gone(&strangers[1]) && !is_gone(&third) && !held.iter().any(is_gone));
     }
 }

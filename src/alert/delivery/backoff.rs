@@ -25,9 +25,9 @@ pub(super) enum Waits {
     Time,
 }
 
-/// How far one thing that is to be sent has come.
+/// How often one thing that is to be sent failed, and when it may leave again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Turn {
+pub(super) struct Backoff {
     /// Failures in a row.
     pub(super) failures: u32,
     /// When it may leave again, unless it waits for nothing.
@@ -44,7 +44,7 @@ pub(super) struct Turn {
     refused: Option<Duration>,
 }
 
-impl Turn {
+impl Backoff {
     /// One that may leave, in its shortest form or not.
     pub(super) fn new(shortest: bool) -> Self {
         Self { shortest, ..Self::default() }
@@ -124,37 +124,37 @@ mod tests {
             (Trouble::Rejected, false, false, Waits::Time, at(900), false),
         ];
         for (trouble, page, shortest, waits, next, short) in table {
-            let mut turn = Turn { shortest, ..Turn::default() };
-            turn.failed(trouble, page, 1.0, at(0));
-            assert_eq!((turn.waits, turn.next, turn.shortest), (waits, next, short), "{trouble:?} {page} {shortest}");
+            let mut backoff = Backoff { shortest, ..Backoff::default() };
+            backoff.failed(trouble, page, 1.0, at(0));
+            assert_eq!((backoff.waits, backoff.next, backoff.shortest), (waits, next, short), "{trouble:?} {page} {shortest}");
         }
     }
 
     #[test]
     fn a_success_wakes_what_waits_for_connection_and_not_what_was_refused() {
         for (trouble, woken) in [(Trouble::Unreachable, true), (Trouble::Busy(None), true), (Trouble::Rejected, false)] {
-            let mut turn = Turn::default();
-            turn.failed(trouble, true, 1.0, at(0));
-            turn.wake();
-            assert_eq!(turn.waits == Waits::Nothing, woken, "{trouble:?}");
+            let mut backoff = Backoff::default();
+            backoff.failed(trouble, true, 1.0, at(0));
+            backoff.wake();
+            assert_eq!(backoff.waits == Waits::Nothing, woken, "{trouble:?}");
         }
     }
 
     #[test]
     fn what_fails_while_the_channel_takes_other_things_is_woken_once_and_waits_for_its_time_then() {
-        let mut turn = Turn::default();
-        turn.failed(Trouble::Unreachable, true, 1.0, at(0));
-        turn.wake();
-        turn.failed(Trouble::Unreachable, true, 1.0, at(1));
-        turn.wake();
-        assert_eq!((turn.waits, turn.next), (Waits::Time, at(3)));
+        let mut backoff = Backoff::default();
+        backoff.failed(Trouble::Unreachable, true, 1.0, at(0));
+        backoff.wake();
+        backoff.failed(Trouble::Unreachable, true, 1.0, at(1));
+        backoff.wake();
+        assert_eq!((backoff.waits, backoff.next), (Waits::Time, at(3)));
     }
 
     #[test]
     fn what_becomes_a_page_while_it_was_refused_waits_two_minutes_and_not_fifteen() {
-        let mut turn = Turn::default();
-        turn.failed(Trouble::Rejected, false, 1.0, at(0));
-        turn.is_page();
-        assert_eq!(turn.next, at(120));
+        let mut backoff = Backoff::default();
+        backoff.failed(Trouble::Rejected, false, 1.0, at(0));
+        backoff.is_page();
+        assert_eq!(backoff.next, at(120));
     }
 }

@@ -11,7 +11,7 @@ use super::timing::Nanos;
 
 /// A canary by its identity, which outlives its definition, and what it is doing.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct InFlight {
     id: CanaryId,
     busy: Mutex<Busy>,
 }
@@ -32,7 +32,7 @@ struct Slot {
     early: Option<EarlyRun>,
 }
 
-/// An early run and the next tick of its slot, which it stands for if it ends so (see [`Early::stands`](super::agenda::Early::stands)).
+/// An early run and the next tick of its slot, which it stands for if it ends so (see [`Early::stands`](super::due_queue::Early::stands)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EarlyRun {
     /// The run goes on, and the tick is to come.
@@ -49,14 +49,14 @@ enum EarlyRun {
 #[derive(Debug)]
 pub(super) enum Entered {
     /// A place.
-    Free(Place),
+    Free(InFlightGuard),
     /// An earlier run, and the probe does not want both.
     Busy,
     /// An early run stands for the tick: there is nothing to do.
     StoodFor,
 }
 
-/// What a [`Place`] is taken for.
+/// What an [`InFlightGuard`] is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Slot(u32),
@@ -64,15 +64,15 @@ enum Purpose {
     Cleanup,
 }
 
-/// A place in a lane, left when this is dropped, however the work in it ends.
+/// A place among what is in flight, left when this is dropped, however the work in it ends.
 #[derive(Debug)]
-pub(super) struct Place {
-    lane: Arc<Lane>,
+pub(super) struct InFlightGuard {
+    in_flight: Arc<InFlight>,
     purpose: Purpose,
 }
 
-impl Lane {
-    /// The lane of a canary that does nothing yet.
+impl InFlight {
+    /// Of a canary that does nothing yet.
     pub(super) fn new(id: CanaryId) -> Self {
         Self { id, busy: Mutex::default() }
     }
@@ -83,7 +83,7 @@ impl Lane {
     }
 
     /// Takes a slot for the new tick of `due`, unless its earlier run goes on and the probe does not want both. A tick that waited
-    /// in the slot has lost its turn either way.
+    /// in the slot has lost its place either way.
     pub(super) fn enter(self: &Arc<Self>, slot: u32, due: Nanos, overlap: Overlap) -> Entered {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
@@ -106,13 +106,13 @@ impl Lane {
 
     /// Takes a free slot for an early run, which may stand for its next tick. Of several before one tick the first that ends so stands
     /// for it: none takes a further tick away.
-    pub(super) fn enter_early(self: &Arc<Self>, slot: u32, stands_for: Nanos) -> Place {
+    pub(super) fn enter_early(self: &Arc<Self>, slot: u32, stands_for: Nanos) -> InFlightGuard {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         let again = entry.early == Some(EarlyRun::Stands(stands_for));
         entry.early = Some(if again { EarlyRun::Again(stands_for) } else { EarlyRun::Going(stands_for) });
         entry.running += 1;
-        self.place(Purpose::Slot(slot))
+        self.guard(Purpose::Slot(slot))
     }
 
     /// The early run of a slot has ended in a way that stands for its next tick or not, or was not made. Says whether it does stand
@@ -151,13 +151,13 @@ impl Lane {
         entry.running == 0 && entry.waiting.is_none()
     }
 
-    /// Notes that the tick of `due` waits for its turn.
+    /// Notes that the tick of `due` waits until it may run.
     pub(super) fn wait(&self, slot: u32, due: Nanos) {
         self.lock().slot(slot).waiting = Some(due);
     }
 
     /// Takes the slot for the tick that waited, unless a newer one has come meanwhile.
-    pub(super) fn enter_after_wait(self: &Arc<Self>, slot: u32, due: Nanos, overlap: Overlap) -> Option<Place> {
+    pub(super) fn enter_after_wait(self: &Arc<Self>, slot: u32, due: Nanos, overlap: Overlap) -> Option<InFlightGuard> {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         entry.waiting.take_if(|waiting| *waiting == due)?;
@@ -170,19 +170,19 @@ impl Lane {
     }
 
     /// Takes a place beside the slots for a run asked for by hand, unless a run goes on and the probe does not want both.
-    pub(super) fn enter_by_hand(self: &Arc<Self>, overlap: Overlap) -> Option<Place> {
+    pub(super) fn enter_by_hand(self: &Arc<Self>, overlap: Overlap) -> Option<InFlightGuard> {
         let mut busy = self.lock();
         if overlap == Overlap::Skip && busy.runs() > 0 {
             return None;
         }
         busy.by_hand += 1;
-        Some(self.place(Purpose::ByHand))
+        Some(self.guard(Purpose::ByHand))
     }
 
     /// Takes a place for a cleanup, which is in nobody's way.
-    pub(super) fn enter_cleanup(self: &Arc<Self>) -> Place {
+    pub(super) fn enter_cleanup(self: &Arc<Self>) -> InFlightGuard {
         self.lock().cleanups += 1;
-        self.place(Purpose::Cleanup)
+        self.guard(Purpose::Cleanup)
     }
 
     /// Whether a run, and whether a cleanup is still going.
@@ -191,18 +191,18 @@ impl Lane {
         (busy.runs() > 0, busy.cleanups > 0)
     }
 
-    fn take(self: &Arc<Self>, entry: &mut Slot, slot: u32, overlap: Overlap) -> Option<Place> {
+    fn take(self: &Arc<Self>, entry: &mut Slot, slot: u32, overlap: Overlap) -> Option<InFlightGuard> {
         match overlap {
             Overlap::Skip if entry.running > 0 => None,
             Overlap::Skip | Overlap::Allow => {
                 entry.running += 1;
-                Some(self.place(Purpose::Slot(slot)))
+                Some(self.guard(Purpose::Slot(slot)))
             }
         }
     }
 
-    fn place(self: &Arc<Self>, purpose: Purpose) -> Place {
-        Place { lane: Arc::clone(self), purpose }
+    fn guard(self: &Arc<Self>, purpose: Purpose) -> InFlightGuard {
+        InFlightGuard { in_flight: Arc::clone(self), purpose }
     }
 
     fn lock(&self) -> MutexGuard<'_, Busy> {
@@ -224,9 +224,9 @@ impl Busy {
     }
 }
 
-impl Drop for Place {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        let mut busy = self.lane.lock();
+        let mut busy = self.in_flight.lock();
         match self.purpose {
             Purpose::Slot(slot) => busy.slot(slot).running -= 1,
             Purpose::ByHand => busy.by_hand -= 1,
@@ -240,13 +240,13 @@ mod tests {
     use super::*;
     use crate::plan::Cell;
 
-    fn lane() -> Arc<Lane> {
-        Arc::new(Lane::new(CanaryId::new("lane", "eu", &Cell::default())))
+    fn in_flight() -> Arc<InFlight> {
+        Arc::new(InFlight::new(CanaryId::new("in_flight", "eu", &Cell::default())))
     }
 
     /// A place for the tick of moment 1, if there is one.
-    fn enter(lane: &Arc<Lane>, slot: u32, overlap: Overlap) -> Option<Place> {
-        match lane.enter(slot, 1, overlap) {
+    fn enter(in_flight: &Arc<InFlight>, slot: u32, overlap: Overlap) -> Option<InFlightGuard> {
+        match in_flight.enter(slot, 1, overlap) {
             Entered::Free(place) => Some(place),
             Entered::Busy | Entered::StoodFor => None,
         }
@@ -254,21 +254,21 @@ mod tests {
 
     #[test]
     fn an_early_run_stands_for_the_next_tick_if_it_ends_so_or_is_still_going_then() {
-        let lane = lane();
-        let is_free = |tick| matches!(lane.enter(0, tick, Overlap::Skip), Entered::Free(_));
-        let is_stood_for = |tick| matches!(lane.enter(0, tick, Overlap::Skip), Entered::StoodFor);
-        drop(lane.enter_early(0, 10));
-        assert!(!lane.early_ended(0, false), "it passed");
+        let in_flight = in_flight();
+        let is_free = |tick| matches!(in_flight.enter(0, tick, Overlap::Skip), Entered::Free(_));
+        let is_stood_for = |tick| matches!(in_flight.enter(0, tick, Overlap::Skip), Entered::StoodFor);
+        drop(in_flight.enter_early(0, 10));
+        assert!(!in_flight.early_ended(0, false), "it passed");
         assert!(is_free(10), "so the tick comes");
-        drop(lane.enter_early(0, 20));
-        assert!(lane.early_ended(0, true), "it failed");
+        drop(in_flight.enter_early(0, 20));
+        assert!(in_flight.early_ended(0, true), "it failed");
         assert!(is_stood_for(20));
         assert!(is_free(30), "only that tick is stood for");
         for failed in [true, false] {
-            let going = lane.enter_early(0, 40);
+            let going = in_flight.enter_early(0, 40);
             assert!(is_stood_for(40), "it is going on when the tick comes");
-            assert!(matches!(lane.enter(0, 50, Overlap::Skip), Entered::Busy), "and stands for one tick only");
-            assert!(lane.early_ended(0, failed));
+            assert!(matches!(in_flight.enter(0, 50, Overlap::Skip), Entered::Busy), "and stands for one tick only");
+            assert!(in_flight.early_ended(0, failed));
             drop(going);
             assert!(is_free(60));
         }
@@ -276,91 +276,91 @@ mod tests {
 
     #[test]
     fn where_both_run_or_the_grid_is_another_one_an_early_run_stands_for_nothing() {
-        let lane = lane();
-        let going = lane.enter_early(0, 10);
-        assert!(matches!(lane.enter(0, 10, Overlap::Allow), Entered::Free(_)));
-        assert!(!lane.early_ended(0, true), "the tick was made beside it");
+        let in_flight = in_flight();
+        let going = in_flight.enter_early(0, 10);
+        assert!(matches!(in_flight.enter(0, 10, Overlap::Allow), Entered::Free(_)));
+        assert!(!in_flight.early_ended(0, true), "the tick was made beside it");
         drop(going);
-        drop(lane.enter_early(0, 20));
-        assert!(lane.early_ended(0, true));
-        assert!(matches!(lane.enter(0, 15, Overlap::Skip), Entered::Free(_)), "another grid has another tick");
-        assert!(matches!(lane.enter(0, 20, Overlap::Skip), Entered::Free(_)));
+        drop(in_flight.enter_early(0, 20));
+        assert!(in_flight.early_ended(0, true));
+        assert!(matches!(in_flight.enter(0, 15, Overlap::Skip), Entered::Free(_)), "another grid has another tick");
+        assert!(matches!(in_flight.enter(0, 20, Overlap::Skip), Entered::Free(_)));
     }
 
     #[test]
     fn several_early_runs_before_one_tick_stand_for_that_tick_alone() {
-        let lane = lane();
-        drop(lane.enter_early(0, 10));
-        assert!(lane.early_ended(0, true));
+        let in_flight = in_flight();
+        drop(in_flight.enter_early(0, 10));
+        assert!(in_flight.early_ended(0, true));
         for stands in [true, false] {
-            drop(lane.enter_early(0, 10));
-            assert!(!lane.early_ended(0, stands), "the first one bears the tick's name");
+            drop(in_flight.enter_early(0, 10));
+            assert!(!in_flight.early_ended(0, stands), "the first one bears the tick's name");
         }
-        let going = lane.enter_early(0, 10);
-        assert!(matches!(lane.enter(0, 10, Overlap::Skip), Entered::StoodFor), "while one more goes on");
-        assert!(!lane.early_ended(0, true));
+        let going = in_flight.enter_early(0, 10);
+        assert!(matches!(in_flight.enter(0, 10, Overlap::Skip), Entered::StoodFor), "while one more goes on");
+        assert!(!in_flight.early_ended(0, true));
         drop(going);
-        assert!(matches!(lane.enter(0, 20, Overlap::Skip), Entered::Free(_)));
-        drop(lane.enter_early(0, 30));
-        assert!(lane.early_ended(0, true));
-        drop(lane.enter_early(0, 30));
-        assert!(lane.stood_for(30) && !lane.stood_for(30), "slept through");
+        assert!(matches!(in_flight.enter(0, 20, Overlap::Skip), Entered::Free(_)));
+        drop(in_flight.enter_early(0, 30));
+        assert!(in_flight.early_ended(0, true));
+        drop(in_flight.enter_early(0, 30));
+        assert!(in_flight.stood_for(30) && !in_flight.stood_for(30), "slept through");
     }
 
     #[test]
     fn a_tick_that_was_stood_for_and_slept_through_was_not_missed() {
-        let lane = lane();
-        drop(lane.enter_early(0, 10));
-        assert!(lane.early_ended(0, true));
-        assert!(lane.stood_for(10) && !lane.stood_for(10));
+        let in_flight = in_flight();
+        drop(in_flight.enter_early(0, 10));
+        assert!(in_flight.early_ended(0, true));
+        assert!(in_flight.stood_for(10) && !in_flight.stood_for(10));
     }
 
     #[test]
     fn a_slot_takes_one_run_at_a_time_and_slots_are_judged_apart() {
-        let lane = lane();
-        let first = enter(&lane, 0, Overlap::Skip);
-        assert!(first.is_some() && enter(&lane, 0, Overlap::Skip).is_none());
-        assert!(enter(&lane, 1, Overlap::Skip).is_some());
+        let in_flight = in_flight();
+        let first = enter(&in_flight, 0, Overlap::Skip);
+        assert!(first.is_some() && enter(&in_flight, 0, Overlap::Skip).is_none());
+        assert!(enter(&in_flight, 1, Overlap::Skip).is_some());
         drop(first);
-        assert!(enter(&lane, 0, Overlap::Skip).is_some());
+        assert!(enter(&in_flight, 0, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_probe_that_allows_overlap_runs_both() {
-        let lane = lane();
-        let both = (enter(&lane, 0, Overlap::Allow), enter(&lane, 0, Overlap::Allow));
+        let in_flight = in_flight();
+        let both = (enter(&in_flight, 0, Overlap::Allow), enter(&in_flight, 0, Overlap::Allow));
         assert!(both.0.is_some() && both.1.is_some());
         drop(both);
-        assert_eq!(lane.going(), (false, false));
+        assert_eq!(in_flight.going(), (false, false));
     }
 
     #[test]
     fn a_tick_that_waits_gives_way_to_the_next_one_of_its_slot() {
-        let lane = lane();
-        lane.wait(0, 10);
-        assert!(!lane.is_free(0));
-        drop(enter(&lane, 0, Overlap::Skip).expect("a waiting tick holds nothing up"));
-        assert!(lane.enter_after_wait(0, 10, Overlap::Skip).is_none(), "its turn was lost");
-        lane.wait(0, 20);
-        assert!(lane.enter_after_wait(0, 10, Overlap::Skip).is_none());
-        assert!(lane.enter_after_wait(0, 20, Overlap::Skip).is_some());
+        let in_flight = in_flight();
+        in_flight.wait(0, 10);
+        assert!(!in_flight.is_free(0));
+        drop(enter(&in_flight, 0, Overlap::Skip).expect("a waiting tick holds nothing up"));
+        assert!(in_flight.enter_after_wait(0, 10, Overlap::Skip).is_none(), "a newer tick took its place");
+        in_flight.wait(0, 20);
+        assert!(in_flight.enter_after_wait(0, 10, Overlap::Skip).is_none());
+        assert!(in_flight.enter_after_wait(0, 20, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_run_by_hand_does_not_take_a_ticks_place() {
-        let lane = lane();
-        let by_hand = lane.enter_by_hand(Overlap::Skip);
-        assert!(by_hand.is_some() && lane.enter_by_hand(Overlap::Skip).is_none());
-        assert!(enter(&lane, 0, Overlap::Skip).is_some());
+        let in_flight = in_flight();
+        let by_hand = in_flight.enter_by_hand(Overlap::Skip);
+        assert!(by_hand.is_some() && in_flight.enter_by_hand(Overlap::Skip).is_none());
+        assert!(enter(&in_flight, 0, Overlap::Skip).is_some());
     }
 
     #[test]
     fn a_cleanup_holds_up_nothing_but_is_known() {
-        let lane = lane();
-        let cleanup = lane.enter_cleanup();
-        assert_eq!(lane.going(), (false, true));
-        assert!(enter(&lane, 0, Overlap::Skip).is_some());
+        let in_flight = in_flight();
+        let cleanup = in_flight.enter_cleanup();
+        assert_eq!(in_flight.going(), (false, true));
+        assert!(enter(&in_flight, 0, Overlap::Skip).is_some());
         drop(cleanup);
-        assert_eq!(lane.going(), (false, false));
+        assert_eq!(in_flight.going(), (false, false));
     }
 }

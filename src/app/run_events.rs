@@ -18,26 +18,26 @@ pub enum Event {
 
 /// The writing end: a sink.
 #[derive(Debug)]
-pub struct Feed {
+pub struct RunEvents {
     sender: mpsc::Sender<Event>,
     dropped: Arc<AtomicU64>,
 }
 
 /// The reading end.
 #[derive(Debug)]
-pub struct FeedReader {
+pub struct RunEventsReader {
     receiver: mpsc::Receiver<Event>,
     dropped: Arc<AtomicU64>,
 }
 
-/// A feed that holds up to `capacity` events (at least 1) for a reader that is behind.
-pub fn feed(capacity: usize) -> (Arc<Feed>, FeedReader) {
+/// A channel that holds up to `capacity` events (at least 1) for a reader that is behind.
+pub fn run_events(capacity: usize) -> (Arc<RunEvents>, RunEventsReader) {
     let (sender, receiver) = mpsc::channel(capacity);
     let dropped = Arc::new(AtomicU64::new(0));
-    (Arc::new(Feed { sender, dropped: Arc::clone(&dropped) }), FeedReader { receiver, dropped })
+    (Arc::new(RunEvents { sender, dropped: Arc::clone(&dropped) }), RunEventsReader { receiver, dropped })
 }
 
-impl Feed {
+impl RunEvents {
     fn send(&self, event: Event) {
         match self.sender.try_send(event) {
             // A reader that has gone wants nothing.
@@ -49,7 +49,7 @@ impl Feed {
     }
 }
 
-impl OutcomeSink for Feed {
+impl OutcomeSink for RunEvents {
     fn run_finished(&self, report: &Arc<RunReport>) {
         self.send(Event::Run(Arc::clone(report)));
     }
@@ -59,7 +59,7 @@ impl OutcomeSink for Feed {
     }
 }
 
-impl FeedReader {
+impl RunEventsReader {
     /// The next event; `None` when no more can come.
     pub async fn next(&mut self) -> Option<Event> {
         self.receiver.recv().await
@@ -79,13 +79,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_is_behind_loses_events_and_holds_nobody_up() {
-        let (feed, mut reader) = feed(2);
+        let (events, mut reader) = run_events(2);
         let report = run(&canary("eu"), Verdict::Passed, 0);
         for _ in 0..5 {
-            feed.run_finished(&report);
+            events.run_finished(&report);
         }
         assert_eq!(reader.dropped(), 3);
-        drop(feed);
+        drop(events);
         let mut read = 0;
         while reader.next().await.is_some() {
             read += 1;

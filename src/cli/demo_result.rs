@@ -13,32 +13,32 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::app::{Noticed, Page, Story};
+use crate::app::{DemoResult, Noticed, Page};
 use crate::outcome::RunReport;
 
 use super::args::summary;
 use super::report::{cell, location, rfc3339, seconds, seen};
 use super::style::{Style, human_duration, printable};
 
-/// The story as one object.
-pub(crate) fn story_json(story: &Story) -> Value {
-    let noticed = story.noticed.as_ref();
+/// The result as one object.
+pub(crate) fn result_json(result: &DemoResult) -> Value {
+    let noticed = result.noticed.as_ref();
     let report = noticed.map(|noticed| &*noticed.report);
     let cause = report.and_then(|report| report.cause.as_ref());
     let said = report.map(answers);
     json!({
-        "incident": story.incident.as_str(),
+        "incident": result.incident.as_str(),
         "noticed": noticed.is_some(),
-        "probe": *story.probe,
-        "healthy_runs": story.healthy_runs,
-        "onset_at": rfc3339(story.onset),
+        "probe": *result.probe,
+        "healthy_runs": result.healthy_runs,
+        "onset_at": rfc3339(result.onset),
         "first_failed_after_seconds": noticed.map(|noticed| seconds(noticed.after)),
         "first_failed_run": noticed.map(|noticed| noticed.run),
-        "paged_after_seconds": story.paged.as_ref().map(|paged| since(story.onset, paged.page.at)),
-        "paged_after_runs": story.paged.as_ref().map(|paged| paged.runs),
-        "critical_after_seconds": story.critical().map(|page| since(story.onset, page.at)),
-        "resolved_after_seconds": story.resolved().map(|page| since(story.ended, page.at)),
-        "pages": story.pages.iter().map(|page| one_page(story, page)).collect::<Vec<_>>(),
+        "paged_after_seconds": result.paged.as_ref().map(|paged| since(result.onset, paged.page.at)),
+        "paged_after_runs": result.paged.as_ref().map(|paged| paged.runs),
+        "critical_after_seconds": result.critical().map(|page| since(result.onset, page.at)),
+        "resolved_after_seconds": result.resolved().map(|page| since(result.ended, page.at)),
+        "pages": result.pages.iter().map(|page| one_page(result, page)).collect::<Vec<_>>(),
         "canary": report.map(|report| report.canary.id.as_str()),
         "region": report.map(|report| &*report.canary.region.name),
         "cell": report.map(|report| cell(&report.canary.cell)),
@@ -58,7 +58,7 @@ pub(crate) fn story_json(story: &Story) -> Value {
 }
 
 /// What arrived, and when.
-fn one_page(story: &Story, page: &Page) -> Value {
+fn one_page(result: &DemoResult, page: &Page) -> Value {
     let message = &page.message;
     json!({
         "channel": "pager",
@@ -66,7 +66,7 @@ fn one_page(story: &Story, page: &Page) -> Value {
         "action": message.action,
         "occasion": message.occasion,
         "severity": message.severity.as_str(),
-        "after_seconds": since(story.onset, page.at),
+        "after_seconds": since(result.onset, page.at),
         "title": message.title,
     })
 }
@@ -76,23 +76,23 @@ fn since(from: SystemTime, to: SystemTime) -> f64 {
     seconds(to.duration_since(from).unwrap_or_default())
 }
 
-/// The story in a few lines.
-pub(crate) fn story_human(story: &Story, style: Style) -> String {
+/// The result in a few lines.
+pub(crate) fn result_human(result: &DemoResult, style: Style) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}  {}", style.bold(story.incident.as_str()), summary(story.incident));
-    let runs = if story.healthy_runs == 1 { "1 run".to_owned() } else { format!("{} runs", story.healthy_runs) };
-    let _ = writeln!(text, "  {runs} of {} passed before it began at {}", story.probe, rfc3339(story.onset));
-    if let Some(noticed) = &story.noticed {
+    let _ = writeln!(text, "{}  {}", style.bold(result.incident.as_str()), summary(result.incident));
+    let runs = if result.healthy_runs == 1 { "1 run".to_owned() } else { format!("{} runs", result.healthy_runs) };
+    let _ = writeln!(text, "  {runs} of {} passed before it began at {}", result.probe, rfc3339(result.onset));
+    if let Some(noticed) = &result.noticed {
         tell(&mut text, noticed, style);
     } else {
-        let nobody = format!("  ✗ nobody noticed within {}", human_duration(story.watched));
+        let nobody = format!("  ✗ nobody noticed within {}", human_duration(result.watched));
         let _ = writeln!(text, "{}", style.bad(&nobody));
     }
     for (arrived, word, from) in [
-        (story.paged.as_ref().map(|paged| &paged.page), "paged", story.onset),
-        (story.critical(), "critical", story.onset),
-        (story.resolved(), "resolved", story.ended),
+        (result.paged.as_ref().map(|paged| &paged.page), "paged", result.onset),
+        (result.critical(), "critical", result.onset),
+        (result.resolved(), "resolved", result.ended),
     ] {
         let line = match arrived {
             Some(page) => {
@@ -167,9 +167,9 @@ mod tests {
     use crate::cli::report::fixture::{assert_snapshot, silent_registration};
     use crate::sandbox::Incident;
 
-    fn story(noticed: bool) -> Story {
+    fn result(noticed: bool) -> DemoResult {
         let report = silent_registration().report;
-        Story {
+        DemoResult {
             incident: Incident::RegistrationsSilent,
             probe: "premium-registration".into(),
             healthy_runs: 27,
@@ -184,13 +184,13 @@ mod tests {
 
     #[test]
     fn a_noticed_incident_is_told_in_full() {
-        assert_snapshot("story.json", &format!("{:#}\n", story_json(&story(true))));
-        assert_snapshot("story.txt", &story_human(&story(true), Style::PLAIN));
+        assert_snapshot("result.json", &format!("{:#}\n", result_json(&result(true))));
+        assert_snapshot("result.txt", &result_human(&result(true), Style::PLAIN));
     }
 
     #[test]
     fn an_incident_that_nobody_noticed_says_so() {
-        assert_snapshot("story_unnoticed.json", &format!("{:#}\n", story_json(&story(false))));
-        assert_snapshot("story_unnoticed.txt", &story_human(&story(false), Style::PLAIN));
+        assert_snapshot("story_unnoticed.json", &format!("{:#}\n", result_json(&result(false))));
+        assert_snapshot("story_unnoticed.txt", &result_human(&result(false), Style::PLAIN));
     }
 }

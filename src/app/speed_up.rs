@@ -1,4 +1,4 @@
-//! A shipped probe's text, hastened for the demo: shorter intervals, tighter bounds.
+//! A shipped probe's text, sped up for the demo: shorter intervals, tighter bounds.
 //!
 //! Values are replaced where they stand, so that lines keep their numbers and an expectation is reported where the user
 //! finds it in the file. Steps and expectations are never touched.
@@ -9,9 +9,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How far a probe is hastened.
+/// How far a probe is sped up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Haste {
+pub(super) struct DemoTimes {
     /// The interval it gets.
     pub(super) every: Duration,
     /// The most that the run's bound may be.
@@ -23,41 +23,41 @@ pub(super) struct Haste {
 }
 
 /// The text with its durations replaced; durations that are shorter already stay as they are.
-pub(super) fn hasten(text: &str, haste: Haste) -> Result<String, toml::de::Error> {
+pub(super) fn speed_up(text: &str, times: DemoTimes) -> Result<String, toml::de::Error> {
     let mut places = Vec::new();
-    table(DeTable::parse(text)?.get_ref(), haste, &mut places);
+    table(DeTable::parse(text)?.get_ref(), times, &mut places);
     places.sort_unstable_by_key(|(span, _)| std::cmp::Reverse(span.start));
-    let mut hastened = text.to_owned();
+    let mut sped_up = text.to_owned();
     for (span, value) in places {
-        hastened.replace_range(span, &format!("\"{}\"", humantime::format_duration(value)));
+        sped_up.replace_range(span, &format!("\"{}\"", humantime::format_duration(value)));
     }
-    Ok(hastened)
+    Ok(sped_up)
 }
 
-fn table(table: &DeTable<'_>, haste: Haste, places: &mut Vec<(Range<usize>, Duration)>) {
+fn table(table: &DeTable<'_>, times: DemoTimes, places: &mut Vec<(Range<usize>, Duration)>) {
     for (key, value) in table {
-        // The windows of `[alert]` are about many runs; hastened, they would mean another rule.
+        // The windows of `[alert]` are about many runs; sped up, they would mean another rule.
         if key.get_ref() == "alert" {
             continue;
         }
         let most = match key.get_ref().as_ref() {
-            "every" => Some(haste.every),
-            "deadline" => Some(haste.deadline),
-            "within" => Some(haste.within),
-            "poll" => Some(haste.poll),
+            "every" => Some(times.every),
+            "deadline" => Some(times.deadline),
+            "within" => Some(times.within),
+            "poll" => Some(times.poll),
             _ => None,
         };
         match most {
             Some(most) => places.extend(longer(value, most).map(|span| (span, most))),
-            None => inside(value, haste, places),
+            None => inside(value, times, places),
         }
     }
 }
 
-fn inside(value: &Spanned<DeValue<'_>>, haste: Haste, places: &mut Vec<(Range<usize>, Duration)>) {
+fn inside(value: &Spanned<DeValue<'_>>, times: DemoTimes, places: &mut Vec<(Range<usize>, Duration)>) {
     match value.get_ref() {
-        DeValue::Table(of) => table(of, haste, places),
-        DeValue::Array(of) => of.iter().for_each(|value| inside(value, haste, places)),
+        DeValue::Table(of) => table(of, times, places),
+        DeValue::Array(of) => of.iter().for_each(|value| inside(value, times, places)),
         DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {}
     }
 }
@@ -87,7 +87,7 @@ critical = { regions = 2, within = "10m" }
 name = "b"
 eventually = { within = "2s", poll = "1s" }
 "#;
-        let haste = Haste {
+        let times = DemoTimes {
             every: Duration::from_secs(5),
             deadline: Duration::from_secs(20),
             within: Duration::from_secs(10),
@@ -98,6 +98,6 @@ eventually = { within = "2s", poll = "1s" }
             .replace("\"2m\"", "\"20s\"")
             .replace("\"110s\"", "\"10s\"")
             .replace("\"1s\"", "\"500ms\"");
-        assert_eq!(hasten(text, haste).unwrap(), expected);
+        assert_eq!(speed_up(text, times).unwrap(), expected);
     }
 }

@@ -12,14 +12,14 @@ const LATELY: Duration = Duration::from_mins(1);
 
 /// Written at each start, without a lock.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Punctuality {
     /// When the scheduler's thread looked around last.
     looked: AtomicInstant,
     /// When a tick was last found late.
     late: AtomicInstant,
 }
 
-impl Pulse {
+impl Punctuality {
     /// Of a scheduler that starts now.
     pub(super) fn new(now: Instant) -> Self {
         Self { looked: AtomicInstant::at(now), late: AtomicInstant::never(now) }
@@ -52,22 +52,22 @@ mod tests {
     fn a_late_tick_is_held_against_the_scheduler_for_a_minute() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let pulse = Pulse::new(start);
-        pulse.started(at(1), Duration::from_secs(4));
-        assert!(pulse.is_punctual(at(1)), "four seconds are not late");
-        pulse.started(at(1), Duration::from_secs(6));
+        let punctuality = Punctuality::new(start);
+        punctuality.started(at(1), Duration::from_secs(4));
+        assert!(punctuality.is_punctual(at(1)), "four seconds are not late");
+        punctuality.started(at(1), Duration::from_secs(6));
         for (seconds, punctual) in [(1, false), (60, false), (61, true)] {
-            pulse.looked(at(seconds));
-            assert_eq!(pulse.is_punctual(at(seconds)), punctual, "after {seconds} s");
+            punctuality.looked(at(seconds));
+            assert_eq!(punctuality.is_punctual(at(seconds)), punctual, "after {seconds} s");
         }
     }
 
     #[test]
     fn a_thread_that_no_longer_looks_is_not_punctual() {
         let start = Instant::now();
-        let pulse = Pulse::new(start);
-        pulse.looked(start + Duration::from_secs(1));
-        assert!(pulse.is_punctual(start + Duration::from_secs(5)));
-        assert!(!pulse.is_punctual(start + Duration::from_secs(6)));
+        let punctuality = Punctuality::new(start);
+        punctuality.looked(start + Duration::from_secs(1));
+        assert!(punctuality.is_punctual(start + Duration::from_secs(5)));
+        assert!(!punctuality.is_punctual(start + Duration::from_secs(6)));
     }
 }

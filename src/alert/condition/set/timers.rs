@@ -19,12 +19,12 @@ pub(super) enum Owner {
 
 /// The next time of each that has one.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(super) struct Timers {
     order: BTreeSet<(Duration, Owner)>,
     times: HashMap<Owner, Duration>,
 }
 
-impl Agenda {
+impl Timers {
     /// It wants to be asked then, or not at all. Costs nothing where that is as it was.
     pub(super) fn set(&mut self, owner: &Owner, due: Option<Duration>) {
         let before = self.times.get(owner).copied();
@@ -45,7 +45,7 @@ impl Agenda {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// The next one whose time has come; it is off the agenda then.
+    /// The next one whose time has come; it is not among them any more then.
     pub(super) fn take(&mut self, now: Duration) -> Option<Owner> {
         if self.next()? > now {
             return None;

@@ -1,4 +1,4 @@
-//! The demo's pager: a receiver of webhooks on loopback that notes what really arrives, and when.
+//! The demo's receiver of pages: a webhook on loopback that notes what really arrives, and when.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,13 +24,13 @@ pub struct Page {
 }
 
 /// The receiver and what has arrived there.
-pub(super) struct Pager {
+pub(super) struct PageReceiver {
     address: SocketAddr,
     arrived: watch::Receiver<Vec<Page>>,
     task: JoinHandle<()>,
 }
 
-impl Pager {
+impl PageReceiver {
     /// Starts to listen.
     pub(super) async fn start() -> io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -39,7 +39,7 @@ impl Pager {
         let routes = Router::new().route("/", post(take)).with_state(sender);
         let task = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
-                tracing::warn!(%error, "the demo's pager ended with an error");
+                tracing::warn!(%error, "the demo's receiver of pages ended with an error");
             }
         });
         Ok(Self { address, arrived, task })
@@ -63,7 +63,7 @@ impl Pager {
     }
 }
 
-impl Drop for Pager {
+impl Drop for PageReceiver {
     fn drop(&mut self) {
         self.task.abort();
     }

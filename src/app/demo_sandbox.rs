@@ -8,14 +8,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::sandbox::{Faults, Sandbox, SandboxConfig};
 
 /// A sandbox and what it runs on.
-pub(super) struct Product {
+pub(super) struct DemoSandbox {
     sandbox: Option<Sandbox>,
     runtime: Option<Runtime>,
     address: SocketAddr,
     faults: Faults,
 }
 
-impl Product {
+impl DemoSandbox {
     /// Starts both.
     pub(super) async fn start(config: SandboxConfig) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("sandbox").enable_all().build()?;
@@ -50,7 +50,7 @@ impl Product {
     }
 }
 
-impl Drop for Product {
+impl Drop for DemoSandbox {
     fn drop(&mut self) {
         // A runtime that is simply dropped would block, which is not allowed where this may happen.
         if let Some(runtime) = self.runtime.take() {
