@@ -6,12 +6,13 @@
 //! values and of tables are in [`section`](super::section).
 
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 
 use super::cron::cron;
 use super::moment::{Written, written};
 use super::nearest::nearest;
 use super::shape::Kind;
-use super::tree::{Data, Node};
+use super::tree::{Data, Node, Spot};
 use super::value;
 
 /// Why a value does not fit its kind.
@@ -116,13 +117,40 @@ nodes! {
     Expression: not_empty;
     Condition: not_empty;
     ForEach: not_empty;
-    File: not_empty;
     Glob: |node: &Node<'_>| value::glob(node.as_text().ok_or(Misfit::Type)?).map_err(Misfit::Value);
     Json: |_: &Node<'_>| Ok(());
     Scalar: |node: &Node<'_>| match node.data {
         Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) => Ok(()),
         Data::Datetime(_) | Data::List(_) | Data::Table(_) => Err(Misfit::Type),
     };
+}
+
+/// A file's path, relative to the file it is written in.
+#[derive(Debug)]
+pub(super) enum File {}
+
+/// The path of a file, as it is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FilePath<'t> {
+    pub(super) text: &'t str,
+    pub(super) spot: Spot<'t>,
+}
+
+impl FilePath<'_> {
+    /// The path as it is meant beside the file it is written in.
+    pub(super) fn resolved(self) -> PathBuf {
+        self.spot.file.path().parent().unwrap_or(Path::new("")).join(self.text)
+    }
+}
+
+impl Value for File {
+    const KIND: Kind = Kind::File;
+    type Of<'t> = FilePath<'t>;
+
+    fn read<'t>(node: &'t Node<'t>) -> Result<FilePath<'t>, Misfit> {
+        not_empty(node)?;
+        node.as_text().map(|text| FilePath { text, spot: node.spot }).ok_or(Misfit::Type)
+    }
 }
 
 fn not_empty(node: &Node<'_>) -> Result<(), Misfit> {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::plan::Template;
 
 use super::check::{header, misspelt};
-use super::keys::{Probe, Step};
+use super::keys::{DeviceKeys, Probe, ProbeKeys, Step};
 use super::probe::{CONSISTENT_POLL, POLL};
-use super::section::Declared;
+use super::section::{Declared, Field};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
@@ -24,7 +24,7 @@ const HARMLESS: [&str; 12] =
     ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
-pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
+pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
     let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(with_parallel).collect();
     let cleanups: Vec<&Node<'_>> = steps.iter().flat_map(|step| cleanups(step)).collect();
     if pages {
@@ -43,17 +43,17 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: 
         }
         secret_in_url(inner, diagnostics);
     }
-    for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
-        insecure(device, diagnostics);
+    for device in keys.devices.items() {
+        insecure(&device.value, diagnostics);
     }
 }
 
 /// Warns about device settings, which the service may have as well.
-pub(super) fn insecure(device: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let verify = device.table("tls").and_then(|tls| tls.get("verify"));
-    if let Some(node) = verify.filter(|node| matches!(node.data, Data::Bool(false))) {
+pub(super) fn insecure(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
+    let verify = device.tls.as_ref().map(|tls| &tls.verify);
+    if let Some(spot) = verify.filter(|verify| verify.value == Some(false)).and_then(Field::spot) {
         diagnostics.push(
-            Diagnostic::at(Code::InsecureTls, node.spot, "any certificate is accepted, also an expired or a foreign one")
+            Diagnostic::at(Code::InsecureTls, spot, "any certificate is accepted, also an expired or a foreign one")
                 .help("to trust a private authority, name its certificate in `tls.ca`"),
         );
     }

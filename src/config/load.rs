@@ -13,10 +13,11 @@ use super::environment::Overrides;
 use super::file::{self, LARGEST_TOML, Unread};
 use super::find::{folders, given, matched, neighbour};
 use super::probe::{self, Draft};
+use super::section::Declared;
 use super::service::{self, Settings};
-use super::tree::{self, Spot};
+use super::tree::{self, Node, Spot};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, ringing};
+use super::{Code, Diagnostic, Diagnostics, keys, ringing};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -88,12 +89,8 @@ pub fn load_listen(
     let file = Arc::new(source(config, true).ok()?);
     let mut table = tree::parse(&file, &mut diagnostics)?;
     overrides.apply(&mut table, &mut diagnostics);
-    let settings = service::read(
-        &table,
-        Spot { file: &file, span: probe::first_line(file.text()) },
-        &|_| Some(usize::MAX),
-        &mut diagnostics,
-    );
+    let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
+    let settings = service::read(&keys, &|_| Some(usize::MAX), &mut diagnostics);
     Some((settings.listen, settings.world.secrets))
 }
 
@@ -120,13 +117,13 @@ fn load_all(
         return Loaded { service: None, diagnostics, files, folders: Vec::new() };
     };
     overrides.apply(&mut table, &mut diagnostics);
-    let top = Spot { file: &file, span: probe::first_line(file.text()) };
+    let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
     let variable =
         |name: &str| environment.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.len());
-    let settings = service::read(&table, top, &variable, &mut diagnostics);
+    let settings = service::read(&keys, &variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
-        None => matched(&table, given_up, &mut diagnostics),
+        None => matched(patterns(&keys), given_up, &mut diagnostics),
     };
     let work = Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
     let (claims, drafts) = read_probes(&work, &mut diagnostics);
@@ -135,23 +132,33 @@ fn load_all(
     // Of probes that a person chose, and beside files that nobody can read, others may be missing.
     if probes.is_none() && claims.len() == paths.len() {
         cross::needs(&claims, &mut diagnostics);
-        cross::selectors(&table, &settings.alerting, &settings.world, &claims, &mut diagnostics);
+        cross::selectors(&keys, &settings.alerting, &settings.world, &claims, &mut diagnostics);
     }
     if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
-        cross::channels(&table, top, &claims, &mut diagnostics);
+        cross::channels(&keys, top(&file), &claims, &mut diagnostics);
     }
     if probes.is_none() {
-        ringing::channels(&table, top, &settings.alerting, &claims, &mut diagnostics);
-        ringing::reminders(&table, &settings.alerting, &claims, &mut diagnostics);
+        ringing::channels(&keys, top(&file), &settings.alerting, &claims, &mut diagnostics);
+        ringing::reminders(&keys, &settings.alerting, &claims, &mut diagnostics);
     }
     files.extend(paths);
     files.extend(settings.world.files_read());
-    let folders = folders(&table, given_up);
+    let folders = folders(patterns(&keys), given_up);
     diagnostics.cut();
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
     let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));
     Loaded { service, diagnostics, files, folders }
+}
+
+/// The patterns of probe files, also those that cannot be one: what they match nothing of is said as well.
+fn patterns<'t>(keys: &keys::ServiceKeys<'t>) -> &'t [Node<'t>] {
+    keys.probes.node().map_or(&[], Node::as_list)
+}
+
+/// What to point at in the service's file where something is missing.
+fn top(file: &Arc<SourceFile>) -> Spot<'_> {
+    Spot { file, span: probe::first_line(file.text()) }
 }
 
 /// `given`: a person named it, and may have named a pipe.
@@ -256,7 +263,7 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
         traces,
         log_format,
         alerting: Arc::new(alerting),
-        store: has_file.then_some(store),
+        store: store.filter(|_| has_file),
         self_check,
         heartbeat: heartbeat.map(Arc::new),
     }

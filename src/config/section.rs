@@ -29,6 +29,7 @@
 //! then as if nothing were written, so that the rest of the file is looked at too, and no configuration comes of it.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::kind::{Default, Misfit, Slug, Value};
 use super::shape::{Kind, Section};
@@ -87,8 +88,24 @@ impl<'t, T> Field<'t, Option<T>> {
     }
 
     /// The same with a default.
-    pub(super) fn or(self, default: impl FnOnce() -> T) -> Field<'t, T> {
+    pub(super) fn with_default(self, default: impl FnOnce() -> T) -> Field<'t, T> {
         Field { value: self.value.unwrap_or_else(default), entry: self.entry }
+    }
+}
+
+impl<T: Clone> Field<'_, Option<T>> {
+    /// Puts what is written in the place of what held so far.
+    pub(super) fn lay_over(&self, base: &mut T) {
+        if let Some(value) = &self.value {
+            base.clone_from(value);
+        }
+    }
+}
+
+impl<T> Field<'_, Option<T>> {
+    /// Whether something is written that does not fit, which has been reported.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.entry.is_some() && self.value.is_none()
     }
 }
 
@@ -96,6 +113,20 @@ impl<T> Field<'_, Option<Vec<T>>> {
     /// What is listed; nothing where there is no list.
     pub(super) fn items(&self) -> &[T] {
         self.value.as_deref().unwrap_or_default()
+    }
+}
+
+impl<'t, T> Field<'_, Option<Vec<Named<'t, T>>>> {
+    /// What is listed, as it is written.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &'t Entry<'t>> {
+        self.items().iter().map(|named| named.entry)
+    }
+}
+
+impl<'t> Field<'_, Option<Vec<Item<'t, &'t str>>>> {
+    /// The texts that are listed.
+    pub(super) fn texts(&self) -> Vec<Arc<str>> {
+        self.items().iter().map(|item| item.value.into()).collect()
     }
 }
 
@@ -163,8 +194,13 @@ containers! {
         Data::List(nodes) => items::<K>(nodes),
         _ => items::<K>(std::slice::from_ref(node)),
     });
-    Map<K: Value>: Kind::Map(&K::KIND), Vec<Named<'t, K::Of<'t>>>, |node| node.as_table().map(named::<K>);
-    Names<K: Value>: Kind::Names(&K::KIND), Vec<Named<'t, K::Of<'t>>>, |node| node.as_table().map(named::<K>);
+    Map<K: Value>: Kind::Map(&K::KIND), Vec<Named<'t, K::Of<'t>>>, |node| node.as_table().map(|table| {
+        table.entries.iter().filter_map(|entry| Some(Named { value: K::read(&entry.value).ok()?, entry })).collect()
+    });
+    Names<K: Value>: Kind::Names(&K::KIND), Vec<Named<'t, Option<K::Of<'t>>>>, |node| node.as_table().map(|table| {
+        // A name is there for expressions also where its value does not fit.
+        table.entries.iter().map(|entry| Named { value: K::read(&entry.value).ok(), entry }).collect()
+    });
     Table<S: Declared>: Kind::Table(S::section), S::Keys<'t>, |node| node.as_table().map(S::keys);
     TableOrFalse<S: Declared>: Kind::TableOrFalse(S::section), Option<S::Keys<'t>>, |node| match &node.data {
         Data::Bool(false) => Some(None),
@@ -193,10 +229,6 @@ containers! {
 /// Those of several values that fit.
 fn items<'t, K: Value>(nodes: &'t [Node<'t>]) -> Vec<Item<'t, K::Of<'t>>> {
     nodes.iter().filter_map(|node| Some(Item { value: K::read(node).ok()?, node })).collect()
-}
-
-fn named<'t, K: Value>(table: &'t tree::Table<'t>) -> Vec<Named<'t, K::Of<'t>>> {
-    table.entries.iter().filter_map(|entry| Some(Named { value: K::read(&entry.value).ok()?, entry })).collect()
 }
 
 /// `[]`.
@@ -269,8 +301,8 @@ macro_rules! section {
     (@type $t:lifetime, $kind:ty [always]) => { <$kind as Value>::Of<$t> };
     (@type $t:lifetime, $kind:ty $([$($note:tt)+])?) => { Option<<$kind as Value>::Of<$t>> };
 
-    (@read $field:expr, $kind:ty = $default:tt) => { $field.or(|| <$kind as Default<_>>::default($default)) };
-    (@read $field:expr, $kind:ty [always]) => { $field.or(|| <$kind as Default<_>>::default(())) };
+    (@read $field:expr, $kind:ty = $default:tt) => { $field.with_default(|| <$kind as Default<_>>::default($default)) };
+    (@read $field:expr, $kind:ty [always]) => { $field.with_default(|| <$kind as Default<_>>::default(())) };
     (@read $field:expr, $kind:ty $([$($note:tt)+])?) => { $field };
 
     (@name $field:ident $name:literal) => { $name };

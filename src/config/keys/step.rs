@@ -82,6 +82,13 @@ section! {
     later: LATER;
 }
 
+impl StepKeys<'_> {
+    /// It and the steps it releases together.
+    pub(in crate::config) fn with_parallel(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.parallel.items().iter().map(|item| &item.value))
+    }
+}
+
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {

@@ -9,6 +9,7 @@ use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part,
 
 use super::super::file::LARGEST_UPLOAD;
 use super::super::keys::METHODS;
+use super::super::kind::{FilePath, Redirects, Value};
 use super::super::scope::{Scope, When};
 use super::super::tree::{Data, Node, Spot, Table};
 use super::super::world::World;
@@ -21,10 +22,10 @@ pub(super) fn read<'f>(table: &Table<'f>, step: Spot<'f>, world: &World, scope: 
         method,
         url,
         query: fields(table, "query", scope),
-        headers: device::headers(&[], table, scope),
+        headers: device::headers(&[], table.entries_of("headers"), scope),
         body: body(table, world, scope),
         auth: auth(table, scope),
-        redirects: device::redirects(table),
+        redirects: table.get("redirects").and_then(|node| Redirects::read(node).ok()),
         response_bytes: table.size("max_response"),
     }
 }
@@ -127,7 +128,7 @@ fn part<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Part
 
 /// A file's bytes, read once however many steps send them.
 fn content<'f>(node: &Node<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Bytes {
-    let path = device::beside(node.spot, node.as_text().unwrap_or_default());
+    let path = FilePath { text: node.as_text().unwrap_or_default(), spot: node.spot }.resolved();
     let mut files = world.files.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(content) = files.get(&path) {
         return content.clone();

@@ -9,12 +9,13 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 
 use super::super::check::misspelt;
 use super::super::keys::Step as StepSection;
+use super::super::kind::FilePath;
 use super::super::nearest::{did_you_mean, suggestion};
 use super::super::scope::{Scope, When};
 use super::super::section::Declared;
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
-use super::super::{Code, Diagnostic, device};
+use super::super::{Code, Diagnostic};
 use super::{looping, request};
 
 /// Between two attempts of `eventually`, where nothing is said.
@@ -201,7 +202,7 @@ impl<'f> Reader<'_, '_, 'f> {
 
     fn contract(&mut self, node: &Node<'f>) -> Option<Contract> {
         let name = node.as_text()?;
-        match self.world.contracts.get(&device::beside(node.spot, name)) {
+        match self.world.contracts.get(&FilePath { text: name, spot: node.spot }.resolved()) {
             Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: node.spot.location() }),
             Err(broken) => {
                 let mut diagnostic = Diagnostic::at(Code::InvalidContract, node.spot, format!("`{name}` cannot be a contract"))
