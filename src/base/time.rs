@@ -56,6 +56,11 @@ pub fn whole_millis(duration: Duration) -> Duration {
     Duration::from_millis(millis(duration))
 }
 
+/// A duration in seconds, rounded to the microsecond, as JSON spells durations.
+pub fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

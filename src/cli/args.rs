@@ -61,6 +61,8 @@ pub(crate) enum Command {
     NotifyTest(NotifyTestArgs),
     /// How a running service stands; exit code 1 while something pages that is neither muted, explained nor acknowledged
     Status(RemoteArgs),
+    /// Ask a service whether it is ready, as health checks of containers do; exit code 1 unless it answers 200
+    Healthcheck(HealthcheckArgs),
     /// Finished runs of a running service, newest first, or one of them in full
     Runs(RunsArgs),
     /// Incidents of a running service, or one of them with its story
@@ -185,6 +187,14 @@ pub(crate) struct RemoteArgs {
     /// How to print
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
+}
+
+/// Options of `healthcheck`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthcheckArgs {
+    /// What is asked; without a path its /readyz [default: where the configuration says that the service listens]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
 }
 
 /// Options of `runs`.

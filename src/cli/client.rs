@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MOST: usize = 64 << 20;
 
 /// Where a service listens that was told nothing.
-const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// A way to a service.
 pub(crate) struct Client {
@@ -46,12 +46,7 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || base.cannot_be_a_base() {
             return Err(Failure::usage(format!("`{base}` is not the URL of a service; write it like http://{DEFAULT}")));
         }
-        // Only the first of a process counts, and every one is the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A redirect could carry the token elsewhere, and the service sends none.
-        let http = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
-        let http = http.map_err(|error| Failure::prober(format!("cannot set up the request: {}", chain(&error))))?;
-        Ok(Self { http, base, token: args.token.clone().or(token) })
+        Ok(Self { http: http_client(PATIENCE)?, base, token: args.token.clone().or(token) })
     }
 
     /// Asks for something.
@@ -116,9 +111,18 @@ impl Client {
     }
 }
 
+/// A client for a service, which may take so long to answer.
+pub(crate) fn http_client(patience: Duration) -> Result<reqwest::Client, Failure> {
+    // Only the first of a process counts, and every one is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // A redirect could carry the token elsewhere, and the service sends none.
+    let http = reqwest::Client::builder().timeout(patience).redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+    http.map_err(|error| Failure::prober(format!("cannot set up the request: {}", chain(&error))))
+}
+
 /// Where the configuration says that the service listens, from here, and the token it asks for. It need not be valid: what is
 /// wrong with it may be what the service is asked about.
-fn configured(config: &Path, environment: Vec<(String, String)>) -> Option<(SocketAddr, Option<String>)> {
+pub(crate) fn configured(config: &Path, environment: Vec<(String, String)>) -> Option<(SocketAddr, Option<String>)> {
     let of_environment: HashMap<String, String> = environment.iter().cloned().collect();
     let (listen, secrets) = load_listen(config, environment)?;
     let mut address = listen.address;

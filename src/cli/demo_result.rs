@@ -14,10 +14,11 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::app::{DemoResult, Noticed, Page};
+use crate::base::time::seconds;
 use crate::outcome::RunReport;
 
 use super::args::summary;
-use super::report::{cell, location, rfc3339, seconds, seen};
+use super::report::{cell, location, rfc3339, seen};
 use super::style::{Style, human_duration, printable};
 
 /// The result as one object.
@@ -147,7 +148,7 @@ impl Answers {
 }
 
 fn answers(report: &RunReport) -> Answers {
-    let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref());
+    let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http());
     let answers: Vec<(bool, bool)> =
         answers.filter_map(|http| Some((!matches!(&*http.method, "GET" | "HEAD" | "OPTIONS"), http.status? < 400))).collect();
     let count = |wanted: fn(&(bool, bool)) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
@@ -184,13 +185,13 @@ mod tests {
 
     #[test]
     fn a_noticed_incident_is_told_in_full() {
-        assert_snapshot("result.json", &format!("{:#}\n", result_json(&result(true))));
-        assert_snapshot("result.txt", &result_human(&result(true), Style::PLAIN));
+        assert_snapshot("demo_result.json", &format!("{:#}\n", result_json(&result(true))));
+        assert_snapshot("demo_result.txt", &result_human(&result(true), Style::PLAIN));
     }
 
     #[test]
     fn an_incident_that_nobody_noticed_says_so() {
-        assert_snapshot("story_unnoticed.json", &format!("{:#}\n", result_json(&result(false))));
-        assert_snapshot("story_unnoticed.txt", &result_human(&result(false), Style::PLAIN));
+        assert_snapshot("demo_result_unnoticed.json", &format!("{:#}\n", result_json(&result(false))));
+        assert_snapshot("demo_result_unnoticed.txt", &result_human(&result(false), Style::PLAIN));
     }
 }

@@ -14,6 +14,7 @@ mod demo_result;
 mod exit;
 mod export;
 mod grid;
+mod healthcheck;
 mod incidents;
 mod logs;
 mod mute;
@@ -76,6 +77,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Demo(args) => on_runtime(demo::demo(printer, &args)),
         Command::NotifyTest(args) => on_runtime(notify_test::notify_test(printer, config.as_deref(), &args)),
         Command::Status(args) => on_runtime(status::status(printer, config.as_deref(), &args)),
+        Command::Healthcheck(args) => on_runtime(healthcheck::healthcheck(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
         Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),
         Command::Pause(args) => on_runtime(pause::pause(printer, config.as_deref(), &args)),

@@ -6,12 +6,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::plan::Template;
+use crate::plan::{StepKind, Template};
 
 use super::check::{header, misspelt};
 use super::keys::{DeviceKeys, Probe, ProbeKeys, Step};
 use super::probe::{CONSISTENT_POLL, POLL};
 use super::section::{Declared, Field};
+use super::steps::{cleanups, doing};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
@@ -25,8 +26,8 @@ const HARMLESS: [&str; 12] =
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
 pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
-    let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(with_parallel).collect();
-    let cleanups: Vec<&Node<'_>> = steps.iter().flat_map(|step| cleanups(step)).collect();
+    let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(doing).collect();
+    let cleanups: Vec<&Node<'_>> = steps.iter().filter_map(|step| step.as_table()).flat_map(cleanups).collect();
     if pages {
         unowned(table, top, diagnostics);
     }
@@ -57,22 +58,6 @@ pub(super) fn insecure(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
                 .help("to trust a private authority, name its certificate in `tls.ca`"),
         );
     }
-}
-
-/// A step and its parallel steps; the outer one only if it does something itself.
-fn with_parallel<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
-    match step.as_table().filter(|table| table.get("parallel").is_some()) {
-        Some(table) => table.list("parallel").iter().collect(),
-        None => vec![step],
-    }
-}
-
-fn cleanups<'t, 'f>(step: &'t Node<'f>) -> Vec<&'t Node<'f>> {
-    step.as_table().and_then(|table| table.get("cleanup")).map_or_else(Vec::new, one_or_more)
-}
-
-fn one_or_more<'t, 'f>(node: &'t Node<'f>) -> Vec<&'t Node<'f>> {
-    if node.as_table().is_some() { vec![node] } else { node.as_list().iter().collect() }
 }
 
 fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
@@ -138,7 +123,7 @@ fn creates<'t, 'f>(http: &'t Table<'f>, captured: &HashSet<&str>) -> Option<&'t 
 fn expects_nothing(steps: &[Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
     // What may fail lets no run pass, so its expectations do not count.
     let counts = |step: &&Node<'_>| step.as_table().is_some_and(|table| table.bool("allow_failure") != Some(true));
-    let mut counting = steps.iter().filter(counts).flat_map(with_parallel).filter(counts).filter_map(|step| step.as_table());
+    let mut counting = steps.iter().filter(counts).flat_map(doing).filter(counts).filter_map(|step| step.as_table());
     if steps.is_empty() || counting.clone().any(expects) {
         return;
     }
@@ -170,7 +155,7 @@ fn expects_in_cleanup(step: &Table<'_>, diagnostics: &mut Diagnostics) -> bool {
 /// `cleanup = { … }`, nothing can have slipped into it.
 fn expect_below_header<'t, 'f>(step: &'t Table<'f>) -> Option<(Spot<'f>, &'t Entry<'f>)> {
     let of = |node: &&'t Node<'f>| header(node.spot).is_some() && node.as_table().is_some_and(|table| says(table, "expect"));
-    let node = step.get("cleanup").into_iter().flat_map(one_or_more).find(of)?;
+    let node = cleanups(step).into_iter().find(of)?;
     Some((node.spot, node.as_table()?.entry("expect")?))
 }
 
@@ -204,7 +189,7 @@ fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut D
 fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
     let checks = ["expect", "contract", "capture"];
-    if step.get("http").is_some() && !checks.iter().any(|key| says(step, key)) {
+    if StepKind::ALL.iter().any(|kind| step.get(kind.key()).is_some()) && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
         diagnostics.push(
             Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")

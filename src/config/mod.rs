@@ -45,6 +45,7 @@ mod secrets;
 mod section;
 mod service;
 mod shape;
+mod steps;
 mod tree;
 mod upkeep;
 mod value;

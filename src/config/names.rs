@@ -1,6 +1,6 @@
 //! What to say of a name that nobody knows, and of one that nobody may give.
 
-use crate::plan::{RESULT_NAMES, RUN_NAMES};
+use crate::plan::{RUN_NAMES, StepKind, is_result_name};
 
 use super::nearest::did_you_mean;
 use super::scope::{ALWAYS, Scope, VARIABLE, When};
@@ -23,8 +23,11 @@ impl<'f> Scope<'_, 'f> {
             };
         }
         let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
-        if when == When::Before && RESULT_NAMES.contains(&name) {
-            return unknown.help(format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"));
+        if is_result_name(name) {
+            return unknown.help(match when {
+                When::Before => format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"),
+                When::Result(own) => of_others(name, own, StepKind::knowing(name)),
+            });
         }
         match name {
             "round" => unknown.help("`round` counts the iterations of `repeat` and `for_each`"),
@@ -36,9 +39,8 @@ impl<'f> Scope<'_, 'f> {
     }
 
     fn what_to_do(&self, name: &str, when: When, bare: bool) -> String {
-        let result: &[&str] = if when == When::Result { RESULT_NAMES } else { &[] };
         let own = self.visible.iter().map(|declared| declared.name.as_str());
-        let known = own.chain(self.world.var_names()).chain(ALWAYS).chain(result.iter().copied());
+        let known = own.chain(self.world.var_names()).chain(ALWAYS).chain(when.result_names().map(|name| -> &str { name }));
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
@@ -51,11 +53,18 @@ impl<'f> Scope<'_, 'f> {
     }
 }
 
+/// What to say of a name that only results of steps of other kinds have.
+fn of_others(name: &str, own: Option<StepKind>, others: impl Iterator<Item = StepKind>) -> String {
+    let keys: Vec<String> = others.map(|kind| format!("`{}`", kind.key())).collect();
+    let own = own.map_or_else(String::new, |own| format!("; this is a step of `{}`", own.key()));
+    format!("`{name}` is known of the result of a step of {}{own}", keys.join(" or "))
+}
+
 /// The problem of a name that the program keeps for itself.
 pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
     let why = if RUN_NAMES.contains(&name) {
         "is there in every run"
-    } else if RESULT_NAMES.contains(&name) {
+    } else if is_result_name(name) {
         "is a part of every step's result"
     } else if matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else") {
         "is a word of the expression language"
@@ -71,4 +80,17 @@ pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIte
     let help = did_you_mean(name, known)
         .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
     Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_other_kinds_is_told_with_the_kinds_that_have_it() {
+        let told = of_others("status", Some(StepKind::Http), StepKind::knowing("status"));
+        assert_eq!(told, "`status` is known of the result of a step of `http`; this is a step of `http`");
+        assert_eq!(of_others("status", None, [StepKind::Http; 2].into_iter()).matches("`http`").count(), 2);
+        assert!(StepKind::knowing("rows").next().is_none() && is_result_name("rows"), "it is kept for what comes");
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::outcome::is_credential;
-use crate::plan::{Condition, Expression, RESULT_NAMES, Template, expr};
+use crate::plan::{Condition, Expression, KEPT_NAMES, StepKind, Template, expr};
 
 use super::names::{reserved, unknown_secret};
 use super::nearest::suggestion;
@@ -32,8 +32,20 @@ pub(super) const VARIABLE: &str = "variable";
 pub(super) enum When {
     /// Before the step: there is none yet.
     Before,
-    /// After it.
-    Result,
+    /// After it, of a step of this kind; of none where the kind is not known.
+    Result(Option<StepKind>),
+}
+
+impl When {
+    /// The names of the step's result: its own, and those that are kept for features to come.
+    pub(super) fn result_names(self) -> impl Iterator<Item = &'static str> {
+        let has = move |kind: &&StepKind| match self {
+            Self::Before => false,
+            Self::Result(own) => own.is_none_or(|own| own == **kind),
+        };
+        let kept = if self == Self::Before { &[][..] } else { KEPT_NAMES };
+        StepKind::ALL.iter().filter(has).flat_map(|kind| kind.result_names()).chain(kept).copied()
+    }
 }
 
 /// A name somebody gave.
@@ -240,7 +252,7 @@ impl<'b, 'f> Scope<'b, 'f> {
     fn root(&mut self, name: &str, spot: impl Fn() -> Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
         let known = ALWAYS.contains(&name)
             || (name == "round" && self.in_loop)
-            || (when == When::Result && RESULT_NAMES.contains(&name))
+            || when.result_names().any(|known| known == name)
             || self.visible.iter().any(|declared| declared.name == name);
         if known || self.too_many {
             return None;

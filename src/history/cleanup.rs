@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Store;
-use super::detail::{cause, seconds, step};
+use super::detail::{cause, step};
+use crate::base::time::seconds;
 use crate::outcome::{CleanupReport, CleanupResult, OutcomeSink, RunReport, StepReport};
 use crate::plan::Bodies;
 

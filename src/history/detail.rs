@@ -8,9 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::{StepView, varint};
-use crate::outcome::{
-    AttemptReport, Cause, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport, StepResult, Verdict, Withheld,
-};
+use crate::base::time::seconds;
+use crate::outcome::{Cause, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Transcripts, Verdict};
 use crate::plan::Bodies;
 
 /// Steps whose times are kept; loops may make many more.
@@ -88,11 +87,6 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
-/// Seconds to the microsecond.
-pub(super) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e6
-}
-
 fn seen(seen: &[Seen]) -> Value {
     seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
 }
@@ -140,7 +134,7 @@ pub(super) fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
         "allow_failure": step.allow_failure,
         "cause": why.map(cause),
         "attempts_made": step.attempts_made,
-        "attempts": step.attempts.iter().map(|each| attempt(each, exchanges)).collect::<Value>(),
+        "attempts": step.attempts.iter().map(|attempt| attempt.to_json(transcripts(exchanges))).collect::<Value>(),
         "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
         "captures": texts(&step.captures),
     })
@@ -161,41 +155,11 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     })
 }
 
-fn withheld(withheld: &Withheld) -> Value {
-    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
-}
-
-fn attempt(attempt: &AttemptReport, exchanges: Option<Bodies>) -> Value {
-    let http = attempt.http.as_ref().map(|http| {
-        json!({
-            "method": http.method,
-            "url": http.url,
-            "status": http.status,
-            "version": http.version,
-            "body_bytes": http.body_bytes,
-            "reused": http.phases.reused,
-            "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
-            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
-        })
-    });
-    let exchange = attempt.exchange.as_ref().zip(exchanges).map(|(exchange, bodies)| {
-        // Of a body that is not kept it is still to be seen that there was one.
-        let masked = |body: &str| bodies == Bodies::Never && !body.is_empty();
-        let shown = |body: &String| if masked(body) { Redactor::MASK.to_owned() } else { body.clone() };
-        json!({
-            "request_headers": exchange.request_headers,
-            "request_body": shown(&exchange.request_body),
-            "response_headers": exchange.response_headers,
-            "response_body": shown(&exchange.response_body),
-            "truncated": exchange.truncated,
-        })
-    });
-    json!({
-        "span_id": attempt.span_id.to_string(),
-        "started_seconds": seconds(attempt.started),
-        "duration_seconds": seconds(attempt.duration),
-        "failure": attempt.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message })),
-        "http": http,
-        "exchange": exchange,
-    })
+/// Of a body that is not kept it is still to be seen that there was one.
+fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
+    match exchanges {
+        None => Transcripts::Without,
+        Some(Bodies::Never) => Transcripts::Masked,
+        Some(Bodies::Failed) => Transcripts::Whole,
+    }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{Commit, IncidentRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow, TryState};
 use crate::outcome::{
-    AttemptReport, Cause, Exchange, ExpectationReport, Held, LedgerEntry, Reason, RunId, RunReport, Seen, SpanId, StepReport,
-    StepResult, Tick, TraceId, Trigger, Verdict,
+    AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
+    RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use crate::plan::{Bodies, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
 use crate::source::Location;
@@ -109,12 +109,12 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
             held: Held::No,
             seen: cause.seen.clone(),
         }];
+        let exchange = Exchange { response_body: "{\"status\":\"pending\"}".to_owned(), ..Exchange::default() };
         steps[1].attempts = vec![AttemptReport {
             span_id: SpanId(9),
             started: Duration::ZERO,
             duration: Duration::from_millis(1),
-            http: None,
-            exchange: Some(Box::new(Exchange { response_body: "{\"status\":\"pending\"}".to_owned(), ..Exchange::default() })),
+            detail: Some(AttemptDetail::Http(HttpDetail { answer: HttpAnswer::default(), exchange: Some(Box::new(exchange)) })),
             failure: Some((Reason::Expectation, "it does not hold".to_owned())),
         }];
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::FactValue;
+
 /// How long each part of an exchange took. Parts that did not happen (a reused connection has no connect) are `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Phases {
@@ -20,6 +22,12 @@ pub struct Phases {
 }
 
 impl Phases {
+    /// The times of the phases that happened, in order.
+    pub fn each_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Duration> {
+        let Self { dns, connect, tls, first_byte, transfer, reused: _ } = self;
+        [dns, connect, tls, first_byte, transfer].into_iter().flatten()
+    }
+
     /// The phases that happened, with the names used in metrics and traces.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, Duration)> {
         [
@@ -35,7 +43,7 @@ impl Phases {
 }
 
 /// The facts of an HTTP attempt that traces and metrics want from every attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpAnswer {
     /// Request method.
     pub method: String,
@@ -51,6 +59,30 @@ pub struct HttpAnswer {
     pub phases: Phases,
     /// What redirects to other origins were not given, in order.
     pub withheld: Vec<Withheld>,
+}
+
+impl HttpAnswer {
+    /// Attributes of its span, as the semantic conventions for HTTP clients call them
+    /// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>).
+    pub(super) fn attributes(&self) -> Vec<(&'static str, FactValue)> {
+        let text = |text: &str| FactValue::Text(text.to_owned().into());
+        let mut attributes = vec![("http.request.method", text(&self.method)), ("url.full", text(&self.url))];
+        if let Ok(url) = url::Url::parse(&self.url) {
+            attributes.extend(url.host_str().map(|host| ("server.address", text(host))));
+            attributes.extend(url.port_or_known_default().map(|port| ("server.port", FactValue::Integer(port.into()))));
+        }
+        if let Some(status) = self.status {
+            let bytes = i64::try_from(self.body_bytes).unwrap_or(i64::MAX);
+            attributes.push(("http.response.status_code", FactValue::Integer(status.into())));
+            attributes.push(("http.response.body.size", FactValue::Integer(bytes)));
+        }
+        if let Some(version) = self.version {
+            attributes.push(("network.protocol.name", FactValue::Text("http".into())));
+            attributes.push(("network.protocol.version", FactValue::Text(version.into())));
+        }
+        attributes.push(("serinus.connection.reused", FactValue::Bool(self.phases.reused)));
+        attributes
+    }
 }
 
 /// Headers that a redirect did not take along, because they are credentials or made of a secret.

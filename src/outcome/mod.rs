@@ -3,6 +3,7 @@
 //! Owns verdicts, reasons, reports, redaction and the ports through which finished runs leave. It must not decide anything
 //! about time or configuration. A new reason is a variant of [`Reason`]; a new thing to report is a field of a report.
 
+mod attempt;
 mod credential;
 mod http;
 mod ids;
@@ -20,6 +21,7 @@ mod verdict;
 mod visible;
 
 pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
+pub use attempt::{AttemptDetail, AttemptReport, Fact, FactValue, HttpDetail, Observed, Transcript, Transcripts};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
@@ -27,8 +29,8 @@ pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
 pub use redact::{Looks, Redactor};
 pub use report::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport,
-    StepResult, Tick, Trigger,
+    Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport, StepResult, Tick,
+    Trigger,
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};

@@ -1,4 +1,4 @@
-//! Reports of runs, steps and attempts. Every text in them is redacted and bounded when it is put in.
+//! Reports of runs and steps. Every text in them is redacted and bounded when it is put in.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::plan::Canary;
 use crate::source::Location;
 
-use super::{Exchange, HttpAnswer, Reason, RunId, SpanId, TraceId, Verdict};
+use super::{AttemptReport, Reason, RunId, SpanId, TraceId, Verdict};
 
 /// Why a run was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,23 +197,6 @@ pub struct StepReport {
     pub result: StepResult,
     /// Whether its failure is allowed.
     pub allow_failure: bool,
-}
-
-/// One try of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptReport {
-    /// Its span, sent to the target in `traceparent`.
-    pub span_id: SpanId,
-    /// Start, from the run's start.
-    pub started: Duration,
-    /// How long it took.
-    pub duration: Duration,
-    /// What HTTP says of it.
-    pub http: Option<HttpAnswer>,
-    /// Request and answer, where kept.
-    pub exchange: Option<Box<Exchange>>,
-    /// Why it failed, if it did.
-    pub failure: Option<(Reason, String)>,
 }
 
 /// How a run's cleanup ended.

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, Redactor, RunReport, Seen, StepReport,
-    StepResult, visible, visible_block,
+    AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, FactValue, Held, HttpDetail,
+    Observed, Redactor, RunReport, Seen, StepReport, StepResult, visible, visible_block,
 };
 
 impl RunReport {
@@ -119,19 +119,40 @@ impl Seal<'_> {
     }
 
     fn attempt(&self, attempt: &mut AttemptReport) {
-        if let Some(http) = &mut attempt.http {
-            self.line(&mut http.method);
-            self.line(&mut http.url);
-            http.withheld.iter_mut().for_each(|withheld| self.line(&mut withheld.to));
-        }
         if let Some((_, message)) = &mut attempt.failure {
             self.line(message);
         }
-        if let Some(exchange) = &mut attempt.exchange {
+        match &mut attempt.detail {
+            Some(AttemptDetail::Http(http)) => self.http(http),
+            Some(AttemptDetail::Other(observed)) => self.observed(observed),
+            None => {}
+        }
+    }
+
+    fn http(&self, HttpDetail { answer, exchange }: &mut HttpDetail) {
+        self.line(&mut answer.method);
+        self.line(&mut answer.url);
+        answer.withheld.iter_mut().for_each(|withheld| self.line(&mut withheld.to));
+        if let Some(exchange) = exchange {
             let Exchange { request_headers, request_body, response_headers, response_body, truncated: _ } = &mut **exchange;
             request_headers.iter_mut().chain(response_headers).for_each(|(_, value)| self.line(value));
             self.block(request_body);
             self.block(response_body);
+        }
+    }
+
+    fn observed(&self, Observed { kind: _, asked, answered: _, facts, phases: _, transcript }: &mut Observed) {
+        self.line(asked);
+        for fact in facts {
+            match &mut fact.value {
+                FactValue::Text(Cow::Owned(text)) => self.line(text),
+                // What the program itself says is closed words.
+                FactValue::Text(Cow::Borrowed(_)) | FactValue::Integer(_) | FactValue::Bool(_) => {}
+            }
+        }
+        if let Some(transcript) = transcript {
+            self.block(&mut transcript.sent);
+            self.block(&mut transcript.received);
         }
     }
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use super::Template;
 
+/// What expressions can know of an answer.
+pub(super) const RESULT_NAMES: &[&str] =
+    &["status", "headers", "body", "json", "latency", "phases", "url", "version", "tls", "redirects"];
+
 /// One HTTP request.
 #[derive(Debug)]
 pub struct HttpAction {

@@ -1,8 +1,8 @@
 //! What to do: probes, their steps, and the canaries they expand into.
 //!
 //! Everything here is immutable, shared by `Arc` and checked: `config` builds it once from TOML, and from then on nothing
-//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] with
-//! its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
+//! re-checks it and nothing in it can be invalid. No I/O and no serde. A new step kind is a new variant of [`Action`] and
+//! [`StepKind`] with its own file; a new policy is a field of [`Step`] or [`Probe`] with a type that can only hold what makes sense.
 
 mod alert;
 mod alerting;
@@ -13,6 +13,7 @@ pub mod chance;
 pub mod expr;
 mod files;
 mod http;
+mod kind;
 mod maintenance;
 mod names;
 mod probe;
@@ -22,6 +23,7 @@ mod service;
 mod severity;
 mod slo;
 mod step;
+mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
 pub use alerting::{
@@ -37,8 +39,9 @@ pub use http::{
     Auth, Body, ClientCredentials, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent,
     Pem, Redirects, Resolve, TlsSettings,
 };
+pub use kind::StepKind;
 pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
-pub use names::{LABEL_NAMES, MESSAGE_NAMES, RESULT_NAMES, RUN_NAMES};
+pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};
 pub use secret::SecretSource;
@@ -46,3 +49,4 @@ pub use service::{Limits, Listen, LogFormat, Service, Traces};
 pub use severity::Severity;
 pub use slo::{LatencyOf, LatencySlo, Slo};
 pub use step::{Action, Consistently, Contract, Eventually, Guard, Loop, Retry, Step, Unjournalled};
+pub use walk::{Visit, find, journey, walk};

@@ -1,22 +1,15 @@
 //! Names that expressions can rely on, which nothing a user declares may shadow.
 
+use super::StepKind;
+
 /// In scope in every expression of a run.
 ///
 /// `device` is not among them: a loop over devices calls its item that.
 pub const RUN_NAMES: &[&str] = &["run", "cell", "region", "secret", "round", "vars", "env", "probe", "subject"];
 
-/// In scope where a step's own result is looked at (`expect`, `guard`, `capture`), and kept for kinds and features to come.
-pub const RESULT_NAMES: &[&str] = &[
-    "status",
-    "headers",
-    "body",
-    "json",
-    "latency",
-    "phases",
-    "url",
-    "version",
-    "tls",
-    "redirects",
+/// Kept for kinds and features to come: nobody may declare them, and where a step's own result is looked at, nobody is told that
+/// they are unknown.
+pub const KEPT_NAMES: &[&str] = &[
     "rows",
     "rows_affected",
     "convergence",
@@ -32,6 +25,11 @@ pub const RESULT_NAMES: &[&str] = &[
     "ratio",
     "contract",
 ];
+
+/// Whether it is a name that some step's result has or may come to have.
+pub fn is_result_name(name: &str) -> bool {
+    StepKind::knowing(name).next().is_some() || KEPT_NAMES.contains(&name)
+}
 
 /// Metric labels a matrix key may not be called.
 pub const LABEL_NAMES: &[&str] =

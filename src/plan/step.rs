@@ -1,4 +1,9 @@
 //! One action of a journey and everything that is said about it.
+//!
+//! A new kind of step is a variant of [`Action`] with a file of its own beside this one, and a variant of [`StepKind`]; the arms that
+//! the compiler then asks for are in the methods of the two. Whoever holds a step asks those methods, and whoever goes through
+//! steps walks (`walk`): nobody else matches on kinds but `config::probe::step`, which reads them, and `run::step`, which makes
+//! them. What else a kind needs is listed in the module doc of `run::step`.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -6,7 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, Expression, HttpAction, Template};
+use super::{Condition, Expression, HttpAction, StepKind, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -70,6 +75,32 @@ pub enum Action {
     Http(Box<HttpAction>),
     /// Several steps released together at a barrier.
     Parallel(Vec<Step>),
+}
+
+impl Action {
+    /// Its kind; none of a `parallel`, which does nothing by itself.
+    pub fn kind(&self) -> Option<StepKind> {
+        match self {
+            Self::Http(_) => Some(StepKind::Http),
+            Self::Parallel(_) => None,
+        }
+    }
+
+    /// The steps of a `parallel`.
+    pub fn entries(&self) -> &[Step] {
+        match self {
+            Self::Parallel(entries) => entries,
+            Self::Http(_) => &[],
+        }
+    }
+
+    /// Whether it may be done again although it may have been done already: then `retry` does so.
+    pub fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Http(action) => action.method.is_idempotent(),
+            Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),
+        }
+    }
 }
 
 /// A repetition. `round` counts from 1 in both.

@@ -7,19 +7,21 @@ use std::time::{Instant, SystemTime};
 use futures::FutureExt as _;
 
 use crate::outcome::{Cause, CleanupReport, CleanupResult, LedgerEnd, LedgerEntry, Reason, RunReport, SpanId};
+use crate::plan;
 
 use super::context::Context;
-use super::creation::{self, Created, Made};
+use super::creation;
 use super::cut;
 use super::journal;
+use super::opening::Place;
 use super::request::CleanupTask;
-use super::sequence::{self, Place};
-use super::state::{Undo, find_step};
+use super::sequence;
+use super::undo::{Created, Made, Undo};
 
 /// The task that undoes what `context`'s run journalled; `None` if it created nothing.
 pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<CleanupTask> {
     let (journal, nothing): (Vec<Undo>, Vec<Undo>) =
-        context.state.take_journal().into_iter().partition(|undo| undo.made.created != Created::No);
+        context.log.take_journal().into_iter().partition(|undo| undo.made.created != Created::No);
     for undo in &nothing {
         tell_ledger(&context, undo, LedgerEnd::Gone);
     }
@@ -32,11 +34,11 @@ pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<Cleanu
 
 async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) -> CleanupReport {
     let started = Instant::now();
-    let until = started + context.limits.cleanup;
+    let until = started + context.env.limits.cleanup;
     let mut leaked = Vec::new();
     let mut later_is_open = false;
     for undo in journal {
-        let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.redactor()));
+        let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.env.redactor()));
         let end = match &result {
             // The cleanup of what was made later is made again, and may sign in what this one signs out.
             Ok(()) if undo.made.cut || later_is_open => LedgerEnd::Again,
@@ -48,11 +50,11 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
         leaked.extend(result.err());
     }
     let ended = Instant::now();
-    cut::keep_attempts(context, ended, Reason::Deadline);
-    let steps = context.state.finish(ended, context.started, leaked.last());
+    cut::keep_attempts((&context.env, &context.log), ended, Reason::Deadline);
+    let steps = context.log.finish(ended, context.env.started, leaked.last());
     let result = if leaked.is_empty() { CleanupResult::Clean } else { CleanupResult::Leaked(leaked) };
-    CleanupReport { run, started: context.offset(started), duration: ended.duration_since(started), steps, result }
-        .sealed(context.redactor())
+    CleanupReport { run, started: context.env.offset(started), duration: ended.duration_since(started), steps, result }
+        .sealed(context.env.redactor())
 }
 
 fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
@@ -64,7 +66,7 @@ fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
 /// Undoes what an earlier run left, from its entry in the ledger, and says what is to become of the entry.
 pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd {
     let gone = |message: String| LedgerEnd::Retry { message };
-    let Some(step) = find_step(&context.canary.probe.steps, &entry.step) else {
+    let Some(step) = plan::find(&context.env.canary.probe.steps, &entry.step) else {
         return gone(format!(
             "the probe has no step `{}` any more, so nobody knows how to undo it; remove it by hand",
             entry.step
@@ -76,19 +78,19 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd 
     let undo = Undo {
         span_id: SpanId::random(),
         step: Arc::clone(&step.name),
-        names: journal::restored(context, &entry.names),
+        names: journal::restored(&context.env, &entry.names),
         device: entry.device.as_str().into(),
         made: Made { created: if entry.created { Created::Yes } else { Created::Maybe }, cut: !entry.created },
         entry: None,
     };
-    let undone = undo_until(context, &undo, context.started + context.limits.cleanup).await;
-    let steps = context.state.finish(Instant::now(), context.started, undone.as_ref().err());
+    let undone = undo_until(context, &undo, context.env.started + context.env.limits.cleanup).await;
+    let steps = context.log.finish(Instant::now(), context.env.started, undone.as_ref().err());
     match undone {
         // It has passed before: that there is nothing to undo any more is what was hoped for.
         Err(cause) if entry.passed == 0 || !creation::found_nothing(&steps) => {
-            LedgerEnd::Retry { message: cause.sealed(context.redactor()).message }
+            LedgerEnd::Retry { message: cause.sealed(context.env.redactor()).message }
         }
-        Ok(()) | Err(_) if creation::is_open(context, entry, SystemTime::now()) => LedgerEnd::Again,
+        Ok(()) | Err(_) if creation::is_open(&context.env, entry, SystemTime::now()) => LedgerEnd::Again,
         Ok(()) | Err(_) => LedgerEnd::Gone,
     }
 }
@@ -98,18 +100,18 @@ async fn undo_until(context: &Context, undo: &Undo, until: Instant) -> Result<()
     let work = AssertUnwindSafe(undo_one(context, undo)).catch_unwind();
     match tokio::time::timeout_at(until.into(), work).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_panic)) => Err(context.cause(Reason::Internal, Some(&undo.step), "the prober panicked while cleaning up")),
+        Ok(Err(_panic)) => Err(context.env.cause(Reason::Internal, Some(&undo.step), "the prober panicked while cleaning up")),
         Err(_elapsed) => {
-            let budget = humantime::format_duration(context.limits.cleanup);
+            let budget = humantime::format_duration(context.env.limits.cleanup);
             let message = format!("the cleanup's budget of {budget} was used up");
-            Err(context.cause(Reason::Deadline, Some(&undo.step), &message))
+            Err(context.env.cause(Reason::Deadline, Some(&undo.step), &message))
         }
     }
 }
 
 /// Undoes one step's work. All of its cleanup steps are tried; the first failure is told.
 async fn undo_one(context: &Context, undo: &Undo) -> Result<(), Cause> {
-    let Some(step) = find_step(&context.canary.probe.steps, &undo.step) else { return Ok(()) };
+    let Some(step) = plan::find(&context.env.canary.probe.steps, &undo.step) else { return Ok(()) };
     let place = Place { device: Some(Arc::clone(&undo.device)), ..Place::default() };
     let mut names = Arc::clone(&undo.names);
     let mut result = Ok(());

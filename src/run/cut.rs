@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use crate::outcome::{AttemptReport, Cause, Reason, StepResult};
 
-use super::context::Context;
-use super::state::Flight;
+use super::environment::Environment;
+use super::log::{Flight, Log, keep_attempt};
 
 /// Adds to a cause which step was being made, what of it was under way, and what it saw last.
-pub(super) fn at_open_step(context: &Context, cause: Cause) -> Cause {
-    let mut open = context.state.open_steps();
-    let flights = context.state.flights();
+pub(super) fn at_open_step((env, log): (&Environment, &Log), cause: Cause) -> Cause {
+    let mut open = log.open_steps();
+    let flights = log.flights();
     let flight_of = |span_id| flights.iter().find(|flight| flight.span_id == span_id);
     // Of entries of a parallel, one that waits for an answer tells more than one that is through.
     let at = open.iter().rposition(|step| flight_of(step.span_id).is_some()).or(open.len().checked_sub(1));
@@ -20,9 +20,8 @@ pub(super) fn at_open_step(context: &Context, cause: Cause) -> Cause {
     let attempts = open.attempts_made + u32::from(flight.is_some());
     let what = match flight {
         Some(flight) => {
-            let cut = flight.underway.cut(&flight.request, context.redactor());
-            let asked = format!("{} {}", cut.answer.method, cut.answer.url);
-            format!(" during attempt {attempts}, {asked}, which was waiting for {}", cut.waiting_for)
+            let detail = flight.of_kind.detail(false, env.redactor());
+            format!(" during attempt {attempts}, {}, which was waiting for {}", detail.asked(), flight.of_kind.waiting_for())
         }
         None if attempts > 0 => format!(" after {attempts} attempts"),
         None => String::new(),
@@ -46,21 +45,19 @@ pub(super) fn at_open_step(context: &Context, cause: Cause) -> Cause {
 }
 
 /// Adds the attempts that were under way when the run was cut, for this reason, to the reports of their steps.
-pub(super) fn keep_attempts(context: &Context, now: Instant, reason: Reason) {
-    for flight in context.state.take_flights() {
-        let attempt = attempt(context, &flight, now, reason);
-        context.state.update(flight.span_id, |report| super::state::keep_attempt(report, attempt));
+pub(super) fn keep_attempts((env, log): (&Environment, &Log), now: Instant, reason: Reason) {
+    for flight in log.take_flights() {
+        let attempt = attempt(env, &flight, now, reason);
+        log.update(flight.span_id, |report| keep_attempt(report, attempt));
     }
 }
 
-fn attempt(context: &Context, flight: &Flight, now: Instant, reason: Reason) -> AttemptReport {
-    let cut = flight.underway.cut(&flight.request, context.redactor());
+fn attempt(env: &Environment, flight: &Flight, now: Instant, reason: Reason) -> AttemptReport {
     AttemptReport {
         span_id: flight.attempt,
-        started: context.offset(flight.began),
+        started: env.offset(flight.began),
         duration: now.saturating_duration_since(flight.began),
-        http: Some(cut.answer),
-        exchange: Some(Box::new(cut.exchange)),
-        failure: Some((reason, format!("it was cut while it was waiting for {}", cut.waiting_for))),
+        detail: Some(flight.of_kind.detail(true, env.redactor())),
+        failure: Some((reason, format!("it was cut while it was waiting for {}", flight.of_kind.waiting_for()))),
     }
 }

@@ -13,16 +13,19 @@ use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunRe
 use crate::plan::{Canary, Limits, Plan};
 
 use super::cleanup;
-use super::context::{Context, held_against};
+use super::context::Context;
 use super::cut::{self, at_open_step};
+use super::environment::{Environment, held_against};
 use super::journal::{Journal, Live};
 use super::judge::shown_all;
+use super::opening::Place;
 use super::request::{Detail, Finished, RunRequest};
-use super::scope::{Names, RunFacts, RunIdentity};
+use super::scope::{Names, RunIdentity};
 use super::self_check::SelfCheck;
-use super::sequence::{self, Place};
-use super::silence::Part;
+use super::sequence;
+use super::silence::{self, Part};
 use super::stall::StallLog;
+use super::step::Pool;
 use super::step::http::HttpClients;
 use super::subjects;
 use super::think::think;
@@ -38,7 +41,7 @@ pub struct Engine {
 }
 
 struct Inner {
-    clients: HttpClients,
+    pool: Pool,
     limits: Arc<Limits>,
     stalls: Arc<StallLog>,
     secrets: RwLock<Arc<Secrets>>,
@@ -61,7 +64,7 @@ impl Engine {
     /// An engine with these settings.
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
-        let inner = Arc::new(Inner { clients, limits, stalls, secrets, live: Arc::default() });
+        let inner = Arc::new(Inner { pool: Pool { http: clients }, limits, stalls, secrets, live: Arc::default() });
         Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 
@@ -93,7 +96,7 @@ impl Engine {
     /// made again.
     pub fn retire_all_but(&self, plan: &Plan) {
         let probes = plan.canaries.iter().map(|canary| &canary.probe);
-        self.inner.clients.retire_all_but(probes.flat_map(|probe| probe.devices.values()).map(|device| &*device.settings));
+        self.inner.pool.http.retire_all_but(probes.flat_map(|probe| probe.devices.values()).map(|device| &*device.settings));
     }
 
     /// Makes one run. The future never fails and never panics; dropping it cuts the run without a report.
@@ -121,15 +124,15 @@ impl Engine {
         let identity = RunIdentity { id: run_id, trace_id, started: wall };
         let journal = self.ledger.as_ref().map(|ledger| Journal::new(Arc::clone(ledger), Arc::clone(&self.inner.live), run_id));
         let context = Arc::new(self.context(&canary, identity, request.detail, journal));
-        let started = context.started;
+        let started = context.env.started;
         let end = drive(&context, &request).await;
         let ended = Instant::now();
         let journey = self.excused(&context, Part::Journey, cause_of(&context, end, ended), &request, ended).await;
-        let subjects = self.excused(&context, Part::Subjects, context.subjects.cause(), &request, ended).await;
+        let subjects = self.excused(&context, Part::Subjects, context.log.subjects.cause(), &request, ended).await;
         let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
         if let Some(cut) = &journey {
-            cut::keep_attempts(&context, ended, cut.reason);
+            cut::keep_attempts((&context.env, &context.log), ended, cut.reason);
         }
         let report = RunReport {
             run_id,
@@ -138,11 +141,11 @@ impl Engine {
             started: wall,
             lateness: wall.duration_since(request.tick.due).unwrap_or_default(),
             duration: ended.duration_since(started),
-            stalled: context.stalls.stalled_between(started, ended),
+            stalled: context.env.stalls.stalled_between(started, ended),
             trace_id,
             span_id: SpanId::random(),
             verdict,
-            steps: context.state.finish(ended, started, journey.as_ref()),
+            steps: context.log.finish(ended, started, journey.as_ref()),
             vars: if verdict != Verdict::Passed || request.detail == Detail::Everything {
                 shown_vars(&context)
             } else {
@@ -151,7 +154,7 @@ impl Engine {
             cause,
             canary,
         };
-        let report = Arc::new(report.sealed(context.redactor()));
+        let report = Arc::new(report.sealed(context.env.redactor()));
         let cleanup = cleanup::task(context, &report);
         Finished { report, cleanup }
     }
@@ -159,20 +162,8 @@ impl Engine {
     fn context(&self, canary: &Arc<Canary>, run: RunIdentity, detail: Detail, journal: Option<Journal>) -> Context {
         let inner = &self.inner;
         let secrets = Arc::clone(&inner.secrets.read().unwrap_or_else(PoisonError::into_inner));
-        let facts = RunFacts::new(canary, run, Arc::clone(&secrets));
-        let started = Instant::now();
-        Context::new(
-            canary,
-            facts,
-            &secrets,
-            &inner.limits,
-            &inner.stalls,
-            &inner.clients,
-            detail,
-            (run.id, run.trace_id, run.trace_id.is_in_share(self.kept_traces)),
-            started,
-            journal,
-        )
+        let process = (&inner.limits, &inner.stalls, &inner.pool);
+        Context::new(Environment::new(canary, run, detail, self.kept_traces, process, &secrets), journal)
     }
 
     /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
@@ -189,7 +180,7 @@ impl Engine {
         if Verdict::of(cause.reason) != Verdict::Failed {
             return Some(cause);
         }
-        let Some(began) = context.state.unanswered(of, context.started, failed_at) else { return Some(cause) };
+        let Some(began) = silence::unanswered(&context.log, of, context.env.started, failed_at) else { return Some(cause) };
         let excused = tokio::select! {
             biased;
             excused = self_check.excuses(began, failed_at) => excused,
@@ -245,21 +236,21 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 /// Vars, then steps.
 async fn journey(context: &Context) -> Result<(), Cause> {
-    let probe = &context.canary.probe;
-    let (mut names, failed) = think(0, || vars(context));
-    context.remember_vars(&names);
+    let probe = &context.env.canary.probe;
+    let (mut names, failed) = think(0, || vars(&context.env));
+    context.log.remember_vars(&names);
     failed.map_or(Ok(()), Err)?;
     sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
 }
 
 /// The run's vars, as far as they have values, and why the next one has none.
-fn vars(context: &Context) -> (Names, Option<Cause>) {
+fn vars(env: &Environment) -> (Names, Option<Cause>) {
     let mut names: Names = Names::default();
-    for (name, template) in &context.canary.probe.vars {
-        match template.value(&context.scope(&names)) {
+    for (name, template) in &env.canary.probe.vars {
+        match template.value(&env.scope(&names)) {
             Ok(value) => Arc::make_mut(&mut names).push((Arc::clone(name), value)),
             Err(error) => {
-                let cause = context.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
+                let cause = env.not_evaluable(None, &format!("var `{name}` = `{}`", template.source()), &error);
                 return (names, Some(Cause { location: Some(template.location().clone()), ..cause }));
             }
         }
@@ -268,7 +259,7 @@ fn vars(context: &Context) -> (Names, Option<Cause>) {
 }
 
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    think(0, || shown_all(&context.vars(), context.redactor()))
+    think(0, || shown_all(&context.log.vars(), context.env.redactor()))
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
@@ -276,28 +267,31 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
     match end {
         End::Journey(Err(cause)) => Some(cause),
         End::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
-        End::Journey(Ok(())) if context.state.judged() == 0 && context.subjects.cause().is_none() => Some(context.cause(
+        End::Journey(Ok(())) if context.log.judged() == 0 && context.log.subjects.cause().is_none() => Some(context.env.cause(
             Reason::NotEvaluable,
             None,
             "the run expected nothing: no expectation was evaluated, so it cannot have passed",
         )),
         End::Journey(Ok(())) => None,
-        End::Panicked(message) => {
-            Some(at_open_step(context, context.cause(Reason::Internal, None, &format!("the prober panicked: {message}"))))
-        }
+        End::Panicked(message) => Some(at_open_step(
+            (&context.env, &context.log),
+            context.env.cause(Reason::Internal, None, &format!("the prober panicked: {message}")),
+        )),
         End::Deadline => Some(deadline_cause(context, now)),
-        End::Shutdown => Some(at_open_step(context, context.cause(Reason::Shutdown, None, "the process is stopping"))),
+        End::Shutdown => {
+            Some(at_open_step((&context.env, &context.log), context.env.cause(Reason::Shutdown, None, "the process is stopping")))
+        }
     }
 }
 
 fn deadline_cause(context: &Context, now: Instant) -> Cause {
     let deadline = context.deadline(now);
     let (reason, stalled) = held_against(Reason::Deadline, &deadline, now);
-    let flights = context.state.flights();
+    let flights = context.log.flights();
     // What was not even looked up says nothing about the target.
-    let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.underway.wants_place());
+    let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.of_kind.wants_place());
     let reason = if wants_place { Reason::Resources } else { reason };
     let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
-    let cause = at_open_step(context, context.cause(reason, None, &message));
+    let cause = at_open_step((&context.env, &context.log), context.env.cause(reason, None, &message));
     Cause { message: cause.message + &stalled, ..cause }
 }

@@ -13,13 +13,13 @@ use minijinja::Value;
 use crate::base::time::epoch_ms;
 use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId, is_credential};
 use crate::plan::expr::{from_json, spend_bytes, to_json_within};
-use crate::plan::{Action, Loop, Probe, Step, Unjournalled};
+use crate::plan::{Loop, Probe, Step, Unjournalled, journey};
 
-use super::context::Context;
-use super::creation::Made;
+use super::environment::Environment;
+use super::log::Log;
 use super::scope::Names;
-use super::state::Undo;
 use super::think::think;
+use super::undo::{Made, Undo};
 
 /// The longest a run waits for its intent to be durable.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -91,14 +91,14 @@ impl Journal {
     }
 
     /// The names of a run as they are stored.
-    fn stored(&self, context: &Context, names: &Names) -> serde_json::Value {
-        let withheld = self.withheld.get_or_init(|| withheld(&context.canary.probe));
-        think(0, || storable(names, withheld, context.redactor()))
+    fn stored(&self, env: &Environment, names: &Names) -> serde_json::Value {
+        let withheld = self.withheld.get_or_init(|| withheld(&env.canary.probe));
+        think(0, || storable(names, withheld, env.redactor()))
     }
 
     /// The creation behind entry `id` happened, or may have, and this is what is known since.
-    pub(super) fn created(&self, context: &Context, id: &str, names: &Names) {
-        self.ledger.created(id, self.stored(context, names));
+    pub(super) fn created(&self, env: &Environment, id: &str, names: &Names) {
+        self.ledger.created(id, self.stored(env, names));
     }
 }
 
@@ -113,28 +113,28 @@ impl Drop for Journal {
 /// # Errors
 /// `Resources`, where the ledger did not take it in time and the probe does not allow to go on without.
 pub(super) async fn intend(
-    context: &Context,
+    (env, log, journal): (&Environment, &Log, Option<&Journal>),
     step: &Step,
     span_id: SpanId,
     names: &Names,
     device: &Arc<str>,
 ) -> Result<(), Cause> {
-    let entry = context.journal.as_ref().map(|journal| LedgerEntry {
+    let entry = journal.map(|journal| LedgerEntry {
         id: ulid::Ulid::generate().to_string(),
-        run_id: context.run_id.to_string(),
-        trace_id: context.trace_id.to_string(),
-        canary: context.canary.id.as_str().to_owned(),
-        probe: context.canary.probe.name.to_string(),
-        region: context.canary.region.name.to_string(),
+        run_id: env.run_id.to_string(),
+        trace_id: env.trace_id.to_string(),
+        canary: env.canary.id.as_str().to_owned(),
+        probe: env.canary.probe.name.to_string(),
+        region: env.canary.region.name.to_string(),
         step: step.name.to_string(),
         device: device.to_string(),
-        started_ms: epoch_ms(context.facts.started()),
-        names: journal.stored(context, names),
+        started_ms: epoch_ms(env.facts.started()),
+        names: journal.stored(env, names),
         created: false,
         passed: 0,
         attempts: 0,
     });
-    context.state.intend(Undo {
+    log.intend(Undo {
         span_id,
         step: Arc::clone(&step.name),
         names: Arc::clone(names),
@@ -142,16 +142,16 @@ pub(super) async fn intend(
         made: Made::NOTHING,
         entry: entry.as_ref().map(|entry| entry.id.clone()),
     });
-    let (Some(journal), Some(entry)) = (&context.journal, entry) else { return Ok(()) };
-    journal.live.began(context.run_id);
-    let waiting = context.waits.begin();
+    let (Some(journal), Some(entry)) = (journal, entry) else { return Ok(()) };
+    journal.live.began(env.run_id);
+    let waiting = log.waits.begin();
     let taken = tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await;
     drop(waiting);
-    match (taken, context.canary.probe.unjournalled) {
+    match (taken, env.canary.probe.unjournalled) {
         (Ok(Ok(())), _) => Ok(()),
         (Ok(Err(_)) | Err(_), Unjournalled::Allow) => {
             counter!(UNJOURNALLED).increment(1);
-            tracing::debug!(canary = %context.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
+            tracing::debug!(canary = %env.canary.id, step = &*step.name, "the cleanup ledger did not take an intent in time");
             Ok(())
         }
         (Ok(Err(_)) | Err(_), Unjournalled::Refuse) => {
@@ -161,7 +161,7 @@ pub(super) async fn intend(
                  it behind; see that the store can be written, or set `cleanup.unjournalled = \"allow\"`",
                 step.name
             );
-            Err(context.cause(Reason::Resources, Some(&step.name), &message))
+            Err(env.cause(Reason::Resources, Some(&step.name), &message))
         }
     }
 }
@@ -172,23 +172,15 @@ fn withheld(probe: &Probe) -> BTreeSet<String> {
     for (name, template) in &probe.vars {
         note(&mut found, name, template.source(), &template.names());
     }
-    withheld_of_steps(&probe.steps, &mut found);
-    found
-}
-
-fn withheld_of_steps(steps: &[Step], found: &mut BTreeSet<String>) {
-    for step in steps {
+    for step in journey(&probe.steps) {
         if let Some(Loop::ForEach { name, items }) = &step.looping {
-            note(found, name, items.source(), &items.names());
+            note(&mut found, name, items.source(), &items.names());
         }
         for (name, expression) in &step.capture {
-            note(found, name, expression.source(), &expression.names());
-        }
-        match &step.action {
-            Action::Http(_) => {}
-            Action::Parallel(entries) => withheld_of_steps(entries, found),
+            note(&mut found, name, expression.source(), &expression.names());
         }
     }
+    found
 }
 
 fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]) {
@@ -209,14 +201,14 @@ fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> 
 }
 
 /// The names of an entry again; vars that were not stored are rendered anew with the secrets of the day.
-pub(super) fn restored(context: &Context, stored: &serde_json::Value) -> Names {
+pub(super) fn restored(env: &Environment, stored: &serde_json::Value) -> Names {
     let mut stored: BTreeMap<&str, Value> =
         stored.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), from_json(value))).collect();
     let mut names = Names::default();
-    for (name, template) in &context.canary.probe.vars {
+    for (name, template) in &env.canary.probe.vars {
         // One that cannot be had is undefined for whatever asks for it, which then says so. So is one that would be drawn anew: what
         // it names was never created, and a cleanup that does not find that would count as done.
-        let again = || if template.is_random() { None } else { template.value(&context.scope(&names)).ok() };
+        let again = || if template.is_random() { None } else { template.value(&env.scope(&names)).ok() };
         let value = stored.remove(&**name).or_else(again);
         Arc::make_mut(&mut names).extend(value.map(|value| (Arc::clone(name), value)));
     }
@@ -224,65 +216,9 @@ pub(super) fn restored(context: &Context, stored: &serde_json::Value) -> Names {
     names
 }
 
-/// How long a run has waited for the ledger, which its bound does not count. Waits that overlap count once.
-#[derive(Debug, Default)]
-pub(super) struct Waits(Mutex<Waited>);
-
-#[derive(Debug, Default)]
-struct Waited {
-    over: Duration,
-    going: u32,
-    since: Option<Instant>,
-}
-
-/// A wait, until it is dropped.
-pub(super) struct Waiting<'a>(&'a Waits);
-
-impl Waits {
-    /// A wait begins.
-    pub(super) fn begin(&self) -> Waiting<'_> {
-        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.going += 1;
-        waited.since.get_or_insert_with(Instant::now);
-        Waiting(self)
-    }
-
-    /// All waits together, those that go on at `now` included.
-    pub(super) fn total(&self, now: Instant) -> Duration {
-        let waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.over + waited.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let mut waited = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waited.going -= 1;
-        if waited.going == 0
-            && let Some(since) = waited.since.take()
-        {
-            waited.over += since.elapsed();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn waits_that_overlap_count_once_and_one_that_goes_on_counts_already() {
-        let waits = Waits::default();
-        let began = Instant::now();
-        let (first, second) = (waits.begin(), waits.begin());
-        let later = began + Duration::from_mins(1);
-        let going = waits.total(later);
-        assert!(going <= Duration::from_mins(1) && going > Duration::from_secs(30), "{going:?}");
-        drop(first);
-        assert!(waits.total(later) > Duration::from_secs(30), "the second goes on");
-        drop(second);
-        assert_eq!(waits.total(later), waits.total(later + Duration::from_mins(1)), "nothing goes on");
-    }
 
     #[test]
     fn a_run_counts_as_going_until_what_it_told_the_ledger_can_be_read() {

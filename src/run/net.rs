@@ -3,44 +3,37 @@
 //! Expressions see these times, so that a target is not judged by what the prober did. Reports keep the raw ones, which is
 //! what happened.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::outcome::Phases;
-
 use super::stall::StallLog;
-use super::step::http::HttpResponse;
 
-/// Takes stalls out of the times that expressions see of an answer that was there at `ended`.
-pub(super) fn take_out(stalls: &StallLog, response: &mut Arc<HttpResponse>, ended: Instant) {
-    let began = ended.checked_sub(response.latency).unwrap_or(ended);
+/// Takes stalls out of the times that expressions see of an answer that was there at `ended`: its latency, and its phases in order.
+/// They follow each other without a gap, so that the end of the last one tells when each was; those of several hops of a redirect
+/// are taken for those of one.
+pub(super) fn take_out<'p>(
+    stalls: &StallLog,
+    latency: &mut Duration,
+    phases: impl DoubleEndedIterator<Item = &'p mut Duration>,
+    ended: Instant,
+) {
+    let began = ended.checked_sub(*latency).unwrap_or(ended);
     let stood_still = stalls.stood_still(began, ended);
     if stood_still == Duration::ZERO {
         return;
     }
-    // Nobody else has it yet: it was only just received.
-    if let Some(response) = Arc::get_mut(response) {
-        response.latency = response.latency.saturating_sub(stood_still);
-        response.phases = phases(stalls, response.phases, ended);
-    }
-}
-
-/// The phases without stalls. They follow each other without a gap, so that the end of the last one tells when each was; those of
-/// several hops of a redirect are taken for those of one.
-fn phases(stalls: &StallLog, mut phases: Phases, ended: Instant) -> Phases {
-    let Phases { dns, connect, tls, first_byte, transfer, reused: _ } = &mut phases;
+    *latency = latency.saturating_sub(stood_still);
     let mut end = ended;
-    for took in [transfer, first_byte, tls, connect, dns].into_iter().flatten() {
+    for took in phases.rev() {
         let start = end.checked_sub(*took).unwrap_or(end);
         *took = took.saturating_sub(stalls.stood_still(start, end));
         end = start;
     }
-    phases
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Phases;
 
     #[test]
     fn a_stall_is_taken_out_of_the_phase_in_which_it_was() {
@@ -55,8 +48,9 @@ mod tests {
             transfer: Some(millis(700)),
             ..Phases::default()
         };
-        let net = phases(&log, raw, start + millis(2000));
+        let (mut net, mut latency) = (raw, millis(2000));
+        take_out(&log, &mut latency, net.each_mut(), start + millis(2000));
         let wanted = Phases { first_byte: Some(millis(750)), transfer: Some(millis(550)), ..raw };
-        assert_eq!(net, wanted);
+        assert_eq!((net, latency), (wanted, millis(1600)));
     }
 }

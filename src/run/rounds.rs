@@ -8,25 +8,36 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, Reason, Verdict};
-use crate::plan::{Action, Expression, Loop, Step};
+use crate::plan::{Expression, Loop, Step};
 
 use super::context::Context;
 use super::judge::shown;
+use super::opening::{Captures, Place, record_refusal, refuse};
 use super::scope::Names;
-use super::sequence::{self, Captures, Place, refuse};
 use super::subjects::{Allowance, Subjects};
 use super::think::think;
 
 /// Rounds a loop may have: as many as an expression may make items of its own.
 const MOST_ROUNDS: usize = 10_000;
 
+/// Makes one round of a loop.
+pub(super) type MakeRound = for<'a> fn(&'a Context, &'a Step, &'a Names, &'a Place) -> BoxFuture<'a, Result<Captures, Cause>>;
+
 /// Goes through a loop. Captures become lists.
-pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &Names, place: &Place) -> Result<Captures, Cause> {
+pub(super) async fn all(
+    context: &Context,
+    step: &Step,
+    looping: &Loop,
+    names: &Names,
+    place: &Place,
+    make_round: MakeRound,
+) -> Result<Captures, Cause> {
     let rounds: Vec<Captures> = match looping {
         Loop::Repeat(rounds) => (1..=*rounds).map(|_| Vec::new()).collect(),
         Loop::ForEach { name, items } => {
@@ -37,9 +48,9 @@ pub(super) async fn all(context: &Context, step: &Step, looping: &Loop, names: &
             items.into_iter().map(|item| vec![(Arc::clone(name), item)]).collect()
         }
     };
-    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.subjects);
+    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.log.subjects);
     let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
-    let made = side_by_side(context, step, names, place, rounds, &mut ended).await;
+    let made = side_by_side((context, step, names, place), make_round, rounds, &mut ended).await;
     drop(ended);
     match ended_by(&made) {
         Some(cause) => Err(cause.clone()),
@@ -75,9 +86,9 @@ impl Drop for EndedRounds<'_> {
 
 /// The items of a `for_each`; anything but a list is not evaluable.
 fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
-    let value = think(0, || items.eval(&context.scope(names))).map_err(|error| {
-        let cause = context.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
-        sequence::record_refusal(context, step, place, cause)
+    let value = think(0, || items.eval(&context.env.scope(names))).map_err(|error| {
+        let cause = context.env.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
+        record_refusal(context, step, place, cause)
     })?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable if value.len().is_some_and(|items| items > MOST_ROUNDS) => {
@@ -88,7 +99,7 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
             refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),
         _ => {
-            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.redactor()));
+            let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.env.redactor()));
             Err(refuse(context, step, place, Reason::NotEvaluable, &message))
         }
     }
@@ -96,15 +107,16 @@ fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place
 
 /// Makes the rounds in their order, at most `at_once` at the same time. What came of those that were begun, in their order.
 async fn side_by_side(
-    context: &Context,
-    step: &Step,
-    names: &Names,
-    place: &Place,
+    (context, step, names, place): (&Context, &Step, &Names, &Place),
+    make_round: MakeRound,
     rounds: Vec<Captures>,
     ended: &mut EndedRounds<'_>,
 ) -> Vec<Result<Captures, Cause>> {
     let at_once = usize::from(step.at_once.get());
-    let allowance = step.subject.is_some().then(|| Allowance::of_loop(context, step, Instant::now()));
+    let allowance = step.subject.is_some().then(|| {
+        let now = Instant::now();
+        Allowance::of_loop(&context.env.canary.probe.steps, step, context.deadline(now).end(now), now)
+    });
     let mut left = rounds.len();
     let mut made: Vec<Option<Result<Captures, Cause>>> = vec![None; left];
     let mut waiting = (0..).zip(rounds);
@@ -121,7 +133,7 @@ async fn side_by_side(
             let share = allowance.as_ref().map(|allowance| allowance.share(left.div_ceil(at_once), Instant::now()));
             let here = Place { round: Some(round), share, ..place.clone() };
             left -= 1;
-            going.push(async move { (at, sequence::iteration(context, step, &inside, &here, None).await) });
+            going.push(async move { (at, make_round(context, step, &inside, &here).await) });
         }
         let Some((at, result)) = going.next().await else { break };
         goes_on &= result.as_ref().err().is_none_or(is_of_subject);
@@ -168,10 +180,5 @@ pub(super) fn holes(step: &Step, round: u32) -> Captures {
 
 /// Names a step captures, those of its parallel entries included.
 fn capture_names(step: &Step) -> Vec<Arc<str>> {
-    let own = step.capture.iter().map(|(name, _)| Arc::clone(name));
-    let inner: Vec<Arc<str>> = match &step.action {
-        Action::Http(_) => Vec::new(),
-        Action::Parallel(entries) => entries.iter().flat_map(capture_names).collect(),
-    };
-    own.chain(inner).collect()
+    step.with_entries().flat_map(|step| &step.capture).map(|(name, _)| Arc::clone(name)).collect()
 }

@@ -14,7 +14,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr};
 use crate::outcome::{RunId, Secrets, TraceId};
 use crate::plan::{Canary, Cell, CellValue};
 
-use super::step::http::HttpResponse;
+use super::step::Answer;
 
 /// Values by name: vars, captures, loop names. Cheap to clone; written by copy if shared.
 pub(super) type Names = Arc<Vec<(Arc<str>, Value)>>;
@@ -140,18 +140,18 @@ impl Object for SecretScope {
 pub(super) struct Scope {
     facts: Arc<RunFacts>,
     names: Names,
-    result: Option<Arc<HttpResponse>>,
+    answer: Option<Arc<dyn Answer>>,
 }
 
 impl Scope {
     /// Names without a step's result.
     pub(super) fn of_names(facts: &Arc<RunFacts>, names: &Names) -> Value {
-        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), result: None })
+        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), answer: None })
     }
 
     /// Names and what the step saw.
-    pub(super) fn with_result(facts: &Arc<RunFacts>, names: &Names, result: Arc<HttpResponse>) -> Value {
-        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), result: Some(result) })
+    pub(super) fn with_answer(facts: &Arc<RunFacts>, names: &Names, answer: Arc<dyn Answer>) -> Value {
+        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), answer: Some(answer) })
     }
 }
 
@@ -165,9 +165,9 @@ impl Object for Scope {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.result
+        self.answer
             .as_ref()
-            .and_then(|result| result.lookup(key))
+            .and_then(|answer| answer.lookup(key))
             .or_else(|| self.names.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value.clone()))
             .or_else(|| self.facts.get(key))
     }

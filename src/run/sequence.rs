@@ -1,41 +1,23 @@
 //! Steps in order and barriers: what is made when, and which captures live how long.
 //!
 //! `Err(cause)` from anything here ends the run (an allowed failure has been swallowed before that, and a failed subject noted).
-//! Loops are the business of `rounds`, sending requests that of `exchange`, judging them that of `judge`.
+//! Loops are the business of `rounds`, making a step that does something that of `perform`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::future::{BoxFuture, FutureExt as _, join_all};
-use minijinja::Value;
 
-use crate::outcome::{Cause, Reason, SpanId, StepReport, StepResult, Verdict};
-use crate::plan::{Action, Condition, Loop, Step};
+use crate::outcome::{Cause, Reason, StepResult, Verdict};
+use crate::plan::{Condition, Loop, Step};
 
 use super::context::Context;
+use super::opening::{Captures, Place, open_report, record_refusal};
+use super::perform;
 use super::release::Release;
 use super::rounds;
 use super::scope::Names;
-use super::subjects::Share;
 use super::think::think;
-
-/// Captures of one step or iteration.
-pub(super) type Captures = Vec<(Arc<str>, Value)>;
-
-/// Where a step stands: what surrounds it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Place {
-    /// The span above, if that is not the run's root.
-    pub(super) parent: Option<SpanId>,
-    /// The device where the step names none.
-    pub(super) device: Option<Arc<str>>,
-    /// Iteration, inside a loop.
-    pub(super) round: Option<u32>,
-    /// How long it may poll, as a subject.
-    pub(super) share: Option<Share>,
-    /// Whether what surrounds it forgives a failure, so that what holds here is no reason to pass.
-    pub(super) forgiven: bool,
-}
 
 /// Makes steps one after the other; `names` grows by their captures.
 pub(super) async fn steps(context: &Context, steps: &[Step], names: &mut Names, place: &Place) -> Result<(), Cause> {
@@ -82,7 +64,7 @@ async fn looped(
         not_needed(context, step, place);
         return Ok(Vec::new());
     }
-    rounds::all(context, step, looping, names, place).await
+    rounds::all(context, step, looping, names, place, round).await
 }
 
 fn mentions(when: &Condition, looping: &Loop) -> bool {
@@ -94,8 +76,13 @@ fn mentions(when: &Condition, looping: &Loop) -> bool {
     names.iter().any(|name| name == "round" || Some(name.as_str()) == item)
 }
 
+/// Makes one round of a loop.
+fn round<'a>(context: &'a Context, step: &'a Step, names: &'a Names, place: &'a Place) -> BoxFuture<'a, Result<Captures, Cause>> {
+    iteration(context, step, names, place, None).boxed()
+}
+
 /// Makes a step once.
-pub(super) async fn iteration(
+async fn iteration(
     context: &Context,
     step: &Step,
     names: &Names,
@@ -108,9 +95,9 @@ pub(super) async fn iteration(
         not_needed(context, step, place);
         return Ok(Vec::new());
     }
-    match &step.action {
-        Action::Http(action) => super::exchange::http(context, step, action, names, place, release).await,
-        Action::Parallel(entries) => parallel(context, step, entries, names, place).await,
+    match step.action.kind() {
+        Some(_) => perform::once(context, step, names, place, release).await,
+        None => parallel(context, step, step.action.entries(), names, place).await,
     }
 }
 
@@ -120,7 +107,7 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
     let started = Instant::now();
     let report = open_report(context, step, place, started);
     let span_id = report.span_id;
-    context.state.open(report);
+    context.log.open(report);
     let inside = Place { parent: Some(span_id), forgiven: step.allow_failure, ..place.clone() };
     let places = Release::for_parties(entries.len());
     let made =
@@ -136,15 +123,15 @@ async fn parallel(context: &Context, step: &Step, entries: &[Step], names: &Name
         Err(cause) if cause.reason == Reason::Guard => StepResult::Blocked(cause.clone()),
         Err(cause) => StepResult::Failed(cause.clone()),
     };
-    context.state.close(span_id, ended, ended.duration_since(started), step_result);
+    context.log.close(span_id, ended, ended.duration_since(started), step_result);
     result.map(|captures| captures.into_iter().flatten().collect())
 }
 
 /// Whether `when` holds. What cannot be evaluated is a failure, not a no.
 fn wanted(context: &Context, step: &Step, when: &Condition, names: &Names, place: &Place) -> Result<bool, Cause> {
-    think(0, || when.judge(&context.scope(names))).held.map_err(|why| {
+    think(0, || when.judge(&context.env.scope(names))).held.map_err(|why| {
         let error = crate::plan::expr::EvalError { message: why };
-        let cause = context.not_evaluable(Some(&step.name), &format!("`when = \"{}\"`", when.source()), &error);
+        let cause = context.env.not_evaluable(Some(&step.name), &format!("`when = \"{}\"`", when.source()), &error);
         let cause = Cause { expectation: Some(when.source().to_owned()), location: Some(when.location().clone()), ..cause };
         record_refusal(context, step, place, cause)
     })
@@ -154,49 +141,6 @@ fn not_needed(context: &Context, step: &Step, place: &Place) {
     let now = Instant::now();
     let report = open_report(context, step, place, now);
     let span_id = report.span_id;
-    context.state.open(report);
-    context.state.close(span_id, now, std::time::Duration::ZERO, StepResult::NotNeeded);
-}
-
-/// A step that fails before anything was sent: recorded, and returned as the cause.
-pub(super) fn refuse(context: &Context, step: &Step, place: &Place, reason: Reason, message: &str) -> Cause {
-    record_refusal(context, step, place, context.cause(reason, Some(&step.name), message))
-}
-
-pub(super) fn record_refusal(context: &Context, step: &Step, place: &Place, cause: Cause) -> Cause {
-    let now = Instant::now();
-    let report = StepReport { subject: cause.subject.clone(), ..open_report(context, step, place, now) };
-    let span_id = report.span_id;
-    context.state.open(report);
-    context.state.close(span_id, now, std::time::Duration::ZERO, StepResult::Failed(cause.clone()));
-    cause
-}
-
-/// The report of a step that begins at `now`.
-pub(super) fn open_report(context: &Context, step: &Step, place: &Place, now: Instant) -> StepReport {
-    StepReport {
-        name: Arc::clone(&step.name),
-        span_id: SpanId::random(),
-        parent: place.parent,
-        device: place.device.clone().unwrap_or_else(default_device),
-        round: place.round,
-        subject: None,
-        started: context.offset(now),
-        duration: std::time::Duration::ZERO,
-        stalled: std::time::Duration::ZERO,
-        convergence: None,
-        convergence_stalled: std::time::Duration::ZERO,
-        attempts: Vec::new(),
-        attempts_made: 0,
-        expectations: Vec::new(),
-        captures: Vec::new(),
-        result: StepResult::NotNeeded,
-        allow_failure: step.allow_failure,
-    }
-}
-
-/// The device of steps that name none.
-pub(super) fn default_device() -> Arc<str> {
-    static NAME: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from("default"));
-    Arc::clone(&NAME)
+    context.log.open(report);
+    context.log.close(span_id, now, std::time::Duration::ZERO, StepResult::NotNeeded);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::{AttemptReport, Reason, StepReport, StepResult};
 
-use super::state::Flight;
+use super::log::{Flight, Log};
 
 /// An attempt that is younger than this when it is cut has not had the time to be answered: of it, the attempt before it tells.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(1);
@@ -21,9 +21,13 @@ pub(super) enum Part {
     Subjects,
 }
 
-/// When the last attempt began that counts and failed or was cut, if none of those had a byte of an answer. The run began at
-/// `started`.
-pub(super) fn unanswered(
+/// When the last attempt of a run began that counts and failed or was cut, if none of those had a byte of an answer. The run began
+/// at `started`; its subjects and everything else are looked at apart.
+pub(super) fn unanswered(log: &Log, of: Part, started: Instant, now: Instant) -> Option<Instant> {
+    log.look(|steps, open, flights| last_silent(of, (steps, open), flights, started, now))
+}
+
+fn last_silent(
     of: Part,
     (steps, open): (&[StepReport], &[StepReport]),
     flights: &[Flight],
@@ -47,7 +51,7 @@ pub(super) fn unanswered(
     let cut = open.iter().filter(|step| of == Part::Journey && !is_group(step)).map(|step| {
         let flight = flights.iter().find(|flight| flight.span_id == step.span_id);
         match (flight, step.attempts.last()) {
-            (Some(flight), _) if flight.underway.has_answer() => None,
+            (Some(flight), _) if flight.of_kind.has_answer() => None,
             (Some(flight), Some(last)) if now.saturating_duration_since(flight.began) < TIME_TO_ANSWER => silent(last),
             (Some(flight), _) => Some(flight.began),
             (None, last) => last.and_then(silent),
@@ -61,5 +65,5 @@ pub(super) fn unanswered(
 fn is_silent(attempt: &AttemptReport) -> bool {
     let reason = attempt.failure.as_ref().map(|(reason, _)| *reason);
     let lost = matches!(reason, Some(Reason::Dns | Reason::Connect | Reason::Tls | Reason::Timeout));
-    lost && attempt.http.as_ref().is_none_or(|http| http.status.is_none())
+    lost && attempt.detail.as_ref().is_none_or(|detail| !detail.is_answered())
 }

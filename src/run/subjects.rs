@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 use crate::outcome::{Cause, Reason, Verdict};
 use crate::plan::Step;
 
-use super::context::Context;
 use super::polling::Next;
 
 /// Subjects that are named in a message; the steps' reports name all.
@@ -98,13 +97,12 @@ pub(super) struct Share {
 }
 
 impl Allowance {
-    /// The part of the loop `step` of a run, which begins at `now`.
-    pub(super) fn of_loop(context: &Context, step: &Step, now: Instant) -> Self {
-        let steps = &context.canary.probe.steps;
+    /// The part of the loop `step` of a run, which begins at `now`; the run's bound ends at `end`.
+    pub(super) fn of_loop(steps: &[Step], step: &Step, end: Instant, now: Instant) -> Self {
         let after = steps.iter().position(|known| known.name == step.name).map_or(&[][..], |at| &steps[at + 1..]);
         let loops = after.iter().filter(|step| step.subject.is_some()).count();
         let parts = 1 + loops + usize::from(loops < after.len());
-        Self { until: now + divided(context.deadline(now).end(now).saturating_duration_since(now), parts) }
+        Self { until: now + divided(end.saturating_duration_since(now), parts) }
     }
 
     /// The share of a round that begins at `now`, when so many are to be made one after the other, this one included.

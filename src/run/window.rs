@@ -8,8 +8,8 @@ use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
 use super::attempt::{Attempt, Failure};
-use super::context::held_against;
-use super::exchange::Execution;
+use super::environment::held_against;
+use super::execution::Execution;
 use super::polling::Next;
 use super::stall::Bound;
 use super::think::think;
@@ -22,11 +22,11 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
         && Verdict::of(failure.cause.reason) == Verdict::Failed
     {
         let was_absent = failure.cause.reason == Reason::NotEvaluable
-            && attempt.response.as_ref().is_some_and(|response| {
-                let scope = execution.context.scope_with(execution.names, response);
+            && attempt.answer.as_ref().is_some_and(|answer| {
+                let scope = execution.scope_with(answer);
                 let missed =
                     execution.step.expect.iter().find(|expect| failure.cause.location.as_ref() == Some(expect.location()));
-                missed.is_some_and(|missed| think(response.body.len(), || missed.lacks_a_value(&scope)))
+                missed.is_some_and(|missed| think(answer.bytes(), || missed.lacks_a_value(&scope)))
             });
         let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
         let (reason, stalled) = held_against(reason, window, attempt.ended);
@@ -43,14 +43,14 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
 
 /// A subject polls only while its share of the deadline lasts.
 pub(super) fn shared(execution: &Execution<'_>, next: Next, now: Instant) -> Next {
-    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    let stalled = |since| execution.context.env.stalls.stalled_between(since, now);
     execution.share.map_or(next, |share| share.bounded(next, stalled, now))
 }
 
 /// The window for people, or the share of the deadline that was shorter.
 fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
     let within = humantime::format_duration(window.lasting());
-    let stalled = |since| execution.context.stalls.stalled_between(since, now);
+    let stalled = |since| execution.context.env.stalls.stalled_between(since, now);
     match execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < window.lasting()) {
         Some(share) => {
             let share = humantime::format_duration(whole_millis(share));
@@ -69,7 +69,7 @@ pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window:
     let within = humantime::format_duration(window.lasting());
     let (reason, stalled) = held_against(Reason::Expectation, window, attempt.ended);
     let message = format!("it held, but only {late} after the {within} in which it should have{stalled}");
-    let cause = context.cause(reason, Some(&step.name), &message);
+    let cause = context.env.cause(reason, Some(&step.name), &message);
     tell(execution, &cause);
     attempt.failure = Some(Failure { cause, transport: None });
     attempt
@@ -77,7 +77,7 @@ pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window:
 
 /// The step's report, and that of its last attempt, have the same cause as the run.
 fn tell(execution: &Execution<'_>, cause: &Cause) {
-    execution.context.state.update(execution.span_id, |report| {
+    execution.context.log.update(execution.span_id, |report| {
         if let Some(last) = report.attempts.last_mut() {
             last.failure = Some((cause.reason, cause.message.clone()));
         }

@@ -6,6 +6,7 @@
 mod api;
 mod connection;
 mod connection_slots;
+mod gzip;
 mod hosts;
 mod routes;
 mod secrets;

@@ -22,6 +22,7 @@ use crate::outcome::Secret;
 
 use super::api::{self, Api};
 use super::connection_slots::ConnectionState;
+use super::gzip;
 use super::hosts::Hosts;
 
 /// Renders the metrics for what the scraper accepts (the `Accept` header, if it sent one): content type and body.
@@ -130,14 +131,22 @@ async fn readyz(State(shared): State<Shared>) -> Response {
 
 async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let rendered = tokio::task::spawn_blocking(move || (shared.render)(accept.as_deref())).await;
-    match rendered {
-        Ok((content_type, body)) => ([(header::CONTENT_TYPE, content_type)], Body::from(body)).into_response(),
+    let as_gzip = gzip::is_accepted(&headers);
+    let rendered = tokio::task::spawn_blocking(move || {
+        let (content_type, body) = (shared.render)(accept.as_deref());
+        let body = if as_gzip { gzip::compressed(&body)? } else { body };
+        Ok::<_, std::io::Error>((content_type, body))
+    });
+    let (content_type, body) = match rendered.await.map_err(std::io::Error::from).flatten() {
+        Ok(rendered) => rendered,
         Err(error) => {
             tracing::error!(%error, "the metrics could not be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
-    }
+    };
+    let kind = [(header::CONTENT_TYPE, content_type), (header::VARY, "accept, accept-encoding")];
+    let encoding = as_gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
+    (kind, encoding, Body::from(body)).into_response()
 }
 
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {

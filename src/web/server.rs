@@ -207,11 +207,15 @@ mod tests {
     }
 
     fn get(server: &Server, path: &str, header: &str) -> String {
+        String::from_utf8(get_bytes(server, path, header)).unwrap()
+    }
+
+    fn get_bytes(server: &Server, path: &str, header: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.address().port())).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
         answer
     }
 
@@ -224,6 +228,20 @@ mod tests {
         assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 503"));
         server.set_ready(true);
         assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn metrics_are_gzip_for_whoever_asks_for_it() {
+        let server = serve(Ipv4Addr::LOCALHOST, None);
+        let answer = get_bytes(&server, "/metrics", "accept: text/x\r\naccept-encoding: gzip\r\n");
+        let split = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..split].to_vec()).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("\r\ncontent-encoding: gzip"), "{head}");
+        let mut body = String::new();
+        flate2::read::GzDecoder::new(&answer[split + 4..]).read_to_string(&mut body).unwrap();
+        assert_eq!(body, "up 1 # text/x");
+        assert!(!get(&server, "/metrics", "").contains("content-encoding"));
         server.stop().await;
     }
 

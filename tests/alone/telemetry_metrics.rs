@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::outcome::{Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Trigger, Verdict};
+use serinus::outcome::{AttemptDetail, Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Trigger, Verdict};
 use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan, Severity};
 use serinus::telemetry::{Format, Metrics};
 
@@ -75,10 +75,38 @@ fn a_run_is_in_the_series_of_its_canary_its_steps_and_its_phases() {
         (format!("serinus_run_duration_seconds_sum{{{run}}}"), "3.0"),
         ("serinus_step_duration_seconds_count{probe=\"sync\",region=\"eu\",step=\"create\"}".into(), "2"),
         ("serinus_http_phase_seconds_count{probe=\"sync\",region=\"eu\",phase=\"first_byte\"}".into(), "6"),
-        ("serinus_http_phase_seconds_count{probe=\"sync\",region=\"eu\",phase=\"tls\"}".into(), "0"),
+        ("serinus_http_phase_seconds_sum{probe=\"sync\",region=\"eu\",phase=\"first_byte\"}".into(), "0.12"),
         ("serinus_tick_lateness_seconds_count".into(), "2"),
     ] {
         assert_eq!(samples.get(&series).map(String::as_str), Some(expected), "{series}");
+    }
+    assert!(!samples.keys().any(|series| series.contains("phase=\"tls\"")), "a phase appears with the first attempt that had it");
+}
+
+#[test]
+fn a_canary_of_one_step_has_at_most_40_series() {
+    for deadline in [10, 20, 60] {
+        let (_plan, _metrics, of_two_steps) = one_canary();
+        let mut probe = report::probe("sync", vec![report::cell(&[("platform", "ios")])]);
+        probe.deadline = Duration::from_secs(deadline);
+        probe.steps = vec![report::step("read", None)];
+        probe.slo = None;
+        let plan = report::plan(vec![probe], &["eu"]);
+        let metrics = Metrics::new(&plan);
+        let mut run = report::passed(&of_two_steps, due(1));
+        run.canary = Arc::clone(&plan.canaries[0]);
+        run.steps.remove(0);
+        for attempt in run.steps.iter_mut().flat_map(|step| &mut step.attempts) {
+            let Some(AttemptDetail::Http(http)) = &mut attempt.detail else { panic!("an HTTP attempt") };
+            // Over TLS and a new connection, by name: there are no more phases than these.
+            http.answer.phases.tls = Some(Duration::from_millis(5));
+        }
+        metrics.record(&run);
+        metrics.canary_stands(&plan.canaries[0].id, 0, Some(true));
+        let samples = samples(&metrics);
+        let of_canary = samples.keys().filter(|series| series.contains("probe=\"sync\"")).count();
+        assert!(of_canary <= 40, "{of_canary} with a deadline of {deadline} s: {:#?}", samples.keys());
+        assert_eq!(samples.keys().filter(|series| series.starts_with("serinus_http_phase_seconds_count")).count(), 5);
     }
 }
 

@@ -66,7 +66,8 @@ pub(crate) fn role(task: &Task) {
     });
 }
 
-async fn ask(client: &reqwest::Client, url: &str) {
+/// One run.
+pub(crate) async fn ask(client: &reqwest::Client, url: &str) {
     let response = client.get(url).send().await.expect("the target answers");
     assert_eq!(response.status(), 200);
     response.bytes().await.expect("the target answers in full");

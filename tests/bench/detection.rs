@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use fleet::{Fleet, Shortened};
 use futures::StreamExt as _;
-use serinus::plan::{Action, Probe, Step};
+use serinus::plan::Probe;
 use serinus::sandbox::{FaultName, Incident};
 
 /// Share of registrations, users, playlists or segments that a fault hits.
@@ -126,12 +126,7 @@ async fn first_failure(incident: Incident, fault: FaultName, seed: u64) -> u32 {
 
 /// The window of the step that notices the fault; nothing if it asks once.
 fn window(probe: &Probe, fault: FaultName) -> Duration {
-    let steps = probe.steps.iter().flat_map(|step| match &step.action {
-        Action::Http(_) => std::slice::from_ref(step),
-        Action::Parallel(entries) => entries.as_slice(),
-    });
-    let mut named = steps.filter(|step: &&Step| &*step.name == notice::notice(fault).step);
-    let step = named.next().expect("the probe has the step that notices");
+    let step = serinus::plan::find(&probe.steps, notice::notice(fault).step).expect("the probe has the step that notices");
     step.eventually.as_ref().map_or(Duration::ZERO, |eventually| eventually.within)
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serinus::outcome::Reason;
 use serinus::plan::{Body, DeviceSettings, HttpAction, Redirects};
-use serinus::run::step::http::{HttpFailure, HttpRequest, HttpResponse};
+use serinus::run::step::TransportError;
+use serinus::run::step::http::{HttpRequest, HttpResponse};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http_client::{SHORT, action, device, get, post, rendered, send, send_within};
@@ -30,7 +31,7 @@ async fn saying(bytes: impl Into<Vec<u8>>, closes: bool) -> Target {
     .await
 }
 
-async fn got(target: &Target) -> Result<Arc<HttpResponse>, HttpFailure> {
+async fn got(target: &Target) -> Result<Arc<HttpResponse>, TransportError> {
     send_within(&device(DeviceSettings::default()), &get(&target.url("/")), SHORT).await.result
 }
 

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use serinus::outcome::Reason;
 use serinus::plan::{DeviceSettings, HttpVersion, TlsSettings};
-use serinus::run::step::http::{HttpFailure, HttpResponse};
+use serinus::run::step::TransportError;
+use serinus::run::step::http::HttpResponse;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -27,7 +28,7 @@ fn trusting(authority: &Authority) -> DeviceSettings {
     DeviceSettings { tls: TlsSettings { ca: Some(authority.pem()), ..TlsSettings::default() }, ..DeviceSettings::default() }
 }
 
-async fn got(settings: DeviceSettings, url: &str) -> Result<Arc<HttpResponse>, HttpFailure> {
+async fn got(settings: DeviceSettings, url: &str) -> Result<Arc<HttpResponse>, TransportError> {
     send(&device(settings), &post(url)).await.result
 }
 

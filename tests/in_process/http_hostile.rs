@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serinus::outcome::Reason;
 use serinus::plan::{DeviceSettings, HttpAction, HttpVersion, Redirects, Resolve};
-use serinus::run::step::http::{HttpAttempt, HttpFailure};
+use serinus::run::step::TransportError;
+use serinus::run::step::http::HttpAttempt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::http_client::{SHORT, action, device, get, post, rendered, send, send_within};
@@ -50,15 +51,15 @@ async fn saying_goodbye(bytes: impl Into<Vec<u8>>) -> Target {
     .await
 }
 
-fn failure(attempt: &HttpAttempt) -> &HttpFailure {
+fn failure(attempt: &HttpAttempt) -> &TransportError {
     attempt.result.as_ref().expect_err("this cannot succeed")
 }
 
-async fn failing(target: &Target) -> HttpFailure {
+async fn failing(target: &Target) -> TransportError {
     failure(&send(&device(DeviceSettings::default()), &get(&target.url("/"))).await).clone()
 }
 
-async fn timing_out(target: &Target) -> HttpFailure {
+async fn timing_out(target: &Target) -> TransportError {
     failure(&send_within(&device(DeviceSettings::default()), &post(&target.url("/")), SHORT).await).clone()
 }
 

@@ -10,7 +10,8 @@ use hickory_proto::rr::RecordType;
 use serinus::outcome::Reason;
 use serinus::plan::{DeviceSettings, Limits};
 use serinus::run::NameSources;
-use serinus::run::step::http::{HttpAttempt, HttpClients, HttpFailure};
+use serinus::run::step::TransportError;
+use serinus::run::step::http::{HttpAttempt, HttpClients};
 
 use crate::dns_server::{DnsServer, Say};
 use crate::http_client::{SOON, get, send_within};
@@ -46,7 +47,7 @@ async fn passes(clients: &HttpClients, host: &str, target: &Target) -> HttpAttem
     attempt
 }
 
-async fn fails(clients: &HttpClients, host: &str, target: &Target, timeout: Duration) -> HttpFailure {
+async fn fails(clients: &HttpClients, host: &str, target: &Target, timeout: Duration) -> TransportError {
     let failure = run(clients, host, target, timeout).await.result.unwrap_err();
     assert!(!failure.sent && !failure.got_byte, "{failure:?}");
     failure

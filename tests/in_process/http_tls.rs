@@ -5,7 +5,8 @@ use std::sync::Arc;
 use minijinja::Value;
 use serinus::outcome::Reason;
 use serinus::plan::{DeviceSettings, HttpAction, HttpVersion, Limits, MinTls, Resolve, TlsSettings};
-use serinus::run::step::http::{HttpClients, HttpFailure, HttpResponse};
+use serinus::run::step::TransportError;
+use serinus::run::step::http::{HttpClients, HttpResponse};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
@@ -29,7 +30,7 @@ async fn ok(settings: DeviceSettings, url: &str) -> Arc<HttpResponse> {
     send(&device(settings), &get(url)).await.result.expect("the target answers")
 }
 
-async fn failing(settings: DeviceSettings, url: &str) -> HttpFailure {
+async fn failing(settings: DeviceSettings, url: &str) -> TransportError {
     send(&device(settings), &post(url)).await.result.expect_err("this cannot succeed")
 }
 

@@ -166,7 +166,7 @@ async fn an_incident(incident: Incident) {
 /// The incidents' point. The one answer that is none is that a playlist is not there on the device that reads it, which a
 /// healthy product also says until it is.
 fn assert_every_service_said_success(fault: FaultName, ran: &Ran) {
-    let answers = ran.report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref());
+    let answers = ran.report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http());
     let answers: Vec<_> = answers.map(|answer| (&*answer.method, answer.status.unwrap_or_default())).collect();
     assert!(answers.len() > 2, "{answers:?}");
     let playlists = [FaultName::PlaylistNotSynced, FaultName::PlaylistLostEdits].contains(&fault);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serinus::alert::message::{Message, Occasion, What};
-use serinus::plan::{Canary, Plan, Severity, Step};
+use serinus::plan::{Canary, Plan, Severity};
 use serinus::sandbox::Incident;
 
 use crate::notice::notice;
@@ -149,17 +149,10 @@ fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {
     }
 }
 
-fn find<'s>(steps: &'s [Step], wanted: &str) -> Option<&'s Step> {
-    steps.iter().find_map(|step| match &step.action {
-        serinus::plan::Action::Http(_) => (*step.name == *wanted).then_some(step),
-        serinus::plan::Action::Parallel(entries) => find(entries, wanted),
-    })
-}
-
 /// The window of the step that notices the incident's first fault; nothing if it asks once.
 fn window(plan: &Plan, incident: Incident) -> Duration {
     let wanted = notice(incident.faults()[0]).step;
     let probe = plan.probes.iter().find(|probe| *probe.name == *incident.probe()).expect("the probe is in the plan");
-    let step = find(&probe.steps, wanted).expect("the probe has the step that notices");
+    let step = serinus::plan::find(&probe.steps, wanted).expect("the probe has the step that notices");
     step.eventually.as_ref().map_or(Duration::ZERO, |eventually| eventually.within)
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serinus::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, HttpAnswer, Phases, Reason, RunId, RunReport,
-    Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, HttpAnswer, HttpDetail, Phases,
+    Reason, RunId, RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use serinus::plan::{
     Action, Body, Cadence, Canary, CanaryId, Cell, CellValue, Eventually, HttpAction, LatencyOf, LatencySlo, Limits, Overlap,
@@ -243,23 +243,25 @@ fn attempt(started: Duration, duration: Duration) -> AttemptReport {
         span_id: SpanId::random(),
         started,
         duration,
-        http: Some(HttpAnswer {
-            method: "GET".into(),
-            url: "http://shop.example:8080/v1/playlists?x=1".into(),
-            status: Some(200),
-            version: Some("1.1"),
-            body_bytes: 42,
-            phases: Phases {
-                dns: Some(Duration::from_millis(1)),
-                connect: Some(Duration::from_millis(2)),
-                tls: None,
-                first_byte: Some(Duration::from_millis(20)),
-                transfer: Some(Duration::from_millis(3)),
-                reused: false,
+        detail: Some(AttemptDetail::Http(HttpDetail {
+            answer: HttpAnswer {
+                method: "GET".into(),
+                url: "http://shop.example:8080/v1/playlists?x=1".into(),
+                status: Some(200),
+                version: Some("1.1"),
+                body_bytes: 42,
+                phases: Phases {
+                    dns: Some(Duration::from_millis(1)),
+                    connect: Some(Duration::from_millis(2)),
+                    tls: None,
+                    first_byte: Some(Duration::from_millis(20)),
+                    transfer: Some(Duration::from_millis(3)),
+                    reused: false,
+                },
+                withheld: Vec::new(),
             },
-            withheld: Vec::new(),
-        }),
-        exchange: None,
+            exchange: None,
+        })),
         failure: None,
     }
 }

@@ -6,7 +6,7 @@
 //! neither counts nor resets.
 
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Trigger, Verdict};
-use crate::plan::{Action, Step};
+use crate::plan::Step;
 
 /// What a run counts as for its canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +86,5 @@ pub(super) fn went_to_its_end(report: &RunReport) -> bool {
 
 /// Whether this is the step of that name, or one of its parallel entries is.
 pub(super) fn contains(step: &Step, name: &str) -> bool {
-    let inside = match &step.action {
-        Action::Http(_) => false,
-        Action::Parallel(entries) => entries.iter().any(|entry| contains(entry, name)),
-    };
-    inside || *step.name == *name
+    step.with_entries().any(|step| *step.name == *name)
 }

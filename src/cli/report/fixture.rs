@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, HttpAnswer, Phases, Reason, RunId,
-    RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail,
+    Phases, Reason, RunId, RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use crate::plan::{Cadence, Canary, CanaryId, Cell, CellValue, Overlap, Probe, Region};
 use crate::source::Location;
@@ -97,7 +97,9 @@ pub(crate) fn silent_registration() -> Done {
     let mut activated = step("activated", 112, 2_202);
     activated.attempts_made = 18;
     activated.attempts = vec![attempt(112, 12, "GET", 200), attempt(2_300, 14, "GET", 200)];
-    activated.attempts[1].exchange = Some(Box::new(exchange()));
+    if let Some(AttemptDetail::Http(http)) = &mut activated.attempts[1].detail {
+        http.exchange = Some(Box::new(exchange()));
+    }
     activated.attempts[1].failure = Some((Reason::Expectation, cause.message.clone()));
     activated.expectations = vec![
         held("status == 200", 41),
@@ -200,27 +202,27 @@ fn step(name: &str, started: u64, duration: u64) -> StepReport {
 
 /// An attempt with an answer, or without one where `status` is 0.
 fn attempt(started: u64, duration: u64, method: &str, status: u16) -> AttemptReport {
+    let answer = HttpAnswer {
+        method: method.to_owned(),
+        url: "http://127.0.0.1:7100/v1/registrations".to_owned(),
+        status: (status != 0).then_some(status),
+        version: (status != 0).then_some("1.1"),
+        body_bytes: 312,
+        phases: Phases {
+            dns: None,
+            connect: Some(Duration::from_micros(180)),
+            tls: None,
+            first_byte: Some(Duration::from_millis(9)),
+            transfer: Some(Duration::from_micros(90)),
+            reused: false,
+        },
+        withheld: Vec::new(),
+    };
     AttemptReport {
         span_id: SpanId(8),
         started: Duration::from_millis(started),
         duration: Duration::from_millis(duration),
-        http: Some(HttpAnswer {
-            method: method.to_owned(),
-            url: "http://127.0.0.1:7100/v1/registrations".to_owned(),
-            status: (status != 0).then_some(status),
-            version: (status != 0).then_some("1.1"),
-            body_bytes: 312,
-            phases: Phases {
-                dns: None,
-                connect: Some(Duration::from_micros(180)),
-                tls: None,
-                first_byte: Some(Duration::from_millis(9)),
-                transfer: Some(Duration::from_micros(90)),
-                reused: false,
-            },
-            withheld: Vec::new(),
-        }),
-        exchange: None,
+        detail: Some(AttemptDetail::Http(HttpDetail { answer, exchange: None })),
         failure: None,
     }
 }

@@ -200,6 +200,10 @@ impl Page {
     }
 
     fn exchange(&mut self, attempt: &Value) {
+        let transcript = &attempt["observed"]["transcript"];
+        if !transcript.is_null() {
+            self.transcript(text(&attempt["observed"], "asked"), transcript);
+        }
         let (http, exchange) = (&attempt["http"], &attempt["exchange"]);
         if http.is_null() || exchange.is_null() {
             return;
@@ -210,7 +214,19 @@ impl Page {
             let first = format!("HTTP/{} {status}", http["version"].as_str().unwrap_or("?"));
             self.message('<', &first, list(exchange, "response_headers"), text(exchange, "response_body"));
         }
-        if exchange["truncated"] == true {
+        self.cut(exchange);
+    }
+
+    fn transcript(&mut self, asked: &str, transcript: &Value) {
+        self.message('>', asked, &[], text(transcript, "sent"));
+        if !text(transcript, "received").is_empty() {
+            self.message('<', "", &[], text(transcript, "received"));
+        }
+        self.cut(transcript);
+    }
+
+    fn cut(&mut self, kept: &Value) {
+        if kept["truncated"] == true {
             let note = self.style.dim("(cut)");
             self.line(4, &note);
         }
@@ -269,10 +285,11 @@ fn title(step: &Value) -> String {
 
 fn attempt_text(attempt: &Value) -> String {
     let failure = attempt["failure"]["reason"].as_str().map_or(String::new(), |reason| format!("  {}", printable(reason)));
-    if attempt["http"].is_null() {
-        return format!("took {}{failure}", human_duration(duration(attempt, "duration_seconds")));
+    match (&attempt["http"], &attempt["observed"]) {
+        (Value::Null, Value::Null) => format!("took {}{failure}", human_duration(duration(attempt, "duration_seconds"))),
+        (Value::Null, observed) => format!("{}{failure}", observed_text(observed)),
+        (http, _) => format!("{}{failure}", http_text(http)),
     }
-    format!("{}{failure}", http_text(&attempt["http"]))
 }
 
 /// `redirect 1 to https://b.example went without x-api-key`.
@@ -288,13 +305,32 @@ fn http_text(http: &Value) -> String {
         }
         None => "no answer".to_owned(),
     };
+    let reused = (http["reused"] == true).then(|| "connection reused".to_owned());
+    let phases = phases_text(http, reused);
+    format!("{} {} → {answer}{phases}", printable(text(http, "method")), printable(text(http, "url")))
+}
+
+/// What an attempt of any other kind asked, what is known of it, and where the time went.
+fn observed_text(observed: &Value) -> String {
+    let fact = |(name, value): (&String, &Value)| {
+        let value = value.as_str().map_or_else(|| value.to_string().into(), printable);
+        format!("{} {value}", printable(name).replace('_', " "))
+    };
+    let facts: Vec<String> = pairs(observed, "facts").map(fact).collect();
+    let answer = match (observed["answered"] == true, facts.is_empty()) {
+        (true, true) => "answered".to_owned(),
+        (true, false) => facts.join(", "),
+        (false, _) => "no answer".to_owned(),
+    };
+    format!("{} → {answer}{}", printable(text(observed, "asked")), phases_text(observed, None))
+}
+
+fn phases_text(of: &Value, more: Option<String>) -> String {
     let phase = |(name, took): (&String, &Value)| {
         Some(format!("{} {}", printable(name).replace('_', " "), human_duration(seconds(took)?)))
     };
-    let reused = (http["reused"] == true).then(|| "connection reused".to_owned());
-    let phases: Vec<String> = pairs(http, "phases_seconds").filter_map(phase).chain(reused).collect();
-    let phases = if phases.is_empty() { String::new() } else { format!("; {}", phases.join(", ")) };
-    format!("{} {} → {answer}{phases}", printable(text(http, "method")), printable(text(http, "url")))
+    let phases: Vec<String> = pairs(of, "phases_seconds").filter_map(phase).chain(more).collect();
+    if phases.is_empty() { String::new() } else { format!("; {}", phases.join(", ")) }
 }
 
 #[cfg(test)]
@@ -304,7 +340,7 @@ mod tests {
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
     use super::super::json;
     use super::*;
-    use crate::outcome::Withheld;
+    use crate::outcome::{AttemptDetail, Withheld};
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
@@ -319,7 +355,8 @@ mod tests {
         let report = Arc::make_mut(&mut done.report);
         let headers = vec!["cookie".to_owned(), "x-api-key".to_owned()];
         let withheld = Withheld { redirect: 1, to: "https://other.example".to_owned(), headers };
-        report.steps[0].attempts[0].http.as_mut().unwrap().withheld.push(withheld);
+        let Some(AttemptDetail::Http(http)) = &mut report.steps[0].attempts[0].detail else { panic!("it is over HTTP") };
+        http.answer.withheld.push(withheld);
         let page = human(&json(&done), Style::PLAIN, 100);
         assert!(page.contains("\n      redirect 1 to https://other.example went without cookie, x-api-key\n"), "{page}");
     }

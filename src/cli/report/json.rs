@@ -7,12 +7,11 @@
 //! Absent is `null`, never a missing key. Starts of steps and attempts count from the run's start. Keys may be added in later
 //! versions; none changes its meaning.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
+use crate::base::time::seconds;
 use crate::outcome::{
-    AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Trigger, Withheld,
+    Cause, CleanupReport, CleanupResult, ExpectationReport, Held, Seen, StepReport, StepResult, Transcripts, Trigger,
 };
 use crate::plan::{Cell, CellValue};
 use crate::source::Location;
@@ -42,11 +41,6 @@ pub(crate) fn json(done: &Done) -> Value {
         "steps": report.steps.iter().map(step).collect::<Value>(),
         "cleanup": done.cleanup.as_deref().map(cleanup),
     })
-}
-
-/// Seconds to the microsecond.
-pub(crate) fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// The matrix values with their types.
@@ -119,7 +113,7 @@ fn step(step: &StepReport) -> Value {
         "allow_failure": step.allow_failure,
         "cause": why.map(cause),
         "attempts_made": step.attempts_made,
-        "attempts": step.attempts.iter().map(attempt).collect::<Value>(),
+        "attempts": step.attempts.iter().map(|attempt| attempt.to_json(Transcripts::Whole)).collect::<Value>(),
         "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
         "captures": texts(&step.captures),
     })
@@ -137,42 +131,6 @@ fn expectation(expectation: &ExpectationReport) -> Value {
         "held": held,
         "why": why,
         "seen": seen(&expectation.seen),
-    })
-}
-
-fn withheld(withheld: &Withheld) -> Value {
-    json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers })
-}
-
-fn attempt(attempt: &AttemptReport) -> Value {
-    let http = attempt.http.as_ref().map(|http| {
-        json!({
-            "method": http.method,
-            "url": http.url,
-            "status": http.status,
-            "version": http.version,
-            "body_bytes": http.body_bytes,
-            "reused": http.phases.reused,
-            "phases_seconds": http.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect::<Map<_, _>>(),
-            "withheld": http.withheld.iter().map(withheld).collect::<Value>(),
-        })
-    });
-    let exchange = attempt.exchange.as_ref().map(|exchange| {
-        json!({
-            "request_headers": exchange.request_headers,
-            "request_body": exchange.request_body,
-            "response_headers": exchange.response_headers,
-            "response_body": exchange.response_body,
-            "truncated": exchange.truncated,
-        })
-    });
-    json!({
-        "span_id": attempt.span_id.to_string(),
-        "started_seconds": seconds(attempt.started),
-        "duration_seconds": seconds(attempt.duration),
-        "failure": attempt.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message })),
-        "http": http,
-        "exchange": exchange,
     })
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) use human::human;
-pub(crate) use json::{cell, json, location, seconds, seen};
+pub(crate) use json::{cell, json, location, seen};
 pub(crate) use junit::junit;
 
 use crate::outcome::{CleanupReport, RunReport};

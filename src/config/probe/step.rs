@@ -5,7 +5,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step};
+use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step, StepKind};
 
 use super::super::check::misspelt;
 use super::super::keys::Step as StepSection;
@@ -13,6 +13,7 @@ use super::super::kind::FilePath;
 use super::super::nearest::{did_you_mean, suggestion};
 use super::super::scope::{Scope, When};
 use super::super::section::Declared;
+use super::super::steps::{cleanups, tables, with_entries};
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
 use super::super::{Code, Diagnostic};
@@ -49,24 +50,10 @@ pub(super) fn steps<'f>(
     let mut steps = Vec::with_capacity(nodes.len());
     for (node, table) in nodes {
         steps.push(reader.step(node, table));
-        let parallel = table.list("parallel").iter().filter_map(Node::as_table);
-        let finished = std::iter::once(table).chain(parallel).filter_map(|step| step.text("name"));
+        let finished = with_entries(table).filter_map(|step| step.text("name"));
         reader.before.extend(finished.map(str::to_owned));
     }
     steps
-}
-
-fn tables<'t, 'f>(nodes: &'t [Node<'f>]) -> Vec<(&'t Node<'f>, &'t Table<'f>)> {
-    nodes.iter().filter_map(|node| Some((node, node.as_table()?))).collect()
-}
-
-/// The tables of `[step.cleanup]` or `[[step.cleanup]]`.
-fn cleanups<'t, 'f>(table: &'t Table<'f>) -> Vec<(&'t Node<'f>, &'t Table<'f>)> {
-    let Some(node) = table.get("cleanup") else { return Vec::new() };
-    match node.as_table() {
-        Some(table) => vec![(node, table)],
-        None => tables(node.as_list()),
-    }
 }
 
 struct Reader<'r, 'b, 'f> {
@@ -82,8 +69,7 @@ struct Reader<'r, 'b, 'f> {
 impl<'f> Reader<'_, '_, 'f> {
     /// Remembers what a step will capture, so that an earlier use can be told from a misspelling.
     fn announce(&mut self, table: &Table<'f>) {
-        let inner = table.list("parallel").iter().filter_map(Node::as_table);
-        for step in std::iter::once(table).chain(inner) {
+        for step in with_entries(table) {
             for entry in step.entries_of("capture") {
                 let declared =
                     super::super::scope::Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" };
@@ -100,11 +86,8 @@ impl<'f> Reader<'_, '_, 'f> {
         if let Some((name, spot)) = &item {
             self.scope.declare(name, *spot, "loop's name");
         }
-        let action = if table.get("parallel").is_some() {
-            Action::Parallel(self.parallel(table))
-        } else {
-            Action::Http(Box::new(self.request(node, table)))
-        };
+        let action =
+            if table.get("parallel").is_some() { Action::Parallel(self.parallel(table)) } else { self.action(node, table) };
         let at_once = self.at_once(table, looping.is_some());
         let subject = self.template(table, "subject");
         let step = Step { looping, at_once, subject, ..self.common(node, table, action, None) };
@@ -123,11 +106,12 @@ impl<'f> Reader<'_, '_, 'f> {
         let device = self.template(table, "device");
         self.known_device(table);
         let when = table.get("when").map(|node| self.scope.condition(node, When::Before));
-        let guard = self.conditions(table, "guard");
-        let expect = self.conditions(table, "expect");
+        let result = When::Result(action.kind());
+        let guard = self.conditions(table, "guard", result);
+        let expect = self.conditions(table, "expect", result);
         let contract = table.get("contract").and_then(|node| self.contract(node));
-        let unless_created = table.get("unless_created").map(|node| self.scope.condition(node, When::Result));
-        let capture = self.captures(table);
+        let unless_created = table.get("unless_created").map(|node| self.scope.condition(node, result));
+        let capture = self.captures(table, result);
         let cleanup = self.cleanup(table, &name);
         Step {
             name: name.into(),
@@ -153,17 +137,22 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
-    fn request(&mut self, node: &Node<'f>, table: &Table<'f>) -> crate::plan::HttpAction {
+    /// What a step does: its kind is the key it has. The rules of the keys see to it that it has exactly one.
+    fn action(&mut self, node: &Node<'f>, table: &Table<'f>) -> Action {
         let empty = Table::default();
-        request::read(table.table("http").unwrap_or(&empty), node.spot, self.world, self.scope)
+        let kind = StepKind::ALL.iter().copied().find(|kind| table.get(kind.key()).is_some()).unwrap_or(StepKind::Http);
+        let own = table.table(kind.key()).unwrap_or(&empty);
+        match kind {
+            StepKind::Http => Action::Http(Box::new(request::read(own, node.spot, self.world, self.scope))),
+        }
     }
 
     fn template(&mut self, table: &Table<'f>, key: &str) -> Option<crate::plan::Template> {
         table.get(key).map(|node| self.scope.template(node, When::Before))
     }
 
-    fn conditions(&mut self, table: &Table<'f>, key: &str) -> Vec<Condition> {
-        table.list(key).iter().map(|node| self.scope.condition(node, When::Result)).collect()
+    fn conditions(&mut self, table: &Table<'f>, key: &str, when: When) -> Vec<Condition> {
+        table.list(key).iter().map(|node| self.scope.condition(node, when)).collect()
     }
 
     fn unique(&mut self, name: &str, spot: Spot<'f>) {
@@ -189,10 +178,10 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
-    fn captures(&mut self, table: &Table<'f>) -> Vec<(Arc<str>, Expression)> {
+    fn captures(&mut self, table: &Table<'f>, when: When) -> Vec<(Arc<str>, Expression)> {
         let mut captures = Vec::new();
         for entry in table.entries_of("capture") {
-            let expression = self.scope.expression(&entry.value, When::Result);
+            let expression = self.scope.expression(&entry.value, when);
             self.scope.holds(&entry.key, &expression);
             captures.push((entry.key.as_ref().into(), expression));
             self.scope.declare(&entry.key, entry.key_spot, "capture");
@@ -223,7 +212,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let mut captured = Vec::new();
         for (node, inner) in tables(table.list("parallel")) {
             let visible = self.scope.visible.len();
-            let action = Action::Http(Box::new(self.request(node, inner)));
+            let action = self.action(node, inner);
             steps.push(self.common(node, inner, action, None));
             let own = self.scope.visible.split_off(visible);
             self.scope.taken.extend(own.iter().cloned());
@@ -243,7 +232,7 @@ impl<'f> Reader<'_, '_, 'f> {
     /// Cleanups see everything their step knows and captured; what they capture is seen by the cleanups after them alone.
     fn cleanup(&mut self, table: &Table<'f>, step: &str) -> Vec<Step> {
         let visible = self.scope.visible.len();
-        let nodes = cleanups(table);
+        let nodes = tables(cleanups(table));
         let alone = table.get("cleanup").is_some_and(|node| node.as_table().is_some());
         let many = nodes.len() > 1;
         let mut steps = Vec::new();
@@ -257,7 +246,7 @@ impl<'f> Reader<'_, '_, 'f> {
                         .help(format!("to capture from the step, move it above line {line}, where its cleanup begins")),
                 );
             }
-            let action = Action::Http(Box::new(self.request(node, inner)));
+            let action = self.action(node, inner);
             steps.push(self.common(node, inner, action, Some(name)));
         }
         self.scope.visible.truncate(visible);

@@ -9,7 +9,9 @@ use super::super::testing::{
     timeline,
 };
 use super::super::{Commit, IncidentFilter, KeptState, KeptTick, OpenError, Record, RunFilter, Store, TryState};
-use crate::outcome::{CleanupReport, CleanupResult, Ledger, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict};
+use crate::outcome::{
+    AttemptDetail, CleanupReport, CleanupResult, Ledger, OutcomeSink, Reason, RunReport, StepResult, Trigger, Verdict,
+};
 use crate::plan::{Bodies, StoreSettings};
 
 fn last_tick(slot: u32, due_ms: i64) -> KeptTick {
@@ -299,7 +301,8 @@ fn the_details_of_a_run_are_bounded_and_the_cause_always_stays() {
     let model = failed.steps[1].clone();
     for _ in 0..500 {
         let mut more = model.clone();
-        more.attempts[0].exchange.as_mut().unwrap().response_body = "x".repeat(4_096);
+        let Some(AttemptDetail::Http(http)) = &mut more.attempts[0].detail else { panic!("it is over HTTP") };
+        http.exchange.as_mut().unwrap().response_body = "x".repeat(4_096);
         failed.steps.push(more);
     }
     let id = failed.run_id.to_string();

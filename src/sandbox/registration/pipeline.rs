@@ -71,22 +71,22 @@ impl Queues {
 }
 
 /// Hands a registration to a stage.
-pub(super) fn enqueue(state: &AppState, stage: Stage, id: &Arc<str>) -> Result<(), Full> {
+pub(super) fn enqueue(app: &AppState, stage: Stage, id: &Arc<str>) -> Result<(), Full> {
     let (low, high) = stage.takes();
-    let takes = state.pace.wall(state.seed.between(stage.as_str(), id, low, high));
-    state.registrations.queues.of(stage).push(Instant::now() + takes, Arc::clone(id))
+    let takes = app.pace.wall(app.seed.between(stage.as_str(), id, low, high));
+    app.registrations.queues.of(stage).push(Instant::now() + takes, Arc::clone(id))
 }
 
 /// A stage's worker; runs until it is dropped.
-pub(in crate::sandbox) async fn work(state: Arc<AppState>, stage: Stage) {
-    let queue = state.registrations.queues.of(stage);
+pub(in crate::sandbox) async fn work(app: Arc<AppState>, stage: Stage) {
+    let queue = app.registrations.queues.of(stage);
     loop {
         let id = queue.next().await;
-        let again = match handle(&state, stage, &id) {
+        let again = match handle(&app, stage, &id) {
             Next::Done => None,
             // A full queue downstream holds the message up here, as back-pressure would.
-            Next::Pass(next) => enqueue(&state, next, &id).err().map(|Full| HELD_UP),
-            Next::Again(product) => Some(state.pace.wall(product)),
+            Next::Pass(next) => enqueue(&app, next, &id).err().map(|Full| HELD_UP),
+            Next::Again(product) => Some(app.pace.wall(product)),
             Next::HeldUp => Some(HELD_UP),
         };
         if let Some(after) = again
@@ -99,12 +99,12 @@ pub(in crate::sandbox) async fn work(state: Arc<AppState>, stage: Stage) {
 }
 
 /// Does a stage's work on one registration; it may have been deleted meanwhile.
-fn handle(state: &AppState, stage: Stage, id: &str) -> Next {
-    let Some(registration) = state.registrations.store.get(id) else { return Next::Done };
-    let hit = |fault| state.faults.hit(fault, &registration.origin, id);
+fn handle(app: &AppState, stage: Stage, id: &str) -> Next {
+    let Some(registration) = app.registrations.store.get(id) else { return Next::Done };
+    let hit = |fault| app.faults.hit(fault, &registration.origin, id);
     let advance = |status| {
         tracing::debug!(correlation_id = id, stage = stage.as_str(), ?status, "registration advances");
-        state.registrations.store.change(id, |registration| registration.advance(status));
+        app.registrations.store.change(id, |registration| registration.advance(status));
     };
     match stage {
         Stage::Payment if hit(FaultName::PaymentErrors).is_some() || hit(FaultName::PaymentTimeouts).is_some() => Next::HeldUp,
@@ -135,18 +135,18 @@ fn handle(state: &AppState, stage: Stage, id: &str) -> Next {
             Next::Pass(Stage::Receipt)
         }
         Stage::Receipt => {
-            state.registrations.store.change(id, |registration| {
+            app.registrations.store.change(id, |registration| {
                 registration.receipt_issued_at.get_or_insert_with(Utc::now);
             });
             Next::Pass(Stage::Warehouse)
         }
         Stage::Warehouse => {
             let waited = registration.receipt_issued_at.and_then(|at| (Utc::now() - at).to_std().ok()).unwrap_or_default();
-            if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < state.pace.wall(hit.delay)) {
+            if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < app.pace.wall(hit.delay)) {
                 return Next::HeldUp;
             }
             let renamed = hit(FaultName::RenamedField).is_some();
-            state.registrations.store.change(id, |registration| {
+            app.registrations.store.change(id, |registration| {
                 registration.row = Some(Row { loaded_at: Utc::now(), renamed });
             });
             Next::Done

@@ -61,6 +61,8 @@ pub(super) enum Kind {
     Gauge,
     /// Counts by bucket.
     Histogram,
+    /// How often and how much in all.
+    Summary,
 }
 
 /// A run that stands for the bucket its duration fell into.
@@ -103,6 +105,7 @@ impl Exposition {
             (Kind::Counter, Format::Prometheus) => (name, "counter"),
             (Kind::Gauge, _) => (name, "gauge"),
             (Kind::Histogram, _) => (name, "histogram"),
+            (Kind::Summary, _) => (name, "summary"),
         };
         self.text.extend(["# HELP ", shown, " ", help, "\n# TYPE ", shown, " ", word, "\n"]);
         self.family = name;
@@ -140,6 +143,13 @@ impl Exposition {
         }
         self.sample("_count", cumulative);
         self.sample("_sum", format_args!("{:?}", seen.sum));
+    }
+
+    /// Both samples of one summary.
+    pub(super) fn summary(&mut self, labels: &impl Labels, count: u64, sum: f64) {
+        self.labels.set(labels);
+        self.sample("_count", count);
+        self.sample("_sum", format_args!("{sum:?}"));
     }
 
     /// Takes over families that are already written in Prometheus text.

@@ -105,12 +105,15 @@ fn steps(body: &mut Exposition, index: &Index) {
     }
     body.family(
         "serinus_http_phase_seconds",
-        Kind::Histogram,
-        "Parts of HTTP attempts; a reused connection has no dns, connect or tls.",
+        Kind::Summary,
+        "Parts of HTTP attempts, from the first that had them on; a reused connection has no dns, connect or tls.",
     );
     for region in &index.regions {
-        for (phase, histogram) in PHASES.into_iter().zip(&region.phases) {
-            body.histogram(&PhaseLabels { region: region.labels(), phase }, &histogram.snapshot(), NONE);
+        for (phase, summary) in PHASES.into_iter().zip(&region.phases) {
+            let (count, sum) = summary.seen();
+            if count > 0 {
+                body.summary(&PhaseLabels { region: region.labels(), phase }, count, sum);
+            }
         }
     }
 }

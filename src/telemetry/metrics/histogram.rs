@@ -1,4 +1,4 @@
-//! Histograms of durations with edges of their own.
+//! Histograms of durations with edges of their own, and summaries, which have none.
 //!
 //! Owns counting without locks: a bucket is found by comparing whole nanoseconds, so that a duration equal to an edge is
 //! inside it, exactly. It must not know what is measured.
@@ -94,6 +94,27 @@ impl Histogram {
             counts: self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect(),
             sum: Duration::from_nanos(self.sum_nanos.load(Ordering::Relaxed)).as_secs_f64(),
         }
+    }
+}
+
+/// How often something happened and how long it took in all. A fraction of a histogram's series, for what is looked at by its mean.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    count: AtomicU64,
+    sum_nanos: AtomicU64,
+}
+
+impl Summary {
+    /// Counts one duration.
+    pub(super) fn observe(&self, duration: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum_nanos.fetch_add(nanos(duration), Ordering::Relaxed);
+    }
+
+    /// How often, and seconds in all.
+    pub(super) fn seen(&self) -> (u64, f64) {
+        let sum = Duration::from_nanos(self.sum_nanos.load(Ordering::Relaxed));
+        (self.count.load(Ordering::Relaxed), sum.as_secs_f64())
     }
 }
 

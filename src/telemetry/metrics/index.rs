@@ -11,7 +11,7 @@ use crate::plan::{Canary, CanaryId, Plan};
 use super::histogram::{Edges, Histogram};
 use super::probe::ProbeSeries;
 use super::series::{ByStep, CanarySeries, RegionSeries};
-use super::shape::{ProbeShape, phase_edges};
+use super::shape::ProbeShape;
 
 /// Immutable; a reload makes a new one out of the old.
 #[derive(Debug, Default)]
@@ -30,7 +30,6 @@ type RegionKey = (Arc<str>, Arc<str>);
 impl Index {
     /// The series of `plan`, those of `old` kept where they still fit.
     pub(super) fn new(plan: &Plan, old: &Self) -> Self {
-        let phases = phase_edges();
         let old_regions: HashMap<RegionKey, &Arc<RegionSeries>> =
             old.regions.iter().map(|region| ((Arc::clone(&region.probe), Arc::clone(&region.region)), region)).collect();
         let mut shapes: HashMap<Arc<str>, ProbeShape> = HashMap::new();
@@ -40,7 +39,7 @@ impl Index {
         probes.sort_unstable_by(|one, other| one.probe.name.cmp(&other.probe.name));
         let mut index = Self { probes, ..Self::default() };
         for canary in &plan.canaries {
-            let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe, &phases));
+            let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe));
             let key = (Arc::clone(&canary.probe.name), Arc::clone(&canary.region.name));
             let region = regions.entry(key.clone()).or_insert_with(|| {
                 let region = Arc::new(region_series(canary, shape, old_regions.get(&key).map(|region| &***region)));
@@ -80,7 +79,7 @@ fn region_series(canary: &Canary, shape: &ProbeShape, old: Option<&RegionSeries>
         probe: Arc::clone(&canary.probe.name),
         region: Arc::clone(&canary.region.name),
         steps: by_step(&shape.steps, old.map(|old| &old.steps)),
-        phases: std::array::from_fn(|at| kept(old.map(|old| &old.phases[at]), &shape.phases)),
+        phases: old.map(|old| old.phases.clone()).unwrap_or_default(),
         leaked: old.map(|old| Arc::clone(&old.leaked)).unwrap_or_default(),
     }
 }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::base::time::since_epoch;
-use crate::outcome::{CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
+use crate::outcome::{AttemptDetail, CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
 
 use super::exposition::Exemplar;
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Summary};
 use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
 use super::standing::CanaryStanding;
 
@@ -42,7 +42,8 @@ pub(super) struct RegionSeries {
     pub(super) probe: Arc<str>,
     pub(super) region: Arc<str>,
     pub(super) steps: ByStep,
-    pub(super) phases: [Arc<Histogram>; PHASES.len()],
+    /// Without buckets: those would mix all steps of the probe, and each has as many series as all else of a canary.
+    pub(super) phases: [Arc<Summary>; PHASES.len()],
     /// Things that cleanups left behind.
     pub(super) leaked: Arc<AtomicU64>,
 }
@@ -147,7 +148,7 @@ impl RegionSeries {
             histogram.observe(step.duration);
         }
         for (phase, duration) in
-            step.attempts.iter().filter_map(|attempt| attempt.http.as_ref()).flat_map(|http| http.phases.each())
+            step.attempts.iter().filter_map(|attempt| attempt.detail.as_ref()).flat_map(AttemptDetail::phases)
         {
             if let Some(at) = PHASES.iter().position(|name| *name == phase) {
                 self.phases[at].observe(duration);

@@ -1,21 +1,21 @@
 //! Which histograms a probe has, and with which edges.
 //!
 //! Owns the choice of edges: round numbers up to the largest bound a user wrote, and exactly each of those bounds, so that
-//! "how many were within the deadline" is a bucket and not an interpolation. Pure.
+//! "how many were within the deadline" is a bucket and not an interpolation. Each edge is a series of each canary, and a canary of
+//! one step shall have at most 40, so there are few, and fewer for steps. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Action, LatencyOf, Probe, Slo, Step};
+use crate::plan::{LatencyOf, Probe, Slo, journey};
 
 use super::histogram::Edges;
 
-/// Edges where nothing better is known, milliseconds.
-const ROUND: [u64; 15] =
-    [5, 25, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000];
+/// Edges of runs and of convergence where nothing better is known, milliseconds.
+const ROUND: [u64; 10] = [25, 100, 500, 1_000, 2_500, 5_000, 10_000, 60_000, 300_000, 3_600_000];
 
-/// Edges of the parts of an HTTP exchange, milliseconds.
-const PHASE: [u64; 11] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+/// Edges of steps where nothing better is known, milliseconds.
+const ROUND_OF_STEPS: [u64; 6] = [100, 500, 2_500, 10_000, 60_000, 300_000];
 
 /// Edges of how late ticks start, microseconds.
 const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
@@ -31,51 +31,32 @@ pub(super) struct ProbeShape {
     pub(super) convergence: Vec<(Arc<str>, Arc<Edges>)>,
     /// How long each of these steps is waited for, in their order.
     pub(super) within: Vec<Duration>,
-    /// Edges of its HTTP phases.
-    pub(super) phases: Arc<Edges>,
 }
 
 impl ProbeShape {
-    /// The shape of `probe`; `phases` are shared by all probes.
-    pub(super) fn of(probe: &Probe, phases: &Arc<Edges>) -> Self {
+    /// The shape of `probe`.
+    pub(super) fn of(probe: &Probe) -> Self {
         let slo = probe.slo.as_ref();
         let mut steps = Vec::new();
         let (mut convergence, mut within) = (Vec::new(), Vec::new());
-        for step in flattened(&probe.steps) {
+        for step in journey(&probe.steps) {
             let bound = step.timeout.unwrap_or(probe.deadline).min(probe.deadline);
             let bounds = [bound].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Duration));
-            steps.push((Arc::clone(&step.name), with_round_numbers(bounds)));
+            steps.push((Arc::clone(&step.name), with_round_numbers(&ROUND_OF_STEPS, bounds)));
             if let Some(eventually) = &step.eventually {
                 let bounds = [eventually.within].into_iter().chain(promised(slo, Some(&step.name), LatencyOf::Convergence));
-                convergence.push((Arc::clone(&step.name), with_round_numbers(bounds)));
+                convergence.push((Arc::clone(&step.name), with_round_numbers(&ROUND, bounds)));
                 within.push(eventually.within);
             }
         }
-        let run = with_round_numbers([probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
-        Self { run, steps, convergence, within, phases: Arc::clone(phases) }
+        let run = with_round_numbers(&ROUND, [probe.deadline].into_iter().chain(promised(slo, None, LatencyOf::Duration)));
+        Self { run, steps, convergence, within }
     }
-}
-
-/// Edges of HTTP phases.
-pub(super) fn phase_edges() -> Arc<Edges> {
-    Edges::new(PHASE.map(Duration::from_millis))
 }
 
 /// Edges of tick lateness.
 pub(super) fn lateness_edges() -> Arc<Edges> {
     Edges::new(LATENESS.map(Duration::from_micros))
-}
-
-fn flattened(steps: &[Step]) -> Vec<&Step> {
-    let mut all = Vec::new();
-    for step in steps {
-        all.push(step);
-        match &step.action {
-            Action::Http(_) => {}
-            Action::Parallel(entries) => all.extend(flattened(entries)),
-        }
-    }
-    all
 }
 
 /// The bounds an objective sets on this duration.
@@ -87,9 +68,9 @@ fn promised(slo: Option<&Slo>, step: Option<&str>, of: LatencyOf) -> impl Iterat
         .flatten()
 }
 
-fn with_round_numbers(bounds: impl Iterator<Item = Duration>) -> Arc<Edges> {
+fn with_round_numbers(round: &[u64], bounds: impl Iterator<Item = Duration>) -> Arc<Edges> {
     let bounds: Vec<Duration> = bounds.collect();
     let largest = bounds.iter().max().copied().unwrap_or_default();
-    let round = ROUND.map(Duration::from_millis).into_iter().filter(|edge| *edge < largest);
+    let round = round.iter().copied().map(Duration::from_millis).filter(|edge| *edge < largest);
     Edges::new(round.chain(bounds.iter().copied()))
 }

@@ -1,7 +1,6 @@
 //! What spans and events say, attribute by attribute.
 //!
-//! HTTP attributes follow the semantic conventions for HTTP clients
-//! (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>); everything of ours begins with `serinus.`. Pure.
+//! What an attempt's span says is its kind's to know (see `outcome`); everything of ours begins with `serinus.`. Pure.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,7 +9,7 @@ use opentelemetry::trace::Event;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 use crate::outcome::{
-    Cause, CleanupResult, ExpectationReport, Held, HttpAnswer, RunReport, Seen, StepReport, StepResult, Trigger,
+    AttemptDetail, Cause, CleanupResult, ExpectationReport, FactValue, Held, RunReport, Seen, StepReport, StepResult, Trigger,
 };
 
 /// Of a run's root.
@@ -66,25 +65,18 @@ fn cause_attributes(cause: &Cause, attributes: &mut Vec<KeyValue>) {
     attributes.extend(seen(&cause.seen));
 }
 
-/// Of an attempt over HTTP, added to `attributes`.
-pub(super) fn http_attributes(http: &HttpAnswer, attributes: &mut Vec<KeyValue>) {
-    attributes.push(text("http.request.method", http.method.clone()));
-    attributes.push(text("url.full", http.url.clone()));
-    if let Ok(url) = url::Url::parse(&http.url) {
-        attributes.extend(url.host_str().map(|host| text("server.address", host.to_owned())));
-        attributes.extend(url.port_or_known_default().map(|port| KeyValue::new("server.port", i64::from(port))));
+/// Of an attempt, added to `attributes`.
+pub(super) fn attempt_attributes(detail: &AttemptDetail, attributes: &mut Vec<KeyValue>) {
+    attributes.extend(detail.attributes().into_iter().map(|(name, value)| KeyValue::new(name, fact(value))));
+    attributes.extend(detail.phases().map(|(phase, took)| KeyValue::new(format!("serinus.phase.{phase}"), took.as_secs_f64())));
+}
+
+fn fact(value: FactValue) -> Value {
+    match value {
+        FactValue::Text(text) => Value::String(text.into()),
+        FactValue::Integer(number) => Value::I64(number),
+        FactValue::Bool(truth) => Value::Bool(truth),
     }
-    if let Some(status) = http.status {
-        attributes.push(KeyValue::new("http.response.status_code", i64::from(status)));
-        attributes.push(KeyValue::new("http.response.body.size", i64::try_from(http.body_bytes).unwrap_or(i64::MAX)));
-    }
-    if let Some(version) = http.version {
-        attributes.push(text("network.protocol.name", "http"));
-        attributes.push(text("network.protocol.version", version));
-    }
-    attributes.push(KeyValue::new("serinus.connection.reused", http.phases.reused));
-    attributes
-        .extend(http.phases.each().map(|(phase, took)| KeyValue::new(format!("serinus.phase.{phase}"), took.as_secs_f64())));
 }
 
 /// The event for an expectation that did not hold; those that held are many and say nothing new.

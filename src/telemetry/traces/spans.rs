@@ -10,9 +10,11 @@ use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceFlags, TraceState
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use crate::outcome::{AttemptReport, CleanupReport, CleanupResult, RunReport, SpanId, StepReport, StepResult, TraceId, Verdict};
+use crate::outcome::{
+    AttemptDetail, AttemptReport, CleanupReport, CleanupResult, RunReport, SpanId, StepReport, StepResult, TraceId, Verdict,
+};
 
-use super::attributes::{cleanup_word, failed_expectation, http_attributes, run_attributes, step_attributes, text};
+use super::attributes::{attempt_attributes, cleanup_word, failed_expectation, run_attributes, step_attributes, text};
 
 /// The spans of one run: its root, a child for each step, a grandchild for each attempt.
 pub(super) fn of_run(report: &RunReport) -> Vec<SpanData> {
@@ -93,11 +95,11 @@ impl Writer {
     }
 
     fn attempt(&self, attempt: &AttemptReport, number: u32, step: &StepReport) -> SpanData {
-        let name: Cow<'static, str> = attempt.http.as_ref().map_or("attempt".into(), |http| http.method.clone().into());
+        let name: Cow<'static, str> = attempt.detail.as_ref().map_or("attempt".into(), AttemptDetail::span_name);
         let mut span = self.span(name, attempt.span_id, Some(step.span_id), SpanKind::Client, attempt.started, attempt.duration);
         span.attributes = vec![KeyValue::new("serinus.attempt", i64::from(number))];
-        if let Some(http) = &attempt.http {
-            http_attributes(http, &mut span.attributes);
+        if let Some(detail) = &attempt.detail {
+            attempt_attributes(detail, &mut span.attributes);
         }
         if let Some((reason, message)) = &attempt.failure {
             span.attributes.push(KeyValue::new("error.type", reason.as_str()));

@@ -97,11 +97,11 @@ async fn a_run_that_is_cut_keeps_the_attempt_that_was_under_way() {
     let step = &ran.report.steps[0];
     assert_eq!((step.attempts_made, step.attempts.len()), (3, 3));
     let cut = &step.attempts[2];
-    let http = cut.http.as_ref().unwrap();
+    let http = cut.http().unwrap();
     assert_eq!((http.method.as_str(), http.status), ("POST", None));
     assert!(http.phases.reused || http.phases.connect.is_some(), "{:?}", http.phases);
     assert_eq!(cut.failure.as_ref().map(|(reason, _)| *reason), Some(Reason::Deadline));
-    assert_eq!(cut.exchange.as_ref().unwrap().request_body, r#"{"asked":"for"}"#);
+    assert_eq!(cut.exchange().unwrap().request_body, r#"{"asked":"for"}"#);
     assert!(cut.duration > Duration::ZERO && cut.started + cut.duration <= ran.report.duration);
 }
 
@@ -115,7 +115,7 @@ async fn an_attempt_that_is_cut_in_the_middle_of_its_answer_says_so() {
     assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Deadline, 1));
     assert!(ran.cause().message.contains("attempt 1, GET "), "{}", ran.cause().message);
     assert!(ran.cause().message.contains("waiting for the body's end"), "{}", ran.cause().message);
-    assert_eq!(ran.report.steps[0].attempts[0].http.as_ref().unwrap().status, Some(200));
+    assert_eq!(ran.report.steps[0].attempts[0].http().unwrap().status, Some(200));
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_cleanup_that_its_budget_cuts_shows_the_attempt_that_hung() {
         .await;
     let steps = &ran.cleanup.as_ref().unwrap().steps;
     assert_eq!((&*steps[0].name, steps[0].attempts_made), ("delete", 1));
-    assert_eq!(steps[0].attempts[0].http.as_ref().unwrap().method, "DELETE");
+    assert_eq!(steps[0].attempts[0].http().unwrap().method, "DELETE");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn headers_stay_home_whether_they_read_a_secret_a_variable_made_of_one_or_
         assert_eq!(first.header(name), "", "{name}");
     }
     assert_eq!((second.header("x-key-of-loop"), second.header("x-device")), ("", ""));
-    let answers = ran.report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http.as_ref());
+    let answers = ran.report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http());
     let withheld: Vec<_> = answers.flat_map(|http| &http.withheld).map(|withheld| withheld.headers.join(" ")).collect();
     assert_eq!(withheld, ["x-bearer x-device x-login x-session", "x-device x-key-of-loop"]);
 }

@@ -28,10 +28,10 @@ fn texts(report: &RunReport) -> (Vec<(String, String)>, Vec<String>) {
             each.seen.iter().for_each(|seen| line("seen", &seen.value));
         });
         for attempt in &step.attempts {
-            attempt.http.iter().for_each(|http| line("url", &http.url));
+            attempt.http().iter().for_each(|http| line("url", &http.url));
             attempt.failure.iter().for_each(|(_, message)| line("failure", message));
-            if let Some(exchange) = &attempt.exchange {
-                let Exchange { request_headers, request_body, response_headers, response_body, .. } = &**exchange;
+            if let Some(exchange) = attempt.exchange() {
+                let Exchange { request_headers, request_body, response_headers, response_body, .. } = exchange;
                 request_headers.iter().chain(response_headers).for_each(|(_, value)| line("header", value));
                 blocks.extend([request_body.clone(), response_body.clone()]);
             }

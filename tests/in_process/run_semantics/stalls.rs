@@ -134,6 +134,6 @@ async fn expectations_see_times_without_stalls_and_the_report_keeps_the_raw_ones
     let ran = run(millis(3000), &[0, 2050], "20s", &step).await;
     ran.assert_passed();
     let attempt = &ran.report.steps[0].attempts[0];
-    let raw = attempt.http.as_ref().unwrap().phases.first_byte.unwrap();
+    let raw = attempt.http().unwrap().phases.first_byte.unwrap();
     assert!(attempt.duration >= millis(3000) && raw >= millis(3000), "{attempt:?}");
 }

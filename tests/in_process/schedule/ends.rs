@@ -92,19 +92,25 @@ async fn no_tick_starts_after_a_stop() {
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_cleanups_as_runs_go_on_at_once_and_one_that_gets_no_turn_within_its_budget_has_leaked() {
     let one = Limits { concurrent_runs: 1, cleanup: Duration::from_millis(300), ..limits() };
+    let begun = Arc::<Notify>::default();
+    let begins = Arc::clone(&begun);
     let mut service = Service::start(
         plan(vec![probe("holds", Duration::from_hours(10)), probe("waits", Duration::from_hours(10))], one),
-        Fake(async |canary: Arc<Canary>, request: RunRequest| {
-            let holds = &*canary.probe.name == "holds";
-            cleaning(&canary, &request, async move {
+        Fake(move |canary: Arc<Canary>, request: RunRequest| {
+            let (holds, begins) = (&*canary.probe.name == "holds", Arc::clone(&begins));
+            let cleanup = async move {
                 if holds {
+                    begins.notify_one();
                     std::future::pending::<()>().await;
                 }
-            })
+            };
+            async move { cleaning(&canary, &request, cleanup) }
         }),
     );
     service.scheduler.trigger(&id("holds")).expect("it is free");
     service.next().await;
+    // Its cleanup has the only permit.
+    begun.notified().await;
     service.scheduler.trigger(&id("waits")).expect("a cleanup holds no turn of runs");
     let report = service.next_cleanup().await;
     assert_eq!(&*report.run.canary.probe.name, "waits");

@@ -11,7 +11,7 @@ use crate::alert::condition::ratio::{Buckets, buckets};
 use crate::alert::condition::{Condition, Runs};
 use crate::alert::fact::{LastRun, Share};
 use crate::outcome::{RunReport, StepResult, Verdict};
-use crate::plan::{Action, CanaryId, Step};
+use crate::plan::{CanaryId, Step, journey};
 
 /// How finely the last hour is divided.
 const SLOTS: u64 = 12;
@@ -132,11 +132,5 @@ impl Convergence {
 
 /// Whether the step of that name waits for something to come.
 fn waits(steps: &[Step], name: &Arc<str>) -> bool {
-    steps.iter().any(|step| {
-        let inside = match &step.action {
-            Action::Parallel(entries) => waits(entries, name),
-            Action::Http(_) => false,
-        };
-        inside || (step.name == *name && step.eventually.is_some())
-    })
+    journey(steps).any(|step| step.name == *name && step.eventually.is_some())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::outcome::{Cause, Reason, RunReport, StepReport, StepResult, Verdict};
-use crate::plan::{Action, Step};
+use crate::plan::{Step, journey};
 
 use super::super::count::{contains, went_to_its_end};
 use super::super::evidence;
@@ -66,28 +66,17 @@ impl Found {
 
 /// What a counted run found.
 pub(super) fn found(report: &RunReport) -> Found {
-    let mut steps = Vec::new();
-    with_subjects(&report.canary.probe.steps, &mut steps);
-    Found { loops: steps.into_iter().map(|step| found_loop(report, step)).collect() }
+    let steps = with_subjects(&report.canary.probe.steps);
+    Found { loops: steps.map(|step| found_loop(report, step)).collect() }
 }
 
-fn with_subjects<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
-    for step in steps {
-        if step.subject.is_some() {
-            into.push(step);
-        }
-        match &step.action {
-            Action::Http(_) => {}
-            Action::Parallel(entries) => with_subjects(entries, into),
-        }
-    }
+fn with_subjects(steps: &[Step]) -> impl Iterator<Item = &Step> {
+    journey(steps).filter(|step| step.subject.is_some())
 }
 
 /// Whether any of the steps has subjects.
 pub(super) fn has_subjects(steps: &[Step]) -> bool {
-    let mut found = Vec::new();
-    with_subjects(steps, &mut found);
-    !found.is_empty()
+    with_subjects(steps).next().is_some()
 }
 
 fn found_loop(report: &RunReport, step: &Step) -> FoundLoop {

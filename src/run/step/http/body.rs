@@ -10,8 +10,8 @@ use tokio_util::io::StreamReader;
 use crate::outcome::Reason;
 
 use super::decode::Encoding;
-use super::failure::HttpFailure;
 use super::marks::Marks;
+use crate::run::step::TransportError;
 
 /// A body up to so long is gathered in a buffer of this size. A longer one gets room for all it may have at once: what is never
 /// written costs nothing, and a buffer that grows would be copied again and again.
@@ -24,7 +24,7 @@ pub(super) async fn read(
     most: usize,
     marks: &Marks,
     read: &mut usize,
-) -> Result<Bytes, HttpFailure> {
+) -> Result<Bytes, TransportError> {
     let mut gathered = Gathered { status: response.status().as_u16(), all: BytesMut::new(), most, read };
     match encoding {
         None => plain(response, &mut gathered, marks).await,
@@ -32,7 +32,7 @@ pub(super) async fn read(
     }
 }
 
-async fn plain(mut response: reqwest::Response, gathered: &mut Gathered<'_>, marks: &Marks) -> Result<Bytes, HttpFailure> {
+async fn plain(mut response: reqwest::Response, gathered: &mut Gathered<'_>, marks: &Marks) -> Result<Bytes, TransportError> {
     let announced = response.content_length();
     // A length that is announced need not be received to be known as too much.
     if announced.is_some_and(|announced| announced > gathered.most as u64) {
@@ -41,7 +41,7 @@ async fn plain(mut response: reqwest::Response, gathered: &mut Gathered<'_>, mar
     let room = announced.and_then(|announced| usize::try_from(announced).ok()).unwrap_or(gathered.most);
     // The usual small answer comes in one piece, which is kept as it is.
     let mut first = Bytes::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| HttpFailure::of(&error, marks, true))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::of(&error, marks, true))? {
         gathered.count(chunk.len())?;
         if first.is_empty() && gathered.all.is_empty() {
             first = chunk;
@@ -60,9 +60,9 @@ async fn compressed(
     encoding: Encoding,
     gathered: &mut Gathered<'_>,
     marks: &Marks,
-) -> Result<Bytes, HttpFailure> {
+) -> Result<Bytes, TransportError> {
     // An answer to HEAD names the encoding of a body it does not have.
-    let Some(first) = response.chunk().await.map_err(|error| HttpFailure::of(&error, marks, true))? else {
+    let Some(first) = response.chunk().await.map_err(|error| TransportError::of(&error, marks, true))? else {
         return Ok(Bytes::new());
     };
     let rest = stream::unfold(response, |mut response| async {
@@ -90,9 +90,9 @@ async fn compressed(
 }
 
 /// What ended the unpacking: the connection's trouble, or what came over it.
-fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Marks) -> HttpFailure {
+fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Marks) -> TransportError {
     let error = match error.downcast::<reqwest::Error>() {
-        Ok(error) => return HttpFailure::of(&error, marks, true),
+        Ok(error) => return TransportError::of(&error, marks, true),
         Err(error) => error,
     };
     let why = match error.kind() {
@@ -101,7 +101,7 @@ fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Ma
     };
     let message =
         format!("the answer's body cannot be decompressed (content-encoding {}), {unpacked} bytes in: {why}", encoding.name());
-    HttpFailure { reason: Reason::Protocol, message, sent: true, got_byte: true }
+    TransportError { reason: Reason::Protocol, message, sent: true, got_byte: true }
 }
 
 /// A body so far.
@@ -113,13 +113,13 @@ struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    fn too_large(&self) -> HttpFailure {
+    fn too_large(&self) -> TransportError {
         let message = format!("the answer (status {}) has a body of more than {} bytes", self.status, self.most);
-        HttpFailure { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true }
+        TransportError { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true }
     }
 
     /// Counts what has come.
-    fn count(&mut self, bytes: usize) -> Result<(), HttpFailure> {
+    fn count(&mut self, bytes: usize) -> Result<(), TransportError> {
         *self.read += bytes;
         if *self.read > self.most { Err(self.too_large()) } else { Ok(()) }
     }

@@ -15,12 +15,12 @@ use crate::run::dns::{Dns, NameSources};
 
 use super::connections::Connections;
 use super::cookies::Cookies;
-use super::failure::HttpFailure;
 use super::marks::OneConnection;
 use super::oauth::Tokens;
 use super::remembered::{Remembered, Remembering};
 use super::resolver::{Lead, Resolver};
 use super::tls::{self, TlsSetupError};
+use crate::run::step::TransportError;
 
 /// Response headers accepted; hyper's own bound on their bytes (about 400 KiB) holds besides.
 const MAX_HEADERS: usize = 256;
@@ -178,7 +178,7 @@ impl HttpDevice {
     ///
     /// # Errors
     /// If `tls.server_name` cannot be a host.
-    pub(super) fn route(&self, url: &reqwest::Url) -> Result<Route, HttpFailure> {
+    pub(super) fn route(&self, url: &reqwest::Url) -> Result<Route, TransportError> {
         let settings = &self.prepared.settings;
         let host = url.host_str().unwrap_or_default();
         let name = settings.tls.server_name.as_deref().filter(|name| url.scheme() == "https" && !name.eq_ignore_ascii_case(host));
@@ -188,7 +188,7 @@ impl HttpDevice {
         }
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let unusable = |what: &str, error: &dyn std::fmt::Display| {
-            HttpFailure::unsent(Reason::NotEvaluable, format!("{what} cannot be used: {error}"))
+            TransportError::unsent(Reason::NotEvaluable, format!("{what} cannot be used: {error}"))
         };
         let authority = HeaderValue::from_str(authority).map_err(|error| unusable("the URL's host", &error))?;
         let mut route = Route { url: url.clone(), host: Some(authority), stands_for: None };
@@ -224,8 +224,8 @@ impl HttpDevice {
     ///
     /// # Errors
     /// If the TLS settings or the client cannot be made, with why.
-    pub(super) fn client(&self, stands_for: Option<&str>) -> Result<reqwest::Client, HttpFailure> {
-        self.build(stands_for).map_err(|why| HttpFailure::unsent(Reason::Secret, why))
+    pub(super) fn client(&self, stands_for: Option<&str>) -> Result<reqwest::Client, TransportError> {
+        self.build(stands_for).map_err(|why| TransportError::unsent(Reason::Secret, why))
     }
 
     fn build(&self, stands_for: Option<&str>) -> Result<reqwest::Client, String> {

@@ -1,9 +1,10 @@
-//! Request and answer as text for a report: redacted first, then cut.
+//! Request and answer as text for a report: redacted first, then cut. URLs without what may be a credential.
 
 use std::borrow::Cow;
 
 use http::HeaderName;
 use http::header::AUTHORIZATION;
+use reqwest::Url;
 
 use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials, visible_block};
 
@@ -67,4 +68,25 @@ pub(super) fn draw(
         shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY, Looks::Body)
     });
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
+}
+
+pub(super) fn has_user_info(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// The URL for people.
+pub(super) fn shown_url(url: &Url, redactor: &Redactor) -> String {
+    let bare = bare(url);
+    let text = redactor.redact(bare.as_str());
+    if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
+}
+
+/// The URL without user information.
+pub(super) fn bare(url: &Url) -> Url {
+    let mut bare = url.clone();
+    if has_user_info(url) {
+        // Only URLs without a host refuse this, and `render` makes none.
+        let _ = bare.set_username("").and_then(|()| bare.set_password(None));
+    }
+    bare
 }

@@ -4,29 +4,12 @@ use std::error::Error;
 use std::io;
 
 use crate::outcome::Reason;
+use crate::run::step::TransportError;
 
 use super::marks::Marks;
 use super::resolver::ResolveError;
 
-/// An exchange without an answer that can be judged.
-#[derive(Debug, Clone)]
-pub struct HttpFailure {
-    /// The closed word.
-    pub reason: Reason,
-    /// What was tried and what happened, for people. Not yet redacted.
-    pub message: String,
-    /// Whether a byte of the request may have left.
-    pub sent: bool,
-    /// Whether a byte of an answer came.
-    pub got_byte: bool,
-}
-
-impl HttpFailure {
-    /// A failure before anything was sent.
-    pub(super) fn unsent(reason: Reason, message: String) -> Self {
-        Self { reason, message, sent: false, got_byte: false }
-    }
-
+impl TransportError {
     /// What a client's error means. `got_byte` says whether an answer had begun.
     pub(super) fn of(error: &reqwest::Error, marks: &Marks, got_byte: bool) -> Self {
         let reason = reason_of(error, marks);

@@ -2,7 +2,7 @@
 //!
 //! `request` renders, `clients` and `tls` prepare connections, `connections` says which of them a request goes over, `send` sends,
 //! follows redirects and reads, `failure` names what went wrong, `response` answers look-ups of expressions, `underway` tells what
-//! was cut. Nothing here judges an answer or decides about another attempt.
+//! was cut, `task` is how the run sees all of it. Nothing here judges an answer or decides about another attempt.
 //!
 //! reqwest does the protocol work. Clients are made per connection, which is cheap because TLS state is prepared once per distinct
 //! settings; connections and cookies never outlive a run, and no TLS session is resumed, so that each run sees what a new user sees.
@@ -25,13 +25,13 @@ mod resolver;
 mod response;
 mod room;
 mod send;
+mod task;
 mod tls;
 mod underway;
 mod upload;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
-pub use failure::HttpFailure;
 pub use request::{HttpAuth, HttpBody, HttpRequest, RunHeaders, render};
 pub use response::{HttpResponse, TlsFacts};
 pub use send::HttpAttempt;
-pub use underway::{Cut, Underway};
+pub(super) use task::HttpTask;

@@ -9,9 +9,9 @@ use crate::outcome::Reason;
 
 use super::body;
 use super::decode::Encoding;
-use super::failure::HttpFailure;
 use super::marks::Marks;
 use super::request::OAuth2;
+use crate::run::step::TransportError;
 
 /// Bytes of a token answer that are read.
 const ANSWER: usize = 64 << 10;
@@ -27,7 +27,7 @@ struct Answer {
 
 impl Tokens {
     /// The token of this grant.
-    pub(super) async fn get(&self, grant: &OAuth2, client: &reqwest::Client) -> Result<String, HttpFailure> {
+    pub(super) async fn get(&self, grant: &OAuth2, client: &reqwest::Client) -> Result<String, TransportError> {
         let mut tokens = self.0.lock().await;
         if let Some(token) = tokens.get(grant) {
             return Ok(token.clone());
@@ -38,9 +38,9 @@ impl Tokens {
     }
 }
 
-async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, HttpFailure> {
+async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, TransportError> {
     let marks = Marks::new();
-    marks.scope(ask(grant, client, &marks)).await.map_err(|failure| HttpFailure {
+    marks.scope(ask(grant, client, &marks)).await.map_err(|failure| TransportError {
         message: format!("no token from `{}`: {}", grant.token_url, failure.message),
         // The step's own request has not been sent.
         sent: false,
@@ -48,13 +48,13 @@ async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, HttpF
     })
 }
 
-async fn ask(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, HttpFailure> {
+async fn ask(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, TransportError> {
     let mut form = vec![("grant_type", "client_credentials")];
     form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(grant.audience.as_deref().map(|audience| ("audience", audience)));
     let request = client.post(&grant.token_url).basic_auth(&grant.client_id, Some(&grant.client_secret)).form(&form);
-    let response = request.send().await.map_err(|error| HttpFailure::of(&error, marks, false))?;
-    let answered = |reason, message| HttpFailure { reason, message, sent: true, got_byte: true };
+    let response = request.send().await.map_err(|error| TransportError::of(&error, marks, false))?;
+    let answered = |reason, message| TransportError { reason, message, sent: true, got_byte: true };
     let (status, encoding) = (response.status(), Encoding::of(response.headers()));
     if !status.is_success() {
         return Err(answered(Reason::Protocol, format!("the token endpoint answered {status}")));

@@ -6,8 +6,8 @@ use reqwest::Url;
 
 use crate::outcome::{Reason, Redactor, Withheld, is_credential};
 
-use super::failure::HttpFailure;
 use super::upload::Content;
+use crate::run::step::TransportError;
 
 /// One request of an exchange.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Hop {
         redirect: u32,
         private: &Private,
         redactor: &Redactor,
-    ) -> Result<Option<Withheld>, HttpFailure> {
+    ) -> Result<Option<Withheld>, TransportError> {
         if self.url.origin() == from.url.origin() {
             return Ok(None);
         }
@@ -83,7 +83,7 @@ impl Hop {
                  step ask the final URL, or set `http.redirects = false`",
                 status.as_u16()
             );
-            return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
+            return Err(TransportError { reason: Reason::Redirects, message, sent: true, got_byte: true });
         }
         // It names the host that was asked.
         self.headers.remove(header::HOST);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
-use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld, mask_credentials};
+use crate::outcome::{Exchange, HttpAnswer, Phases, Reason, Redactor, Withheld};
 use crate::plan::Redirects;
 use crate::run::{Bound, StallLog};
 
@@ -16,13 +16,13 @@ use super::body;
 use super::clients::{HttpDevice, Route};
 use super::connections;
 use super::decode::{self, Encoding};
-use super::exchange;
-use super::failure::HttpFailure;
+use super::exchange::{self, bare, has_user_info, shown_url};
 use super::marks::Marks;
 use super::redirect::Hop;
 use super::request::{HttpAuth, HttpRequest, RunHeaders};
 use super::response::{Head, HttpResponse};
 use super::underway::Underway;
+use crate::run::step::TransportError;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const RUN_ID: HeaderName = HeaderName::from_static("x-canary-run-id");
@@ -33,7 +33,7 @@ pub struct HttpAttempt {
     /// Facts for metrics and traces.
     pub answer: HttpAnswer,
     /// The answer, or what went wrong.
-    pub result: Result<Arc<HttpResponse>, HttpFailure>,
+    pub result: Result<Arc<HttpResponse>, TransportError>,
     /// What was sent behind the scheme's name in `authorization`.
     credential: Option<String>,
 }
@@ -69,7 +69,7 @@ impl HttpDevice {
 
     /// The same within a bound that stalls of this process prolong, and notes how far it has come: whoever drops the future
     /// still knows.
-    pub async fn send_noting(
+    pub(super) async fn send_noting(
         &self,
         request: &HttpRequest,
         run: &RunHeaders,
@@ -84,7 +84,7 @@ impl HttpDevice {
         };
         if let Err(failure) = &mut result {
             if let (Some((method, url)), Some(marks)) = (&progress.redirected_to, &progress.marks) {
-                let (nth, url) = (marks.redirects(), shown(url, redactor));
+                let (nth, url) = (marks.redirects(), shown_url(url, redactor));
                 failure.message = format!("redirect {nth}, to {method} {url}: {}", failure.message);
             }
             // Whatever is wrong may be wrong with a connection or an address: the next attempt is to find out by itself.
@@ -98,7 +98,7 @@ impl HttpDevice {
         };
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: shown(&request.url, redactor),
+            url: shown_url(&request.url, redactor),
             status: progress.status,
             version: progress.version,
             body_bytes: progress.body_bytes as u64,
@@ -115,7 +115,7 @@ impl HttpDevice {
         redactor: &Redactor,
         progress: &mut Progress,
         underway: &Underway,
-    ) -> Result<HttpResponse, HttpFailure> {
+    ) -> Result<HttpResponse, TransportError> {
         let mut headers = headers(request, run)?;
         if let Some((scheme, credential)) = self.credential(request).await? {
             let value = header_value(&header::AUTHORIZATION, &format!("{scheme} {credential}"))?;
@@ -130,7 +130,7 @@ impl HttpDevice {
     }
 
     /// The scheme of `authorization` and what goes behind it.
-    async fn credential(&self, request: &HttpRequest) -> Result<Option<(&'static str, String)>, HttpFailure> {
+    async fn credential(&self, request: &HttpRequest) -> Result<Option<(&'static str, String)>, TransportError> {
         let basic = |user: &str, password: &str| ("Basic", STANDARD.encode(format!("{user}:{password}")));
         Ok(match &request.auth {
             Some(HttpAuth::Basic(user, password)) => Some(basic(user, password)),
@@ -152,7 +152,7 @@ impl HttpDevice {
         marks: &Marks,
         progress: &mut Progress,
         underway: &Underway,
-    ) -> Result<HttpResponse, HttpFailure> {
+    ) -> Result<HttpResponse, TransportError> {
         let policy = request.redirects.unwrap_or_else(|| self.redirects());
         loop {
             let mut response = self.ask(&hop, marks).await?;
@@ -167,7 +167,7 @@ impl HttpDevice {
             {
                 if marks.redirects() == most {
                     let message = format!("redirected more than {most} times, at last with status {}", head.status.as_u16());
-                    return Err(HttpFailure { reason: Reason::Redirects, message, sent: true, got_byte: true });
+                    return Err(TransportError { reason: Reason::Redirects, message, sent: true, got_byte: true });
                 }
                 let number = marks.redirects() + 1;
                 progress.withheld.extend(next.keep_home(&hop, head.status, number, &request.private, redactor)?);
@@ -189,7 +189,7 @@ impl HttpDevice {
         }
     }
 
-    async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, HttpFailure> {
+    async fn ask(&self, hop: &Hop, marks: &Marks) -> Result<reqwest::Response, TransportError> {
         let route = self.route(&hop.url)?;
         let idempotent = hop.method.is_idempotent();
         if let Some(client) = self.connections.get(&hop.url, idempotent, Instant::now()) {
@@ -197,12 +197,12 @@ impl HttpDevice {
                 Err(error) if connections::ask_again(&error, idempotent) => {
                     marks.asked_again(Instant::now(), !error.is_connect());
                 }
-                other => return other.map_err(|error| HttpFailure::of(&error, marks, false)),
+                other => return other.map_err(|error| TransportError::of(&error, marks, false)),
             }
         }
         let client = self.client(route.stands_for.as_deref())?;
         let response =
-            client.execute(self.request(hop, &route, marks)).await.map_err(|error| HttpFailure::of(&error, marks, false))?;
+            client.execute(self.request(hop, &route, marks)).await.map_err(|error| TransportError::of(&error, marks, false))?;
         if response.version() == http::Version::HTTP_2 && self.keeps_connections() {
             self.connections.keep(&hop.url, client, Instant::now());
         }
@@ -228,7 +228,7 @@ impl HttpDevice {
 }
 
 /// Everything but `authorization`.
-fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFailure> {
+fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, TransportError> {
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 9);
     if let Some(kind) = &request.body.content_type {
         headers.insert(header::CONTENT_TYPE, kind.clone());
@@ -242,13 +242,13 @@ fn headers(request: &HttpRequest, run: &RunHeaders) -> Result<HeaderMap, HttpFai
     Ok(headers)
 }
 
-fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HttpFailure> {
+fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, TransportError> {
     // From bytes: text beyond ASCII travels as UTF-8.
     HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|error| HttpFailure::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
+        .map_err(|error| TransportError::unsent(Reason::NotEvaluable, format!("the header `{name}` cannot be sent: {error}")))
 }
 
-fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
+fn timed_out(timeout: Duration, progress: &Progress) -> TransportError {
     let bytes = progress.body_bytes;
     let queued = progress.marks.as_ref().map(|marks| marks.queued()).unwrap_or_default();
     let (waiting_for, sent) = match (&progress.marks, progress.headers_at) {
@@ -263,33 +263,12 @@ fn timed_out(timeout: Duration, progress: &Progress) -> HttpFailure {
             (waiting_for, !marks.connecting())
         }
     };
-    HttpFailure {
+    TransportError {
         reason: if queued * 2 > timeout { Reason::Resources } else { Reason::Timeout },
         message: format!("no answer within {}: waiting for {waiting_for}", humantime::format_duration(timeout)),
         sent,
         got_byte: progress.status.is_some(),
     }
-}
-
-fn has_user_info(url: &Url) -> bool {
-    !url.username().is_empty() || url.password().is_some()
-}
-
-/// The URL for people.
-pub(super) fn shown(url: &Url, redactor: &Redactor) -> String {
-    let bare = bare(url);
-    let text = redactor.redact(bare.as_str());
-    if bare.query().is_some() { mask_credentials(&text).into_owned() } else { text.into_owned() }
-}
-
-/// The URL without user information.
-fn bare(url: &Url) -> Url {
-    let mut bare = url.clone();
-    if has_user_info(url) {
-        // Only URLs without a host refuse this, and `render` makes none.
-        let _ = bare.set_username("").and_then(|()| bare.set_password(None));
-    }
-    bare
 }
 
 fn percent_decoded(text: &str) -> String {

@@ -8,14 +8,13 @@ use std::time::Instant;
 
 use crate::outcome::{Exchange, HttpAnswer, Phases, Redactor};
 
-use super::exchange;
+use super::exchange::{self, shown_url};
 use super::marks::Marks;
 use super::request::HttpRequest;
-use super::send::shown;
 
 /// An exchange under way.
 #[derive(Debug, Default)]
-pub struct Underway(Mutex<Stage>);
+pub(super) struct Underway(Mutex<Stage>);
 
 #[derive(Debug, Default)]
 struct Stage {
@@ -24,17 +23,6 @@ struct Stage {
     version: Option<&'static str>,
     /// When the headers came that are the last ones, as far as is known.
     headers_at: Option<Instant>,
-}
-
-/// What is known of an exchange that was cut.
-#[derive(Debug)]
-pub struct Cut {
-    /// Facts for metrics and traces.
-    pub answer: HttpAnswer,
-    /// What was sent, as text.
-    pub exchange: Exchange,
-    /// What it was waiting for, for people.
-    pub waiting_for: &'static str,
 }
 
 impl Underway {
@@ -55,34 +43,39 @@ impl Underway {
     }
 
     /// Whether an answer has begun.
-    pub fn has_answer(&self) -> bool {
+    pub(super) fn has_answer(&self) -> bool {
         self.stage().status.is_some()
     }
 
     /// Whether it waits for a place among this process's own look-ups, of which the target knows nothing.
-    pub fn wants_place(&self) -> bool {
+    pub(super) fn wants_place(&self) -> bool {
         self.stage().marks.as_ref().is_some_and(|marks| marks.in_queue())
     }
 
-    /// What there is to tell of it if it is cut now. How much of a body had come is not known.
-    pub fn cut(&self, request: &HttpRequest, redactor: &Redactor) -> Cut {
+    /// What it is waiting for, for people.
+    pub(super) fn waiting_for(&self) -> &'static str {
         let stage = self.stage();
-        let phases = stage.marks.as_ref().map_or_else(Phases::default, |marks| marks.phases(stage.headers_at, None));
-        let waiting_for = match (&stage.marks, stage.headers_at) {
+        match (&stage.marks, stage.headers_at) {
             (None, _) => "a token",
             (Some(_), Some(_)) => "the body's end",
             (Some(marks), None) => marks.waiting_for(),
-        };
+        }
+    }
+
+    /// What there is to tell of it if it is cut now, and what was sent as text. How much of a body had come is not known.
+    pub(super) fn cut(&self, request: &HttpRequest, with_exchange: bool, redactor: &Redactor) -> (HttpAnswer, Option<Exchange>) {
+        let stage = self.stage();
+        let phases = stage.marks.as_ref().map_or_else(Phases::default, |marks| marks.phases(stage.headers_at, None));
         let answer = HttpAnswer {
             method: request.method.to_string(),
-            url: shown(&request.url, redactor),
+            url: shown_url(&request.url, redactor),
             status: stage.status,
             version: stage.version,
             body_bytes: 0,
             phases,
             withheld: Vec::new(),
         };
-        Cut { answer, exchange: exchange::draw(request, None, None, redactor), waiting_for }
+        (answer, with_exchange.then(|| exchange::draw(request, None, None, redactor)))
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {

@@ -1,37 +1,44 @@
-//! What a run has done so far, kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
+//! What a run writes down: what it has done so far, what must be undone, and the clocks.
+//!
+//! It is kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Cause, SpanId, StepReport, StepResult};
-use crate::plan::Step;
+use crate::outcome::{AttemptDetail, AttemptReport, Cause, SpanId, StepReport, StepResult};
 
-use super::creation::Made;
 use super::scope::Names;
-use super::silence::{self, Part};
 use super::stall::StallLog;
-use super::step::http::{HttpRequest, Underway};
+use super::step::Attempt;
+use super::subjects::Subjects;
+use super::undo::{Made, Undo};
+use super::waits::Waits;
 
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
 
-/// Steps, each round of a loop for itself, of which a run's report keeps requests and answers: thousands of subjects may fail in
+/// Steps, each round of a loop for itself, of which a run's report keeps what was sent and received: thousands of subjects may fail in
 /// one run.
-const KEPT_EXCHANGES: usize = 100;
+const KEPT_TRANSCRIPTS: usize = 100;
 
 /// The journal, the reports and the clocks of one run.
 #[derive(Debug)]
-pub(super) struct RunState {
+pub(super) struct Log {
     stalls: Arc<StallLog>,
-    inner: Mutex<Inner>,
+    /// How long it has waited for the ledger.
+    pub(super) waits: Waits,
+    /// The subjects that failed.
+    pub(super) subjects: Subjects,
+    vars: OnceLock<Names>,
+    written: Mutex<Written>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Written {
     /// Finished steps, in the order they ended.
     steps: Vec<StepReport>,
-    /// How many of them kept requests and answers.
+    /// How many of them kept what was sent and received.
     shown: usize,
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
@@ -56,33 +63,14 @@ pub(super) struct Flight {
     pub(super) attempt: SpanId,
     /// When it began.
     pub(super) began: Instant,
-    /// What is asked.
-    pub(super) request: Arc<HttpRequest>,
-    /// How far that has come.
-    pub(super) underway: Arc<Underway>,
+    /// It, which knows how far it has come.
+    pub(super) of_kind: Arc<dyn Attempt>,
 }
 
-/// A step that may have created something, and how to undo it.
-#[derive(Debug, Clone)]
-pub(super) struct Undo {
-    /// The span of the step's execution, which identifies it.
-    pub(super) span_id: SpanId,
-    /// Path to the step whose `cleanup` undoes it.
-    pub(super) step: Arc<str>,
-    /// Names as they were, with the step's captures once it has them.
-    pub(super) names: Names,
-    /// The device that created it.
-    pub(super) device: Arc<str>,
-    /// What is known of the creation.
-    pub(super) made: Made,
-    /// Its entry in the ledger, where there is one.
-    pub(super) entry: Option<String>,
-}
-
-impl RunState {
+impl Log {
     /// The state of a run that starts at `now`; its steps' reports tell of these stalls.
     pub(super) fn new(now: Instant, stalls: &Arc<StallLog>) -> Self {
-        let inner = Inner {
+        let written = Written {
             steps: Vec::new(),
             shown: 0,
             open: Vec::new(),
@@ -92,12 +80,28 @@ impl RunState {
             ends: HashMap::new(),
             last_end: now,
         };
-        Self { stalls: Arc::clone(stalls), inner: Mutex::new(inner) }
+        Self {
+            stalls: Arc::clone(stalls),
+            waits: Waits::default(),
+            subjects: Subjects::default(),
+            vars: OnceLock::new(),
+            written: Mutex::new(written),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Written> {
         // A panic elsewhere in the run is reported as such; what was recorded before it is still true.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run's vars have been evaluated.
+    pub(super) fn remember_vars(&self, vars: &Names) {
+        let _ = self.vars.set(Arc::clone(vars));
+    }
+
+    /// The run's vars, as far as they were evaluated.
+    pub(super) fn vars(&self) -> Names {
+        self.vars.get().cloned().unwrap_or_default()
     }
 
     /// A step begins.
@@ -125,11 +129,10 @@ impl RunState {
         std::mem::take(&mut self.lock().flights)
     }
 
-    /// When the last attempt began that failed or was cut, if nothing of what did had a byte of an answer. The run began at
-    /// `started`; its subjects and everything else are looked at apart.
-    pub(super) fn unanswered(&self, of: Part, started: Instant, now: Instant) -> Option<Instant> {
-        let inner = self.lock();
-        silence::unanswered(of, (&inner.steps, &inner.open), &inner.flights, started, now)
+    /// Looks at the finished steps, the open ones, and the attempts that are under way.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&[StepReport], &[StepReport], &[Flight]) -> T) -> T {
+        let written = self.lock();
+        look(&written.steps, &written.open, &written.flights)
     }
 
     /// Adds to the report of a step that is being made.
@@ -142,21 +145,21 @@ impl RunState {
     /// A step ended at `now`.
     pub(super) fn close(&self, span_id: SpanId, now: Instant, duration: Duration, result: StepResult) {
         let stalled = now.checked_sub(duration).map_or(Duration::ZERO, |began| self.stalls.stalled_between(began, now));
-        let mut inner = self.lock();
-        let Some(at) = inner.open.iter().position(|report| report.span_id == span_id) else { return };
-        let mut report = inner.open.remove(at);
+        let mut written = self.lock();
+        let Some(at) = written.open.iter().position(|report| report.span_id == span_id) else { return };
+        let mut report = written.open.remove(at);
         report.duration = duration;
         report.stalled = stalled;
         report.result = result;
-        inner.ends.insert(Arc::clone(&report.name), now);
-        inner.last_end = now;
-        if report.attempts.iter().any(|attempt| attempt.exchange.is_some()) {
-            inner.shown += 1;
-            if inner.shown > KEPT_EXCHANGES {
-                report.attempts.iter_mut().for_each(|attempt| attempt.exchange = None);
+        written.ends.insert(Arc::clone(&report.name), now);
+        written.last_end = now;
+        if report.attempts.iter().filter_map(|attempt| attempt.detail.as_ref()).any(AttemptDetail::has_transcript) {
+            written.shown += 1;
+            if written.shown > KEPT_TRANSCRIPTS {
+                report.attempts.iter_mut().filter_map(|attempt| attempt.detail.as_mut()).for_each(AttemptDetail::drop_transcript);
             }
         }
-        inner.steps.push(report);
+        written.steps.push(report);
     }
 
     /// So many expectations of a step whose failure counts were judged.
@@ -171,8 +174,8 @@ impl RunState {
 
     /// When `step` last ended; when the step before the current one did, if none is named or it was never made.
     pub(super) fn end_of(&self, step: Option<&str>) -> Instant {
-        let inner = self.lock();
-        step.and_then(|name| inner.ends.get(name).copied()).unwrap_or(inner.last_end)
+        let written = self.lock();
+        step.and_then(|name| written.ends.get(name).copied()).unwrap_or(written.last_end)
     }
 
     /// A step that has a cleanup is about to be sent.
@@ -182,8 +185,8 @@ impl RunState {
 
     /// What became of it. Gives its entry in the ledger.
     pub(super) fn settle(&self, span_id: SpanId, made: Made, names: Option<Names>) -> Option<String> {
-        let mut inner = self.lock();
-        let undo = inner.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
+        let mut written = self.lock();
+        let undo = written.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
         undo.made = made;
         if let Some(names) = names {
             undo.names = names;
@@ -205,40 +208,27 @@ impl RunState {
 
     /// Ends every open step with `cause` (each under its own name) and takes all reports.
     pub(super) fn finish(&self, now: Instant, run_started: Instant, cause: Option<&Cause>) -> Vec<StepReport> {
-        let mut inner = self.lock();
-        let open = std::mem::take(&mut inner.open);
+        let mut written = self.lock();
+        let open = std::mem::take(&mut written.open);
         for mut report in open {
             report.duration = now.saturating_duration_since(run_started).saturating_sub(report.started);
             report.stalled = self.stalls.stalled_between(run_started + report.started, now);
             if let Some(cause) = cause {
                 report.result = StepResult::Failed(Cause { step: Some(Arc::clone(&report.name)), ..cause.clone() });
             }
-            inner.steps.push(report);
+            written.steps.push(report);
         }
-        let mut steps = std::mem::take(&mut inner.steps);
+        let mut steps = std::mem::take(&mut written.steps);
         steps.sort_by_key(|report| report.started);
         steps
     }
 }
 
 /// Adds an attempt to a report, dropping the middle of long polls.
-pub(super) fn keep_attempt(report: &mut StepReport, attempt: crate::outcome::AttemptReport) {
+pub(super) fn keep_attempt(report: &mut StepReport, attempt: AttemptReport) {
     report.attempts_made += 1;
     if report.attempts.len() > KEPT_ATTEMPTS {
         report.attempts.pop();
     }
     report.attempts.push(attempt);
-}
-
-/// Finds a step by name, inside `parallel` too.
-pub(super) fn find_step<'a>(steps: &'a [Step], name: &str) -> Option<&'a Step> {
-    steps.iter().find_map(|step| {
-        if &*step.name == name {
-            return Some(step);
-        }
-        match &step.action {
-            crate::plan::Action::Parallel(entries) => find_step(entries, name),
-            crate::plan::Action::Http(_) => None,
-        }
-    })
 }

@@ -1,68 +1,57 @@
-//! One HTTP step: render, send, judge, and again while `eventually`, `consistently` or `retry` say so.
+//! One step that does something: filled in, tried, judged, and again while `eventually`, `consistently` or `retry` say so.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::time::whole_millis;
-use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict, is_credential};
+use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credential};
 use crate::plan::expr::{EvalError, Place as TextPlace};
-use crate::plan::{HttpAction, Step};
+use crate::plan::{Step, StepKind};
 
 use super::attempt::{self, Attempt};
 use super::context::Context;
-use super::creation::{self, Created, Made};
+use super::creation;
+use super::execution::Execution;
 use super::journal;
 use super::judge::shown_as;
+use super::opening::{self, Captures, Place};
 use super::polling::{self, Next};
 use super::release::Release;
 use super::scope::Names;
-use super::sequence::{self, Captures, Place};
-use super::step::http::{self as wire, HttpDevice, HttpRequest};
-use super::subjects::Share;
+use super::step::{Answer, Setting, prepare};
 use super::think::think;
+use super::undo::{Created, Made};
 use super::window;
 
-/// Everything that stays the same over the attempts of one execution of a step.
-pub(super) struct Execution<'a> {
-    pub(super) context: &'a Context,
-    pub(super) step: &'a Step,
-    pub(super) names: &'a Names,
-    pub(super) span_id: SpanId,
-    pub(super) device: Arc<HttpDevice>,
-    pub(super) request: Arc<HttpRequest>,
-    /// Whether a failure is forgiven.
-    pub(super) forgiven: bool,
-    /// How long it may poll, as a subject.
-    pub(super) share: Option<Share>,
-}
-
-/// Makes an HTTP step once (one iteration of it in a loop).
-pub(super) async fn http(
+/// Makes a step once (one iteration of it in a loop).
+pub(super) async fn once(
     context: &Context,
     step: &Step,
-    action: &HttpAction,
     names: &Names,
     place: &Place,
     release: Option<Release>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution) = match think(0, || prepare(context, step, action, names, place, started)) {
+    let (report, execution) = match think(0, || execution(context, step, names, place, started)) {
         Ok(ready) => ready,
-        Err(cause) => return Err(sequence::record_refusal(context, step, place, cause)),
+        Err(cause) => return Err(opening::record_refusal(context, step, place, cause)),
     };
     let (subject, device) = (report.subject.clone(), Arc::clone(&report.device));
     let mut started = started;
-    context.state.open(report);
+    context.log.open(report);
     if !step.cleanup.is_empty() {
-        let intended = journal::intend(context, step, execution.span_id, names, &device).await;
+        let intended = {
+            let run = (&context.env, &context.log, context.journal.as_ref());
+            journal::intend(run, step, execution.span_id, names, &device).await
+        };
         started = Instant::now();
-        context.state.update(execution.span_id, |report| report.started = context.offset(started));
+        context.log.update(execution.span_id, |report| report.started = context.env.offset(started));
         if let Err(cause) = intended {
-            context.state.close(execution.span_id, started, Duration::ZERO, StepResult::Failed(cause.clone()));
+            context.log.close(execution.span_id, started, Duration::ZERO, StepResult::Failed(cause.clone()));
             return Err(Cause { subject, ..cause });
         }
         // Whatever happens from here on, the run knows that something may have to be undone.
-        context.state.settle(execution.span_id, Made::SENT, None);
+        context.log.settle(execution.span_id, Made::SENT, None);
     }
     let mut earlier = Made::NOTHING;
     let last = attempts(&execution, release, &mut earlier).await;
@@ -73,52 +62,52 @@ pub(super) async fn http(
         Err(cause) if Verdict::of(cause.reason) == Verdict::Blocked => StepResult::Blocked(cause.clone()),
         Err(cause) => StepResult::Failed(cause.clone()),
     };
-    context.state.close(execution.span_id, ended, ended.duration_since(started), step_result);
+    context.log.close(execution.span_id, ended, ended.duration_since(started), step_result);
     result.map_err(|cause| Cause { subject, ..cause })
 }
 
 /// Chooses the device and renders what does not change between attempts.
-fn prepare<'a>(
+fn execution<'a>(
     context: &'a Context,
     step: &'a Step,
-    action: &HttpAction,
     names: &'a Names,
     place: &Place,
     started: Instant,
-) -> Result<(crate::outcome::StepReport, Execution<'a>), Cause> {
-    let scope = context.scope(names);
-    let fail = |what: &str, error| context.not_evaluable(Some(&step.name), what, &error);
+) -> Result<(StepReport, Execution<'a>), Cause> {
+    let scope = context.env.scope(names);
+    let fail = |what: &str, error| context.env.not_evaluable(Some(&step.name), what, &error);
     let device_name: Arc<str> = match &step.device {
         Some(device) => device.render(&scope, TextPlace::Text).map_err(|error| fail("`device`", error))?.into(),
-        None => place.device.clone().unwrap_or_else(sequence::default_device),
+        None => place.device.clone().unwrap_or_else(opening::default_device),
     };
-    let Some((device, client)) = context.device(&device_name) else {
+    let Some((device, session)) = context.env.device(&device_name) else {
         let message = format!("there is no device `{device_name}`; declare it as [devices.{device_name}]");
-        return Err(context.cause(Reason::NotEvaluable, Some(&step.name), &message));
+        return Err(context.env.cause(Reason::NotEvaluable, Some(&step.name), &message));
     };
     let subject = match &step.subject {
         Some(subject) => {
             let subject = subject.render(&scope, TextPlace::Text).map_err(|error| fail("`subject`", error))?;
-            Some(context.redactor().redact(&subject).into_owned())
+            Some(context.env.redactor().redact(&subject).into_owned())
         }
         None => None,
     };
-    let request = wire::render(action, &device.headers, &scope, context.limits.response_bytes)
-        .map_err(|error| fail("the request", error))
+    let setting = Setting { device, session: &session, scope: &scope, limits: &context.env.limits };
+    let task = prepare(&step.action, &setting)
+        .map_err(|error| fail(step.action.kind().map_or("the step", StepKind::request), error))
         .map_err(|cause| Cause { subject: subject.clone(), ..cause })?;
     let place = Place { device: Some(device_name), ..place.clone() };
-    let mut report = sequence::open_report(context, step, &place, started);
+    let mut report = opening::open_report(context, step, &place, started);
     report.subject = subject;
     let span_id = report.span_id;
     let (forgiven, share) = (step.allow_failure || place.forgiven, place.share);
-    Ok((report, Execution { context, step, names, span_id, device: client, request: Arc::new(request), forgiven, share }))
+    Ok((report, Execution { context, step, names, span_id, task, forgiven, share }))
 }
 
 /// Attempts until one is final. `earlier` becomes what those before it may have created.
 async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Made) -> Attempt {
     let (context, step) = (execution.context, execution.step);
-    let write_end = context.state.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
-    let window = step.eventually.as_ref().map(|eventually| (eventually, context.bound(write_end, eventually.within)));
+    let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
+    let window = step.eventually.as_ref().map(|eventually| (eventually, context.env.bound(write_end, eventually.within)));
     let mut made = 0;
     loop {
         let attempt = attempt::make(execution, release.take()).await;
@@ -137,21 +126,21 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
             }
             (Some(failure), None, Some(retry)) => match failure.transport {
                 Some(transport) if !transport.answered => {
-                    polling::retry_again(retry, made, execution.request.method.is_idempotent(), transport.sent, now)
+                    polling::retry_again(retry, made, step.action.is_idempotent(), transport.sent, now)
                 }
                 Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
             (None, Some((_, window)), _) if now > window.end(now) => {
-                *earlier = Made::by(execution, &attempt).and(*earlier);
+                *earlier = creation::by(execution, &attempt).and(*earlier);
                 return window::held_late(execution, attempt, window);
             }
             (None, _, _) => {
-                *earlier = Made::by(execution, &attempt).and(*earlier);
+                *earlier = creation::by(execution, &attempt).and(*earlier);
                 return hold(execution, attempt, write_end).await;
             }
         };
-        *earlier = Made::by(execution, &attempt).and(*earlier);
+        *earlier = creation::by(execution, &attempt).and(*earlier);
         match next {
             Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
@@ -171,8 +160,8 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
     let since = attempt.ended;
     if step.eventually.is_some() {
         let convergence = since.saturating_duration_since(write_end);
-        let stalled = execution.context.stalls.stalled_between(write_end, since);
-        execution.context.state.update(execution.span_id, |report| {
+        let stalled = execution.context.env.stalls.stalled_between(write_end, since);
+        execution.context.log.update(execution.span_id, |report| {
             (report.convergence, report.convergence_stalled) = (Some(convergence), stalled);
         });
     }
@@ -193,20 +182,20 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
 fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Result<Captures, Cause> {
     let context = execution.context;
     if !execution.forgiven {
-        context.state.count_judged(attempt.judged);
+        context.log.count_judged(attempt.judged);
     }
-    let last = Made::by(execution, &attempt);
+    let last = creation::by(execution, &attempt);
     let made = last.and(earlier);
     let result = match attempt.failure {
         Some(failure) => {
-            creation::settle_failed(execution, made, attempt.response.as_ref());
+            creation::settle_failed(execution, made, attempt.answer.as_ref());
             return Err(counted(execution, failure.cause));
         }
-        None => attempt.response,
+        None => attempt.answer,
     };
-    let Some(response) = result else { return Ok(Vec::new()) };
-    let (captures, show, failed) = think(response.body.len(), || take(execution, &response));
-    context.state.update(execution.span_id, |report| report.captures = show);
+    let Some(answer) = result else { return Ok(Vec::new()) };
+    let (captures, show, failed) = think(answer.bytes(), || take(execution, &answer));
+    context.log.update(execution.span_id, |report| report.captures = show);
     let created = if last.created == Created::No { made.created } else { Created::Yes };
     creation::settle(execution, Made { created, ..made }, &captures);
     match failed {
@@ -219,9 +208,9 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Resul
 type Shown = Vec<(Arc<str>, String)>;
 
 /// The captures of an answer, how they are shown, and why the first that has no value has none.
-fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captures, Shown, Option<Cause>) {
+fn take(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> (Captures, Shown, Option<Cause>) {
     let (context, step) = (execution.context, execution.step);
-    let scope = context.scope_with(execution.names, response);
+    let scope = execution.scope_with(answer);
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {
@@ -238,7 +227,7 @@ fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captu
             Ok(value) => captures.push((Arc::clone(name), value)),
             Err(error) => {
                 let what = format!("capture `{name}` = `{}`", expression.source());
-                let cause = context.not_evaluable(Some(&step.name), &what, &error);
+                let cause = context.env.not_evaluable(Some(&step.name), &what, &error);
                 let cause = Cause { expectation: Some(what), location: Some(expression.location().clone()), ..cause };
                 failed.get_or_insert(cause);
             }
@@ -248,7 +237,7 @@ fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captu
         // `sid = "headers['set-cookie']"` is a credential by where it comes from.
         let written = step.capture.iter().find(|(known, _)| known == name).map_or("", |(_, expression)| expression.source());
         let told_by = if is_credential(written) { written } else { name };
-        (Arc::clone(name), shown_as(told_by, value, context.redactor()))
+        (Arc::clone(name), shown_as(told_by, value, context.env.redactor()))
     });
     let show = show.collect();
     (captures, show, failed)
@@ -256,6 +245,6 @@ fn take(execution: &Execution<'_>, response: &Arc<wire::HttpResponse>) -> (Captu
 
 fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {
     let mut attempts = 0;
-    execution.context.state.update(execution.span_id, |report| attempts = report.attempts_made);
+    execution.context.log.update(execution.span_id, |report| attempts = report.attempts_made);
     Cause { attempts, ..cause }
 }

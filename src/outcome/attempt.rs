@@ -1,0 +1,334 @@
+//! One try of a step, and what is told of it whatever its kind.
+//!
+//! Everybody who reads a report asks [`AttemptDetail`]: phases, span attributes, whether a byte came back, the transcript, JSON.
+//! HTTP has a variant of its own, because the names under which it is stored and printed are older than any other kind. A new kind
+//! fills in an [`Observed`] and is read by everyone from then on; nobody but this file and `seal` matches on the variants.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::time::seconds;
+use crate::plan::StepKind;
+
+use super::http::{Exchange, HttpAnswer, Phases};
+use super::{Reason, Redactor, SpanId};
+
+/// One try of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptReport {
+    /// Its span, sent to the target where the kind can (in HTTP's `traceparent`).
+    pub span_id: SpanId,
+    /// Start, from the run's start.
+    pub started: Duration,
+    /// How long it took.
+    pub duration: Duration,
+    /// What its kind tells of it.
+    pub detail: Option<AttemptDetail>,
+    /// Why it failed, if it did.
+    pub failure: Option<(Reason, String)>,
+}
+
+/// What an attempt looked like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptDetail {
+    /// Over HTTP.
+    Http(HttpDetail),
+    /// By any other kind.
+    Other(Observed),
+}
+
+/// What an HTTP attempt looked like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpDetail {
+    /// Facts for metrics and traces.
+    pub answer: HttpAnswer,
+    /// Request and answer, where kept.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// What an attempt of any kind looked like. Every text in it is redacted and bounded when it is put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The step's kind.
+    pub kind: StepKind,
+    /// What was asked, in one line, such as `connect to mail.example:25`.
+    pub asked: String,
+    /// Whether a byte of an answer came.
+    pub answered: bool,
+    /// What else is known of it, in the order in which it is shown.
+    pub facts: Vec<Fact>,
+    /// Where the time went, in order. The names of [`Phases`] where they mean the same, as metrics know only those.
+    pub phases: Vec<(&'static str, Duration)>,
+    /// What was sent and received, where kept.
+    pub transcript: Option<Box<Transcript>>,
+}
+
+/// Something known of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// Its name in JSON and for people.
+    pub name: &'static str,
+    /// Its name as a span's attribute: that of OpenTelemetry's semantic conventions, if they have one.
+    pub attribute: &'static str,
+    /// Its value.
+    pub value: FactValue,
+}
+
+/// The value of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FactValue {
+    /// A text.
+    Text(Cow<'static, str>),
+    /// A number.
+    Integer(i64),
+    /// Yes or no.
+    Bool(bool),
+}
+
+/// What was sent and received as text, redacted and capped.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Transcript {
+    /// The start of what was sent.
+    pub sent: String,
+    /// The start of what came back.
+    pub received: String,
+    /// Whether something was cut off.
+    pub truncated: bool,
+}
+
+/// What a reader gets of transcripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transcripts {
+    /// Nothing.
+    Without,
+    /// That there were bodies, and not what was in them.
+    Masked,
+    /// All that was kept.
+    Whole,
+}
+
+impl Transcripts {
+    fn shown(self, body: &str) -> String {
+        if self == Self::Masked && !body.is_empty() { Redactor::MASK.to_owned() } else { body.to_owned() }
+    }
+}
+
+impl AttemptReport {
+    /// What HTTP tells of it, if it was made over HTTP.
+    pub fn http(&self) -> Option<&HttpAnswer> {
+        match self.detail.as_ref()? {
+            AttemptDetail::Http(http) => Some(&http.answer),
+            AttemptDetail::Other(_) => None,
+        }
+    }
+
+    /// Request and answer as text, if it was made over HTTP and they were kept.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        match self.detail.as_ref()? {
+            AttemptDetail::Http(http) => http.exchange.as_deref(),
+            AttemptDetail::Other(_) => None,
+        }
+    }
+
+    /// It as the store and `--output json` spell it. Attempts that are not HTTP's have `observed` besides.
+    pub fn to_json(&self, transcripts: Transcripts) -> Value {
+        let failure = self.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message }));
+        let mut attempt = json!({
+            "span_id": self.span_id.to_string(),
+            "started_seconds": seconds(self.started),
+            "duration_seconds": seconds(self.duration),
+            "failure": failure,
+            "http": self.http().map(HttpAnswer::to_json),
+            "exchange": self.exchange().filter(|_| transcripts != Transcripts::Without).map(|exchange| exchange.to_json(transcripts)),
+        });
+        if let Some(AttemptDetail::Other(observed)) = &self.detail {
+            attempt["observed"] = observed.to_json(transcripts);
+        }
+        attempt
+    }
+}
+
+impl AttemptDetail {
+    /// What was asked, in one line.
+    pub fn asked(&self) -> Cow<'_, str> {
+        match self {
+            Self::Http(HttpDetail { answer, .. }) => format!("{} {}", answer.method, answer.url).into(),
+            Self::Other(observed) => observed.asked.as_str().into(),
+        }
+    }
+
+    /// What its span is called.
+    pub fn span_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Http(http) => http.answer.method.clone().into(),
+            Self::Other(observed) => observed.kind.key().into(),
+        }
+    }
+
+    /// Whether a byte of an answer came.
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Self::Http(http) => http.answer.status.is_some(),
+            Self::Other(observed) => observed.answered,
+        }
+    }
+
+    /// Whether the answer says that what it was about is not there, rather than that nobody may ask for it or not now.
+    pub fn is_about_nothing(&self) -> bool {
+        match self {
+            Self::Http(http) => http
+                .answer
+                .status
+                .is_some_and(|status| (400..500).contains(&status) && ![401, 407, 408, 425, 429].contains(&status)),
+            Self::Other(_) => false,
+        }
+    }
+
+    /// The phases that happened, in order, with the names used in metrics and traces.
+    pub fn phases(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        let (http, other) = match self {
+            Self::Http(http) => (Some(&http.answer.phases), None),
+            Self::Other(observed) => (None, Some(&observed.phases)),
+        };
+        http.into_iter().flat_map(Phases::each).chain(other.into_iter().flatten().copied())
+    }
+
+    /// What its span says of it, without phases.
+    pub fn attributes(&self) -> Vec<(&'static str, FactValue)> {
+        match self {
+            Self::Http(http) => http.answer.attributes(),
+            Self::Other(observed) => observed.facts.iter().map(|fact| (fact.attribute, fact.value.clone())).collect(),
+        }
+    }
+
+    /// Whether what was sent and received is kept.
+    pub fn has_transcript(&self) -> bool {
+        match self {
+            Self::Http(http) => http.exchange.is_some(),
+            Self::Other(observed) => observed.transcript.is_some(),
+        }
+    }
+
+    /// Forgets what was sent and received.
+    pub fn drop_transcript(&mut self) {
+        match self {
+            Self::Http(http) => http.exchange = None,
+            Self::Other(observed) => observed.transcript = None,
+        }
+    }
+}
+
+impl Observed {
+    fn to_json(&self, transcripts: Transcripts) -> Value {
+        let facts: Map<_, _> = self.facts.iter().map(|fact| (fact.name.to_owned(), fact.value.to_json())).collect();
+        let phases: Map<_, _> = self.phases.iter().map(|(name, took)| ((*name).to_owned(), json!(seconds(*took)))).collect();
+        let kept = self.transcript.as_ref().filter(|_| transcripts != Transcripts::Without);
+        let transcript = kept.map(|kept| {
+            let Transcript { sent, received, truncated } = &**kept;
+            json!({ "sent": transcripts.shown(sent), "received": transcripts.shown(received), "truncated": truncated })
+        });
+        json!({
+            "kind": self.kind.key(),
+            "asked": self.asked,
+            "answered": self.answered,
+            "facts": facts,
+            "phases_seconds": phases,
+            "transcript": transcript,
+        })
+    }
+}
+
+impl FactValue {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Text(text) => json!(text),
+            Self::Integer(number) => json!(number),
+            Self::Bool(truth) => json!(truth),
+        }
+    }
+}
+
+impl HttpAnswer {
+    fn to_json(&self) -> Value {
+        let phases: Map<_, _> = self.phases.each().map(|(name, took)| (name.to_owned(), json!(seconds(took)))).collect();
+        let withheld = self.withheld.iter();
+        json!({
+            "method": self.method,
+            "url": self.url,
+            "status": self.status,
+            "version": self.version,
+            "body_bytes": self.body_bytes,
+            "reused": self.phases.reused,
+            "phases_seconds": phases,
+            "withheld": withheld
+                .map(|withheld| json!({ "redirect": withheld.redirect, "to": withheld.to, "headers": withheld.headers }))
+                .collect::<Value>(),
+        })
+    }
+}
+
+impl Exchange {
+    fn to_json(&self, transcripts: Transcripts) -> Value {
+        json!({
+            "request_headers": self.request_headers,
+            "request_body": transcripts.shown(&self.request_body),
+            "response_headers": self.response_headers,
+            "response_body": transcripts.shown(&self.response_body),
+            "truncated": self.truncated,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed() -> AttemptReport {
+        let transcript = Transcript { sent: "EHLO me".to_owned(), received: "250 \u{1b}[2Jhello".to_owned(), truncated: false };
+        AttemptReport {
+            span_id: SpanId(1),
+            started: Duration::ZERO,
+            duration: Duration::from_millis(3),
+            detail: Some(AttemptDetail::Other(Observed {
+                // Whose shape it is does not matter: this one is any kind's.
+                kind: StepKind::Http,
+                asked: "connect to mail.example:25".to_owned(),
+                answered: true,
+                facts: vec![
+                    Fact { name: "peer", attribute: "network.peer.address", value: FactValue::Text("::1".into()) },
+                    Fact { name: "bytes", attribute: "serinus.bytes", value: FactValue::Integer(9) },
+                    Fact { name: "kept", attribute: "serinus.kept", value: FactValue::Bool(false) },
+                ],
+                phases: vec![("connect", Duration::from_millis(2))],
+                transcript: Some(Box::new(transcript)),
+            })),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn what_any_kind_fills_in_is_read_by_everyone() {
+        let mut attempt = observed();
+        let json = attempt.to_json(Transcripts::Whole);
+        let expected = json!({
+            "kind": "http",
+            "asked": "connect to mail.example:25",
+            "answered": true,
+            "facts": { "peer": "::1", "bytes": 9, "kept": false },
+            "phases_seconds": { "connect": 0.002 },
+            "transcript": { "sent": "EHLO me", "received": "250 \u{1b}[2Jhello", "truncated": false },
+        });
+        assert_eq!(json["observed"], expected);
+        assert_eq!((&json["http"], &json["exchange"]), (&Value::Null, &Value::Null));
+        assert_eq!(attempt.to_json(Transcripts::Masked)["observed"]["transcript"]["sent"], Redactor::MASK);
+        assert_eq!(attempt.to_json(Transcripts::Without)["observed"]["transcript"], Value::Null);
+        let detail = attempt.detail.as_mut().unwrap();
+        assert_eq!(detail.phases().collect::<Vec<_>>(), [("connect", Duration::from_millis(2))]);
+        assert_eq!(detail.attributes()[1], ("serinus.bytes", FactValue::Integer(9)));
+        assert!(detail.is_answered() && detail.has_transcript() && !detail.is_about_nothing());
+        detail.drop_transcript();
+        assert!(!detail.has_transcript());
+    }
+}

@@ -1,0 +1,43 @@
+//! Kinds of steps: what each is called, and which names its result has.
+//!
+//! Whoever wants to know something of a kind asks here or [`Action`](super::Action), and does not match on kinds.
+
+use super::http;
+
+/// What a step can do. A `parallel` is no kind: it only holds steps that have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
+pub enum StepKind {
+    /// One HTTP request.
+    Http,
+}
+
+impl StepKind {
+    /// Every kind there is.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
+
+    /// The key of a step that has it, such as `http`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+        }
+    }
+
+    /// What a step of it asks, for people.
+    pub fn request(self) -> &'static str {
+        match self {
+            Self::Http => "the request",
+        }
+    }
+
+    /// Names in scope where the step's own result is looked at, which is in `expect`, `guard` and `capture`.
+    pub fn result_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Http => http::RESULT_NAMES,
+        }
+    }
+
+    /// The kinds whose results know this name.
+    pub fn knowing(name: &str) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |kind| kind.result_names().contains(&name))
+    }
+}

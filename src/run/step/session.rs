@@ -1,0 +1,52 @@
+//! What outlives a step: what a device keeps for one run, and what the process keeps for all runs.
+//!
+//! The module doc of `step` says what belongs where.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::plan::{Device, DeviceSettings};
+
+use super::http::{HttpClients, HttpDevice};
+
+/// What the process keeps for all runs: a part for each kind that needs one. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::run) struct Pool {
+    pub(in crate::run) http: HttpClients,
+}
+
+/// What one device keeps from step to step of one run: a part for each kind that needs one, made at its first use.
+#[derive(Debug)]
+pub(in crate::run) struct Session {
+    pool: Pool,
+    settings: Arc<DeviceSettings>,
+    http: OnceLock<Arc<HttpDevice>>,
+}
+
+impl Session {
+    /// Cookies, connections and tokens.
+    pub(super) fn http(&self) -> &Arc<HttpDevice> {
+        self.http.get_or_init(|| Arc::new(self.pool.http.device(&self.settings)))
+    }
+}
+
+/// The sessions of one run's devices, each made at its device's first use. They end with the run and its cleanup.
+#[derive(Debug)]
+pub(in crate::run) struct Sessions {
+    pool: Pool,
+    of_devices: Mutex<HashMap<Arc<str>, Arc<Session>>>,
+}
+
+impl Sessions {
+    /// Those of a run that has not begun.
+    pub(in crate::run) fn new(pool: &Pool) -> Self {
+        Self { pool: pool.clone(), of_devices: Mutex::default() }
+    }
+
+    /// That of the device of this name.
+    pub(in crate::run) fn of(&self, name: &Arc<str>, device: &Device) -> Arc<Session> {
+        let mut sessions = self.of_devices.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Session { pool: self.pool.clone(), settings: Arc::clone(&device.settings), http: OnceLock::new() };
+        Arc::clone(sessions.entry(Arc::clone(name)).or_insert_with(|| Arc::new(make())))
+    }
+}

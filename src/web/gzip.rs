@@ -1,0 +1,69 @@
+//! Answers as gzip, for whoever asks for it: a scrape of ten thousand canaries has tens of megabytes, and its text repeats itself.
+
+use std::io::Write as _;
+
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Whether an `Accept-Encoding` names gzip, or everything, with a weight above zero.
+pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
+    let ranges = || {
+        headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+    };
+    let weight = |coding: &str| {
+        let named = ranges().find(|range| range.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(coding)));
+        named.map(|range| {
+            let q = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
+            // What is no number is taken for a no: plain text is understood by everybody.
+            q.map_or(1.0, |q| q.trim().parse::<f64>().unwrap_or(0.0))
+        })
+    };
+    weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
+}
+
+/// The body as gzip. As fast as can be: a better compression would take more of the processor than the network it saves is worth.
+pub(super) fn compressed(body: &[u8]) -> std::io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    encoder.write_all(body)?;
+    Ok(encoder.finish()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn gzip_is_what_is_asked_for_by_name_or_with_everything_and_not_refused() {
+        for (asked, expected) in [
+            (&["gzip"][..], true),
+            (&["GZip;q=0.5, br"], true),
+            (&["br", "deflate, gzip"], true),
+            (&["*"], true),
+            (&["identity, *;q=0.1"], true),
+            (&["gzip;q=0"], false),
+            (&["gzip;q=0, *"], false),
+            (&["*;q=0"], false),
+            (&["gzip;q=much"], false),
+            (&["br, x-gzip2"], false),
+            (&[""], false),
+            (&[], false),
+        ] {
+            let headers = asked.iter().map(|value| (header::ACCEPT_ENCODING, value.parse().unwrap())).collect();
+            assert_eq!(is_accepted(&headers), expected, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_compressed_is_what_comes_out() {
+        let body = "serinus_runs_total{probe=\"sync\",region=\"eu\",verdict=\"passed\"} 7\n".repeat(1_000);
+        let compressed = compressed(body.as_bytes()).unwrap();
+        assert!(compressed.len() < body.len() / 20, "{} of {}", compressed.len(), body.len());
+        let mut out = String::new();
+        flate2::read::GzDecoder::new(&*compressed).read_to_string(&mut out).unwrap();
+        assert!(out == body);
+    }
+}
