@@ -108,24 +108,6 @@ impl<'f> Table<'f> {
         self.text(key).map(str::to_owned)
     }
 
-    pub(super) fn integer(&self, key: &str) -> Option<i64> {
-        self.get(key).and_then(|node| match node.data {
-            Data::Integer(number) => Some(number),
-            _ => None,
-        })
-    }
-
-    pub(super) fn bool(&self, key: &str) -> Option<bool> {
-        self.get(key).and_then(|node| match node.data {
-            Data::Bool(truth) => Some(truth),
-            _ => None,
-        })
-    }
-
-    pub(super) fn list(&self, key: &str) -> &[Node<'f>] {
-        self.get(key).map_or(&[], Node::as_list)
-    }
-
     pub(super) fn table(&self, key: &str) -> Option<&Self> {
         self.get(key).and_then(Node::as_table)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::outcome::is_steering;
 
 use super::nearest::nearest;
-use super::tree::{Data, Node, Table};
+use super::tree::Data;
 
 /// No duration in a configuration means more than this; it keeps sums of instants from overflowing.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
@@ -138,43 +138,6 @@ pub(super) fn mailbox(text: &str) -> Result<&str, String> {
 pub(super) fn title(text: &str) -> Result<&str, String> {
     let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(is_steering);
     if fits { Ok(text) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
-}
-
-impl<'f> Table<'f> {
-    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        self.text(key).and_then(|text| duration(text).ok())
-    }
-
-    pub(super) fn size(&self, key: &str) -> Option<usize> {
-        self.get(key).and_then(|node| size(&node.data).ok())
-    }
-
-    pub(super) fn share(&self, key: &str) -> Option<f64> {
-        self.get(key).and_then(|node| share(&node.data).ok())
-    }
-
-    /// The texts of a list, or of its only item.
-    pub(super) fn texts(&self, key: &str) -> Vec<&Node<'f>> {
-        match self.get(key) {
-            Some(node) if node.as_text().is_some() => vec![node],
-            Some(node) => node.as_list().iter().filter(|item| item.as_text().is_some()).collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// The tables of a key that may be one table or several.
-    pub(super) fn tables(&self, key: &str) -> Vec<&Node<'f>> {
-        match self.get(key) {
-            Some(node) if node.as_table().is_some() => vec![node],
-            Some(node) => node.as_list().iter().filter(|item| item.as_table().is_some()).collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// An integer that is known to be in a range that fits.
-    pub(super) fn count(&self, key: &str) -> Option<u32> {
-        self.integer(key).and_then(|number| u32::try_from(number).ok())
-    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@ use super::super::kind::Words;
 use super::super::kind::{Address, Bool, Choice, Duration, File, Ip, Json, Redirects, Schemes, Size, Template, Text, Url, Value};
 use super::super::section::{Declared, Field, Map, Table, Tables, schemes, section, sentence, words};
 use super::super::shape::{Key, Rule, Section};
-
-/// Keys that are a method and hold the URL.
-pub(crate) const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
+use super::super::tree::Entry;
 
 section! {
     /// A request.
@@ -151,6 +149,24 @@ section! {
         verify: Bool [over true],
     }
     rules: &[Rule::Needs("client_cert", "client_key"), Rule::Needs("client_key", "client_cert")];
+}
+
+impl<'t> HttpKeys<'t> {
+    /// The methods whose key holds the URL, as far as they are written, in the order of the file.
+    pub(in crate::config) fn written_methods(&self) -> Vec<(http::Method, &'t Entry<'t>)> {
+        let keys = [
+            (http::Method::GET, &self.get),
+            (http::Method::POST, &self.post),
+            (http::Method::PUT, &self.put),
+            (http::Method::PATCH, &self.patch),
+            (http::Method::DELETE, &self.delete),
+            (http::Method::HEAD, &self.head),
+            (http::Method::OPTIONS, &self.options),
+        ];
+        let mut written: Vec<_> = keys.into_iter().filter_map(|(method, key)| Some((method, key.entry?))).collect();
+        written.sort_by_key(|(_, entry)| entry.key_spot.span.start);
+        written
+    }
 }
 
 words! {

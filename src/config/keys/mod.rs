@@ -12,10 +12,10 @@ pub(super) use alert::Alert;
 pub(super) use alert::{AlertKeys, MaintenanceKeys, WindowKeys};
 pub(super) use alerting::{AlertmanagerKeys, Common, EmailKeys, HeartbeatKeys, NotifyKeys, PagerdutyKeys, RouteKeys};
 pub(super) use alerting::{SelfCheckKeys, SlackKeys, StoreKeys, WebhookKeys};
-pub(super) use http::{DeviceKeys, METHODS, TlsKeys};
+pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
-pub(super) use step::{Step, StepKeys};
+pub(super) use step::{RetryKeys, StepItem, StepKeys};
 
 use super::section::Declared;
 use super::shape::{Key, Kind, Section};

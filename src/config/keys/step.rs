@@ -1,7 +1,8 @@
 //! Keys of steps, wherever a step may stand.
 
+use super::super::check::misspelt;
 use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
-use super::super::section::{Declared, Field, List, Names, OneOrMore, Table, Tables, part, section, sentence};
+use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
 use super::super::shape::{Key, Rule, Section};
 use super::http::Http;
 
@@ -82,10 +83,25 @@ section! {
     later: LATER;
 }
 
+/// A step and where it is written.
+pub(in crate::config) type StepItem<'t> = Item<'t, StepKeys<'t>>;
+
 impl StepKeys<'_> {
     /// It and the steps it releases together.
     pub(in crate::config) fn with_parallel(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.parallel.items().iter().map(|item| &item.value))
+    }
+}
+
+impl StepItem<'_> {
+    /// What of it does something itself: the step, or else those it releases together.
+    pub(in crate::config) fn doing(&self) -> &[Self] {
+        if self.value.parallel.entry.is_some() { self.value.parallel.items() } else { std::slice::from_ref(self) }
+    }
+
+    /// Whether a key is there under a name that nobody knows and that suggests it.
+    pub(in crate::config) fn misspells(&self, key: &str) -> bool {
+        self.node.as_table().is_some_and(|table| misspelt(table, Step::SECTION, key))
     }
 }
 

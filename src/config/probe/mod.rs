@@ -3,14 +3,12 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
-mod looping;
 mod matrix;
 mod request;
 mod slo;
 mod step;
 
 pub(super) use request::constant;
-pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -66,7 +64,7 @@ fn read_table<'f>(
     lint::probe(table, &keys, top, alert.page, diagnostics);
     let needs = needs(&keys, diagnostics);
     let claim = claim(file, &keys, &alert, &regions, needs);
-    let probe = probe(table, &keys, (world, &regions), alert, top, diagnostics);
+    let probe = probe(&keys, (world, &regions), alert, top, diagnostics);
     let draft = probe.map(|probe| {
         let probe = Arc::new(probe);
         let canaries = canaries(&probe, regions.iter().filter(is_active));
@@ -81,7 +79,6 @@ fn read_table<'f>(
 
 /// The probe; nothing if it lacks what no probe can be without.
 fn probe<'f>(
-    table: &Table<'f>,
     keys: &ProbeKeys<'f>,
     (world, regions): (&World, &[Arc<Region>]),
     alert: AlertPolicy,
@@ -93,7 +90,7 @@ fn probe<'f>(
     let cells = matrix::cells(keys.matrix.items(), &mut scope);
     let vars = vars(keys.vars.items(), &mut scope);
     let devices = devices(keys, world, &mut scope);
-    let steps = step::steps(table, &devices, world, &mut scope);
+    let steps = step::steps(keys.step.items(), &devices, world, &mut scope);
     let used = std::mem::take(&mut scope.used);
     for (name, spot) in used {
         diagnostics.append(var_of_regions(&name, spot, regions));
