@@ -210,16 +210,16 @@ mod tests {
 
     use super::*;
     use crate::config::section::Declared as _;
-    use crate::config::{keys, tree};
+    use crate::config::{keys, parse};
     use crate::plan::SubjectGone;
     use crate::source::SourceFile;
 
     fn policy(defaults: &str, probe: &str) -> AlertPolicy {
         let mut diagnostics = Diagnostics::default();
         let [defaults, probe] = [defaults, probe].map(|text| Arc::new(SourceFile::new("a.toml", text)));
-        let base = tree::parse(&defaults, &mut diagnostics)
+        let base = parse::parse(&defaults, &mut diagnostics)
             .map(|table| read(&Alert::default(), &keys::Alert::keys(&table), &mut diagnostics));
-        let table = tree::parse(&probe, &mut diagnostics).unwrap();
+        let table = parse::parse(&probe, &mut diagnostics).unwrap();
         let policy = of_probe(&base.unwrap(), &keys::Probe::keys(&table), None, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
         policy

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::plan::{Alerting, BlindRule, Channel, FlapRule, Route, Severity};
 
+use super::diagnostic::suggestion;
 use super::keys::{RouteKeys, ServiceKeys};
-use super::nearest::suggestion;
 use super::section::Item;
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, outside, ringing};

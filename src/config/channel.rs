@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::plan::{Channel, ChannelKind, MESSAGE_NAMES, SmtpTls};
 
+use super::diagnostic::nearest;
 use super::keys::{AlertmanagerKeys, Common, EmailKeys, NotifyKeys, PagerdutyKeys, SlackKeys, WebhookKeys};
-use super::names::unknown_secret;
-use super::nearest::nearest;
+use super::scope::unknown_secret;
 use super::section::{Field, Item};
 use super::tree::{Node, Spot};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, device, outside, value};
+use super::{Code, Diagnostic, Diagnostics, file, outside, value};
 
 /// A name longer than this that is like no secret's name is likely to be a secret.
 const LONGEST_SHOWN: usize = 19;
@@ -134,7 +134,7 @@ fn email(keys: &EmailKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> 
         login: keys.user.map(str::to_owned).zip(secret(&keys.password, world, diagnostics)),
         from: keys.from.value?.to_owned(),
         to: keys.to.items().iter().map(|item| item.value.to_owned()).collect(),
-        ca: keys.ca.and_then(|path| device::pem_file(path, diagnostics)),
+        ca: keys.ca.and_then(|path| file::pem_file(path, diagnostics)),
     })
 }
 

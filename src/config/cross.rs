@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::plan::{Alerting, Route, Severity};
 use crate::source::{SourceFile, Span};
 
+use super::diagnostic::suggestion;
 use super::keys::{RouteKeys, ServiceKeys};
-use super::nearest::suggestion;
 use super::section::{Field, Item};
 use super::tree::Spot;
 use super::world::World;

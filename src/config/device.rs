@@ -1,7 +1,6 @@
 //! Devices: how connections are made, on top of the service's defaults.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -9,11 +8,11 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use crate::plan::{DeviceSettings, Pem, Resolve, Template};
 
-use super::file::{self, LARGEST_SIDE_FILE, Unread};
+use super::file::pem_file;
 use super::keys::{DeviceKeys, TlsKeys};
 use super::kind::FilePath;
 use super::scope::{Scope, When};
-use super::tree::{Entry, Node, Spot};
+use super::tree::{Entry, Node};
 use super::{Code, Diagnostic, Diagnostics};
 
 /// A device's settings: those of `base`, and over them what its table says.
@@ -55,33 +54,6 @@ fn tls(settings: &mut DeviceSettings, keys: &TlsKeys<'_>, diagnostics: &mut Diag
     if let Some(verify) = *keys.verify {
         tls.insecure = !verify;
     }
-}
-
-/// The path of a PEM file, which must be there.
-pub(super) fn pem_file(file: FilePath<'_>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
-    let path = file.resolved();
-    let content = read(&path, LARGEST_SIDE_FILE, file.spot, diagnostics)?;
-    if !content.windows(10).any(|window| window == b"-----BEGIN") {
-        diagnostics.push(
-            Diagnostic::at(Code::NotPem, file.spot, format!("{} holds no PEM block", path.display()))
-                .help("certificates and keys are read as PEM: text with `-----BEGIN CERTIFICATE-----`"),
-        );
-        return None;
-    }
-    Some(path)
-}
-
-/// The bytes of a file that a value at `spot` names.
-pub(super) fn read(path: &Path, most: usize, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
-    let read = file::read(path, most, false);
-    read.map_err(|unread| {
-        let (code, help) = match &unread {
-            Unread::TooLarge(..) => (Code::TooLarge, "it is kept in memory as long as the probe is there: name a smaller one"),
-            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "paths are relative to the file they are written in"),
-        };
-        diagnostics.push(Diagnostic::at(code, spot, unread.to_string()).help(help));
-    })
-    .ok()
 }
 
 /// Why a header cannot be sent as it is written: the body's length and framing are the client's to say, and a line break would begin another

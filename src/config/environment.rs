@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::source::{SourceFile, Span};
 
-use super::keys::{Service, inner_section};
-use super::nearest::nearest;
+use super::diagnostic::nearest;
+use super::keys::Service;
 use super::section::Declared;
 use super::shape::{Kind, Section};
-use super::tree::{self, Data, Entry, Node, Spot, Table};
-use super::{Code, Diagnostic, Diagnostics};
+use super::tree::{Data, Entry, Node, Spot, Table};
+use super::{Code, Diagnostic, Diagnostics, parse};
 
 const PREFIX: &str = "SERINUS_";
 
@@ -148,7 +148,7 @@ fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diag
         | Kind::Share
         | Kind::Bool
         | Kind::Redirects
-        | Kind::Scalar => tree::value(value, spot, diagnostics).unwrap_or_else(text),
+        | Kind::Scalar => parse::value(value, spot, diagnostics).unwrap_or_else(text),
         _ => text(),
     }
 }
@@ -168,7 +168,7 @@ fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
 fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
     for key in section.keys {
         let name = format!("{prefix}{}", key.name.to_uppercase());
-        match (&key.kind, inner_section(&key.kind)) {
+        match (&key.kind, key.kind.section()) {
             (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::OneOrMore(_), Some(inner)) => {
                 names(&format!("{name}__"), inner, known);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use super::nearest::nearest;
+use super::diagnostic::nearest;
 use super::tree::Node;
 use super::{Code, Diagnostic, Diagnostics};
 

@@ -8,9 +8,8 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use super::cron::cron;
-use super::moment::{Written, written};
-use super::nearest::nearest;
+use super::calendar::{Written, cron, written};
+use super::diagnostic::nearest;
 use super::shape::Kind;
 use super::tree::{Data, Node, Spot};
 use super::value;

@@ -1,23 +1,21 @@
-//! From paths to a service: reads the files, on several threads where there are many, and puts the plan together.
+//! From paths to a service: has the files read, and puts the plan together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::plan::{Canary, Listen, Plan, SecretSource, Service};
-use crate::source::{SourceFile, Span};
+use crate::source::SourceFile;
 
-use super::cross::{self, Claim};
+use super::cross;
 use super::environment::Overrides;
-use super::file::{self, LARGEST_TOML, Unread};
-use super::find::{folders, given, matched, neighbour};
+use super::find::{folders, given, matched};
 use super::probe::{self, Draft};
 use super::section::Declared;
 use super::service::{self, Settings};
-use super::tree::{self, Node, Spot};
-use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, keys, ringing};
+use super::tree::{Node, Spot};
+use super::{Code, Diagnostics, file, keys, parse, ringing};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -86,8 +84,8 @@ pub fn load_listen(
     let mut diagnostics = Diagnostics::default();
     let environment: Vec<(String, String)> = environment.into_iter().collect();
     let overrides = Overrides::new(&environment);
-    let file = Arc::new(source(config, true).ok()?);
-    let mut table = tree::parse(&file, &mut diagnostics)?;
+    let file = Arc::new(file::source(config, true).ok()?);
+    let mut table = parse::parse(&file, &mut diagnostics)?;
     overrides.apply(&mut table, &mut diagnostics);
     let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
     let settings = service::read(&keys, &|_| Some(usize::MAX), &mut diagnostics);
@@ -103,7 +101,7 @@ fn load_all(
     let mut diagnostics = Diagnostics::default();
     let mut files: Vec<PathBuf> = config.into_iter().map(|(path, _)| path.to_owned()).collect();
     let overrides = Overrides::new(environment);
-    let file = match config.map(|(path, given)| source(path, given)) {
+    let file = match config.map(|(path, given)| file::source(path, given)) {
         Some(Ok(file)) => Arc::new(file),
         Some(Err(diagnostic)) => {
             diagnostics.push(*diagnostic);
@@ -111,7 +109,7 @@ fn load_all(
         }
         None => Arc::new(SourceFile::new("", "")),
     };
-    let Some(mut table) = tree::parse(&file, &mut diagnostics) else {
+    let Some(mut table) = parse::parse(&file, &mut diagnostics) else {
         diagnostics.cut();
         diagnostics.sort();
         return Loaded { service: None, diagnostics, files, folders: Vec::new() };
@@ -125,8 +123,8 @@ fn load_all(
         Some(paths) => given(paths, &mut diagnostics),
         None => matched(patterns(&keys), given_up, &mut diagnostics),
     };
-    let work = Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
-    let (claims, drafts) = read_probes(&work, &mut diagnostics);
+    let work = probe::Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
+    let (claims, drafts) = probe::read_all(&work, &mut diagnostics);
     cross::names(&claims, &mut diagnostics);
     cross::circles(&claims, &mut diagnostics);
     // Of probes that a person chose, and beside files that nobody can read, others may be missing.
@@ -161,91 +159,6 @@ fn top(file: &Arc<SourceFile>) -> Spot<'_> {
     Spot { file, span: probe::first_line(file.text()) }
 }
 
-/// `given`: a person named it, and may have named a pipe.
-fn source(path: &Path, given: bool) -> Result<SourceFile, Box<Diagnostic>> {
-    let bytes = file::read(path, LARGEST_TOML, given).map_err(|unread| {
-        let (code, help) = match &unread {
-            Unread::TooLarge(..) => {
-                (Code::TooLarge, "make several probes of it; long lists and bodies go into files of their own")
-            }
-            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "check the path and its permissions"),
-        };
-        Box::new(Diagnostic::nowhere(code, unread.to_string()).help(help))
-    })?;
-    String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
-        // Up to the first foreign byte the text is as it was, so that offsets hold.
-        let at = error.utf8_error().valid_up_to();
-        let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(error.as_bytes())));
-        let spot = Spot { file: &file, span: Span { start: at, end: at } };
-        Box::new(
-            Diagnostic::at(Code::Unreadable, spot, "this is not UTF-8").help("TOML files are UTF-8; save it in that encoding"),
-        )
-    })
-}
-
-/// What came of one file.
-type Read = (Option<Claim>, Option<Draft>, Diagnostics);
-
-/// The probe files to read.
-struct Work<'w> {
-    paths: &'w [PathBuf],
-    given: bool,
-    world: &'w World,
-    given_up: &'w (dyn Fn() -> bool + Sync),
-}
-
-fn read_probes(work: &Work<'_>, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(work.paths.len() / 16 + 1);
-    let next = AtomicUsize::new(0);
-    let read = || {
-        let mut done: Vec<(usize, Read)> = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = work.paths.get(at).filter(|_| !(work.given_up)()) else { return done };
-            done.push((at, read_probe(path, work.given, work.world)));
-        }
-    };
-    let mut done: Vec<(usize, Read)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let mut done = read();
-        for worker in workers {
-            match worker.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(at, _)| *at);
-    let mut claims = Vec::new();
-    let mut drafts = Vec::new();
-    for (_, (claim, draft, found)) in done {
-        diagnostics.append(found);
-        claims.extend(claim);
-        drafts.extend(draft);
-    }
-    (claims, drafts)
-}
-
-fn read_probe(path: &Path, given: bool, world: &World) -> Read {
-    let mut diagnostics = Diagnostics::default();
-    match source(path, given) {
-        Ok(file) => {
-            let (claim, draft) = probe::read(&Arc::new(file), world, &mut diagnostics);
-            diagnostics.cut();
-            (claim, draft, diagnostics)
-        }
-        Err(diagnostic) => {
-            let mut diagnostic = *diagnostic;
-            if let Some(near) = neighbour(path) {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-            }
-            diagnostics.push(diagnostic);
-            (None, None, diagnostics)
-        }
-    }
-}
-
 fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Service {
     let Settings { world, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat } =
         settings;
@@ -271,6 +184,8 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::config::read_secrets;
     use crate::plan::{Action, Body, Loop};

@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 
 use crate::plan::{Maintenance, MaintenanceTime};
 
+use super::calendar::Written;
 use super::keys::MaintenanceKeys;
-use super::moment::Written;
 use super::section::{Field, Item};
 use super::tree::Spot;
 use super::{Code, Diagnostic, Diagnostics};

@@ -2,7 +2,7 @@
 
 use crate::plan::Template;
 
-use super::nearest::list;
+use super::diagnostic::list;
 use super::scope::{Declared, Scope, When};
 use super::section::{Field, Named};
 use super::tree::{Data, Node, Spot};

@@ -1,24 +1,23 @@
 //! The service's file into its settings.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::outcome::Secret;
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SecretSource, SelfCheckSettings, StoreSettings, Traces,
-    expr,
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SelfCheckSettings, StoreSettings, Traces, expr,
 };
 
-use super::keys::{LimitsKeys, ListenKeys, SecretKeys, ServiceKeys, TracesKeys};
-use super::names::{reserved, unknown_secret};
-use super::nearest::suggestion;
+use super::diagnostic::suggestion;
+use super::keys::{LimitsKeys, ListenKeys, ServiceKeys, TracesKeys};
 use super::probe::{self, constant};
 use super::scope::{MOST_NAMES, Scope};
-use super::secrets::{self, length_in_file};
+use super::scope::{reserved, unknown_secret};
 use super::section::{Item, Named};
-use super::tree::{Entry, Node};
+use super::tree::Node;
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, alert, alerting, channel, device, lint, maintenance, outside, redact, upkeep};
+use super::{
+    Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, maintenance, outside, redact, secrets, upkeep,
+};
 
 /// The name of the only region of a service that names none.
 const LOCAL: &str = "local";
@@ -50,7 +49,7 @@ pub(super) fn read<'f>(
 ) -> Settings {
     let regions = regions(keys, diagnostics);
     let active = active(keys, &regions, diagnostics);
-    let secrets = secrets(keys.secrets.items(), variable, diagnostics);
+    let secrets = secrets::declared(keys.secrets.items(), variable, diagnostics);
     let limits = limits(&keys.limits, diagnostics);
     let mut world = World::new(regions, active, secrets, limits);
     if let Some(http) = &keys.http.value {
@@ -153,57 +152,6 @@ fn active(keys: &ServiceKeys<'_>, regions: &[Arc<Region>], diagnostics: &mut Dia
     names().filter(|region| &**region == name).collect()
 }
 
-fn secrets(
-    written: &[Named<'_, Option<SecretKeys<'_>>>],
-    variable: &dyn Fn(&str) -> Option<usize>,
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<Arc<str>, SecretSource> {
-    let mut secrets = BTreeMap::new();
-    for Named { entry, value } in written {
-        let Some(keys) = value else { continue };
-        let source = match (*keys.env, *keys.file) {
-            (Some(name), _) => {
-                match variable(name) {
-                    None => {
-                        missing(entry, &format!("set the environment variable {name} before the service starts"), diagnostics);
-                    }
-                    Some(length) => too_short(entry, length, diagnostics),
-                }
-                SecretSource::Env(name.to_owned())
-            }
-            (None, Some(file)) => {
-                let path = file.resolved();
-                if !path.is_file() {
-                    missing(entry, &format!("create the file {} before the service starts", path.display()), diagnostics);
-                } else if let Some(length) = length_in_file(&path) {
-                    too_short(entry, length, diagnostics);
-                }
-                SecretSource::File(path)
-            }
-            // Reported already; the name is kept so that its uses are not reported as well.
-            (None, None) => SecretSource::Env(String::new()),
-        };
-        secrets.insert(entry.key.as_ref().into(), source);
-    }
-    secrets
-}
-
-fn missing(entry: &Entry<'_>, help: &str, diagnostics: &mut Diagnostics) {
-    let message = format!("the secret `{}` is not there", entry.key);
-    diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_spot, message).help(help));
-}
-
-/// Refuses a secret of so few bytes that it stands in ordinary texts by chance. An empty one is none.
-fn too_short(entry: &Entry<'_>, length: usize, diagnostics: &mut Diagnostics) {
-    if (1..Secret::SHORTEST).contains(&length) {
-        let message = secrets::too_short(&entry.key, length);
-        diagnostics.push(Diagnostic::at(Code::ShortSecret, entry.key_spot, message).help(
-            "a secret is masked wherever its value stands, which of a value this short would be almost everywhere; where it is \
-             none, make it a var",
-        ));
-    }
-}
-
 pub(super) fn limits(keys: &LimitsKeys<'_>, diagnostics: &mut Diagnostics) -> Limits {
     Limits {
         concurrent_runs: keys.concurrent_runs.get() as usize,
@@ -212,7 +160,7 @@ pub(super) fn limits(keys: &LimitsKeys<'_>, diagnostics: &mut Diagnostics) -> Li
         cleanup: *keys.cleanup,
         shutdown_grace: *keys.shutdown_grace,
         min_interval: *keys.min_interval,
-        extra_roots: keys.extra_roots.iter().filter_map(|item| device::pem_file(item.value, diagnostics)).collect(),
+        extra_roots: keys.extra_roots.iter().filter_map(|item| file::pem_file(item.value, diagnostics)).collect(),
     }
 }
 

@@ -168,6 +168,46 @@ const fn same(one: &str, other: &str) -> bool {
 }
 
 impl Kind {
+    /// The section whose tables a value of this kind holds.
+    pub(super) fn section(&self) -> Option<&'static Section> {
+        match self {
+            Self::Table(section)
+            | Self::TableOrFalse(section)
+            | Self::Tables(section)
+            | Self::OneOrMore(section)
+            | Self::Regions(section) => Some(section()),
+            Self::List(item) | Self::OneOrList(item) | Self::Map(item) | Self::Names(item) => item.section(),
+            Self::Text
+            | Self::Slug
+            | Self::Title
+            | Self::Template
+            | Self::Expression
+            | Self::Condition
+            | Self::ForEach
+            | Self::Duration
+            | Self::DurationOrFalse
+            | Self::Moment
+            | Self::Secret
+            | Self::Mailbox
+            | Self::Size
+            | Self::Integer { .. }
+            | Self::Share
+            | Self::Bool
+            | Self::Choice(_)
+            | Self::Url(_)
+            | Self::SocketAddress
+            | Self::Address
+            | Self::Ip
+            | Self::File
+            | Self::Glob
+            | Self::Cron
+            | Self::Timezone
+            | Self::Redirects
+            | Self::Scalar
+            | Self::Json => None,
+        }
+    }
+
     /// What is expected, for messages and the reference.
     pub fn describe(&self) -> String {
         match self {

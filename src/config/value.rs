@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::outcome::is_steering;
 
-use super::nearest::nearest;
+use super::diagnostic::nearest;
 use super::tree::Data;
 
 /// No duration in a configuration means more than this; it keeps sums of instants from overflowing.

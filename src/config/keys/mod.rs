@@ -18,7 +18,7 @@ pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKey
 pub(super) use step::{RetryKeys, StepItem, StepKeys};
 
 use super::section::Declared;
-use super::shape::{Key, Kind, Section};
+use super::shape::{Key, Section};
 
 /// A key and where it may stand, for the reference documentation.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub fn reference() -> Vec<Reference> {
             at += 1;
             for key in section.keys {
                 found.push(Reference { document, section, key });
-                if let Some(inner) = inner_section(&key.kind)
+                if let Some(inner) = key.kind.section()
                     && !sections.iter().any(|known| known.id == inner.id)
                 {
                     sections.push(inner);
@@ -52,46 +52,6 @@ pub fn reference() -> Vec<Reference> {
     found
 }
 
-/// The section whose tables a value of this kind holds.
-pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
-    match kind {
-        Kind::Table(section)
-        | Kind::TableOrFalse(section)
-        | Kind::Tables(section)
-        | Kind::OneOrMore(section)
-        | Kind::Regions(section) => Some(section()),
-        Kind::List(item) | Kind::OneOrList(item) | Kind::Map(item) | Kind::Names(item) => inner_section(item),
-        Kind::Text
-        | Kind::Slug
-        | Kind::Title
-        | Kind::Template
-        | Kind::Expression
-        | Kind::Condition
-        | Kind::ForEach
-        | Kind::Duration
-        | Kind::DurationOrFalse
-        | Kind::Moment
-        | Kind::Secret
-        | Kind::Mailbox
-        | Kind::Size
-        | Kind::Integer { .. }
-        | Kind::Share
-        | Kind::Bool
-        | Kind::Choice(_)
-        | Kind::Url(_)
-        | Kind::SocketAddress
-        | Kind::Address
-        | Kind::Ip
-        | Kind::File
-        | Kind::Glob
-        | Kind::Cron
-        | Kind::Timezone
-        | Kind::Redirects
-        | Kind::Scalar
-        | Kind::Json => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -99,7 +59,7 @@ mod tests {
 
     use super::super::shape::Rule;
     use super::super::world::World;
-    use super::super::{Diagnostics, alert as alert_rules, alerting as alerting_rules, check, device, service, tree};
+    use super::super::{Diagnostics, alert as alert_rules, alerting as alerting_rules, check, device, parse, service, tree};
     use super::*;
     use crate::plan::{AlertPolicy, Alerting, DeviceSettings, Limits, Redirects};
     use crate::source::SourceFile;
@@ -124,7 +84,7 @@ mod tests {
             let one = Section { id: "one", title: "one", keys: std::slice::from_ref(key), rules: &[], later: &[] };
             let file = Arc::new(SourceFile::new("a.toml", format!("{} = {}", key.name, key.default)));
             let mut diagnostics = Diagnostics::default();
-            let table = tree::parse(&file, &mut diagnostics).unwrap();
+            let table = parse::parse(&file, &mut diagnostics).unwrap();
             check::document(&table, Box::leak(Box::new(one)), table.entries[0].key_spot, &mut diagnostics);
             assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
         }
@@ -150,12 +110,12 @@ mod tests {
     fn what_is_laid_over_the_defaults_of_the_plan_finds_there_the_defaults_that_are_declared() {
         let mut diagnostics = Diagnostics::default();
         let file = defaults(http::Device::SECTION);
-        let table = tree::parse(&file, &mut diagnostics).unwrap();
+        let table = parse::parse(&file, &mut diagnostics).unwrap();
         let other = DeviceSettings { cookies: false, redirects: Redirects::Off, ..DeviceSettings::default() };
         let declared = device::settings(&other, &http::Device::keys(&table), &mut diagnostics);
         assert_eq!(declared, DeviceSettings::default());
         let file = defaults(Alert::SECTION);
-        let table = tree::parse(&file, &mut diagnostics).unwrap();
+        let table = parse::parse(&file, &mut diagnostics).unwrap();
         let declared = alert_rules::read(&alert_rules::Alert::default(), &Alert::keys(&table), &mut diagnostics);
         assert_eq!(declared.policy, AlertPolicy::default());
         let nothing = tree::Table::default();

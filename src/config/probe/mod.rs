@@ -3,11 +3,13 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
+mod files;
 mod matrix;
 mod request;
 mod slo;
 mod step;
 
+pub(super) use files::{Work, read_all};
 pub(super) use request::constant;
 
 use std::collections::{BTreeMap, HashSet};
@@ -18,13 +20,13 @@ use crate::plan::{AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintena
 use crate::source::{SourceFile, Span};
 
 use super::cross::Claim;
+use super::diagnostic::suggestion;
 use super::keys::{self, ProbeKeys};
-use super::nearest::suggestion;
 use super::scope::{Declared, MOST_NAMES, Scope, VARIABLE, When};
 use super::section::{Declared as _, Field, Item, Named};
-use super::tree::{self, Data, Entry, Node, Spot, Table};
+use super::tree::{Data, Entry, Node, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, redact};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -36,9 +38,9 @@ pub(super) struct Draft {
 }
 
 /// Reads a probe file. There is a draft only if the file has no errors.
-pub(super) fn read(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> (Option<Claim>, Option<Draft>) {
+fn read(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> (Option<Claim>, Option<Draft>) {
     let mut found = Diagnostics::default();
-    let (claim, draft) = match tree::parse(file, &mut found) {
+    let (claim, draft) = match parse::parse(file, &mut found) {
         Some(table) => read_table(file, &table, world, &mut found),
         None => (None, None),
     };
@@ -304,7 +306,7 @@ pub(super) fn var_of_regions(name: &str, spot: Spot<'_>, regions: &[Arc<Region>]
     let mut diagnostics = Diagnostics::default();
     let lacking: Vec<&str> = regions.iter().filter(|region| !has(region, name)).map(|region| &*region.name).collect();
     if !lacking.is_empty() {
-        let message = format!("the variable `{name}` is missing in {}", super::nearest::list(&lacking));
+        let message = format!("the variable `{name}` is missing in {}", super::diagnostic::list(&lacking));
         diagnostics.push(
             Diagnostic::at(Code::VarOfRegion, spot, message)
                 .help("give it in `[vars]` of the service or in `[regions.NAME.vars]`, or leave the region out of `regions`"),

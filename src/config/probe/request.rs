@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
-use super::super::file::LARGEST_UPLOAD;
+use super::super::file::{self, LARGEST_UPLOAD};
 use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
 use super::super::kind::FilePath;
 use super::super::scope::{Scope, When};
@@ -130,7 +130,7 @@ fn content(file: FilePath<'_>, world: &World, scope: &mut Scope<'_, '_>) -> Byte
         return content.clone();
     }
     // One that cannot be read has been reported; that it was tried is remembered, so that it is reported once.
-    let content = Bytes::from(device::read(&path, LARGEST_UPLOAD, file.spot, scope.diagnostics).unwrap_or_default());
+    let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.spot, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content
 }

@@ -2,8 +2,8 @@
 
 use crate::plan::{LatencyOf, LatencySlo, Slo};
 
+use super::super::diagnostic::suggestion;
 use super::super::keys::{LatencyKeys, ProbeKeys, StepKeys};
-use super::super::nearest::suggestion;
 use super::super::tree::{Node, Spot};
 use super::super::{Code, Diagnostic, Diagnostics};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Loop, Retry, Step};
 
+use super::super::diagnostic::{did_you_mean, list, suggestion};
 use super::super::keys::{RetryKeys, StepItem, StepKeys};
 use super::super::kind::FilePath;
-use super::super::nearest::{did_you_mean, list, suggestion};
 use super::super::scope::{Declared, Scope, When};
 use super::super::section::{Field, Item};
 use super::super::tree::{Entry, Node, Spot};
