@@ -205,8 +205,11 @@ others! {
     };
     Redirects: crate::plan::Redirects, |data: &Data<'_>| match data {
         Data::Bool(false) => Ok(crate::plan::Redirects::Off),
-        Data::Integer(most @ 0..=50) => Ok(crate::plan::Redirects::Follow(most.unsigned_abs() as u32)),
-        Data::Bool(true) | Data::Integer(_) => Err(Misfit::Value(must_be(&Kind::Redirects))),
+        Data::Bool(true) => Err(Misfit::Value(must_be(&Kind::Redirects))),
+        Data::Integer(most) => match u32::try_from(*most) {
+            Ok(most @ 0..=50) => Ok(crate::plan::Redirects::Follow(most)),
+            _ => Err(Misfit::Value(must_be(&Kind::Redirects))),
+        },
         _ => Err(Misfit::Type),
     };
     Moment: Written, |data: &Data<'_>| match data {

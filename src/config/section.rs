@@ -255,7 +255,7 @@ macro_rules! section {
     (
         $(#[doc = $about:literal])+
         $section:ident as $keys:ident: $id:literal, $title:literal {
-            $($(#[doc = $doc:literal])+ $field:ident $(@ $name:literal)?: $kind:ty $(= $default:tt)? $([$($note:tt)+])?,)*
+            $($(#[doc = $doc:literal])+ $(#[expect($($lint:tt)+)])? $field:ident $(@ $name:literal)?: $kind:ty $(= $default:tt)? $([$($note:tt)+])?,)*
         }
         $(rules: $rules:expr;)?
         $(later: $later:expr;)?
@@ -267,7 +267,7 @@ macro_rules! section {
         #[doc = concat!("The keys of [`", stringify!($section), "`].")]
         #[derive(Debug)]
         pub(in crate::config) struct $keys<'t> {
-            $($(#[doc = $doc])+ pub(in crate::config) $field: Field<'t, section!(@type 't, $kind $(= $default)? $([$($note)+])?)>,)*
+            $($(#[doc = $doc])+ $(#[expect($($lint)+)])? pub(in crate::config) $field: Field<'t, section!(@type 't, $kind $(= $default)? $([$($note)+])?)>,)*
         }
 
         impl Declared for $section {

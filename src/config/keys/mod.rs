@@ -102,7 +102,7 @@ mod tests {
     /// A table of all defaults of a section that are values.
     fn defaults(section: &'static Section) -> Arc<SourceFile> {
         let lines = section.keys.iter().filter(|key| default_of(key).is_some());
-        let text: String = lines.map(|key| format!("{} = {}\n", key.name, key.default)).collect();
+        let text: String = lines.map(|key| [key.name, " = ", key.default, "\n"].concat()).collect();
         Arc::new(SourceFile::new("a.toml", text))
     }
 

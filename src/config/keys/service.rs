@@ -89,6 +89,7 @@ section! {
     /// `traces`.
     Traces as TracesKeys: "traces", "`traces`" {
         /// URL of the OTLP receiver's traces, such as "http://127.0.0.1:4318/v1/traces".
+        #[expect(clippy::doc_markdown, reason = "the schema shows it as TOML writes it")]
         endpoint: Url<Receiver> [required],
         /// Headers of the export requests; `secret.NAME` is in scope.
         headers: Map<Template>,

@@ -228,7 +228,7 @@ fn regions(keys: &ProbeKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -
 
 /// When it is due; nothing if neither key says so.
 fn cadence(keys: &ProbeKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<Cadence> {
-    let (cadence, pause, spot, longer) = if let Some(cron) = keys.cron.value.clone() {
+    let (cadence, pause, written, longer) = if let Some(cron) = keys.cron.value.clone() {
         let cadence = Cadence::cron(cron, *keys.timezone);
         let pause = cadence.pauses().0;
         (cadence, pause, keys.cron.spot(), "let its moments be farther apart")
@@ -239,10 +239,10 @@ fn cadence(keys: &ProbeKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -
     // The shortest pause between two ticks of a slot. One that is zero is that of a cron expression with one moment at most.
     let slot = pause / written_runs(keys);
     let shortest = world.limits.min_interval;
-    if let Some(spot) = spot.filter(|_| !pause.is_zero() && slot < shortest) {
+    if let Some(written) = written.filter(|_| !pause.is_zero() && slot < shortest) {
         let [slot, shortest] = [slot, shortest].map(humantime::format_duration);
         diagnostics.push(
-            Diagnostic::at(Code::ShortInterval, spot, format!("a run every {slot} is more often than this service allows"))
+            Diagnostic::at(Code::ShortInterval, written, format!("a run every {slot} is more often than this service allows"))
                 .help(format!("`limits.min_interval` is {shortest}; {longer}")),
         );
     }
