@@ -2,6 +2,7 @@
 
 mod alert;
 mod alerting;
+mod dns;
 mod http;
 mod probe;
 mod service;
@@ -94,6 +95,7 @@ mod tests {
     fn no_key_is_declared_and_never_read() {
         let readers = [
             include_str!("../probe/mod.rs"),
+            include_str!("../probe/dns.rs"),
             include_str!("../probe/looping.rs"),
             include_str!("../probe/matrix.rs"),
             include_str!("../probe/request.rs"),
