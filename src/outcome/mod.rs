@@ -16,7 +16,6 @@ mod seal;
 mod secret;
 mod shed;
 mod sink;
-mod standing;
 mod verdict;
 mod visible;
 
@@ -34,7 +33,6 @@ pub use report::{
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};
-pub use sink::{FanOut, OutcomeSink};
-pub use standing::StandingSink;
+pub use sink::{AlertStateSink, FanOut, OutcomeSink};
 pub use verdict::{SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

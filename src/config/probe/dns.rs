@@ -1,39 +1,28 @@
 //! The question of a DNS step.
 
-use hickory_proto::rr::RecordType;
+use crate::plan::{DnsAction, Template, dns_name, dns_server};
 
-use crate::plan::{DnsAction, DnsTransport, Template, dns_name, dns_server};
-
+use super::super::keys::{DnsKeys, StepKeys};
 use super::super::scope::{Scope, When};
-use super::super::tree::{Node, Spot, Table};
+use super::super::tree::Node;
 use super::super::{Code, Diagnostic};
 
-/// Reads the `dns` table of `step`, which stands at `spot`.
-pub(super) fn read<'f>(table: &Table<'f>, step: &Table<'f>, spot: Spot<'f>, scope: &mut Scope<'_, 'f>) -> DnsAction {
-    // A type that is missing or not known has been reported.
-    let record = table.text("type").and_then(|word| word.parse().ok());
-    if let (Some(node), Some(record)) = (table.get("name"), record) {
+/// Reads the keys of `dns` of a step; nothing comes of a question that lacks what none can be without.
+pub(super) fn read<'f>(keys: &DnsKeys<'f>, step: &StepKeys<'f>, scope: &mut Scope<'_, 'f>) -> Option<DnsAction> {
+    if let (Some(node), Some(record)) = (*keys.name, *keys.record) {
         must_mean_something(node, "name", |text| dns_name(text, record).map(drop), scope);
     }
-    if let Some(node) = table.get("server") {
+    if let Some(node) = *keys.server {
         must_mean_something(node, "server", |text| dns_server(text).map(drop), scope);
     }
     useless_cleanup(step, scope);
-    let name = match table.get("name") {
-        Some(node) => {
-            let template = scope.template(node, When::Before);
-            secret_in_name(node, &template, scope);
-            template
-        }
-        None => Template::parse("", spot.location()).expect("an empty text is a template"),
-    };
-    DnsAction {
-        name,
-        record: record.unwrap_or(RecordType::A),
-        server: table.get("server").map(|node| scope.template(node, When::Before)),
-        transport: if table.text("transport") == Some("tcp") { DnsTransport::Tcp } else { DnsTransport::Udp },
-        recursion: table.bool("recursion").unwrap_or(true),
-    }
+    let name = keys.name.map(|node| {
+        let template = scope.template(node, When::Before);
+        secret_in_name(node, &template, scope);
+        template
+    });
+    let server = keys.server.map(|node| scope.template(node, When::Before));
+    Some(DnsAction { name: name?, record: keys.record.value?, server, transport: *keys.transport, recursion: *keys.recursion })
 }
 
 /// Checks a text without expressions; what others yield is known in the run.
@@ -54,8 +43,8 @@ fn secret_in_name(node: &Node<'_>, template: &Template, scope: &mut Scope<'_, '_
     }
 }
 
-fn useless_cleanup(step: &Table<'_>, scope: &mut Scope<'_, '_>) {
-    if let Some(entry) = step.entry("cleanup") {
+fn useless_cleanup(step: &StepKeys<'_>, scope: &mut Scope<'_, '_>) {
+    if let Some(entry) = step.cleanup.entry {
         scope.diagnostics.push(
             Diagnostic::at(Code::NoEffect, entry.key_spot, "a question creates nothing that could be undone")
                 .help("give the cleanup to the step that creates; after an answer this one is never made"),
