@@ -4,10 +4,11 @@ use super::super::check::misspelt;
 use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
 use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
 use super::super::shape::{Key, Rule, Section};
+use super::dns::Dns;
 use super::http::Http;
 
 /// Step kinds and features that come with later versions.
-const LATER: &[&str] = &["observe", "sql", "dns", "tcp", "tls", "grpc", "websocket", "exec", "browser", "prometheus"];
+const LATER: &[&str] = &["observe", "sql", "tcp", "tls", "grpc", "websocket", "exec", "browser", "prometheus"];
 
 section! {
     /// A step of the journey.
@@ -18,6 +19,8 @@ section! {
         device: Template [over "default"],
         /// The HTTP request it makes.
         http: Table<Http>,
+        /// The question to a name server that it asks.
+        dns: Table<Dns>,
         /// Steps released together at a barrier; instead of `http`.
         parallel: Tables<Parallel>,
         /// Do it once for each item of a list: "NAME in EXPRESSION".
@@ -56,7 +59,7 @@ section! {
         unless_created: Condition,
     }
     rules: &[
-        Rule::ExactlyOne(&["http", "parallel"]),
+        Rule::ExactlyOne(&["http", "dns", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
         Rule::AtMostOne(&["retry", "eventually"]),
         Rule::AtMostOne(&["subject", "parallel"]),
@@ -108,10 +111,10 @@ impl StepItem<'_> {
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {
-        name, device, http, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure, cleanup,
+        name, device, http, dns, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure, cleanup,
         unless_created,
     }
-    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")];
+    rules: &[Rule::ExactlyOne(&["http", "dns"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")];
     later: LATER;
 }
 
@@ -120,10 +123,10 @@ part! {
     Cleanup of Step: "cleanup", "a cleanup" {
         name { required: false, default: "the step's name and \"cleanup\"", doc: "Its name, unique in the probe." },
         device { default: "the device of the step it undoes", doc: "The device it acts on." },
-        http, when, timeout, retry, expect,
+        http, dns, when, timeout, retry, expect,
         capture { doc: "Values for the cleanups after it; only in `[[step.cleanup]]`." },
     }
-    rules: &[Rule::ExactlyOne(&["http"])];
+    rules: &[Rule::ExactlyOne(&["http", "dns"])];
     later: LATER;
 }
 

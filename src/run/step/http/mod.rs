@@ -30,6 +30,9 @@ mod tls;
 mod underway;
 mod upload;
 
+pub(super) use failure::out_of_resources;
+pub(super) use room::for_one_more;
+
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use request::{HttpAuth, HttpBody, HttpRequest, RunHeaders, render};
 pub use response::{HttpResponse, TlsFacts};
