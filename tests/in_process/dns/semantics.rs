@@ -232,9 +232,11 @@ async fn the_time_in_which_the_prober_stood_still_is_no_part_of_an_answers() {
     let server = DnsServer::start(move |_, _| {
         // From now on the watchdog is late by more than a second and a half, and then on time for minutes.
         let now = Instant::now();
-        [0, 1650].into_iter().for_each(|at| drop(log.beat(now + Duration::from_millis(at))));
-        (1..5000).for_each(|beat| drop(log.beat(now + Duration::from_millis(1650) + BEAT * beat)));
-        std::thread::sleep(Duration::from_millis(2000));
+        let late = now + Duration::from_millis(1650);
+        drop(log.beat(now));
+        drop(log.beat(late));
+        (1..5000).for_each(|beat| drop(log.beat(late + BEAT * beat)));
+        std::thread::sleep(Duration::from_secs(2));
         Say::Addresses(here())
     })
     .await;
@@ -244,5 +246,5 @@ async fn the_time_in_which_the_prober_stood_still_is_no_part_of_an_answers() {
     let ran = journey.run(&format!("{ASK}{expect}")).await;
     ran.assert_passed();
     let (_, raw) = ran.report.steps[0].attempts[0].detail.as_ref().unwrap().phases().next().unwrap();
-    assert!(raw >= Duration::from_millis(2000), "the report keeps what happened: {raw:?}");
+    assert!(raw >= Duration::from_secs(2), "the report keeps what happened: {raw:?}");
 }

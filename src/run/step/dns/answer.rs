@@ -109,7 +109,7 @@ fn document(question: &Question, message: &Message, stage: &Stage) -> Json {
         "additional": section(&message.additionals),
         "server": stage.server.to_string(),
         "transport": transport(stage.tcp),
-        "truncated": stage.truncated,
+        "truncated": stage.is_truncated(),
     });
     if let Some(ttl) = message.answers.iter().map(|record| record.ttl).min() {
         document["ttl"] = ttl.into();

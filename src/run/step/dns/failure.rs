@@ -21,7 +21,7 @@ impl TransportError {
     pub(super) fn of_a_late_answer(bound: Duration, stage: Option<Stage>) -> Self {
         let waiting_for = stage.map_or("the answer", |stage| stage.waiting_for());
         let bound = humantime::format_duration(bound);
-        let after = if stage.is_some_and(|stage| stage.truncated) { TRUNCATED } else { "" };
+        let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
         of_stage(Reason::Timeout, format!("{after}no answer within {bound}: waiting for {waiting_for}"), stage)
     }
 
@@ -39,7 +39,7 @@ impl TransportError {
             reason = of_one;
             told.push(if failed.len() == 1 { what } else { format!("{server}: {what}") });
         }
-        let after = if stage.is_some_and(|stage| stage.truncated) { TRUNCATED } else { "" };
+        let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
         of_stage(reason, format!("{after}{}", told.join("; ")), stage)
     }
 }

@@ -16,16 +16,15 @@ pub(super) struct Stage {
     began: Instant,
     pub(super) server: SocketAddr,
     pub(super) tcp: bool,
-    /// When what is under way began: this server's turn, or its asking over TCP.
+    /// When this server's turn began.
     turn: Instant,
-    connecting: bool,
+    /// When an answer over UDP came that did not fit.
+    truncated: Option<Instant>,
     connected: Option<Instant>,
     first_byte: Option<Instant>,
     ended: Option<Instant>,
     /// Whether a question may have left.
     pub(super) sent: bool,
-    /// Whether an answer over UDP did not fit.
-    pub(super) truncated: bool,
     /// Whether a byte of an answer came.
     pub(super) answered: bool,
 }
@@ -41,12 +40,11 @@ impl Progress {
             server,
             tcp: false,
             turn: now,
-            connecting: false,
+            truncated: None,
             connected: None,
             first_byte: None,
             ended: None,
             sent,
-            truncated: false,
             answered,
         });
     }
@@ -58,14 +56,9 @@ impl Progress {
         let Some(stage) = stage.as_mut() else { return };
         match moment {
             Moment::Sent => stage.sent = true,
-            Moment::Truncated => (stage.truncated, stage.answered) = (true, true),
-            Moment::Connecting => {
-                (stage.tcp, stage.connecting) = (true, true);
-                if stage.truncated {
-                    stage.turn = now;
-                }
-            }
-            Moment::Connected => (stage.connecting, stage.connected, stage.sent) = (false, Some(now), true),
+            Moment::Truncated => (stage.truncated, stage.answered) = (Some(now), true),
+            Moment::Connecting => stage.tcp = true,
+            Moment::Connected => (stage.connected, stage.sent) = (Some(now), true),
             Moment::FirstByte => {
                 stage.answered = true;
                 stage.first_byte.get_or_insert(now);
@@ -98,28 +91,34 @@ impl Stage {
 
     /// What it is waiting for, for people.
     pub(super) fn waiting_for(&self) -> &'static str {
-        match (self.tcp, self.connecting, self.first_byte) {
-            (true, true, _) => "the connection",
-            (true, false, Some(_)) => "the answer's end",
-            _ => "the answer",
+        match (self.tcp, self.connected, self.first_byte) {
+            (true, None, _) => "the connection",
+            (true, Some(_), Some(_)) => "the answer's end",
+            (true, Some(_), None) | (false, _, _) => "the answer",
         }
+    }
+
+    /// Whether an answer over UDP did not fit.
+    pub(super) fn is_truncated(&self) -> bool {
+        self.truncated.is_some()
     }
 
     /// The phases that are over, in order and without a gap. Over UDP an answer comes at once, and is no transfer.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let mut phases = Vec::with_capacity(4);
-        if self.turn > self.began {
-            phases.push(("earlier_tries", self.turn.duration_since(self.began)));
+        let asked = self.truncated.unwrap_or(self.turn);
+        if asked > self.began {
+            phases.push(("earlier_tries", asked.duration_since(self.began)));
         }
         if let Some(connected) = self.connected {
-            phases.push(("connect", connected.duration_since(self.turn)));
+            phases.push(("connect", connected.duration_since(asked)));
         }
         let Some(first_byte) = self.first_byte else { return phases };
         if !self.tcp {
-            phases.push(("first_byte", self.ended.unwrap_or(first_byte).duration_since(self.turn)));
+            phases.push(("first_byte", self.ended.unwrap_or(first_byte).duration_since(asked)));
             return phases;
         }
-        phases.push(("first_byte", first_byte.duration_since(self.connected.unwrap_or(self.turn))));
+        phases.push(("first_byte", first_byte.duration_since(self.connected.unwrap_or(asked))));
         phases.extend(self.ended.map(|ended| ("transfer", ended.duration_since(first_byte))));
         phases
     }

@@ -38,7 +38,7 @@ pub(super) fn detail(
     fact("server", "server.address", text(&server.ip().to_string()));
     fact("port", "server.port", FactValue::Integer(server.port().into()));
     fact("transport", "network.transport", FactValue::Text(transport(tcp).into()));
-    fact("truncated", "serinus.dns.truncated", FactValue::Bool(stage.is_some_and(|stage| stage.truncated)));
+    fact("truncated", "serinus.dns.truncated", FactValue::Bool(stage.is_some_and(Stage::is_truncated)));
     AttemptDetail::Other(Observed {
         kind: StepKind::Dns,
         asked: line(&query.asked(server, tcp)),
