@@ -2,13 +2,15 @@
 //!
 //! Whoever wants to know something of a kind asks here or [`Action`](super::Action), and does not match on kinds.
 
-use super::{http, tcp};
+use super::{dns, http, tcp};
 
 /// What a step can do. A `parallel` is no kind: it only holds steps that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum StepKind {
     /// One HTTP request.
     Http,
+    /// One question to a name server.
+    Dns,
     /// What is sent and read over a TCP connection.
     Tcp,
 }
@@ -21,6 +23,7 @@ impl StepKind {
     pub fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Dns => "dns",
             Self::Tcp => "tcp",
         }
     }
@@ -29,6 +32,7 @@ impl StepKind {
     pub fn request(self) -> &'static str {
         match self {
             Self::Http => "the request",
+            Self::Dns => "the question",
             Self::Tcp => "the TCP exchange",
         }
     }
@@ -37,6 +41,7 @@ impl StepKind {
     pub fn result_names(self) -> &'static [&'static str] {
         match self {
             Self::Http => http::RESULT_NAMES,
+            Self::Dns => dns::RESULT_NAMES,
             Self::Tcp => tcp::RESULT_NAMES,
         }
     }

@@ -10,6 +10,7 @@ mod cadence;
 mod calendar;
 mod canary;
 pub mod chance;
+mod dns;
 pub mod expr;
 mod files;
 mod http;
@@ -34,6 +35,7 @@ pub use alerting::{
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
+pub use dns::{DnsAction, DnsTransport, dns_name, dns_server};
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
 pub use http::{

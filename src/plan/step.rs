@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, Expression, HttpAction, StepKind, TcpAction, Template};
+use super::{Condition, DnsAction, Expression, HttpAction, StepKind, TcpAction, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub enum Unjournalled {
 pub enum Action {
     /// One HTTP request.
     Http(Box<HttpAction>),
+    /// One question to a name server.
+    Dns(Box<DnsAction>),
     /// What is sent and read over a TCP connection.
     Tcp(Box<TcpAction>),
     /// Several steps released together at a barrier.
@@ -84,6 +86,7 @@ impl Action {
     pub fn kind(&self) -> Option<StepKind> {
         match self {
             Self::Http(_) => Some(StepKind::Http),
+            Self::Dns(_) => Some(StepKind::Dns),
             Self::Tcp(_) => Some(StepKind::Tcp),
             Self::Parallel(_) => None,
         }
@@ -93,7 +96,7 @@ impl Action {
     pub fn entries(&self) -> &[Step] {
         match self {
             Self::Parallel(entries) => entries,
-            Self::Http(_) | Self::Tcp(_) => &[],
+            Self::Http(_) | Self::Dns(_) | Self::Tcp(_) => &[],
         }
     }
 
@@ -101,6 +104,7 @@ impl Action {
     pub fn is_idempotent(&self) -> bool {
         match self {
             Self::Http(action) => action.method.is_idempotent(),
+            Self::Dns(_) => true,
             // What is sent may mean anything.
             Self::Tcp(action) => action.send.is_none(),
             Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),

@@ -93,7 +93,7 @@ pub enum Until {
 }
 
 /// A protocol that begins TLS within a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum StartTls {
     /// RFC 3207.

@@ -1,76 +1,87 @@
 //! Keys of what a step sends and reads over a TCP connection.
 
-use super::super::shape::{Key, Kind, Rule, Section};
+use crate::plan::{MinTls, StartTls};
 
-/// Keys by which something is read.
-pub(crate) const TCP_READS: &[&str] = &["read", "greeting"];
+use super::super::kind::{Bool, Choice, Default, File, Size, Template, Text, Value, Words};
+use super::super::section::{Declared, Field, List, Table, TableOr, section, sentence, words};
+use super::super::shape::{Key, Rule, Section};
 
-/// An exchange.
-pub(super) static TCP: Section = Section {
-    id: "tcp",
-    title: "`tcp`",
-    keys: &[
-        Key::new("connect", Kind::Template, "Where a new connection leads: \"HOST:PORT\", an address of IPv6 in brackets."),
-        Key::new("connection", Kind::Template, "Its name for later steps of the device, or that of one they opened.")
-            .default("\"default\""),
-        Key::new(
-            "starttls",
-            Kind::Choice(&["smtp", "imap", "pop3", "ftp", "postgres"]),
-            "Begins TLS as this protocol does, after what it says in plain text.",
-        ),
-        Key::new(
-            "tls",
-            Kind::TableOr(&TLS, &Kind::Bool),
-            "TLS from the first byte, or from here on; settings over those of the device.",
-        )
-        .default("false"),
-        Key::new("greeting", Kind::Table(&READ), "What is read before anything is sent."),
-        Key::new("send", Kind::TableOr(&SEND, &Kind::Template), "Text that is sent, or bytes."),
-        Key::new("read", Kind::Table(&READ), "How far the answer is read; without it nothing is."),
-        Key::new("close", Kind::Bool, "Closes the connection afterwards; otherwise later steps can go on with it.")
-            .default("false"),
-        Key::new("max_response", Kind::Size, "Bytes read at once before the attempt fails.").default("`limits.response_bytes`"),
-    ],
-    rules: &[Rule::Needs("starttls", "connect"), Rule::Needs("greeting", "connect"), Rule::AtMostOne(&["starttls", "greeting"])],
-    later: &[],
-};
+section! {
+    /// An exchange.
+    Tcp as TcpKeys: "tcp", "`tcp`" {
+        /// Where a new connection leads: "HOST:PORT", an address of IPv6 in brackets.
+        connect: Template,
+        /// Its name for later steps of the device, or that of one they opened.
+        connection: Template [over "default"],
+        /// Begins TLS as this protocol does, after what it says in plain text.
+        starttls: Choice<StartTls>,
+        /// TLS from the first byte, or from here on; settings over those of the device.
+        tls: TableOr<TcpTls, Bool> [over false],
+        /// What is read before anything is sent.
+        greeting: Table<TcpRead>,
+        /// Text that is sent, or bytes.
+        send: TableOr<TcpSend, Template>,
+        /// How far the answer is read; without it nothing is.
+        read: Table<TcpRead>,
+        /// Closes the connection afterwards; otherwise later steps can go on with it.
+        close: Bool = false,
+        /// Bytes read at once before the attempt fails.
+        max_response: Size [default "`limits.response_bytes`"],
+    }
+    rules: &[
+        Rule::Needs("starttls", "connect"),
+        Rule::Needs("greeting", "connect"),
+        Rule::AtMostOne(&["starttls", "greeting"]),
+    ];
+}
 
-static READ: Section = Section {
-    id: "tcp_read",
-    title: "what is read",
-    keys: &[
-        Key::new("until", Kind::Template, "Up to the end of this text."),
-        Key::new("until_line", Kind::Text, "Line by line, up to one that this regular expression matches."),
-        Key::new("bytes", Kind::Size, "So many bytes."),
-        Key::new("until_close", Kind::Bool, "Until the target closes the connection."),
-    ],
-    rules: &[Rule::ExactlyOne(&["until", "until_line", "bytes", "until_close"])],
-    later: &[],
-};
+section! {
+    /// How far is read.
+    TcpRead as TcpReadKeys: "tcp_read", "what is read" {
+        /// Up to the end of this text.
+        until: Template,
+        /// Line by line, up to one that this regular expression matches.
+        until_line: Text,
+        /// So many bytes.
+        bytes: Size,
+        /// Until the target closes the connection.
+        until_close: Bool,
+    }
+    rules: &[Rule::ExactlyOne(&["until", "until_line", "bytes", "until_close"])];
+}
 
-static SEND: Section = Section {
-    id: "tcp_send",
-    title: "`send`",
-    keys: &[
-        Key::new("hex", Kind::Template, "Bytes in hexadecimal digits, with white space between them or without."),
-        Key::new("base64", Kind::Template, "Bytes in base64."),
-    ],
-    rules: &[Rule::ExactlyOne(&["hex", "base64"])],
-    later: &[],
-};
+section! {
+    /// Bytes that are sent.
+    TcpSend as TcpSendKeys: "tcp_send", "`send`" {
+        /// Bytes in hexadecimal digits, with white space between them or without.
+        hex: Template,
+        /// Bytes in base64.
+        base64: Template,
+    }
+    rules: &[Rule::ExactlyOne(&["hex", "base64"])];
+}
 
-static TLS: Section = Section {
-    id: "tcp_tls",
-    title: "`tls`",
-    keys: &[
-        Key::new("ca", Kind::File, "PEM file of the roots to trust instead of the machine's."),
-        Key::new("client_cert", Kind::File, "PEM file of the client's certificate chain."),
-        Key::new("client_key", Kind::File, "PEM file of the client's key."),
-        Key::new("min_version", Kind::Choice(&["1.2", "1.3"]), "Oldest version spoken."),
-        Key::new("server_name", Kind::Text, "Name sent as SNI and checked in the certificate.").default("the host of `connect`"),
-        Key::new("verify", Kind::Bool, "Whether the certificate is checked; `false` draws a warning."),
-        Key::new("alpn", Kind::List(&Kind::Text), "Protocols that are offered, the best first."),
-    ],
-    rules: &[Rule::Needs("client_cert", "client_key"), Rule::Needs("client_key", "client_cert")],
-    later: &[],
-};
+section! {
+    /// TLS settings of a step.
+    TcpTls as TcpTlsKeys: "tcp_tls", "`tls`" {
+        /// PEM file of the roots to trust instead of the machine's.
+        ca: File,
+        /// PEM file of the client's certificate chain.
+        client_cert: File,
+        /// PEM file of the client's key.
+        client_key: File,
+        /// Oldest version spoken.
+        min_version: Choice<MinTls>,
+        /// Name sent as SNI and checked in the certificate.
+        server_name: Text [default "the host of `connect`"],
+        /// Whether the certificate is checked; `false` draws a warning.
+        verify: Bool,
+        /// Protocols that are offered, the best first.
+        alpn: List<Text>,
+    }
+    rules: &[Rule::Needs("client_cert", "client_key"), Rule::Needs("client_key", "client_cert")];
+}
+
+words! {
+    StartTls { "smtp" => Smtp, "imap" => Imap, "pop3" => Pop3, "ftp" => Ftp, "postgres" => Postgres }
+}

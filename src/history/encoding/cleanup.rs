@@ -2,11 +2,10 @@
 //!
 //! It comes after its run and on a way of its own, so that the run's row may not be written yet; whoever writes then waits for it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::detail::{cause, step};
-use crate::base::time::seconds;
-use crate::outcome::{CleanupReport, CleanupResult, StepReport};
+use super::detail::transcripts;
+use crate::outcome::{CleanupReport, CleanupResult, StepReport, Transcripts};
 use crate::plan::Bodies;
 
 /// Bytes of JSON that are kept of one cleanup.
@@ -20,26 +19,18 @@ const FIRST: usize = 20;
 pub(in crate::history) fn kept(report: &CleanupReport, bodies: Bodies) -> String {
     let steps = |exchanges: Option<Bodies>, attempts: bool| -> Vec<Value> {
         let bare = |made: &StepReport| StepReport { attempts: Vec::new(), expectations: Vec::new(), ..made.clone() };
-        report.steps.iter().map(|made| if attempts { step(made, exchanges) } else { step(&bare(made), None) }).collect()
+        let json = |made: &StepReport| {
+            if attempts { made.to_json(transcripts(exchanges)) } else { bare(made).to_json(Transcripts::Without) }
+        };
+        report.steps.iter().map(json).collect()
     };
-    let (result, leaks) = match &report.result {
-        CleanupResult::Clean => return written(report, "clean", &[], &steps(None, false)),
-        CleanupResult::Leaked(causes) => ("leaked", causes.iter().map(cause).collect::<Vec<Value>>()),
+    let leaks = match &report.result {
+        CleanupResult::Clean => return report.to_json_of(&[], &steps(None, false)).to_string(),
+        CleanupResult::Leaked(causes) => causes.as_slice(),
     };
     let first = &leaks[..leaks.len().min(FIRST)];
-    let most = [(&leaks[..], (Some(bodies), true)), (&leaks, (None, true)), (first, (None, false))];
+    let most = [(leaks, (Some(bodies), true)), (leaks, (None, true)), (first, (None, false))];
     let mut drawn =
-        most.into_iter().map(|(leaks, (exchanges, attempts))| written(report, result, leaks, &steps(exchanges, attempts)));
-    drawn.find(|text| text.len() <= BYTES).unwrap_or_else(|| written(report, result, &[], &[]))
-}
-
-fn written(report: &CleanupReport, result: &str, leaks: &[Value], steps: &[Value]) -> String {
-    json!({
-        "result": result,
-        "leaks": leaks,
-        "started_seconds": seconds(report.started),
-        "duration_seconds": seconds(report.duration),
-        "steps": steps,
-    })
-    .to_string()
+        most.into_iter().map(|(leaks, (exchanges, attempts))| report.to_json_of(leaks, &steps(exchanges, attempts)).to_string());
+    drawn.find(|text| text.len() <= BYTES).unwrap_or_else(|| report.to_json_of(&[], &[]).to_string())
 }

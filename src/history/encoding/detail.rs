@@ -1,16 +1,15 @@
 //! What is kept of a run beside its row: the times of a passed run's steps, and everything about a run that did not pass.
 //!
-//! The JSON has the names that `serinus test --output json` uses, so that a reader of one reads the other.
+//! The JSON is the one shape of a run, as `outcome` writes it.
 
-use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::varint;
-use crate::base::time::{epoch_ms, seconds};
+use crate::base::time::epoch_ms;
 use crate::history::{PassView, StepView};
-use crate::outcome::{Cause, ExpectationReport, Held, RunReport, Seen, SloCount, StepReport, StepResult, Transcripts, Verdict};
+use crate::outcome::{RunReport, SloCount, StepReport, StepResult, Transcripts, Verdict};
 use crate::plan::{Bodies, find};
 
 /// Steps whose times are kept; loops may make many more.
@@ -157,91 +156,16 @@ pub(in crate::history) fn whole(report: &RunReport, bodies: Bodies) -> String {
     if failed.len() <= BYTES { failed } else { json(report, |_| false, None) }
 }
 
-fn json(report: &RunReport, mut wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {
-    let steps: Vec<Value> = report.steps.iter().filter(|each| wanted(each)).map(|each| step(each, exchanges)).collect();
-    json!({
-        "cause": report.cause.as_ref().map(cause),
-        "vars": texts(&report.vars),
-        "truncated": steps.len() < report.steps.len() || exchanges.is_none(),
-        "steps": steps,
-    })
-    .to_string()
+fn json(report: &RunReport, wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {
+    report.details_to_json(wanted, transcripts(exchanges)).to_string()
 }
 
 pub(in crate::history) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
-fn seen(seen: &[Seen]) -> Value {
-    seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
-}
-
-fn location(file: &Path, line: u32, column: u32) -> Value {
-    json!({ "file": file.display().to_string(), "line": line, "column": column })
-}
-
-fn texts(pairs: &[(std::sync::Arc<str>, String)]) -> Value {
-    pairs.iter().map(|(name, text)| (name.to_string(), json!(text))).collect::<Map<_, _>>().into()
-}
-
-pub(in crate::history) fn cause(cause: &Cause) -> Value {
-    json!({
-        "reason": cause.reason.as_str(),
-        "message": cause.message,
-        "step": cause.step.as_deref(),
-        "subject": cause.subject,
-        "attempts": cause.attempts,
-        "expectation": cause.expectation,
-        "location": cause.location.as_ref().map(|at| location(&at.path, at.line, at.column)),
-        "seen": seen(&cause.seen),
-    })
-}
-
-pub(in crate::history) fn step(step: &StepReport, exchanges: Option<Bodies>) -> Value {
-    let (result, why) = match &step.result {
-        StepResult::Passed => ("passed", None),
-        StepResult::Failed(cause) => ("failed", Some(cause)),
-        StepResult::NotNeeded => ("not_needed", None),
-        StepResult::Blocked(cause) => ("blocked", Some(cause)),
-    };
-    json!({
-        "name": *step.name,
-        "device": *step.device,
-        "round": step.round,
-        "subject": step.subject,
-        "span_id": step.span_id.to_string(),
-        "parent_span_id": step.parent.map(|parent| parent.to_string()),
-        "started_seconds": seconds(step.started),
-        "duration_seconds": seconds(step.duration),
-        "stalled_seconds": seconds(step.stalled),
-        "convergence_seconds": step.convergence.map(seconds),
-        "result": result,
-        "allow_failure": step.allow_failure,
-        "cause": why.map(cause),
-        "attempts_made": step.attempts_made,
-        "attempts": step.attempts.iter().map(|attempt| attempt.to_json(transcripts(exchanges))).collect::<Value>(),
-        "expectations": step.expectations.iter().map(expectation).collect::<Value>(),
-        "captures": texts(&step.captures),
-    })
-}
-
-fn expectation(expectation: &ExpectationReport) -> Value {
-    let (held, why) = match &expectation.held {
-        Held::Yes => ("yes", None),
-        Held::No => ("no", None),
-        Held::NotEvaluable(why) => ("not_evaluable", Some(why)),
-    };
-    json!({
-        "source": *expectation.source,
-        "location": location(&expectation.location.path, expectation.location.line, expectation.location.column),
-        "held": held,
-        "why": why,
-        "seen": seen(&expectation.seen),
-    })
-}
-
 /// Of a body that is not kept it is still to be seen that there was one.
-fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
+pub(super) fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
     match exchanges {
         None => Transcripts::Without,
         Some(Bodies::Never) => Transcripts::Masked,

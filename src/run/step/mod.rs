@@ -33,6 +33,7 @@
 //! Its attempts tell [`Observed`](crate::outcome::Observed), which store, JSON, terminal and spans can read; nothing is to be done
 //! there. Phases with the names that HTTP's have get into the metrics.
 
+mod dns;
 pub mod http;
 mod kind;
 mod lookup;
@@ -57,6 +58,7 @@ pub(in crate::run) use session::{Pool, Session, Sessions};
 pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
     match action {
         Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
+        Action::Dns(action) => Ok(Box::new(dns::DnsTask::prepare(action, setting)?)),
         Action::Tcp(action) => Ok(Box::new(tcp::TcpTask::prepare(action, setting)?)),
         Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }

@@ -9,6 +9,7 @@ use crate::plan::{Device, DeviceSettings, Plan};
 
 use super::http::{HttpClients, HttpDevice};
 use super::tcp::{TcpDevice, TcpPool};
+use crate::run::dns::Settings as NameSettings;
 
 /// What the process keeps for all runs: a part for each kind that needs one. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -50,6 +51,11 @@ impl Session {
     /// Open connections.
     pub(super) fn tcp(&self) -> &Arc<TcpDevice> {
         self.tcp.get_or_init(|| Arc::new(TcpDevice::new(&self.pool.tcp, &self.settings)))
+    }
+
+    /// What the machine says about name servers.
+    pub(super) fn names(&self) -> Arc<NameSettings> {
+        self.pool.http.dns().settings()
     }
 }
 
