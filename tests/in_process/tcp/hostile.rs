@@ -14,6 +14,8 @@ use crate::journey::Ran;
 
 const LINE: &str = "tcp.read = { until = \"\\n\" }";
 const SOON: &str = "timeout = \"300ms\"";
+/// Long enough for a busy machine to receive what was said at once.
+const LATER: &str = "timeout = \"1500ms\"";
 const EXPECT: &str = "expect = [\"bytes > 0\"]";
 
 /// An address that nothing listens on.
@@ -54,7 +56,7 @@ async fn who_trickles_is_cut_by_the_bound_and_an_end_that_comes_in_pieces_is_fou
         })
     })
     .await;
-    fails(&target, &[CONNECT, LINE, SOON, EXPECT], Reason::Timeout, "waiting for the answer's end (").await;
+    fails(&target, &[CONNECT, LINE, LATER, EXPECT], Reason::Timeout, "waiting for the answer's end (").await;
     let pieces = raw(None, |mut visit| {
         Box::pin(async move {
             for byte in "250-a\r\n250 b\r\n".bytes() {
@@ -140,7 +142,7 @@ async fn who_does_not_read_is_waited_for_and_told_of() {
 #[tokio::test]
 async fn a_run_that_is_cut_tells_what_it_was_waiting_for_and_what_had_come() {
     let target = server(&[Say("half"), Hang]).await;
-    let ran = journey(&target).deadline("300ms").run(&step("read", &[CONNECT, LINE, EXPECT])).await;
+    let ran = journey(&target).deadline("1500ms").run(&step("read", &[CONNECT, LINE, EXPECT])).await;
     assert_eq!(ran.reason(), Reason::Deadline);
     let told = format!("during attempt 1, connect to {}, which was waiting for the answer's end", target.address);
     assert!(ran.cause().message.contains(&told), "{}", ran.cause().message);
@@ -155,7 +157,7 @@ async fn only_what_got_no_byte_is_the_probers_own_network() {
         SelfCheckSettings { endpoints: endpoints.to_vec(), every: Duration::from_secs(5), timeout: Duration::from_millis(300) };
     let check = SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap();
     let run = async |target: &Target, connect: &str| {
-        let ran = journey(target).self_check(&check).run(&step("read", &[connect, LINE, SOON, EXPECT])).await;
+        let ran = journey(target).self_check(&check).run(&step("read", &[connect, LINE, LATER, EXPECT])).await;
         ran.reason()
     };
     let (silent, half) = (server(&[Hang]).await, server(&[Say("half"), Hang]).await);

@@ -68,11 +68,11 @@ async fn a_device_says_where_names_lead_where_it_sends_from_and_how_long_connect
     let ran = journey(&from).head(head).run(&step("from", &[&connect("127.0.0.1", &from), READ, HELLO])).await;
     assert!(ran.cause().message.contains("no address of the family of `local_address`"), "{}", ran.cause().message);
     let silent = server(&[Hang]).await;
-    let head = "[devices.default]\nconnect_timeout = \"200ms\"";
+    let head = "[devices.default]\nconnect_timeout = \"1500ms\"";
     let ran = journey(&silent).head(head).run(&step("tls", &[&connect("127.0.0.1", &silent), "tcp.tls = true", HELLO])).await;
     assert_eq!(ran.reason(), Reason::Timeout);
     assert!(
-        ran.cause().message.ends_with("not connected within 200ms: waiting for the TLS handshake"),
+        ran.cause().message.ends_with("not connected within 1s 500ms: waiting for the TLS handshake"),
         "{}",
         ran.cause().message
     );
@@ -119,7 +119,7 @@ async fn a_proxy_of_http_is_asked_for_a_tunnel_and_what_the_target_says_first_is
         ran.cause().message
     );
     let silent = server(&[Hang]).await;
-    let keys = step("hello", &["tcp.connect = \"mail.test:25\"", READ, HELLO, "timeout = \"200ms\""]);
+    let keys = step("hello", &["tcp.connect = \"mail.test:25\"", READ, HELLO, "timeout = \"1500ms\""]);
     let ran = device(format!("http://{}", silent.address)).run(&keys).await;
     assert!(ran.cause().message.ends_with("waiting for the proxy's answer"), "{}", ran.cause().message);
     assert!(!ran.report.steps[0].attempts[0].detail.as_ref().unwrap().is_answered());
