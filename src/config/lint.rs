@@ -10,7 +10,7 @@ use crate::plan::{StepKind, Template};
 
 use super::check::{header, misspelt};
 use super::keys::{PROBE, STEP};
-use super::probe::{CONSISTENT_POLL, POLL};
+use super::probe::{CONSISTENT_POLL, POLL, lint_exec};
 use super::steps::{cleanups, doing};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::value::duration;
@@ -42,6 +42,7 @@ pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: 
             unchecked(step, inner, diagnostics);
         }
         secret_in_url(inner, diagnostics);
+        lint_exec(inner, diagnostics);
     }
     for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
         insecure(device, diagnostics);
@@ -188,10 +189,12 @@ fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let checks = ["expect", "contract", "capture"];
     if StepKind::ALL.iter().any(|kind| step.get(kind.key()).is_some()) && !checks.iter().any(|key| says(step, key)) {
         let spot = step.get("name").map_or(node.spot, |name| name.spot);
-        diagnostics.push(
-            Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")
-                .help("any answer will do, also an error page: add `expect`"),
-        );
+        diagnostics.push(Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step").help(
+            match step.get("exec") {
+                Some(_) => "any exit code will do: add `expect`",
+                None => "any answer will do, also an error page: add `expect`",
+            },
+        ));
     }
 }
 
@@ -219,7 +222,8 @@ fn template(node: &Node<'_>) -> Option<Template> {
 fn repeated_creation(step: &Table<'_>, diagnostics: &mut Diagnostics) {
     let Some(repeats) = ["eventually", "consistently"].iter().find_map(|key| step.entry(key)) else { return };
     let posts = step.table("http").is_some_and(|http| http.get("post").is_some() || http.text("method") == Some("POST"));
-    if posts && step.get("cleanup").is_some() {
+    // What a program does, nobody knows.
+    if (posts || step.get("exec").is_some()) && step.get("cleanup").is_some() {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,

@@ -241,6 +241,7 @@ fn limits(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Limits {
     if let Some(bytes) = table.size("response_bytes") {
         limits.response_bytes = bytes;
     }
+    limits.exec = table.bool("exec").unwrap_or(limits.exec);
     let roots = table.list("extra_roots").iter();
     limits.extra_roots = roots.filter_map(|node| device::pem_file(node, diagnostics)).collect::<Vec<PathBuf>>();
     limits

@@ -2,13 +2,15 @@
 //!
 //! Whoever wants to know something of a kind asks here or [`Action`](super::Action), and does not match on kinds.
 
-use super::http;
+use super::{exec, http};
 
 /// What a step can do. A `parallel` is no kind: it only holds steps that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum StepKind {
     /// One HTTP request.
     Http,
+    /// One run of a program.
+    Exec,
 }
 
 impl StepKind {
@@ -19,6 +21,7 @@ impl StepKind {
     pub fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Exec => "exec",
         }
     }
 
@@ -26,6 +29,7 @@ impl StepKind {
     pub fn request(self) -> &'static str {
         match self {
             Self::Http => "the request",
+            Self::Exec => "the command",
         }
     }
 
@@ -33,6 +37,7 @@ impl StepKind {
     pub fn result_names(self) -> &'static [&'static str] {
         match self {
             Self::Http => http::RESULT_NAMES,
+            Self::Exec => exec::RESULT_NAMES,
         }
     }
 

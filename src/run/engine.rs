@@ -25,8 +25,8 @@ use super::self_check::SelfCheck;
 use super::sequence;
 use super::silence::{self, Part};
 use super::stall::StallLog;
-use super::step::Pool;
 use super::step::http::HttpClients;
+use super::step::{ExecPool, Pool};
 use super::subjects;
 use super::think::think;
 
@@ -64,7 +64,13 @@ impl Engine {
     /// An engine with these settings.
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
-        let inner = Arc::new(Inner { pool: Pool { http: clients }, limits, stalls, secrets, live: Arc::default() });
+        let inner = Arc::new(Inner {
+            pool: Pool { http: clients, exec: ExecPool::default() },
+            limits,
+            stalls,
+            secrets,
+            live: Arc::default(),
+        });
         Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 

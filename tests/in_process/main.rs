@@ -55,6 +55,7 @@ mod channels;
 mod config_errors;
 mod dependencies;
 mod examples;
+mod exec;
 mod hostile_files;
 mod http_bodies;
 mod http_breaches;

@@ -2,6 +2,7 @@
 
 mod alert;
 mod alerting;
+mod exec;
 mod http;
 mod probe;
 mod service;
@@ -93,6 +94,7 @@ mod tests {
     #[test]
     fn no_key_is_declared_and_never_read() {
         let readers = [
+            include_str!("../probe/exec.rs"),
             include_str!("../probe/mod.rs"),
             include_str!("../probe/looping.rs"),
             include_str!("../probe/matrix.rs"),

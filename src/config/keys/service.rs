@@ -119,6 +119,8 @@ static LIMITS: Section = Section {
         Key::new("min_interval", Kind::Duration, "Smallest interval a probe may have.").default("\"1s\""),
         Key::new("extra_roots", Kind::List(&Kind::File), "PEM files of roots that every device trusts beside the machine's.")
             .default("[]"),
+        Key::new("exec", Kind::Bool, "Whether probes may run programs on this machine, with the rights of this service.")
+            .default("false"),
     ],
     rules: &[],
     later: &[],

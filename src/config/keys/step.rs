@@ -1,13 +1,16 @@
 //! Keys of steps, wherever a step may stand.
 
 use super::super::shape::{Key, Kind, Rule, Section};
+use super::exec::EXEC;
 use super::http::HTTP;
 
 /// Step kinds and features that come with later versions.
-const LATER: &[&str] = &["observe", "sql", "dns", "tcp", "tls", "grpc", "websocket", "exec", "browser", "prometheus"];
+const LATER: &[&str] = &["observe", "sql", "dns", "tcp", "tls", "grpc", "websocket", "browser", "prometheus"];
 
 const DEVICE: Key = Key::new("device", Kind::Template, "The device it acts on; may be chosen by a loop.").default("\"default\"");
 const HTTP_KEY: Key = Key::new("http", Kind::Table(&HTTP), "The HTTP request it makes.");
+const EXEC_KEY: Key =
+    Key::new("exec", Kind::Table(&EXEC), "The program it runs; only where `limits.exec` of the service allows it.");
 const WHEN: Key = Key::new("when", Kind::Condition, "It is done only if this is true.");
 const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one attempt.").default("`limits.step_timeout`");
 const RETRY_KEY: Key =
@@ -36,7 +39,8 @@ pub(crate) static STEP: Section = Section {
         Key::new("name", Kind::Title, "Its name, unique in the probe; a metric label value.").required(),
         DEVICE,
         HTTP_KEY,
-        Key::new("parallel", Kind::Tables(&PARALLEL), "Steps released together at a barrier; instead of `http`."),
+        EXEC_KEY,
+        Key::new("parallel", Kind::Tables(&PARALLEL), "Steps released together at a barrier; instead of an action of its own."),
         Key::new("for_each", Kind::ForEach, "Do it once for each item of a list: \"NAME in EXPRESSION\"."),
         Key::new("repeat", Kind::Integer { min: 1, max: 1_000 }, "Do it so many times; `round` counts from 1."),
         Key::new("at_once", Kind::Integer { min: 1, max: 64 }, "How many rounds of the loop are made side by side.").default("1"),
@@ -60,7 +64,7 @@ pub(crate) static STEP: Section = Section {
         UNLESS_CREATED,
     ],
     rules: &[
-        Rule::ExactlyOne(&["http", "parallel"]),
+        Rule::ExactlyOne(&["http", "exec", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
         Rule::AtMostOne(&["retry", "eventually"]),
         Rule::AtMostOne(&["subject", "parallel"]),
@@ -95,6 +99,7 @@ static PARALLEL: Section = Section {
         Key::new("name", Kind::Title, "Its name, unique in the probe; a metric label value.").required(),
         DEVICE,
         HTTP_KEY,
+        EXEC_KEY,
         WHEN,
         TIMEOUT,
         RETRY_KEY,
@@ -108,7 +113,11 @@ static PARALLEL: Section = Section {
         CLEANUP_KEY,
         UNLESS_CREATED,
     ],
-    rules: &[Rule::ExactlyOne(&["http"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")],
+    rules: &[
+        Rule::ExactlyOne(&["http", "exec"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
+        Rule::Needs("unless_created", "cleanup"),
+    ],
     later: LATER,
 };
 
@@ -120,13 +129,14 @@ static CLEANUP: Section = Section {
         Key::new("name", Kind::Title, "Its name, unique in the probe.").default("the step's name and \"cleanup\""),
         Key::new("device", Kind::Template, "The device it acts on.").default("the device of the step it undoes"),
         HTTP_KEY,
+        EXEC_KEY,
         WHEN,
         TIMEOUT,
         RETRY_KEY,
         EXPECT,
         Key::new("capture", Kind::Names(&Kind::Expression), "Values for the cleanups after it; only in `[[step.cleanup]]`."),
     ],
-    rules: &[Rule::ExactlyOne(&["http"])],
+    rules: &[Rule::ExactlyOne(&["http", "exec"])],
     later: LATER,
 };
 

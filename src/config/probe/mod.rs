@@ -3,12 +3,14 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
+mod exec;
 mod looping;
 mod matrix;
 mod request;
 mod slo;
 mod step;
 
+pub(super) use exec::lint as lint_exec;
 pub(super) use request::constant;
 pub(super) use step::{CONSISTENT_POLL, POLL};
 

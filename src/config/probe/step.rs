@@ -15,7 +15,7 @@ use super::super::steps::{cleanups, tables, with_entries};
 use super::super::tree::{Node, Spot, Table};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, device};
-use super::{looping, request};
+use super::{exec, looping, request};
 
 /// Between two attempts of `eventually`, where nothing is said.
 pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
@@ -142,6 +142,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let own = table.table(kind.key()).unwrap_or(&empty);
         match kind {
             StepKind::Http => Action::Http(Box::new(request::read(own, node.spot, self.world, self.scope))),
+            StepKind::Exec => Action::Exec(Box::new(exec::read(own, table, node.spot, self.scope))),
         }
     }
 

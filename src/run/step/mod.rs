@@ -11,8 +11,8 @@
 //!   tokens today, an open TCP connection or WebSocket later, under the name the step gives it. The kind makes its part at first
 //!   use, in `prepare`; all parts are dropped with the run, after its cleanup, and dropping must end them (no task of a kind
 //!   outlives it unless it is told to end by that drop).
-//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings and the look-ups of names today, a database's
-//!   connections later. `app` makes it before the engine; a reload frees what no canary uses any more
+//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings and the look-ups of names, and the
+//!   places for programs today, a database's connections later. `app` makes it before the engine; a reload frees what no canary uses any more
 //!   (`Engine::retire_all_but`). Nothing in it may carry state from one run to another that a new user would not see.
 //! - *Artifacts* (a screenshot, a HAR file): bytes, bounded and redacted by the kind before anybody else gets them. They go the way
 //!   of the transcript: out of the kind by [`Attempt::detail`](kind::Attempt::detail), into the report, and from there to the
@@ -32,6 +32,7 @@
 //! Its attempts tell [`Observed`](crate::outcome::Observed), which store, JSON, terminal and spans can read; nothing is to be done
 //! there. Phases with the names that HTTP's have get into the metrics.
 
+mod exec;
 pub mod http;
 mod kind;
 mod session;
@@ -39,6 +40,8 @@ mod session;
 use crate::plan::Action;
 use crate::plan::expr::EvalError;
 
+pub(in crate::run) use exec::ExecPool;
+pub use exec::{guard_programs, keep_guard};
 pub use kind::TransportError;
 pub(in crate::run) use kind::{Answer, Attempt, Creation, Setting, Task, Terms};
 pub(in crate::run) use session::{Pool, Session, Sessions};
@@ -50,6 +53,7 @@ pub(in crate::run) use session::{Pool, Session, Sessions};
 pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
     match action {
         Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
+        Action::Exec(action) => Ok(Box::new(exec::ExecTask::prepare(action, setting)?)),
         Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::plan::{Device, DeviceSettings};
 
+use super::exec::ExecPool;
 use super::http::{HttpClients, HttpDevice};
 
 /// What the process keeps for all runs: a part for each kind that needs one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(in crate::run) struct Pool {
     pub(in crate::run) http: HttpClients,
+    pub(in crate::run) exec: ExecPool,
 }
 
 /// What one device keeps from step to step of one run: a part for each kind that needs one, made at its first use.
@@ -27,6 +29,11 @@ impl Session {
     /// Cookies, connections and tokens.
     pub(super) fn http(&self) -> &Arc<HttpDevice> {
         self.http.get_or_init(|| Arc::new(self.pool.http.device(&self.settings)))
+    }
+
+    /// Places for programs, which devices have no part in.
+    pub(super) fn exec(&self) -> &ExecPool {
+        &self.pool.exec
     }
 }
 

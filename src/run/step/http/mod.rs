@@ -23,7 +23,7 @@ mod remembered;
 mod request;
 mod resolver;
 mod response;
-mod room;
+pub(super) mod room;
 mod send;
 mod task;
 mod tls;

@@ -16,7 +16,7 @@ const EMFILE: i32 = 24;
 static NOTHING: OnceLock<File> = OnceLock::new();
 
 /// Fails as the system would, where only the last files are left. It costs three calls of the system, under a microsecond.
-pub(super) fn for_one_more() -> io::Result<()> {
+pub(in crate::run::step) fn for_one_more() -> io::Result<()> {
     let nothing = if let Some(nothing) = NOTHING.get() {
         nothing
     } else {

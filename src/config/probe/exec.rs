@@ -1,0 +1,186 @@
+//! The program of an exec step: read, and warned of where a value would become more than a word.
+
+use std::path::Path;
+
+use crate::plan::{ExecAction, Template};
+
+use super::super::scope::{Scope, When};
+use super::super::tree::{Node, Spot, Table};
+use super::super::{Code, Diagnostic, Diagnostics};
+
+/// Programs that read an argument as a script.
+const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
+
+/// What is of the run and cannot hold anything that a shell would act on.
+const HARMLESS: [&str; 3] = ["run", "cell", "region"];
+
+/// Reads the `exec` table of the step at `at`.
+pub(super) fn read<'f>(table: &Table<'f>, step: &Table<'f>, at: Spot<'f>, scope: &mut Scope<'_, 'f>) -> ExecAction {
+    allowed(step, scope);
+    let mut words: Vec<Template> = Vec::new();
+    for node in table.list("command") {
+        words.push(word(node, scope));
+    }
+    if let Some(diagnostic) = program(table) {
+        scope.diagnostics.push(diagnostic);
+    }
+    let nothing = || Template::parse("", at.location()).expect("an empty text is a template");
+    let mut words = words.into_iter();
+    ExecAction {
+        program: words.next().unwrap_or_else(nothing),
+        arguments: words.collect(),
+        stdin: table.get("stdin").map(|node| scope.template(node, When::Before)),
+        env: env(table, scope),
+        inherit: inherit(table, scope),
+        directory: table.get("directory").map(|node| directory(node, scope)),
+    }
+}
+
+/// Reports the first program of a probe where the service lets probes run none.
+fn allowed(step: &Table<'_>, scope: &mut Scope<'_, '_>) {
+    let is_told = scope.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::ExecOff);
+    if let Some(entry) = step.entry("exec").filter(|_| !scope.world.limits.exec && !is_told) {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::ExecOff, entry.key_spot, "probes of this service may not run programs").help(
+                "a program runs on the prober's machine with the prober's rights: where whoever writes probes may do that, say \
+                 `exec = true` in `[limits]` of the service's configuration",
+            ),
+        );
+    }
+}
+
+/// What is wrong with the program's name, as far as it is written out.
+fn program(table: &Table<'_>) -> Option<Diagnostic> {
+    let node = table.get("command")?;
+    let Some(first) = node.as_list().first() else {
+        return node.is_empty_list().then(|| {
+            Diagnostic::at(Code::InvalidValue, node.spot, "a command without a program runs nothing")
+                .help("the first item is the program, such as \"/usr/bin/backup-check\", and each argument is an item of its own")
+        });
+    };
+    let name = first.as_text().filter(|name| !name.contains("{{"))?;
+    let invalid = |message: &str, help: &str| Some(Diagnostic::at(Code::InvalidValue, first.spot, message).help(help));
+    let is_path = name.contains('/');
+    if name.is_empty() {
+        return invalid("the program has no name", "the first item of `command` is the program");
+    }
+    if name.contains(" -") || (!is_path && name.contains(char::is_whitespace)) {
+        return invalid(
+            "this is a whole command line, and would be taken for the name of one program",
+            "no shell takes it apart: write each word as an item of its own, such as [\"df\", \"-h\"]",
+        );
+    }
+    if is_path && !name.starts_with('/') {
+        let help = "write it from `/` on, or as a name that is looked for in the program's `PATH`";
+        return invalid("the path of a program is absolute", help);
+    }
+    let has_path = table.entries_of("env").iter().any(|entry| entry.key == "PATH")
+        || table.list("inherit").iter().any(|node| node.as_text() == Some("PATH"));
+    (!is_path && !has_path).then(|| {
+        Diagnostic::at(
+            Code::NeedsKey,
+            first.spot,
+            format!("`{name}` would be looked for in `PATH`, which the program does not get"),
+        )
+        .help("write its absolute path, or pass the prober's `PATH` on: `exec.inherit = [\"PATH\"]`")
+    })
+}
+
+fn env<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
+    let mut env = Vec::new();
+    for entry in table.entries_of("env") {
+        variable(&entry.key, entry.key_spot, scope.diagnostics);
+        env.push((entry.key.to_string(), word(&entry.value, scope)));
+    }
+    env
+}
+
+fn inherit(table: &Table<'_>, scope: &mut Scope<'_, '_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for node in table.list("inherit") {
+        let Some(name) = node.as_text() else { continue };
+        variable(name, node.spot, scope.diagnostics);
+        if let Some(entry) = table.entries_of("env").iter().find(|entry| entry.key == name) {
+            scope.diagnostics.push(
+                Diagnostic::at(Code::Repeated, node.spot, format!("`{name}` has a value in `env` already"))
+                    .related(entry.key_spot, "the value is here")
+                    .help("take one of them out"),
+            );
+        }
+        names.push(name.to_owned());
+    }
+    names
+}
+
+/// Reports a name that no variable can have.
+fn variable(name: &str, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, spot, "this cannot be the name of a variable of an environment")
+                .help("names are not empty and have no `=`, such as `LANG`"),
+        );
+    }
+}
+
+fn directory<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
+    if node.as_text().is_some_and(|text| !text.starts_with('/') && !text.starts_with("{{")) {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.spot, "the directory of a program is an absolute path")
+                .help("write it from `/` on, so that it is the same wherever the service is started"),
+        );
+    }
+    word(node, scope)
+}
+
+/// What ends at its first zero byte, as the system sees it.
+fn word<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
+    let template = scope.template(node, When::Before);
+    let zero = template.literals().find_map(|(at, text)| Some(at + text.find('\0')?));
+    if let Some(at) = zero {
+        scope.diagnostics.push(
+            Diagnostic::at(
+                Code::InvalidValue,
+                node.spot.within(at..at + 1),
+                "a program cannot be given the character '\\0' here",
+            )
+            .help("arguments, paths and variables end where it stands; what can hold it is `stdin`"),
+        );
+    }
+    template
+}
+
+/// Warns of arguments that others can read, and of values that a shell would read as its own.
+pub(in crate::config) fn lint(step: &Table<'_>, diagnostics: &mut Diagnostics) {
+    let Some(exec) = step.table("exec") else { return };
+    let words = exec.list("command");
+    for node in words {
+        if let Some(spot) = used(node, |name| name == "secret") {
+            diagnostics.push(
+                Diagnostic::at(Code::SecretInArguments, spot, "everybody on the machine can read the arguments of a program")
+                    .help("give it the secret in `exec.env` or `exec.stdin`"),
+            );
+        }
+    }
+    let name = words.first().and_then(Node::as_text).and_then(|program| Path::new(program).file_name());
+    if !name.is_some_and(|name| SHELLS.iter().any(|shell| name == *shell)) {
+        return;
+    }
+    let is_command_option = |node: &Node<'_>| {
+        let letters = node.as_text().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
+        letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
+    };
+    let script = words.iter().skip(1).skip_while(|node| !is_command_option(node)).nth(1);
+    if let Some(spot) = script.and_then(|script| used(script, |name| !HARMLESS.contains(&name))) {
+        diagnostics.push(
+            Diagnostic::at(Code::ValueInScript, spot, "the shell would run what this value says, whoever it came from")
+                .help("give it to the script as an argument: [\"/bin/sh\", \"-c\", \"check \\\"$1\\\"\", \"sh\", \"{{ … }}\"]"),
+        );
+    }
+}
+
+/// Where a text first uses such a name.
+fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<Spot<'f>> {
+    let template = Template::parse(node.as_text()?, node.spot.location()).ok()?;
+    let (offset, each) = template.uses().find(|(_, each)| is_it(&each.root))?;
+    Some(node.spot.within(offset + each.span.start..offset + each.span.end))
+}
