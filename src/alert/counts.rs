@@ -2,7 +2,7 @@
 //!
 //! Owns the names and labels of these metrics, all of them closed sets but for the names of channels; their help is in
 //! `telemetry::metrics::process`. It decides nothing: whoever decides says what happened. How canaries and probes stand leaves by
-//! [`StandingSink`](crate::outcome::StandingSink), since those series have the labels of a plan. One more is a function here, a
+//! [`AlertStateSink`](crate::outcome::AlertStateSink), since those series have the labels of a plan. One more is a function here, a
 //! help text there and a row in `config/README.md`.
 
 use std::time::Duration;

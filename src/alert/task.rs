@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::thread::{AtomicInstant, spawn_vital};
-use crate::history::{Remembered, Store};
-use crate::outcome::{CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets, StandingSink};
+use crate::history::{Recorder, Remembered};
+use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
@@ -42,7 +42,7 @@ pub struct AlertParts {
     /// What pages are sent with.
     pub client: HttpClient,
     /// Where everything is written.
-    pub store: Store,
+    pub store: Arc<dyn Recorder>,
     /// What the store remembers.
     pub remembered: Remembered,
     /// Whether the process before this one stopped gracefully, or there was none.
@@ -52,7 +52,7 @@ pub struct AlertParts {
     /// The parts of probes that are muted, for the same reason.
     pub mutes: Vec<Mute>,
     /// Who is told how canaries and probes stand.
-    pub standings: Arc<dyn StandingSink>,
+    pub alert_states: Arc<dyn AlertStateSink>,
 }
 
 /// The way to the task: a sink for runs, and verbs. Clones are ways to the same one.
@@ -92,7 +92,7 @@ impl Alerts {
         let bring_forward = Arc::clone(&alerts.bring_forward);
         // Whatever starts the process again finds in the store what was told.
         let thread = spawn_vital("alerts", "the thread that evaluates alerts", move || {
-            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, standings } =
+            let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, alert_states } =
                 parts;
             let clock = Clock::start();
             let mut evaluator = Evaluator::new(&plan, &alerting, &remembered, clock.now());
@@ -101,7 +101,7 @@ impl Alerts {
             }
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
-                let told = Told { shown, bring_forward, standings };
+                let told = Told { shown, bring_forward, alert_states };
                 Work::new(evaluator, sender, (alerting, secrets), store, clock, round, told).go_on(&inbox).await;
             });
             inbox.close();

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::base::thread::AtomicInstant;
-use crate::history::{Commit, Store};
-use crate::outcome::{Secrets, StandingSink};
+use crate::history::{Commit, Durable, Recorder};
+use crate::outcome::{AlertStateSink, Secrets};
 use crate::plan::{Alerting, Channel};
 
 use super::channel::Sender;
@@ -36,7 +36,7 @@ type Flight = (Arc<str>, String, Outcome);
 pub(super) struct Told {
     pub(super) shown: watch::Sender<Backlog>,
     pub(super) bring_forward: Arc<RwLock<Option<BringForward>>>,
-    pub(super) standings: Arc<dyn StandingSink>,
+    pub(super) alert_states: Arc<dyn AlertStateSink>,
 }
 
 /// The evaluator with what carries out its effects.
@@ -45,7 +45,7 @@ pub(super) struct Work {
     sender: Sender,
     alerting: Arc<Alerting>,
     secrets: Arc<Secrets>,
-    store: Store,
+    store: Arc<dyn Recorder>,
     clock: Clock,
     round: Arc<AtomicInstant>,
     told: Told,
@@ -53,7 +53,7 @@ pub(super) struct Work {
     /// Whose flight a task is, for when it panics.
     flying: HashMap<tokio::task::Id, (Arc<str>, String)>,
     /// A commit that was not durable in time, until it is: those behind it would wait in vain.
-    late: Option<oneshot::Receiver<()>>,
+    late: Option<Durable>,
 }
 
 impl Work {
@@ -61,7 +61,7 @@ impl Work {
         evaluator: Evaluator,
         sender: Sender,
         (alerting, secrets): (Arc<Alerting>, Arc<Secrets>),
-        store: Store,
+        store: Arc<dyn Recorder>,
         clock: Clock,
         round: Arc<AtomicInstant>,
         told: Told,
@@ -180,10 +180,10 @@ impl Work {
             self.sender.hold(&held.channel, &held.open, &Arc::new(held.message));
         }
         for (canary, failures, healthy) in canaries {
-            self.told.standings.canary_stands(&canary, failures, healthy);
+            self.told.alert_states.canary_state(&canary, failures, healthy);
         }
         for (probe, severity) in probes {
-            self.told.standings.probe_stands(&probe, severity);
+            self.told.alert_states.probe_severity(&probe, severity);
         }
         for channel in &forgotten {
             self.sender.forget(channel);
@@ -202,7 +202,7 @@ impl Work {
             return;
         }
         if !commit.is_urgent() {
-            self.store.offer(commit);
+            self.store.record(commit);
             return;
         }
         let mut durable = self.store.commit(commit);

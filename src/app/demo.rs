@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::read_secrets;
-use crate::history::{Remembered, Store};
 use crate::outcome::RunReport;
 use crate::plan::{Canary, Plan, Severity};
 use crate::run::Engine;
@@ -24,6 +23,7 @@ use super::page_receiver::{Page, PageReceiver, is_outage, open_incidents};
 use super::run_events::{Event, RunEventsReader, run_events};
 use super::running::{Parts, Running, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
+use super::storage::store_in_memory;
 
 /// How many times faster than life the sandbox's pipelines run: two minutes become six seconds.
 const SPEED: f64 = 20.0;
@@ -104,8 +104,8 @@ impl Demo {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new(read_secrets(&plan.secrets, lookup(&password)));
         let stalls = Arc::default();
-        let store = Store::in_memory();
-        let runner = Arc::new(engine(&plan, &secrets, &stalls)?.with_ledger(Arc::new(store.clone())));
+        let store = store_in_memory();
+        let runner = Arc::new(engine(&plan, &secrets, &stalls)?.with_ledger(store.clone()));
         let (watcher, reader) = run_events(BEHIND);
         let running = Running::start(Parts {
             service,
@@ -115,7 +115,6 @@ impl Demo {
             watchers: vec![watcher],
             jobs: Vec::new(),
             store,
-            remembered: Remembered::default(),
             engine: Some(Engine::clone(&runner)),
             self_check: None,
             source: None,

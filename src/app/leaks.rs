@@ -8,8 +8,8 @@ use metrics::gauge;
 
 use crate::alert::Alerts;
 use crate::alert::Event;
-use crate::history::{LedgerRows, LedgerView, Store};
-use crate::outcome::LedgerEnd;
+use crate::history::{CleanupLedger, LedgerRows, LedgerView};
+use crate::outcome::{Ledger, LedgerEnd};
 use crate::plan::Plan;
 use crate::run::{Engine, Sweeper};
 use crate::schedule::Job;
@@ -21,27 +21,32 @@ const UNREADABLE: &str = "serinus_cleanup_unreadable";
 /// Sweeps once a minute, shows how much is left, and tells the desk of what was given up.
 pub(super) fn sweeping(
     engine: Engine,
-    store: Store,
+    ledger: Arc<dyn CleanupLedger>,
     plan: Arc<RwLock<Arc<Plan>>>,
     alerts: Alerts,
     telemetry: Arc<Telemetry>,
 ) -> Job {
-    let sweeper = Arc::new(Sweeper::new(engine, Arc::new(store.clone())));
+    let sweeper = Arc::new(Sweeper::new(engine, Arc::clone(&ledger) as Arc<dyn Ledger>));
     let run = move || {
-        let (sweeper, store, alerts, telemetry) = (Arc::clone(&sweeper), store.clone(), alerts.clone(), Arc::clone(&telemetry));
+        let (sweeper, ledger, alerts, telemetry) =
+            (Arc::clone(&sweeper), Arc::clone(&ledger), alerts.clone(), Arc::clone(&telemetry));
         let plan = Arc::clone(&plan.read().unwrap_or_else(PoisonError::into_inner));
-        sweep(sweeper, store, plan, alerts, telemetry).boxed()
+        sweep(sweeper, ledger, plan, alerts, telemetry).boxed()
     };
     Job { name: "cleanup ledger", cron: "20 * * * * *", run: Arc::new(run) }
 }
 
-async fn sweep(sweeper: Arc<Sweeper>, store: Store, plan: Arc<Plan>, alerts: Alerts, telemetry: Arc<Telemetry>) {
-    let entries = tokio::task::spawn_blocking(move || store.reader().ledger()).await;
-    let LedgerRows { entries, unreadable } = match entries {
-        Ok(Ok(rows)) => rows,
-        Ok(Err(error)) => return tracing::warn!(error = &error as &dyn std::error::Error, "the cleanup ledger cannot be read"),
-        // A panic has been printed, and the next minute tries again.
-        Err(_panic) => return,
+async fn sweep(
+    sweeper: Arc<Sweeper>,
+    ledger: Arc<dyn CleanupLedger>,
+    plan: Arc<Plan>,
+    alerts: Alerts,
+    telemetry: Arc<Telemetry>,
+) {
+    let LedgerRows { entries, unreadable } = match ledger.ledger().await {
+        Ok(rows) => rows,
+        // The next minute tries again.
+        Err(error) => return tracing::warn!(error = &error as &dyn std::error::Error, "the cleanup ledger cannot be read"),
     };
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     gauge!(UNREADABLE).set(unreadable.len() as f64);

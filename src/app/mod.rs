@@ -32,6 +32,7 @@ pub use engine::engine;
 pub use files::Files;
 pub use run_events::{Event, RunEvents, RunEventsReader, run_events};
 
+pub use crate::history::sqlite::OpenError;
 pub use crate::web::ListenError;
 pub use incident::{DemoResult, Noticed, Paged, Watch};
 pub use open_files::raise_file_limit;
@@ -39,4 +40,5 @@ pub use page_receiver::Page;
 pub use reload::Source;
 pub use running::{Parts, Running, StartError};
 pub use signal::StopSignals;
+pub use storage::{open_store, store_in_memory};
 pub use traces::HeaderError;

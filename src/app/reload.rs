@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::alert::Alerts;
 use crate::base::time::now_ms;
 use crate::config::{Diagnostics, Loaded, Severity};
-use crate::history::Store;
+use crate::history::Recorder;
 use crate::outcome::Secrets;
 use crate::plan::{Plan, SecretSource, Service};
 use crate::schedule::{Job, Scheduler};
@@ -86,7 +86,7 @@ pub(super) struct Handles {
     pub(super) scheduler: Scheduler,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) alerts: Alerts,
-    pub(super) store: Store,
+    pub(super) recorder: Arc<dyn Recorder>,
 }
 
 struct Process {
@@ -257,7 +257,7 @@ impl Reloader {
         self.handles.telemetry.metrics().apply(&plan);
         self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets, found);
         let mut attendance = self.attendance.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handles.store.offer(attendance.apply(&old, &plan, SystemTime::now()));
+        self.handles.recorder.record(attendance.apply(&old, &plan, SystemTime::now()));
         drop(attendance);
         self.handles.scheduler.apply(Arc::clone(&plan));
         (self.source.retire)(&plan);

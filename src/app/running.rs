@@ -10,15 +10,13 @@ use tokio::task::spawn_blocking;
 
 use crate::alert::channel::{ClientError, HttpClient};
 use crate::alert::{AlertParts, Alerts};
-use crate::history::{Remembered, Store};
+use crate::history::{ReadError, Store};
 use crate::outcome::{FanOut, OutcomeSink, Secret, Secrets};
 use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Reads, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses, paused,
-};
+use crate::web::{Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses, paused};
 
 use super::attendance::Attendance;
 use super::heartbeat::Heart;
@@ -43,9 +41,7 @@ pub struct Parts {
     /// Rare jobs beside the service's own.
     pub jobs: Vec<Job>,
     /// Where everything is kept.
-    pub store: Store,
-    /// What it remembers.
-    pub remembered: Remembered,
+    pub store: Arc<dyn Store>,
     /// Undoes what earlier runs left; nobody does if absent.
     pub engine: Option<Engine>,
     /// Tells whether the network is there.
@@ -57,6 +53,9 @@ pub struct Parts {
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The store.
+    #[error("the service did not start, because what the store remembers cannot be read")]
+    Store(#[source] ReadError),
     /// The listener.
     #[error("the service did not start")]
     Listen(#[from] ListenError),
@@ -134,8 +133,9 @@ impl Running {
 
 /// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
 async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
-    let Parts { service, secrets, runner, stalls, mut watchers, mut jobs, store, remembered, engine, self_check, source } = parts;
+    let Parts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
+    let remembered = store.remembered(now).await.map_err(StartError::Store)?;
     open_files::warn_of_few();
     let token = token(&service, &secrets)?;
     tell_of_missing(&service.plan, &secrets);
@@ -151,12 +151,12 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let server = started.server.insert(bound.serve(shared)?);
     let address = server.address();
     let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, now);
-    store.offer(attended);
+    store.record(attended);
     let pauses = kept_pauses(&remembered.states, &service.plan, now);
     let mutes = MuteList::kept(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
-    let standings = telemetry.metrics().clone();
+    let alert_states = telemetry.metrics().clone();
     let graceful_before = super::attendance::ended_gracefully(&remembered);
     let parts = AlertParts {
         plan,
@@ -168,11 +168,11 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
-        standings,
+        alert_states,
     };
     let (alerts, alert_thread) = Alerts::start(parts).map_err(StartError::Alerts)?;
     started.alerts = Some(alert_thread);
-    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), Arc::new(store.clone())];
+    let first: [Arc<dyn OutcomeSink>; 3] = [telemetry.clone(), Arc::new(alerts.clone()), store.clone()];
     watchers.splice(0..0, first);
     let (sink, runtime) = (Arc::new(FanOut(watchers)), tokio::runtime::Handle::current());
     let scheduler =
@@ -192,7 +192,7 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     }
     let reloader = source.map(|source| {
         let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
-        let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, store: store.clone() };
+        let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
         Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
@@ -201,7 +201,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let check = self_check;
     let handles = Arc::new(Api {
         plan: in_force.plan,
-        store,
+        reader: store.clone(),
+        recorder: store,
         alerts,
         scheduler,
         self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
@@ -209,7 +210,6 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         loaded: in_force.loaded,
         last_reload: in_force.last_reload,
         started: now,
-        reads: Reads::default(),
         told_pauses: ToldPauses::default(),
         mutes,
     });
@@ -304,6 +304,7 @@ mod tests {
     use super::super::run_events::{Event, RunEventsReader, run_events};
     use super::*;
     use crate::config::load_unless;
+    use crate::history::memory::MemoryStore;
     use crate::outcome::Verdict;
     use crate::plan::Canary;
     use crate::run::{Finished, RunRequest};
@@ -348,8 +349,7 @@ mod tests {
             stalls: Arc::default(),
             watchers: vec![watcher],
             jobs: Vec::new(),
-            store: Store::in_memory(),
-            remembered: Remembered::default(),
+            store: Arc::new(MemoryStore::default()),
             engine: None,
             self_check: None,
             source: None,

@@ -39,7 +39,7 @@ pub(super) struct Started {
     pub(super) telemetry: Option<Arc<Telemetry>>,
     pub(super) server: Option<Server>,
     pub(super) alerts: Option<AlertThread>,
-    pub(super) store: Option<Store>,
+    pub(super) store: Option<Arc<dyn Store>>,
     pub(super) self_check: Option<SelfCheck>,
     pub(super) watch: Option<Watch>,
     pub(super) heart: Option<Heart>,
@@ -73,7 +73,7 @@ impl Started {
         if let Some(store) = self.store {
             written = false;
             if probed {
-                store.offer(attendance::stopped(SystemTime::now()));
+                store.record(attendance::stopped(SystemTime::now()));
             }
             // It keeps its own time, and is given a moment more to say how it went.
             let close = storage::close(store, LAST_ROWS).map(|all| written = all);

@@ -1,26 +1,41 @@
-//! The store in the life of the process: its housekeeping and its end.
+//! The store in the life of the process: which one it is, its housekeeping and its end.
+//!
+//! Nobody else knows what kind of store there is: others get the ports of `history`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
-use tokio::task::spawn_blocking;
 
 use crate::history::Store;
+use crate::history::sqlite::{OpenError, SqliteStore};
+use crate::plan::StoreSettings;
 use crate::schedule::Job;
 
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// Where it cannot be used; see [`OpenError`].
+pub fn open_store(settings: &StoreSettings) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(SqliteStore::open(settings, SystemTime::now())?))
+}
+
+/// A store that is gone with the process.
+pub fn store_in_memory() -> Arc<dyn Store> {
+    Arc::new(SqliteStore::in_memory())
+}
+
 /// The job of rolling up and removing what is older than it is kept.
-pub(super) fn housekeeping(store: &Store) -> Job {
-    let store = store.clone();
+pub(super) fn housekeeping(store: &Arc<dyn Store>) -> Job {
+    let store = Arc::clone(store);
     // It is told when it was done only so that the next one does not begin before.
     let run = move || store.housekeep(SystemTime::now()).map(drop).boxed();
     Job { name: "retention", cron: "40 * * * * *", run: Arc::new(run) }
 }
 
-/// Writes what waits and ends the writer. Returns whether everything was written.
-pub(super) async fn close(store: Store, within: Duration) -> bool {
-    // A panic has been printed.
-    let written = spawn_blocking(move || store.close(within)).await.unwrap_or(false);
+/// Writes what waits and ends the store. Returns whether everything was written.
+pub(super) async fn close(store: Arc<dyn Store>, within: Duration) -> bool {
+    let written = store.shut_down(within).await;
     if !written {
         tracing::error!(
             "the store could not write everything before the end; the last runs, and what was told of them, are not in it"

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Validate and lint: every problem at once, each with its place
     Check(CheckArgs),
     /// Run probes now and print every step and expectation; stores nothing, pages nobody
-    #[command(after_long_help = concat!("With --output json, each run is one object on a line of its own:\n\n", include_str!("report/json_shape.txt")))]
+    #[command(after_long_help = concat!("With --output json, each run is one object on a line of its own:\n\n", include_str!("../outcome/json_shape.txt")))]
     Test(TestArgs),
     /// Sandbox, prober and a live view on loopback, nothing to configure
     Demo(DemoArgs),

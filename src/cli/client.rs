@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
-use crate::base::time::from_epoch_ms;
+use crate::base::time::{from_epoch_ms, rfc3339};
 use crate::config::{load_listen, process_environment, read_secrets};
 
 use super::args::RemoteArgs;
 use super::exit::Failure;
 use super::logs::chain;
-use super::report::rfc3339;
 use super::style::printable;
 
 /// How long a service may take to answer.

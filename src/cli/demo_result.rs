@@ -14,11 +14,10 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::app::{DemoResult, Noticed, Page};
-use crate::base::time::seconds;
-use crate::outcome::RunReport;
+use crate::base::time::{rfc3339, seconds};
+use crate::outcome::{RunReport, cell_to_json, location_to_json, seen_to_json};
 
 use super::args::summary;
-use super::report::{cell, location, rfc3339, seen};
 use super::style::{Style, human_duration, printable};
 
 /// The result as one object.
@@ -42,15 +41,15 @@ pub(crate) fn result_json(result: &DemoResult) -> Value {
         "pages": result.pages.iter().map(|page| one_page(result, page)).collect::<Vec<_>>(),
         "canary": report.map(|report| report.canary.id.as_str()),
         "region": report.map(|report| &*report.canary.region.name),
-        "cell": report.map(|report| cell(&report.canary.cell)),
+        "cell": report.map(|report| cell_to_json(&report.canary.cell)),
         "run_id": report.map(|report| report.run_id.to_string()),
         "trace_id": report.map(|report| report.trace_id.to_string()),
         "reason": cause.map(|cause| cause.reason.as_str()),
         "message": cause.map(|cause| &cause.message),
         "step": cause.and_then(|cause| cause.step.as_deref()),
         "expectation": cause.and_then(|cause| cause.expectation.as_deref()),
-        "location": cause.and_then(|cause| cause.location.as_ref()).map(location),
-        "seen": cause.map(|cause| seen(&cause.seen)),
+        "location": cause.and_then(|cause| cause.location.as_ref()).map(location_to_json),
+        "seen": cause.map(|cause| seen_to_json(&cause.seen)),
         "answers": said.map(|said| said.all),
         "successful_answers": said.map(|said| said.successful),
         "writes": said.map(|said| said.writes),

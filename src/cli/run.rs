@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Files, Parts, Running, Source, StopSignals};
+use crate::app::{Files, Parts, Running, Source, StopSignals, open_store, store_in_memory};
 use crate::config::{load, load_unless, process_environment, read_secrets};
-use crate::history::{Remembered, Store};
+use crate::history::Store;
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
 use crate::run::{Engine, SelfCheck, StallLog};
@@ -50,7 +50,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let clients = HttpClients::new(&service.plan.limits).map_err(|error| usage(&error))?;
     let check = service.self_check.as_ref().map(|settings| SelfCheck::start(settings, clients.clone()));
     let self_check = check.transpose().map_err(|error| prober(&error))?;
-    let (store, remembered) = match open(&service) {
+    let store = match open(&service) {
         Ok(opened) => opened,
         Err(error) => {
             self_check.iter().for_each(SelfCheck::stop);
@@ -58,8 +58,8 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         }
     };
     let stalls: Arc<StallLog> = Arc::default();
-    let mut engine = Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets))
-        .with_ledger(Arc::new(store.clone()));
+    let mut engine =
+        Engine::new(clients, service.plan.limits.clone(), Arc::clone(&stalls), Arc::clone(&secrets)).with_ledger(store.clone());
     if let Some(check) = &self_check {
         engine = engine.with_self_check(check.clone());
     }
@@ -82,7 +82,6 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         watchers: Vec::new(),
         jobs: Vec::new(),
         store,
-        remembered,
         engine: Some(engine),
         self_check,
         source: Some(source),
@@ -91,9 +90,9 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
 }
 
 /// Opens the store. A disk that is full is told of, and the service goes on from memory.
-fn open(service: &Service) -> Result<(Store, Remembered), Failure> {
-    let Some(settings) = &service.store else { return Ok((Store::in_memory(), Remembered::default())) };
-    match Store::open(settings, SystemTime::now()) {
+fn open(service: &Service) -> Result<Arc<dyn Store>, Failure> {
+    let Some(settings) = &service.store else { return Ok(store_in_memory()) };
+    match open_store(settings) {
         Ok(opened) => Ok(opened),
         Err(error) if error.is_full() => {
             let error = chain(&error);
@@ -101,7 +100,7 @@ fn open(service: &Service) -> Result<(Store, Remembered), Failure> {
                 error,
                 "the disk is full: probing and paging go on from memory, and a restart forgets what happens now"
             );
-            Ok((Store::in_memory(), Remembered::default()))
+            Ok(store_in_memory())
         }
         Err(error) if error.is_misnamed() => Err(Failure::usage(chain(&error))),
         Err(error) => Err(Failure::prober(chain(&error))),

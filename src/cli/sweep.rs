@@ -8,13 +8,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::engine;
+use crate::app::{OpenError, engine, open_store};
 use crate::config::{load, process_environment, read_secrets};
-use crate::history::{LedgerRows, LedgerView, OpenError, Store, UnreadableEntry};
+use crate::history::{CleanupLedger, LedgerRows, LedgerView, Store, UnreadableEntry};
 use crate::outcome::{Ledger, LedgerEnd, LedgerEntry};
 use crate::plan::{LogFormat, Service, StoreSettings};
 use crate::run::{Sweeper, Swept};
@@ -65,8 +65,8 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
         return Err(Failure::usage("the configuration has no [store], so nothing is known of what earlier runs left"));
     };
     let store = open(settings)?;
-    let lines = lines(printer, &service, &store, args).await;
-    let written = store.close(LAST_WORDS);
+    let lines = lines(printer, &service, store.clone(), args).await;
+    let written = store.shut_down(LAST_WORDS).await;
     let lines = lines?;
     match args.output {
         Output::Human => lines.iter().for_each(|line| printer.data(&human(line))),
@@ -79,16 +79,16 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     Ok(if lines.iter().any(Line::is_left) { Exit::ProbeFailed } else { Exit::Well })
 }
 
-fn open(settings: &StoreSettings) -> Result<Store, Failure> {
+fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
     if !settings.path.exists() {
         let path = settings.path.display();
         return Err(Failure::prober(format!(
             "there is no store at {path}: either nothing has run yet, or [store] names another"
         )));
     }
-    match Store::open(settings, SystemTime::now()) {
-        Ok((store, remembered)) => {
-            if let Some(damaged) = &remembered.damaged {
+    match open_store(settings) {
+        Ok(store) => {
+            if let Some(damaged) = store.status().damaged {
                 tracing::error!(kept = %damaged.display(), "the store was damaged; what could not be read of it is not swept");
             }
             Ok(store)
@@ -103,23 +103,28 @@ fn open(settings: &StoreSettings) -> Result<Store, Failure> {
 }
 
 /// Does what was asked for with everything in the ledger.
-async fn lines(printer: &Printer, service: &Service, store: &Store, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
-    let rows = store.reader().ledger().map_err(|error| Failure::prober(chain(&error)))?;
+async fn lines(
+    printer: &Printer,
+    service: &Service,
+    ledger: Arc<dyn CleanupLedger>,
+    args: &SweepArgs,
+) -> Result<Vec<Line>, Failure> {
+    let rows = ledger.ledger().await.map_err(|error| Failure::prober(chain(&error)))?;
     if !args.forget.is_empty() || args.forget_given_up {
-        return forgotten(store, rows, args);
+        return forgotten(&*ledger, rows, args);
     }
     let LedgerRows { entries, unreadable } = rows;
     let unreadable = unreadable.into_iter().map(|row| Line::unreadable(row, "unreadable"));
     let entries = if args.dry_run {
         entries.into_iter().map(|view| Line::of(view, "listed")).collect()
     } else {
-        swept(printer, service, store, entries).await?
+        swept(printer, service, ledger, entries).await?
     };
     Ok(entries.into_iter().chain(unreadable).collect())
 }
 
 /// Forgets what was asked for. With one that is not there nothing is forgotten.
-fn forgotten(store: &Store, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
+fn forgotten(ledger: &dyn CleanupLedger, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
     let LedgerRows { entries, unreadable } = rows;
     let entries = entries.into_iter().map(|view| Line::of(view, "forgotten"));
     let all: Vec<Line> = entries.chain(unreadable.into_iter().map(|row| Line::unreadable(row, "forgotten"))).collect();
@@ -131,18 +136,23 @@ fn forgotten(store: &Store, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<Li
     let is_meant = |line: &Line| args.forget.contains(&line.id) || args.forget_given_up && line.given_up;
     let meant: Vec<Line> = all.into_iter().filter(is_meant).collect();
     for line in &meant {
-        store.ended(&line.id, LedgerEnd::Gone);
+        ledger.ended(&line.id, LedgerEnd::Gone);
     }
     Ok(meant)
 }
 
-async fn swept(printer: &Printer, service: &Service, store: &Store, listed: Vec<LedgerView>) -> Result<Vec<Line>, Failure> {
+async fn swept(
+    printer: &Printer,
+    service: &Service,
+    ledger: Arc<dyn CleanupLedger>,
+    listed: Vec<LedgerView>,
+) -> Result<Vec<Line>, Failure> {
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let engine = engine(&service.plan, &secrets, &Arc::default()).map_err(|error| Failure::usage(chain(&error)))?;
     let given_up: Vec<String> = listed.iter().filter(|view| view.given_up).map(|view| view.entry.id.clone()).collect();
     let entries = listed.into_iter().map(|view| view.entry).collect();
     let progress = printer.progress("deleting what earlier runs left");
-    let swept = Sweeper::new(engine, Arc::new(store.clone()) as Arc<dyn Ledger>).sweep_all(&service.plan, entries).await;
+    let swept = Sweeper::new(engine, ledger as Arc<dyn Ledger>).sweep_all(&service.plan, entries).await;
     drop(progress);
     let line = |Swept { entry, end }| {
         let (result, message) = match end {

@@ -15,7 +15,7 @@ use crate::schedule::{Runner, watch};
 use super::args::{TestArgs, TestOutput};
 use super::exit::Failure;
 use super::logs::{self, Verbosity};
-use super::report::{Done, human, json, junit};
+use super::report::{Done, human, junit};
 use super::select::{Chosen, choose};
 use super::{Exit, Printer};
 
@@ -86,8 +86,8 @@ async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &Cancellatio
 
 fn show(printer: &Printer, done: &Done, output: TestOutput) {
     match output {
-        TestOutput::Human => printer.data(&format!("{}\n", human(&json(done), printer.style(), printer.size().0))),
-        TestOutput::Json => printer.data(&json(done).to_string()),
+        TestOutput::Human => printer.data(&format!("{}\n", human(&done.to_json(), printer.style(), printer.size().0))),
+        TestOutput::Json => printer.data(&done.to_json().to_string()),
         // One document of all runs is printed at the end.
         TestOutput::Junit => {}
     }

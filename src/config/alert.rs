@@ -3,15 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};
+use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule};
 
-use super::steps::journey;
-use super::tree::{Data, Spot, Table};
-use super::value::duration;
+use super::keys::{AlertKeys, ProbeKeys, WindowKeys};
+use super::section::Field;
+use super::tree::Spot;
 use super::{Code, Diagnostic, Diagnostics};
-
-/// The widest window that the keys allow.
-const WIDEST: u32 = 1_000;
 
 /// The longest pause of an incident on a channel after a ring.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
@@ -26,104 +23,88 @@ pub(super) struct Alert {
     within: Option<Duration>,
 }
 
-/// What a table of alert keys says, over `base`.
-pub(super) fn read(base: &Alert, table: &Table<'_>, diagnostics: &mut Diagnostics) -> Alert {
+/// What the keys of an alert say, over `base`.
+pub(super) fn read(base: &Alert, keys: &AlertKeys<'_>, diagnostics: &mut Diagnostics) -> Alert {
     let Alert { mut policy, mut within } = base.clone();
-    let count = |key: &str| table.count(key).and_then(NonZeroU32::new);
-    if let Some(page) = table.bool("page") {
-        policy.page = page;
-    }
-    if let Some(rule) = rule(table, diagnostics) {
+    keys.page.lay_over(&mut policy.page);
+    if let Some(rule) = rule(keys, diagnostics) {
         policy.rule = rule;
     }
-    match table.get("across").map(|node| &node.data) {
-        Some(Data::Table(across)) => {
-            policy.across = window(across, diagnostics).map(|(failures, of)| AcrossPolicy { failures, of });
+    match &keys.across.value {
+        Some(Some(across)) => {
+            let counts = window(&across.failures, &across.of, diagnostics);
+            policy.across = counts.map(|(failures, of)| AcrossPolicy { failures, of });
         }
-        Some(_) => policy.across = None,
+        Some(None) => policy.across = None,
         None => {}
     }
-    if let Some(passes) = count("resolve_after") {
-        policy.resolve_after = passes;
-    }
-    within = table.table("critical").and_then(|critical| critical.duration("within")).or(within);
-    match table.get("critical").map(|node| &node.data) {
-        Some(Data::Table(critical)) => {
-            let mut rule = policy.critical.or(AlertPolicy::default().critical);
-            if let (Some(rule), Some(regions)) = (&mut rule, critical.count("regions").and_then(NonZeroU32::new)) {
-                rule.regions = regions;
+    keys.resolve_after.lay_over(&mut policy.resolve_after);
+    match &keys.critical.value {
+        Some(Some(critical)) => {
+            within = critical.within.value.or(within);
+            policy.critical = policy.critical.or(AlertPolicy::default().critical);
+            if let Some(rule) = &mut policy.critical {
+                critical.regions.lay_over(&mut rule.regions);
             }
-            policy.critical = rule;
         }
-        Some(_) => policy.critical = None,
+        Some(None) => policy.critical = None,
         None => {}
     }
     if let (Some(rule), Some(within)) = (&mut policy.critical, within) {
         rule.within = within;
     }
-    if let Some(node) = table.get("remind") {
-        policy.remind = node.as_text().and_then(|text| duration(text).ok());
-    }
-    if let Some(failures) = count("subject_after") {
-        policy.subject_after = failures;
-    }
-    if let Some(subjects) = count("max_subjects") {
-        policy.max_subjects = subjects;
-    }
-    if let Some(critical) = table.bool("subject_critical") {
-        policy.subject_critical = critical;
-    }
-    if let Some(gone) = table.text("subject_gone") {
-        policy.subject_gone = if gone == "retire" { SubjectGone::Retire } else { SubjectGone::Fail };
-    }
-    if let Some(burn_rate) = table.bool("burn_rate") {
-        policy.burn_rate = burn_rate;
-    }
+    keys.remind.lay_over(&mut policy.remind);
+    keys.subject_after.lay_over(&mut policy.subject_after);
+    keys.max_subjects.lay_over(&mut policy.max_subjects);
+    keys.subject_critical.lay_over(&mut policy.subject_critical);
+    keys.subject_gone.lay_over(&mut policy.subject_gone);
+    keys.burn_rate.lay_over(&mut policy.burn_rate);
     Alert { policy, within }
 }
 
-fn rule(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
-    if let Some(failures) = table.count("page_after").and_then(NonZeroU32::new) {
+fn rule(keys: &AlertKeys<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule> {
+    if let Some(failures) = *keys.page_after {
         return Some(PageRule::Consecutive(failures));
     }
-    window(table.table("window")?, diagnostics).map(|(failures, of)| PageRule::Window { failures, of })
+    let WindowKeys { failures, of } = keys.window.as_ref()?;
+    window(failures, of, diagnostics).map(|(failures, of)| PageRule::Window { failures, of })
 }
 
 /// So many failures of so many runs, if there can be so many.
-fn window(window: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU32, NonZeroU32)> {
-    let [failures, of] = ["failures", "of"].map(|key| window.count(key).and_then(NonZeroU32::new));
-    let (failures, of) = (failures?, of?);
-    if let Some(node) = window.get("failures").filter(|_| failures > of) {
+fn window(failures: &Count<'_>, of: &Count<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU32, NonZeroU32)> {
+    let spot = failures.spot()?;
+    let (failures, of) = (failures.value?, of.value?);
+    if failures > of {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.spot, format!("of {of} runs {failures} cannot fail, so this never pages"))
+            Diagnostic::at(Code::InvalidValue, spot, format!("of {of} runs {failures} cannot fail, so this never pages"))
                 .help("make `failures` at most `of`"),
         );
     }
-    // What is out of range is reported already; nobody should have to reckon with it.
-    (failures <= of && of.get() <= WIDEST).then_some((failures, of))
+    (failures <= of).then_some((failures, of))
 }
 
+type Count<'t> = Field<'t, Option<NonZeroU32>>;
+
 /// The policy of a probe. `seen` is the number of its regions that this process runs, if the service has several.
-pub(super) fn of_probe(base: &Alert, probe: &Table<'_>, seen: Option<usize>, diagnostics: &mut Diagnostics) -> AlertPolicy {
-    let own = probe.table("alert");
-    let Alert { mut policy, within } = own.map_or_else(|| base.clone(), |table| read(base, table, diagnostics));
-    let every = probe.duration("every");
+pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>, diagnostics: &mut Diagnostics) -> AlertPolicy {
+    let own = probe.alert.as_ref();
+    let Alert { mut policy, within } = own.map_or_else(|| base.clone(), |keys| read(base, keys, diagnostics));
     // Runs of two regions may lie an interval apart, and a second failure of either another one.
-    if let (Some(rule), None, Some(every)) = (&mut policy.critical, within, every) {
+    if let (Some(rule), None, Some(every)) = (&mut policy.critical, within, *probe.every) {
         rule.within = rule.within.max(every.saturating_mul(2));
     }
     if let Some(rule) = policy.critical {
         unseen(rule, own, seen, diagnostics);
     }
-    if let Some(every) = every {
-        short_critical(&policy, probe, every, diagnostics);
-        short_reminder(&policy, probe, every, diagnostics);
+    if let (Some(every), Some(interval)) = (*probe.every, probe.every.spot()) {
+        short_critical(&policy, own, (every, interval), diagnostics);
+        short_reminder(&policy, own, (every, interval), diagnostics);
     }
     if let Some(own) = own {
         no_effect(&policy, own, probe, diagnostics);
     }
-    if let Some(entry) = own.and_then(|table| table.entry("burn_rate")).filter(|_| policy.burn_rate)
-        && probe.table("slo").is_none_or(|slo| slo.get("success").is_none())
+    if let Some(entry) = own.and_then(|own| own.burn_rate.entry).filter(|_| policy.burn_rate)
+        && probe.slo.as_ref().is_none_or(|slo| slo.success.entry.is_none())
     {
         diagnostics.push(
             Diagnostic::at(Code::NeedsKey, entry.key_spot, "`burn_rate` has no effect without `slo.success`")
@@ -133,28 +114,30 @@ pub(super) fn of_probe(base: &Alert, probe: &Table<'_>, seen: Option<usize>, dia
     policy
 }
 
-/// Where a key of the alert rules is written in this file, or else the probe's interval, which decides whether it makes sense.
-fn written<'f>(probe: &Table<'f>, path: &[&str]) -> Option<Spot<'f>> {
-    let (last, above) = path.split_last()?;
-    let table = above.iter().try_fold(probe, |table, key| table.table(key));
-    table.and_then(|table| table.get(last)).or_else(|| probe.get("every")).map(|node| node.spot)
-}
-
-fn unseen(rule: CriticalRule, own: Option<&Table<'_>>, seen: Option<usize>, diagnostics: &mut Diagnostics) {
+fn unseen(rule: CriticalRule, own: Option<&AlertKeys<'_>>, seen: Option<usize>, diagnostics: &mut Diagnostics) {
     // A probe may be written for more regions than a service of one has, and without the key nobody asked for it.
-    let (Some(node), Some(seen)) = (own.and_then(|table| table.get("critical")), seen) else { return };
+    let (Some(spot), Some(seen)) = (own.and_then(|own| own.critical.spot()), seen) else { return };
     if seen < rule.regions.get() as usize {
         let message = format!("critical needs {} regions, and this process runs the probe in {seen}", rule.regions);
         diagnostics.push(
-            Diagnostic::at(Code::CriticalUnseen, node.spot, message)
+            Diagnostic::at(Code::CriticalUnseen, spot, message)
                 .help("run it in more regions, lower `regions`, or say `critical = false`; as it is, a page stays a page"),
         );
     }
 }
 
-fn short_critical(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diagnostics: &mut Diagnostics) {
+/// The probe's interval and where it is written, which is what decides where no key of its own does.
+type Every<'t> = (Duration, Spot<'t>);
+
+fn short_critical(
+    policy: &AlertPolicy,
+    own: Option<&AlertKeys<'_>>,
+    (every, interval): Every<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     let Some(rule) = policy.critical.filter(|rule| rule.within < every.saturating_mul(2)) else { return };
-    let Some(spot) = written(probe, &["alert", "critical", "within"]) else { return };
+    let critical = own.and_then(|own| own.critical.as_ref()?.as_ref());
+    let spot = critical.and_then(|critical| critical.within.spot()).unwrap_or(interval);
     let within = humantime::format_duration(rule.within);
     let message = format!("critical looks back {within}, less than two intervals of the probe");
     diagnostics.push(
@@ -163,9 +146,14 @@ fn short_critical(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diag
     );
 }
 
-fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diagnostics: &mut Diagnostics) {
+fn short_reminder(
+    policy: &AlertPolicy,
+    own: Option<&AlertKeys<'_>>,
+    (every, interval): Every<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     let Some(remind) = policy.remind.filter(|remind| *remind < every.max(LONGEST_PAUSE)) else { return };
-    let Some(spot) = written(probe, &["alert", "remind"]) else { return };
+    let spot = own.and_then(|own| own.remind.spot()).unwrap_or(interval);
     let (message, help) = if remind < every {
         ("the reminder comes before the probe has run again", "it could say nothing new: make `remind` at least one interval")
     } else {
@@ -175,17 +163,15 @@ fn short_reminder(policy: &AlertPolicy, probe: &Table<'_>, every: Duration, diag
 }
 
 /// Warns of what a probe says of itself and nobody heeds.
-fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let runs = probe.count("runs").unwrap_or(1).max(1);
-    let slow = probe.duration("every").is_some_and(|every| every / runs > SLOW);
+fn no_effect(policy: &AlertPolicy, own: &AlertKeys<'_>, probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
+    let slow = probe.every.is_some_and(|every| every / probe.runs.get() > SLOW);
     // Subjects are settled by `resolve_after` whatever rule the canaries have, unless ticks are rare.
     let settled = match policy.rule {
         PageRule::Window { failures, of } if slow || !has_subjects(probe) => Some(of.get() - failures.get() + 1),
         PageRule::Consecutive(_) if slow => Some(1),
         PageRule::Consecutive(_) | PageRule::Window { .. } => None,
     };
-    if let (Some(entry), Some(passes)) =
-        (own.entry("resolve_after"), settled.filter(|passes| *passes != policy.resolve_after.get()))
+    if let (Some(entry), Some(passes)) = (own.resolve_after.entry, settled.filter(|passes| *passes != policy.resolve_after.get()))
     {
         let (settles, help) = if passes == 1 {
             ("one pass settles".to_owned(), "where ticks are more than an hour apart, nobody waits for a second one; take it out")
@@ -195,11 +181,11 @@ fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnosti
         let message = format!("`resolve_after` does nothing here: {settles} a canary");
         diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
     }
-    if let Some(entry) = own.entry("critical").filter(|_| !policy.page && policy.critical.is_some()) {
+    if let Some(entry) = own.critical.entry.filter(|_| !policy.page && policy.critical.is_some()) {
         let message = "`critical` does nothing beside `page = false`: only what fails at page level becomes critical";
         diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help("take one of them out"));
     }
-    if let Some(entry) = own.entry("subject_critical").filter(|_| policy.subject_critical) {
+    if let Some(entry) = own.subject_critical.entry.filter(|_| policy.subject_critical) {
         let (missing, help) = if !has_subjects(probe) {
             ("no step has a `subject`", "take it out, or name a `subject` in a step with `for_each`")
         } else if policy.critical.is_none() {
@@ -214,8 +200,8 @@ fn no_effect(policy: &AlertPolicy, own: &Table<'_>, probe: &Table<'_>, diagnosti
     }
 }
 
-fn has_subjects(probe: &Table<'_>) -> bool {
-    journey(probe).any(|step| step.get("subject").is_some())
+fn has_subjects(probe: &ProbeKeys<'_>) -> bool {
+    probe.step.items().iter().any(|step| step.value.subject.entry.is_some())
 }
 
 #[cfg(test)]
@@ -223,15 +209,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::tree;
+    use crate::config::section::Declared as _;
+    use crate::config::{keys, parse};
+    use crate::plan::SubjectGone;
     use crate::source::SourceFile;
 
     fn policy(defaults: &str, probe: &str) -> AlertPolicy {
         let mut diagnostics = Diagnostics::default();
         let [defaults, probe] = [defaults, probe].map(|text| Arc::new(SourceFile::new("a.toml", text)));
-        let base =
-            tree::parse(&defaults, &mut diagnostics).map(|table| read(&Alert::default(), &table, &mut diagnostics)).unwrap();
-        let policy = tree::parse(&probe, &mut diagnostics).map(|table| of_probe(&base, &table, None, &mut diagnostics)).unwrap();
+        let base = parse::parse(&defaults, &mut diagnostics)
+            .map(|table| read(&Alert::default(), &keys::Alert::keys(&table), &mut diagnostics));
+        let table = parse::parse(&probe, &mut diagnostics).unwrap();
+        let policy = of_probe(&base.unwrap(), &keys::Probe::keys(&table), None, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
         policy
     }

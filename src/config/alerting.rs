@@ -4,62 +4,45 @@ use std::sync::Arc;
 
 use crate::plan::{Alerting, BlindRule, Channel, FlapRule, Route, Severity};
 
-use super::nearest::suggestion;
-use super::tree::Table;
+use super::diagnostic::suggestion;
+use super::keys::{RouteKeys, ServiceKeys};
+use super::section::Item;
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics, outside, ringing};
 
 /// Everything about pages that is not a probe's own.
-pub(super) fn read(table: &Table<'_>, channels: Vec<Arc<Channel>>, world: &World, diagnostics: &mut Diagnostics) -> Alerting {
-    let standard = Alerting::default();
+pub(super) fn read(
+    keys: &ServiceKeys<'_>,
+    channels: Vec<Arc<Channel>>,
+    world: &World,
+    diagnostics: &mut Diagnostics,
+) -> Alerting {
     // A process that is told which region it is has others beside it, known to it or not.
-    let origin = table.text("region").map(Arc::from);
-    let Some(table) = table.table("alerting") else { return Alerting { channels, origin, ..standard } };
-    let escalate_after = table.duration("escalate_after").unwrap_or(standard.escalate_after);
-    let routes = table.list("route").iter().filter_map(|node| Some((node, node.as_table()?)));
-    let routes: Vec<Route> = routes
-        .map(|(node, table)| {
-            let route = route(table, &channels, diagnostics);
-            ringing::route(node, &route, &channels, escalate_after, diagnostics);
-            route
-        })
-        .collect();
+    let origin = keys.region.map(Arc::from);
+    let keys = &*keys.alerting;
+    let mut routes = Vec::new();
+    for Item { value: written, node } in keys.route.items() {
+        let route = route(written, &channels, diagnostics);
+        let spot = written.channels.spot().unwrap_or(node.spot);
+        ringing::route(spot, &route, &channels, *keys.escalate_after, diagnostics);
+        routes.push(route);
+    }
     Alerting {
         routes,
         channels,
         origin,
-        blind: table.table("blind").map_or(standard.blind, |blind| self::blind(blind, standard.blind)),
-        flapping: table.table("flapping").map_or(standard.flapping, |flapping| self::flapping(flapping, standard.flapping)),
-        public_url: table.text("public_url").map(|url| url.trim_end_matches('/').to_owned()),
-        trace_url: table.get("trace_url").map(|node| outside::template(node, &["trace_id"], world, diagnostics)),
-        escalate_after,
+        blind: BlindRule { page: *keys.blind.page, intervals: keys.blind.intervals.get(), at_least: *keys.blind.at_least },
+        flapping: FlapRule { opens: keys.flapping.opens.get(), within: *keys.flapping.within, hold: *keys.flapping.hold },
+        public_url: keys.public_url.as_ref().map(|url| url.text.trim_end_matches('/').to_owned()),
+        trace_url: keys.trace_url.map(|node| outside::template(node, &["trace_id"], world, diagnostics)),
+        escalate_after: *keys.escalate_after,
     }
 }
 
-fn blind(table: &Table<'_>, standard: BlindRule) -> BlindRule {
-    BlindRule {
-        page: table.bool("page").unwrap_or(standard.page),
-        intervals: table.count("intervals").unwrap_or(standard.intervals),
-        at_least: table.duration("at_least").unwrap_or(standard.at_least),
-    }
-}
-
-fn flapping(table: &Table<'_>, standard: FlapRule) -> FlapRule {
-    FlapRule {
-        opens: table.count("opens").unwrap_or(standard.opens),
-        within: table.duration("within").unwrap_or(standard.within),
-        hold: table.duration("hold").unwrap_or(standard.hold),
-    }
-}
-
-fn route(table: &Table<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diagnostics) -> Route {
-    let names =
-        |key: &str| -> Vec<Arc<str>> { table.texts(key).into_iter().filter_map(|node| Some(node.as_text()?.into())).collect() };
-    let severities: Vec<Severity> =
-        table.texts("severity").into_iter().filter_map(|node| Severity::of(node.as_text()?)).collect();
-    for node in table.texts("channels") {
-        let name = node.as_text().unwrap_or_default();
-        match channels.iter().find(|channel| &*channel.name == name) {
+fn route(keys: &RouteKeys<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diagnostics) -> Route {
+    let severities: Vec<Severity> = keys.severity.items().iter().map(|item| item.value).collect();
+    for Item { value: name, node } in keys.channels.items() {
+        match channels.iter().find(|channel| &*channel.name == *name) {
             Some(channel) if !severities.is_empty() && severities.iter().all(|severity| *severity < channel.least) => {
                 let message =
                     format!("the channel `{name}` takes nothing below {}, and this route has nothing else", channel.least);
@@ -78,11 +61,11 @@ fn route(table: &Table<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diagnos
     }
     Route {
         severities,
-        owners: names("owner"),
-        tags: names("tag"),
-        regions: names("region"),
-        probes: names("probe"),
-        channels: names("channels"),
+        owners: keys.owner.texts(),
+        tags: keys.tag.texts(),
+        regions: keys.region.texts(),
+        probes: keys.probe.texts(),
+        channels: keys.channels.texts(),
     }
 }
 

@@ -2,23 +2,29 @@
 
 use crate::plan::{AlertPolicy, PageRule, Probe, chance};
 
-use super::tree::Table;
+use super::keys::ProbeKeys;
+use super::tree::Spot;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Pages of one probe per 30 days that somebody may be woken by for nothing.
 const BEARABLE: f64 = 1.0;
 
 /// Warns if one of the probe's rules pages more often than that while its runs fail just as often as `slo.success` allows.
-pub(super) fn lint(table: &Table<'_>, probe: &Probe, canaries: usize, diagnostics: &mut Diagnostics) {
+pub(super) fn lint(keys: &ProbeKeys<'_>, probe: &Probe, canaries: usize, diagnostics: &mut Diagnostics) {
     let Some(success) = probe.slo.as_ref().and_then(|slo| slo.success) else { return };
-    alone(table, probe, success, canaries, diagnostics);
-    across(table, probe, success, canaries, diagnostics);
+    alone(keys, probe, success, canaries, diagnostics);
+    across(keys, probe, success, canaries, diagnostics);
 }
 
-fn alone(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
+/// Where the share of successes is promised.
+fn promise<'t>(keys: &ProbeKeys<'t>) -> Option<Spot<'t>> {
+    keys.slo.as_ref()?.success.spot()
+}
+
+fn alone(keys: &ProbeKeys<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
     let pages = chance::own_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
-    let Some(promise) = table.table("slo").and_then(|slo| slo.get("success")).filter(|_| pages > BEARABLE) else { return };
-    let rule = table.table("alert").and_then(|alert| alert.get("window").or_else(|| alert.get("page_after")));
+    let Some(promise) = promise(keys).filter(|_| pages > BEARABLE) else { return };
+    let rule = keys.alert.as_ref().and_then(|alert| alert.window.spot().or(alert.page_after.spot()));
     let said = match probe.alert.rule {
         PageRule::Consecutive(failures) => format!("{failures} failures in a row"),
         PageRule::Window { failures, of } => format!("{failures} failures among {of} runs"),
@@ -34,18 +40,18 @@ fn alone(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagno
     };
     let message =
         format!("{said} page {} times in 30 days by chance alone, if runs fail as often as `slo.success` allows", number(pages));
-    let mut found = Diagnostic::at(Code::ChancePages, rule.unwrap_or(promise).spot, message).help(help);
+    let mut found = Diagnostic::at(Code::ChancePages, rule.unwrap_or(promise), message).help(help);
     if rule.is_some() {
-        found = found.related(promise.spot, "this is allowed to fail now and then");
+        found = found.related(promise, "this is allowed to fail now and then");
     }
     diagnostics.push(found);
 }
 
-fn across(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
+fn across(keys: &ProbeKeys<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
     let AlertPolicy { across: Some(rule), .. } = &probe.alert else { return };
     let pages = chance::across_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
-    let Some(promise) = table.table("slo").and_then(|slo| slo.get("success")).filter(|_| pages > BEARABLE) else { return };
-    let written = table.table("alert").and_then(|alert| alert.get("across"));
+    let Some(promise) = promise(keys).filter(|_| pages > BEARABLE) else { return };
+    let written = keys.alert.as_ref().and_then(|alert| alert.across.spot());
     let (failures, of) = (rule.failures, rule.of);
     let help = match chance::rarer_across(&probe.alert, success, canaries, &probe.cadence, probe.runs) {
         Some((rarer, pages)) => {
@@ -58,9 +64,9 @@ fn across(table: &Table<'_>, probe: &Probe, success: f64, canaries: usize, diagn
          `slo.success` allows",
         number(pages)
     );
-    let mut found = Diagnostic::at(Code::ChancePages, written.unwrap_or(promise).spot, message).help(help);
+    let mut found = Diagnostic::at(Code::ChancePages, written.unwrap_or(promise), message).help(help);
     if written.is_some() {
-        found = found.related(promise.spot, "this is allowed to fail now and then");
+        found = found.related(promise, "this is allowed to fail now and then");
     }
     diagnostics.push(found);
 }

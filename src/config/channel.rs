@@ -1,137 +1,140 @@
 //! The channels pages go out by, `[[notify.*]]`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::plan::{Channel, ChannelKind, MESSAGE_NAMES, Severity, SmtpTls};
+use crate::plan::{Channel, ChannelKind, MESSAGE_NAMES, SmtpTls};
 
-use super::names::unknown_secret;
-use super::nearest::nearest;
-use super::shape::Kind;
-use super::tree::{Node, Spot, Table};
+use super::diagnostic::nearest;
+use super::keys::{AlertmanagerKeys, Common, EmailKeys, NotifyKeys, PagerdutyKeys, SlackKeys, WebhookKeys};
+use super::scope::unknown_secret;
+use super::section::{Field, Item};
+use super::tree::{Node, Spot};
 use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, device, outside, value};
-
-const TIMEOUT: Duration = Duration::from_secs(10);
+use super::{Code, Diagnostic, Diagnostics, file, outside, value};
 
 /// A name longer than this that is like no secret's name is likely to be a secret.
 const LONGEST_SHOWN: usize = 19;
 
-type Reader = fn(&Table<'_>, &World, &mut Diagnostics) -> Option<ChannelKind>;
+/// The channels found so far.
+struct Found<'w, 't> {
+    world: &'w World,
+    /// Whether there is one of a kind that wakes unless it is told not to; without any of them all channels do.
+    some_wake: bool,
+    channels: Vec<Arc<Channel>>,
+    names: Vec<(Arc<str>, Spot<'t>)>,
+}
 
-/// Every kind of channel: its word, the severity it begins with, and how it is read.
-const KINDS: [(&str, Severity, Reader); 5] = [
-    ("alertmanager", Severity::Warn, alertmanager),
-    ("pagerduty", Severity::Page, pagerduty),
-    ("slack", Severity::Warn, slack),
-    ("webhook", Severity::Warn, webhook),
-    ("email", Severity::Warn, email),
-];
-
-/// The kinds that wake unless they are told not to; without any of them all channels do.
-const WAKING: [&str; 2] = ["alertmanager", "pagerduty"];
-
-/// Every channel, and whether the service says that it wants none.
-pub(super) fn read(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> (Vec<Arc<Channel>>, bool) {
-    let Some(notify) = table.table("notify") else { return (Vec::new(), false) };
-    let mut channels: Vec<Arc<Channel>> = Vec::new();
-    let mut names: Vec<(Arc<str>, Spot<'_>)> = Vec::new();
-    let some_wake = WAKING.iter().any(|word| !notify.tables(word).is_empty());
-    for (word, least, read) in KINDS {
-        for node in notify.tables(word) {
-            let Some(inner) = node.as_table() else { continue };
-            let name: Arc<str> = inner.text("name").unwrap_or(word).into();
-            let spot = inner.get("name").map_or(node.spot, |name| name.spot);
-            if let Some((_, first)) = names.iter().find(|(known, _)| *known == name) {
+impl<'t> Found<'_, 't> {
+    /// Reads all channels of a kind.
+    fn all<K>(
+        &mut self,
+        word: &str,
+        written: &[Item<'t, K>],
+        common: fn(&K) -> Common<'t>,
+        read: fn(&K, &World, &mut Diagnostics) -> Option<ChannelKind>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for Item { value: keys, node } in written {
+            let Common { name, least, wakes, timeout } = common(keys);
+            let spot = name.spot().unwrap_or(node.spot);
+            let name: Arc<str> = name.value.unwrap_or(word).into();
+            if let Some((_, first)) = self.names.iter().find(|(known, _)| *known == name) {
                 diagnostics.push(
                     Diagnostic::at(Code::Repeated, spot, format!("there is a channel `{name}` already"))
                         .related(*first, "the first is here")
                         .help("give it another `name`: routes and metrics tell channels by it"),
                 );
             }
-            names.push((Arc::clone(&name), spot));
-            let least = inner.text("least").and_then(Severity::of).unwrap_or(least);
-            let timeout = inner.duration("timeout").unwrap_or(TIMEOUT);
-            let wakes = inner.bool("wakes").unwrap_or(!some_wake || WAKING.contains(&word));
-            let channel = read(inner, world, diagnostics);
-            channels.extend(channel.map(|kind| Arc::new(Channel { name, least, wakes, timeout, kind })));
+            self.names.push((Arc::clone(&name), spot));
+            let wakes = wakes.unwrap_or(!self.some_wake);
+            let channel = read(keys, self.world, diagnostics);
+            self.channels.extend(channel.map(|kind| Arc::new(Channel { name, least, wakes, timeout, kind })));
         }
     }
-    let none = notify.bool("none") == Some(true);
-    if let (true, Some(entry), Some((_, first))) = (none, notify.entry("none"), names.first()) {
+}
+
+/// Every channel, and whether the service says that it wants none.
+pub(super) fn read(keys: &NotifyKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> (Vec<Arc<Channel>>, bool) {
+    let some_wake = !keys.alertmanager.items().is_empty() || !keys.pagerduty.items().is_empty();
+    let mut found = Found { world, some_wake, channels: Vec::new(), names: Vec::new() };
+    found.all("alertmanager", keys.alertmanager.items(), AlertmanagerKeys::common, alertmanager, diagnostics);
+    found.all("pagerduty", keys.pagerduty.items(), PagerdutyKeys::common, pagerduty, diagnostics);
+    found.all("slack", keys.slack.items(), SlackKeys::common, slack, diagnostics);
+    found.all("webhook", keys.webhook.items(), WebhookKeys::common, webhook, diagnostics);
+    found.all("email", keys.email.items(), EmailKeys::common, email, diagnostics);
+    let none = *keys.none;
+    if let (true, Some(entry), Some((_, first))) = (none, keys.none.entry, found.names.first()) {
         diagnostics.push(
             Diagnostic::at(Code::OneOf, entry.key_spot, "`none = true` says that nobody is to be told, and there is a channel")
                 .related(*first, "it is here")
                 .help("take one of them out"),
         );
     }
-    (channels, none)
+    (found.channels, none)
 }
 
-fn alertmanager(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    let node = table.get("urls")?;
-    not_empty(node, "an Alertmanager without a URL cannot be told", diagnostics);
-    let urls = table.texts("urls").into_iter().filter_map(Node::as_text).map(base).collect();
+fn alertmanager(keys: &AlertmanagerKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
+    not_empty(keys.urls.node()?, "an Alertmanager without a URL cannot be told", diagnostics);
+    let urls = keys.urls.items().iter().map(|item| base(item.value.text)).collect();
     let mut labels = Vec::new();
-    for entry in table.entries_of("labels") {
-        if !value::is_identifier(&entry.key) {
+    for label in keys.labels.items() {
+        let name = label.name();
+        if !value::is_identifier(name) {
             diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a label", entry.key))
+                Diagnostic::at(Code::InvalidValue, label.entry.key_spot, format!("`{name}` is not the name of a label"))
                     .help("names of labels are letters, digits and `_`, and do not begin with a digit"),
             );
         }
-        labels.push((entry.key.to_string(), entry.value.as_text().unwrap_or_default().to_owned()));
+        labels.push((name.to_owned(), label.value.to_owned()));
     }
-    let resend = table.duration("resend").unwrap_or(Duration::from_mins(1));
-    Some(ChannelKind::Alertmanager { urls, headers: outside::headers(table, world, diagnostics), labels, resend })
+    let headers = outside::headers(keys.headers.items(), world, diagnostics);
+    Some(ChannelKind::Alertmanager { urls, headers, labels, resend: *keys.resend })
 }
 
-fn pagerduty(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    if let Some(node) = table.get("url") {
-        outside::warn_of_plain(node, diagnostics);
+fn pagerduty(keys: &PagerdutyKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
+    if let Some(spot) = keys.url.spot() {
+        outside::warn_of_plain(keys.url.text, spot, diagnostics);
     }
-    Some(ChannelKind::PagerDuty {
-        routing_key: secret(table, "routing_key", world, diagnostics)?,
-        url: base(table.text("url").unwrap_or("https://events.pagerduty.com")),
-    })
+    Some(ChannelKind::PagerDuty { routing_key: secret(&keys.routing_key, world, diagnostics)?, url: base(keys.url.text) })
 }
 
-fn slack(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    Some(ChannelKind::Slack { url: secret(table, "url", world, diagnostics)?, channel: table.owned("channel") })
+fn slack(keys: &SlackKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
+    Some(ChannelKind::Slack { url: secret(&keys.url, world, diagnostics)?, channel: keys.channel.map(str::to_owned) })
 }
 
-fn webhook(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
+fn webhook(keys: &WebhookKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
     let names: Vec<&str> = MESSAGE_NAMES.iter().chain(outside::SECRETS).copied().collect();
     Some(ChannelKind::Webhook {
-        url: outside::url(table, "url", world, diagnostics)?,
-        headers: outside::headers(table, world, diagnostics),
-        body: table.get("body").map(|node| outside::template(node, &names, world, diagnostics)),
-        signing_key: secret(table, "signing_key", world, diagnostics),
+        url: outside::url(&keys.url, world, diagnostics)?,
+        headers: outside::headers(keys.headers.items(), world, diagnostics),
+        body: keys.body.map(|node| outside::template(node, &names, world, diagnostics)),
+        signing_key: secret(&keys.signing_key, world, diagnostics),
     })
 }
 
-fn email(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
-    let (tls, port) = match table.text("tls") {
-        Some("implicit") => (SmtpTls::Implicit, 465),
-        Some("none") => (SmtpTls::None, 25),
-        Some(_) | None => (SmtpTls::StartTls, 587),
+fn email(keys: &EmailKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {
+    let tls = *keys.tls;
+    let port = match tls {
+        SmtpTls::Implicit => 465,
+        SmtpTls::None => 25,
+        SmtpTls::StartTls => 587,
     };
-    let host = table.owned("host")?;
-    if let Some(node) = table.get("tls").filter(|_| tls == SmtpTls::None && !outside::is_local(&host)) {
+    let host = keys.host.value?;
+    if let Some(spot) = keys.tls.spot().filter(|_| tls == SmtpTls::None && !outside::is_local(host)) {
         diagnostics.push(
-            Diagnostic::at(Code::UnprotectedChannel, node.spot, "pages and the password leave this machine unprotected")
+            Diagnostic::at(Code::UnprotectedChannel, spot, "pages and the password leave this machine unprotected")
                 .help("use \"starttls\" or \"implicit\"; \"none\" is for a relay on this machine"),
         );
     }
-    not_empty(table.get("to")?, "a mail needs somebody who gets it", diagnostics);
+    not_empty(keys.to.node()?, "a mail needs somebody who gets it", diagnostics);
     Some(ChannelKind::Email {
-        host,
-        port: table.count("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(port),
+        host: host.to_owned(),
+        port: keys.port.map_or(port, |port| u16::try_from(port.get()).expect("the declared range is that of ports")),
         tls,
-        login: table.owned("user").zip(secret(table, "password", world, diagnostics)),
-        from: table.owned("from")?,
-        to: table.texts("to").into_iter().filter_map(|node| node.as_text().map(str::to_owned)).collect(),
-        ca: table.get("ca").and_then(|node| device::pem_file(node, diagnostics)),
+        login: keys.user.map(str::to_owned).zip(secret(&keys.password, world, diagnostics)),
+        from: keys.from.value?.to_owned(),
+        to: keys.to.items().iter().map(|item| item.value.to_owned()).collect(),
+        ca: keys.ca.and_then(|path| file::pem_file(path, diagnostics)),
     })
 }
 
@@ -146,18 +149,16 @@ fn not_empty(node: &Node<'_>, message: &str, diagnostics: &mut Diagnostics) {
 }
 
 /// The name of a secret, which must be declared.
-fn secret(table: &Table<'_>, key: &str, world: &World, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
-    let node = table.get(key)?;
-    let name = node.as_text()?;
+fn secret(field: &Field<'_, Option<&str>>, world: &World, diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+    let (name, spot) = (field.value?, field.spot()?);
     let known = || world.secrets.keys().map(|name| &**name);
-    let is_name = value::check(&Kind::Secret, node).is_ok();
-    if is_name && !world.secrets.contains_key(name) {
+    if !world.secrets.contains_key(name) {
         diagnostics.push(if name.len() > LONGEST_SHOWN && nearest(name, known()).is_none() {
-            Diagnostic::at(Code::UnknownSecret, node.spot, "there is no secret of this name")
+            Diagnostic::at(Code::UnknownSecret, spot, "there is no secret of this name")
                 .help("secrets are named, never written out: declare it in `[secrets]`, as in `NAME = { env = \"VARIABLE\" }`")
                 .hidden()
         } else {
-            unknown_secret(name, node.spot, known())
+            unknown_secret(name, spot, known())
         });
     }
     Some(name.into())

@@ -1,12 +1,13 @@
-//! Holds a tree against the declaration of its keys: unknown, misplaced, missing, of a wrong type, out of range.
+//! Holds a tree against the declaration of its keys: unknown, misplaced, missing, of a wrong type, out of range, and against the
+//! rules between the keys of one table: which of them exclude, need or replace each other.
 //!
 //! After this, readers may take what is not there or not readable for reported already.
 
-use super::nearest::{nearest, suggestion};
-use super::rules;
-use super::shape::{Key, Kind, Section};
+use super::diagnostic::{list, nearest, suggestion};
+use super::kind::{self, Misfit};
+use super::shape::{Key, Kind, Rule, Section};
 use super::tree::{Data, Entry, Node, Spot, Table};
-use super::value::{self, Misfit};
+use super::value;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Checks a whole document. `spot` is what to point at where something is missing.
@@ -36,7 +37,7 @@ impl<'f> Checker<'_, 'f> {
             self.missing(key, table, section, spot);
         }
         for rule in section.rules {
-            rules::check(rule, table, section, spot, self.diagnostics);
+            keeps_to(rule, table, section, spot, self.diagnostics);
         }
     }
 
@@ -44,7 +45,7 @@ impl<'f> Checker<'_, 'f> {
         match (kind, &node.data) {
             (Kind::TableOrFalse(_), Data::Bool(false)) => {}
             (Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::OneOrMore(inner), Data::Table(table)) => {
-                self.nested(table, inner, section, node.spot);
+                self.nested(table, inner(), section, node.spot);
             }
             (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
@@ -52,7 +53,7 @@ impl<'f> Checker<'_, 'f> {
             (Kind::Tables(inner) | Kind::OneOrMore(inner), Data::List(items)) => {
                 for item in items {
                     match &item.data {
-                        Data::Table(table) => self.nested(table, inner, section, item.spot),
+                        Data::Table(table) => self.nested(table, inner(), section, item.spot),
                         other => self.wrong_type(item, kind, name, other),
                     }
                 }
@@ -61,7 +62,7 @@ impl<'f> Checker<'_, 'f> {
                 for entry in &table.entries {
                     self.slug_key(entry);
                     match &entry.value.data {
-                        Data::Table(region) => self.nested(region, inner, section, entry.value.spot),
+                        Data::Table(region) => self.nested(region, inner(), section, entry.value.spot),
                         other => self.wrong_type(&entry.value, kind, &entry.key, other),
                     }
                 }
@@ -101,7 +102,7 @@ impl<'f> Checker<'_, 'f> {
                 | Kind::Regions(_),
                 data,
             ) => self.wrong_type(node, kind, name, data),
-            (_, data) => match value::check(kind, node) {
+            (_, data) => match kind::check(kind, node) {
                 Ok(()) => {}
                 // Where the name of a secret belongs, the secret itself is likely to stand.
                 Err(Misfit::Value(why)) if matches!(kind, Kind::Secret) => self
@@ -141,7 +142,7 @@ impl<'f> Checker<'_, 'f> {
 
     fn slug_key(&mut self, entry: &Entry<'f>) {
         let node = Node { spot: entry.key_spot, data: Data::Text(entry.key.clone()) };
-        if let Err(Misfit::Value(why)) = value::check(&Kind::Slug, &node) {
+        if let Err(Misfit::Value(why)) = kind::check(&Kind::Slug, &node) {
             self.invalid(&node, &entry.key, &why);
         }
     }
@@ -225,7 +226,7 @@ pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool
 
 /// Where a key belongs that stands one table too far out, such as `json` beside `http`.
 fn further_in(name: &str, section: &Section) -> Option<String> {
-    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner.key(name).is_some());
+    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner().key(name).is_some());
     section.keys.iter().find(holds).map(|key| format!("it is a key of `{0}`: write `{0}.{name}`", key.name))
 }
 
@@ -233,4 +234,72 @@ fn further_in(name: &str, section: &Section) -> Option<String> {
 pub(super) fn header(spot: Spot<'_>) -> Option<&str> {
     let text = spot.file.text().get(spot.span.start..spot.span.end)?;
     (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
+}
+
+/// Reports where `table` does not keep to `rule`; `spot` is what to point at where something is missing.
+fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+    match rule {
+        Rule::ExactlyOne(names) => {
+            // A key for later versions in its place has been reported, and so has a misspelt one.
+            let replaced = section.later.iter().any(|later| table.entry(later).is_some())
+                || names.iter().any(|name| misspelt(table, section, name));
+            if !replaced && !names.iter().any(|name| table.entry(name).is_some()) {
+                diagnostics.push(none_of(names, section, spot));
+            }
+            at_most_one(names, table, section, diagnostics);
+        }
+        Rule::AtMostOne(names) => at_most_one(names, table, section, diagnostics),
+        Rule::Needs(key, other) => {
+            if let (Some(entry), None) = (table.entry(key), table.entry(other))
+                && !misspelt(table, section, other)
+            {
+                diagnostics.push(
+                    Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{key}` has no effect without `{other}`"))
+                        .help(format!("add `{other}`, or take `{key}` out")),
+                );
+            }
+        }
+        Rule::Excludes(key, others) => {
+            let Some(owner) = table.entry(key) else { return };
+            for entry in others.iter().filter_map(|other| table.entry(other)) {
+                diagnostics.push(
+                    Diagnostic::at(Code::OneOf, entry.key_spot, format!("`{}` cannot stand beside `{key}`", entry.key))
+                        .related(owner.key_spot, "this has no result of its own")
+                        .help(format!("move it into the steps of `{key}`")),
+                );
+            }
+        }
+    }
+}
+
+fn none_of(names: &[&str], section: &Section, spot: Spot<'_>) -> Diagnostic {
+    let wanted = if let [one] = names { format!("`{one}`") } else { format!("one of {}", list(names)) };
+    Diagnostic::at(Code::MissingKey, spot, format!("{} needs {wanted}", section.title)).help(docs(section, names))
+}
+
+fn at_most_one(names: &[&str], table: &Table<'_>, section: &Section, diagnostics: &mut Diagnostics) {
+    let mut found = table.entries.iter().filter(|entry| names.contains(&entry.key.as_ref()));
+    let Some(first) = found.next() else { return };
+    for entry in found {
+        let message = format!("{} has either `{}` or `{}`, not both", section.title, first.key, entry.key);
+        diagnostics.push(
+            Diagnostic::at(Code::OneOf, entry.key_spot, message)
+                .related(first.key_spot, "the first is here")
+                .help("take one of them out"),
+        );
+    }
+}
+
+/// What the keys are that could be added.
+fn docs(section: &Section, names: &[&str]) -> String {
+    let of = |name: &&str| {
+        let key = section.key(name)?;
+        let inner = key.kind.section().map(|inner| format!(" with {}", list(&inner.names().take(4).collect::<Vec<_>>())));
+        Some(format!("`{name}`, {}{}: {}", key.kind.describe(), inner.unwrap_or_default(), key.doc))
+    };
+    match names {
+        [_] => format!("add {}", names.iter().filter_map(of).collect::<String>()),
+        _ if names.len() > 2 => "add one of them".to_owned(),
+        _ => format!("add either {}", names.iter().filter_map(of).collect::<Vec<_>>().join(" Or ")),
+    }
 }

@@ -1,10 +1,27 @@
-//! The closed set of rules a configuration can break.
+//! The closed set of rules a configuration can break, and how much each matters.
 //!
 //! A new rule is a line of the table below, the place that reports it, and a case in `tests/config_errors/`.
 
 use std::fmt;
 
-use super::Severity;
+/// Whether a configuration with this problem may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It may not.
+    Error,
+    /// It may, but it is likely not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// The word used in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident $severity:ident $text:literal,)+) => {

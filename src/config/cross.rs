@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::plan::{Alerting, Route, Severity};
 use crate::source::{SourceFile, Span};
 
-use super::nearest::suggestion;
-use super::tree::{Node, Spot, Table};
+use super::diagnostic::suggestion;
+use super::keys::{RouteKeys, ServiceKeys};
+use super::section::{Field, Item};
+use super::tree::Spot;
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -111,10 +113,10 @@ pub(super) fn needs(claims: &[Claim], diagnostics: &mut Diagnostics) {
 }
 
 /// Warns of probes that page where there is nobody to tell.
-pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, claims: &[Claim], diagnostics: &mut Diagnostics) {
+pub(super) fn channels(keys: &ServiceKeys<'_>, top: Spot<'_>, claims: &[Claim], diagnostics: &mut Diagnostics) {
     let paging: Vec<&str> = claims.iter().filter(|claim| claim.pages).map(|claim| claim.name.as_str()).collect();
     let Some(first) = paging.first() else { return };
-    let spot = table.entry("notify").map_or(top, |entry| entry.key_spot);
+    let spot = keys.notify.entry.map_or(top, |entry| entry.key_spot);
     let whose = match paging.len() {
         1 => format!("the probe `{first}` pages"),
         several => format!("{several} probes page"),
@@ -142,61 +144,53 @@ impl<'c> Known<'c> {
             regions: world.regions.iter().map(|region| &*region.name).collect(),
         }
     }
-
-    fn words(&self, key: &str) -> &BTreeSet<&'c str> {
-        match key {
-            "probe" | "probes" => &self.probes,
-            "owner" => &self.owners,
-            "tag" | "tags" => &self.tags,
-            _ => &self.regions,
-        }
-    }
-
-    /// Warns of names that nothing has; tells whether there were any.
-    fn strangers(&self, table: &Table<'_>, keys: &[(&str, &str)], diagnostics: &mut Diagnostics) -> bool {
-        let mut any = false;
-        for (key, what) in keys {
-            for node in table.texts(key) {
-                let word = node.as_text().unwrap_or_default();
-                let known = self.words(key);
-                if known.contains(word) {
-                    continue;
-                }
-                any = true;
-                let help = suggestion(word, known.iter().copied()).unwrap_or_else(|| "no probe has any".to_owned());
-                diagnostics.push(
-                    Diagnostic::at(Code::MatchesNothing, node.spot, format!("{what} `{word}`, so it matches nothing")).help(help),
-                );
-            }
-        }
-        any
-    }
 }
 
-/// Warns of routes and maintenance windows that are about nothing there is.
-pub(super) fn selectors(table: &Table<'_>, alerting: &Alerting, world: &World, claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let known = Known::new(claims, world);
-    let keys = [("probes", "there is no probe"), ("regions", "there is no region"), ("tags", "no probe has the tag")];
-    for window in table.tables("maintenance").into_iter().filter_map(Node::as_table) {
-        known.strangers(window, &keys, diagnostics);
+/// Warns of names that nothing has; tells whether there were any.
+fn strangers(written: &Selector<'_>, what: &str, known: &BTreeSet<&str>, diagnostics: &mut Diagnostics) -> bool {
+    let mut any = false;
+    for Item { value: word, node } in written.items().iter().filter(|item| !known.contains(item.value)) {
+        any = true;
+        let help = suggestion(word, known.iter().copied()).unwrap_or_else(|| "no probe has any".to_owned());
+        diagnostics
+            .push(Diagnostic::at(Code::MatchesNothing, node.spot, format!("{what} `{word}`, so it matches nothing")).help(help));
     }
-    let keys = [
-        ("owner", "no probe has the owner"),
-        ("tag", "no probe has the tag"),
-        ("region", "there is no region"),
-        ("probe", "there is no probe"),
-    ];
-    let nodes = table.table("alerting").map_or(&[][..], |alerting| alerting.list("route"));
-    for (node, route) in nodes.iter().zip(&alerting.routes) {
-        let strangers = node.as_table().is_some_and(|inner| known.strangers(inner, &keys, diagnostics));
-        if !strangers && is_of_probes(route) && !claims.iter().any(|claim| matches(route, claim)) {
+    any
+}
+
+/// A key by which routes and windows choose.
+type Selector<'t> = Field<'t, Option<Vec<Item<'t, &'t str>>>>;
+
+/// Warns of routes and maintenance windows that are about nothing there is.
+pub(super) fn selectors(
+    keys: &ServiceKeys<'_>,
+    alerting: &Alerting,
+    world: &World,
+    claims: &[Claim],
+    diagnostics: &mut Diagnostics,
+) {
+    let known = Known::new(claims, world);
+    for Item { value: window, .. } in keys.maintenance.items() {
+        strangers(&window.probes, "there is no probe", &known.probes, diagnostics);
+        strangers(&window.regions, "there is no region", &known.regions, diagnostics);
+        strangers(&window.tags, "no probe has the tag", &known.tags, diagnostics);
+    }
+    let written = keys.alerting.route.items();
+    for (Item { value: keys, node }, route) in written.iter().zip(&alerting.routes) {
+        let any = [
+            strangers(&keys.owner, "no probe has the owner", &known.owners, diagnostics),
+            strangers(&keys.tag, "no probe has the tag", &known.tags, diagnostics),
+            strangers(&keys.region, "there is no region", &known.regions, diagnostics),
+            strangers(&keys.probe, "there is no probe", &known.probes, diagnostics),
+        ];
+        if !any.contains(&true) && is_of_probes(route) && !claims.iter().any(|claim| matches(route, claim)) {
             diagnostics.push(
                 Diagnostic::at(Code::MatchesNothing, node.spot, "no probe is all of this at once, so this never matches")
                     .help("each key narrows the route: leave one out, or make a route for each"),
             );
         }
     }
-    shadowed(nodes, &alerting.routes, diagnostics);
+    shadowed(written, &alerting.routes, diagnostics);
 }
 
 /// Whether only incidents of some probes match; blind regions are no probe's.
@@ -213,9 +207,9 @@ fn matches(route: &Route, claim: &Claim) -> bool {
 }
 
 /// Warns of routes behind others that take everything of their severities.
-fn shadowed(nodes: &[Node<'_>], routes: &[Route], diagnostics: &mut Diagnostics) {
+fn shadowed(written: &[Item<'_, RouteKeys<'_>>], routes: &[Route], diagnostics: &mut Diagnostics) {
     let mut taken: Vec<(Severity, Spot<'_>)> = Vec::new();
-    for (node, route) in nodes.iter().zip(routes) {
+    for (Item { node, .. }, route) in written.iter().zip(routes) {
         let severities = if route.severities.is_empty() { &Severity::ALL[..] } else { &route.severities };
         let before = |severity: &Severity| taken.iter().find(|(known, _)| known == severity).map(|(_, spot)| *spot);
         if let (Some(first), true) = (before(&severities[0]), severities.iter().all(|severity| before(severity).is_some())) {

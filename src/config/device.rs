@@ -1,123 +1,59 @@
 //! Devices: how connections are made, on top of the service's defaults.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
-use crate::plan::{Connections, DeviceSettings, HttpVersion, MinTls, Pem, Redirects, Resolve, Template};
+use crate::plan::{DeviceSettings, Pem, Resolve, Template};
 
-use super::file::{self, LARGEST_SIDE_FILE, Unread};
+use super::file::pem_file;
+use super::keys::{DeviceKeys, TlsKeys};
+use super::kind::FilePath;
 use super::scope::{Scope, When};
-use super::tree::{Data, Entry, Node, Spot, Table};
-use super::{Code, Diagnostic, Diagnostics, value};
+use super::tree::{Entry, Node};
+use super::{Code, Diagnostic, Diagnostics};
 
 /// A device's settings: those of `base`, and over them what its table says.
-pub(super) fn settings(base: &DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagnostics) -> DeviceSettings {
+pub(super) fn settings(base: &DeviceSettings, keys: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) -> DeviceSettings {
     let mut settings = base.clone();
-    if let Some(cookies) = table.bool("cookies") {
-        settings.cookies = cookies;
+    keys.cookies.lay_over(&mut settings.cookies);
+    keys.version.lay_over(&mut settings.version);
+    keys.connections.lay_over(&mut settings.connections);
+    keys.redirects.lay_over(&mut settings.redirects);
+    if let Some(proxy) = &keys.proxy.value {
+        settings.proxy = Some(proxy.url.clone());
     }
-    match table.text("version") {
-        Some("1.1") => settings.version = HttpVersion::Http1,
-        Some("2") => settings.version = HttpVersion::Http2,
-        Some(_) => settings.version = HttpVersion::Auto,
-        None => {}
-    }
-    if let Some(connections) = table.text("connections") {
-        settings.connections = if connections == "fresh" { Connections::Fresh } else { Connections::Reuse };
-    }
-    if let Some(redirects) = redirects(table) {
-        settings.redirects = redirects;
-    }
-    if let Some(proxy) = table.text("proxy") {
-        settings.proxy = url::Url::parse(proxy).ok();
-    }
-    if let Some(timeout) = table.duration("connect_timeout") {
-        settings.connect_timeout = Some(timeout);
-    }
-    if let Some(address) = table.text("local_address") {
-        settings.local_address = address.parse().ok();
-    }
-    for entry in table.entries_of("resolve") {
-        let host = entry.key.to_lowercase();
+    settings.connect_timeout = keys.connect_timeout.value.or(settings.connect_timeout);
+    settings.local_address = keys.local_address.value.or(settings.local_address);
+    for written in keys.resolve.items() {
+        let host = written.name().to_lowercase();
         settings.resolve.retain(|known| known.host != host);
-        if let Some(address) = entry.value.as_text().and_then(|text| value::address(text).ok()) {
-            settings.resolve.push(Resolve { host, address });
-        }
+        settings.resolve.push(Resolve { host, address: written.value });
     }
-    if let Some(table) = table.table("tls") {
-        tls(&mut settings, table, diagnostics);
+    if let Some(keys) = &keys.tls.value {
+        tls(&mut settings, keys, diagnostics);
     }
     settings
 }
 
-/// How many redirects a device or request follows, if its table says so.
-pub(super) fn redirects(table: &Table<'_>) -> Option<Redirects> {
-    match table.get("redirects")?.data {
-        Data::Integer(number) => u32::try_from(number).ok().map(Redirects::Follow),
-        _ => Some(Redirects::Off),
-    }
-}
-
-fn tls(settings: &mut DeviceSettings, table: &Table<'_>, diagnostics: &mut Diagnostics) {
+fn tls(settings: &mut DeviceSettings, keys: &TlsKeys<'_>, diagnostics: &mut Diagnostics) {
     let tls = &mut settings.tls;
-    if let Some(ca) = pem(table, "ca", diagnostics) {
+    let mut pem = |file: Option<FilePath<'_>>| file.and_then(|file| pem_file(file, diagnostics)).map(|path| Pem(Arc::new(path)));
+    if let Some(ca) = pem(*keys.ca) {
         tls.ca = Some(ca);
     }
-    if let (Some(certificate), Some(key)) = (pem(table, "client_cert", diagnostics), pem(table, "client_key", diagnostics)) {
+    if let (Some(certificate), Some(key)) = (pem(*keys.client_cert), pem(*keys.client_key)) {
         tls.client = Some((certificate, key));
     }
-    match table.text("min_version") {
-        Some("1.3") => tls.min_version = MinTls::Tls13,
-        Some(_) => tls.min_version = MinTls::Tls12,
-        None => {}
+    keys.min_version.lay_over(&mut tls.min_version);
+    if let Some(name) = *keys.server_name {
+        tls.server_name = Some(name.to_owned());
     }
-    if let Some(name) = table.owned("server_name") {
-        tls.server_name = Some(name);
-    }
-    if let Some(verify) = table.bool("verify") {
+    if let Some(verify) = *keys.verify {
         tls.insecure = !verify;
     }
-}
-
-fn pem(table: &Table<'_>, key: &str, diagnostics: &mut Diagnostics) -> Option<Pem> {
-    let node = table.get(key)?;
-    pem_file(node, diagnostics).map(|path| Pem(Arc::new(path)))
-}
-
-/// The path of a PEM file, which must be there.
-pub(super) fn pem_file(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
-    let path = beside(node.spot, node.as_text()?);
-    let content = read(&path, LARGEST_SIDE_FILE, node.spot, diagnostics)?;
-    if !content.windows(10).any(|window| window == b"-----BEGIN") {
-        diagnostics.push(
-            Diagnostic::at(Code::NotPem, node.spot, format!("{} holds no PEM block", path.display()))
-                .help("certificates and keys are read as PEM: text with `-----BEGIN CERTIFICATE-----`"),
-        );
-        return None;
-    }
-    Some(path)
-}
-
-/// The bytes of a file that a value at `spot` names.
-pub(super) fn read(path: &Path, most: usize, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
-    let read = file::read(path, most, false);
-    read.map_err(|unread| {
-        let (code, help) = match &unread {
-            Unread::TooLarge(..) => (Code::TooLarge, "it is kept in memory as long as the probe is there: name a smaller one"),
-            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "paths are relative to the file they are written in"),
-        };
-        diagnostics.push(Diagnostic::at(code, spot, unread.to_string()).help(help));
-    })
-    .ok()
-}
-
-/// A path as it is meant beside the file it is written in.
-pub(super) fn beside(spot: Spot<'_>, path: &str) -> PathBuf {
-    spot.file.path().parent().unwrap_or(Path::new("")).join(path)
 }
 
 /// Why a header cannot be sent as it is written: the body's length and framing are the client's to say, and a line break would begin another
@@ -145,15 +81,15 @@ pub(super) fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
     })
 }
 
-/// Header names and values of a table, over those of `base`.
-pub(super) fn headers<'f>(
+/// Header names and values that are written, over those of `base`.
+pub(super) fn headers<'e, 'f: 'e>(
     base: &[(HeaderName, Template)],
-    table: &Table<'f>,
+    written: impl IntoIterator<Item = &'e Entry<'f>>,
     scope: &mut Scope<'_, 'f>,
 ) -> Vec<(HeaderName, Template)> {
     let mut headers = Vec::new();
     let mut own: HashSet<HeaderName> = HashSet::new();
-    for entry in table.entries_of("headers") {
+    for entry in written {
         let template = scope.template(&entry.value, When::Before);
         match HeaderName::from_bytes(entry.key.as_bytes()) {
             Ok(name) if own.contains(&name) => scope.diagnostics.push(

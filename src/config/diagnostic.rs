@@ -1,37 +1,19 @@
 //! One problem of a configuration, where it is, and what to do about it.
 //!
-//! Owns the diagnostic and the collection that gathers all of them before anything is shown. How they look is
-//! [`render`](super::render)'s business; which rules exist is [`Code`]'s.
+//! Owns the diagnostic, the collection that gathers all of them before anything is shown, and the sentences that help whoever
+//! misspelt a word. How they look is [`render`](super::render)'s business; which rules exist is [`Code`]'s.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(super) use crate::base::{did_you_mean, nearest};
 use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
-use super::Code;
+use super::code::{Code, Severity};
 use super::tree::Spot;
-
-/// Whether a configuration with this problem may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It may not.
-    Error,
-    /// It may, but it is likely not what was meant.
-    Warning,
-}
-
-impl Severity {
-    /// The word used in every output.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
 
 /// A place in a file and what is to be said of it.
 #[derive(Debug, Clone)]
@@ -238,4 +220,20 @@ impl<'d> IntoIterator for &'d Diagnostics {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// A sentence that names the nearest word, or the list of the words there are if none is near.
+pub(super) fn suggestion<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    did_you_mean(word, known.iter().copied()).or_else(|| (!known.is_empty()).then(|| format!("known here: {}", list(&known))))
+}
+
+/// Words in backticks, separated by commas; long lists are cut.
+pub(super) fn list(words: &[&str]) -> String {
+    const SHOWN: usize = 24;
+    let mut text = words.iter().take(SHOWN).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    if words.len() > SHOWN {
+        text.push_str(", …");
+    }
+    text
 }

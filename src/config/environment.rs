@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::source::{SourceFile, Span};
 
-use super::keys::{SERVICE, inner_section};
-use super::nearest::nearest;
+use super::diagnostic::nearest;
+use super::keys::Service;
+use super::section::Declared;
 use super::shape::{Kind, Section};
-use super::tree::{self, Data, Entry, Node, Spot, Table};
-use super::{Code, Diagnostic, Diagnostics};
+use super::tree::{Data, Entry, Node, Spot, Table};
+use super::{Code, Diagnostic, Diagnostics, parse};
 
 const PREFIX: &str = "SERINUS_";
 
@@ -52,7 +53,7 @@ impl Overrides {
                 continue;
             }
             let parts: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
-            match find(&parts, &SERVICE) {
+            match find(&parts, Service::SECTION) {
                 Some(kind) => set(table, &parts, kind, value, spot, diagnostics),
                 None => diagnostics.push(unknown(name, spot)),
             }
@@ -69,9 +70,9 @@ fn find(parts: &[String], section: &'static Section) -> Option<&'static Kind> {
 fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
     match (kind, rest) {
         // Several tables have no names to tell them by; one of them is as good as a table.
-        (Kind::Table(section) | Kind::TableOrFalse(section) | Kind::OneOrMore(section), [_, ..]) => find(rest, section),
+        (Kind::Table(section) | Kind::TableOrFalse(section) | Kind::OneOrMore(section), [_, ..]) => find(rest, section()),
         (Kind::Names(inner) | Kind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
-        (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section),
+        (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section()),
         (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) | (_, [_, ..]) => None,
         (leaf, []) => Some(leaf),
     }
@@ -147,14 +148,14 @@ fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diag
         | Kind::Share
         | Kind::Bool
         | Kind::Redirects
-        | Kind::Scalar => tree::value(value, spot, diagnostics).unwrap_or_else(text),
+        | Kind::Scalar => parse::value(value, spot, diagnostics).unwrap_or_else(text),
         _ => text(),
     }
 }
 
 fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
     let mut known = Vec::new();
-    names("", &SERVICE, &mut known);
+    names("", Service::SECTION, &mut known);
     // The prefix would make everything look alike.
     let help = match nearest(&name[PREFIX.len()..], known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
@@ -167,7 +168,7 @@ fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
 fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
     for key in section.keys {
         let name = format!("{prefix}{}", key.name.to_uppercase());
-        match (&key.kind, inner_section(&key.kind)) {
+        match (&key.kind, key.kind.section()) {
             (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::OneOrMore(_), Some(inner)) => {
                 names(&format!("{name}__"), inner, known);
             }

@@ -1,11 +1,20 @@
 //! Reading files, each up to a bound: what a person wrote is small, and what is not is no such file.
+//!
+//! Owns what is said of a file that cannot be read: of one that is a configuration, and of one that a key names.
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::source::{SourceFile, Span};
+
+use super::kind::FilePath;
+use super::tree::Spot;
+use super::{Code, Diagnostic, Diagnostics};
 
 /// Bytes of a service's file or a probe's. The largest that ship have 10 kB.
-pub(super) const LARGEST_TOML: usize = 1 << 20;
+const LARGEST_TOML: usize = 1 << 20;
 
 /// Bytes of a contract or a certificate.
 pub(super) const LARGEST_SIDE_FILE: usize = 4 << 20;
@@ -45,6 +54,55 @@ pub(super) fn read(path: &Path, most: usize, given: bool) -> Result<Vec<u8>, Unr
 /// A bound as people write it.
 fn size(bytes: usize) -> String {
     format!("{} MiB", bytes >> 20)
+}
+
+/// The text of a configuration file. `given`: a person named it, and may have named a pipe.
+pub(super) fn source(path: &Path, given: bool) -> Result<SourceFile, Box<Diagnostic>> {
+    let bytes = read(path, LARGEST_TOML, given).map_err(|unread| {
+        let (code, help) = match &unread {
+            Unread::TooLarge(..) => {
+                (Code::TooLarge, "make several probes of it; long lists and bodies go into files of their own")
+            }
+            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "check the path and its permissions"),
+        };
+        Box::new(Diagnostic::nowhere(code, unread.to_string()).help(help))
+    })?;
+    String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
+        // Up to the first foreign byte the text is as it was, so that offsets hold.
+        let at = error.utf8_error().valid_up_to();
+        let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(error.as_bytes())));
+        let spot = Spot { file: &file, span: Span { start: at, end: at } };
+        Box::new(
+            Diagnostic::at(Code::Unreadable, spot, "this is not UTF-8").help("TOML files are UTF-8; save it in that encoding"),
+        )
+    })
+}
+
+/// The path of a PEM file, which must be there.
+pub(super) fn pem_file(file: FilePath<'_>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let path = file.resolved();
+    let content = named(&path, LARGEST_SIDE_FILE, file.spot, diagnostics)?;
+    if !content.windows(10).any(|window| window == b"-----BEGIN") {
+        diagnostics.push(
+            Diagnostic::at(Code::NotPem, file.spot, format!("{} holds no PEM block", path.display()))
+                .help("certificates and keys are read as PEM: text with `-----BEGIN CERTIFICATE-----`"),
+        );
+        return None;
+    }
+    Some(path)
+}
+
+/// The bytes of a file that a value at `spot` names.
+pub(super) fn named(path: &Path, most: usize, spot: Spot<'_>, diagnostics: &mut Diagnostics) -> Option<Vec<u8>> {
+    let read = read(path, most, false);
+    read.map_err(|unread| {
+        let (code, help) = match &unread {
+            Unread::TooLarge(..) => (Code::TooLarge, "it is kept in memory as long as the probe is there: name a smaller one"),
+            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "paths are relative to the file they are written in"),
+        };
+        diagnostics.push(Diagnostic::at(code, spot, unread.to_string()).help(help));
+    })
+    .ok()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use super::nearest::nearest;
-use super::tree::{Node, Table};
+use super::diagnostic::nearest;
+use super::tree::Node;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// The files given by a person: files as they are, folders with everything below them.
@@ -26,9 +26,9 @@ pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Pat
 }
 
 /// The files that the patterns of `probes` match.
-pub(super) fn matched(table: &Table<'_>, given_up: &dyn Fn() -> bool, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+pub(super) fn matched(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for node in table.list("probes") {
+    for node in patterns {
         let Some(pattern) = pattern(node) else { continue };
         let files = glob_files(&pattern, given_up);
         if files.is_empty() {
@@ -45,9 +45,9 @@ pub(super) fn matched(table: &Table<'_>, given_up: &dyn Fn() -> bool, diagnostic
 
 /// The folders in which files that the patterns of `probes` match would come to be: those that may hold them, and, where one of
 /// those is still to be made, the one it would be made in.
-pub(super) fn folders(table: &Table<'_>, given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
+pub(super) fn folders(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for pattern in table.list("probes").iter().filter_map(pattern) {
+    for pattern in patterns.iter().filter_map(pattern) {
         for above in Path::new(&pattern).ancestors().skip(1) {
             let text = if above.as_os_str().is_empty() { ".".into() } else { above.to_string_lossy() };
             let literal = glob::Pattern::escape(&text) == text;

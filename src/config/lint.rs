@@ -1,19 +1,20 @@
 //! Warnings: what a probe may say and most likely does not mean.
 //!
-//! Each lint looks at the tables of one file, so that lints are shown also where the file has errors. A new lint is a function
+//! Each lint looks at the keys of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::plan::{StepKind, Template};
+use http::Method;
+
+use crate::plan::{Overlap, StepKind, Template};
 
 use super::check::{header, misspelt};
-use super::keys::{PROBE, STEP};
-use super::probe::{CONSISTENT_POLL, POLL, lint_exec};
-use super::steps::{cleanups, doing};
+use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
+use super::probe::lint_exec;
+use super::section::{Declared, Field};
 use super::tree::{Data, Entry, Node, Spot, Table};
-use super::value::duration;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// A shorter pause between two looks is most likely a unit mistaken.
@@ -24,45 +25,45 @@ const HARMLESS: [&str; 12] =
     ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
-pub(super) fn probe(table: &Table<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
-    let steps: Vec<&Node<'_>> = table.list("step").iter().flat_map(doing).collect();
-    let cleanups: Vec<&Node<'_>> = steps.iter().filter_map(|step| step.as_table()).flat_map(cleanups).collect();
+pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
+    let steps: Vec<&StepItem<'_>> = keys.step.items().iter().flat_map(StepItem::doing).collect();
+    let cleanups: Vec<&StepItem<'_>> = steps.iter().flat_map(|step| step.value.cleanup.items()).collect();
     if pages {
-        unowned(table, top, diagnostics);
+        unowned(table, keys, top, diagnostics);
     }
-    deadline_over_slot(table, diagnostics);
+    deadline_over_slot(keys, diagnostics);
     no_cleanup(&steps, &cleanups, diagnostics);
-    expects_nothing(table.list("step"), top, diagnostics);
-    for step in steps.iter().chain(&cleanups) {
-        let Some(inner) = step.as_table() else { continue };
-        within_over_deadline(inner, table, diagnostics);
-        polls(inner, diagnostics);
-        repeated_creation(inner, diagnostics);
-        if !expects_in_cleanup(inner, diagnostics) {
-            unchecked(step, inner, diagnostics);
+    expects_nothing(keys.step.items(), top, diagnostics);
+    for step in steps.into_iter().chain(cleanups) {
+        within_over_deadline(&step.value, keys, diagnostics);
+        polls(&step.value, diagnostics);
+        repeated_creation(&step.value, diagnostics);
+        if !expects_in_cleanup(step, diagnostics) {
+            unchecked(step, diagnostics);
         }
-        secret_in_url(inner, diagnostics);
-        lint_exec(inner, diagnostics);
+        secret_in_url(&step.value, diagnostics);
+        lint_exec(&step.value, diagnostics);
     }
-    for device in table.entries_of("devices").iter().filter_map(|entry| entry.value.as_table()) {
-        insecure(device, diagnostics);
+    for device in keys.devices.items() {
+        insecure(&device.value, diagnostics);
     }
 }
 
 /// Warns about device settings, which the service may have as well.
-pub(super) fn insecure(device: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let verify = device.table("tls").and_then(|tls| tls.get("verify"));
-    if let Some(node) = verify.filter(|node| matches!(node.data, Data::Bool(false))) {
+pub(super) fn insecure(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
+    let verify = device.tls.as_ref().map(|tls| &tls.verify);
+    if let Some(spot) = verify.filter(|verify| verify.value == Some(false)).and_then(Field::spot) {
         diagnostics.push(
-            Diagnostic::at(Code::InsecureTls, node.spot, "any certificate is accepted, also an expired or a foreign one")
+            Diagnostic::at(Code::InsecureTls, spot, "any certificate is accepted, also an expired or a foreign one")
                 .help("to trust a private authority, name its certificate in `tls.ca`"),
         );
     }
 }
 
-fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    let missing: Vec<&str> =
-        ["owner", "runbook"].into_iter().filter(|key| table.get(key).is_none() && !misspelt(table, &PROBE, key)).collect();
+fn unowned(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let wanted = [("owner", keys.owner.entry), ("runbook", keys.runbook.entry)].into_iter();
+    let missing = wanted.filter(|(key, entry)| entry.is_none() && !misspelt(table, Probe::SECTION, key));
+    let missing: Vec<&str> = missing.map(|(key, _)| key).collect();
     if !missing.is_empty() {
         let message = format!("the probe has no {}", missing.join(" and no "));
         diagnostics.push(
@@ -72,34 +73,26 @@ fn unowned(table: &Table<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn deadline_over_slot(table: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let (Some(deadline), Some(every), Some(node)) = (table.duration("deadline"), table.duration("every"), table.get("deadline"))
-    else {
-        return;
-    };
+fn deadline_over_slot(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
+    let (Some(deadline), Some(every), Some(spot)) = (*keys.deadline, *keys.every, keys.deadline.spot()) else { return };
     // Each of `runs` is a slot of its own, which comes round once in `every`; overlap is judged by slot.
     // A run that takes as long as its deadline is still going when the tick comes.
-    if deadline >= every && table.text("overlap") != Some("allow") {
+    if deadline >= every && *keys.overlap != Overlap::Allow {
         let message = format!("a run may take all of the {} to its slot's next tick, or more", humantime::format_duration(every));
         diagnostics.push(
-            Diagnostic::at(Code::DeadlineOverSlot, node.spot, message)
+            Diagnostic::at(Code::DeadlineOverSlot, spot, message)
                 .help("the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"`"),
         );
     }
 }
 
-fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Diagnostics) {
-    let misspelt = |step: &&Node<'_>| step.as_table().is_some_and(|table| misspelt(table, &STEP, "cleanup"));
-    if !cleanups.is_empty() || steps.iter().any(misspelt) {
+fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: &mut Diagnostics) {
+    if !cleanups.is_empty() || steps.iter().any(|step| step.misspells("cleanup")) {
         return;
     }
-    let captured: HashSet<&str> = steps
-        .iter()
-        .filter_map(|step| step.as_table())
-        .flat_map(|step| step.entries_of("capture"))
-        .map(|entry| entry.key.as_ref())
-        .collect();
-    let creating = steps.iter().filter_map(|step| step.as_table()?.table("http")).find_map(|http| creates(http, &captured));
+    let captured: HashSet<&str> =
+        steps.iter().flat_map(|step| step.value.capture.entries()).map(|entry| entry.key.as_ref()).collect();
+    let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured));
     if let Some(entry) = creating {
         diagnostics.push(
             Diagnostic::at(Code::NoCleanup, entry.value.spot, "this creates something, and no step of the probe has a cleanup")
@@ -109,19 +102,19 @@ fn no_cleanup(steps: &[&Node<'_>], cleanups: &[&Node<'_>], diagnostics: &mut Dia
 }
 
 /// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
-fn creates<'t, 'f>(http: &'t Table<'f>, captured: &HashSet<&str>) -> Option<&'t Entry<'f>> {
-    let entry = http.entries.iter().find(|entry| matches!(entry.key.as_ref(), "post" | "put"))?;
-    let url = entry.value.as_text()?;
-    let path = url.to_lowercase();
+fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t Entry<'t>> {
+    let mut written = http.written_methods().into_iter();
+    let (_, entry) = written.find(|(method, _)| matches!(*method, Method::POST | Method::PUT))?;
+    let path = entry.value.as_text()?.to_lowercase();
     let uses_capture =
         template(&entry.value).is_some_and(|template| template.uses().any(|(_, each)| captured.contains(&*each.root)));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
-fn expects_nothing(steps: &[Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
+fn expects_nothing(steps: &[StepItem<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
     // What may fail lets no run pass, so its expectations do not count.
-    let counts = |step: &&Node<'_>| step.as_table().is_some_and(|table| table.bool("allow_failure") != Some(true));
-    let mut counting = steps.iter().filter(counts).flat_map(doing).filter(counts).filter_map(|step| step.as_table());
+    let counts = |step: &&StepItem<'_>| !*step.value.allow_failure;
+    let mut counting = steps.iter().filter(counts).flat_map(StepItem::doing).filter(counts);
     if steps.is_empty() || counting.clone().any(expects) {
         return;
     }
@@ -134,12 +127,12 @@ fn expects_nothing(steps: &[Node<'_>], top: Spot<'_>, diagnostics: &mut Diagnost
     });
 }
 
-fn expects(step: &Table<'_>) -> bool {
-    says(step, "expect") || says(step, "contract")
+fn expects(step: &StepItem<'_>) -> bool {
+    says(step, "expect", step.value.expect.node()) || says(step, "contract", step.value.contract.node())
 }
 
 /// Warns about a step that expects nothing while its cleanup does; tells whether it did.
-fn expects_in_cleanup(step: &Table<'_>, diagnostics: &mut Diagnostics) -> bool {
+fn expects_in_cleanup(step: &StepItem<'_>, diagnostics: &mut Diagnostics) -> bool {
     let Some((begins, expect)) = expect_below_header(step).filter(|_| !expects(step)) else { return false };
     diagnostics.push(
         Diagnostic::at(Code::ExpectInCleanup, expect.key_spot, "the cleanup expects something, and its step expects nothing")
@@ -151,10 +144,10 @@ fn expects_in_cleanup(step: &Table<'_>, diagnostics: &mut Diagnostics) -> bool {
 
 /// The `expect` of a step's first cleanup that has one, and the `[step.cleanup]` above it. Written in one line, as in
 /// `cleanup = { … }`, nothing can have slipped into it.
-fn expect_below_header<'t, 'f>(step: &'t Table<'f>) -> Option<(Spot<'f>, &'t Entry<'f>)> {
-    let of = |node: &&'t Node<'f>| header(node.spot).is_some() && node.as_table().is_some_and(|table| says(table, "expect"));
-    let node = cleanups(step).into_iter().find(of)?;
-    Some((node.spot, node.as_table()?.entry("expect")?))
+fn expect_below_header<'t>(step: &StepItem<'t>) -> Option<(Spot<'t>, &'t Entry<'t>)> {
+    let expects = |item: &&StepItem<'t>| says(item, "expect", item.value.expect.node());
+    let cleanup = step.value.cleanup.items().iter().filter(|item| header(item.node.spot).is_some()).find(expects)?;
+    Some((cleanup.node.spot, cleanup.value.expect.entry?))
 }
 
 fn move_above(begins: Spot<'_>) -> String {
@@ -163,34 +156,34 @@ fn move_above(begins: Spot<'_>) -> String {
 }
 
 /// Whether a step's key is there and says something; an empty list does not, and a misspelt key is another error.
-fn says(table: &Table<'_>, key: &str) -> bool {
-    match table.get(key).map(|node| &node.data) {
+fn says(step: &StepItem<'_>, key: &str, written: Option<&Node<'_>>) -> bool {
+    match written.map(|node| &node.data) {
         Some(Data::List(items)) => !items.is_empty(),
         Some(_) => true,
-        None => misspelt(table, &STEP, key),
+        None => step.misspells(key),
     }
 }
 
-fn within_over_deadline(step: &Table<'_>, probe: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let node = step.table("eventually").and_then(|eventually| eventually.get("within"));
-    let within = node.and_then(|node| duration(node.as_text()?).ok());
-    if let (Some(node), Some(within), Some(deadline)) = (node, within, probe.duration("deadline"))
+fn within_over_deadline(step: &StepKeys<'_>, probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
+    let Some(eventually) = &step.eventually.value else { return };
+    if let (Some(spot), Some(within), Some(deadline)) = (eventually.within.spot(), *eventually.within, *probe.deadline)
         && within > deadline
     {
         diagnostics.push(
-            Diagnostic::at(Code::WithinOverDeadline, node.spot, "the window ends after the run's deadline")
+            Diagnostic::at(Code::WithinOverDeadline, spot, "the window ends after the run's deadline")
                 .help("the deadline cuts it: shorten `within`, or lengthen `deadline`"),
         );
     }
 }
 
-fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
+fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
+    let asks = |table: &Table<'_>| StepKind::ALL.iter().any(|kind| table.get(kind.key()).is_some());
     // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
-    let checks = ["expect", "contract", "capture"];
-    if StepKind::ALL.iter().any(|kind| step.get(kind.key()).is_some()) && !checks.iter().any(|key| says(step, key)) {
-        let spot = step.get("name").map_or(node.spot, |name| name.spot);
+    let checks = expects(step) || says(step, "capture", step.value.capture.node());
+    if step.node.as_table().is_some_and(asks) && !checks {
+        let spot = step.value.name.spot().unwrap_or(step.node.spot);
         diagnostics.push(Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step").help(
-            match step.get("exec") {
+            match step.value.exec.entry {
                 Some(_) => "any exit code will do: add `expect`",
                 None => "any answer will do, also an error page: add `expect`",
             },
@@ -198,10 +191,10 @@ fn unchecked(node: &Node<'_>, step: &Table<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn secret_in_url(step: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let Some(http) = step.table("http") else { return };
-    let urls = http.entries.iter().filter(|entry| super::keys::METHODS.contains(&entry.key.as_ref()) || entry.key == "url");
-    for node in urls.chain(http.entries_of("query")).map(|entry| &entry.value) {
+fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let Some(http) = &step.http.value else { return };
+    let urls = http.written_methods().into_iter().map(|(_, entry)| entry).chain(http.url.entry);
+    for node in urls.chain(http.query.entries()).map(|entry| &entry.value) {
         let Some(template) = template(node) else { continue };
         if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
             let spot = node.spot.within(offset + each.span.start..offset + each.span.end);
@@ -219,11 +212,11 @@ fn template(node: &Node<'_>) -> Option<Template> {
 }
 
 /// Warns of a request that may create something at each attempt, while only what the last one created is undone.
-fn repeated_creation(step: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let Some(repeats) = ["eventually", "consistently"].iter().find_map(|key| step.entry(key)) else { return };
-    let posts = step.table("http").is_some_and(|http| http.get("post").is_some() || http.text("method") == Some("POST"));
+fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return };
+    let posts = step.http.as_ref().is_some_and(|http| http.post.entry.is_some() || *http.method == Some("POST"));
     // What a program does, nobody knows.
-    if (posts || step.get("exec").is_some()) && step.get("cleanup").is_some() {
+    if (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some() {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,
@@ -236,25 +229,22 @@ fn repeated_creation(step: &Table<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// Warns about waiting that cannot be meant: one look where many are asked for, or thousands of them.
-fn polls(step: &Table<'_>, diagnostics: &mut Diagnostics) {
-    for (key, bound, poll) in [("eventually", "within", POLL), ("consistently", "for", CONSISTENT_POLL)] {
-        let Some(table) = step.table(key) else { continue };
-        let written = table.get("poll");
-        let (Some(window), Some(poll)) = (table.duration(bound), table.duration("poll").or(written.is_none().then_some(poll)))
-        else {
-            continue;
-        };
-        let Some(node) = written.or_else(|| table.get(bound)) else { continue };
-        if poll > window {
-            let [poll, window] = [poll, window].map(humantime::format_duration);
-            let unsaid = if written.is_none() { ", which holds where none is given" } else { "" };
-            let message = format!("`poll` is {poll}{unsaid}, longer than `{bound}`, {window}: it is looked at once");
-            diagnostics.push(Diagnostic::at(Code::PollOverWindow, node.spot, message).help("make `poll` a fraction of it"));
+fn polls(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let eventually = step.eventually.as_ref().map(|keys| ("within", &keys.within, &keys.poll));
+    let consistently = step.consistently.as_ref().map(|keys| ("for", &keys.lasting, &keys.poll));
+    for (bound, window, poll) in eventually.into_iter().chain(consistently) {
+        let (Some(length), Some(spot)) = (**window, poll.spot().or(window.spot())) else { continue };
+        let unsaid = if poll.entry.is_none() { ", which holds where none is given" } else { "" };
+        let poll = **poll;
+        if poll > length {
+            let [poll, length] = [poll, length].map(humantime::format_duration);
+            let message = format!("`poll` is {poll}{unsaid}, longer than `{bound}`, {length}: it is looked at once");
+            diagnostics.push(Diagnostic::at(Code::PollOverWindow, spot, message).help("make `poll` a fraction of it"));
         } else if poll < SHORTEST_POLL {
             let message =
                 format!("a `poll` of {} asks the target again before it can have answered", humantime::format_duration(poll));
             diagnostics.push(
-                Diagnostic::at(Code::ShortPoll, node.spot, message).help("it is load, not news: poll every 10 ms or less often"),
+                Diagnostic::at(Code::ShortPoll, spot, message).help("it is load, not news: poll every 10 ms or less often"),
             );
         }
     }

@@ -1,22 +1,21 @@
-//! From paths to a service: reads the files, on several threads where there are many, and puts the plan together.
+//! From paths to a service: has the files read, and puts the plan together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::plan::{Canary, Listen, Plan, SecretSource, Service};
-use crate::source::{SourceFile, Span};
+use crate::source::SourceFile;
 
-use super::cross::{self, Claim};
+use super::cross;
 use super::environment::Overrides;
-use super::file::{self, LARGEST_TOML, Unread};
-use super::find::{folders, given, matched, neighbour};
+use super::find::{folders, given, matched};
 use super::probe::{self, Draft};
+use super::section::Declared;
 use super::service::{self, Settings};
-use super::tree::{self, Spot};
-use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, ringing};
+use super::tree::{Node, Spot};
+use super::{Code, Diagnostics, file, keys, parse, ringing};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -85,15 +84,11 @@ pub fn load_listen(
     let mut diagnostics = Diagnostics::default();
     let environment: Vec<(String, String)> = environment.into_iter().collect();
     let overrides = Overrides::new(&environment);
-    let file = Arc::new(source(config, true).ok()?);
-    let mut table = tree::parse(&file, &mut diagnostics)?;
+    let file = Arc::new(file::source(config, true).ok()?);
+    let mut table = parse::parse(&file, &mut diagnostics)?;
     overrides.apply(&mut table, &mut diagnostics);
-    let settings = service::read(
-        &table,
-        Spot { file: &file, span: probe::first_line(file.text()) },
-        &|_| Some(usize::MAX),
-        &mut diagnostics,
-    );
+    let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
+    let settings = service::read(&keys, &|_| Some(usize::MAX), &mut diagnostics);
     Some((settings.listen, settings.world.secrets))
 }
 
@@ -106,7 +101,7 @@ fn load_all(
     let mut diagnostics = Diagnostics::default();
     let mut files: Vec<PathBuf> = config.into_iter().map(|(path, _)| path.to_owned()).collect();
     let overrides = Overrides::new(environment);
-    let file = match config.map(|(path, given)| source(path, given)) {
+    let file = match config.map(|(path, given)| file::source(path, given)) {
         Some(Ok(file)) => Arc::new(file),
         Some(Err(diagnostic)) => {
             diagnostics.push(*diagnostic);
@@ -114,39 +109,39 @@ fn load_all(
         }
         None => Arc::new(SourceFile::new("", "")),
     };
-    let Some(mut table) = tree::parse(&file, &mut diagnostics) else {
+    let Some(mut table) = parse::parse(&file, &mut diagnostics) else {
         diagnostics.cut();
         diagnostics.sort();
         return Loaded { service: None, diagnostics, files, folders: Vec::new() };
     };
     overrides.apply(&mut table, &mut diagnostics);
-    let top = Spot { file: &file, span: probe::first_line(file.text()) };
+    let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
     let variable =
         |name: &str| environment.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.len());
-    let settings = service::read(&table, top, &variable, &mut diagnostics);
+    let settings = service::read(&keys, &variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
-        None => matched(&table, given_up, &mut diagnostics),
+        None => matched(patterns(&keys), given_up, &mut diagnostics),
     };
-    let work = Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
-    let (claims, drafts) = read_probes(&work, &mut diagnostics);
+    let work = probe::Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
+    let (claims, drafts) = probe::read_all(&work, &mut diagnostics);
     cross::names(&claims, &mut diagnostics);
     cross::circles(&claims, &mut diagnostics);
     // Of probes that a person chose, and beside files that nobody can read, others may be missing.
     if probes.is_none() && claims.len() == paths.len() {
         cross::needs(&claims, &mut diagnostics);
-        cross::selectors(&table, &settings.alerting, &settings.world, &claims, &mut diagnostics);
+        cross::selectors(&keys, &settings.alerting, &settings.world, &claims, &mut diagnostics);
     }
     if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
-        cross::channels(&table, top, &claims, &mut diagnostics);
+        cross::channels(&keys, top(&file), &claims, &mut diagnostics);
     }
     if probes.is_none() {
-        ringing::channels(&table, top, &settings.alerting, &claims, &mut diagnostics);
-        ringing::reminders(&table, &settings.alerting, &claims, &mut diagnostics);
+        ringing::channels(&keys, top(&file), &settings.alerting, &claims, &mut diagnostics);
+        ringing::reminders(&keys, &settings.alerting, &claims, &mut diagnostics);
     }
     files.extend(paths);
     files.extend(settings.world.files_read());
-    let folders = folders(&table, given_up);
+    let folders = folders(patterns(&keys), given_up);
     diagnostics.cut();
     diagnostics.sort();
     let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
@@ -154,89 +149,14 @@ fn load_all(
     Loaded { service, diagnostics, files, folders }
 }
 
-/// `given`: a person named it, and may have named a pipe.
-fn source(path: &Path, given: bool) -> Result<SourceFile, Box<Diagnostic>> {
-    let bytes = file::read(path, LARGEST_TOML, given).map_err(|unread| {
-        let (code, help) = match &unread {
-            Unread::TooLarge(..) => {
-                (Code::TooLarge, "make several probes of it; long lists and bodies go into files of their own")
-            }
-            Unread::Refused(..) | Unread::NoFile(_) => (Code::Unreadable, "check the path and its permissions"),
-        };
-        Box::new(Diagnostic::nowhere(code, unread.to_string()).help(help))
-    })?;
-    String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
-        // Up to the first foreign byte the text is as it was, so that offsets hold.
-        let at = error.utf8_error().valid_up_to();
-        let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(error.as_bytes())));
-        let spot = Spot { file: &file, span: Span { start: at, end: at } };
-        Box::new(
-            Diagnostic::at(Code::Unreadable, spot, "this is not UTF-8").help("TOML files are UTF-8; save it in that encoding"),
-        )
-    })
+/// The patterns of probe files, also those that cannot be one: what they match nothing of is said as well.
+fn patterns<'t>(keys: &keys::ServiceKeys<'t>) -> &'t [Node<'t>] {
+    keys.probes.node().map_or(&[], Node::as_list)
 }
 
-/// What came of one file.
-type Read = (Option<Claim>, Option<Draft>, Diagnostics);
-
-/// The probe files to read.
-struct Work<'w> {
-    paths: &'w [PathBuf],
-    given: bool,
-    world: &'w World,
-    given_up: &'w (dyn Fn() -> bool + Sync),
-}
-
-fn read_probes(work: &Work<'_>, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(work.paths.len() / 16 + 1);
-    let next = AtomicUsize::new(0);
-    let read = || {
-        let mut done: Vec<(usize, Read)> = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = work.paths.get(at).filter(|_| !(work.given_up)()) else { return done };
-            done.push((at, read_probe(path, work.given, work.world)));
-        }
-    };
-    let mut done: Vec<(usize, Read)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
-        let mut done = read();
-        for worker in workers {
-            match worker.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(at, _)| *at);
-    let mut claims = Vec::new();
-    let mut drafts = Vec::new();
-    for (_, (claim, draft, found)) in done {
-        diagnostics.append(found);
-        claims.extend(claim);
-        drafts.extend(draft);
-    }
-    (claims, drafts)
-}
-
-fn read_probe(path: &Path, given: bool, world: &World) -> Read {
-    let mut diagnostics = Diagnostics::default();
-    match source(path, given) {
-        Ok(file) => {
-            let (claim, draft) = probe::read(&Arc::new(file), world, &mut diagnostics);
-            diagnostics.cut();
-            (claim, draft, diagnostics)
-        }
-        Err(diagnostic) => {
-            let mut diagnostic = *diagnostic;
-            if let Some(near) = neighbour(path) {
-                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-            }
-            diagnostics.push(diagnostic);
-            (None, None, diagnostics)
-        }
-    }
+/// What to point at in the service's file where something is missing.
+fn top(file: &Arc<SourceFile>) -> Spot<'_> {
+    Spot { file, span: probe::first_line(file.text()) }
 }
 
 fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Service {
@@ -256,7 +176,7 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
         traces,
         log_format,
         alerting: Arc::new(alerting),
-        store: has_file.then_some(store),
+        store: store.filter(|_| has_file),
         self_check,
         heartbeat: heartbeat.map(Arc::new),
     }
@@ -264,6 +184,8 @@ fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Servi
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::config::read_secrets;
     use crate::plan::{Action, Body, Loop};

@@ -2,9 +2,10 @@
 
 use crate::plan::Template;
 
-use super::nearest::list;
+use super::diagnostic::list;
 use super::scope::{Declared, Scope, When};
-use super::tree::{Data, Node, Table};
+use super::section::{Field, Named};
+use super::tree::{Data, Node, Spot};
 use super::world::World;
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -35,41 +36,40 @@ pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnosti
 }
 
 /// Headers of requests that no run makes.
-pub(super) fn headers(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<(String, Template)> {
+pub(super) fn headers(written: &[Named<'_, &Node<'_>>], world: &World, diagnostics: &mut Diagnostics) -> Vec<(String, Template)> {
     let mut headers = Vec::new();
-    for entry in table.entries_of("headers") {
+    for Named { entry, value } in written {
         if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
             diagnostics.push(
                 Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
                     .help("header names are letters, digits and `-`"),
             );
         }
-        headers.push((entry.key.to_string(), template(&entry.value, SECRETS, world, diagnostics)));
+        headers.push((entry.key.to_string(), template(value, SECRETS, world, diagnostics)));
     }
     headers
 }
 
 /// An address that may hold secrets. Over plain HTTP it is warned of, unless it stays on this machine.
-pub(super) fn url(table: &Table<'_>, key: &str, world: &World, diagnostics: &mut Diagnostics) -> Option<Template> {
-    let node = table.get(key)?;
-    let text = node.as_text()?;
+pub(super) fn url(field: &Field<'_, Option<&Node<'_>>>, world: &World, diagnostics: &mut Diagnostics) -> Option<Template> {
+    let node = field.value?;
+    let (text, key) = (node.as_text()?, &field.entry?.key);
     if !["https://", "http://", "{{"].iter().any(|begin| text.starts_with(begin)) {
         diagnostics.push(
             Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{key}`"))
                 .help("write a URL that begins with https:// or http://, or a secret that is one: \"{{ secret.NAME }}\""),
         );
     }
-    warn_of_plain(node, diagnostics);
+    warn_of_plain(text, node.spot, diagnostics);
     Some(template(node, SECRETS, world, diagnostics))
 }
 
 /// Warns of an address that others on the way can read and change.
-pub(super) fn warn_of_plain(node: &Node<'_>, diagnostics: &mut Diagnostics) {
-    let text = node.as_text().unwrap_or_default();
-    let foreign = url::Url::parse(text).ok().and_then(|url| Some(!is_local(url.host_str()?))).unwrap_or(false);
+pub(super) fn warn_of_plain(text: &str, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+    let foreign = url::Url::parse(text).is_ok_and(|url| url.host_str().is_some_and(|host| !is_local(host)));
     if text.starts_with("http://") && foreign {
         diagnostics.push(
-            Diagnostic::at(Code::UnprotectedChannel, node.spot, "pages leave this machine unprotected")
+            Diagnostic::at(Code::UnprotectedChannel, spot, "pages leave this machine unprotected")
                 .help("others on the way can read and change them: use https://"),
         );
     }

@@ -8,39 +8,46 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::plan::{JsonPath, Redaction};
 
-use super::tree::{Node, Table};
+use super::keys::RedactKeys;
+use super::section::Item;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Bytes that a pattern may take once it is compiled: ten times what a list of all country codes does.
 const COMPILED: usize = 1 << 20;
 
-/// What `base` names and what the table's `[redact]` adds.
-pub(super) fn read(base: Option<&Arc<Redaction>>, table: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<Arc<Redaction>> {
-    let Some(table) = table.table("redact") else { return base.cloned() };
-    let mut all = base.map(|base| (**base).clone()).unwrap_or_default();
-    for node in table.list("json") {
-        all.paths.extend(path(node, diagnostics).filter(|path| !all.paths.contains(path)));
+/// What `base` names and what `[redact]` adds.
+pub(super) fn read(
+    base: Option<&Arc<Redaction>>,
+    keys: &RedactKeys<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<Redaction>> {
+    if keys.json.is_empty() && keys.patterns.is_empty() {
+        return base.cloned();
     }
-    for node in table.list("patterns") {
-        all.patterns.extend(pattern(node, diagnostics));
+    let mut all = base.map(|base| (**base).clone()).unwrap_or_default();
+    for item in keys.json.iter() {
+        all.paths.extend(path(item, diagnostics).filter(|path| !all.paths.contains(path)));
+    }
+    for item in keys.patterns.iter() {
+        all.patterns.extend(pattern(item, diagnostics));
     }
     (!all.is_empty()).then(|| Arc::new(all))
 }
 
-fn path(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<JsonPath> {
-    let text = node.as_text()?;
+fn path(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<JsonPath> {
+    let text = item.value;
     match JsonPath::parse(text) {
         Ok(path) => Some(path),
         Err((at, why)) => {
             let message = format!("`{text}` is no path, from `{}` on", text.get(at..).unwrap_or_default());
-            diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, message).help(why));
+            diagnostics.push(Diagnostic::at(Code::InvalidValue, item.node.spot, message).help(why));
             None
         }
     }
 }
 
-fn pattern(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<Regex> {
-    let text = node.as_text()?;
+fn pattern(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Regex> {
+    let text = item.value;
     let (message, help) = match RegexBuilder::new(text).size_limit(COMPILED).build() {
         Ok(pattern) if !pattern.is_match(b"") => return Some(pattern),
         Ok(_) => {
@@ -53,6 +60,6 @@ fn pattern(node: &Node<'_>, diagnostics: &mut Diagnostics) -> Option<Regex> {
         ),
         Err(why) => (format!("this pattern cannot be used: {why}"), "make it several simpler ones"),
     };
-    diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, message).help(help));
+    diagnostics.push(Diagnostic::at(Code::InvalidValue, item.node.spot, message).help(help));
     None
 }

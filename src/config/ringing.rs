@@ -10,12 +10,13 @@ use std::time::Duration;
 use crate::plan::{Alerting, Channel, ReceiverKind, Route, Severity};
 
 use super::cross::Claim;
-use super::tree::{Node, Spot, Table};
+use super::keys::ServiceKeys;
+use super::tree::Spot;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Warns of a route by which nobody is woken for what fails at page level, though there are channels that wake.
+/// Warns of a route, whose channels are named at `spot`, by which nobody is woken for what fails at page level, though there are channels that wake.
 pub(super) fn route(
-    node: &Node<'_>,
+    spot: Spot<'_>,
     route: &Route,
     channels: &[Arc<Channel>],
     escalate_after: Duration,
@@ -28,7 +29,6 @@ pub(super) fn route(
     if named.is_empty() || named.iter().any(|channel| wakes(channel)) || !channels.iter().any(wakes) {
         return;
     }
-    let spot = node.as_table().and_then(|table| table.get("channels")).map_or(node.spot, |channels| channels.spot);
     let after = humantime::format_duration(escalate_after);
     diagnostics.push(
         Diagnostic::at(
@@ -41,12 +41,18 @@ pub(super) fn route(
 }
 
 /// Warns of channels none of which wakes anybody for a page.
-pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
+pub(super) fn channels(
+    keys: &ServiceKeys<'_>,
+    top: Spot<'_>,
+    alerting: &Alerting,
+    claims: &[Claim],
+    diagnostics: &mut Diagnostics,
+) {
     let takes_pages = |channel: &Arc<Channel>| channel.wakes && channel.least <= Severity::Page;
     if alerting.channels.is_empty() || alerting.channels.iter().any(takes_pages) || !claims.iter().any(|claim| claim.pages) {
         return;
     }
-    let spot = table.entry("notify").map_or(top, |entry| entry.key_spot);
+    let spot = keys.notify.entry.map_or(top, |entry| entry.key_spot);
     let after = humantime::format_duration(alerting.escalate_after);
     let message = if alerting.channels.iter().any(|channel| channel.wakes) {
         "no channel that wakes takes pages"
@@ -60,13 +66,13 @@ pub(super) fn channels(table: &Table<'_>, top: Spot<'_>, alerting: &Alerting, cl
 }
 
 /// Warns of reminders where every channel reminds by itself.
-pub(super) fn reminders(table: &Table<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
+pub(super) fn reminders(keys: &ServiceKeys<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
     let reminds = |channel: &Arc<Channel>| channel.kind.receiver() == ReceiverKind::Posts;
     if alerting.channels.is_empty() || alerting.channels.iter().any(reminds) {
         return;
     }
-    let defaults = table.table("alerting").and_then(|alerting| alerting.table("defaults"));
-    let of_service = defaults.and_then(|defaults| defaults.get("remind")).filter(|node| node.as_text().is_some());
+    let defaults = keys.alerting.defaults.as_ref();
+    let of_service = defaults.and_then(|defaults| defaults.remind.node()).filter(|node| node.as_text().is_some());
     let of_probes = claims.iter().filter_map(|claim| claim.remind.map(|span| claim.spot(span)));
     for spot in of_service.map(|node| node.spot).into_iter().chain(of_probes) {
         diagnostics.push(

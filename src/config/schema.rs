@@ -2,17 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{PROBE, SERVICE};
+use super::keys::{Probe, Service};
+use super::section::Declared;
 use super::shape::{Key, Kind, Rule, Section};
 
 /// The schema of a probe file.
 pub fn probe_schema() -> Value {
-    document(&PROBE, "A Serinus probe")
+    document(Probe::SECTION, "A Serinus probe")
 }
 
 /// The schema of the service's file.
 pub fn config_schema() -> Value {
-    document(&SERVICE, "A Serinus service")
+    document(Service::SECTION, "A Serinus service")
 }
 
 fn document(root: &'static Section, title: &str) -> Value {
@@ -115,16 +116,16 @@ fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
             "propertyNames": { "pattern": NAME },
             "additionalProperties": kind(item, definitions),
         }),
-        Kind::Table(inner) => reference(inner, definitions),
-        Kind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner, definitions), { "enum": [false] }] }),
-        Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner, definitions) }),
+        Kind::Table(inner) => reference(inner(), definitions),
+        Kind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner(), definitions), { "enum": [false] }] }),
+        Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner(), definitions) }),
         Kind::OneOrMore(inner) => {
-            let one = reference(inner, definitions);
+            let one = reference(inner(), definitions);
             json!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })
         }
         Kind::Regions(inner) => json!({ "oneOf": [
             { "type": "array", "items": kind(&Kind::Slug, definitions) },
-            { "type": "object", "additionalProperties": reference(inner, definitions) },
+            { "type": "object", "additionalProperties": reference(inner(), definitions) },
         ] }),
     }
 }

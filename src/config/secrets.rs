@@ -1,4 +1,4 @@
-//! Reading secrets from where the configuration says they are.
+//! Secrets: where the configuration says they are, and reading them from there.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -7,6 +7,63 @@ use std::sync::Arc;
 
 use crate::outcome::{Secret, SecretError, Secrets};
 use crate::plan::SecretSource;
+
+use super::keys::SecretKeys;
+use super::section::Named;
+use super::tree::Entry;
+use super::{Code, Diagnostic, Diagnostics};
+
+/// The secrets that a service declares, and where they come from. `variable` tells how many bytes an environment variable has.
+pub(super) fn declared(
+    written: &[Named<'_, Option<SecretKeys<'_>>>],
+    variable: &dyn Fn(&str) -> Option<usize>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<Arc<str>, SecretSource> {
+    let mut secrets = BTreeMap::new();
+    for Named { entry, value } in written {
+        let Some(keys) = value else { continue };
+        let source = match (*keys.env, *keys.file) {
+            (Some(name), _) => {
+                match variable(name) {
+                    None => {
+                        missing(entry, &format!("set the environment variable {name} before the service starts"), diagnostics);
+                    }
+                    Some(length) => refuse_short(entry, length, diagnostics),
+                }
+                SecretSource::Env(name.to_owned())
+            }
+            (None, Some(file)) => {
+                let path = file.resolved();
+                if !path.is_file() {
+                    missing(entry, &format!("create the file {} before the service starts", path.display()), diagnostics);
+                } else if let Some(length) = length_in_file(&path) {
+                    refuse_short(entry, length, diagnostics);
+                }
+                SecretSource::File(path)
+            }
+            // Reported already; the name is kept so that its uses are not reported as well.
+            (None, None) => SecretSource::Env(String::new()),
+        };
+        secrets.insert(entry.key.as_ref().into(), source);
+    }
+    secrets
+}
+
+fn missing(entry: &Entry<'_>, help: &str, diagnostics: &mut Diagnostics) {
+    let message = format!("the secret `{}` is not there", entry.key);
+    diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_spot, message).help(help));
+}
+
+/// Refuses a secret of so few bytes that it stands in ordinary texts by chance. An empty one is none.
+fn refuse_short(entry: &Entry<'_>, length: usize, diagnostics: &mut Diagnostics) {
+    if (1..Secret::SHORTEST).contains(&length) {
+        let message = too_short(&entry.key, length);
+        diagnostics.push(Diagnostic::at(Code::ShortSecret, entry.key_spot, message).help(
+            "a secret is masked wherever its value stands, which of a value this short would be almost everywhere; where it is \
+             none, make it a var",
+        ));
+    }
+}
 
 /// Reads every secret. One that cannot be read is an error inside, with what to do: runs that use it end `errored`/`secret`,
 /// and others are not hindered. `lookup` gives an environment variable's value.
@@ -37,7 +94,7 @@ fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<Stri
 }
 
 /// Why a secret of so few bytes is refused.
-pub(super) fn too_short(name: &str, length: usize) -> String {
+fn too_short(name: &str, length: usize) -> String {
     let (least, plural) = (Secret::SHORTEST, if length == 1 { "" } else { "s" });
     format!(
         "the secret `{name}` has {length} byte{plural}: one of fewer than {least} cannot be kept out of logs and pages; make it longer"
@@ -45,7 +102,7 @@ pub(super) fn too_short(name: &str, length: usize) -> String {
 }
 
 /// How many bytes the secret in a file has, as far as it matters whether it is too short; `None` if the file cannot be read.
-pub(super) fn length_in_file(path: &Path) -> Option<usize> {
+fn length_in_file(path: &Path) -> Option<usize> {
     // A line break at the end, of two bytes at most, does not count.
     let mut start = Vec::new();
     std::fs::File::open(path).ok()?.take(Secret::SHORTEST as u64 + 2).read_to_end(&mut start).ok()?;

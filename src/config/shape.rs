@@ -20,7 +20,7 @@ pub struct Section {
 }
 
 /// A key, with everything the reference documentation has to say of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Its name.
     pub name: &'static str,
@@ -34,22 +34,12 @@ pub struct Key {
     pub doc: &'static str,
 }
 
-impl Key {
-    pub(super) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: false, default: "", doc }
-    }
-
-    pub(super) const fn required(self) -> Self {
-        Self { required: true, ..self }
-    }
-
-    pub(super) const fn default(self, default: &'static str) -> Self {
-        Self { default, ..self }
-    }
-}
+/// Where to ask for a section. Steps have cleanups that take their keys from steps, so that the declaration of neither can hold the
+/// other's.
+pub type SectionOf = fn() -> &'static Section;
 
 /// What a value may be.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Kind {
     /// A string.
     Text,
@@ -121,15 +111,15 @@ pub enum Kind {
     /// A table whose keys are names that expressions can use.
     Names(&'static Kind),
     /// A table of known keys.
-    Table(&'static Section),
+    Table(SectionOf),
     /// A table of known keys, or `false`.
-    TableOrFalse(&'static Section),
+    TableOrFalse(SectionOf),
     /// `[[…]]`, one or more.
-    Tables(&'static Section),
+    Tables(SectionOf),
     /// `[…]` or `[[…]]`.
-    OneOrMore(&'static Section),
+    OneOrMore(SectionOf),
     /// A list of names, or tables by name.
-    Regions(&'static Section),
+    Regions(SectionOf),
 }
 
 /// What holds between the keys of a section.
@@ -150,12 +140,74 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
+    /// A key that another section has as well; compiling fails if there is none of the name.
+    pub(super) const fn taken(&self, name: &str) -> Key {
+        let mut at = 0;
+        while at < self.keys.len() {
+            if same(self.keys[at].name, name) {
+                return self.keys[at];
+            }
+            at += 1;
+        }
+        panic!("the section has no such key")
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.keys.iter().map(|key| key.name)
     }
 }
 
+/// Whether two texts are the same, as far as that can be asked while compiling.
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 impl Kind {
+    /// The section whose tables a value of this kind holds.
+    pub(super) fn section(&self) -> Option<&'static Section> {
+        match self {
+            Self::Table(section)
+            | Self::TableOrFalse(section)
+            | Self::Tables(section)
+            | Self::OneOrMore(section)
+            | Self::Regions(section) => Some(section()),
+            Self::List(item) | Self::OneOrList(item) | Self::Map(item) | Self::Names(item) => item.section(),
+            Self::Text
+            | Self::Slug
+            | Self::Title
+            | Self::Template
+            | Self::Expression
+            | Self::Condition
+            | Self::ForEach
+            | Self::Duration
+            | Self::DurationOrFalse
+            | Self::Moment
+            | Self::Secret
+            | Self::Mailbox
+            | Self::Size
+            | Self::Integer { .. }
+            | Self::Share
+            | Self::Bool
+            | Self::Choice(_)
+            | Self::Url(_)
+            | Self::SocketAddress
+            | Self::Address
+            | Self::Ip
+            | Self::File
+            | Self::Glob
+            | Self::Cron
+            | Self::Timezone
+            | Self::Redirects
+            | Self::Scalar
+            | Self::Json => None,
+        }
+    }
+
     /// What is expected, for messages and the reference.
     pub fn describe(&self) -> String {
         match self {

@@ -1,21 +1,13 @@
 //! A parsed TOML document whose every key and value knows where it is written.
 //!
-//! Owns reading text into the tree and telling what is not TOML 1.0. What the keys mean is not known here: [`shape`](super::shape)
-//! says which there are, [`check`](super::check) holds a tree against that.
+//! What the keys mean is not known here: [`shape`](super::shape) says which there are, [`check`](super::check) holds a tree against
+//! that. [`parse`](super::parse) makes trees of texts.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
-
 use crate::source::{Location, SourceFile, Span};
-
-use super::convert::Converter;
-use super::literal::raw_offset;
-use super::newer_toml;
-use super::{Code, Diagnostic, Diagnostics};
 
 /// A byte range of a file.
 #[derive(Debug, Clone, Copy)]
@@ -108,24 +100,6 @@ impl<'f> Table<'f> {
         self.text(key).map(str::to_owned)
     }
 
-    pub(super) fn integer(&self, key: &str) -> Option<i64> {
-        self.get(key).and_then(|node| match node.data {
-            Data::Integer(number) => Some(number),
-            _ => None,
-        })
-    }
-
-    pub(super) fn bool(&self, key: &str) -> Option<bool> {
-        self.get(key).and_then(|node| match node.data {
-            Data::Bool(truth) => Some(truth),
-            _ => None,
-        })
-    }
-
-    pub(super) fn list(&self, key: &str) -> &[Node<'f>] {
-        self.get(key).map_or(&[], Node::as_list)
-    }
-
     pub(super) fn table(&self, key: &str) -> Option<&Self> {
         self.get(key).and_then(Node::as_table)
     }
@@ -163,85 +137,75 @@ impl<'f> Node<'f> {
     }
 }
 
-/// Reads a file's text; nothing comes back if it is not TOML 1.0, and the reasons are in `diagnostics`.
-pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Option<Table<'f>> {
-    let (document, errors) = DeTable::parse_recoverable(file.text());
-    let mut lines: HashSet<u32> = HashSet::new();
-    for error in &errors {
-        if diagnostics.hopeless() {
-            return None;
-        }
-        let span = error.span().unwrap_or(0..0).into();
-        let spot = Spot { file, span };
-        // What follows a first error in a line is most often its echo.
-        let line = spot.location().line;
-        if lines.insert(line) {
-            diagnostics.push(syntax_error(error, spot));
-        }
-    }
-    for (span, what) in newer_toml::find(file.text(), errors.is_empty()) {
-        diagnostics.push(
-            Diagnostic::at(Code::NewerToml, Spot { file, span }, format!("{what} is TOML 1.1, files are read as TOML 1.0"))
-                .help("editors and other tools check 1.0; write it in the older way"),
-        );
-        lines.insert(0);
-    }
-    if !lines.is_empty() {
-        return None;
-    }
-    let mut converter = Converter { file, fixed: None, diagnostics };
-    Some(converter.table(document.into_inner()))
-}
-
-/// Reads a single TOML value that came from elsewhere; every part of it is said to be at `spot`.
-pub(super) fn value<'f>(text: &'f str, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Option<Data<'f>> {
-    let value = DeValue::parse(text).ok()?.into_inner();
-    let mut converter = Converter { file: spot.file, fixed: Some(spot.span), diagnostics };
-    Some(converter.node(value, 0..0).data)
-}
-
-fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
-    let message = error.message();
-    if !["duplicate key", "cannot extend"].iter().any(|known| message.contains(known)) {
-        return Diagnostic::at(Code::Syntax, spot, format!("this is not TOML: {message}"));
-    }
-    let help = if spot.file.text().get(Range::from(spot.span)) == Some("regions") {
-        "`regions` is either a list of names or `[regions.NAME]` tables: with tables, leave the list out"
-    } else {
-        "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write one \
-         table: use one of them in a step"
+/// The byte offset, from the start of the literal (its quotes included), of the value's byte `target`.
+///
+/// Escapes, the line break after opening `"""`, and line-ending backslashes are followed. An offset past the value's end
+/// gives the closing quote.
+fn raw_offset(literal: &str, target: usize) -> usize {
+    let (quote, multi_line) = match literal.as_bytes() {
+        [b'"', b'"', b'"', ..] => ('"', true),
+        [b'\'', b'\'', b'\'', ..] => ('\'', true),
+        [b'\'', ..] => ('\'', false),
+        [b'"', ..] => ('"', false),
+        _ => return target.min(literal.len()),
     };
-    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(help)
+    let opening = if multi_line { 3 } else { 1 };
+    let mut at = opening;
+    let end = literal.len().saturating_sub(opening);
+    if multi_line {
+        at += ["\r\n", "\n"].iter().find(|line| literal[at..].starts_with(**line)).map_or(0, |line| line.len());
+    }
+    let mut decoded = 0;
+    while decoded < target && at < end {
+        let Some(next) = literal[at..].chars().next() else { break };
+        if next != '\\' || quote == '\'' {
+            at += next.len_utf8();
+            decoded += next.len_utf8();
+            continue;
+        }
+        let (raw, value) = escape(&literal[at..end]);
+        at += raw;
+        decoded += value;
+    }
+    at.min(end)
+}
+
+/// Bytes that the escape at the start of `text` takes, and bytes of the value it stands for.
+fn escape(text: &str) -> (usize, usize) {
+    let code_point = |digits: usize| {
+        let value = text.get(2..2 + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
+        (2 + digits, value.map_or(0, char::len_utf8))
+    };
+    match text.as_bytes().get(1) {
+        Some(b'u') => code_point(4),
+        Some(b'U') => code_point(8),
+        Some(b' ' | b'\t' | b'\r' | b'\n') => (text.len() - text[1..].trim_start().len(), 0),
+        Some(_) => (2, 1),
+        None => (1, 0),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn codes(text: &str) -> Vec<Code> {
-        let file = Arc::new(SourceFile::new("a.toml", text));
-        let mut diagnostics = Diagnostics::default();
-        let table = parse(&file, &mut diagnostics);
-        assert_eq!(table.is_none(), diagnostics.has_errors(), "{text}");
-        diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+    #[test]
+    fn places_behind_escapes_are_found() {
+        assert_eq!(raw_offset(r#""abc""#, 1), 2);
+        assert_eq!(raw_offset(r#""a\"bc""#, 2), 4);
+        assert_eq!(raw_offset(r#""\u00e9x""#, 2), 7);
+        assert_eq!(raw_offset(r"'a\b'", 3), 4);
     }
 
     #[test]
-    fn every_line_that_is_not_toml_is_reported() {
-        assert_eq!(codes("a = \nb = 1\nc = = 2\n"), [Code::Syntax, Code::Syntax]);
+    fn places_in_multi_line_strings_are_found() {
+        assert_eq!(raw_offset("\"\"\"\nab\"\"\"", 1), 5);
+        assert_eq!(raw_offset("\"\"\"a\\\n   b\"\"\"", 1), 4);
+        assert_eq!(raw_offset("\"\"\"a\\\n   b\"\"\"", 2), 10);
     }
 
     #[test]
-    fn dotted_key_and_header_of_one_table_are_a_duplicate_key() {
-        assert_eq!(codes("[[step]]\nhttp.post = \"x\"\n[step.http]\nget = \"y\"\n"), [Code::DuplicateKey]);
-    }
-
-    #[test]
-    fn toml_1_1_is_refused() {
-        assert_eq!(codes("a = { b = 1,\n c = 2 }\n"), [Code::NewerToml]);
-        assert_eq!(codes("a = { b = 1, }\n"), [Code::NewerToml]);
-        assert_eq!(codes("a = \"\\e\"\n"), [Code::NewerToml]);
-        assert_eq!(codes("a = \"\\x41\"\n"), [Code::NewerToml]);
-        assert_eq!(codes("a = { b = [1,\n 2,\n], c = '''\n}''' } # {\n[x] # '\nd = 'a,}'"), []);
+    fn a_place_past_the_end_is_the_closing_quote() {
+        assert_eq!(raw_offset(r#""ab""#, 9), 3);
     }
 }

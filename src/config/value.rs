@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use crate::outcome::is_steering;
 
-use super::cron::cron;
-use super::moment::written;
-use super::nearest::nearest;
-use super::shape::Kind;
-use super::tree::{Data, Node, Table};
+use super::diagnostic::nearest;
+use super::tree::Data;
 
 /// No duration in a configuration means more than this; it keeps sums of instants from overflowing.
 const LONGEST: Duration = Duration::from_hours(24 * 366);
@@ -76,10 +73,10 @@ pub(super) fn share(data: &Data<'_>) -> Result<f64, String> {
 }
 
 /// A URL that begins with one of `schemes`.
-pub(super) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
+pub(super) fn url(text: &str, schemes: &[&str]) -> Result<url::Url, String> {
     let scheme = schemes.iter().find(|scheme| text.starts_with(**scheme));
     match (scheme, url::Url::parse(text)) {
-        (Some(_), Ok(_)) => Ok(()),
+        (Some(_), Ok(url)) => Ok(url),
         (Some(scheme), Err(_)) => Err(format!(
             "its host or port cannot be read: write a URL such as \"{scheme}example.com/path\"; its port is a number"
         )),
@@ -94,6 +91,13 @@ pub(super) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let bare = || text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
     text.parse::<SocketAddr>().or_else(|_| bare()).map_err(|_| format!("`{text}` is not an IP address; names are not looked up"))
+}
+
+/// A pattern of files.
+pub(super) fn glob(text: &str) -> Result<(), String> {
+    glob::Pattern::new(text).map(drop).map_err(|_| {
+        "`**` stands alone between slashes, and each `[` is closed: write a pattern such as \"probes/*.toml\"".into()
+    })
 }
 
 /// A time zone; a misspelt one gets the nearest name.
@@ -111,166 +115,29 @@ pub(super) fn is_identifier(name: &str) -> bool {
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
-fn slug(text: &str) -> Result<(), String> {
+pub(super) fn slug(text: &str) -> Result<&str, String> {
     let fits = text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.len() <= LONGEST_NAME
         && text.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-'));
     let problem = "it is made of letters, digits, `.`, `_` and `-`, begins with a letter or digit, and has at most";
-    if fits { Ok(()) } else { Err(format!("{problem} {LONGEST_NAME} characters")) }
+    if fits { Ok(text) } else { Err(format!("{problem} {LONGEST_NAME} characters")) }
 }
 
-fn secret_name(text: &str) -> Result<(), String> {
+pub(super) fn secret_name(text: &str) -> Result<&str, String> {
     let what = "this is where the name of a secret stands, never the secret: declare it in `[secrets]`, as in \
                 `NAME = { env = \"VARIABLE\" }`, and write its name here";
     slug(text).map_err(|_| what.into())
 }
 
-fn mailbox(text: &str) -> Result<(), String> {
+pub(super) fn mailbox(text: &str) -> Result<&str, String> {
     text.parse::<lettre::message::Mailbox>()
-        .map(drop)
+        .map(|_| text)
         .map_err(|_| "write a mail address such as \"canary@example.com\" or \"Canary <canary@example.com>\"".into())
 }
 
-fn title(text: &str) -> Result<(), String> {
+pub(super) fn title(text: &str) -> Result<&str, String> {
     let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(is_steering);
-    if fits { Ok(()) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
-}
-
-/// Why a value does not fit its kind.
-#[derive(Debug)]
-pub(super) enum Misfit {
-    /// It is of another type.
-    Type,
-    /// It has the right type, but this is wrong with it.
-    Value(String),
-}
-
-/// Holds one value that is not a table or list against its kind.
-pub(super) fn check(kind: &Kind, node: &Node<'_>) -> Result<(), Misfit> {
-    let text = || node.as_text().ok_or(Misfit::Type);
-    let checked = match kind {
-        Kind::Size => match node.data {
-            Data::Integer(_) | Data::Text(_) => size(&node.data).map(drop),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Share => match node.data {
-            Data::Integer(_) | Data::Float(_) | Data::Text(_) => share(&node.data).map(drop),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Integer { min, max } => match node.data {
-            Data::Integer(number) if (*min..=*max).contains(&number) => Ok(()),
-            Data::Integer(_) => Err(format!("it must be {}", kind.describe())),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Bool => match node.data {
-            Data::Bool(_) => Ok(()),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Redirects => match node.data {
-            Data::Bool(false) | Data::Integer(0..=50) => Ok(()),
-            Data::Bool(true) | Data::Integer(_) => Err(format!("it must be {}", kind.describe())),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::DurationOrFalse => match &node.data {
-            Data::Bool(false) => Ok(()),
-            Data::Bool(true) => Err(format!("it must be {}", kind.describe())),
-            Data::Text(text) => duration(text).map(drop),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Moment => match &node.data {
-            Data::Datetime(text) => written(text).map(drop),
-            Data::Text(text) => written(text).map(drop),
-            _ => return Err(Misfit::Type),
-        },
-        Kind::Scalar => match node.data {
-            Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) => Ok(()),
-            Data::Datetime(_) | Data::List(_) | Data::Table(_) => return Err(Misfit::Type),
-        },
-        _ => of_text(kind, text()?),
-    };
-    checked.map_err(Misfit::Value)
-}
-
-fn of_text(kind: &Kind, text: &str) -> Result<(), String> {
-    match kind {
-        Kind::Slug => slug(text),
-        Kind::Secret => secret_name(text),
-        Kind::Mailbox => mailbox(text),
-        Kind::Title => title(text),
-        Kind::Duration => duration(text).map(drop),
-        Kind::Cron => cron(text).map(drop),
-        Kind::Timezone => timezone(text).map(drop),
-        Kind::Choice(words) if words.contains(&text) => Ok(()),
-        Kind::Choice(words) => Err(match nearest(text, words.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("it must be {}", kind.describe()),
-        }),
-        Kind::Url(schemes) => url(text, schemes),
-        Kind::SocketAddress => text.parse::<SocketAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
-        Kind::Address => address(text).map(drop),
-        Kind::Ip => text.parse::<IpAddr>().map(drop).map_err(|_| format!("it must be {}", kind.describe())),
-        Kind::Glob => glob::Pattern::new(text).map(drop).map_err(|_| {
-            "`**` stands alone between slashes, and each `[` is closed: write a pattern such as \"probes/*.toml\"".into()
-        }),
-        Kind::Text | Kind::Template | Kind::Expression | Kind::Condition | Kind::ForEach | Kind::File => {
-            if text.is_empty() && !matches!(kind, Kind::Text | Kind::Template) { Err("it is empty".into()) } else { Ok(()) }
-        }
-        Kind::Size
-        | Kind::DurationOrFalse
-        | Kind::Moment
-        | Kind::Integer { .. }
-        | Kind::Share
-        | Kind::Bool
-        | Kind::Redirects
-        | Kind::Scalar
-        | Kind::Json
-        | Kind::List(_)
-        | Kind::OneOrList(_)
-        | Kind::Map(_)
-        | Kind::Names(_)
-        | Kind::Table(_)
-        | Kind::TableOrFalse(_)
-        | Kind::Tables(_)
-        | Kind::OneOrMore(_)
-        | Kind::Regions(_) => Ok(()),
-    }
-}
-
-impl<'f> Table<'f> {
-    pub(super) fn duration(&self, key: &str) -> Option<Duration> {
-        self.text(key).and_then(|text| duration(text).ok())
-    }
-
-    pub(super) fn size(&self, key: &str) -> Option<usize> {
-        self.get(key).and_then(|node| size(&node.data).ok())
-    }
-
-    pub(super) fn share(&self, key: &str) -> Option<f64> {
-        self.get(key).and_then(|node| share(&node.data).ok())
-    }
-
-    /// The texts of a list, or of its only item.
-    pub(super) fn texts(&self, key: &str) -> Vec<&Node<'f>> {
-        match self.get(key) {
-            Some(node) if node.as_text().is_some() => vec![node],
-            Some(node) => node.as_list().iter().filter(|item| item.as_text().is_some()).collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// The tables of a key that may be one table or several.
-    pub(super) fn tables(&self, key: &str) -> Vec<&Node<'f>> {
-        match self.get(key) {
-            Some(node) if node.as_table().is_some() => vec![node],
-            Some(node) => node.as_list().iter().filter(|item| item.as_table().is_some()).collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// An integer that is known to be in a range that fits.
-    pub(super) fn count(&self, key: &str) -> Option<u32> {
-        self.integer(key).and_then(|number| u32::try_from(number).ok())
-    }
+    if fits { Ok(text) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
 }
 
 #[cfg(test)]

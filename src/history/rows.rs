@@ -1,13 +1,19 @@
 //! What is handed to the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{OutcomeRow, TryRow};
-use crate::outcome::RunReport;
+use bytes::Bytes;
+
+use crate::outcome::{RunId, RunReport};
+use crate::plan::Canary;
 
 /// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
 /// remembered, and go with it.
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
+
+/// Kinds of states whose changes are told to those who follow.
+pub const FOLLOWED: [&str; 2] = ["pause", "mute"];
 
 /// Something that belongs together and is written in one transaction.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +30,10 @@ pub struct Commit {
     pub tries: Vec<TryRow>,
     /// What became of tries.
     pub outcomes: Vec<OutcomeRow>,
+    /// What runs left for people to look at.
+    pub artifacts: Vec<ArtifactRow>,
+    /// Numbers that runs read.
+    pub observations: Vec<ObservationRow>,
 }
 
 impl Commit {
@@ -34,25 +44,70 @@ impl Commit {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        let Self { runs, states, incidents, timeline, tries, outcomes } = self;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = self;
         runs.is_empty()
             && states.is_empty()
             && incidents.is_empty()
             && timeline.is_empty()
             && tries.is_empty()
             && outcomes.is_empty()
+            && artifacts.is_empty()
+            && observations.is_empty()
     }
 
     /// Adds what came after.
     pub fn append(&mut self, later: Self) {
-        let Self { runs, states, incidents, timeline, tries, outcomes } = later;
+        let Self { runs, states, incidents, timeline, tries, outcomes, artifacts, observations } = later;
         self.runs.extend(runs);
         self.states.extend(states);
         self.incidents.extend(incidents);
         self.timeline.extend(timeline);
         self.tries.extend(tries);
         self.outcomes.extend(outcomes);
+        self.artifacts.extend(artifacts);
+        self.observations.extend(observations);
     }
+}
+
+/// Something that a run left for people to look at, such as a screenshot. It goes with its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRow {
+    /// The run's id.
+    pub run_id: RunId,
+    /// Its name; unique in its run, where the first one stays.
+    pub name: String,
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// Its bytes, with nothing secret in them.
+    pub bytes: Bytes,
+}
+
+impl ArtifactRow {
+    /// The most bytes of one that are kept.
+    pub const BYTES: usize = 2 << 20;
+    /// The most bytes that are kept of all of a run. Of what is too much, name, media type and size are kept.
+    pub const BYTES_OF_RUN: usize = 8 << 20;
+    /// The most of a run; what comes after them is not kept at all.
+    pub const OF_RUN: usize = 32;
+}
+
+/// A number that was read in a run.
+#[derive(Debug, Clone)]
+pub struct ObservationRow {
+    /// Whose run.
+    pub canary: Arc<Canary>,
+    /// What was observed.
+    pub name: String,
+    /// What it was observed of, if of something.
+    pub subject: Option<String>,
+    /// When, milliseconds since the epoch; of two of the same moment the later one counts.
+    pub at_ms: i64,
+    /// The number; one that is not finite is not kept.
+    pub value: f64,
+    /// How many things it stands for.
+    pub weight: f64,
+    /// How long this observation is looked back on: the longest window of its rules.
+    pub keep: Duration,
 }
 
 /// A finished run.
@@ -105,4 +160,71 @@ pub struct TimelineRow {
     pub what: &'static str,
     /// A sentence.
     pub text: String,
+}
+
+/// A request to a channel that is about to leave. Handed in again, it is the same one with a fresher text, or one made anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TryRow {
+    /// Its id.
+    pub id: String,
+    /// The ids of the incidents that it tells of.
+    pub incidents: Vec<String>,
+    /// The channel's name.
+    pub channel: String,
+    /// A closed word: "ring", "change", "acknowledge", "end".
+    pub what: &'static str,
+    /// The key it opens, changes or ends.
+    pub key: String,
+    /// When it was made, milliseconds since the epoch; tells it from one that had the same id before.
+    pub made_ms: i64,
+    /// Times it left.
+    pub attempts: u32,
+    /// Everything else.
+    pub json: String,
+}
+
+/// How a try stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum TryState {
+    /// It is on its way, or nobody knows whether it came through.
+    Waiting,
+    /// The channel took it.
+    Taken,
+    /// The channel said no, or there was no connection.
+    Refused,
+    /// It is not wanted any more.
+    Dropped,
+}
+
+impl TryState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Taken, Self::Refused, Self::Dropped];
+
+    /// The word in the store, the API and the metrics: the variant's name in small letters.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// A word that is not known would be a later version's, which this one does not open.
+    pub(super) fn of(word: &str) -> Self {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Waiting)
+    }
+}
+
+/// What became of a try so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeRow {
+    /// The try's id.
+    pub id: String,
+    /// When that try was made, as in [`TryRow::made_ms`].
+    pub made_ms: i64,
+    /// How it stands now; [`TryState::Waiting`] if nobody knows.
+    pub state: TryState,
+    /// Times it left.
+    pub attempts: u32,
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Why the channel did not take it.
+    pub error: Option<String>,
 }

@@ -1,16 +1,16 @@
-//! Rows made by hand, and a store in a directory of its own.
+//! Rows made by hand, and settings of a store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::{Commit, IncidentRow, OutcomeRow, Record, Remembered, StateRow, Store, TimelineRow, TryRow, TryState};
+use super::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
     RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
-use crate::plan::{Bodies, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, StoreSettings};
+use crate::plan::{Action, Bodies, Cadence, Canary, CanaryId, Cell, Eventually, Overlap, Probe, Region, Step, StoreSettings};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -48,7 +48,7 @@ pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
         cells: vec![Arc::clone(&cell)],
         vars: Vec::new(),
         devices: BTreeMap::new(),
-        steps: Vec::new(),
+        steps: vec![eventually("read on the second device")],
         unjournalled: crate::plan::Unjournalled::Refuse,
         slo: None,
         alert: crate::plan::AlertPolicy::default(),
@@ -84,6 +84,32 @@ pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,
+    }
+}
+
+/// The plan of a step that is polled.
+fn eventually(name: &str) -> Step {
+    Step {
+        name: name.into(),
+        device: None,
+        action: Action::Parallel(Vec::new()),
+        looping: None,
+        at_once: std::num::NonZeroU8::MIN,
+        subject: None,
+        when: None,
+        guard: Vec::new(),
+        timeout: None,
+        retry: None,
+        eventually: Some(Eventually { within: Duration::from_secs(2), poll: Duration::from_millis(100), since: None }),
+        consistently: None,
+        expect: Vec::new(),
+        contract: None,
+        capture: Vec::new(),
+        allow_failure: false,
+        allow_empty: false,
+        cleanup: Vec::new(),
+        unless_created: None,
+        location: location(),
     }
 }
 
@@ -212,19 +238,4 @@ pub(super) fn settings(directory: &Path) -> StoreSettings {
         keep_rollups: Duration::from_hours(240),
         bodies: Bodies::Failed,
     }
-}
-
-pub(super) fn open(directory: &Path) -> (Store, Remembered) {
-    Store::open(&settings(directory), at(0)).unwrap()
-}
-
-/// Waits until everything handed in so far is durable.
-pub(super) fn settle(store: &Store) {
-    store.commit(Commit::default()).blocking_recv().unwrap();
-}
-
-/// Closes, and opens again.
-pub(super) fn reopen(store: &Store, directory: &Path) -> (Store, Remembered) {
-    assert!(store.close(LONG));
-    open(directory)
 }

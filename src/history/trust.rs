@@ -2,11 +2,11 @@
 //!
 //! A clock that is a month ahead for a minute must not remove a month of history. A jump forward of more than a day is doubted
 //! until the clock has gone on from there for a day; meanwhile nothing more becomes old. Where it jumps forward once more meanwhile,
-//! as it does for a prober that runs a few hours a week, an hour is enough. A jump back removes nothing and is taken at once. Pure: whoever asks says what the clock shows and keeps what is known.
+//! as it does for a prober that runs a few hours a week, an hour is enough. A jump back removes nothing and is taken at once. Pure:
+//! whoever asks says what the clock shows and keeps what is known.
 
-use rusqlite::{OptionalExtension, Transaction, params};
-
-use super::housekeep::HOUR_MS;
+/// Milliseconds of an hour.
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// A jump that is longer is doubted, for so long.
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -22,7 +22,7 @@ pub(super) struct Trust {
     pub(super) trusted: i64,
     /// Since when, and up to when, it has shown what is not believed. A pause of more than a day is no part of that time: it moves
     /// the beginning.
-    doubt: Option<(i64, i64)>,
+    pub(super) doubt: Option<(i64, i64)>,
 }
 
 impl Trust {
@@ -50,40 +50,6 @@ impl Trust {
     /// Whether what the clock shows is not believed, and was not shown before.
     pub(super) fn is_new_doubt(&self) -> bool {
         self.doubt.is_some_and(|(since, seen)| since == seen)
-    }
-
-    /// What an earlier round knew; at the first one, when the run that was written last was due.
-    pub(super) fn read(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Self> {
-        let mark = |name: &str| {
-            transaction.query_row("SELECT value FROM marks WHERE name = ?", [name], |row| row.get::<_, i64>(0)).optional()
-        };
-        let newest =
-            || transaction.query_row("SELECT due_ms FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional();
-        let trusted = match mark("clock_trusted")? {
-            Some(trusted) => trusted,
-            None => newest()?.unwrap_or(now),
-        };
-        Ok(Self { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
-    }
-
-    /// Keeps it for the next round.
-    pub(super) fn write(self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let marks = [
-            ("clock_trusted", Some(self.trusted)),
-            ("clock_doubted", self.doubt.map(|(since, _)| since)),
-            ("clock_seen", self.doubt.map(|(_, seen)| seen)),
-        ];
-        for (name, value) in marks {
-            match value {
-                Some(value) => transaction
-                    .prepare_cached(
-                        "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-                    )?
-                    .execute(params![name, value])?,
-                None => transaction.prepare_cached("DELETE FROM marks WHERE name = ?")?.execute([name])?,
-            };
-        }
-        Ok(())
     }
 }
 

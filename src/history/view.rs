@@ -1,6 +1,11 @@
 //! What readers get: owned rows for the API and the commands.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use super::Sketch;
+use crate::outcome::{LedgerEntry, Reason, Verdict};
 
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,7 +31,7 @@ pub struct RunFilter {
     /// The region's name.
     pub region: Option<String>,
     /// The verdict's word.
-    pub verdict: Option<crate::outcome::Verdict>,
+    pub verdict: Option<Verdict>,
     /// Only runs that did not pass.
     pub not_passed: bool,
     /// Due at or after, milliseconds since the epoch.
@@ -180,7 +185,7 @@ pub struct TryCounts {
 }
 
 /// An hour of a canary.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RollupView {
     /// Start of the hour, milliseconds since the epoch.
     pub hour_ms: i64,
@@ -202,4 +207,194 @@ pub struct RollupView {
     pub p95_us: Option<u64>,
     /// 99th percentile, likewise.
     pub p99_us: Option<u64>,
+    /// All durations of the passed ones, to be added to those of other hours.
+    pub durations: Sketch,
+    /// How often which reason was given.
+    pub reasons: BTreeMap<String, u64>,
+    /// How far runs that passed or failed came, in the order in which steps were first reached; nothing of hours that an earlier
+    /// version counted.
+    pub steps: Vec<StepHour>,
+}
+
+/// A step in an hour of a canary.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepHour {
+    /// Its name.
+    pub name: String,
+    /// Runs that came to it.
+    pub reached: u64,
+    /// Runs in which it failed.
+    pub failed: u64,
+    /// Those of them in which it was waited for in vain; only of an `eventually` step.
+    pub lost: u64,
+    /// How long it took where it passed, microseconds.
+    pub durations: Sketch,
+    /// How long until it held, microseconds; only of an `eventually` step.
+    pub convergence: Sketch,
+}
+
+/// A tick that counted, and how its run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickView {
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it did not pass.
+    pub reason: Option<Reason>,
+}
+
+/// An entry of the cleanup ledger and how it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LedgerView {
+    /// The entry.
+    pub entry: LedgerEntry,
+    /// Whether it was given up on.
+    pub given_up: bool,
+    /// What the last try saw.
+    pub message: Option<String>,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnreadableEntry {
+    /// Its id.
+    pub id: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+/// Everything in the ledger, oldest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LedgerRows {
+    /// What can be read.
+    pub entries: Vec<LedgerView>,
+    /// What cannot.
+    pub unreadable: Vec<UnreadableEntry>,
+}
+
+/// A passed run in full.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PassView {
+    /// Its id (ULID).
+    pub run_id: String,
+    /// Its canary's id.
+    pub canary: String,
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+    /// As [`RunDetail::details`] of a run that did not pass.
+    pub details: serde_json::Value,
+}
+
+/// What a failed run is compared with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The last run of its canary that had passed before.
+    pub before: Option<PassView>,
+    /// The last run of another region or cell that had passed, within an interval.
+    pub beside: Option<PassView>,
+}
+
+/// An artifact in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArtifactView {
+    /// Its name.
+    pub name: String,
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// How many bytes it had.
+    pub size: u64,
+    /// Whether they are kept; they were too many otherwise.
+    pub is_kept: bool,
+}
+
+/// An artifact with its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// What it is, as in HTTP.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Which observations are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservationFilter {
+    /// The canary's id.
+    pub canary: String,
+    /// What was observed.
+    pub name: String,
+    /// What it was observed of; of nothing if absent.
+    pub subject: Option<String>,
+    /// At or after, milliseconds since the epoch.
+    pub since_ms: i64,
+    /// Before, milliseconds since the epoch.
+    pub until_ms: i64,
+}
+
+/// An observation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ObservationView {
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// The number.
+    pub value: f64,
+    /// How many things it stands for.
+    pub weight: f64,
+}
+
+/// What was written since somebody looked last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    /// Where to go on.
+    pub next: String,
+    /// Whether something may have been left out, because whoever follows was away for too long, or the store was begun anew: read
+    /// everything, and go on from `next`.
+    pub is_cut: bool,
+    /// Whether there is more now.
+    pub more: bool,
+    /// What changed, each kind in the order of writing.
+    pub changes: Vec<Change>,
+}
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// A run was written.
+    Run {
+        /// Its id (ULID).
+        run_id: String,
+        /// Its canary's id.
+        canary: String,
+    },
+    /// An incident, its timeline or its tries changed.
+    Incident {
+        /// Its id.
+        id: String,
+    },
+    /// A state changed, of a kind that is [followed](super::FOLLOWED).
+    State {
+        /// What kind.
+        state: String,
+        /// Whose.
+        key: String,
+    },
+    /// The cleanup ledger changed.
+    Ledger,
+}
+
+/// What a try said: a text that is JSON itself, or what format 2 of the store called a notice.
+pub(super) fn said(kept: &str) -> serde_json::Value {
+    let mut kept = json(kept);
+    match kept.get_mut("message").map(serde_json::Value::take) {
+        Some(serde_json::Value::String(text)) => json(&text),
+        Some(message) => message,
+        None => kept.get_mut("notice").map(serde_json::Value::take).unwrap_or_default(),
+    }
+}
+
+/// What is not JSON is shown as the text it is.
+pub(super) fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }

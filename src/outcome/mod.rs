@@ -1,12 +1,14 @@
 //! What happened: reports of runs as plain data, with the words everything else reuses.
 //!
 //! Owns verdicts, reasons, reports, redaction and the ports through which finished runs leave. It must not decide anything
-//! about time or configuration. A new reason is a variant of [`Reason`]; a new thing to report is a field of a report.
+//! about time or configuration. A new reason is a variant of [`Reason`]; a new thing to report is a field of a report and,
+//! in `json`, a key of the one shape of a run.
 
 mod attempt;
 mod credential;
 mod http;
 mod ids;
+mod json;
 mod ledger;
 mod no_data;
 mod reason;
@@ -16,7 +18,6 @@ mod seal;
 mod secret;
 mod shed;
 mod sink;
-mod standing;
 mod verdict;
 mod visible;
 
@@ -24,6 +25,7 @@ pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use attempt::{AttemptDetail, AttemptReport, Fact, FactValue, HttpDetail, Observed, Transcript, Transcripts};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
+pub use json::{SHAPE, cell_to_json, location_to_json, seen_to_json};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
@@ -34,7 +36,6 @@ pub use report::{
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{Give, give_way};
-pub use sink::{FanOut, OutcomeSink};
-pub use standing::StandingSink;
+pub use sink::{AlertStateSink, FanOut, OutcomeSink};
 pub use verdict::{SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

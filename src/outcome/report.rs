@@ -9,7 +9,8 @@ use crate::source::Location;
 use super::{AttemptReport, Reason, RunId, SpanId, TraceId, Verdict};
 
 /// Why a run was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Trigger {
     /// Its tick came.
     Schedule,
@@ -24,6 +25,11 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// The word of reports and traces.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// Whether runs that were made for this count.
     pub fn counts(self) -> bool {
         match self {
@@ -200,12 +206,20 @@ pub struct StepReport {
 }
 
 /// How a run's cleanup ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CleanupResult {
     /// Everything was undone.
     Clean,
     /// Something was left behind.
     Leaked(Vec<Cause>),
+}
+
+impl CleanupResult {
+    /// The word of reports, metrics and traces.
+    pub fn as_str(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A finished cleanup. It never changes the run's verdict.

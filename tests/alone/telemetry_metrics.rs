@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serinus::outcome::{AttemptDetail, Cause, MissedTicks, Reason, RunReport, StandingSink as _, StepResult, Trigger, Verdict};
+use serinus::outcome::{AlertStateSink as _, AttemptDetail, Cause, MissedTicks, Reason, RunReport, StepResult, Trigger, Verdict};
 use serinus::plan::{Canary, Cell, LatencyOf, LatencySlo, Plan, Severity};
 use serinus::telemetry::{Format, Metrics};
 
@@ -102,7 +102,7 @@ fn a_canary_of_one_step_has_at_most_40_series() {
             http.answer.phases.tls = Some(Duration::from_millis(5));
         }
         metrics.record(&run);
-        metrics.canary_stands(&plan.canaries[0].id, 0, Some(true));
+        metrics.canary_state(&plan.canaries[0].id, 0, Some(true));
         let samples = samples(&metrics);
         let of_canary = samples.keys().filter(|series| series.contains("probe=\"sync\"")).count();
         assert!(of_canary <= 40, "{of_canary} with a deadline of {deadline} s: {:#?}", samples.keys());
@@ -252,8 +252,8 @@ fn canaries_and_probes_stand_as_they_are_said_to_whatever_was_run_and_so_they_do
         (0, None, None, "healthy -, failures 0, severity 0"),
         (1, Some(false), None, "healthy 0, failures 1, severity 0"),
     ] {
-        metrics.canary_stands(&canary.id, failures, healthy);
-        metrics.probe_stands("sync", severity);
+        metrics.canary_state(&canary.id, failures, healthy);
+        metrics.probe_severity("sync", severity);
         let seen =
             |metrics| format!("{}, severity {}", standing(metrics), samples(metrics)["serinus_probe_severity{probe=\"sync\"}"]);
         assert_eq!(seen(&metrics), expected);
@@ -263,8 +263,8 @@ fn canaries_and_probes_stand_as_they_are_said_to_whatever_was_run_and_so_they_do
     }
     // What is not in the plan is no one's.
     metrics.apply(&report::plan(vec![report::probe("other", vec![Cell::default()])], &["eu"]));
-    metrics.canary_stands(&canary.id, 5, Some(false));
-    metrics.probe_stands("sync", Some(Severity::Page));
+    metrics.canary_state(&canary.id, 5, Some(false));
+    metrics.probe_severity("sync", Some(Severity::Page));
     assert!(!samples(&metrics).keys().any(|series| series.contains("\"sync\"")));
 }
 
@@ -346,7 +346,7 @@ fn a_reload_keeps_unchanged_canaries_adds_new_ones_and_removes_what_is_gone() {
     let metrics = Metrics::new(&before);
     for canary in &before.canaries {
         metrics.record(&report::failed(canary, due(1)));
-        metrics.canary_stands(&canary.id, 1, Some(false));
+        metrics.canary_state(&canary.id, 1, Some(false));
     }
     let mut changed = report::probe("sync", vec![report::cell(&[("platform", "ios")]), report::cell(&[("platform", "web")])]);
     changed.deadline = Duration::from_secs(33);

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::routing::get;
-use serinus::outcome::{Reason, StandingSink as _};
+use serinus::outcome::{AlertStateSink as _, Reason};
 use serinus::plan::{Cell, Plan};
 use serinus::telemetry::{Format, Metrics, config_reloaded, runtime_stalled};
 
@@ -31,7 +31,7 @@ fn full() -> (Plan, Arc<Metrics>) {
         metrics.record(&report::ended(canary, now - Duration::from_mins(2), Reason::Slept));
         let failed = Arc::new(report::failed(canary, now - Duration::from_mins(1)));
         metrics.record(&failed);
-        metrics.canary_stands(&canary.id, 2, Some(false));
+        metrics.canary_state(&canary.id, 2, Some(false));
         metrics.record_cleanup(&report::cleanup(&failed, failed.cause.clone().into_iter().collect()));
     }
     (plan, metrics)

@@ -34,7 +34,7 @@ pub(crate) fn role(task: &Task) {
     runtime.block_on(async {
         let (service, _logs) = prober::load(&task.file, "info");
         let store = prober::open(&service);
-        let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
+        let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store);
         let report = prober::Report::start(&service, store);
         let canaries = &service.plan.canaries;
         let repeat = async |runs: usize| {

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use serinus::alert::channel::HttpClient;
 use serinus::alert::{AlertParts, AlertThread, Alerts};
-use serinus::app::{Parts, Running};
+use serinus::app::{Parts, Running, open_store};
 use serinus::config;
-use serinus::history::{Remembered, Store};
+use serinus::history::Store;
 use serinus::outcome::{OutcomeSink, RunReport, Secrets};
 use serinus::plan::{LogFormat, Service, Traces};
 use serinus::run::step::http::HttpClients;
@@ -29,21 +29,19 @@ pub(crate) fn load(file: &Path, least: &str) -> (Service, LogGuard) {
 }
 
 /// Opens a service's store.
-pub(crate) fn open(service: &Service) -> (Store, Remembered) {
+pub(crate) fn open(service: &Service) -> Arc<dyn Store> {
     let settings = service.store.as_ref().expect("a store is configured");
-    Store::open(settings, SystemTime::now()).expect("the store can be opened")
+    open_store(settings).expect("the store can be opened")
 }
 
 /// An engine for a service.
-pub(crate) fn engine(service: &Service, stalls: &Arc<StallLog>, store: &Store) -> Engine {
+pub(crate) fn engine(service: &Service, stalls: &Arc<StallLog>, store: &Arc<dyn Store>) -> Engine {
     let clients = HttpClients::new(&service.plan.limits).expect("the machine has root certificates");
-    Engine::new(clients, service.plan.limits.clone(), Arc::clone(stalls), Arc::new(Secrets::default()))
-        .with_ledger(Arc::new(store.clone()))
+    Engine::new(clients, service.plan.limits.clone(), Arc::clone(stalls), Arc::new(Secrets::default())).with_ledger(store.clone())
 }
 
 /// The whole service, on the runtime it is called on. `watcher` is told of every run.
-pub(crate) async fn start(service: Service, store: (Store, Remembered), watcher: Arc<dyn OutcomeSink>) -> Running {
-    let (store, remembered) = store;
+pub(crate) async fn start(service: Service, store: Arc<dyn Store>, watcher: Arc<dyn OutcomeSink>) -> Running {
     let stalls = Arc::new(StallLog::default());
     let engine = engine(&service, &stalls, &store);
     let parts = Parts {
@@ -54,7 +52,6 @@ pub(crate) async fn start(service: Service, store: (Store, Remembered), watcher:
         watchers: vec![watcher],
         jobs: Vec::new(),
         store,
-        remembered,
         engine: Some(engine),
         self_check: None,
         source: None,
@@ -67,11 +64,13 @@ pub(crate) struct Report {
     telemetry: Telemetry,
     pub(crate) alerts: Alerts,
     thread: AlertThread,
-    store: Store,
+    store: Arc<dyn Store>,
 }
 
 impl Report {
-    pub(crate) fn start(service: &Service, (store, remembered): (Store, Remembered)) -> Self {
+    pub(crate) fn start(service: &Service, store: Arc<dyn Store>) -> Self {
+        // What opening it read is there at once.
+        let remembered = futures::executor::block_on(store.remembered(SystemTime::now())).expect("the store can be read");
         let tracer = service.traces.as_ref().map(|traces| Tracer::start(tracer(traces)).expect("a thread can be started"));
         let telemetry = Telemetry::new(Metrics::new(&service.plan), tracer);
         let parts = AlertParts {
@@ -84,7 +83,7 @@ impl Report {
             graceful_before: true,
             paused: HashMap::new(),
             mutes: Vec::new(),
-            standings: telemetry.metrics().clone(),
+            alert_states: telemetry.metrics().clone(),
         };
         let (alerts, thread) = Alerts::start(parts).expect("a thread can be started");
         Self { telemetry, alerts, thread, store }
@@ -100,7 +99,7 @@ impl Report {
         let Self { telemetry, alerts, thread, store } = self;
         drop(alerts);
         assert_eq!(thread.stop(END).await, 0, "every page arrives");
-        assert!(tokio::task::block_in_place(|| store.close(END)), "everything is written");
+        assert!(store.shut_down(END).await, "everything is written");
         let flushed = tokio::task::block_in_place(|| telemetry.stop(END));
         assert_eq!(flushed.lost, 0, "every trace arrives");
     }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use serinus::config;
-use serinus::history::{Commit, Record, StateRow, Store};
+use serinus::history::sqlite::SqliteStore;
+use serinus::history::{Commit, Record, Recorder as _, StateRow};
 use serinus::outcome::{RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
 use serinus::plan::{Bodies, Canary, StoreSettings};
 
@@ -71,11 +72,11 @@ pub(crate) fn role(task: &Task) {
         bodies: Bodies::Failed,
     };
     let flood = settings("flood.db");
-    let (store, _) = Store::open(&flood, SystemTime::now()).expect("the store can be opened");
+    let store = SqliteStore::open(&flood, SystemTime::now()).expect("the store can be opened");
     let meter = Meter::start(std::process::id());
     for chunk in 0..task.runs.div_ceil(10_000) {
         let (from, to) = (chunk * 10_000, task.runs.min((chunk + 1) * 10_000));
-        (from..to).for_each(|at| store.offer(finished(&plan.canaries[at % plan.canaries.len()])));
+        (from..to).for_each(|at| store.record(finished(&plan.canaries[at % plan.canaries.len()])));
         // The queue is bounded: without this, runs would be dropped.
         store.commit(Commit::default()).blocking_recv().expect("the store writes");
     }
@@ -83,7 +84,7 @@ pub(crate) fn role(task: &Task) {
     assert!(store.close(Duration::from_mins(1)), "everything is written");
     let bytes = std::fs::metadata(&flood.path).expect("the store is there").len();
     let began = Instant::now();
-    let (store, _) = Store::open(&flood, SystemTime::now()).expect("the store can be opened again");
+    let store = SqliteStore::open(&flood, SystemTime::now()).expect("the store can be opened again");
     let opened = began.elapsed().as_secs_f64() * 1e3;
     assert!(store.close(Duration::from_mins(1)), "nothing is to be written");
 
@@ -105,7 +106,7 @@ pub(crate) fn role(task: &Task) {
 
 /// Milliseconds of each urgent commit, twenty a second, beside the stream of runs.
 fn commits(settings: &StoreSettings, canaries: &[Arc<Canary>], watch: u64) -> Vec<f64> {
-    let (store, _) = Store::open(settings, SystemTime::now()).expect("the store can be opened");
+    let store = SqliteStore::open(settings, SystemTime::now()).expect("the store can be opened");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -116,7 +117,7 @@ fn commits(settings: &StoreSettings, canaries: &[Arc<Canary>], watch: u64) -> Ve
                 }
                 let due = Duration::from_micros(at * 1_000_000 / BESIDE);
                 std::thread::sleep(due.saturating_sub(began.elapsed()));
-                store.offer(finished(canary));
+                store.record(finished(canary));
             }
         });
         let began = Instant::now();

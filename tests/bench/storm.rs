@@ -54,7 +54,7 @@ pub(crate) fn role(file: &Path) {
     runtime.block_on(async {
         let (service, _logs) = prober::load(file, "error");
         let store = prober::open(&service);
-        let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store.0);
+        let engine = prober::engine(&service, &Arc::new(StallLog::default()), &store);
         let reports: Vec<Arc<RunReport>> =
             futures::stream::iter(&service.plan.canaries).map(|canary| fail(&engine, canary)).buffered(16).collect().await;
         let report = prober::Report::start(&service, store);

@@ -143,6 +143,21 @@ fn every_module_uses_only_what_the_table_allows() {
 }
 
 #[test]
+fn which_store_there_is_only_the_wiring_knows() {
+    let knows = |(file, text): &(String, String)| {
+        let code = production_code(text);
+        !file.starts_with("history/") && (code.contains("history::sqlite") || code.contains("rusqlite")) && !is_of_tests(file)
+    };
+    let named: Vec<String> = source_files().into_iter().filter(knows).map(|(file, _)| file).collect();
+    assert!(named.iter().all(|file| file.starts_with("app/")), "{named:?} name the kind of store; ask the ports of `history`");
+    let inside = |(file, text): &(String, String)| {
+        let beside = file.starts_with("history/") && !file.starts_with("history/sqlite/");
+        beside && !is_of_tests(file) && production_code(text).contains("rusqlite")
+    };
+    assert!(!source_files().iter().any(inside), "SQLite lies in history/sqlite");
+}
+
+#[test]
 fn every_module_of_the_table_exists() {
     let files = source_files();
     for (module, _) in TABLE {

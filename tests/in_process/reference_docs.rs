@@ -72,16 +72,18 @@ fn documented(text: &str, section: &str, key: &str) -> bool {
     }
     let spelling = spelling(section, key);
     // The first cell of a row, where several keys may share one.
-    text.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1)).any(|cell| {
-        cell.split('`').any(|part| {
-            let name = part.trim_matches(['[', ']']);
-            let tail = name.strip_prefix("step.").unwrap_or(name);
-            let tail = tail.split_once(".NAME").map_or(tail, |(head, _)| head);
-            [name, tail].contains(&spelling.as_str())
-                || name.strip_suffix(".*") == Some(&spelling)
-                || name == format!("{spelling}.NAME.vars")
-        })
-    })
+    text.lines()
+        .filter(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1))
+        .any(|cell| cell.split('`').any(|part| means(part, &spelling)))
+}
+
+/// Whether a name in the first cell of a row is that of a key.
+fn means(name: &str, spelling: &str) -> bool {
+    let name = name.trim_matches(['[', ']']);
+    let tail = name.strip_prefix("step.").unwrap_or(name);
+    let tail = tail.split_once(".NAME").map_or(tail, |(head, _)| head);
+    [name, tail].contains(&spelling) || name.strip_suffix(".*") == Some(spelling) || name == format!("{spelling}.NAME.vars")
 }
 
 #[test]
@@ -141,6 +143,37 @@ fn every_default_stands_in_its_row() {
                 "the default of {spelling} is {default}, but its row says: {row}"
             );
         }
+    }
+}
+
+#[test]
+fn every_documented_key_is_one_and_a_bound_of_it_is_the_one_that_is_checked() {
+    let all = serinus::config::reference();
+    for path in [PROBES, CONFIG] {
+        let text = read(path);
+        let mut rows = text.split("| key | type | default | what it does |").skip(1).flat_map(|table| {
+            table.lines().skip(2).take_while(|line| line.starts_with('|')).map(|row| row.split('|').collect::<Vec<_>>())
+        });
+        let mut known = 0;
+        for (cells, name) in rows.by_ref().flat_map(|cells| {
+            let names: Vec<&str> = cells[1].split('`').skip(1).step_by(2).collect();
+            names.into_iter().map(move |name| (cells.clone(), name)).collect::<Vec<_>>()
+        }) {
+            let found: Vec<_> =
+                all.iter().filter(|reference| means(name, &spelling(reference.section.id, reference.key.name))).collect();
+            assert!(!found.is_empty(), "{path} tells of `{name}`, and there is no such key");
+            known += 1;
+            let Some((_, range)) = cells[2].split_once("integer ").filter(|(_, range)| range.contains("..=")) else { continue };
+            let range: String = range.chars().take_while(|letter| letter.is_ascii_digit() || ".=".contains(*letter)).collect();
+            let (least, most) = range.split_once("..=").expect("two bounds");
+            let described = format!("an integer from {least} to {most}");
+            assert!(
+                found.iter().any(|reference| reference.key.kind.describe().starts_with(&described)),
+                "{path} tells of `{name}` as {range}, and it is {:?}",
+                found.iter().map(|reference| reference.key.kind.describe()).collect::<Vec<_>>()
+            );
+        }
+        assert!(known > 20, "{known}");
     }
 }
 

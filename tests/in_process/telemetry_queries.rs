@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use serinus::outcome::StandingSink as _;
+use serinus::outcome::AlertStateSink as _;
 use serinus::plan::{Canary, Plan, Severity};
 use serinus::telemetry::{Format, Metrics};
 
@@ -202,8 +202,8 @@ fn failing(case: &str, told: &[Told], fires: &str, naive_is_wrong: bool) -> Valu
     for minute in 0..10 {
         for &(_, now, severity) in told.iter().filter(|(from, ..)| *from == minute) {
             failures = now;
-            metrics.canary_stands(&canary.id, failures, Some(failures == 0));
-            metrics.probe_stands("sync", severity);
+            metrics.canary_state(&canary.id, failures, Some(failures == 0));
+            metrics.probe_severity("sync", severity);
         }
         scraped.scrape(&metrics);
         naive.push(if failures >= 2 { '#' } else { '.' });

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use serinus::history::{Remembered, Store};
+use serinus::history::sqlite::SqliteStore;
+use serinus::history::{CleanupLedger as _, Recovery as _, Remembered};
 use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
 use serinus::plan::{Bodies, StoreSettings};
 
@@ -56,7 +57,7 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn open(folder: &Path) -> (Store, Remembered) {
+fn open(folder: &Path) -> (SqliteStore, Remembered) {
     let settings = StoreSettings {
         path: folder.join("serinus.db"),
         keep_passed: DAY,
@@ -64,7 +65,9 @@ fn open(folder: &Path) -> (Store, Remembered) {
         keep_rollups: DAY,
         bodies: Bodies::Failed,
     };
-    Store::open(&settings, SystemTime::now()).unwrap()
+    let store = SqliteStore::open(&settings, SystemTime::now()).unwrap();
+    let remembered = futures::executor::block_on(store.remembered(SystemTime::now())).unwrap();
+    (store, remembered)
 }
 
 #[tokio::test]
@@ -113,8 +116,8 @@ async fn without_a_store_there_is_nothing_to_say() {
 }
 
 /// The rows of the ledger as the file has them.
-fn ids(folder: &Path) -> Vec<String> {
-    let rows = open(folder).0.reader().ledger().unwrap();
+async fn ids(folder: &Path) -> Vec<String> {
+    let rows = open(folder).0.ledger().await.unwrap();
     let entries = rows.entries.into_iter().map(|view| view.entry.id);
     entries.chain(rows.unreadable.into_iter().map(|row| row.id)).collect()
 }
@@ -129,7 +132,7 @@ fn spoil(folder: &Path, id: &str, text: &str) {
 async fn what_was_given_up_can_be_forgotten_also_where_its_probe_is_gone() {
     let folder = folder("status == 204", &["p/eu", "gone/eu", "gone/us"]).await;
     let (store, _) = open(folder.path());
-    let all = ids_of(&store);
+    let all = ids_of(&store).await;
     store.ended(&all[0], LedgerEnd::GivenUp { message: "it said 500".to_owned() });
     store.ended(&all[1], LedgerEnd::GivenUp { message: "nobody knows how".to_owned() });
     assert!(store.close(Duration::from_secs(10)));
@@ -140,42 +143,42 @@ async fn what_was_given_up_can_be_forgotten_also_where_its_probe_is_gone() {
         assert!(stdout(&forgotten).contains(told), "{told} is not in {}", stdout(&forgotten));
     }
     assert!(stderr(&forgotten).contains("2 forgotten: nothing was deleted"), "{}", stderr(&forgotten));
-    assert_eq!(ids(folder.path()), all[2..]);
+    assert_eq!(ids(folder.path()).await, all[2..]);
     // By its id one goes that was not given up, and with one that is not there none.
     let unknown = run(folder.path(), &["sweep", "--forget", &all[2], "--forget", "nobody"]);
     assert_exit(&unknown, 2);
     assert!(stderr(&unknown).contains("no entry `nobody`"), "{}", stderr(&unknown));
-    assert_eq!(ids(folder.path()), all[2..]);
+    assert_eq!(ids(folder.path()).await, all[2..]);
     let forgotten = run(folder.path(), &["sweep", "--forget", &all[2], "--output", "json"]);
     assert_exit(&forgotten, 0);
     let forgotten: Value = serde_json::from_str(&stdout(&forgotten)).unwrap();
     assert_eq!((&forgotten["forgotten"], &forgotten["entries"][0]["canary"]), (&json!(1), &json!("gone/us")));
-    assert!(ids(folder.path()).is_empty());
+    assert!(ids(folder.path()).await.is_empty());
     assert_exit(&run(folder.path(), &["sweep", "--forget-given-up"]), 0);
 }
 
-fn ids_of(store: &Store) -> Vec<String> {
-    store.reader().ledger().unwrap().entries.into_iter().map(|view| view.entry.id).collect()
+async fn ids_of(store: &SqliteStore) -> Vec<String> {
+    store.ledger().await.unwrap().entries.into_iter().map(|view| view.entry.id).collect()
 }
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_told_keeps_nothing_else_from_being_deleted_and_can_be_forgotten() {
     let folder = folder("status == 200", &["p/eu", "p/eu"]).await;
-    let all = ids(folder.path());
+    let all = ids(folder.path()).await;
     spoil(folder.path(), &all[0], "{\"id\":");
     let swept = run(folder.path(), &["sweep"]);
     assert_exit(&swept, 1);
     assert!(stdout(&swept).contains("gone    p/eu"), "{}", stdout(&swept));
     assert!(stdout(&swept).contains(&format!("unreadable, entry {}: it cannot be read: ", all[0])), "{}", stdout(&swept));
-    assert_eq!(ids(folder.path()), all[..1]);
+    assert_eq!(ids(folder.path()).await, all[..1]);
     assert_exit(&run(folder.path(), &["sweep", "--forget", &all[0]]), 0);
-    assert!(ids(folder.path()).is_empty());
+    assert!(ids(folder.path()).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_service_starts_with_an_entry_that_cannot_be_read_and_names_it() {
     let folder = folder("status == 200", &["p/eu", "p/eu"]).await;
-    let all = ids(folder.path());
+    let all = ids(folder.path()).await;
     spoil(folder.path(), &all[0], "nonsense");
     let config = folder.path().join("serinus.toml");
     let text = std::fs::read_to_string(&config).unwrap().replace("[vars]", "[listen]\naddress = \"127.0.0.1:0\"\n[vars]");
@@ -189,5 +192,5 @@ async fn a_service_starts_with_an_entry_that_cannot_be_read_and_names_it() {
     running.signal("TERM");
     running.said("stopped");
     assert_eq!(running.wait().code(), Some(0));
-    assert!(ids(folder.path()).contains(&all[0]), "it is left for a person");
+    assert!(ids(folder.path()).await.contains(&all[0]), "it is left for a person");
 }

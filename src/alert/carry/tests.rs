@@ -15,7 +15,8 @@ use super::super::memory::Memory;
 use super::super::told::{Open, Try, What};
 use super::super::{Objective, State, fact::Level};
 use super::*;
-use crate::history::Store;
+use crate::history::sqlite::SqliteStore;
+use crate::history::{Reader as _, Recorder as _, Recovery as _};
 use crate::plan::{Bodies, CanaryId, Channel, ChannelKind, Service, StoreSettings, Template};
 use crate::source::Location;
 
@@ -44,9 +45,15 @@ fn settings(folder: &tempfile::TempDir) -> StoreSettings {
     StoreSettings { path, keep_passed, keep_failed, keep_rollups, bodies: Bodies::Failed }
 }
 
+fn open(settings: &StoreSettings) -> (SqliteStore, Remembered) {
+    let store = SqliteStore::open(settings, then().wall).unwrap();
+    let remembered = futures::executor::block_on(store.remembered(then().wall)).unwrap();
+    (store, remembered)
+}
+
 fn remembered() -> Remembered {
     let folder = tempfile::tempdir().unwrap();
-    let (store, remembered) = Store::open(&settings(&folder), then().wall).unwrap();
+    let (store, remembered) = open(&settings(&folder));
     assert!(store.close(Duration::from_mins(1)));
     remembered
 }
@@ -277,15 +284,15 @@ fn members_are_those_that_fail_and_those_that_were_listed() {
     assert!(carried["probe/mail"].told.is_empty(), "what explained it was told");
 }
 
-#[test]
-fn messages_that_wait_are_given_up_and_nothing_is_carried_over_twice() {
+#[tokio::test]
+async fn messages_that_wait_are_given_up_and_nothing_is_carried_over_twice() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(&folder);
-    let (store, remembered) = Store::open(&settings, then().wall).unwrap();
+    let (store, remembered) = open(&settings);
     let carried = carry(&remembered, &alerting(), &[], then());
     let merged: Vec<&str> = carried.commit.incidents.iter().map(|row| row.scope.as_str()).collect();
     assert_eq!(merged, ["budget/checkout"]);
-    assert!(store.reader().tries().unwrap().waiting > 0);
+    assert!(store.tries().await.unwrap().waiting > 0);
     let mut commit = carried.commit;
     for incident in carried.incidents {
         let row = remembered.incidents.iter().find(|row| row.id == incident.id).unwrap();
@@ -293,10 +300,10 @@ fn messages_that_wait_are_given_up_and_nothing_is_carried_over_twice() {
         let json = serde_json::json!({ "title": "", "members_total": 0, "incident": incident }).to_string();
         commit.incidents.push(IncidentRow { json, ..row.clone() });
     }
-    store.commit(commit).blocking_recv().unwrap();
-    assert_eq!(store.reader().tries().unwrap().waiting, 0);
+    store.commit(commit).await.unwrap();
+    assert_eq!(store.tries().await.unwrap().waiting, 0);
     assert!(store.close(Duration::from_mins(1)));
-    let (_store, remembered) = Store::open(&settings, then().wall).unwrap();
+    let (_store, remembered) = open(&settings);
     let again = carry(&remembered, &alerting(), &[], then());
     assert!(again.incidents.is_empty() && again.commit.is_empty(), "{again:?}");
     assert!(remembered.incidents.iter().all(|row| row.scope != "budget/checkout" || row.resolved_ms.is_some()));

@@ -112,8 +112,7 @@ pub(super) fn clock(ms: i64, now_ms: i64) -> String {
 
 /// `2026-11-21T11:45:29.123Z`.
 pub(in crate::alert) fn rfc3339(ms: i64) -> String {
-    let time = DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    crate::base::time::rfc3339(crate::base::time::from_epoch_ms(ms))
 }
 
 /// Whether a link can be given as one: people click on it.

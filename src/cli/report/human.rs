@@ -15,7 +15,7 @@ use super::waterfall::bar;
 /// Lines of a body shown; more is for `--output json`.
 const BODY_LINES: usize = 20;
 
-/// Renders a run of [`json`](super::json). `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
+/// Renders a run of the shape of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
 pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
     let mut page = Page { text: String::new(), style, width: width.clamp(60, 160) };
     page.head(run);
@@ -338,14 +338,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
-    use super::super::json;
     use super::*;
     use crate::outcome::{AttemptDetail, Withheld};
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
         let runs = [passed(), silent_registration(), missed()];
-        let pages: Vec<String> = runs.iter().map(|done| human(&json(done), Style::PLAIN, 100)).collect();
+        let pages: Vec<String> = runs.iter().map(|done| human(&done.to_json(), Style::PLAIN, 100)).collect();
         assert_snapshot("human.txt", &pages.join("\n"));
     }
 
@@ -357,14 +356,14 @@ mod tests {
         let withheld = Withheld { redirect: 1, to: "https://other.example".to_owned(), headers };
         let Some(AttemptDetail::Http(http)) = &mut report.steps[0].attempts[0].detail else { panic!("it is over HTTP") };
         http.answer.withheld.push(withheld);
-        let page = human(&json(&done), Style::PLAIN, 100);
+        let page = human(&done.to_json(), Style::PLAIN, 100);
         assert!(page.contains("\n      redirect 1 to https://other.example went without cookie, x-api-key\n"), "{page}");
     }
 
     #[test]
     fn no_escape_sequence_of_the_target_reaches_the_terminal() {
-        let page = human(&json(&silent_registration()), Style::PLAIN, 80);
+        let page = human(&silent_registration().to_json(), Style::PLAIN, 80);
         assert!(!page.contains('\x1b'));
-        assert!(human(&json(&silent_registration()), Style { colour: true }, 80).contains("\x1b[1;31m"));
+        assert!(human(&silent_registration().to_json(), Style { colour: true }, 80).contains("\x1b[1;31m"));
     }
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::base::time::rfc3339;
 use crate::cli::style::Style;
 use crate::outcome::{Cause, Verdict};
 
-use super::{Done, human, rfc3339};
+use super::{Done, human};
 
 /// Columns of the waterfall in `system-out`.
 const WIDTH: usize = 120;
@@ -64,7 +65,7 @@ fn case(xml: &mut String, probe: &str, done: &Done, round: u32) {
     if let (Some(element), Some(cause)) = (element(report.verdict), &report.cause) {
         outcome(xml, element, cause);
     }
-    let _ = writeln!(xml, "      <system-out>{}</system-out>", text(&human(&super::json(done), Style::PLAIN, WIDTH)));
+    let _ = writeln!(xml, "      <system-out>{}</system-out>", text(&human(&done.to_json(), Style::PLAIN, WIDTH)));
     xml.push_str("    </testcase>\n");
 }
 

@@ -6,7 +6,6 @@
 #[cfg(test)]
 pub(super) mod fixture;
 mod human;
-mod json;
 mod junit;
 mod waterfall;
 
@@ -14,8 +13,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub(crate) use human::human;
-pub(crate) use json::{cell, json, location, seen};
 pub(crate) use junit::junit;
+
+use serde_json::Value;
 
 use crate::outcome::{CleanupReport, RunReport};
 
@@ -28,12 +28,31 @@ pub(crate) struct Done {
     pub(crate) cleanup: Option<Arc<CleanupReport>>,
 }
 
-/// A moment as RFC 3339 in UTC, to the millisecond.
-pub(crate) fn rfc3339(moment: SystemTime) -> String {
-    chrono::DateTime::<chrono::Utc>::from(moment).to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+impl Done {
+    /// The run as one object of the promised shape.
+    pub(crate) fn to_json(&self) -> Value {
+        self.report.to_json(self.cleanup.as_deref())
+    }
 }
 
 /// The time of day of a moment, in UTC.
 pub(crate) fn clock(moment: SystemTime) -> String {
     chrono::DateTime::<chrono::Utc>::from(moment).format("%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{assert_snapshot, missed, passed, silent_registration};
+    use super::*;
+
+    #[test]
+    fn a_run_has_the_promised_shape() {
+        let runs: Vec<Value> = [passed(), silent_registration(), missed()].iter().map(Done::to_json).collect();
+        assert_snapshot("runs.json", &format!("{:#}\n", Value::from(runs)));
+    }
+
+    #[test]
+    fn a_run_is_one_line() {
+        assert!(!silent_registration().to_json().to_string().contains('\n'));
+    }
 }

@@ -1,94 +1,103 @@
 //! Keys of alert rules and of maintenance windows, which a probe and the service's file may have.
 
-use super::super::shape::{Key, Kind, Rule, Section};
+use crate::plan::SubjectGone;
 
-/// `[alert]` of a probe and `[alerting.defaults]` of the service.
-pub(crate) static ALERT: Section = Section {
-    id: "alert",
-    title: "`alert`",
-    keys: &[
-        Key::new("page", Kind::Bool, "Whether its members are of level page; otherwise of level warn.").default("true"),
-        Key::new("page_after", Kind::Integer { min: 1, max: 1_000 }, "Counted failures in a row after which a canary fails.")
-            .default("2"),
-        Key::new("window", Kind::Table(&WINDOW), "Failures among the last counted runs; instead of `page_after`."),
-        Key::new(
-            "across",
-            Kind::TableOrFalse(&ACROSS),
-            "Failures among the last counted runs of all its canaries; beside the rule for each.",
-        )
-        .default("false"),
-        Key::new("resolve_after", Kind::Integer { min: 1, max: 1_000 }, "Passes in a row after which a canary is settled.")
-            .default("2"),
-        Key::new("critical", Kind::TableOrFalse(&CRITICAL), "When what fails becomes critical; `false` is never."),
-        Key::new(
-            "remind",
-            Kind::DurationOrFalse,
-            "After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.",
-        )
-        .default("false"),
-        Key::new("subject_after", Kind::Integer { min: 1, max: 1_000 }, "Failures in a row after which a subject fails.")
-            .default("1"),
-        Key::new(
-            "max_subjects",
-            Kind::Integer { min: 1, max: 1_000 },
-            "Subjects with an incident of their own; the rest share one.",
-        )
-        .default("20"),
-        Key::new(
-            "subject_critical",
-            Kind::Bool,
-            "Whether a subject's incident can become critical, by the regions that saw it fail.",
-        )
-        .default("false"),
-        Key::new("subject_gone", Kind::Choice(&["fail", "retire"]), "What a subject means that is no longer found.")
-            .default("\"fail\""),
-        Key::new("burn_rate", Kind::Bool, "Whether the error budget of `[slo]` warns and pages as it burns.").default("true"),
-    ],
-    rules: &[Rule::AtMostOne(&["page_after", "window"])],
-    later: &[],
-};
+use super::super::kind::{Bool, Choice, Cron, Duration, DurationOrFalse, Integer, Moment, Slug, Timezone, Title, Value, Words};
+use super::super::section::{Declared, Field, OneOrList, Table, TableOrFalse, part, section, sentence, words};
+use super::super::shape::{Key, Rule, Section};
 
-static WINDOW: Section = Section {
-    id: "alert_window",
-    title: "`window`",
-    keys: &[
-        Key::new("failures", Kind::Integer { min: 1, max: 1_000 }, "So many of them failed.").required(),
-        Key::new("of", Kind::Integer { min: 1, max: 1_000 }, "The last counted runs of a canary.").required(),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `[alert]` of a probe and `[alerting.defaults]` of the service.
+    Alert as AlertKeys: "alert", "`alert`" {
+        /// Whether its members are of level page; otherwise of level warn.
+        page: Bool [over true],
+        /// Counted failures in a row after which a canary fails.
+        page_after: Integer<1, 1_000> [over 2],
+        /// Failures among the last counted runs; instead of `page_after`.
+        window: Table<Window>,
+        /// Failures among the last counted runs of all its canaries; beside the rule for each.
+        across: TableOrFalse<Across> [over false],
+        /// Passes in a row after which a canary is settled.
+        resolve_after: Integer<1, 1_000> [over 2],
+        /// When what fails becomes critical; `false` is never.
+        critical: TableOrFalse<Critical>,
+        /// After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.
+        remind: DurationOrFalse [over false],
+        /// Failures in a row after which a subject fails.
+        subject_after: Integer<1, 1_000> [over 1],
+        /// Subjects with an incident of their own; the rest share one.
+        max_subjects: Integer<1, 1_000> [over 20],
+        /// Whether a subject's incident can become critical, by the regions that saw it fail.
+        subject_critical: Bool [over false],
+        /// What a subject means that is no longer found.
+        subject_gone: Choice<SubjectGone> [over "fail"],
+        /// Whether the error budget of `[slo]` warns and pages as it burns.
+        burn_rate: Bool [over true],
+    }
+    rules: &[Rule::AtMostOne(&["page_after", "window"])];
+}
 
-static ACROSS: Section = Section {
-    id: "alert_across",
-    title: "`across`",
-    keys: &[
-        Key::new("failures", Kind::Integer { min: 1, max: 1_000 }, "So many of them failed.").required(),
-        Key::new("of", Kind::Integer { min: 1, max: 1_000 }, "The last counted runs of the probe, whichever canary made them.")
-            .required(),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `window`.
+    Window as WindowKeys: "alert_window", "`window`" {
+        /// So many of them failed.
+        failures: Integer<1, 1_000> [required],
+        /// The last counted runs of a canary.
+        of: Integer<1, 1_000> [required],
+    }
+}
 
-static CRITICAL: Section = Section {
-    id: "alert_critical",
-    title: "`critical`",
-    keys: &[
-        Key::new("regions", Kind::Integer { min: 2, max: 1_000 }, "Regions that fail.").default("2"),
-        Key::new("within", Kind::Duration, "The time in which they failed, and after which it is over.").default("\"10m\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `across`.
+    Across as AcrossKeys: "alert_across", "`across`" {
+        /// So many of them failed.
+        failures: Integer<1, 1_000> [required],
+        /// The last counted runs of the probe, whichever canary made them.
+        of: Integer<1, 1_000> [required],
+    }
+}
 
-const NAME: Key = Key::new("name", Kind::Title, "What people call it.").required();
-const FROM: Key = Key::new("from", Kind::Moment, "When it begins; instead of `cron`.");
-const UNTIL: Key = Key::new("until", Kind::Moment, "When it ends.");
-const CRON: Key = Key::new("cron", Kind::Cron, "When it begins, again and again; instead of `from`.");
-const LASTS: Key = Key::new("lasts", Kind::Duration, "How long it lasts each time.");
-const TIMEZONE: Key =
-    Key::new("timezone", Kind::Timezone, "The zone of `cron`, and of times without an offset.").default("UTC with `cron`");
+section! {
+    /// `critical`.
+    Critical as CriticalKeys: "alert_critical", "`critical`" {
+        /// Regions that fail.
+        regions: Integer<2, 1_000> [over 2],
+        /// The time in which they failed, and after which it is over.
+        within: Duration [over "10m"],
+    }
+}
+
+section! {
+    /// A window of the service, which says whom it is for.
+    Maintenance as MaintenanceKeys: "maintenance", "a maintenance window" {
+        /// What people call it.
+        name: Title [required],
+        /// When it begins; instead of `cron`.
+        from: Moment,
+        /// When it ends.
+        until: Moment,
+        /// When it begins, again and again; instead of `from`.
+        cron: Cron,
+        /// How long it lasts each time.
+        lasts: Duration,
+        /// The zone of `cron`, and of times without an offset.
+        timezone: Timezone [default "UTC with `cron`"],
+        /// Only for these probes.
+        probes: OneOrList<Slug> [default "all"],
+        /// Only in these regions.
+        regions: OneOrList<Slug> [default "all"],
+        /// Only for probes with one of these tags.
+        tags: OneOrList<Slug> [default "all"],
+    }
+    rules: RULES;
+}
+
+part! {
+    /// A window of one probe.
+    ProbeMaintenance of Maintenance: "maintenance", "a maintenance window" { name, from, until, cron, lasts, timezone }
+    rules: RULES;
+}
+
 const RULES: &[Rule] = &[
     Rule::ExactlyOne(&["from", "cron"]),
     Rule::Needs("from", "until"),
@@ -97,30 +106,6 @@ const RULES: &[Rule] = &[
     Rule::Needs("lasts", "cron"),
 ];
 
-/// A window of one probe.
-pub(crate) static PROBE_MAINTENANCE: Section = Section {
-    id: "maintenance",
-    title: "a maintenance window",
-    keys: &[NAME, FROM, UNTIL, CRON, LASTS, TIMEZONE],
-    rules: RULES,
-    later: &[],
-};
-
-/// A window of the service, which says whom it is for.
-pub(crate) static MAINTENANCE: Section = Section {
-    id: "maintenance",
-    title: "a maintenance window",
-    keys: &[
-        NAME,
-        FROM,
-        UNTIL,
-        CRON,
-        LASTS,
-        TIMEZONE,
-        Key::new("probes", Kind::OneOrList(&Kind::Slug), "Only for these probes.").default("all"),
-        Key::new("regions", Kind::OneOrList(&Kind::Slug), "Only in these regions.").default("all"),
-        Key::new("tags", Kind::OneOrList(&Kind::Slug), "Only for probes with one of these tags.").default("all"),
-    ],
-    rules: RULES,
-    later: &[],
-};
+words! {
+    SubjectGone { "fail" => Fail, "retire" => Retire }
+}

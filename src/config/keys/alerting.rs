@@ -1,228 +1,255 @@
 //! Keys of the service's file about pages: where they go, and what may keep them from going.
 
-use super::super::shape::{Key, Kind, Rule, Section};
-use super::alert::ALERT;
+use crate::plan::{Bodies, Severity, SmtpTls};
 
-const HTTP: &[&str] = &["https://", "http://"];
-const SEVERITIES: Kind = Kind::Choice(&["warn", "page", "critical"]);
+use super::super::kind::{Bool, Choice, Default, Duration, File, Integer, Mailbox, Schemes, Secret, Slug, Template, Text, Url};
+use super::super::kind::{Value, Words};
+use super::super::section::{Declared, Field, List, Map, OneOrList, OneOrMore, Table, Tables, schemes, section, sentence, words};
+use super::super::shape::{Key, Rule, Section};
+use super::alert::Alert;
 
-/// `[alerting]`.
-pub(crate) static ALERTING: Section = Section {
-    id: "alerting",
-    title: "`alerting`",
-    keys: &[
-        Key::new("defaults", Kind::Table(&ALERT), "What `[alert]` of every probe begins with."),
-        Key::new("route", Kind::Tables(&ROUTE), "Which incidents go where; the first that matches decides.")
-            .default("all channels get everything"),
-        Key::new("blind", Kind::Table(&BLIND), "When a canary is without data, and how bad that is."),
-        Key::new("flapping", Kind::Table(&FLAPPING), "When what comes and goes rings less often."),
-        Key::new("public_url", Kind::Url(HTTP), "Where people reach this service; links in pages begin with it."),
-        Key::new("trace_url", Kind::Template, "Where a trace is looked at; `trace_id` is in scope."),
-        Key::new(
-            "escalate_after",
-            Kind::Duration,
-            "What fails at page level, is due for so long and woke nobody goes to all channels.",
-        )
-        .default("\"5m\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `[alerting]`.
+    Alerting as AlertingKeys: "alerting", "`alerting`" {
+        /// What `[alert]` of every probe begins with.
+        defaults: Table<Alert>,
+        /// Which incidents go where; the first that matches decides.
+        route: Tables<Route> [default "all channels get everything"],
+        /// When a canary is without data, and how bad that is.
+        blind: Table<Blind> [always],
+        /// When what comes and goes rings less often.
+        flapping: Table<Flapping> [always],
+        /// Where people reach this service; links in pages begin with it.
+        public_url: Url<Web>,
+        /// Where a trace is looked at; `trace_id` is in scope.
+        trace_url: Template,
+        /// What fails at page level, is due for so long and woke nobody goes to all channels.
+        escalate_after: Duration = "5m",
+    }
+}
 
-static ROUTE: Section = Section {
-    id: "route",
-    title: "a route",
-    keys: &[
-        Key::new("severity", Kind::OneOrList(&SEVERITIES), "Incidents of these severities.").default("all"),
-        Key::new("owner", Kind::OneOrList(&Kind::Text), "Incidents of these owners' probes.").default("all"),
-        Key::new("tag", Kind::OneOrList(&Kind::Slug), "Incidents of probes with one of these tags.").default("all"),
-        Key::new("region", Kind::OneOrList(&Kind::Slug), "What fails in one of these regions.").default("all"),
-        Key::new("probe", Kind::OneOrList(&Kind::Slug), "Incidents of these probes.").default("all"),
-        Key::new("channels", Kind::OneOrList(&Kind::Slug), "Names of the channels; an empty list rings nobody.").required(),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// A route.
+    Route as RouteKeys: "route", "a route" {
+        /// Incidents of these severities.
+        severity: OneOrList<Choice<Severity>> [default "all"],
+        /// Incidents of these owners' probes.
+        owner: OneOrList<Text> [default "all"],
+        /// Incidents of probes with one of these tags.
+        tag: OneOrList<Slug> [default "all"],
+        /// What fails in one of these regions.
+        region: OneOrList<Slug> [default "all"],
+        /// Incidents of these probes.
+        probe: OneOrList<Slug> [default "all"],
+        /// Names of the channels; an empty list rings nobody.
+        channels: OneOrList<Slug> [required],
+    }
+}
 
-static BLIND: Section = Section {
-    id: "blind",
-    title: "`blind`",
-    keys: &[
-        Key::new("page", Kind::Bool, "Whether it is of level page; otherwise warn.").default("true"),
-        Key::new("intervals", Kind::Integer { min: 1, max: 1_000 }, "Ticks in a row without a counted run.").default("3"),
-        Key::new("at_least", Kind::Duration, "And no sooner than after this long.").default("\"5m\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `blind`.
+    Blind as BlindKeys: "blind", "`blind`" {
+        /// Whether it is of level page; otherwise warn.
+        page: Bool = true,
+        /// Ticks in a row without a counted run.
+        intervals: Integer<1, 1_000> = 3,
+        /// And no sooner than after this long.
+        at_least: Duration = "5m",
+    }
+}
 
-static FLAPPING: Section = Section {
-    id: "flapping",
-    title: "`flapping`",
-    keys: &[
-        Key::new("opens", Kind::Integer { min: 2, max: 1_000 }, "Times that a canary, subject or objective began to fail.")
-            .default("3"),
-        Key::new("within", Kind::Duration, "The time in which it did.").default("\"1h\""),
-        Key::new("hold", Kind::Duration, "The least time between two rings for it then.").default("\"30m\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `flapping`.
+    Flapping as FlappingKeys: "flapping", "`flapping`" {
+        /// Times that a canary, subject or objective began to fail.
+        opens: Integer<2, 1_000> = 3,
+        /// The time in which it did.
+        within: Duration = "1h",
+        /// The least time between two rings for it then.
+        hold: Duration = "30m",
+    }
+}
 
-/// `[notify]` and its channels.
-pub(crate) static NOTIFY: Section = Section {
-    id: "notify",
-    title: "`notify`",
-    keys: &[
-        Key::new("none", Kind::Bool, "Nobody is to be told: without a channel, `run` wants to be told so.").default("false"),
-        Key::new("alertmanager", Kind::OneOrMore(&ALERTMANAGER), "Prometheus' Alertmanager, version 2 of its API."),
-        Key::new("pagerduty", Kind::OneOrMore(&PAGERDUTY), "PagerDuty, version 2 of its Events API."),
-        Key::new("slack", Kind::OneOrMore(&SLACK), "Slack, by an incoming webhook."),
-        Key::new("webhook", Kind::OneOrMore(&WEBHOOK), "Any HTTP endpoint."),
-        Key::new("email", Kind::OneOrMore(&EMAIL), "E-mail over SMTP."),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `[notify]` and its channels.
+    Notify as NotifyKeys: "notify", "`notify`" {
+        /// Nobody is to be told: without a channel, `run` wants to be told so.
+        none: Bool = false,
+        /// Prometheus' Alertmanager, version 2 of its API.
+        alertmanager: OneOrMore<Alertmanager>,
+        /// PagerDuty, version 2 of its Events API.
+        pagerduty: OneOrMore<Pagerduty>,
+        /// Slack, by an incoming webhook.
+        slack: OneOrMore<Slack>,
+        /// Any HTTP endpoint.
+        webhook: OneOrMore<Webhook>,
+        /// E-mail over SMTP.
+        email: OneOrMore<Email>,
+    }
+}
 
-const NAME: Key = Key::new("name", Kind::Slug, "Its unique name, which routes use.").default("the kind's");
-const LEAST: Key = Key::new("least", SEVERITIES, "Nobody is rung there for what is less severe.").default("\"warn\"");
-const WAKES_ALWAYS: Key = Key::new("wakes", Kind::Bool, "Whether it wakes somebody, or only informs.").default("true");
-const WAKES_ALONE: Key = Key::new("wakes", Kind::Bool, "Whether it wakes somebody, or only informs.")
-    .default("true where there is neither PagerDuty nor Alertmanager");
-const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one delivery.").default("\"10s\"");
-const HEADERS: Key = Key::new("headers", Kind::Map(&Kind::Template), "Request headers; `secret.NAME` is in scope.");
+/// What a channel has whatever its kind.
+pub(in crate::config) struct Common<'t> {
+    pub(in crate::config) name: Field<'t, Option<&'t str>>,
+    pub(in crate::config) least: Severity,
+    /// Nothing where that depends on which channels there are.
+    pub(in crate::config) wakes: Option<bool>,
+    pub(in crate::config) timeout: std::time::Duration,
+}
 
-static ALERTMANAGER: Section = Section {
-    id: "notify_alertmanager",
-    title: "an Alertmanager channel",
-    keys: &[
-        NAME,
-        LEAST,
-        WAKES_ALWAYS,
-        TIMEOUT,
-        Key::new("urls", Kind::OneOrList(&Kind::Url(HTTP)), "Base URLs of all its peers; each gets every alert.").required(),
-        HEADERS,
-        Key::new("labels", Kind::Map(&Kind::Text), "Labels added to each alert."),
-        Key::new("resend", Kind::Duration, "How often what is open is sent again.").default("\"1m\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+/// A section of a kind of channel: the keys that all of them have, and before its own what differs of them.
+macro_rules! channel {
+    (
+        $(#[doc = $about:literal])+
+        $section:ident as $keys:ident: $id:literal, $title:literal, least ($($least:tt)+), wakes ($($wakes:tt)+) { $($own:tt)+ }
+        $($rest:tt)*
+    ) => {
+        section! {
+            $(#[doc = $about])+
+            $section as $keys: $id, $title {
+                /// Its unique name, which routes use.
+                name: Slug [default "the kind's"],
+                /// Nobody is rung there for what is less severe.
+                least: Choice<Severity> $($least)+,
+                /// Whether it wakes somebody, or only informs.
+                wakes: Bool $($wakes)+,
+                /// Bound on one delivery.
+                timeout: Duration = "10s",
+                $($own)+
+            }
+            $($rest)*
+        }
 
-static PAGERDUTY: Section = Section {
-    id: "notify_pagerduty",
-    title: "a PagerDuty channel",
-    keys: &[
-        NAME,
-        Key::new("least", SEVERITIES, "Nobody is rung there for what is less severe.").default("\"page\""),
-        WAKES_ALWAYS,
-        TIMEOUT,
-        Key::new("routing_key", Kind::Secret, "Name of the secret that is the integration's key.").required(),
-        Key::new("url", Kind::Url(HTTP), "Base URL of the API.").default("\"https://events.pagerduty.com\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+        impl<'t> $keys<'t> {
+            /// What every channel has.
+            pub(in crate::config) fn common(&self) -> Common<'t> {
+                let name = Field { value: self.name.value, entry: self.name.entry };
+                Common { name, least: self.least.value, wakes: self.wakes.value.into(), timeout: self.timeout.value }
+            }
+        }
+    };
+}
 
-static SLACK: Section = Section {
-    id: "notify_slack",
-    title: "a Slack channel",
-    keys: &[
-        NAME,
-        LEAST,
-        WAKES_ALONE,
-        TIMEOUT,
-        Key::new("url", Kind::Secret, "Name of the secret that is the webhook's URL.").required(),
-        Key::new("channel", Kind::Text, "Where to post, if the webhook allows to choose.").default("the webhook's"),
-    ],
-    rules: &[],
-    later: &[],
-};
+channel! {
+    /// A channel to Alertmanager.
+    Alertmanager as AlertmanagerKeys: "notify_alertmanager", "an Alertmanager channel", least (= "warn"), wakes (= true) {
+        /// Base URLs of all its peers; each gets every alert.
+        urls: OneOrList<Url<Web>> [required],
+        /// Request headers; `secret.NAME` is in scope.
+        headers: Map<Template>,
+        /// Labels added to each alert.
+        labels: Map<Text>,
+        /// How often what is open is sent again.
+        resend: Duration = "1m",
+    }
+}
 
-static WEBHOOK: Section = Section {
-    id: "notify_webhook",
-    title: "a webhook channel",
-    keys: &[
-        NAME,
-        LEAST,
-        WAKES_ALONE,
-        TIMEOUT,
-        Key::new("url", Kind::Template, "Where it is posted to; `secret.NAME` is in scope.").required(),
-        HEADERS,
-        Key::new("body", Kind::Template, "The body; the notice's fields and `secret.NAME` are in scope.")
-            .default("the notice as JSON"),
-        Key::new("signing_key", Kind::Secret, "Name of the secret whose HMAC-SHA-256 signs each request."),
-    ],
-    rules: &[],
-    later: &[],
-};
+channel! {
+    /// A channel to PagerDuty.
+    Pagerduty as PagerdutyKeys: "notify_pagerduty", "a PagerDuty channel", least (= "page"), wakes (= true) {
+        /// Name of the secret that is the integration's key.
+        routing_key: Secret [required],
+        /// Base URL of the API.
+        url: Url<Web> = "https://events.pagerduty.com",
+    }
+}
 
-static EMAIL: Section = Section {
-    id: "notify_email",
-    title: "an e-mail channel",
-    keys: &[
-        NAME,
-        LEAST,
-        WAKES_ALONE,
-        TIMEOUT,
-        Key::new("host", Kind::Text, "The SMTP server.").required(),
-        Key::new("port", Kind::Integer { min: 1, max: 65_535 }, "Its port.").default("587, 465 or 25, as `tls` says"),
-        Key::new("tls", Kind::Choice(&["starttls", "implicit", "none"]), "How the connection is protected.")
-            .default("\"starttls\""),
-        Key::new("user", Kind::Text, "User to sign in as."),
-        Key::new("password", Kind::Secret, "Name of the secret that is the user's password."),
-        Key::new("from", Kind::Mailbox, "Sender.").required(),
-        Key::new("to", Kind::OneOrList(&Kind::Mailbox), "Recipients.").required(),
-        Key::new("ca", Kind::File, "PEM file of the authority to trust beside the machine's."),
-    ],
-    rules: &[Rule::Needs("user", "password"), Rule::Needs("password", "user")],
-    later: &[],
-};
+channel! {
+    /// A channel to Slack.
+    Slack as SlackKeys: "notify_slack", "a Slack channel", least (= "warn"), wakes ([default "true where there is neither PagerDuty nor Alertmanager"]) {
+        /// Name of the secret that is the webhook's URL.
+        url: Secret [required],
+        /// Where to post, if the webhook allows to choose.
+        channel: Text [default "the webhook's"],
+    }
+}
 
-/// `[store]`.
-pub(crate) static STORE: Section = Section {
-    id: "store",
-    title: "`store`",
-    keys: &[
-        Key::new("url", Kind::Text, "The file everything is kept in, relative to the working directory.")
-            .default("\"sqlite:serinus.db\""),
-        Key::new("keep_passed", Kind::Duration, "How long passed runs are kept with their steps.").default("\"3d\""),
-        Key::new("keep_failed", Kind::Duration, "How long runs that did not pass are kept.").default("\"30d\""),
-        Key::new("keep_rollups", Kind::Duration, "How long hourly sums and resolved incidents are kept.").default("\"365d\""),
-        Key::new("bodies", Kind::Choice(&["failed", "never"]), "Of which runs bodies are kept.").default("\"failed\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+channel! {
+    /// A channel to any HTTP endpoint.
+    Webhook as WebhookKeys: "notify_webhook", "a webhook channel", least (= "warn"), wakes ([default "true where there is neither PagerDuty nor Alertmanager"]) {
+        /// Where it is posted to; `secret.NAME` is in scope.
+        url: Template [required],
+        /// Request headers; `secret.NAME` is in scope.
+        headers: Map<Template>,
+        /// The body; the notice's fields and `secret.NAME` are in scope.
+        body: Template [default "the notice as JSON"],
+        /// Name of the secret whose HMAC-SHA-256 signs each request.
+        signing_key: Secret,
+    }
+}
 
-/// `[self_check]`.
-pub(crate) static SELF_CHECK: Section = Section {
-    id: "self_check",
-    title: "`self_check`",
-    keys: &[
-        Key::new(
-            "endpoints",
-            Kind::List(&Kind::Url(&["https://", "http://", "tcp://"])),
-            "Two or more places that are up unless this machine's network is not; any answer will do.",
-        )
-        .required(),
-        Key::new("every", Kind::Duration, "Pause between two rounds.").default("\"5s\""),
-        Key::new("timeout", Kind::Duration, "Bound on one try.").default("\"2s\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+channel! {
+    /// A channel by e-mail.
+    Email as EmailKeys: "notify_email", "an e-mail channel", least (= "warn"), wakes ([default "true where there is neither PagerDuty nor Alertmanager"]) {
+        /// The SMTP server.
+        host: Text [required],
+        /// Its port.
+        port: Integer<1, 65_535> [default "587, 465 or 25, as `tls` says"],
+        /// How the connection is protected.
+        tls: Choice<SmtpTls> = "starttls",
+        /// User to sign in as.
+        user: Text,
+        /// Name of the secret that is the user's password.
+        password: Secret,
+        /// Sender.
+        from: Mailbox [required],
+        /// Recipients.
+        to: OneOrList<Mailbox> [required],
+        /// PEM file of the authority to trust beside the machine's.
+        ca: File,
+    }
+    rules: &[Rule::Needs("user", "password"), Rule::Needs("password", "user")];
+}
 
-/// `[heartbeat]`.
-pub(crate) static HEARTBEAT: Section = Section {
-    id: "heartbeat",
-    title: "`heartbeat`",
-    keys: &[
-        Key::new("url", Kind::Template, "The dead-man's switch, asked with GET; `secret.NAME` is in scope.").required(),
-        Key::new("every", Kind::Duration, "How often.").default("\"1m\""),
-        Key::new("timeout", Kind::Duration, "Bound on one request.").default("\"10s\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `[store]`.
+    Store as StoreKeys: "store", "`store`" {
+        /// The file everything is kept in, relative to the working directory.
+        url: Text = "sqlite:serinus.db",
+        /// How long passed runs are kept with their steps.
+        keep_passed: Duration = "3d",
+        /// How long runs that did not pass are kept.
+        keep_failed: Duration = "30d",
+        /// How long hourly sums and resolved incidents are kept.
+        keep_rollups: Duration = "365d",
+        /// Of which runs bodies are kept.
+        bodies: Choice<Bodies> = "failed",
+    }
+}
+
+section! {
+    /// `[self_check]`.
+    SelfCheck as SelfCheckKeys: "self_check", "`self_check`" {
+        /// Two or more places that are up unless this machine's network is not; any answer will do.
+        endpoints: List<Url<Reachable>> [required],
+        /// Pause between two rounds.
+        every: Duration = "5s",
+        /// Bound on one try.
+        timeout: Duration = "2s",
+    }
+}
+
+section! {
+    /// `[heartbeat]`.
+    Heartbeat as HeartbeatKeys: "heartbeat", "`heartbeat`" {
+        /// The dead-man's switch, asked with GET; `secret.NAME` is in scope.
+        url: Template [required],
+        /// How often.
+        every: Duration = "1m",
+        /// Bound on one request.
+        timeout: Duration = "10s",
+    }
+}
+
+words! {
+    Severity { "warn" => Warn, "page" => Page, "critical" => Critical }
+    SmtpTls { "starttls" => StartTls, "implicit" => Implicit, "none" => None }
+    Bodies { "failed" => Failed, "never" => Never }
+}
+
+schemes! {
+    /// Those of the web.
+    Web: "https://", "http://";
+    /// Those of what a self check can reach.
+    Reachable: "https://", "http://", "tcp://";
+}

@@ -1,129 +1,181 @@
 //! Keys of HTTP requests and of the devices that make them.
 
-use super::super::shape::{Key, Kind, Rule, Section};
+use crate::plan::{Connections, HttpVersion, MinTls};
 
-/// Keys that are a method and hold the URL.
-pub(crate) const METHODS: &[&str] = &["get", "post", "put", "patch", "delete", "head", "options"];
+use super::super::kind::Words;
+use super::super::kind::{Address, Bool, Choice, Duration, File, Ip, Json, Redirects, Schemes, Size, Template, Text, Url, Value};
+use super::super::section::{Declared, Field, Map, Table, Tables, schemes, section, sentence, words};
+use super::super::shape::{Key, Rule, Section};
+use super::super::tree::Entry;
 
-/// A request.
-pub(super) static HTTP: Section = Section {
-    id: "http",
-    title: "`http`",
-    keys: &[
-        Key::new("get", Kind::Template, "URL of a GET request."),
-        Key::new("post", Kind::Template, "URL of a POST request."),
-        Key::new("put", Kind::Template, "URL of a PUT request."),
-        Key::new("patch", Kind::Template, "URL of a PATCH request."),
-        Key::new("delete", Kind::Template, "URL of a DELETE request."),
-        Key::new("head", Kind::Template, "URL of a HEAD request."),
-        Key::new("options", Kind::Template, "URL of an OPTIONS request."),
-        Key::new("method", Kind::Text, "Any other method, with `url`."),
-        Key::new("url", Kind::Template, "URL of a request with `method`."),
-        Key::new("query", Kind::Map(&Kind::Template), "Added to the URL's query, percent-encoded."),
-        Key::new("headers", Kind::Map(&Kind::Template), "Headers, over those of the device."),
-        Key::new("json", Kind::Json, "A JSON body; a string that is one `{{ expression }}` keeps its type."),
-        Key::new("form", Kind::Map(&Kind::Template), "A body of form fields, URL-encoded."),
-        Key::new("multipart", Kind::Tables(&PART), "A body of several parts."),
-        Key::new("body", Kind::Template, "A body of text."),
-        Key::new("file", Kind::File, "A body that is this file's bytes."),
-        Key::new("basic", Kind::Table(&BASIC), "Basic authentication."),
-        Key::new("bearer", Kind::Template, "A bearer token."),
-        Key::new("oauth2", Kind::Table(&OAUTH2), "OAuth2 client credentials; one token a run and device."),
-        Key::new(
-            "redirects",
-            Kind::Redirects,
-            "Redirects followed before it is a failure, or `false` to look at the 3xx answer.",
-        )
-        .default("the device's"),
-        Key::new("max_response", Kind::Size, "Body bytes read, after decompression, before the attempt fails.")
-            .default("`limits.response_bytes`"),
-    ],
+section! {
+    /// A request.
+    Http as HttpKeys: "http", "`http`" {
+        /// URL of a GET request.
+        get: Template,
+        /// URL of a POST request.
+        post: Template,
+        /// URL of a PUT request.
+        put: Template,
+        /// URL of a PATCH request.
+        patch: Template,
+        /// URL of a DELETE request.
+        delete: Template,
+        /// URL of a HEAD request.
+        head: Template,
+        /// URL of an OPTIONS request.
+        options: Template,
+        /// Any other method, with `url`.
+        method: Text,
+        /// URL of a request with `method`.
+        url: Template,
+        /// Added to the URL's query, percent-encoded.
+        query: Map<Template>,
+        /// Headers, over those of the device.
+        headers: Map<Template>,
+        /// A JSON body; a string that is one `{{ expression }}` keeps its type.
+        json: Json,
+        /// A body of form fields, URL-encoded.
+        form: Map<Template>,
+        /// A body of several parts.
+        multipart: Tables<Part>,
+        /// A body of text.
+        body: Template,
+        /// A body that is this file's bytes.
+        file: File,
+        /// Basic authentication.
+        basic: Table<Basic>,
+        /// A bearer token.
+        bearer: Template,
+        /// OAuth2 client credentials; one token a run and device.
+        oauth2: Table<Oauth2>,
+        /// Redirects followed before it is a failure, or `false` to look at the 3xx answer.
+        redirects: Redirects [default "the device's"],
+        /// Body bytes read, after decompression, before the attempt fails.
+        max_response: Size [default "`limits.response_bytes`"],
+    }
     rules: &[
         Rule::ExactlyOne(&["get", "post", "put", "patch", "delete", "head", "options", "method"]),
         Rule::Needs("method", "url"),
         Rule::Needs("url", "method"),
         Rule::AtMostOne(&["json", "form", "multipart", "body", "file"]),
         Rule::AtMostOne(&["basic", "bearer", "oauth2"]),
-    ],
-    later: &[],
-};
+    ];
+}
 
-static PART: Section = Section {
-    id: "multipart",
-    title: "a part",
-    keys: &[
-        Key::new("name", Kind::Text, "The form field.").required(),
-        Key::new("text", Kind::Template, "Its content as text."),
-        Key::new("file", Kind::File, "Its content as this file's bytes."),
-        Key::new("filename", Kind::Template, "File name to send.").default("the file's own"),
-        Key::new("content_type", Kind::Text, "Content type to send."),
-    ],
-    rules: &[Rule::ExactlyOne(&["text", "file"])],
-    later: &[],
-};
+section! {
+    /// A part.
+    Part as PartKeys: "multipart", "a part" {
+        /// The form field.
+        name: Text [required],
+        /// Its content as text.
+        text: Template,
+        /// Its content as this file's bytes.
+        file: File,
+        /// File name to send.
+        filename: Template [default "the file's own"],
+        /// Content type to send.
+        content_type: Text,
+    }
+    rules: &[Rule::ExactlyOne(&["text", "file"])];
+}
 
-static BASIC: Section = Section {
-    id: "basic",
-    title: "`basic`",
-    keys: &[
-        Key::new("user", Kind::Template, "User name.").required(),
-        Key::new("password", Kind::Template, "Password.").required(),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `basic`.
+    Basic as BasicKeys: "basic", "`basic`" {
+        /// User name.
+        user: Template [required],
+        /// Password.
+        password: Template [required],
+    }
+}
 
-static OAUTH2: Section = Section {
-    id: "oauth2",
-    title: "`oauth2`",
-    keys: &[
-        Key::new("token_url", Kind::Template, "The token endpoint.").required(),
-        Key::new("client_id", Kind::Template, "Client id.").required(),
-        Key::new("client_secret", Kind::Template, "Client secret.").required(),
-        Key::new("scope", Kind::Template, "Scopes, separated by spaces."),
-        Key::new("audience", Kind::Template, "Audience, as several identity providers ask for."),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `oauth2`.
+    Oauth2 as Oauth2Keys: "oauth2", "`oauth2`" {
+        /// The token endpoint.
+        token_url: Template [required],
+        /// Client id.
+        client_id: Template [required],
+        /// Client secret.
+        client_secret: Template [required],
+        /// Scopes, separated by spaces.
+        scope: Template,
+        /// Audience, as several identity providers ask for.
+        audience: Template,
+    }
+}
 
-/// A device, and `[http]` of the service, which is what devices begin with.
-pub(super) static DEVICE: Section = Section {
-    id: "device",
-    title: "a device",
-    keys: &[
-        Key::new("headers", Kind::Map(&Kind::Template), "Headers sent with each request."),
-        Key::new("cookies", Kind::Bool, "Keep cookies between the requests of a run.").default("true"),
-        Key::new("version", Kind::Choice(&["auto", "1.1", "2"]), "Which HTTP is spoken.").default("\"auto\""),
-        Key::new(
-            "connections",
-            Kind::Choice(&["reuse", "fresh"]),
-            "Reuse HTTP/2 connections inside a run, or connect for each request, as HTTP/1.1 always does.",
-        )
-        .default("\"reuse\""),
-        Key::new("redirects", Kind::Redirects, "Redirects followed before it is a failure, or `false`.").default("10"),
-        Key::new("proxy", Kind::Url(&["http://", "https://", "socks5://"]), "Proxy; the environment's is never used.")
-            .default("none"),
-        Key::new("resolve", Kind::Map(&Kind::Address), "Addresses for host names, instead of DNS."),
-        Key::new("tls", Kind::Table(&TLS), "TLS settings."),
-        Key::new("connect_timeout", Kind::Duration, "Bound on DNS, TCP and TLS together.").default("the step's `timeout`"),
-        Key::new("local_address", Kind::Ip, "Local address to send from.").default("the system's choice"),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// A device, and `[http]` of the service, which is what devices begin with.
+    Device as DeviceKeys: "device", "a device" {
+        /// Headers sent with each request.
+        headers: Map<Template>,
+        /// Keep cookies between the requests of a run.
+        cookies: Bool [over true],
+        /// Which HTTP is spoken.
+        version: Choice<HttpVersion> [over "auto"],
+        /// Reuse HTTP/2 connections inside a run, or connect for each request, as HTTP/1.1 always does.
+        connections: Choice<Connections> [over "reuse"],
+        /// Redirects followed before it is a failure, or `false`.
+        redirects: Redirects [over 10],
+        /// Proxy; the environment's is never used.
+        proxy: Url<Proxy> [default "none"],
+        /// Addresses for host names, instead of DNS.
+        resolve: Map<Address>,
+        /// TLS settings.
+        tls: Table<Tls>,
+        /// Bound on DNS, TCP and TLS together.
+        connect_timeout: Duration [default "the step's `timeout`"],
+        /// Local address to send from.
+        local_address: Ip [default "the system's choice"],
+    }
+}
 
-static TLS: Section = Section {
-    id: "tls",
-    title: "`tls`",
-    keys: &[
-        Key::new("ca", Kind::File, "PEM file of the roots to trust instead of the machine's."),
-        Key::new("client_cert", Kind::File, "PEM file of the client's certificate chain."),
-        Key::new("client_key", Kind::File, "PEM file of the client's key."),
-        Key::new("min_version", Kind::Choice(&["1.2", "1.3"]), "Oldest version spoken.").default("\"1.2\""),
-        Key::new("server_name", Kind::Text, "Name sent as SNI and checked in the certificate.").default("the URL's host"),
-        Key::new("verify", Kind::Bool, "Whether the certificate is checked; `false` draws a warning.").default("true"),
-    ],
-    rules: &[Rule::Needs("client_cert", "client_key"), Rule::Needs("client_key", "client_cert")],
-    later: &[],
-};
+section! {
+    /// `tls`.
+    Tls as TlsKeys: "tls", "`tls`" {
+        /// PEM file of the roots to trust instead of the machine's.
+        ca: File,
+        /// PEM file of the client's certificate chain.
+        client_cert: File,
+        /// PEM file of the client's key.
+        client_key: File,
+        /// Oldest version spoken.
+        min_version: Choice<MinTls> [over "1.2"],
+        /// Name sent as SNI and checked in the certificate.
+        server_name: Text [default "the URL's host"],
+        /// Whether the certificate is checked; `false` draws a warning.
+        verify: Bool [over true],
+    }
+    rules: &[Rule::Needs("client_cert", "client_key"), Rule::Needs("client_key", "client_cert")];
+}
+
+impl<'t> HttpKeys<'t> {
+    /// The methods whose key holds the URL, as far as they are written, in the order of the file.
+    pub(in crate::config) fn written_methods(&self) -> Vec<(http::Method, &'t Entry<'t>)> {
+        let keys = [
+            (http::Method::GET, &self.get),
+            (http::Method::POST, &self.post),
+            (http::Method::PUT, &self.put),
+            (http::Method::PATCH, &self.patch),
+            (http::Method::DELETE, &self.delete),
+            (http::Method::HEAD, &self.head),
+            (http::Method::OPTIONS, &self.options),
+        ];
+        let mut written: Vec<_> = keys.into_iter().filter_map(|(method, key)| Some((method, key.entry?))).collect();
+        written.sort_by_key(|(_, entry)| entry.key_spot.span.start);
+        written
+    }
+}
+
+words! {
+    HttpVersion { "auto" => Auto, "1.1" => Http1, "2" => Http2 }
+    Connections { "reuse" => Reuse, "fresh" => Fresh }
+    MinTls { "1.2" => Tls12, "1.3" => Tls13 }
+}
+
+schemes! {
+    /// Those of a proxy.
+    Proxy: "http://", "https://", "socks5://";
+}

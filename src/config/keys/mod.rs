@@ -8,12 +8,19 @@ mod probe;
 mod service;
 mod step;
 
-pub(super) use http::METHODS;
-pub(super) use probe::PROBE;
-pub(super) use service::SERVICE;
-pub(super) use step::STEP;
+#[cfg(test)]
+pub(super) use alert::Alert;
+pub(super) use alert::{AlertKeys, MaintenanceKeys, WindowKeys};
+pub(super) use alerting::{AlertmanagerKeys, Common, EmailKeys, HeartbeatKeys, NotifyKeys, PagerdutyKeys, RouteKeys};
+pub(super) use alerting::{SelfCheckKeys, SlackKeys, StoreKeys, WebhookKeys};
+pub(super) use exec::ExecKeys;
+pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
+pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
+pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
+pub(super) use step::{RetryKeys, StepItem, StepKeys};
 
-use super::shape::{Key, Kind, Section};
+use super::section::Declared;
+use super::shape::{Key, Section};
 
 /// A key and where it may stand, for the reference documentation.
 #[derive(Debug, Clone, Copy)]
@@ -29,14 +36,14 @@ pub struct Reference {
 /// Every key of the probe files and of the service's file, each section once.
 pub fn reference() -> Vec<Reference> {
     let mut found = Vec::new();
-    for (document, root) in [("probe", &PROBE), ("service", &SERVICE)] {
+    for (document, root) in [("probe", Probe::SECTION), ("service", Service::SECTION)] {
         let mut sections = vec![root];
         let mut at = 0;
         while let Some(&section) = sections.get(at) {
             at += 1;
             for key in section.keys {
                 found.push(Reference { document, section, key });
-                if let Some(inner) = inner_section(&key.kind)
+                if let Some(inner) = key.kind.section()
                     && !sections.iter().any(|known| known.id == inner.id)
                 {
                     sections.push(inner);
@@ -47,74 +54,79 @@ pub fn reference() -> Vec<Reference> {
     found
 }
 
-/// The section whose tables a value of this kind holds.
-pub(super) fn inner_section(kind: &'static Kind) -> Option<&'static Section> {
-    match kind {
-        Kind::Table(section)
-        | Kind::TableOrFalse(section)
-        | Kind::Tables(section)
-        | Kind::OneOrMore(section)
-        | Kind::Regions(section) => Some(section),
-        Kind::List(item) | Kind::OneOrList(item) | Kind::Map(item) | Kind::Names(item) => inner_section(item),
-        Kind::Text
-        | Kind::Slug
-        | Kind::Title
-        | Kind::Template
-        | Kind::Expression
-        | Kind::Condition
-        | Kind::ForEach
-        | Kind::Duration
-        | Kind::DurationOrFalse
-        | Kind::Moment
-        | Kind::Secret
-        | Kind::Mailbox
-        | Kind::Size
-        | Kind::Integer { .. }
-        | Kind::Share
-        | Kind::Bool
-        | Kind::Choice(_)
-        | Kind::Url(_)
-        | Kind::SocketAddress
-        | Kind::Address
-        | Kind::Ip
-        | Kind::File
-        | Kind::Glob
-        | Kind::Cron
-        | Kind::Timezone
-        | Kind::Redirects
-        | Kind::Scalar
-        | Kind::Json => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::super::shape::Rule;
+    use super::super::world::World;
+    use super::super::{Diagnostics, alert as alert_rules, alerting as alerting_rules, check, device, parse, service, tree};
     use super::*;
+    use crate::plan::{AlertPolicy, Alerting, DeviceSettings, Limits, Redirects};
+    use crate::source::SourceFile;
+
+    /// The value of a default, where it is one and no words.
+    fn default_of(key: &Key) -> Option<toml::Value> {
+        let document = format!("key = {}", key.default);
+        toml::from_str::<toml::Table>(&document).ok().and_then(|mut table| table.remove("key"))
+    }
 
     #[test]
-    fn no_key_is_declared_and_never_read() {
-        let readers = [
-            include_str!("../probe/exec.rs"),
-            include_str!("../probe/mod.rs"),
-            include_str!("../probe/looping.rs"),
-            include_str!("../probe/matrix.rs"),
-            include_str!("../probe/request.rs"),
-            include_str!("../probe/slo.rs"),
-            include_str!("../probe/step.rs"),
-            include_str!("../alert.rs"),
-            include_str!("../alerting.rs"),
-            include_str!("../channel.rs"),
-            include_str!("../device.rs"),
-            include_str!("../find.rs"),
-            include_str!("../maintenance.rs"),
-            include_str!("../redact.rs"),
-            include_str!("../service.rs"),
-            include_str!("../upkeep.rs"),
-        ];
-        for entry in reference().iter().filter(|entry| !METHODS.contains(&entry.key.name)) {
-            let quoted = format!("\"{}\"", entry.key.name);
-            assert!(readers.iter().any(|text| text.contains(&quoted)), "{}.{}", entry.section.id, entry.key.name);
+    fn every_default_fits_its_kind_and_every_rule_is_about_keys_that_there_are() {
+        let mut values = 0;
+        for Reference { section, key, .. } in reference() {
+            for name in section.rules.iter().flat_map(names_in) {
+                assert!(section.key(name).is_some(), "{} has no key `{name}`", section.id);
+            }
+            if default_of(key).is_none() {
+                continue;
+            }
+            values += 1;
+            let one = Section { id: "one", title: "one", keys: std::slice::from_ref(key), rules: &[], later: &[] };
+            let file = Arc::new(SourceFile::new("a.toml", format!("{} = {}", key.name, key.default)));
+            let mut diagnostics = Diagnostics::default();
+            let table = parse::parse(&file, &mut diagnostics).unwrap();
+            check::document(&table, Box::leak(Box::new(one)), table.entries[0].key_spot, &mut diagnostics);
+            assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
         }
+        assert!(values > 60, "{values}");
+    }
+
+    fn names_in(rule: &Rule) -> Vec<&'static str> {
+        match rule {
+            Rule::ExactlyOne(names) | Rule::AtMostOne(names) => names.to_vec(),
+            Rule::Needs(one, other) => vec![one, other],
+            Rule::Excludes(one, others) => std::iter::once(one).chain(*others).copied().collect(),
+        }
+    }
+
+    /// A table of all defaults of a section that are values.
+    fn defaults(section: &'static Section) -> Arc<SourceFile> {
+        let lines = section.keys.iter().filter(|key| default_of(key).is_some());
+        let text: String = lines.map(|key| [key.name, " = ", key.default, "\n"].concat()).collect();
+        Arc::new(SourceFile::new("a.toml", text))
+    }
+
+    #[test]
+    fn what_is_laid_over_the_defaults_of_the_plan_finds_there_the_defaults_that_are_declared() {
+        let mut diagnostics = Diagnostics::default();
+        let file = defaults(http::Device::SECTION);
+        let table = parse::parse(&file, &mut diagnostics).unwrap();
+        let other = DeviceSettings { cookies: false, redirects: Redirects::Off, ..DeviceSettings::default() };
+        let declared = device::settings(&other, &http::Device::keys(&table), &mut diagnostics);
+        assert_eq!(declared, DeviceSettings::default());
+        let file = defaults(Alert::SECTION);
+        let table = parse::parse(&file, &mut diagnostics).unwrap();
+        let declared = alert_rules::read(&alert_rules::Alert::default(), &Alert::keys(&table), &mut diagnostics);
+        assert_eq!(declared.policy, AlertPolicy::default());
+        let nothing = tree::Table::default();
+        let service = Service::keys(&nothing);
+        assert_eq!(service::limits(&service.limits, &mut diagnostics), Limits::default());
+        let world = World::new(Vec::new(), Vec::new(), BTreeMap::default(), Limits::default());
+        let declared = alerting_rules::read(&service, Vec::new(), &world, &mut diagnostics);
+        assert_eq!(format!("{declared:?}"), format!("{:?}", Alerting::default()));
+        assert!(diagnostics.is_empty());
     }
 
     #[test]

@@ -1,127 +1,134 @@
 //! Keys of the service's file.
 
-use super::super::shape::{Key, Kind, Rule, Section};
-use super::alert::MAINTENANCE;
-use super::alerting::{ALERTING, HEARTBEAT, NOTIFY, SELF_CHECK, STORE};
-use super::http::DEVICE;
-use super::probe::REDACT;
+use crate::plan::LogFormat;
 
-/// The service's file.
-pub(crate) static SERVICE: Section = Section {
-    id: "service",
-    title: "the service's configuration",
-    keys: &[
-        Key::new("region", Kind::Slug, "The one region this process probes from; a metric label value.")
-            .default("all of `regions`; \"local\" without any"),
-        Key::new(
-            "regions",
-            Kind::Regions(&REGION),
-            "The regions there are: a list of names, or `[regions.NAME]` tables. Without `region` this process runs all of them.",
-        ),
-        Key::new("probes", Kind::List(&Kind::Glob), "The probe files.").default("[]"),
-        Key::new("vars", Kind::Names(&Kind::Json), "Constants that the probes' expressions use by name."),
-        Key::new("secrets", Kind::Names(&Kind::Table(&SECRET)), "Where secrets come from; expressions use `secret.NAME`."),
-        Key::new("redact", Kind::Table(&REDACT), "What is personal in the runs of every probe."),
-        Key::new("http", Kind::Table(&DEVICE), "What every device of every probe begins with."),
-        Key::new("listen", Kind::Table(&LISTEN), "The HTTP listener."),
-        Key::new("traces", Kind::Table(&TRACES), "Export of traces over OTLP.").default("none are exported"),
-        Key::new("alerting", Kind::Table(&ALERTING), "When and where pages go."),
-        Key::new("notify", Kind::Table(&NOTIFY), "The channels pages go out by."),
-        Key::new("maintenance", Kind::OneOrMore(&MAINTENANCE), "Windows in which probes are not run."),
-        Key::new("store", Kind::Table(&STORE), "Where runs, incidents and what is still to be done are kept."),
-        Key::new("self_check", Kind::Table(&SELF_CHECK), "How the prober tells its own outage from the targets'.")
-            .default("nothing is excused"),
-        Key::new("heartbeat", Kind::Table(&HEARTBEAT), "A dead-man's switch that notices when this service is gone."),
-        Key::new("limits", Kind::Table(&LIMITS), "Bounds that hold for every run."),
-        Key::new("log_format", Kind::Choice(&["human", "json"]), "Shape of the log lines.").default("\"human\""),
-    ],
-    rules: &[],
-    later: &["observe", "databases", "metrics"],
+use super::super::kind::{
+    Bool, Choice, Default, Duration, File, Glob, Integer, Json, Schemes, Share, Size, Slug, SocketAddress, Template,
 };
+use super::super::kind::{Text, Url, Value, Words};
+use super::super::section::{Declared, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words};
+use super::super::shape::{Key, Rule, Section};
+use super::alert::Maintenance;
+use super::alerting::{Alerting, Heartbeat, Notify, SelfCheck, Store};
+use super::http::Device;
+use super::probe::Redact;
 
-static REGION: Section = Section {
-    id: "region",
-    title: "a region",
-    keys: &[Key::new("vars", Kind::Names(&Kind::Json), "Constants that differ here; they replace those of `[vars]`.")],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// The service's file.
+    Service as ServiceKeys: "service", "the service's configuration" {
+        /// The one region this process probes from; a metric label value.
+        region: Slug [default "all of `regions`; \"local\" without any"],
+        /// The regions there are: a list of names, or `[regions.NAME]` tables. Without `region` this process runs all of them.
+        regions: Regions<Region>,
+        /// The probe files.
+        probes: List<Glob> = [],
+        /// Constants that the probes' expressions use by name.
+        vars: Names<Json>,
+        /// Where secrets come from; expressions use `secret.NAME`.
+        secrets: Names<Table<Secret>>,
+        /// What is personal in the runs of every probe.
+        redact: Table<Redact> [always],
+        /// What every device of every probe begins with.
+        http: Table<Device>,
+        /// The HTTP listener.
+        listen: Table<Listen> [always],
+        /// Export of traces over OTLP.
+        traces: Table<Traces> [default "none are exported"],
+        /// When and where pages go.
+        alerting: Table<Alerting> [always],
+        /// The channels pages go out by.
+        notify: Table<Notify> [always],
+        /// Windows in which probes are not run.
+        maintenance: OneOrMore<Maintenance>,
+        /// Where runs, incidents and what is still to be done are kept.
+        store: Table<Store> [always],
+        /// How the prober tells its own outage from the targets'.
+        self_check: Table<SelfCheck> [default "nothing is excused"],
+        /// A dead-man's switch that notices when this service is gone.
+        heartbeat: Table<Heartbeat>,
+        /// Bounds that hold for every run.
+        limits: Table<Limits> [always],
+        /// Shape of the log lines.
+        log_format: Choice<LogFormat> = "human",
+    }
+    later: &["observe", "databases", "metrics"];
+}
 
-static SECRET: Section = Section {
-    id: "secret",
-    title: "a secret",
-    keys: &[
-        Key::new("env", Kind::Text, "The environment variable that holds it."),
-        Key::new("file", Kind::File, "The file that holds it; one line break at its end is not part of it."),
-    ],
-    rules: &[Rule::ExactlyOne(&["env", "file"])],
-    later: &[],
-};
+section! {
+    /// A region.
+    Region as RegionKeys: "region", "a region" {
+        /// Constants that differ here; they replace those of `[vars]`.
+        vars: Names<Json>,
+    }
+}
 
-static LISTEN: Section = Section {
-    id: "listen",
-    title: "`listen`",
-    keys: &[
-        Key::new("address", Kind::SocketAddress, "Where `/metrics` and the health routes are served.")
-            .default("\"127.0.0.1:9464\""),
-        Key::new(
-            "token",
-            Kind::Slug,
-            "Name of the secret that callers send as bearer token; needed unless the address is loopback.",
-        ),
-        Key::new(
-            "hosts",
-            Kind::List(&Kind::Text),
-            "Names that requests may call it by, beside addresses, `localhost` and the host of `alerting.public_url`.",
-        )
-        .default("[]"),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// A secret.
+    Secret as SecretKeys: "secret", "a secret" {
+        /// The environment variable that holds it.
+        env: Text,
+        /// The file that holds it; one line break at its end is not part of it.
+        file: File,
+    }
+    rules: &[Rule::ExactlyOne(&["env", "file"])];
+}
 
-static TRACES: Section = Section {
-    id: "traces",
-    title: "`traces`",
-    keys: &[
-        Key::new(
-            "endpoint",
-            Kind::Url(&["http://", "https://"]),
-            "URL of the OTLP receiver's traces, such as \"http://127.0.0.1:4318/v1/traces\".",
-        )
-        .required(),
-        Key::new("headers", Kind::Map(&Kind::Template), "Headers of the export requests; `secret.NAME` is in scope."),
-        Key::new("sample_passed", Kind::Share, "Share of passed runs that is exported; runs that did not pass always are.")
-            .default("1"),
-        Key::new("timeout", Kind::Duration, "Bound on one export request.").default("\"10s\""),
-        Key::new(
-            "queue",
-            Kind::Integer { min: 1, max: 1_000_000 },
-            "Runs that may wait for export before newer ones are dropped and counted.",
-        )
-        .default("2048"),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `listen`.
+    Listen as ListenKeys: "listen", "`listen`" {
+        /// Where `/metrics` and the health routes are served.
+        address: SocketAddress = "127.0.0.1:9464",
+        /// Name of the secret that callers send as bearer token; needed unless the address is loopback.
+        token: Slug,
+        /// Names that requests may call it by, beside addresses, `localhost` and the host of `alerting.public_url`.
+        hosts: List<Text> = [],
+    }
+}
 
-static LIMITS: Section = Section {
-    id: "limits",
-    title: "`limits`",
-    keys: &[
-        Key::new("concurrent_runs", Kind::Integer { min: 1, max: 1_000_000 }, "Runs in flight at once, all probes together.")
-            .default("1000"),
-        Key::new("step_timeout", Kind::Duration, "Bound on one attempt where the step says nothing.").default("\"30s\""),
-        Key::new("response_bytes", Kind::Size, "Body bytes read, after decompression, before an attempt fails.")
-            .default("\"4MiB\""),
-        Key::new("cleanup", Kind::Duration, "Budget of a run's cleanup.").default("\"30s\""),
-        Key::new("shutdown_grace", Kind::Duration, "How long running runs may go on at shutdown.").default("\"30s\""),
-        Key::new("min_interval", Kind::Duration, "Smallest interval a probe may have.").default("\"1s\""),
-        Key::new("extra_roots", Kind::List(&Kind::File), "PEM files of roots that every device trusts beside the machine's.")
-            .default("[]"),
-        Key::new("exec", Kind::Bool, "Whether probes may run programs on this machine, with the rights of this service.")
-            .default("false"),
-    ],
-    rules: &[],
-    later: &[],
-};
+section! {
+    /// `traces`.
+    Traces as TracesKeys: "traces", "`traces`" {
+        /// URL of the OTLP receiver's traces, such as "http://127.0.0.1:4318/v1/traces".
+        #[expect(clippy::doc_markdown, reason = "the schema shows it as TOML writes it")]
+        endpoint: Url<Receiver> [required],
+        /// Headers of the export requests; `secret.NAME` is in scope.
+        headers: Map<Template>,
+        /// Share of passed runs that is exported; runs that did not pass always are.
+        sample_passed: Share = 1,
+        /// Bound on one export request.
+        timeout: Duration = "10s",
+        /// Runs that may wait for export before newer ones are dropped and counted.
+        queue: Integer<1, 1_000_000> = 2048,
+    }
+}
+
+section! {
+    /// `limits`.
+    Limits as LimitsKeys: "limits", "`limits`" {
+        /// Runs in flight at once, all probes together.
+        concurrent_runs: Integer<1, 1_000_000> = 1000,
+        /// Bound on one attempt where the step says nothing.
+        step_timeout: Duration = "30s",
+        /// Body bytes read, after decompression, before an attempt fails.
+        response_bytes: Size = "4MiB",
+        /// Budget of a run's cleanup.
+        cleanup: Duration = "30s",
+        /// How long running runs may go on at shutdown.
+        shutdown_grace: Duration = "30s",
+        /// Smallest interval a probe may have.
+        min_interval: Duration = "1s",
+        /// PEM files of roots that every device trusts beside the machine's.
+        extra_roots: List<File> = [],
+        /// Whether probes may run programs on this machine, with the rights of this service.
+        exec: Bool = false,
+    }
+}
+
+words! {
+    LogFormat { "human" => Human, "json" => Json }
+}
+
+schemes! {
+    /// Those of a receiver of traces.
+    Receiver: "http://", "https://";
+}

@@ -1,68 +1,63 @@
 //! Keys of steps, wherever a step may stand.
 
-use super::super::shape::{Key, Kind, Rule, Section};
-use super::exec::EXEC;
-use super::http::HTTP;
+use super::super::check::misspelt;
+use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
+use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
+use super::super::shape::{Key, Rule, Section};
+use super::exec::Exec;
+use super::http::Http;
 
 /// Step kinds and features that come with later versions.
 const LATER: &[&str] = &["observe", "sql", "dns", "tcp", "tls", "grpc", "websocket", "browser", "prometheus"];
 
-const DEVICE: Key = Key::new("device", Kind::Template, "The device it acts on; may be chosen by a loop.").default("\"default\"");
-const HTTP_KEY: Key = Key::new("http", Kind::Table(&HTTP), "The HTTP request it makes.");
-const EXEC_KEY: Key =
-    Key::new("exec", Kind::Table(&EXEC), "The program it runs; only where `limits.exec` of the service allows it.");
-const WHEN: Key = Key::new("when", Kind::Condition, "It is done only if this is true.");
-const TIMEOUT: Key = Key::new("timeout", Kind::Duration, "Bound on one attempt.").default("`limits.step_timeout`");
-const RETRY_KEY: Key =
-    Key::new("retry", Kind::Table(&RETRY), "New attempts after transport errors; not beside `eventually`, which polls anyway.");
-const GUARD: Key = Key::new("guard", Kind::List(&Kind::Condition), "Asked of the result first: exactly false blocks the run.");
-const EXPECT: Key = Key::new("expect", Kind::List(&Kind::Condition), "What must be true of the result.");
-const CONTRACT: Key = Key::new("contract", Kind::File, "A JSON Schema the body must match.");
-const EVENTUALLY_KEY: Key = Key::new("eventually", Kind::Table(&EVENTUALLY), "Poll until the expectations hold.");
-const CONSISTENTLY_KEY: Key =
-    Key::new("consistently", Kind::Table(&CONSISTENTLY), "Once the expectations hold, they must go on holding.");
-const CAPTURE: Key = Key::new("capture", Kind::Names(&Kind::Expression), "Values for later steps, by name.");
-const ALLOW_FAILURE: Key =
-    Key::new("allow_failure", Kind::Bool, "A failure is recorded and does not end the run.").default("false");
-const CLEANUP_KEY: Key = Key::new("cleanup", Kind::OneOrMore(&CLEANUP), "Undoes what the step created, after any verdict.");
-const UNLESS_CREATED: Key = Key::new(
-    "unless_created",
-    Kind::Condition,
-    "An answer for which this is true created nothing, so that nothing is undone; one with a 4xx never does.",
-);
-
-/// A step of the journey.
-pub(crate) static STEP: Section = Section {
-    id: "step",
-    title: "a step",
-    keys: &[
-        Key::new("name", Kind::Title, "Its name, unique in the probe; a metric label value.").required(),
-        DEVICE,
-        HTTP_KEY,
-        EXEC_KEY,
-        Key::new("parallel", Kind::Tables(&PARALLEL), "Steps released together at a barrier; instead of an action of its own."),
-        Key::new("for_each", Kind::ForEach, "Do it once for each item of a list: \"NAME in EXPRESSION\"."),
-        Key::new("repeat", Kind::Integer { min: 1, max: 1_000 }, "Do it so many times; `round` counts from 1."),
-        Key::new("at_once", Kind::Integer { min: 1, max: 64 }, "How many rounds of the loop are made side by side.").default("1"),
-        Key::new(
-            "subject",
-            Kind::Template,
-            "Names what this iteration is about: its own result, and neither the loop nor the run ends when it fails.",
-        ),
-        Key::new("allow_empty", Kind::Bool, "An empty `for_each` list is no failure.").default("false"),
-        WHEN,
-        TIMEOUT,
-        RETRY_KEY,
-        EVENTUALLY_KEY,
-        CONSISTENTLY_KEY,
-        GUARD,
-        EXPECT,
-        CONTRACT,
-        CAPTURE,
-        ALLOW_FAILURE,
-        CLEANUP_KEY,
-        UNLESS_CREATED,
-    ],
+section! {
+    /// A step of the journey.
+    Step as StepKeys: "step", "a step" {
+        /// Its name, unique in the probe; a metric label value.
+        name: Title [required],
+        /// The device it acts on; may be chosen by a loop.
+        device: Template [over "default"],
+        /// The HTTP request it makes.
+        http: Table<Http>,
+        /// The program it runs; only where `limits.exec` of the service allows it.
+        exec: Table<Exec>,
+        /// Steps released together at a barrier; instead of an action of its own.
+        parallel: Tables<Parallel>,
+        /// Do it once for each item of a list: "NAME in EXPRESSION".
+        for_each: ForEach,
+        /// Do it so many times; `round` counts from 1.
+        repeat: Integer<1, 1_000>,
+        /// How many rounds of the loop are made side by side.
+        at_once: Integer<1, 64> = 1,
+        /// Names what this iteration is about: its own result, and neither the loop nor the run ends when it fails.
+        subject: Template,
+        /// An empty `for_each` list is no failure.
+        allow_empty: Bool = false,
+        /// It is done only if this is true.
+        when: Condition,
+        /// Bound on one attempt.
+        timeout: Duration [default "`limits.step_timeout`"],
+        /// New attempts after transport errors; not beside `eventually`, which polls anyway.
+        retry: Table<Retry>,
+        /// Poll until the expectations hold.
+        eventually: Table<Eventually>,
+        /// Once the expectations hold, they must go on holding.
+        consistently: Table<Consistently>,
+        /// Asked of the result first: exactly false blocks the run.
+        guard: List<Condition>,
+        /// What must be true of the result.
+        expect: List<Condition>,
+        /// A JSON Schema the body must match.
+        contract: File,
+        /// Values for later steps, by name.
+        capture: Names<Expression>,
+        /// A failure is recorded and does not end the run.
+        allow_failure: Bool = false,
+        /// Undoes what the step created, after any verdict.
+        cleanup: OneOrMore<Cleanup>,
+        /// An answer for which this is true created nothing, so that nothing is undone; one with a 4xx never does.
+        unless_created: Condition,
+    }
     rules: &[
         Rule::ExactlyOne(&["http", "exec", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
@@ -87,96 +82,82 @@ pub(crate) static STEP: Section = Section {
                 "unless_created",
             ],
         ),
-    ],
-    later: LATER,
-};
+    ];
+    later: LATER;
+}
 
-/// One of the steps of `parallel`.
-static PARALLEL: Section = Section {
-    id: "parallel",
-    title: "a parallel step",
-    keys: &[
-        Key::new("name", Kind::Title, "Its name, unique in the probe; a metric label value.").required(),
-        DEVICE,
-        HTTP_KEY,
-        EXEC_KEY,
-        WHEN,
-        TIMEOUT,
-        RETRY_KEY,
-        EVENTUALLY_KEY,
-        CONSISTENTLY_KEY,
-        GUARD,
-        EXPECT,
-        CONTRACT,
-        CAPTURE,
-        ALLOW_FAILURE,
-        CLEANUP_KEY,
-        UNLESS_CREATED,
-    ],
-    rules: &[
-        Rule::ExactlyOne(&["http", "exec"]),
-        Rule::AtMostOne(&["retry", "eventually"]),
-        Rule::Needs("unless_created", "cleanup"),
-    ],
-    later: LATER,
-};
+/// A step and where it is written.
+pub(in crate::config) type StepItem<'t> = Item<'t, StepKeys<'t>>;
 
-/// A step that undoes another one.
-static CLEANUP: Section = Section {
-    id: "cleanup",
-    title: "a cleanup",
-    keys: &[
-        Key::new("name", Kind::Title, "Its name, unique in the probe.").default("the step's name and \"cleanup\""),
-        Key::new("device", Kind::Template, "The device it acts on.").default("the device of the step it undoes"),
-        HTTP_KEY,
-        EXEC_KEY,
-        WHEN,
-        TIMEOUT,
-        RETRY_KEY,
-        EXPECT,
-        Key::new("capture", Kind::Names(&Kind::Expression), "Values for the cleanups after it; only in `[[step.cleanup]]`."),
-    ],
-    rules: &[Rule::ExactlyOne(&["http", "exec"])],
-    later: LATER,
-};
+impl StepKeys<'_> {
+    /// It and the steps it releases together.
+    pub(in crate::config) fn with_parallel(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.parallel.items().iter().map(|item| &item.value))
+    }
+}
 
-static EVENTUALLY: Section = Section {
-    id: "eventually",
-    title: "`eventually`",
-    keys: &[
-        Key::new(
-            "within",
-            Kind::Duration,
-            "An attempt holds only if its answer is there this soon after the end of the step named by `since`.",
-        )
-        .required(),
-        Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"500ms\""),
-        Key::new("since", Kind::Title, "The step from whose end `within` counts and convergence is measured.")
-            .default("the step before"),
-    ],
-    rules: &[],
-    later: &[],
-};
+impl StepItem<'_> {
+    /// What of it does something itself: the step, or else those it releases together.
+    pub(in crate::config) fn doing(&self) -> &[Self] {
+        if self.value.parallel.entry.is_some() { self.value.parallel.items() } else { std::slice::from_ref(self) }
+    }
 
-static CONSISTENTLY: Section = Section {
-    id: "consistently",
-    title: "`consistently`",
-    keys: &[
-        Key::new("for", Kind::Duration, "For how long they must go on holding.").required(),
-        Key::new("poll", Kind::Duration, "Pause between attempts.").default("\"100ms\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+    /// Whether a key is there under a name that nobody knows and that suggests it.
+    pub(in crate::config) fn misspells(&self, key: &str) -> bool {
+        self.node.as_table().is_some_and(|table| misspelt(table, Step::SECTION, key))
+    }
+}
 
-static RETRY: Section = Section {
-    id: "retry",
-    title: "`retry`",
-    keys: &[
-        Key::new("attempts", Kind::Integer { min: 2, max: 100 }, "Attempts in all.").required(),
-        Key::new("backoff", Kind::Duration, "Pause before the second attempt, doubled for each further one.")
-            .default("\"100ms\""),
-    ],
-    rules: &[],
-    later: &[],
-};
+part! {
+    /// One of the steps of `parallel`.
+    Parallel of Step: "parallel", "a parallel step" {
+        name, device, http, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure, cleanup,
+        unless_created,
+    }
+    rules: &[Rule::ExactlyOne(&["http", "exec"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")];
+    later: LATER;
+}
+
+part! {
+    /// A step that undoes another one.
+    Cleanup of Step: "cleanup", "a cleanup" {
+        name { required: false, default: "the step's name and \"cleanup\"", doc: "Its name, unique in the probe." },
+        device { default: "the device of the step it undoes", doc: "The device it acts on." },
+        http, exec, when, timeout, retry, expect,
+        capture { doc: "Values for the cleanups after it; only in `[[step.cleanup]]`." },
+    }
+    rules: &[Rule::ExactlyOne(&["http", "exec"])];
+    later: LATER;
+}
+
+section! {
+    /// `eventually`.
+    Eventually as EventuallyKeys: "eventually", "`eventually`" {
+        /// An attempt holds only if its answer is there this soon after the end of the step named by `since`.
+        within: Duration [required],
+        /// Pause between attempts.
+        poll: Duration = "500ms",
+        /// The step from whose end `within` counts and convergence is measured.
+        since: Title [default "the step before"],
+    }
+}
+
+section! {
+    /// `consistently`.
+    Consistently as ConsistentlyKeys: "consistently", "`consistently`" {
+        /// For how long they must go on holding.
+        lasting @ "for": Duration [required],
+        /// Pause between attempts.
+        poll: Duration = "100ms",
+    }
+}
+
+section! {
+    /// `retry`.
+    Retry as RetryKeys: "retry", "`retry`" {
+        /// Attempts in all.
+        attempts: Integer<2, 100> [required],
+        /// Pause before the second attempt, doubled for each further one.
+        backoff: Duration = "100ms",
+    }
+}

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::plan::{ExecAction, Template};
 
+use super::super::keys::{ExecKeys, StepKeys};
 use super::super::scope::{Scope, When};
-use super::super::tree::{Node, Spot, Table};
+use super::super::tree::{Entry, Node, Spot};
 use super::super::{Code, Diagnostic, Diagnostics};
 
 /// Programs that read an argument as a script.
@@ -14,32 +15,27 @@ const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
 /// What is of the run and cannot hold anything that a shell would act on.
 const HARMLESS: [&str; 3] = ["run", "cell", "region"];
 
-/// Reads the `exec` table of the step at `at`.
-pub(super) fn read<'f>(table: &Table<'f>, step: &Table<'f>, at: Spot<'f>, scope: &mut Scope<'_, 'f>) -> ExecAction {
-    allowed(step, scope);
-    let mut words: Vec<Template> = Vec::new();
-    for node in table.list("command") {
-        words.push(word(node, scope));
-    }
-    if let Some(diagnostic) = program(table) {
+/// Reads the keys of `exec`, which stands at `entry`; nothing comes of a command without a program.
+pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&Entry<'f>>, scope: &mut Scope<'_, 'f>) -> Option<ExecAction> {
+    allowed(entry, scope);
+    if let Some(diagnostic) = program(keys) {
         scope.diagnostics.push(diagnostic);
     }
-    let nothing = || Template::parse("", at.location()).expect("an empty text is a template");
-    let mut words = words.into_iter();
-    ExecAction {
-        program: words.next().unwrap_or_else(nothing),
-        arguments: words.collect(),
-        stdin: table.get("stdin").map(|node| scope.template(node, When::Before)),
-        env: env(table, scope),
-        inherit: inherit(table, scope),
-        directory: table.get("directory").map(|node| directory(node, scope)),
+    let mut words = Vec::new();
+    for item in keys.command.items() {
+        words.push(word(item.node, scope));
     }
+    let stdin = keys.stdin.map(|node| scope.template(node, When::Before));
+    let (env, inherit) = (env(keys, scope), inherit(keys, scope));
+    let directory = keys.directory.map(|node| directory(node, scope));
+    let mut words = words.into_iter();
+    Some(ExecAction { program: words.next()?, arguments: words.collect(), stdin, env, inherit, directory })
 }
 
 /// Reports the first program of a probe where the service lets probes run none.
-fn allowed(step: &Table<'_>, scope: &mut Scope<'_, '_>) {
+fn allowed(entry: Option<&Entry<'_>>, scope: &mut Scope<'_, '_>) {
     let is_told = scope.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::ExecOff);
-    if let Some(entry) = step.entry("exec").filter(|_| !scope.world.limits.exec && !is_told) {
+    if let Some(entry) = entry.filter(|_| !scope.world.limits.exec && !is_told) {
         scope.diagnostics.push(
             Diagnostic::at(Code::ExecOff, entry.key_spot, "probes of this service may not run programs").help(
                 "a program runs on the prober's machine with the prober's rights: where whoever writes probes may do that, say \
@@ -50,14 +46,16 @@ fn allowed(step: &Table<'_>, scope: &mut Scope<'_, '_>) {
 }
 
 /// What is wrong with the program's name, as far as it is written out.
-fn program(table: &Table<'_>) -> Option<Diagnostic> {
-    let node = table.get("command")?;
-    let Some(first) = node.as_list().first() else {
-        return node.is_empty_list().then(|| {
-            Diagnostic::at(Code::InvalidValue, node.spot, "a command without a program runs nothing")
-                .help("the first item is the program, such as \"/usr/bin/backup-check\", and each argument is an item of its own")
-        });
-    };
+fn program(keys: &ExecKeys<'_>) -> Option<Diagnostic> {
+    let node = keys.command.node()?;
+    if node.is_empty_list() {
+        return Some(
+            Diagnostic::at(Code::InvalidValue, node.spot, "a command without a program runs nothing").help(
+                "the first item is the program, such as \"/usr/bin/backup-check\", and each argument is an item of its own",
+            ),
+        );
+    }
+    let first = keys.command.items().first()?.node;
     let name = first.as_text().filter(|name| !name.contains("{{"))?;
     let invalid = |message: &str, help: &str| Some(Diagnostic::at(Code::InvalidValue, first.spot, message).help(help));
     let is_path = name.contains('/');
@@ -74,8 +72,7 @@ fn program(table: &Table<'_>) -> Option<Diagnostic> {
         let help = "write it from `/` on, or as a name that is looked for in the program's `PATH`";
         return invalid("the path of a program is absolute", help);
     }
-    let has_path = table.entries_of("env").iter().any(|entry| entry.key == "PATH")
-        || table.list("inherit").iter().any(|node| node.as_text() == Some("PATH"));
+    let has_path = keys.env.entries().any(|entry| entry.key == "PATH") || keys.inherit.iter().any(|item| item.value == "PATH");
     (!is_path && !has_path).then(|| {
         Diagnostic::at(
             Code::NeedsKey,
@@ -86,23 +83,23 @@ fn program(table: &Table<'_>) -> Option<Diagnostic> {
     })
 }
 
-fn env<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
+fn env<'f>(keys: &ExecKeys<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
     let mut env = Vec::new();
-    for entry in table.entries_of("env") {
+    for entry in keys.env.entries() {
         variable(&entry.key, entry.key_spot, scope.diagnostics);
         env.push((entry.key.to_string(), word(&entry.value, scope)));
     }
     env
 }
 
-fn inherit(table: &Table<'_>, scope: &mut Scope<'_, '_>) -> Vec<String> {
+fn inherit(keys: &ExecKeys<'_>, scope: &mut Scope<'_, '_>) -> Vec<String> {
     let mut names = Vec::new();
-    for node in table.list("inherit") {
-        let Some(name) = node.as_text() else { continue };
-        variable(name, node.spot, scope.diagnostics);
-        if let Some(entry) = table.entries_of("env").iter().find(|entry| entry.key == name) {
+    for item in keys.inherit.iter() {
+        let (name, spot) = (item.value, item.node.spot);
+        variable(name, spot, scope.diagnostics);
+        if let Some(entry) = keys.env.entries().find(|entry| entry.key == name) {
             scope.diagnostics.push(
-                Diagnostic::at(Code::Repeated, node.spot, format!("`{name}` has a value in `env` already"))
+                Diagnostic::at(Code::Repeated, spot, format!("`{name}` has a value in `env` already"))
                     .related(entry.key_spot, "the value is here")
                     .help("take one of them out"),
             );
@@ -150,10 +147,10 @@ fn word<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
 }
 
 /// Warns of arguments that others can read, and of values that a shell would read as its own.
-pub(in crate::config) fn lint(step: &Table<'_>, diagnostics: &mut Diagnostics) {
-    let Some(exec) = step.table("exec") else { return };
-    let words = exec.list("command");
-    for node in words {
+pub(in crate::config) fn lint(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let Some(exec) = &step.exec.value else { return };
+    let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();
+    for node in &words {
         if let Some(spot) = used(node, |name| name == "secret") {
             diagnostics.push(
                 Diagnostic::at(Code::SecretInArguments, spot, "everybody on the machine can read the arguments of a program")
@@ -161,11 +158,11 @@ pub(in crate::config) fn lint(step: &Table<'_>, diagnostics: &mut Diagnostics) {
             );
         }
     }
-    let name = words.first().and_then(Node::as_text).and_then(|program| Path::new(program).file_name());
+    let name = words.first().and_then(|node| node.as_text()).and_then(|program| Path::new(program).file_name());
     if !name.is_some_and(|name| SHELLS.iter().any(|shell| name == *shell)) {
         return;
     }
-    let is_command_option = |node: &Node<'_>| {
+    let is_command_option = |node: &&Node<'_>| {
         let letters = node.as_text().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
         letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
     };

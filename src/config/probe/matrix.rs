@@ -7,7 +7,8 @@ use crate::outcome::is_steering;
 use crate::plan::{Cell, CellValue, LABEL_NAMES};
 
 use super::super::scope::Scope;
-use super::super::tree::{Data, Entry, Node, Table};
+use super::super::section::{Item, Named};
+use super::super::tree::{Data, Entry, Node};
 use super::super::{Code, Diagnostic};
 
 /// More cells than this cannot be meant: each is a canary in each region.
@@ -17,19 +18,19 @@ const MOST_CELLS: usize = 1_000;
 const MOST_KEYS: usize = 20;
 
 /// Every combination of the matrix, the empty one if there is no matrix.
-pub(super) fn cells<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<Arc<Cell>> {
+pub(super) fn cells<'f>(matrix: &[Named<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>], scope: &mut Scope<'_, 'f>) -> Vec<Arc<Cell>> {
     let mut cells = vec![Cell::default()];
-    let entries = table.entries_of("matrix");
-    if let Some(entry) = entries.get(MOST_KEYS) {
+    if let Some(Named { entry, .. }) = matrix.get(MOST_KEYS) {
         scope.diagnostics.push(
             Diagnostic::at(Code::TooManyCells, entry.key_spot, format!("the matrix has more than {MOST_KEYS} keys"))
                 .help("each is a label of every metric of the probe; make several probes of it"),
         );
     }
-    for entry in entries.iter().take(MOST_KEYS) {
+    for Named { entry, value: items } in matrix.iter().take(MOST_KEYS) {
         name(entry, scope);
         let too_many = entry.value.as_list().len() > MOST_CELLS;
-        let values = if too_many { Vec::new() } else { values(entry, scope) };
+        let items = items.as_deref().filter(|_| !too_many);
+        let values = items.map_or_else(Vec::new, |items| values(entry, items, scope));
         if too_many || cells.len() * values.len() > MOST_CELLS {
             let message = format!("the matrix has more than {MOST_CELLS} combinations");
             scope.diagnostics.push(
@@ -68,9 +69,8 @@ fn name<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) {
     scope.taken.push(taken);
 }
 
-fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
-    let items = entry.value.as_list();
-    if items.is_empty() && matches!(entry.value.data, Data::List(_)) {
+fn values<'f>(entry: &Entry<'f>, items: &[Item<'f, &'f Node<'f>>], scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
+    if entry.value.is_empty_list() {
         scope.diagnostics.push(
             Diagnostic::at(Code::InvalidValue, entry.value.spot, format!("the matrix key `{}` has no values", entry.key))
                 .help("without a value there is no combination, and nothing would run"),
@@ -79,10 +79,10 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
     let mut values: Vec<CellValue> = Vec::new();
     let mut known = HashSet::new();
     for item in items {
-        let Some(value) = value(item) else { continue };
+        let (Some(value), spot) = (value(item.value), item.node.spot) else { continue };
         if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(is_steering) {
             scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, item.spot, "values of a matrix are part of the canary's id")
+                Diagnostic::at(Code::InvalidValue, spot, "values of a matrix are part of the canary's id")
                     .help("write them without `/`, `,`, `=` and line breaks"),
             );
         }
@@ -90,9 +90,9 @@ fn values<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
         if known.insert(value.to_string()) {
             values.push(value);
         } else {
-            scope.diagnostics.push(
-                Diagnostic::at(Code::Repeated, item.spot, format!("`{value}` is listed twice")).help("take one of them out"),
-            );
+            scope
+                .diagnostics
+                .push(Diagnostic::at(Code::Repeated, spot, format!("`{value}` is listed twice")).help("take one of them out"));
         }
     }
     values

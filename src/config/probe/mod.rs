@@ -4,31 +4,31 @@
 //! about a key beyond its type is checked where it is read.
 
 mod exec;
-mod looping;
+mod files;
 mod matrix;
 mod request;
 mod slo;
 mod step;
 
 pub(super) use exec::lint as lint_exec;
+pub(super) use files::{Work, read_all};
 pub(super) use request::constant;
-pub(super) use step::{CONSISTENT_POLL, POLL};
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::outcome::visible;
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Device, Maintenance, Overlap, Probe, Region, Template, Unjournalled};
+use crate::plan::{AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Template};
 use crate::source::{SourceFile, Span};
 
 use super::cross::Claim;
-use super::keys::PROBE;
-use super::nearest::suggestion;
+use super::diagnostic::suggestion;
+use super::keys::{self, ProbeKeys};
 use super::scope::{Declared, MOST_NAMES, Scope, VARIABLE, When};
-use super::tree::{self, Data, Entry, Spot, Table};
+use super::section::{Declared as _, Field, Item, Named};
+use super::tree::{Data, Entry, Node, Spot, Table};
 use super::world::{World, has};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, cron, device, lint, maintenance, redact, value};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact};
 
 /// A probe as its file says it, before it is one of many.
 #[derive(Debug)]
@@ -40,104 +40,136 @@ pub(super) struct Draft {
 }
 
 /// Reads a probe file. There is a draft only if the file has no errors.
-pub(super) fn read(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> (Option<Claim>, Option<Draft>) {
+fn read(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> (Option<Claim>, Option<Draft>) {
     let mut found = Diagnostics::default();
-    let read = read_table(file, world, &mut found);
-    let sound = !found.has_errors();
-    diagnostics.append(found);
-    match read {
-        Some((claim, draft)) => (claim, sound.then_some(draft)),
+    let (claim, draft) = match parse::parse(file, &mut found) {
+        Some(table) => read_table(file, &table, world, &mut found),
         None => (None, None),
-    }
+    };
+    let draft = draft.filter(|_| !found.has_errors());
+    diagnostics.append(found);
+    (claim, draft)
 }
 
-fn read_table(file: &Arc<SourceFile>, world: &World, diagnostics: &mut Diagnostics) -> Option<(Option<Claim>, Draft)> {
-    let table = tree::parse(file, diagnostics)?;
-    let name = table.get("name");
-    let top = Spot { file, span: name.map_or_else(|| first_line(file.text()), |name| name.spot.span) };
-    check::document(&table, &PROBE, top, diagnostics);
+fn read_table<'f>(
+    file: &'f Arc<SourceFile>,
+    table: &'f Table<'f>,
+    world: &World,
+    diagnostics: &mut Diagnostics,
+) -> (Option<Claim>, Option<Draft>) {
+    let keys = keys::Probe::keys(table);
+    let top = keys.name.spot().unwrap_or_else(|| Spot { file, span: first_line(file.text()) });
+    check::document(table, keys::Probe::SECTION, top, diagnostics);
 
-    let regions = regions(&table, world, diagnostics);
+    let regions = regions(&keys, world, diagnostics);
     let is_active = |region: &&Arc<Region>| world.active.contains(&region.name);
     let seen = (world.regions.len() > 1).then(|| regions.iter().filter(is_active).count());
-    let alert = alert::of_probe(&world.alert, &table, seen, diagnostics);
-    lint::probe(&table, top, alert.page, diagnostics);
-    let cadence = cadence(&table, world, diagnostics);
+    let alert = alert::of_probe(&world.alert, &keys, seen, diagnostics);
+    lint::probe(table, &keys, top, alert.page, diagnostics);
+    let needs = needs(&keys, diagnostics);
+    let claim = claim(file, &keys, &alert, &regions, needs);
+    let probe = probe(&keys, (world, &regions), alert, top, diagnostics);
+    let draft = probe.map(|probe| {
+        let probe = Arc::new(probe);
+        let canaries = canaries(&probe, regions.iter().filter(is_active));
+        // How often something pages that cannot be is not to be reckoned.
+        if !diagnostics.has_errors() {
+            chance::lint(&keys, &probe, canaries.len(), diagnostics);
+        }
+        Draft { probe, canaries, enabled: *keys.enabled }
+    });
+    (claim, draft)
+}
+
+/// The probe; nothing if it lacks what no probe can be without.
+fn probe<'f>(
+    keys: &ProbeKeys<'f>,
+    (world, regions): (&World, &[Arc<Region>]),
+    alert: AlertPolicy,
+    top: Spot<'f>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Probe> {
+    let cadence = cadence(keys, world, diagnostics);
     let mut scope = Scope::new(world, diagnostics);
-    let cells = matrix::cells(&table, &mut scope);
-    let vars = vars(&table, &mut scope);
-    let devices = devices(&table, world, &mut scope);
-    let steps = step::steps(&table, &devices, world, &mut scope);
+    let cells = matrix::cells(keys.matrix.items(), &mut scope);
+    let vars = vars(keys.vars.items(), &mut scope);
+    let devices = devices(keys, world, &mut scope);
+    let steps = step::steps(keys.step.items(), &devices, world, &mut scope);
     let used = std::mem::take(&mut scope.used);
     for (name, spot) in used {
-        diagnostics.append(var_of_regions(&name, spot, &regions));
+        diagnostics.append(var_of_regions(&name, spot, regions));
     }
-    let slo = slo::read(&table, diagnostics);
-    let needs = needs(&table, diagnostics);
-    let shown = |key: &str| table.text(key).map(|text| visible(text).into_owned());
-    let probe = Probe {
-        name: table.text("name").unwrap_or_default().into(),
-        summary: shown("summary"),
-        owner: shown("owner"),
-        runbook: table.owned("runbook"),
-        tags: table.list("tags").iter().filter_map(|tag| tag.as_text().map(str::to_owned)).collect(),
-        cadence,
-        runs: table.count("runs").unwrap_or(1),
-        confirm: table.duration("confirm"),
-        overlap: if table.text("overlap") == Some("allow") { Overlap::Allow } else { Overlap::Skip },
-        deadline: table.duration("deadline").unwrap_or_default(),
+    let slo = slo::read(keys, diagnostics);
+    let maintenance = maintenance::read(&keys.maintenance, world.now, diagnostics);
+    let redact = redact::read(world.redact.as_ref(), &keys.redact, diagnostics);
+    let name: Arc<str> = keys.name.value?.into();
+    // Its own windows are for no other probe.
+    let own = |window| Arc::new(Maintenance { probes: vec![Arc::clone(&name)], ..window });
+    Some(Probe {
+        summary: shown(&keys.summary),
+        owner: shown(&keys.owner),
+        runbook: keys.runbook.as_ref().map(|url| url.text.to_owned()),
+        tags: keys.tags.iter().map(|tag| tag.value.to_owned()).collect(),
+        cadence: cadence?,
+        runs: keys.runs.get(),
+        confirm: *keys.confirm,
+        overlap: *keys.overlap,
+        deadline: keys.deadline.value?,
         cells,
         vars,
         devices,
         steps,
-        unjournalled: unjournalled(&table),
+        unjournalled: *keys.cleanup.unjournalled,
         slo,
         alert,
-        needs: needs.iter().map(|(name, _)| name.as_str().into()).collect(),
-        maintenance: windows(&table, world, diagnostics),
-        redact: redact::read(world.redact.as_ref(), &table, diagnostics),
+        needs: unique(keys.needs.iter().map(|probe| probe.value)),
+        maintenance: maintenance.into_iter().map(own).collect(),
+        redact,
         location: top.location(),
-    };
-    let enabled = table.bool("enabled").unwrap_or(true);
-    let claim = name.filter(|node| node.as_text().is_some()).map(|node| Claim {
-        name: probe.name.to_string(),
-        file: Arc::clone(file),
-        span: node.spot.span,
-        owner: probe.owner.clone(),
-        tags: probe.tags.clone(),
-        regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
-        needs,
-        pages: enabled && probe.alert.page,
-        remind: table
-            .table("alert")
-            .and_then(|alert| alert.get("remind"))
-            .filter(|node| node.as_text().is_some())
-            .map(|node| node.spot.span),
-    });
-    let probe = Arc::new(probe);
-    let canaries = canaries(&probe, regions.iter().filter(is_active));
-    // How often something pages that cannot be is not to be reckoned.
-    if !diagnostics.has_errors() {
-        chance::lint(&table, &probe, canaries.len(), diagnostics);
-    }
-    Some((claim, Draft { probe, canaries, enabled }))
+        name,
+    })
 }
 
-fn unjournalled(table: &Table<'_>) -> Unjournalled {
-    match table.table("cleanup").and_then(|cleanup| cleanup.text("unjournalled")) {
-        Some("allow") => Unjournalled::Allow,
-        Some(_) | None => Unjournalled::Refuse,
-    }
+fn unique<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Arc<str>> {
+    let mut known = HashSet::new();
+    names.filter(|name| known.insert(*name)).map(Arc::from).collect()
+}
+
+/// A text for people, without what steers a terminal.
+fn shown(text: &Field<'_, Option<&str>>) -> Option<String> {
+    text.map(|text| visible(text).into_owned())
+}
+
+/// What others depend on; nothing of a file without a name.
+fn claim(
+    file: &Arc<SourceFile>,
+    keys: &ProbeKeys<'_>,
+    alert: &AlertPolicy,
+    regions: &[Arc<Region>],
+    needs: Vec<(String, Span)>,
+) -> Option<Claim> {
+    let name = keys.name.node()?;
+    let remind = keys.alert.as_ref().and_then(|alert| alert.remind.node()).filter(|node| node.as_text().is_some());
+    Some(Claim {
+        name: name.as_text()?.to_owned(),
+        file: Arc::clone(file),
+        span: name.spot.span,
+        owner: shown(&keys.owner),
+        tags: keys.tags.iter().map(|tag| tag.value.to_owned()).collect(),
+        regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
+        needs,
+        pages: *keys.enabled && alert.page,
+        remind: remind.map(|node| node.spot.span),
+    })
 }
 
 /// The probes it needs, and where it says so.
-fn needs(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {
+fn needs(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {
     let mut needs: Vec<(String, Span)> = Vec::new();
     let mut known = HashSet::new();
-    for node in table.list("needs") {
-        let Some(name) = node.as_text() else { continue };
-        if known.insert(name) {
-            needs.push((name.to_owned(), node.spot.span));
+    for Item { value: name, node } in keys.needs.iter() {
+        if known.insert(*name) {
+            needs.push(((*name).to_owned(), node.spot.span));
         } else {
             diagnostics.push(
                 Diagnostic::at(Code::Repeated, node.spot, format!("the probe `{name}` is listed twice"))
@@ -146,13 +178,6 @@ fn needs(table: &Table<'_>, diagnostics: &mut Diagnostics) -> Vec<(String, Span)
         }
     }
     needs
-}
-
-/// Its own maintenance windows, which are for no other probe.
-fn windows(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<Arc<Maintenance>> {
-    let name = || table.text("name").unwrap_or_default().into();
-    let windows = maintenance::read(table, world.now, diagnostics).into_iter();
-    windows.map(|window| Arc::new(Maintenance { probes: vec![name()], ..window })).collect()
 }
 
 fn canaries<'r>(probe: &Arc<Probe>, regions: impl Iterator<Item = &'r Arc<Region>>) -> Vec<Arc<Canary>> {
@@ -173,20 +198,20 @@ pub(super) fn first_line(text: &str) -> Span {
     (0..text.find('\n').unwrap_or(text.len())).into()
 }
 
-fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
-    if table.get("regions").is_none() {
-        return world.regions.clone();
-    }
-    if let Some(node) = table.get("regions").filter(|node| node.is_empty_list()) {
+fn regions(keys: &ProbeKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Vec<Arc<Region>> {
+    let Some(node) = keys.regions.node() else { return world.regions.clone() };
+    if node.is_empty_list() {
         diagnostics.push(
             Diagnostic::at(Code::InvalidValue, node.spot, "the probe runs nowhere")
                 .help("name a region, or leave `regions` out: it then runs in all of them; `enabled = false` pauses it"),
         );
     }
     let mut found: Vec<Arc<Region>> = Vec::new();
-    for node in table.list("regions") {
-        let Some(name) = node.as_text().filter(|_| !diagnostics.hopeless()) else { continue };
-        match world.regions.iter().find(|region| &*region.name == name) {
+    for Item { value: name, node } in keys.regions.items() {
+        if diagnostics.hopeless() {
+            break;
+        }
+        match world.regions.iter().find(|region| &*region.name == *name) {
             Some(region) if found.iter().any(|known| known.name == region.name) => {
                 diagnostics.push(
                     Diagnostic::at(Code::Repeated, node.spot, format!("the region `{name}` is listed twice"))
@@ -203,39 +228,42 @@ fn regions(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> V
     found
 }
 
-fn cadence(table: &Table<'_>, world: &World, diagnostics: &mut Diagnostics) -> Cadence {
-    if let Some(Ok(cron)) = table.text("cron").map(cron::cron) {
-        let timezone = table.text("timezone").and_then(|name| value::timezone(name).ok()).unwrap_or(chrono_tz::UTC);
-        let cadence = Cadence::cron(cron, timezone);
-        short_interval(table, "cron", cadence.pauses().0, world, diagnostics);
-        return cadence;
-    }
-    let every = table.duration("every").unwrap_or_default();
-    short_interval(table, "every", every, world, diagnostics);
-    Cadence::Every(every)
-}
-
-/// Holds the shortest pause between two ticks of a slot against the service's bound. One that is zero is another error, or a cron
-/// expression with one moment at most.
-fn short_interval(table: &Table<'_>, key: &str, pause: Duration, world: &World, diagnostics: &mut Diagnostics) {
-    let slot = pause / table.count("runs").unwrap_or(1).max(1);
+/// When it is due; nothing if neither key says so.
+fn cadence(keys: &ProbeKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<Cadence> {
+    let (cadence, pause, written, longer) = if let Some(cron) = keys.cron.value.clone() {
+        let cadence = Cadence::cron(cron, *keys.timezone);
+        let pause = cadence.pauses().0;
+        (cadence, pause, keys.cron.spot(), "let its moments be farther apart")
+    } else {
+        let every = keys.every.value?;
+        (Cadence::Every(every), every, keys.every.spot(), "make `every` longer or `runs` fewer")
+    };
+    // The shortest pause between two ticks of a slot. One that is zero is that of a cron expression with one moment at most.
+    let slot = pause / written_runs(keys);
     let shortest = world.limits.min_interval;
-    if let Some(node) = table.get(key).filter(|_| !pause.is_zero() && slot < shortest) {
+    if let Some(written) = written.filter(|_| !pause.is_zero() && slot < shortest) {
         let [slot, shortest] = [slot, shortest].map(humantime::format_duration);
-        // A cron expression has no `runs`.
-        let longer = if key == "cron" { "let its moments be farther apart" } else { "make `every` longer or `runs` fewer" };
         diagnostics.push(
-            Diagnostic::at(Code::ShortInterval, node.spot, format!("a run every {slot} is more often than this service allows"))
+            Diagnostic::at(Code::ShortInterval, written, format!("a run every {slot} is more often than this service allows"))
                 .help(format!("`limits.min_interval` is {shortest}; {longer}")),
         );
     }
+    Some(cadence)
 }
 
-fn vars<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {
+/// Runs per interval, also more of them than there may be: how often that would be shows what is wrong with the number.
+fn written_runs(keys: &ProbeKeys<'_>) -> u32 {
+    match keys.runs.node().map(|node| &node.data) {
+        Some(Data::Integer(runs)) => u32::try_from(*runs).map_or(1, |runs| runs.max(1)),
+        _ => keys.runs.get(),
+    }
+}
+
+fn vars<'f>(written: &[Named<'f, Option<&'f Node<'f>>>], scope: &mut Scope<'_, 'f>) -> Vec<(Arc<str>, Template)> {
     let mut vars = Vec::new();
-    let further_down = |entry: &Entry<'f>| Declared { name: entry.key.to_string(), spot: entry.key_spot, what: VARIABLE };
-    scope.later.extend(table.entries_of("vars").iter().map(further_down));
-    for entry in table.entries_of("vars").iter().take(MOST_NAMES + 1) {
+    let further_down = |var: &Named<'f, _>| Declared { name: var.name().to_owned(), spot: var.entry.key_spot, what: VARIABLE };
+    scope.later.extend(written.iter().map(further_down));
+    for Named { entry, .. } in written.iter().take(MOST_NAMES + 1) {
         let template = var(entry, scope);
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
@@ -262,13 +290,12 @@ fn var<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     })
 }
 
-fn devices<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> BTreeMap<Arc<str>, Device> {
+fn devices<'f>(keys: &ProbeKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> BTreeMap<Arc<str>, Device> {
     let mut devices = BTreeMap::new();
-    for entry in table.entries_of("devices") {
-        let Some(inner) = entry.value.as_table() else { continue };
-        let settings = world.shared(device::settings(&world.device, inner, scope.diagnostics));
-        let headers = device::headers(&world.headers, inner, scope);
-        devices.insert(entry.key.as_ref().into(), Device { settings, headers });
+    for written in keys.devices.items() {
+        let settings = world.shared(device::settings(&world.device, &written.value, scope.diagnostics));
+        let headers = device::headers(&world.headers, written.value.headers.entries(), scope);
+        devices.insert(written.name().into(), Device { settings, headers });
     }
     devices
         .entry("default".into())
@@ -281,7 +308,7 @@ pub(super) fn var_of_regions(name: &str, spot: Spot<'_>, regions: &[Arc<Region>]
     let mut diagnostics = Diagnostics::default();
     let lacking: Vec<&str> = regions.iter().filter(|region| !has(region, name)).map(|region| &*region.name).collect();
     if !lacking.is_empty() {
-        let message = format!("the variable `{name}` is missing in {}", super::nearest::list(&lacking));
+        let message = format!("the variable `{name}` is missing in {}", super::diagnostic::list(&lacking));
         diagnostics.push(
             Diagnostic::at(Code::VarOfRegion, spot, message)
                 .help("give it in `[vars]` of the service or in `[regions.NAME.vars]`, or leave the region out of `regions`"),

@@ -7,52 +7,51 @@ use bytes::Bytes;
 
 use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
-use super::super::file::LARGEST_UPLOAD;
-use super::super::keys::METHODS;
+use super::super::file::{self, LARGEST_UPLOAD};
+use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
+use super::super::kind::FilePath;
 use super::super::scope::{Scope, When};
-use super::super::tree::{Data, Node, Spot, Table};
+use super::super::section::Field;
+use super::super::tree::{Data, Entry, Node, Spot};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, Diagnostics, device, value};
 
-/// Reads the `http` table of the step at `step`.
-pub(super) fn read<'f>(table: &Table<'f>, step: Spot<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> HttpAction {
-    let (method, url) = target(table, step, scope);
-    HttpAction {
-        method,
-        url,
-        query: fields(table, "query", scope),
-        headers: device::headers(&[], table, scope),
-        body: body(table, world, scope),
-        auth: auth(table, scope),
-        redirects: device::redirects(table),
-        response_bytes: table.size("max_response"),
-    }
+/// Reads the keys of `http`; nothing comes of a request that lacks what none can be without.
+pub(super) fn read<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Option<HttpAction> {
+    let (method, url) = target(keys, scope);
+    let query = fields(keys.query.entries(), scope);
+    let headers = device::headers(&[], keys.headers.entries(), scope);
+    let body = body(keys, world, scope);
+    let auth = auth(keys, scope);
+    Some(HttpAction {
+        method: method?,
+        url: url?,
+        query,
+        headers,
+        body,
+        auth,
+        redirects: *keys.redirects,
+        response_bytes: *keys.max_response,
+    })
 }
 
-fn target<'f>(table: &Table<'f>, step: Spot<'f>, scope: &mut Scope<'_, 'f>) -> (http::Method, Template) {
-    let short = table.entries.iter().find(|entry| METHODS.contains(&entry.key.as_ref()));
-    let (method, url) = match short {
-        Some(entry) => (entry.key.to_uppercase(), Some(&entry.value)),
-        None => (table.owned("method").unwrap_or_else(|| "GET".into()), table.get("url")),
-    };
-    let method = http::Method::from_bytes(method.as_bytes()).unwrap_or_else(|_| {
-        if let Some(node) = table.get("method") {
-            scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, node.spot, "this is not a method").help("methods are words such as \"PURGE\""),
-            );
-        }
-        http::Method::GET
-    });
-    match url {
-        Some(node) => (method, self::url(node, scope)),
-        None => (method, Template::parse("", step.location()).expect("an empty text is a template")),
+fn target<'f>(keys: &HttpKeys<'f>, scope: &mut Scope<'_, 'f>) -> (Option<http::Method>, Option<Template>) {
+    if let Some((method, entry)) = keys.written_methods().into_iter().next() {
+        return (Some(method), Some(url(&entry.value, scope)));
     }
+    let method = keys.method.and_then(|method| http::Method::from_bytes(method.as_bytes()).ok());
+    if let (None, Some(_), Some(spot)) = (&method, *keys.method, keys.method.spot()) {
+        scope
+            .diagnostics
+            .push(Diagnostic::at(Code::InvalidValue, spot, "this is not a method").help("methods are words such as \"PURGE\""));
+    }
+    (method, keys.url.map(|node| url(node, scope)))
 }
 
 /// A URL: what stands before the first expression must already say http or https.
 fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
-    let text = node.as_text().unwrap_or_default();
-    let known = text.split("{{").next().unwrap_or_default();
+    let Some(text) = node.as_text() else { return scope.template(node, When::Before) };
+    let known = text.split_once("{{").map_or(text, |(known, _)| known);
     let problem = if known.is_empty() && !text.is_empty() {
         None
     } else if !known.starts_with("http://") && !known.starts_with("https://") {
@@ -62,7 +61,7 @@ fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     } else {
         None
     };
-    if let Some(problem) = problem.filter(|_| matches!(node.data, Data::Text(_))) {
+    if let Some(problem) = problem {
         scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, "this is not a URL").help(problem));
     }
     if let Some((at, character)) = device::control_in(node) {
@@ -76,82 +75,81 @@ fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     scope.template(node, When::Before)
 }
 
-fn fields<'f>(table: &Table<'f>, key: &str, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
-    let entries = table.entries_of(key);
-    entries.iter().map(|entry| (entry.key.to_string(), scope.template(&entry.value, When::Before))).collect()
+fn fields<'e, 'f: 'e>(written: impl Iterator<Item = &'e Entry<'f>>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
+    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, When::Before))).collect()
 }
 
-fn body<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Body {
-    if let Some(node) = table.get("json") {
+fn body<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Body {
+    if let Some(node) = *keys.json {
         return Body::Json(json(node, scope));
     }
-    if table.get("form").is_some() {
-        return Body::Form(fields(table, "form", scope));
+    if keys.form.entry.is_some() {
+        return Body::Form(fields(keys.form.entries(), scope));
     }
-    if table.get("multipart").is_some() {
-        let parts = table.list("multipart").iter().filter_map(Node::as_table);
-        return Body::Multipart(parts.map(|inner| part(inner, world, scope)).collect());
+    if keys.multipart.entry.is_some() {
+        return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, world, scope)).collect());
     }
-    if let Some(node) = table.get("body") {
+    if let Some(node) = *keys.body {
         return Body::Raw(scope.template(node, When::Before));
     }
-    match table.get("file") {
-        Some(node) => Body::File { name: node.as_text().unwrap_or_default().into(), content: content(node, world, scope) },
+    match *keys.file {
+        Some(file) => Body::File { name: file.text.to_owned(), content: content(file, world, scope) },
         None => Body::Empty,
     }
 }
 
-fn part<'f>(table: &Table<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Part {
-    let mut filename = table.get("filename").map(|node| scope.template(node, When::Before));
-    let content = match (table.get("file"), table.get("text")) {
-        (Some(node), _) => {
-            let own = Path::new(node.as_text().unwrap_or_default()).file_name().unwrap_or_default().to_string_lossy();
-            filename = filename.or_else(|| Template::parse(&own, node.spot.location()).ok());
-            PartContent::File(content(node, world, scope))
+/// A part; nothing if it lacks its name or its content.
+fn part<'f>(keys: &PartKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Option<Part> {
+    let mut filename = keys.filename.map(|node| scope.template(node, When::Before));
+    let content = match (*keys.file, *keys.text) {
+        (Some(file), _) => {
+            let own = Path::new(file.text).file_name().map(|name| name.to_string_lossy());
+            filename = filename.or_else(|| Template::parse(&own?, file.spot.location()).ok());
+            Some(PartContent::File(content(file, world, scope)))
         }
-        (None, Some(node)) => PartContent::Text(scope.template(node, When::Before)),
-        (None, None) => PartContent::File(Bytes::new()),
+        (None, Some(node)) => Some(PartContent::Text(scope.template(node, When::Before))),
+        (None, None) => None,
     };
-    let content_type = table.get("content_type").and_then(|node| {
-        let text = node.as_text()?;
-        if http::HeaderValue::from_str(text).is_err() || !text.contains('/') {
-            scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, node.spot, "this is not a content type")
-                    .help("content types are written such as \"image/png\""),
-            );
-        }
-        Some(text.to_owned())
-    });
-    Part { name: table.owned("name").unwrap_or_default(), content, filename, content_type }
+    if let (Some(text), Some(spot)) = (*keys.content_type, keys.content_type.spot())
+        && (http::HeaderValue::from_str(text).is_err() || !text.contains('/'))
+    {
+        scope.diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, spot, "this is not a content type")
+                .help("content types are written such as \"image/png\""),
+        );
+    }
+    let content_type = keys.content_type.map(str::to_owned);
+    Some(Part { name: keys.name.value?.to_owned(), content: content?, filename, content_type })
 }
 
 /// A file's bytes, read once however many steps send them.
-fn content<'f>(node: &Node<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Bytes {
-    let path = device::beside(node.spot, node.as_text().unwrap_or_default());
+fn content(file: FilePath<'_>, world: &World, scope: &mut Scope<'_, '_>) -> Bytes {
+    let path = file.resolved();
     let mut files = world.files.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(content) = files.get(&path) {
         return content.clone();
     }
-    let content = Bytes::from(device::read(&path, LARGEST_UPLOAD, node.spot, scope.diagnostics).unwrap_or_default());
+    // One that cannot be read has been reported; that it was tried is remembered, so that it is reported once.
+    let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.spot, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content
 }
 
-fn auth<'f>(table: &Table<'f>, scope: &mut Scope<'_, 'f>) -> Option<Auth> {
-    let mut field = |table: &Table<'f>, key: &str| table.get(key).map(|node| scope.template(node, When::Before));
-    if let Some(basic) = table.table("basic") {
-        return Some(Auth::Basic { user: field(basic, "user")?, password: field(basic, "password")? });
+fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut Scope<'_, 'f>) -> Option<Auth> {
+    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, When::Before));
+    if let Some(BasicKeys { user, password }) = &keys.basic.value {
+        return Some(Auth::Basic { user: field(user)?, password: field(password)? });
     }
-    if let Some(oauth2) = table.table("oauth2") {
+    if let Some(Oauth2Keys { token_url, client_id, client_secret, scope, audience }) = &keys.oauth2.value {
         return Some(Auth::OAuth2(Box::new(ClientCredentials {
-            token_url: field(oauth2, "token_url")?,
-            client_id: field(oauth2, "client_id")?,
-            client_secret: field(oauth2, "client_secret")?,
-            scope: field(oauth2, "scope"),
-            audience: field(oauth2, "audience"),
+            token_url: field(token_url)?,
+            client_id: field(client_id)?,
+            client_secret: field(client_secret)?,
+            scope: field(scope),
+            audience: field(audience),
         })));
     }
-    field(table, "bearer").map(Auth::Bearer)
+    field(&keys.bearer).map(Auth::Bearer)
 }
 
 fn json<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> JsonTemplate {

@@ -1,63 +1,61 @@
 //! What a probe promises over time.
 
-use std::time::Duration;
-
 use crate::plan::{LatencyOf, LatencySlo, Slo};
 
-use super::super::nearest::suggestion;
-use super::super::steps::journey;
-use super::super::tree::Table;
+use super::super::diagnostic::suggestion;
+use super::super::keys::{LatencyKeys, ProbeKeys, StepKeys};
+use super::super::tree::{Node, Spot};
 use super::super::{Code, Diagnostic, Diagnostics};
 
-const WINDOW: Duration = Duration::from_hours(28 * 24);
-
 /// The service level objective, if the probe has one.
-pub(super) fn read(probe: &Table<'_>, diagnostics: &mut Diagnostics) -> Option<Slo> {
-    let node = probe.get("slo")?;
-    let table = node.as_table()?;
-    if table.get("success").is_none() && table.get("latency").is_none() {
-        diagnostics.push(
-            Diagnostic::at(Code::MissingKey, node.spot, "`slo` promises nothing").help("give `success`, `latency`, or both"),
-        );
+pub(super) fn read(probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Option<Slo> {
+    let (keys, spot) = (probe.slo.as_ref()?, probe.slo.spot()?);
+    if keys.success.entry.is_none() && keys.latency.entry.is_none() {
+        diagnostics
+            .push(Diagnostic::at(Code::MissingKey, spot, "`slo` promises nothing").help("give `success`, `latency`, or both"));
     }
-    let success = table.share("success");
-    if let Some(node) = table.get("success").filter(|_| success == Some(0.0)) {
-        diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, "a promise of 0 % is none").help("give a share above 0"));
+    let success = *keys.success;
+    if let Some(spot) = keys.success.spot().filter(|_| success == Some(0.0)) {
+        diagnostics.push(Diagnostic::at(Code::InvalidValue, spot, "a promise of 0 % is none").help("give a share above 0"));
     }
-    let latency = table.table("latency").map(|latency| latency_slo(probe, latency, diagnostics));
-    Some(Slo { success, latency, window: table.duration("window").unwrap_or(WINDOW) })
+    let latency = keys.latency.node().zip(keys.latency.as_ref());
+    let latency = latency.map(|(node, latency)| latency_slo(probe, node, latency, diagnostics));
+    Some(Slo { success, latency, window: *keys.window })
 }
 
-fn latency_slo(probe: &Table<'_>, table: &Table<'_>, diagnostics: &mut Diagnostics) -> LatencySlo {
-    let of = if table.text("of") == Some("convergence") { LatencyOf::Convergence } else { LatencyOf::Duration };
-    let [mean, p95, p99] = ["mean", "p95", "p99"].map(|key| table.duration(key));
-    if let (None, None, None, Some(first)) = (mean, p95, p99, table.entries.first()) {
+fn latency_slo(probe: &ProbeKeys<'_>, node: &Node<'_>, keys: &LatencyKeys<'_>, diagnostics: &mut Diagnostics) -> LatencySlo {
+    let of = *keys.of;
+    let [mean, p95, p99] = [*keys.mean, *keys.p95, *keys.p99];
+    let first = node.as_table().and_then(|table| table.entries.first());
+    if let (None, None, None, Some(first)) = (mean, p95, p99, first) {
         diagnostics.push(
             Diagnostic::at(Code::MissingKey, first.key_spot, "`slo.latency` has no bound").help("give `mean`, `p95` or `p99`"),
         );
     }
-    match (table.get("step"), table.get("of")) {
-        (Some(node), _) => {
-            let name = node.as_text().unwrap_or_default();
-            let step = journey(probe).find(|step| step.text("name") == Some(name));
-            if step.is_none() {
-                let names: Vec<&str> = journey(probe).filter_map(|step| step.text("name")).collect();
-                diagnostics.push(
-                    Diagnostic::at(Code::UnknownStep, node.spot, format!("there is no step `{name}`"))
-                        .maybe_help(suggestion(name, names)),
-                );
-            } else if of == LatencyOf::Convergence && step.is_some_and(|step| step.get("eventually").is_none()) {
-                diagnostics.push(
-                    Diagnostic::at(Code::NeedsKey, node.spot, format!("the step `{name}` does not converge"))
-                        .help("only a step with `eventually` has a convergence"),
-                );
-            }
-        }
-        (None, Some(node)) if of == LatencyOf::Convergence => diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, node.spot, "a whole run has no convergence")
-                .help("name an `eventually` step in `step`"),
+    match (*keys.step, keys.step.spot(), keys.of.spot()) {
+        (Some(name), Some(spot), _) => of_step(probe, name, spot, of, diagnostics),
+        (None, None, Some(spot)) if of == LatencyOf::Convergence => diagnostics.push(
+            Diagnostic::at(Code::NeedsKey, spot, "a whole run has no convergence").help("name an `eventually` step in `step`"),
         ),
-        (None, _) => {}
+        _ => {}
     }
-    LatencySlo { step: table.text("step").map(Into::into), of, mean, p95, p99 }
+    LatencySlo { step: keys.step.map(Into::into), of, mean, p95, p99 }
+}
+
+/// Looks for the step that a bound is about.
+fn of_step(probe: &ProbeKeys<'_>, name: &str, spot: Spot<'_>, of: LatencyOf, diagnostics: &mut Diagnostics) {
+    let steps: Vec<&StepKeys<'_>> = probe.step.items().iter().flat_map(|step| step.value.with_parallel()).collect();
+    let Some(step) = steps.iter().find(|step| *step.name == Some(name)) else {
+        diagnostics.push(
+            Diagnostic::at(Code::UnknownStep, spot, format!("there is no step `{name}`"))
+                .maybe_help(suggestion(name, steps.iter().filter_map(|step| *step.name))),
+        );
+        return;
+    };
+    if of == LatencyOf::Convergence && step.eventually.entry.is_none() {
+        diagnostics.push(
+            Diagnostic::at(Code::NeedsKey, spot, format!("the step `{name}` does not converge"))
+                .help("only a step with `eventually` has a convergence"),
+        );
+    }
 }

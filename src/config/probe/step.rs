@@ -1,54 +1,46 @@
-//! Steps, in the order of the journey.
+//! Steps, in the order of the journey, with their loops.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU8;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Retry, Step, StepKind};
+use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Loop, Retry, Step};
 
-use super::super::check::misspelt;
-use super::super::keys::STEP;
-use super::super::nearest::{did_you_mean, suggestion};
-use super::super::scope::{Scope, When};
-use super::super::steps::{cleanups, tables, with_entries};
-use super::super::tree::{Node, Spot, Table};
+use super::super::diagnostic::{did_you_mean, list, suggestion};
+use super::super::keys::{RetryKeys, StepItem, StepKeys};
+use super::super::kind::FilePath;
+use super::super::scope::{Declared, Scope, When};
+use super::super::section::{Field, Item};
+use super::super::tree::{Entry, Node, Spot};
 use super::super::world::World;
-use super::super::{Code, Diagnostic, device};
-use super::{exec, looping, request};
-
-/// Between two attempts of `eventually`, where nothing is said.
-pub(in crate::config) const POLL: Duration = Duration::from_millis(500);
-/// Between two attempts of `consistently`, where nothing is said.
-pub(in crate::config) const CONSISTENT_POLL: Duration = Duration::from_millis(100);
-const BACKOFF: Duration = Duration::from_millis(100);
+use super::super::{Code, Diagnostic, value};
+use super::{exec, request};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
 
-/// Reads all steps of a probe.
+/// Reads all steps of a probe. One that lacks what none can be without has been reported and is left out.
 pub(super) fn steps<'f>(
-    probe: &Table<'f>,
+    written: &[StepItem<'f>],
     devices: &BTreeMap<Arc<str>, Device>,
     world: &World,
     scope: &mut Scope<'_, 'f>,
 ) -> Vec<Step> {
     let mut reader = Reader { devices, world, scope, names: HashMap::new(), before: Vec::new() };
-    let nodes: Vec<(&Node<'f>, &Table<'f>)> = tables(probe.list("step"));
-    if let Some((node, _)) = nodes.get(MOST_STEPS) {
+    if let Some(item) = written.get(MOST_STEPS) {
         reader.scope.diagnostics.push(
-            Diagnostic::at(Code::TooMany, node.spot, format!("the probe has more than {MOST_STEPS} steps"))
+            Diagnostic::at(Code::TooMany, item.node.spot, format!("the probe has more than {MOST_STEPS} steps"))
                 .help("make several probes, or a step with `repeat` or `for_each`"),
         );
         return Vec::new();
     }
-    for (_, table) in &nodes {
-        reader.announce(table);
+    for item in written {
+        reader.announce(&item.value);
     }
-    let mut steps = Vec::with_capacity(nodes.len());
-    for (node, table) in nodes {
-        steps.push(reader.step(node, table));
-        let finished = with_entries(table).filter_map(|step| step.text("name"));
+    let mut steps = Vec::with_capacity(written.len());
+    for item in written {
+        steps.extend(reader.step(item));
+        let finished = item.value.with_parallel().filter_map(|step| *step.name);
         reader.before.extend(finished.map(str::to_owned));
     }
     steps
@@ -66,96 +58,90 @@ struct Reader<'r, 'b, 'f> {
 
 impl<'f> Reader<'_, '_, 'f> {
     /// Remembers what a step will capture, so that an earlier use can be told from a misspelling.
-    fn announce(&mut self, table: &Table<'f>) {
-        for step in with_entries(table) {
-            for entry in step.entries_of("capture") {
-                let declared =
-                    super::super::scope::Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" };
-                self.scope.later.push(declared);
-            }
+    fn announce(&mut self, keys: &StepKeys<'f>) {
+        for entry in keys.with_parallel().flat_map(|step| step.capture.entries()) {
+            self.scope.later.push(Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" });
         }
     }
 
-    fn step(&mut self, node: &Node<'f>, table: &Table<'f>) -> Step {
-        let looping = looping::read(table, self.scope);
+    fn step(&mut self, item: &StepItem<'f>) -> Option<Step> {
+        let keys = &item.value;
+        let looping = self.looping(keys);
         let was_in_loop = std::mem::replace(&mut self.scope.in_loop, looping.is_some());
-        let item = looping::item(table, self.scope);
+        let name = self.loop_name(keys);
         let visible = self.scope.visible.len();
-        if let Some((name, spot)) = &item {
+        if let Some((name, spot)) = &name {
             self.scope.declare(name, *spot, "loop's name");
         }
-        let action =
-            if table.get("parallel").is_some() { Action::Parallel(self.parallel(table)) } else { self.action(node, table) };
-        let at_once = self.at_once(table, looping.is_some());
-        let subject = self.template(table, "subject");
-        let step = Step { looping, at_once, subject, ..self.common(node, table, action, None) };
-        if item.is_some() {
+        let action = if keys.parallel.entry.is_some() { Some(Action::Parallel(self.parallel(keys))) } else { self.action(item) };
+        let at_once = self.at_once(item, looping.is_some());
+        let subject = keys.subject.map(|node| self.scope.template(node, When::Before));
+        let common = self.common(item, action, None);
+        if name.is_some() {
             self.scope.visible.remove(visible);
         }
         self.scope.in_loop = was_in_loop;
-        step
+        Some(Step { looping, at_once, subject, ..common? })
     }
 
     /// What steps, parallel steps and cleanups have in common. The order is that of a run.
-    fn common(&mut self, node: &Node<'f>, table: &Table<'f>, action: Action, default_name: Option<String>) -> Step {
-        let name = table.owned("name").or(default_name).unwrap_or_default();
-        let at = table.get("name").map_or(node.spot, |name| name.spot);
-        self.unique(&name, at);
-        let device = self.template(table, "device");
-        self.known_device(table);
-        let when = table.get("when").map(|node| self.scope.condition(node, When::Before));
-        let result = When::Result(action.kind());
-        let guard = self.conditions(table, "guard", result);
-        let expect = self.conditions(table, "expect", result);
-        let contract = table.get("contract").and_then(|node| self.contract(node));
-        let unless_created = table.get("unless_created").map(|node| self.scope.condition(node, result));
-        let capture = self.captures(table, result);
-        let cleanup = self.cleanup(table, &name);
-        Step {
-            name: name.into(),
+    fn common(&mut self, item: &StepItem<'f>, action: Option<Action>, default_name: Option<&str>) -> Option<Step> {
+        let keys = &item.value;
+        let name = keys.name.or(default_name);
+        let at = keys.name.spot().unwrap_or(item.node.spot);
+        if let Some(name) = name {
+            self.unique(name, at);
+        }
+        let device = keys.device.map(|node| self.scope.template(node, When::Before));
+        self.known_device(keys);
+        let when = keys.when.map(|node| self.scope.condition(node, When::Before));
+        let result = When::Result(action.as_ref().and_then(Action::kind));
+        let guard = self.conditions(&keys.guard, result);
+        let expect = self.conditions(&keys.expect, result);
+        let contract = keys.contract.and_then(|file| self.contract(file));
+        let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
+        let capture = self.captures(keys, result);
+        let cleanup = self.cleanup(keys, name.unwrap_or_default());
+        let (eventually, consistently) = (self.eventually(item), self.consistently(item));
+        Some(Step {
+            name: name?.into(),
             device,
-            action,
+            action: action?,
             looping: None,
             at_once: NonZeroU8::MIN,
             subject: None,
             when,
             guard,
-            timeout: table.duration("timeout"),
-            retry: retry(table),
-            eventually: self.eventually(table),
-            consistently: self.consistently(table),
+            timeout: *keys.timeout,
+            retry: keys.retry.as_ref().and_then(retry),
+            eventually,
+            consistently,
             expect,
             contract,
             capture,
-            allow_failure: table.bool("allow_failure").unwrap_or(false),
-            allow_empty: table.bool("allow_empty").unwrap_or(false),
+            allow_failure: *keys.allow_failure,
+            allow_empty: *keys.allow_empty,
             cleanup,
             unless_created,
             location: at.location(),
-        }
+        })
     }
 
     /// What a step does: its kind is the key it has. The rules of the keys see to it that it has exactly one.
-    fn action(&mut self, node: &Node<'f>, table: &Table<'f>) -> Action {
-        let empty = Table::default();
-        let kind = StepKind::ALL.iter().copied().find(|kind| table.get(kind.key()).is_some()).unwrap_or(StepKind::Http);
-        let own = table.table(kind.key()).unwrap_or(&empty);
-        match kind {
-            StepKind::Http => Action::Http(Box::new(request::read(own, node.spot, self.world, self.scope))),
-            StepKind::Exec => Action::Exec(Box::new(exec::read(own, table, node.spot, self.scope))),
+    fn action(&mut self, item: &StepItem<'f>) -> Option<Action> {
+        if let Some(program) = item.value.exec.as_ref() {
+            return exec::read(program, item.value.exec.entry, self.scope).map(|program| Action::Exec(Box::new(program)));
         }
+        let http = item.value.http.as_ref()?;
+        request::read(http, self.world, self.scope).map(|request| Action::Http(Box::new(request)))
     }
 
-    fn template(&mut self, table: &Table<'f>, key: &str) -> Option<crate::plan::Template> {
-        table.get(key).map(|node| self.scope.template(node, When::Before))
-    }
-
-    fn conditions(&mut self, table: &Table<'f>, key: &str, when: When) -> Vec<Condition> {
-        table.list(key).iter().map(|node| self.scope.condition(node, when)).collect()
+    fn conditions(&mut self, written: &Field<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>, when: When) -> Vec<Condition> {
+        written.items().iter().map(|item| self.scope.condition(item.value, when)).collect()
     }
 
     fn unique(&mut self, name: &str, spot: Spot<'f>) {
-        if let Some(first) = self.names.get(name).filter(|_| !name.is_empty()) {
+        if let Some(first) = self.names.get(name) {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::DuplicateStep, spot, format!("there is a step `{name}` already"))
                     .related(*first, "the first is here")
@@ -165,8 +151,8 @@ impl<'f> Reader<'_, '_, 'f> {
         self.names.entry(name.to_owned()).or_insert(spot);
     }
 
-    fn known_device(&mut self, table: &Table<'f>) {
-        let Some(node) = table.get("device") else { return };
+    fn known_device(&mut self, keys: &StepKeys<'f>) {
+        let Some(node) = *keys.device else { return };
         let Some(name) = node.as_text().filter(|name| !name.contains("{{")) else { return };
         if !self.devices.contains_key(name) {
             self.scope.diagnostics.push(
@@ -177,9 +163,9 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
-    fn captures(&mut self, table: &Table<'f>, when: When) -> Vec<(Arc<str>, Expression)> {
+    fn captures(&mut self, keys: &StepKeys<'f>, when: When) -> Vec<(Arc<str>, Expression)> {
         let mut captures = Vec::new();
-        for entry in table.entries_of("capture") {
+        for entry in keys.capture.entries() {
             let expression = self.scope.expression(&entry.value, when);
             self.scope.holds(&entry.key, &expression);
             captures.push((entry.key.as_ref().into(), expression));
@@ -188,12 +174,12 @@ impl<'f> Reader<'_, '_, 'f> {
         captures
     }
 
-    fn contract(&mut self, node: &Node<'f>) -> Option<Contract> {
-        let name = node.as_text()?;
-        match self.world.contracts.get(&device::beside(node.spot, name)) {
-            Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: node.spot.location() }),
+    fn contract(&mut self, file: FilePath<'f>) -> Option<Contract> {
+        let FilePath { text: name, spot } = file;
+        match self.world.contracts.get(&file.resolved()) {
+            Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: spot.location() }),
             Err(broken) => {
-                let mut diagnostic = Diagnostic::at(Code::InvalidContract, node.spot, format!("`{name}` cannot be a contract"))
+                let mut diagnostic = Diagnostic::at(Code::InvalidContract, spot, format!("`{name}` cannot be a contract"))
                     .help("a contract is a file with a JSON Schema, relative to this one, without references to other documents");
                 match &broken.place {
                     Some((file, span)) => diagnostic = diagnostic.related(Spot { file, span: *span }, broken.message),
@@ -206,20 +192,20 @@ impl<'f> Reader<'_, '_, 'f> {
     }
 
     /// Steps that begin together: none sees what another captures, the steps after them see all of it.
-    fn parallel(&mut self, table: &Table<'f>) -> Vec<Step> {
+    fn parallel(&mut self, keys: &StepKeys<'f>) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut captured = Vec::new();
-        for (node, inner) in tables(table.list("parallel")) {
+        for item in keys.parallel.items() {
             let visible = self.scope.visible.len();
-            let action = self.action(node, inner);
-            steps.push(self.common(node, inner, action, None));
+            let action = self.action(item);
+            steps.extend(self.common(item, action, None));
             let own = self.scope.visible.split_off(visible);
             self.scope.taken.extend(own.iter().cloned());
             captured.extend(own);
         }
         self.scope.taken.retain(|taken| captured.iter().all(|own| own.name != taken.name));
         self.scope.visible.extend(captured);
-        if let ([_], Some(entry)) = (steps.as_slice(), table.entry("parallel")) {
+        if let ([_], Some(entry)) = (keys.parallel.items(), keys.parallel.entry) {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::InvalidValue, entry.key_spot, "one step alone cannot be parallel")
                     .help("add a second `[[step.parallel]]`, or make it a step of its own"),
@@ -229,85 +215,122 @@ impl<'f> Reader<'_, '_, 'f> {
     }
 
     /// Cleanups see everything their step knows and captured; what they capture is seen by the cleanups after them alone.
-    fn cleanup(&mut self, table: &Table<'f>, step: &str) -> Vec<Step> {
+    fn cleanup(&mut self, keys: &StepKeys<'f>, step: &str) -> Vec<Step> {
         let visible = self.scope.visible.len();
-        let nodes = tables(cleanups(table));
-        let alone = table.get("cleanup").is_some_and(|node| node.as_table().is_some());
-        let many = nodes.len() > 1;
+        let alone = keys.cleanup.node().is_some_and(|node| node.as_table().is_some());
+        let many = keys.cleanup.items().len() > 1;
         let mut steps = Vec::new();
-        for (at, (node, inner)) in nodes.into_iter().enumerate() {
+        for (at, item) in keys.cleanup.items().iter().enumerate() {
             let name = if many { format!("{step} cleanup {}", at + 1) } else { format!("{step} cleanup") };
-            if let Some(entry) = inner.entry("capture").filter(|_| alone) {
-                let line = node.spot.location().line;
+            if let Some(entry) = item.value.capture.entry.filter(|_| alone) {
+                let line = item.node.spot.location().line;
                 self.scope.diagnostics.push(
                     Diagnostic::at(Code::MisplacedKey, entry.key_spot, "no cleanup comes after this one to use the capture")
-                        .related(node.spot, "what follows this line belongs to the cleanup")
+                        .related(item.node.spot, "what follows this line belongs to the cleanup")
                         .help(format!("to capture from the step, move it above line {line}, where its cleanup begins")),
                 );
             }
-            let action = self.action(node, inner);
-            steps.push(self.common(node, inner, action, Some(name)));
+            let action = self.action(item);
+            steps.extend(self.common(item, action, Some(&name)));
         }
         self.scope.visible.truncate(visible);
         steps
     }
 
-    fn eventually(&mut self, table: &Table<'f>) -> Option<Eventually> {
-        let inner = table.table("eventually")?;
-        if let Some(node) = inner.get("since") {
-            let name = node.as_text().unwrap_or_default();
-            if !self.before.iter().any(|before| before == name) {
-                let message = format!("no step before this one is called `{name}`");
-                let known: Vec<&str> = self.before.iter().map(String::as_str).collect();
-                self.scope.diagnostics.push(
-                    Diagnostic::at(Code::UnknownStep, node.spot, message)
-                        .help("`since` names the step whose end convergence is measured from")
-                        .maybe_help(suggestion(name, known)),
-                );
-            }
+    fn eventually(&mut self, item: &StepItem<'f>) -> Option<Eventually> {
+        let keys = item.value.eventually.as_ref()?;
+        if let (Some(name), Some(spot)) = (*keys.since, keys.since.spot())
+            && !self.before.iter().any(|before| before == name)
+        {
+            let message = format!("no step before this one is called `{name}`");
+            let known: Vec<&str> = self.before.iter().map(String::as_str).collect();
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::UnknownStep, spot, message)
+                    .help("`since` names the step whose end convergence is measured from")
+                    .maybe_help(suggestion(name, known)),
+            );
         }
-        self.needs_expectation(table, "eventually", "has nothing to wait for", "it is what must hold in the end");
-        Some(Eventually {
-            within: inner.duration("within").unwrap_or_default(),
-            poll: inner.duration("poll").unwrap_or(POLL),
-            since: inner.text("since").map(Into::into),
-        })
+        let entry = item.value.eventually.entry?;
+        self.needs_expectation(item, entry, "has nothing to wait for", "it is what must hold in the end");
+        Some(Eventually { within: keys.within.value?, poll: *keys.poll, since: keys.since.map(Into::into) })
     }
 
-    fn consistently(&mut self, table: &Table<'f>) -> Option<Consistently> {
-        let inner = table.table("consistently")?;
-        self.needs_expectation(table, "consistently", "has nothing that could stop holding", "it is what must go on holding");
-        let poll = inner.duration("poll").unwrap_or(CONSISTENT_POLL);
-        Some(Consistently { lasting: inner.duration("for").unwrap_or_default(), poll })
+    fn consistently(&mut self, item: &StepItem<'f>) -> Option<Consistently> {
+        let keys = item.value.consistently.as_ref()?;
+        let entry = item.value.consistently.entry?;
+        self.needs_expectation(item, entry, "has nothing that could stop holding", "it is what must go on holding");
+        Some(Consistently { lasting: keys.lasting.value?, poll: *keys.poll })
     }
 
-    fn at_once(&mut self, table: &Table<'f>, in_loop: bool) -> NonZeroU8 {
-        if let Some(entry) = table.entry("at_once").filter(|_| !in_loop)
-            && !["for_each", "repeat"].iter().any(|key| table.get(key).is_some() || misspelt(table, &STEP, key))
+    fn needs_expectation(&mut self, item: &StepItem<'f>, entry: &Entry<'f>, lack: &str, purpose: &str) {
+        let keys = &item.value;
+        if keys.expect.node().is_none_or(|node| node.as_list().is_empty())
+            && keys.contract.entry.is_none()
+            && !["expect", "contract"].iter().any(|key| item.misspells(key))
+        {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{}` {lack}", entry.key))
+                    .help(format!("add `expect`: {purpose}")),
+            );
+        }
+    }
+
+    /// The loop of a step, if it has one.
+    fn looping(&mut self, keys: &StepKeys<'f>) -> Option<Loop> {
+        if let Some(times) = *keys.repeat {
+            return Some(Loop::Repeat(times.get()));
+        }
+        let node = keys.for_each.value?;
+        let Some((name, offset)) = for_each(node.as_text()?) else {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, node.spot, "this does not say over what to go")
+                    .help("write it as \"NAME in EXPRESSION\", such as \"segment in segments\""),
+            );
+            return None;
+        };
+        let items = self.scope.expression_at(node, offset, When::Before);
+        self.scope.holds(name, &items);
+        Some(Loop::ForEach { name: name.into(), items })
+    }
+
+    /// What the item of a `for_each` is called, and where.
+    fn loop_name(&mut self, keys: &StepKeys<'f>) -> Option<(String, Spot<'f>)> {
+        let node = keys.for_each.value?;
+        let text = node.as_text()?;
+        let (name, _) = for_each(text)?;
+        let start = text.len() - text.trim_start().len();
+        let spot = node.spot.within(start..start + name.len());
+        if !value::is_identifier(name) {
+            self.scope.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, spot, format!("expressions cannot use the name `{name}`"))
+                    .help(format!("names are letters, digits and `_`; {} are not possible", list(&["a, b in …", "a.b in …"]))),
+            );
+        }
+        Some((name.to_owned(), spot))
+    }
+
+    fn at_once(&mut self, item: &StepItem<'f>, in_loop: bool) -> NonZeroU8 {
+        let keys = &item.value;
+        if let Some(entry) = keys.at_once.entry.filter(|_| !in_loop)
+            && [keys.for_each.entry, keys.repeat.entry].iter().all(Option::is_none)
+            && !["for_each", "repeat"].iter().any(|key| item.misspells(key))
         {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::NeedsKey, entry.key_spot, "`at_once` has no effect without a loop")
                     .help("add `for_each` or `repeat`, or take it out"),
             );
         }
-        table.count("at_once").and_then(|rounds| u8::try_from(rounds).ok()).and_then(NonZeroU8::new).unwrap_or(NonZeroU8::MIN)
-    }
-
-    fn needs_expectation(&mut self, table: &Table<'f>, key: &str, lack: &str, purpose: &str) {
-        if table.list("expect").is_empty()
-            && table.get("contract").is_none()
-            && !["expect", "contract"].iter().any(|key| misspelt(table, &STEP, key))
-            && let Some(entry) = table.entry(key)
-        {
-            self.scope.diagnostics.push(
-                Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{key}` {lack}"))
-                    .help(format!("add `expect`: {purpose}")),
-            );
-        }
+        (*keys.at_once).try_into().expect("the declared range fits into a byte")
     }
 }
 
-fn retry(table: &Table<'_>) -> Option<Retry> {
-    let inner = table.table("retry")?;
-    Some(Retry { attempts: inner.count("attempts").unwrap_or(2), backoff: inner.duration("backoff").unwrap_or(BACKOFF) })
+/// The name before `in`, and where the expression after it begins.
+fn for_each(text: &str) -> Option<(&str, usize)> {
+    let (name, rest) = text.split_once(" in ")?;
+    let items = rest.trim_start();
+    (!name.trim().is_empty() && !items.is_empty()).then(|| (name.trim(), text.len() - items.len()))
+}
+
+fn retry(keys: &RetryKeys<'_>) -> Option<Retry> {
+    Some(Retry { attempts: keys.attempts.value?.get(), backoff: *keys.backoff })
 }

@@ -1,10 +1,96 @@
-//! The store's behaviour, against real files.
+//! What every store does, asked by its ports of each kind of store there is.
 
 mod behaviour;
-mod damage;
-mod format_2;
-mod killed;
+mod changes;
+mod hours;
+mod kept;
 mod ledger;
+mod passes;
 mod retention;
 mod tries;
-mod trouble;
+
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use super::memory::MemoryStore;
+use super::sqlite::SqliteStore;
+use super::testing::{LONG, at, settings};
+use super::{Commit, Remembered, Store};
+use crate::plan::StoreSettings;
+
+/// Where a store of one kind is, over restarts.
+pub(super) enum Place {
+    /// In a file in this directory.
+    Sqlite(tempfile::TempDir),
+    /// In memory; the last process's.
+    Memory(Mutex<MemoryStore>),
+}
+
+impl Place {
+    fn sqlite() -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap())
+    }
+
+    fn memory() -> Self {
+        Self::Memory(Mutex::default())
+    }
+
+    /// A store at noon.
+    async fn open(&self) -> (Arc<dyn Store>, Remembered) {
+        self.open_at(at(0)).await
+    }
+
+    /// A store at this time, with what it remembers.
+    async fn open_at(&self, now: SystemTime) -> (Arc<dyn Store>, Remembered) {
+        let store: Arc<dyn Store> = match self {
+            Self::Sqlite(directory) => Arc::new(SqliteStore::open(&settings(directory.path()), now).unwrap()),
+            Self::Memory(last) => {
+                let mut last = last.lock().unwrap();
+                *last = last.reopened(&self.settings());
+                Arc::new(last.clone())
+            }
+        };
+        let remembered = store.remembered(now).await.unwrap();
+        (store, remembered)
+    }
+
+    /// Closes, and opens again.
+    async fn reopen(&self, store: &Arc<dyn Store>) -> (Arc<dyn Store>, Remembered) {
+        assert!(store.shut_down(LONG).await);
+        self.open().await
+    }
+
+    fn settings(&self) -> StoreSettings {
+        let nowhere = std::path::Path::new("");
+        settings(if let Self::Sqlite(directory) = self { directory.path() } else { nowhere })
+    }
+}
+
+/// Waits until everything handed in so far is durable.
+async fn settle(store: &Arc<dyn Store>) {
+    store.commit(Commit::default()).await.unwrap();
+}
+
+/// Runs each of these on every kind of store.
+macro_rules! on_every_store {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&crate::history::tests::Place::sqlite()).await;
+                }
+            )+
+        }
+
+        mod memory {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(&crate::history::tests::Place::memory()).await;
+                }
+            )+
+        }
+    };
+}
+use on_every_store;

@@ -1,31 +1,38 @@
 //! Tries are what became of them last, in whichever order and in how many transactions it was written.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
-use super::super::testing::{at_ms, attempt, incident, open, outcome, reopen, settle};
+use super::super::testing::{LONG, at, at_ms, attempt, incident, outcome};
 use super::super::{Commit, IncidentStory, Store, TryCounts, TryRow, TryState, TryView};
+use super::{Place, on_every_store, settle};
 
-fn story(store: &Store, id: &str) -> IncidentStory {
-    store.reader().incident(id).unwrap().unwrap()
+on_every_store!(
+    a_try_is_read_back_until_it_is_known_what_became_of_it,
+    a_try_that_tells_of_several_incidents_is_in_the_story_of_each,
+    a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week,
+);
+
+async fn story(store: &Arc<dyn Store>, id: &str) -> IncidentStory {
+    store.incident(id.to_owned()).await.unwrap().unwrap()
 }
 
-#[test]
-fn a_try_is_read_back_until_it_is_known_what_became_of_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(directory.path());
+async fn a_try_is_read_back_until_it_is_known_what_became_of_it(place: &Place) {
+    let (store, _) = place.open().await;
     let tries: Vec<TryRow> = ["T1", "T2", "T3", "T4"].map(|id| attempt(id, &["I1"], 5)).into();
     let ends = [TryState::Taken, TryState::Waiting, TryState::Refused, TryState::Dropped];
     let outcomes = tries.iter().zip(ends).map(|(row, state)| outcome(row, state)).collect();
     store.commit(Commit { incidents: vec![incident("I1", None)], tries, outcomes, ..Commit::default() });
-    let (store, remembered) = reopen(&store, directory.path());
+    let (store, remembered) = place.reopen(&store).await;
     let kept = &remembered.tries;
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!((kept[0].id.as_str(), kept[0].incident.as_str(), kept[0].attempts), ("T2", "I1", 1));
     assert_eq!((kept[0].made_ms, kept[0].tried_ms, kept[0].state), (at_ms(5), Some(at_ms(6)), TryState::Waiting));
     assert!(kept[0].json.contains("\"T2\""));
-    assert_eq!(store.reader().tries().unwrap(), TryCounts { waiting: 1, taken: 1, refused: 1, dropped: 1 });
+    assert_eq!(store.tries().await.unwrap(), TryCounts { waiting: 1, taken: 1, refused: 1, dropped: 1 });
 
-    let told = story(&store, "I1").tries;
+    let told = story(&store, "I1").await.tries;
     let ends: Vec<_> = told.iter().map(|row| (row.state, row.tried_ms, row.ended_ms)).collect();
     let (then, never) = (Some(at_ms(6)), None);
     assert_eq!(ends, [("taken", then, then), ("waiting", then, never), ("refused", then, then), ("dropped", never, then)]);
@@ -34,31 +41,30 @@ fn a_try_is_read_back_until_it_is_known_what_became_of_it() {
     assert_eq!(told[0].message["title"], "p fails");
 }
 
-#[test]
-fn a_try_that_tells_of_several_incidents_is_in_the_story_of_each() {
-    let store = Store::in_memory();
+async fn a_try_that_tells_of_several_incidents_is_in_the_story_of_each(place: &Place) {
+    let (store, _) = place.open().await;
     let incidents = ["I1", "I2", "I3"].map(|id| incident(id, None)).into();
     let tries = vec![attempt("T1", &["I1"], 1), attempt("T2", &["I1", "I3"], 2)];
     store.commit(Commit { incidents, tries, ..Commit::default() });
-    settle(&store);
-    let told = |id| story(&store, id).tries.into_iter().map(|row| row.id).collect::<Vec<_>>();
-    assert_eq!([told("I1"), told("I2"), told("I3")], [vec!["T1".to_owned(), "T2".to_owned()], vec![], vec!["T2".to_owned()]]);
+    settle(&store).await;
+    let told = async |id| story(&store, id).await.tries.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!(
+        [told("I1").await, told("I2").await, told("I3").await],
+        [vec!["T1".to_owned(), "T2".to_owned()], vec![], vec!["T2".to_owned()]]
+    );
 }
 
-#[test]
-fn a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week() {
-    let directory = tempfile::tempdir().unwrap();
-    let (store, _) = open(directory.path());
+async fn a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week(place: &Place) {
+    let (store, _) = place.open().await;
     let tries = vec![attempt("T1", &["I1"], 0), attempt("T2", &["test"], 0)];
     store.commit(Commit { incidents: vec![incident("I1", None)], tries, ..Commit::default() });
-    let ids = |days: u64, store: &Store| {
-        assert!(store.close(super::super::testing::LONG));
-        let now = super::super::testing::at(days * 86_400 - 1);
-        let (store, remembered) = Store::open(&super::super::testing::settings(directory.path()), now).unwrap();
+    let ids = async |days: u64, store: &Arc<dyn Store>| {
+        assert!(store.shut_down(LONG).await);
+        let (store, remembered) = place.open_at(at(days * 86_400 - 1)).await;
         (store, remembered.tries.into_iter().map(|kept| kept.id).collect::<Vec<_>>())
     };
-    let (store, week) = ids(7, &store);
-    let (_store, later) = ids(400, &store);
+    let (store, week) = ids(7, &store).await;
+    let (_store, later) = ids(400, &store).await;
     assert_eq!((week, later), (vec!["T1".to_owned(), "T2".to_owned()], vec!["T1".to_owned()]));
 }
 
@@ -81,50 +87,57 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// As if each step were a transaction of its own, however they are put together.
+async fn stands_as_handed_in_last(place: &Place, steps: &[(Step, bool, bool)]) {
+    let (store, _) = place.open().await;
+    let mut commit = Commit { incidents: vec![incident("I1", None)], ..Commit::default() };
+    let mut row = attempt("T", &["I1"], 0);
+    commit.tries.push(row.clone());
+    let mut stands = TryState::Waiting;
+    for (seconds, (step, apart, durable)) in (1..).zip(steps) {
+        let mut next = Commit::default();
+        match step {
+            Step::Made => {
+                row = attempt("T", &["I1"], seconds);
+                next.tries.push(row.clone());
+                stands = TryState::Waiting;
+            }
+            Step::Fresher => {
+                row.json = format!("{{\"fresher\":{seconds}}}");
+                next.tries.push(row.clone());
+            }
+            Step::Ended(state) => {
+                next.outcomes.push(outcome(&row, *state));
+                stands = if *state == TryState::Waiting { stands } else { *state };
+            }
+        }
+        if *apart {
+            store.record(std::mem::take(&mut commit));
+            if *durable {
+                settle(&store).await;
+            }
+        }
+        commit.append(next);
+    }
+    store.record(commit);
+    settle(&store).await;
+    let told: Vec<TryView> = story(&store, "I1").await.tries;
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].state, stands.as_str());
+    assert_eq!(told[0].made_ms, row.made_ms);
+    assert_eq!(told[0].ended_ms.is_none(), stands == TryState::Waiting);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// As if each step were a transaction of its own, however they are put together.
     #[test]
     fn a_try_stands_as_what_was_handed_in_last_about_it_says(
         steps in prop::collection::vec((step(), any::<bool>(), any::<bool>()), 1..12),
     ) {
-        let store = Store::in_memory();
-        let mut commit = Commit { incidents: vec![incident("I1", None)], ..Commit::default() };
-        let mut row = attempt("T", &["I1"], 0);
-        commit.tries.push(row.clone());
-        let mut stands = TryState::Waiting;
-        for (seconds, (step, apart, durable)) in (1..).zip(steps) {
-            let mut next = Commit::default();
-            match step {
-                Step::Made => {
-                    row = attempt("T", &["I1"], seconds);
-                    next.tries.push(row.clone());
-                    stands = TryState::Waiting;
-                }
-                Step::Fresher => {
-                    row.json = format!("{{\"fresher\":{seconds}}}");
-                    next.tries.push(row.clone());
-                }
-                Step::Ended(state) => {
-                    next.outcomes.push(outcome(&row, state));
-                    stands = if state == TryState::Waiting { stands } else { state };
-                }
-            }
-            if apart {
-                store.offer(std::mem::take(&mut commit));
-                if durable {
-                    settle(&store);
-                }
-            }
-            commit.append(next);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for place in [Place::sqlite(), Place::memory()] {
+            runtime.block_on(stands_as_handed_in_last(&place, &steps));
         }
-        store.offer(commit);
-        settle(&store);
-        let told: Vec<TryView> = story(&store, "I1").tries;
-        prop_assert_eq!(told.len(), 1);
-        prop_assert_eq!(told[0].state, stands.as_str());
-        prop_assert_eq!(told[0].made_ms, row.made_ms);
-        prop_assert_eq!(told[0].ended_ms.is_none(), stands == TryState::Waiting);
     }
 }

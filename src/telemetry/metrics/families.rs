@@ -32,7 +32,7 @@ pub(super) struct TickSeries {
 pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries) {
     runs(body, index);
     durations(body, index);
-    standings(body, index);
+    alert_states(body, index);
     probe::write(body, &index.probes);
     steps(body, index);
     leaked(body, index);
@@ -79,20 +79,20 @@ fn durations(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn standings(body: &mut Exposition, index: &Index) {
+fn alert_states(body: &mut Exposition, index: &Index) {
     body.family(
         "serinus_canary_healthy",
         Kind::Gauge,
         "1 if the last counted run passed, 0 if it failed; absent while nothing is known.",
     );
     for canary in &index.series {
-        if let Some(healthy) = canary.counts.standing.get().healthy {
+        if let Some(healthy) = canary.counts.alert_state.get().healthy {
             body.integer(&canary.labels(), u64::from(healthy));
         }
     }
     body.family("serinus_consecutive_failures", Kind::Gauge, "Failed runs in a row, in the order of their ticks.");
     for canary in &index.series {
-        body.integer(&canary.labels(), canary.counts.standing.get().failures.into());
+        body.integer(&canary.labels(), canary.counts.alert_state.get().failures.into());
     }
 }
 

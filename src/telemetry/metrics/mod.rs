@@ -4,6 +4,7 @@
 //! come through the `metrics` façade ([`process`]), what it uses is asked of the system ([`usage`]); one body joins all. Labels are in [`labels`] and nowhere else. A new
 //! canary metric is a field in [`series`], a line in its `record` and a function in [`families`].
 
+mod alert_state;
 mod exposition;
 mod families;
 mod histogram;
@@ -14,7 +15,6 @@ pub(super) mod process;
 mod recorder;
 mod series;
 mod shape;
-mod standing;
 mod uncounted;
 mod usage;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 use crate::outcome::visible;
 use crate::plan::{LatencyOf, Probe};
 
+use super::alert_state::ProbeSeverity;
 use super::exposition::{Exposition, Kind};
 use super::labels::{BoundLabels, InfoLabels, ObjectiveLabels, ProbeLabels};
-use super::standing::ProbeStanding;
 
 /// Longest text of a probe's file that is a label, in characters.
 const LONGEST: usize = 200;
@@ -20,7 +20,7 @@ const LONGEST: usize = 200;
 #[derive(Debug)]
 pub(super) struct ProbeSeries {
     pub(super) probe: Arc<Probe>,
-    pub(super) standing: Arc<ProbeStanding>,
+    pub(super) severity: Arc<ProbeSeverity>,
     owner: Box<str>,
     summary: Box<str>,
     runbook: Box<str>,
@@ -29,9 +29,9 @@ pub(super) struct ProbeSeries {
 impl ProbeSeries {
     /// The series of `probe`; it stands as `old` says.
     pub(super) fn new(probe: &Arc<Probe>, old: Option<&Self>) -> Self {
-        let standing = old.map(|old| Arc::clone(&old.standing)).unwrap_or_default();
+        let severity = old.map(|old| Arc::clone(&old.severity)).unwrap_or_default();
         let [owner, summary, runbook] = [&probe.owner, &probe.summary, &probe.runbook].map(|text| label(text.as_deref()));
-        Self { probe: Arc::clone(probe), standing, owner, summary, runbook }
+        Self { probe: Arc::clone(probe), severity, owner, summary, runbook }
     }
 
     fn info(&self) -> InfoLabels<'_> {
@@ -78,7 +78,7 @@ pub(super) fn write(body: &mut Exposition, probes: &[ProbeSeries]) {
         "The worst of what fails of the probe, unmuted and unexplained: 0 nothing, 1 warn, 2 page, 3 critical.",
     );
     for probe in probes {
-        body.integer(&ProbeLabels { probe: &probe.probe.name }, probe.standing.level());
+        body.integer(&ProbeLabels { probe: &probe.probe.name }, probe.severity.level());
     }
     body.family("serinus_slo_objective", Kind::Gauge, "Share of counted runs that the probe promises will pass.");
     for probe in probes {

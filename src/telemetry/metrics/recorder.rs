@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 
-use crate::outcome::{CleanupReport, MissedTicks, RunReport, StandingSink, Trigger, Verdict};
+use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, RunReport, Trigger, Verdict};
 use crate::plan::{CanaryId, Plan, Severity};
 
+use super::alert_state::AlertState;
 use super::exposition::{Exposition, Format};
 use super::families::{self, TickSeries};
 use super::histogram::Histogram;
 use super::index::Index;
 use super::shape::lateness_edges;
-use super::standing::Standing;
 use super::{Uncounted, process, usage};
 
 /// How old a body may be that a scraper gets.
@@ -168,16 +168,16 @@ impl Metrics {
     }
 }
 
-impl StandingSink for Metrics {
-    fn canary_stands(&self, canary: &CanaryId, failures: u32, healthy: Option<bool>) {
+impl AlertStateSink for Metrics {
+    fn canary_state(&self, canary: &CanaryId, failures: u32, healthy: Option<bool>) {
         if let Some(series) = self.index().get(canary) {
-            series.counts.standing.set(Standing { failures, healthy });
+            series.counts.alert_state.set(AlertState { failures, healthy });
         }
     }
 
-    fn probe_stands(&self, probe: &str, severity: Option<Severity>) {
+    fn probe_severity(&self, probe: &str, severity: Option<Severity>) {
         if let Some(series) = self.index().probe(probe) {
-            series.standing.set(severity);
+            series.severity.set(severity);
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::base::time::since_epoch;
 use crate::outcome::{AttemptDetail, CleanupResult, Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::Cell;
 
+use super::alert_state::CanaryState;
 use super::exposition::Exemplar;
 use super::histogram::{Histogram, Summary};
 use super::labels::{CanaryLabels, ExemplarLabels, RegionLabels};
-use super::standing::CanaryStanding;
 
 /// The phases of an HTTP attempt, by the names reports use.
 pub(super) const PHASES: [&str; 5] = ["dns", "connect", "tls", "first_byte", "transfer"];
@@ -54,7 +54,7 @@ pub(super) struct Counts {
     verdicts: [AtomicU64; Verdict::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
     /// How it stands by its facts.
-    pub(super) standing: CanaryStanding,
+    pub(super) alert_state: CanaryState,
     recent: Mutex<Recent>,
 }
 

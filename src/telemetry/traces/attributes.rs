@@ -8,9 +8,7 @@ use std::time::SystemTime;
 use opentelemetry::trace::Event;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-use crate::outcome::{
-    AttemptDetail, Cause, CleanupResult, ExpectationReport, FactValue, Held, RunReport, Seen, StepReport, StepResult, Trigger,
-};
+use crate::outcome::{AttemptDetail, Cause, ExpectationReport, FactValue, Held, RunReport, Seen, StepReport, StepResult};
 
 /// Of a run's root.
 pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
@@ -22,7 +20,7 @@ pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
         text("serinus.canary", canary.id.to_string()),
         text("serinus.run.id", report.run_id.to_string()),
         text("serinus.verdict", report.verdict.as_str()),
-        text("serinus.trigger", trigger_word(report.trigger)),
+        text("serinus.trigger", report.trigger.as_str()),
         text("serinus.tick", due.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
         KeyValue::new("serinus.lateness", report.lateness.as_secs_f64()),
     ];
@@ -106,22 +104,4 @@ fn seen(parts: &[Seen]) -> Option<KeyValue> {
 /// An attribute with a text.
 pub(super) fn text(key: &'static str, value: impl Into<StringValue>) -> KeyValue {
     KeyValue::new(key, value.into())
-}
-
-fn trigger_word(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Schedule => "schedule",
-        Trigger::Confirm => "confirm",
-        Trigger::Needed => "needed",
-        Trigger::Manual => "manual",
-        Trigger::Test => "test",
-    }
-}
-
-/// The word for how a cleanup ended.
-pub(super) fn cleanup_word(result: &CleanupResult) -> &'static str {
-    match result {
-        CleanupResult::Clean => "clean",
-        CleanupResult::Leaked(_) => "leaked",
-    }
 }

@@ -14,7 +14,7 @@ use crate::outcome::{
     AttemptDetail, AttemptReport, CleanupReport, CleanupResult, RunReport, SpanId, StepReport, StepResult, TraceId, Verdict,
 };
 
-use super::attributes::{attempt_attributes, cleanup_word, failed_expectation, run_attributes, step_attributes, text};
+use super::attributes::{attempt_attributes, failed_expectation, run_attributes, step_attributes, text};
 
 /// The spans of one run: its root, a child for each step, a grandchild for each attempt.
 pub(super) fn of_run(report: &RunReport) -> Vec<SpanData> {
@@ -37,7 +37,7 @@ pub(super) fn of_cleanup(report: &CleanupReport) -> Vec<SpanData> {
     let mut span =
         writer.span("cleanup".into(), id, Some(report.run.span_id), SpanKind::Internal, report.started, report.duration);
     span.attributes =
-        vec![text("serinus.run.id", report.run.run_id.to_string()), text("serinus.cleanup", cleanup_word(&report.result))];
+        vec![text("serinus.run.id", report.run.run_id.to_string()), text("serinus.cleanup", report.result.as_str())];
     span.status = status;
     let mut spans = vec![span];
     writer.steps(&report.steps, id, &mut spans);

@@ -33,11 +33,14 @@ impl Failure {
 
     /// The store did not answer, or was asked for a page that cannot be.
     pub(super) fn store(error: &ReadError) -> Self {
-        if let ReadError::Cursor(_) = error {
-            return Self::bad(error.to_string());
+        match error {
+            ReadError::Cursor(_) => Self::bad(error.to_string()),
+            ReadError::Defect => Self::internal(),
+            ReadError::Unreadable { .. } => {
+                tracing::warn!(error = error as &dyn std::error::Error, "a question of the API could not be answered");
+                Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
+            }
         }
-        tracing::warn!(error = error as &dyn std::error::Error, "a question of the API could not be answered");
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, message: error.to_string() }
     }
 
     /// Too many questions to the store are going, or this one took too long.

@@ -56,7 +56,7 @@ pub(super) async fn list(
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
     let filter = IncidentFilter { open: wanted.open, probe: wanted.probe };
     let open = open(&api).await?;
-    let mut page = api.read(move |reader| reader.incidents(&filter, limit, after.as_deref())).await?;
+    let mut page = api.read(api.reader.incidents(filter, limit, after)).await?;
     page.items.iter_mut().for_each(|incident| up_to_date(incident, &open, LISTED));
     Ok(Json(page))
 }
@@ -67,7 +67,7 @@ pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String
     let open = open(&api).await?;
     let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
     let id = open.iter().find(called).map_or(id.clone(), |incident| incident.id.clone());
-    let story = api.read(move |reader| reader.incident(&id)).await?;
+    let story = api.read(api.reader.incident(id)).await?;
     let mut story = story.ok_or_else(|| Failure::unknown(missing))?;
     up_to_date(&mut story.incident, &open, SHOWN);
     Ok(Json(story))

@@ -1,6 +1,6 @@
 //! `/api/v1`: what a running service knows and what it can be asked to do, as JSON.
 //!
-//! Reading goes to the store on a thread that may block, acting goes through verbs. Routes that change something ask for the
+//! Reading goes to the store, acting goes through verbs. Routes that change something ask for the
 //! token, and without one configured they do nothing. Every error is `{ "error": "…" }`. Lists are paged: `limit` (at most
 //! 500) and `after`, which is the `next` of the page before. Times are milliseconds since the epoch and end in `_ms`. A new
 //! route is a line of [`ROUTES`] and of `reading` or `changing`, a handler in the file of its subject, and a row in
@@ -22,10 +22,9 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::routing::{get, post};
 use futures::future::BoxFuture;
-use tokio::sync::Semaphore;
 
 use crate::alert::Alerts;
-use crate::history::{ReadError, Reader, Store};
+use crate::history::{Answer, Reader, Recorder};
 use crate::plan::Plan;
 use crate::schedule::Scheduler;
 
@@ -56,22 +55,14 @@ pub const ROUTES: [(&str, &str); 15] = [
     ("POST", "/api/v1/reload"),
 ];
 
-/// Questions to the store that go on at once; on a disk that hangs they must not pile up.
-#[derive(Debug)]
-pub struct Reads(Arc<Semaphore>);
-
-impl Default for Reads {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(4)))
-    }
-}
-
 /// The handles of a running service.
 pub struct Api {
     /// What is in force.
     pub plan: Arc<RwLock<Arc<Plan>>>,
-    /// Runs, incidents, outbox.
-    pub store: Store,
+    /// Runs and incidents.
+    pub reader: Arc<dyn Reader>,
+    /// Keeps pauses and mutes.
+    pub recorder: Arc<dyn Recorder>,
     /// States and acknowledgements.
     pub alerts: Alerts,
     /// Runs by hand, and pauses.
@@ -86,8 +77,6 @@ pub struct Api {
     pub self_check: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// When this process began.
     pub started: SystemTime,
-    /// Bounds what is asked of the store.
-    pub reads: Reads,
     /// What the desk knows of pauses.
     pub told_pauses: ToldPauses,
     /// What of probes is muted.
@@ -127,18 +116,9 @@ impl Api {
         Arc::clone(&self.plan.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Asks the store, off the listener's thread.
-    async fn read<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (store, reads) = (self.store.clone(), Arc::clone(&self.reads.0));
-        let ask = async move {
-            let permit = reads.acquire_owned().await;
-            // The permit goes along, because a question that nobody waits for any more goes on.
-            tokio::task::spawn_blocking(move || (question(&store.reader()), permit).0).await
-        };
-        let answer = tokio::time::timeout(READ_WITHIN, ask).await.map_err(|_late| Failure::busy())?;
-        answer.map_err(|_panic| Failure::internal())?.map_err(|error| Failure::store(&error))
+    /// What the store answers, if it does in time.
+    async fn read<T>(&self, answer: Answer<T>) -> Result<T, Failure> {
+        let answer = tokio::time::timeout(READ_WITHIN, answer).await.map_err(|_late| Failure::busy())?;
+        answer.map_err(|error| Failure::store(&error))
     }
 }

@@ -159,7 +159,7 @@ impl Api {
         let mut told = self.mutes.told.lock().unwrap_or_else(PoisonError::into_inner);
         let over = self.mutes.ended();
         if !over.is_empty() {
-            self.store.offer(Commit { states: over.iter().map(|mute| row(mute, false)).collect(), ..Commit::default() });
+            self.recorder.record(Commit { states: over.iter().map(|mute| row(mute, false)).collect(), ..Commit::default() });
         }
         let in_force = self.mutes.in_force();
         if *told != in_force {
@@ -171,7 +171,7 @@ impl Api {
     /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
     pub(super) async fn keep(&self, row: StateRow) -> bool {
         let commit = Commit { states: vec![row], ..Commit::default() };
-        tokio::time::timeout(KEPT_WITHIN, self.store.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
+        tokio::time::timeout(KEPT_WITHIN, self.recorder.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn list(
         since_ms: wanted.since_ms,
         until_ms: wanted.until_ms,
     };
-    let page = api.read(move |reader| reader.runs(&filter, limit, after.as_deref())).await?;
+    let page = api.read(api.reader.runs(filter, limit, after)).await?;
     let plan = api.plan();
     // What was removed from the configuration may still have runs; of what has none and is not there the name is wrong.
     match name.filter(|name| page.items.is_empty() && names::target(&plan, name).is_none()) {
@@ -54,7 +54,7 @@ pub(super) async fn list(
 /// `GET /api/v1/runs/{id}`
 pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
     let missing = format!("no run `{}` is kept; passed runs are kept for `store.keep_passed`", short(&id));
-    api.read(move |reader| reader.run(&id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
+    api.read(api.reader.run(id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
 }
 
 /// What was asked for, as far as it is repeated.

@@ -29,12 +29,13 @@ pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Val
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let mut said = overview(&status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let store = api.reader.status();
     let process = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_ms": epoch_ms(api.started),
         "self_check": (api.self_check)(),
         "missing_secrets": missing_secrets(&api.plan(), &api.alerts.secrets()),
-        "store": { "writable": api.store.is_writable(), "damaged": api.store.damaged().map(|path| path.display().to_string()) },
+        "store": { "writable": store.writable, "damaged": store.damaged.map(|path| path.display().to_string()) },
         "config": { "loaded_ms": epoch_ms(*api.loaded.read().unwrap_or_else(PoisonError::into_inner)), "last_reload": last_reload },
         "pauses": api.scheduler.pauses().list().iter().map(pause).collect::<Vec<_>>(),
         "mutes": api.mutes.in_force().iter().take(LISTED).map(mutes::shown).collect::<Vec<_>>(),

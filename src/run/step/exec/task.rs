@@ -10,7 +10,7 @@ use crate::outcome::{AttemptDetail, Fact, FactValue, Observed, Reason, Redactor}
 use crate::plan::expr::EvalError;
 use crate::plan::{ExecAction, StepKind};
 use crate::run::net;
-use crate::run::step::http::room;
+use crate::run::step::http::for_one_more;
 use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
 use crate::run::think::think;
 
@@ -152,7 +152,7 @@ impl Execution {
         self.pool.reap_orphans();
         // Before it is started, so that no end is missed.
         let ends = Ends::listen().map_err(|error| ours(format!("nobody would tell of the program's end: {error}")))?;
-        room::for_one_more().map_err(|error| ours(format!("no program can be started: {error}")))?;
+        for_one_more().map_err(|error| ours(format!("no program can be started: {error}")))?;
         let command = Arc::clone(&self.command);
         let starting = spawn_blocking(move || {
             let (path, made) = command.prepare()?;

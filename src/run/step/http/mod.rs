@@ -23,12 +23,14 @@ mod remembered;
 mod request;
 mod resolver;
 mod response;
-pub(super) mod room;
+mod room;
 mod send;
 mod task;
 mod tls;
 mod underway;
 mod upload;
+
+pub(super) use room::for_one_more;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};
 pub use request::{HttpAuth, HttpBody, HttpRequest, RunHeaders, render};

@@ -1,0 +1,361 @@
+//! What waits to be written, bounded so that a store that is away for hours cannot fill the memory.
+//!
+//! States, incidents and tries are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
+//! late, then the rows of whole canaries ([`give_way`]), so that history has a hole there and never "fail, fail" where it was
+//! "fail, pass, fail". Canaries of which a failure waits keep their rows until there are so many that the process could not live.
+
+mod queue;
+mod tries;
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use metrics::counter;
+use tokio::sync::oneshot;
+
+use crate::base::time::epoch_ms;
+use crate::history::encoding::detail;
+use crate::history::{ArtifactRow, Commit, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
+use crate::outcome::{
+    CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
+};
+use crate::plan::{Canary, CanaryId};
+
+pub(super) use queue::{Queue, Work};
+pub(super) use tries::Tries;
+
+/// What could not be kept while the store was away.
+pub(super) const DROPPED: &str = "serinus_store_dropped_total";
+
+/// Passed runs, and others, that wait with their steps.
+const PASSED: Bound = Bound { whole: 4_000, what: "passed" };
+const OTHERS: Bound = Bound { whole: 1_000, what: "not_passed" };
+
+/// Runs that wait before those of whole canaries give way.
+const RUNS: usize = 50_000;
+
+/// And before those of canaries do that failed: far beyond what a long outage of store and targets brings, so that the prober itself
+/// does not die of it.
+const ALL_RUNS: usize = 1_000_000;
+
+/// Cleanups that wait; what is too much is like a run's steps.
+const CLEANUPS: usize = 4_000;
+
+/// Bytes of artifacts that wait, and observations; what comes then is dropped.
+const ARTIFACTS: usize = 32 << 20;
+const OBSERVATIONS: usize = 100_000;
+
+/// Registers what can be dropped, so that it is seen as zero.
+pub(super) fn register() {
+    for what in [PASSED.what, OTHERS.what, "details"] {
+        counter!(DROPPED, "what" => what).increment(0);
+    }
+}
+
+/// A run's row.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) canary: Arc<Canary>,
+    pub(super) run_id: RunId,
+    pub(super) trace_id: TraceId,
+    pub(super) due_ms: i64,
+    pub(super) slot: u32,
+    pub(super) late_ms: i64,
+    pub(super) duration_us: u64,
+    pub(super) verdict: Verdict,
+    pub(super) reason: Option<Reason>,
+    pub(super) counted: bool,
+}
+
+impl Line {
+    /// The row of a run.
+    pub(super) fn of(record: &Record) -> Self {
+        let report = &*record.report;
+        let due_ms = epoch_ms(report.tick.due);
+        Self {
+            canary: Arc::clone(&report.canary),
+            run_id: report.run_id,
+            trace_id: report.trace_id,
+            due_ms,
+            slot: report.tick.slot,
+            late_ms: epoch_ms(report.started) - due_ms,
+            duration_us: detail::micros(report.duration),
+            verdict: report.verdict,
+            reason: report.cause.as_ref().map(|cause| cause.reason),
+            counted: record.counted,
+        }
+    }
+}
+
+/// A run that waits.
+#[derive(Debug)]
+pub(super) enum Run {
+    /// With its steps.
+    Whole(Record),
+    /// The row alone: too many were waiting when it came.
+    Line(Line),
+}
+
+impl Run {
+    fn canary(&self) -> &Canary {
+        match self {
+            Self::Whole(record) => &record.report.canary,
+            Self::Line(line) => &line.canary,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match self {
+            Self::Whole(record) => record.report.verdict,
+            Self::Line(line) => line.verdict,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Bound {
+    whole: usize,
+    what: &'static str,
+}
+
+/// Runs in the order in which they came.
+#[derive(Debug, Default)]
+struct Runs {
+    waiting: VecDeque<Run>,
+    whole: usize,
+}
+
+impl Runs {
+    fn push(&mut self, run: Run, bound: &Bound) {
+        let run = match run {
+            Run::Whole(record) if self.whole < bound.whole => {
+                self.whole += 1;
+                Run::Whole(record)
+            }
+            Run::Whole(record) => {
+                counter!(DROPPED, "what" => "details").increment(1);
+                Run::Line(Line::of(&record))
+            }
+            Run::Line(line) => Run::Line(line),
+        };
+        self.waiting.push_back(run);
+    }
+
+    /// Drops what waits of these canaries.
+    fn drop_all(&mut self, gone: &HashSet<CanaryId>, bound: &Bound) {
+        let before = self.waiting.len();
+        self.waiting.retain(|run| !gone.contains(&run.canary().id));
+        self.whole = self.waiting.iter().filter(|run| matches!(run, Run::Whole(_))).count();
+        counter!(DROPPED, "what" => bound.what).increment((before - self.waiting.len()) as u64);
+    }
+}
+
+/// The last finished tick of a canary's slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastTick {
+    /// See [`Tick::order`](crate::outcome::Tick::order).
+    pub(super) order: u64,
+    pub(super) due_ms: i64,
+}
+
+/// What became of a ledger's entry since it was last written.
+#[derive(Debug, Default)]
+pub(super) struct LedgerChange {
+    pub(super) entry: Option<LedgerEntry>,
+    pub(super) names: Option<serde_json::Value>,
+    pub(super) retries: u32,
+    pub(super) passes: u32,
+    pub(super) message: Option<String>,
+    pub(super) given_up: bool,
+    pub(super) gone: bool,
+}
+
+impl LedgerChange {
+    /// The entry's cleanup ended so.
+    pub(super) fn ended(end: LedgerEnd) -> Self {
+        match end {
+            LedgerEnd::Gone => Self { gone: true, ..Self::default() },
+            LedgerEnd::Again => Self { passes: 1, ..Self::default() },
+            LedgerEnd::Retry { message } => Self { retries: 1, message: Some(message), ..Self::default() },
+            LedgerEnd::GivenUp { message } => Self { retries: 1, message: Some(message), given_up: true, ..Self::default() },
+        }
+    }
+
+    fn then(&mut self, later: Self) {
+        self.entry = later.entry.or(self.entry.take());
+        self.names = later.names.or(self.names.take());
+        self.retries = self.retries.saturating_add(later.retries);
+        self.passes = self.passes.saturating_add(later.passes);
+        self.message = later.message.or(self.message.take());
+        self.given_up |= later.given_up;
+        self.gone |= later.gone;
+    }
+}
+
+/// Everything that waits. It is written whole, in one transaction, so that what is durable is always all that came up to some
+/// moment.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    passed: Runs,
+    others: Runs,
+    /// With so many runs it is worth looking again whether some can give way.
+    look_at: usize,
+    pub(super) ticks: HashMap<(CanaryId, u32), (Arc<Canary>, LastTick)>,
+    pub(super) states: IndexMap<(&'static str, String), Option<String>>,
+    pub(super) incidents: IndexMap<String, IncidentRow>,
+    pub(super) timeline: Vec<TimelineRow>,
+    pub(super) tries: Tries,
+    pub(super) ledger: IndexMap<String, LedgerChange>,
+    pub(super) cleanups: VecDeque<Arc<CleanupReport>>,
+    pub(super) artifacts: Vec<ArtifactRow>,
+    artifact_bytes: usize,
+    pub(super) observations: Vec<ObservationRow>,
+    /// Told when all of it is durable; if there are any, it is urgent.
+    pub(super) waiters: Vec<oneshot::Sender<()>>,
+}
+
+impl Backlog {
+    /// Takes what belongs together.
+    pub(super) fn push(&mut self, commit: Commit) {
+        for record in commit.runs {
+            self.tick(&record.report);
+            self.run(Run::Whole(record));
+        }
+        self.states.extend(commit.states.into_iter().map(|StateRow { kind, key, json }| ((kind, key), json)));
+        self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
+        self.timeline.extend(commit.timeline);
+        self.tries.push(commit.tries, commit.outcomes);
+        commit.artifacts.into_iter().for_each(|row| self.artifact(row));
+        commit.observations.into_iter().for_each(|row| self.observation(row));
+    }
+
+    fn artifact(&mut self, row: ArtifactRow) {
+        if self.artifact_bytes + row.bytes.len() > ARTIFACTS {
+            counter!(DROPPED, "what" => "artifacts").increment(1);
+            return;
+        }
+        self.artifact_bytes += row.bytes.len();
+        self.artifacts.push(row);
+    }
+
+    fn observation(&mut self, row: ObservationRow) {
+        if self.observations.len() >= OBSERVATIONS {
+            counter!(DROPPED, "what" => "observations").increment(1);
+        } else if row.value.is_finite() && row.weight.is_finite() {
+            self.observations.push(row);
+        }
+    }
+
+    /// Takes what became of a run's cleanup.
+    pub(super) fn cleanup(&mut self, report: Arc<CleanupReport>) {
+        if self.cleanups.len() >= CLEANUPS {
+            self.cleanups.pop_front();
+            counter!(DROPPED, "what" => "details").increment(1);
+        }
+        self.cleanups.push_back(report);
+    }
+
+    /// Takes a change of the ledger. What was intended and is gone again before it was written leaves nothing to write.
+    pub(super) fn ledger(&mut self, id: &str, change: LedgerChange) {
+        let kept = self.ledger.entry(id.to_owned()).or_default();
+        kept.then(change);
+        if kept.gone && kept.entry.is_some() {
+            self.ledger.swap_remove(id);
+        }
+    }
+
+    /// Somebody waits for all of it to be durable. Whoever has given up takes no room for long.
+    pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
+        if self.waiters.len() == self.waiters.capacity() {
+            self.waiters.retain(|waiter| !waiter.is_closed());
+        }
+        self.waiters.push(done);
+    }
+
+    /// Takes what came while this one could not be written.
+    pub(super) fn absorb(&mut self, newer: Self) {
+        newer.passed.waiting.into_iter().chain(newer.others.waiting).for_each(|run| self.run(run));
+        newer.ticks.into_iter().for_each(|((_, slot), (canary, tick))| self.last(&canary, slot, tick));
+        self.states.extend(newer.states);
+        self.incidents.extend(newer.incidents);
+        self.timeline.extend(newer.timeline);
+        self.tries.absorb(newer.tries);
+        newer.ledger.into_iter().for_each(|(id, change)| self.ledger(&id, change));
+        newer.cleanups.into_iter().for_each(|report| self.cleanup(report));
+        newer.artifacts.into_iter().for_each(|row| self.artifact(row));
+        newer.observations.into_iter().for_each(|row| self.observation(row));
+        self.waiters.retain(|waiter| !waiter.is_closed());
+        self.waiters.extend(newer.waiters);
+    }
+
+    /// Runs that wait: passed ones first, otherwise in the order in which they came.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.passed.waiting.iter().chain(&self.others.waiting)
+    }
+
+    /// Rows that wait, roughly.
+    pub(super) fn rows(&self) -> usize {
+        let runs = self.passed.waiting.len() + self.others.waiting.len();
+        let incidents = self.incidents.len() + self.timeline.len();
+        let kept = self.artifacts.len() + self.observations.len();
+        runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len() + kept
+    }
+
+    /// Incidents of which something is told anew: themselves, their timeline, their tries as far as they were made now.
+    pub(super) fn told(&self) -> BTreeSet<&str> {
+        let own = self.incidents.keys().chain(self.timeline.iter().map(|row| &row.incident));
+        own.chain(self.tries.made.values().flat_map(|row| &row.incidents)).map(String::as_str).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows() == 0 && self.ticks.is_empty() && self.waiters.is_empty()
+    }
+
+    fn run(&mut self, run: Run) {
+        match run.verdict() {
+            Verdict::Passed => self.passed.push(run, &PASSED),
+            Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
+                self.others.push(run, &OTHERS);
+            }
+        }
+        if self.passed.waiting.len() + self.others.waiting.len() > RUNS.max(self.look_at) {
+            self.make_room();
+        }
+    }
+
+    /// Has the rows of whole canaries give way, a good part at once so that this is rare.
+    fn make_room(&mut self) {
+        let waiting = self.passed.waiting.len() + self.others.waiting.len();
+        let (most, give) =
+            if waiting > ALL_RUNS { (ALL_RUNS / 8 * 7, Give::Everything) } else { (RUNS / 8 * 7, Give::NoFailures) };
+        let gone = give_way(self.runs().map(|run| (&run.canary().id, run.verdict())), waiting - most, give);
+        self.passed.drop_all(&gone, &PASSED);
+        self.others.drop_all(&gone, &OTHERS);
+        let left = self.passed.waiting.len() + self.others.waiting.len();
+        self.look_at = (left + RUNS / 8).min(ALL_RUNS);
+        if !gone.is_empty() {
+            tracing::warn!(canaries = gone.len(), runs = waiting - left, "the store is too far behind: history has a hole there");
+        }
+    }
+
+    /// A tick that came while an earlier one was still going is not the last one: after a crash the earlier one would be lost
+    /// in silence.
+    fn tick(&mut self, report: &RunReport) {
+        let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
+        match report.trigger {
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed if !overlaps => {
+                let tick = LastTick { order: report.tick.order, due_ms: epoch_ms(report.tick.due) };
+                self.last(&report.canary, report.tick.slot, tick);
+            }
+            Trigger::Schedule | Trigger::Confirm | Trigger::Needed | Trigger::Manual | Trigger::Test => {}
+        }
+    }
+
+    fn last(&mut self, canary: &Arc<Canary>, slot: u32, tick: LastTick) {
+        let known = self.ticks.entry((canary.id.clone(), slot)).or_insert_with(|| (Arc::clone(canary), tick));
+        if (tick.order, tick.due_ms) >= (known.1.order, known.1.due_ms) {
+            *known = (Arc::clone(canary), tick);
+        }
+    }
+}

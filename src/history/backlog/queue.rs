@@ -1,0 +1,166 @@
+//! Between those who hand in and the one who writes.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::oneshot;
+
+use super::Backlog;
+
+/// How long something waits for others to share its transaction.
+const BATCH: Duration = Duration::from_millis(200);
+
+/// Rows that are written without waiting for more.
+const ROWS: usize = 1_000;
+
+/// What the writer has to do.
+#[derive(Debug)]
+pub(in crate::history) enum Work {
+    /// Write this.
+    Write(Box<Backlog>),
+    /// Clean up, as of this moment.
+    Housekeep(SystemTime, Vec<oneshot::Sender<()>>),
+    /// Nothing waits, and nothing more will come.
+    End,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    backlog: Backlog,
+    /// When the first thing in the backlog came.
+    since: Option<Instant>,
+    housekeeping: Option<(SystemTime, Vec<oneshot::Sender<()>>)>,
+    /// When the writer must have ended.
+    closing: Option<Instant>,
+    /// Nobody writes any more.
+    ended: bool,
+    /// Whether everything had been written by then.
+    clean: bool,
+}
+
+impl State {
+    fn is_due(&self) -> bool {
+        !self.backlog.waiters.is_empty() || self.backlog.rows() >= ROWS || self.closing.is_some()
+    }
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(in crate::history) struct Queue {
+    state: Mutex<State>,
+    /// For the writer.
+    wake: Condvar,
+    /// For whoever waits for the end.
+    end: Condvar,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands something in. After the end it is dropped, and whoever waits for it learns so.
+    pub(in crate::history) fn put(&self, add: impl FnOnce(&mut Backlog)) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        add(&mut state.backlog);
+        let first = state.since.is_none();
+        if first {
+            state.since = Some(Instant::now());
+        }
+        let wake = first || state.is_due();
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Asks for housekeeping; what was asked before and did not begin is done with it.
+    pub(in crate::history) fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
+        let (done, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if !state.ended {
+            let housekeeping = state.housekeeping.get_or_insert_with(|| (now, Vec::new()));
+            housekeeping.0 = now;
+            housekeeping.1.push(done);
+            self.wake.notify_one();
+        }
+        receiver
+    }
+
+    /// Waits for work. Something that is due comes before housekeeping.
+    pub(in crate::history) fn next(&self) -> Work {
+        let mut state = self.lock();
+        loop {
+            let age = state.since.map(|since| since.elapsed());
+            if age.is_some_and(|age| age >= BATCH) || (age.is_some() && state.is_due()) {
+                state.since = None;
+                return Work::Write(Box::new(std::mem::take(&mut state.backlog)));
+            }
+            if state.closing.is_some() {
+                return Work::End;
+            }
+            if let Some((now, done)) = state.housekeeping.take() {
+                return Work::Housekeep(now, done);
+            }
+            state = match age {
+                Some(age) => self.wake.wait_timeout(state, BATCH.saturating_sub(age)).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Whether housekeeping must pause for something that is to be written, or for good.
+    pub(in crate::history) fn is_wanted(&self) -> bool {
+        let state = self.lock();
+        state.closing.is_some()
+            || (state.since.is_some_and(|since| since.elapsed() >= BATCH) || (state.since.is_some() && state.is_due()))
+    }
+
+    /// Gives back what could not be written, then waits for `pause`. False if it is too late to try again.
+    pub(in crate::history) fn give_back(&self, mut backlog: Backlog, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        let mut state = self.lock();
+        backlog.absorb(std::mem::take(&mut state.backlog));
+        state.backlog = backlog;
+        state.since = Some(state.since.unwrap_or_else(Instant::now));
+        loop {
+            let now = Instant::now();
+            if state.closing.is_some_and(|deadline| now >= deadline) {
+                return false;
+            }
+            let until = state.closing.map_or(until, |deadline| until.min(deadline));
+            let Some(left) = until.checked_duration_since(now).filter(|left| !left.is_zero()) else { return true };
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Asks the writer to write what waits and to end by then.
+    pub(in crate::history) fn close(&self, deadline: Instant) {
+        let mut state = self.lock();
+        state.closing = Some(state.closing.map_or(deadline, |known| known.min(deadline)));
+        self.wake.notify_all();
+    }
+
+    /// Waits for the writer's end; whether it had written everything.
+    pub(in crate::history) fn wait(&self, deadline: Instant) -> bool {
+        let mut state = self.lock();
+        while !state.ended {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.end.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.clean
+    }
+
+    /// The writer has ended, well or not. What waits is dropped, so that nobody waits for it for ever.
+    pub(in crate::history) fn ended(&self, clean: bool) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.clean = clean && state.backlog.is_empty();
+        state.backlog = Backlog::default();
+        state.housekeeping = None;
+        self.end.notify_all();
+    }
+}

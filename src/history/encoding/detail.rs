@@ -1,0 +1,174 @@
+//! What is kept of a run beside its row: the times of a passed run's steps, and everything about a run that did not pass.
+//!
+//! The JSON is the one shape of a run, as `outcome` writes it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::varint;
+use crate::base::time::epoch_ms;
+use crate::history::{PassView, StepView};
+use crate::outcome::{RunReport, SloCount, StepReport, StepResult, Transcripts, Verdict};
+use crate::plan::{Bodies, find};
+
+/// Steps whose times are kept; loops may make many more.
+const STEPS: usize = 200;
+
+/// Bytes of JSON that are kept of one run.
+const BYTES: usize = 256 << 10;
+
+/// How a step ended, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::history) enum StepEnd {
+    /// It was not needed.
+    NotNeeded,
+    /// All that was expected held.
+    Passed,
+    /// A guard said no.
+    Blocked,
+    /// It failed.
+    Failed,
+    /// It was an `eventually` step, and was waited for in vain.
+    Lost,
+}
+
+impl StepEnd {
+    /// How it is written where it did not pass. Never changed: files have it.
+    const CODES: [(u64, Self); 4] = [(1, Self::Failed), (2, Self::Lost), (3, Self::NotNeeded), (4, Self::Blocked)];
+
+    fn of(report: &RunReport, step: &StepReport) -> Self {
+        match &step.result {
+            StepResult::Passed => Self::Passed,
+            StepResult::NotNeeded => Self::NotNeeded,
+            StepResult::Blocked(_) => Self::Blocked,
+            StepResult::Failed(cause) => {
+                let counts = |verdict: Verdict| verdict.slo() != SloCount::Not;
+                let in_vain = step.convergence.is_none() && counts(report.verdict) && counts(Verdict::of(cause.reason));
+                let planned = || find(&report.canary.probe.steps, &step.name);
+                if in_vain && planned().is_some_and(|step| step.eventually.is_some()) { Self::Lost } else { Self::Failed }
+            }
+        }
+    }
+}
+
+/// The times of a step, microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::history) struct StepTime {
+    started_us: u64,
+    pub(in crate::history) duration_us: u64,
+    pub(in crate::history) convergence_us: Option<u64>,
+    pub(in crate::history) end: StepEnd,
+}
+
+/// Names of the steps as JSON, and their times as bytes; none of a run without steps. After the times comes which steps did not pass.
+pub(in crate::history) fn times(report: &RunReport) -> Option<(String, Vec<u8>)> {
+    if report.steps.is_empty() {
+        return None;
+    }
+    let steps = &report.steps[..report.steps.len().min(STEPS)];
+    let names: Vec<&str> = steps.iter().map(|step| &*step.name).collect();
+    let mut bytes = Vec::with_capacity(steps.len() * 8);
+    for step in steps {
+        varint::put(&mut bytes, micros(step.started));
+        varint::put(&mut bytes, micros(step.duration));
+        varint::put(&mut bytes, step.convergence.map_or(0, |convergence| micros(convergence) + 1));
+    }
+    for (at, step) in (0..).zip(steps) {
+        let end = StepEnd::of(report, step);
+        if let Some((code, _)) = StepEnd::CODES.iter().find(|(_, each)| *each == end) {
+            varint::put(&mut bytes, at);
+            varint::put(&mut bytes, *code);
+        }
+    }
+    Some((json!(names).to_string(), bytes))
+}
+
+/// The names of steps, back from what [`times`] gave.
+pub(in crate::history) fn names(json: &str) -> Vec<String> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// The times of so many steps, likewise; of what earlier versions wrote it is not known which ones did not pass.
+pub(in crate::history) fn step_times(count: usize, mut bytes: &[u8]) -> Vec<StepTime> {
+    let mut next = || varint::take(&mut bytes);
+    let mut read = || {
+        let (started_us, duration_us, convergence) = (next()?, next()?, next()?);
+        Some(StepTime { started_us, duration_us, convergence_us: convergence.checked_sub(1), end: StepEnd::Passed })
+    };
+    let mut times: Vec<StepTime> = (0..count).map_while(|_| read()).collect();
+    while let (Some(at), Some(code)) = (varint::take(&mut bytes), varint::take(&mut bytes)) {
+        let time = usize::try_from(at).ok().and_then(|at| times.get_mut(at));
+        if let (Some(time), Some((_, end))) = (time, StepEnd::CODES.iter().find(|(each, _)| *each == code)) {
+            time.end = *end;
+        }
+    }
+    times
+}
+
+/// Back from what [`times`] gave, for readers.
+pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
+    let names = names(json);
+    let times = step_times(names.len(), bytes);
+    let view = |(name, time): (String, StepTime)| {
+        let StepTime { started_us, duration_us, convergence_us, end: _ } = time;
+        StepView { name, started_us, duration_us, convergence_us }
+    };
+    names.into_iter().zip(times).map(view).collect()
+}
+
+/// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
+pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
+    (report.verdict != Verdict::Passed).then(|| whole(report, bodies))
+}
+
+/// A passed run as readers get it.
+pub(in crate::history) fn pass(report: &RunReport, bodies: Bodies) -> PassView {
+    PassView {
+        run_id: report.run_id.to_string(),
+        canary: report.canary.id.to_string(),
+        due_ms: epoch_ms(report.tick.due),
+        details: serde_json::from_str(&whole(report, bodies)).unwrap_or_default(),
+    }
+}
+
+/// Everything about a run, bounded likewise.
+pub(in crate::history) fn whole(report: &RunReport, bodies: Bodies) -> String {
+    let whole = json(report, |_| true, Some(bodies));
+    if whole.len() <= BYTES {
+        return whole;
+    }
+    let without_exchanges = json(report, |_| true, None);
+    if without_exchanges.len() <= BYTES {
+        return without_exchanges;
+    }
+    // The first ones tell the most.
+    let mut left = 20;
+    let failed = json(
+        report,
+        |step| {
+            let wanted = left > 0 && matches!(step.result, StepResult::Failed(_) | StepResult::Blocked(_));
+            left -= usize::from(wanted);
+            wanted
+        },
+        None,
+    );
+    if failed.len() <= BYTES { failed } else { json(report, |_| false, None) }
+}
+
+fn json(report: &RunReport, wanted: impl FnMut(&StepReport) -> bool, exchanges: Option<Bodies>) -> String {
+    report.details_to_json(wanted, transcripts(exchanges)).to_string()
+}
+
+pub(in crate::history) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
+}
+
+/// Of a body that is not kept it is still to be seen that there was one.
+pub(super) fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
+    match exchanges {
+        None => Transcripts::Without,
+        Some(Bodies::Never) => Transcripts::Masked,
+        Some(Bodies::Failed) => Transcripts::Whole,
+    }
+}

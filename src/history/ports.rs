@@ -1,0 +1,152 @@
+//! The ports: what others may ask of a store, as traits of few verbs, one trait for each who asks.
+//!
+//! No verb blocks. Whoever writes never waits: [`Recorder`] takes what is handed in and returns at once, and [`Durable`] tells
+//! whoever wants to know when it is durable. Whoever reads gets an [`Answer`], a future that owns what it needs, so that a store
+//! behind a network, one that asks on threads that may block, and one in memory look the same from outside. `app` makes a store
+//! and hands it on as the ports that each part needs; `outcome` has the ports that runs use themselves (`Ledger`,
+//! `OutcomeSink`). A new question is a verb of one of these traits, and the behaviour suite asks it of every store.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use futures::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    Artifact, ArtifactView, Changes, Commit, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
+    ObservationFilter, ObservationView, Page, PassView, Remembered, RollupView, RunDetail, RunFilter, RunView, TickView,
+    TryCounts,
+};
+use crate::outcome::{Ledger, OutcomeSink};
+
+/// The most ticks that come at once: 90 days of a canary that runs every minute, and some more.
+pub const TICKS: usize = 150_000;
+
+/// The most observations that come at once.
+pub const OBSERVATIONS: usize = 100_000;
+
+/// The most changes of a kind that come at once.
+pub const CHANGES: usize = 1_000;
+
+/// Resolves when what was handed in is durable, or with an error if the store ended before. It may be dropped.
+pub type Durable = oneshot::Receiver<()>;
+
+/// What a store answers, later.
+pub type Answer<T> = BoxFuture<'static, Result<T, ReadError>>;
+
+/// Writes what happened.
+pub trait Recorder: Send + Sync + 'static {
+    /// Writes this soon, together with others. What is durable is always all that was handed in up to some moment.
+    fn record(&self, commit: Commit);
+
+    /// Writes this at once, in one transaction, and everything that was handed in before.
+    fn commit(&self, commit: Commit) -> Durable;
+}
+
+/// Tells a process that starts what earlier ones left.
+pub trait Recovery: Send + Sync + 'static {
+    /// States, incidents, tries, ticks and cleanups that are still of importance at this time.
+    fn remembered(&self, now: SystemTime) -> Answer<Remembered>;
+}
+
+/// Answers questions of the API and the commands.
+pub trait Reader: Send + Sync + 'static {
+    /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>>;
+
+    /// A run with its details.
+    fn run(&self, run_id: String) -> Answer<Option<RunDetail>>;
+
+    /// The newest passed run of a canary that counted, in full. It is kept as long as rollups are, also where its row is gone.
+    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>>;
+
+    /// What a failed run that counted is compared with; kept as long as the run is.
+    fn comparison(&self, run_id: String) -> Answer<Comparison>;
+
+    /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>>;
+
+    /// An incident with its timeline and its tries, of each at most the latest thousand.
+    fn incident(&self, id: String) -> Answer<Option<IncidentStory>>;
+
+    /// How many tries stand how.
+    fn tries(&self) -> Answer<TryCounts>;
+
+    /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>>;
+
+    /// The ticks of a canary that counted, from `since_ms` until before `until_ms`, in the order of their due times, with the verdict
+    /// of each: kept as long as rollups are. At most [`TICKS`] come, the first ones; the last ones come with the next housekeeping.
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>>;
+
+    /// What a run left, in the order of the names.
+    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>>;
+
+    /// One of them, if its bytes are kept.
+    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>>;
+
+    /// Observations in the order of their times, at most [`OBSERVATIONS`]: the last ones.
+    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>>;
+
+    /// How the store itself is.
+    fn status(&self) -> StoreStatus;
+}
+
+/// Tells what changes, for live pages and for other processes on the same store.
+pub trait Follower: Send + Sync + 'static {
+    /// What was written since this cursor, which is [`Changes::next`] of the answer before; at most [`CHANGES`] of each kind come.
+    /// Without a cursor nothing has changed yet, and `next` is now.
+    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes>;
+
+    /// Changes its number whenever this process has written something. Whoever follows waits for that, and then asks.
+    fn written(&self) -> watch::Receiver<u64>;
+}
+
+/// Lists the cleanup ledger, beside what runs do with it.
+pub trait CleanupLedger: Ledger {
+    /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
+    fn ledger(&self) -> Answer<LedgerRows>;
+}
+
+/// Keeps the store within bounds, and ends it.
+pub trait Housekeeper: Send + Sync + 'static {
+    /// Makes rollups and removes what is older than it is kept, between writes; resolves when done, with an error where the store
+    /// could not be written.
+    fn housekeep(&self, now: SystemTime) -> Durable;
+
+    /// Writes what waits and ends. Resolves within about this time: false if something could not be written by then.
+    fn shut_down(&self, within: Duration) -> BoxFuture<'static, bool>;
+}
+
+/// All of it: what `app` holds, and hands on as one port or another.
+pub trait Store: Recorder + Recovery + Reader + Follower + CleanupLedger + Housekeeper + OutcomeSink {}
+
+impl<T: Recorder + Recovery + Reader + Follower + CleanupLedger + Housekeeper + OutcomeSink> Store for T {}
+
+/// How a store is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
+    pub writable: bool,
+    /// What a damaged file was renamed to, at the start or since.
+    pub damaged: Option<PathBuf>,
+}
+
+/// Why the store could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It did not answer, or not with something that makes sense.
+    #[error("the store {store} cannot be read")]
+    Unreadable {
+        /// Which store.
+        store: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What a page's cursor was is no cursor.
+    #[error("`{0}` is no cursor; use the one that came with the page before")]
+    Cursor(String),
+    /// A defect.
+    #[error("a question made the store panic, which is a defect; the log says where")]
+    Defect,
+}

@@ -1,0 +1,82 @@
+//! What an earlier process left, as a process that starts gets it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{IncidentRow, TryState, UnreadableEntry};
+use crate::outcome::LedgerEntry;
+
+/// How long after its end an incident is remembered.
+pub(super) const ENDED: Duration = Duration::from_hours(24);
+
+/// How long after its end it is if something is still owed of it.
+pub(super) const OWED: Duration = Duration::from_hours(24 * 7);
+
+/// What an earlier process left.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    /// States; those of an incident while it is remembered.
+    pub states: Vec<KeptState>,
+    /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
+    /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
+    pub incidents: Vec<IncidentRow>,
+    /// Tries that wait: on their way when the process ended, or nobody knows. In the order of their making.
+    pub tries: Vec<KeptTry>,
+    /// What format 2 sent or meant to send of remembered incidents, in the order of making; `json` is the notice.
+    pub former: Vec<KeptTry>,
+    /// The last finished tick of each canary's slots.
+    pub last_ticks: Vec<KeptTick>,
+    /// Cleanups that did not finish and were not given up on.
+    pub ledger: Vec<LedgerEntry>,
+    /// Rows of the cleanup ledger that cannot be read and are left where they are.
+    pub unreadable: Vec<UnreadableEntry>,
+    /// Where a damaged file was put; what could be read of it is in the other fields.
+    pub damaged: Option<PathBuf>,
+}
+
+/// A [`StateRow`](super::StateRow) that was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptState {
+    /// What kind.
+    pub kind: String,
+    /// Whose.
+    pub key: String,
+    /// The state.
+    pub json: String,
+}
+
+/// The last tick of a canary's slot that has finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTick {
+    /// The canary's id.
+    pub canary: String,
+    /// Its slot.
+    pub slot: u32,
+    /// When it was due, milliseconds since the epoch.
+    pub due_ms: i64,
+}
+
+/// A [`TryRow`] that was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTry {
+    /// Its id.
+    pub id: String,
+    /// The incident it tells of; the first one, if there are several.
+    pub incident: String,
+    /// The channel's name.
+    pub channel: String,
+    /// A closed word.
+    pub what: String,
+    /// The key it opens, changes or ends.
+    pub key: String,
+    /// When it was made, milliseconds since the epoch.
+    pub made_ms: i64,
+    /// How it stands.
+    pub state: TryState,
+    /// Times it left.
+    pub attempts: u32,
+    /// When it left last, milliseconds since the epoch.
+    pub tried_ms: Option<i64>,
+    /// Everything else.
+    pub json: String,
+}

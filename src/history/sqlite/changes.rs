@@ -1,0 +1,121 @@
+//! What changed: a row of each thing besides runs, which are followed by their numbers.
+//!
+//! A cursor names the file and the last number of either. In another file, or where the rows after it are gone, whoever follows has
+//! to read everything.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::housekeep::{SLICE, more};
+use crate::history::backlog::Backlog;
+use crate::history::{CHANGES, Change, Changes, FOLLOWED, ReadError};
+use crate::outcome::RunId;
+
+/// Rows that are kept for those who follow.
+const KEPT: i64 = 10_000;
+
+/// Where somebody is who follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cursor {
+    file: i64,
+    run: i64,
+    change: i64,
+}
+
+impl Cursor {
+    pub(super) fn read(text: &str) -> Result<Self, ReadError> {
+        let mut numbers = text.split('.').map(str::parse);
+        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(file)), Some(Ok(run)), Some(Ok(change)), None) => Ok(Self { file, run, change }),
+            _ => Err(ReadError::Cursor(text.to_owned())),
+        }
+    }
+
+    fn now(connection: &Connection) -> rusqlite::Result<Self> {
+        let file = connection.query_row("SELECT value FROM marks WHERE name = 'file'", [], |row| row.get(0)).optional()?;
+        let last = |table: &str| {
+            let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)";
+            connection.prepare_cached(sql)?.query_row([table], |row| row.get(0))
+        };
+        Ok(Self { file: file.unwrap_or(0), run: last("runs")?, change: last("changes")? })
+    }
+
+    fn text(self) -> String {
+        format!("{}.{}.{}", self.file, self.run, self.change)
+    }
+}
+
+/// Writes what changes with this backlog.
+pub(super) fn write(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
+    let states = backlog.states.keys().filter(|(kind, _)| FOLLOWED.contains(kind)).map(|(kind, key)| (*kind, key.as_str()));
+    let ledger = (!backlog.ledger.is_empty()).then_some(("ledger", ""));
+    let incidents = backlog.told().into_iter().map(|id| ("incident", id));
+    for (kind, key) in states.chain(ledger).chain(incidents) {
+        transaction.prepare_cached("INSERT INTO changes (kind, key) VALUES (?, ?)")?.execute([kind, key])?;
+    }
+    // What became of tries says which ones, and not of which incidents.
+    for try_id in backlog.tries.outcomes.keys() {
+        transaction
+            .prepare_cached("INSERT INTO changes (kind, key) SELECT 'incident', incident FROM try_incidents WHERE try = ?")?
+            .execute([try_id])?;
+    }
+    Ok(())
+}
+
+/// Removes all but the last rows; whether there may be more.
+pub(super) fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE id <= (SELECT max(id) FROM changes) - ? ORDER BY id LIMIT ?)",
+        )?
+        .execute(params![KEPT, SLICE])?;
+    Ok(more(removed))
+}
+
+pub(super) fn since(connection: &Connection, cursor: Option<Cursor>) -> rusqlite::Result<Changes> {
+    // One picture of the file for all questions.
+    let picture = connection.unchecked_transaction()?;
+    let now = Cursor::now(&picture)?;
+    let nothing = |is_cut| Changes { next: now.text(), is_cut, more: false, changes: Vec::new() };
+    let Some(from) = cursor else { return Ok(nothing(false)) };
+    let oldest: i64 = picture.prepare_cached("SELECT coalesce(min(id), 0) FROM changes")?.query_row([], |row| row.get(0))?;
+    let is_gone = oldest > from.change + 1 || now.change > from.change && oldest == 0;
+    if from.file != now.file || from.run > now.run || from.change > now.change || is_gone {
+        return Ok(nothing(true));
+    }
+    let mut next = from;
+    let mut changes = Vec::new();
+    let mut rows = picture.prepare_cached(
+        "SELECT runs.id, run_id, canaries.name FROM runs JOIN canaries ON canaries.id = runs.canary
+         WHERE runs.id > ? ORDER BY runs.id LIMIT ?",
+    )?;
+    let mut runs = rows.query(params![from.run, CHANGES])?;
+    while let Some(row) = runs.next()? {
+        next.run = row.get(0)?;
+        let run_id = RunId(ulid::Ulid(u128::from_be_bytes(row.get(1)?))).to_string();
+        changes.push(Change::Run { run_id, canary: row.get(2)? });
+    }
+    let all_runs = changes.len() < CHANGES;
+    let mut rows = picture.prepare_cached("SELECT id, kind, key FROM changes WHERE id > ? ORDER BY id LIMIT ?")?;
+    let mut others = rows.query(params![from.change, CHANGES])?;
+    let mut seen = 0;
+    while let Some(row) = others.next()? {
+        seen += 1;
+        next.change = row.get(0)?;
+        let change = change(row.get(1)?, row.get(2)?);
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    if all_runs {
+        next.run = now.run;
+    }
+    Ok(Changes { next: next.text(), is_cut: false, more: !all_runs || seen == CHANGES, changes })
+}
+
+fn change(kind: String, key: String) -> Change {
+    match &*kind {
+        "incident" => Change::Incident { id: key },
+        "ledger" => Change::Ledger,
+        _ => Change::State { state: kind, key },
+    }
+}

@@ -1,0 +1,248 @@
+//! Housekeeping: rollups, and the end of what was kept long enough, in slices of some milliseconds each.
+//!
+//! What is
+//! old is told by a clock that is believed, see `trust`.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::forget::Forget;
+use super::rollup::{self, mark};
+use super::{changes, kept, passes};
+use crate::base::time::{epoch_ms, signed_millis};
+use crate::history::remembered::OWED;
+use crate::history::trust::{HOUR_MS, Trust};
+use crate::plan::{Bodies, StoreSettings};
+
+/// Rows a slice looks at.
+pub(super) const SLICE: usize = 1_000;
+
+/// Pages that a slice gives back to the file system.
+const PAGES: i64 = 250;
+
+/// Hours that are too old.
+const OLD_ROLLUPS: &str =
+    "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
+
+/// What happened to an incident that is open for ever, and to none. They are in the order of their numbers.
+const OLD_TIMELINE: &str = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
+    AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
+
+/// How long what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retention {
+    passed: Duration,
+    others: Duration,
+    rollups: Duration,
+    pub(super) bodies: Bodies,
+}
+
+impl Retention {
+    pub(super) fn of(settings: &StoreSettings) -> Self {
+        Self {
+            passed: settings.keep_passed,
+            others: settings.keep_failed,
+            rollups: settings.keep_rollups,
+            bodies: settings.bodies,
+        }
+    }
+
+    /// All that there is.
+    pub(super) fn everything() -> Self {
+        Self { passed: Duration::MAX, others: Duration::MAX, rollups: Duration::MAX, bodies: Bodies::Failed }
+    }
+}
+
+/// Where a round is.
+#[derive(Debug, Clone)]
+enum Stage {
+    Clock,
+    RollUp,
+    /// Removes runs after this due time and number.
+    Runs(i64, i64),
+    Rollups,
+    Incidents,
+    /// Of incidents that are not remembered any more, after this state's kind and key.
+    States(usize, String),
+    Tries,
+    Timeline,
+    /// Passed runs that nothing is compared with.
+    Passes,
+    /// Artifacts whose runs are not there.
+    Artifacts,
+    /// Observations of the series after this one.
+    Observations(i64),
+    Changes,
+    Shrink,
+}
+
+/// One round of housekeeping.
+#[derive(Debug)]
+pub(super) struct Round {
+    stage: Stage,
+    retention: Retention,
+    /// What the wall clock shows, milliseconds since the epoch.
+    now: i64,
+    /// What of that is believed.
+    trusted: i64,
+    /// What is older goes, milliseconds since the epoch.
+    passed: i64,
+    others: i64,
+    rollups: i64,
+    /// Nothing is owed any more of incidents that ended before.
+    owed: i64,
+}
+
+impl Round {
+    pub(super) fn new(now: SystemTime, retention: Retention) -> Self {
+        Self {
+            stage: Stage::Clock,
+            retention,
+            now: epoch_ms(now),
+            trusted: i64::MIN,
+            passed: i64::MIN,
+            others: i64::MIN,
+            rollups: i64::MIN,
+            owed: i64::MIN,
+        }
+    }
+
+    /// From now on it is known what is old.
+    fn look_at_the_clock(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let trust = trusted(transaction, self.now)?.shown(self.now);
+        keep_trust(trust, transaction)?;
+        if trust.is_new_doubt() {
+            tracing::warn!(
+                "the wall clock jumped ahead by more than a day, or nothing ran for so long: nothing is removed until that has lasted for a day"
+            );
+        }
+        let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
+        self.trusted = trust.trusted;
+        self.passed = before(self.retention.passed);
+        // Never shorter than passed ones.
+        self.others = before(self.retention.others.max(self.retention.passed));
+        self.rollups = before(self.retention.rollups);
+        self.owed = before(OWED);
+        Ok(())
+    }
+
+    fn forget(&self) -> Forget {
+        Forget { old: self.rollups, owed: self.owed }
+    }
+
+    /// Does a little; false when all is done.
+    pub(super) fn slice(&mut self, connection: &mut Connection) -> rusqlite::Result<bool> {
+        if let Stage::Shrink = self.stage {
+            return shrink(connection);
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let next = self.go_on(&transaction)?;
+        transaction.commit()?;
+        self.stage = next;
+        Ok(true)
+    }
+
+    /// Does a part of a stage, and says which one is next.
+    fn go_on(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<Stage> {
+        let again = |more, here, next| if more { here } else { next };
+        Ok(match self.stage.clone() {
+            Stage::Clock => {
+                self.look_at_the_clock(transaction)?;
+                Stage::RollUp
+            }
+            Stage::RollUp => again(rollup::roll_up(transaction)?, Stage::RollUp, Stage::Runs(i64::MIN, 0)),
+            Stage::Runs(due, id) => self.runs(transaction, due, id)?.map_or(Stage::Rollups, |(due, id)| Stage::Runs(due, id)),
+            Stage::Rollups => {
+                let hour = self.rollups.div_euclid(HOUR_MS);
+                again(more(transaction.execute(OLD_ROLLUPS, params![hour, SLICE])?), Stage::Rollups, Stage::Incidents)
+            }
+            Stage::Incidents => again(self.forget().incidents(transaction)?, Stage::Incidents, Stage::States(0, String::new())),
+            Stage::States(kind, after) => {
+                let next = self.forget().states(transaction, kind, after)?;
+                next.map_or(Stage::Tries, |(kind, after)| Stage::States(kind, after))
+            }
+            Stage::Tries => again(self.forget().tries(transaction)?, Stage::Tries, Stage::Timeline),
+            Stage::Timeline => {
+                let removed = transaction.execute(OLD_TIMELINE, params![self.rollups, SLICE])?;
+                again(more(removed), Stage::Timeline, Stage::Passes)
+            }
+            Stage::Passes => again(passes::forget(transaction, self.rollups)?, Stage::Passes, Stage::Artifacts),
+            Stage::Artifacts => again(kept::forget_strays(transaction, self.others)?, Stage::Artifacts, Stage::Observations(0)),
+            Stage::Observations(after) => {
+                kept::forget_observations(transaction, self.trusted, after)?.map_or(Stage::Changes, Stage::Observations)
+            }
+            Stage::Changes => again(changes::forget(transaction)?, Stage::Changes, Stage::Shrink),
+            Stage::Shrink => Stage::Shrink,
+        })
+    }
+
+    /// Looks at the next runs in the order of their due times and removes what is old enough; where it came to.
+    fn runs(&self, transaction: &Transaction<'_>, due: i64, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+        let rolled_up = mark(transaction)?;
+        let rows: Vec<(i64, i64, bool)> = transaction
+            .prepare_cached(
+                "SELECT due_ms, id, verdict = 0 FROM runs
+                 WHERE due_ms < ?1 AND (due_ms, id) > (?2, ?3) AND id <= ?4 ORDER BY due_ms, id LIMIT ?5",
+            )?
+            .query_map(params![self.passed, due, id, rolled_up, SLICE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        for &(due, id, passed) in &rows {
+            if passed || due < self.others {
+                transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
+                transaction.prepare_cached("DELETE FROM comparisons WHERE run = ?")?.execute([id])?;
+                kept::forget_artifacts(transaction, id)?;
+                transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
+            }
+        }
+        Ok(rows.last().filter(|_| rows.len() == SLICE).map(|&(due, id, _)| (due, id)))
+    }
+}
+
+/// What an earlier round knew; at the first one, when the run that was written last was due.
+fn trusted(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Trust> {
+    let mark = |name: &str| {
+        transaction.query_row("SELECT value FROM marks WHERE name = ?", [name], |row| row.get::<_, i64>(0)).optional()
+    };
+    let newest = || transaction.query_row("SELECT due_ms FROM runs ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).optional();
+    let trusted = match mark("clock_trusted")? {
+        Some(trusted) => trusted,
+        None => newest()?.unwrap_or(now),
+    };
+    Ok(Trust { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
+}
+
+/// Keeps it for the next round.
+fn keep_trust(trust: Trust, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let marks = [
+        ("clock_trusted", Some(trust.trusted)),
+        ("clock_doubted", trust.doubt.map(|(since, _)| since)),
+        ("clock_seen", trust.doubt.map(|(_, seen)| seen)),
+    ];
+    for (name, value) in marks {
+        match value {
+            Some(value) => transaction
+                .prepare_cached("INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")?
+                .execute(params![name, value])?,
+            None => transaction.prepare_cached("DELETE FROM marks WHERE name = ?")?.execute([name])?,
+        };
+    }
+    Ok(())
+}
+
+pub(super) fn more(removed: usize) -> bool {
+    removed == SLICE
+}
+
+/// Gives pages back where a good part of the file is empty; whether there is more to give. A little room stays for what comes.
+fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (free, all) = (number("freelist_count")?, number("page_count")?);
+    if free <= (all / 5).max(64) {
+        return Ok(false);
+    }
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(number("freelist_count")? < free)
+}

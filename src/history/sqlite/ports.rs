@@ -1,0 +1,156 @@
+//! The ports, answered: what is written goes to the queue of the one writer, what is asked to a thread that may block.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+use tokio::task::spawn_blocking;
+
+use super::reader::{Questions, ask};
+use super::{SqliteStore, remember};
+use crate::base::time::epoch_ms;
+use crate::history::backlog::LedgerChange;
+use crate::history::{
+    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentFilter,
+    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, Reader, Recorder, Recovery,
+    Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+};
+use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
+
+impl Recorder for SqliteStore {
+    fn record(&self, commit: Commit) {
+        self.queue().put(|backlog| backlog.push(commit));
+    }
+
+    fn commit(&self, commit: Commit) -> Durable {
+        let (done, durable) = oneshot::channel();
+        self.queue().put(|backlog| {
+            backlog.push(commit);
+            backlog.wait(done);
+        });
+        durable
+    }
+}
+
+impl Recovery for SqliteStore {
+    fn remembered(&self, now: SystemTime) -> Answer<Remembered> {
+        if let Some(found) = self.found() {
+            return std::future::ready(Ok(found)).boxed();
+        }
+        let damaged = self.damaged();
+        ask(self.readers(), move |questions| questions.ask(|file| remember::read(file, epoch_ms(now), damaged)))
+    }
+}
+
+impl Reader for SqliteStore {
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>> {
+        ask(self.readers(), move |questions| questions.runs(&filter, limit, after.as_deref()))
+    }
+
+    fn run(&self, run_id: String) -> Answer<Option<RunDetail>> {
+        ask(self.readers(), move |questions| questions.run(&run_id))
+    }
+
+    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>> {
+        ask(self.readers(), move |questions| questions.newest_pass(&canary))
+    }
+
+    fn comparison(&self, run_id: String) -> Answer<Comparison> {
+        ask(self.readers(), move |questions| questions.comparison(&run_id))
+    }
+
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>> {
+        ask(self.readers(), move |questions| questions.incidents(&filter, limit, after.as_deref()))
+    }
+
+    fn incident(&self, id: String) -> Answer<Option<IncidentStory>> {
+        ask(self.readers(), move |questions| questions.incident(&id))
+    }
+
+    fn tries(&self) -> Answer<TryCounts> {
+        ask(self.readers(), Questions::tries)
+    }
+
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>> {
+        ask(self.readers(), move |questions| questions.rollups(&canary, since_ms, until_ms))
+    }
+
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>> {
+        ask(self.readers(), move |questions| questions.ticks(&canary, since_ms, until_ms))
+    }
+
+    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>> {
+        ask(self.readers(), move |questions| questions.artifacts(&run_id))
+    }
+
+    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>> {
+        ask(self.readers(), move |questions| questions.artifact(&run_id, &name))
+    }
+
+    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>> {
+        ask(self.readers(), move |questions| questions.observations(&filter))
+    }
+
+    fn status(&self) -> StoreStatus {
+        StoreStatus { writable: self.is_writable(), damaged: self.damaged() }
+    }
+}
+
+impl Follower for SqliteStore {
+    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes> {
+        ask(self.readers(), move |questions| questions.changes_since(cursor.as_deref()))
+    }
+
+    fn written(&self) -> watch::Receiver<u64> {
+        self.readers().health.written.subscribe()
+    }
+}
+
+impl CleanupLedger for SqliteStore {
+    fn ledger(&self) -> Answer<LedgerRows> {
+        ask(self.readers(), Questions::ledger)
+    }
+}
+
+impl Housekeeper for SqliteStore {
+    fn housekeep(&self, now: SystemTime) -> Durable {
+        self.queue().housekeep(now)
+    }
+
+    fn shut_down(&self, within: Duration) -> BoxFuture<'static, bool> {
+        let store = self.clone();
+        // A panic has been printed.
+        spawn_blocking(move || store.close(within)).map(|closed| closed.unwrap_or(false)).boxed()
+    }
+}
+
+/// Keeps cleanups. Runs are handed in by whoever knows what they mean.
+impl OutcomeSink for SqliteStore {
+    fn run_finished(&self, _report: &Arc<RunReport>) {}
+
+    fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
+        self.queue().put(|backlog| backlog.cleanup(Arc::clone(report)));
+    }
+}
+
+impl Ledger for SqliteStore {
+    fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
+        let (done, durable) = oneshot::channel();
+        self.queue().put(|backlog| {
+            let id = entry.id.clone();
+            backlog.ledger(&id, LedgerChange { entry: Some(entry), ..LedgerChange::default() });
+            backlog.wait(done);
+        });
+        Box::pin(async { durable.await.map_err(|_| LedgerUnavailable) })
+    }
+
+    fn created(&self, id: &str, names: serde_json::Value) {
+        self.queue().put(|backlog| backlog.ledger(id, LedgerChange { names: Some(names), ..LedgerChange::default() }));
+    }
+
+    fn ended(&self, id: &str, end: LedgerEnd) {
+        self.queue().put(|backlog| backlog.ledger(id, LedgerChange::ended(end)));
+    }
+}

@@ -1,0 +1,222 @@
+//! Questions to the store, on connections that only read. They block, so that [`ask`] has a thread of its own for each.
+
+mod hour;
+mod incident;
+mod run;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::file::{self, Place};
+use super::passes::{self, SharedPasses};
+use super::store::Health;
+use super::{changes, kept, ledger};
+use crate::history::{
+    Answer, Artifact, ArtifactView, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
+    ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView, TickView,
+    TryCounts,
+};
+use crate::plan::Bodies;
+
+/// How long a question waits for a lock, which only a store in memory ever holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connections that are kept for the next question.
+const KEPT: usize = 4;
+
+/// Questions that go on at once.
+const AT_ONCE: usize = 4;
+
+/// Kibibytes of pages that each of them keeps; questions seldom ask for the same ones.
+const CACHE: i64 = 512;
+
+/// Asks on a thread that may block.
+pub(super) fn ask<T: Send + 'static>(
+    readers: &Arc<Readers>,
+    question: impl FnOnce(&Questions) -> Result<T, ReadError> + Send + 'static,
+) -> Answer<T> {
+    let readers = Arc::clone(readers);
+    Box::pin(async move {
+        let permit = Arc::clone(&readers.at_once).acquire_owned().await;
+        // The permit goes along, because a question that nobody waits for any more goes on.
+        let asked = spawn_blocking(move || (question(&Questions::new(readers)), permit).0).await;
+        // A panic has been printed.
+        asked.unwrap_or(Err(ReadError::Defect))
+    })
+}
+
+/// The connections of all readers of a store.
+#[derive(Debug)]
+pub(super) struct Readers {
+    place: Place,
+    pub(super) health: Arc<Health>,
+    /// Bounds what goes on at once: on a disk that hangs, questions must not pile up.
+    at_once: Arc<Semaphore>,
+    /// The newest passed runs, as far as the writer holds them.
+    pub(super) passes: SharedPasses,
+    /// Which bodies are kept.
+    bodies: Bodies,
+    /// Connections and the epochs they were made in.
+    kept: Mutex<Vec<(Connection, u64)>>,
+}
+
+impl Readers {
+    pub(super) fn new(place: Place, health: Arc<Health>, bodies: Bodies) -> Self {
+        Self {
+            place,
+            health,
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            passes: SharedPasses::default(),
+            bodies,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Closes those that nobody uses.
+    pub(super) fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Connection, u64)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that is there, or a new one where the file is another one by now.
+    fn take(&self, epoch: u64) -> rusqlite::Result<Connection> {
+        let mut kept = self.lock();
+        kept.retain(|(_, made)| *made == epoch);
+        if let Some((connection, _)) = kept.pop() {
+            return Ok(connection);
+        }
+        drop(kept);
+        let connection = self.place.connect(false, PATIENCE)?;
+        // The writer alone tidies up; closing must remove nothing.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "cache_size", -CACHE)?;
+        Ok(connection)
+    }
+
+    fn give_back(&self, connection: Connection, made: u64) {
+        let mut kept = self.lock();
+        if kept.len() < KEPT && made == self.health.epoch.load(Ordering::Acquire) {
+            kept.push((connection, made));
+        }
+    }
+}
+
+/// Asks, and blocks until there is an answer.
+#[derive(Debug)]
+pub(super) struct Questions(Arc<Readers>);
+
+impl Questions {
+    pub(super) fn new(readers: Arc<Readers>) -> Self {
+        Self(readers)
+    }
+
+    /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    pub(super) fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
+        let after = after.map(run::Cursor::read).transpose()?;
+        self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
+    }
+
+    /// A run with its details.
+    pub(super) fn run(&self, run_id: &str) -> Result<Option<RunDetail>, ReadError> {
+        self.ask(|connection| run::one(connection, run_id))
+    }
+
+    /// The newest passed run of a canary.
+    pub(super) fn newest_pass(&self, canary: &str) -> Result<Option<PassView>, ReadError> {
+        self.ask(|connection| passes::newest(connection, &self.0.passes, canary, self.0.bodies))
+    }
+
+    /// What a failed run is compared with.
+    pub(super) fn comparison(&self, run_id: &str) -> Result<Comparison, ReadError> {
+        self.ask(|connection| passes::comparison(connection, run_id))
+    }
+
+    /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
+    pub(super) fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: usize,
+        after: Option<&str>,
+    ) -> Result<Page<IncidentView>, ReadError> {
+        self.ask(|connection| incident::list(connection, filter, limit.clamp(1, Page::<IncidentView>::LIMIT), after))
+    }
+
+    /// An incident with its timeline and its tries, of each at most the latest thousand.
+    pub(super) fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
+        self.ask(|connection| incident::one(connection, id))
+    }
+
+    /// How many tries stand how.
+    pub(super) fn tries(&self) -> Result<TryCounts, ReadError> {
+        self.ask(incident::tries)
+    }
+
+    /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
+    pub(super) fn rollups(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<RollupView>, ReadError> {
+        self.ask(|connection| hour::rollups(connection, canary, since_ms, until_ms))
+    }
+
+    /// The ticks of a canary from `since_ms` until before `until_ms`, likewise.
+    pub(super) fn ticks(&self, canary: &str, since_ms: i64, until_ms: i64) -> Result<Vec<TickView>, ReadError> {
+        self.ask(|connection| hour::ticks(connection, canary, since_ms, until_ms))
+    }
+
+    /// What a run left.
+    pub(super) fn artifacts(&self, run_id: &str) -> Result<Vec<ArtifactView>, ReadError> {
+        self.ask(|connection| kept::list_artifacts(connection, run_id))
+    }
+
+    /// One of them with its bytes.
+    pub(super) fn artifact(&self, run_id: &str, name: &str) -> Result<Option<Artifact>, ReadError> {
+        self.ask(|connection| kept::artifact(connection, run_id, name))
+    }
+
+    /// Observations, oldest first.
+    pub(super) fn observations(&self, filter: &ObservationFilter) -> Result<Vec<ObservationView>, ReadError> {
+        self.ask(|connection| kept::observations(connection, filter))
+    }
+
+    /// What was written since a cursor.
+    pub(super) fn changes_since(&self, cursor: Option<&str>) -> Result<Changes, ReadError> {
+        let cursor = cursor.map(changes::Cursor::read).transpose()?;
+        self.ask(|connection| changes::since(connection, cursor))
+    }
+
+    /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
+    pub(super) fn ledger(&self) -> Result<LedgerRows, ReadError> {
+        self.ask(ledger::read)
+    }
+
+    /// Asks, on a connection that others asked on before.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
+        let readers = &*self.0;
+        let failed = |source| {
+            if file::is_damage(&source) {
+                readers.health.suspect.store(true, Ordering::Release);
+            }
+            ReadError::Unreadable { store: readers.place.path().display().to_string(), source: source.into() }
+        };
+        let epoch = readers.health.epoch.load(Ordering::Acquire);
+        let connection = readers.take(epoch).map_err(failed)?;
+        let answer = question(&connection).map_err(failed)?;
+        readers.give_back(connection, epoch);
+        Ok(answer)
+    }
+}
+
+/// Makes a page of one row more than was wanted.
+fn page<T>(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Page<T> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(cursor);
+    Page { items, next }
+}

@@ -1,0 +1,139 @@
+//! Rollups: runs are counted in their canary's hour.
+//!
+//! They go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::housekeep::{SLICE, more};
+use crate::history::encoding::detail;
+use crate::history::encoding::hour::{self, CountedRun, Hour};
+use crate::history::trust::HOUR_MS;
+use crate::history::{Sketch, TICKS};
+use crate::outcome::Verdict;
+
+/// The last run that is in the rollups.
+pub(super) fn mark(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    let mark = transaction.query_row("SELECT value FROM marks WHERE name = 'rolled_up'", [], |row| row.get(0)).optional()?;
+    Ok(mark.unwrap_or(0))
+}
+
+/// Adds the next runs to their hours; whether there may be more.
+pub(super) fn roll_up(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+    let from = mark(transaction)?;
+    let mut hours: HashMap<(i64, i64), Hour> = HashMap::new();
+    let mut shapes: HashMap<i64, Vec<String>> = HashMap::new();
+    let mut last = None;
+    let mut seen = 0;
+    let mut rows = transaction.prepare_cached(
+        "SELECT id, canary, due_ms, verdict, duration_us, counted, reason, shape, times FROM runs WHERE id > ? ORDER BY id LIMIT ?",
+    )?;
+    let mut rows = rows.query(params![from, SLICE])?;
+    while let Some(row) = rows.next()? {
+        seen += 1;
+        last = Some(row.get::<_, i64>(0)?);
+        let (canary, due_ms): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let (true, Some(verdict)) = (row.get::<_, bool>(5)?, hour::verdict(row.get(3)?)) else { continue };
+        let times: Option<Vec<u8>> = row.get(8)?;
+        let (names, times) = match (row.get::<_, Option<i64>>(7)?, times) {
+            (Some(shape), Some(times)) => {
+                let names = match shapes.entry(shape) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(names(transaction, shape)?),
+                };
+                (names.as_slice(), detail::step_times(names.len(), &times))
+            }
+            (_, None) | (None, _) => (&[][..], Vec::new()),
+        };
+        let reason: Option<String> = row.get(6)?;
+        hours.entry((canary, due_ms.div_euclid(HOUR_MS))).or_default().count(&CountedRun {
+            due_ms,
+            verdict,
+            reason: reason.and_then(|word| word.parse().ok()),
+            duration_us: u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+            names,
+            times: &times,
+        });
+    }
+    let Some(last) = last else { return Ok(false) };
+    for ((canary, hour), added) in hours {
+        add(transaction, canary, hour, added)?;
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO marks (name, value) VALUES ('rolled_up', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+        )?
+        .execute([last])?;
+    Ok(more(seen))
+}
+
+/// The names of the steps of a shape.
+fn names(transaction: &Transaction<'_>, shape: i64) -> rusqlite::Result<Vec<String>> {
+    let json: Option<String> =
+        transaction.prepare_cached("SELECT names FROM shapes WHERE id = ?")?.query_row([shape], |row| row.get(0)).optional()?;
+    Ok(json.map(|json| detail::names(&json)).unwrap_or_default())
+}
+
+/// Adds what is new of an hour to what is there of it.
+fn add(transaction: &Transaction<'_>, canary: i64, hour: i64, added: Hour) -> rusqlite::Result<()> {
+    let mut whole = known(transaction, canary, hour)?.unwrap_or_default();
+    whole.merge(added);
+    let [passed, failed, errored, missed, blocked, skipped] = whole.verdicts;
+    let reasons =
+        serde_json::to_string(&whole.reasons).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO rollups
+             (canary, hour, passed, failed, errored, missed, blocked, skipped, durations, steps, reasons, ticks)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            canary,
+            hour,
+            passed,
+            failed,
+            errored,
+            missed,
+            blocked,
+            skipped,
+            whole.durations.to_bytes(),
+            hour::steps_to_bytes(&whole.steps),
+            reasons,
+            hour::ticks_to_bytes(&whole.ticks, hour.saturating_mul(HOUR_MS)),
+        ])?;
+    Ok(())
+}
+
+/// An hour as far as it was counted.
+fn known(transaction: &Transaction<'_>, canary: i64, hour: i64) -> rusqlite::Result<Option<Hour>> {
+    transaction
+        .prepare_cached(
+            "SELECT durations, steps, reasons, ticks, passed, failed, errored, missed, blocked, skipped
+             FROM rollups WHERE canary = ? AND hour = ?",
+        )?
+        .query_row([canary, hour], |row| {
+            let mut verdicts = [0; Verdict::ALL.len()];
+            for (at, count) in (4_usize..).zip(&mut verdicts) {
+                *count = row.get(at)?;
+            }
+            Ok(Hour {
+                verdicts,
+                durations: Sketch::from_bytes(row.get_ref(0)?.as_blob()?),
+                steps: hour::steps_from_bytes(row.get_ref(1)?.as_blob_or_null()?.unwrap_or_default()),
+                reasons: reasons(row.get(2)?),
+                ticks: hour::ticks_from_bytes(
+                    row.get_ref(3)?.as_blob_or_null()?.unwrap_or_default(),
+                    hour.saturating_mul(HOUR_MS),
+                    TICKS,
+                ),
+            })
+        })
+        .optional()
+}
+
+/// How often which reason was given, from its column.
+pub(super) fn reasons(json: Option<String>) -> BTreeMap<String, u64> {
+    json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}

@@ -1,0 +1,41 @@
+//! A store in a directory of its own, asked by a thread that may block.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::reader::Questions;
+use super::{OpenError, SqliteStore};
+pub(super) use crate::history::testing::*;
+use crate::history::{Commit, Recorder as _, Remembered};
+use crate::plan::StoreSettings;
+
+impl SqliteStore {
+    /// Questions that block.
+    pub(super) fn questions(&self) -> Questions {
+        Questions::new(Arc::clone(self.readers()))
+    }
+}
+
+/// Opens it at this time; with what opening it read.
+pub(super) fn open_at(settings: &StoreSettings, now: SystemTime) -> Result<(SqliteStore, Remembered), OpenError> {
+    SqliteStore::open(settings, now).map(|store| {
+        let found = store.found().expect("it was opened just now");
+        (store, found)
+    })
+}
+
+pub(super) fn open(directory: &Path) -> (SqliteStore, Remembered) {
+    open_at(&settings(directory), at(0)).unwrap()
+}
+
+/// Waits until everything handed in so far is durable.
+pub(super) fn settle(store: &SqliteStore) {
+    store.commit(Commit::default()).blocking_recv().unwrap();
+}
+
+/// Closes, and opens again.
+pub(super) fn reopen(store: &SqliteStore, directory: &Path) -> (SqliteStore, Remembered) {
+    assert!(store.close(LONG));
+    open(directory)
+}

@@ -1,0 +1,10 @@
+//! What only a store in a file has to stand: damage, trouble with the disk, a kill, former formats, and its size.
+
+mod changes;
+mod damage;
+mod file;
+mod format_2;
+mod format_3;
+mod killed;
+mod retention;
+mod trouble;

@@ -1,0 +1,102 @@
+//! An hour of a canary, and its ticks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::testing::{at, at_ms, canary, run, runs};
+use super::super::{Sketch, TickView};
+use super::{Place, on_every_store, settle};
+use crate::outcome::{Reason, RunReport, Verdict};
+use crate::plan::Canary;
+
+const HOUR: u64 = 3_600;
+
+on_every_store!(
+    an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended,
+    each_tick_that_counted_is_there_with_its_verdict,
+);
+
+/// A run that did not pass for this reason.
+fn ended(canary: &Arc<Canary>, verdict: Verdict, reason: Reason, due: u64) -> RunReport {
+    let mut report = run(canary, verdict, due);
+    report.cause.as_mut().unwrap().reason = reason;
+    report
+}
+
+fn near(durations: &Sketch, exact: u64) -> bool {
+    durations.percentile(50).unwrap().abs_diff(exact) * 100 <= exact * 5 + 100
+}
+
+async fn an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended(place: &Place) {
+    let (store, _) = place.open().await;
+    let eu = canary("p", "eu");
+    store.record(runs((0..4).map(|at| run(&eu, Verdict::Passed, at * 60))));
+    settle(&store).await;
+    store.housekeep(at(300)).await.unwrap();
+    let mut first_step_only = ended(&eu, Verdict::Failed, Reason::Timeout, 300);
+    first_step_only.steps.truncate(1);
+    let mut in_vain = ended(&eu, Verdict::Failed, Reason::Expectation, 240);
+    in_vain.steps[1].convergence = None;
+    // It held, and then it did not go on to.
+    let did_not_stay = ended(&eu, Verdict::Failed, Reason::Expectation, 270);
+    let mut looped = run(&eu, Verdict::Passed, 360);
+    looped.steps.push(looped.steps[1].clone());
+    store.record(runs([
+        in_vain,
+        did_not_stay,
+        first_step_only,
+        looped,
+        ended(&eu, Verdict::Errored, Reason::Stall, 420),
+        ended(&eu, Verdict::Errored, Reason::Stall, 480),
+    ]));
+    settle(&store).await;
+    store.housekeep(at(500)).await.unwrap();
+
+    let hours = store.rollups("p/eu".to_owned(), at_ms(0), at_ms(HOUR)).await.unwrap();
+    assert_eq!(hours.len(), 1);
+    let hour = &hours[0];
+    assert_eq!((hour.passed, hour.failed, hour.errored), (5, 3, 2));
+    let reasons = [("expectation", 2), ("stall", 2), ("timeout", 1)].map(|(word, count)| (word.to_owned(), count));
+    assert_eq!(hour.reasons, BTreeMap::from(reasons));
+    assert_eq!(hour.durations.count(), 5);
+    let [create, read] = &hour.steps[..] else { panic!("{:?}", hour.steps) };
+    assert_eq!((create.name.as_str(), read.name.as_str()), ("create", "read on the second device"));
+    assert_eq!((create.reached, create.failed, create.lost), (8, 0, 0), "what the prober spoilt itself says nothing");
+    assert_eq!((read.reached, read.failed, read.lost), (7, 2, 1), "a loop comes by often in one run");
+    assert_eq!((create.durations.count(), read.durations.count()), (8, 6), "only where it passed, and each time in a loop");
+    assert!(near(&create.durations, 1_200) && near(&read.durations, 30_000) && near(&read.convergence, 29_000), "{read:?}");
+    assert_eq!(create.convergence.count(), 0);
+}
+
+async fn each_tick_that_counted_is_there_with_its_verdict(place: &Place) {
+    let (store, _) = place.open().await;
+    let eu = canary("p", "eu");
+    store.record(runs((0..60).map(|at| run(&eu, Verdict::Passed, at * 60))));
+    let mut by_hand = runs([run(&eu, Verdict::Failed, 30)]);
+    by_hand.runs[0].counted = false;
+    store.record(by_hand);
+    settle(&store).await;
+    store.housekeep(at(HOUR)).await.unwrap();
+    // A slow run of the hour before ends after two of the next one.
+    store.record(runs([
+        ended(&eu, Verdict::Missed, Reason::Overload, HOUR + 60),
+        run(&eu, Verdict::Passed, HOUR),
+        ended(&eu, Verdict::Failed, Reason::Timeout, HOUR - 1),
+    ]));
+    settle(&store).await;
+    store.housekeep(at(HOUR + 90)).await.unwrap();
+
+    let all = store.ticks("p/eu".to_owned(), i64::MIN, i64::MAX).await.unwrap();
+    assert_eq!(all.len(), 63);
+    assert!(all.windows(2).all(|pair| pair[0].due_ms <= pair[1].due_ms));
+    let tick = |due, verdict, reason| TickView { due_ms: at_ms(due), verdict, reason };
+    let last = [
+        tick(59 * 60, Verdict::Passed, None),
+        tick(HOUR - 1, Verdict::Failed, Some(Reason::Timeout)),
+        tick(HOUR, Verdict::Passed, None),
+        tick(HOUR + 60, Verdict::Missed, Some(Reason::Overload)),
+    ];
+    assert_eq!(all[59..], last);
+    assert_eq!(store.ticks("p/eu".to_owned(), at_ms(HOUR - 1), at_ms(HOUR + 60)).await.unwrap(), last[1..3]);
+    assert!(store.ticks("p/us".to_owned(), i64::MIN, i64::MAX).await.unwrap().is_empty());
+}
