@@ -62,3 +62,35 @@ pub(super) fn reap_others(pids: impl FnOnce() -> Vec<Pid>) -> usize {
 fn waited_for() -> MutexGuard<'static, Option<HashSet<Pid>>> {
     WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn until_ended(pid: Pid) {
+        let patience = Instant::now() + Duration::from_mins(1);
+        while ended(pid).unwrap().is_none() {
+            assert!(Instant::now() < patience, "it does not end");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn who_reaps_orphans_leaves_a_child_that_somebody_waits_for_and_takes_any_other() {
+        let exits = |code: &str| {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &format!("exit {code}")]);
+            command
+        };
+        let (_child, own) = start(&mut exits("7")).unwrap();
+        let other = Pid::from_child(&exits("8").spawn().unwrap());
+        [own, other].into_iter().for_each(until_ended);
+        assert_eq!(reap_others(|| vec![own, other]), 1);
+        assert!(ended(other).is_err(), "nothing is left of it");
+        assert_eq!(reap(own).unwrap().unwrap().exit_status(), Some(7));
+        assert!(reap(own).is_err(), "its number is free");
+        assert_eq!(reap_others(|| vec![own]), 0);
+    }
+}

@@ -276,9 +276,12 @@ mod tests {
         let pool = ExecPool::of(1);
         let stubborn = attempt(&pool, "trap '' TERM; echo begun; sleep 300 & wait; sleep 300");
         assert_eq!(made(&stubborn, Duration::from_secs(1)).await.unwrap_err().reason, Reason::Timeout);
-        assert_eq!(pool.places.available_permits(), 0);
+        let AttemptDetail::Other(observed) = stubborn.detail(false, &Redactor::default()) else { panic!("it is of this kind") };
+        let pid = observed.facts.iter().find(|fact| fact.name == "pid").unwrap().value.clone();
+        let FactValue::Integer(pid) = pid else { panic!("{pid:?}") };
         let next = attempt(&pool, "exit 0");
         made(&next, Duration::from_mins(1)).await.unwrap();
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the next one had its place before it was gone");
     }
 
     #[tokio::test]
