@@ -2,13 +2,15 @@
 //!
 //! Whoever wants to know something of a kind asks here or [`Action`](super::Action), and does not match on kinds.
 
-use super::{exec, http};
+use super::{dns, exec, http};
 
 /// What a step can do. A `parallel` is no kind: it only holds steps that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum StepKind {
     /// One HTTP request.
     Http,
+    /// One question to a name server.
+    Dns,
     /// One run of a program.
     Exec,
 }
@@ -21,6 +23,7 @@ impl StepKind {
     pub fn key(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Dns => "dns",
             Self::Exec => "exec",
         }
     }
@@ -29,6 +32,7 @@ impl StepKind {
     pub fn request(self) -> &'static str {
         match self {
             Self::Http => "the request",
+            Self::Dns => "the question",
             Self::Exec => "the command",
         }
     }
@@ -37,6 +41,7 @@ impl StepKind {
     pub fn result_names(self) -> &'static [&'static str] {
         match self {
             Self::Http => http::RESULT_NAMES,
+            Self::Dns => dns::RESULT_NAMES,
             Self::Exec => exec::RESULT_NAMES,
         }
     }

@@ -10,6 +10,7 @@ mod cadence;
 mod calendar;
 mod canary;
 pub mod chance;
+mod dns;
 mod exec;
 pub mod expr;
 mod files;
@@ -34,6 +35,7 @@ pub use alerting::{
 pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
+pub use dns::{DnsAction, DnsTransport, dns_name, dns_server};
 pub use exec::ExecAction;
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;

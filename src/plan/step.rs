@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, ExecAction, Expression, HttpAction, StepKind, Template};
+use super::{Condition, DnsAction, ExecAction, Expression, HttpAction, StepKind, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -73,6 +73,8 @@ pub enum Unjournalled {
 pub enum Action {
     /// One HTTP request.
     Http(Box<HttpAction>),
+    /// One question to a name server.
+    Dns(Box<DnsAction>),
     /// One run of a program.
     Exec(Box<ExecAction>),
     /// Several steps released together at a barrier.
@@ -84,6 +86,7 @@ impl Action {
     pub fn kind(&self) -> Option<StepKind> {
         match self {
             Self::Http(_) => Some(StepKind::Http),
+            Self::Dns(_) => Some(StepKind::Dns),
             Self::Exec(_) => Some(StepKind::Exec),
             Self::Parallel(_) => None,
         }
@@ -93,7 +96,7 @@ impl Action {
     pub fn entries(&self) -> &[Step] {
         match self {
             Self::Parallel(entries) => entries,
-            Self::Http(_) | Self::Exec(_) => &[],
+            Self::Http(_) | Self::Dns(_) | Self::Exec(_) => &[],
         }
     }
 
@@ -101,6 +104,7 @@ impl Action {
     pub fn is_idempotent(&self) -> bool {
         match self {
             Self::Http(action) => action.method.is_idempotent(),
+            Self::Dns(_) => true,
             // Nobody knows what a program does.
             Self::Exec(_) => false,
             Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),

@@ -54,6 +54,7 @@ mod chance_pages;
 mod channels;
 mod config_errors;
 mod dependencies;
+mod dns;
 mod examples;
 mod exec;
 mod hostile_files;

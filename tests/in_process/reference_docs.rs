@@ -44,7 +44,7 @@ fn spelling(section: &str, key: &str) -> String {
         _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),
         "slo_latency" => format!("slo.latency.{key}"),
         "probe_cleanup" => format!("cleanup.{key}"),
-        "slo" | "tls" | "listen" | "traces" | "limits" => format!("{section}.{key}"),
+        "dns" | "slo" | "tls" | "listen" | "traces" | "limits" => format!("{section}.{key}"),
         "secret" => format!("secrets.{key}"),
         _ => key.to_owned(),
     }

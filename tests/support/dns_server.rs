@@ -22,6 +22,8 @@ pub(crate) enum Say {
     OverTcp(Vec<IpAddr>),
     /// First answers that are none: garbage, another id, another question; then these addresses.
     AfterNonsense(Vec<IpAddr>),
+    /// What this makes of an answer without records.
+    Shaped(Box<dyn FnOnce(&mut Message) + Send>),
     /// Nothing.
     Nothing,
 }
@@ -122,6 +124,7 @@ fn answers(question: &Message, respond: &Respond, asked: &Mutex<Vec<String>>, tc
     let mut answer = question.clone().into_response();
     match respond(&name, query.query_type()) {
         Say::Nothing => return Vec::new(),
+        Say::Shaped(shape) => shape(&mut answer),
         Say::Code(code) => answer.metadata.response_code = code,
         Say::Alias(alias, addresses) => {
             let alias = Name::from_ascii(alias).unwrap();

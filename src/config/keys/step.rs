@@ -4,11 +4,12 @@ use super::super::check::misspelt;
 use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
 use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
 use super::super::shape::{Key, Rule, Section};
+use super::dns::Dns;
 use super::exec::Exec;
 use super::http::Http;
 
 /// Step kinds and features that come with later versions.
-const LATER: &[&str] = &["observe", "sql", "dns", "tcp", "tls", "grpc", "websocket", "browser", "prometheus"];
+const LATER: &[&str] = &["observe", "sql", "tcp", "tls", "grpc", "websocket", "browser", "prometheus"];
 
 section! {
     /// A step of the journey.
@@ -19,6 +20,8 @@ section! {
         device: Template [over "default"],
         /// The HTTP request it makes.
         http: Table<Http>,
+        /// The question to a name server that it asks.
+        dns: Table<Dns>,
         /// The program it runs; only where `limits.exec` of the service allows it.
         exec: Table<Exec>,
         /// Steps released together at a barrier; instead of an action of its own.
@@ -59,7 +62,7 @@ section! {
         unless_created: Condition,
     }
     rules: &[
-        Rule::ExactlyOne(&["http", "exec", "parallel"]),
+        Rule::ExactlyOne(&["http", "dns", "exec", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
         Rule::AtMostOne(&["retry", "eventually"]),
         Rule::AtMostOne(&["subject", "parallel"]),
@@ -111,10 +114,14 @@ impl StepItem<'_> {
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {
-        name, device, http, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure, cleanup,
-        unless_created,
+        name, device, http, dns, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure,
+        cleanup, unless_created,
     }
-    rules: &[Rule::ExactlyOne(&["http", "exec"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")];
+    rules: &[
+        Rule::ExactlyOne(&["http", "dns", "exec"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
+        Rule::Needs("unless_created", "cleanup"),
+    ];
     later: LATER;
 }
 
@@ -123,10 +130,10 @@ part! {
     Cleanup of Step: "cleanup", "a cleanup" {
         name { required: false, default: "the step's name and \"cleanup\"", doc: "Its name, unique in the probe." },
         device { default: "the device of the step it undoes", doc: "The device it acts on." },
-        http, exec, when, timeout, retry, expect,
+        http, dns, exec, when, timeout, retry, expect,
         capture { doc: "Values for the cleanups after it; only in `[[step.cleanup]]`." },
     }
-    rules: &[Rule::ExactlyOne(&["http", "exec"])];
+    rules: &[Rule::ExactlyOne(&["http", "dns", "exec"])];
     later: LATER;
 }
 

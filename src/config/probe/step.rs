@@ -14,7 +14,7 @@ use super::super::section::{Field, Item};
 use super::super::tree::{Entry, Node, Spot};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, value};
-use super::{exec, request};
+use super::{dns, exec, request};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
@@ -129,6 +129,9 @@ impl<'f> Reader<'_, '_, 'f> {
 
     /// What a step does: its kind is the key it has. The rules of the keys see to it that it has exactly one.
     fn action(&mut self, item: &StepItem<'f>) -> Option<Action> {
+        if let Some(question) = item.value.dns.as_ref() {
+            return dns::read(question, &item.value, self.scope).map(|question| Action::Dns(Box::new(question)));
+        }
         if let Some(program) = item.value.exec.as_ref() {
             return exec::read(program, item.value.exec.entry, self.scope).map(|program| Action::Exec(Box::new(program)));
         }

@@ -1,197 +1,141 @@
-//! Asks name servers for the addresses of one name, as resolv.conf(5) says: each server in turn, each as often as `attempts`,
-//! over UDP and, where the answer does not fit, over TCP. Both families are asked for at once over one socket of a random port.
+//! Asks one name server once: several questions over one datagram socket of a random port, each over TCP where its answer does not
+//! fit, or all over TCP. What an answer means is for whoever asks to say: look-ups of addresses, and steps of the kind `dns`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::op::Message;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout_at};
 
-use super::Unresolved;
-use super::settings::Settings;
+use super::question::Question;
 
 /// Bytes of an answer over UDP. We announce no more than the 512 that every server may send.
 const DATAGRAM: usize = 4096;
 
-/// Names that an answer may lead through.
-const LONGEST_CHAIN: usize = 16;
+/// Messages over TCP that answer something else before the server counts as broken. Nobody can slip one in there, so that they
+/// are its own.
+const MOST_STRANGERS: usize = 16;
 
-/// What was asked and what is known of it.
-struct Question {
-    id: u16,
-    query: Query,
-    bytes: Vec<u8>,
-    said: Option<Said>,
+/// How a server is asked.
+pub(in crate::run) struct Way<'a> {
+    pub(in crate::run) server: SocketAddr,
+    /// The address to send from; the system's choice if absent.
+    pub(in crate::run) from: Option<IpAddr>,
+    /// Whether it is asked over TCP from the start.
+    pub(in crate::run) tcp: bool,
+    pub(in crate::run) deadline: Instant,
+    /// Whether a datagram that has a question's id and cannot be read ends it. If not, it is waited on.
+    pub(in crate::run) heeds_broken: bool,
+    /// Is told how it comes along.
+    pub(in crate::run) note: &'a (dyn Fn(Moment) + Sync),
 }
 
-/// What a server said that settles a question.
-enum Said {
-    Addresses(Vec<IpAddr>),
-    NoSuchName,
-    NoAddress,
+/// A moment of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::run) enum Moment {
+    /// A question leaves over UDP.
+    Sent,
+    /// An answer over UDP did not fit.
+    Truncated,
+    /// A TCP connection is being made.
+    Connecting,
+    /// It is there, and the question leaves over it.
+    Connected,
+    /// A byte of an answer came; over UDP all of it.
+    FirstByte,
 }
 
-/// All addresses of `name`, which is complete.
-pub(super) async fn ask(name: &Name, settings: &Settings) -> Result<Vec<IpAddr>, Unresolved> {
-    let kinds: &[RecordType] = if settings.no_six { &[RecordType::A] } else { &[RecordType::A, RecordType::AAAA] };
-    let mut questions = kinds.iter().map(|kind| Question::new(name, *kind)).collect::<Result<Vec<_>, _>>()?;
-    let mut trouble = None;
-    let mut last = settings.servers[0];
-    let first = if settings.rotate { next_server() } else { 0 };
-    'asking: for _ in 0..settings.attempts {
-        for turn in 0..settings.servers.len() {
-            last = settings.servers[(first + turn) % settings.servers.len()];
-            match ask_server(last, &mut questions, settings).await {
-                Ok(()) => break 'asking,
-                // Who has some addresses need not wait for a server that is silent about the other family.
-                Err(_) if questions.iter().any(|question| matches!(question.said, Some(Said::Addresses(_)))) => break 'asking,
-                Err(error) => trouble = Some(error),
-            }
-        }
-    }
-    conclude(questions, last, trouble)
+/// Why there is not an answer to each question. Those that were answered keep their answers.
+#[derive(Debug)]
+pub(in crate::run) enum Unanswered {
+    /// The deadline passed.
+    Silent,
+    /// The server cannot be asked, or not in time over TCP.
+    Unreachable(io::Error),
+    /// What came is no answer, or its end never came.
+    Broken(io::Error),
 }
 
-fn next_server() -> usize {
-    static TURN: AtomicUsize = AtomicUsize::new(0);
-    TURN.fetch_add(1, Ordering::Relaxed)
-}
-
-fn conclude(questions: Vec<Question>, last: SocketAddr, trouble: Option<Unresolved>) -> Result<Vec<IpAddr>, Unresolved> {
-    let mut addresses = Vec::new();
-    let (mut open, mut exists) = (false, false);
-    for question in questions {
-        match question.said {
-            Some(Said::Addresses(some)) => addresses.extend(some),
-            Some(Said::NoAddress) => exists = true,
-            Some(Said::NoSuchName) => {}
-            None => open = true,
-        }
-    }
-    match trouble {
-        _ if !addresses.is_empty() => Ok(addresses),
-        Some(trouble) if open => Err(trouble),
-        _ if exists => Err(Unresolved::NoAddress(last)),
-        _ => Err(Unresolved::NoSuchName(last)),
-    }
-}
-
-/// Asks one server once for what is not known yet.
-async fn ask_server(server: SocketAddr, questions: &mut [Question], settings: &Settings) -> Result<(), Unresolved> {
-    let unreachable = |error: io::Error| Unresolved::Unreachable(server, Arc::new(error));
-    let deadline = Instant::now() + settings.timeout;
-    let mut open: Vec<usize> = (0..questions.len()).filter(|&at| questions[at].said.is_none()).collect();
-    let mut refused = None;
-    if settings.tcp {
+/// Asks what has no answer yet.
+pub(in crate::run) async fn ask_server(questions: &mut [Question], way: &Way<'_>) -> Result<(), Unanswered> {
+    let mut open: Vec<usize> = (0..questions.len()).filter(|&at| questions[at].answer.is_none()).collect();
+    if way.tcp {
         for at in open {
-            let question = &mut questions[at];
-            let message = over_tcp(server, question, deadline).await.map_err(unreachable)?;
-            question.take(&message, server)?;
+            questions[at].answer = Some(over_tcp(&questions[at], way).await?);
         }
         return Ok(());
     }
-    let socket = socket(server).await.map_err(unreachable)?;
+    let socket = socket(way).await.map_err(Unanswered::Unreachable)?;
+    (way.note)(Moment::Sent);
     for &at in &open {
-        socket.send(&questions[at].bytes).await.map_err(unreachable)?;
+        socket.send(&questions[at].bytes).await.map_err(Unanswered::Unreachable)?;
     }
     let mut datagram = vec![0; DATAGRAM];
     while !open.is_empty() {
-        let Ok(received) = timeout_at(deadline, socket.recv(&mut datagram)).await else {
-            let waited = humantime::format_duration(settings.timeout);
-            let silent = Unresolved::Silent(format!("{server} was waited for {waited}, {} times", settings.attempts));
-            return Err(refused.unwrap_or(silent));
-        };
-        let bytes = &datagram[..received.map_err(unreachable)?];
+        let Ok(received) = timeout_at(way.deadline, socket.recv(&mut datagram)).await else { return Err(Unanswered::Silent) };
+        let bytes = &datagram[..received.map_err(Unanswered::Unreachable)?];
         // What cannot be read, or answers something else, is not from whom was asked.
-        let Ok(mut message) = Message::from_vec(bytes) else { continue };
+        let mut message = match Message::from_vec(bytes) {
+            Ok(message) => message,
+            Err(error) if way.heeds_broken && open.iter().any(|&at| questions[at].is_meant_by(bytes)) => {
+                (way.note)(Moment::FirstByte);
+                return Err(Unanswered::Broken(io::Error::other(error)));
+            }
+            Err(_) => continue,
+        };
         let Some(place) = open.iter().position(|&at| questions[at].is_answered_by(&message)) else { continue };
         let question = &mut questions[open.swap_remove(place)];
         if message.metadata.truncation {
-            message = over_tcp(server, question, deadline).await.map_err(unreachable)?;
+            (way.note)(Moment::Truncated);
+            message = over_tcp(question, way).await?;
+        } else {
+            (way.note)(Moment::FirstByte);
         }
-        if let Err(error) = question.take(&message, server) {
-            refused = Some(error);
-        }
+        question.answer = Some(message);
     }
-    refused.map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// Connected, so that the kernel lets in what comes from the server only, and says if nobody is there.
-async fn socket(server: SocketAddr) -> io::Result<UdpSocket> {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(server).await?;
+async fn socket(way: &Way<'_>) -> io::Result<UdpSocket> {
+    let any: IpAddr = if way.server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((way.from.unwrap_or(any), 0)).await?;
+    socket.connect(way.server).await?;
     Ok(socket)
 }
 
-async fn over_tcp(server: SocketAddr, question: &Question, deadline: Instant) -> io::Result<Message> {
+async fn over_tcp(question: &Question, way: &Way<'_>) -> Result<Message, Unanswered> {
     let asking = async {
-        let mut stream = TcpStream::connect(server).await?;
-        let length = u16::try_from(question.bytes.len()).map_err(io::Error::other)?;
-        stream.write_all(&[&length.to_be_bytes(), question.bytes.as_slice()].concat()).await?;
-        let mut bytes = vec![0; usize::from(stream.read_u16().await?)];
+        (way.note)(Moment::Connecting);
+        let mut stream = connected(way).await.map_err(Unanswered::Unreachable)?;
+        (way.note)(Moment::Connected);
+        answer_over(&mut stream, question, way).await.map_err(Unanswered::Broken)
+    };
+    let late = || Err(Unanswered::Unreachable(io::ErrorKind::TimedOut.into()));
+    timeout_at(way.deadline, asking).await.unwrap_or_else(|_elapsed| late())
+}
+
+async fn connected(way: &Way<'_>) -> io::Result<TcpStream> {
+    let Some(from) = way.from else { return TcpStream::connect(way.server).await };
+    let socket = if way.server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind((from, 0).into())?;
+    socket.connect(way.server).await
+}
+
+async fn answer_over(stream: &mut TcpStream, question: &Question, way: &Way<'_>) -> io::Result<Message> {
+    let length = u16::try_from(question.bytes.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), question.bytes.as_slice()].concat()).await?;
+    for _ in 0..MOST_STRANGERS {
+        let high = stream.read_u8().await?;
+        (way.note)(Moment::FirstByte);
+        let mut bytes = vec![0; usize::from(u16::from_be_bytes([high, stream.read_u8().await?]))];
         stream.read_exact(&mut bytes).await?;
         let message = Message::from_vec(&bytes).map_err(io::Error::other)?;
-        if question.is_answered_by(&message) { Ok(message) } else { Err(io::Error::other("it answered another question")) }
-    };
-    timeout_at(deadline, asking).await.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
-}
-
-impl Question {
-    fn new(name: &Name, kind: RecordType) -> Result<Self, Unresolved> {
-        let mut message = Message::query();
-        message.metadata.recursion_desired = true;
-        let query = Query::query(name.clone(), kind);
-        message.add_query(query.clone());
-        let bytes = message.to_vec().map_err(|error| Unresolved::NoName(error.to_string()))?;
-        Ok(Self { id: message.metadata.id, query, bytes, said: None })
-    }
-
-    fn is_answered_by(&self, message: &Message) -> bool {
-        message.metadata.id == self.id
-            && message.metadata.message_type == MessageType::Response
-            && matches!(message.queries.as_slice(), [query] if *query == self.query)
-    }
-
-    fn take(&mut self, message: &Message, server: SocketAddr) -> Result<(), Unresolved> {
-        let code = message.metadata.response_code;
-        self.said = Some(match code {
-            ResponseCode::NoError => match addresses(&self.query, message) {
-                addresses if addresses.is_empty() => Said::NoAddress,
-                addresses => Said::Addresses(addresses),
-            },
-            ResponseCode::NXDomain => Said::NoSuchName,
-            _ => return Err(Unresolved::Refused(server, code)),
-        });
-        Ok(())
-    }
-}
-
-/// The addresses that the answer gives to the name that was asked for, or to what it is an alias of.
-fn addresses(query: &Query, message: &Message) -> Vec<IpAddr> {
-    let mut owner = query.name();
-    for _ in 0..LONGEST_CHAIN {
-        let records = || message.answers.iter().filter(|record| record.name == *owner);
-        let found: Vec<IpAddr> = records()
-            .filter_map(|record| match &record.data {
-                RData::A(address) => Some(IpAddr::V4(address.0)),
-                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-                _ => None,
-            })
-            .collect();
-        let alias = records().find_map(|record| match &record.data {
-            RData::CNAME(alias) => Some(&alias.0),
-            _ => None,
-        });
-        match alias {
-            Some(alias) if found.is_empty() => owner = alias,
-            Some(_) | None => return found,
+        if question.is_answered_by(&message) {
+            return Ok(message);
         }
     }
-    Vec::new()
+    Err(io::Error::other(format!("it answered {MOST_STRANGERS} other questions")))
 }

@@ -2,14 +2,18 @@
 //!
 //! Owns a stub resolver that asks the name servers of `/etc/resolv.conf` itself, so that a look-up can be cut, costs one file and
 //! no thread. Equal look-ups that overlap are one; nothing is kept beyond that, so that each run sees what a new user sees.
-//! `settings` reads what the machine says about names, `exchange` talks to name servers, `search` knows which names to try,
-//! `places` keeps one dead zone from taking the room of all others, `order` says which address is tried first. It must not know
-//! of HTTP, and says nothing about whose fault a failure is. The self check and the pages look up names by other ways, so that
-//! they have room whatever the runs do.
+//! `settings` reads what the machine says about names, `exchange` asks a name server a `question`, `addresses` makes a look-up of
+//! that, `search` knows which names to try, `places` keeps one dead zone from taking the room of all others, `order` says which
+//! address is tried first. It must not know of HTTP, and says nothing about whose fault a failure is. The self check and the pages
+//! look up names by other ways, so that they have room whatever the runs do.
+//!
+//! Steps of the kind `dns` use `exchange`, `question` and `settings` alone: they share no look-up and no place with anybody.
 
+mod addresses;
 mod exchange;
 mod order;
 mod places;
+mod question;
 mod search;
 mod settings;
 
@@ -23,9 +27,12 @@ use hickory_proto::op::ResponseCode;
 use tokio::sync::SetOnce;
 
 use places::Places;
-use settings::{Settings, Watched};
+use settings::Watched;
 
+pub(super) use exchange::{Moment, Unanswered, Way, ask_server};
+pub(super) use question::Question;
 pub use settings::NameSources;
+pub(super) use settings::Settings;
 
 /// How long a look-up waits for a place. Healthy ones take milliseconds: who waits so long waits for look-ups that hang.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -122,11 +129,7 @@ impl Dns {
     /// Looks `host` up, which is in lower case.
     pub(super) fn look_up(&self, host: &str) -> LookUp {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked.elapsed() > FRESH {
-            state.watched.renew();
-            state.looked = Instant::now();
-        }
-        let settings = Arc::clone(state.watched.settings());
+        let settings = state.settings();
         if let Some(addresses) = settings.known(host) {
             return LookUp::Known(addresses);
         }
@@ -147,10 +150,25 @@ impl Dns {
         LookUp::Asked { asked, answer }
     }
 
+    /// What the machine says about names.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).settings()
+    }
+
     /// Look-ups under way.
     #[cfg(test)]
     fn under_way(&self) -> usize {
         self.0.state.lock().unwrap().under_way.len()
+    }
+}
+
+impl State {
+    fn settings(&mut self) -> Arc<Settings> {
+        if self.looked.elapsed() > FRESH {
+            self.watched.renew();
+            self.looked = Instant::now();
+        }
+        Arc::clone(self.watched.settings())
     }
 }
 

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use hickory_proto::rr::Name;
 
 use super::settings::Settings;
-use super::{Unresolved, exchange};
+use super::{Unresolved, addresses};
 
 /// The addresses of the first name that has some.
 pub(super) async fn resolve(host: &str, settings: &Settings) -> Result<Vec<IpAddr>, Unresolved> {
     let mut said: Option<Unresolved> = None;
     for name in candidates(host, settings)? {
-        match exchange::ask(&name, settings).await {
+        match addresses::ask(&name, settings).await {
             Ok(addresses) => return Ok(addresses),
             Err(error @ Unresolved::Refused(..)) => said = Some(error),
             // A name that is not there says less than a server that could not tell.

@@ -33,14 +33,15 @@ impl Default for NameSources {
 
 /// What the files say.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) servers: Vec<SocketAddr>,
+pub(in crate::run) struct Settings {
+    /// At least one.
+    pub(in crate::run) servers: Vec<SocketAddr>,
     pub(super) search: Vec<Name>,
     pub(super) ndots: usize,
     /// How long one server is waited for.
-    pub(super) timeout: Duration,
+    pub(in crate::run) timeout: Duration,
     /// How often each server is asked.
-    pub(super) attempts: usize,
+    pub(in crate::run) attempts: usize,
     /// Whether each look-up begins with another server.
     pub(super) rotate: bool,
     /// Whether questions go over TCP.

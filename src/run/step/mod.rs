@@ -11,9 +11,9 @@
 //!   tokens today, an open TCP connection or WebSocket later, under the name the step gives it. The kind makes its part at first
 //!   use, in `prepare`; all parts are dropped with the run, after its cleanup, and dropping must end them (no task of a kind
 //!   outlives it unless it is told to end by that drop).
-//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings and the look-ups of names, and the
-//!   places for programs today, a database's connections later. `app` makes it before the engine; a reload frees what no canary uses any more
-//!   (`Engine::retire_all_but`). Nothing in it may carry state from one run to another that a new user would not see.
+//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings, the look-ups of names and the places
+//!   for programs today, a database's connections later. It is made before or with the engine; a reload frees what no canary uses
+//!   any more (`Engine::retire_all_but`). Nothing in it may carry state from one run to another that a new user would not see.
 //! - *Artifacts* (a screenshot, a HAR file): bytes, bounded and redacted by the kind before anybody else gets them. They go the way
 //!   of the transcript: out of the kind by [`Attempt::detail`](kind::Attempt::detail), into the report, and from there to the
 //!   store. A directory in which a browser leaves files belongs to its part of the session, which removes it when it is dropped.
@@ -32,6 +32,7 @@
 //! Its attempts tell [`Observed`](crate::outcome::Observed), which store, JSON, terminal and spans can read; nothing is to be done
 //! there. Phases with the names that HTTP's have get into the metrics.
 
+mod dns;
 mod exec;
 pub mod http;
 mod kind;
@@ -53,6 +54,7 @@ pub(in crate::run) use session::{Pool, Session, Sessions};
 pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<Box<dyn Task>, EvalError> {
     match action {
         Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
+        Action::Dns(action) => Ok(Box::new(dns::DnsTask::prepare(action, setting)?)),
         Action::Exec(action) => Ok(Box::new(exec::ExecTask::prepare(action, setting)?)),
         Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }

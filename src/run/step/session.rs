@@ -9,6 +9,7 @@ use crate::plan::{Device, DeviceSettings};
 
 use super::exec::ExecPool;
 use super::http::{HttpClients, HttpDevice};
+use crate::run::dns::Settings as NameSettings;
 
 /// What the process keeps for all runs: a part for each kind that needs one. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -29,6 +30,11 @@ impl Session {
     /// Cookies, connections and tokens.
     pub(super) fn http(&self) -> &Arc<HttpDevice> {
         self.http.get_or_init(|| Arc::new(self.pool.http.device(&self.settings)))
+    }
+
+    /// What the machine says about name servers.
+    pub(super) fn names(&self) -> Arc<NameSettings> {
+        self.pool.http.dns().settings()
     }
 
     /// Places for programs, which devices have no part in.

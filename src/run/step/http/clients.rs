@@ -102,6 +102,11 @@ impl HttpClients {
         self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The look-ups of this process.
+    pub(in crate::run::step) fn dns(&self) -> &Dns {
+        &self.shared.dns
+    }
+
     /// The roots that every connection trusts.
     pub(super) fn roots(&self) -> &Arc<RootCertStore> {
         &self.shared.roots

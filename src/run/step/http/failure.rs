@@ -40,7 +40,7 @@ const OUT_OF_RESOURCES: [i32; 4] = [
 const EADDRNOTAVAIL: i32 = 99;
 
 /// Whether this machine or process has run out of something.
-pub(super) fn out_of_resources(error: &io::Error) -> bool {
+pub(in crate::run::step) fn out_of_resources(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(EADDRNOTAVAIL) => no_port_is_left(),
         Some(code) => OUT_OF_RESOURCES.contains(&code),

@@ -30,6 +30,7 @@ mod tls;
 mod underway;
 mod upload;
 
+pub(super) use failure::out_of_resources;
 pub(super) use room::for_one_more;
 
 pub use clients::{HttpClients, HttpDevice, HttpSetupError};

@@ -1,0 +1,72 @@
+//! What went wrong below an answer, and whose fault it is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::outcome::Reason;
+use crate::run::dns::Unanswered;
+use crate::run::step::TransportError;
+use crate::run::step::http::out_of_resources;
+
+use super::progress::Stage;
+
+impl TransportError {
+    /// Nothing of it could be begun, for want of a file.
+    pub(super) fn of_no_socket(error: &io::Error) -> Self {
+        Self::unsent(Reason::Resources, format!("no socket could be opened: {error}"))
+    }
+
+    /// The time was up.
+    pub(super) fn of_a_late_answer(bound: Duration, stage: Option<Stage>) -> Self {
+        let waiting_for = stage.map_or("the answer", |stage| stage.waiting_for());
+        let bound = humantime::format_duration(bound);
+        let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
+        of_stage(Reason::Timeout, format!("{after}no answer within {bound}: waiting for {waiting_for}"), stage)
+    }
+
+    /// What the last of those that were asked did, in the order in which they were; each was waited for so long, and asked so often.
+    pub(super) fn of_servers(
+        failed: &[(SocketAddr, Unanswered)],
+        patience: Duration,
+        rounds: usize,
+        stage: Option<Stage>,
+    ) -> Self {
+        let mut reason = Reason::Timeout;
+        let mut told = Vec::with_capacity(failed.len());
+        for (server, why) in failed {
+            let (of_one, what) = of_one(why, patience, rounds);
+            reason = of_one;
+            told.push(if failed.len() == 1 { what } else { format!("{server}: {what}") });
+        }
+        let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
+        of_stage(reason, format!("{after}{}", told.join("; ")), stage)
+    }
+}
+
+/// What a message begins with where the answer that failed was one over TCP.
+const TRUNCATED: &str = "the answer over UDP was truncated, and over TCP: ";
+
+fn of_stage(reason: Reason, message: String, stage: Option<Stage>) -> TransportError {
+    let (sent, got_byte) = stage.map_or((false, false), |stage| (stage.sent, stage.answered));
+    TransportError { reason, message, sent, got_byte }
+}
+
+fn of_one(why: &Unanswered, patience: Duration, rounds: usize) -> (Reason, String) {
+    let waited = || {
+        let times = if rounds == 1 { String::new() } else { format!(", {rounds} times") };
+        (Reason::Timeout, format!("no answer: it was waited for {}{times}", humantime::format_duration(patience)))
+    };
+    match why {
+        Unanswered::Silent => waited(),
+        Unanswered::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => waited(),
+        Unanswered::Unreachable(error) | Unanswered::Broken(error) if out_of_resources(error) => {
+            (Reason::Resources, format!("it cannot be asked: {error}"))
+        }
+        Unanswered::Unreachable(error) => (Reason::Connect, format!("it cannot be asked: {error}")),
+        Unanswered::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            (Reason::Protocol, "the connection was closed before the answer's end".to_owned())
+        }
+        Unanswered::Broken(error) => (Reason::Protocol, format!("what came is no answer: {error}")),
+    }
+}
