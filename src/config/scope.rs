@@ -249,10 +249,14 @@ impl<'b, 'f> Scope<'b, 'f> {
 
     /// `bare`: it stands where a text would that lost its quotes.
     fn root(&mut self, name: &str, spot: impl Fn() -> Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
-        let known = ALWAYS.contains(&name)
-            || (name == "round" && self.in_loop)
-            || when.result_names().any(|known| known == name)
-            || self.visible.iter().any(|declared| declared.name == name);
+        let of_result = when.result_names().any(|known| known == name);
+        let declared = self.visible.iter().find(|declared| declared.name == name).map(|declared| declared.what);
+        let other = declared.or_else(|| self.world.has_var(name).then_some(VARIABLE));
+        if of_result && let Some(what) = other {
+            let message = format!("`{name}` is a {what}, and a part of this step's result too");
+            return Some(Diagnostic::at(Code::ReservedName, spot(), message).help(format!("give the {what} another name")));
+        }
+        let known = ALWAYS.contains(&name) || (name == "round" && self.in_loop) || of_result || declared.is_some();
         if known || self.too_many {
             return None;
         }
@@ -319,11 +323,12 @@ fn of_others(name: &str, own: Option<StepKind>, others: impl Iterator<Item = Ste
     format!("`{name}` is known of the result of a step of {}{own}", keys.join(" or "))
 }
 
-/// The problem of a name that the program keeps for itself.
+/// The problem of a name that the program keeps for itself. Names that only the results of other kinds than HTTP have may be
+/// declared, so that a new kind breaks no probe; they may not be used where both meanings are there ([`Scope::root`]).
 pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
     let why = if RUN_NAMES.contains(&name) {
         "is there in every run"
-    } else if is_result_name(name) {
+    } else if StepKind::Http.result_names().contains(&name) || KEPT_NAMES.contains(&name) {
         "is a part of every step's result"
     } else if matches!(name, "true" | "false" | "none" | "and" | "or" | "not" | "in" | "is" | "if" | "else") {
         "is a word of the expression language"
