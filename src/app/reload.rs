@@ -322,6 +322,7 @@ fn fixed(service: &Service) -> Vec<(&'static str, String)> {
         shutdown_grace,
         min_interval: _,
         extra_roots,
+        exec: _,
     } = &plan.limits;
     vec![
         ("listen", format!("{listen:?}")),

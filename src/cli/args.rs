@@ -87,6 +87,9 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Print files that other programs read
     Export(ExportArgs),
+    /// Started beside the first program that a step runs, to end what is left of them where the service is killed
+    #[command(hide = true)]
+    ExecGuard,
     /// Print a completion script
     Completions {
         /// For which shell

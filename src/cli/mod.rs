@@ -39,6 +39,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::run::step::keep_guard;
+
 use args::{Cli, Command};
 use config::config_path;
 use exit::{Exit, Failure};
@@ -90,6 +92,10 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
+        Command::ExecGuard => {
+            keep_guard(std::io::stdin().lock());
+            Ok(Exit::Well)
+        }
         Command::Completions { shell } => Ok(completions::completions(printer, shell)),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::raise_file_limit;
+use crate::run::step::guard_programs;
 
 use super::Exit;
 use super::exit::Failure;
@@ -10,9 +11,13 @@ use super::exit::Failure;
 /// How long what the runtime still does after a command has ended may go on.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// The command that guards programs of steps.
+const EXEC_GUARD: &str = "exec-guard";
+
 /// Carries out a command on a runtime with a thread for each core.
 pub(crate) fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     raise_file_limit();
+    guard_programs(EXEC_GUARD);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("probes")

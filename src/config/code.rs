@@ -91,6 +91,8 @@ codes! {
     UnknownSecret Error "config::unknown-secret",
     /// A listener others can reach without a token.
     OpenListener Error "config::open-listener",
+    /// A probe that runs a program where the service allows none.
+    ExecOff Error "config::exec-off",
     /// A channel that is not configured.
     UnknownChannel Error "config::unknown-channel",
     /// A template where only constants are read.
@@ -149,6 +151,10 @@ codes! {
     UncheckedStep Warning "lint::unchecked-step",
     /// A secret where proxies and logs can read it.
     SecretInUrl Warning "lint::secret-in-url",
+    /// A secret where everybody on the machine can read it.
+    SecretInArguments Warning "lint::secret-in-arguments",
+    /// A value that becomes a part of a shell's script.
+    ValueInScript Warning "lint::value-in-script",
     /// A window that ends after the run.
     WithinOverDeadline Warning "lint::within-over-deadline",
     /// A pause between attempts that is longer than the time they have.

@@ -12,6 +12,7 @@ use crate::plan::{Overlap, StepKind, Template};
 
 use super::check::{header, misspelt};
 use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
+use super::probe::lint_exec;
 use super::section::{Declared, Either, Field};
 use super::tree::{Data, Entry, Node, Spot, Table};
 use super::{Code, Diagnostic, Diagnostics};
@@ -44,6 +45,7 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, page
         if let Some(Either::Table(tls)) = step.value.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
             accepts_any(&tls.verify, diagnostics);
         }
+        lint_exec(&step.value, diagnostics);
     }
     for device in keys.devices.items() {
         insecure(&device.value, diagnostics);
@@ -190,10 +192,12 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
     let answers = step.value.tcp.as_ref().is_none_or(|tcp| tcp.read.entry.or(tcp.greeting.entry).is_some());
     if step.node.as_table().is_some_and(asks) && answers && !checks {
         let spot = step.value.name.spot().unwrap_or(step.node.spot);
-        diagnostics.push(
-            Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step")
-                .help("any answer will do, also an error page: add `expect`"),
-        );
+        diagnostics.push(Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step").help(
+            match step.value.exec.entry {
+                Some(_) => "any exit code will do: add `expect`",
+                None => "any answer will do, also an error page: add `expect`",
+            },
+        ));
     }
 }
 
@@ -221,7 +225,8 @@ fn template(node: &Node<'_>) -> Option<Template> {
 fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return };
     let posts = step.http.as_ref().is_some_and(|http| http.post.entry.is_some() || *http.method == Some("POST"));
-    if posts && step.cleanup.entry.is_some() {
+    // What a program does, nobody knows.
+    if (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some() {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,

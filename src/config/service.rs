@@ -160,6 +160,7 @@ pub(super) fn limits(keys: &LimitsKeys<'_>, diagnostics: &mut Diagnostics) -> Li
         cleanup: *keys.cleanup,
         shutdown_grace: *keys.shutdown_grace,
         min_interval: *keys.min_interval,
+        exec: *keys.exec,
         extra_roots: keys.extra_roots.iter().filter_map(|item| file::pem_file(item.value, diagnostics)).collect(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Whoever wants to know something of a kind asks here or [`Action`](super::Action), and does not match on kinds.
 
-use super::{dns, http, tcp};
+use super::{dns, exec, http, tcp};
 
 /// What a step can do. A `parallel` is no kind: it only holds steps that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
@@ -13,6 +13,8 @@ pub enum StepKind {
     Dns,
     /// What is sent and read over a TCP connection.
     Tcp,
+    /// One run of a program.
+    Exec,
 }
 
 impl StepKind {
@@ -25,6 +27,7 @@ impl StepKind {
             Self::Http => "http",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
+            Self::Exec => "exec",
         }
     }
 
@@ -34,6 +37,7 @@ impl StepKind {
             Self::Http => "the request",
             Self::Dns => "the question",
             Self::Tcp => "the TCP exchange",
+            Self::Exec => "the command",
         }
     }
 
@@ -43,6 +47,7 @@ impl StepKind {
             Self::Http => http::RESULT_NAMES,
             Self::Dns => dns::RESULT_NAMES,
             Self::Tcp => tcp::RESULT_NAMES,
+            Self::Exec => exec::RESULT_NAMES,
         }
     }
 

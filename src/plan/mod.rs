@@ -11,6 +11,7 @@ mod calendar;
 mod canary;
 pub mod chance;
 mod dns;
+mod exec;
 pub mod expr;
 mod files;
 mod http;
@@ -36,6 +37,7 @@ pub use cadence::{Cadence, Overlap};
 pub(crate) use calendar::Calendar;
 pub use canary::{Canary, CanaryId, Cell, CellValue, Region};
 pub use dns::{DnsAction, DnsTransport, dns_name, dns_server};
+pub use exec::ExecAction;
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
 pub use http::{

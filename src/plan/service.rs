@@ -81,6 +81,8 @@ pub struct Limits {
     pub min_interval: Duration,
     /// Extra root certificates (PEM files) trusted by every device.
     pub extra_roots: Vec<PathBuf>,
+    /// Whether probes may run programs on this machine.
+    pub exec: bool,
 }
 
 impl Default for Limits {
@@ -93,6 +95,7 @@ impl Default for Limits {
             shutdown_grace: Duration::from_secs(30),
             min_interval: Duration::from_secs(1),
             extra_roots: Vec::new(),
+            exec: false,
         }
     }
 }

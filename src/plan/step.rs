@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, DnsAction, Expression, HttpAction, StepKind, TcpAction, Template};
+use super::{Condition, DnsAction, ExecAction, Expression, HttpAction, StepKind, TcpAction, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub enum Action {
     Dns(Box<DnsAction>),
     /// What is sent and read over a TCP connection.
     Tcp(Box<TcpAction>),
+    /// One run of a program.
+    Exec(Box<ExecAction>),
     /// Several steps released together at a barrier.
     Parallel(Vec<Step>),
 }
@@ -88,6 +90,7 @@ impl Action {
             Self::Http(_) => Some(StepKind::Http),
             Self::Dns(_) => Some(StepKind::Dns),
             Self::Tcp(_) => Some(StepKind::Tcp),
+            Self::Exec(_) => Some(StepKind::Exec),
             Self::Parallel(_) => None,
         }
     }
@@ -96,7 +99,7 @@ impl Action {
     pub fn entries(&self) -> &[Step] {
         match self {
             Self::Parallel(entries) => entries,
-            Self::Http(_) | Self::Dns(_) | Self::Tcp(_) => &[],
+            Self::Http(_) | Self::Dns(_) | Self::Tcp(_) | Self::Exec(_) => &[],
         }
     }
 
@@ -107,6 +110,8 @@ impl Action {
             Self::Dns(_) => true,
             // What is sent may mean anything.
             Self::Tcp(action) => action.send.is_none(),
+            // Nobody knows what a program does.
+            Self::Exec(_) => false,
             Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),
         }
     }

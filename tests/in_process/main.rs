@@ -56,6 +56,7 @@ mod config_errors;
 mod dependencies;
 mod dns;
 mod examples;
+mod exec;
 mod hostile_files;
 mod http_bodies;
 mod http_breaches;

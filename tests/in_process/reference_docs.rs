@@ -32,7 +32,7 @@ fn read(path: &str) -> String {
 /// How a key of a section is written in the documents.
 fn spelling(section: &str, key: &str) -> String {
     match section {
-        "http" => format!("http.{key}"),
+        "http" | "exec" => format!("{section}.{key}"),
         "multipart" => format!("http.multipart.{key}"),
         "tcp" => format!("tcp.{key}"),
         "alert" | "maintenance" | "alerting" | "notify" | "store" | "self_check" | "heartbeat" | "redact" => {

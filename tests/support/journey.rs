@@ -185,8 +185,10 @@ impl Journey {
     }
 
     pub(crate) fn plan(&self, steps: &str) -> Arc<Plan> {
-        let mut service =
-            format!("region = \"test\"\nprobes = [\"probe.toml\"]\nnotify.none = true\n[vars]\napi = \"{}\"\n", self.api);
+        let mut service = format!(
+            "region = \"test\"\nprobes = [\"probe.toml\"]\nnotify.none = true\nlimits.exec = true\n[vars]\napi = \"{}\"\n",
+            self.api
+        );
         if let Some(name) = &self.panicking {
             writeln!(service, "{name} = \"replaced below\"").unwrap();
         }

@@ -3,6 +3,7 @@
 mod alert;
 mod alerting;
 mod dns;
+mod exec;
 mod http;
 mod probe;
 mod service;
@@ -15,6 +16,7 @@ pub(super) use alert::{AlertKeys, MaintenanceKeys, WindowKeys};
 pub(super) use alerting::{AlertmanagerKeys, Common, EmailKeys, HeartbeatKeys, NotifyKeys, PagerdutyKeys, RouteKeys};
 pub(super) use alerting::{SelfCheckKeys, SlackKeys, StoreKeys, WebhookKeys};
 pub(super) use dns::DnsKeys;
+pub(super) use exec::ExecKeys;
 pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};

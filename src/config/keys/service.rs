@@ -3,7 +3,7 @@
 use crate::plan::LogFormat;
 
 use super::super::kind::{
-    Choice, Default, Duration, File, Glob, Integer, Json, Schemes, Share, Size, Slug, SocketAddress, Template,
+    Bool, Choice, Default, Duration, File, Glob, Integer, Json, Schemes, Share, Size, Slug, SocketAddress, Template,
 };
 use super::super::kind::{Text, Url, Value, Words};
 use super::super::section::{Declared, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words};
@@ -119,6 +119,8 @@ section! {
         min_interval: Duration = "1s",
         /// PEM files of roots that every device trusts beside the machine's.
         extra_roots: List<File> = [],
+        /// Whether probes may run programs on this machine, with the rights of this service.
+        exec: Bool = false,
     }
 }
 

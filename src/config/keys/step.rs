@@ -5,11 +5,12 @@ use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, F
 use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
 use super::super::shape::{Key, Rule, Section};
 use super::dns::Dns;
+use super::exec::Exec;
 use super::http::Http;
 use super::tcp::Tcp;
 
 /// Step kinds and features that come with later versions.
-const LATER: &[&str] = &["observe", "sql", "tls", "grpc", "websocket", "exec", "browser", "prometheus"];
+const LATER: &[&str] = &["observe", "sql", "tls", "grpc", "websocket", "browser", "prometheus"];
 
 section! {
     /// A step of the journey.
@@ -24,7 +25,9 @@ section! {
         dns: Table<Dns>,
         /// What it sends and reads over a TCP connection.
         tcp: Table<Tcp>,
-        /// Steps released together at a barrier; instead of `http`.
+        /// The program it runs; only where `limits.exec` of the service allows it.
+        exec: Table<Exec>,
+        /// Steps released together at a barrier; instead of an action of its own.
         parallel: Tables<Parallel>,
         /// Do it once for each item of a list: "NAME in EXPRESSION".
         for_each: ForEach,
@@ -62,7 +65,7 @@ section! {
         unless_created: Condition,
     }
     rules: &[
-        Rule::ExactlyOne(&["http", "dns", "tcp", "parallel"]),
+        Rule::ExactlyOne(&["http", "dns", "tcp", "exec", "parallel"]),
         Rule::AtMostOne(&["for_each", "repeat"]),
         Rule::AtMostOne(&["retry", "eventually"]),
         Rule::AtMostOne(&["subject", "parallel"]),
@@ -114,10 +117,14 @@ impl StepItem<'_> {
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {
-        name, device, http, dns, tcp, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure, cleanup,
-        unless_created,
+        name, device, http, dns, tcp, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure,
+        cleanup, unless_created,
     }
-    rules: &[Rule::ExactlyOne(&["http", "dns", "tcp"]), Rule::AtMostOne(&["retry", "eventually"]), Rule::Needs("unless_created", "cleanup")];
+    rules: &[
+        Rule::ExactlyOne(&["http", "dns", "tcp", "exec"]),
+        Rule::AtMostOne(&["retry", "eventually"]),
+        Rule::Needs("unless_created", "cleanup"),
+    ];
     later: LATER;
 }
 
@@ -126,10 +133,10 @@ part! {
     Cleanup of Step: "cleanup", "a cleanup" {
         name { required: false, default: "the step's name and \"cleanup\"", doc: "Its name, unique in the probe." },
         device { default: "the device of the step it undoes", doc: "The device it acts on." },
-        http, dns, tcp, when, timeout, retry, expect,
+        http, dns, tcp, exec, when, timeout, retry, expect,
         capture { doc: "Values for the cleanups after it; only in `[[step.cleanup]]`." },
     }
-    rules: &[Rule::ExactlyOne(&["http", "dns", "tcp"])];
+    rules: &[Rule::ExactlyOne(&["http", "dns", "tcp", "exec"])];
     later: LATER;
 }
 

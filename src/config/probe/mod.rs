@@ -4,6 +4,7 @@
 //! about a key beyond its type is checked where it is read.
 
 mod dns;
+mod exec;
 mod files;
 mod matrix;
 mod request;
@@ -11,6 +12,7 @@ mod slo;
 mod step;
 mod tcp;
 
+pub(super) use exec::lint as lint_exec;
 pub(super) use files::{Work, read_all};
 pub(super) use request::constant;
 

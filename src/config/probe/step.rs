@@ -14,7 +14,7 @@ use super::super::section::{Field, Item};
 use super::super::tree::{Entry, Node, Spot};
 use super::super::world::World;
 use super::super::{Code, Diagnostic, value};
-use super::{dns, request, tcp};
+use super::{dns, exec, request, tcp};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
@@ -135,6 +135,9 @@ impl<'f> Reader<'_, '_, 'f> {
         }
         if let Some(exchange) = item.value.tcp.as_ref() {
             return Some(Action::Tcp(Box::new(tcp::read(exchange, item, self.scope))));
+        }
+        if let Some(program) = item.value.exec.as_ref() {
+            return exec::read(program, item.value.exec.entry, self.scope).map(|program| Action::Exec(Box::new(program)));
         }
         let http = item.value.http.as_ref()?;
         request::read(http, self.world, self.scope).map(|request| Action::Http(Box::new(request)))

@@ -12,9 +12,9 @@
 //!   tokens, open TCP connections under the names that steps give them, a WebSocket later. The kind makes its part at first
 //!   use, in `prepare`; all parts are dropped with the run, after its cleanup, and dropping must end them (no task of a kind
 //!   outlives it unless it is told to end by that drop).
-//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings and the look-ups of names today, a database's
-//!   connections later. `app` makes it before the engine; a reload frees what no canary uses any more
-//!   (`Engine::retire_all_but`). Nothing in it may carry state from one run to another that a new user would not see.
+//! - *For the process*: the [`Pool`](session::Pool). HTTP's prepared TLS settings, the look-ups of names and the places
+//!   for programs today, a database's connections later. It is made before or with the engine; a reload frees what no canary uses
+//!   any more (`Engine::retire_all_but`). Nothing in it may carry state from one run to another that a new user would not see.
 //! - *Artifacts* (a screenshot, a HAR file): bytes, bounded and redacted by the kind before anybody else gets them. They go the way
 //!   of the transcript: out of the kind by [`Attempt::detail`](kind::Attempt::detail), into the report, and from there to the
 //!   store. A directory in which a browser leaves files belongs to its part of the session, which removes it when it is dropped.
@@ -34,6 +34,7 @@
 //! there. Phases with the names that HTTP's have get into the metrics.
 
 mod dns;
+mod exec;
 pub mod http;
 mod kind;
 mod lookup;
@@ -47,6 +48,7 @@ mod user_info;
 use crate::plan::Action;
 use crate::plan::expr::EvalError;
 
+pub use exec::{guard_programs, keep_guard};
 pub use kind::TransportError;
 pub(in crate::run) use kind::{Answer, Attempt, Creation, Setting, Task, Terms};
 pub(in crate::run) use session::{Pool, Session, Sessions};
@@ -60,6 +62,7 @@ pub(in crate::run) fn prepare(action: &Action, setting: &Setting<'_>) -> Result<
         Action::Http(action) => Ok(Box::new(http::HttpTask::prepare(action, setting)?)),
         Action::Dns(action) => Ok(Box::new(dns::DnsTask::prepare(action, setting)?)),
         Action::Tcp(action) => Ok(Box::new(tcp::TcpTask::prepare(action, setting)?)),
+        Action::Exec(action) => Ok(Box::new(exec::ExecTask::prepare(action, setting)?)),
         Action::Parallel(_) => Err(EvalError { message: "a parallel does nothing by itself".to_owned() }),
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::plan::{Device, DeviceSettings, Plan};
 
+use super::exec::ExecPool;
 use super::http::{HttpClients, HttpDevice};
 use super::tcp::{TcpDevice, TcpPool};
 use crate::run::dns::Settings as NameSettings;
@@ -16,13 +17,14 @@ use crate::run::dns::Settings as NameSettings;
 pub(in crate::run) struct Pool {
     http: HttpClients,
     tcp: TcpPool,
+    pub(in crate::run) exec: ExecPool,
 }
 
 impl Pool {
     /// What all kinds keep: the roots and the look-ups are those of the HTTP clients.
     pub(in crate::run) fn new(http: HttpClients) -> Self {
         let tcp = TcpPool::new(http.roots(), http.dns());
-        Self { http, tcp }
+        Self { http, tcp, exec: ExecPool::default() }
     }
 
     /// Frees what no canary of `plan` uses. What is asked for again is made again.
@@ -56,6 +58,11 @@ impl Session {
     /// What the machine says about name servers.
     pub(super) fn names(&self) -> Arc<NameSettings> {
         self.pool.http.dns().settings()
+    }
+
+    /// Places for programs, which devices have no part in.
+    pub(super) fn exec(&self) -> &ExecPool {
+        &self.pool.exec
     }
 }
 
