@@ -21,7 +21,7 @@ section! {
         http: Table<Http>,
         /// The question to a name server that it asks.
         dns: Table<Dns>,
-        /// Steps released together at a barrier; instead of `http`.
+        /// Steps released together at a barrier; instead of a kind.
         parallel: Tables<Parallel>,
         /// Do it once for each item of a list: "NAME in EXPRESSION".
         for_each: ForEach,
