@@ -13,9 +13,10 @@ pub fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A moment as RFC 3339 in UTC, to the millisecond.
+/// A moment as RFC 3339 in UTC, to the millisecond. One that is beyond what a calendar has (the year 262,142) is the epoch: it was
+/// read from somewhere, and nobody may die of it.
 pub fn rfc3339(time: SystemTime) -> String {
-    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::<Utc>::from_timestamp_millis(epoch_ms(time)).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// Whole milliseconds since the epoch, as store, API and messages keep them. Never below zero.
@@ -85,6 +86,12 @@ mod tests {
         assert_eq!(epoch_ms(from_epoch_ms(i64::MAX)), i64::MAX);
         assert_eq!(epoch_nanos(from_epoch_nanos(u64::MAX)), u64::MAX);
         assert_eq!(epoch_nanos(from_epoch_ms(i64::MAX)), u64::MAX);
+    }
+
+    #[test]
+    fn a_moment_is_written_down_whatever_it_is() {
+        let moments = [1_711_000_000_123, -1, i64::MAX].map(|ms| rfc3339(from_epoch_ms(ms)));
+        assert_eq!(moments, ["2024-03-21T05:46:40.123Z", "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z"]);
     }
 
     #[test]

@@ -132,21 +132,22 @@ impl AttemptReport {
         }
     }
 
-    /// It as the store and `--output json` spell it. Attempts that are not HTTP's have `observed` besides.
+    /// ATTEMPT of the one shape of a run: `http` and `exchange` of an HTTP attempt, `observed` of any other.
     pub fn to_json(&self, transcripts: Transcripts) -> Value {
         let failure = self.failure.as_ref().map(|(reason, message)| json!({ "reason": reason.as_str(), "message": message }));
-        let mut attempt = json!({
+        let observed = match &self.detail {
+            Some(AttemptDetail::Other(observed)) => Some(observed.to_json(transcripts)),
+            Some(AttemptDetail::Http(_)) | None => None,
+        };
+        json!({
             "span_id": self.span_id.to_string(),
             "started_seconds": seconds(self.started),
             "duration_seconds": seconds(self.duration),
             "failure": failure,
             "http": self.http().map(HttpAnswer::to_json),
             "exchange": self.exchange().filter(|_| transcripts != Transcripts::Without).map(|exchange| exchange.to_json(transcripts)),
-        });
-        if let Some(AttemptDetail::Other(observed)) = &self.detail {
-            attempt["observed"] = observed.to_json(transcripts);
-        }
-        attempt
+            "observed": observed,
+        })
     }
 }
 

@@ -7,8 +7,8 @@ use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, Span
 use crate::plan::Step;
 
 use super::context::Context;
+use super::context::Execution;
 use super::environment::{Environment, held_against};
-use super::execution::Execution;
 use super::judge::{self, Guarded};
 use super::log::{Flight, keep_attempt};
 use super::release::Release;

@@ -1,13 +1,22 @@
-//! One run in progress: what it reads, what it writes down, and its way to the ledger.
+//! One run in progress: what it reads, what it writes down, and its way to the ledger; and one execution of a step in it.
 //!
 //! Only what makes steps is given all of it. Whoever only reads gets the [`Environment`], whoever only writes the [`Log`].
 
+use std::sync::Arc;
 use std::time::Instant;
+
+use minijinja::Value;
+
+use crate::outcome::SpanId;
+use crate::plan::Step;
 
 use super::environment::Environment;
 use super::journal::Journal;
 use super::log::Log;
+use super::scope::Names;
 use super::stall::Bound;
+use super::step::{Answer, Task};
+use super::subjects::Share;
 
 /// One run in progress.
 pub(super) struct Context {
@@ -26,5 +35,26 @@ impl Context {
     /// The run's bound, as far as is known at `now`: waiting for the ledger moves it.
     pub(super) fn deadline(&self, now: Instant) -> Bound<'_> {
         self.env.bound(self.env.started + self.log.waits.total(now), self.env.canary.probe.deadline)
+    }
+}
+
+/// What stays the same over the attempts of one execution of a step, which is one iteration of it in a loop.
+pub(super) struct Execution<'a> {
+    pub(super) context: &'a Context,
+    pub(super) step: &'a Step,
+    pub(super) names: &'a Names,
+    pub(super) span_id: SpanId,
+    /// The step with everything filled in.
+    pub(super) task: Box<dyn Task>,
+    /// Whether a failure is forgiven.
+    pub(super) forgiven: bool,
+    /// How long it may poll, as a subject.
+    pub(super) share: Option<Share>,
+}
+
+impl Execution<'_> {
+    /// The scope of an expression that looks at what came back.
+    pub(super) fn scope_with(&self, answer: &Arc<dyn Answer>) -> Value {
+        self.context.env.scope_with(self.names, answer)
     }
 }

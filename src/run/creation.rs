@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
 
 use super::attempt::Attempt;
+use super::context::Execution;
 use super::environment::Environment;
-use super::execution::Execution;
 use super::opening::Captures;
 use super::scope::Names;
 use super::step::{Answer, Creation};

@@ -25,7 +25,6 @@ mod cut;
 mod dns;
 mod engine;
 mod environment;
-mod execution;
 mod journal;
 pub mod judge;
 mod log;

@@ -10,8 +10,8 @@ use crate::plan::{Step, StepKind};
 
 use super::attempt::{self, Attempt};
 use super::context::Context;
+use super::context::Execution;
 use super::creation;
-use super::execution::Execution;
 use super::journal;
 use super::judge::shown_as;
 use super::opening::{self, Captures, Place};

@@ -7,10 +7,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
+use crate::base::time::rfc3339;
 use crate::outcome::{RunId, Secrets, TraceId};
 use crate::plan::{Canary, Cell, CellValue};
 
@@ -41,10 +41,7 @@ impl Object for RunIdentity {
         match key.as_str()? {
             "id" => Some(Value::from(self.id.to_string())),
             "trace_id" => Some(Value::from(self.trace_id.to_string())),
-            "started" => {
-                let moment = DateTime::<Utc>::from(self.started);
-                Some(Value::from(moment.to_rfc3339_opts(SecondsFormat::Millis, true)))
-            }
+            "started" => Some(Value::from(rfc3339(self.started))),
             _ => None,
         }
     }

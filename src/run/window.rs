@@ -8,8 +8,8 @@ use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
 use super::attempt::{Attempt, Failure};
+use super::context::Execution;
 use super::environment::held_against;
-use super::execution::Execution;
 use super::polling::Next;
 use super::stall::Bound;
 use super::think::think;

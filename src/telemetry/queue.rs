@@ -20,24 +20,36 @@ struct Inner<T> {
     waiting: VecDeque<T>,
     /// With so many the receiver, which lingers, wants to be woken.
     wanted: usize,
+    /// Something among what waits must not wait for more.
+    pressing: bool,
     closed: bool,
 }
 
 impl<T> BoundedQueue<T> {
     /// A queue for at most `capacity` things (at least one).
     pub(super) fn new(capacity: usize) -> Self {
-        let inner = Inner { waiting: VecDeque::new(), wanted: 1, closed: false };
+        let inner = Inner { waiting: VecDeque::new(), wanted: 1, pressing: false, closed: false };
         Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity: capacity.max(1) }
     }
 
     /// Puts a thing in, or hands it back if the queue is full or closed. The lock is only ever held for a push or a swap.
     pub(super) fn push(&self, thing: T) -> Result<(), T> {
+        self.put(thing, false)
+    }
+
+    /// The same for something that presses: a receiver that lingers for more takes what there is now.
+    pub(super) fn push_pressing(&self, thing: T) -> Result<(), T> {
+        self.put(thing, true)
+    }
+
+    fn put(&self, thing: T, presses: bool) -> Result<(), T> {
         let mut inner = self.lock();
         if inner.closed || inner.waiting.len() >= self.capacity {
             return Err(thing);
         }
         inner.waiting.push_back(thing);
-        let wakes = inner.waiting.len() == inner.wanted;
+        inner.pressing |= presses;
+        let wakes = presses || inner.waiting.len() == inner.wanted;
         drop(inner);
         if wakes {
             self.filled.notify_one();
@@ -55,14 +67,14 @@ impl<T> BoundedQueue<T> {
         let until = Instant::now() + linger;
         // Where more does not fit there is nothing to linger for.
         inner.wanted = most.min(self.capacity);
-        while inner.waiting.len() < inner.wanted && !inner.closed {
+        while inner.waiting.len() < inner.wanted && !inner.pressing && !inner.closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        inner.wanted = 1;
+        (inner.wanted, inner.pressing) = (1, false);
         let taken = most.min(inner.waiting.len());
         inner.waiting.drain(..taken).collect()
     }
@@ -146,5 +158,19 @@ mod tests {
             queue.push(thing).expect("it fits");
         }
         assert_eq!(receiver.join().expect("a full queue is enough"), [0, 1, 2]);
+    }
+
+    #[test]
+    fn for_what_presses_nobody_lingers() {
+        let queue = std::sync::Arc::new(BoundedQueue::new(10));
+        queue.push(0).expect("it fits");
+        queue.push_pressing(1).expect("it fits");
+        assert_eq!(queue.take(100, Duration::from_hours(1)), [0, 1], "it came before anybody waited");
+        let receiver = std::thread::spawn({
+            let queue = std::sync::Arc::clone(&queue);
+            move || queue.take(100, Duration::from_hours(1))
+        });
+        queue.push_pressing(2).expect("it fits");
+        assert_eq!(receiver.join().expect("the receiver ends"), [2]);
     }
 }

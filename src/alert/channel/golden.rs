@@ -13,12 +13,12 @@ use crate::alert::message::testing::now;
 use crate::alert::message::{Message, What, headline, plain};
 use crate::alert::told::Open;
 use crate::outcome::Secrets;
-use crate::plan::Template;
+use crate::plan::{ChannelKind, ReceiverKind, Template};
 use crate::source::Location;
 
 use super::http::Post;
 use super::webhook::Webhook;
-use super::{alertmanager, email, pagerduty, slack, webhook};
+use super::{alertmanager, email, knows, pagerduty, slack, webhook};
 
 const CHANNELS: [&str; 5] = ["slack", "email", "webhook", "pagerduty", "alertmanager"];
 
@@ -107,4 +107,18 @@ fn every_message_is_as_its_golden_file() {
         wrong.extend(there.filter(|path| !known.contains(path)).map(|path| format!("{} is of no case", path.display())));
     }
     assert!(wrong.is_empty(), "UPDATE=1 writes them anew; look at what changed.\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn channels_know_what_they_have_a_word_for() {
+    let slack = ChannelKind::Slack { url: "s".into(), channel: None };
+    let pager = ChannelKind::PagerDuty { routing_key: "s".into(), url: String::new() };
+    let manager = ChannelKind::Alertmanager { urls: Vec::new(), headers: Vec::new(), labels: Vec::new(), resend: Duration::ZERO };
+    let receivers = [&slack, &pager, &manager].map(ChannelKind::receiver);
+    let knows = |what| receivers.map(|receiver| knows(receiver, what));
+    assert_eq!((knows(What::Ring), knows(What::End)), ([true; 3], [true; 3]));
+    assert_eq!((knows(What::Change), knows(What::Acknowledge)), ([false, true, true], [true, true, false]));
+    // Who has keys, and who keeps what was never heard.
+    assert_eq!(receivers.map(|receiver| receiver == ReceiverKind::Incidents), [false, true, false]);
+    assert_eq!(receivers.map(|receiver| receiver == ReceiverKind::Posts), [true, false, false]);
 }

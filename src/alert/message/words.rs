@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use ring::digest;
 
+use crate::base::time::{from_epoch_ms, rfc3339 as rfc3339_of};
 use crate::outcome::is_steering;
 
 /// The text in at most `most` bytes; what is cut is shown by an ellipsis.
@@ -112,7 +113,7 @@ pub(super) fn clock(ms: i64, now_ms: i64) -> String {
 
 /// `2026-11-21T11:45:29.123Z`.
 pub(in crate::alert) fn rfc3339(ms: i64) -> String {
-    crate::base::time::rfc3339(crate::base::time::from_epoch_ms(ms))
+    rfc3339_of(from_epoch_ms(ms))
 }
 
 /// Whether a link can be given as one: people click on it.

@@ -1,15 +1,17 @@
-//! What is kept of a run beside its row: the times of a passed run's steps, and everything about a run that did not pass.
+//! What is kept of a run beside its row: the times of a passed run's steps, everything about a run that did not pass, and what became
+//! of its cleanup. That comes after its run and on a way of its own, so that the run's row may not be written yet; whoever writes
+//! then waits for it.
 //!
 //! The JSON is the one shape of a run, as `outcome` writes it.
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::varint;
 use crate::base::time::epoch_ms;
 use crate::history::{PassView, StepView};
-use crate::outcome::{RunReport, SloCount, StepReport, StepResult, Transcripts, Verdict};
+use crate::outcome::{CleanupReport, CleanupResult, RunReport, SloCount, StepReport, StepResult, Transcripts, Verdict};
 use crate::plan::{Bodies, find};
 
 /// Steps whose times are kept; loops may make many more.
@@ -17,6 +19,12 @@ const STEPS: usize = 200;
 
 /// Bytes of JSON that are kept of one run.
 const BYTES: usize = 256 << 10;
+
+/// Bytes of JSON that are kept of one cleanup.
+const CLEANUP_BYTES: usize = 64 << 10;
+
+/// Leaks that are kept where that is too much.
+const FIRST_LEAKS: usize = 20;
 
 /// How a step ended, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,10 +173,31 @@ pub(in crate::history) fn micros(duration: Duration) -> u64 {
 }
 
 /// Of a body that is not kept it is still to be seen that there was one.
-pub(super) fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
+fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
     match exchanges {
         None => Transcripts::Without,
         Some(Bodies::Never) => Transcripts::Masked,
         Some(Bodies::Failed) => Transcripts::Whole,
     }
+}
+
+/// The cleanup as it is written, bounded. Of one that left nothing behind there is no more to tell of a step than its result and
+/// its times.
+pub(in crate::history) fn cleanup(report: &CleanupReport, bodies: Bodies) -> String {
+    let steps = |exchanges: Option<Bodies>, attempts: bool| -> Vec<Value> {
+        let bare = |made: &StepReport| StepReport { attempts: Vec::new(), expectations: Vec::new(), ..made.clone() };
+        let json = |made: &StepReport| {
+            if attempts { made.to_json(transcripts(exchanges)) } else { bare(made).to_json(Transcripts::Without) }
+        };
+        report.steps.iter().map(json).collect()
+    };
+    let leaks = match &report.result {
+        CleanupResult::Clean => return report.to_json_of(&[], &steps(None, false)).to_string(),
+        CleanupResult::Leaked(causes) => causes.as_slice(),
+    };
+    let first = &leaks[..leaks.len().min(FIRST_LEAKS)];
+    let most = [(leaks, (Some(bodies), true)), (leaks, (None, true)), (first, (None, false))];
+    let mut drawn =
+        most.into_iter().map(|(leaks, (exchanges, attempts))| report.to_json_of(leaks, &steps(exchanges, attempts)).to_string());
+    drawn.find(|text| text.len() <= CLEANUP_BYTES).unwrap_or_else(|| report.to_json_of(&[], &[]).to_string())
 }

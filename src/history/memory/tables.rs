@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::encoding::detail;
 use crate::history::encoding::detail::StepTime;
 use crate::history::encoding::hour::Hour;
-use crate::history::encoding::{cleanup, detail};
 use crate::history::remembered::{ENDED, OWED};
 use crate::history::trust::Trust;
 use crate::history::{
@@ -119,7 +119,7 @@ impl Tables {
         backlog.tries.outcomes.values().for_each(|row| self.became(row));
         backlog.ledger.iter().for_each(|(id, change)| self.ledger_changed(id, change));
         for report in &backlog.cleanups {
-            let kept = serde_json::from_str(&cleanup::kept(report, self.bodies())).expect("it was written just now");
+            let kept = serde_json::from_str(&detail::cleanup(report, self.bodies())).expect("it was written just now");
             self.cleaned_up(report.run.run_id.to_string(), kept);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Passed runs are many, and only the newest of each canary is of interest, and only if somebody asks or a run fails. So it is held
 //! in memory as it came, and written down when a run fails that it is compared with, every ten minutes, and at the end. After a
-//! crash the newest one that is known may be so much older. Rows that are neither the newest of their canary nor compared with any
+//! crash the newest one that is known may be so much older. Of more canaries than are held, the rest is only written. Rows that are neither the newest of their canary nor compared with any
 //! run that is kept go with housekeeping.
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +18,7 @@ use crate::history::{Comparison, PassView};
 use crate::outcome::{RunId, RunReport};
 use crate::plan::{Bodies, Cadence, Canary, CanaryId};
 
-/// Passed runs that are held at most, each of another canary; what comes then is written at once, now and then.
+/// Passed runs that are held at most, each of another canary; what comes then is written at once, once in [`WRITTEN_AFTER`], and not held.
 const HELD: usize = 2_000;
 
 /// How long one is held before it is written down in any case.
@@ -91,9 +91,8 @@ impl Passes {
             let is_due = written.is_none_or(|written| written.elapsed() >= WRITTEN_AFTER);
             if is_due {
                 self.write(transaction, canary, run.canary, run.bodies)?;
-            } else {
-                self.let_go(canary);
             }
+            self.let_go(canary);
         }
         Ok(())
     }
@@ -290,4 +289,37 @@ fn view(row: &Row<'_>) -> rusqlite::Result<PassView> {
         due_ms: row.get(2)?,
         details: serde_json::from_str(&row.get::<_, String>(3)?).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::sqlite::schema;
+    use crate::history::testing::{canary, run};
+    use crate::outcome::Verdict;
+
+    #[test]
+    fn of_however_many_canaries_few_are_held_and_the_rest_is_written() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let mut passes = Passes::default();
+        connection.execute("INSERT INTO probes (id, name) VALUES (1, 'p')", []).unwrap();
+        let transaction = connection.transaction().unwrap();
+        for due in [60, 120] {
+            for number in 0..HELD + 3 {
+                let canary = canary(&format!("p{number}"), "eu");
+                let sql = "INSERT INTO canaries (name, probe, region) VALUES (?, 1, 'eu') ON CONFLICT DO NOTHING";
+                transaction.execute(sql, [canary.id.as_str()]).unwrap();
+                let name = "SELECT id FROM canaries WHERE name = ?";
+                let row = transaction.query_row(name, [canary.id.as_str()], |row| row.get(0)).unwrap();
+                let report = Arc::new(run(&canary, Verdict::Passed, due));
+                passes.passed(&transaction, &Counted { report: &report, canary: row, bodies: Bodies::Failed }).unwrap();
+            }
+            passes.settle(true);
+            let of_probes = passes.probes.values().flat_map(|of_probe| of_probe.passes.values());
+            assert_eq!(of_probes.filter(|pass| pass.report.is_some()).count(), HELD);
+            let written: usize = transaction.query_row("SELECT count(*) FROM passes", [], |row| row.get(0)).unwrap();
+            assert_eq!(written, 3, "the others are written, and not again within ten minutes");
+        }
+    }
 }

@@ -10,8 +10,8 @@ use super::passes::{Counted, SharedPasses, lock};
 use super::{changes, kept, tries};
 use crate::history::Record;
 use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::encoding::detail;
 use crate::history::encoding::hour::code;
-use crate::history::encoding::{cleanup, detail};
 use crate::outcome::{CleanupReport, Reason, Verdict};
 use crate::plan::{Bodies, Canary, CanaryId};
 
@@ -170,7 +170,7 @@ impl RowWriter {
                     "INSERT INTO run_details (run, json) SELECT id, json_object('cleanup', json(?2)) FROM runs WHERE run_id = ?1
                      ON CONFLICT (run) DO UPDATE SET json = json_set(json, '$.cleanup', json(?2))",
                 )?
-                .execute(params![report.run.run_id.0.0.to_be_bytes(), cleanup::kept(&report, self.bodies)])?;
+                .execute(params![report.run.run_id.0.0.to_be_bytes(), detail::cleanup(&report, self.bodies)])?;
             if placed == 0 && now.duration_since(since) < patience {
                 early.push_back((since, report));
             }

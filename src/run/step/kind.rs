@@ -1,7 +1,7 @@
 //! What a run asks of a kind of step, and what it gives it for that.
 //!
-//! A step is filled in once ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes [`Attempt`]s, and one that was answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three
-//! and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
+//! A step is filled in once ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes [`Attempt`]s, and one that was
+//! answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -16,8 +16,8 @@ use tracing_subscriber::util::TryInitError;
 use crate::plan::LogFormat;
 
 pub use line::{cleanup_finished, run_finished};
-use writer::LineQueue;
 pub use writer::LogGuard;
+use writer::{LineQueue, Lines};
 
 /// Crates that talk of every connection; a filter that names one of them turns it on again.
 const QUIET: &str = "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,tokio_cron_scheduler=warn";
@@ -59,7 +59,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<LogGuard, LogError> {
 }
 
 fn subscriber(format: LogFormat, filter: EnvFilter, lines: Arc<LineQueue>) -> Box<dyn tracing::Subscriber + Send + Sync> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_ansi(false);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines(lines)).with_ansi(false);
     match format {
         LogFormat::Human => Box::new(builder.finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish()),

@@ -103,3 +103,15 @@ fn logging_to_a_pipe_nobody_reads_blocks_no_one_and_stops_in_time() {
     drop(let_go);
     assert!(guard.stop(std::time::Duration::from_secs(10)), "what fitted is written once the pipe is read");
 }
+
+#[test]
+fn an_error_does_not_wait_for_other_lines() {
+    let (queue, lines) = (writer::queue(), |queue: &Arc<LineQueue>| queue.waiting_now());
+    for log in [|| tracing::error!("it ends"), || tracing::warn!("it may end")] {
+        tracing::subscriber::with_default(subscriber(LogFormat::Human, EnvFilter::new("info"), Arc::clone(&queue)), || {
+            tracing::info!("a run");
+            log();
+        });
+        assert_eq!(lines(&queue), 2);
+    }
+}

@@ -8,6 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use metrics::{Counter, counter};
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::outcome::visible;
 use crate::telemetry::metrics::process;
@@ -19,7 +21,8 @@ const QUEUE: usize = 8_192;
 /// Lines written at once.
 const BATCH: usize = 256;
 
-/// How long a first line waits for others, so that the thread does not wake up for each run.
+/// How long a first line waits for others, so that the thread does not wake up for each run. Warnings and errors do not wait: the
+/// process may be about to end.
 const LINGER: Duration = Duration::from_millis(50);
 
 /// Where finished lines go.
@@ -37,10 +40,15 @@ pub struct LogGuard {
     ended: Mutex<Receiver<()>>,
 }
 
+/// A queue that nobody writes out yet.
+pub(super) fn queue() -> Arc<LineQueue> {
+    Arc::new(LineQueue { lines: BoundedQueue::new(QUEUE), dropped: counter!(process::LOG_LINES_DROPPED) })
+}
+
 /// Starts a thread that writes to `out`.
 pub(super) fn start(mut out: Box<dyn Write + Send>) -> io::Result<(LogGuard, Arc<LineQueue>)> {
     let _ = process::recorder();
-    let queue = Arc::new(LineQueue { lines: BoundedQueue::new(QUEUE), dropped: counter!(process::LOG_LINES_DROPPED) });
+    let queue = queue();
     let (alive, ended) = mpsc::channel::<()>();
     thread::Builder::new().name("logs".into()).spawn({
         let queue = Arc::clone(&queue);
@@ -95,13 +103,41 @@ impl LineQueue {
     pub(super) fn waiting(&self) -> usize {
         self.lines.len()
     }
+
+    /// Lines that a writing thread takes which would wait an hour for more.
+    pub(super) fn waiting_now(&self) -> usize {
+        self.lines.take(BATCH, Duration::from_hours(1)).len()
+    }
+}
+
+/// Makes the writer of each line.
+pub(super) struct Lines(pub(super) Arc<LineQueue>);
+
+/// Writes one line.
+pub(super) struct LineWriter<'a> {
+    queue: &'a LineQueue,
+    presses: bool,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter { queue: &self.0, presses: false }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
+        LineWriter { queue: &self.0, presses: *metadata.level() <= Level::WARN }
+    }
 }
 
 /// The subscriber writes each line in one piece.
-impl Write for &LineQueue {
+impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.push(clean(line)).is_err() {
-            self.dropped.increment(1);
+        let (lines, text) = (&self.queue.lines, clean(line));
+        let put = if self.presses { lines.push_pressing(text) } else { lines.push(text) };
+        if put.is_err() {
+            self.queue.dropped.increment(1);
         }
         Ok(line.len())
     }

@@ -106,7 +106,7 @@ fn steps(body: &mut Exposition, index: &Index) {
     body.family(
         "serinus_http_phase_seconds",
         Kind::Summary,
-        "Parts of HTTP attempts, from the first that had them on; a reused connection has no dns, connect or tls.",
+        "Parts of attempts, of HTTP and of what shares its parts, from the first that had them on; a reused connection has no dns, connect or tls.",
     );
     for region in &index.regions {
         for (phase, summary) in PHASES.into_iter().zip(&region.phases) {

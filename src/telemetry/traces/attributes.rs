@@ -8,12 +8,12 @@ use std::time::SystemTime;
 use opentelemetry::trace::Event;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
+use crate::base::time::rfc3339;
 use crate::outcome::{AttemptDetail, Cause, ExpectationReport, FactValue, Held, RunReport, Seen, StepReport, StepResult};
 
 /// Of a run's root.
 pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
     let canary = &report.canary;
-    let due = chrono::DateTime::<chrono::Utc>::from(report.tick.due);
     let mut attributes = vec![
         text("serinus.probe", Arc::clone(&canary.probe.name)),
         text("serinus.region", Arc::clone(&canary.region.name)),
@@ -21,7 +21,7 @@ pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
         text("serinus.run.id", report.run_id.to_string()),
         text("serinus.verdict", report.verdict.as_str()),
         text("serinus.trigger", report.trigger.as_str()),
-        text("serinus.tick", due.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)),
+        text("serinus.tick", rfc3339(report.tick.due)),
         KeyValue::new("serinus.lateness", report.lateness.as_secs_f64()),
     ];
     attributes.extend(canary.cell.0.iter().map(|(key, value)| KeyValue::new(format!("serinus.cell.{key}"), value.to_string())));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serinus::outcome::{Reason, RunReport, Trigger, Verdict};
-use serinus::plan::{Canary, CanaryId, Limits, Overlap};
+use serinus::plan::{Canary, CanaryId, Limits, Overlap, Probe};
 use serinus::run::RunRequest;
 use serinus::schedule::{Pause, PauseTarget, TriggerError};
 use tokio::sync::Notify;
@@ -89,21 +89,24 @@ async fn a_tick_whose_slot_is_still_running_is_missed_as_an_overlap() {
     service.find(|report| report.verdict == Verdict::Passed).await;
 }
 
+/// A service whose runs of `probe` pass only if so many run at once.
+fn together(number: usize, probe: Probe) -> Service {
+    let together = Arc::new(tokio::sync::Barrier::new(number));
+    let run = move |canary: Arc<Canary>, request: RunRequest| {
+        let together = Arc::clone(&together);
+        async move {
+            together.wait().await;
+            finished(&canary, &request, None)
+        }
+    };
+    Service::start(plan(vec![probe], limits()), Fake(run))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_overlap_is_allowed_both_run() {
-    let together = Arc::new(tokio::sync::Barrier::new(2));
     let mut twice = probe("twice", Duration::from_millis(50));
     twice.overlap = Overlap::Allow;
-    let mut service = Service::start(
-        plan(vec![twice], limits()),
-        Fake(move |canary, request| {
-            let together = Arc::clone(&together);
-            async move {
-                together.wait().await;
-                finished(&canary, &request, None)
-            }
-        }),
-    );
+    let mut service = together(2, twice);
     let passed = |report: &RunReport| report.verdict == Verdict::Passed;
     let (one, two) = (service.find(passed).await, service.find(passed).await);
     assert_ne!(one.tick, two.tick);
@@ -111,19 +114,9 @@ async fn where_overlap_is_allowed_both_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slots_of_one_probe_run_beside_each_other() {
-    let together = Arc::new(tokio::sync::Barrier::new(3));
     let mut three = probe("three", Duration::from_millis(300));
     three.runs = 3;
-    let mut service = Service::start(
-        plan(vec![three], limits()),
-        Fake(move |canary, request| {
-            let together = Arc::clone(&together);
-            async move {
-                together.wait().await;
-                finished(&canary, &request, None)
-            }
-        }),
-    );
+    let mut service = together(3, three);
     let passed = |report: &RunReport| report.verdict == Verdict::Passed;
     let mut slots = [service.find(passed).await, service.find(passed).await, service.find(passed).await].map(|run| run.tick.slot);
     slots.sort_unstable();

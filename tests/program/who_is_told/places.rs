@@ -1,11 +1,25 @@
 //! Several places of one probe: seen before, what was named once, acknowledged, paused or flapping spoke for all others.
 
+use serde_json::Value;
+
 use super::world::{Probe, World};
 
 const KINDS: &[&str] = &["ios", "android"];
 
 fn mobile(more: &'static str) -> Probe {
     Probe { name: "mobile", cells: KINDS, more }
+}
+
+/// A ring in which both kinds fail and somebody is at one of them; then all is well.
+fn both_are_told(world: &World, ring: &Value) {
+    assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
+    let apart = ring["apart"].to_string();
+    assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
+    assert!(!apart.contains("kind=android"), "what is new is not said to be acknowledged: {ring:#}");
+    for kind in KINDS {
+        world.mends("mobile", "eu", kind);
+    }
+    world.over();
 }
 
 #[test]
@@ -27,14 +41,7 @@ fn what_recovers_and_breaks_again_while_something_else_is_acknowledged_is_told()
     assert!(so_far <= before + 1, "an acknowledgement rings nobody\n{}", world.desk.story());
     world.breaks("mobile", "eu", "android");
     let ring = world.rings(so_far + 1, "probe/mobile").pop().unwrap();
-    assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
-    let apart = ring["apart"].to_string();
-    assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
-    assert!(!apart.contains("kind=android"), "what is new is not said to be acknowledged: {ring:#}");
-    for kind in KINDS {
-        world.mends("mobile", "eu", kind);
-    }
-    world.over();
+    both_are_told(&world, &ring);
     world.show("android again while ios is acknowledged");
 }
 
@@ -76,14 +83,7 @@ fn what_flaps_and_is_acknowledged_does_not_mute_the_real_outage() {
     world.breaks("mobile", "eu", "android");
     let ring = world.rings(4, "probe/mobile").pop().unwrap();
     assert_eq!(ring["title"], "mobile fails in eu (2 of 2 canaries)", "an outage does not come and go: {ring:#}");
-    assert_eq!(ring["members_total"], 2, "all that fails is told: {ring:#}");
-    let apart = ring["apart"].to_string();
-    assert!(apart.contains("acknowledged by ann") && apart.contains("kind=ios"), "{ring:#}");
-    assert!(!apart.contains("kind=android"), "what is new is not said to be acknowledged: {ring:#}");
-    for kind in KINDS {
-        world.mends("mobile", "eu", kind);
-    }
-    world.over();
+    both_are_told(&world, &ring);
     world.show("flapping, acknowledged, then an outage");
 }
 
