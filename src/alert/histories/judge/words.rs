@@ -47,7 +47,13 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
                 wrong.push(said(format!("{name} is not well")));
             }
         }
-        if case.truth.of(probe).all(|canary| !canary.at(heard.made).watched) {
+        // Who was well before it was removed is well again.
+        let last_seen = |canary: &super::Canary| {
+            let before = canary.all().iter().rev().find(|(at, known)| *at <= heard.made && known.watched);
+            before.map_or(Stands::Well, |(_, known)| known.stands)
+        };
+        let unseen = case.truth.of(probe).any(|canary| last_seen(canary) != Stands::Well);
+        if unseen && case.truth.of(probe).all(|canary| !canary.at(heard.made).watched) {
             wrong.push(said("nobody looks at it any more".to_owned()));
         }
     }
