@@ -303,7 +303,7 @@ mod tests {
     use super::super::fixture;
     use super::super::run_events::{Event, RunEventsReader, run_events};
     use super::*;
-    use crate::config::load_unless;
+    use crate::config::load_cancellable;
     use crate::history::memory::MemoryStore;
     use crate::outcome::Verdict;
     use crate::plan::Canary;
@@ -419,7 +419,7 @@ mod tests {
         let told = Arc::clone(&used);
         let source = Source {
             files: Files::read(Vec::new()),
-            load: Box::new(move |given_up| load_unless(&config, Vec::new(), given_up)),
+            load: Box::new(move |given_up| load_cancellable(&config, Vec::new(), given_up)),
             secrets: Box::new(|_| Secrets::default()),
             renew: Box::new(|_| {}),
             retire: Box::new(move |plan| {

@@ -2,9 +2,11 @@
 
 use crate::plan::SubjectGone;
 
-use super::super::kind::{Bool, Choice, Cron, Duration, DurationOrFalse, Integer, Moment, Slug, Timezone, Title, Value, Words};
-use super::super::section::{Declared, Field, OneOrList, Table, TableOrFalse, part, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, OneOrList, Table, TableOrFalse, part, section, sentence, words};
+use super::super::value_kind::{
+    Bool, Choice, Cron, Duration, DurationOrFalse, Integer, Moment, Slug, Timezone, Title, Value, Words,
+};
 
 section! {
     /// `[alert]` of a probe and `[alerting.defaults]` of the service.
@@ -19,7 +21,7 @@ section! {
         across: TableOrFalse<Across> [over false],
         /// Passes in a row after which a canary is settled.
         resolve_after: Integer<1, 1_000> [over 2],
-        /// When what fails becomes critical; `false` is never.
+        /// Stage what fails becomes critical; `false` is never.
         critical: TableOrFalse<Critical>,
         /// After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.
         remind: DurationOrFalse [over false],
@@ -72,11 +74,11 @@ section! {
     Maintenance as MaintenanceKeys: "maintenance", "a maintenance window" {
         /// What people call it.
         name: Title [required],
-        /// When it begins; instead of `cron`.
+        /// Stage it begins; instead of `cron`.
         from: Moment,
-        /// When it ends.
+        /// Stage it ends.
         until: Moment,
-        /// When it begins, again and again; instead of `from`.
+        /// Stage it begins, again and again; instead of `from`.
         cron: Cron,
         /// How long it lasts each time.
         lasts: Duration,

@@ -2,10 +2,14 @@
 
 use crate::plan::{Bodies, Severity, SmtpTls};
 
-use super::super::kind::{Bool, Choice, Default, Duration, File, Integer, Mailbox, Schemes, Secret, Slug, Template, Text, Url};
-use super::super::kind::{Value, Words};
-use super::super::section::{Declared, Field, List, Map, OneOrList, OneOrMore, Table, Tables, schemes, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{
+    DeclaredSection, Field, List, Map, OneOrList, OneOrMore, Table, Tables, schemes, section, sentence, words,
+};
+use super::super::value_kind::{
+    Bool, Choice, Default, Duration, File, Integer, Mailbox, Schemes, Secret, Slug, Template, Text, Url,
+};
+use super::super::value_kind::{Value, Words};
 use super::alert::Alert;
 
 section! {
@@ -15,9 +19,9 @@ section! {
         defaults: Table<Alert>,
         /// Which incidents go where; the first that matches decides.
         route: Tables<Route> [default "all channels get everything"],
-        /// When a canary is without data, and how bad that is.
+        /// Stage a canary is without data, and how bad that is.
         blind: Table<Blind> [always],
-        /// When what comes and goes rings less often.
+        /// Stage what comes and goes rings less often.
         flapping: Table<Flapping> [always],
         /// Where people reach this service; links in pages begin with it.
         public_url: Url<Web>,

@@ -2,10 +2,12 @@
 
 use crate::plan::{LatencyOf, Overlap, Unjournalled};
 
-use super::super::kind::{Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url};
-use super::super::kind::{Value, Words};
-use super::super::section::{Declared, Field, List, Map, Names, OneOrMore, Table, Tables, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, Tables, section, sentence, words};
+use super::super::value_kind::{
+    Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url,
+};
+use super::super::value_kind::{Value, Words};
 use super::alert::{Alert, ProbeMaintenance};
 use super::alerting::Web;
 use super::http::Device;
@@ -55,7 +57,7 @@ section! {
         cleanup: Table<Undoing> [always],
         /// What the probe promises over time.
         slo: Table<Slo>,
-        /// When it pages.
+        /// Stage it pages.
         alert: Table<Alert> [default "`[alerting.defaults]` of the service"],
         /// Probes whose failures explain this one's while somebody was told.
         needs: List<Slug> = [],

@@ -12,7 +12,7 @@ use super::contract::Contracts;
 
 /// The service as far as probes depend on it.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct ServiceContext {
     /// Every region there is.
     pub(super) regions: Vec<Arc<Region>>,
     /// The names of those this process runs.
@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) limits: Limits,
     /// What the alert rules of every probe begin with.
     pub(super) alert: Alert,
-    /// When this is read.
+    /// Stage this is read.
     pub(super) now: SystemTime,
     /// What devices begin with.
     pub(super) device: DeviceSettings,
@@ -34,7 +34,7 @@ pub(super) struct World {
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
 }
 
-impl World {
+impl ServiceContext {
     pub(super) fn new(
         regions: Vec<Arc<Region>>,
         active: Vec<Arc<str>>,
