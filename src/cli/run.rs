@@ -123,8 +123,8 @@ async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &
     }
 }
 
-/// Waits for a further signal to stop. Supervisors that signal a process and its group deliver the first one twice, so what
-/// comes within a second of it is the same wish.
+/// Waits for a second signal to stop. Some supervisors signal both a process and its group, so a signal within a second of the first
+/// is taken for the same one.
 async fn asked_again(signals: &mut StopSignals) {
     const SAME_WISH: Duration = Duration::from_secs(1);
     let first = Instant::now();

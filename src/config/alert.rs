@@ -1,4 +1,4 @@
-//! Stage a probe pages: its `[alert]`, laid over `[alerting.defaults]`, over what holds without either.
+//! When a probe pages: its `[alert]`, laid over `[alerting.defaults]`, over what holds without either.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Times as people write them: moments of the calendar, and cron expressions. Says in own words what cannot be.
+//! Dates, times and cron expressions as people write them, with an error text for each that cannot be read.
 
 use std::time::SystemTime;
 
@@ -11,9 +11,9 @@ use croner::parser::{CronParser, Seconds, Year};
 /// A moment as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DateTimeValue {
-    /// It has an offset, and means the same everywhere.
+    /// A time with an offset: the same moment everywhere.
     Offset(DateTime<FixedOffset>),
-    /// It is what a clock on the wall of some zone shows.
+    /// A local time of some time zone.
     Local(NaiveDateTime),
 }
 

@@ -6,7 +6,7 @@ use super::keys::ProbeKeys;
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Pages of one probe per 30 days that somebody may be woken by for nothing.
+/// False pages of one probe per 30 days that are tolerated without a warning.
 const BEARABLE: f64 = 1.0;
 
 /// Warns if one of the probe's rules pages more often than that while its runs fail just as often as `slo.success` allows.

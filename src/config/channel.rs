@@ -18,7 +18,7 @@ const LONGEST_SHOWN: usize = 19;
 /// The channels reader so far.
 struct ChannelReader<'w, 't> {
     context: &'w ServiceContext,
-    /// Whether there is one of a kind that wakes unless it is told not to; without any of them all channels do.
+    /// Whether there is a channel of a kind that wakes by default. If there is none, every channel wakes by default.
     some_wake: bool,
     channels: Vec<Arc<Channel>>,
     names: Vec<(Arc<str>, SourceSpan<'t>)>,

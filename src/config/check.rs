@@ -1,7 +1,7 @@
-//! Holds a tree against the declaration of its keys: unknown, misplaced, missing, of a wrong type, out of range, and against the
-//! rules between the keys of one table: which of them exclude, need or replace each other.
+//! Compares a tree with the declaration of its keys. Reports keys that are unknown, misplaced, missing, of a wrong type or out of
+//! range, and broken rules between the keys of one table: which of them exclude, need or replace each other.
 //!
-//! After this, readers may take what is not there or not readable for reported already.
+//! Readers that come after it may assume that every missing or unreadable key has been reported.
 
 use super::declaration::{Key, Rule, Section, ValueKind};
 use super::diagnostic::{list, nearest, suggestion};

@@ -1,5 +1,5 @@
-//! JSON Schemas that steps name: read and compiled once each, however many steps use them. Owns where in the text of such a file
-//! something stands.
+//! JSON Schemas that steps name: read and compiled once each, however many steps use them. Owns finding the
+//! position of an error in the text of such a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use super::section::{Field, Item};
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// What a file says of its probe that others depend on, also where the rest of the file has errors.
+/// The facts about a probe that other files depend on. They are known even if the rest of its file has errors.
 #[derive(Debug)]
 pub(super) struct ProbeMetadata {
     pub(super) name: String,
@@ -37,7 +37,7 @@ impl ProbeMetadata {
     }
 }
 
-/// Reports probes of one name, which their results are kept by.
+/// Reports probes of the same name, because results are stored by name.
 pub(super) fn names(probes: &[ProbeMetadata], diagnostics: &mut Diagnostics) {
     let mut first: BTreeMap<&str, &ProbeMetadata> = BTreeMap::new();
     for probe in probes {
@@ -53,12 +53,12 @@ pub(super) fn names(probes: &[ProbeMetadata], diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reports needs that lead back to where they began; each circle once.
+/// Reports each cycle of `needs` once.
 pub(super) fn need_cycles(probes: &[ProbeMetadata], diagnostics: &mut Diagnostics) {
     let needing = probes.iter().filter(|probe| !probe.needs.is_empty());
     let mut left: BTreeMap<&str, &ProbeMetadata> = needing.map(|probe| (probe.name.as_str(), probe)).collect();
     loop {
-        // What needs nothing that is left is in no circle.
+        // A probe that needs none of the probes left is in no cycle.
         loop {
             let sound: BTreeSet<&str> =
                 left.values().filter(|probe| next(probe, &left).is_none()).map(|probe| probe.name.as_str()).collect();
@@ -67,7 +67,7 @@ pub(super) fn need_cycles(probes: &[ProbeMetadata], diagnostics: &mut Diagnostic
             }
             left.retain(|name, _| !sound.contains(name));
         }
-        // Everything that is left needs something that is left, so that walking on must come round.
+        // Every probe left needs another one that is left, so following the needs reaches a cycle.
         let Some(mut at) = left.values().next().copied() else { return };
         let mut walked: Vec<&ProbeMetadata> = Vec::new();
         while !walked.iter().any(|probe| probe.name == at.name) {
@@ -81,7 +81,7 @@ pub(super) fn need_cycles(probes: &[ProbeMetadata], diagnostics: &mut Diagnostic
     }
 }
 
-/// The first probe it needs that is left, and where it says so.
+/// The first needed probe that is left, and where the need is written.
 fn next<'c>(probe: &ProbeMetadata, left: &BTreeMap<&str, &'c ProbeMetadata>) -> Option<(&'c ProbeMetadata, Span)> {
     probe.needs.iter().find_map(|(name, range)| Some((*left.get(name.as_str())?, *range)))
 }
@@ -127,7 +127,7 @@ pub(super) fn channels(keys: &ServiceKeys<'_>, top: SourceSpan<'_>, probes: &[Pr
     ));
 }
 
-/// What probes there are, by what routes and windows choose them by.
+/// The values that routes and windows can select probes by.
 struct ProbeIndex<'c> {
     probes: BTreeSet<&'c str>,
     owners: BTreeSet<&'c str>,
@@ -146,7 +146,7 @@ impl<'c> ProbeIndex<'c> {
     }
 }
 
-/// Warns of names that nothing has; tells whether there were any.
+/// Warns of names that no probe or region has. Returns whether there were any.
 fn warn_of_unknown(written: &Selector<'_>, what: &str, known: &BTreeSet<&str>, diagnostics: &mut Diagnostics) -> bool {
     let mut any = false;
     for Item { value: word, node } in written.items().iter().filter(|item| !known.contains(item.value)) {
@@ -161,7 +161,7 @@ fn warn_of_unknown(written: &Selector<'_>, what: &str, known: &BTreeSet<&str>, d
 /// A key by which routes and windows choose.
 type Selector<'t> = Field<'t, Option<Vec<Item<'t, &'t str>>>>;
 
-/// Warns of routes and maintenance windows that are about nothing there is.
+/// Warns of routes and maintenance windows that match nothing.
 pub(super) fn selectors(
     keys: &ServiceKeys<'_>,
     alerting: &Alerting,
@@ -193,7 +193,7 @@ pub(super) fn selectors(
     shadowed(written, &alerting.routes, diagnostics);
 }
 
-/// Whether only incidents of some probes match; blind regions are no probe's.
+/// Whether the route selects by probe. Such a route never matches a blind region, which belongs to no probe.
 fn is_of_probes(route: &Route) -> bool {
     !(route.owners.is_empty() && route.tags.is_empty() && route.probes.is_empty())
 }
@@ -206,7 +206,7 @@ fn matches(route: &Route, probe: &ProbeMetadata) -> bool {
         && any(&route.regions, &|word| probe.regions.iter().any(|region| &**region == word))
 }
 
-/// Warns of routes behind others that take everything of their severities.
+/// Warns of routes that never match, because earlier routes take all of their severities.
 fn shadowed(written: &[Item<'_, RouteKeys<'_>>], routes: &[Route], diagnostics: &mut Diagnostics) {
     let mut taken: Vec<(Severity, SourceSpan<'_>)> = Vec::new();
     for (Item { node, .. }, route) in written.iter().zip(routes) {

@@ -56,8 +56,8 @@ fn tls(settings: &mut DeviceSettings, keys: &TlsKeys<'_>, diagnostics: &mut Diag
     }
 }
 
-/// Why a header cannot be sent as it is written: the body's length and framing are the client's to say, and a line break would begin another
-/// header.
+/// Why a header cannot be sent as it is written. The client sets the body's length and framing itself, and a line break would begin
+/// another header.
 fn impossible(name: &HeaderName, entry: &TableEntry<'_>) -> Option<Diagnostic> {
     if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
         let message = format!("the header `{name}` is made from the body that is sent");

@@ -121,7 +121,7 @@ pub struct Diagnostics {
     errors: usize,
 }
 
-/// Problems of one file that are told; and errors after which nothing more is looked for in it.
+/// Problems shown of one file, and errors after which checking of a file stops.
 const MOST: usize = 100;
 
 impl Diagnostics {
@@ -135,12 +135,12 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
-    /// Whether so much is wrong with a file that looking for more of it helps nobody.
+    /// Whether a file has so many errors that checking stops.
     pub(super) fn has_too_many_errors(&self) -> bool {
         self.errors > MOST
     }
 
-    /// Keeps the first problems of each file, errors before warnings, and says of which there are more.
+    /// Keeps the first problems of each file, errors before warnings, and adds a note to each file that has more.
     pub(super) fn truncate(&mut self) {
         if self.found.len() <= MOST {
             return;
@@ -173,7 +173,7 @@ impl Diagnostics {
         self.errors = self.count(Severity::Error);
     }
 
-    /// Says something else of what to do about a rule, unless a likely slip was found.
+    /// Replaces the help of a rule's diagnostics, unless it names a likely misspelling.
     pub(super) fn help_instead(&mut self, code: Code, help: &str) {
         for diagnostic in self.found.iter_mut().filter(|diagnostic| diagnostic.code == code) {
             let near = diagnostic.help.take().filter(|help| help.starts_with("did you mean"));

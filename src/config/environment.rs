@@ -69,7 +69,7 @@ fn find(parts: &[String], section: &'static Section) -> Option<&'static ValueKin
 
 fn inside(rest: &[String], kind: &'static ValueKind) -> Option<&'static ValueKind> {
     match (kind, rest) {
-        // Several tables have no names to tell them by; one of them is as good as a table.
+        // Tables of a list have no names, so a variable can set a key only where there is one table.
         (ValueKind::Table(section) | ValueKind::TableOrFalse(section) | ValueKind::OneOrMore(section), [_, ..]) => {
             find(rest, section())
         }
@@ -165,7 +165,7 @@ fn read<'f>(
 fn unknown(name: &str, span: SourceSpan<'_>) -> Diagnostic {
     let mut known = Vec::new();
     names("", Service::SECTION, &mut known);
-    // The prefix would make everything look alike.
+    // With the common prefix, every two names would look alike.
     let help = match nearest(&name[PREFIX.len()..], known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => "variables are named by the keys of the configuration, with `__` between levels".to_owned(),

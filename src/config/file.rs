@@ -1,6 +1,6 @@
-//! Reading files, each up to a bound: what a person wrote is small, and what is not is no such file.
+//! Reading files, each up to a bound.
 //!
-//! Owns what is said of a file that cannot be read: of one that is a configuration, and of one that a key names.
+//! Owns the diagnostics of files that cannot be read: configuration files, and files that a key names.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -68,7 +68,7 @@ pub(super) fn source(path: &Path, given: bool) -> Result<SourceFile, Box<Diagnos
         Box::new(Diagnostic::without_span(code, unread.to_string()).help(help))
     })?;
     String::from_utf8(bytes).map(|text| SourceFile::new(path, text)).map_err(|error| {
-        // Up to the first foreign byte the text is as it was, so that offsets hold.
+        // The text is unchanged up to the first invalid byte, so the offset is right.
         let at = error.utf8_error().valid_up_to();
         let file = Arc::new(SourceFile::new(path, String::from_utf8_lossy(error.as_bytes())));
         let span = SourceSpan { file: &file, range: Span { start: at, end: at } };

@@ -86,7 +86,7 @@ fn without_detours(path: &Path) -> PathBuf {
     short
 }
 
-/// Folders that match are gone through one by one, and nobody knows how many there are.
+/// The number of matching folders has no bound, so cancellation is asked for at each of them.
 fn glob_files(pattern: &str, is_cancelled: &dyn Fn() -> bool) -> Vec<PathBuf> {
     let found = glob::glob(pattern).into_iter().flatten().take_while(|_| !is_cancelled()).flatten();
     let mut files: Vec<PathBuf> = found.filter(|path| path.is_file()).collect();

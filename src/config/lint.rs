@@ -1,4 +1,4 @@
-//! Warnings: what a probe may say and most likely does not mean.
+//! Warnings about probes that are valid and most likely not what was meant.
 //!
 //! Each lint looks at the keys of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
@@ -120,7 +120,7 @@ fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t Tabl
 }
 
 fn expects_nothing(steps: &[StepItem<'_>], top: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
-    // What may fail lets no run pass, so its expectations do not count.
+    // A step with `allow_failure` cannot make a run pass, so its expectations do not count.
     let counts = |step: &&StepItem<'_>| !*step.value.allow_failure;
     let mut counting = steps.iter().filter(counts).flat_map(StepItem::doing).filter(counts);
     if steps.is_empty() || counting.clone().any(expects) {
@@ -150,7 +150,7 @@ fn expects_in_cleanup(step: &StepItem<'_>, diagnostics: &mut Diagnostics) -> boo
     true
 }
 
-/// The `expect` of a step's first cleanup that has one, and the `[step.cleanup]` above it. DateTimeValue in one line, as in
+/// The `expect` of a step's first cleanup that has one, and the `[step.cleanup]` above it. Written in one line, as in
 /// `cleanup = { … }`, nothing can have slipped into it.
 fn expect_below_header<'t>(step: &StepItem<'t>) -> Option<(SourceSpan<'t>, &'t TableEntry<'t>)> {
     let expects = |item: &&StepItem<'t>| says(item, "expect", item.value.expect.node());
@@ -188,7 +188,7 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
     let asks = |table: &Table<'_>| StepKind::ALL.iter().any(|kind| table.get(kind.key()).is_some());
     // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
     let checks = expects(step) || says(step, "capture", step.value.capture.node());
-    // What is only sent or closed has no answer.
+    // A step that only sends or closes has no answer.
     let answers = step.value.tcp.as_ref().is_none_or(|tcp| tcp.read.entry.or(tcp.greeting.entry).is_some());
     if step.node.as_table().is_some_and(asks) && answers && !checks {
         let span = step.value.name.span().unwrap_or(step.node.span);
@@ -216,7 +216,7 @@ fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The template of a text; what is none is reported where it is read.
+/// The template of a text. An invalid one is reported where it is read.
 fn template(node: &Node<'_>) -> Option<Template> {
     Template::parse(node.as_text()?, node.span.location()).ok()
 }
@@ -225,7 +225,7 @@ fn template(node: &Node<'_>) -> Option<Template> {
 fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return };
     let posts = step.http.as_ref().is_some_and(|http| http.post.entry.is_some() || *http.method == Some("POST"));
-    // What a program does, nobody knows.
+    // A program may create something, too.
     if (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some() {
         diagnostics.push(
             Diagnostic::at(
@@ -238,7 +238,7 @@ fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Warns about waiting that cannot be meant: one look where many are asked for, or thousands of them.
+/// Warns about a poll interval that is longer than its window, or so short that it floods the target.
 fn polls(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let eventually = step.eventually.as_ref().map(|keys| ("within", &keys.within, &keys.poll));
     let consistently = step.consistently.as_ref().map(|keys| ("for", &keys.lasting, &keys.poll));

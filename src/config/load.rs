@@ -1,4 +1,4 @@
-//! From paths to a service: has the files read, and puts the plan together.
+//! From paths to a service: reads the files and puts the plan together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Every configuration file that was read or tried: a change of any of them is a reason to load again.
     pub files: Vec<PathBuf>,
-    /// Folders in which further files would be read, or folders with such files, if they came to be there.
+    /// Folders in which a new file, or a new folder with files, would be read as well.
     pub folders: Vec<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ impl Loaded {
         self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoChannel)
     }
 
-    /// The same without what is said of channels, for a command that pages nobody anyway.
+    /// The same without the warning about missing channels, for commands that page nobody.
     #[must_use]
     pub fn paging_nobody(mut self) -> Self {
         self.diagnostics.remove_all(Code::NoChannel);
@@ -50,8 +50,8 @@ pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String
     load_all(Some((config, true)), None, &environment.into_iter().collect::<Vec<_>>(), &|| false)
 }
 
-/// The same once more, as long as nobody gives it up: `is_cancelled` is asked before each file. `None` if it was. A pipe, which was read to
-/// its end the first time, is none that is waited for.
+/// Loads again, until it is cancelled: `is_cancelled` is asked before each file. Returns `None` if it was cancelled. A pipe was read
+/// to its end the first time and is not waited for.
 pub fn load_cancellable(
     config: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -75,8 +75,8 @@ pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl 
     load_all(config.map(|path| (path, true)), Some(probes), &environment.into_iter().collect::<Vec<_>>(), &|| false)
 }
 
-/// Where a service's file says that the service listens, and the secrets it names, as far as they can be told: also of a file, or beside
-/// probes, with errors, because whoever asks a running service about those needs to know no more. `None` if it is no TOML file at all.
+/// The address that a service's file gives for its listener, and the secrets it names. Both are read even if the file or its probes
+/// have errors, because a command that asks a running service needs nothing else. `None` if the file is not TOML.
 pub fn load_listen(
     config: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -127,7 +127,7 @@ fn load_all(
     let (metadata, parsed) = probe::read_all(&files_to_read, &mut diagnostics);
     cross::names(&metadata, &mut diagnostics);
     cross::need_cycles(&metadata, &mut diagnostics);
-    // Of probes that a person chose, and beside files that nobody can read, others may be missing.
+    // If the probes were chosen by a person, or some file is unreadable, needed probes may simply not be loaded.
     if probes.is_none() && metadata.len() == paths.len() {
         cross::needs(&metadata, &mut diagnostics);
         cross::selectors(&keys, &settings.alerting, &settings.context, &metadata, &mut diagnostics);
@@ -149,7 +149,7 @@ fn load_all(
     Loaded { service, diagnostics, files, folders }
 }
 
-/// The patterns of probe files, also those that cannot be one: what they match nothing of is said as well.
+/// The patterns of probe files, including invalid ones: a pattern without a match is reported, too.
 fn patterns<'t>(keys: &keys::ServiceKeys<'t>) -> &'t [Node<'t>] {
     keys.probes.node().map_or(&[], Node::as_list)
 }

@@ -1,12 +1,12 @@
 //! TOML files into a plan, or into diagnostics that say what to do.
 //!
-//! The way of a file: [`parse`] makes a tree of it that keeps positions, [`check`] holds the tree against the one declaration of
-//! all keys ([`keys`], made by [`section`] of [`declaration`]'s words), whose typed fields `service` and `probe` make the plan of, checking
-//! what goes beyond a key's type; [`lint`] warns. Every problem of every file is gathered before anything is shown. It does no
-//! network I/O and starts nothing.
+//! The way of a file: [`parse`] makes a tree that keeps positions. [`check`] compares the tree with [`keys`], the one declaration
+//! of all keys; its words are in [`declaration`], its macro in [`section`]. `service` and `probe` read the typed fields, check what
+//! goes beyond a key's type, and make the plan. [`lint`] warns. Every problem of every file is gathered before anything is shown.
+//! This module does no network I/O and starts nothing.
 //!
-//! A new key is a line of a `section!` in `keys`, and where its field is used; a new kind of value begins in [`kind`]; a new rule is
-//! a [`Code`].
+//! A new key is a line of a `section!` in `keys`, and where its field is used; a new kind of value begins in [`value_kind`];
+//! a new rule is a [`Code`].
 
 mod alert;
 mod alerting;

@@ -59,7 +59,7 @@ fn pattern(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Regex
     Some(pattern)
 }
 
-/// A regular expression. Where it is none that is told, with how one is written.
+/// A compiled regular expression. A text that is none is reported.
 pub(super) fn compiled(text: &str, span: SourceSpan<'_>, example: &str, diagnostics: &mut Diagnostics) -> Option<Regex> {
     let (message, help) = match RegexBuilder::new(text).size_limit(COMPILED).build() {
         Ok(pattern) => return Some(pattern),

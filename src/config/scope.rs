@@ -1,7 +1,7 @@
 //! Which names an expression may use at its place, and compiling it there.
 //!
-//! What cannot be compiled is reported and replaced by a stand-in, so that the rest of the file is looked at too; no probe of a
-//! file with errors leaves the loader.
+//! An expression that does not compile is reported and replaced by a stand-in, so that the rest of the file is checked too. The
+//! loader returns no probe of a file with errors.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use super::{Code, Diagnostic, Diagnostics};
 /// Names that every expression of a run may use.
 pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
-/// Names that a probe may have: whoever looks one up in a run goes through all of them.
+/// Names that a probe may have. A lookup in a run goes through all of them.
 pub(super) const MOST_NAMES: usize = 1_000;
 
 /// Hints about one condition that are shown.
@@ -31,7 +31,7 @@ pub(super) const VARIABLE: &str = "variable";
 pub(super) enum Stage {
     /// Before the step: there is none yet.
     BeforeStep,
-    /// After it, of a step of this kind; of none where the kind is not known.
+    /// After a step of this kind. The kind may be unknown.
     AfterStep(Option<StepKind>),
 }
 
@@ -67,13 +67,13 @@ pub(super) struct NameScope<'b, 'f> {
     pub(super) taken: Vec<DeclaredName<'f>>,
     pub(super) cell_keys: Vec<String>,
     pub(super) in_loop: bool,
-    /// Whether there are more names than there may be; those are not looked at.
+    /// Whether the probe has more names than allowed. The names beyond the limit are not checked.
     too_many: bool,
-    /// Variables of the probe whose characters are all the operator's own: nothing an answer said is in them.
+    /// Variables of the probe that hold only the operator's own text, and nothing from an answer.
     pub(super) trusted: Vec<String>,
-    /// Variables, captures and loop names that hold a secret, what was made of one, or what is called a credential.
+    /// Variables, captures and loop names that hold a secret, a value made of a secret, or a value named like a credential.
     pub(super) private: Vec<String>,
-    /// Variables of the service that were used, each at its first place.
+    /// Variables of the service that were used, each with its first use.
     pub(super) used: Vec<(String, SourceSpan<'f>)>,
 }
 
@@ -247,7 +247,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
         }
     }
 
-    /// `bare`: it stands where a text would that lost its quotes.
+    /// `bare`: the name stands where a text without its quotes would stand.
     fn root(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>, stage: Stage, bare: bool) -> Option<Diagnostic> {
         let of_result = stage.result_names().any(|known| known == name);
         let declared = self.visible.iter().find(|declared| declared.name == name).map(|declared| declared.what);
@@ -323,8 +323,8 @@ fn of_others(name: &str, own: Option<StepKind>, others: impl Iterator<Item = Ste
     format!("`{name}` is known of the result of a step of {}{own}", keys.join(" or "))
 }
 
-/// The problem of a name that the program keeps for itself. Names that only the results of other kinds than HTTP have may be
-/// declared, so that a new kind breaks no probe; they may not be used where both meanings are there ([`NameScope::root`]).
+/// The problem of a name that is reserved. Names that only results of kinds other than HTTP have may be declared, so that a new
+/// kind breaks no probe. They may not be used where both meanings exist ([`NameScope::root`]).
 pub(super) fn reserved(name: &str, span: SourceSpan<'_>, what: &str) -> Option<Diagnostic> {
     let why = if RUN_NAMES.contains(&name) {
         "is there in every run"

@@ -54,7 +54,7 @@ fn missing(entry: &TableEntry<'_>, help: &str, diagnostics: &mut Diagnostics) {
     diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_span, message).help(help));
 }
 
-/// Refuses a secret of so few bytes that it stands in ordinary texts by chance. An empty one is none.
+/// Refuses a secret so short that ordinary texts contain it by chance. An empty one is reported as missing.
 fn refuse_short(entry: &TableEntry<'_>, length: usize, diagnostics: &mut Diagnostics) {
     if (1..Secret::SHORTEST).contains(&length) {
         let message = too_short(&entry.key, length);
@@ -83,7 +83,7 @@ fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<Stri
             text.strip_suffix('\n').map_or(text.as_str(), |value| value.strip_suffix('\r').unwrap_or(value)).to_owned()
         }
     };
-    // A variable that was passed on without having been set is empty. As a token it would let everybody in.
+    // An unset variable that was passed on is empty. An empty token would let everybody in.
     if value.is_empty() {
         return Err(SecretError(format!("the secret `{name}` is empty: give it a value")));
     }

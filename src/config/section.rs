@@ -59,10 +59,10 @@ pub(super) trait DeclaredSection {
     }
 }
 
-/// What a key of a table says.
+/// A key of a table as it was read.
 #[derive(Debug)]
 pub(super) struct Field<'t, T> {
-    /// What holds: what is written, or else the default.
+    /// The written value, or else the default.
     pub(super) value: T,
     /// Where it is written, if it is.
     pub(super) entry: Option<&'t TableEntry<'t>>,
@@ -94,7 +94,7 @@ impl<'t, T> Field<'t, Option<T>> {
 }
 
 impl<T: Clone> Field<'_, Option<T>> {
-    /// Puts what is written in the place of what held so far.
+    /// Overwrites `base` with the written value, if there is one.
     pub(super) fn apply_to(&self, base: &mut T) {
         if let Some(value) = &self.value {
             base.clone_from(value);
@@ -103,7 +103,7 @@ impl<T: Clone> Field<'_, Option<T>> {
 }
 
 impl<T> Field<'_, Option<T>> {
-    /// Whether something is written that does not fit, which has been reported.
+    /// Whether a value is written that does not fit its kind. That has been reported.
     pub(super) fn is_unreadable(&self) -> bool {
         self.entry.is_some() && self.value.is_none()
     }

@@ -198,7 +198,7 @@ fn host_name(host: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Str
     None
 }
 
-/// Nothing without an endpoint.
+/// The trace settings; nothing without an endpoint.
 fn traces(keys: &TracesKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Traces> {
     let headers = service_template::headers(keys.headers.items(), context, diagnostics);
     Some(Traces {

@@ -1,4 +1,4 @@
-//! Templates outside any run: headers of exports, addresses and bodies of pages.
+//! Templates that the service renders itself, outside of any run: headers of exports, addresses and bodies of pages.
 
 use crate::plan::Template;
 
@@ -9,7 +9,7 @@ use super::section::{Field, Named};
 use super::tree::{Data, Node, SourceSpan};
 use super::{Code, Diagnostic, Diagnostics};
 
-/// In scope where nothing else is.
+/// The only name that is always in scope here.
 pub(super) const SECRETS: &[&str] = &["secret"];
 
 /// A template that may use these names and no others.
@@ -29,7 +29,7 @@ pub(super) fn template(node: &Node<'_>, names: &[&str], context: &ServiceContext
         found
             .push(Diagnostic::at(Code::UnknownName, node.span, "there is no run here whose names could be used").help(&in_scope));
     }
-    // What a probe would be told to declare cannot be declared here.
+    // The usual help says how a probe declares a name. Nothing can be declared here.
     found.help_instead(Code::UnknownName, &in_scope);
     diagnostics.append(found);
     template

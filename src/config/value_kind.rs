@@ -1,4 +1,4 @@
-//! Kinds of single values: for each what it is read as, and what else it is refused for than its type.
+//! Kinds of single values: the type each is read as, and the reasons for which a value of the right type is refused.
 //!
 //! A kind is a type without values, such as [`Duration`], that stands in the declaration of a key. Its [`Value::read`] is what
 //! [`check`] holds a file against and what fills the fields that readers see, so that what was not complained about can be read.

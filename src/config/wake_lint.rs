@@ -1,8 +1,8 @@
-//! Warnings about who is rung: pages that wake nobody, and reminders that no channel gives.
+//! Warnings about pages that wake nobody, and about reminders that no channel sends.
 //!
-//! A channel wakes or informs (`wakes`). What fails at page level and woke nobody after `escalate_after` goes to all channels and
-//! stops the heartbeat, so that a configuration by which that is the rule is most likely not meant. One more is a function here,
-//! called from where its tables are read.
+//! A channel wakes or informs (`wakes`). A page that has woken nobody after `escalate_after` goes to all channels and stops the
+//! heartbeat. A configuration under which every page does so is most likely a mistake. A new warning is a function here, called
+//! from where its tables are read.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::keys::ServiceKeys;
 use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Warns of a route, whose channels are named at `span`, by which nobody is woken for what fails at page level, though there are channels that wake.
+/// Warns of a route that takes pages and names no waking channel, although there is one. `span` is where its channels are named.
 pub(super) fn route(
     span: SourceSpan<'_>,
     route: &Route,

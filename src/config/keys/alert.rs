@@ -21,7 +21,7 @@ section! {
         across: TableOrFalse<Across> [over false],
         /// Passes in a row after which a canary is settled.
         resolve_after: Integer<1, 1_000> [over 2],
-        /// Stage what fails becomes critical; `false` is never.
+        /// When what fails becomes critical; `false` is never.
         critical: TableOrFalse<Critical>,
         /// After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.
         remind: DurationOrFalse [over false],
@@ -74,11 +74,11 @@ section! {
     Maintenance as MaintenanceKeys: "maintenance", "a maintenance window" {
         /// What people call it.
         name: Title [required],
-        /// Stage it begins; instead of `cron`.
+        /// When it begins; instead of `cron`.
         from: Moment,
-        /// Stage it ends.
+        /// When it ends.
         until: Moment,
-        /// Stage it begins, again and again; instead of `from`.
+        /// When it begins, again and again; instead of `from`.
         cron: Cron,
         /// How long it lasts each time.
         lasts: Duration,

@@ -19,9 +19,9 @@ section! {
         defaults: Table<Alert>,
         /// Which incidents go where; the first that matches decides.
         route: Tables<Route> [default "all channels get everything"],
-        /// Stage a canary is without data, and how bad that is.
+        /// When a canary is without data, and how bad that is.
         blind: Table<Blind> [always],
-        /// Stage what comes and goes rings less often.
+        /// When what comes and goes rings less often.
         flapping: Table<Flapping> [always],
         /// Where people reach this service; links in pages begin with it.
         public_url: Url<Web>,

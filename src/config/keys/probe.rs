@@ -57,7 +57,7 @@ section! {
         cleanup: Table<Undoing> [always],
         /// What the probe promises over time.
         slo: Table<Slo>,
-        /// Stage it pages.
+        /// When it pages.
         alert: Table<Alert> [default "`[alerting.defaults]` of the service"],
         /// Probes whose failures explain this one's while somebody was told.
         needs: List<Slug> = [],

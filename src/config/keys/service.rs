@@ -36,7 +36,7 @@ section! {
         listen: Table<Listen> [always],
         /// Export of traces over OTLP.
         traces: Table<Traces> [default "none are exported"],
-        /// Stage and where pages go.
+        /// When and where pages go.
         alerting: Table<Alerting> [always],
         /// The channels pages go out by.
         notify: Table<Notify> [always],

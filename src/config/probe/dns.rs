@@ -7,7 +7,7 @@ use super::super::scope::{NameScope, Stage};
 use super::super::tree::Node;
 use super::super::{Code, Diagnostic};
 
-/// Reads the keys of `dns` of a step; nothing comes of a question that lacks what none can be without.
+/// Reads the keys of `dns` of a step; nothing if a required key is missing.
 pub(super) fn read<'f>(keys: &DnsKeys<'f>, step: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Option<DnsAction> {
     if let (Some(node), Some(record)) = (*keys.name, *keys.record) {
         must_mean_something(node, "name", |text| dns_name(text, record).map(drop), scope);
@@ -25,7 +25,7 @@ pub(super) fn read<'f>(keys: &DnsKeys<'f>, step: &StepKeys<'f>, scope: &mut Name
     Some(DnsAction { name: name?, record: keys.record.value?, server, transport: *keys.transport, recursion: *keys.recursion })
 }
 
-/// Checks a text without expressions; what others yield is known in the run.
+/// Checks a text without expressions. A text with expressions is known only in the run.
 fn must_mean_something(node: &Node<'_>, key: &str, read: impl Fn(&str) -> Result<(), String>, scope: &mut NameScope<'_, '_>) {
     let text = node.as_text().filter(|text| !text.contains("{{") && !text.contains("{%"));
     if let Some(why) = text.and_then(|text| read(text).err()) {

@@ -1,4 +1,4 @@
-//! The program of an exec step: read, and warned of where a value would become more than a word.
+//! The program of an exec step, and warnings about values that a shell would interpret.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::super::{Code, Diagnostic, Diagnostics};
 /// Programs that read an argument as a script.
 const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
 
-/// What is of the run and cannot hold anything that a shell would act on.
+/// Names of the run whose values hold nothing that a shell would act on.
 const HARMLESS: [&str; 3] = ["run", "cell", "region"];
 
 /// Reads the keys of `exec`, which stands at `entry`; nothing comes of a command without a program.
@@ -129,7 +129,7 @@ fn directory<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
     word(node, scope)
 }
 
-/// What ends at its first zero byte, as the system sees it.
+/// A template whose text must hold no zero byte, because the system ends the text there.
 fn word<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
     let template = scope.template(node, Stage::BeforeStep);
     let zero = template.literals().find_map(|(at, text)| Some(at + text.find('\0')?));
@@ -146,7 +146,7 @@ fn word<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
     template
 }
 
-/// Warns of arguments that others can read, and of values that a shell would read as its own.
+/// Warns of secrets in arguments, which others can read, and of values inside a shell's script.
 pub(in crate::config) fn lint(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(exec) = &step.exec.value else { return };
     let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();

@@ -1,4 +1,4 @@
-//! Probe files, read side by side: each thread takes the next that nobody has read.
+//! Probe files, read by several threads: each takes the next unread file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

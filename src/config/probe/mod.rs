@@ -32,16 +32,16 @@ use super::section::{DeclaredSection as _, Field, Item, Named};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact};
 
-/// A probe as its file says it, before it is one of many.
+/// A probe read from its file, before it is combined with the others.
 #[derive(Debug)]
 pub(super) struct ParsedProbe {
     pub(super) probe: Arc<Probe>,
-    /// It in each of its regions that this process runs, for each cell, ordered by id.
+    /// One canary for each cell and each of its regions that this process runs, ordered by id.
     pub(super) canaries: Vec<Arc<Canary>>,
     pub(super) enabled: bool,
 }
 
-/// Reads a probe file. There is a parsed only if the file has no errors.
+/// Reads a probe file. The probe is returned only if the file has no errors.
 fn read(
     file: &Arc<SourceFile>,
     context: &ServiceContext,
@@ -78,7 +78,7 @@ fn read_table<'f>(
     let parsed = probe.map(|probe| {
         let probe = Arc::new(probe);
         let canaries = canaries(&probe, regions.iter().filter(is_active));
-        // How often something pages that cannot be is not to be reckoned.
+        // A probe with errors has no meaningful rate of pages.
         if !diagnostics.has_errors() {
             chance::lint(&keys, &probe, canaries.len(), diagnostics);
         }
@@ -87,7 +87,7 @@ fn read_table<'f>(
     (metadata, parsed)
 }
 
-/// The probe; nothing if it lacks what no probe can be without.
+/// The probe; nothing if a required key is missing.
 fn probe<'f>(
     keys: &ProbeKeys<'f>,
     (context, regions): (&ServiceContext, &[Arc<Region>]),
@@ -146,7 +146,7 @@ fn shown(text: &Field<'_, Option<&str>>) -> Option<String> {
     text.map(|text| visible(text).into_owned())
 }
 
-/// What others depend on; nothing of a file without a name.
+/// The facts that other files depend on; nothing for a file without a name.
 fn metadata(
     file: &Arc<SourceFile>,
     keys: &ProbeKeys<'_>,
@@ -234,7 +234,7 @@ fn regions(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
     found
 }
 
-/// Stage it is due; nothing if neither key says so.
+/// When it is due; nothing if neither key says so.
 fn cadence(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Cadence> {
     let (cadence, pause, written, longer) = if let Some(cron) = keys.cron.value.clone() {
         let cadence = Cadence::cron(cron, *keys.timezone);
@@ -257,7 +257,7 @@ fn cadence(keys: &ProbeKeys<'_>, context: &ServiceContext, diagnostics: &mut Dia
     Some(cadence)
 }
 
-/// Runs per interval, also more of them than there may be: how often that would be shows what is wrong with the number.
+/// Runs per interval as written, even if out of range, so that the message can show the resulting pause.
 fn written_runs(keys: &ProbeKeys<'_>) -> u32 {
     match keys.runs.node().map(|node| &node.data) {
         Some(Data::Integer(runs)) => u32::try_from(*runs).map_or(1, |runs| runs.max(1)),

@@ -16,12 +16,12 @@ use super::super::tree::{Data, Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, Diagnostics, device, value};
 
-/// Reads the keys of `http`; nothing comes of a request that lacks what none can be without.
-pub(super) fn read<'f>(keys: &HttpKeys<'f>, context: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<HttpAction> {
+/// Reads the keys of `http`; nothing if a required key is missing.
+pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<HttpAction> {
     let (method, url) = target(keys, scope);
     let query = fields(keys.query.entries(), scope);
     let headers = device::headers(&[], keys.headers.entries(), scope);
-    let body = body(keys, context, scope);
+    let body = body(keys, service, scope);
     let auth = auth(keys, scope);
     Some(HttpAction {
         method: method?,
@@ -82,7 +82,7 @@ fn fields<'e, 'f: 'e>(
     written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, Stage::BeforeStep))).collect()
 }
 
-fn body<'f>(keys: &HttpKeys<'f>, context: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {
+fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {
     if let Some(node) = *keys.json {
         return Body::Json(json(node, scope));
     }
@@ -90,25 +90,25 @@ fn body<'f>(keys: &HttpKeys<'f>, context: &ServiceContext, scope: &mut NameScope
         return Body::Form(fields(keys.form.entries(), scope));
     }
     if keys.multipart.entry.is_some() {
-        return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, context, scope)).collect());
+        return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, service, scope)).collect());
     }
     if let Some(node) = *keys.body {
         return Body::Raw(scope.template(node, Stage::BeforeStep));
     }
     match *keys.file {
-        Some(file) => Body::File { name: file.text.to_owned(), content: content(file, context, scope) },
+        Some(file) => Body::File { name: file.text.to_owned(), content: content(file, service, scope) },
         None => Body::Empty,
     }
 }
 
 /// A part; nothing if it lacks its name or its content.
-fn part<'f>(keys: &PartKeys<'f>, context: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<Part> {
+fn part<'f>(keys: &PartKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<Part> {
     let mut filename = keys.filename.map(|node| scope.template(node, Stage::BeforeStep));
     let content = match (*keys.file, *keys.text) {
         (Some(file), _) => {
             let own = Path::new(file.text).file_name().map(|name| name.to_string_lossy());
             filename = filename.or_else(|| Template::parse(&own?, file.span.location()).ok());
-            Some(PartContent::File(content(file, context, scope)))
+            Some(PartContent::File(content(file, service, scope)))
         }
         (None, Some(node)) => Some(PartContent::Text(scope.template(node, Stage::BeforeStep))),
         (None, None) => None,
@@ -126,13 +126,13 @@ fn part<'f>(keys: &PartKeys<'f>, context: &ServiceContext, scope: &mut NameScope
 }
 
 /// A file's bytes, read once however many steps send them.
-fn content(file: FilePath<'_>, context: &ServiceContext, scope: &mut NameScope<'_, '_>) -> Bytes {
+fn content(file: FilePath<'_>, service: &ServiceContext, scope: &mut NameScope<'_, '_>) -> Bytes {
     let path = file.resolved();
-    let mut files = context.files.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut files = service.files.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(content) = files.get(&path) {
         return content.clone();
     }
-    // One that cannot be read has been reported; that it was tried is remembered, so that it is reported once.
+    // An unreadable file is stored as empty, so that it is reported only once.
     let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.span, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content

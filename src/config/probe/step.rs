@@ -19,7 +19,7 @@ use super::{dns, exec, request, tcp};
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
 
-/// Reads all steps of a probe. One that lacks what none can be without has been reported and is left out.
+/// Reads all steps of a probe. A step without a required key has been reported and is left out.
 pub(super) fn steps<'f>(
     written: &[StepItem<'f>],
     devices: &BTreeMap<Arc<str>, Device>,
@@ -58,7 +58,7 @@ struct Reader<'r, 'b, 'f> {
 }
 
 impl<'f> Reader<'_, '_, 'f> {
-    /// Remembers what a step will capture, so that an earlier use can be told from a misspelling.
+    /// Records what a step will capture, so that a use before the capture is not reported as a misspelling.
     fn announce(&mut self, keys: &StepKeys<'f>) {
         for entry in keys.with_parallel().flat_map(|step| step.capture.entries()) {
             self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what: "capture" });
@@ -198,7 +198,7 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
-    /// Steps that begin together: none sees what another captures, the steps after them see all of it.
+    /// Steps that begin together. None of them sees another's captures; the steps after them see all.
     fn parallel(&mut self, keys: &StepKeys<'f>) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut captured = Vec::new();
@@ -221,7 +221,7 @@ impl<'f> Reader<'_, '_, 'f> {
         steps
     }
 
-    /// Cleanups see everything their step knows and captured; what they capture is seen by the cleanups after them alone.
+    /// Cleanups see everything their step sees and captured. Only later cleanups of the step see what a cleanup captures.
     fn cleanup(&mut self, keys: &StepKeys<'f>, step: &str) -> Vec<Step> {
         let visible = self.scope.visible.len();
         let alone = keys.cleanup.node().is_some_and(|node| node.as_table().is_some());

@@ -150,7 +150,7 @@ pub(super) fn connections(steps: &[StepItem<'_>], diagnostics: &mut Diagnostics)
             goes_on(&step.value, &opened, diagnostics);
             let mut own: Vec<Named<'_>> = Vec::new();
             for cleanup in step.value.cleanup.items() {
-                // It may be made by another process, which has none of the run's connections.
+                // Another process may make the cleanup, and it has none of the run's connections.
                 goes_on(&cleanup.value, &own, diagnostics);
                 own.extend(opens(&cleanup.value));
             }
