@@ -56,7 +56,7 @@ fn line(incident: &Value, style: Style) -> String {
     format!("{}  {severity} {} {end}  {title}", word(incident, "id"), moment(&incident["opened_ms"]))
 }
 
-/// Who is at it: a list; of a version before this one only the last.
+/// Who acknowledged it. An older version of the service gives only the last one.
 fn acknowledged(details: &Value) -> &[Value] {
     match &details["acknowledged"] {
         Value::Array(all) => all,
@@ -187,7 +187,7 @@ fn tried(attempt: &Value) -> String {
     said
 }
 
-/// The latest failed run of a region; of a version before this one that which decided.
+/// The latest failed run of a region. An older version of the service gives the run that opened the incident.
 fn failure(text: &mut String, failure: &Value, style: Style) {
     if failure.is_null() {
         return;

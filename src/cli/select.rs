@@ -22,7 +22,7 @@ pub(crate) struct Selection {
     pub(crate) canaries: Vec<Arc<Canary>>,
 }
 
-/// Loads what the arguments name, for runs that heed this record of stalls. Each argument must give at least one canary.
+/// Loads the probes that the arguments name. The runs check this record of stalls. Each argument must give at least one canary.
 pub(crate) fn choose(
     printer: &Printer,
     config: Option<&Path>,

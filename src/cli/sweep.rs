@@ -1,6 +1,6 @@
 //! `serinus sweep`: deletes now what earlier runs left behind, or forgets it.
 //!
-//! It works on the store itself, so it runs while no service does: one that runs sweeps by itself, and its store is locked.
+//! It opens the store itself, so no service may be running: a running one locks its store, and sweeps by itself.
 //! With `--output json` it prints one object: `gone`, `left` and `forgotten` (counts) and `entries`, a list of `{id, result, message,
 //! canary, probe, region, step, run_id, trace_id, started_ms, attempts, given_up}`, where `result` is `gone`, `left`, `again` (its
 //! cleanup passed, which proves nothing yet), `unreadable` (all but `id` and `message` are null then), `forgotten` or, with
@@ -123,7 +123,7 @@ async fn lines(
     Ok(entries.into_iter().chain(unreadable).collect())
 }
 
-/// Forgets what was asked for. With one that is not there nothing is forgotten.
+/// Forgets the named entries. If one of them is not there, none is forgotten.
 fn forgotten(ledger: &dyn CleanupLedger, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<SweepLine>, Failure> {
     let LedgerRows { entries, unreadable } = rows;
     let entries = entries.into_iter().map(|view| SweepLine::of(view, "forgotten"));

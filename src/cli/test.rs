@@ -1,4 +1,4 @@
-//! `serinus test`: runs now, one after the other, with everything they saw. Stores nothing, pages nobody.
+//! `serinus test`: runs probes now, one after the other, and prints everything they saw. Stores nothing, pages nobody.
 
 use std::path::Path;
 use std::sync::Arc;

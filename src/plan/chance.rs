@@ -1,8 +1,8 @@
 //! How often a rule pages by pure chance: where a journey may fail now and then, some canary fails often enough in time.
 //!
-//! A canary whose runs fail independently of each other, each with the same probability, is a renewal process: from well to
-//! page level, and back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the
-//! mean number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
+//! A canary whose runs fail independently and with the same probability is a renewal process: it goes from well to page level and
+//! back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the mean
+//! number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
 //! `across` looks at windows too wide to tell their states apart, and is estimated from above; see [`crossings`].
 
 use std::collections::HashMap;

@@ -79,11 +79,11 @@ impl Bound {
                 let connections = TaskTracker::new();
                 accept(TcpListener::from_std(self.listener)?, shared, &connections, &stopped).await;
                 connections.close();
-                // Somebody who never finishes a request does not hold up the end.
+                // A request that never ends does not delay the stop.
                 let _in_time = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
                 Ok(())
             });
-            // A question to a store that hangs is left behind.
+            // A query of a store that hangs is abandoned.
             runtime.shutdown_background();
             served
         };

@@ -13,7 +13,8 @@ use crate::outcome::Verdict;
 /// Lines of a body shown; more is for `--output json`.
 const BODY_LINES: usize = 20;
 
-/// Renders a run of the shape of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
+/// Renders a run in the form of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns. Only
+/// bars adapt to it; text is not cut.
 pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
     let mut page = RunText { text: String::new(), style, width: width.clamp(60, 160) };
     page.head(run);

@@ -20,9 +20,9 @@ use super::{Exit, Printer};
 
 /// Columns of what a line is about.
 const WHAT: usize = 11;
-/// What is worst stands first.
+/// States of canaries, the worst first.
 const STATES: [&str; 6] = ["failing", "no_data", "suspect", "muted", "unknown", "passing"];
-/// See [`STATES`].
+/// Severities of incidents, the worst first.
 const SEVERITIES: [&str; 4] = ["critical", "page", "warn", "held"];
 /// Canaries that are named.
 const NAMED: usize = 20;
@@ -126,7 +126,7 @@ fn incidents(lines: &mut StatusLines, status: &Value, now: SystemTime, style: St
     }
 }
 
-/// How what is said leaves.
+/// The channels and their deliveries.
 fn channels(lines: &mut StatusLines, status: &Value, now: SystemTime, style: Style) {
     let all = list(status, "channels");
     if all.is_empty() {

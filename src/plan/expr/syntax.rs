@@ -220,7 +220,7 @@ impl Node {
         match &self.kind {
             NodeKind::Literal(_) | NodeKind::Name(_) => {}
             NodeKind::Attribute(inner, _) | NodeKind::Negate(inner) | NodeKind::Not(inner) | NodeKind::Regex(inner, _) => {
-                visit(inner)
+                visit(inner);
             }
             NodeKind::Index(left, right)
             | NodeKind::And(left, right)

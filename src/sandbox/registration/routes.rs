@@ -49,7 +49,7 @@ struct SubmissionBody {
     payment_token: Option<String>,
 }
 
-/// A submission as it came in, which is what a repeated idempotency key is held against.
+/// A submission as it was received. A repeated idempotency key must come with the same one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Submission {
     body: SubmissionBody,

@@ -1,4 +1,4 @@
-//! The segments that are always there: sources in every site group, and standing copies of them in the next one.
+//! The segments that always exist: sources in every site group, and standing copies of each in the next site group.
 
 use chrono::Utc;
 

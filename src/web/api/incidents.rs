@@ -77,7 +77,7 @@ async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
     Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
 }
 
-/// The store has an incident as it was when it was last written; who is in it now and how it stands is known to alerting.
+/// Updates a stored incident, which may be older, with its current members and state from alerting.
 fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usize) {
     let Some(details) = incident.details.as_object_mut() else { return };
     // How alerting keeps it for itself.

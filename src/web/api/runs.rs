@@ -44,7 +44,7 @@ pub(super) async fn list(
     };
     let page = api.read(api.reader.runs(filter, limit, after)).await?;
     let plan = api.plan();
-    // What was removed from the configuration may still have runs; of what has none and is not there the name is wrong.
+    // A removed probe may still have runs. A name without runs that is not configured is wrong.
     match name.filter(|name| page.items.is_empty() && names::target(&plan, name).is_none()) {
         Some(name) => Err(names::nothing(&plan, &name)),
         None => Ok(Json(page)),
