@@ -11,7 +11,7 @@ use crate::config::read_secrets;
 use crate::outcome::RunReport;
 use crate::plan::{Canary, Plan, Severity};
 use crate::run::Engine;
-use crate::sandbox::{Incident, SandboxConfig, Scope};
+use crate::sandbox::{FaultScope, Incident, SandboxConfig};
 use crate::schedule::Runner;
 
 use crate::run::step::http::HttpSetupError;
@@ -208,7 +208,7 @@ impl Demo {
         Ok(watch)
     }
 
-    fn switch_on(&self, incident: Incident, scope: &Scope) {
+    fn switch_on(&self, incident: Incident, scope: &FaultScope) {
         for &fault in incident.faults() {
             self.sandbox.faults().set(fault, scope.clone());
         }

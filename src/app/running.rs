@@ -16,7 +16,9 @@ use crate::plan::{Plan, Service};
 use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
-use crate::web::{Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, Shared, ToldPauses, kept_pauses, paused};
+use crate::web::{
+    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, Shared, SyncedPauses, paused, restored_pauses,
+};
 
 use super::attendance::Attendance;
 use super::heartbeat::Heart;
@@ -152,8 +154,8 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     let address = server.address();
     let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, now);
     store.record(attended);
-    let pauses = kept_pauses(&remembered.states, &service.plan, now);
-    let mutes = MuteList::kept(&remembered.states, now);
+    let pauses = restored_pauses(&remembered.states, &service.plan, now);
+    let mutes = MuteList::restored(&remembered.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
     let alert_states = telemetry.metrics().clone();
@@ -210,11 +212,11 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         loaded: in_force.loaded,
         last_reload: in_force.last_reload,
         started: now,
-        told_pauses: ToldPauses::default(),
+        synced_pauses: SyncedPauses::default(),
         mutes,
     });
-    handles.tell_pauses();
-    handles.tell_mutes();
+    handles.sync_pauses();
+    handles.sync_mutes();
     jobs.push(pauses_that_end(&handles));
     started.housekeeping = Some(Housekeeping::start(jobs).await?);
     // It is set once and here.
@@ -256,8 +258,8 @@ fn pauses_that_end(api: &Arc<Api>) -> Job {
         let api = api.upgrade();
         // It walks over all canaries. A panic has been printed and the next time tries again.
         let tell = |api: &Arc<Api>| {
-            api.tell_pauses();
-            api.tell_mutes();
+            api.sync_pauses();
+            api.sync_mutes();
         };
         spawn_blocking(move || api.iter().for_each(tell)).map(drop).boxed()
     };
@@ -303,7 +305,7 @@ mod tests {
     use super::super::fixture;
     use super::super::run_events::{Event, RunEventsReader, run_events};
     use super::*;
-    use crate::config::load_unless;
+    use crate::config::load_cancellable;
     use crate::history::memory::MemoryStore;
     use crate::outcome::Verdict;
     use crate::plan::Canary;
@@ -419,7 +421,7 @@ mod tests {
         let told = Arc::clone(&used);
         let source = Source {
             files: Files::read(Vec::new()),
-            load: Box::new(move |given_up| load_unless(&config, Vec::new(), given_up)),
+            load: Box::new(move |given_up| load_cancellable(&config, Vec::new(), given_up)),
             secrets: Box::new(|_| Secrets::default()),
             renew: Box::new(|_| {}),
             retire: Box::new(move |plan| {

@@ -1,5 +1,5 @@
-//! Counts in buckets whose edges grow by a constant factor, as `DDSketch` has them: few numbers whatever was counted, counts of
-//! several times can be added, and the relative error is bounded.
+//! Counts in buckets whose edges grow by a constant factor, as in `DDSketch`: the size stays small for any values, counts of several
+//! periods can be added, and the relative error is bounded.
 //!
 //! Owns buckets and counts. What a value is, which point of a bucket stands for it and how counts are stored is the user's. The
 //! numbers of buckets are stored, so the scale of stored counts must never change.

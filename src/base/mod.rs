@@ -1,6 +1,6 @@
-//! What several modules need and what knows nothing of probes, so that it exists once and every module may use it.
+//! Helpers that several modules need and that know nothing of probes.
 //!
-//! A thing belongs here if it could be lifted into another program as it is. What knows of a probe, a run or an alert does not.
+//! A thing belongs here if another program could use it unchanged. Code that knows of a probe, a run or an alert does not.
 
 pub mod log_buckets;
 mod nearest;

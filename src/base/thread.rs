@@ -39,7 +39,7 @@ pub struct AtomicInstant {
 }
 
 impl AtomicInstant {
-    /// A moment that has not been yet. It can be set to no moment before the origin.
+    /// A moment that is not set yet. It cannot be set to a moment before the origin.
     pub fn never(origin: Instant) -> Self {
         Self { origin, millis: AtomicU64::new(0) }
     }

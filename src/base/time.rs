@@ -13,8 +13,8 @@ pub fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A moment as RFC 3339 in UTC, to the millisecond. One that is beyond what a calendar has (the year 262,142) is the epoch: it was
-/// read from somewhere, and nobody may die of it.
+/// A moment as RFC 3339 in UTC, to the millisecond. A moment beyond the calendar's end (the year 262,142)
+/// counts as the epoch, because it was read from outside and must not cause a panic.
 pub fn rfc3339(time: SystemTime) -> String {
     DateTime::<Utc>::from_timestamp_millis(epoch_ms(time)).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an answer; the largest, of a page of runs or incidents, has a tenth of it.
 const MOST: usize = 64 << 20;
 
-/// Where a service listens that was told nothing.
+/// Where a service listens by default.
 pub(crate) const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// A way to a service.
@@ -33,8 +33,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The service that the arguments name, or the configuration, whose token is used then too. So within its container a
-    /// service can be asked without a word about where it is. A service that was named gets only a token that was given.
+    /// The service that the arguments name, or else the one that the configuration describes. Only the latter gets the configured
+    /// token, so that a command inside the service's container needs no arguments.
     pub(crate) fn new(args: &RemoteArgs, config: Option<&Path>) -> Result<Self, Failure> {
         let configured = config.filter(|_| args.url.is_none()).and_then(|config| configured(config, process_environment()));
         let (address, token) = configured.unwrap_or((DEFAULT, None));

@@ -12,7 +12,7 @@ use super::exit::Failure;
 /// container (`docker exec … serinus status`) finds what the service there was started with.
 const PLACES: [&str; 3] = ["serinus.toml", "config/serinus.toml", "/etc/serinus/serinus.toml"];
 
-/// Why `run` refuses a configuration, and `check` with it, that would page into the void.
+/// Why `run` and `check` refuse a configuration whose pages reach nobody.
 pub(crate) const TELLS_NOBODY: &str = "probes page, and nobody would be told: add a channel, such as `[notify.slack]`, or say that \
                                        this is meant: `[notify]` `none = true` (or SERINUS_NOTIFY__NONE=true)";
 

@@ -126,14 +126,14 @@ fn tell(text: &mut String, noticed: &Noticed, style: Style) {
 
 /// What the services said while the run failed.
 #[derive(Clone, Copy)]
-struct Answers {
+struct AnswerCounts {
     all: usize,
     successful: usize,
     writes: usize,
     successful_writes: usize,
 }
 
-impl Answers {
+impl AnswerCounts {
     fn told(self) -> String {
         let Self { all, successful, writes, successful_writes } = self;
         if successful == all {
@@ -146,12 +146,12 @@ impl Answers {
     }
 }
 
-fn answers(report: &RunReport) -> Answers {
+fn answers(report: &RunReport) -> AnswerCounts {
     let answers = report.steps.iter().flat_map(|step| &step.attempts).filter_map(|attempt| attempt.http());
     let answers: Vec<(bool, bool)> =
         answers.filter_map(|http| Some((!matches!(&*http.method, "GET" | "HEAD" | "OPTIONS"), http.status? < 400))).collect();
     let count = |wanted: fn(&(bool, bool)) -> bool| answers.iter().filter(|answer| wanted(answer)).count();
-    Answers {
+    AnswerCounts {
         all: answers.len(),
         successful: count(|&(_, success)| success),
         writes: count(|&(write, _)| write),

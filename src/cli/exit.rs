@@ -21,8 +21,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The exit for runs that ended with these verdicts. A failure outweighs everything; a run that was neither passed nor
-    /// failed has proven nothing, so it may not look like success.
+    /// The exit for runs that ended with these verdicts. A failure outweighs everything. A run that neither passed nor
+    /// failed has proven nothing, so it must not look like success.
     pub(crate) fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
         verdicts.into_iter().map(Self::of_one).fold(Self::Well, |worst, exit| match (worst, exit) {
             (Self::ProbeFailed, _) | (_, Self::ProbeFailed) => Self::ProbeFailed,

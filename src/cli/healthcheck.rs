@@ -41,8 +41,7 @@ pub(crate) async fn healthcheck(printer: &Printer, config: Option<&Path>, args: 
     Ok(Exit::Well)
 }
 
-/// What is asked: the URL that was given, or where the configuration says that the service listens. Without a path it is whether
-/// the service is ready.
+/// The URL to ask: the given one, or the address of the configured listener. Without a path, `/readyz` is asked.
 fn asked(given: Option<&str>, config: Option<&Path>, environment: Vec<(String, String)>) -> Result<Url, Failure> {
     let of_service = || config.and_then(|config| configured(config, environment)).map_or(DEFAULT, |(address, _token)| address);
     let text = given.map_or_else(|| format!("http://{}", of_service()), str::to_owned);

@@ -15,10 +15,10 @@ pub(crate) async fn incidents(printer: &Printer, config: Option<&Path>, args: &I
     let client = Client::new(&args.remote, config)?;
     let style = printer.style();
     if let Some(id) = &args.id {
-        let story = client.get(&["incidents", id], &[]).await?;
+        let answer = client.get(&["incidents", id], &[]).await?;
         printer.data(&match args.remote.output {
-            Output::Json => format!("{story:#}"),
-            Output::Human => full(&story, style),
+            Output::Json => format!("{answer:#}"),
+            Output::Human => full(&answer, style),
         });
         return Ok(Exit::Well);
     }
@@ -56,7 +56,7 @@ fn line(incident: &Value, style: Style) -> String {
     format!("{}  {severity} {} {end}  {title}", word(incident, "id"), moment(&incident["opened_ms"]))
 }
 
-/// Who is at it: a list; of a version before this one only the last.
+/// Who acknowledged it. An older version of the service gives only the last one.
 fn acknowledged(details: &Value) -> &[Value] {
     match &details["acknowledged"] {
         Value::Array(all) => all,
@@ -66,8 +66,8 @@ fn acknowledged(details: &Value) -> &[Value] {
 }
 
 /// What it is about, who is in it and how they stand, what failed last, and what happened, with each try.
-fn full(story: &Value, style: Style) -> String {
-    let incident = &story["incident"];
+fn full(answer: &Value, style: Style) -> String {
+    let incident = &answer["incident"];
     let details = &incident["details"];
     let keys: Vec<String> =
         list(details, "keys").iter().filter_map(Value::as_str).map(|key| printable(key).into_owned()).collect();
@@ -100,7 +100,7 @@ fn full(story: &Value, style: Style) -> String {
     for note in list(details, "notes") {
         let _ = writeln!(text, "  {}", printable(note.as_str().unwrap_or_default()));
     }
-    happened(&mut text, story, style);
+    happened(&mut text, answer, style);
     text
 }
 
@@ -157,13 +157,13 @@ fn member_line(member: &Value, standing: &str) -> String {
 }
 
 /// What happened and each try, in the order of time.
-fn happened(text: &mut String, story: &Value, style: Style) {
+fn happened(text: &mut String, answer: &Value, style: Style) {
     let at = |of: &Value, key: &str| of[key].as_u64().unwrap_or(0);
     let event = |event: &Value| (at(event, "at_ms"), 0, word(event, "what"), word(event, "text"), None);
-    let mut all: Vec<(u64, u8, String, String, Option<bool>)> = list(story, "timeline").iter().map(event).collect();
+    let mut all: Vec<(u64, u8, String, String, Option<bool>)> = list(answer, "timeline").iter().map(event).collect();
     let attempt =
         |attempt: &Value| (at(attempt, "made_ms"), 1, word(attempt, "what"), tried(attempt), Some(attempt["state"] == "taken"));
-    all.extend(list(story, "tries").iter().map(attempt));
+    all.extend(list(answer, "tries").iter().map(attempt));
     all.sort_by_key(|(at, order, ..)| (*at, *order));
     // Writing to a string cannot fail.
     if !all.is_empty() {
@@ -187,7 +187,7 @@ fn tried(attempt: &Value) -> String {
     said
 }
 
-/// The latest failed run of a region; of a version before this one that which decided.
+/// The latest failed run of a region. An older version of the service gives the run that opened the incident.
 fn failure(text: &mut String, failure: &Value, style: Style) {
     if failure.is_null() {
         return;
@@ -230,7 +230,7 @@ mod tests {
     fn an_incident_tells_its_story_with_members_as_they_are_and_each_try_where_it_happened() {
         let muted = json!({ "failures": 2, "reason": "timeout",
                             "why": { "what": "reason", "by": ["bob"], "because": "ticket 7", "until_ms": at(60) } });
-        let story = json!({
+        let answer = json!({
             "incident": {
                 "id": "01X", "scope": "probe/p", "probe": "p", "severity": "critical", "opened_ms": at(0), "resolved_ms": null,
                 "details": {
@@ -257,7 +257,7 @@ mod tests {
                       { "made_ms": at(3), "what": "ring", "state": "waiting", "channel": "pager", "key": "probe/p/2", "attempts": 3,
                         "error": "503: it is busy" }],
         });
-        let text = full(&story, Style::PLAIN);
+        let text = full(&answer, Style::PLAIN);
         assert_eq!(
             text,
             "01X  critical 1970-01-01T00:00:00.000Z open, acknowledged by ann\\u001b  p fails in eu and us
@@ -294,7 +294,7 @@ what happened
 
     #[test]
     fn an_incident_that_an_older_version_kept_still_reads() {
-        let story = json!({
+        let answer = json!({
             "incident": {
                 "id": "01X", "scope": "probe:p", "probe": "p", "severity": "page", "opened_ms": 0, "resolved_ms": null,
                 "details": {
@@ -306,7 +306,7 @@ what happened
             "timeline": [],
             "tries": [{ "made_ms": 1, "what": "ring", "state": "waiting", "channel": "chat", "key": "p/1", "error": "503" }],
         });
-        let text = full(&story, Style::PLAIN);
+        let text = full(&answer, Style::PLAIN);
         for part in [
             "open, acknowledged by ann  p fails",
             "p/eu  since 1970",

@@ -24,7 +24,7 @@ pub(crate) struct Logs(LogGuard);
 
 impl Drop for Logs {
     fn drop(&mut self) {
-        // Whoever does not read standard error has lost the lines already.
+        // If nobody reads standard error, the lines are lost already.
         let _ = self.0.stop(LAST_LINES);
     }
 }

@@ -1,13 +1,13 @@
-//! The commands, one file each.
+//! The commands: a file each, but for short ones that belong together.
 //!
 //! Owns what a user types and reads: arguments, exit codes, and every byte on standard output. It decides nothing about
-//! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a file here.
+//! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a function here, in a file of its own
+//! unless it is short.
 
 mod ack;
 mod args;
 mod check;
 mod client;
-mod completions;
 mod config;
 mod demo;
 mod demo_result;
@@ -19,10 +19,8 @@ mod incidents;
 mod logs;
 mod mute;
 mod notify_test;
-mod pause;
 mod printer;
 mod progress;
-mod reload;
 mod report;
 mod run;
 mod runs;
@@ -33,7 +31,7 @@ mod status;
 mod style;
 mod sweep;
 mod test;
-mod trigger;
+mod verbs;
 
 use std::process::ExitCode;
 
@@ -82,20 +80,20 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Healthcheck(args) => on_runtime(healthcheck::healthcheck(printer, config.as_deref(), &args)),
         Command::Runs(args) => on_runtime(runs::runs(printer, config.as_deref(), &args)),
         Command::Incidents(args) => on_runtime(incidents::incidents(printer, config.as_deref(), &args)),
-        Command::Pause(args) => on_runtime(pause::pause(printer, config.as_deref(), &args)),
-        Command::Resume(args) => on_runtime(pause::resume(printer, config.as_deref(), &args)),
+        Command::Pause(args) => on_runtime(verbs::pause(printer, config.as_deref(), &args)),
+        Command::Resume(args) => on_runtime(verbs::resume(printer, config.as_deref(), &args)),
         Command::Ack(args) => on_runtime(ack::ack(printer, config.as_deref(), &args)),
         Command::Close(args) => on_runtime(ack::close(printer, config.as_deref(), &args)),
         Command::Mute(args) => on_runtime(mute::mute(printer, config.as_deref(), &args)),
         Command::Unmute(args) => on_runtime(mute::unmute(printer, config.as_deref(), &args)),
-        Command::Trigger(args) => on_runtime(trigger::trigger(printer, config.as_deref(), &args)),
-        Command::Reload(args) => on_runtime(reload::reload(printer, config.as_deref(), &args)),
+        Command::Trigger(args) => on_runtime(verbs::trigger(printer, config.as_deref(), &args)),
+        Command::Reload(args) => on_runtime(verbs::reload(printer, config.as_deref(), &args)),
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::ExecGuard => {
             keep_guard(std::io::stdin().lock());
             Ok(Exit::Well)
         }
-        Command::Completions { shell } => Ok(completions::completions(printer, shell)),
+        Command::Completions { shell } => Ok(export::completions(printer, shell)),
     }
 }

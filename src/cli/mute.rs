@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{MuteArgs, Output, PartArgs, UnmuteArgs};
 use super::client::Client;
 use super::exit::Failure;
-use super::pause::unkept;
+use super::verbs::note_if_not_durable;
 use super::{Exit, Printer};
 
 pub(crate) async fn mute(printer: &Printer, config: Option<&Path>, args: &MuteArgs) -> Result<Exit, Failure> {
@@ -30,7 +30,7 @@ pub(crate) async fn mute(printer: &Printer, config: Option<&Path>, args: &MuteAr
                 named(&args.part),
                 args.probe
             ));
-            unkept(printer, &answer);
+            note_if_not_durable(printer, &answer);
         }
     }
     Ok(Exit::Well)
@@ -45,7 +45,7 @@ pub(crate) async fn unmute(printer: &Printer, config: Option<&Path>, args: &Unmu
         Output::Json => printer.data(&format!("{answer:#}")),
         Output::Human => {
             printer.note(&format!("{} of {} rings again with its next failure", named(&args.part), args.probe));
-            unkept(printer, &answer);
+            note_if_not_durable(printer, &answer);
         }
     }
     Ok(Exit::Well)

@@ -1,8 +1,8 @@
 //! The one place that writes to standard output and standard error.
 //!
-//! Owns the rule "data on stdout, notes on stderr", whether there is colour, progress lines, and what a reader that goes away
-//! means (`serinus test … | head`): later output is dropped, [`Printer::closed`] lets a command end early, and nobody
-//! complains. Any other write error makes the command end as the prober's own trouble.
+//! Owns the rule "data on stdout, notes on stderr", whether there is colour, progress lines, and what happens when the reader
+//! goes away (`serinus test … | head`): later output is dropped without an error, and [`Printer::closed`] lets a command end early.
+//! After any other write error the command ends with [`Exit::Prober`].
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};

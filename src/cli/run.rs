@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Files, Parts, Running, Source, StopSignals, open_store, store_in_memory};
-use crate::config::{load, load_unless, process_environment, read_secrets};
+use crate::config::{load, load_cancellable, process_environment, read_secrets};
 use crate::history::Store;
 use crate::plan::Service;
 use crate::run::step::http::HttpClients;
@@ -69,7 +69,7 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
     let (renewed, retiring) = (engine.clone(), engine.clone());
     let source = Source {
         files,
-        load: Box::new(move |given_up| load_unless(&config, process_environment(), given_up)),
+        load: Box::new(move |given_up| load_cancellable(&config, process_environment(), given_up)),
         secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
         retire: Box::new(move |plan| retiring.retire_all_but(plan)),
@@ -123,8 +123,8 @@ async fn until_asked(signals: &mut StopSignals, hangups: &mut Signal, running: &
     }
 }
 
-/// Waits for a further signal to stop. Supervisors that signal a process and its group deliver the first one twice, so what
-/// comes within a second of it is the same wish.
+/// Waits for a second signal to stop. Some supervisors signal both a process and its group, so a signal within a second of the first
+/// is taken for the same one.
 async fn asked_again(signals: &mut StopSignals) {
     const SAME_WISH: Duration = Duration::from_secs(1);
     let first = Instant::now();

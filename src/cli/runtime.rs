@@ -8,7 +8,7 @@ use crate::run::step::guard_programs;
 use super::Exit;
 use super::exit::Failure;
 
-/// How long what the runtime still does after a command has ended may go on.
+/// How long tasks of the runtime may go on after the command has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The command that guards programs of steps.

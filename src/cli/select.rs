@@ -17,18 +17,18 @@ use super::exit::Failure;
 use super::logs::chain;
 
 /// Canaries and what runs them.
-pub(crate) struct Chosen {
+pub(crate) struct Selection {
     pub(crate) runner: Arc<dyn Runner>,
     pub(crate) canaries: Vec<Arc<Canary>>,
 }
 
-/// Loads what the arguments name, for runs that heed this record of stalls. Each argument must give at least one canary.
+/// Loads the probes that the arguments name. The runs check this record of stalls. Each argument must give at least one canary.
 pub(crate) fn choose(
     printer: &Printer,
     config: Option<&Path>,
     args: &TestArgs,
     stalls: &Arc<StallLog>,
-) -> Result<Vec<Chosen>, Failure> {
+) -> Result<Vec<Selection>, Failure> {
     let (paths, names): (Vec<&String>, Vec<&String>) = args.probes.iter().partition(|probe| is_path(probe));
     let mut chosen = Vec::new();
     if !paths.is_empty() {
@@ -69,7 +69,7 @@ fn narrowed(
     wanted: impl Fn(&Canary) -> bool,
     args: &TestArgs,
     stalls: &Arc<StallLog>,
-) -> Result<Chosen, Failure> {
+) -> Result<Selection, Failure> {
     let of_probes: Vec<&Arc<Canary>> = service.plan.canaries.iter().filter(|canary| wanted(canary)).collect();
     let here = |canary: &Canary| args.region.is_empty() || args.region.iter().any(|region| **region == *canary.region.name);
     let regions: BTreeSet<&str> = of_probes.iter().map(|canary| &*canary.region.name).collect();
@@ -91,7 +91,7 @@ fn narrowed(
     }
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let runner = engine(&service.plan, &secrets, stalls).map_err(|error| Failure::usage(chain(&error)))?;
-    Ok(Chosen { runner: Arc::new(runner), canaries })
+    Ok(Selection { runner: Arc::new(runner), canaries })
 }
 
 fn matches(cell: &Cell, filters: &[CellFilter]) -> bool {

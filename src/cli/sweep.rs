@@ -1,6 +1,6 @@
 //! `serinus sweep`: deletes now what earlier runs left behind, or forgets it.
 //!
-//! It works on the store itself, so it runs while no service does: one that runs sweeps by itself, and its store is locked.
+//! It opens the store itself, so no service may be running: a running one locks its store, and sweeps by itself.
 //! With `--output json` it prints one object: `gone`, `left` and `forgotten` (counts) and `entries`, a list of `{id, result, message,
 //! canary, probe, region, step, run_id, trace_id, started_ms, attempts, given_up}`, where `result` is `gone`, `left`, `again` (its
 //! cleanup passed, which proves nothing yet), `unreadable` (all but `id` and `message` are null then), `forgotten` or, with
@@ -34,7 +34,7 @@ const AGAIN: &str = "its cleanup passed, but the creation was cut before its ans
                      again after one and five minutes, or sweep once more then";
 
 /// What became of an entry, for people and programs.
-struct Line {
+struct SweepLine {
     id: String,
     /// Absent where it cannot be read.
     entry: Option<LedgerEntry>,
@@ -43,7 +43,7 @@ struct Line {
     message: Option<String>,
 }
 
-impl Line {
+impl SweepLine {
     fn of(view: LedgerView, result: &'static str) -> Self {
         let LedgerView { entry, given_up, message } = view;
         Self { id: entry.id.clone(), entry: Some(entry), given_up, result, message }
@@ -76,7 +76,7 @@ pub(crate) async fn sweep(printer: &Printer, config: Option<&Path>, args: &Sweep
     if !written {
         return Err(Failure::prober("the store did not write down in time what was deleted; sweep once more"));
     }
-    Ok(if lines.iter().any(Line::is_left) { Exit::ProbeFailed } else { Exit::Well })
+    Ok(if lines.iter().any(SweepLine::is_left) { Exit::ProbeFailed } else { Exit::Well })
 }
 
 fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, Failure> {
@@ -108,33 +108,33 @@ async fn lines(
     service: &Service,
     ledger: Arc<dyn CleanupLedger>,
     args: &SweepArgs,
-) -> Result<Vec<Line>, Failure> {
+) -> Result<Vec<SweepLine>, Failure> {
     let rows = ledger.ledger().await.map_err(|error| Failure::prober(chain(&error)))?;
     if !args.forget.is_empty() || args.forget_given_up {
         return forgotten(&*ledger, rows, args);
     }
     let LedgerRows { entries, unreadable } = rows;
-    let unreadable = unreadable.into_iter().map(|row| Line::unreadable(row, "unreadable"));
+    let unreadable = unreadable.into_iter().map(|row| SweepLine::unreadable(row, "unreadable"));
     let entries = if args.dry_run {
-        entries.into_iter().map(|view| Line::of(view, "listed")).collect()
+        entries.into_iter().map(|view| SweepLine::of(view, "listed")).collect()
     } else {
         swept(printer, service, ledger, entries).await?
     };
     Ok(entries.into_iter().chain(unreadable).collect())
 }
 
-/// Forgets what was asked for. With one that is not there nothing is forgotten.
-fn forgotten(ledger: &dyn CleanupLedger, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<Line>, Failure> {
+/// Forgets the named entries. If one of them is not there, none is forgotten.
+fn forgotten(ledger: &dyn CleanupLedger, rows: LedgerRows, args: &SweepArgs) -> Result<Vec<SweepLine>, Failure> {
     let LedgerRows { entries, unreadable } = rows;
-    let entries = entries.into_iter().map(|view| Line::of(view, "forgotten"));
-    let all: Vec<Line> = entries.chain(unreadable.into_iter().map(|row| Line::unreadable(row, "forgotten"))).collect();
+    let entries = entries.into_iter().map(|view| SweepLine::of(view, "forgotten"));
+    let all: Vec<SweepLine> = entries.chain(unreadable.into_iter().map(|row| SweepLine::unreadable(row, "forgotten"))).collect();
     if let Some(unknown) = args.forget.iter().find(|id| all.iter().all(|line| line.id != **id)) {
         return Err(Failure::usage(format!(
             "the cleanup ledger has no entry `{unknown}`, and nothing was forgotten; `serinus sweep --dry-run` lists them all"
         )));
     }
-    let is_meant = |line: &Line| args.forget.contains(&line.id) || args.forget_given_up && line.given_up;
-    let meant: Vec<Line> = all.into_iter().filter(is_meant).collect();
+    let is_meant = |line: &SweepLine| args.forget.contains(&line.id) || args.forget_given_up && line.given_up;
+    let meant: Vec<SweepLine> = all.into_iter().filter(is_meant).collect();
     for line in &meant {
         ledger.ended(&line.id, LedgerEnd::Gone);
     }
@@ -146,7 +146,7 @@ async fn swept(
     service: &Service,
     ledger: Arc<dyn CleanupLedger>,
     listed: Vec<LedgerView>,
-) -> Result<Vec<Line>, Failure> {
+) -> Result<Vec<SweepLine>, Failure> {
     let secrets = Arc::new(read_secrets(&service.plan.secrets, variable));
     let engine = engine(&service.plan, &secrets, &Arc::default()).map_err(|error| Failure::usage(chain(&error)))?;
     let given_up: Vec<String> = listed.iter().filter(|view| view.given_up).map(|view| view.entry.id.clone()).collect();
@@ -160,12 +160,12 @@ async fn swept(
             LedgerEnd::Again => ("again", Some(AGAIN.to_owned())),
             LedgerEnd::Retry { message } | LedgerEnd::GivenUp { message } => ("left", Some(message)),
         };
-        Line { id: entry.id.clone(), given_up: given_up.contains(&entry.id), entry: Some(entry), result, message }
+        SweepLine { id: entry.id.clone(), given_up: given_up.contains(&entry.id), entry: Some(entry), result, message }
     };
     Ok(swept.into_iter().map(line).collect())
 }
 
-fn human(line: &Line) -> String {
+fn human(line: &SweepLine) -> String {
     let id = printable(&line.id);
     let text = match &line.entry {
         Some(entry) => {
@@ -182,8 +182,8 @@ fn human(line: &Line) -> String {
     }
 }
 
-fn object(lines: &[Line]) -> Value {
-    let entries = lines.iter().map(|Line { id, entry, given_up, result, message }| {
+fn object(lines: &[SweepLine]) -> Value {
+    let entries = lines.iter().map(|SweepLine { id, entry, given_up, result, message }| {
         let entry = entry.as_ref();
         json!({
             "id": id,
@@ -205,7 +205,7 @@ fn object(lines: &[Line]) -> Value {
     json!({ "gone": count("gone"), "left": left, "forgotten": count("forgotten"), "entries": entries.collect::<Value>() })
 }
 
-fn summary(lines: &[Line], args: &SweepArgs) -> String {
+fn summary(lines: &[SweepLine], args: &SweepArgs) -> String {
     let left = lines.iter().filter(|line| line.is_left()).count();
     let done = lines.len() - left;
     if !args.forget.is_empty() || args.forget_given_up {

@@ -1,4 +1,4 @@
-//! `serinus test`: runs now, one after the other, with everything they saw. Stores nothing, pages nobody.
+//! `serinus test`: runs probes now, one after the other, and prints everything they saw. Stores nothing, pages nobody.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::schedule::{Runner, watch};
 use super::args::{TestArgs, TestOutput};
 use super::exit::Failure;
 use super::logs::{self, Verbosity};
-use super::report::{Done, human, junit};
-use super::select::{Chosen, choose};
+use super::report::{FinishedRun, human, junit};
+use super::select::{Selection, choose};
 use super::{Exit, Printer};
 
 pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestArgs) -> Result<Exit, Failure> {
@@ -50,9 +50,9 @@ pub(crate) async fn test(printer: &Printer, config: Option<&Path>, args: &TestAr
     Ok(Exit::of(done.iter().map(|done| done.report.verdict)))
 }
 
-async fn run_all(printer: &Printer, chosen: &[Chosen], args: &TestArgs, cancel: &CancellationToken) -> Vec<Done> {
+async fn run_all(printer: &Printer, chosen: &[Selection], args: &TestArgs, cancel: &CancellationToken) -> Vec<FinishedRun> {
     let mut all = Vec::new();
-    for Chosen { runner, canaries } in chosen {
+    for Selection { runner, canaries } in chosen {
         for canary in canaries {
             for _ in 0..args.repeat.get() {
                 if cancel.is_cancelled() || printer.closed() {
@@ -69,7 +69,7 @@ async fn run_all(printer: &Printer, chosen: &[Chosen], args: &TestArgs, cancel: 
     all
 }
 
-async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &CancellationToken) -> Done {
+async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &CancellationToken) -> FinishedRun {
     let request = RunRequest {
         trigger: Trigger::Test,
         tick: Tick { due: SystemTime::now(), slot: 0, order: 0 },
@@ -81,10 +81,10 @@ async fn run_one(runner: &dyn Runner, canary: &Arc<Canary>, cancel: &Cancellatio
         Some(cleanup) => Some(cleanup.await),
         None => None,
     };
-    Done { report: finished.report, cleanup }
+    FinishedRun { report: finished.report, cleanup }
 }
 
-fn show(printer: &Printer, done: &Done, output: TestOutput) {
+fn show(printer: &Printer, done: &FinishedRun, output: TestOutput) {
     match output {
         TestOutput::Human => printer.data(&format!("{}\n", human(&done.to_json(), printer.style(), printer.size().0))),
         TestOutput::Json => printer.data(&done.to_json().to_string()),
@@ -93,7 +93,7 @@ fn show(printer: &Printer, done: &Done, output: TestOutput) {
     }
 }
 
-fn summary(done: &[Done]) -> String {
+fn summary(done: &[FinishedRun]) -> String {
     let count = |verdict| done.iter().filter(|done| done.report.verdict == verdict).count();
     let counts =
         crate::outcome::Verdict::ALL.into_iter().map(|verdict| (verdict, count(verdict))).filter(|&(_, count)| count > 0);

@@ -7,7 +7,7 @@ use crate::plan::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule};
 
 use super::keys::{AlertKeys, ProbeKeys, WindowKeys};
 use super::section::Field;
-use super::tree::Spot;
+use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// The longest pause of an incident on a channel after a ring.
@@ -26,7 +26,7 @@ pub(super) struct Alert {
 /// What the keys of an alert say, over `base`.
 pub(super) fn read(base: &Alert, keys: &AlertKeys<'_>, diagnostics: &mut Diagnostics) -> Alert {
     let Alert { mut policy, mut within } = base.clone();
-    keys.page.lay_over(&mut policy.page);
+    keys.page.apply_to(&mut policy.page);
     if let Some(rule) = rule(keys, diagnostics) {
         policy.rule = rule;
     }
@@ -38,13 +38,13 @@ pub(super) fn read(base: &Alert, keys: &AlertKeys<'_>, diagnostics: &mut Diagnos
         Some(None) => policy.across = None,
         None => {}
     }
-    keys.resolve_after.lay_over(&mut policy.resolve_after);
+    keys.resolve_after.apply_to(&mut policy.resolve_after);
     match &keys.critical.value {
         Some(Some(critical)) => {
             within = critical.within.value.or(within);
             policy.critical = policy.critical.or(AlertPolicy::default().critical);
             if let Some(rule) = &mut policy.critical {
-                critical.regions.lay_over(&mut rule.regions);
+                critical.regions.apply_to(&mut rule.regions);
             }
         }
         Some(None) => policy.critical = None,
@@ -53,12 +53,12 @@ pub(super) fn read(base: &Alert, keys: &AlertKeys<'_>, diagnostics: &mut Diagnos
     if let (Some(rule), Some(within)) = (&mut policy.critical, within) {
         rule.within = within;
     }
-    keys.remind.lay_over(&mut policy.remind);
-    keys.subject_after.lay_over(&mut policy.subject_after);
-    keys.max_subjects.lay_over(&mut policy.max_subjects);
-    keys.subject_critical.lay_over(&mut policy.subject_critical);
-    keys.subject_gone.lay_over(&mut policy.subject_gone);
-    keys.burn_rate.lay_over(&mut policy.burn_rate);
+    keys.remind.apply_to(&mut policy.remind);
+    keys.subject_after.apply_to(&mut policy.subject_after);
+    keys.max_subjects.apply_to(&mut policy.max_subjects);
+    keys.subject_critical.apply_to(&mut policy.subject_critical);
+    keys.subject_gone.apply_to(&mut policy.subject_gone);
+    keys.burn_rate.apply_to(&mut policy.burn_rate);
     Alert { policy, within }
 }
 
@@ -72,11 +72,11 @@ fn rule(keys: &AlertKeys<'_>, diagnostics: &mut Diagnostics) -> Option<PageRule>
 
 /// So many failures of so many runs, if there can be so many.
 fn window(failures: &Count<'_>, of: &Count<'_>, diagnostics: &mut Diagnostics) -> Option<(NonZeroU32, NonZeroU32)> {
-    let spot = failures.spot()?;
+    let span = failures.span()?;
     let (failures, of) = (failures.value?, of.value?);
     if failures > of {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, format!("of {of} runs {failures} cannot fail, so this never pages"))
+            Diagnostic::at(Code::InvalidValue, span, format!("of {of} runs {failures} cannot fail, so this never pages"))
                 .help("make `failures` at most `of`"),
         );
     }
@@ -96,7 +96,7 @@ pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>,
     if let Some(rule) = policy.critical {
         unseen(rule, own, seen, diagnostics);
     }
-    if let (Some(every), Some(interval)) = (*probe.every, probe.every.spot()) {
+    if let (Some(every), Some(interval)) = (*probe.every, probe.every.span()) {
         short_critical(&policy, own, (every, interval), diagnostics);
         short_reminder(&policy, own, (every, interval), diagnostics);
     }
@@ -107,7 +107,7 @@ pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>,
         && probe.slo.as_ref().is_none_or(|slo| slo.success.entry.is_none())
     {
         diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, entry.key_spot, "`burn_rate` has no effect without `slo.success`")
+            Diagnostic::at(Code::NeedsKey, entry.key_span, "`burn_rate` has no effect without `slo.success`")
                 .help("promise a share of successes in `[slo]`, or take `burn_rate` out"),
         );
     }
@@ -116,18 +116,18 @@ pub(super) fn of_probe(base: &Alert, probe: &ProbeKeys<'_>, seen: Option<usize>,
 
 fn unseen(rule: CriticalRule, own: Option<&AlertKeys<'_>>, seen: Option<usize>, diagnostics: &mut Diagnostics) {
     // A probe may be written for more regions than a service of one has, and without the key nobody asked for it.
-    let (Some(spot), Some(seen)) = (own.and_then(|own| own.critical.spot()), seen) else { return };
+    let (Some(span), Some(seen)) = (own.and_then(|own| own.critical.span()), seen) else { return };
     if seen < rule.regions.get() as usize {
         let message = format!("critical needs {} regions, and this process runs the probe in {seen}", rule.regions);
         diagnostics.push(
-            Diagnostic::at(Code::CriticalUnseen, spot, message)
+            Diagnostic::at(Code::CriticalUnseen, span, message)
                 .help("run it in more regions, lower `regions`, or say `critical = false`; as it is, a page stays a page"),
         );
     }
 }
 
 /// The probe's interval and where it is written, which is what decides where no key of its own does.
-type Every<'t> = (Duration, Spot<'t>);
+type Every<'t> = (Duration, SourceSpan<'t>);
 
 fn short_critical(
     policy: &AlertPolicy,
@@ -137,11 +137,11 @@ fn short_critical(
 ) {
     let Some(rule) = policy.critical.filter(|rule| rule.within < every.saturating_mul(2)) else { return };
     let critical = own.and_then(|own| own.critical.as_ref()?.as_ref());
-    let spot = critical.and_then(|critical| critical.within.spot()).unwrap_or(interval);
+    let span = critical.and_then(|critical| critical.within.span()).unwrap_or(interval);
     let within = humantime::format_duration(rule.within);
     let message = format!("critical looks back {within}, less than two intervals of the probe");
     diagnostics.push(
-        Diagnostic::at(Code::CriticalWindow, spot, message)
+        Diagnostic::at(Code::CriticalWindow, span, message)
             .help("failures of two regions may lie an interval apart: make `critical.within` at least two intervals"),
     );
 }
@@ -153,13 +153,13 @@ fn short_reminder(
     diagnostics: &mut Diagnostics,
 ) {
     let Some(remind) = policy.remind.filter(|remind| *remind < every.max(LONGEST_PAUSE)) else { return };
-    let spot = own.and_then(|own| own.remind.spot()).unwrap_or(interval);
+    let span = own.and_then(|own| own.remind.span()).unwrap_or(interval);
     let (message, help) = if remind < every {
         ("the reminder comes before the probe has run again", "it could say nothing new: make `remind` at least one interval")
     } else {
         ("reminders come no more often than each 15 minutes", "so long an incident pauses after its rings: make `remind` longer")
     };
-    diagnostics.push(Diagnostic::at(Code::RemindTooSoon, spot, message).help(help));
+    diagnostics.push(Diagnostic::at(Code::RemindTooSoon, span, message).help(help));
 }
 
 /// Warns of what a probe says of itself and nobody heeds.
@@ -179,11 +179,11 @@ fn no_effect(policy: &AlertPolicy, own: &AlertKeys<'_>, probe: &ProbeKeys<'_>, d
             (format!("{passes} passes in a row settle"), "with so many the rest of the window cannot cross it; take it out")
         };
         let message = format!("`resolve_after` does nothing here: {settles} a canary");
-        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_span, message).help(help));
     }
     if let Some(entry) = own.critical.entry.filter(|_| !policy.page && policy.critical.is_some()) {
         let message = "`critical` does nothing beside `page = false`: only what fails at page level becomes critical";
-        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help("take one of them out"));
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_span, message).help("take one of them out"));
     }
     if let Some(entry) = own.subject_critical.entry.filter(|_| policy.subject_critical) {
         let (missing, help) = if !has_subjects(probe) {
@@ -196,7 +196,7 @@ fn no_effect(policy: &AlertPolicy, own: &AlertKeys<'_>, probe: &ProbeKeys<'_>, d
             return;
         };
         let message = format!("`subject_critical` does nothing: {missing}");
-        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_spot, message).help(help));
+        diagnostics.push(Diagnostic::at(Code::NoEffect, entry.key_span, message).help(help));
     }
 }
 
@@ -209,7 +209,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::section::Declared as _;
+    use crate::config::section::DeclaredSection as _;
     use crate::config::{keys, parse};
     use crate::plan::SubjectGone;
     use crate::source::SourceFile;

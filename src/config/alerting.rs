@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use crate::plan::{Alerting, BlindRule, Channel, FlapRule, Route, Severity};
 
+use super::context::ServiceContext;
 use super::diagnostic::suggestion;
 use super::keys::{RouteKeys, ServiceKeys};
 use super::section::Item;
-use super::world::World;
-use super::{Code, Diagnostic, Diagnostics, outside, ringing};
+use super::{Code, Diagnostic, Diagnostics, service_template, wake_lint};
 
 /// Everything about pages that is not a probe's own.
 pub(super) fn read(
     keys: &ServiceKeys<'_>,
     channels: Vec<Arc<Channel>>,
-    world: &World,
+    context: &ServiceContext,
     diagnostics: &mut Diagnostics,
 ) -> Alerting {
     // A process that is told which region it is has others beside it, known to it or not.
@@ -23,8 +23,8 @@ pub(super) fn read(
     let mut routes = Vec::new();
     for Item { value: written, node } in keys.route.items() {
         let route = route(written, &channels, diagnostics);
-        let spot = written.channels.spot().unwrap_or(node.spot);
-        ringing::route(spot, &route, &channels, *keys.escalate_after, diagnostics);
+        let span = written.channels.span().unwrap_or(node.span);
+        wake_lint::route(span, &route, &channels, *keys.escalate_after, diagnostics);
         routes.push(route);
     }
     Alerting {
@@ -34,7 +34,7 @@ pub(super) fn read(
         blind: BlindRule { page: *keys.blind.page, intervals: keys.blind.intervals.get(), at_least: *keys.blind.at_least },
         flapping: FlapRule { opens: keys.flapping.opens.get(), within: *keys.flapping.within, hold: *keys.flapping.hold },
         public_url: keys.public_url.as_ref().map(|url| url.text.trim_end_matches('/').to_owned()),
-        trace_url: keys.trace_url.map(|node| outside::template(node, &["trace_id"], world, diagnostics)),
+        trace_url: keys.trace_url.map(|node| service_template::template(node, &["trace_id"], context, diagnostics)),
         escalate_after: *keys.escalate_after,
     }
 }
@@ -47,13 +47,13 @@ fn route(keys: &RouteKeys<'_>, channels: &[Arc<Channel>], diagnostics: &mut Diag
                 let message =
                     format!("the channel `{name}` takes nothing below {}, and this route has nothing else", channel.least);
                 diagnostics.push(
-                    Diagnostic::at(Code::BelowLeast, node.spot, message)
+                    Diagnostic::at(Code::BelowLeast, node.span, message)
                         .help("lower the channel's `least`, or take it out of the route"),
                 );
             }
             Some(_) => {}
             None => diagnostics.push(
-                Diagnostic::at(Code::UnknownChannel, node.spot, format!("there is no channel `{name}`"))
+                Diagnostic::at(Code::UnknownChannel, node.span, format!("there is no channel `{name}`"))
                     .help("add it, as in `[[notify.slack]]`; its `name` is its kind's unless it is given another")
                     .maybe_help(suggestion(name, channels.iter().map(|channel| &*channel.name))),
             ),

@@ -1,4 +1,4 @@
-//! Times as people write them: moments of the calendar, and cron expressions. Says in own words what cannot be.
+//! Dates, times and cron expressions as people write them, with an error text for each that cannot be read.
 
 use std::time::SystemTime;
 
@@ -10,31 +10,31 @@ use croner::parser::{CronParser, Seconds, Year};
 
 /// A moment as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// It has an offset, and means the same everywhere.
-    Absolute(DateTime<FixedOffset>),
-    /// It is what a clock on the wall of some zone shows.
+pub(super) enum DateTimeValue {
+    /// A time with an offset: the same moment everywhere.
+    Offset(DateTime<FixedOffset>),
+    /// A local time of some time zone.
     Local(NaiveDateTime),
 }
 
 /// Reads RFC 3339, with or without an offset and seconds; the date and the time are parted by `T` or a space.
-pub(super) fn written(text: &str) -> Result<Written, String> {
+pub(super) fn date_time(text: &str) -> Result<DateTimeValue, String> {
     if let Ok(absolute) = DateTime::parse_from_rfc3339(text) {
-        return Ok(Written::Absolute(absolute));
+        return Ok(DateTimeValue::Offset(absolute));
     }
     let with_t = text.replacen(' ', "T", 1);
     let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-    local.iter().find_map(|format| NaiveDateTime::parse_from_str(&with_t, format).ok()).map(Written::Local).ok_or_else(|| {
-        "write a date and a time such as \"2026-11-28T22:00:00Z\", or \"2026-11-28T23:00\" with a `timezone`".to_owned()
-    })
+    local.iter().find_map(|format| NaiveDateTime::parse_from_str(&with_t, format).ok()).map(DateTimeValue::Local).ok_or_else(
+        || "write a date and a time such as \"2026-11-28T22:00:00Z\", or \"2026-11-28T23:00\" with a `timezone`".to_owned(),
+    )
 }
 
-impl Written {
+impl DateTimeValue {
     /// The moment in time; `zone` is that of a time without an offset. Where the clocks are put back, the hour comes twice:
     /// `late` takes the second one.
     pub(super) fn at(self, zone: Tz, late: bool) -> Result<SystemTime, String> {
         match self {
-            Self::Absolute(absolute) => Ok(absolute.into()),
+            Self::Offset(absolute) => Ok(absolute.into()),
             Self::Local(local) => match (zone.from_local_datetime(&local), late) {
                 (LocalResult::Single(only), _) => Ok(only.into()),
                 (LocalResult::Ambiguous(first, _), false) => Ok(first.into()),
@@ -70,7 +70,7 @@ pub(super) fn cron(text: &str) -> Result<Cron, String> {
         let years = if fields.len() == 7 { ", and none for the year" } else { "" };
         return Err(format!("it has {}: {EXAMPLE}{years}", count(fields.len())));
     }
-    let cron = parse(text).ok_or_else(|| misfit(&fields))?;
+    let cron = parse(text).ok_or_else(|| invalid_field(&fields))?;
     // Without a field for the year, what does not come in all the years from 1970 on never comes.
     match cron.find_next_occurrence(&DateTime::UNIX_EPOCH, true) {
         Ok(_) => Ok(cron),
@@ -100,7 +100,7 @@ fn count(fields: usize) -> String {
 }
 
 /// The first field that cannot be what its place says.
-fn misfit(fields: &[&str]) -> String {
+fn invalid_field(fields: &[&str]) -> String {
     let names = &FIELDS[FIELDS.len() - fields.len()..];
     for (at, (field, name)) in fields.iter().zip(names).enumerate() {
         let mut alone = vec!["*"; fields.len()];
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn seconds(text: &str, late: bool) -> Result<u64, String> {
-        let at = written(text)?.at(chrono_tz::Europe::Berlin, late)?;
+        let at = date_time(text)?.at(chrono_tz::Europe::Berlin, late)?;
         Ok(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
     }
 

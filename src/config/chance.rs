@@ -3,10 +3,10 @@
 use crate::plan::{AlertPolicy, PageRule, Probe, chance};
 
 use super::keys::ProbeKeys;
-use super::tree::Spot;
+use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Pages of one probe per 30 days that somebody may be woken by for nothing.
+/// False pages of one probe per 30 days that are tolerated without a warning.
 const BEARABLE: f64 = 1.0;
 
 /// Warns if one of the probe's rules pages more often than that while its runs fail just as often as `slo.success` allows.
@@ -17,14 +17,14 @@ pub(super) fn lint(keys: &ProbeKeys<'_>, probe: &Probe, canaries: usize, diagnos
 }
 
 /// Where the share of successes is promised.
-fn promise<'t>(keys: &ProbeKeys<'t>) -> Option<Spot<'t>> {
-    keys.slo.as_ref()?.success.spot()
+fn promise<'t>(keys: &ProbeKeys<'t>) -> Option<SourceSpan<'t>> {
+    keys.slo.as_ref()?.success.span()
 }
 
 fn alone(keys: &ProbeKeys<'_>, probe: &Probe, success: f64, canaries: usize, diagnostics: &mut Diagnostics) {
     let pages = chance::own_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
     let Some(promise) = promise(keys).filter(|_| pages > BEARABLE) else { return };
-    let rule = keys.alert.as_ref().and_then(|alert| alert.window.spot().or(alert.page_after.spot()));
+    let rule = keys.alert.as_ref().and_then(|alert| alert.window.span().or(alert.page_after.span()));
     let said = match probe.alert.rule {
         PageRule::Consecutive(failures) => format!("{failures} failures in a row"),
         PageRule::Window { failures, of } => format!("{failures} failures among {of} runs"),
@@ -51,7 +51,7 @@ fn across(keys: &ProbeKeys<'_>, probe: &Probe, success: f64, canaries: usize, di
     let AlertPolicy { across: Some(rule), .. } = &probe.alert else { return };
     let pages = chance::across_per_month(&probe.alert, success, canaries, &probe.cadence, probe.runs);
     let Some(promise) = promise(keys).filter(|_| pages > BEARABLE) else { return };
-    let written = keys.alert.as_ref().and_then(|alert| alert.across.spot());
+    let written = keys.alert.as_ref().and_then(|alert| alert.across.span());
     let (failures, of) = (rule.failures, rule.of);
     let help = match chance::rarer_across(&probe.alert, success, canaries, &probe.cadence, probe.runs) {
         Some((rarer, pages)) => {

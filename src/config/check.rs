@@ -1,30 +1,30 @@
-//! Holds a tree against the declaration of its keys: unknown, misplaced, missing, of a wrong type, out of range, and against the
-//! rules between the keys of one table: which of them exclude, need or replace each other.
+//! Compares a tree with the declaration of its keys. Reports keys that are unknown, misplaced, missing, of a wrong type or out of
+//! range, and broken rules between the keys of one table: which of them exclude, need or replace each other.
 //!
-//! After this, readers may take what is not there or not readable for reported already.
+//! Readers that come after it may assume that every missing or unreadable key has been reported.
 
+use super::declaration::{Key, Rule, Section, ValueKind};
 use super::diagnostic::{list, nearest, suggestion};
-use super::kind::{self, Misfit};
-use super::shape::{Key, Kind, Rule, Section};
-use super::tree::{Data, Entry, Node, Spot, Table};
+use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::value;
+use super::value_kind::{self, ValueError};
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Checks a whole document. `spot` is what to point at where something is missing.
-pub(super) fn document(table: &Table<'_>, section: &'static Section, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
-    Checker { diagnostics, above: Vec::new() }.table(table, section, spot);
+/// Checks a whole document. `span` is what to point at where something is missing.
+pub(super) fn document(table: &Table<'_>, section: &'static Section, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
+    Checker { diagnostics, above: Vec::new() }.table(table, section, span);
 }
 
 struct Checker<'d, 'f> {
     diagnostics: &'d mut Diagnostics,
     /// The sections around the one being checked, with the place where the inner one begins.
-    above: Vec<(&'static Section, Spot<'f>)>,
+    above: Vec<(&'static Section, SourceSpan<'f>)>,
 }
 
 impl<'f> Checker<'_, 'f> {
-    fn table(&mut self, table: &Table<'f>, section: &'static Section, spot: Spot<'f>) {
+    fn table(&mut self, table: &Table<'f>, section: &'static Section, span: SourceSpan<'f>) {
         for entry in &table.entries {
-            if self.diagnostics.hopeless() {
+            if self.diagnostics.has_too_many_errors() {
                 return;
             }
             match section.key(&entry.key) {
@@ -34,100 +34,103 @@ impl<'f> Checker<'_, 'f> {
         }
         let absent = |key: &&Key| table.get(key.name).is_none() && !misspelt(table, section, key.name);
         for key in section.keys.iter().filter(|key| key.required).filter(absent) {
-            self.missing(key, table, section, spot);
+            self.missing(key, table, section, span);
         }
         for rule in section.rules {
-            keeps_to(rule, table, section, spot, self.diagnostics);
+            keeps_to(rule, table, section, span, self.diagnostics);
         }
     }
 
-    fn value(&mut self, node: &Node<'f>, kind: &'static Kind, section: &'static Section, name: &str) {
+    fn value(&mut self, node: &Node<'f>, kind: &'static ValueKind, section: &'static Section, name: &str) {
         match (kind, &node.data) {
-            (Kind::TableOrFalse(_), Data::Bool(false)) => {}
+            (ValueKind::TableOrFalse(_), Data::Bool(false)) => {}
             (
-                Kind::Table(inner) | Kind::TableOrFalse(inner) | Kind::TableOr(inner, _) | Kind::OneOrMore(inner),
+                ValueKind::Table(inner)
+                | ValueKind::TableOrFalse(inner)
+                | ValueKind::TableOr(inner, _)
+                | ValueKind::OneOrMore(inner),
                 Data::Table(table),
-            ) => self.nested(table, inner(), section, node.spot),
-            (Kind::TableOr(_, other), _) if !matches!(kind::check(other, node), Err(Misfit::Type)) => {
+            ) => self.nested(table, inner(), section, node.span),
+            (ValueKind::TableOr(_, other), _) if !matches!(value_kind::check(other, node), Err(ValueError::WrongType)) => {
                 self.value(node, other, section, name);
             }
-            (Kind::Tables(_) | Kind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
+            (ValueKind::Tables(_) | ValueKind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
             }
-            (Kind::Tables(inner) | Kind::OneOrMore(inner), Data::List(items)) => {
+            (ValueKind::Tables(inner) | ValueKind::OneOrMore(inner), Data::List(items)) => {
                 for item in items {
                     match &item.data {
-                        Data::Table(table) => self.nested(table, inner(), section, item.spot),
+                        Data::Table(table) => self.nested(table, inner(), section, item.span),
                         other => self.wrong_type(item, kind, name, other),
                     }
                 }
             }
-            (Kind::Regions(inner), Data::Table(table)) => {
+            (ValueKind::Regions(inner), Data::Table(table)) => {
                 for entry in &table.entries {
                     self.slug_key(entry);
                     match &entry.value.data {
-                        Data::Table(region) => self.nested(region, inner(), section, entry.value.spot),
+                        Data::Table(region) => self.nested(region, inner(), section, entry.value.span),
                         other => self.wrong_type(&entry.value, kind, &entry.key, other),
                     }
                 }
             }
-            (Kind::Regions(_), Data::List(items)) => {
+            (ValueKind::Regions(_), Data::List(items)) => {
                 for item in items {
-                    self.value(item, &Kind::Slug, section, name);
+                    self.value(item, &ValueKind::Slug, section, name);
                 }
             }
-            (Kind::OneOrList(inner), data) if !matches!(data, Data::List(_)) => self.value(node, inner, section, name),
-            (Kind::List(inner) | Kind::OneOrList(inner), Data::List(items)) => {
+            (ValueKind::OneOrList(inner), data) if !matches!(data, Data::List(_)) => self.value(node, inner, section, name),
+            (ValueKind::List(inner) | ValueKind::OneOrList(inner), Data::List(items)) => {
                 for item in items {
                     self.value(item, inner, section, name);
                 }
             }
-            (Kind::Map(inner), Data::Table(table)) => {
+            (ValueKind::Map(inner), Data::Table(table)) => {
                 for entry in &table.entries {
                     self.value(&entry.value, inner, section, &entry.key);
                 }
             }
-            (Kind::Names(inner), Data::Table(table)) => {
+            (ValueKind::Names(inner), Data::Table(table)) => {
                 for entry in &table.entries {
                     self.identifier(entry);
                     self.value(&entry.value, inner, section, &entry.key);
                 }
             }
-            (Kind::Json, data) => self.json(node, data, name),
+            (ValueKind::Json, data) => self.json(node, data, name),
             (
-                Kind::List(_)
-                | Kind::OneOrList(_)
-                | Kind::Map(_)
-                | Kind::Names(_)
-                | Kind::Table(_)
-                | Kind::TableOrFalse(_)
-                | Kind::TableOr(..)
-                | Kind::Tables(_)
-                | Kind::OneOrMore(_)
-                | Kind::Regions(_),
+                ValueKind::List(_)
+                | ValueKind::OneOrList(_)
+                | ValueKind::Map(_)
+                | ValueKind::Names(_)
+                | ValueKind::Table(_)
+                | ValueKind::TableOrFalse(_)
+                | ValueKind::TableOr(..)
+                | ValueKind::Tables(_)
+                | ValueKind::OneOrMore(_)
+                | ValueKind::Regions(_),
                 data,
             ) => self.wrong_type(node, kind, name, data),
-            (_, data) => match kind::check(kind, node) {
+            (_, data) => match value_kind::check(kind, node) {
                 Ok(()) => {}
                 // Where the name of a secret belongs, the secret itself is likely to stand.
-                Err(Misfit::Value(why)) if matches!(kind, Kind::Secret) => self
+                Err(ValueError::Invalid(why)) if matches!(kind, ValueKind::Secret) => self
                     .diagnostics
-                    .push(Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{name}`")).help(why).hidden()),
-                Err(Misfit::Type) => self.wrong_type(node, kind, name, data),
-                Err(Misfit::Value(why)) => self.invalid(node, name, &why),
+                    .push(Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{name}`")).help(why).hidden()),
+                Err(ValueError::WrongType) => self.wrong_type(node, kind, name, data),
+                Err(ValueError::Invalid(why)) => self.invalid(node, name, &why),
             },
         }
     }
 
-    fn nested(&mut self, table: &Table<'f>, inner: &'static Section, outer: &'static Section, spot: Spot<'f>) {
-        self.above.push((outer, spot));
-        self.table(table, inner, spot);
+    fn nested(&mut self, table: &Table<'f>, inner: &'static Section, outer: &'static Section, span: SourceSpan<'f>) {
+        self.above.push((outer, span));
+        self.table(table, inner, span);
         self.above.pop();
     }
 
     fn json(&mut self, node: &Node<'f>, data: &Data<'f>, name: &str) {
         match data {
-            Data::Datetime(_) => self.wrong_type(node, &Kind::Json, name, data),
+            Data::Datetime(_) => self.wrong_type(node, &ValueKind::Json, name, data),
             Data::List(items) => items.iter().for_each(|item| self.json(item, &item.data, name)),
             Data::Table(table) => {
                 table.entries.iter().for_each(|entry| self.json(&entry.value, &entry.value.data, &entry.key));
@@ -136,53 +139,54 @@ impl<'f> Checker<'_, 'f> {
         }
     }
 
-    fn identifier(&mut self, entry: &Entry<'f>) {
+    fn identifier(&mut self, entry: &TableEntry<'f>) {
         if !value::is_identifier(&entry.key) {
             self.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("expressions cannot use the name `{}`", entry.key))
+                Diagnostic::at(Code::InvalidValue, entry.key_span, format!("expressions cannot use the name `{}`", entry.key))
                     .help("names are letters, digits and `_`, and do not begin with a digit"),
             );
         }
     }
 
-    fn slug_key(&mut self, entry: &Entry<'f>) {
-        let node = Node { spot: entry.key_spot, data: Data::Text(entry.key.clone()) };
-        if let Err(Misfit::Value(why)) = kind::check(&Kind::Slug, &node) {
+    fn slug_key(&mut self, entry: &TableEntry<'f>) {
+        let node = Node { span: entry.key_span, data: Data::Text(entry.key.clone()) };
+        if let Err(ValueError::Invalid(why)) = value_kind::check(&ValueKind::Slug, &node) {
             self.invalid(&node, &entry.key, &why);
         }
     }
 
-    fn wrong_type(&mut self, node: &Node<'f>, kind: &Kind, name: &str, found: &Data<'_>) {
+    fn wrong_type(&mut self, node: &Node<'f>, kind: &ValueKind, name: &str, found: &Data<'_>) {
         let message = format!("`{name}` must be {}", kind.describe());
-        let in_list = matches!((kind, found), (Kind::List(_), Data::Text(_))).then(|| "put it into brackets: `[…]`".to_owned());
+        let in_list =
+            matches!((kind, found), (ValueKind::List(_), Data::Text(_))).then(|| "put it into brackets: `[…]`".to_owned());
         self.diagnostics.push(
-            Diagnostic::at(Code::WrongType, node.spot, message)
+            Diagnostic::at(Code::WrongType, node.span, message)
                 .label(format!("this is {}", found.type_name()))
                 .maybe_help(in_list),
         );
     }
 
     fn invalid(&mut self, node: &Node<'f>, name: &str, why: &str) {
-        self.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{name}`")).help(why));
+        self.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{name}`")).help(why));
     }
 
-    fn unknown(&mut self, entry: &Entry<'f>, section: &'static Section) {
+    fn unknown(&mut self, entry: &TableEntry<'f>, section: &'static Section) {
         let name = entry.key.as_ref();
         let diagnostic = if section.later.contains(&name) {
             let message = format!("`{name}` of {} comes with a later version", section.title);
-            Diagnostic::at(Code::NotYet, entry.key_spot, message)
+            Diagnostic::at(Code::NotYet, entry.key_span, message)
                 .help("this version does not act on it, and no key is read and ignored: take it out for now")
         } else if let Some(diagnostic) = self.misplaced(entry, section) {
             diagnostic
         } else {
-            Diagnostic::at(Code::UnknownKey, entry.key_spot, format!("{} has no key `{name}`", section.title))
+            Diagnostic::at(Code::UnknownKey, entry.key_span, format!("{} has no key `{name}`", section.title))
                 .maybe_help(further_in(name, section).or_else(|| suggestion(name, section.names())))
         };
         self.diagnostics.push(diagnostic);
     }
 
     /// A key of a section further up that stands below the header of one further down.
-    fn misplaced(&self, entry: &Entry<'f>, section: &'static Section) -> Option<Diagnostic> {
+    fn misplaced(&self, entry: &TableEntry<'f>, section: &'static Section) -> Option<Diagnostic> {
         let (owner, begins) = self.above.iter().rev().find(|(owner, _)| owner.key(&entry.key).is_some())?;
         let header = header(*begins)?;
         // A typing slip in the table itself is likelier than a misplaced key of the same spelling.
@@ -192,19 +196,19 @@ impl<'f> Checker<'_, 'f> {
         let line = begins.location().line;
         let message = format!("`{}` is a key of {}, and stands in {}", entry.key, owner.title, section.title);
         Some(
-            Diagnostic::at(Code::MisplacedKey, entry.key_spot, message)
+            Diagnostic::at(Code::MisplacedKey, entry.key_span, message)
                 .related(*begins, "what follows this line belongs to it")
                 .help(format!("move it above line {line}, where `{header}` begins")),
         )
     }
 
-    fn missing(&mut self, key: &Key, table: &Table<'f>, section: &Section, spot: Spot<'f>) {
+    fn missing(&mut self, key: &Key, table: &Table<'f>, section: &Section, span: SourceSpan<'f>) {
         let name = key.name;
-        let mut diagnostic = Diagnostic::at(Code::MissingKey, spot, format!("{} needs the key `{name}`", section.title))
+        let mut diagnostic = Diagnostic::at(Code::MissingKey, span, format!("{} needs the key `{name}`", section.title))
             .help(format!("add `{name}`, {}: {}", key.kind.describe(), key.doc));
         let swallowed = table.entries.iter().find_map(|outer| {
             let inner = outer.value.as_table()?.entry(name)?;
-            Some((header(outer.value.spot)?, outer.value.spot, inner.key_spot))
+            Some((header(outer.value.span)?, outer.value.span, inner.key_span))
         });
         if let Some((header, begins, inner)) = swallowed {
             let line = begins.location().line;
@@ -231,25 +235,25 @@ pub(super) fn misspelt(table: &Table<'_>, section: &Section, name: &str) -> bool
 
 /// Where a key belongs that stands one table too far out, such as `json` beside `http`.
 fn further_in(name: &str, section: &Section) -> Option<String> {
-    let holds = |key: &&Key| matches!(key.kind, Kind::Table(inner) if inner().key(name).is_some());
+    let holds = |key: &&Key| matches!(key.kind, ValueKind::Table(inner) if inner().key(name).is_some());
     section.keys.iter().find(holds).map(|key| format!("it is a key of `{0}`: write `{0}.{name}`", key.name))
 }
 
 /// The text of a `[header]`, if that is how the table was begun.
-pub(super) fn header(spot: Spot<'_>) -> Option<&str> {
-    let text = spot.file.text().get(spot.span.start..spot.span.end)?;
+pub(super) fn header(span: SourceSpan<'_>) -> Option<&str> {
+    let text = span.file.text().get(span.range.start..span.range.end)?;
     (text.starts_with('[') && text.ends_with(']') && !text.contains('\n')).then_some(text)
 }
 
-/// Reports where `table` does not keep to `rule`; `spot` is what to point at where something is missing.
-fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+/// Reports where `table` does not keep to `rule`; `span` is what to point at where something is missing.
+fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
     match rule {
         Rule::ExactlyOne(names) => {
             // A key for later versions in its place has been reported, and so has a misspelt one.
             let replaced = section.later.iter().any(|later| table.entry(later).is_some())
                 || names.iter().any(|name| misspelt(table, section, name));
             if !replaced && !names.iter().any(|name| table.entry(name).is_some()) {
-                diagnostics.push(none_of(names, section, spot));
+                diagnostics.push(none_of(names, section, span));
             }
             at_most_one(names, table, section, diagnostics);
         }
@@ -259,7 +263,7 @@ fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, d
                 && !misspelt(table, section, other)
             {
                 diagnostics.push(
-                    Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{key}` has no effect without `{other}`"))
+                    Diagnostic::at(Code::NeedsKey, entry.key_span, format!("`{key}` has no effect without `{other}`"))
                         .help(format!("add `{other}`, or take `{key}` out")),
                 );
             }
@@ -268,8 +272,8 @@ fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, d
             let Some(owner) = table.entry(key) else { return };
             for entry in others.iter().filter_map(|other| table.entry(other)) {
                 diagnostics.push(
-                    Diagnostic::at(Code::OneOf, entry.key_spot, format!("`{}` cannot stand beside `{key}`", entry.key))
-                        .related(owner.key_spot, "this has no result of its own")
+                    Diagnostic::at(Code::OneOf, entry.key_span, format!("`{}` cannot stand beside `{key}`", entry.key))
+                        .related(owner.key_span, "this has no result of its own")
                         .help(format!("move it into the steps of `{key}`")),
                 );
             }
@@ -277,9 +281,9 @@ fn keeps_to(rule: &Rule, table: &Table<'_>, section: &Section, spot: Spot<'_>, d
     }
 }
 
-fn none_of(names: &[&str], section: &Section, spot: Spot<'_>) -> Diagnostic {
+fn none_of(names: &[&str], section: &Section, span: SourceSpan<'_>) -> Diagnostic {
     let wanted = if let [one] = names { format!("`{one}`") } else { format!("one of {}", list(names)) };
-    Diagnostic::at(Code::MissingKey, spot, format!("{} needs {wanted}", section.title)).help(docs(section, names))
+    Diagnostic::at(Code::MissingKey, span, format!("{} needs {wanted}", section.title)).help(docs(section, names))
 }
 
 fn at_most_one(names: &[&str], table: &Table<'_>, section: &Section, diagnostics: &mut Diagnostics) {
@@ -288,8 +292,8 @@ fn at_most_one(names: &[&str], table: &Table<'_>, section: &Section, diagnostics
     for entry in found {
         let message = format!("{} has either `{}` or `{}`, not both", section.title, first.key, entry.key);
         diagnostics.push(
-            Diagnostic::at(Code::OneOf, entry.key_spot, message)
-                .related(first.key_spot, "the first is here")
+            Diagnostic::at(Code::OneOf, entry.key_span, message)
+                .related(first.key_span, "the first is here")
                 .help("take one of them out"),
         );
     }

@@ -1,5 +1,5 @@
-//! JSON Schemas that steps name: read and compiled once each, however many steps use them. Owns where in the text of such a file
-//! something stands.
+//! JSON Schemas that steps name: read and compiled once each, however many steps use them. Owns finding the
+//! position of an error in the text of such a file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ pub(super) struct Contracts {
     known: Mutex<HashMap<PathBuf, Compiled>>,
 }
 
-type Compiled = Result<Arc<jsonschema::Validator>, Broken>;
+type Compiled = Result<Arc<jsonschema::Validator>, ContractError>;
 
 /// Why a file is not a schema, and where.
 #[derive(Debug, Clone)]
-pub(super) struct Broken {
+pub(super) struct ContractError {
     pub(super) message: String,
     /// The place in the schema's file, if it could be read.
     pub(super) place: Option<(Arc<SourceFile>, Span)>,
@@ -39,12 +39,12 @@ impl Contracts {
 }
 
 fn compile(path: &Path) -> Compiled {
-    let bytes =
-        file::read(path, LARGEST_SIDE_FILE, false).map_err(|unread| Broken { message: unread.to_string(), place: None })?;
+    let bytes = file::read(path, LARGEST_SIDE_FILE, false)
+        .map_err(|unread| ContractError { message: unread.to_string(), place: None })?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| Broken { message: format!("cannot read {}: it is not UTF-8", path.display()), place: None })?;
+        .map_err(|_| ContractError { message: format!("cannot read {}: it is not UTF-8", path.display()), place: None })?;
     let file = Arc::new(SourceFile::new(path, text));
-    let broken = |message: String, span: Span| Broken { message, place: Some((Arc::clone(&file), span)) };
+    let broken = |message: String, span: Span| ContractError { message, place: Some((Arc::clone(&file), span)) };
     let schema: serde_json::Value = serde_json::from_str(file.text()).map_err(|error| {
         let at = of_line(file.text(), error.line(), error.column());
         broken(format!("this is not JSON: {error}"), Span { start: at, end: at })

@@ -10,18 +10,18 @@ use crate::plan::{DeviceSettings, Pem, Resolve, Template};
 
 use super::file::pem_file;
 use super::keys::{DeviceKeys, TlsKeys};
-use super::kind::FilePath;
-use super::scope::{Scope, When};
-use super::tree::{Entry, Node};
+use super::scope::{NameScope, Stage};
+use super::tree::{Node, TableEntry};
+use super::value_kind::FilePath;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// A device's settings: those of `base`, and over them what its table says.
 pub(super) fn settings(base: &DeviceSettings, keys: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) -> DeviceSettings {
     let mut settings = base.clone();
-    keys.cookies.lay_over(&mut settings.cookies);
-    keys.version.lay_over(&mut settings.version);
-    keys.connections.lay_over(&mut settings.connections);
-    keys.redirects.lay_over(&mut settings.redirects);
+    keys.cookies.apply_to(&mut settings.cookies);
+    keys.version.apply_to(&mut settings.version);
+    keys.connections.apply_to(&mut settings.connections);
+    keys.redirects.apply_to(&mut settings.redirects);
     if let Some(proxy) = &keys.proxy.value {
         settings.proxy = Some(proxy.url.clone());
     }
@@ -47,7 +47,7 @@ fn tls(settings: &mut DeviceSettings, keys: &TlsKeys<'_>, diagnostics: &mut Diag
     if let (Some(certificate), Some(key)) = (pem(*keys.client_cert), pem(*keys.client_key)) {
         tls.client = Some((certificate, key));
     }
-    keys.min_version.lay_over(&mut tls.min_version);
+    keys.min_version.apply_to(&mut tls.min_version);
     if let Some(name) = *keys.server_name {
         tls.server_name = Some(name.to_owned());
     }
@@ -56,25 +56,25 @@ fn tls(settings: &mut DeviceSettings, keys: &TlsKeys<'_>, diagnostics: &mut Diag
     }
 }
 
-/// Why a header cannot be sent as it is written: the body's length and framing are the client's to say, and a line break would begin another
-/// header.
-fn impossible(name: &HeaderName, entry: &Entry<'_>) -> Option<Diagnostic> {
+/// Why a header cannot be sent as it is written. The client sets the body's length and framing itself, and a line break would begin
+/// another header.
+fn impossible(name: &HeaderName, entry: &TableEntry<'_>) -> Option<Diagnostic> {
     if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
         let message = format!("the header `{name}` is made from the body that is sent");
         return Some(
-            Diagnostic::at(Code::InvalidValue, entry.key_spot, message).help("take it out: a wrong one cuts the body or hangs"),
+            Diagnostic::at(Code::InvalidValue, entry.key_span, message).help("take it out: a wrong one cuts the body or hangs"),
         );
     }
     // A tab is the one that headers may have (RFC 9110, section 5.5).
     control_in(&entry.value).filter(|(_, character)| *character != '\t').map(|(at, character)| {
         let message = format!("a header cannot hold the character {character:?}");
-        Diagnostic::at(Code::InvalidValue, entry.value.spot.within(at..at + 1), message).help("headers are one line each")
+        Diagnostic::at(Code::InvalidValue, entry.value.span.within(at..at + 1), message).help("headers are one line each")
     })
 }
 
 /// The first control character of a string that is written out, outside of its `{{ … }}`, and where it stands.
 pub(super) fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
-    let template = Template::parse(node.as_text()?, node.spot.location()).ok()?;
+    let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
     template.literals().find_map(|(at, text)| {
         let (offset, character) = text.char_indices().find(|(_, character)| character.is_control())?;
         Some((at + offset, character))
@@ -84,16 +84,16 @@ pub(super) fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
 /// Header names and values that are written, over those of `base`.
 pub(super) fn headers<'e, 'f: 'e>(
     base: &[(HeaderName, Template)],
-    written: impl IntoIterator<Item = &'e Entry<'f>>,
-    scope: &mut Scope<'_, 'f>,
+    written: impl IntoIterator<Item = &'e TableEntry<'f>>,
+    scope: &mut NameScope<'_, 'f>,
 ) -> Vec<(HeaderName, Template)> {
     let mut headers = Vec::new();
     let mut own: HashSet<HeaderName> = HashSet::new();
     for entry in written {
-        let template = scope.template(&entry.value, When::Before);
+        let template = scope.template(&entry.value, Stage::BeforeStep);
         match HeaderName::from_bytes(entry.key.as_bytes()) {
             Ok(name) if own.contains(&name) => scope.diagnostics.push(
-                Diagnostic::at(Code::Repeated, entry.key_spot, format!("the header `{name}` is listed twice"))
+                Diagnostic::at(Code::Repeated, entry.key_span, format!("the header `{name}` is listed twice"))
                     .help("names of headers are the same in capitals; take one of them out"),
             ),
             Ok(name) => {
@@ -104,7 +104,7 @@ pub(super) fn headers<'e, 'f: 'e>(
                 headers.push((name, template));
             }
             Err(_) => scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
+                Diagnostic::at(Code::InvalidValue, entry.key_span, format!("`{}` is not the name of a header", entry.key))
                     .help("header names are letters, digits and `-`"),
             ),
         }

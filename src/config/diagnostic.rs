@@ -13,7 +13,7 @@ use crate::outcome::visible;
 use crate::source::{SourceFile, Span};
 
 use super::code::{Code, Severity};
-use super::tree::Spot;
+use super::tree::SourceSpan;
 
 /// A place in a file and what is to be said of it.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub struct Label {
 }
 
 impl Label {
-    fn new(spot: Spot<'_>, text: impl Into<String>) -> Self {
-        Self { file: Arc::clone(spot.file), span: spot.span, text: clean(text), hidden: false }
+    fn new(span: SourceSpan<'_>, text: impl Into<String>) -> Self {
+        Self { file: Arc::clone(span.file), span: span.range, text: clean(text), hidden: false }
     }
 }
 
@@ -51,12 +51,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A problem at a place.
-    pub(super) fn at(code: Code, spot: Spot<'_>, message: impl Into<String>) -> Self {
-        Self { primary: Some(Label::new(spot, "")), ..Self::nowhere(code, message) }
+    pub(super) fn at(code: Code, span: SourceSpan<'_>, message: impl Into<String>) -> Self {
+        Self { primary: Some(Label::new(span, "")), ..Self::without_span(code, message) }
     }
 
     /// A problem without a place.
-    pub(super) fn nowhere(code: Code, message: impl Into<String>) -> Self {
+    pub(super) fn without_span(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: clean(message), primary: None, related: Vec::new(), help: None }
     }
 
@@ -89,8 +89,8 @@ impl Diagnostic {
     }
 
     /// Shows another place as well.
-    pub(super) fn related(mut self, spot: Spot<'_>, text: impl Into<String>) -> Self {
-        self.related.push(Label::new(spot, text));
+    pub(super) fn related(mut self, span: SourceSpan<'_>, text: impl Into<String>) -> Self {
+        self.related.push(Label::new(span, text));
         self
     }
 
@@ -121,7 +121,7 @@ pub struct Diagnostics {
     errors: usize,
 }
 
-/// Problems of one file that are told; and errors after which nothing more is looked for in it.
+/// Problems shown of one file, and errors after which checking of a file stops.
 const MOST: usize = 100;
 
 impl Diagnostics {
@@ -135,13 +135,13 @@ impl Diagnostics {
         self.found.extend(other.found);
     }
 
-    /// Whether so much is wrong with a file that looking for more of it helps nobody.
-    pub(super) fn hopeless(&self) -> bool {
+    /// Whether a file has so many errors that checking stops.
+    pub(super) fn has_too_many_errors(&self) -> bool {
         self.errors > MOST
     }
 
-    /// Keeps the first problems of each file, errors before warnings, and says of which there are more.
-    pub(super) fn cut(&mut self) {
+    /// Keeps the first problems of each file, errors before warnings, and adds a note to each file that has more.
+    pub(super) fn truncate(&mut self) {
         if self.found.len() <= MOST {
             return;
         }
@@ -163,7 +163,7 @@ impl Diagnostics {
                     let primary =
                         place(&diagnostic).map(|file| Label { file, span: Span::default(), text: String::new(), hidden: false });
                     let message = format!("there are more than {MOST} problems in this file");
-                    let more = Diagnostic { primary, ..Diagnostic::nowhere(Code::MoreProblems, message) };
+                    let more = Diagnostic { primary, ..Diagnostic::without_span(Code::MoreProblems, message) };
                     kept.push(more.help("the rest may follow from those that are shown"));
                 }
                 Ordering::Greater => {}
@@ -173,7 +173,7 @@ impl Diagnostics {
         self.errors = self.count(Severity::Error);
     }
 
-    /// Says something else of what to do about a rule, unless a likely slip was found.
+    /// Replaces the help of a rule's diagnostics, unless it names a likely misspelling.
     pub(super) fn help_instead(&mut self, code: Code, help: &str) {
         for diagnostic in self.found.iter_mut().filter(|diagnostic| diagnostic.code == code) {
             let near = diagnostic.help.take().filter(|help| help.starts_with("did you mean"));
@@ -182,7 +182,7 @@ impl Diagnostics {
     }
 
     /// Takes out everything a rule has found.
-    pub(super) fn forget(&mut self, code: Code) {
+    pub(super) fn remove_all(&mut self, code: Code) {
         self.found.retain(|diagnostic| diagnostic.code != code);
         self.errors = self.count(Severity::Error);
     }

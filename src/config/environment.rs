@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::source::{SourceFile, Span};
 
+use super::declaration::{Section, ValueKind};
 use super::diagnostic::nearest;
 use super::keys::Service;
-use super::section::Declared;
-use super::shape::{Kind, Section};
-use super::tree::{Data, Entry, Node, Spot, Table};
+use super::section::DeclaredSection;
+use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics, parse};
 
 const PREFIX: &str = "SERINUS_";
@@ -47,33 +47,36 @@ impl Overrides {
             table.entries_of("secrets").iter().filter_map(|entry| entry.value.as_table()?.owned("env")).collect();
         let mut start = 0;
         for (name, value) in &self.variables {
-            let spot = Spot { file: &self.file, span: Span { start, end: start + name.len() } };
+            let span = SourceSpan { file: &self.file, range: Span { start, end: start + name.len() } };
             start += name.len() + 1;
             if secrets.contains(name) {
                 continue;
             }
             let parts: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
             match find(&parts, Service::SECTION) {
-                Some(kind) => set(table, &parts, kind, value, spot, diagnostics),
-                None => diagnostics.push(unknown(name, spot)),
+                Some(kind) => set(table, &parts, kind, value, span, diagnostics),
+                None => diagnostics.push(unknown(name, span)),
             }
         }
     }
 }
 
 /// The kind of the value at a path of keys, if there is one that a variable can hold.
-fn find(parts: &[String], section: &'static Section) -> Option<&'static Kind> {
+fn find(parts: &[String], section: &'static Section) -> Option<&'static ValueKind> {
     let (first, rest) = parts.split_first()?;
     inside(rest, &section.key(first)?.kind)
 }
 
-fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
+fn inside(rest: &[String], kind: &'static ValueKind) -> Option<&'static ValueKind> {
     match (kind, rest) {
-        // Several tables have no names to tell them by; one of them is as good as a table.
-        (Kind::Table(section) | Kind::TableOrFalse(section) | Kind::OneOrMore(section), [_, ..]) => find(rest, section()),
-        (Kind::Names(inner) | Kind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
-        (Kind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section()),
-        (Kind::Table(_) | Kind::Names(_) | Kind::Map(_) | Kind::Tables(_) | Kind::OneOrMore(_), _) | (_, [_, ..]) => None,
+        // Tables of a list have no names, so a variable can set a key only where there is one table.
+        (ValueKind::Table(section) | ValueKind::TableOrFalse(section) | ValueKind::OneOrMore(section), [_, ..]) => {
+            find(rest, section())
+        }
+        (ValueKind::Names(inner) | ValueKind::Map(inner), [name, rest @ ..]) if !name.is_empty() => inside(rest, inner),
+        (ValueKind::Regions(section), [name, rest @ ..]) if !name.is_empty() => find(rest, section()),
+        (ValueKind::Table(_) | ValueKind::Names(_) | ValueKind::Map(_) | ValueKind::Tables(_) | ValueKind::OneOrMore(_), _)
+        | (_, [_, ..]) => None,
         (leaf, []) => Some(leaf),
     }
 }
@@ -81,34 +84,34 @@ fn inside(rest: &[String], kind: &'static Kind) -> Option<&'static Kind> {
 fn set<'f>(
     table: &mut Table<'f>,
     parts: &[String],
-    kind: &'static Kind,
+    kind: &'static ValueKind,
     value: &'f str,
-    spot: Spot<'f>,
+    span: SourceSpan<'f>,
     diagnostics: &mut Diagnostics,
 ) {
     let Some((first, rest)) = parts.split_first() else { return };
     let known = table.entries.iter().position(|entry| comparable(&entry.key) == comparable(first));
     let at = known.unwrap_or_else(|| {
-        let empty = Node { spot, data: Data::Table(Table::default()) };
-        table.entries.push(Entry { key: first.clone().into(), key_spot: spot, value: empty });
+        let empty = Node { span, data: Data::Table(Table::default()) };
+        table.entries.push(TableEntry { key: first.clone().into(), key_span: span, value: empty });
         table.entries.len() - 1
     });
     let entry = &mut table.entries[at];
     if rest.is_empty() {
         let text_so_far = known.is_none() || entry.value.as_text().is_some();
-        entry.value = Node { spot, data: read(kind, value, text_so_far, spot, diagnostics) };
+        entry.value = Node { span, data: read(kind, value, text_so_far, span, diagnostics) };
         return;
     }
     if let Data::List(items) = &mut entry.value.data
         && items.iter().all(|item| item.as_table().is_some())
     {
         match items.as_mut_slice() {
-            [Node { data: Data::Table(only), .. }] => return set(only, rest, kind, value, spot, diagnostics),
+            [Node { data: Data::Table(only), .. }] => return set(only, rest, kind, value, span, diagnostics),
             [] => {}
             several => {
                 let message = format!("there are {} tables `{first}`, and a variable cannot tell them apart", several.len());
                 diagnostics.push(
-                    Diagnostic::at(Code::UnknownVariable, spot, message)
+                    Diagnostic::at(Code::UnknownVariable, span, message)
                         .help("set it in the file; what differs from place to place can be a secret of `[secrets]`"),
                 );
                 return;
@@ -116,10 +119,10 @@ fn set<'f>(
         }
     }
     if entry.value.as_table().is_none() {
-        entry.value = Node { spot, data: Data::Table(Table::default()) };
+        entry.value = Node { span, data: Data::Table(Table::default()) };
     }
     if let Data::Table(inner) = &mut entry.value.data {
-        set(inner, rest, kind, value, spot, diagnostics);
+        set(inner, rest, kind, value, span, diagnostics);
     }
 }
 
@@ -128,40 +131,46 @@ fn comparable(name: &str) -> String {
     name.to_lowercase().replace(|character: char| !character.is_ascii_alphanumeric(), "_")
 }
 
-fn read<'f>(kind: &Kind, value: &'f str, text_so_far: bool, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Data<'f> {
+fn read<'f>(
+    kind: &ValueKind,
+    value: &'f str,
+    text_so_far: bool,
+    span: SourceSpan<'f>,
+    diagnostics: &mut Diagnostics,
+) -> Data<'f> {
     let text = || Data::Text(value.into());
     match kind {
-        Kind::List(_) | Kind::OneOrList(_) | Kind::Regions(_) if !value.trim_start().starts_with('[') => {
+        ValueKind::List(_) | ValueKind::OneOrList(_) | ValueKind::Regions(_) if !value.trim_start().starts_with('[') => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
-            Data::List(items.map(|item| Node { spot, data: Data::Text(item.into()) }).collect())
+            Data::List(items.map(|item| Node { span, data: Data::Text(item.into()) }).collect())
         }
         // A variable keeps the type that its value in the file has; a new one is text.
-        Kind::Json if text_so_far => text(),
-        Kind::List(_)
-        | Kind::OneOrList(_)
-        | Kind::TableOrFalse(_)
-        | Kind::DurationOrFalse
-        | Kind::Regions(_)
-        | Kind::Json
-        | Kind::Size
-        | Kind::Integer { .. }
-        | Kind::Share
-        | Kind::Bool
-        | Kind::Redirects
-        | Kind::Scalar => parse::value(value, spot, diagnostics).unwrap_or_else(text),
+        ValueKind::Json if text_so_far => text(),
+        ValueKind::List(_)
+        | ValueKind::OneOrList(_)
+        | ValueKind::TableOrFalse(_)
+        | ValueKind::DurationOrFalse
+        | ValueKind::Regions(_)
+        | ValueKind::Json
+        | ValueKind::Size
+        | ValueKind::Integer { .. }
+        | ValueKind::Share
+        | ValueKind::Bool
+        | ValueKind::Redirects
+        | ValueKind::Scalar => parse::value(value, span, diagnostics).unwrap_or_else(text),
         _ => text(),
     }
 }
 
-fn unknown(name: &str, spot: Spot<'_>) -> Diagnostic {
+fn unknown(name: &str, span: SourceSpan<'_>) -> Diagnostic {
     let mut known = Vec::new();
     names("", Service::SECTION, &mut known);
-    // The prefix would make everything look alike.
+    // With the common prefix, every two names would look alike.
     let help = match nearest(&name[PREFIX.len()..], known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{PREFIX}{near}`?"),
         None => "variables are named by the keys of the configuration, with `__` between levels".to_owned(),
     };
-    Diagnostic::at(Code::UnknownVariable, spot, format!("there is no setting for the environment variable `{name}`")).help(help)
+    Diagnostic::at(Code::UnknownVariable, span, format!("there is no setting for the environment variable `{name}`")).help(help)
 }
 
 /// The variables that have a fixed name.
@@ -169,7 +178,7 @@ fn names(prefix: &str, section: &'static Section, known: &mut Vec<String>) {
     for key in section.keys {
         let name = format!("{prefix}{}", key.name.to_uppercase());
         match (&key.kind, key.kind.section()) {
-            (Kind::Table(_) | Kind::TableOrFalse(_) | Kind::OneOrMore(_), Some(inner)) => {
+            (ValueKind::Table(_) | ValueKind::TableOrFalse(_) | ValueKind::OneOrMore(_), Some(inner)) => {
                 names(&format!("{name}__"), inner, known);
             }
             _ => known.push(name),

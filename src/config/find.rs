@@ -18,7 +18,7 @@ pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Pat
         let below = glob_files(&format!("{}/**/*.toml", glob::Pattern::escape(&path.to_string_lossy())), &|| false);
         if below.is_empty() {
             let message = format!("there is no probe file below {}", path.display());
-            diagnostics.push(Diagnostic::nowhere(Code::NoProbes, message).help("probe files end in .toml"));
+            diagnostics.push(Diagnostic::without_span(Code::NoProbes, message).help("probe files end in .toml"));
         }
         found.extend(below);
     }
@@ -26,14 +26,14 @@ pub(super) fn given(paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Pat
 }
 
 /// The files that the patterns of `probes` match.
-pub(super) fn matched(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+pub(super) fn matched(patterns: &[Node<'_>], is_cancelled: &dyn Fn() -> bool, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for node in patterns {
         let Some(pattern) = pattern(node) else { continue };
-        let files = glob_files(&pattern, given_up);
+        let files = glob_files(&pattern, is_cancelled);
         if files.is_empty() {
             diagnostics.push(
-                Diagnostic::at(Code::NoProbes, node.spot, "no file matches this pattern")
+                Diagnostic::at(Code::NoProbes, node.span, "no file matches this pattern")
                     .label(format!("looked for {pattern}"))
                     .help("patterns are relative to this file; `*` is any name, `**` any folders"),
             );
@@ -45,14 +45,14 @@ pub(super) fn matched(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool, diagno
 
 /// The folders in which files that the patterns of `probes` match would come to be: those that may hold them, and, where one of
 /// those is still to be made, the one it would be made in.
-pub(super) fn folders(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
+pub(super) fn folders(patterns: &[Node<'_>], is_cancelled: &dyn Fn() -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for pattern in patterns.iter().filter_map(pattern) {
         for above in Path::new(&pattern).ancestors().skip(1) {
             let text = if above.as_os_str().is_empty() { ".".into() } else { above.to_string_lossy() };
             let literal = glob::Pattern::escape(&text) == text;
             let before = found.len();
-            let matching = glob::glob(&text).into_iter().flatten().take_while(|_| !given_up()).flatten();
+            let matching = glob::glob(&text).into_iter().flatten().take_while(|_| !is_cancelled()).flatten();
             found.extend(matching.filter(|path| path.is_dir()));
             if literal && found.len() > before {
                 break;
@@ -63,7 +63,7 @@ pub(super) fn folders(patterns: &[Node<'_>], given_up: &dyn Fn() -> bool) -> Vec
 }
 
 fn pattern(node: &Node<'_>) -> Option<String> {
-    let folder = node.spot.file.path().parent().unwrap_or(Path::new(""));
+    let folder = node.span.file.path().parent().unwrap_or(Path::new(""));
     let whole = Path::new(&glob::Pattern::escape(&folder.to_string_lossy())).join(node.as_text()?);
     Some(without_detours(&whole).to_string_lossy().into_owned())
 }
@@ -86,9 +86,9 @@ fn without_detours(path: &Path) -> PathBuf {
     short
 }
 
-/// Folders that match are gone through one by one, and nobody knows how many there are.
-fn glob_files(pattern: &str, given_up: &dyn Fn() -> bool) -> Vec<PathBuf> {
-    let found = glob::glob(pattern).into_iter().flatten().take_while(|_| !given_up()).flatten();
+/// The number of matching folders has no bound, so cancellation is asked for at each of them.
+fn glob_files(pattern: &str, is_cancelled: &dyn Fn() -> bool) -> Vec<PathBuf> {
+    let found = glob::glob(pattern).into_iter().flatten().take_while(|_| !is_cancelled()).flatten();
     let mut files: Vec<PathBuf> = found.filter(|path| path.is_file()).collect();
     files.sort();
     files

@@ -1,4 +1,4 @@
-//! Warnings: what a probe may say and most likely does not mean.
+//! Warnings about probes that are valid and most likely not what was meant.
 //!
 //! Each lint looks at the keys of one file, so that lints are shown also where the file has errors. A new lint is a function
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
@@ -13,8 +13,8 @@ use crate::plan::{Overlap, StepKind, Template};
 use super::check::{header, misspelt};
 use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
 use super::probe::lint_exec;
-use super::section::{Declared, Either, Field};
-use super::tree::{Data, Entry, Node, Spot, Table};
+use super::section::{DeclaredSection, Either, Field};
+use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics};
 
 /// A shorter pause between two looks is most likely a unit mistaken.
@@ -25,7 +25,7 @@ const HARMLESS: [&str; 12] =
     ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
-pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, pages: bool, diagnostics: &mut Diagnostics) {
+pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>, pages: bool, diagnostics: &mut Diagnostics) {
     let steps: Vec<&StepItem<'_>> = keys.step.items().iter().flat_map(StepItem::doing).collect();
     let cleanups: Vec<&StepItem<'_>> = steps.iter().flat_map(|step| step.value.cleanup.items()).collect();
     if pages {
@@ -60,15 +60,15 @@ pub(super) fn insecure(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn accepts_any(verify: &Field<'_, Option<bool>>, diagnostics: &mut Diagnostics) {
-    if let Some(spot) = verify.spot().filter(|_| verify.value == Some(false)) {
+    if let Some(span) = verify.span().filter(|_| verify.value == Some(false)) {
         diagnostics.push(
-            Diagnostic::at(Code::InsecureTls, spot, "any certificate is accepted, also an expired or a foreign one")
+            Diagnostic::at(Code::InsecureTls, span, "any certificate is accepted, also an expired or a foreign one")
                 .help("to trust a private authority, name its certificate in `tls.ca`"),
         );
     }
 }
 
-fn unowned(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, diagnostics: &mut Diagnostics) {
+fn unowned(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
     let wanted = [("owner", keys.owner.entry), ("runbook", keys.runbook.entry)].into_iter();
     let missing = wanted.filter(|(key, entry)| entry.is_none() && !misspelt(table, Probe::SECTION, key));
     let missing: Vec<&str> = missing.map(|(key, _)| key).collect();
@@ -82,13 +82,13 @@ fn unowned(table: &Table<'_>, keys: &ProbeKeys<'_>, top: Spot<'_>, diagnostics: 
 }
 
 fn deadline_over_slot(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
-    let (Some(deadline), Some(every), Some(spot)) = (*keys.deadline, *keys.every, keys.deadline.spot()) else { return };
+    let (Some(deadline), Some(every), Some(span)) = (*keys.deadline, *keys.every, keys.deadline.span()) else { return };
     // Each of `runs` is a slot of its own, which comes round once in `every`; overlap is judged by slot.
     // A run that takes as long as its deadline is still going when the tick comes.
     if deadline >= every && *keys.overlap != Overlap::Allow {
         let message = format!("a run may take all of the {} to its slot's next tick, or more", humantime::format_duration(every));
         diagnostics.push(
-            Diagnostic::at(Code::DeadlineOverSlot, spot, message)
+            Diagnostic::at(Code::DeadlineOverSlot, span, message)
                 .help("the next tick would be missed; shorten `deadline`, lengthen `every`, or say `overlap = \"allow\"`"),
         );
     }
@@ -103,14 +103,14 @@ fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: 
     let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured));
     if let Some(entry) = creating {
         diagnostics.push(
-            Diagnostic::at(Code::NoCleanup, entry.value.spot, "this creates something, and no step of the probe has a cleanup")
+            Diagnostic::at(Code::NoCleanup, entry.value.span, "this creates something, and no step of the probe has a cleanup")
                 .help("undo it in `[step.cleanup]`, or test data piles up with every run"),
         );
     }
 }
 
 /// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
-fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t Entry<'t>> {
+fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t TableEntry<'t>> {
     let mut written = http.written_methods().into_iter();
     let (_, entry) = written.find(|(method, _)| matches!(*method, Method::POST | Method::PUT))?;
     let path = entry.value.as_text()?.to_lowercase();
@@ -119,8 +119,8 @@ fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t Entr
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
-fn expects_nothing(steps: &[StepItem<'_>], top: Spot<'_>, diagnostics: &mut Diagnostics) {
-    // What may fail lets no run pass, so its expectations do not count.
+fn expects_nothing(steps: &[StepItem<'_>], top: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
+    // A step with `allow_failure` cannot make a run pass, so its expectations do not count.
     let counts = |step: &&StepItem<'_>| !*step.value.allow_failure;
     let mut counting = steps.iter().filter(counts).flat_map(StepItem::doing).filter(counts);
     if steps.is_empty() || counting.clone().any(expects) {
@@ -129,7 +129,7 @@ fn expects_nothing(steps: &[StepItem<'_>], top: Spot<'_>, diagnostics: &mut Diag
     let nothing = Diagnostic::at(Code::ExpectsNothing, top, "no step of this probe expects anything");
     diagnostics.push(match counting.find_map(expect_below_header) {
         Some((begins, expect)) => {
-            nothing.related(expect.key_spot, "this one is the cleanup's, which no run is judged by").help(move_above(begins))
+            nothing.related(expect.key_span, "this one is the cleanup's, which no run is judged by").help(move_above(begins))
         }
         None => nothing.help("a run passes if what it expected held; add `expect` or `contract` to a step that must not fail"),
     });
@@ -143,7 +143,7 @@ fn expects(step: &StepItem<'_>) -> bool {
 fn expects_in_cleanup(step: &StepItem<'_>, diagnostics: &mut Diagnostics) -> bool {
     let Some((begins, expect)) = expect_below_header(step).filter(|_| !expects(step)) else { return false };
     diagnostics.push(
-        Diagnostic::at(Code::ExpectInCleanup, expect.key_spot, "the cleanup expects something, and its step expects nothing")
+        Diagnostic::at(Code::ExpectInCleanup, expect.key_span, "the cleanup expects something, and its step expects nothing")
             .related(begins, "what follows this line belongs to the cleanup")
             .help(move_above(begins)),
     );
@@ -152,13 +152,13 @@ fn expects_in_cleanup(step: &StepItem<'_>, diagnostics: &mut Diagnostics) -> boo
 
 /// The `expect` of a step's first cleanup that has one, and the `[step.cleanup]` above it. Written in one line, as in
 /// `cleanup = { … }`, nothing can have slipped into it.
-fn expect_below_header<'t>(step: &StepItem<'t>) -> Option<(Spot<'t>, &'t Entry<'t>)> {
+fn expect_below_header<'t>(step: &StepItem<'t>) -> Option<(SourceSpan<'t>, &'t TableEntry<'t>)> {
     let expects = |item: &&StepItem<'t>| says(item, "expect", item.value.expect.node());
-    let cleanup = step.value.cleanup.items().iter().filter(|item| header(item.node.spot).is_some()).find(expects)?;
-    Some((cleanup.node.spot, cleanup.value.expect.entry?))
+    let cleanup = step.value.cleanup.items().iter().filter(|item| header(item.node.span).is_some()).find(expects)?;
+    Some((cleanup.node.span, cleanup.value.expect.entry?))
 }
 
-fn move_above(begins: Spot<'_>) -> String {
+fn move_above(begins: SourceSpan<'_>) -> String {
     let (line, header) = (begins.location().line, header(begins).unwrap_or_default());
     format!("if it was meant for the step, move it above line {line}, where `{header}` begins; if not, give the step its own")
 }
@@ -174,11 +174,11 @@ fn says(step: &StepItem<'_>, key: &str, written: Option<&Node<'_>>) -> bool {
 
 fn within_over_deadline(step: &StepKeys<'_>, probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(eventually) = &step.eventually.value else { return };
-    if let (Some(spot), Some(within), Some(deadline)) = (eventually.within.spot(), *eventually.within, *probe.deadline)
+    if let (Some(span), Some(within), Some(deadline)) = (eventually.within.span(), *eventually.within, *probe.deadline)
         && within > deadline
     {
         diagnostics.push(
-            Diagnostic::at(Code::WithinOverDeadline, spot, "the window ends after the run's deadline")
+            Diagnostic::at(Code::WithinOverDeadline, span, "the window ends after the run's deadline")
                 .help("the deadline cuts it: shorten `within`, or lengthen `deadline`"),
         );
     }
@@ -188,11 +188,11 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
     let asks = |table: &Table<'_>| StepKind::ALL.iter().any(|kind| table.get(kind.key()).is_some());
     // A guard alone lets every answer pass that is not exactly false, so that it counts as nothing here.
     let checks = expects(step) || says(step, "capture", step.value.capture.node());
-    // What is only sent or closed has no answer.
+    // A step that only sends or closes has no answer.
     let answers = step.value.tcp.as_ref().is_none_or(|tcp| tcp.read.entry.or(tcp.greeting.entry).is_some());
     if step.node.as_table().is_some_and(asks) && answers && !checks {
-        let spot = step.value.name.spot().unwrap_or(step.node.spot);
-        diagnostics.push(Diagnostic::at(Code::UncheckedStep, spot, "nobody looks at the answer of this step").help(
+        let span = step.value.name.span().unwrap_or(step.node.span);
+        diagnostics.push(Diagnostic::at(Code::UncheckedStep, span, "nobody looks at the answer of this step").help(
             match step.value.exec.entry {
                 Some(_) => "any exit code will do: add `expect`",
                 None => "any answer will do, also an error page: add `expect`",
@@ -207,30 +207,30 @@ fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     for node in urls.chain(http.query.entries()).map(|entry| &entry.value) {
         let Some(template) = template(node) else { continue };
         if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
-            let spot = node.spot.within(offset + each.span.start..offset + each.span.end);
+            let span = node.span.within(offset + each.span.start..offset + each.span.end);
             diagnostics.push(
-                Diagnostic::at(Code::SecretInUrl, spot, "a secret in a URL ends up in logs of servers and proxies")
+                Diagnostic::at(Code::SecretInUrl, span, "a secret in a URL ends up in logs of servers and proxies")
                     .help("send it in a header or in the body"),
             );
         }
     }
 }
 
-/// The template of a text; what is none is reported where it is read.
+/// The template of a text. An invalid one is reported where it is read.
 fn template(node: &Node<'_>) -> Option<Template> {
-    Template::parse(node.as_text()?, node.spot.location()).ok()
+    Template::parse(node.as_text()?, node.span.location()).ok()
 }
 
 /// Warns of a request that may create something at each attempt, while only what the last one created is undone.
 fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return };
     let posts = step.http.as_ref().is_some_and(|http| http.post.entry.is_some() || *http.method == Some("POST"));
-    // What a program does, nobody knows.
+    // A program may create something, too.
     if (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some() {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,
-                repeats.key_spot,
+                repeats.key_span,
                 "each attempt may create something, and only the last is undone",
             )
             .help("create once, and look for it in a step of its own; or use PUT with a name chosen in `[vars]`"),
@@ -238,23 +238,23 @@ fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Warns about waiting that cannot be meant: one look where many are asked for, or thousands of them.
+/// Warns about a poll interval that is longer than its window, or so short that it floods the target.
 fn polls(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let eventually = step.eventually.as_ref().map(|keys| ("within", &keys.within, &keys.poll));
     let consistently = step.consistently.as_ref().map(|keys| ("for", &keys.lasting, &keys.poll));
     for (bound, window, poll) in eventually.into_iter().chain(consistently) {
-        let (Some(length), Some(spot)) = (**window, poll.spot().or(window.spot())) else { continue };
+        let (Some(length), Some(span)) = (**window, poll.span().or(window.span())) else { continue };
         let unsaid = if poll.entry.is_none() { ", which holds where none is given" } else { "" };
         let poll = **poll;
         if poll > length {
             let [poll, length] = [poll, length].map(humantime::format_duration);
             let message = format!("`poll` is {poll}{unsaid}, longer than `{bound}`, {length}: it is looked at once");
-            diagnostics.push(Diagnostic::at(Code::PollOverWindow, spot, message).help("make `poll` a fraction of it"));
+            diagnostics.push(Diagnostic::at(Code::PollOverWindow, span, message).help("make `poll` a fraction of it"));
         } else if poll < SHORTEST_POLL {
             let message =
                 format!("a `poll` of {} asks the target again before it can have answered", humantime::format_duration(poll));
             diagnostics.push(
-                Diagnostic::at(Code::ShortPoll, spot, message).help("it is load, not news: poll every 10 ms or less often"),
+                Diagnostic::at(Code::ShortPoll, span, message).help("it is load, not news: poll every 10 ms or less often"),
             );
         }
     }

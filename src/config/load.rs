@@ -1,4 +1,4 @@
-//! From paths to a service: has the files read, and puts the plan together.
+//! From paths to a service: reads the files and puts the plan together.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::source::SourceFile;
 use super::cross;
 use super::environment::Overrides;
 use super::find::{folders, given, matched};
-use super::probe::{self, Draft};
-use super::section::Declared;
+use super::probe::{self, ParsedProbe};
+use super::section::DeclaredSection;
 use super::service::{self, Settings};
-use super::tree::{Node, Spot};
-use super::{Code, Diagnostics, file, keys, parse, ringing};
+use super::tree::{Node, SourceSpan};
+use super::{Code, Diagnostics, file, keys, parse, wake_lint};
 
 /// What came of loading a configuration.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Every configuration file that was read or tried: a change of any of them is a reason to load again.
     pub files: Vec<PathBuf>,
-    /// Folders in which further files would be read, or folders with such files, if they came to be there.
+    /// Folders in which a new file, or a new folder with files, would be read as well.
     pub folders: Vec<PathBuf>,
 }
 
@@ -36,10 +36,10 @@ impl Loaded {
         self.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoChannel)
     }
 
-    /// The same without what is said of channels, for a command that pages nobody anyway.
+    /// The same without the warning about missing channels, for commands that page nobody.
     #[must_use]
     pub fn paging_nobody(mut self) -> Self {
-        self.diagnostics.forget(Code::NoChannel);
+        self.diagnostics.remove_all(Code::NoChannel);
         self
     }
 }
@@ -50,17 +50,17 @@ pub fn load(config: &Path, environment: impl IntoIterator<Item = (String, String
     load_all(Some((config, true)), None, &environment.into_iter().collect::<Vec<_>>(), &|| false)
 }
 
-/// The same once more, as long as nobody gives it up: `given_up` is asked before each file. `None` if it was. A pipe, which was read to
-/// its end the first time, is none that is waited for.
-pub fn load_unless(
+/// Loads again, until it is cancelled: `is_cancelled` is asked before each file. Returns `None` if it was cancelled. A pipe was read
+/// to its end the first time and is not waited for.
+pub fn load_cancellable(
     config: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
-    given_up: &(dyn Fn() -> bool + Sync),
+    is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Option<Loaded> {
     let was = AtomicBool::new(false);
     let ask = || {
         was.load(Ordering::Relaxed)
-            || given_up() && {
+            || is_cancelled() && {
                 was.store(true, Ordering::Relaxed);
                 true
             }
@@ -75,8 +75,8 @@ pub fn load_probes(probes: &[PathBuf], config: Option<&Path>, environment: impl 
     load_all(config.map(|path| (path, true)), Some(probes), &environment.into_iter().collect::<Vec<_>>(), &|| false)
 }
 
-/// Where a service's file says that the service listens, and the secrets it names, as far as they can be told: also of a file, or beside
-/// probes, with errors, because whoever asks a running service about those needs to know no more. `None` if it is no TOML file at all.
+/// The address that a service's file gives for its listener, and the secrets it names. Both are read even if the file or its probes
+/// have errors, because a command that asks a running service needs nothing else. `None` if the file is not TOML.
 pub fn load_listen(
     config: &Path,
     environment: impl IntoIterator<Item = (String, String)>,
@@ -89,14 +89,14 @@ pub fn load_listen(
     overrides.apply(&mut table, &mut diagnostics);
     let keys = keys::Service::read(&table, top(&file), &mut diagnostics);
     let settings = service::read(&keys, &|_| Some(usize::MAX), &mut diagnostics);
-    Some((settings.listen, settings.world.secrets))
+    Some((settings.listen, settings.context.secrets))
 }
 
 fn load_all(
     config: Option<(&Path, bool)>,
     probes: Option<&[PathBuf]>,
     environment: &[(String, String)],
-    given_up: &(dyn Fn() -> bool + Sync),
+    is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let mut files: Vec<PathBuf> = config.into_iter().map(|(path, _)| path.to_owned()).collect();
@@ -110,7 +110,7 @@ fn load_all(
         None => Arc::new(SourceFile::new("", "")),
     };
     let Some(mut table) = parse::parse(&file, &mut diagnostics) else {
-        diagnostics.cut();
+        diagnostics.truncate();
         diagnostics.sort();
         return Loaded { service: None, diagnostics, files, folders: Vec::new() };
     };
@@ -121,55 +121,55 @@ fn load_all(
     let settings = service::read(&keys, &variable, &mut diagnostics);
     let paths = match probes {
         Some(paths) => given(paths, &mut diagnostics),
-        None => matched(patterns(&keys), given_up, &mut diagnostics),
+        None => matched(patterns(&keys), is_cancelled, &mut diagnostics),
     };
-    let work = probe::Work { paths: &paths, given: probes.is_some(), world: &settings.world, given_up };
-    let (claims, drafts) = probe::read_all(&work, &mut diagnostics);
-    cross::names(&claims, &mut diagnostics);
-    cross::circles(&claims, &mut diagnostics);
-    // Of probes that a person chose, and beside files that nobody can read, others may be missing.
-    if probes.is_none() && claims.len() == paths.len() {
-        cross::needs(&claims, &mut diagnostics);
-        cross::selectors(&keys, &settings.alerting, &settings.world, &claims, &mut diagnostics);
+    let files_to_read = probe::ProbeFiles { paths: &paths, given: probes.is_some(), context: &settings.context, is_cancelled };
+    let (metadata, parsed) = probe::read_all(&files_to_read, &mut diagnostics);
+    cross::names(&metadata, &mut diagnostics);
+    cross::need_cycles(&metadata, &mut diagnostics);
+    // If the probes were chosen by a person, or some file is unreadable, needed probes may simply not be loaded.
+    if probes.is_none() && metadata.len() == paths.len() {
+        cross::needs(&metadata, &mut diagnostics);
+        cross::selectors(&keys, &settings.alerting, &settings.context, &metadata, &mut diagnostics);
     }
     if probes.is_none() && settings.alerting.channels.is_empty() && !settings.tells_nobody {
-        cross::channels(&keys, top(&file), &claims, &mut diagnostics);
+        cross::channels(&keys, top(&file), &metadata, &mut diagnostics);
     }
     if probes.is_none() {
-        ringing::channels(&keys, top(&file), &settings.alerting, &claims, &mut diagnostics);
-        ringing::reminders(&keys, &settings.alerting, &claims, &mut diagnostics);
+        wake_lint::channels(&keys, top(&file), &settings.alerting, &metadata, &mut diagnostics);
+        wake_lint::reminders(&keys, &settings.alerting, &metadata, &mut diagnostics);
     }
     files.extend(paths);
-    files.extend(settings.world.files_read());
-    let folders = folders(patterns(&keys), given_up);
-    diagnostics.cut();
+    files.extend(settings.context.files_read());
+    let folders = folders(patterns(&keys), is_cancelled);
+    diagnostics.truncate();
     diagnostics.sort();
-    let drafts = drafts.into_iter().filter(|draft| draft.enabled || probes.is_some()).collect();
-    let service = (!diagnostics.has_errors()).then(|| assemble(settings, drafts, config.is_some()));
+    let parsed = parsed.into_iter().filter(|probe| probe.enabled || probes.is_some()).collect();
+    let service = (!diagnostics.has_errors()).then(|| assemble(settings, parsed, config.is_some()));
     Loaded { service, diagnostics, files, folders }
 }
 
-/// The patterns of probe files, also those that cannot be one: what they match nothing of is said as well.
+/// The patterns of probe files, including invalid ones: a pattern without a match is reported, too.
 fn patterns<'t>(keys: &keys::ServiceKeys<'t>) -> &'t [Node<'t>] {
     keys.probes.node().map_or(&[], Node::as_list)
 }
 
 /// What to point at in the service's file where something is missing.
-fn top(file: &Arc<SourceFile>) -> Spot<'_> {
-    Spot { file, span: probe::first_line(file.text()) }
+fn top(file: &Arc<SourceFile>) -> SourceSpan<'_> {
+    SourceSpan { file, range: probe::first_line(file.text()) }
 }
 
-fn assemble(settings: Settings, mut drafts: Vec<Draft>, has_file: bool) -> Service {
-    let Settings { world, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat } =
+fn assemble(settings: Settings, mut parsed: Vec<ParsedProbe>, has_file: bool) -> Service {
+    let Settings { context, listen, traces, log_format, alerting, tells_nobody: _, maintenance, store, self_check, heartbeat } =
         settings;
     // Each probe's canaries are in order already, so that with the probes in order there is little left to sort.
-    drafts.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
-    let mut canaries: Vec<Arc<Canary>> = drafts.iter_mut().flat_map(|draft| draft.canaries.drain(..)).collect();
+    parsed.sort_by(|one, other| one.probe.name.cmp(&other.probe.name));
+    let mut canaries: Vec<Arc<Canary>> = parsed.iter_mut().flat_map(|probe| probe.canaries.drain(..)).collect();
     canaries.sort_by(|one, other| one.id.cmp(&other.id));
-    let known_regions = world.regions.iter().map(|region| Arc::clone(&region.name)).collect();
-    let regions = world.regions.into_iter().filter(|region| world.active.contains(&region.name)).collect();
-    let probes = drafts.into_iter().map(|draft| draft.probe).collect();
-    let plan = Plan { regions, known_regions, maintenance, probes, canaries, secrets: world.secrets, limits: world.limits };
+    let known_regions = context.regions.iter().map(|region| Arc::clone(&region.name)).collect();
+    let regions = context.regions.into_iter().filter(|region| context.active.contains(&region.name)).collect();
+    let probes = parsed.into_iter().map(|parsed| parsed.probe).collect();
+    let plan = Plan { regions, known_regions, maintenance, probes, canaries, secrets: context.secrets, limits: context.limits };
     Service {
         plan: Arc::new(plan),
         listen,
@@ -317,10 +317,10 @@ none = true
         let file = folder.path().join("config/serinus.toml");
         let asked = AtomicUsize::new(0);
         let count = |most: usize| move |asked: &AtomicUsize| asked.fetch_add(1, Ordering::Relaxed) >= most;
-        assert!(load_unless(&file, environment(&[]), &|| count(usize::MAX)(&asked)).unwrap().service.is_some());
+        assert!(load_cancellable(&file, environment(&[]), &|| count(usize::MAX)(&asked)).unwrap().service.is_some());
         let all = asked.swap(0, Ordering::Relaxed);
         assert!(all > 50, "it is asked before each file: {all}");
-        assert!(load_unless(&file, environment(&[]), &|| count(60)(&asked)).is_none());
+        assert!(load_cancellable(&file, environment(&[]), &|| count(60)(&asked)).is_none());
         // Each thread notices by itself.
         assert!(asked.into_inner() < 60 + 64);
     }
@@ -330,7 +330,7 @@ none = true
         let folder = folder();
         let pipe = folder.path().join("config/pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let loaded = load_unless(&pipe, environment(&[]), &|| false).unwrap();
+        let loaded = load_cancellable(&pipe, environment(&[]), &|| false).unwrap();
         assert!(loaded.diagnostics.render(false).contains("is no file"), "{}", loaded.diagnostics.render(false));
         let writer = std::thread::spawn({
             let pipe = pipe.clone();

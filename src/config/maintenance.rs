@@ -6,10 +6,10 @@ use chrono_tz::Tz;
 
 use crate::plan::{Maintenance, MaintenanceTime};
 
-use super::calendar::Written;
+use super::calendar::DateTimeValue;
 use super::keys::MaintenanceKeys;
 use super::section::{Field, Item};
-use super::tree::Spot;
+use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// The windows that are written; each is for everything its keys select. Those that are over by `now` are warned of.
@@ -36,46 +36,52 @@ fn one(window: &MaintenanceKeys<'_>, now: SystemTime, diagnostics: &mut Diagnost
 }
 
 fn once(window: &MaintenanceKeys<'_>, now: SystemTime, diagnostics: &mut Diagnostics) -> Option<MaintenanceTime> {
-    let (from, from_spot) = (window.from.value?, window.from.spot()?);
-    let (until, until_spot) = (window.until.value?, window.until.spot()?);
+    let (from, from_span) = (window.from.value?, window.from.span()?);
+    let (until, until_span) = (window.until.value?, window.until.span()?);
     if window.timezone.is_unreadable() {
         return None;
     }
     let zone = window.timezone.value;
-    let absolute = [from, until].into_iter().all(|each| matches!(each, Written::Absolute(_)));
+    let absolute = [from, until].into_iter().all(|each| matches!(each, DateTimeValue::Offset(_)));
     if let Some(entry) = window.timezone.entry.filter(|_| absolute) {
         diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, entry.key_spot, "`timezone` has no effect: both times have an offset of their own")
+            Diagnostic::at(Code::NeedsKey, entry.key_span, "`timezone` has no effect: both times have an offset of their own")
                 .help("take it out, or write the times without an offset"),
         );
     }
-    let begin = moment(from, from_spot, zone, false, diagnostics)?;
-    let end = moment(until, until_spot, zone, true, diagnostics)?;
+    let begin = moment(from, from_span, zone, false, diagnostics)?;
+    let end = moment(until, until_span, zone, true, diagnostics)?;
     if end <= begin {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, until_spot, "the window ends before it begins")
-                .related(from_spot, "it begins here")
+            Diagnostic::at(Code::InvalidValue, until_span, "the window ends before it begins")
+                .related(from_span, "it begins here")
                 .help("make `until` later than `from`"),
         );
     } else if end <= now {
         diagnostics.push(
-            Diagnostic::at(Code::MaintenanceOver, until_spot, "this window is over").help("take it out, or give it a new date"),
+            Diagnostic::at(Code::MaintenanceOver, until_span, "this window is over").help("take it out, or give it a new date"),
         );
     }
     Some(MaintenanceTime::Once { from: begin, until: end })
 }
 
-fn moment(written: Written, spot: Spot<'_>, zone: Option<Tz>, late: bool, diagnostics: &mut Diagnostics) -> Option<SystemTime> {
-    if zone.is_none() && matches!(written, Written::Local(_)) {
+fn moment(
+    written: DateTimeValue,
+    span: SourceSpan<'_>,
+    zone: Option<Tz>,
+    late: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<SystemTime> {
+    if zone.is_none() && matches!(written, DateTimeValue::Local(_)) {
         diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, spot, "this is another moment in each time zone")
+            Diagnostic::at(Code::NeedsKey, span, "this is another moment in each time zone")
                 .help("add `timezone`, or give the time an offset such as `Z` or `+01:00`"),
         );
     }
     written
         .at(zone.unwrap_or(Tz::UTC), late)
         .map_err(|why| {
-            diagnostics.push(Diagnostic::at(Code::InvalidValue, spot, "this time does not come").help(why));
+            diagnostics.push(Diagnostic::at(Code::InvalidValue, span, "this time does not come").help(why));
         })
         .ok()
 }
@@ -87,9 +93,9 @@ fn recurring(window: &MaintenanceKeys<'_>, now: SystemTime, diagnostics: &mut Di
         return None;
     }
     let timezone = window.timezone.value.unwrap_or(Tz::UTC);
-    if let Some(spot) = window.lasts.spot().filter(|_| never_closes(&cron, timezone, lasts, now)) {
+    if let Some(span) = window.lasts.span().filter(|_| never_closes(&cron, timezone, lasts, now)) {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, "the window begins again before it ends, so nothing would ever run")
+            Diagnostic::at(Code::InvalidValue, span, "the window begins again before it ends, so nothing would ever run")
                 .help("make `lasts` shorter than the pause between two of its beginnings"),
         );
     }

@@ -1,6 +1,6 @@
-//! Hides values that were written where secrets are only to be named, before a line of the file is shown.
+//! Hides values written below `[secrets]` before a line of the file is shown, because a secret may be written there by mistake.
 //!
-//! It works on the text, line by line, because a file that is not TOML is shown as well. It rather hides too much.
+//! It works on the text, line by line, because lines of a file that is not TOML are shown as well. In doubt it hides too much.
 
 use std::borrow::Cow;
 

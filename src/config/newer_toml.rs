@@ -51,7 +51,7 @@ impl Scanner<'_> {
         self.bytes[from..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}')
     }
 
-    /// One table that spans ten lines is one problem, and is where it begins.
+    /// Reports an inline table once, at its beginning, however many lines it spans.
     fn report_table(&mut self, what: &'static str) {
         if let Some((_, start, found @ false)) = self.open.last_mut() {
             *found = true;

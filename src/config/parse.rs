@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::source::{SourceFile, Span};
 
 use super::newer_toml;
-use super::tree::{Data, Entry, Node, Spot, Table};
+use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Reads a file's text; nothing comes back if it is not TOML 1.0, and the reasons are in `diagnostics`.
@@ -17,21 +17,24 @@ pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics
     let (document, errors) = DeTable::parse_recoverable(file.text());
     let mut lines: HashSet<u32> = HashSet::new();
     for error in &errors {
-        if diagnostics.hopeless() {
+        if diagnostics.has_too_many_errors() {
             return None;
         }
-        let span = error.span().unwrap_or(0..0).into();
-        let spot = Spot { file, span };
+        let span = SourceSpan { file, range: error.span().unwrap_or(0..0).into() };
         // What follows a first error in a line is most often its echo.
-        let line = spot.location().line;
+        let line = span.location().line;
         if lines.insert(line) {
-            diagnostics.push(syntax_error(error, spot));
+            diagnostics.push(syntax_error(error, span));
         }
     }
-    for (span, what) in newer_toml::find(file.text(), errors.is_empty()) {
+    for (range, what) in newer_toml::find(file.text(), errors.is_empty()) {
         diagnostics.push(
-            Diagnostic::at(Code::NewerToml, Spot { file, span }, format!("{what} is TOML 1.1, files are read as TOML 1.0"))
-                .help("editors and other tools check 1.0; write it in the older way"),
+            Diagnostic::at(
+                Code::NewerToml,
+                SourceSpan { file, range },
+                format!("{what} is TOML 1.1, files are read as TOML 1.0"),
+            )
+            .help("editors and other tools check 1.0; write it in the older way"),
         );
         lines.insert(0);
     }
@@ -42,25 +45,25 @@ pub(super) fn parse<'f>(file: &'f Arc<SourceFile>, diagnostics: &mut Diagnostics
     Some(converter.table(document.into_inner()))
 }
 
-/// Reads a single TOML value that came from elsewhere; every part of it is said to be at `spot`.
-pub(super) fn value<'f>(text: &'f str, spot: Spot<'f>, diagnostics: &mut Diagnostics) -> Option<Data<'f>> {
+/// Reads a single TOML value that came from elsewhere; every part of it is said to be at `span`.
+pub(super) fn value<'f>(text: &'f str, span: SourceSpan<'f>, diagnostics: &mut Diagnostics) -> Option<Data<'f>> {
     let value = DeValue::parse(text).ok()?.into_inner();
-    let mut converter = Converter { file: spot.file, fixed: Some(spot.span), diagnostics };
+    let mut converter = Converter { file: span.file, fixed: Some(span.range), diagnostics };
     Some(converter.node(value, 0..0).data)
 }
 
-fn syntax_error(error: &toml::de::Error, spot: Spot<'_>) -> Diagnostic {
+fn syntax_error(error: &toml::de::Error, span: SourceSpan<'_>) -> Diagnostic {
     let message = error.message();
     if !["duplicate key", "cannot extend"].iter().any(|known| message.contains(known)) {
-        return Diagnostic::at(Code::Syntax, spot, format!("this is not TOML: {message}"));
+        return Diagnostic::at(Code::Syntax, span, format!("this is not TOML: {message}"));
     }
-    let help = if spot.file.text().get(Range::from(spot.span)) == Some("regions") {
+    let help = if span.file.text().get(Range::from(span.range)) == Some("regions") {
         "`regions` is either a list of names or `[regions.NAME]` tables: with tables, leave the list out"
     } else {
         "give each key once; a dotted key such as `http.post = …` and a header such as `[step.http]` are two ways to write one \
          table: use one of them in a step"
     };
-    Diagnostic::at(Code::DuplicateKey, spot, "this key is there already").help(help)
+    Diagnostic::at(Code::DuplicateKey, span, "this key is there already").help(help)
 }
 
 /// Makes nodes of a file's values.
@@ -72,32 +75,32 @@ struct Converter<'f, 'd> {
 }
 
 impl<'f> Converter<'f, '_> {
-    fn spot(&self, span: Range<usize>) -> Spot<'f> {
-        Spot { file: self.file, span: self.fixed.unwrap_or_else(|| span.into()) }
+    fn span(&self, range: Range<usize>) -> SourceSpan<'f> {
+        SourceSpan { file: self.file, range: self.fixed.unwrap_or_else(|| range.into()) }
     }
 
     fn table(&mut self, table: DeTable<'f>) -> Table<'f> {
         let mut entries = Vec::with_capacity(table.len());
         for (key, value) in table {
-            let key_spot = self.spot(key.span());
-            let span = value.span();
-            let value = self.node(value.into_inner(), span);
-            entries.push(Entry { key: key.into_inner(), key_spot, value });
+            let key_span = self.span(key.span());
+            let range = value.span();
+            let value = self.node(value.into_inner(), range);
+            entries.push(TableEntry { key: key.into_inner(), key_span, value });
         }
         Table { entries }
     }
 
-    fn node(&mut self, value: DeValue<'f>, span: Range<usize>) -> Node<'f> {
-        let spot = self.spot(span);
+    fn node(&mut self, value: DeValue<'f>, range: Range<usize>) -> Node<'f> {
+        let span = self.span(range);
         let data = match value {
             DeValue::String(text) => Data::Text(text),
             DeValue::Integer(number) => {
                 let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
-                Data::Integer(self.in_range(number, spot))
+                Data::Integer(self.in_range(number, span))
             }
             DeValue::Float(number) => {
                 let number = number.as_str().parse::<f64>().ok().filter(|number| number.is_finite());
-                Data::Float(self.in_range(number, spot))
+                Data::Float(self.in_range(number, span))
             }
             DeValue::Boolean(truth) => Data::Bool(truth),
             DeValue::Datetime(moment) => Data::Datetime(moment.to_string()),
@@ -105,21 +108,21 @@ impl<'f> Converter<'f, '_> {
                 items
                     .into_iter()
                     .map(|item| {
-                        let span = item.span();
-                        self.node(item.into_inner(), span)
+                        let range = item.span();
+                        self.node(item.into_inner(), range)
                     })
                     .collect(),
             ),
             DeValue::Table(table) => Data::Table(self.table(table)),
         };
-        Node { spot, data }
+        Node { span, data }
     }
 
     /// The number, or a stand-in for one that has been reported.
-    fn in_range<T: Default>(&mut self, number: Option<T>, spot: Spot<'f>) -> T {
+    fn in_range<T: Default>(&mut self, number: Option<T>, span: SourceSpan<'f>) -> T {
         if number.is_none() {
             self.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, spot, "this number is too large, or not a number")
+                Diagnostic::at(Code::InvalidValue, span, "this number is too large, or not a number")
                     .help("numbers are finite, and integers fit in 64 bits; longer digits go into a string"),
             );
         }

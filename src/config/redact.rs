@@ -10,7 +10,7 @@ use crate::plan::{JsonPath, Redaction};
 
 use super::keys::RedactKeys;
 use super::section::Item;
-use super::tree::Spot;
+use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Bytes that a pattern may take once it is compiled: ten times what a list of all country codes does.
@@ -41,17 +41,17 @@ fn path(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<JsonPath
         Ok(path) => Some(path),
         Err((at, why)) => {
             let message = format!("`{text}` is no path, from `{}` on", text.get(at..).unwrap_or_default());
-            diagnostics.push(Diagnostic::at(Code::InvalidValue, item.node.spot, message).help(why));
+            diagnostics.push(Diagnostic::at(Code::InvalidValue, item.node.span, message).help(why));
             None
         }
     }
 }
 
 fn pattern(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Regex> {
-    let pattern = compiled(item.value, item.node.spot, "'\\+49[0-9]+'", diagnostics)?;
+    let pattern = compiled(item.value, item.node.span, "'\\+49[0-9]+'", diagnostics)?;
     if pattern.is_match(b"") {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, item.node.spot, "this pattern matches nothing at all, and so everywhere")
+            Diagnostic::at(Code::InvalidValue, item.node.span, "this pattern matches nothing at all, and so everywhere")
                 .help("make it need a character: `+` instead of `*`"),
         );
         return None;
@@ -59,8 +59,8 @@ fn pattern(item: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Regex
     Some(pattern)
 }
 
-/// A regular expression. Where it is none that is told, with how one is written.
-pub(super) fn compiled(text: &str, spot: Spot<'_>, example: &str, diagnostics: &mut Diagnostics) -> Option<Regex> {
+/// A compiled regular expression. A text that is none is reported.
+pub(super) fn compiled(text: &str, span: SourceSpan<'_>, example: &str, diagnostics: &mut Diagnostics) -> Option<Regex> {
     let (message, help) = match RegexBuilder::new(text).size_limit(COMPILED).build() {
         Ok(pattern) => return Some(pattern),
         // The last line says what is wrong, those before show where.
@@ -70,6 +70,6 @@ pub(super) fn compiled(text: &str, spot: Spot<'_>, example: &str, diagnostics: &
         ),
         Err(why) => (format!("this pattern cannot be used: {why}"), "make it several simpler ones".to_owned()),
     };
-    diagnostics.push(Diagnostic::at(Code::InvalidValue, spot, message).help(help));
+    diagnostics.push(Diagnostic::at(Code::InvalidValue, span, message).help(help));
     None
 }

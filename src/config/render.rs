@@ -37,8 +37,7 @@ impl Diagnostics {
 /// Bytes of lines that are shown of one problem.
 const LONGEST_SHOWN: usize = 16 << 10;
 
-/// The texts of files as they may be shown. What makes one readable takes as long as it is, so that it is done once for all that is
-/// said of a file.
+/// The masked texts of files. Masking takes time for each byte, so it is done once for all diagnostics of a file.
 #[derive(Default)]
 struct Masks(HashMap<*const SourceFile, Arc<str>>);
 
@@ -68,8 +67,8 @@ fn group<'d>(diagnostic: &'d Diagnostic, masks: &mut Masks) -> Group<'d> {
     }
 }
 
-/// Adds the lines of a label and of others beside it, and nothing else of the file: the renderer reads all it is given. Of what is too
-/// long to be read by anybody only the place is told.
+/// Adds the lines of a label and of others beside it, and nothing else of the file, because the renderer reads all it is given.
+/// Lines that are too long to read are replaced by their position.
 fn shown<'d>(group: Group<'d>, label: &'d Label, kind: AnnotationKind, beside: &[&'d Label], masks: &mut Masks) -> Group<'d> {
     let path = visible(&label.file.path().to_string_lossy()).into_owned();
     let all = || std::iter::once(label).chain(beside.iter().copied());

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::declaration::{Key, Rule, Section, ValueKind};
 use super::keys::{Probe, Service};
-use super::section::Declared;
-use super::shape::{Key, Kind, Rule, Section};
+use super::section::DeclaredSection;
 
 /// The schema of a probe file.
 pub fn probe_schema() -> Value {
@@ -75,57 +75,66 @@ fn reference(inner: &'static Section, definitions: &mut Map<String, Value>) -> V
     json!({ "$ref": format!("#/definitions/{}", inner.id) })
 }
 
-fn kind(of: &'static Kind, definitions: &mut Map<String, Value>) -> Value {
+fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
     const DURATION: &str = r"^\s*\d.*$";
     const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
     match of {
-        Kind::Text | Kind::Template | Kind::SocketAddress | Kind::Address | Kind::Ip | Kind::Timezone => {
+        ValueKind::Text
+        | ValueKind::Template
+        | ValueKind::SocketAddress
+        | ValueKind::Address
+        | ValueKind::Ip
+        | ValueKind::Timezone => {
             json!({ "type": "string" })
         }
-        Kind::Expression | Kind::Condition | Kind::File | Kind::Glob | Kind::Cron => json!({ "type": "string", "minLength": 1 }),
-        Kind::ForEach => json!({ "type": "string", "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]* in .+$" }),
-        Kind::Slug | Kind::Secret => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 }),
-        Kind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
-        Kind::Duration => json!({ "type": "string", "pattern": DURATION }),
-        Kind::DurationOrFalse => json!({ "oneOf": [{ "type": "string", "pattern": DURATION }, { "enum": [false] }] }),
+        ValueKind::Expression | ValueKind::Condition | ValueKind::File | ValueKind::Glob | ValueKind::Cron => {
+            json!({ "type": "string", "minLength": 1 })
+        }
+        ValueKind::ForEach => json!({ "type": "string", "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]* in .+$" }),
+        ValueKind::Slug | ValueKind::Secret => {
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 })
+        }
+        ValueKind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        ValueKind::Duration => json!({ "type": "string", "pattern": DURATION }),
+        ValueKind::DurationOrFalse => json!({ "oneOf": [{ "type": "string", "pattern": DURATION }, { "enum": [false] }] }),
         // Editors hand TOML's own dates over as strings.
-        Kind::Moment => json!({ "type": "string", "pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d" }),
-        Kind::Mailbox => json!({ "type": "string", "pattern": "@" }),
-        Kind::Size => {
+        ValueKind::Moment => json!({ "type": "string", "pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d" }),
+        ValueKind::Mailbox => json!({ "type": "string", "pattern": "@" }),
+        ValueKind::Size => {
             json!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^\\d+ ?([kKMG]i?)?B$" }] })
         }
-        Kind::Integer { min, max } if *max == i64::MAX => json!({ "type": "integer", "minimum": min }),
-        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
-        Kind::Share => {
+        ValueKind::Integer { min, max } if *max == i64::MAX => json!({ "type": "integer", "minimum": min }),
+        ValueKind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        ValueKind::Share => {
             json!({ "oneOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "type": "string", "pattern": "^[0-9.]+ ?%$" }] })
         }
-        Kind::Bool => json!({ "type": "boolean" }),
-        Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Url(schemes) => json!({ "type": "string", "pattern": format!("^({})", schemes.join("|")) }),
-        Kind::Redirects => json!({ "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 50 }, { "enum": [false] }] }),
-        Kind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
-        Kind::Json => json!({ "type": ["string", "number", "boolean", "array", "object"] }),
-        Kind::List(item) => json!({ "type": "array", "items": kind(item, definitions) }),
-        Kind::OneOrList(item) => {
+        ValueKind::Bool => json!({ "type": "boolean" }),
+        ValueKind::Choice(words) => json!({ "enum": words }),
+        ValueKind::Url(schemes) => json!({ "type": "string", "pattern": format!("^({})", schemes.join("|")) }),
+        ValueKind::Redirects => json!({ "oneOf": [{ "type": "integer", "minimum": 0, "maximum": 50 }, { "enum": [false] }] }),
+        ValueKind::Scalar => json!({ "type": ["string", "number", "boolean"] }),
+        ValueKind::Json => json!({ "type": ["string", "number", "boolean", "array", "object"] }),
+        ValueKind::List(item) => json!({ "type": "array", "items": kind(item, definitions) }),
+        ValueKind::OneOrList(item) => {
             let one = kind(item, definitions);
             json!({ "oneOf": [one, { "type": "array", "items": one }] })
         }
-        Kind::Map(item) => json!({ "type": "object", "additionalProperties": kind(item, definitions) }),
-        Kind::Names(item) => json!({
+        ValueKind::Map(item) => json!({ "type": "object", "additionalProperties": kind(item, definitions) }),
+        ValueKind::Names(item) => json!({
             "type": "object",
             "propertyNames": { "pattern": NAME },
             "additionalProperties": kind(item, definitions),
         }),
-        Kind::Table(inner) => reference(inner(), definitions),
-        Kind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner(), definitions), { "enum": [false] }] }),
-        Kind::TableOr(inner, other) => json!({ "oneOf": [reference(inner(), definitions), kind(other, definitions)] }),
-        Kind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner(), definitions) }),
-        Kind::OneOrMore(inner) => {
+        ValueKind::Table(inner) => reference(inner(), definitions),
+        ValueKind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner(), definitions), { "enum": [false] }] }),
+        ValueKind::TableOr(inner, other) => json!({ "oneOf": [reference(inner(), definitions), kind(other, definitions)] }),
+        ValueKind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner(), definitions) }),
+        ValueKind::OneOrMore(inner) => {
             let one = reference(inner(), definitions);
             json!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })
         }
-        Kind::Regions(inner) => json!({ "oneOf": [
-            { "type": "array", "items": kind(&Kind::Slug, definitions) },
+        ValueKind::Regions(inner) => json!({ "oneOf": [
+            { "type": "array", "items": kind(&ValueKind::Slug, definitions) },
             { "type": "object", "additionalProperties": reference(inner(), definitions) },
         ] }),
     }

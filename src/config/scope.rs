@@ -1,7 +1,7 @@
 //! Which names an expression may use at its place, and compiling it there.
 //!
-//! What cannot be compiled is reported and replaced by a stand-in, so that the rest of the file is looked at too; no probe of a
-//! file with errors leaves the loader.
+//! An expression that does not compile is reported and replaced by a stand-in, so that the rest of the file is checked too. The
+//! loader returns no probe of a file with errors.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,15 +9,15 @@ use std::ops::Range;
 use crate::outcome::is_credential;
 use crate::plan::{Condition, Expression, KEPT_NAMES, RUN_NAMES, StepKind, Template, expr, is_result_name};
 
+use super::context::ServiceContext;
 use super::diagnostic::{did_you_mean, suggestion};
-use super::tree::{Node, Spot};
-use super::world::World;
+use super::tree::{Node, SourceSpan};
 use super::{Code, Diagnostic, Diagnostics};
 
 /// Names that every expression of a run may use.
 pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
-/// Names that a probe may have: whoever looks one up in a run goes through all of them.
+/// Names that a probe may have. A lookup in a run goes through all of them.
 pub(super) const MOST_NAMES: usize = 1_000;
 
 /// Hints about one condition that are shown.
@@ -28,59 +28,59 @@ pub(super) const VARIABLE: &str = "variable";
 
 /// Whether a step's own result can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum Stage {
     /// Before the step: there is none yet.
-    Before,
-    /// After it, of a step of this kind; of none where the kind is not known.
-    Result(Option<StepKind>),
+    BeforeStep,
+    /// After a step of this kind. The kind may be unknown.
+    AfterStep(Option<StepKind>),
 }
 
-impl When {
+impl Stage {
     /// The names of the step's result: its own, and those that are kept for features to come.
     pub(super) fn result_names(self) -> impl Iterator<Item = &'static str> {
         let has = move |kind: &&StepKind| match self {
-            Self::Before => false,
-            Self::Result(own) => own.is_none_or(|own| own == **kind),
+            Self::BeforeStep => false,
+            Self::AfterStep(own) => own.is_none_or(|own| own == **kind),
         };
-        let kept = if self == Self::Before { &[][..] } else { KEPT_NAMES };
+        let kept = if self == Self::BeforeStep { &[][..] } else { KEPT_NAMES };
         StepKind::ALL.iter().filter(has).flat_map(|kind| kind.result_names()).chain(kept).copied()
     }
 }
 
 /// A name somebody gave.
 #[derive(Debug, Clone)]
-pub(super) struct Declared<'f> {
+pub(super) struct DeclaredName<'f> {
     pub(super) name: String,
-    pub(super) spot: Spot<'f>,
+    pub(super) span: SourceSpan<'f>,
     pub(super) what: &'static str,
 }
 
 /// The names at one place of a probe, growing from step to step.
-pub(super) struct Scope<'b, 'f> {
-    pub(super) world: &'b World,
+pub(super) struct NameScope<'b, 'f> {
+    pub(super) context: &'b ServiceContext,
     pub(super) diagnostics: &'b mut Diagnostics,
     /// What may be used here.
-    pub(super) visible: Vec<Declared<'f>>,
+    pub(super) visible: Vec<DeclaredName<'f>>,
     /// What later steps will capture, and variables further down.
-    pub(super) later: Vec<Declared<'f>>,
+    pub(super) later: Vec<DeclaredName<'f>>,
     /// Names that are taken though they may not be used (matrix keys, captures of steps beside this one).
-    pub(super) taken: Vec<Declared<'f>>,
+    pub(super) taken: Vec<DeclaredName<'f>>,
     pub(super) cell_keys: Vec<String>,
     pub(super) in_loop: bool,
-    /// Whether there are more names than there may be; those are not looked at.
+    /// Whether the probe has more names than allowed. The names beyond the limit are not checked.
     too_many: bool,
-    /// Variables of the probe whose characters are all the operator's own: nothing an answer said is in them.
+    /// Variables of the probe that hold only the operator's own text, and nothing from an answer.
     pub(super) trusted: Vec<String>,
-    /// Variables, captures and loop names that hold a secret, what was made of one, or what is called a credential.
+    /// Variables, captures and loop names that hold a secret, a value made of a secret, or a value named like a credential.
     pub(super) private: Vec<String>,
-    /// Variables of the service that were used, each at its first place.
-    pub(super) used: Vec<(String, Spot<'f>)>,
+    /// Variables of the service that were used, each with its first use.
+    pub(super) used: Vec<(String, SourceSpan<'f>)>,
 }
 
-impl<'b, 'f> Scope<'b, 'f> {
-    pub(super) fn new(world: &'b World, diagnostics: &'b mut Diagnostics) -> Self {
+impl<'b, 'f> NameScope<'b, 'f> {
+    pub(super) fn new(context: &'b ServiceContext, diagnostics: &'b mut Diagnostics) -> Self {
         Self {
-            world,
+            context,
             diagnostics,
             visible: Vec::new(),
             later: Vec::new(),
@@ -95,38 +95,38 @@ impl<'b, 'f> Scope<'b, 'f> {
     }
 
     /// Checks that a new name is free, and takes it without making it visible.
-    pub(super) fn take(&mut self, name: &str, spot: Spot<'f>, what: &'static str) -> Declared<'f> {
+    pub(super) fn take(&mut self, name: &str, span: SourceSpan<'f>, what: &'static str) -> DeclaredName<'f> {
         if self.visible.len() + self.taken.len() >= MOST_NAMES {
             if std::mem::replace(&mut self.too_many, true) {
-                return Declared { name: name.to_owned(), spot, what };
+                return DeclaredName { name: name.to_owned(), span, what };
             }
             self.diagnostics.push(
-                Diagnostic::at(Code::TooMany, spot, format!("the probe has more than {MOST_NAMES} names"))
+                Diagnostic::at(Code::TooMany, span, format!("the probe has more than {MOST_NAMES} names"))
                     .help("variables, captures, matrix keys and loops have names; a list needs one, however long it is"),
             );
         }
-        if let Some(diagnostic) = reserved(name, spot, what) {
+        if let Some(diagnostic) = reserved(name, span, what) {
             self.diagnostics.push(diagnostic);
         } else if let Some(other) = self.visible.iter().chain(&self.taken).find(|other| other.name == name) {
             let message = format!("the {what} `{name}` has the name of a {}", other.what);
             self.diagnostics.push(
-                Diagnostic::at(Code::ShadowedName, spot, message)
-                    .related(other.spot, format!("the {} is here", other.what))
+                Diagnostic::at(Code::ShadowedName, span, message)
+                    .related(other.span, format!("the {} is here", other.what))
                     .help("give one of them another name: each name means one thing in a probe"),
             );
-        } else if self.world.has_var(name) {
+        } else if self.context.has_var(name) {
             let message = format!("the {what} `{name}` has the name of a variable of the service");
             self.diagnostics.push(
-                Diagnostic::at(Code::ShadowedName, spot, message)
+                Diagnostic::at(Code::ShadowedName, span, message)
                     .help("give it another name: each name means one thing in a probe"),
             );
         }
-        Declared { name: name.to_owned(), spot, what }
+        DeclaredName { name: name.to_owned(), span, what }
     }
 
     /// Checks that a new name is free, and lets expressions use it from here on.
-    pub(super) fn declare(&mut self, name: &str, spot: Spot<'f>, what: &'static str) {
-        let declared = self.take(name, spot, what);
+    pub(super) fn declare(&mut self, name: &str, span: SourceSpan<'f>, what: &'static str) {
+        let declared = self.take(name, span, what);
         if !self.too_many {
             self.visible.push(declared);
         }
@@ -134,7 +134,7 @@ impl<'b, 'f> Scope<'b, 'f> {
 
     /// Whether a name holds what the operator wrote, rather than what a target answered.
     pub(super) fn is_trusted(&self, name: &str) -> bool {
-        ALWAYS.contains(&name) || self.trusted.iter().any(|trusted| trusted == name) || self.world.has_var(name)
+        ALWAYS.contains(&name) || self.trusted.iter().any(|trusted| trusted == name) || self.context.has_var(name)
     }
 
     /// Whether what a name holds must stay with the origin it is sent to.
@@ -149,79 +149,79 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
     }
 
-    pub(super) fn template(&mut self, node: &Node<'f>, when: When) -> Template {
+    pub(super) fn template(&mut self, node: &Node<'f>, stage: Stage) -> Template {
         let source = node.as_text().unwrap_or_default();
-        let compiled = Template::parse(source, node.spot.location());
-        match self.compiled(compiled, node.spot, 0) {
+        let compiled = Template::parse(source, node.span.location());
+        match self.compiled(compiled, node.span, 0) {
             Some(mut template) => {
                 template.with_trusted(|name| self.is_trusted(name));
                 template.with_private(|name| self.is_private(name));
-                self.names(template.uses(), node.spot, when);
+                self.names(template.uses(), node.span, stage);
                 template
             }
-            None => Template::parse("", node.spot.location()).expect("an empty text is a template"),
+            None => Template::parse("", node.span.location()).expect("an empty text is a template"),
         }
     }
 
-    pub(super) fn condition(&mut self, node: &Node<'f>, when: When) -> Condition {
+    pub(super) fn condition(&mut self, node: &Node<'f>, stage: Stage) -> Condition {
         let source = node.as_text().unwrap_or("true");
-        let compiled = Condition::parse(source, node.spot.location());
-        match self.compiled(compiled, node.spot, 0) {
+        let compiled = Condition::parse(source, node.span.location());
+        match self.compiled(compiled, node.span, 0) {
             Some(condition) => {
-                self.names(condition.uses().iter().map(|each| (0, each)), node.spot, when);
+                self.names(condition.uses().iter().map(|each| (0, each)), node.span, stage);
                 for (range, why) in condition.hints().into_iter().take(MOST_HINTS) {
-                    let spot = node.spot.within(range);
+                    let span = node.span.within(range);
                     self.diagnostics
-                        .push(Diagnostic::at(Code::DoubtfulCondition, spot, "this is most likely not what is meant").help(why));
+                        .push(Diagnostic::at(Code::DoubtfulCondition, span, "this is most likely not what is meant").help(why));
                 }
                 condition
             }
-            None => Condition::parse("true", node.spot.location()).expect("`true` is a condition"),
+            None => Condition::parse("true", node.span.location()).expect("`true` is a condition"),
         }
     }
 
-    pub(super) fn expression(&mut self, node: &Node<'f>, when: When) -> Expression {
-        self.expression_at(node, 0, when)
+    pub(super) fn expression(&mut self, node: &Node<'f>, stage: Stage) -> Expression {
+        self.expression_at(node, 0, stage)
     }
 
     /// Compiles what follows the first `offset` bytes of a string.
-    pub(super) fn expression_at(&mut self, node: &Node<'f>, offset: usize, when: When) -> Expression {
+    pub(super) fn expression_at(&mut self, node: &Node<'f>, offset: usize, stage: Stage) -> Expression {
         let source = node.as_text().and_then(|text| text.get(offset..)).unwrap_or("true");
-        let location = node.spot.within(offset..offset).location();
-        let compiled = Expression::parse(source, if offset == 0 { node.spot.location() } else { location });
-        match self.compiled(compiled, node.spot, offset) {
+        let location = node.span.within(offset..offset).location();
+        let compiled = Expression::parse(source, if offset == 0 { node.span.location() } else { location });
+        match self.compiled(compiled, node.span, offset) {
             Some(expression) => {
-                self.names(expression.uses().iter().map(|each| (offset, each)), node.spot, when);
+                self.names(expression.uses().iter().map(|each| (offset, each)), node.span, stage);
                 expression
             }
-            None => Expression::parse("true", node.spot.location()).expect("`true` is an expression"),
+            None => Expression::parse("true", node.span.location()).expect("`true` is an expression"),
         }
     }
 
-    fn compiled<T>(&mut self, result: Result<T, expr::ParseError>, spot: Spot<'f>, offset: usize) -> Option<T> {
+    fn compiled<T>(&mut self, result: Result<T, expr::ParseError>, span: SourceSpan<'f>, offset: usize) -> Option<T> {
         result
             .map_err(|error| {
-                let spot = spot.within(offset + error.span.start..offset + error.span.end);
-                self.diagnostics.push(Diagnostic::at(Code::ExpressionSyntax, spot, error.message));
+                let span = span.within(offset + error.span.start..offset + error.span.end);
+                self.diagnostics.push(Diagnostic::at(Code::ExpressionSyntax, span, error.message));
             })
             .ok()
     }
 
-    /// Looks at every name that is used in the string at `spot`, each with where its expression begins there.
-    fn names<'u>(&mut self, uses: impl Iterator<Item = (usize, &'u expr::Use)>, spot: Spot<'f>, when: When) {
+    /// Looks at every name that is used in the string at `span`, each with where its expression begins there.
+    fn names<'u>(&mut self, uses: impl Iterator<Item = (usize, &'u expr::Use)>, span: SourceSpan<'f>, stage: Stage) {
         let mut reported: HashSet<&str> = HashSet::new();
         for (offset, each) in uses.filter(|(_, each)| !matches!(&*each.root, "run" | "region")) {
-            if self.diagnostics.hopeless() {
+            if self.diagnostics.has_too_many_errors() {
                 return;
             }
-            let place = |range: &Range<usize>| spot.within(offset + range.start..offset + range.end);
+            let place = |range: &Range<usize>| span.within(offset + range.start..offset + range.end);
             match (&*each.root, &each.attribute) {
                 (root, _) if reported.contains(root) => {}
                 ("secret", Some((name, range))) => self.secret(name, || place(range)),
                 ("cell", Some((key, range))) => self.cell_key(key, || place(range)),
                 (root, attribute) => {
                     let bare = attribute.is_none() && each.compared;
-                    if let Some(diagnostic) = self.root(root, || place(&each.span), when, bare) {
+                    if let Some(diagnostic) = self.root(root, || place(&each.span), stage, bare) {
                         reported.insert(root);
                         self.diagnostics.push(diagnostic);
                     }
@@ -230,66 +230,66 @@ impl<'b, 'f> Scope<'b, 'f> {
         }
     }
 
-    fn secret(&mut self, name: &str, spot: impl Fn() -> Spot<'f>) {
-        if !self.world.secrets.contains_key(name) {
-            self.diagnostics.push(unknown_secret(name, spot(), self.world.secrets.keys().map(|name| &**name)));
+    fn secret(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>) {
+        if !self.context.secrets.contains_key(name) {
+            self.diagnostics.push(unknown_secret(name, span(), self.context.secrets.keys().map(|name| &**name)));
         }
     }
 
-    fn cell_key(&mut self, key: &str, spot: impl Fn() -> Spot<'f>) {
+    fn cell_key(&mut self, key: &str, span: impl Fn() -> SourceSpan<'f>) {
         if self.cell_keys.iter().all(|known| known != key) {
             let help = suggestion(key, self.cell_keys.iter().map(String::as_str));
             self.diagnostics.push(
-                Diagnostic::at(Code::UnknownCellKey, spot(), format!("the matrix has no key `{key}`"))
+                Diagnostic::at(Code::UnknownCellKey, span(), format!("the matrix has no key `{key}`"))
                     .help("give its values in `[matrix]`")
                     .maybe_help(help),
             );
         }
     }
 
-    /// `bare`: it stands where a text would that lost its quotes.
-    fn root(&mut self, name: &str, spot: impl Fn() -> Spot<'f>, when: When, bare: bool) -> Option<Diagnostic> {
-        let of_result = when.result_names().any(|known| known == name);
+    /// `bare`: the name stands where a text without its quotes would stand.
+    fn root(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>, stage: Stage, bare: bool) -> Option<Diagnostic> {
+        let of_result = stage.result_names().any(|known| known == name);
         let declared = self.visible.iter().find(|declared| declared.name == name).map(|declared| declared.what);
-        let other = declared.or_else(|| self.world.has_var(name).then_some(VARIABLE));
+        let other = declared.or_else(|| self.context.has_var(name).then_some(VARIABLE));
         if of_result && let Some(what) = other {
             let message = format!("`{name}` is a {what}, and a part of this step's result too");
-            return Some(Diagnostic::at(Code::ReservedName, spot(), message).help(format!("give the {what} another name")));
+            return Some(Diagnostic::at(Code::ReservedName, span(), message).help(format!("give the {what} another name")));
         }
         let known = ALWAYS.contains(&name) || (name == "round" && self.in_loop) || of_result || declared.is_some();
         if known || self.too_many {
             return None;
         }
-        if self.world.has_var(name) {
+        if self.context.has_var(name) {
             if self.used.iter().all(|(used, _)| used != name) {
-                self.used.push((name.to_owned(), spot()));
+                self.used.push((name.to_owned(), span()));
             }
             return None;
         }
-        Some(self.unknown(name, spot(), when, bare))
+        Some(self.unknown(name, span(), stage, bare))
     }
 }
 
-impl<'f> Scope<'_, 'f> {
+impl<'f> NameScope<'_, 'f> {
     /// The problem of a name that means nothing at this place.
-    fn unknown(&self, name: &str, spot: Spot<'f>, when: When, bare: bool) -> Diagnostic {
+    fn unknown(&self, name: &str, span: SourceSpan<'f>, stage: Stage, bare: bool) -> Diagnostic {
         if let Some(later) = self.later.iter().find(|later| later.name == name) {
-            let unknown = Diagnostic::at(Code::NotYetKnown, spot, format!("`{name}` is not known here yet"));
+            let unknown = Diagnostic::at(Code::NotYetKnown, span, format!("`{name}` is not known here yet"));
             return if later.what == VARIABLE {
                 unknown
-                    .related(later.spot, "it is defined here")
+                    .related(later.span, "it is defined here")
                     .help("variables are evaluated in the order of `[vars]`: define it above the one that uses it")
             } else {
                 unknown
-                    .related(later.spot, "it is captured here")
+                    .related(later.span, "it is captured here")
                     .help("a capture can be used by the steps after the one that makes it")
             };
         }
-        let unknown = Diagnostic::at(Code::UnknownName, spot, format!("nothing here is called `{name}`"));
+        let unknown = Diagnostic::at(Code::UnknownName, span, format!("nothing here is called `{name}`"));
         if is_result_name(name) {
-            return unknown.help(match when {
-                When::Before => format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"),
-                When::Result(own) => of_others(name, own, StepKind::knowing(name)),
+            return unknown.help(match stage {
+                Stage::BeforeStep => format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"),
+                Stage::AfterStep(own) => of_others(name, own, StepKind::knowing(name)),
             });
         }
         match name {
@@ -297,13 +297,13 @@ impl<'f> Scope<'_, 'f> {
             "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
             "vars" => unknown.help("variables are used by their own names"),
             "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.help(self.what_to_do(name, when, bare)),
+            _ => unknown.help(self.what_to_do(name, stage, bare)),
         }
     }
 
-    fn what_to_do(&self, name: &str, when: When, bare: bool) -> String {
+    fn what_to_do(&self, name: &str, stage: Stage, bare: bool) -> String {
         let own = self.visible.iter().map(|declared| declared.name.as_str());
-        let known = own.chain(self.world.var_names()).chain(ALWAYS).chain(when.result_names().map(|name| -> &str { name }));
+        let known = own.chain(self.context.var_names()).chain(ALWAYS).chain(stage.result_names().map(|name| -> &str { name }));
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
@@ -323,9 +323,9 @@ fn of_others(name: &str, own: Option<StepKind>, others: impl Iterator<Item = Ste
     format!("`{name}` is known of the result of a step of {}{own}", keys.join(" or "))
 }
 
-/// The problem of a name that the program keeps for itself. Names that only the results of other kinds than HTTP have may be
-/// declared, so that a new kind breaks no probe; they may not be used where both meanings are there ([`Scope::root`]).
-pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnostic> {
+/// The problem of a name that is reserved. Names that only results of kinds other than HTTP have may be declared, so that a new
+/// kind breaks no probe. They may not be used where both meanings exist ([`NameScope::root`]).
+pub(super) fn reserved(name: &str, span: SourceSpan<'_>, what: &str) -> Option<Diagnostic> {
     let why = if RUN_NAMES.contains(&name) {
         "is there in every run"
     } else if StepKind::Http.result_names().contains(&name) || KEPT_NAMES.contains(&name) {
@@ -336,14 +336,14 @@ pub(super) fn reserved(name: &str, spot: Spot<'_>, what: &str) -> Option<Diagnos
         return None;
     };
     let message = format!("the {what} cannot be called `{name}`: it {why}");
-    Some(Diagnostic::at(Code::ReservedName, spot, message).help("give it another name"))
+    Some(Diagnostic::at(Code::ReservedName, span, message).help("give it another name"))
 }
 
 /// The problem of a secret that nobody declared.
-pub(super) fn unknown_secret<'k>(name: &str, spot: Spot<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
+pub(super) fn unknown_secret<'k>(name: &str, span: SourceSpan<'_>, known: impl IntoIterator<Item = &'k str>) -> Diagnostic {
     let help = did_you_mean(name, known)
         .unwrap_or_else(|| format!("declare it in the service's configuration: `[secrets]` `{name} = {{ env = \"…\" }}`"));
-    Diagnostic::at(Code::UnknownSecret, spot, format!("there is no secret `{name}`")).help(help)
+    Diagnostic::at(Code::UnknownSecret, span, format!("there is no secret `{name}`")).help(help)
 }
 
 #[cfg(test)]

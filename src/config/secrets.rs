@@ -10,7 +10,7 @@ use crate::plan::SecretSource;
 
 use super::keys::SecretKeys;
 use super::section::Named;
-use super::tree::Entry;
+use super::tree::TableEntry;
 use super::{Code, Diagnostic, Diagnostics};
 
 /// The secrets that a service declares, and where they come from. `variable` tells how many bytes an environment variable has.
@@ -49,16 +49,16 @@ pub(super) fn declared(
     secrets
 }
 
-fn missing(entry: &Entry<'_>, help: &str, diagnostics: &mut Diagnostics) {
+fn missing(entry: &TableEntry<'_>, help: &str, diagnostics: &mut Diagnostics) {
     let message = format!("the secret `{}` is not there", entry.key);
-    diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_spot, message).help(help));
+    diagnostics.push(Diagnostic::at(Code::MissingSecret, entry.key_span, message).help(help));
 }
 
-/// Refuses a secret of so few bytes that it stands in ordinary texts by chance. An empty one is none.
-fn refuse_short(entry: &Entry<'_>, length: usize, diagnostics: &mut Diagnostics) {
+/// Refuses a secret so short that ordinary texts contain it by chance. An empty one is reported as missing.
+fn refuse_short(entry: &TableEntry<'_>, length: usize, diagnostics: &mut Diagnostics) {
     if (1..Secret::SHORTEST).contains(&length) {
         let message = too_short(&entry.key, length);
-        diagnostics.push(Diagnostic::at(Code::ShortSecret, entry.key_spot, message).help(
+        diagnostics.push(Diagnostic::at(Code::ShortSecret, entry.key_span, message).help(
             "a secret is masked wherever its value stands, which of a value this short would be almost everywhere; where it is \
              none, make it a var",
         ));
@@ -83,7 +83,7 @@ fn read(name: &str, source: &SecretSource, lookup: &impl Fn(&str) -> Option<Stri
             text.strip_suffix('\n').map_or(text.as_str(), |value| value.strip_suffix('\r').unwrap_or(value)).to_owned()
         }
     };
-    // A variable that was passed on without having been set is empty. As a token it would let everybody in.
+    // An unset variable that was passed on is empty. An empty token would let everybody in.
     if value.is_empty() {
         return Err(SecretError(format!("the secret `{name}` is empty: give it a value")));
     }

@@ -15,7 +15,7 @@
 //!
 //! This makes both of a key: its entry in the static [`Section`] that checking, "did you mean", JSON Schema, environment variables
 //! and the tests of the READMEs read; and a field of `HeartbeatKeys`, by which readers see it. A field has the type that the
-//! [kind](super::kind) of the key is read as; a key without a default is an `Option`, and so is a required one, whose absence has
+//! [kind](super::value_kind) of the key is read as; a key without a default is an `Option`, and so is a required one, whose absence has
 //! been reported. After the kind may stand:
 //!
 //! - `= "1m"`: the default, as TOML writes it. The field always has a value.
@@ -31,17 +31,17 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::kind::{Default, Misfit, Slug, Value};
-use super::shape::{Kind, Section};
-use super::tree::{self, Data, Entry, Node, Spot};
+use super::declaration::{Section, ValueKind};
+use super::tree::{self, Data, Node, SourceSpan, TableEntry};
+use super::value_kind::{Default, Slug, Value, ValueError};
 use super::{Diagnostics, check};
 
 /// A section, as a type.
-pub(super) trait Declared {
+pub(super) trait DeclaredSection {
     /// Its declaration.
     const SECTION: &'static Section;
 
-    /// The same, for [`Kind`].
+    /// The same, for [`ValueKind`].
     fn section() -> &'static Section {
         Self::SECTION
     }
@@ -53,19 +53,19 @@ pub(super) trait Declared {
     fn keys<'t>(table: &'t tree::Table<'t>) -> Self::Keys<'t>;
 
     /// Checks a whole document and reads it; `top` is what to point at where something is missing.
-    fn read<'t>(table: &'t tree::Table<'t>, top: Spot<'t>, diagnostics: &mut Diagnostics) -> Self::Keys<'t> {
+    fn read<'t>(table: &'t tree::Table<'t>, top: SourceSpan<'t>, diagnostics: &mut Diagnostics) -> Self::Keys<'t> {
         check::document(table, Self::SECTION, top, diagnostics);
         Self::keys(table)
     }
 }
 
-/// What a key of a table says.
+/// A key of a table as it was read.
 #[derive(Debug)]
 pub(super) struct Field<'t, T> {
-    /// What holds: what is written, or else the default.
+    /// The written value, or else the default.
     pub(super) value: T,
     /// Where it is written, if it is.
-    pub(super) entry: Option<&'t Entry<'t>>,
+    pub(super) entry: Option<&'t TableEntry<'t>>,
 }
 
 impl<'t, T> Field<'t, T> {
@@ -75,8 +75,8 @@ impl<'t, T> Field<'t, T> {
     }
 
     /// Where the value is written.
-    pub(super) fn spot(&self) -> Option<Spot<'t>> {
-        self.entry.map(|entry| entry.value.spot)
+    pub(super) fn span(&self) -> Option<SourceSpan<'t>> {
+        self.entry.map(|entry| entry.value.span)
     }
 }
 
@@ -94,8 +94,8 @@ impl<'t, T> Field<'t, Option<T>> {
 }
 
 impl<T: Clone> Field<'_, Option<T>> {
-    /// Puts what is written in the place of what held so far.
-    pub(super) fn lay_over(&self, base: &mut T) {
+    /// Overwrites `base` with the written value, if there is one.
+    pub(super) fn apply_to(&self, base: &mut T) {
         if let Some(value) = &self.value {
             base.clone_from(value);
         }
@@ -103,7 +103,7 @@ impl<T: Clone> Field<'_, Option<T>> {
 }
 
 impl<T> Field<'_, Option<T>> {
-    /// Whether something is written that does not fit, which has been reported.
+    /// Whether a value is written that does not fit its kind. That has been reported.
     pub(super) fn is_unreadable(&self) -> bool {
         self.entry.is_some() && self.value.is_none()
     }
@@ -118,7 +118,7 @@ impl<T> Field<'_, Option<Vec<T>>> {
 
 impl<'t, T> Field<'_, Option<Vec<Named<'t, T>>>> {
     /// What is listed, as it is written.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &'t Entry<'t>> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = &'t TableEntry<'t>> {
         self.items().iter().map(|named| named.entry)
     }
 }
@@ -149,7 +149,7 @@ pub(super) struct Item<'t, T> {
 #[derive(Debug)]
 pub(super) struct Named<'t, T> {
     pub(super) value: T,
-    pub(super) entry: &'t Entry<'t>,
+    pub(super) entry: &'t TableEntry<'t>,
 }
 
 impl<'t, T> Named<'t, T> {
@@ -162,71 +162,71 @@ impl<'t, T> Named<'t, T> {
 #[derive(Debug)]
 pub(super) struct RegionNamed<'t, T> {
     pub(super) name: &'t str,
-    pub(super) spot: Spot<'t>,
+    pub(super) span: SourceSpan<'t>,
     pub(super) keys: Option<T>,
 }
 
 /// Kinds of several values or of tables, each of which is made of another kind or a section.
 macro_rules! containers {
     ($($name:ident<$of:ident: $bound:ident>: $kind:expr, $read:ty, $how:expr;)+) => {$(
-        #[doc = concat!("As [`Kind::", stringify!($name), "`].")]
+        #[doc = concat!("As [`ValueKind::", stringify!($name), "`].")]
         #[derive(Debug)]
         pub(super) struct $name<$of>($of);
 
         impl<$of: $bound> Value for $name<$of> {
-            const KIND: Kind = $kind;
+            const KIND: ValueKind = $kind;
             type Of<'t> = $read;
 
-            fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, Misfit> {
+            fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, ValueError> {
                 let read: fn(&'t Node<'t>) -> Option<Self::Of<'t>> = $how;
-                read(node).ok_or(Misfit::Type)
+                read(node).ok_or(ValueError::WrongType)
             }
         }
     )+};
 }
 
 containers! {
-    List<K: Value>: Kind::List(&K::KIND), Vec<Item<'t, K::Of<'t>>>, |node| match &node.data {
+    List<K: Value>: ValueKind::List(&K::KIND), Vec<Item<'t, K::Of<'t>>>, |node| match &node.data {
         Data::List(nodes) => Some(items::<K>(nodes)),
         _ => None,
     };
-    OneOrList<K: Value>: Kind::OneOrList(&K::KIND), Vec<Item<'t, K::Of<'t>>>, |node| Some(match &node.data {
+    OneOrList<K: Value>: ValueKind::OneOrList(&K::KIND), Vec<Item<'t, K::Of<'t>>>, |node| Some(match &node.data {
         Data::List(nodes) => items::<K>(nodes),
         _ => items::<K>(std::slice::from_ref(node)),
     });
-    Map<K: Value>: Kind::Map(&K::KIND), Vec<Named<'t, K::Of<'t>>>, |node| node.as_table().map(|table| {
+    Map<K: Value>: ValueKind::Map(&K::KIND), Vec<Named<'t, K::Of<'t>>>, |node| node.as_table().map(|table| {
         table.entries.iter().filter_map(|entry| Some(Named { value: K::read(&entry.value).ok()?, entry })).collect()
     });
-    Names<K: Value>: Kind::Names(&K::KIND), Vec<Named<'t, Option<K::Of<'t>>>>, |node| node.as_table().map(|table| {
+    Names<K: Value>: ValueKind::Names(&K::KIND), Vec<Named<'t, Option<K::Of<'t>>>>, |node| node.as_table().map(|table| {
         // A name is there for expressions also where its value does not fit.
         table.entries.iter().map(|entry| Named { value: K::read(&entry.value).ok(), entry }).collect()
     });
-    Table<S: Declared>: Kind::Table(S::section), S::Keys<'t>, |node| node.as_table().map(S::keys);
-    TableOrFalse<S: Declared>: Kind::TableOrFalse(S::section), Option<S::Keys<'t>>, |node| match &node.data {
+    Table<S: DeclaredSection>: ValueKind::Table(S::section), S::Keys<'t>, |node| node.as_table().map(S::keys);
+    TableOrFalse<S: DeclaredSection>: ValueKind::TableOrFalse(S::section), Option<S::Keys<'t>>, |node| match &node.data {
         Data::Bool(false) => Some(None),
         _ => node.as_table().map(|table| Some(S::keys(table))),
     };
-    Tables<S: Declared>: Kind::Tables(S::section), Vec<Item<'t, S::Keys<'t>>>, |node| match &node.data {
+    Tables<S: DeclaredSection>: ValueKind::Tables(S::section), Vec<Item<'t, S::Keys<'t>>>, |node| match &node.data {
         Data::List(nodes) => Some(items::<Table<S>>(nodes)),
         _ => None,
     };
-    OneOrMore<S: Declared>: Kind::OneOrMore(S::section), Vec<Item<'t, S::Keys<'t>>>, |node| Some(match &node.data {
+    OneOrMore<S: DeclaredSection>: ValueKind::OneOrMore(S::section), Vec<Item<'t, S::Keys<'t>>>, |node| Some(match &node.data {
         Data::List(nodes) => items::<Table<S>>(nodes),
         _ => items::<Table<S>>(std::slice::from_ref(node)),
     });
-    Regions<S: Declared>: Kind::Regions(S::section), Vec<RegionNamed<'t, S::Keys<'t>>>, |node| match &node.data {
+    Regions<S: DeclaredSection>: ValueKind::Regions(S::section), Vec<RegionNamed<'t, S::Keys<'t>>>, |node| match &node.data {
         Data::List(nodes) => Some(
-            items::<Slug>(nodes).into_iter().map(|item| RegionNamed { name: item.value, spot: item.node.spot, keys: None }).collect(),
+            items::<Slug>(nodes).into_iter().map(|item| RegionNamed { name: item.value, span: item.node.span, keys: None }).collect(),
         ),
         _ => node.as_table().map(|table| {
             let regions = table.entries.iter();
-            let keys = |entry: &'t Entry<'t>| entry.value.as_table().map(S::keys);
-            regions.map(|entry| RegionNamed { name: &entry.key, spot: entry.key_spot, keys: keys(entry) }).collect()
+            let keys = |entry: &'t TableEntry<'t>| entry.value.as_table().map(S::keys);
+            regions.map(|entry| RegionNamed { name: &entry.key, span: entry.key_span, keys: keys(entry) }).collect()
         }),
     };
 }
 
-/// As [`Kind::TableOr`].
+/// As [`ValueKind::TableOr`].
 #[derive(Debug)]
 pub(super) struct TableOr<S, K>(S, K);
 
@@ -237,11 +237,11 @@ pub(super) enum Either<T, V> {
     Value(V),
 }
 
-impl<S: Declared, K: Value> Value for TableOr<S, K> {
-    const KIND: Kind = Kind::TableOr(S::section, &K::KIND);
+impl<S: DeclaredSection, K: Value> Value for TableOr<S, K> {
+    const KIND: ValueKind = ValueKind::TableOr(S::section, &K::KIND);
     type Of<'t> = Either<S::Keys<'t>, K::Of<'t>>;
 
-    fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, Misfit> {
+    fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, ValueError> {
         match node.as_table() {
             Some(table) => Ok(Either::Table(S::keys(table))),
             None => K::read(node).map(Either::Value),
@@ -262,7 +262,7 @@ impl<K: Value> Default<[(); 0]> for List<K> {
 }
 
 /// `[always]`.
-impl<S: Declared> Default<()> for Table<S> {
+impl<S: DeclaredSection> Default<()> for Table<S> {
     fn default<'t>((): ()) -> Self::Of<'t> {
         static NOTHING: tree::Table<'static> = tree::Table { entries: Vec::new() };
         S::keys(&NOTHING)
@@ -293,7 +293,7 @@ macro_rules! section {
             $($(#[doc = $doc])+ $(#[expect($($lint)+)])? pub(in crate::config) $field: Field<'t, section!(@type 't, $kind $(= $default)? $([$($note)+])?)>,)*
         }
 
-        impl Declared for $section {
+        impl DeclaredSection for $section {
             const SECTION: &'static Section = &Section {
                 id: $id,
                 title: $title,
@@ -356,7 +356,7 @@ macro_rules! part {
         #[derive(Debug)]
         pub(in crate::config) enum $section {}
 
-        impl Declared for $section {
+        impl DeclaredSection for $section {
             const SECTION: &'static Section = &Section {
                 id: $id,
                 title: $title,
@@ -365,7 +365,7 @@ macro_rules! part {
                 later: section!(@list $($later)?),
             };
 
-            type Keys<'t> = <$whole as Declared>::Keys<'t>;
+            type Keys<'t> = <$whole as DeclaredSection>::Keys<'t>;
 
             fn keys<'t>(table: &'t crate::config::tree::Table<'t>) -> Self::Keys<'t> {
                 $whole::keys(table)

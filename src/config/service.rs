@@ -1,22 +1,23 @@
 //! The service's file into its settings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{
     Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SelfCheckSettings, StoreSettings, Traces, expr,
 };
 
+use super::context::ServiceContext;
 use super::diagnostic::suggestion;
-use super::keys::{LimitsKeys, ListenKeys, ServiceKeys, TracesKeys};
+use super::keys::{HeartbeatKeys, LimitsKeys, ListenKeys, SelfCheckKeys, ServiceKeys, StoreKeys, TracesKeys};
 use super::probe::{self, constant};
-use super::scope::{MOST_NAMES, Scope};
+use super::scope::{MOST_NAMES, NameScope};
 use super::scope::{reserved, unknown_secret};
-use super::section::{Item, Named};
+use super::section::{Field, Item, Named};
 use super::tree::Node;
-use super::world::World;
 use super::{
-    Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, maintenance, outside, redact, secrets, upkeep,
+    Code, Diagnostic, Diagnostics, alert, alerting, channel, device, file, lint, maintenance, redact, secrets, service_template,
 };
 
 /// The name of the only region of a service that names none.
@@ -28,7 +29,7 @@ const MOST_REGIONS: usize = 200;
 /// Everything of a service but its probes.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) world: World,
+    pub(super) context: ServiceContext,
     pub(super) listen: Listen,
     pub(super) traces: Option<Traces>,
     pub(super) log_format: LogFormat,
@@ -51,35 +52,35 @@ pub(super) fn read<'f>(
     let active = active(keys, &regions, diagnostics);
     let secrets = secrets::declared(keys.secrets.items(), variable, diagnostics);
     let limits = limits(&keys.limits, diagnostics);
-    let mut world = World::new(regions, active, secrets, limits);
+    let mut context = ServiceContext::new(regions, active, secrets, limits);
     if let Some(http) = &keys.http.value {
         lint::insecure(http, diagnostics);
-        world.device = device::settings(&world.device, http, diagnostics);
-        let mut scope = Scope::new(&world, diagnostics);
+        context.device = device::settings(&context.device, http, diagnostics);
+        let mut scope = NameScope::new(&context, diagnostics);
         let headers = device::headers(&[], http.headers.entries(), &mut scope);
-        for (name, spot) in std::mem::take(&mut scope.used) {
-            diagnostics.append(probe::var_of_regions(&name, spot, &world.regions));
+        for (name, span) in std::mem::take(&mut scope.used) {
+            diagnostics.append(probe::var_of_regions(&name, span, &context.regions));
         }
-        world.headers = headers;
+        context.headers = headers;
     }
-    world.redact = redact::read(None, &keys.redact, diagnostics);
-    let listen = listen(&keys.listen, &world, diagnostics);
-    let traces = keys.traces.as_ref().and_then(|traces| self::traces(traces, &world, diagnostics));
+    context.redact = redact::read(None, &keys.redact, diagnostics);
+    let listen = listen(&keys.listen, &context, diagnostics);
+    let traces = keys.traces.as_ref().and_then(|traces| self::traces(traces, &context, diagnostics));
     if let Some(defaults) = &keys.alerting.defaults.value {
-        world.alert = alert::read(&world.alert, defaults, diagnostics);
+        context.alert = alert::read(&context.alert, defaults, diagnostics);
     }
-    let (channels, tells_nobody) = channel::read(&keys.notify, &world, diagnostics);
+    let (channels, tells_nobody) = channel::read(&keys.notify, &context, diagnostics);
     Settings {
         listen,
         traces,
         log_format: *keys.log_format,
-        alerting: alerting::read(keys, channels, &world, diagnostics),
+        alerting: alerting::read(keys, channels, &context, diagnostics),
         tells_nobody,
-        maintenance: maintenance::read(&keys.maintenance, world.now, diagnostics).into_iter().map(Arc::new).collect(),
-        store: upkeep::store(&keys.store, diagnostics),
-        self_check: keys.self_check.as_ref().map(|keys| upkeep::self_check(keys, diagnostics)),
-        heartbeat: keys.heartbeat.as_ref().and_then(|keys| upkeep::heartbeat(keys, &world, diagnostics)),
-        world,
+        maintenance: maintenance::read(&keys.maintenance, context.now, diagnostics).into_iter().map(Arc::new).collect(),
+        store: store(&keys.store, diagnostics),
+        self_check: keys.self_check.as_ref().map(|keys| self_check(keys, diagnostics)),
+        heartbeat: keys.heartbeat.as_ref().and_then(|keys| heartbeat(keys, &context, diagnostics)),
+        context,
     }
 }
 
@@ -89,13 +90,13 @@ fn regions(keys: &ServiceKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Reg
     let mut names: HashSet<&str> = HashSet::new();
     if let Some(node) = keys.regions.node().filter(|node| node.is_empty_list()) {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.spot, "a service without a region runs nothing")
+            Diagnostic::at(Code::InvalidValue, node.span, "a service without a region runs nothing")
                 .help("name the regions, or leave the key out: there is then one, called `local`"),
         );
     }
     if let Some(region) = keys.regions.items().get(MOST_REGIONS) {
         diagnostics.push(
-            Diagnostic::at(Code::TooMany, region.spot, format!("there are more than {MOST_REGIONS} regions"))
+            Diagnostic::at(Code::TooMany, region.span, format!("there are more than {MOST_REGIONS} regions"))
                 .help("every probe runs in every region: what differs otherwise is a key of a matrix"),
         );
     }
@@ -111,7 +112,7 @@ fn regions(keys: &ServiceKeys<'_>, diagnostics: &mut Diagnostics) -> Vec<Arc<Reg
             found.push(Arc::new(Region { name: name.into(), vars: all }));
         } else {
             diagnostics.push(
-                Diagnostic::at(Code::Repeated, region.spot, format!("the region `{name}` is listed twice"))
+                Diagnostic::at(Code::Repeated, region.span, format!("the region `{name}` is listed twice"))
                     .help("take one of them out"),
             );
         }
@@ -127,11 +128,11 @@ fn vars(written: &[Named<'_, Option<&Node<'_>>>], diagnostics: &mut Diagnostics)
     if let Some(Named { entry, .. }) = written.get(MOST_NAMES) {
         let message = format!("there are more than {MOST_NAMES} variables");
         diagnostics.push(
-            Diagnostic::at(Code::TooMany, entry.key_spot, message).help("a variable can be a list or a table of many values"),
+            Diagnostic::at(Code::TooMany, entry.key_span, message).help("a variable can be a list or a table of many values"),
         );
     }
     for Named { entry, .. } in written.iter().take(MOST_NAMES) {
-        if let Some(diagnostic) = reserved(&entry.key, entry.key_spot, "variable") {
+        if let Some(diagnostic) = reserved(&entry.key, entry.key_span, "variable") {
             diagnostics.push(diagnostic);
         }
         vars.push((entry.key.as_ref().into(), expr::from_json(&constant(&entry.value, diagnostics))));
@@ -142,10 +143,10 @@ fn vars(written: &[Named<'_, Option<&Node<'_>>>], diagnostics: &mut Diagnostics)
 /// The regions this process runs: the one that `region` names, or all there are.
 fn active(keys: &ServiceKeys<'_>, regions: &[Arc<Region>], diagnostics: &mut Diagnostics) -> Vec<Arc<str>> {
     let names = || regions.iter().map(|region| Arc::clone(&region.name));
-    let (Some(name), Some(spot)) = (*keys.region, keys.region.spot()) else { return names().collect() };
+    let (Some(name), Some(span)) = (*keys.region, keys.region.span()) else { return names().collect() };
     if !regions.iter().any(|region| &*region.name == name) {
         diagnostics.push(
-            Diagnostic::at(Code::UnknownRegion, spot, format!("`regions` has no region `{name}`"))
+            Diagnostic::at(Code::UnknownRegion, span, format!("`regions` has no region `{name}`"))
                 .maybe_help(suggestion(name, regions.iter().map(|region| &*region.name))),
         );
     }
@@ -165,16 +166,16 @@ pub(super) fn limits(keys: &LimitsKeys<'_>, diagnostics: &mut Diagnostics) -> Li
     }
 }
 
-fn listen(keys: &ListenKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Listen {
+fn listen(keys: &ListenKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Listen {
     let address = *keys.address;
-    if let (Some(name), Some(spot)) = (*keys.token, keys.token.spot())
-        && !world.secrets.contains_key(name)
+    if let (Some(name), Some(span)) = (*keys.token, keys.token.span())
+        && !context.secrets.contains_key(name)
     {
-        diagnostics.push(unknown_secret(name, spot, world.secrets.keys().map(|name| &**name)));
+        diagnostics.push(unknown_secret(name, span, context.secrets.keys().map(|name| &**name)));
     }
-    if let Some(spot) = keys.address.spot().filter(|_| !address.ip().is_loopback() && keys.token.is_none()) {
+    if let Some(span) = keys.address.span().filter(|_| !address.ip().is_loopback() && keys.token.is_none()) {
         diagnostics.push(
-            Diagnostic::at(Code::OpenListener, spot, "others can reach this address, and nothing asks who they are")
+            Diagnostic::at(Code::OpenListener, span, "others can reach this address, and nothing asks who they are")
                 .help("name a secret in `listen.token`, or listen on 127.0.0.1"),
         );
     }
@@ -191,15 +192,15 @@ fn host_name(host: &Item<'_, &str>, diagnostics: &mut Diagnostics) -> Option<Str
         return Some(name.trim_end_matches('.').to_owned());
     }
     diagnostics
-        .push(Diagnostic::at(Code::InvalidValue, host.node.spot, "this is not a host name").help(
+        .push(Diagnostic::at(Code::InvalidValue, host.node.span, "this is not a host name").help(
             "names are written such as \"prober.example.com\", without scheme, port or path; addresses need not be listed",
         ));
     None
 }
 
-/// Nothing without an endpoint.
-fn traces(keys: &TracesKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -> Option<Traces> {
-    let headers = outside::headers(keys.headers.items(), world, diagnostics);
+/// The trace settings; nothing without an endpoint.
+fn traces(keys: &TracesKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Traces> {
+    let headers = service_template::headers(keys.headers.items(), context, diagnostics);
     Some(Traces {
         endpoint: keys.endpoint.as_ref()?.text.to_owned(),
         headers,
@@ -207,4 +208,70 @@ fn traces(keys: &TracesKeys<'_>, world: &World, diagnostics: &mut Diagnostics) -
         timeout: *keys.timeout,
         queue: keys.queue.get() as usize,
     })
+}
+
+/// `[store]`; nothing if its file cannot be read from what is written.
+fn store(keys: &StoreKeys<'_>, diagnostics: &mut Diagnostics) -> Option<StoreSettings> {
+    let path = store_path(&keys.url, diagnostics);
+    let (keep_passed, keep_failed) = (*keys.keep_passed, *keys.keep_failed);
+    let written = keys.keep_failed.span().or(keys.keep_passed.span());
+    if let Some(span) = written.filter(|_| keep_failed < keep_passed) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, span, "failures are kept for a shorter time than passes")
+                .help("failures are what is looked for later: make `keep_failed` at least as long as `keep_passed`"),
+        );
+    }
+    Some(StoreSettings { path: path?, keep_passed, keep_failed, keep_rollups: *keys.keep_rollups, bodies: *keys.bodies })
+}
+
+fn store_path(url: &Field<'_, &str>, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let text = url.value;
+    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        let later = "a store in PostgreSQL comes with a later version";
+        let found = Diagnostic::at(Code::NotYet, url.span()?, later).help("name a file for now: \"sqlite:serinus.db\"");
+        diagnostics.push(found);
+        return None;
+    }
+    let why = match text.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+        None => "write \"sqlite:\" and the path of a file, such as \"sqlite:/var/lib/serinus/serinus.db\"",
+        Some("" | ":memory:") => "it must name a file: what is only in memory forgets every incident at a restart",
+        Some(path) if path.contains('?') => "it takes no parameters: write the path of a file only",
+        Some(path) => return Some(path.into()),
+    };
+    diagnostics.push(Diagnostic::at(Code::InvalidValue, url.span()?, "this cannot be `url`").help(why));
+    None
+}
+
+/// `[self_check]`.
+fn self_check(keys: &SelfCheckKeys<'_>, diagnostics: &mut Diagnostics) -> SelfCheckSettings {
+    let mut seen = BTreeSet::new();
+    let mut endpoints = Vec::new();
+    for item in keys.endpoints.items() {
+        let (url, span) = (&item.value.url, item.node.span);
+        if !seen.insert(url.to_string()) {
+            diagnostics.push(
+                Diagnostic::at(Code::Repeated, span, "this endpoint is listed twice")
+                    .help("the majority decides: name places that do not fail together"),
+            );
+        }
+        if url.scheme() == "tcp" && url.port().is_none() {
+            diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, span, "there is no port to connect to")
+                    .help("write it as in \"tcp://192.0.2.1:53\""),
+            );
+        }
+        endpoints.push(url.clone());
+    }
+    if let Some(node) = keys.endpoints.node().filter(|node| node.as_list().len() < 2) {
+        diagnostics.push(
+            Diagnostic::at(Code::InvalidValue, node.span, "one endpoint cannot tell its own outage from ours")
+                .help("name two or more that do not fail together; without any, leave `[self_check]` out"),
+        );
+    }
+    SelfCheckSettings { endpoints, every: *keys.every, timeout: *keys.timeout }
+}
+
+/// `[heartbeat]`; nothing if it has no URL.
+fn heartbeat(keys: &HeartbeatKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<Heartbeat> {
+    Some(Heartbeat { url: service_template::url(&keys.url, context, diagnostics)?, every: *keys.every, timeout: *keys.timeout })
 }

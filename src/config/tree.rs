@@ -1,6 +1,6 @@
 //! A parsed TOML document whose every key and value knows where it is written.
 //!
-//! What the keys mean is not known here: [`shape`](super::shape) says which there are, [`check`](super::check) holds a tree against
+//! What the keys mean is not known here: [`declaration`](super::declaration) says which there are, [`check`](super::check) holds a tree against
 //! that. [`parse`](super::parse) makes trees of texts.
 
 use std::borrow::Cow;
@@ -9,35 +9,35 @@ use std::sync::Arc;
 
 use crate::source::{Location, SourceFile, Span};
 
-/// A byte range of a file.
+/// A range of bytes in a file: where something is written.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spot<'f> {
+pub(super) struct SourceSpan<'f> {
     pub(super) file: &'f Arc<SourceFile>,
-    pub(super) span: Span,
+    pub(super) range: Span,
 }
 
-impl Spot<'_> {
+impl SourceSpan<'_> {
     /// Position of its beginning.
     pub(super) fn location(self) -> Location {
-        self.file.location(self.span.start)
+        self.file.location(self.range.start)
     }
 
-    /// The part of a string literal that holds the value's bytes `range`.
-    pub(super) fn within(self, range: Range<usize>) -> Self {
+    /// The part of a string literal that holds the value's bytes `part`.
+    pub(super) fn within(self, part: Range<usize>) -> Self {
         // What came from an environment variable has no text to point into.
-        let Some(raw) = self.file.text().get(Range::from(self.span)).filter(|raw| raw.starts_with(['"', '\''])) else {
+        let Some(raw) = self.file.text().get(Range::from(self.range)).filter(|raw| raw.starts_with(['"', '\''])) else {
             return self;
         };
-        let start = self.span.start + raw_offset(raw, range.start);
-        let end = self.span.start + raw_offset(raw, range.end.max(range.start));
-        Self { span: Span { start, end: end.max(start) }, ..self }
+        let start = self.range.start + raw_offset(raw, part.start);
+        let end = self.range.start + raw_offset(raw, part.end.max(part.start));
+        Self { range: Span { start, end: end.max(start) }, ..self }
     }
 }
 
 /// A value and where it is written. The span of a `[table]` is its header.
 #[derive(Debug)]
 pub(super) struct Node<'f> {
-    pub(super) spot: Spot<'f>,
+    pub(super) span: SourceSpan<'f>,
     pub(super) data: Data<'f>,
 }
 
@@ -72,19 +72,19 @@ impl Data<'_> {
 /// Keys and values in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct Table<'f> {
-    pub(super) entries: Vec<Entry<'f>>,
+    pub(super) entries: Vec<TableEntry<'f>>,
 }
 
 /// A key and its value.
 #[derive(Debug)]
-pub(super) struct Entry<'f> {
+pub(super) struct TableEntry<'f> {
     pub(super) key: Cow<'f, str>,
-    pub(super) key_spot: Spot<'f>,
+    pub(super) key_span: SourceSpan<'f>,
     pub(super) value: Node<'f>,
 }
 
 impl<'f> Table<'f> {
-    pub(super) fn entry(&self, key: &str) -> Option<&Entry<'f>> {
+    pub(super) fn entry(&self, key: &str) -> Option<&TableEntry<'f>> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
@@ -105,7 +105,7 @@ impl<'f> Table<'f> {
     }
 
     /// The entries of the table called `key`; none if there is no such table.
-    pub(super) fn entries_of(&self, key: &str) -> &[Entry<'f>] {
+    pub(super) fn entries_of(&self, key: &str) -> &[TableEntry<'f>] {
         self.table(key).map_or(&[], |table| &table.entries)
     }
 }

@@ -14,8 +14,8 @@ pub struct Alerting {
     /// First match wins; without any, all channels get everything. What fails at page level and matches none goes to all channels,
     /// whatever their `least`.
     pub routes: Vec<Route>,
-    /// Distinguishes this process's keys from those of others that probe the same: the region's name where the process was told
-    /// which one it is (`region`), since others then run the other ones, known to it or not; otherwise nothing.
+    /// The part of incident keys that distinguishes this process from others with the same probes: its region's name if `region` is
+    /// set, because other processes then run the other regions; otherwise nothing.
     pub origin: Option<Arc<str>>,
     /// When a canary is without data: after this many ticks without a counted run, and no sooner than after this time.
     pub blind: BlindRule,

@@ -61,8 +61,7 @@ const BEGIN: u64 = 1_704_067_200_000_000_000;
 
 /// The shortest and the longest pause between two moments of an expression; nothing where it has fewer than two.
 ///
-/// They are a function of the expression alone, so that neither the hour of a reload nor a restart changes what a probe is judged
-/// by. What an expression says of seconds, minutes, hours, days and months repeats itself, so the pauses that lie over the ends of
+/// They depend on the expression alone, so neither the hour of a reload nor a restart changes how a probe is judged. What an expression says of seconds, minutes, hours, days and months repeats itself, so the pauses that lie over the ends of
 /// some of each are all there are: the minutes of an hour, the hours of a day, the days of six weeks, the months of eight years.
 fn pauses(cron: &croner::Cron) -> (Duration, Duration) {
     let calendar = Calendar { cron, timezone: chrono_tz::UTC };

@@ -1,8 +1,8 @@
 //! How often a rule pages by pure chance: where a journey may fail now and then, some canary fails often enough in time.
 //!
-//! A canary whose runs fail independently of each other, each with the same probability, is a renewal process: from well to
-//! page level, and back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the
-//! mean number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
+//! A canary whose runs fail independently and with the same probability is a renewal process: it goes from well to page level and
+//! back to well, where it begins anew with an empty window. So the long-run number of openings per run is one divided by the mean
+//! number of runs of such a cycle. Both halves have a closed form for failures in a row; see [`until_window`] for K of N.
 //! `across` looks at windows too wide to tell their states apart, and is estimated from above; see [`crossings`].
 
 use std::collections::HashMap;
@@ -20,9 +20,8 @@ const WIDEST: u32 = 12;
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
-/// Openings of pages expected per 30 days where every run fails with probability 1 − `success`, independently: the sum over the
-/// canaries, so that two at once in one incident count twice, and those because of `across`. Nothing for a probe that does not
-/// page or cannot fail.
+/// Pages expected per 30 days if every run fails independently with probability 1 − `success`. It is the sum over the canaries, so
+/// two canaries in one incident count twice, plus the pages of `across`. Zero for a probe that does not page or cannot fail.
 pub fn per_month(policy: &AlertPolicy, success: f64, canaries: usize, cadence: &Cadence, runs: u32) -> f64 {
     [own_per_month, across_per_month].iter().map(|of| of(policy, success, canaries, cadence, runs)).sum()
 }

@@ -1,7 +1,7 @@
 //! How the files that a process may open are shared out, sockets among them.
 //!
-//! Every open file has the lowest number that was free, so a number says how many are open at least. Whoever opens one of these
-//! numbers or beyond gives it back: that keeps the last ones for those who page and store, without anybody counting.
+//! A newly opened file gets the lowest free number, so its number is at most the count of open files. A run or the listener that
+//! gets a number beyond its share closes the file again. That keeps the last numbers for pages and the store, without a counter.
 
 /// Connections of the listener where files are no matter.
 const CONNECTIONS: u64 = 512;

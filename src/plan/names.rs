@@ -7,8 +7,7 @@ use super::StepKind;
 /// `device` is not among them: a loop over devices calls its item that.
 pub const RUN_NAMES: &[&str] = &["run", "cell", "region", "secret", "round", "vars", "env", "probe", "subject"];
 
-/// Kept for kinds and features to come: nobody may declare them, and where a step's own result is looked at, nobody is told that
-/// they are unknown.
+/// Reserved for future kinds and features. Nobody may declare them, and in a step's own result they are not reported as unknown.
 pub const KEPT_NAMES: &[&str] = &[
     "rows",
     "rows_affected",

@@ -1,4 +1,4 @@
-//! What of answers and requests is personal and leaves no run: where it stands in JSON, and what it looks like.
+//! Personal values in requests and answers, which are masked in every output of a run: by JSON path, or by pattern.
 //!
 //! Owns the paths and how they are matched, key by key, while a document is read. A path is a part of `JSONPath` (RFC 9535): `$`,
 //! then `.NAME`, `['NAME']`, `[3]`, `[*]` and `.*`, each also at any depth behind `..`.

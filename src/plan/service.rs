@@ -99,3 +99,12 @@ impl Default for Limits {
         }
     }
 }
+
+/// A source of one secret. The value lives elsewhere, so that a plan can be printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable's name.
+    Env(String),
+    /// A file; one trailing line break is not part of the secret.
+    File(PathBuf),
+}

@@ -58,7 +58,7 @@ pub struct Step {
     pub location: Location,
 }
 
-/// What a run does that is about to create something and cannot write down how to undo it.
+/// What a run does if it is about to create something and the ledger does not take the cleanup in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unjournalled {
     /// It creates nothing and ends `errored`.

@@ -1,8 +1,8 @@
 //! The one walk over the steps of a probe.
 //!
 //! Owns the order in which steps are met and what lies inside a step: first the step itself, then the entries of its `parallel`
-//! in their order, then the steps of its `cleanup` in theirs. Whoever looks for a step, or gathers something from all of them,
-//! goes through [`walk`] or [`journey`], so that a step which holds other steps in a new way is taught here and nowhere else.
+//! in their order, then the steps of its `cleanup` in theirs. All code that visits steps goes
+//! through [`walk`] or [`journey`], so a new way to hold steps is added only here.
 
 use std::slice::from_ref;
 

@@ -12,12 +12,12 @@ pub(super) struct Bounded<V> {
     heaviest: usize,
     weight: usize,
     next_age: u64,
-    entries: HashMap<Arc<str>, Entry<V>>,
+    entries: HashMap<Arc<str>, StoredEntry<V>>,
     by_age: BTreeMap<u64, Arc<str>>,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct StoredEntry<V> {
     age: u64,
     weight: usize,
     value: V,
@@ -53,7 +53,7 @@ impl<V> Bounded<V> {
             self.next_age += 1;
             self.by_age.insert(age, Arc::clone(&id));
         }
-        if let Some(replaced) = self.entries.insert(id, Entry { age, weight, value }) {
+        if let Some(replaced) = self.entries.insert(id, StoredEntry { age, weight, value }) {
             self.weight -= replaced.weight;
         }
         self.weight += weight;

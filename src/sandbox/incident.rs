@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::fault::{FaultName, Scope};
+use super::fault::{FaultName, FaultScope};
 
 /// One of the three incidents the project exists for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,16 +56,16 @@ impl Incident {
     }
 
     /// All requests of that cell from one region.
-    pub fn scope(self, region: &str) -> Scope {
-        self.on_its_platform(Scope::all().in_region(region))
+    pub fn scope(self, region: &str) -> FaultScope {
+        self.on_its_platform(FaultScope::all().in_region(region))
     }
 
     /// All requests of that cell, wherever they come from.
-    pub fn scope_everywhere(self) -> Scope {
-        self.on_its_platform(Scope::all())
+    pub fn scope_everywhere(self) -> FaultScope {
+        self.on_its_platform(FaultScope::all())
     }
 
-    fn on_its_platform(self, scope: Scope) -> Scope {
+    fn on_its_platform(self, scope: FaultScope) -> FaultScope {
         match self.cell() {
             Some((_, platform)) => scope.on_platform(platform),
             None => scope,

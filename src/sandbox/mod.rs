@@ -72,6 +72,6 @@ mod segment;
 mod server;
 mod state;
 
-pub use fault::{FaultName, Faults, Scope, ScopeError, UnknownFault};
+pub use fault::{FaultName, FaultScope, FaultScopeError, Faults, UnknownFault};
 pub use incident::{Incident, UnknownIncident};
 pub use server::{Sandbox, SandboxConfig};

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::connection_slots::{ConnectionSlot, ConnectionState, Why};
+use super::connection_slots::{ConnectionSlot, ConnectionState, CutReason};
 
 /// Bytes of a request's head, and of what is buffered of an answer.
 const HEAD_BYTES: usize = 64 << 10;
@@ -37,15 +37,15 @@ pub(super) async fn serve(
             connection.heard();
         }
         let mut request =
-            request.map(|body| Body::new(Told { body, connection: Arc::clone(connection), end: ConnectionState::heard }));
+            request.map(|body| Body::new(TrackedBody { body, connection: Arc::clone(connection), end: ConnectionState::heard }));
         request.extensions_mut().insert(Arc::clone(connection));
         let (answer, connection) = (routes.clone().oneshot(request), Arc::clone(connection));
         async move {
             let answer = answer.await;
-            answer.map(|answer| answer.map(|body| Told { body, connection, end: ConnectionState::answered }))
+            answer.map(|answer| answer.map(|body| TrackedBody { body, connection, end: ConnectionState::answered }))
         }
     });
-    let io = TokioIo::new(Watched { io, connection: Arc::clone(connection) });
+    let io = TokioIo::new(TrackedIo { io, connection: Arc::clone(connection) });
     let mut http = pin!(http1::Builder::new().max_buf_size(HEAD_BYTES).serve_connection(io, service));
     let mut stopping = false;
     let ended = loop {
@@ -70,7 +70,7 @@ pub(super) async fn serve(
 }
 
 /// Resolves when the connection is to be cut. It looks at the time again whenever the connection's task is woken.
-async fn overdue(connection: &ConnectionState) -> Why {
+async fn overdue(connection: &ConnectionState) -> CutReason {
     let mut sleep = pin!(tokio::time::sleep(super::connection_slots::IDLE));
     std::future::poll_fn(|context| {
         let Some((deadline, why)) = connection.deadline() else { return Poll::Pending };
@@ -82,20 +82,20 @@ async fn overdue(connection: &ConnectionState) -> Why {
     .await
 }
 
-/// A body that tells of its end, or that nobody wants the rest of it.
-struct Told<B> {
+/// A body that reports its end, and being dropped before it, to the connection's state.
+struct TrackedBody<B> {
     body: B,
     connection: Arc<ConnectionState>,
     end: fn(&ConnectionState),
 }
 
-impl<B> Drop for Told<B> {
+impl<B> Drop for TrackedBody<B> {
     fn drop(&mut self) {
         (self.end)(&self.connection);
     }
 }
 
-impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Told<B> {
+impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for TrackedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -112,13 +112,13 @@ impl<B: hyper::body::Body<Data = Bytes> + Unpin> hyper::body::Body for Told<B> {
     }
 }
 
-/// Bytes that are told of.
-struct Watched<I> {
+/// A stream that reports its reads and writes to the connection's state.
+struct TrackedIo<I> {
     io: I,
     connection: Arc<ConnectionState>,
 }
 
-impl<I> Watched<I> {
+impl<I> TrackedIo<I> {
     fn wrote(&self, polled: &Poll<io::Result<usize>>) {
         match polled {
             Poll::Ready(Ok(1..)) => self.connection.went(),
@@ -128,7 +128,7 @@ impl<I> Watched<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for TrackedIo<I> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(context, buffer);
@@ -139,7 +139,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for TrackedIo<I> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(context, bytes);
         self.wrote(&polled);

@@ -1,7 +1,7 @@
-//! The connections that the listener may have: how many connections there are, how each of them stands, and which one gives way.
+//! The connections of the listener: how many there may be, what state each is in, and which one is closed for a new one.
 //!
-//! Whoever has sent the token is known. Strangers have half of the slots; one more of them takes the slot of the one that has
-//! been idle for longest, so that connections which only stand there keep nobody out.
+//! A client that has sent the token is known; all others are strangers. Strangers share half of the slots. Another stranger takes
+//! the slot of the stranger that has been idle for longest, so idle connections keep nobody out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ const CUT: &str = "serinus_listener_cut_total";
 
 /// Why a connection was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum CutReason {
     /// A request did not arrive in time.
     Slow,
     /// Nothing happened on it for long.
@@ -31,7 +31,7 @@ pub(super) enum Why {
     Full,
 }
 
-impl Why {
+impl CutReason {
     const ALL: [Self; 3] = [Self::Slow, Self::Idle, Self::Full];
 
     fn as_str(self) -> &'static str {
@@ -119,7 +119,7 @@ impl ConnectionState {
         self.enter(Phase::Body);
     }
 
-    /// Its body has, or nobody wants the rest of it.
+    /// A body has arrived whole, or its rest is not wanted.
     pub(super) fn heard(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Body {
@@ -138,12 +138,12 @@ impl ConnectionState {
     }
 
     /// When it is to be cut unless something happens, and why.
-    pub(super) fn deadline(&self) -> Option<(Instant, Why)> {
+    pub(super) fn deadline(&self) -> Option<(Instant, CutReason)> {
         let state = self.lock();
         match (state.phase, state.stuck) {
-            (Phase::Head | Phase::Body, _) => Some((state.since + ARRIVES, Why::Slow)),
-            (Phase::Answer, stuck) => stuck.map(|stuck| (stuck + IDLE, Why::Idle)),
-            (Phase::Idle, _) => Some((state.since + IDLE, Why::Idle)),
+            (Phase::Head | Phase::Body, _) => Some((state.since + ARRIVES, CutReason::Slow)),
+            (Phase::Answer, stuck) => stuck.map(|stuck| (stuck + IDLE, CutReason::Idle)),
+            (Phase::Idle, _) => Some((state.since + IDLE, CutReason::Idle)),
         }
     }
 
@@ -171,7 +171,7 @@ pub(super) struct ConnectionSlot {
 impl ConnectionSlots {
     /// So many, at least two.
     pub(super) fn new(most: usize) -> Arc<Self> {
-        for why in Why::ALL {
+        for why in CutReason::ALL {
             counter!(CUT, "why" => why.as_str()).increment(0);
         }
         Arc::new(Self { most: most.max(2), taken: Mutex::default() })
@@ -198,7 +198,7 @@ impl ConnectionSlots {
     }
 }
 
-/// Frees the slot of the stranger who has been idle for longest; of those who are being answered only where all are.
+/// Frees the slot of the stranger that has been idle for longest. One that is being answered is taken only if all are.
 fn give_way(held: &mut HashMap<u64, Arc<ConnectionState>>) -> Option<()> {
     let rank = |connection: &ConnectionState| {
         let state = connection.lock();
@@ -207,7 +207,7 @@ fn give_way(held: &mut HashMap<u64, Arc<ConnectionState>>) -> Option<()> {
     let ranked = held.iter().filter_map(|(number, connection)| Some((rank(connection)?, *number)));
     let (_, number) = ranked.min()?;
     if let Some(connection) = held.remove(&number) {
-        Why::Full.count();
+        CutReason::Full.count();
         connection.gives_way.cancel();
     }
     Some(())

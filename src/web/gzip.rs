@@ -16,14 +16,14 @@ pub(super) fn is_accepted(headers: &HeaderMap) -> bool {
         let named = ranges().find(|range| range.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(coding)));
         named.map(|range| {
             let q = range.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
-            // What is no number is taken for a no: plain text is understood by everybody.
+            // A weight that is no number counts as zero, because every client understands plain text.
             q.map_or(1.0, |q| q.trim().parse::<f64>().unwrap_or(0.0))
         })
     };
     weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
 }
 
-/// The body as gzip. As fast as can be: a better compression would take more of the processor than the network it saves is worth.
+/// The body as gzip, at the fastest level: better compression would cost more CPU time than the saved traffic is worth.
 pub(super) fn compressed(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
     encoder.write_all(body)?;

@@ -1,4 +1,4 @@
-//! By which names the listener may be called.
+//! The host names that the listener answers to.
 //!
 //! A page in somebody's browser reaches this machine by a name of its own that leads here (DNS rebinding), and then reads what is
 //! meant for this machine only. It cannot choose what `Host` says, so a name that nobody has allowed is refused, on every route.

@@ -12,7 +12,7 @@ mod routes;
 mod secrets;
 mod server;
 
-pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, ToldPauses, kept_pauses, paused};
+pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
 pub(crate) use hosts::Hosts;
 pub(crate) use routes::{RenderMetrics, Shared};
 pub use secrets::{MissingSecret, missing_secrets};

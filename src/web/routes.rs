@@ -65,7 +65,7 @@ fn api(shared: &Shared) -> Router<Shared> {
         .layer(middleware::map_response(in_json))
 }
 
-/// Every refusal is JSON, also those that were made before a handler was asked.
+/// Makes every refusal JSON, including those made before a handler is called.
 async fn in_json(response: Response) -> Response {
     let status = response.status();
     let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
@@ -153,7 +153,7 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
     let Some(token) = &shared.token else { return next.run(request).await };
     let offered = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = offered.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    // In a time that does not tell where the two differ.
+    // Compared in constant time.
     let is_known = |offered: &str| offered.as_bytes().ct_eq(token.expose().as_bytes()).into();
     if bearer.is_some_and(|(_, offered)| is_known(offered.trim())) {
         if let Some(connection) = request.extensions().get::<Arc<ConnectionState>>() {

@@ -1,6 +1,6 @@
-//! Secrets that cannot be read, and the probes that cannot run for want of them.
+//! Secrets that cannot be read, and the probes that cannot run without them.
 //!
-//! Whoever starts or reloads a service is to hear of them at once, and not when the first probe has gone without data for minutes.
+//! They are reported when a service starts or reloads, and not only when a probe has been without data for minutes.
 
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub fn missing_secrets(plan: &Plan, secrets: &Secrets) -> Vec<MissingSecret> {
         return missing;
     }
     for probe in &plan.probes {
-        // It has every expression as it was written, so that no kind of step can be forgotten here.
+        // The debug text contains every expression as it was written, so no kind of step can be forgotten here.
         let text = format!("{probe:?}");
         for secret in missing.iter_mut().filter(|secret| names(&text, &secret.name)) {
             secret.probes.push(probe.name.to_string());

@@ -79,11 +79,11 @@ impl Bound {
                 let connections = TaskTracker::new();
                 accept(TcpListener::from_std(self.listener)?, shared, &connections, &stopped).await;
                 connections.close();
-                // Somebody who never finishes a request does not hold up the end.
+                // A request that never ends does not delay the stop.
                 let _in_time = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
                 Ok(())
             });
-            // A question to a store that hangs is left behind.
+            // A query of a store that hangs is abandoned.
             runtime.shutdown_background();
             served
         };
@@ -118,7 +118,7 @@ async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker
                 slots.make_room();
                 tokio::time::sleep(WITHOUT_FILES).await;
             }
-            // The peer has gone already, or its network: nobody else waits or gives way for that.
+            // Only this peer failed, so the next connection is accepted at once.
             Err(error) => {
                 tracing::debug!(%error, "the listener could not accept a connection");
                 tokio::task::yield_now().await;
@@ -127,7 +127,7 @@ async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker
     }
 }
 
-/// Whether a connection was not accepted because this process or the system has nothing to spare, which somebody who closes mends.
+/// Whether a connection was not accepted because the process or the system is out of files. Closing a connection mends that.
 fn is_for_want_of_files(error: &std::io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }

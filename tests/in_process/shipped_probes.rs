@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use serinus::outcome::{Ledger, LedgerEnd, Reason, StepResult};
 use serinus::plan::Canary;
 use serinus::run::Sweeper;
-use serinus::sandbox::{FaultName, Incident, Sandbox, Scope};
+use serinus::sandbox::{FaultName, FaultScope, Incident, Sandbox};
 
 use crate::book::Book;
 use crate::fleet::{Fleet, Ran, Shortened};
@@ -195,7 +195,7 @@ async fn every_fault_of_the_sandbox_is_noticed_by_one_probe_and_by_no_other() {
         let sandbox = crate::fleet::sandbox(SPEED, 1).await;
         let fleet = Fleet::shipped(&sandbox, FOR_FAILURES);
         // From one region: the refresh of the standing segments comes from none and stays whole.
-        sandbox.faults().set(fault, Scope::all().in_region("eu"));
+        sandbox.faults().set(fault, FaultScope::all().in_region("eu"));
         for ran in run_all(&fleet, fleet.plan.canaries.iter().filter(|canary| &*canary.region.name == "eu"), 8).await {
             if &*ran.report.canary.probe.name == notice(fault).probe {
                 assert_noticed(fault, &ran);
@@ -231,18 +231,18 @@ async fn standing_copies(sandbox: &Sandbox, truncated: bool) -> Option<Vec<Value
 async fn harmed(sandbox: &Sandbox, fleet: &Fleet, harms: &[Harm]) -> Ran {
     let canary = fleet.of("segment-copy").next().expect("each probe has a canary");
     if harms.contains(&Harm::Lookalike) {
-        sandbox.faults().set(FaultName::LookalikeEmpty, Scope::all());
+        sandbox.faults().set(FaultName::LookalikeEmpty, FaultScope::all());
     }
     let standing = harms.contains(&Harm::Standing);
     let began = Instant::now();
     loop {
         if standing {
-            sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all());
+            sandbox.faults().set(FaultName::SegmentCopyCapped, FaultScope::all());
             until(async || standing_copies(sandbox, true).await.is_some()).await;
         }
         if harms.contains(&Harm::Copy) {
             // What refreshes the standing copies comes from no region.
-            let scope = if standing { Scope::all() } else { Scope::all().in_region(&*canary.region.name) };
+            let scope = if standing { FaultScope::all() } else { FaultScope::all().in_region(&*canary.region.name) };
             sandbox.faults().set(FaultName::SegmentCopyCapped, scope);
         } else {
             sandbox.faults().clear(FaultName::SegmentCopyCapped);

@@ -12,7 +12,7 @@ use crate::outcome::{
 use crate::plan::{Cadence, Canary, CanaryId, Cell, CellValue, Overlap, Probe, Region};
 use crate::source::Location;
 
-use super::Done;
+use super::FinishedRun;
 
 /// Compares with a snapshot; `UPDATE=1` writes it instead.
 pub(crate) fn assert_snapshot(name: &str, rendered: &str) {
@@ -78,16 +78,16 @@ pub(crate) fn run(canary: Arc<Canary>, verdict: Verdict, cause: Option<Cause>, s
 }
 
 /// A run that passed: one step, one attempt.
-pub(crate) fn passed() -> Done {
+pub(crate) fn passed() -> FinishedRun {
     let mut step = step("front page", 0, 31);
     step.attempts = vec![attempt(0, 31, "GET", 200)];
     step.expectations = vec![held("status == 200", 12)];
     let canary = canary("front-page", "eu", &[]);
-    Done { report: run(canary, Verdict::Passed, None, vec![step]), cleanup: None }
+    FinishedRun { report: run(canary, Verdict::Passed, None, vec![step]), cleanup: None }
 }
 
 /// A registration that was answered with success all along and never activated.
-pub(crate) fn silent_registration() -> Done {
+pub(crate) fn silent_registration() -> FinishedRun {
     let cause = activation_cause();
     let mut submit = step("submit", 0, 112);
     submit.attempts = vec![attempt(0, 112, "POST", 201)];
@@ -115,11 +115,11 @@ pub(crate) fn silent_registration() -> Done {
     let cell = [("platform", CellValue::Text("ios".into())), ("tracks", CellValue::Integer(10))];
     let report = run(canary("premium-registration", "eu", &cell), Verdict::Failed, Some(cause), vec![submit, activated]);
     let cleanup = leaked_cleanup(&report);
-    Done { report, cleanup: Some(cleanup) }
+    FinishedRun { report, cleanup: Some(cleanup) }
 }
 
 /// A tick that never ran.
-pub(crate) fn missed() -> Done {
+pub(crate) fn missed() -> FinishedRun {
     let cause = Cause {
         reason: Reason::Overlap,
         message: "the run of the tick before was still going".to_owned(),
@@ -130,7 +130,7 @@ pub(crate) fn missed() -> Done {
         location: None,
         seen: Vec::new(),
     };
-    Done { report: run(canary("front-page", "us", &[]), Verdict::Missed, Some(cause), Vec::new()), cleanup: None }
+    FinishedRun { report: run(canary("front-page", "us", &[]), Verdict::Missed, Some(cause), Vec::new()), cleanup: None }
 }
 
 fn leaked_cleanup(report: &Arc<RunReport>) -> Arc<CleanupReport> {

@@ -10,14 +10,13 @@ use serde_json::{Map, Value};
 use crate::cli::style::{Style, cut, human_duration, mark, printable};
 use crate::outcome::Verdict;
 
-use super::waterfall::bar;
-
 /// Lines of a body shown; more is for `--output json`.
 const BODY_LINES: usize = 20;
 
-/// Renders a run of the shape of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns there are; the text itself is not cut to it, only bars adapt.
+/// Renders a run in the form of [`RunReport::to_json`](crate::outcome::RunReport::to_json). `width` is the number of columns. Only
+/// bars adapt to it; text is not cut.
 pub(crate) fn human(run: &Value, style: Style, width: usize) -> String {
-    let mut page = Page { text: String::new(), style, width: width.clamp(60, 160) };
+    let mut page = RunText { text: String::new(), style, width: width.clamp(60, 160) };
     page.head(run);
     page.steps(list(run, "steps"), duration(run, "duration_seconds"));
     if run["cleanup"].is_object() {
@@ -53,13 +52,13 @@ fn location(of: &Value) -> String {
     if at.is_null() { String::new() } else { format!("{}:{}:{}", printable(text(at, "file")), at["line"], at["column"]) }
 }
 
-struct Page {
+struct RunText {
     text: String,
     style: Style,
     width: usize,
 }
 
-impl Page {
+impl RunText {
     fn line(&mut self, indent: usize, text: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.text, "{:indent$}{text}", "");
@@ -333,6 +332,21 @@ fn phases_text(of: &Value, more: Option<String>) -> String {
     if phases.is_empty() { String::new() } else { format!("; {}", phases.join(", ")) }
 }
 
+/// A bar of `width` columns for something that ran from `started` for `duration` inside `whole`. At least one column is
+/// filled, so that the shortest step can be seen.
+fn bar(started: Duration, duration: Duration, whole: Duration, width: usize) -> String {
+    let (from, to) = (column(started, whole, width), column(started + duration, whole, width));
+    let from = from.min(width.saturating_sub(1));
+    let to = to.clamp(from + 1, width.max(from + 1));
+    format!("{}{}{}", " ".repeat(from), "█".repeat(to - from), " ".repeat(width - to.min(width)))
+}
+
+fn column(moment: Duration, whole: Duration, width: usize) -> usize {
+    let width_wide = width as u128;
+    let at = (moment.as_nanos() * width_wide).checked_div(whole.as_nanos()).unwrap_or(0);
+    usize::try_from(at.min(width_wide)).unwrap_or(width)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -365,5 +379,19 @@ mod tests {
         let page = human(&silent_registration().to_json(), Style::PLAIN, 80);
         assert!(!page.contains('\x1b'));
         assert!(human(&silent_registration().to_json(), Style { colour: true }, 80).contains("\x1b[1;31m"));
+    }
+
+    fn drawn(started: u64, duration: u64) -> String {
+        bar(Duration::from_millis(started), Duration::from_millis(duration), Duration::from_millis(100), 10)
+    }
+
+    #[test]
+    fn a_bar_lies_where_the_step_lay_and_is_never_invisible() {
+        assert_eq!(drawn(0, 100), "██████████");
+        assert_eq!(drawn(0, 1), "█         ");
+        assert_eq!(drawn(50, 20), "     ██   ");
+        assert_eq!(drawn(100, 0), "         █");
+        assert_eq!(drawn(100, 50), "         █");
+        assert_eq!(bar(Duration::ZERO, Duration::ZERO, Duration::ZERO, 3), "█  ");
     }
 }

@@ -12,18 +12,18 @@ use crate::base::time::rfc3339;
 use crate::cli::style::Style;
 use crate::outcome::{Cause, Verdict};
 
-use super::{Done, human};
+use super::{FinishedRun, human};
 
 /// Columns of the waterfall in `system-out`.
 const WIDTH: usize = 120;
 
 /// All runs as one document.
-pub(crate) fn junit(runs: &[Done]) -> String {
-    let mut suites: IndexMap<&str, Vec<&Done>> = IndexMap::new();
+pub(crate) fn junit(runs: &[FinishedRun]) -> String {
+    let mut suites: IndexMap<&str, Vec<&FinishedRun>> = IndexMap::new();
     for done in runs {
         suites.entry(&done.report.canary.probe.name).or_default().push(done);
     }
-    let all: Vec<&Done> = runs.iter().collect();
+    let all: Vec<&FinishedRun> = runs.iter().collect();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string cannot fail.
     let _ = writeln!(xml, "<testsuites name=\"serinus\" {}>", counts(&all));
@@ -34,7 +34,7 @@ pub(crate) fn junit(runs: &[Done]) -> String {
     xml
 }
 
-fn suite(xml: &mut String, probe: &str, runs: &[&Done]) {
+fn suite(xml: &mut String, probe: &str, runs: &[&FinishedRun]) {
     let started = runs.iter().map(|done| done.report.started).min().map_or(String::new(), rfc3339);
     let _ = writeln!(xml, "  <testsuite name=\"{}\" {} timestamp=\"{started}\">", attribute(probe), counts(runs));
     let mut seen: IndexMap<&str, u32> = IndexMap::new();
@@ -46,7 +46,7 @@ fn suite(xml: &mut String, probe: &str, runs: &[&Done]) {
     xml.push_str("  </testsuite>\n");
 }
 
-fn case(xml: &mut String, probe: &str, done: &Done, round: u32) {
+fn case(xml: &mut String, probe: &str, done: &FinishedRun, round: u32) {
     let report = &done.report;
     let mut name = report.canary.region.name.to_string();
     if !report.canary.cell.0.is_empty() {
@@ -95,7 +95,7 @@ fn element(verdict: Verdict) -> Option<&'static str> {
     }
 }
 
-fn counts(runs: &[&Done]) -> String {
+fn counts(runs: &[&FinishedRun]) -> String {
     let count = |wanted: &str| runs.iter().filter(|done| element(done.report.verdict) == Some(wanted)).count();
     let time: Duration = runs.iter().map(|done| done.report.duration).sum();
     format!(

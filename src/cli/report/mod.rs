@@ -1,13 +1,12 @@
 //! Renderers of finished runs: pure functions from a report to text.
 //!
-//! Each takes a [`Done`] and knows nothing of where the text goes. Texts in reports are redacted and bounded already; what
+//! Each takes a [`FinishedRun`] and knows nothing of where the text goes. Texts in reports are redacted and bounded already; what
 //! remains to do here is that they cannot break out of the format they are put into. A new format is a file.
 
 #[cfg(test)]
 pub(super) mod fixture;
 mod human;
 mod junit;
-mod waterfall;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -21,14 +20,14 @@ use crate::outcome::{CleanupReport, RunReport};
 
 /// A run with its cleanup, if it had anything to clean up.
 #[derive(Debug, Clone)]
-pub(crate) struct Done {
+pub(crate) struct FinishedRun {
     /// What happened.
     pub(crate) report: Arc<RunReport>,
     /// What became of what it created.
     pub(crate) cleanup: Option<Arc<CleanupReport>>,
 }
 
-impl Done {
+impl FinishedRun {
     /// The run as one object of the promised shape.
     pub(crate) fn to_json(&self) -> Value {
         self.report.to_json(self.cleanup.as_deref())
@@ -47,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_run_has_the_promised_shape() {
-        let runs: Vec<Value> = [passed(), silent_registration(), missed()].iter().map(Done::to_json).collect();
+        let runs: Vec<Value> = [passed(), silent_registration(), missed()].iter().map(FinishedRun::to_json).collect();
         assert_snapshot("runs.json", &format!("{:#}\n", Value::from(runs)));
     }
 

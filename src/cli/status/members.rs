@@ -1,4 +1,4 @@
-//! What is apart from what pages: without data, muted, explained. Members that are so for the same reason are one line.
+//! Members that do not page: without data, muted or explained. Those with the same reason share a line.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use crate::cli::client::{ago, list, moment, plural, word};
 use crate::cli::style::{Style, printable};
 
-use super::Lines;
+use super::StatusLines;
 
 /// Says it for a whole status.
-pub(super) fn apart(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
+pub(super) fn apart(lines: &mut StatusLines, status: &Value, now: SystemTime, style: Style) {
     for (what, list_of, why) in [
         ("no data", "without_data", no_data as fn(&Value) -> String),
         ("muted", "muted", muted),

@@ -1,8 +1,8 @@
 //! `serinus status`: how a running service stands.
 //!
-//! A table with a line for each probe, and below it what is open, apart, owed and left behind. It prints what the service says and
-//! works nothing out; whether somebody ought to be awake is the service's number too. No line is wider than 80 columns, but for
-//! words that are.
+//! A table with a line for each probe; below it open incidents, members that do not page, undelivered pages and leaked test data. It
+//! prints what the service answers and computes nothing itself, also not whether somebody must be woken. No line is wider than 80
+//! columns, unless a word is.
 
 mod members;
 mod probes;
@@ -20,9 +20,9 @@ use super::{Exit, Printer};
 
 /// Columns of what a line is about.
 const WHAT: usize = 11;
-/// What is worst stands first.
-const STANDINGS: [&str; 6] = ["failing", "no_data", "suspect", "muted", "unknown", "passing"];
-/// See [`STANDINGS`].
+/// States of canaries, the worst first.
+const STATES: [&str; 6] = ["failing", "no_data", "suspect", "muted", "unknown", "passing"];
+/// Severities of incidents, the worst first.
 const SEVERITIES: [&str; 4] = ["critical", "page", "warn", "held"];
 /// Canaries that are named.
 const NAMED: usize = 20;
@@ -52,12 +52,12 @@ fn exit(status: &Value) -> Result<Exit, Failure> {
     }
 }
 
-/// Lines of what something is about and what is said of it.
-struct Lines {
+/// Lines: each names its subject and what is said of it.
+struct StatusLines {
     text: String,
 }
 
-impl Lines {
+impl StatusLines {
     /// A line; what is too long for one goes on below. What is painted is all of it.
     fn say(&mut self, what: &str, said: &str, paint: impl Fn(&str) -> String) {
         let wrapped = wrap(&format!("{what:<WHAT$}{said}"), WHAT);
@@ -71,9 +71,9 @@ impl Lines {
 
 fn human(status: &Value, now: SystemTime, style: Style) -> String {
     let table = probes::table(list(status, "probes"), status["probes_total"].as_u64().unwrap_or(0), now, style);
-    let mut lines = Lines { text: table };
+    let mut lines = StatusLines { text: table };
     let (plain, bad, odd) = (|text: &str| text.to_owned(), |text: &str| style.bad(text), |text: &str| style.odd(text));
-    lines.say("canaries", &counts(&status["canaries"], &STANDINGS), plain);
+    lines.say("canaries", &counts(&status["canaries"], &STATES), plain);
     incidents(&mut lines, status, now, style);
     members::apart(&mut lines, status, now, style);
     for owed in list(status, "owed") {
@@ -109,7 +109,7 @@ fn human(status: &Value, now: SystemTime, style: Style) -> String {
     lines.text
 }
 
-fn incidents(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
+fn incidents(lines: &mut StatusLines, status: &Value, now: SystemTime, style: Style) {
     let counts = counts(&status["incidents"], &SEVERITIES);
     let open = list(status, "open_incidents");
     lines.say("incidents", &counts, |text| if open.is_empty() { style.good(text) } else { style.bad(text) });
@@ -126,8 +126,8 @@ fn incidents(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
     }
 }
 
-/// How what is said leaves.
-fn channels(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
+/// The channels and their deliveries.
+fn channels(lines: &mut StatusLines, status: &Value, now: SystemTime, style: Style) {
     let all = list(status, "channels");
     if all.is_empty() {
         lines.say("channel", "there is none: nobody is told", |text| style.odd(text));
@@ -149,7 +149,7 @@ fn channels(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
 }
 
 /// The service itself.
-fn process(lines: &mut Lines, status: &Value, now: SystemTime, style: Style) {
+fn process(lines: &mut StatusLines, status: &Value, now: SystemTime, style: Style) {
     if let Some(check) = status["self_check"].as_str() {
         let up = check == "up";
         let said = if up { "up".to_owned() } else { format!("{}: the network is away", printable(check)) };

@@ -2,9 +2,11 @@
 
 use crate::plan::SubjectGone;
 
-use super::super::kind::{Bool, Choice, Cron, Duration, DurationOrFalse, Integer, Moment, Slug, Timezone, Title, Value, Words};
-use super::super::section::{Declared, Field, OneOrList, Table, TableOrFalse, part, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, OneOrList, Table, TableOrFalse, part, section, sentence, words};
+use super::super::value_kind::{
+    Bool, Choice, Cron, Duration, DurationOrFalse, Integer, Moment, Slug, Timezone, Title, Value, Words,
+};
 
 section! {
     /// `[alert]` of a probe and `[alerting.defaults]` of the service.

@@ -2,10 +2,14 @@
 
 use crate::plan::{Bodies, Severity, SmtpTls};
 
-use super::super::kind::{Bool, Choice, Default, Duration, File, Integer, Mailbox, Schemes, Secret, Slug, Template, Text, Url};
-use super::super::kind::{Value, Words};
-use super::super::section::{Declared, Field, List, Map, OneOrList, OneOrMore, Table, Tables, schemes, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{
+    DeclaredSection, Field, List, Map, OneOrList, OneOrMore, Table, Tables, schemes, section, sentence, words,
+};
+use super::super::value_kind::{
+    Bool, Choice, Default, Duration, File, Integer, Mailbox, Schemes, Secret, Slug, Template, Text, Url,
+};
+use super::super::value_kind::{Value, Words};
 use super::alert::Alert;
 
 section! {

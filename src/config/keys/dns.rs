@@ -4,9 +4,9 @@ use hickory_proto::rr::RecordType;
 
 use crate::plan::DnsTransport;
 
-use super::super::kind::{Bool, Choice, Default, Template, Value, Words};
-use super::super::section::{Declared, Field, section, sentence, words};
-use super::super::shape::{Key, Section};
+use super::super::declaration::{Key, Section};
+use super::super::section::{DeclaredSection, Field, section, sentence, words};
+use super::super::value_kind::{Bool, Choice, Default, Template, Value, Words};
 
 section! {
     /// A question.

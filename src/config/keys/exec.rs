@@ -1,8 +1,8 @@
 //! Keys of programs that steps run.
 
-use super::super::kind::{Default, Template, Text, Value};
-use super::super::section::{Declared, Field, List, Map, section, sentence};
-use super::super::shape::{Key, Section};
+use super::super::declaration::{Key, Section};
+use super::super::section::{DeclaredSection, Field, List, Map, section, sentence};
+use super::super::value_kind::{Default, Template, Text, Value};
 
 section! {
     /// A program and what it is given.

@@ -2,11 +2,13 @@
 
 use crate::plan::{Connections, HttpVersion, MinTls};
 
-use super::super::kind::Words;
-use super::super::kind::{Address, Bool, Choice, Duration, File, Ip, Json, Redirects, Schemes, Size, Template, Text, Url, Value};
-use super::super::section::{Declared, Field, Map, Table, Tables, schemes, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
-use super::super::tree::Entry;
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, Map, Table, Tables, schemes, section, sentence, words};
+use super::super::tree::TableEntry;
+use super::super::value_kind::Words;
+use super::super::value_kind::{
+    Address, Bool, Choice, Duration, File, Ip, Json, Redirects, Schemes, Size, Template, Text, Url, Value,
+};
 
 section! {
     /// A request.
@@ -153,7 +155,7 @@ section! {
 
 impl<'t> HttpKeys<'t> {
     /// The methods whose key holds the URL, as far as they are written, in the order of the file.
-    pub(in crate::config) fn written_methods(&self) -> Vec<(http::Method, &'t Entry<'t>)> {
+    pub(in crate::config) fn written_methods(&self) -> Vec<(http::Method, &'t TableEntry<'t>)> {
         let keys = [
             (http::Method::GET, &self.get),
             (http::Method::POST, &self.post),
@@ -164,7 +166,7 @@ impl<'t> HttpKeys<'t> {
             (http::Method::OPTIONS, &self.options),
         ];
         let mut written: Vec<_> = keys.into_iter().filter_map(|(method, key)| Some((method, key.entry?))).collect();
-        written.sort_by_key(|(_, entry)| entry.key_spot.span.start);
+        written.sort_by_key(|(_, entry)| entry.key_span.range.start);
         written
     }
 }

@@ -23,8 +23,8 @@ pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKey
 pub(super) use step::{RetryKeys, StepItem, StepKeys};
 pub(super) use tcp::{TcpKeys, TcpReadKeys, TcpSendKeys, TcpTlsKeys};
 
-use super::section::Declared;
-use super::shape::{Key, Section};
+use super::declaration::{Key, Section};
+use super::section::DeclaredSection;
 
 /// A key and where it may stand, for the reference documentation.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +63,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use super::super::shape::Rule;
-    use super::super::world::World;
+    use super::super::context::ServiceContext;
+    use super::super::declaration::Rule;
     use super::super::{Diagnostics, alert as alert_rules, alerting as alerting_rules, check, device, parse, service, tree};
     use super::*;
     use crate::plan::{AlertPolicy, Alerting, DeviceSettings, Limits, Redirects};
@@ -91,7 +91,7 @@ mod tests {
             let file = Arc::new(SourceFile::new("a.toml", format!("{} = {}", key.name, key.default)));
             let mut diagnostics = Diagnostics::default();
             let table = parse::parse(&file, &mut diagnostics).unwrap();
-            check::document(&table, Box::leak(Box::new(one)), table.entries[0].key_spot, &mut diagnostics);
+            check::document(&table, Box::leak(Box::new(one)), table.entries[0].key_span, &mut diagnostics);
             assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
         }
         assert!(values > 60, "{values}");
@@ -127,8 +127,8 @@ mod tests {
         let nothing = tree::Table::default();
         let service = Service::keys(&nothing);
         assert_eq!(service::limits(&service.limits, &mut diagnostics), Limits::default());
-        let world = World::new(Vec::new(), Vec::new(), BTreeMap::default(), Limits::default());
-        let declared = alerting_rules::read(&service, Vec::new(), &world, &mut diagnostics);
+        let context = ServiceContext::new(Vec::new(), Vec::new(), BTreeMap::default(), Limits::default());
+        let declared = alerting_rules::read(&service, Vec::new(), &context, &mut diagnostics);
         assert_eq!(format!("{declared:?}"), format!("{:?}", Alerting::default()));
         assert!(diagnostics.is_empty());
     }

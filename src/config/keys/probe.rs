@@ -2,10 +2,12 @@
 
 use crate::plan::{LatencyOf, Overlap, Unjournalled};
 
-use super::super::kind::{Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url};
-use super::super::kind::{Value, Words};
-use super::super::section::{Declared, Field, List, Map, Names, OneOrMore, Table, Tables, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, Tables, section, sentence, words};
+use super::super::value_kind::{
+    Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url,
+};
+use super::super::value_kind::{Value, Words};
 use super::alert::{Alert, ProbeMaintenance};
 use super::alerting::Web;
 use super::http::Device;

@@ -2,12 +2,14 @@
 
 use crate::plan::LogFormat;
 
-use super::super::kind::{
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{
+    DeclaredSection, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words,
+};
+use super::super::value_kind::{
     Bool, Choice, Default, Duration, File, Glob, Integer, Json, Schemes, Share, Size, Slug, SocketAddress, Template,
 };
-use super::super::kind::{Text, Url, Value, Words};
-use super::super::section::{Declared, Field, List, Map, Names, OneOrMore, Regions, Table, schemes, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::value_kind::{Text, Url, Value, Words};
 use super::alert::Maintenance;
 use super::alerting::{Alerting, Heartbeat, Notify, SelfCheck, Store};
 use super::http::Device;

@@ -1,9 +1,9 @@
 //! Keys of steps, wherever a step may stand.
 
 use super::super::check::misspelt;
-use super::super::kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
-use super::super::section::{Declared, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
+use super::super::value_kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
 use super::dns::Dns;
 use super::exec::Exec;
 use super::http::Http;

@@ -2,9 +2,9 @@
 
 use crate::plan::{MinTls, StartTls};
 
-use super::super::kind::{Bool, Choice, Default, File, Size, Template, Text, Value, Words};
-use super::super::section::{Declared, Field, List, Table, TableOr, section, sentence, words};
-use super::super::shape::{Key, Rule, Section};
+use super::super::declaration::{Key, Rule, Section};
+use super::super::section::{DeclaredSection, Field, List, Table, TableOr, section, sentence, words};
+use super::super::value_kind::{Bool, Choice, Default, File, Size, Template, Text, Value, Words};
 
 section! {
     /// An exchange.

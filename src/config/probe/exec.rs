@@ -1,22 +1,22 @@
-//! The program of an exec step: read, and warned of where a value would become more than a word.
+//! The program of an exec step, and warnings about values that a shell would interpret.
 
 use std::path::Path;
 
 use crate::plan::{ExecAction, Template};
 
 use super::super::keys::{ExecKeys, StepKeys};
-use super::super::scope::{Scope, When};
-use super::super::tree::{Entry, Node, Spot};
+use super::super::scope::{NameScope, Stage};
+use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::{Code, Diagnostic, Diagnostics};
 
 /// Programs that read an argument as a script.
 const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
 
-/// What is of the run and cannot hold anything that a shell would act on.
+/// Names of the run whose values hold nothing that a shell would act on.
 const HARMLESS: [&str; 3] = ["run", "cell", "region"];
 
 /// Reads the keys of `exec`, which stands at `entry`; nothing comes of a command without a program.
-pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&Entry<'f>>, scope: &mut Scope<'_, 'f>) -> Option<ExecAction> {
+pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&TableEntry<'f>>, scope: &mut NameScope<'_, 'f>) -> Option<ExecAction> {
     allowed(entry, scope);
     if let Some(diagnostic) = program(keys) {
         scope.diagnostics.push(diagnostic);
@@ -25,7 +25,7 @@ pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&Entry<'f>>, scope: &m
     for item in keys.command.items() {
         words.push(word(item.node, scope));
     }
-    let stdin = keys.stdin.map(|node| scope.template(node, When::Before));
+    let stdin = keys.stdin.map(|node| scope.template(node, Stage::BeforeStep));
     let (env, inherit) = (env(keys, scope), inherit(keys, scope));
     let directory = keys.directory.map(|node| directory(node, scope));
     let mut words = words.into_iter();
@@ -33,11 +33,11 @@ pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&Entry<'f>>, scope: &m
 }
 
 /// Reports the first program of a probe where the service lets probes run none.
-fn allowed(entry: Option<&Entry<'_>>, scope: &mut Scope<'_, '_>) {
+fn allowed(entry: Option<&TableEntry<'_>>, scope: &mut NameScope<'_, '_>) {
     let is_told = scope.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::ExecOff);
-    if let Some(entry) = entry.filter(|_| !scope.world.limits.exec && !is_told) {
+    if let Some(entry) = entry.filter(|_| !scope.context.limits.exec && !is_told) {
         scope.diagnostics.push(
-            Diagnostic::at(Code::ExecOff, entry.key_spot, "probes of this service may not run programs").help(
+            Diagnostic::at(Code::ExecOff, entry.key_span, "probes of this service may not run programs").help(
                 "a program runs on the prober's machine with the prober's rights: where whoever writes probes may do that, say \
                  `exec = true` in `[limits]` of the service's configuration",
             ),
@@ -50,14 +50,14 @@ fn program(keys: &ExecKeys<'_>) -> Option<Diagnostic> {
     let node = keys.command.node()?;
     if node.is_empty_list() {
         return Some(
-            Diagnostic::at(Code::InvalidValue, node.spot, "a command without a program runs nothing").help(
+            Diagnostic::at(Code::InvalidValue, node.span, "a command without a program runs nothing").help(
                 "the first item is the program, such as \"/usr/bin/backup-check\", and each argument is an item of its own",
             ),
         );
     }
     let first = keys.command.items().first()?.node;
     let name = first.as_text().filter(|name| !name.contains("{{"))?;
-    let invalid = |message: &str, help: &str| Some(Diagnostic::at(Code::InvalidValue, first.spot, message).help(help));
+    let invalid = |message: &str, help: &str| Some(Diagnostic::at(Code::InvalidValue, first.span, message).help(help));
     let is_path = name.contains('/');
     if name.is_empty() {
         return invalid("the program has no name", "the first item of `command` is the program");
@@ -76,31 +76,31 @@ fn program(keys: &ExecKeys<'_>) -> Option<Diagnostic> {
     (!is_path && !has_path).then(|| {
         Diagnostic::at(
             Code::NeedsKey,
-            first.spot,
+            first.span,
             format!("`{name}` would be looked for in `PATH`, which the program does not get"),
         )
         .help("write its absolute path, or pass the prober's `PATH` on: `exec.inherit = [\"PATH\"]`")
     })
 }
 
-fn env<'f>(keys: &ExecKeys<'f>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
+fn env<'f>(keys: &ExecKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Vec<(String, Template)> {
     let mut env = Vec::new();
     for entry in keys.env.entries() {
-        variable(&entry.key, entry.key_spot, scope.diagnostics);
+        variable(&entry.key, entry.key_span, scope.diagnostics);
         env.push((entry.key.to_string(), word(&entry.value, scope)));
     }
     env
 }
 
-fn inherit(keys: &ExecKeys<'_>, scope: &mut Scope<'_, '_>) -> Vec<String> {
+fn inherit(keys: &ExecKeys<'_>, scope: &mut NameScope<'_, '_>) -> Vec<String> {
     let mut names = Vec::new();
     for item in keys.inherit.iter() {
-        let (name, spot) = (item.value, item.node.spot);
-        variable(name, spot, scope.diagnostics);
+        let (name, span) = (item.value, item.node.span);
+        variable(name, span, scope.diagnostics);
         if let Some(entry) = keys.env.entries().find(|entry| entry.key == name) {
             scope.diagnostics.push(
-                Diagnostic::at(Code::Repeated, spot, format!("`{name}` has a value in `env` already"))
-                    .related(entry.key_spot, "the value is here")
+                Diagnostic::at(Code::Repeated, span, format!("`{name}` has a value in `env` already"))
+                    .related(entry.key_span, "the value is here")
                     .help("take one of them out"),
             );
         }
@@ -110,34 +110,34 @@ fn inherit(keys: &ExecKeys<'_>, scope: &mut Scope<'_, '_>) -> Vec<String> {
 }
 
 /// Reports a name that no variable can have.
-fn variable(name: &str, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+fn variable(name: &str, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
     if name.is_empty() || name.contains(['=', '\0']) {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, "this cannot be the name of a variable of an environment")
+            Diagnostic::at(Code::InvalidValue, span, "this cannot be the name of a variable of an environment")
                 .help("names are not empty and have no `=`, such as `LANG`"),
         );
     }
 }
 
-fn directory<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
+fn directory<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
     if node.as_text().is_some_and(|text| !text.starts_with('/') && !text.starts_with("{{")) {
         scope.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.spot, "the directory of a program is an absolute path")
+            Diagnostic::at(Code::InvalidValue, node.span, "the directory of a program is an absolute path")
                 .help("write it from `/` on, so that it is the same wherever the service is started"),
         );
     }
     word(node, scope)
 }
 
-/// What ends at its first zero byte, as the system sees it.
-fn word<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
-    let template = scope.template(node, When::Before);
+/// A template whose text must hold no zero byte, because the system ends the text there.
+fn word<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
+    let template = scope.template(node, Stage::BeforeStep);
     let zero = template.literals().find_map(|(at, text)| Some(at + text.find('\0')?));
     if let Some(at) = zero {
         scope.diagnostics.push(
             Diagnostic::at(
                 Code::InvalidValue,
-                node.spot.within(at..at + 1),
+                node.span.within(at..at + 1),
                 "a program cannot be given the character '\\0' here",
             )
             .help("arguments, paths and variables end where it stands; what can hold it is `stdin`"),
@@ -146,14 +146,14 @@ fn word<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
     template
 }
 
-/// Warns of arguments that others can read, and of values that a shell would read as its own.
+/// Warns of secrets in arguments, which others can read, and of values inside a shell's script.
 pub(in crate::config) fn lint(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(exec) = &step.exec.value else { return };
     let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();
     for node in &words {
-        if let Some(spot) = used(node, |name| name == "secret") {
+        if let Some(span) = used(node, |name| name == "secret") {
             diagnostics.push(
-                Diagnostic::at(Code::SecretInArguments, spot, "everybody on the machine can read the arguments of a program")
+                Diagnostic::at(Code::SecretInArguments, span, "everybody on the machine can read the arguments of a program")
                     .help("give it the secret in `exec.env` or `exec.stdin`"),
             );
         }
@@ -167,17 +167,17 @@ pub(in crate::config) fn lint(step: &StepKeys<'_>, diagnostics: &mut Diagnostics
         letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
     };
     let script = words.iter().skip(1).skip_while(|node| !is_command_option(node)).nth(1);
-    if let Some(spot) = script.and_then(|script| used(script, |name| !HARMLESS.contains(&name))) {
+    if let Some(span) = script.and_then(|script| used(script, |name| !HARMLESS.contains(&name))) {
         diagnostics.push(
-            Diagnostic::at(Code::ValueInScript, spot, "the shell would run what this value says, whoever it came from")
+            Diagnostic::at(Code::ValueInScript, span, "the shell would run what this value says, whoever it came from")
                 .help("give it to the script as an argument: [\"/bin/sh\", \"-c\", \"check \\\"$1\\\"\", \"sh\", \"{{ … }}\"]"),
         );
     }
 }
 
 /// Where a text first uses such a name.
-fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<Spot<'f>> {
-    let template = Template::parse(node.as_text()?, node.spot.location()).ok()?;
+fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<SourceSpan<'f>> {
+    let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
     let (offset, each) = template.uses().find(|(_, each)| is_it(&each.root))?;
-    Some(node.spot.within(offset + each.span.start..offset + each.span.end))
+    Some(node.span.within(offset + each.span.start..offset + each.span.end))
 }

@@ -1,40 +1,43 @@
-//! Probe files, read side by side: each thread takes the next that nobody has read.
+//! Probe files, read by several threads: each takes the next unread file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::Diagnostics;
-use super::super::cross::Claim;
+use super::super::context::ServiceContext;
+use super::super::cross::ProbeMetadata;
 use super::super::file;
 use super::super::find::neighbour;
-use super::super::world::World;
-use super::Draft;
+use super::ParsedProbe;
 
 /// What came of one file.
-type Read = (Option<Claim>, Option<Draft>, Diagnostics);
+type FileResult = (Option<ProbeMetadata>, Option<ParsedProbe>, Diagnostics);
 
 /// The probe files to read.
-pub(in crate::config) struct Work<'w> {
+pub(in crate::config) struct ProbeFiles<'w> {
     pub(in crate::config) paths: &'w [PathBuf],
     pub(in crate::config) given: bool,
-    pub(in crate::config) world: &'w World,
-    pub(in crate::config) given_up: &'w (dyn Fn() -> bool + Sync),
+    pub(in crate::config) context: &'w ServiceContext,
+    pub(in crate::config) is_cancelled: &'w (dyn Fn() -> bool + Sync),
 }
 
 /// Reads them all, on several threads where there are many.
-pub(in crate::config) fn read_all(work: &Work<'_>, diagnostics: &mut Diagnostics) -> (Vec<Claim>, Vec<Draft>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(work.paths.len() / 16 + 1);
+pub(in crate::config) fn read_all(
+    files: &ProbeFiles<'_>,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<ProbeMetadata>, Vec<ParsedProbe>) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.paths.len() / 16 + 1);
     let next = AtomicUsize::new(0);
     let read = || {
-        let mut done: Vec<(usize, Read)> = Vec::new();
+        let mut done: Vec<(usize, FileResult)> = Vec::new();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = work.paths.get(at).filter(|_| !(work.given_up)()) else { return done };
-            done.push((at, read_one(path, work.given, work.world)));
+            let Some(path) = files.paths.get(at).filter(|_| !(files.is_cancelled)()) else { return done };
+            done.push((at, read_one(path, files.given, files.context)));
         }
     };
-    let mut done: Vec<(usize, Read)> = std::thread::scope(|scope| {
+    let mut done: Vec<(usize, FileResult)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
         let mut done = read();
         for worker in workers {
@@ -46,23 +49,23 @@ pub(in crate::config) fn read_all(work: &Work<'_>, diagnostics: &mut Diagnostics
         done
     });
     done.sort_by_key(|(at, _)| *at);
-    let mut claims = Vec::new();
-    let mut drafts = Vec::new();
-    for (_, (claim, draft, found)) in done {
+    let mut metadata = Vec::new();
+    let mut parsed = Vec::new();
+    for (_, (own_metadata, probe, found)) in done {
         diagnostics.append(found);
-        claims.extend(claim);
-        drafts.extend(draft);
+        metadata.extend(own_metadata);
+        parsed.extend(probe);
     }
-    (claims, drafts)
+    (metadata, parsed)
 }
 
-fn read_one(path: &Path, given: bool, world: &World) -> Read {
+fn read_one(path: &Path, given: bool, context: &ServiceContext) -> FileResult {
     let mut diagnostics = Diagnostics::default();
     match file::source(path, given) {
         Ok(file) => {
-            let (claim, draft) = super::read(&Arc::new(file), world, &mut diagnostics);
-            diagnostics.cut();
-            (claim, draft, diagnostics)
+            let (metadata, parsed) = super::read(&Arc::new(file), context, &mut diagnostics);
+            diagnostics.truncate();
+            (metadata, parsed, diagnostics)
         }
         Err(diagnostic) => {
             let mut diagnostic = *diagnostic;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::outcome::is_steering;
 use crate::plan::{Cell, CellValue, LABEL_NAMES};
 
-use super::super::scope::Scope;
+use super::super::scope::NameScope;
 use super::super::section::{Item, Named};
-use super::super::tree::{Data, Entry, Node};
+use super::super::tree::{Data, Node, TableEntry};
 use super::super::{Code, Diagnostic};
 
 /// More cells than this cannot be meant: each is a canary in each region.
@@ -18,11 +18,14 @@ const MOST_CELLS: usize = 1_000;
 const MOST_KEYS: usize = 20;
 
 /// Every combination of the matrix, the empty one if there is no matrix.
-pub(super) fn cells<'f>(matrix: &[Named<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>], scope: &mut Scope<'_, 'f>) -> Vec<Arc<Cell>> {
+pub(super) fn cells<'f>(
+    matrix: &[Named<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>],
+    scope: &mut NameScope<'_, 'f>,
+) -> Vec<Arc<Cell>> {
     let mut cells = vec![Cell::default()];
     if let Some(Named { entry, .. }) = matrix.get(MOST_KEYS) {
         scope.diagnostics.push(
-            Diagnostic::at(Code::TooManyCells, entry.key_spot, format!("the matrix has more than {MOST_KEYS} keys"))
+            Diagnostic::at(Code::TooManyCells, entry.key_span, format!("the matrix has more than {MOST_KEYS} keys"))
                 .help("each is a label of every metric of the probe; make several probes of it"),
         );
     }
@@ -34,7 +37,7 @@ pub(super) fn cells<'f>(matrix: &[Named<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>
         if too_many || cells.len() * values.len() > MOST_CELLS {
             let message = format!("the matrix has more than {MOST_CELLS} combinations");
             scope.diagnostics.push(
-                Diagnostic::at(Code::TooManyCells, entry.key_spot, message)
+                Diagnostic::at(Code::TooManyCells, entry.key_span, message)
                     .help("each combination is a canary in each region; make several probes, or test fewer values"),
             );
             break;
@@ -54,35 +57,35 @@ fn combine(cells: &[Cell], key: &str, values: &[CellValue]) -> Vec<Cell> {
     cells.iter().flat_map(|cell| values.iter().map(move |value| (cell, value))).map(|(cell, value)| with(cell, value)).collect()
 }
 
-fn name<'f>(entry: &Entry<'f>, scope: &mut Scope<'_, 'f>) {
+fn name<'f>(entry: &TableEntry<'f>, scope: &mut NameScope<'_, 'f>) {
     let key = entry.key.as_ref();
     scope.cell_keys.push(key.to_owned());
     if LABEL_NAMES.contains(&key) || key.starts_with("__") {
         scope.diagnostics.push(
-            Diagnostic::at(Code::LabelName, entry.key_spot, format!("a matrix key cannot be called `{key}`"))
+            Diagnostic::at(Code::LabelName, entry.key_span, format!("a matrix key cannot be called `{key}`"))
                 .label("a label of the metrics already has this name")
                 .help("matrix keys become metric labels; give it another name"),
         );
         return;
     }
-    let taken = scope.take(key, entry.key_spot, "matrix key");
+    let taken = scope.take(key, entry.key_span, "matrix key");
     scope.taken.push(taken);
 }
 
-fn values<'f>(entry: &Entry<'f>, items: &[Item<'f, &'f Node<'f>>], scope: &mut Scope<'_, 'f>) -> Vec<CellValue> {
+fn values<'f>(entry: &TableEntry<'f>, items: &[Item<'f, &'f Node<'f>>], scope: &mut NameScope<'_, 'f>) -> Vec<CellValue> {
     if entry.value.is_empty_list() {
         scope.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, entry.value.spot, format!("the matrix key `{}` has no values", entry.key))
+            Diagnostic::at(Code::InvalidValue, entry.value.span, format!("the matrix key `{}` has no values", entry.key))
                 .help("without a value there is no combination, and nothing would run"),
         );
     }
     let mut values: Vec<CellValue> = Vec::new();
     let mut known = HashSet::new();
     for item in items {
-        let (Some(value), spot) = (value(item.value), item.node.spot) else { continue };
+        let (Some(value), span) = (value(item.value), item.node.span) else { continue };
         if value.to_string().contains(['/', ',', '=']) || value.to_string().contains(is_steering) {
             scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, spot, "values of a matrix are part of the canary's id")
+                Diagnostic::at(Code::InvalidValue, span, "values of a matrix are part of the canary's id")
                     .help("write them without `/`, `,`, `=` and line breaks"),
             );
         }
@@ -92,7 +95,7 @@ fn values<'f>(entry: &Entry<'f>, items: &[Item<'f, &'f Node<'f>>], scope: &mut S
         } else {
             scope
                 .diagnostics
-                .push(Diagnostic::at(Code::Repeated, spot, format!("`{value}` is listed twice")).help("take one of them out"));
+                .push(Diagnostic::at(Code::Repeated, span, format!("`{value}` is listed twice")).help("take one of them out"));
         }
     }
     values

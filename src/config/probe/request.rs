@@ -7,21 +7,21 @@ use bytes::Bytes;
 
 use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
+use super::super::context::ServiceContext;
 use super::super::file::{self, LARGEST_UPLOAD};
 use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
-use super::super::kind::FilePath;
-use super::super::scope::{Scope, When};
+use super::super::scope::{NameScope, Stage};
 use super::super::section::Field;
-use super::super::tree::{Data, Entry, Node, Spot};
-use super::super::world::World;
+use super::super::tree::{Data, Node, SourceSpan, TableEntry};
+use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, Diagnostics, device, value};
 
-/// Reads the keys of `http`; nothing comes of a request that lacks what none can be without.
-pub(super) fn read<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Option<HttpAction> {
+/// Reads the keys of `http`; nothing if a required key is missing.
+pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<HttpAction> {
     let (method, url) = target(keys, scope);
     let query = fields(keys.query.entries(), scope);
     let headers = device::headers(&[], keys.headers.entries(), scope);
-    let body = body(keys, world, scope);
+    let body = body(keys, service, scope);
     let auth = auth(keys, scope);
     Some(HttpAction {
         method: method?,
@@ -35,22 +35,22 @@ pub(super) fn read<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_,
     })
 }
 
-fn target<'f>(keys: &HttpKeys<'f>, scope: &mut Scope<'_, 'f>) -> (Option<http::Method>, Option<Template>) {
+fn target<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> (Option<http::Method>, Option<Template>) {
     if let Some((method, entry)) = keys.written_methods().into_iter().next() {
         return (Some(method), Some(url(&entry.value, scope)));
     }
     let method = keys.method.and_then(|method| http::Method::from_bytes(method.as_bytes()).ok());
-    if let (None, Some(_), Some(spot)) = (&method, *keys.method, keys.method.spot()) {
+    if let (None, Some(_), Some(span)) = (&method, *keys.method, keys.method.span()) {
         scope
             .diagnostics
-            .push(Diagnostic::at(Code::InvalidValue, spot, "this is not a method").help("methods are words such as \"PURGE\""));
+            .push(Diagnostic::at(Code::InvalidValue, span, "this is not a method").help("methods are words such as \"PURGE\""));
     }
     (method, keys.url.map(|node| url(node, scope)))
 }
 
 /// A URL: what stands before the first expression must already say http or https.
-fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
-    let Some(text) = node.as_text() else { return scope.template(node, When::Before) };
+fn url<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
+    let Some(text) = node.as_text() else { return scope.template(node, Stage::BeforeStep) };
     let known = text.split_once("{{").map_or(text, |(known, _)| known);
     let problem = if known.is_empty() && !text.is_empty() {
         None
@@ -62,24 +62,27 @@ fn url<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> Template {
         None
     };
     if let Some(problem) = problem {
-        scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.spot, "this is not a URL").help(problem));
+        scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, "this is not a URL").help(problem));
     }
     if let Some((at, character)) = device::control_in(node) {
         let message = format!("a URL cannot hold the character {character:?}");
-        let spot = node.spot.within(at..at + 1);
+        let span = node.span.within(at..at + 1);
         scope.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, message)
+            Diagnostic::at(Code::InvalidValue, span, message)
                 .help("write a URL in one line; what it must carry is percent-encoded"),
         );
     }
-    scope.template(node, When::Before)
+    scope.template(node, Stage::BeforeStep)
 }
 
-fn fields<'e, 'f: 'e>(written: impl Iterator<Item = &'e Entry<'f>>, scope: &mut Scope<'_, 'f>) -> Vec<(String, Template)> {
-    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, When::Before))).collect()
+fn fields<'e, 'f: 'e>(
+    written: impl Iterator<Item = &'e TableEntry<'f>>,
+    scope: &mut NameScope<'_, 'f>,
+) -> Vec<(String, Template)> {
+    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, Stage::BeforeStep))).collect()
 }
 
-fn body<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Body {
+fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {
     if let Some(node) = *keys.json {
         return Body::Json(json(node, scope));
     }
@@ -87,34 +90,34 @@ fn body<'f>(keys: &HttpKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Bo
         return Body::Form(fields(keys.form.entries(), scope));
     }
     if keys.multipart.entry.is_some() {
-        return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, world, scope)).collect());
+        return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, service, scope)).collect());
     }
     if let Some(node) = *keys.body {
-        return Body::Raw(scope.template(node, When::Before));
+        return Body::Raw(scope.template(node, Stage::BeforeStep));
     }
     match *keys.file {
-        Some(file) => Body::File { name: file.text.to_owned(), content: content(file, world, scope) },
+        Some(file) => Body::File { name: file.text.to_owned(), content: content(file, service, scope) },
         None => Body::Empty,
     }
 }
 
 /// A part; nothing if it lacks its name or its content.
-fn part<'f>(keys: &PartKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Option<Part> {
-    let mut filename = keys.filename.map(|node| scope.template(node, When::Before));
+fn part<'f>(keys: &PartKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<Part> {
+    let mut filename = keys.filename.map(|node| scope.template(node, Stage::BeforeStep));
     let content = match (*keys.file, *keys.text) {
         (Some(file), _) => {
             let own = Path::new(file.text).file_name().map(|name| name.to_string_lossy());
-            filename = filename.or_else(|| Template::parse(&own?, file.spot.location()).ok());
-            Some(PartContent::File(content(file, world, scope)))
+            filename = filename.or_else(|| Template::parse(&own?, file.span.location()).ok());
+            Some(PartContent::File(content(file, service, scope)))
         }
-        (None, Some(node)) => Some(PartContent::Text(scope.template(node, When::Before))),
+        (None, Some(node)) => Some(PartContent::Text(scope.template(node, Stage::BeforeStep))),
         (None, None) => None,
     };
-    if let (Some(text), Some(spot)) = (*keys.content_type, keys.content_type.spot())
+    if let (Some(text), Some(span)) = (*keys.content_type, keys.content_type.span())
         && (http::HeaderValue::from_str(text).is_err() || !text.contains('/'))
     {
         scope.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, spot, "this is not a content type")
+            Diagnostic::at(Code::InvalidValue, span, "this is not a content type")
                 .help("content types are written such as \"image/png\""),
         );
     }
@@ -123,20 +126,20 @@ fn part<'f>(keys: &PartKeys<'f>, world: &World, scope: &mut Scope<'_, 'f>) -> Op
 }
 
 /// A file's bytes, read once however many steps send them.
-fn content(file: FilePath<'_>, world: &World, scope: &mut Scope<'_, '_>) -> Bytes {
+fn content(file: FilePath<'_>, service: &ServiceContext, scope: &mut NameScope<'_, '_>) -> Bytes {
     let path = file.resolved();
-    let mut files = world.files.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut files = service.files.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(content) = files.get(&path) {
         return content.clone();
     }
-    // One that cannot be read has been reported; that it was tried is remembered, so that it is reported once.
-    let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.spot, scope.diagnostics).unwrap_or_default());
+    // An unreadable file is stored as empty, so that it is reported only once.
+    let content = Bytes::from(file::named(&path, LARGEST_UPLOAD, file.span, scope.diagnostics).unwrap_or_default());
     files.insert(path, content.clone());
     content
 }
 
-fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut Scope<'_, 'f>) -> Option<Auth> {
-    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, When::Before));
+fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Option<Auth> {
+    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::BeforeStep));
     if let Some(BasicKeys { user, password }) = &keys.basic.value {
         return Some(Auth::Basic { user: field(user)?, password: field(password)? });
     }
@@ -152,7 +155,7 @@ fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut Scope<'_, 'f>) -> Option<Auth> {
     field(&keys.bearer).map(Auth::Bearer)
 }
 
-fn json<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> JsonTemplate {
+fn json<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> JsonTemplate {
     if !has_template(node) {
         return JsonTemplate::Constant(constant(node, scope.diagnostics));
     }
@@ -162,7 +165,7 @@ fn json<'f>(node: &Node<'f>, scope: &mut Scope<'_, 'f>) -> JsonTemplate {
             JsonTemplate::Map(table.entries.iter().map(|entry| (entry.key.to_string(), json(&entry.value, scope))).collect())
         }
         Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => {
-            JsonTemplate::Text(scope.template(node, When::Before))
+            JsonTemplate::Text(scope.template(node, Stage::BeforeStep))
         }
     }
 }
@@ -181,7 +184,7 @@ fn has_template(node: &Node<'_>) -> bool {
 pub(in crate::config) fn constant(node: &Node<'_>, diagnostics: &mut Diagnostics) -> serde_json::Value {
     match &node.data {
         Data::Text(text) => {
-            refuse_template(text, node.spot, diagnostics);
+            refuse_template(text, node.span, diagnostics);
             text.as_ref().into()
         }
         Data::Integer(number) => (*number).into(),
@@ -195,10 +198,10 @@ pub(in crate::config) fn constant(node: &Node<'_>, diagnostics: &mut Diagnostics
     }
 }
 
-fn refuse_template(text: &str, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+fn refuse_template(text: &str, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
     if text.contains("{{") {
         diagnostics.push(
-            Diagnostic::at(Code::ConstantOnly, spot, "`{{ … }}` is not evaluated here")
+            Diagnostic::at(Code::ConstantOnly, span, "`{{ … }}` is not evaluated here")
                 .help("evaluate it in a variable of a probe that is a plain string, or where it is used"),
         );
     }

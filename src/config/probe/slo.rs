@@ -4,19 +4,19 @@ use crate::plan::{LatencyOf, LatencySlo, Slo};
 
 use super::super::diagnostic::suggestion;
 use super::super::keys::{LatencyKeys, ProbeKeys, StepKeys};
-use super::super::tree::{Node, Spot};
+use super::super::tree::{Node, SourceSpan};
 use super::super::{Code, Diagnostic, Diagnostics};
 
 /// The service level objective, if the probe has one.
 pub(super) fn read(probe: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) -> Option<Slo> {
-    let (keys, spot) = (probe.slo.as_ref()?, probe.slo.spot()?);
+    let (keys, span) = (probe.slo.as_ref()?, probe.slo.span()?);
     if keys.success.entry.is_none() && keys.latency.entry.is_none() {
         diagnostics
-            .push(Diagnostic::at(Code::MissingKey, spot, "`slo` promises nothing").help("give `success`, `latency`, or both"));
+            .push(Diagnostic::at(Code::MissingKey, span, "`slo` promises nothing").help("give `success`, `latency`, or both"));
     }
     let success = *keys.success;
-    if let Some(spot) = keys.success.spot().filter(|_| success == Some(0.0)) {
-        diagnostics.push(Diagnostic::at(Code::InvalidValue, spot, "a promise of 0 % is none").help("give a share above 0"));
+    if let Some(span) = keys.success.span().filter(|_| success == Some(0.0)) {
+        diagnostics.push(Diagnostic::at(Code::InvalidValue, span, "a promise of 0 % is none").help("give a share above 0"));
     }
     let latency = keys.latency.node().zip(keys.latency.as_ref());
     let latency = latency.map(|(node, latency)| latency_slo(probe, node, latency, diagnostics));
@@ -29,13 +29,13 @@ fn latency_slo(probe: &ProbeKeys<'_>, node: &Node<'_>, keys: &LatencyKeys<'_>, d
     let first = node.as_table().and_then(|table| table.entries.first());
     if let (None, None, None, Some(first)) = (mean, p95, p99, first) {
         diagnostics.push(
-            Diagnostic::at(Code::MissingKey, first.key_spot, "`slo.latency` has no bound").help("give `mean`, `p95` or `p99`"),
+            Diagnostic::at(Code::MissingKey, first.key_span, "`slo.latency` has no bound").help("give `mean`, `p95` or `p99`"),
         );
     }
-    match (*keys.step, keys.step.spot(), keys.of.spot()) {
-        (Some(name), Some(spot), _) => of_step(probe, name, spot, of, diagnostics),
-        (None, None, Some(spot)) if of == LatencyOf::Convergence => diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, spot, "a whole run has no convergence").help("name an `eventually` step in `step`"),
+    match (*keys.step, keys.step.span(), keys.of.span()) {
+        (Some(name), Some(span), _) => of_step(probe, name, span, of, diagnostics),
+        (None, None, Some(span)) if of == LatencyOf::Convergence => diagnostics.push(
+            Diagnostic::at(Code::NeedsKey, span, "a whole run has no convergence").help("name an `eventually` step in `step`"),
         ),
         _ => {}
     }
@@ -43,18 +43,18 @@ fn latency_slo(probe: &ProbeKeys<'_>, node: &Node<'_>, keys: &LatencyKeys<'_>, d
 }
 
 /// Looks for the step that a bound is about.
-fn of_step(probe: &ProbeKeys<'_>, name: &str, spot: Spot<'_>, of: LatencyOf, diagnostics: &mut Diagnostics) {
+fn of_step(probe: &ProbeKeys<'_>, name: &str, span: SourceSpan<'_>, of: LatencyOf, diagnostics: &mut Diagnostics) {
     let steps: Vec<&StepKeys<'_>> = probe.step.items().iter().flat_map(|step| step.value.with_parallel()).collect();
     let Some(step) = steps.iter().find(|step| *step.name == Some(name)) else {
         diagnostics.push(
-            Diagnostic::at(Code::UnknownStep, spot, format!("there is no step `{name}`"))
+            Diagnostic::at(Code::UnknownStep, span, format!("there is no step `{name}`"))
                 .maybe_help(suggestion(name, steps.iter().filter_map(|step| *step.name))),
         );
         return;
     };
     if of == LatencyOf::Convergence && step.eventually.entry.is_none() {
         diagnostics.push(
-            Diagnostic::at(Code::NeedsKey, spot, format!("the step `{name}` does not converge"))
+            Diagnostic::at(Code::NeedsKey, span, format!("the step `{name}` does not converge"))
                 .help("only a step with `eventually` has a convergence"),
         );
     }

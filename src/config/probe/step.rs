@@ -6,30 +6,30 @@ use std::sync::Arc;
 
 use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually, Expression, Loop, Retry, Step};
 
+use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
 use super::super::keys::{RetryKeys, StepItem, StepKeys};
-use super::super::kind::FilePath;
-use super::super::scope::{Declared, Scope, When};
+use super::super::scope::{DeclaredName, NameScope, Stage};
 use super::super::section::{Field, Item};
-use super::super::tree::{Entry, Node, Spot};
-use super::super::world::World;
+use super::super::tree::{Node, SourceSpan, TableEntry};
+use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
 use super::{dns, exec, request, tcp};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
 
-/// Reads all steps of a probe. One that lacks what none can be without has been reported and is left out.
+/// Reads all steps of a probe. A step without a required key has been reported and is left out.
 pub(super) fn steps<'f>(
     written: &[StepItem<'f>],
     devices: &BTreeMap<Arc<str>, Device>,
-    world: &World,
-    scope: &mut Scope<'_, 'f>,
+    context: &ServiceContext,
+    scope: &mut NameScope<'_, 'f>,
 ) -> Vec<Step> {
-    let mut reader = Reader { devices, world, scope, names: HashMap::new(), before: Vec::new() };
+    let mut reader = Reader { devices, context, scope, names: HashMap::new(), before: Vec::new() };
     if let Some(item) = written.get(MOST_STEPS) {
         reader.scope.diagnostics.push(
-            Diagnostic::at(Code::TooMany, item.node.spot, format!("the probe has more than {MOST_STEPS} steps"))
+            Diagnostic::at(Code::TooMany, item.node.span, format!("the probe has more than {MOST_STEPS} steps"))
                 .help("make several probes, or a step with `repeat` or `for_each`"),
         );
         return Vec::new();
@@ -49,19 +49,19 @@ pub(super) fn steps<'f>(
 
 struct Reader<'r, 'b, 'f> {
     devices: &'r BTreeMap<Arc<str>, Device>,
-    world: &'r World,
-    scope: &'r mut Scope<'b, 'f>,
+    context: &'r ServiceContext,
+    scope: &'r mut NameScope<'b, 'f>,
     /// Names of all steps so far, also of those inside others.
-    names: HashMap<String, Spot<'f>>,
+    names: HashMap<String, SourceSpan<'f>>,
     /// Steps that have ended when the one being read begins.
     before: Vec<String>,
 }
 
 impl<'f> Reader<'_, '_, 'f> {
-    /// Remembers what a step will capture, so that an earlier use can be told from a misspelling.
+    /// Records what a step will capture, so that a use before the capture is not reported as a misspelling.
     fn announce(&mut self, keys: &StepKeys<'f>) {
         for entry in keys.with_parallel().flat_map(|step| step.capture.entries()) {
-            self.scope.later.push(Declared { name: entry.key.to_string(), spot: entry.key_spot, what: "capture" });
+            self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what: "capture" });
         }
     }
 
@@ -71,12 +71,12 @@ impl<'f> Reader<'_, '_, 'f> {
         let was_in_loop = std::mem::replace(&mut self.scope.in_loop, looping.is_some());
         let name = self.loop_name(keys);
         let visible = self.scope.visible.len();
-        if let Some((name, spot)) = &name {
-            self.scope.declare(name, *spot, "loop's name");
+        if let Some((name, span)) = &name {
+            self.scope.declare(name, *span, "loop's name");
         }
         let action = if keys.parallel.entry.is_some() { Some(Action::Parallel(self.parallel(keys))) } else { self.action(item) };
         let at_once = self.at_once(item, looping.is_some());
-        let subject = keys.subject.map(|node| self.scope.template(node, When::Before));
+        let subject = keys.subject.map(|node| self.scope.template(node, Stage::BeforeStep));
         let common = self.common(item, action, None);
         if name.is_some() {
             self.scope.visible.remove(visible);
@@ -89,14 +89,14 @@ impl<'f> Reader<'_, '_, 'f> {
     fn common(&mut self, item: &StepItem<'f>, action: Option<Action>, default_name: Option<&str>) -> Option<Step> {
         let keys = &item.value;
         let name = keys.name.or(default_name);
-        let at = keys.name.spot().unwrap_or(item.node.spot);
+        let at = keys.name.span().unwrap_or(item.node.span);
         if let Some(name) = name {
             self.unique(name, at);
         }
-        let device = keys.device.map(|node| self.scope.template(node, When::Before));
+        let device = keys.device.map(|node| self.scope.template(node, Stage::BeforeStep));
         self.known_device(keys);
-        let when = keys.when.map(|node| self.scope.condition(node, When::Before));
-        let result = When::Result(action.as_ref().and_then(Action::kind));
+        let when = keys.when.map(|node| self.scope.condition(node, Stage::BeforeStep));
+        let result = Stage::AfterStep(action.as_ref().and_then(Action::kind));
         let guard = self.conditions(&keys.guard, result);
         let expect = self.conditions(&keys.expect, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
@@ -140,22 +140,22 @@ impl<'f> Reader<'_, '_, 'f> {
             return exec::read(program, item.value.exec.entry, self.scope).map(|program| Action::Exec(Box::new(program)));
         }
         let http = item.value.http.as_ref()?;
-        request::read(http, self.world, self.scope).map(|request| Action::Http(Box::new(request)))
+        request::read(http, self.context, self.scope).map(|request| Action::Http(Box::new(request)))
     }
 
-    fn conditions(&mut self, written: &Field<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>, when: When) -> Vec<Condition> {
-        written.items().iter().map(|item| self.scope.condition(item.value, when)).collect()
+    fn conditions(&mut self, written: &Field<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>, stage: Stage) -> Vec<Condition> {
+        written.items().iter().map(|item| self.scope.condition(item.value, stage)).collect()
     }
 
-    fn unique(&mut self, name: &str, spot: Spot<'f>) {
+    fn unique(&mut self, name: &str, span: SourceSpan<'f>) {
         if let Some(first) = self.names.get(name) {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::DuplicateStep, spot, format!("there is a step `{name}` already"))
+                Diagnostic::at(Code::DuplicateStep, span, format!("there is a step `{name}` already"))
                     .related(*first, "the first is here")
                     .help("names of steps are unique in a probe, also those of parallel steps and cleanups"),
             );
         }
-        self.names.entry(name.to_owned()).or_insert(spot);
+        self.names.entry(name.to_owned()).or_insert(span);
     }
 
     fn known_device(&mut self, keys: &StepKeys<'f>) {
@@ -163,34 +163,34 @@ impl<'f> Reader<'_, '_, 'f> {
         let Some(name) = node.as_text().filter(|name| !name.contains("{{")) else { return };
         if !self.devices.contains_key(name) {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::UnknownDevice, node.spot, format!("there is no device `{name}`"))
+                Diagnostic::at(Code::UnknownDevice, node.span, format!("there is no device `{name}`"))
                     .help(format!("declare it with `[devices.{name}]`"))
                     .maybe_help(did_you_mean(name, self.devices.keys().map(|name| &**name))),
             );
         }
     }
 
-    fn captures(&mut self, keys: &StepKeys<'f>, when: When) -> Vec<(Arc<str>, Expression)> {
+    fn captures(&mut self, keys: &StepKeys<'f>, stage: Stage) -> Vec<(Arc<str>, Expression)> {
         let mut captures = Vec::new();
         for entry in keys.capture.entries() {
-            let expression = self.scope.expression(&entry.value, when);
+            let expression = self.scope.expression(&entry.value, stage);
             self.scope.holds(&entry.key, &expression);
             captures.push((entry.key.as_ref().into(), expression));
-            self.scope.declare(&entry.key, entry.key_spot, "capture");
+            self.scope.declare(&entry.key, entry.key_span, "capture");
         }
         captures
     }
 
     fn contract(&mut self, file: FilePath<'f>) -> Option<Contract> {
-        let FilePath { text: name, spot } = file;
-        match self.world.contracts.get(&file.resolved()) {
-            Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: spot.location() }),
-            Err(broken) => {
-                let mut diagnostic = Diagnostic::at(Code::InvalidContract, spot, format!("`{name}` cannot be a contract"))
+        let FilePath { text: name, span } = file;
+        match self.context.contracts.get(&file.resolved()) {
+            Ok(schema) => Some(Contract { name: name.to_owned(), schema, location: span.location() }),
+            Err(error) => {
+                let mut diagnostic = Diagnostic::at(Code::InvalidContract, span, format!("`{name}` cannot be a contract"))
                     .help("a contract is a file with a JSON Schema, relative to this one, without references to other documents");
-                match &broken.place {
-                    Some((file, span)) => diagnostic = diagnostic.related(Spot { file, span: *span }, broken.message),
-                    None => diagnostic = diagnostic.label(broken.message),
+                match &error.place {
+                    Some((file, range)) => diagnostic = diagnostic.related(SourceSpan { file, range: *range }, error.message),
+                    None => diagnostic = diagnostic.label(error.message),
                 }
                 self.scope.diagnostics.push(diagnostic);
                 None
@@ -198,7 +198,7 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
-    /// Steps that begin together: none sees what another captures, the steps after them see all of it.
+    /// Steps that begin together. None of them sees another's captures; the steps after them see all.
     fn parallel(&mut self, keys: &StepKeys<'f>) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut captured = Vec::new();
@@ -214,14 +214,14 @@ impl<'f> Reader<'_, '_, 'f> {
         self.scope.visible.extend(captured);
         if let ([_], Some(entry)) = (keys.parallel.items(), keys.parallel.entry) {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, "one step alone cannot be parallel")
+                Diagnostic::at(Code::InvalidValue, entry.key_span, "one step alone cannot be parallel")
                     .help("add a second `[[step.parallel]]`, or make it a step of its own"),
             );
         }
         steps
     }
 
-    /// Cleanups see everything their step knows and captured; what they capture is seen by the cleanups after them alone.
+    /// Cleanups see everything their step sees and captured. Only later cleanups of the step see what a cleanup captures.
     fn cleanup(&mut self, keys: &StepKeys<'f>, step: &str) -> Vec<Step> {
         let visible = self.scope.visible.len();
         let alone = keys.cleanup.node().is_some_and(|node| node.as_table().is_some());
@@ -230,10 +230,10 @@ impl<'f> Reader<'_, '_, 'f> {
         for (at, item) in keys.cleanup.items().iter().enumerate() {
             let name = if many { format!("{step} cleanup {}", at + 1) } else { format!("{step} cleanup") };
             if let Some(entry) = item.value.capture.entry.filter(|_| alone) {
-                let line = item.node.spot.location().line;
+                let line = item.node.span.location().line;
                 self.scope.diagnostics.push(
-                    Diagnostic::at(Code::MisplacedKey, entry.key_spot, "no cleanup comes after this one to use the capture")
-                        .related(item.node.spot, "what follows this line belongs to the cleanup")
+                    Diagnostic::at(Code::MisplacedKey, entry.key_span, "no cleanup comes after this one to use the capture")
+                        .related(item.node.span, "what follows this line belongs to the cleanup")
                         .help(format!("to capture from the step, move it above line {line}, where its cleanup begins")),
                 );
             }
@@ -246,13 +246,13 @@ impl<'f> Reader<'_, '_, 'f> {
 
     fn eventually(&mut self, item: &StepItem<'f>) -> Option<Eventually> {
         let keys = item.value.eventually.as_ref()?;
-        if let (Some(name), Some(spot)) = (*keys.since, keys.since.spot())
+        if let (Some(name), Some(span)) = (*keys.since, keys.since.span())
             && !self.before.iter().any(|before| before == name)
         {
             let message = format!("no step before this one is called `{name}`");
             let known: Vec<&str> = self.before.iter().map(String::as_str).collect();
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::UnknownStep, spot, message)
+                Diagnostic::at(Code::UnknownStep, span, message)
                     .help("`since` names the step whose end convergence is measured from")
                     .maybe_help(suggestion(name, known)),
             );
@@ -269,14 +269,14 @@ impl<'f> Reader<'_, '_, 'f> {
         Some(Consistently { lasting: keys.lasting.value?, poll: *keys.poll })
     }
 
-    fn needs_expectation(&mut self, item: &StepItem<'f>, entry: &Entry<'f>, lack: &str, purpose: &str) {
+    fn needs_expectation(&mut self, item: &StepItem<'f>, entry: &TableEntry<'f>, lack: &str, purpose: &str) {
         let keys = &item.value;
         if keys.expect.node().is_none_or(|node| node.as_list().is_empty())
             && keys.contract.entry.is_none()
             && !["expect", "contract"].iter().any(|key| item.misspells(key))
         {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::NeedsKey, entry.key_spot, format!("`{}` {lack}", entry.key))
+                Diagnostic::at(Code::NeedsKey, entry.key_span, format!("`{}` {lack}", entry.key))
                     .help(format!("add `expect`: {purpose}")),
             );
         }
@@ -290,30 +290,30 @@ impl<'f> Reader<'_, '_, 'f> {
         let node = keys.for_each.value?;
         let Some((name, offset)) = for_each(node.as_text()?) else {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, node.spot, "this does not say over what to go")
+                Diagnostic::at(Code::InvalidValue, node.span, "this does not say over what to go")
                     .help("write it as \"NAME in EXPRESSION\", such as \"segment in segments\""),
             );
             return None;
         };
-        let items = self.scope.expression_at(node, offset, When::Before);
+        let items = self.scope.expression_at(node, offset, Stage::BeforeStep);
         self.scope.holds(name, &items);
         Some(Loop::ForEach { name: name.into(), items })
     }
 
     /// What the item of a `for_each` is called, and where.
-    fn loop_name(&mut self, keys: &StepKeys<'f>) -> Option<(String, Spot<'f>)> {
+    fn loop_name(&mut self, keys: &StepKeys<'f>) -> Option<(String, SourceSpan<'f>)> {
         let node = keys.for_each.value?;
         let text = node.as_text()?;
         let (name, _) = for_each(text)?;
         let start = text.len() - text.trim_start().len();
-        let spot = node.spot.within(start..start + name.len());
+        let span = node.span.within(start..start + name.len());
         if !value::is_identifier(name) {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, spot, format!("expressions cannot use the name `{name}`"))
+                Diagnostic::at(Code::InvalidValue, span, format!("expressions cannot use the name `{name}`"))
                     .help(format!("names are letters, digits and `_`; {} are not possible", list(&["a, b in …", "a.b in …"]))),
             );
         }
-        Some((name.to_owned(), spot))
+        Some((name.to_owned(), span))
     }
 
     fn at_once(&mut self, item: &StepItem<'f>, in_loop: bool) -> NonZeroU8 {
@@ -323,7 +323,7 @@ impl<'f> Reader<'_, '_, 'f> {
             && !["for_each", "repeat"].iter().any(|key| item.misspells(key))
         {
             self.scope.diagnostics.push(
-                Diagnostic::at(Code::NeedsKey, entry.key_spot, "`at_once` has no effect without a loop")
+                Diagnostic::at(Code::NeedsKey, entry.key_span, "`at_once` has no effect without a loop")
                     .help("add `for_each` or `repeat`, or take it out"),
             );
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use minijinja::Value;
 
 use super::number::Number;
-use super::syntax::{Comparison, Kind, Node};
+use super::syntax::{Comparison, Node, NodeKind};
 
 /// Hints: byte ranges in the source and what is the matter there.
 type Hints = Vec<(Range<usize>, String)>;
@@ -36,15 +36,15 @@ impl<'s> Constant<'s, '_> {
     fn look(&mut self, node: &Node) {
         let before = self.found.len();
         match &node.kind {
-            Kind::And(left, right) | Kind::Or(left, right) => {
+            NodeKind::And(left, right) | NodeKind::Or(left, right) => {
                 self.operand(left);
                 self.operand(right);
             }
-            Kind::Not(inner) => self.operand(inner),
-            Kind::Compare(..) if self.truth(node).is_some() => {}
+            NodeKind::Not(inner) => self.operand(inner),
+            NodeKind::Compare(..) if self.truth(node).is_some() => {}
             _ => node.each_child(&mut |child| self.look(child)),
         }
-        let compared = matches!(node.kind, Kind::And(..) | Kind::Or(..) | Kind::Compare(..));
+        let compared = matches!(node.kind, NodeKind::And(..) | NodeKind::Or(..) | NodeKind::Compare(..));
         if let (true, Some(truth)) = (compared && self.found.len() == before, self.truth(node)) {
             let how = if truth { "always holds" } else { "never holds" };
             self.found.push((node.span.clone(), format!("`{}` {how}, whatever the answer is", self.text(node))));
@@ -65,21 +65,21 @@ impl<'s> Constant<'s, '_> {
     /// What a condition is in any case.
     fn truth(&self, node: &Node) -> Option<bool> {
         match &node.kind {
-            Kind::Literal(value) => bool::try_from(value.clone()).ok(),
-            Kind::Not(inner) => self.truth(inner).map(|truth| !truth),
-            Kind::And(left, right) => match (self.truth(left), self.truth(right)) {
+            NodeKind::Literal(value) => bool::try_from(value.clone()).ok(),
+            NodeKind::Not(inner) => self.truth(inner).map(|truth| !truth),
+            NodeKind::And(left, right) => match (self.truth(left), self.truth(right)) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
                 (Some(true), Some(true)) => Some(true),
                 _ if self.excludes(left, right, Comparison::Equal) => Some(false),
                 _ => None,
             },
-            Kind::Or(left, right) => match (self.truth(left), self.truth(right)) {
+            NodeKind::Or(left, right) => match (self.truth(left), self.truth(right)) {
                 (Some(true), _) | (_, Some(true)) => Some(true),
                 (Some(false), Some(false)) => Some(false),
                 _ if self.excludes(left, right, Comparison::NotEqual) => Some(true),
                 _ => None,
             },
-            Kind::Compare(comparison, left, right) => self.compared(*comparison, left, right),
+            NodeKind::Compare(comparison, left, right) => self.compared(*comparison, left, right),
             _ => None,
         }
     }
@@ -91,7 +91,7 @@ impl<'s> Constant<'s, '_> {
         let mut at = left;
         loop {
             let (further, last) = match (&at.kind, comparison) {
-                (Kind::And(further, last), Comparison::Equal) | (Kind::Or(further, last), Comparison::NotEqual) => {
+                (NodeKind::And(further, last), Comparison::Equal) | (NodeKind::Or(further, last), Comparison::NotEqual) => {
                     (Some(&**further), &**last)
                 }
                 _ => (None, at),
@@ -106,7 +106,7 @@ impl<'s> Constant<'s, '_> {
 
     /// What is compared with a literal, and with which.
     fn fixed<'n>(&self, node: &'n Node, wanted: Comparison) -> Option<(&'s str, &'n Value)> {
-        let Kind::Compare(comparison, left, right) = &node.kind else { return None };
+        let NodeKind::Compare(comparison, left, right) = &node.kind else { return None };
         let value = literal(right).filter(|_| *comparison == wanted && !calls(left))?;
         Some((self.text(left), value))
     }
@@ -115,7 +115,7 @@ impl<'s> Constant<'s, '_> {
         let same = self.text(left) == self.text(right) && !calls(left);
         let (low, high) = match comparison {
             Comparison::In | Comparison::NotIn => {
-                let empty = matches!(&right.kind, Kind::List(items) if items.is_empty());
+                let empty = matches!(&right.kind, NodeKind::List(items) if items.is_empty());
                 return empty.then_some(comparison == Comparison::NotIn);
             }
             Comparison::Equal | Comparison::LessOrEqual | Comparison::GreaterOrEqual if same => return Some(true),
@@ -140,11 +140,11 @@ impl<'s> Constant<'s, '_> {
     /// Looks for what stands where a truth value must, and is of another kind.
     fn kinds(&mut self, node: &Node) {
         match &node.kind {
-            Kind::And(left, right) | Kind::Or(left, right) => {
+            NodeKind::And(left, right) | NodeKind::Or(left, right) => {
                 self.kinds(left);
                 self.kinds(right);
             }
-            Kind::Not(inner) => self.kinds(inner),
+            NodeKind::Not(inner) => self.kinds(inner),
             _ => {
                 // What can be told from the text alone is reported already.
                 if let Some(kind) = kind(node).filter(|_| !node.is_never_a_bool()) {
@@ -159,14 +159,14 @@ impl<'s> Constant<'s, '_> {
 
 fn literal(node: &Node) -> Option<&Value> {
     match &node.kind {
-        Kind::Literal(value) => Some(value),
+        NodeKind::Literal(value) => Some(value),
         _ => None,
     }
 }
 
 /// Whether a function is called in it, which may give another value each time.
 fn calls(node: &Node) -> bool {
-    let mut found = matches!(node.kind, Kind::Call(..));
+    let mut found = matches!(node.kind, NodeKind::Call(..));
     node.each_child(&mut |child| found |= calls(child));
     found
 }
@@ -174,9 +174,9 @@ fn calls(node: &Node) -> bool {
 /// The name, or the name before the first `.` or `[`.
 fn root(node: &Node) -> Option<(&str, bool)> {
     match &node.kind {
-        Kind::Name(name) => Some((name, false)),
-        Kind::Attribute(inner, _) | Kind::Index(inner, _) => match &inner.kind {
-            Kind::Name(name) => Some((name, true)),
+        NodeKind::Name(name) => Some((name, false)),
+        NodeKind::Attribute(inner, _) | NodeKind::Index(inner, _) => match &inner.kind {
+            NodeKind::Name(name) => Some((name, true)),
             _ => None,
         },
         _ => None,
@@ -187,9 +187,9 @@ fn root(node: &Node) -> Option<(&str, bool)> {
 fn range(node: &Node) -> Option<(f64, f64)> {
     let from = |least: f64| Some((least, f64::INFINITY));
     match &node.kind {
-        Kind::Literal(value) => Number::of(value).map(|number| (number.float(), number.float())),
-        Kind::Negate(inner) => literal(inner).and_then(Number::of).map(|number| (-number.float(), -number.float())),
-        Kind::Filter(filter, ..) if matches!(filter.name, "length" | "count") => from(0.0),
+        NodeKind::Literal(value) => Number::of(value).map(|number| (number.float(), number.float())),
+        NodeKind::Negate(inner) => literal(inner).and_then(Number::of).map(|number| (-number.float(), -number.float())),
+        NodeKind::Filter(filter, ..) if matches!(filter.name, "length" | "count") => from(0.0),
         _ => match root(node)? {
             ("status", false) => Some((100.0, 999.0)),
             ("latency" | "redirects", false) | ("phases", true) => from(0.0),
@@ -202,8 +202,8 @@ fn range(node: &Node) -> Option<(f64, f64)> {
 /// What is known of the kind of a value that is no truth value.
 fn kind(node: &Node) -> Option<&'static str> {
     match &node.kind {
-        Kind::Call(..) => Some("what a function made"),
-        Kind::Filter(filter, ..) if !MAY_BE_BOOL.contains(&filter.name) => Some("what a filter made"),
+        NodeKind::Call(..) => Some("what a function made"),
+        NodeKind::Filter(filter, ..) if !MAY_BE_BOOL.contains(&filter.name) => Some("what a filter made"),
         _ => match root(node)? {
             ("status" | "latency" | "redirects" | "round" | "attempt", false) | ("phases", true) => Some("a number"),
             ("body" | "url" | "version" | "region", false) | ("headers" | "run" | "secret", true) => Some("text"),

@@ -1,10 +1,9 @@
 //! Lists and maps that know how much hangs below them.
 //!
-//! A value is shared and not copied, so that `[a, a]`, made again of itself twenty-five times, takes no memory, and has thirty
-//! million items for whoever walks over it. Therefore each container is told its size, everything below it counted as often as
-//! it is there, when it is made: what an expression makes is refused beyond [`MAX_SIZE`] and [`MAX_DEPTH`]. No walk over a
-//! value has to fear for its stack or its time after that. What came from JSON is as large as its text was and is never
-//! refused.
+//! Values are shared, not copied. So `[a, a]`, nested in itself twenty-five times, takes no memory, but a walk over it meets thirty
+//! million items. Therefore each container gets its size when it is made, with shared items counted each time they occur. An
+//! expression may make nothing larger than [`MAX_SIZE`] or deeper than [`MAX_DEPTH`], so every walk over a value is bounded in
+//! stack and time. A value from JSON is as large as its text and is never refused.
 
 use std::sync::Arc;
 

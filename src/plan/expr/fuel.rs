@@ -17,7 +17,7 @@ thread_local! {
 
 /// Does `work` if it costs at most so many units. `None`: it costs more, and what it came to so far means nothing.
 ///
-/// `work` is stopped by having every evaluation in it fail, so it should change nothing that cannot be done twice.
+/// To stop `work`, every further evaluation in it fails. So `work` should change nothing that cannot be done twice.
 pub fn within<T>(units: usize, work: impl FnOnce() -> T) -> Option<T> {
     let outer = Outer(LEFT.replace(Some(units)));
     let done = work();

@@ -7,7 +7,7 @@ use std::ops::Range;
 use minijinja::Value;
 
 use super::number::Number;
-use super::syntax::{Comparison, Kind, Node, Operator};
+use super::syntax::{Comparison, Node, NodeKind, Operator};
 
 /// From here on, a bound in seconds was more likely meant in milliseconds.
 const LONG_SECONDS: f64 = 60.0;
@@ -23,12 +23,12 @@ pub(super) fn find(source: &str, node: &Node, found: &mut Vec<(Range<usize>, Str
 fn hint(source: &str, node: &Node) -> Option<String> {
     let text = |node: &Node| &source[node.span.clone()];
     match &node.kind {
-        Kind::Compare(comparison, left, right) => {
+        NodeKind::Compare(comparison, left, right) => {
             compared(*comparison, left, right, text).or_else(|| compared(mirrored(*comparison)?, right, left, text))
         }
-        Kind::Attribute(inner, name) if is_name(inner, "headers") => upper_case(name),
-        Kind::Index(inner, index) if is_name(inner, "headers") => upper_case(literal(index)?.as_str()?),
-        Kind::Arithmetic(Operator::Subtract, ..) => {
+        NodeKind::Attribute(inner, name) if is_name(inner, "headers") => upper_case(name),
+        NodeKind::Index(inner, index) if is_name(inner, "headers") => upper_case(literal(index)?.as_str()?),
+        NodeKind::Arithmetic(Operator::Subtract, ..) => {
             let name = text(node).strip_prefix("headers.")?;
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
             is_name.then(|| format!("`{}` is a subtraction; write `headers['{}']`", text(node), name.to_ascii_lowercase()))
@@ -73,7 +73,7 @@ fn mirrored(comparison: Comparison) -> Option<Comparison> {
 /// A string that is written out, alone or in a list.
 fn text_beside(node: &Node) -> Option<&Node> {
     match &node.kind {
-        Kind::List(items) => items.iter().find(|item| literal(item).is_some_and(|value| value.as_str().is_some())),
+        NodeKind::List(items) => items.iter().find(|item| literal(item).is_some_and(|value| value.as_str().is_some())),
         _ => literal(node)?.as_str().map(|_| node),
     }
 }
@@ -85,20 +85,20 @@ fn upper_case(header: &str) -> Option<String> {
 
 fn is_seconds(node: &Node) -> bool {
     match &node.kind {
-        Kind::Name(name) => &**name == "latency",
-        Kind::Attribute(inner, _) => is_name(inner, "phases"),
-        Kind::Index(inner, index) => is_name(inner, "phases") && literal(index).is_some(),
+        NodeKind::Name(name) => &**name == "latency",
+        NodeKind::Attribute(inner, _) => is_name(inner, "phases"),
+        NodeKind::Index(inner, index) => is_name(inner, "phases") && literal(index).is_some(),
         _ => false,
     }
 }
 
 fn is_name(node: &Node, wanted: &str) -> bool {
-    matches!(&node.kind, Kind::Name(name) if &**name == wanted)
+    matches!(&node.kind, NodeKind::Name(name) if &**name == wanted)
 }
 
 fn literal(node: &Node) -> Option<&Value> {
     match &node.kind {
-        Kind::Literal(value) => Some(value),
+        NodeKind::Literal(value) => Some(value),
         _ => None,
     }
 }

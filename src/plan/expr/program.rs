@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use super::ParseError;
 use super::parser::parse;
-use super::syntax::{Comparison, Kind, Node};
+use super::syntax::{Comparison, Node, NodeKind};
 
 /// A compiled expression, independent of where it is written.
 #[derive(Debug)]
@@ -101,16 +101,16 @@ fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) 
         uses.push(Use { root: root.into(), span: at..at + root.len(), attribute, compared });
     };
     match &node.kind {
-        Kind::Name(name) => add(name, &node.span, None, compared),
-        Kind::Attribute(inner, attribute) => match &inner.kind {
-            Kind::Name(name) => {
+        NodeKind::Name(name) => add(name, &node.span, None, compared),
+        NodeKind::Attribute(inner, attribute) => match &inner.kind {
+            NodeKind::Name(name) => {
                 let start = node.span.start + source[node.span.clone()].rfind(&**attribute).unwrap_or(0);
                 add(name, &inner.span, Some((attribute.clone(), start..start + attribute.len())), false);
             }
             _ => collect_uses(source, inner, false, uses),
         },
-        Kind::Index(inner, index) => match (&inner.kind, &index.kind) {
-            (Kind::Name(name), Kind::Literal(key)) if key.as_str().is_some() => {
+        NodeKind::Index(inner, index) => match (&inner.kind, &index.kind) {
+            (NodeKind::Name(name), NodeKind::Literal(key)) if key.as_str().is_some() => {
                 let quoted = index.span.start + 1..index.span.end.saturating_sub(1);
                 add(name, &inner.span, Some((key.as_str().unwrap_or_default().into(), quoted)), false);
             }
@@ -119,11 +119,11 @@ fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) 
                 collect_uses(source, index, true, uses);
             }
         },
-        Kind::Compare(Comparison::Equal | Comparison::NotEqual, left, right) => {
+        NodeKind::Compare(Comparison::Equal | Comparison::NotEqual, left, right) => {
             collect_uses(source, left, false, uses);
             collect_uses(source, right, true, uses);
         }
-        Kind::List(items) => items.iter().for_each(|item| collect_uses(source, item, true, uses)),
+        NodeKind::List(items) => items.iter().for_each(|item| collect_uses(source, item, true, uses)),
         _ => node.each_child(&mut |child| collect_uses(source, child, false, uses)),
     }
 }
@@ -131,10 +131,10 @@ fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) 
 /// `a.b['c']` as `a.b.c`; nothing if it is not a path of names.
 fn path_of(node: &Node) -> Option<String> {
     match &node.kind {
-        Kind::Name(name) => Some(name.to_string()),
-        Kind::Attribute(inner, name) => path_of(inner).map(|path| format!("{path}.{name}")),
-        Kind::Index(inner, index) => match &index.kind {
-            Kind::Literal(key) if key.as_str().is_some_and(|key| !key.contains('.')) => {
+        NodeKind::Name(name) => Some(name.to_string()),
+        NodeKind::Attribute(inner, name) => path_of(inner).map(|path| format!("{path}.{name}")),
+        NodeKind::Index(inner, index) => match &index.kind {
+            NodeKind::Literal(key) if key.as_str().is_some_and(|key| !key.contains('.')) => {
                 path_of(inner).map(|path| format!("{path}.{}", key.as_str().unwrap_or_default()))
             }
             _ => None,
@@ -146,12 +146,12 @@ fn path_of(node: &Node) -> Option<String> {
 /// Looks for `status == 200 or 204`; `beside` is the other side of the `or` or `and`.
 fn find_not_bools(source: &str, node: &Node, beside: Option<(&Node, &str)>, found: &mut Vec<(Range<usize>, String)>) {
     match &node.kind {
-        Kind::Not(inner) => find_not_bools(source, inner, None, found),
-        Kind::And(left, right) => {
+        NodeKind::Not(inner) => find_not_bools(source, inner, None, found),
+        NodeKind::And(left, right) => {
             find_not_bools(source, left, Some((right, "and")), found);
             find_not_bools(source, right, Some((left, "and")), found);
         }
-        Kind::Or(left, right) => {
+        NodeKind::Or(left, right) => {
             find_not_bools(source, left, Some((right, "or")), found);
             find_not_bools(source, right, Some((left, "or")), found);
         }
@@ -159,7 +159,7 @@ fn find_not_bools(source: &str, node: &Node, beside: Option<(&Node, &str)>, foun
             let text = |node: &Node| &source[node.span.clone()];
             let part = text(node);
             let message = match beside.map(|(other, word)| (&other.kind, word)) {
-                Some((Kind::Compare(Comparison::Equal, left, right), "or")) if node.is_literal() => {
+                Some((NodeKind::Compare(Comparison::Equal, left, right), "or")) if node.is_literal() => {
                     format!("`{part}` is no truth value; did you mean `{} in [{}, {part}]`?", text(left), text(right))
                 }
                 Some((_, word)) => format!("`{part}` is no truth value, and both sides of `{word}` must be"),

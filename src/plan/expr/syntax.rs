@@ -17,14 +17,14 @@ use super::predicates::Predicate;
 /// A part of an expression and where it stands in the source text.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
     pub(super) span: Range<usize>,
     /// Levels below, bounded by the parser so that no walk over the tree can exhaust the stack.
     pub(super) depth: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     Literal(Value),
     Name(Box<str>),
     Attribute(Box<Node>, Box<str>),
@@ -175,76 +175,78 @@ impl Node {
     /// Whether it is written out: its text says all there is to know, so that reports need not list it.
     pub(super) fn is_literal(&self) -> bool {
         match &self.kind {
-            Kind::Literal(_) => true,
-            Kind::Negate(inner) => inner.is_literal(),
-            Kind::List(items) => items.iter().all(Self::is_literal),
-            Kind::Map(entries) => entries.iter().all(|(key, value)| key.is_literal() && value.is_literal()),
+            NodeKind::Literal(_) => true,
+            NodeKind::Negate(inner) => inner.is_literal(),
+            NodeKind::List(items) => items.iter().all(Self::is_literal),
+            NodeKind::Map(entries) => entries.iter().all(|(key, value)| key.is_literal() && value.is_literal()),
             _ => false,
         }
     }
 
     /// Whether it is the literal `none`.
     pub(super) fn is_none(&self) -> bool {
-        matches!(&self.kind, Kind::Literal(value) if value.is_none())
+        matches!(&self.kind, NodeKind::Literal(value) if value.is_none())
     }
 
     /// Whether it can never be a truth value, whatever the scope.
     pub(super) fn is_never_a_bool(&self) -> bool {
         match &self.kind {
-            Kind::Literal(value) => value.kind() != minijinja::value::ValueKind::Bool,
-            Kind::Slice(..)
-            | Kind::List(_)
-            | Kind::Map(_)
-            | Kind::Negate(_)
-            | Kind::Arithmetic(..)
-            | Kind::Regex(..)
-            | Kind::MapEach(..)
-            | Kind::Select(..) => true,
-            Kind::Name(_)
-            | Kind::Attribute(..)
-            | Kind::Index(..)
-            | Kind::Not(_)
-            | Kind::And(..)
-            | Kind::Or(..)
-            | Kind::Compare(..)
-            | Kind::Choice(_)
-            | Kind::Call(..)
-            | Kind::Filter(..)
-            | Kind::Default(..)
-            | Kind::Test { .. } => false,
+            NodeKind::Literal(value) => value.kind() != minijinja::value::ValueKind::Bool,
+            NodeKind::Slice(..)
+            | NodeKind::List(_)
+            | NodeKind::Map(_)
+            | NodeKind::Negate(_)
+            | NodeKind::Arithmetic(..)
+            | NodeKind::Regex(..)
+            | NodeKind::MapEach(..)
+            | NodeKind::Select(..) => true,
+            NodeKind::Name(_)
+            | NodeKind::Attribute(..)
+            | NodeKind::Index(..)
+            | NodeKind::Not(_)
+            | NodeKind::And(..)
+            | NodeKind::Or(..)
+            | NodeKind::Compare(..)
+            | NodeKind::Choice(_)
+            | NodeKind::Call(..)
+            | NodeKind::Filter(..)
+            | NodeKind::Default(..)
+            | NodeKind::Test { .. } => false,
         }
     }
 
     /// Calls `visit` with each node directly below.
     pub(super) fn each_child<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
         match &self.kind {
-            Kind::Literal(_) | Kind::Name(_) => {}
-            Kind::Attribute(inner, _) | Kind::Negate(inner) | Kind::Not(inner) | Kind::Regex(inner, _) => visit(inner),
-            Kind::Index(left, right)
-            | Kind::And(left, right)
-            | Kind::Or(left, right)
-            | Kind::Compare(_, left, right)
-            | Kind::Arithmetic(_, left, right) => [left, right].into_iter().for_each(|node| visit(node)),
-            Kind::Slice(inner, bounds) => std::iter::once(&**inner).chain(bounds.iter().flatten()).for_each(visit),
-            Kind::List(items) => items.iter().for_each(visit),
-            Kind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).for_each(visit),
-            Kind::Choice(parts) => parts.iter().for_each(visit),
-            Kind::Call(_, arguments) => arguments.iter().flatten().for_each(visit),
-            Kind::Filter(_, inner, arguments) | Kind::Default(inner, arguments) => {
+            NodeKind::Literal(_) | NodeKind::Name(_) => {}
+            NodeKind::Attribute(inner, _) | NodeKind::Negate(inner) | NodeKind::Not(inner) | NodeKind::Regex(inner, _) => {
+                visit(inner);
+            }
+            NodeKind::Index(left, right)
+            | NodeKind::And(left, right)
+            | NodeKind::Or(left, right)
+            | NodeKind::Compare(_, left, right)
+            | NodeKind::Arithmetic(_, left, right) => [left, right].into_iter().for_each(|node| visit(node)),
+            NodeKind::Slice(inner, bounds) => std::iter::once(&**inner).chain(bounds.iter().flatten()).for_each(visit),
+            NodeKind::List(items) => items.iter().for_each(visit),
+            NodeKind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).for_each(visit),
+            NodeKind::Choice(parts) => parts.iter().for_each(visit),
+            NodeKind::Call(_, arguments) => arguments.iter().flatten().for_each(visit),
+            NodeKind::Filter(_, inner, arguments) | NodeKind::Default(inner, arguments) => {
                 std::iter::once(&**inner).chain(arguments.iter().flatten()).for_each(visit);
             }
-            Kind::MapEach(inner, mapping) => {
+            NodeKind::MapEach(inner, mapping) => {
                 visit(inner);
                 match mapping {
                     Mapping::Attribute(_, default) => default.iter().for_each(|node| visit(node)),
                     Mapping::Filter(_, arguments) => arguments.iter().flatten().for_each(visit),
                 }
             }
-            Kind::Select(inner, Selection { test, .. }) => {
+            NodeKind::Select(inner, Selection { test, .. }) => {
                 visit(inner);
                 test.iter().flat_map(Test::arguments).for_each(visit);
             }
-            Kind::Test { input, test, .. } => {
+            NodeKind::Test { input, test, .. } => {
                 visit(input);
                 test.arguments().iter().for_each(visit);
             }

@@ -8,7 +8,7 @@ use crate::source::Location;
 
 use super::budget::may_build_text;
 use super::expression::EvalError;
-use super::syntax::{Kind, Node};
+use super::syntax::{Node, NodeKind};
 use super::value::{describe, text_of};
 use super::{Expression, ParseError, Use};
 
@@ -208,7 +208,7 @@ impl Template {
 
 /// Whether a function is called in it that draws its value. Only `range` always gives the same.
 fn is_random(node: &Node) -> bool {
-    let mut found = matches!(&node.kind, Kind::Call(function, _) if function.name != "range");
+    let mut found = matches!(&node.kind, NodeKind::Call(function, _) if function.name != "range");
     node.each_child(&mut |child| found |= is_random(child));
     found
 }

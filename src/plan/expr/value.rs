@@ -164,7 +164,7 @@ pub(super) fn invalid_text(value: &Value) -> String {
     inner.strip_prefix("invalid operation: ").unwrap_or(inner).to_owned()
 }
 
-/// A short text itself, of a longer one its length: the start of a secret would pass by the redactor, which knows it whole.
+/// A short text itself, or the length of a longer one. The redactor knows only whole secrets and would miss the start of one.
 fn describe_text(text: &str) -> String {
     const SHORT: usize = 60;
     match text.char_indices().nth(SHORT) {

@@ -11,5 +11,5 @@ mod switchboard;
 
 pub use name::{FaultName, UnknownFault};
 pub(super) use routes::routes;
-pub use scope::{Scope, ScopeError};
+pub use scope::{FaultScope, FaultScopeError};
 pub use switchboard::Faults;

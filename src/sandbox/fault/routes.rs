@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::super::reply::Refusal;
 use super::super::state::AppState;
-use super::scope::ScopeBody;
-use super::{FaultName, Scope};
+use super::scope::FaultScopeBody;
+use super::{FaultName, FaultScope};
 
 pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new().route("/faults", get(list).delete(clear_all)).route("/faults/{name}", put(set).delete(clear).get(show))
@@ -36,10 +36,10 @@ async fn show(State(state): State<Arc<AppState>>, Path(name): Path<String>) -> R
 async fn set(State(state): State<Arc<AppState>>, Path(name): Path<String>, body: Bytes) -> Result<Json<Value>, Refusal> {
     let name = known(&name)?;
     // Whatever content type a quick `curl -d` sends, a body is JSON here; none at all means everything.
-    let body = if body.is_empty() { Ok(ScopeBody::default()) } else { serde_json::from_slice(&body) };
+    let body = if body.is_empty() { Ok(FaultScopeBody::default()) } else { serde_json::from_slice(&body) };
     let body =
         body.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, "bad_scope", format!("not a fault's scope: {error}")))?;
-    let scope = Scope::try_from(body).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let scope = FaultScope::try_from(body).map_err(|error| Refusal::invalid(error.to_string()))?;
     if scope.delay().is_some() && name.default_delay().is_none() {
         return Err(Refusal::invalid(format!("the fault `{name}` has no delay; leave `delay` out")));
     }
@@ -62,12 +62,12 @@ async fn clear_all(State(state): State<Arc<AppState>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn describe(name: FaultName, scope: Option<&Scope>) -> Value {
+fn describe(name: FaultName, scope: Option<&FaultScope>) -> Value {
     json!({
         "name": name.as_str(),
         "summary": name.summary(),
         "active": scope.is_some(),
-        "scope": scope.map(Scope::to_json),
+        "scope": scope.map(FaultScope::to_json),
         "default_delay": name.default_delay().map(|delay| humantime::format_duration(delay).to_string()),
     })
 }

@@ -9,7 +9,7 @@ use super::super::origin::Origin;
 
 /// Which requests and entities a fault hits: all of them unless narrowed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scope {
+pub struct FaultScope {
     share: f64,
     region: Option<String>,
     platform: Option<String>,
@@ -18,7 +18,7 @@ pub struct Scope {
 
 /// A scope that makes no sense.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum ScopeError {
+pub enum FaultScopeError {
     /// Not a share.
     #[error("a fault's share is {0}; write a number from 0 to 1")]
     Share(f64),
@@ -30,7 +30,7 @@ pub enum ScopeError {
     Empty,
 }
 
-impl Scope {
+impl FaultScope {
     /// Everything: share 1, every region and platform, the fault's own delay.
     pub fn all() -> Self {
         Self { share: 1.0, region: None, platform: None, delay: None }
@@ -40,8 +40,8 @@ impl Scope {
     ///
     /// # Errors
     /// Unless 0 ≤ `share` ≤ 1.
-    pub fn with_share(self, share: f64) -> Result<Self, ScopeError> {
-        if (0.0..=1.0).contains(&share) { Ok(Self { share, ..self }) } else { Err(ScopeError::Share(share)) }
+    pub fn with_share(self, share: f64) -> Result<Self, FaultScopeError> {
+        if (0.0..=1.0).contains(&share) { Ok(Self { share, ..self }) } else { Err(FaultScopeError::Share(share)) }
     }
 
     /// Only what comes from this region.
@@ -98,7 +98,7 @@ impl Scope {
     }
 }
 
-impl Default for Scope {
+impl Default for FaultScope {
     fn default() -> Self {
         Self::all()
     }
@@ -107,21 +107,22 @@ impl Default for Scope {
 /// A scope as it is sent to `/faults/NAME`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ScopeBody {
+pub(super) struct FaultScopeBody {
     share: Option<f64>,
     region: Option<String>,
     platform: Option<String>,
     delay: Option<String>,
 }
 
-impl TryFrom<ScopeBody> for Scope {
-    type Error = ScopeError;
+impl TryFrom<FaultScopeBody> for FaultScope {
+    type Error = FaultScopeError;
 
-    fn try_from(body: ScopeBody) -> Result<Self, ScopeError> {
+    fn try_from(body: FaultScopeBody) -> Result<Self, FaultScopeError> {
         if [&body.region, &body.platform].into_iter().flatten().any(String::is_empty) {
-            return Err(ScopeError::Empty);
+            return Err(FaultScopeError::Empty);
         }
-        let delay = body.delay.map(|text| humantime::parse_duration(&text).map_err(|_| ScopeError::Delay(text))).transpose()?;
+        let delay =
+            body.delay.map(|text| humantime::parse_duration(&text).map_err(|_| FaultScopeError::Delay(text))).transpose()?;
         Self { share: 1.0, region: body.region, platform: body.platform, delay }.with_share(body.share.unwrap_or(1.0))
     }
 }
@@ -132,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_scope_limited_to_a_region_leaves_out_other_and_unknown_ones() {
-        let scope = Scope::all().in_region("eu");
+        let scope = FaultScope::all().in_region("eu");
         let from = |region: Option<&str>| Origin { region: region.map(str::to_owned), platform: Some("ios".into()) };
         assert!(scope.covers(&from(Some("eu"))));
         assert!(!scope.covers(&from(Some("us"))));
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_share_outside_of_0_to_1_is_refused() {
         for share in [-0.1, 1.1, f64::NAN] {
-            assert!(Scope::all().with_share(share).is_err(), "{share}");
+            assert!(FaultScope::all().with_share(share).is_err(), "{share}");
         }
     }
 }

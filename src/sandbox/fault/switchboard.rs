@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::super::origin::Origin;
 use super::super::seed::Seed;
-use super::{FaultName, Scope};
+use super::{FaultName, FaultScope};
 
 /// The switches of a running sandbox. Clones switch the same sandbox.
 #[derive(Debug, Clone)]
 pub struct Faults {
     seed: Seed,
-    active: Arc<RwLock<BTreeMap<FaultName, Scope>>>,
+    active: Arc<RwLock<BTreeMap<FaultName, FaultScope>>>,
 }
 
 /// An entity is hit.
@@ -28,7 +28,7 @@ impl Faults {
     }
 
     /// Switches a fault on from the next request or stage on; its earlier scope, if any, no longer holds.
-    pub fn set(&self, name: FaultName, scope: Scope) {
+    pub fn set(&self, name: FaultName, scope: FaultScope) {
         self.active.write().unwrap_or_else(PoisonError::into_inner).insert(name, scope);
     }
 
@@ -43,7 +43,7 @@ impl Faults {
     }
 
     /// The faults that are on, in the order of [`FaultName::ALL`], with whom they hit.
-    pub fn active(&self) -> Vec<(FaultName, Scope)> {
+    pub fn active(&self) -> Vec<(FaultName, FaultScope)> {
         let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
         active.iter().map(|(&name, scope)| (name, scope.clone())).collect()
     }
@@ -63,7 +63,7 @@ mod tests {
 
     fn hits(seed: u64, share: f64) -> Vec<bool> {
         let faults = Faults::new(Seed::new(seed));
-        faults.set(FaultName::PlaylistNotSynced, Scope::all().with_share(share).unwrap());
+        faults.set(FaultName::PlaylistNotSynced, FaultScope::all().with_share(share).unwrap());
         (0..1_000).map(|n| faults.hit(FaultName::PlaylistNotSynced, &Origin::default(), &format!("user-{n}")).is_some()).collect()
     }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_fault_that_is_off_hits_nobody() {
         let faults = Faults::new(Seed::new(1));
-        faults.set(FaultName::PaymentErrors, Scope::all());
+        faults.set(FaultName::PaymentErrors, FaultScope::all());
         assert!(faults.hit(FaultName::PaymentErrors, &Origin::default(), "a").is_some());
         assert!(faults.hit(FaultName::PaymentTimeouts, &Origin::default(), "a").is_none());
         faults.clone().clear(FaultName::PaymentErrors);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::fault::FaultName;
 use super::super::queue::{Full, Queue};
 use super::super::state::AppState;
-use super::record::{Row, Status};
+use super::record::{Status, WarehouseRow};
 
 /// The stages, in the order a registration passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
@@ -23,7 +23,7 @@ pub(in crate::sandbox) enum Stage {
 }
 
 /// What a worker does with a message after it handled it.
-enum Next {
+enum MessageOutcome {
     /// Acknowledge it.
     Done,
     /// Hand it to this stage, then acknowledge it.
@@ -83,73 +83,75 @@ pub(in crate::sandbox) async fn work(app: Arc<AppState>, stage: Stage) {
     loop {
         let id = queue.next().await;
         let again = match handle(&app, stage, &id) {
-            Next::Done => None,
+            MessageOutcome::Done => None,
             // A full queue downstream holds the message up here, as back-pressure would.
-            Next::Pass(next) => enqueue(&app, next, &id).err().map(|Full| HELD_UP),
-            Next::Again(product) => Some(app.pace.wall(product)),
-            Next::HeldUp => Some(HELD_UP),
+            MessageOutcome::Pass(next) => enqueue(&app, next, &id).err().map(|Full| HELD_UP),
+            MessageOutcome::Again(product) => Some(app.pace.wall(product)),
+            MessageOutcome::HeldUp => Some(HELD_UP),
         };
         if let Some(after) = again
             && queue.push(Instant::now() + after, Arc::clone(&id)).is_err()
         {
-            // It came out of this queue a moment ago; that its place is taken means that the sandbox is flooded.
+            // The message came out of this queue a moment ago. If the queue is full again, the sandbox is flooded.
             tracing::warn!(correlation_id = &*id, stage = stage.as_str(), "queue full, message lost");
         }
     }
 }
 
 /// Does a stage's work on one registration; it may have been deleted meanwhile.
-fn handle(app: &AppState, stage: Stage, id: &str) -> Next {
-    let Some(registration) = app.registrations.store.get(id) else { return Next::Done };
+fn handle(app: &AppState, stage: Stage, id: &str) -> MessageOutcome {
+    let Some(registration) = app.registrations.store.get(id) else { return MessageOutcome::Done };
     let hit = |fault| app.faults.hit(fault, &registration.origin, id);
     let advance = |status| {
         tracing::debug!(correlation_id = id, stage = stage.as_str(), ?status, "registration advances");
         app.registrations.store.change(id, |registration| registration.advance(status));
     };
     match stage {
-        Stage::Payment if hit(FaultName::PaymentErrors).is_some() || hit(FaultName::PaymentTimeouts).is_some() => Next::HeldUp,
+        Stage::Payment if hit(FaultName::PaymentErrors).is_some() || hit(FaultName::PaymentTimeouts).is_some() => {
+            MessageOutcome::HeldUp
+        }
         Stage::Payment => match registration.status {
             Status::Initiated if registration.declined => {
                 advance(Status::Failed);
-                Next::Done
+                MessageOutcome::Done
             }
             Status::Initiated => {
                 advance(Status::Authorized);
-                Next::Again(Duration::from_millis(200))
+                MessageOutcome::Again(Duration::from_millis(200))
             }
             Status::Authorized => {
                 advance(Status::Captured);
-                Next::Pass(Stage::Activation)
+                MessageOutcome::Pass(Stage::Activation)
             }
             // The activation queue was full when it was captured.
-            Status::Captured => Next::Pass(Stage::Activation),
-            Status::Activated | Status::Failed => Next::Done,
+            Status::Captured => MessageOutcome::Pass(Stage::Activation),
+            Status::Activated | Status::Failed => MessageOutcome::Done,
         },
         // The message is acknowledged and forgotten: nothing threw, and nothing will ever come after it.
-        Stage::Activation if hit(FaultName::RegistrationStopsAfterPayment).is_some() => Next::Done,
-        Stage::Activation if hit(FaultName::StoppedConsumer).is_some() => Next::HeldUp,
+        Stage::Activation if hit(FaultName::RegistrationStopsAfterPayment).is_some() => MessageOutcome::Done,
+        Stage::Activation if hit(FaultName::StoppedConsumer).is_some() => MessageOutcome::HeldUp,
         Stage::Activation => {
             if registration.status == Status::Captured {
                 advance(Status::Activated);
             }
-            Next::Pass(Stage::Receipt)
+            MessageOutcome::Pass(Stage::Receipt)
         }
         Stage::Receipt => {
             app.registrations.store.change(id, |registration| {
                 registration.receipt_issued_at.get_or_insert_with(Utc::now);
             });
-            Next::Pass(Stage::Warehouse)
+            MessageOutcome::Pass(Stage::Warehouse)
         }
         Stage::Warehouse => {
             let waited = registration.receipt_issued_at.and_then(|at| (Utc::now() - at).to_std().ok()).unwrap_or_default();
             if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < app.pace.wall(hit.delay)) {
-                return Next::HeldUp;
+                return MessageOutcome::HeldUp;
             }
             let renamed = hit(FaultName::RenamedField).is_some();
             app.registrations.store.change(id, |registration| {
-                registration.row = Some(Row { loaded_at: Utc::now(), renamed });
+                registration.row = Some(WarehouseRow { loaded_at: Utc::now(), renamed });
             });
-            Next::Done
+            MessageOutcome::Done
         }
     }
 }

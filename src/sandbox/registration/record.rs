@@ -24,7 +24,7 @@ pub(super) struct Registration {
     pub(super) status: Status,
     pub(super) history: Vec<(Status, DateTime<Utc>)>,
     pub(super) receipt_issued_at: Option<DateTime<Utc>>,
-    pub(super) row: Option<Row>,
+    pub(super) row: Option<WarehouseRow>,
     pub(super) idempotency_key: Option<Arc<str>>,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Status {
 
 /// A loaded warehouse row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row {
+pub(super) struct WarehouseRow {
     pub(super) loaded_at: DateTime<Utc>,
     /// Written by the loader that calls `plan_id` something else.
     pub(super) renamed: bool,

@@ -49,7 +49,7 @@ struct SubmissionBody {
     payment_token: Option<String>,
 }
 
-/// A submission as it came in, which is what a repeated idempotency key is held against.
+/// A submission as it was received. A repeated idempotency key must come with the same one.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Submission {
     body: SubmissionBody,
@@ -79,7 +79,7 @@ async fn submit(
 ) -> Result<Response, Refusal> {
     let key = idempotency_key(&headers)?;
     let origin = Origin { region: body.region.clone(), platform: Some(body.platform.clone()) }.or(&origin);
-    let order = Order::check(&body)?;
+    let order = ValidSubmission::check(&body)?;
     let submission = Submission { body, origin, key };
     let (registration, replayed) = match state.registrations.store.submit(&submission, || order.place(&state, &submission)) {
         Submitted::Created(registration) => (registration, "false"),
@@ -106,14 +106,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<Arc<str>>, Refusal> {
 }
 
 /// A submission that makes sense.
-struct Order {
+struct ValidSubmission {
     plan: &'static Plan,
     currency: &'static str,
     amount: u64,
     declined: bool,
 }
 
-impl Order {
+impl ValidSubmission {
     fn check(body: &SubmissionBody) -> Result<Self, Refusal> {
         let is_name = |text: &String| !text.is_empty() && text.len() <= LONGEST_TEXT;
         if !is_name(&body.user_id) {

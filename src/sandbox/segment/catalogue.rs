@@ -1,9 +1,9 @@
-//! The segments that are always there: sources in every site group, and standing copies of them in the next one.
+//! The segments that always exist: sources in every site group, and standing copies of each in the next site group.
 
 use chrono::Utc;
 
 use super::super::seed::Seed;
-use super::record::{JobStatus, Kind, MadeFrom, Segment};
+use super::record::{JobStatus, MadeFrom, Segment, SegmentKind};
 
 /// Groups of sites that do not see each other's segments unless they are copied.
 pub(super) const SITE_GROUPS: [&str; 3] = ["north", "south", "east"];
@@ -24,7 +24,7 @@ pub(super) fn segments(seed: Seed) -> Vec<Segment> {
         id: format!("seg-{name}-{site_group}").into(),
         name: name.to_owned(),
         site_group,
-        kind: Kind::Source,
+        kind: SegmentKind::Source,
         size: source_size(seed, name, 0),
         made_from: None,
         standing: true,
@@ -52,7 +52,7 @@ fn standing_copy(source: &Segment) -> Segment {
         id: format!("seg-{}-{site_group}", source.name).into(),
         name: source.name.clone(),
         site_group,
-        kind: Kind::Copy,
+        kind: SegmentKind::Copy,
         size: source.size,
         made_from: Some(MadeFrom {
             source: source.id.clone(),

@@ -11,7 +11,7 @@ use super::super::origin::Origin;
 use super::super::queue::Full;
 use super::super::state::AppState;
 use super::catalogue::source_size;
-use super::record::{Job, JobStatus, Kind, MadeFrom, Segment, Work};
+use super::record::{Job, JobKind, JobStatus, MadeFrom, Segment, SegmentKind};
 use super::store::Tables;
 
 /// Users the broken copy stops at.
@@ -35,7 +35,7 @@ pub(super) fn file(
     tables: &mut Tables,
     source: &Segment,
     segment: Arc<str>,
-    work: Work,
+    work: JobKind,
     origin: Origin,
 ) -> Result<Job, Full> {
     let job = Job {
@@ -89,9 +89,9 @@ fn finish(state: &AppState, tables: &mut Tables, job: &Job) {
         let expected_size = job.work.expected(source_size);
         let hit = |fault| state.faults.hit(fault, &job.origin, &job.segment).is_some();
         let size = match job.work {
-            Work::Copy if hit(FaultName::SegmentCopyCapped) => expected_size.min(CAP),
-            Work::Lookalike { .. } if hit(FaultName::LookalikeEmpty) => 0,
-            Work::Copy | Work::Lookalike { .. } => expected_size,
+            JobKind::Copy if hit(FaultName::SegmentCopyCapped) => expected_size.min(CAP),
+            JobKind::Lookalike { .. } if hit(FaultName::LookalikeEmpty) => 0,
+            JobKind::Copy | JobKind::Lookalike { .. } => expected_size,
         };
         if let Some(segment) = tables.get_mut(&job.segment) {
             segment.size = size;
@@ -125,7 +125,7 @@ pub(in crate::sandbox) async fn refresh(state: Arc<AppState>) {
     for round in 1_u64.. {
         tokio::time::sleep(state.pace.wall(REFRESH).max(SHORTEST_REFRESH)).await;
         let mut tables = state.segments.store.lock();
-        for source in tables.standing_mut().filter(|segment| segment.kind == Kind::Source) {
+        for source in tables.standing_mut().filter(|segment| segment.kind == SegmentKind::Source) {
             source.size = source_size(state.seed, &source.name, round);
             source.updated_at = Utc::now();
         }
@@ -136,7 +136,7 @@ pub(in crate::sandbox) async fn refresh(state: Arc<AppState>) {
             .collect();
         for (copy, source) in copies {
             // A refresh comes from no region: only a fault without a region hits it.
-            if file(&state, &mut tables, &source, copy, Work::Copy, Origin::default()).is_err() {
+            if file(&state, &mut tables, &source, copy, JobKind::Copy, Origin::default()).is_err() {
                 tracing::warn!("job queue full, standing copies are not refreshed this time");
             }
         }

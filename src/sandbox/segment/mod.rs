@@ -1,6 +1,6 @@
 //! Audience segments with millions of users, copied across site groups and widened to lookalikes by jobs.
 //!
-//! Owns the segments' sizes and the jobs; no user exists. To add a kind of job, add a variant to [`Work`](record::Work), what
+//! Owns the segments' sizes and the jobs; no user exists. To add a kind of job, add a variant to [`JobKind`](record::JobKind), what
 //! it should produce, and a route that files it.
 
 mod catalogue;

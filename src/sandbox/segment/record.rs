@@ -13,7 +13,7 @@ pub(super) struct Segment {
     pub(super) id: Arc<str>,
     pub(super) name: String,
     pub(super) site_group: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: SegmentKind,
     /// Users in it now.
     pub(super) size: u64,
     pub(super) made_from: Option<MadeFrom>,
@@ -37,7 +37,7 @@ pub(super) struct MadeFrom {
 
 /// Where a segment comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SegmentKind {
     /// Collected from visitors.
     Source,
     /// Copied from another site group.
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Lookalike,
 }
 
-/// How far a job is. This product has no failed jobs, which is its trouble.
+/// How far a job is. A job of this product never fails: one that lost its users has succeeded, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobStatus {
     Queued,
@@ -60,7 +60,7 @@ pub(super) struct Job {
     pub(super) id: Arc<str>,
     pub(super) segment: Arc<str>,
     pub(super) source: Arc<str>,
-    pub(super) work: Work,
+    pub(super) work: JobKind,
     pub(super) origin: Origin,
     pub(super) status: JobStatus,
     pub(super) created_at: DateTime<Utc>,
@@ -69,7 +69,7 @@ pub(super) struct Job {
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Work {
+pub(super) enum JobKind {
     /// Copy all users.
     Copy,
     /// Find `ratio` times as many users as the source has.
@@ -79,7 +79,7 @@ pub(super) enum Work {
     },
 }
 
-impl Kind {
+impl SegmentKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -99,11 +99,11 @@ impl JobStatus {
     }
 }
 
-impl Work {
-    pub(super) fn kind(self) -> Kind {
+impl JobKind {
+    pub(super) fn kind(self) -> SegmentKind {
         match self {
-            Self::Copy => Kind::Copy,
-            Self::Lookalike { .. } => Kind::Lookalike,
+            Self::Copy => SegmentKind::Copy,
+            Self::Lookalike { .. } => SegmentKind::Lookalike,
         }
     }
 

@@ -17,7 +17,7 @@ use super::super::reply::{Body, Filter, Refusal};
 use super::super::state::AppState;
 use super::catalogue::SITE_GROUPS;
 use super::job::file;
-use super::record::{Job, JobStatus, MadeFrom, Segment, Work};
+use super::record::{Job, JobKind, JobStatus, MadeFrom, Segment};
 
 pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new()
@@ -35,7 +35,7 @@ const LONGEST_NAME: usize = 128;
 /// What a list of segments is narrowed to. `region` and `platform` say where the request comes from.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Narrow {
+struct SegmentsQuery {
     site_group: Option<String>,
     kind: Option<String>,
     standing: Option<bool>,
@@ -49,7 +49,7 @@ struct Narrow {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CopyTo {
+struct CopyRequest {
     site_group: String,
     /// What to call it; as its source if absent.
     name: Option<String>,
@@ -57,7 +57,7 @@ struct CopyTo {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LookalikeOf {
+struct LookalikeRequest {
     ratio: f64,
     /// What to call it; as its source if absent.
     name: Option<String>,
@@ -67,13 +67,13 @@ async fn site_groups() -> Json<Value> {
     Json(json!({ "site_groups": SITE_GROUPS }))
 }
 
-async fn list(State(state): State<Arc<AppState>>, Filter(narrow): Filter<Narrow>) -> Json<Value> {
+async fn list(State(state): State<Arc<AppState>>, Filter(query): Filter<SegmentsQuery>) -> Json<Value> {
     let wanted = |segment: &&Segment| {
-        narrow.site_group.as_deref().is_none_or(|group| group == segment.site_group)
-            && narrow.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
-            && narrow.name.as_deref().is_none_or(|name| *name == *segment.name)
-            && narrow.standing.is_none_or(|standing| standing == segment.standing)
-            && narrow.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
+        query.site_group.as_deref().is_none_or(|group| group == segment.site_group)
+            && query.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
+            && query.name.as_deref().is_none_or(|name| *name == *segment.name)
+            && query.standing.is_none_or(|standing| standing == segment.standing)
+            && query.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
     };
     let segments: Vec<Value> = state.segments.store.lock().segments().filter(wanted).map(Segment::to_json).collect();
     Json(json!({ "segments": segments }))
@@ -93,24 +93,24 @@ async fn copy(
     State(state): State<Arc<AppState>>,
     origin: Origin,
     Path(id): Path<String>,
-    Body(to): Body<CopyTo>,
+    Body(to): Body<CopyRequest>,
 ) -> Result<Response, Refusal> {
     let Some(&site_group) = SITE_GROUPS.iter().find(|&&group| group == to.site_group) else {
         return Err(Refusal::invalid(format!("`site_group` is one of {}", SITE_GROUPS.join(", "))));
     };
-    start(&state, origin, &id, (Some(site_group), to.name), Work::Copy)
+    start(&state, origin, &id, (Some(site_group), to.name), JobKind::Copy)
 }
 
 async fn lookalike(
     State(state): State<Arc<AppState>>,
     origin: Origin,
     Path(id): Path<String>,
-    Body(of): Body<LookalikeOf>,
+    Body(of): Body<LookalikeRequest>,
 ) -> Result<Response, Refusal> {
     if !(0.1..=10.0).contains(&of.ratio) {
         return Err(Refusal::invalid("`ratio` is a number from 0.1 to 10"));
     }
-    start(&state, origin, &id, (None, of.name), Work::Lookalike { ratio: of.ratio })
+    start(&state, origin, &id, (None, of.name), JobKind::Lookalike { ratio: of.ratio })
 }
 
 /// Makes an empty segment and files the job that will fill it; without a site group or name it has its source's.
@@ -119,7 +119,7 @@ fn start(
     origin: Origin,
     id: &str,
     (to, name): (Option<&'static str>, Option<String>),
-    work: Work,
+    work: JobKind,
 ) -> Result<Response, Refusal> {
     if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > LONGEST_NAME) {
         return Err(Refusal::invalid(format!("`name` has 1 to {LONGEST_NAME} bytes")));

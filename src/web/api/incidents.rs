@@ -24,7 +24,7 @@ const OF_THE_LIST: [&str; 4] = ["id", "scope", "probe", "severity"];
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct IncidentsQuery {
     #[serde(default)]
     open: bool,
     probe: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Wanted {
 /// Who is at it, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Acknowledgement {
+pub(super) struct AckRequest {
     by: Option<String>,
     reason: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Acknowledgement {
 /// Who says that it is over, and why.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Closing {
+pub(super) struct CloseRequest {
     by: Option<String>,
     why: Option<String>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Closing {
 /// `GET /api/v1/incidents`
 pub(super) async fn list(
     Extension(api): Extension<Shared>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<IncidentsQuery>,
 ) -> Result<Json<Page<IncidentView>>, Failure> {
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
     let filter = IncidentFilter { open: wanted.open, probe: wanted.probe };
@@ -67,17 +67,17 @@ pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String
     let open = open(&api).await?;
     let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
     let id = open.iter().find(called).map_or(id.clone(), |incident| incident.id.clone());
-    let story = api.read(api.reader.incident(id)).await?;
-    let mut story = story.ok_or_else(|| Failure::unknown(missing))?;
-    up_to_date(&mut story.incident, &open, SHOWN);
-    Ok(Json(story))
+    let incident = api.read(api.reader.incident(id)).await?;
+    let mut incident = incident.ok_or_else(|| Failure::unknown(missing))?;
+    up_to_date(&mut incident.incident, &open, SHOWN);
+    Ok(Json(incident))
 }
 
 async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
     Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
 }
 
-/// The store has an incident as it was when it was last written; who is in it now and how it stands is known to alerting.
+/// Updates a stored incident, which may be older, with its current members and state from alerting.
 fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usize) {
     let Some(details) = incident.details.as_object_mut() else { return };
     // How alerting keeps it for itself.
@@ -92,7 +92,7 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
 pub(super) async fn acknowledge(
     Extension(api): Extension<Shared>,
     Path(id): Path<String>,
-    Json(asked): Json<Acknowledgement>,
+    Json(asked): Json<AckRequest>,
 ) -> Result<Json<Value>, Failure> {
     let (by, reason) = (by(asked.by), said(asked.reason));
     let answer = api.alerts.acknowledge(id.clone(), by.clone(), reason.clone()).await.ok_or_else(Failure::stopping)?;
@@ -116,7 +116,7 @@ fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
 pub(super) async fn close(
     Extension(api): Extension<Shared>,
     Path(id): Path<String>,
-    Json(asked): Json<Closing>,
+    Json(asked): Json<CloseRequest>,
 ) -> Result<Json<Value>, Failure> {
     let (Some(by), Some(why)) = (said(asked.by), said(asked.why)) else {
         return Err(Failure::bad("give `by` and `why`: who closes an incident and what for is told to everybody who was rung"));

@@ -11,7 +11,6 @@ mod incidents;
 mod mutes;
 mod names;
 mod pauses;
-mod reload;
 mod runs;
 mod status;
 mod verbs;
@@ -30,8 +29,8 @@ use crate::schedule::Scheduler;
 
 use failure::Failure;
 pub use mutes::MuteList;
-pub use pauses::{ToldPauses, kept_pauses, paused};
-pub use reload::{LastReload, Reloaded};
+pub use pauses::{SyncedPauses, paused, restored_pauses};
+pub use verbs::{LastReload, Reloaded};
 
 /// How long a question to the store may wait and take.
 const READ_WITHIN: Duration = Duration::from_secs(5);
@@ -78,7 +77,7 @@ pub struct Api {
     /// When this process began.
     pub started: SystemTime,
     /// What the desk knows of pauses.
-    pub told_pauses: ToldPauses,
+    pub synced_pauses: SyncedPauses,
     /// What of probes is muted.
     pub mutes: MuteList,
 }
@@ -108,7 +107,7 @@ pub(super) fn changing<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/api/v1/pause", post(verbs::pause))
         .route("/api/v1/resume", post(verbs::resume))
         .route("/api/v1/trigger", post(verbs::trigger))
-        .route("/api/v1/reload", post(reload::reload))
+        .route("/api/v1/reload", post(verbs::reload))
 }
 
 impl Api {

@@ -16,7 +16,7 @@ use crate::history::{Commit, KeptState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
 use crate::plan::Plan;
 
-use super::pauses::KEPT_WITHIN;
+use super::pauses::DURABLE_WITHIN;
 use super::runs::short;
 use super::verbs::{by, lasting, said};
 use super::{Api, Failure, Shared, names};
@@ -30,22 +30,22 @@ const MOST: usize = 1_000;
 const LONGEST: usize = 500;
 
 /// What is muted, by probe and part.
-type List = BTreeMap<(Arc<str>, Mutes), Mute>;
+type MutesByPart = BTreeMap<(Arc<str>, Mutes), Mute>;
 
 /// The mutes of a service.
 #[derive(Debug, Default)]
 pub struct MuteList {
-    list: Mutex<List>,
+    list: Mutex<MutesByPart>,
     /// What alerting was told last.
-    told: Mutex<Vec<Mute>>,
+    synced: Mutex<Vec<Mute>>,
 }
 
 impl MuteList {
-    /// Those that were kept and are not over.
-    pub fn kept(states: &[KeptState], now: SystemTime) -> Self {
+    /// The stored mutes that are not over.
+    pub fn restored(states: &[KeptState], now: SystemTime) -> Self {
         let kept = states.iter().filter(|state| state.kind == KIND).filter_map(|state| serde_json::from_str(&state.json).ok());
         let list = kept.filter(|mute: &Mute| mute.holds(epoch_ms(now))).map(|mute| (id(&mute), mute)).collect();
-        Self { list: Mutex::new(list), told: Mutex::default() }
+        Self { list: Mutex::new(list), synced: Mutex::default() }
     }
 
     /// Those in force, by probe and part.
@@ -63,7 +63,7 @@ impl MuteList {
         over
     }
 
-    fn lock(&self) -> MutexGuard<'_, List> {
+    fn lock(&self) -> MutexGuard<'_, MutesByPart> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,7 +85,7 @@ fn row(mute: &Mute, keep: bool) -> StateRow {
 /// What is to be muted, and for how long.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct MuteRequest {
     probe: String,
     reason: Option<String>,
     subject: Option<String>,
@@ -97,7 +97,7 @@ pub(super) struct Asked {
 /// What is not to be muted any more.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ended {
+pub(super) struct UnmuteRequest {
     probe: String,
     reason: Option<String>,
     subject: Option<String>,
@@ -109,7 +109,7 @@ pub(super) async fn list(Extension(api): Extension<Shared>) -> Json<Value> {
 }
 
 /// `POST /api/v1/mutes`
-pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<Asked>) -> Result<Json<Value>, Failure> {
+pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<MuteRequest>) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
         known_reason(word)?;
@@ -131,14 +131,14 @@ pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<As
         }
         list.insert(id(&mute), mute.clone());
     }
-    api.tell_mutes();
+    api.sync_mutes();
     tracing::info!(probe = &*mute.probe, part = %mute.mutes, by = &*mute.by, "muted");
-    let kept = api.keep(row(&mute, true)).await;
+    let kept = api.store_state(row(&mute, true)).await;
     Ok(Json(json!({ "muted": shown(&mute), "kept": kept })))
 }
 
 /// `POST /api/v1/mutes/end`
-pub(super) async fn end(Extension(api): Extension<Shared>, Json(asked): Json<Ended>) -> Result<Json<Value>, Failure> {
+pub(super) async fn end(Extension(api): Extension<Shared>, Json(asked): Json<UnmuteRequest>) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.
     let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));
@@ -146,32 +146,32 @@ pub(super) async fn end(Extension(api): Extension<Shared>, Json(asked): Json<End
         probe(&api.plan(), &asked.probe)?;
         return Err(Failure::conflict(format!("{mutes} of `{}` is not muted; `serinus status` lists what is", asked.probe)));
     };
-    api.tell_mutes();
+    api.sync_mutes();
     tracing::info!(probe = &*mute.probe, part = %mute.mutes, "not muted any more");
-    let kept = api.keep(row(&mute, false)).await;
+    let kept = api.store_state(row(&mute, false)).await;
     Ok(Json(json!({ "unmuted": shown(&mute), "kept": kept })))
 }
 
 impl Api {
     /// Tells alerting what is muted now, if that changed: somebody said so, or a mute ended by itself.
-    pub fn tell_mutes(&self) {
-        // Held over both, so that of two that tell the later list is told last.
-        let mut told = self.mutes.told.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn sync_mutes(&self) {
+        // The lock is held while the list is read and sent, so that the newest list is sent last.
+        let mut synced = self.mutes.synced.lock().unwrap_or_else(PoisonError::into_inner);
         let over = self.mutes.ended();
         if !over.is_empty() {
             self.recorder.record(Commit { states: over.iter().map(|mute| row(mute, false)).collect(), ..Commit::default() });
         }
         let in_force = self.mutes.in_force();
-        if *told != in_force {
+        if *synced != in_force {
             self.alerts.event(Event::Muted(in_force.clone()));
-            *told = in_force;
+            *synced = in_force;
         }
     }
 
     /// Writes a state. Returns whether that is durable; where the store is away it is tried on until it is.
-    pub(super) async fn keep(&self, row: StateRow) -> bool {
+    pub(super) async fn store_state(&self, row: StateRow) -> bool {
         let commit = Commit { states: vec![row], ..Commit::default() };
-        tokio::time::timeout(KEPT_WITHIN, self.recorder.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
+        tokio::time::timeout(DURABLE_WITHIN, self.recorder.commit(commit)).await.is_ok_and(|durable| durable.is_ok())
     }
 }
 

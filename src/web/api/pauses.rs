@@ -15,12 +15,12 @@ use crate::schedule::{Pause, PauseTarget};
 use super::{Api, names};
 
 /// How long an answer waits for a pause to be durable.
-pub(super) const KEPT_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(1);
 
 const KIND: &str = "pause";
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredPause {
     since_ms: i64,
     until_ms: Option<i64>,
     by: String,
@@ -29,47 +29,47 @@ struct Kept {
 
 /// The row that keeps a pause, or forgets it.
 fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
-    let kept = pause.map(|pause| Kept {
+    let stored = pause.map(|pause| StoredPause {
         since_ms: epoch_ms(pause.since),
         until_ms: pause.until.map(epoch_ms),
         by: pause.by.clone(),
         why: pause.why.clone(),
     });
-    let json = kept.map(|kept| serde_json::to_string(&kept).expect("texts and numbers have a JSON spelling"));
+    let json = stored.map(|stored| serde_json::to_string(&stored).expect("texts and numbers have a JSON spelling"));
     StateRow { kind: KIND, key: names::name(target).to_owned(), json }
 }
 
 /// The pauses that were kept and are not over. A canary or probe that is not planned any more has none.
-pub fn kept_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pause> {
+pub fn restored_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pause> {
     let pause = |state: &KeptState| {
-        let kept: Kept = serde_json::from_str(&state.json).ok()?;
-        let until = kept.until_ms.map(from_epoch_ms);
+        let stored: StoredPause = serde_json::from_str(&state.json).ok()?;
+        let until = stored.until_ms.map(from_epoch_ms);
         let target = names::target(plan, &state.key)?;
         let over = until.is_some_and(|until| until <= now);
-        (!over).then(|| Pause { target, since: from_epoch_ms(kept.since_ms), until, by: kept.by, why: kept.why })
+        (!over).then(|| Pause { target, since: from_epoch_ms(stored.since_ms), until, by: stored.by, why: stored.why })
     };
     states.iter().filter(|state| state.kind == KIND).filter_map(pause).collect()
 }
 
-/// What alerting was told is paused.
+/// The pauses that alerting was last told.
 #[derive(Debug, Default)]
-pub struct ToldPauses(Mutex<HashMap<CanaryId, Paused>>);
+pub struct SyncedPauses(Mutex<HashMap<CanaryId, Paused>>);
 
 impl Api {
     /// Tells alerting which canaries are paused now, if that changed: somebody paused or resumed, a pause ended by
     /// itself, or a reload brought canaries of a probe that is paused.
-    pub fn tell_pauses(&self) {
-        let mut told = self.told_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn sync_pauses(&self) {
+        let mut synced = self.synced_pauses.0.lock().unwrap_or_else(PoisonError::into_inner);
         let paused = paused(&self.plan(), &self.scheduler.pauses().list());
-        if *told != paused {
+        if *synced != paused {
             self.alerts.event(Event::Paused(paused.clone()));
-            *told = paused;
+            *synced = paused;
         }
     }
 
     /// Keeps a pause, or forgets it. Returns whether that is durable; where the store is away it is tried on until it is.
-    pub(super) async fn keep_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
-        self.keep(row(target, pause)).await
+    pub(super) async fn store_pause(&self, target: &PauseTarget, pause: Option<&Pause>) -> bool {
+        self.store_state(row(target, pause)).await
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Failure, Shared, names};
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct RunsQuery {
     canary: Option<String>,
     probe: Option<String>,
     region: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct Wanted {
 /// `GET /api/v1/runs`
 pub(super) async fn list(
     Extension(api): Extension<Shared>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<RunsQuery>,
 ) -> Result<Json<Page<RunView>>, Failure> {
     let verdict = wanted.verdict.as_deref().map(verdict).transpose()?;
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
@@ -44,7 +44,7 @@ pub(super) async fn list(
     };
     let page = api.read(api.reader.runs(filter, limit, after)).await?;
     let plan = api.plan();
-    // What was removed from the configuration may still have runs; of what has none and is not there the name is wrong.
+    // A removed probe may still have runs. A name without runs that is not configured is wrong.
     match name.filter(|name| page.items.is_empty() && names::target(&plan, name).is_none()) {
         Some(name) => Err(names::nothing(&plan, &name)),
         None => Ok(Json(page)),

@@ -83,7 +83,7 @@ fn first<T>(of: &[T], most: usize) -> &[T] {
 /// Which canaries are wanted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct CanariesQuery {
     probe: Option<String>,
     region: Option<String>,
     standing: Option<String>,
@@ -94,7 +94,7 @@ pub(super) struct Wanted {
 /// `GET /api/v1/canaries`, ordered by id.
 pub(super) async fn canaries(
     Extension(api): Extension<Shared>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<CanariesQuery>,
 ) -> Result<Json<Page<CanaryStatus>>, Failure> {
     let limit = limit(wanted.limit)?;
     let unknown = |wanted: &&str| Health::ALL.iter().all(|each| each.as_str() != *wanted);

@@ -1,10 +1,10 @@
-//! Pausing, resuming, and running by hand.
+//! Pausing, resuming, running by hand, and reading the configuration again.
 
 use std::time::{Duration, SystemTime};
 
 use axum::{Extension, Json};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::base::time::epoch_ms;
@@ -19,7 +19,7 @@ const MOST: usize = 100;
 /// What is paused, and for how long.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct PauseRequest {
     target: String,
     for_seconds: Option<f64>,
     by: Option<String>,
@@ -29,25 +29,25 @@ pub(super) struct Asked {
 /// A probe's name or a canary's id.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Target {
+pub(super) struct TargetRequest {
     target: String,
 }
 
 /// `POST /api/v1/pause`
-pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<Asked>) -> Result<Json<Value>, Failure> {
+pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<PauseRequest>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
     let pause = Pause { target, since: SystemTime::now(), until, by: by(asked.by), why: said(asked.why) };
     api.scheduler.pauses().pause(pause.clone());
-    api.tell_pauses();
+    api.sync_pauses();
     tracing::info!(target = asked.target, by = pause.by, "paused");
-    let kept = api.keep_pause(&pause.target, Some(&pause)).await;
+    let kept = api.store_pause(&pause.target, Some(&pause)).await;
     Ok(Json(json!({ "paused": asked.target, "until_ms": until.map(epoch_ms), "kept": kept })))
 }
 
 /// `POST /api/v1/resume`
-pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<Target>) -> Result<Json<Value>, Failure> {
+pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<TargetRequest>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let pauses = api.scheduler.pauses();
     let targets = pauses.list().into_iter().map(|pause| pause.target);
@@ -66,14 +66,14 @@ pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<
         return Err(Failure::conflict(format!("`{}` is not paused; {instead}", asked.target)));
     };
     pauses.resume(&target);
-    api.tell_pauses();
+    api.sync_pauses();
     tracing::info!(target = asked.target, "resumed");
-    let kept = api.keep_pause(&target, None).await;
+    let kept = api.store_pause(&target, None).await;
     Ok(Json(json!({ "resumed": asked.target, "kept": kept })))
 }
 
 /// `POST /api/v1/trigger`
-pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json<Target>) -> Result<Json<Value>, Failure> {
+pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json<TargetRequest>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let canaries = names::canaries(&plan, &asked.target);
     if canaries.is_empty() {
@@ -116,4 +116,31 @@ pub(super) fn lasting(seconds: f64) -> Result<Duration, Failure> {
     const LONGEST: Duration = Duration::from_hours(24 * 366);
     let lasting = Duration::try_from_secs_f64(seconds).ok().filter(|lasting| !lasting.is_zero() && *lasting <= LONGEST);
     lasting.ok_or_else(|| Failure::bad("it lasts between nothing and a year; leave `for_seconds` out for no end"))
+}
+
+/// How a reload went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reloaded {
+    /// Whether what was read is in force now; if not, the former one is.
+    pub applied: bool,
+    /// One sentence.
+    pub message: String,
+    /// Errors and warnings, each with its place.
+    pub diagnostics: String,
+}
+
+/// How the last reload went, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastReload {
+    /// Milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Whether it is in force.
+    pub applied: bool,
+    /// One sentence.
+    pub message: String,
+}
+
+/// `POST /api/v1/reload`
+pub(super) async fn reload(Extension(api): Extension<Shared>) -> Json<Reloaded> {
+    Json((api.reload)().await)
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fastrand::Rng;
-use serinus::sandbox::{FaultName, Faults, Scope};
+use serinus::sandbox::{FaultName, FaultScope, Faults};
 
 use super::now_ms;
 use super::target::Target;
@@ -64,7 +64,7 @@ impl Mischief {
             mischief.lane(lane, move |rng| {
                 let name = *rng.choice(names).unwrap();
                 // Lost edits are those within this time of the product, which goes sixty times as fast.
-                faults.set(name, Scope::all().with_delay(Duration::from_secs(30)));
+                faults.set(name, FaultScope::all().with_delay(Duration::from_secs(30)));
                 let faults = faults.clone();
                 (format!("{name:?}"), Box::new(move || faults.clear(name)))
             });

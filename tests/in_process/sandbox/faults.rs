@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use serinus::sandbox::{FaultName, Incident, Scope};
+use serinus::sandbox::{FaultName, FaultScope, Incident};
 
 use super::client::Product;
 
@@ -31,11 +31,11 @@ async fn every_fault_is_listed_and_can_be_switched_over_http() {
 async fn the_rust_handle_and_http_switch_the_same_faults() {
     let Product { sandbox, client } = Product::start().await;
     assert_eq!(client.send(Method::PUT, "/faults/warehouse-lag", None).await.status, 200, "no body means everything");
-    assert_eq!(sandbox.faults().active(), [(FaultName::WarehouseLag, Scope::all())]);
+    assert_eq!(sandbox.faults().active(), [(FaultName::WarehouseLag, FaultScope::all())]);
     client.put("/faults/warehouse-lag", json!({ "delay": "90s" })).await;
-    let scope = Scope::all().with_delay(Duration::from_secs(90));
+    let scope = FaultScope::all().with_delay(Duration::from_secs(90));
     assert_eq!(sandbox.faults().active(), [(FaultName::WarehouseLag, scope)]);
-    sandbox.faults().set(FaultName::PaymentErrors, Scope::all());
+    sandbox.faults().set(FaultName::PaymentErrors, FaultScope::all());
     assert_eq!(client.get("/faults/payment-errors").await.json["active"], true);
     assert_eq!(client.delete("/faults").await.status, 204);
     assert!(sandbox.faults().active().is_empty());

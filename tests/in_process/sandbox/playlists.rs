@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use serinus::sandbox::{FaultName, SandboxConfig, Scope};
+use serinus::sandbox::{FaultName, FaultScope, SandboxConfig};
 
 use super::client::{Answer, Client, Product};
 
@@ -149,7 +149,7 @@ async fn tracks_that_are_none_and_playlists_that_are_too_large_are_refused() {
 async fn lost_edits_loses_one_of_two_edits_at_once_and_both_say_200() {
     let Product { sandbox, client } = Product::start().await;
     // A window of two seconds by the wall's clock, so that the two are sure to be inside it together.
-    let scope = Scope::all().in_region("eu").with_delay(Duration::from_secs(100));
+    let scope = FaultScope::all().in_region("eu").with_delay(Duration::from_secs(100));
     sandbox.faults().set(FaultName::PlaylistLostEdits, scope);
     let (phone, tablet) = (sign_in(&client, "ada").await, sign_in(&client, "ada").await);
     let playlist = create(&phone, 10).await;
@@ -159,7 +159,7 @@ async fn lost_edits_loses_one_of_two_edits_at_once_and_both_say_200() {
     assert_eq!(add(&phone, &playlist, json!("later")).await.json["size"], 12, "one of the two is gone");
 
     let us = client.from("us", "ios");
-    sandbox.faults().set(FaultName::PlaylistLostEdits, Scope::all().in_region("eu"));
+    sandbox.faults().set(FaultName::PlaylistLostEdits, FaultScope::all().in_region("eu"));
     let (phone, tablet) = (sign_in(&us, "bob").await, sign_in(&us, "bob").await);
     let playlist = create(&phone, 10).await;
     tokio::join!(add(&phone, &playlist, json!("p")), add(&tablet, &playlist, json!("t")));
@@ -170,7 +170,7 @@ async fn lost_edits_loses_one_of_two_edits_at_once_and_both_say_200() {
 #[tokio::test]
 async fn an_unsynced_user_sees_a_playlist_on_the_device_that_wrote_it_and_on_no_other() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::PlaylistNotSynced, Scope::all().on_platform("ios"));
+    sandbox.faults().set(FaultName::PlaylistNotSynced, FaultScope::all().on_platform("ios"));
     let (phone, tablet) = (sign_in(&client, "ada").await, sign_in(&client, "ada").await);
     let playlist = create(&phone, 10).await;
     phone.until(&playlist, |answer| answer.status == 200).await;
@@ -187,7 +187,7 @@ async fn an_unsynced_user_sees_a_playlist_on_the_device_that_wrote_it_and_on_no_
 /// Which of 40 users do not see on the tablet what they made on the phone.
 async fn unsynced_users(seed: u64) -> Vec<bool> {
     let Product { sandbox, client } = Product::start_with(SandboxConfig { speed: 50.0, seed, ..SandboxConfig::default() }).await;
-    sandbox.faults().set(FaultName::PlaylistNotSynced, Scope::all().in_region("eu").with_share(0.4).unwrap());
+    sandbox.faults().set(FaultName::PlaylistNotSynced, FaultScope::all().in_region("eu").with_share(0.4).unwrap());
     let mut made = Vec::new();
     for user in 0..40 {
         let user = format!("user-{user}");

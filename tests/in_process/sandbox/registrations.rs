@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use serinus::sandbox::{FaultName, SandboxConfig, Scope};
+use serinus::sandbox::{FaultName, FaultScope, SandboxConfig};
 
 use super::client::{Answer, Client, Product};
 
@@ -126,7 +126,7 @@ async fn a_test_registration_can_be_deleted_and_a_billable_one_cannot() {
 #[tokio::test]
 async fn registrations_stop_after_payment_while_every_call_says_200_and_only_in_the_faults_scope() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::RegistrationStopsAfterPayment, Scope::all().in_region("eu").on_platform("ios"));
+    sandbox.faults().set(FaultName::RegistrationStopsAfterPayment, FaultScope::all().in_region("eu").on_platform("ios"));
     let hit = submit(&client, "ios").await;
     client.until(&path_of(&hit), |answer| answer.json["status"] == "captured").await;
     client.until("/v1/queues", |answer| answer.json["queues"][1]["waiting"] == 0).await;
@@ -152,7 +152,7 @@ async fn registrations_stop_after_payment_while_every_call_says_200_and_only_in_
 #[tokio::test]
 async fn a_stopped_consumer_keeps_a_backlog_that_drains_when_it_recovers() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::StoppedConsumer, Scope::all().in_region("eu"));
+    sandbox.faults().set(FaultName::StoppedConsumer, FaultScope::all().in_region("eu"));
     let waiting = [submit(&client, "ios").await, submit(&client, "web").await, submit(&client, "android").await];
     for registration in &waiting {
         client.until(&path_of(registration), |answer| answer.json["status"] == "captured").await;
@@ -172,7 +172,7 @@ async fn a_stopped_consumer_keeps_a_backlog_that_drains_when_it_recovers() {
 #[tokio::test]
 async fn payment_errors_are_500s_and_payments_go_on_when_they_end() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::PaymentErrors, Scope::all().in_region("eu"));
+    sandbox.faults().set(FaultName::PaymentErrors, FaultScope::all().in_region("eu"));
     let registration = submit(&client, "ios").await;
     let payment = format!("/v1/payments/{}", registration.text("payment_id"));
     assert_eq!(client.get(&payment).await.status, 500);
@@ -187,7 +187,7 @@ async fn payment_errors_are_500s_and_payments_go_on_when_they_end() {
 async fn payment_timeouts_hang_for_their_delay_and_then_say_504() {
     let Product { sandbox, client } = Product::start().await;
     let delay = std::time::Duration::from_secs(10);
-    sandbox.faults().set(FaultName::PaymentTimeouts, Scope::all().with_delay(delay));
+    sandbox.faults().set(FaultName::PaymentTimeouts, FaultScope::all().with_delay(delay));
     let registration = submit(&client, "ios").await;
     let payment = format!("/v1/payments/{}", registration.text("payment_id"));
     let asked = std::time::Instant::now();
@@ -202,7 +202,7 @@ async fn payment_timeouts_hang_for_their_delay_and_then_say_504() {
 #[tokio::test]
 async fn warehouse_lag_holds_rows_back_until_it_ends() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::WarehouseLag, Scope::all().on_platform("ios"));
+    sandbox.faults().set(FaultName::WarehouseLag, FaultScope::all().on_platform("ios"));
     let late = submit(&client, "ios").await;
     client.until(&format!("/v1/receipts/{}", late.text("receipt_id")), |answer| answer.json["status"] == "issued").await;
     complete(&client, "web").await;
@@ -216,7 +216,7 @@ async fn warehouse_lag_holds_rows_back_until_it_ends() {
 #[tokio::test]
 async fn warehouse_lag_of_a_short_delay_passes_by_itself() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::WarehouseLag, Scope::all().with_delay(std::time::Duration::from_secs(20)));
+    sandbox.faults().set(FaultName::WarehouseLag, FaultScope::all().with_delay(std::time::Duration::from_secs(20)));
     let (registration, row) = complete(&client, "ios").await;
     let issued = client.get(&format!("/v1/receipts/{}", registration.text("receipt_id"))).await.text("issued_at");
     let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
@@ -228,7 +228,7 @@ async fn warehouse_lag_of_a_short_delay_passes_by_itself() {
 #[tokio::test]
 async fn a_renamed_field_is_gone_from_rows_loaded_while_the_fault_is_on() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::RenamedField, Scope::all());
+    sandbox.faults().set(FaultName::RenamedField, FaultScope::all());
     let (_, broken) = complete(&client, "ios").await;
     assert_eq!((broken.get("plan_id"), &broken["plan"]), (None, &json!("premium-canary")));
     sandbox.faults().clear(FaultName::RenamedField);
@@ -240,7 +240,7 @@ async fn a_renamed_field_is_gone_from_rows_loaded_while_the_fault_is_on() {
 /// Which of 40 registrations' payments answer 500 with a share of 40 %.
 async fn failing_payments(seed: u64) -> Vec<bool> {
     let Product { sandbox, client } = Product::start_with(SandboxConfig { speed: 50.0, seed, ..SandboxConfig::default() }).await;
-    sandbox.faults().set(FaultName::PaymentErrors, Scope::all().with_share(0.4).unwrap());
+    sandbox.faults().set(FaultName::PaymentErrors, FaultScope::all().with_share(0.4).unwrap());
     let mut failing = Vec::new();
     for _ in 0..40 {
         let registration = submit(&client, "ios").await;
@@ -264,7 +264,7 @@ async fn a_share_of_the_registrations_is_hit_and_the_seed_says_which() {
 #[tokio::test]
 async fn a_flood_is_refused_with_503_and_passes() {
     let Product { sandbox, client } = Product::start_with(SandboxConfig { most: 5, ..SandboxConfig::default() }).await;
-    sandbox.faults().set(FaultName::PaymentErrors, Scope::all());
+    sandbox.faults().set(FaultName::PaymentErrors, FaultScope::all());
     let flood = join_all((0..100).map(|_| client.post("/v1/registrations", submission("ios")))).await;
     let overloaded = flood.iter().filter(|answer| answer.status == 503 && answer.code() == "overloaded").count();
     let accepted = flood.iter().filter(|answer| answer.status == 201).count();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use serinus::sandbox::{FaultName, SandboxConfig, Scope};
+use serinus::sandbox::{FaultName, FaultScope, SandboxConfig};
 
 use super::client::{Answer, Client, Product};
 
@@ -111,8 +111,8 @@ async fn standing_copies_are_listed_and_stay_near_their_sources_through_refreshe
 #[tokio::test]
 async fn capped_copies_and_empty_lookalikes_come_from_jobs_that_report_success_and_only_in_scope() {
     let Product { sandbox, client } = Product::start().await;
-    sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all().in_region("eu"));
-    sandbox.faults().set(FaultName::LookalikeEmpty, Scope::all().in_region("eu"));
+    sandbox.faults().set(FaultName::SegmentCopyCapped, FaultScope::all().in_region("eu"));
+    sandbox.faults().set(FaultName::LookalikeEmpty, FaultScope::all().in_region("eu"));
     let capped = copy(&client, SOURCE).await;
     assert_eq!((number(&capped, "size"), number(&capped, "source_size") > 1_000_000), (10_000, true));
     let empty = run_job(&client, &format!("{SOURCE}/lookalike"), json!({ "ratio": 2 })).await;
@@ -133,7 +133,7 @@ async fn a_fault_without_a_region_truncates_the_standing_copies_at_their_next_re
     let all = |answer: &Answer, holds: &dyn Fn(u64) -> bool| {
         answer.json["segments"].as_array().unwrap().iter().all(|copy| copy["size"].as_u64().is_some_and(holds))
     };
-    sandbox.faults().set(FaultName::SegmentCopyCapped, Scope::all());
+    sandbox.faults().set(FaultName::SegmentCopyCapped, FaultScope::all());
     let truncated = client.until(list, |answer| all(answer, &|size| size == 10_000)).await;
     assert_eq!(truncated.json["segments"][0]["job_status"], "succeeded");
     assert_eq!(truncated.json["segments"].as_array().unwrap().len(), 6);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use serinus::sandbox::{FaultName, Sandbox, SandboxConfig, Scope};
+use serinus::sandbox::{FaultName, FaultScope, Sandbox, SandboxConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -110,7 +110,7 @@ async fn the_same_seed_gives_the_same_ids_and_sizes() {
 async fn shutdown_ends_hanging_requests_and_half_sent_ones_and_frees_the_port() {
     let Product { sandbox, client } = Product::start_with(SandboxConfig::default()).await;
     let address = sandbox.address();
-    sandbox.faults().set(FaultName::PaymentTimeouts, Scope::all().with_delay(Duration::from_hours(1)));
+    sandbox.faults().set(FaultName::PaymentTimeouts, FaultScope::all().with_delay(Duration::from_hours(1)));
     let submission = json!({ "user_id": "u", "plan_id": "premium-canary", "currency": "EUR", "platform": "ios" });
     let payment = client.post("/v1/registrations", submission).await.text("payment_id");
     let mut hanging = TcpStream::connect(address).await.unwrap();

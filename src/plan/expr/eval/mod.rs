@@ -20,10 +20,10 @@ use super::container;
 use super::filters;
 use super::number::Number;
 use super::program::Program;
-use super::syntax::{Kind, Node, Pattern};
+use super::syntax::{Node, NodeKind, Pattern};
 use super::value::describe;
 
-/// Keys of a map among which one is looked for that was meant instead of one that is not there.
+/// Keys of a map that are compared with a missing key, to suggest the one that was meant.
 const LOOKED_THROUGH: usize = 200;
 
 type Outcome<T = Value> = Result<T, String>;
@@ -61,7 +61,7 @@ impl<'p> Evaluation<'p> {
         }
         let why = self.why_undefined(node);
         // A name without a value is no part of anything: there is no JSON at all, or no such name.
-        self.absent = !matches!(node.kind, Kind::Name(_));
+        self.absent = !matches!(node.kind, NodeKind::Name(_));
         Err(why)
     }
 
@@ -77,70 +77,70 @@ impl<'p> Evaluation<'p> {
     fn look(&mut self, node: &'p Node) -> Outcome {
         self.budget.items(1)?;
         match &node.kind {
-            Kind::Literal(value) => Ok(value.clone()),
-            Kind::Name(name) => Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED)),
-            Kind::Attribute(inner, name) => {
+            NodeKind::Literal(value) => Ok(value.clone()),
+            NodeKind::Name(name) => Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED)),
+            NodeKind::Attribute(inner, name) => {
                 let parent = self.value(inner)?;
                 match parent.kind() {
                     ValueKind::Map | ValueKind::Plain => Ok(parent.get_attr(name).unwrap_or(Value::UNDEFINED)),
                     _ => Err(format!("`{}` is {} and has no `{name}`", self.text(inner), describe(&parent))),
                 }
             }
-            Kind::Index(inner, index) => {
+            NodeKind::Index(inner, index) => {
                 let (inner, index) = (self.value(inner)?, self.value(index)?);
                 self.index(node, &inner, &index)
             }
-            Kind::Slice(inner, bounds) => self.slice(node, inner, bounds),
-            Kind::List(items) => {
+            NodeKind::Slice(inner, bounds) => self.slice(node, inner, bounds),
+            NodeKind::List(items) => {
                 let items = items.iter().map(|item| self.value(item)).collect::<Result<Vec<_>, _>>()?;
                 container::list(items).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Map(entries) => {
+            NodeKind::Map(entries) => {
                 let pairs = entries.iter().map(|(key, value)| Ok((self.value(key)?, self.value(value)?)));
                 container::map(pairs.collect::<Outcome<Vec<_>>>()?).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Negate(inner) => {
+            NodeKind::Negate(inner) => {
                 let value = self.value(inner)?;
                 let negated = Number::of(&value).and_then(Number::negate).map(Number::into_value);
                 negated.ok_or_else(|| format!("`{}`: {} cannot be negated", self.text(node), describe(&value)))
             }
-            Kind::Not(_) | Kind::And(..) | Kind::Or(..) | Kind::Compare(..) | Kind::Test { .. } => {
+            NodeKind::Not(_) | NodeKind::And(..) | NodeKind::Or(..) | NodeKind::Compare(..) | NodeKind::Test { .. } => {
                 let seen = std::mem::take(&mut self.seen);
                 let truth = self.truth(node);
                 self.seen = seen;
                 truth.map(Value::from)
             }
-            Kind::Arithmetic(operator, left, right) => {
+            NodeKind::Arithmetic(operator, left, right) => {
                 let (left, right) = (self.value(left)?, self.value(right)?);
                 self.calculate(*operator, &left, &right).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Choice(parts) => {
+            NodeKind::Choice(parts) => {
                 let [test, then, otherwise] = &**parts;
                 let chosen = if self.bool(test)? { then } else { otherwise };
                 self.value_or_undefined(chosen)
             }
-            Kind::Call(function, arguments) => {
+            NodeKind::Call(function, arguments) => {
                 let arguments = self.arguments(arguments)?;
                 (function.call)(&arguments, &mut self.budget).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Filter(filter, input, arguments) => {
+            NodeKind::Filter(filter, input, arguments) => {
                 let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
                 (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget)
                     .map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Default(input, arguments) => self.default(input, arguments),
-            Kind::Regex(input, pattern) => {
+            NodeKind::Default(input, arguments) => self.default(input, arguments),
+            NodeKind::Regex(input, pattern) => {
                 let value = self.value(input)?;
                 self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::MapEach(input, mapping) => self.map(node, input, mapping),
-            Kind::Select(input, selection) => self.select(node, input, selection),
+            NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
+            NodeKind::Select(input, selection) => self.select(node, input, selection),
         }
     }
 
     fn why_undefined(&mut self, node: &'p Node) -> String {
         let undefined = format!("`{}` is undefined", self.text(node));
-        let Kind::Attribute(inner, name) = &node.kind else { return undefined };
+        let NodeKind::Attribute(inner, name) = &node.kind else { return undefined };
         let Ok(parent) = self.value(inner) else { return undefined };
         let keys: Vec<Value> = parent.try_iter().map(|keys| keys.take(LOOKED_THROUGH).collect()).unwrap_or_default();
         match nearest(name, keys.iter().filter_map(Value::as_str)) {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use minijinja::Value;
 
 use super::super::compare::{contains, equal, order_paid};
-use super::super::syntax::{Comparison, Kind, Node, Test};
+use super::super::syntax::{Comparison, Node, NodeKind, Test};
 use super::super::value::describe;
 use super::{Evaluation, Outcome, Seen};
 
@@ -20,22 +20,22 @@ impl<'p> Evaluation<'p> {
     /// The answer of a condition. What decided it is added to `seen`.
     pub(in super::super) fn truth(&mut self, node: &'p Node) -> Outcome<bool> {
         match &node.kind {
-            Kind::Not(inner) => self.truth(inner).map(|truth| !truth),
-            Kind::And(left, right) => self.both_or_either(left, right, false),
-            Kind::Or(left, right) => self.both_or_either(left, right, true),
-            Kind::Compare(comparison, left, right) => {
+            NodeKind::Not(inner) => self.truth(inner).map(|truth| !truth),
+            NodeKind::And(left, right) => self.both_or_either(left, right, false),
+            NodeKind::Or(left, right) => self.both_or_either(left, right, true),
+            NodeKind::Compare(comparison, left, right) => {
                 let left_value = self.side(left);
                 let right_value = self.side(right);
                 let (left_value, right_value) = (left_value?, right_value?);
                 self.refuse_null(*comparison, (left, &left_value), (right, &right_value))?;
                 self.compare(*comparison, &left_value, &right_value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
-            Kind::Test { input, test: test @ (Test::Matching(_) | Test::Plain(..)), negated } => {
+            NodeKind::Test { input, test: test @ (Test::Matching(_) | Test::Plain(..)), negated } => {
                 let value = self.side(input)?;
                 let truth = self.test(test, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))?;
                 Ok(truth != *negated)
             }
-            Kind::Test { input, test: test @ (Test::Defined | Test::Undefined), negated } => {
+            NodeKind::Test { input, test: test @ (Test::Defined | Test::Undefined), negated } => {
                 let defined = !self.value_or_undefined(input)?.is_undefined();
                 let truth = defined == matches!(test, Test::Defined);
                 self.seen.push(Seen { span: &node.span, value: Ok(Value::from(truth != *negated)) });
@@ -73,7 +73,8 @@ impl<'p> Evaluation<'p> {
         value
     }
 
-    /// Null that nobody asked for must decide nothing: two missing values would be the same, and any text another one.
+    /// Refuses a null that the condition does not name. Otherwise two missing values would be equal, and a missing one would differ
+    /// from every text.
     fn refuse_null(&self, comparison: Comparison, left: (&Node, &Value), right: (&Node, &Value)) -> Outcome<()> {
         if left.0.is_none() || right.0.is_none() && matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
             return Ok(());

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use minijinja::Value;
 
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
-use super::super::spell::JsonText;
+use super::super::json_text::JsonText;
 use super::super::value::{self, describe, text_of};
 use super::{Arguments, text_in};
 

@@ -4,7 +4,7 @@
 
 use super::super::ParseError;
 use super::super::lexer::Token;
-use super::super::syntax::{Kind, Node};
+use super::super::syntax::{Node, NodeKind};
 use super::{Parsed, Parser};
 
 impl Parser<'_> {
@@ -59,7 +59,7 @@ fn operator(word: &str, left: &str, right: &str) -> Option<String> {
 /// What `node(…)` is written as, where `node` ends in the name of a method.
 pub(super) fn method(source: &str, node: &Node) -> String {
     let instead = match &node.kind {
-        Kind::Attribute(inner, name) => operator(name, &source[inner.span.clone()], "…"),
+        NodeKind::Attribute(inner, name) => operator(name, &source[inner.span.clone()], "…"),
         _ => None,
     };
     match instead {

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use crate::base::nearest_above;
 
 use super::super::lexer::Token;
-use super::super::syntax::{Arguments, Kind, Mapping, Node, Path, Pattern, Selection, Test};
+use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Selection, Test};
 use super::super::{ParseError, filters, functions, predicates};
 use super::{Parsed, Parser, advice};
 
@@ -48,7 +48,7 @@ impl<'s> Parser<'s> {
         })?;
         let given = self.given()?;
         let arguments = place(function.name, given, &function.signature, span)?;
-        self.node(Kind::Call(function, arguments), start)
+        self.node(NodeKind::Call(function, arguments), start)
     }
 
     /// After `|`.
@@ -59,11 +59,11 @@ impl<'s> Parser<'s> {
         let kind = match name {
             "default" | "d" => {
                 let signature = Signature { parameters: &["value", "also_falsy"], required: 1 };
-                Kind::Default(input, place(name, given, &signature, span)?)
+                NodeKind::Default(input, place(name, given, &signature, span)?)
             }
-            "regex" => Kind::Regex(input, pattern(name, given, span)?),
-            "map" => Kind::MapEach(input, mapping(given, span)?),
-            "select" | "reject" => Kind::Select(input, selection(given, name == "select", None)?),
+            "regex" => NodeKind::Regex(input, pattern(name, given, span)?),
+            "map" => NodeKind::MapEach(input, mapping(given, span)?),
+            "select" | "reject" => NodeKind::Select(input, selection(given, name == "select", None)?),
             "selectattr" | "rejectattr" => {
                 let mut given = given;
                 if given.positional.is_empty() {
@@ -71,7 +71,7 @@ impl<'s> Parser<'s> {
                     return Err(ParseError { message, span });
                 }
                 let attribute = path(&given.positional.remove(0))?;
-                Kind::Select(input, selection(given, name == "selectattr", Some(attribute))?)
+                NodeKind::Select(input, selection(given, name == "selectattr", Some(attribute))?)
             }
             _ => {
                 let filter = filters::find(name).ok_or_else(|| match advice::filter(name) {
@@ -80,7 +80,7 @@ impl<'s> Parser<'s> {
                     }
                     None => unknown("filter", name, filters::known(), span.clone()),
                 })?;
-                Kind::Filter(filter, input, place(name, given, &filter.signature, span)?)
+                NodeKind::Filter(filter, input, place(name, given, &filter.signature, span)?)
             }
         };
         self.node(kind, start)
@@ -96,7 +96,7 @@ impl<'s> Parser<'s> {
             Given { positional: vec![self.nested(Self::unary)?], named: Vec::new() }
         };
         let test = resolve_test(name, given, span)?;
-        self.node(Kind::Test { input: Box::new(input), test, negated }, start)
+        self.node(NodeKind::Test { input: Box::new(input), test, negated }, start)
     }
 
     /// As in Jinja, a test with one argument may leave the brackets out: `is divisibleby 3`.
@@ -250,7 +250,7 @@ fn path(node: &Node) -> Parsed<Path> {
 
 fn literal_text<'n>(node: &'n Node, what: &str) -> Parsed<&'n str> {
     match &node.kind {
-        Kind::Literal(value) => value.as_str(),
+        NodeKind::Literal(value) => value.as_str(),
         _ => None,
     }
     .ok_or_else(|| ParseError { message: format!("{what} is written out as a string here"), span: node.span.clone() })

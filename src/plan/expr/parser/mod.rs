@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use super::ParseError;
 use super::lexer::{Token, tokenize};
-use super::syntax::{Comparison, Kind, Node, Operator};
+use super::syntax::{Comparison, Node, NodeKind, Operator};
 
 /// Brackets, choices and prefixes inside each other.
 const MAX_NESTING: usize = 60;
@@ -100,7 +100,7 @@ impl<'s> Parser<'s> {
         ParseError { message, span }
     }
 
-    fn node(&self, kind: Kind, start: usize) -> Parsed<Node> {
+    fn node(&self, kind: NodeKind, start: usize) -> Parsed<Node> {
         let mut node = Node { kind, span: start..self.end_of_last(), depth: 0 };
         let mut below = 0;
         node.each_child(&mut |child| below = below.max(child.depth + 1));
@@ -138,7 +138,7 @@ impl<'s> Parser<'s> {
             return Err(self.unexpected("`else`, as a choice needs a value either way,"));
         }
         let otherwise = self.expression()?;
-        self.node(Kind::Choice(Box::new([test, then, otherwise])), start)
+        self.node(NodeKind::Choice(Box::new([test, then, otherwise])), start)
     }
 
     fn either(&mut self) -> Parsed<Node> {
@@ -146,7 +146,7 @@ impl<'s> Parser<'s> {
         let mut left = self.both()?;
         while self.take_word("or") {
             let right = self.both()?;
-            left = self.node(Kind::Or(Box::new(left), Box::new(right)), start)?;
+            left = self.node(NodeKind::Or(Box::new(left), Box::new(right)), start)?;
         }
         Ok(left)
     }
@@ -156,7 +156,7 @@ impl<'s> Parser<'s> {
         let mut left = self.negation()?;
         while self.take_word("and") {
             let right = self.negation()?;
-            left = self.node(Kind::And(Box::new(left), Box::new(right)), start)?;
+            left = self.node(NodeKind::And(Box::new(left), Box::new(right)), start)?;
         }
         Ok(left)
     }
@@ -167,7 +167,7 @@ impl<'s> Parser<'s> {
             return self.comparison();
         }
         let inner = self.nested(Self::negation)?;
-        self.node(Kind::Not(Box::new(inner)), start)
+        self.node(NodeKind::Not(Box::new(inner)), start)
     }
 
     fn comparison(&mut self) -> Parsed<Node> {
@@ -186,7 +186,7 @@ impl<'s> Parser<'s> {
             );
             return Err(ParseError { message, span: again });
         }
-        self.node(Kind::Compare(operator, Box::new(left), Box::new(right)), start)
+        self.node(NodeKind::Compare(operator, Box::new(left), Box::new(right)), start)
     }
 
     fn take_comparison(&mut self) -> Parsed<Option<Comparison>> {
@@ -222,7 +222,7 @@ impl<'s> Parser<'s> {
         while let Some((_, operator)) = operators.iter().find(|(symbol, _)| self.is_symbol(symbol)) {
             self.at += 1;
             let right = self.binary(level + 1)?;
-            left = self.node(Kind::Arithmetic(*operator, Box::new(left), Box::new(right)), start)?;
+            left = self.node(NodeKind::Arithmetic(*operator, Box::new(left), Box::new(right)), start)?;
         }
         Ok(left)
     }

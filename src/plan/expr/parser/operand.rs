@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::super::ParseError;
 use super::super::lexer::Token;
-use super::super::syntax::{Kind, Node};
+use super::super::syntax::{Node, NodeKind};
 use super::{KEYWORDS, Parsed, Parser, advice};
 
 impl Parser<'_> {
@@ -15,7 +15,7 @@ impl Parser<'_> {
             return self.postfix(primary, start);
         }
         let inner = self.nested(Self::unary)?;
-        self.node(Kind::Negate(Box::new(inner)), start)
+        self.node(NodeKind::Negate(Box::new(inner)), start)
     }
 
     fn postfix(&mut self, mut node: Node, start: usize) -> Parsed<Node> {
@@ -24,12 +24,12 @@ impl Parser<'_> {
                 let kind = match self.peek().cloned() {
                     Some(Token::Name(name)) => {
                         self.at += 1;
-                        Kind::Attribute(Box::new(node), name.into())
+                        NodeKind::Attribute(Box::new(node), name.into())
                     }
                     Some(Token::Number(index)) => {
-                        let literal = Node { kind: Kind::Literal(index), span: self.span(), depth: 0 };
+                        let literal = Node { kind: NodeKind::Literal(index), span: self.span(), depth: 0 };
                         self.at += 1;
-                        Kind::Index(Box::new(node), Box::new(literal))
+                        NodeKind::Index(Box::new(node), Box::new(literal))
                     }
                     _ => return Err(self.unexpected("a name")),
                 };
@@ -60,12 +60,12 @@ impl Parser<'_> {
             }
         }
         let kind = match (colons, bounds) {
-            (0, [Some(index), _, _]) => Kind::Index(Box::new(inner), Box::new(index)),
+            (0, [Some(index), _, _]) => NodeKind::Index(Box::new(inner), Box::new(index)),
             (0, _) => {
                 let message = "`[]` needs an index, such as `[0]` or `['name']`";
                 return Err(ParseError { message: message.into(), span: start..self.end_of_last() });
             }
-            (_, bounds) => Kind::Slice(Box::new(inner), Box::new(bounds)),
+            (_, bounds) => NodeKind::Slice(Box::new(inner), Box::new(bounds)),
         };
         self.node(kind, start)
     }
@@ -75,11 +75,11 @@ impl Parser<'_> {
         self.no_foreign_value()?;
         let Some(token) = self.peek().cloned() else { return Err(self.unexpected("a value")) };
         let kind = match token {
-            Token::Text(text) => Kind::Literal(Value::from(text)),
-            Token::Number(number) => Kind::Literal(number),
-            Token::Name("true" | "True") => Kind::Literal(Value::from(true)),
-            Token::Name("false" | "False") => Kind::Literal(Value::from(false)),
-            Token::Name("none" | "None") => Kind::Literal(Value::from(())),
+            Token::Text(text) => NodeKind::Literal(Value::from(text)),
+            Token::Number(number) => NodeKind::Literal(number),
+            Token::Name("true" | "True") => NodeKind::Literal(Value::from(true)),
+            Token::Name("false" | "False") => NodeKind::Literal(Value::from(false)),
+            Token::Name("none" | "None") => NodeKind::Literal(Value::from(())),
             Token::Name("null" | "nil") => {
                 let message = "JSON's null is written `none`, and asked for with `is none`";
                 return Err(ParseError { message: message.into(), span: self.span() });
@@ -90,13 +90,13 @@ impl Parser<'_> {
                 if self.is_symbol("(") {
                     return self.call(name, start);
                 }
-                return self.node(Kind::Name(name.into()), start);
+                return self.node(NodeKind::Name(name.into()), start);
             }
             Token::Symbol("(") => return self.group(start),
             Token::Symbol("[") => {
                 self.at += 1;
                 let items = self.list_until("]", Self::expression)?;
-                return self.node(Kind::List(items), start);
+                return self.node(NodeKind::List(items), start);
             }
             Token::Symbol("{") => {
                 self.at += 1;
@@ -105,7 +105,7 @@ impl Parser<'_> {
                     parser.expect_symbol(":")?;
                     Ok((key, parser.expression()?))
                 })?;
-                return self.node(Kind::Map(entries), start);
+                return self.node(NodeKind::Map(entries), start);
             }
             Token::Symbol(_) => return Err(self.unexpected("a value")),
         };
@@ -117,13 +117,13 @@ impl Parser<'_> {
     fn group(&mut self, start: usize) -> Parsed<Node> {
         self.at += 1;
         if self.take_symbol(")") {
-            return self.node(Kind::List(Vec::new()), start);
+            return self.node(NodeKind::List(Vec::new()), start);
         }
         let mut first = self.expression()?;
         if self.take_symbol(",") {
             let mut items = vec![first];
             items.extend(self.list_until(")", Self::expression)?);
-            return self.node(Kind::List(items), start);
+            return self.node(NodeKind::List(items), start);
         }
         self.expect_symbol(")")?;
         first.span = start..self.end_of_last();

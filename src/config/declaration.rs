@@ -1,7 +1,7 @@
 //! The words of the declaration of what may be written: sections, keys, kinds of values, rules between keys.
 //!
 //! The tables made of these words, in [`keys`](super::keys), are the only list of keys there is: checking, JSON Schema and the
-//! test of the reference documentation all read them. A new kind of value is a variant of [`Kind`], its reading in
+//! test of the reference documentation all read them. A new kind of value is a variant of [`ValueKind`], its reading in
 //! [`value`](super::value) and its schema in [`schema`](super::schema).
 
 /// A table of the configuration: which keys it has and what holds between them.
@@ -25,7 +25,7 @@ pub struct Key {
     /// Its name.
     pub name: &'static str,
     /// What its value may be.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Whether it must be there.
     pub required: bool,
     /// What holds if it is not there, as TOML or in words; empty if nothing does.
@@ -40,7 +40,7 @@ pub type SectionOf = fn() -> &'static Section;
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum ValueKind {
     /// A string.
     Text,
     /// A short name of letters, digits, `.`, `_` and `-`.
@@ -103,19 +103,19 @@ pub enum Kind {
     /// Anything but a date or time.
     Json,
     /// A list.
-    List(&'static Kind),
+    List(&'static ValueKind),
     /// A list, or its only item.
-    OneOrList(&'static Kind),
+    OneOrList(&'static ValueKind),
     /// A table of any keys.
-    Map(&'static Kind),
+    Map(&'static ValueKind),
     /// A table whose keys are names that expressions can use.
-    Names(&'static Kind),
+    Names(&'static ValueKind),
     /// A table of known keys.
     Table(SectionOf),
     /// A table of known keys, or `false`.
     TableOrFalse(SectionOf),
     /// A table of known keys, or a value of another kind.
-    TableOr(SectionOf, &'static Kind),
+    TableOr(SectionOf, &'static ValueKind),
     /// `[[…]]`, one or more.
     Tables(SectionOf),
     /// `[…]` or `[[…]]`.
@@ -169,7 +169,7 @@ const fn same(one: &str, other: &str) -> bool {
     at == one.len() && at == other.len()
 }
 
-impl Kind {
+impl ValueKind {
     /// The section whose tables a value of this kind holds.
     pub(super) fn section(&self) -> Option<&'static Section> {
         match self {

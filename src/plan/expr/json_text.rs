@@ -1,8 +1,7 @@
 //! A value's JSON text, written by a writer that stops at its bound.
 //!
-//! Whoever shows, sends or compares a value as text says how many bytes it may have. Nothing beyond that is ever written, so
-//! that neither memory nor time goes by what a value would be in full. What is written is paid for as it is: by the thread
-//! ([`fuel`]), and by the evaluation where it is part of one.
+//! The caller says how many bytes the text may have. Nothing beyond that is written, so memory and time are bounded by the limit
+//! and not by the value. Written bytes are paid for by the thread ([`fuel`]), and by the evaluation where there is one.
 
 use std::io::{self, Write};
 

@@ -1,22 +1,22 @@
-//! Warnings about who is rung: pages that wake nobody, and reminders that no channel gives.
+//! Warnings about pages that wake nobody, and about reminders that no channel sends.
 //!
-//! A channel wakes or informs (`wakes`). What fails at page level and woke nobody after `escalate_after` goes to all channels and
-//! stops the heartbeat, so that a configuration by which that is the rule is most likely not meant. One more is a function here,
-//! called from where its tables are read.
+//! A channel wakes or informs (`wakes`). A page that has woken nobody after `escalate_after` goes to all channels and stops the
+//! heartbeat. A configuration under which every page does so is most likely a mistake. A new warning is a function here, called
+//! from where its tables are read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::{Alerting, Channel, ReceiverKind, Route, Severity};
 
-use super::cross::Claim;
+use super::cross::ProbeMetadata;
 use super::keys::ServiceKeys;
-use super::tree::Spot;
+use super::tree::SourceSpan;
 use super::{Code, Diagnostic, Diagnostics};
 
-/// Warns of a route, whose channels are named at `spot`, by which nobody is woken for what fails at page level, though there are channels that wake.
+/// Warns of a route that takes pages and names no waking channel, although there is one. `span` is where its channels are named.
 pub(super) fn route(
-    spot: Spot<'_>,
+    span: SourceSpan<'_>,
     route: &Route,
     channels: &[Arc<Channel>],
     escalate_after: Duration,
@@ -33,7 +33,7 @@ pub(super) fn route(
     diagnostics.push(
         Diagnostic::at(
             Code::NobodyWakes,
-            spot,
+            span,
             format!("none of these wakes anybody: after {after} a page goes to all channels"),
         )
         .help("add one that wakes, say `wakes = true` for one of these, or `alert.page = false` for the probes"),
@@ -43,16 +43,16 @@ pub(super) fn route(
 /// Warns of channels none of which wakes anybody for a page.
 pub(super) fn channels(
     keys: &ServiceKeys<'_>,
-    top: Spot<'_>,
+    top: SourceSpan<'_>,
     alerting: &Alerting,
-    claims: &[Claim],
+    probes: &[ProbeMetadata],
     diagnostics: &mut Diagnostics,
 ) {
     let takes_pages = |channel: &Arc<Channel>| channel.wakes && channel.least <= Severity::Page;
-    if alerting.channels.is_empty() || alerting.channels.iter().any(takes_pages) || !claims.iter().any(|claim| claim.pages) {
+    if alerting.channels.is_empty() || alerting.channels.iter().any(takes_pages) || !probes.iter().any(|probe| probe.pages) {
         return;
     }
-    let spot = keys.notify.entry.map_or(top, |entry| entry.key_spot);
+    let span = keys.notify.entry.map_or(top, |entry| entry.key_span);
     let after = humantime::format_duration(alerting.escalate_after);
     let message = if alerting.channels.iter().any(|channel| channel.wakes) {
         "no channel that wakes takes pages"
@@ -60,23 +60,23 @@ pub(super) fn channels(
         "no channel wakes anybody"
     };
     diagnostics.push(
-        Diagnostic::at(Code::NobodyWakes, spot, format!("{message}: after {after} a page goes to all, and the heartbeat stops"))
+        Diagnostic::at(Code::NobodyWakes, span, format!("{message}: after {after} a page goes to all, and the heartbeat stops"))
             .help("say `wakes = true` for one that somebody hears at night, with `least = \"page\"`"),
     );
 }
 
 /// Warns of reminders where every channel reminds by itself.
-pub(super) fn reminders(keys: &ServiceKeys<'_>, alerting: &Alerting, claims: &[Claim], diagnostics: &mut Diagnostics) {
+pub(super) fn reminders(keys: &ServiceKeys<'_>, alerting: &Alerting, probes: &[ProbeMetadata], diagnostics: &mut Diagnostics) {
     let reminds = |channel: &Arc<Channel>| channel.kind.receiver() == ReceiverKind::Posts;
     if alerting.channels.is_empty() || alerting.channels.iter().any(reminds) {
         return;
     }
     let defaults = keys.alerting.defaults.as_ref();
     let of_service = defaults.and_then(|defaults| defaults.remind.node()).filter(|node| node.as_text().is_some());
-    let of_probes = claims.iter().filter_map(|claim| claim.remind.map(|span| claim.spot(span)));
-    for spot in of_service.map(|node| node.spot).into_iter().chain(of_probes) {
+    let of_probes = probes.iter().filter_map(|probe| probe.remind.map(|range| probe.span(range)));
+    for span in of_service.map(|node| node.span).into_iter().chain(of_probes) {
         diagnostics.push(
-            Diagnostic::at(Code::NoEffect, spot, "`remind` does nothing: it is for Slack, e-mail and webhook")
+            Diagnostic::at(Code::NoEffect, span, "`remind` does nothing: it is for Slack, e-mail and webhook")
                 .help("PagerDuty and Alertmanager remind by themselves, as they are configured there"),
         );
     }

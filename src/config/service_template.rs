@@ -1,24 +1,24 @@
-//! Templates outside any run: headers of exports, addresses and bodies of pages.
+//! Templates that the service renders itself, outside of any run: headers of exports, addresses and bodies of pages.
 
 use crate::plan::Template;
 
+use super::context::ServiceContext;
 use super::diagnostic::list;
-use super::scope::{Declared, Scope, When};
+use super::scope::{DeclaredName, NameScope, Stage};
 use super::section::{Field, Named};
-use super::tree::{Data, Node, Spot};
-use super::world::World;
+use super::tree::{Data, Node, SourceSpan};
 use super::{Code, Diagnostic, Diagnostics};
 
-/// In scope where nothing else is.
+/// The only name that is always in scope here.
 pub(super) const SECRETS: &[&str] = &["secret"];
 
 /// A template that may use these names and no others.
-pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnostics: &mut Diagnostics) -> Template {
+pub(super) fn template(node: &Node<'_>, names: &[&str], context: &ServiceContext, diagnostics: &mut Diagnostics) -> Template {
     let mut found = Diagnostics::default();
-    let mut scope = Scope::new(world, &mut found);
-    let declared = |name: &&str| Declared { name: (*name).to_owned(), spot: node.spot, what: "name" };
+    let mut scope = NameScope::new(context, &mut found);
+    let declared = |name: &&str| DeclaredName { name: (*name).to_owned(), span: node.span, what: "name" };
     scope.visible.extend(names.iter().map(declared));
-    let template = scope.template(node, When::Before);
+    let template = scope.template(node, Stage::BeforeStep);
     let in_scope = match names {
         ["secret"] => "only `secret.NAME` is in scope".to_owned(),
         [one] => format!("only `{one}` is in scope"),
@@ -27,49 +27,57 @@ pub(super) fn template(node: &Node<'_>, names: &[&str], world: &World, diagnosti
     let known = template.names().iter().all(|name| names.contains(&name.as_str()));
     if !known && !found.has_errors() && matches!(node.data, Data::Text(_)) {
         found
-            .push(Diagnostic::at(Code::UnknownName, node.spot, "there is no run here whose names could be used").help(&in_scope));
+            .push(Diagnostic::at(Code::UnknownName, node.span, "there is no run here whose names could be used").help(&in_scope));
     }
-    // What a probe would be told to declare cannot be declared here.
+    // The usual help says how a probe declares a name. Nothing can be declared here.
     found.help_instead(Code::UnknownName, &in_scope);
     diagnostics.append(found);
     template
 }
 
 /// Headers of requests that no run makes.
-pub(super) fn headers(written: &[Named<'_, &Node<'_>>], world: &World, diagnostics: &mut Diagnostics) -> Vec<(String, Template)> {
+pub(super) fn headers(
+    written: &[Named<'_, &Node<'_>>],
+    context: &ServiceContext,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, Template)> {
     let mut headers = Vec::new();
     for Named { entry, value } in written {
         if http::HeaderName::from_bytes(entry.key.as_bytes()).is_err() {
             diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, entry.key_spot, format!("`{}` is not the name of a header", entry.key))
+                Diagnostic::at(Code::InvalidValue, entry.key_span, format!("`{}` is not the name of a header", entry.key))
                     .help("header names are letters, digits and `-`"),
             );
         }
-        headers.push((entry.key.to_string(), template(value, SECRETS, world, diagnostics)));
+        headers.push((entry.key.to_string(), template(value, SECRETS, context, diagnostics)));
     }
     headers
 }
 
 /// An address that may hold secrets. Over plain HTTP it is warned of, unless it stays on this machine.
-pub(super) fn url(field: &Field<'_, Option<&Node<'_>>>, world: &World, diagnostics: &mut Diagnostics) -> Option<Template> {
+pub(super) fn url(
+    field: &Field<'_, Option<&Node<'_>>>,
+    context: &ServiceContext,
+    diagnostics: &mut Diagnostics,
+) -> Option<Template> {
     let node = field.value?;
     let (text, key) = (node.as_text()?, &field.entry?.key);
     if !["https://", "http://", "{{"].iter().any(|begin| text.starts_with(begin)) {
         diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, node.spot, format!("this cannot be `{key}`"))
+            Diagnostic::at(Code::InvalidValue, node.span, format!("this cannot be `{key}`"))
                 .help("write a URL that begins with https:// or http://, or a secret that is one: \"{{ secret.NAME }}\""),
         );
     }
-    warn_of_plain(text, node.spot, diagnostics);
-    Some(template(node, SECRETS, world, diagnostics))
+    warn_of_plain(text, node.span, diagnostics);
+    Some(template(node, SECRETS, context, diagnostics))
 }
 
 /// Warns of an address that others on the way can read and change.
-pub(super) fn warn_of_plain(text: &str, spot: Spot<'_>, diagnostics: &mut Diagnostics) {
+pub(super) fn warn_of_plain(text: &str, span: SourceSpan<'_>, diagnostics: &mut Diagnostics) {
     let foreign = url::Url::parse(text).is_ok_and(|url| url.host_str().is_some_and(|host| !is_local(host)));
     if text.starts_with("http://") && foreign {
         diagnostics.push(
-            Diagnostic::at(Code::UnprotectedChannel, spot, "pages leave this machine unprotected")
+            Diagnostic::at(Code::UnprotectedChannel, span, "pages leave this machine unprotected")
                 .help("others on the way can read and change them: use https://"),
         );
     }

@@ -1,4 +1,4 @@
-//! What probes see of the service they are loaded for, and what all of them share.
+//! What a probe file may refer to in the service's file, and what the probes share: contracts, files and device settings.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -10,23 +10,23 @@ use crate::plan::{DeviceSettings, Limits, Redaction, Region, SecretSource, Templ
 use super::alert::Alert;
 use super::contract::Contracts;
 
-/// The service as far as probes depend on it.
+/// The part of the service that probes and templates refer to.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct ServiceContext {
     /// Every region there is.
     pub(super) regions: Vec<Arc<Region>>,
-    /// The names of those this process runs.
+    /// Names of the regions that this process runs.
     pub(super) active: Vec<Arc<str>>,
     pub(super) secrets: BTreeMap<Arc<str>, SecretSource>,
     pub(super) limits: Limits,
-    /// What the alert rules of every probe begin with.
+    /// The alert rules that a probe's own are laid over.
     pub(super) alert: Alert,
-    /// When this is read.
+    /// When the configuration is read.
     pub(super) now: SystemTime,
-    /// What devices begin with.
+    /// The device settings that a probe's own are laid over.
     pub(super) device: DeviceSettings,
     pub(super) headers: Vec<(http::HeaderName, Template)>,
-    /// What is personal in every probe's runs.
+    /// The personal values that are masked in every probe's runs.
     pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
     pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
@@ -34,7 +34,7 @@ pub(super) struct World {
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
 }
 
-impl World {
+impl ServiceContext {
     pub(super) fn new(
         regions: Vec<Arc<Region>>,
         active: Vec<Arc<str>>,
