@@ -1,10 +1,10 @@
-//! How far an attempt has come, seen from outside: whoever cuts it still knows what was cut.
+//! How far an attempt has come, so that a run that cuts it can report what was cut.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::run::dns::Moment;
+use crate::run::dns::QueryEvent;
 
 /// An attempt under way, or over.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Stage {
     pub(super) server: SocketAddr,
     pub(super) tcp: bool,
     /// When this server's turn began.
-    turn: Instant,
+    server_since: Instant,
     /// When an answer over UDP came that did not fit.
     truncated: Option<Instant>,
     connected: Option<Instant>,
@@ -39,7 +39,7 @@ impl Progress {
             began,
             server,
             tcp: false,
-            turn: now,
+            server_since: now,
             truncated: None,
             connected: None,
             first_byte: None,
@@ -49,17 +49,17 @@ impl Progress {
         });
     }
 
-    /// It comes along.
-    pub(super) fn note(&self, moment: Moment) {
+    /// An event of the attempt.
+    pub(super) fn note(&self, moment: QueryEvent) {
         let now = Instant::now();
         let mut stage = self.lock();
         let Some(stage) = stage.as_mut() else { return };
         match moment {
-            Moment::Sent => stage.sent = true,
-            Moment::Truncated => (stage.truncated, stage.answered) = (Some(now), true),
-            Moment::Connecting => stage.tcp = true,
-            Moment::Connected => (stage.connected, stage.sent) = (Some(now), true),
-            Moment::FirstByte => {
+            QueryEvent::Sent => stage.sent = true,
+            QueryEvent::Truncated => (stage.truncated, stage.answered) = (Some(now), true),
+            QueryEvent::Connecting => stage.tcp = true,
+            QueryEvent::Connected => (stage.connected, stage.sent) = (Some(now), true),
+            QueryEvent::FirstByte => {
                 stage.answered = true;
                 stage.first_byte.get_or_insert(now);
             }
@@ -106,7 +106,7 @@ impl Stage {
     /// The phases that are over, in order and without a gap. Over UDP an answer comes at once, and is no transfer.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let mut phases = Vec::with_capacity(4);
-        let asked = self.truncated.unwrap_or(self.turn);
+        let asked = self.truncated.unwrap_or(self.server_since);
         if asked > self.began {
             phases.push(("earlier_tries", asked.duration_since(self.began)));
         }

@@ -2,7 +2,7 @@
 //! and then cut.
 
 use crate::outcome::{
-    AttemptDetail, Fact, FactValue, Looks, Observed, Redactor, Transcript, mask_credentials, visible, visible_block,
+    AttemptDetail, Fact, FactValue, Observed, Redactor, TextKind, Transcript, mask_credentials, visible, visible_block,
 };
 use crate::plan::StepKind;
 
@@ -52,7 +52,7 @@ pub(super) fn detail(
 fn transcript(query: &Query, answer: Option<&DnsAnswer>, redactor: &Redactor) -> Transcript {
     let mut truncated = false;
     let mut shown = |text: &str| {
-        let (text, was_cut) = redactor.redact_start(text, KEPT, Looks::Text);
+        let (text, was_cut) = redactor.redact_start(text, KEPT, TextKind::Text);
         let text = visible_block(&text);
         // What is spelled out takes more room.
         let start = &text[..text.floor_char_boundary(KEPT)];
