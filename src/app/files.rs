@@ -73,13 +73,13 @@ impl Stamps {
 }
 
 /// Whether files have changed since these stamps. They are checked at most once a second.
-pub(super) struct Changes<'p> {
+pub(super) struct ChangeCheck<'p> {
     paths: &'p [PathBuf],
     before: &'p Stamps,
     looked: Mutex<(Instant, bool)>,
 }
 
-impl<'p> Changes<'p> {
+impl<'p> ChangeCheck<'p> {
     pub(super) fn new(paths: &'p [PathBuf], before: &'p Stamps) -> Self {
         Self { paths, before, looked: Mutex::new((Instant::now(), false)) }
     }
@@ -147,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = [folder.path().join("file")];
         let before = Stamps::of(&paths);
-        let changes = Changes::new(&paths, &before);
+        let changes = ChangeCheck::new(&paths, &before);
         std::fs::write(&paths[0], "new").unwrap();
         assert!(!changes.any(), "it was looked at just now");
         *changes.looked.lock().unwrap() = (Instant::now().checked_sub(LOOK_AGAIN * 2).unwrap(), false);

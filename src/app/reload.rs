@@ -22,7 +22,7 @@ use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, missing_secrets};
 
-use super::files::{Changes, Files, Stamps};
+use super::files::{ChangeCheck, Files, Stamps};
 use super::last_seen::LastSeenLog;
 
 /// Reads a configuration, unless what it is given says that it is given up.
@@ -193,7 +193,7 @@ impl Reloader {
             let stamps = Stamps::of(&state.watched);
             state.stamps = stamps.clone();
             let before = Files::read(state.files.paths().cloned());
-            let changes = Changes::new(&state.watched, &stamps);
+            let changes = ChangeCheck::new(&state.watched, &stamps);
             tries += 1;
             // A change restarts the reading, but not for ever.
             let loaded = (self.source.load)(&|| given_up() || tries < TRIES && changes.any());

@@ -18,7 +18,7 @@ use super::stall::Bound;
 use super::step::{Answer, Terms, TransportError};
 
 /// What one try gave.
-pub(super) struct Attempt {
+pub(super) struct JudgedAttempt {
     /// Expectations that were judged, held or not.
     pub(super) judged: usize,
     pub(super) failure: Option<Failure>,
@@ -45,7 +45,7 @@ pub(super) struct Transport {
 }
 
 /// Makes one try and adds it to the step's report.
-pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicket>) -> Attempt {
+pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicket>) -> JudgedAttempt {
     let Context { env, log, .. } = execution.context;
     let span_id = SpanId::random();
     let timeout = execution.step.timeout.unwrap_or(env.limits.step_timeout);
@@ -99,7 +99,7 @@ pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicke
     };
     let judged = expectations.len();
     record(execution, report, expectations, failure.as_ref());
-    Attempt { judged, failure, answer, began, ended }
+    JudgedAttempt { judged, failure, answer, began, ended }
 }
 
 fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<ExpectationReport>, failure: Option<&Failure>) {

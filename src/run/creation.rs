@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
 
-use super::attempt::Attempt;
+use super::attempt::JudgedAttempt;
 use super::compute::compute;
 use super::context::Execution;
 use super::environment::Environment;
@@ -24,7 +24,7 @@ const PASSES: u32 = 3;
 const SETTLED: Duration = Duration::from_mins(10);
 
 /// What one attempt may have created.
-pub(super) fn by(execution: &Execution<'_>, attempt: &Attempt) -> CreationStatus {
+pub(super) fn by(execution: &Execution<'_>, attempt: &JudgedAttempt) -> CreationStatus {
     let transport = attempt.failure.as_ref().and_then(|failure| failure.transport);
     match (&attempt.answer, transport) {
         (Some(answer), _) if refused(execution, answer) => CreationStatus::NOTHING,

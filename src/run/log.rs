@@ -232,7 +232,7 @@ pub(super) fn keep_attempt(report: &mut StepReport, attempt: AttemptReport) {
     report.attempts.push(attempt);
 }
 
-/// How long a run has waited for the ledger, which its bound does not count. LedgerWaits that overlap count once.
+/// How long a run has waited for the ledger, which its bound does not count. Waits that overlap count once.
 #[derive(Debug, Default)]
 pub(super) struct LedgerWaits(Mutex<LedgerWaitState>);
 

@@ -8,7 +8,7 @@ use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credenti
 use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{Step, StepKind};
 
-use super::attempt::{self, Attempt};
+use super::attempt::{self, JudgedAttempt};
 use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::Context;
@@ -104,7 +104,7 @@ fn execution<'a>(
 }
 
 /// Attempts until one is final. `earlier` becomes what those before it may have created.
-async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>, earlier: &mut CreationStatus) -> Attempt {
+async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>, earlier: &mut CreationStatus) -> JudgedAttempt {
     let (context, step) = (execution.context, execution.step);
     let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
     let window = step.eventually.as_ref().map(|eventually| (eventually, context.env.bound(write_end, eventually.within)));
@@ -155,7 +155,7 @@ async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>,
 }
 
 /// The attempt held. Notes the convergence and goes on with attempts for as long as `consistently` asks.
-async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instant) -> Attempt {
+async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: Instant) -> JudgedAttempt {
     let step = execution.step;
     let since = attempt.ended;
     if step.eventually.is_some() {
@@ -179,7 +179,7 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
 }
 
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: CreationStatus) -> Result<Captures, Cause> {
+fn conclude(execution: &Execution<'_>, attempt: JudgedAttempt, earlier: CreationStatus) -> Result<Captures, Cause> {
     let context = execution.context;
     if !execution.failure_allowed {
         context.log.count_judged(attempt.judged);

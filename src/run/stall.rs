@@ -22,11 +22,11 @@ const KEPT: usize = 4096;
 /// Written by the watchdog and the scheduler, read by runs.
 #[derive(Debug, Default)]
 pub struct StallLog {
-    inner: Mutex<Stalls>,
+    inner: Mutex<StallState>,
 }
 
 #[derive(Debug, Default)]
-struct Stalls {
+struct StallState {
     last_beat: Option<Instant>,
     /// In the order in which they were noticed.
     stalls: VecDeque<Stall>,
@@ -126,12 +126,12 @@ impl StallLog {
         over.chain(&ongoing).filter(counts).map(|stall| stall.between(from, to)).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stalls> {
+    fn lock(&self) -> MutexGuard<'_, StallState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stalls {
+impl StallState {
     fn keep(&mut self, stall: Stall) {
         if self.stalls.len() == KEPT {
             self.stalls.pop_front();

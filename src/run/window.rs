@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
-use super::attempt::{Attempt, Failure};
+use super::attempt::{Failure, JudgedAttempt};
 use super::compute::compute;
 use super::context::Execution;
 use super::environment::held_against;
@@ -16,7 +16,7 @@ use super::stall::Bound;
 
 /// The window, if there is one, has closed. The last attempt's reason stays, unless this process stood still meanwhile. A value
 /// that was missing is what was waited for, so that the reason is then `expectation` and not `not_evaluable`.
-pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Option<&Bound<'_>>) -> Attempt {
+pub(super) fn closed(execution: &Execution<'_>, mut attempt: JudgedAttempt, window: Option<&Bound<'_>>) -> JudgedAttempt {
     let Some(window) = window else { return attempt };
     if let Some(failure) = &mut attempt.failure
         && Verdict::of(failure.cause.reason) == Verdict::Failed
@@ -63,7 +63,7 @@ fn described(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> Str
 }
 
 /// The attempt held, but its answer came after the window.
-pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window: &Bound<'_>) -> Attempt {
+pub(super) fn held_late(execution: &Execution<'_>, mut attempt: JudgedAttempt, window: &Bound<'_>) -> JudgedAttempt {
     let (context, step) = (execution.context, execution.step);
     let late = humantime::format_duration(whole_millis(attempt.ended.saturating_duration_since(window.end(attempt.ended))));
     let within = humantime::format_duration(window.lasting());

@@ -25,7 +25,7 @@ pub(in crate::history) enum Work {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     backlog: Backlog,
     /// When the first thing in the backlog came.
     since: Option<Instant>,
@@ -38,7 +38,7 @@ struct State {
     clean: bool,
 }
 
-impl State {
+impl QueueState {
     fn is_due(&self) -> bool {
         !self.backlog.waiters.is_empty() || self.backlog.rows() >= ROWS || self.closing.is_some()
     }
@@ -47,7 +47,7 @@ impl State {
 /// The queue.
 #[derive(Debug, Default)]
 pub(in crate::history) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// For the writer.
     wake: Condvar,
     /// For whoever waits for the end.
@@ -55,7 +55,7 @@ pub(in crate::history) struct Queue {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

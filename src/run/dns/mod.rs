@@ -85,11 +85,11 @@ pub(super) struct Dns(Arc<SharedDns>);
 #[derive(Debug)]
 struct SharedDns {
     limiter: LookUpLimiter,
-    state: Mutex<State>,
+    state: Mutex<LookUps>,
 }
 
 #[derive(Debug)]
-struct State {
+struct LookUps {
     watched: Watched,
     looked: Instant,
     under_way: HashMap<Arc<str>, PendingLookUp>,
@@ -122,7 +122,7 @@ impl Dns {
     pub(super) fn new(sources: NameSources) -> Self {
         let limiter = LookUpLimiter::new(sources.max_look_ups.unwrap_or_else(limiter::affordable));
         let state =
-            State { watched: Watched::new(sources), looked: Instant::now(), under_way: HashMap::new(), hung: HashMap::new() };
+            LookUps { watched: Watched::new(sources), looked: Instant::now(), under_way: HashMap::new(), hung: HashMap::new() };
         Self(Arc::new(SharedDns { limiter, state: Mutex::new(state) }))
     }
 
@@ -167,7 +167,7 @@ impl Dns {
     }
 }
 
-impl State {
+impl LookUps {
     fn settings(&mut self) -> Arc<Settings> {
         if self.looked.elapsed() > FRESH {
             self.watched.renew();

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::SpanData;
 use super::otlp::{self, ExportResult, Otlp};
 use super::retry::RequestRetries;
 use super::spans;
-use super::tracer::{QueuedReport, Shared, TracerConfig};
+use super::tracer::{QueuedReport, TracerConfig, TracerState};
 
 /// Reports taken from the queue at once.
 const BATCH: usize = 256;
@@ -29,7 +29,12 @@ const LINGER: Duration = Duration::from_millis(500);
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// The thread. `_alive` is held until it ends.
-pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready: &Sender<io::Result<()>>, _alive: Sender<()>) {
+pub(super) fn export_until_closed(
+    config: &TracerConfig,
+    shared: &TracerState,
+    ready: &Sender<io::Result<()>>,
+    _alive: Sender<()>,
+) {
     let otlp = match Otlp::new(config) {
         Ok(otlp) => otlp,
         Err(error) => {
@@ -61,7 +66,7 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
 
 struct Exporter<'s> {
     otlp: Otlp,
-    shared: &'s Shared,
+    shared: &'s TracerState,
     endpoint: String,
     /// Of reports that were given up.
     lost: LogThrottle,

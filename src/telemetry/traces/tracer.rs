@@ -53,14 +53,14 @@ pub struct Flushed {
 /// Sends finished runs to an OTLP receiver. Offering never waits.
 #[derive(Debug)]
 pub struct Tracer {
-    shared: Arc<Shared>,
+    shared: Arc<TracerState>,
     /// Disconnected once the thread has ended.
     ended: Mutex<Receiver<()>>,
 }
 
 /// What the two threads have in common.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct TracerState {
     pub(super) queue: BoundedQueue<QueuedReport>,
     sample_passed: f64,
     /// Reports in the request that is on its way.
@@ -96,7 +96,7 @@ impl Tracer {
         let _ = process::recorder();
         // The client wants one even for plain HTTP. An error means that there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(TracerState::new(&config));
         let (alive, ended) = mpsc::channel();
         let (ready, started) = mpsc::channel();
         thread::Builder::new().name("traces".into()).spawn({
@@ -160,7 +160,7 @@ impl Drop for Tracer {
     }
 }
 
-impl Shared {
+impl TracerState {
     fn new(config: &TracerConfig) -> Self {
         let dropped = |why: &'static str| SharedCounter::new(counter!(process::TRACES_DROPPED, "why" => why));
         Self {

@@ -9,7 +9,7 @@ use crate::run::dns::QueryError;
 use crate::run::step::TransportError;
 use crate::run::step::resources::out_of_resources;
 
-use super::progress::Stage;
+use super::progress::QueryStage;
 
 impl TransportError {
     /// No socket could be opened, because the process is out of files.
@@ -18,7 +18,7 @@ impl TransportError {
     }
 
     /// The attempt's bound passed.
-    pub(super) fn of_a_late_answer(bound: Duration, stage: Option<Stage>) -> Self {
+    pub(super) fn of_a_late_answer(bound: Duration, stage: Option<QueryStage>) -> Self {
         let waiting_for = stage.map_or("the answer", |stage| stage.waiting_for());
         let bound = humantime::format_duration(bound);
         let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
@@ -31,7 +31,7 @@ impl TransportError {
         failed: &[(SocketAddr, QueryError)],
         patience: Duration,
         rounds: usize,
-        stage: Option<Stage>,
+        stage: Option<QueryStage>,
     ) -> Self {
         let mut reason = Reason::Timeout;
         let mut told = Vec::with_capacity(failed.len());
@@ -48,7 +48,7 @@ impl TransportError {
 /// What a message begins with where the answer that failed was one over TCP.
 const TRUNCATED: &str = "the answer over UDP was truncated, and over TCP: ";
 
-fn of_stage(reason: Reason, message: String, stage: Option<Stage>) -> TransportError {
+fn of_stage(reason: Reason, message: String, stage: Option<QueryStage>) -> TransportError {
     let (sent, got_byte) = stage.map_or((false, false), |stage| (stage.sent, stage.answered));
     TransportError { reason, message, sent, got_byte }
 }

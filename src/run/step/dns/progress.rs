@@ -8,11 +8,11 @@ use crate::run::dns::QueryEvent;
 
 /// An attempt under way, or over.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<Stage>>);
+pub(super) struct Progress(Mutex<Option<QueryStage>>);
 
 /// Where it stands: whom it asks now, and since when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage {
+pub(super) struct QueryStage {
     began: Instant,
     pub(super) server: SocketAddr,
     pub(super) tcp: bool,
@@ -35,7 +35,7 @@ impl Progress {
         let now = Instant::now();
         let mut stage = self.lock();
         let (began, sent, answered) = stage.map_or((now, false, false), |before| (before.began, before.sent, before.answered));
-        *stage = Some(Stage {
+        *stage = Some(QueryStage {
             began,
             server,
             tcp: false,
@@ -74,16 +74,16 @@ impl Progress {
     }
 
     /// Where it stands, if it has begun.
-    pub(super) fn stage(&self) -> Option<Stage> {
+    pub(super) fn stage(&self) -> Option<QueryStage> {
         *self.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Stage>> {
+    fn lock(&self) -> MutexGuard<'_, Option<QueryStage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stage {
+impl QueryStage {
     /// From the first question's leaving to the answer's end.
     pub(super) fn latency(&self) -> Duration {
         self.ended.map(|ended| ended.duration_since(self.began)).unwrap_or_default()

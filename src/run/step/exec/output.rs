@@ -22,7 +22,7 @@ pub(super) struct Output {
 
 /// Why reading ended early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(super) enum OutputError {
     #[error("{0}")]
     TooLarge(#[from] TooLarge),
     #[error("its output cannot be read: {0}")]
@@ -39,7 +39,7 @@ impl Output {
     }
 
     /// Feeds and reads until nobody holds the other ends any more.
-    pub(super) async fn pump(&self, stdin: Option<Sender>, fed: &str, progress: &Progress) -> Result<(), ReadError> {
+    pub(super) async fn pump(&self, stdin: Option<Sender>, fed: &str, progress: &Progress) -> Result<(), OutputError> {
         let feeding = async {
             feed(stdin, fed).await;
             Ok(())
@@ -48,7 +48,7 @@ impl Output {
         tokio::try_join!(feeding, reading(&self.stdout, Stream::Stdout), reading(&self.stderr, Stream::Stderr)).map(drop)
     }
 
-    async fn read(&self, pipe: &Receiver, stream: Stream, progress: &Progress) -> Result<(), ReadError> {
+    async fn read(&self, pipe: &Receiver, stream: Stream, progress: &Progress) -> Result<(), OutputError> {
         let mut chunk = vec![0; CHUNK];
         loop {
             pipe.readable().await?;
@@ -63,7 +63,7 @@ impl Output {
 
     /// Reads what is in the pipes now that the program has ended. Later output would come from other processes, which may keep
     /// the pipes open for as long as they like.
-    pub(super) fn drain(&self, progress: &Progress) -> Result<(), ReadError> {
+    pub(super) fn drain(&self, progress: &Progress) -> Result<(), OutputError> {
         for (pipe, stream) in [(&self.stdout, Stream::Stdout), (&self.stderr, Stream::Stderr)] {
             let mut left = ioctl_fionread(pipe).map_err(io::Error::from)?;
             let mut chunk = vec![0; CHUNK];

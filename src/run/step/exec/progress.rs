@@ -22,11 +22,11 @@ pub(super) struct TooLarge {
 
 /// A program under way.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Stage>);
+pub(super) struct Progress(Mutex<ProgramStage>);
 
 /// How far it is.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Stage {
+pub(super) struct ProgramStage {
     /// Since when it waits for its permit, until it has it.
     pub(super) queued: Option<Instant>,
     /// How long it waited.
@@ -34,7 +34,7 @@ pub(super) struct Stage {
     /// When its start began.
     pub(super) began: Option<Instant>,
     /// When it was started, and its path and pid.
-    pub(super) started: Option<(Instant, Started)>,
+    pub(super) started: Option<(Instant, StartedProgram)>,
     /// When it had ended.
     pub(super) ended: Option<Instant>,
     pub(super) stdout: Vec<u8>,
@@ -45,13 +45,13 @@ pub(super) struct Stage {
 
 /// What was started.
 #[derive(Debug, Clone)]
-pub(super) struct Started {
+pub(super) struct StartedProgram {
     pub(super) path: String,
     pub(super) pid: i32,
 }
 
 impl Progress {
-    pub(super) fn stage(&self) -> MutexGuard<'_, Stage> {
+    pub(super) fn stage(&self) -> MutexGuard<'_, ProgramStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +68,7 @@ impl Progress {
     }
 }
 
-impl Stage {
+impl ProgramStage {
     /// Whether a byte came, or it ended, which is an answer too.
     pub(super) fn has_answer(&self) -> bool {
         self.ended.is_some() || !self.stdout.is_empty() || !self.stderr.is_empty()

@@ -16,9 +16,9 @@ use crate::run::step::resources::ensure_file_available;
 use super::ExecPool;
 use super::answer::ExecAnswer;
 use super::command::{ExecCommand, not_started};
-use super::output::{Output, ReadError};
+use super::output::{Output, OutputError};
 use super::program::{ChildExits, Exit, Pipes, Program};
-use super::progress::{Progress, Stage, Started};
+use super::progress::{ProgramStage, Progress, StartedProgram};
 use super::transcript;
 
 /// A program that is to be run.
@@ -48,20 +48,20 @@ impl Task for ExecTask {
 
     fn attempt(&self) -> Arc<dyn Attempt> {
         let (pool, command) = (self.pool.clone(), Arc::clone(&self.command));
-        Arc::new(Execution { pool, command, most: self.most, progress: Progress::default() })
+        Arc::new(ExecAttempt { pool, command, most: self.most, progress: Progress::default() })
     }
 }
 
 /// One run of the program.
 #[derive(Debug)]
-struct Execution {
+struct ExecAttempt {
     pool: ExecPool,
     command: Arc<ExecCommand>,
     most: usize,
     progress: Progress,
 }
 
-impl Attempt for Execution {
+impl Attempt for ExecAttempt {
     fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>> {
         async move {
             let answer = match terms.bound.hold(self.run()).await {
@@ -107,12 +107,12 @@ impl Attempt for Execution {
     }
 }
 
-impl Execution {
+impl ExecAttempt {
     /// Runs the program to its end. Dropping the future ends it.
     async fn run(&self) -> Result<Exit, TransportError> {
         let (program, pipes, mut exits) = self.start().await?;
-        let failed = |error: ReadError| {
-            let reason = if matches!(error, ReadError::TooLarge(_)) { Reason::ResponseTooLarge } else { Reason::Resources };
+        let failed = |error: OutputError| {
+            let reason = if matches!(error, OutputError::TooLarge(_)) { Reason::ResponseTooLarge } else { Reason::Resources };
             TransportError { reason, message: error.to_string(), sent: true, got_byte: self.has_answer() }
         };
         let (output, stdin) = Output::new(pipes, self.most).map_err(|error| failed(error.into()))?;
@@ -156,7 +156,7 @@ impl Execution {
             let (path, made) = command.prepare()?;
             let (program, pipes) =
                 Program::start(made, command.stdin.is_some(), permit).map_err(|error| not_started(&path, &error))?;
-            Ok((Started { path: path.display().to_string(), pid: program.pid() }, Instant::now(), program, pipes))
+            Ok((StartedProgram { path: path.display().to_string(), pid: program.pid() }, Instant::now(), program, pipes))
         });
         let (started, at, program, pipes) =
             starting.await.map_err(|error| ours(format!("no program can be started: {error}")))??;
@@ -196,7 +196,7 @@ impl Execution {
 
     /// What is known of it, by the names of OpenTelemetry's conventions for processes and programs
     /// (<https://opentelemetry.io/docs/specs/semconv/cli/cli-spans/>).
-    fn facts(&self, stage: &Stage, (stdout, stderr): (usize, usize), redactor: &Redactor) -> Vec<Fact> {
+    fn facts(&self, stage: &ProgramStage, (stdout, stderr): (usize, usize), redactor: &Redactor) -> Vec<Fact> {
         let text = |text: &str| FactValue::Text(redactor.redact(text).into_owned().into());
         let number = |number: usize| FactValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let exit = stage.answer.as_ref().map(|answer| answer.exit);

@@ -38,19 +38,19 @@ pub enum HttpSetupError {
 /// Prepared clients of a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HttpClients {
-    shared: Arc<Shared>,
+    shared: Arc<ClientPool>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ClientPool {
     roots: Arc<RootCertStore>,
     dns: Dns,
-    prepared: RwLock<HashMap<Arc<DeviceSettings>, Arc<Prepared>>>,
+    prepared: RwLock<HashMap<Arc<DeviceSettings>, Arc<PreparedClient>>>,
 }
 
 /// What devices with equal settings share.
 #[derive(Debug)]
-struct Prepared {
+struct PreparedClient {
     settings: Arc<DeviceSettings>,
     /// Modification times of the PEM files it was made from.
     stamps: Vec<Option<SystemTime>>,
@@ -75,7 +75,7 @@ impl HttpClients {
         // reqwest asks for the process's provider where a client has none of its own; a second call is harmless.
         let _ = tls::provider().as_ref().clone().install_default();
         let roots = tls::machine_roots(&limits.extra_roots).map_err(HttpSetupError::Roots)?;
-        Ok(Self { shared: Arc::new(Shared { roots, dns: Dns::new(names), prepared: RwLock::default() }) })
+        Ok(Self { shared: Arc::new(ClientPool { roots, dns: Dns::new(names), prepared: RwLock::default() }) })
     }
 
     /// A device's own cookies and connections, for one run.
@@ -131,7 +131,7 @@ impl HttpClients {
         &self.shared.dns
     }
 
-    fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<Prepared> {
+    fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<PreparedClient> {
         let stamps = tls::stamps(&settings.tls);
         {
             let prepared = self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner);
@@ -139,9 +139,9 @@ impl HttpClients {
                 return Arc::clone(known);
             }
         }
-        let fresh = Arc::new(Prepared {
+        let fresh = Arc::new(PreparedClient {
             tls: tls::client_config(&settings.tls, protocols(spoken(settings)), &self.shared.roots, || {
-                note(TimingEvent::TlsStart)
+                note(TimingEvent::TlsStart);
             }),
             resolver: resolver(settings, self.shared.dns.clone()),
             settings: Arc::clone(settings),
@@ -179,7 +179,7 @@ fn resolver(settings: &DeviceSettings, dns: Dns) -> Resolver {
 /// One device of one run: its cookies, connections and tokens.
 #[derive(Debug)]
 pub struct HttpDevice {
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedClient>,
     jar: Arc<Cookies>,
     pub(super) connections: Connections,
     pub(super) address_cache: AddressCache,

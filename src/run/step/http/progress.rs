@@ -13,10 +13,10 @@ use super::timings::Timings;
 
 /// An exchange under way.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Stage>);
+pub(super) struct Progress(Mutex<ExchangeStage>);
 
 #[derive(Debug, Default)]
-struct Stage {
+struct ExchangeStage {
     timings: Option<Arc<Timings>>,
     status: Option<u16>,
     version: Option<&'static str>,
@@ -77,7 +77,7 @@ impl Progress {
         (answer, with_exchange.then(|| exchange::render(request, None, None, redactor)))
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, ExchangeStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

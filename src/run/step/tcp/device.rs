@@ -20,12 +20,12 @@ use super::request::TlsRequest;
 pub(in crate::run::step) struct TcpPool {
     roots: Arc<RootCertStore>,
     pub(super) dns: Dns,
-    prepared: Arc<Mutex<HashMap<TlsRequest, Prepared>>>,
+    prepared: Arc<Mutex<HashMap<TlsRequest, PreparedTls>>>,
 }
 
 /// TLS settings that were made, and the modification times of the PEM files they were made from.
 #[derive(Debug, Clone)]
-struct Prepared {
+struct PreparedTls {
     stamps: Vec<Option<SystemTime>>,
     config: Result<Arc<ClientConfig>, TlsSetupError>,
 }
@@ -53,7 +53,7 @@ impl TcpPool {
         } else {
             // Files are read without holding up who asks for other settings.
             let config = tls::client_config(&request.settings, &request.alpn, &self.roots, || {}).map(Arc::new);
-            let prepared = Prepared { stamps, config: config.clone() };
+            let prepared = PreparedTls { stamps, config: config.clone() };
             self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), prepared);
             config
         };

@@ -19,9 +19,9 @@ const HEAD_START: Duration = Duration::from_millis(300);
 const MOST_TOLD: usize = 4;
 
 /// An address that could not be connected to, and why.
-type Refusal = (SocketAddr, io::Error);
+type FailedAddress = (SocketAddr, io::Error);
 
-type Connected = Result<(TcpStream, SocketAddr), Vec<Refusal>>;
+type Connected = Result<(TcpStream, SocketAddr), Vec<FailedAddress>>;
 
 /// Connects to the first address that accepts: those of the first one's family in turn, and those of the other family in parallel
 /// if that takes long. `each` is how long one address may delay the next one of its family.
@@ -38,7 +38,7 @@ pub(super) async fn dial(
     let (same, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     let mut same = pin!(in_turn(same, local, each));
     let other = pin!(in_turn(other, local, each));
-    let refused = |mut refusals: Vec<Refusal>, more| {
+    let refused = |mut refusals: Vec<FailedAddress>, more| {
         refusals.extend(more);
         failure(&refusals)
     };
@@ -82,7 +82,7 @@ async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpSt
     socket.connect(address).await
 }
 
-fn failure(refusals: &[Refusal]) -> TransportError {
+fn failure(refusals: &[FailedAddress]) -> TransportError {
     let starved = refusals.iter().any(|(_, error)| out_of_resources(error));
     let told: Vec<String> = refusals.iter().take(MOST_TOLD).map(|(address, error)| format!("{address}: {error}")).collect();
     let more = refusals.len().saturating_sub(MOST_TOLD);

@@ -15,7 +15,7 @@ use crate::run::step::transcript::LOOKED_AT;
 
 /// An attempt under way.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Stage>);
+pub(super) struct Progress(Mutex<TcpStage>);
 
 /// What an attempt does at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,7 +44,7 @@ pub(super) enum Activity {
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stage {
+pub(super) struct TcpStage {
     activity: Activity,
     since: Option<Instant>,
     /// Whether an answer is read.
@@ -116,7 +116,7 @@ impl Activity {
     }
 }
 
-impl Stage {
+impl TcpStage {
     fn enter(&mut self, activity: Activity, now: Instant) {
         let took = self.since.map(|since| now.duration_since(since)).unwrap_or_default();
         match self.activity.phase(self.reads) {
@@ -139,15 +139,15 @@ impl Stage {
 impl Progress {
     /// Of an attempt that reads an answer, or that does not.
     pub(super) fn new(reads: bool) -> Self {
-        Self(Mutex::new(Stage { reads, ..Stage::default() }))
+        Self(Mutex::new(TcpStage { reads, ..TcpStage::default() }))
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, TcpStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known now.
-    pub(super) fn so_far(&self) -> Stage {
+    pub(super) fn so_far(&self) -> TcpStage {
         self.stage().clone()
     }
 
@@ -241,7 +241,7 @@ impl Progress {
 
     fn late(&self, what: &str, bound: Duration) -> TransportError {
         let now = Instant::now();
-        let Stage { activity, since, queued, received, .. } = *self.stage();
+        let TcpStage { activity, since, queued, received, .. } = *self.stage();
         let waiting =
             since.filter(|_| activity == Activity::WaitForPermit).map(|since| now.duration_since(since)).unwrap_or_default();
         let reason = if (queued + waiting) * 2 > bound { Reason::Resources } else { Reason::Timeout };
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn phases_follow_each_other_and_the_wait_for_a_place_or_a_turn_is_none() {
-        let (mut stage, start) = (Stage { reads: true, ..Stage::default() }, Instant::now());
+        let (mut stage, start) = (TcpStage { reads: true, ..TcpStage::default() }, Instant::now());
         let millis = Duration::from_millis;
         let doings = [
             Activity::WaitForConnection,

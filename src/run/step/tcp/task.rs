@@ -13,7 +13,7 @@ use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportErr
 use crate::run::step::transcript::{self, BODY};
 
 use super::device::TcpDevice;
-use super::progress::{Excerpt, Progress, Stage};
+use super::progress::{Excerpt, Progress, TcpStage};
 use super::request::TcpRequest;
 
 /// An exchange that a device is to make.
@@ -112,7 +112,7 @@ fn asked(request: &TcpRequest) -> String {
 
 /// What is known of an attempt, with the names that OpenTelemetry's conventions have for it
 /// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/>).
-fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> {
+fn facts(request: &TcpRequest, stage: &TcpStage, redactor: &Redactor) -> Vec<Fact> {
     let text = |text: &str| FactValue::Text(Cow::Owned(redactor.redact(text).into_owned()));
     let number = |number: usize| FactValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let fact = |name, attribute, value| Fact { name, attribute, value };
@@ -143,7 +143,7 @@ fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> 
     facts
 }
 
-fn transcript_of(stage: &Stage, redactor: &Redactor) -> Transcript {
+fn transcript_of(stage: &TcpStage, redactor: &Redactor) -> Transcript {
     let shown = |excerpt: &Excerpt| {
         let text = String::from_utf8_lossy(&excerpt.start);
         transcript::shown(&text, !excerpt.is_cut, BODY, TextKind::Body, redactor)
