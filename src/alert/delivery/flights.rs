@@ -27,6 +27,8 @@ pub(super) struct Flight {
     pub(super) slot: Option<Slot>,
     /// When it left last.
     left: Duration,
+    /// The configuration was read again since it left: how it fares says nothing about the channel as it is now.
+    pub(super) stale: bool,
 }
 
 impl Flight {
@@ -66,13 +68,22 @@ impl Flights {
     /// A new one is on its way.
     pub(super) fn leaves(&mut self, attempt: Try, shortest: bool, slot: Option<Slot>, now: Duration) {
         let backoff = Backoff::new(shortest);
-        self.put(Flight { attempt, flying: true, lost: false, backoff, over: BTreeSet::new(), slot, left: now });
+        self.put(Flight { attempt, flying: true, lost: false, backoff, over: BTreeSet::new(), slot, left: now, stale: false });
     }
 
     /// One of an earlier process: perhaps taken.
     pub(super) fn restore(&mut self, attempt: Try) {
         let backoff = Backoff::default();
-        self.put(Flight { attempt, flying: false, lost: true, backoff, over: BTreeSet::new(), slot: None, left: Duration::ZERO });
+        self.put(Flight {
+            attempt,
+            flying: false,
+            lost: true,
+            backoff,
+            over: BTreeSet::new(),
+            slot: None,
+            left: Duration::ZERO,
+            stale: false,
+        });
     }
 
     fn put(&mut self, flight: Flight) {
@@ -172,7 +183,7 @@ impl Flights {
     pub(super) fn again(&mut self, id: &Arc<str>, now: Duration) -> Option<&Flight> {
         self.change(id, |flight| {
             flight.flying = true;
-            flight.left = now;
+            (flight.left, flight.stale) = (now, false);
             flight.attempt.attempts = flight.attempt.attempts.saturating_add(1);
         });
         self.all.get(id)
@@ -199,6 +210,7 @@ impl Flights {
         for id in ids {
             self.change(&id, |flight| flight.backoff = Backoff::default());
         }
+        self.all.values_mut().filter(|flight| flight.flying).for_each(|flight| flight.stale = true);
     }
 
     /// Tries of these kinds that tell of an incident are not repeated because of it. Gives what is in nobody's way any more, and the

@@ -216,6 +216,7 @@ impl Line {
     pub(super) fn landed(&mut self, id: &str, outcome: &Outcome, chance: f64, now: Moment) -> Landed {
         let Some(flight) = self.flights.flying(id) else { return Landed::Gone };
         let (scopes, is_over, was_lost) = (keys(&flight.attempt), flight.is_over(), flight.lost);
+        let is_stale = flight.stale;
         for (scope, _) in &scopes {
             self.waiting.landed(scope);
         }
@@ -224,6 +225,22 @@ impl Line {
             Outcome::Refused(refusal) => (refusal, was_lost),
             Outcome::Unknown(refusal) => (refusal, true),
         };
+        let landed = self.failed(id, (refusal, unknown, is_over), &scopes, chance, now);
+        if is_stale {
+            self.ask_again();
+        }
+        landed
+    }
+
+    /// A try did not get through, or nobody knows whether it did.
+    fn failed(
+        &mut self,
+        id: &str,
+        (refusal, unknown, is_over): (&Refusal, bool, bool),
+        scopes: &[(Scope, Key)],
+        chance: f64,
+        now: Moment,
+    ) -> Landed {
         self.trouble = Some(refusal.message.as_str().into());
         self.pace.failed(scopes.iter().map(|(scope, _)| scope), refusal.trouble, chance, now.steady);
         if !unknown || is_over {

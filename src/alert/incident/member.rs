@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time;
 use crate::plan::Severity;
 
 use super::super::critical::Critical;
@@ -19,6 +20,9 @@ use super::super::{Fact, FactKey, Standing, State, fact::Level};
 /// A member that was well for less than this, within an incident, goes on with its episode: or two of its intervals, if that is
 /// longer. Suspects that a ring tells are covered if they cross within as long.
 const SAME_EPISODE: Duration = Duration::from_mins(10);
+
+/// How often a member that comes and goes within an episode is remembered to have come to fail.
+const TIMES: usize = 32;
 
 /// A member of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,9 +36,9 @@ pub struct Member {
     /// When that was.
     #[serde(with = "millis")]
     pub crossed_at: Duration,
-    /// When it last came to fail, in whichever episode.
-    #[serde(with = "millis", default)]
-    pub fails_since: Duration,
+    /// When it came to fail, in whichever episode, the last [`TIMES`] times, in milliseconds.
+    #[serde(default)]
+    pub came_to_fail: Vec<u64>,
     /// The highest level it has had in this episode.
     pub highest: Level,
     /// Whether it has failed in this incident, in whichever episode.
@@ -87,7 +91,7 @@ impl Member {
             began: revision,
             crossed: level.map(|_| revision),
             crossed_at: now,
-            fails_since: now,
+            came_to_fail: level.map(|_| time::millis(now)).into_iter().collect(),
             highest: level.unwrap_or(Level::Warn),
             failed: level.is_some(),
             again: false,
@@ -110,7 +114,7 @@ impl Member {
             State::Suspect => self.returns(&fact, revision, acknowledged, now),
             State::Failing(level) => {
                 if !self.fails() {
-                    self.fails_since = now;
+                    self.comes_to_fail(now);
                 }
                 let returned = self.returns(&fact, revision, acknowledged, now);
                 let crosses = self.crossed.is_none() || level > self.highest;
@@ -131,6 +135,19 @@ impl Member {
             return true;
         }
         used
+    }
+
+    fn comes_to_fail(&mut self, now: Duration) {
+        if self.came_to_fail.len() >= TIMES {
+            self.came_to_fail.remove(0);
+        }
+        self.came_to_fail.push(time::millis(now));
+    }
+
+    /// When it first came to fail after a moment at which it did not.
+    fn failed_after(&self, moment: Duration) -> Duration {
+        let after = self.came_to_fail.iter().find(|at| **at >= time::millis(moment));
+        after.or(self.came_to_fail.last()).map_or(self.crossed_at, |at| Duration::from_millis(*at))
     }
 
     /// It leaves `well`: with a new episode, unless it was well for a short while only and nobody is at it.
@@ -225,7 +242,8 @@ impl Cover {
         }
         let soon = |failed: Duration| failed.saturating_sub(self.at) <= same_episode(&member.fact);
         let told = if self.suspects.contains(&member.fact.key) {
-            member.began <= self.revision && soon(member.fails_since)
+            // Failing again later, it is in the episode that was told.
+            member.began <= self.revision && soon(member.failed_after(self.at))
         } else {
             crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
         };
