@@ -1,7 +1,7 @@
 //! What waits for the task that owns the evaluator, in the order in which it came, and what gives way where too much waits.
 //!
 //! Whoever puts something in never waits for the task. Runs are bounded: with too many of them the rows of whole canaries give
-//! way ([`give_way`]), and in their place stands one letter that says how many ticks of the canary are without data, so that
+//! way ([`canaries_to_shed`]), and in their place stands one letter that says how many ticks of the canary are without data, so that
 //! "fail, pass, fail" never becomes "fail, fail". A failure never gives way, nor does anything that is not a run.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::sync::{Notify, oneshot};
 
-use crate::outcome::{Give, MissedTicks, Reason, RunReport, Secrets, Verdict, give_way};
+use crate::outcome::{MayShed, MissedTicks, Reason, RunReport, Secrets, Verdict, canaries_to_shed};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::evaluate::Event;
@@ -132,7 +132,7 @@ impl Waiting {
     fn make_room(&mut self, most: usize) {
         let runs = self.letters.iter().filter_map(as_run);
         let spare = self.runs.saturating_sub(most);
-        let gone = give_way(runs.map(|report| (&report.canary.id, report.verdict)), spare, Give::NoFailures);
+        let gone = canaries_to_shed(runs.map(|report| (&report.canary.id, report.verdict)), spare, MayShed::NoFailures);
         let mut lost: HashMap<CanaryId, Lost> = HashMap::new();
         self.letters.retain(|letter| {
             let Some(report) = as_run(letter).filter(|report| gone.contains(&report.canary.id)) else { return true };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::time::millis as ms;
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::plan::FlapRule;
 
 use super::FactKey;
@@ -61,7 +61,7 @@ pub struct Memory {
 
 impl Memory {
     /// Takes up what the store has. `lost`: the store was damaged or is new, and nobody knows which numbers were used.
-    pub fn restore(states: &[KeptState], lost: bool, now: Duration) -> Self {
+    pub fn restore(states: &[RestoredState], lost: bool, now: Duration) -> Self {
         #[derive(Deserialize)]
         struct Former {
             generation: u64,
@@ -69,7 +69,7 @@ impl Memory {
             opened_ms: Vec<i64>,
         }
         let mut memory = Self { bound: SCOPES, ..Self::default() };
-        let unreadable = |state: &KeptState, error: &serde_json::Error| {
+        let unreadable = |state: &RestoredState, error: &serde_json::Error| {
             tracing::error!(kind = state.kind, key = state.key, %error, "what is remembered of a scope cannot be read");
         };
         for state in states {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::thread::{AtomicInstant, spawn_vital};
-use crate::history::{Recorder, Remembered};
+use crate::history::{Recorder, StartState};
 use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, OutcomeSink, RunReport, Secrets};
 use crate::plan::{Alerting, CanaryId, Plan};
 
@@ -44,7 +44,7 @@ pub struct AlertParts {
     /// Where everything is written.
     pub store: Arc<dyn Recorder>,
     /// What the store remembers.
-    pub remembered: Remembered,
+    pub remembered: StartState,
     /// Whether the process before this one stopped gracefully, or there was none.
     pub graceful_before: bool,
     /// The canaries that are paused, so that nobody is rung for them at the start.

@@ -18,10 +18,10 @@ use crate::run::step::http::HttpSetupError;
 
 use super::demo_sandbox::DemoSandbox;
 use super::engine::engine;
-use super::incident::{DemoResult, Noticed, Paged, Watch};
+use super::incident::{DemoResult, IncidentWatch, Noticed, Paged};
 use super::page_receiver::{Page, PageReceiver, is_outage, open_incidents};
-use super::run_events::{Event, RunEventsReader, run_events};
-use super::running::{Parts, Running, StartError};
+use super::run_events::{RunEvent, RunEventsReader, run_events};
+use super::running::{Running, ServiceParts, StartError};
 use super::shipped::{REGIONS, as_shipped, load_shipped, lookup};
 use super::storage::store_in_memory;
 
@@ -107,7 +107,7 @@ impl Demo {
         let store = store_in_memory();
         let runner = Arc::new(engine(&plan, &secrets, &stalls)?.with_ledger(store.clone()));
         let (watcher, reader) = run_events(BEHIND);
-        let running = Running::start(Parts {
+        let running = Running::start(ServiceParts {
             service,
             secrets,
             runner: Arc::clone(&runner) as Arc<dyn Runner>,
@@ -190,9 +190,9 @@ impl Demo {
         region: &str,
         reader: &mut RunEventsReader,
         told: &mut impl FnMut(&str),
-    ) -> Result<Watch, DemoError> {
+    ) -> Result<IncidentWatch, DemoError> {
         let affected: Vec<&Arc<Canary>> = self.plan.canaries.iter().filter(|canary| affects(incident, region, canary)).collect();
-        let mut watch = Watch::new(affected.iter().copied());
+        let mut watch = IncidentWatch::new(affected.iter().copied());
         told(&format!("waiting for a healthy start of {}", incident.probe()));
         let deadline = Instant::now() + HEALTHY_WITHIN;
         let mut last = None;
@@ -200,7 +200,7 @@ impl Demo {
             let Ok(Some(event)) = timeout_at(deadline, reader.next()).await else {
                 return Err(unhealthy(incident, &watch, affected.len(), last.as_deref()));
             };
-            if let Event::Run(report) = event {
+            if let RunEvent::Run(report) = event {
                 watch.run_finished(&report);
                 last = if affects(incident, region, &report.canary) { Some(report) } else { last };
             }
@@ -218,7 +218,7 @@ impl Demo {
     async fn until_paged(
         &self,
         incident: Incident,
-        watch: &mut Watch,
+        watch: &mut IncidentWatch,
         reader: &mut RunEventsReader,
     ) -> (Option<Noticed>, Option<Paged>) {
         let deadline = Instant::now() + PAGED_WITHIN;
@@ -230,11 +230,11 @@ impl Demo {
                 // What ended before the page arrived is counted first.
                 biased;
                 event = reader.next() => match event {
-                    Some(Event::Run(report)) => {
+                    Some(RunEvent::Run(report)) => {
                         let first = watch.run_finished(&report);
                         noticed = noticed.or(first);
                     }
-                    Some(Event::Cleanup(_)) => {}
+                    Some(RunEvent::Cleanup(_)) => {}
                     None => return (noticed, None),
                 },
                 arrived = &mut arrival => {
@@ -266,7 +266,7 @@ fn affects(incident: Incident, region: &str, canary: &Canary) -> bool {
     &*canary.probe.name == incident.probe() && &*canary.region.name == region && incident.cell().is_none_or(cell)
 }
 
-fn unhealthy(incident: Incident, watch: &Watch, affected: usize, last: Option<&RunReport>) -> DemoError {
+fn unhealthy(incident: Incident, watch: &IncidentWatch, affected: usize, last: Option<&RunReport>) -> DemoError {
     let cause = last.and_then(|report| report.cause.as_ref());
     DemoError::Unhealthy {
         probe: incident.probe().to_owned(),

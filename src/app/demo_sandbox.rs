@@ -52,7 +52,7 @@ impl DemoSandbox {
 
 impl Drop for DemoSandbox {
     fn drop(&mut self) {
-        // A runtime that is simply dropped would block, which is not allowed where this may happen.
+        // Dropping a runtime blocks, which is not allowed in an async context.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

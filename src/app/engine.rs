@@ -1,4 +1,4 @@
-//! Making the engine of a demo from a plan.
+//! Making an engine from a plan, for the demo and for commands that run without the service.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::run::step::http::{HttpClients, HttpSetupError};
 use crate::run::{Engine, StallLog};
 
-/// An engine for these secrets that heeds this record of stalls.
+/// An engine with these secrets. Its runs look stalls up in `stalls`.
 ///
 /// # Errors
 /// A root certificate that the configuration names cannot be read.

@@ -1,4 +1,4 @@
-//! The files of a configuration as they stood when they were read, and how one sees cheaply that they may stand otherwise now.
+//! The files of a configuration as they were read, and a cheap check of whether they may have changed.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a look at how files stand is good for, while they are being read.
+/// How often files are checked for changes while they are being read.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Files with what stood in them, as a hash; none where a file could not be read.
@@ -43,7 +43,7 @@ impl Files {
 }
 
 fn hash(path: &Path) -> Option<u64> {
-    // What is no regular file may have no end, or nobody at its other end.
+    // A file that is not regular may have no end, or nobody at its other end.
     let is_file = std::fs::metadata(path).ok()?.is_file();
     let mut file = is_file.then(|| File::open(path).ok()).flatten()?;
     let mut hasher = DefaultHasher::new();
@@ -56,8 +56,8 @@ fn hash(path: &Path) -> Option<u64> {
     }
 }
 
-/// What the system says of files and folders without their being read: links are followed, so that one that leads elsewhere now
-/// is seen, and a folder's stamp changes with the names in it.
+/// The metadata of files and folders. Links are followed, so that a link that leads elsewhere now is noticed; a folder's stamp
+/// changes with the names in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stamps(Vec<Option<[i128; 4]>>);
 
@@ -72,14 +72,14 @@ impl Stamps {
     }
 }
 
-/// Whether files have changed since they stood so. They are looked at again no more than once a second.
-pub(super) struct Changes<'p> {
+/// Whether files have changed since these stamps. They are checked at most once a second.
+pub(super) struct ChangeCheck<'p> {
     paths: &'p [PathBuf],
     before: &'p Stamps,
     looked: Mutex<(Instant, bool)>,
 }
 
-impl<'p> Changes<'p> {
+impl<'p> ChangeCheck<'p> {
     pub(super) fn new(paths: &'p [PathBuf], before: &'p Stamps) -> Self {
         Self { paths, before, looked: Mutex::new((Instant::now(), false)) }
     }
@@ -147,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = [folder.path().join("file")];
         let before = Stamps::of(&paths);
-        let changes = Changes::new(&paths, &before);
+        let changes = ChangeCheck::new(&paths, &before);
         std::fs::write(&paths[0], "new").unwrap();
         assert!(!changes.any(), "it was looked at just now");
         *changes.looked.lock().unwrap() = (Instant::now().checked_sub(LOOK_AGAIN * 2).unwrap(), false);

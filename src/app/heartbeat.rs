@@ -11,9 +11,9 @@ use crate::plan::Heartbeat;
 use crate::schedule::Scheduler;
 
 /// The task that pings. Nobody pings once it is gone.
-pub(super) struct Heart(JoinHandle<()>);
+pub(super) struct HeartbeatTask(JoinHandle<()>);
 
-impl Heart {
+impl HeartbeatTask {
     /// Pings from now on, on the runtime it is called on.
     pub(super) fn start(heartbeat: Arc<Heartbeat>, client: HttpClient, scheduler: Scheduler, alerts: Alerts) -> Self {
         let of_the_day = alerts.clone();
@@ -33,7 +33,7 @@ impl Heart {
     }
 }
 
-impl Drop for Heart {
+impl Drop for HeartbeatTask {
     fn drop(&mut self) {
         self.0.abort();
     }

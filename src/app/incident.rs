@@ -15,13 +15,13 @@ use super::page_receiver::{Page, is_outage, open_incidents};
 
 /// Counts the runs of the canaries that an incident affects.
 #[derive(Debug)]
-pub struct Watch {
-    affected: HashMap<CanaryId, Counts>,
+pub struct IncidentWatch {
+    affected: HashMap<CanaryId, RunCounts>,
     onset: Option<SystemTime>,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct RunCounts {
     healthy: u64,
     since_onset: u64,
 }
@@ -82,10 +82,10 @@ pub struct Paged {
     pub runs: u64,
 }
 
-impl Watch {
+impl IncidentWatch {
     /// Watches these canaries.
     pub fn new<'a>(affected: impl IntoIterator<Item = &'a Arc<Canary>>) -> Self {
-        Self { affected: affected.into_iter().map(|canary| (canary.id.clone(), Counts::default())).collect(), onset: None }
+        Self { affected: affected.into_iter().map(|canary| (canary.id.clone(), RunCounts::default())).collect(), onset: None }
     }
 
     /// Whether every affected canary has passed at least once. Never true of no canaries.
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_start_is_healthy_once_every_affected_canary_has_passed() {
         let (eu, us, other) = (canary("eu"), canary("us"), canary("ap"));
-        let mut watch = Watch::new([&eu, &us]);
+        let mut watch = IncidentWatch::new([&eu, &us]);
         for (canary, verdict) in [(&eu, Verdict::Passed), (&other, Verdict::Passed), (&us, Verdict::Failed)] {
             assert!(watch.run_finished(&run(canary, verdict, 1)).is_none());
         }
@@ -158,13 +158,13 @@ mod tests {
         watch.run_finished(&run(&us, Verdict::Passed, 2));
         assert!(watch.healthy());
         assert_eq!(watch.healthy_runs(), 2);
-        assert!(!Watch::new([]).healthy());
+        assert!(!IncidentWatch::new([]).healthy());
     }
 
     #[test]
     fn only_runs_that_started_after_the_onset_count() {
         let (eu, us) = (canary("eu"), canary("us"));
-        let mut watch = Watch::new([&eu, &us]);
+        let mut watch = IncidentWatch::new([&eu, &us]);
         watch.begin(at(100));
         assert!(watch.run_finished(&run(&eu, Verdict::Failed, 99)).is_none(), "it was under way when the fault came");
         assert!(watch.run_finished(&run(&eu, Verdict::Missed, 101)).is_none(), "it did not run");

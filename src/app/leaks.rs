@@ -18,7 +18,7 @@ use crate::telemetry::Telemetry;
 /// Entries of the ledger that cannot be read; each was told when the store was opened.
 const UNREADABLE: &str = "serinus_cleanup_unreadable";
 
-/// Sweeps once a minute, shows how much is left, and tells the desk of what was given up.
+/// The job that sweeps once a minute, updates the metric of leaks, and reports entries that were given up to the alert rules.
 pub(super) fn sweeping(
     engine: Engine,
     ledger: Arc<dyn CleanupLedger>,
@@ -53,7 +53,7 @@ async fn sweep(
     telemetry.metrics().set_leaked(&sweeper.leaked(entries.iter().map(|view| &view.entry)));
     let ids = entries.iter().map(|view| &view.entry.id).chain(unreadable.iter().map(|row| &row.id));
     alerts.event(Event::LedgerHas(ids.cloned().collect()));
-    // The desk knows most of them; one that was given up just before a crash it does not.
+    // The alert rules know most of them already, but not one that was given up just before a crash.
     for LedgerView { entry, message, .. } in entries.iter().filter(|view| view.given_up) {
         let message = message.clone().unwrap_or_else(|| "its cleanup was given up".to_owned());
         alerts.event(Event::Leaked { probe: entry.probe.as_str().into(), entry: entry.id.clone(), message });

@@ -3,7 +3,6 @@
 //! Nothing else puts modules together; nothing here decides when to probe or whether something held. `cli` calls it and
 //! renders what comes back.
 
-mod attendance;
 mod demo;
 mod demo_sandbox;
 mod engine;
@@ -12,33 +11,30 @@ mod files;
 mod fixture;
 mod heartbeat;
 mod incident;
+mod last_seen;
 mod leaks;
-mod open_files;
 mod page_receiver;
+mod process;
 mod reload;
 mod run_events;
 mod running;
 mod shipped;
-mod signal;
 mod speed_up;
 mod started;
-mod stop;
 mod storage;
 mod traces;
-mod watch;
 
 pub use demo::{Demo, DemoError};
 pub use engine::engine;
 pub use files::Files;
-pub use run_events::{Event, RunEvents, RunEventsReader, run_events};
+pub use run_events::{RunEvent, RunEvents, RunEventsReader, run_events};
 
 pub use crate::history::sqlite::OpenError;
 pub use crate::web::ListenError;
-pub use incident::{DemoResult, Noticed, Paged, Watch};
-pub use open_files::raise_file_limit;
+pub use incident::{DemoResult, IncidentWatch, Noticed, Paged};
 pub use page_receiver::Page;
-pub use reload::Source;
-pub use running::{Parts, Running, StartError};
-pub use signal::StopSignals;
+pub use process::{StopSignals, raise_file_limit};
+pub use reload::ConfigSource;
+pub use running::{Running, ServiceParts, StartError};
 pub use storage::{open_store, store_in_memory};
 pub use traces::HeaderError;

@@ -1,7 +1,7 @@
 //! Reading the configuration again while the service runs: load, validate, diff, apply.
 //!
-//! What is in force is untouched until the new one is whole. Settings of the process itself (where it listens, where it keeps
-//! things) hold until a restart, and whoever reloads is told so.
+//! The configuration in force stays until the new one is complete and valid. Settings of the process itself (where it listens,
+//! where it stores) need a restart, and the answer to a reload says so.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt as _;
 use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 
 use crate::alert::Alerts;
 use crate::base::time::now_ms;
@@ -21,14 +22,14 @@ use crate::schedule::{Job, Scheduler};
 use crate::telemetry::{Telemetry, config_reloaded};
 use crate::web::{Hosts, LastReload, MissingSecret, Reloaded, missing_secrets};
 
-use super::attendance::Attendance;
-use super::files::{Changes, Files, Stamps};
+use super::files::{ChangeCheck, Files, Stamps};
+use super::last_seen::LastSeenLog;
 
 /// Reads a configuration, unless what it is given says that it is given up.
 pub(super) type Load = Box<dyn Fn(&(dyn Fn() -> bool + Sync)) -> Option<Loaded> + Send + Sync>;
 
 /// Where a configuration comes from, and who uses its secrets.
-pub struct Source {
+pub struct ConfigSource {
     /// The files that were read at the start, as they stood then.
     pub files: Files,
     /// Reads all of it.
@@ -43,7 +44,7 @@ pub struct Source {
 
 /// What is in force, for whoever shows it.
 #[derive(Clone)]
-pub(super) struct InForce {
+pub(super) struct ActiveConfig {
     pub(super) plan: Arc<RwLock<Arc<Plan>>>,
     pub(super) loaded: Arc<RwLock<SystemTime>>,
     pub(super) last_reload: Arc<RwLock<Option<LastReload>>>,
@@ -51,7 +52,7 @@ pub(super) struct InForce {
     pub(super) hosts: Arc<Hosts>,
 }
 
-impl InForce {
+impl ActiveConfig {
     /// Since now.
     pub(super) fn new(plan: &Arc<Plan>, hosts: Arc<Hosts>) -> Self {
         Self {
@@ -71,41 +72,47 @@ const TRIES: u32 = 3;
 
 /// Reloads on request.
 pub(super) struct Reloader {
-    source: Source,
-    in_force: InForce,
+    source: ConfigSource,
+    active: ActiveConfig,
     /// The settings that only a restart changes, as text to compare, and the files. Locked over a whole reload, so that two
     /// at once come one after the other.
-    process: Mutex<Process>,
+    state: Mutex<ReloadState>,
     stopping: AtomicBool,
-    handles: Handles,
-    attendance: Mutex<Attendance>,
+    handles: ReloadTargets,
+    last_seen_log: Mutex<LastSeenLog>,
 }
 
 /// Who is told of another configuration.
-pub(super) struct Handles {
+pub(super) struct ReloadTargets {
     pub(super) scheduler: Scheduler,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) alerts: Alerts,
     pub(super) recorder: Arc<dyn Recorder>,
 }
 
-struct Process {
+struct ReloadState {
     fixed: Vec<(&'static str, String)>,
     /// What was read last, whether it is in force or not.
     files: Files,
-    /// These files and the folders in which others may come to be, and how they stood before that.
+    /// These files and the folders in which others may appear, with their stamps from before the reading.
     watched: Vec<PathBuf>,
     stamps: Stamps,
 }
 
 impl Reloader {
     /// Reloads what `service` was loaded from.
-    pub(super) fn new(source: Source, service: &Service, in_force: InForce, handles: Handles, attendance: Attendance) -> Self {
-        // What changed since the first load is found at the first look, because nothing is known of how it stood.
+    pub(super) fn new(
+        source: ConfigSource,
+        service: &Service,
+        active: ActiveConfig,
+        handles: ReloadTargets,
+        last_seen_log: LastSeenLog,
+    ) -> Self {
+        // Without stamps the first look reads the files, and so finds what changed since the first load.
         let watched = source.files.paths().cloned().collect();
-        let process = Process { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
-        let (process, attendance) = (Mutex::new(process), Mutex::new(attendance));
-        Self { source, in_force, process, stopping: AtomicBool::new(false), handles, attendance }
+        let state = ReloadState { fixed: fixed(service), files: source.files.clone(), watched, stamps: Stamps::default() };
+        let (state, last_seen_log) = (Mutex::new(state), Mutex::new(last_seen_log));
+        Self { source, active, state, stopping: AtomicBool::new(false), handles, last_seen_log }
     }
 
     /// The job of reading secrets anew, so that a file that is renewed is used from then on.
@@ -120,90 +127,91 @@ impl Reloader {
     }
 
     fn renew_secrets(&self) {
-        // Not in the middle of a reload, whose plan may have other secrets and which reads them, too.
-        let _process = match self.process.try_lock() {
-            Ok(process) => process,
+        // Not during a reload: its plan may have other secrets, and it reads them too.
+        let _process = match self.state.try_lock() {
+            Ok(state) => state,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        let plan = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
+        let plan = Arc::clone(&self.active.plan.read().unwrap_or_else(PoisonError::into_inner));
         if plan.secrets.values().any(|source| matches!(source, SecretSource::File(_))) {
             let secrets = Arc::new((self.source.secrets)(&plan));
             let before = self.handles.alerts.secrets();
-            // Whoever is told anew gives channels that refuse or asked for quiet another chance.
+            // Replacing secrets gives channels that refuse or asked for a pause another chance, so it is only done for other
+            // ones.
             if secrets.is_same(&before) {
                 return;
             }
             if !secrets.missing().map(|(name, _)| name).eq(before.missing().map(|(name, _)| name)) {
-                tell_of_missing(&plan, &secrets);
+                log_missing_secrets(&plan, &secrets);
             }
             (self.source.renew)(Arc::clone(&secrets));
             self.handles.alerts.replace_secrets(secrets);
         }
     }
 
-    /// How the files stand, if otherwise than when they were last read. Blocks, but reads none of them.
+    /// The stamps of the files, if they differ from those when the files were last read. Blocks, but reads no file.
     pub(super) fn changed(&self) -> Option<Stamps> {
-        let process = self.lock();
-        let now = Stamps::of(&process.watched);
-        (now != process.stamps).then_some(now)
+        let state = self.lock();
+        let now = Stamps::of(&state.watched);
+        (now != state.stamps).then_some(now)
     }
 
     /// Reloads if a file says something else than when it was last read, or one is new or gone. Blocks.
     pub(super) fn reload_if_changed(&self) {
-        let mut process = self.lock();
-        let before = process.files.clone();
-        match self.read(&mut process) {
-            Some(loaded) if process.files != before => drop(self.take(loaded, &before, &process, true)),
+        let mut state = self.lock();
+        let before = state.files.clone();
+        match self.read(&mut state) {
+            Some(loaded) if state.files != before => drop(self.take(loaded, &before, &state, true)),
             Some(_) => {}
-            None => drop(self.note(given_up())),
+            None => drop(self.report(given_up())),
         }
     }
 
     /// Reloads now. Blocks while it reads.
     pub(super) fn reload(&self) -> Reloaded {
-        let mut process = self.lock();
-        let before = process.files.clone();
-        match self.read(&mut process) {
-            Some(loaded) => self.take(loaded, &before, &process, false),
-            None => self.note(given_up()),
+        let mut state = self.lock();
+        let before = state.files.clone();
+        match self.read(&mut state) {
+            Some(loaded) => self.take(loaded, &before, &state, false),
+            None => self.report(given_up()),
         }
     }
 
-    /// Has a reload that is going on give up, and every further one: the service stops.
+    /// Makes the reload under way, and every further one, give up, because the service stops.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Loads, and notes what was loaded. What changes while it is being read is read again. `None`: it was given up, because the
-    /// service stops or it took too long; what stands in the files then is taken for read, so that the next change is one.
-    fn read(&self, process: &mut Process) -> Option<Loaded> {
+    /// Loads, and notes what was loaded. Files that change while they are read are read again. Returns `None` if it was given up,
+    /// because the service stops or it took too long. The files then count as read, so that only the next change is noticed.
+    fn read(&self, state: &mut ReloadState) -> Option<Loaded> {
         let until = Instant::now() + LONGEST;
         let given_up = || self.stopping.load(Ordering::Relaxed) || Instant::now() > until;
         let mut tries = 0;
         loop {
-            let stamps = Stamps::of(&process.watched);
-            process.stamps = stamps.clone();
-            let before = Files::read(process.files.paths().cloned());
-            let changes = Changes::new(&process.watched, &stamps);
+            let stamps = Stamps::of(&state.watched);
+            state.stamps = stamps.clone();
+            let before = Files::read(state.files.paths().cloned());
+            let changes = ChangeCheck::new(&state.watched, &stamps);
             tries += 1;
-            // A change makes what is being read old, but not for ever.
+            // A change restarts the reading, but not for ever.
             let loaded = (self.source.load)(&|| given_up() || tries < TRIES && changes.any());
             let Some(loaded) = loaded else {
                 if given_up() || tries == TRIES {
-                    process.files = before;
+                    state.files = before;
                     return None;
                 }
                 continue;
             };
             let files = Files::read(loaded.files.iter().cloned());
             let settled = files == before;
-            process.files = files;
+            state.files = files;
             let watched: Vec<PathBuf> = loaded.files.iter().chain(&loaded.folders).cloned().collect();
-            // Of what is watched from now on nothing is known: the next look reads it again and finds it the same.
-            if watched != process.watched {
-                process.watched = watched;
-                process.stamps = Stamps::default();
+            // Without stamps for the newly watched files the next look reads them again, and finds them unchanged.
+            if watched != state.watched {
+                state.watched = watched;
+                state.stamps = Stamps::default();
             }
             if settled || tries >= TRIES {
                 return Some(loaded);
@@ -212,19 +220,19 @@ impl Reloader {
     }
 
     /// Puts what was loaded into force, or says why not; `found` by looking at files, and not asked for by somebody.
-    fn take(&self, loaded: Loaded, before: &Files, process: &Process, found: bool) -> Reloaded {
+    fn take(&self, loaded: Loaded, before: &Files, state: &ReloadState, found: bool) -> Reloaded {
         let tells_nobody = loaded.tells_nobody();
         let Loaded { service, diagnostics, files: _, folders: _ } = loaded;
         let reloaded = match service {
             Some(_) if tells_nobody => refused(TELLS_NOBODY, &diagnostics),
-            Some(service) => self.apply(&service, &diagnostics, &before.difference(&process.files), &process.fixed, found),
+            Some(service) => self.apply(&service, &diagnostics, &before.difference(&state.files), &state.fixed, found),
             None => refused(&errors(&diagnostics), &diagnostics),
         };
-        self.note(reloaded)
+        self.report(reloaded)
     }
 
     /// Tells everybody how a reload went.
-    fn note(&self, reloaded: Reloaded) -> Reloaded {
+    fn report(&self, reloaded: Reloaded) -> Reloaded {
         config_reloaded(reloaded.applied);
         if reloaded.applied {
             tracing::info!("{}", reloaded.message);
@@ -232,12 +240,12 @@ impl Reloader {
             tracing::error!("{}\n{}", reloaded.message, reloaded.diagnostics.trim_end());
         }
         let last = LastReload { at_ms: now_ms(), applied: reloaded.applied, message: reloaded.message.clone() };
-        *self.in_force.last_reload.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        *self.active.last_reload.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
         reloaded
     }
 
-    fn lock(&self) -> MutexGuard<'_, Process> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ReloadState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn apply(
@@ -250,32 +258,32 @@ impl Reloader {
     ) -> Reloaded {
         let plan = Arc::clone(&service.plan);
         let secrets = Arc::new((self.source.secrets)(&plan));
-        let old = Arc::clone(&self.in_force.plan.read().unwrap_or_else(PoisonError::into_inner));
-        tell_of_missing(&plan, &secrets);
+        let old = Arc::clone(&self.active.plan.read().unwrap_or_else(PoisonError::into_inner));
+        log_missing_secrets(&plan, &secrets);
         (self.source.renew)(Arc::clone(&secrets));
         // Series and rules first, so that the first run of a new canary finds them.
         self.handles.telemetry.metrics().apply(&plan);
         self.handles.alerts.apply(Arc::clone(&plan), Arc::clone(&service.alerting), secrets, found);
-        let mut attendance = self.attendance.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handles.recorder.record(attendance.apply(&old, &plan, SystemTime::now()));
-        drop(attendance);
+        let mut last_seen_log = self.last_seen_log.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handles.recorder.record(last_seen_log.apply(&old, &plan, SystemTime::now()));
+        drop(last_seen_log);
         self.handles.scheduler.apply(Arc::clone(&plan));
         (self.source.retire)(&plan);
-        self.in_force.hosts.set_public(service.alerting.public_url.as_deref());
+        self.active.hosts.set_public(service.alerting.public_url.as_deref());
         let changed: Vec<&str> =
             fixed(service).iter().zip(running).filter(|(new, old)| new != old).map(|((name, _), _)| *name).collect();
         let mut message = format!("the configuration was loaded again ({files}): {}", difference(&old, &plan));
         if !changed.is_empty() {
             message.extend(["; a restart is needed for changes of ", &changed.join(", ")]);
         }
-        *self.in_force.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
-        *self.in_force.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
+        *self.active.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
+        *self.active.loaded.write().unwrap_or_else(PoisonError::into_inner) = SystemTime::now();
         Reloaded { applied: true, message, diagnostics: diagnostics.render(false) }
     }
 }
 
 /// Says in the log which secrets cannot be read, and what cannot run without them.
-pub(super) fn tell_of_missing(plan: &Plan, secrets: &Secrets) {
+pub(super) fn log_missing_secrets(plan: &Plan, secrets: &Secrets) {
     for MissingSecret { name, error, probes } in missing_secrets(plan, secrets) {
         tracing::error!(
             secret = name,
@@ -342,4 +350,51 @@ fn difference(old: &Plan, new: &Plan) -> String {
     let removed = old.canaries.iter().filter(|canary| !is_in(new, &canary.id)).count();
     let plural = if added == 1 { "y" } else { "ies" };
     format!("{added} canar{plural} added, {removed} removed, {} kept", new.canaries.len() - added)
+}
+
+/// How often the files are looked at. Changed files are read once two looks in a row found the same, because writing them takes
+/// more than one step.
+const WATCH_PERIOD: Duration = Duration::from_secs(1);
+
+/// The task that reloads when the configuration's files change. It reads their metadata once a second, which notices files that
+/// editors rename, orchestrators link, mounts replace and network drives change, and costs a few microseconds a file. It ends when it
+/// is dropped.
+pub(super) struct ConfigWatcher {
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl ConfigWatcher {
+    /// Reloads whenever a file of the configuration has changed, went or came.
+    pub(super) fn start(reloader: Arc<Reloader>) -> Self {
+        Self { task: tokio::spawn(follow(reloader)) }
+    }
+}
+
+impl Drop for ConfigWatcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(reloader: Arc<Reloader>) {
+    let mut rounds = tokio::time::interval(WATCH_PERIOD);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut before = None;
+    loop {
+        rounds.tick().await;
+        let reloader = Arc::clone(&reloader);
+        // A panic has been printed, and the next round looks again.
+        before = spawn_blocking(move || look(&reloader, before.as_ref())).await.unwrap_or_default();
+    }
+}
+
+/// Reloads if the files have changed since they were read, but not since the round before. Returns their stamps if they changed
+/// since the round before.
+fn look(reloader: &Reloader, before: Option<&Stamps>) -> Option<Stamps> {
+    let now = reloader.changed()?;
+    if before != Some(&now) {
+        return Some(now);
+    }
+    reloader.reload_if_changed();
+    None
 }

@@ -9,7 +9,7 @@ use crate::outcome::{CleanupReport, OutcomeSink, RunReport};
 
 /// Something that ended.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub enum RunEvent {
     /// A run, or a tick that did not run.
     Run(Arc<RunReport>),
     /// A run's cleanup.
@@ -19,14 +19,14 @@ pub enum Event {
 /// The writing end: a sink.
 #[derive(Debug)]
 pub struct RunEvents {
-    sender: mpsc::Sender<Event>,
+    sender: mpsc::Sender<RunEvent>,
     dropped: Arc<AtomicU64>,
 }
 
 /// The reading end.
 #[derive(Debug)]
 pub struct RunEventsReader {
-    receiver: mpsc::Receiver<Event>,
+    receiver: mpsc::Receiver<RunEvent>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -38,7 +38,7 @@ pub fn run_events(capacity: usize) -> (Arc<RunEvents>, RunEventsReader) {
 }
 
 impl RunEvents {
-    fn send(&self, event: Event) {
+    fn send(&self, event: RunEvent) {
         match self.sender.try_send(event) {
             // A reader that has gone wants nothing.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
@@ -51,17 +51,17 @@ impl RunEvents {
 
 impl OutcomeSink for RunEvents {
     fn run_finished(&self, report: &Arc<RunReport>) {
-        self.send(Event::Run(Arc::clone(report)));
+        self.send(RunEvent::Run(Arc::clone(report)));
     }
 
     fn cleanup_finished(&self, report: &Arc<CleanupReport>) {
-        self.send(Event::Cleanup(Arc::clone(report)));
+        self.send(RunEvent::Cleanup(Arc::clone(report)));
     }
 }
 
 impl RunEventsReader {
     /// The next event; `None` when no more can come.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<RunEvent> {
         self.receiver.recv().await
     }
 

@@ -20,16 +20,16 @@ use crate::web::{
     Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, Shared, SyncedPauses, paused, restored_pauses,
 };
 
-use super::attendance::Attendance;
-use super::heartbeat::Heart;
-use super::reload::{Handles, InForce, Reloader, Source, tell_of_missing};
+use super::heartbeat::HeartbeatTask;
+use super::last_seen::LastSeenLog;
+use super::reload::ConfigWatcher;
+use super::reload::{ActiveConfig, ConfigSource, ReloadTargets, Reloader, log_missing_secrets};
 use super::started::Started;
 use super::traces::{HeaderError, exporter};
-use super::watch::Watch;
-use super::{leaks, open_files, storage};
+use super::{leaks, process, storage};
 
 /// What a service is put together from.
-pub struct Parts {
+pub struct ServiceParts {
     /// What to run and how the process around it behaves.
     pub service: Service,
     /// The secrets of the day.
@@ -49,7 +49,7 @@ pub struct Parts {
     /// Tells whether the network is there.
     pub self_check: Option<SelfCheck>,
     /// Where the configuration is read again from; there is no reload if absent.
-    pub source: Option<Source>,
+    pub source: Option<ConfigSource>,
 }
 
 /// Why a service did not start.
@@ -98,9 +98,9 @@ impl Running {
     ///
     /// # Errors
     /// See [`StartError`]; nothing is left running.
-    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+    pub async fn start(parts: ServiceParts) -> Result<Self, StartError> {
         let plan = Arc::clone(&parts.service.plan);
-        // What was started before it came here ends with the rest.
+        // The store and the self check were started by the caller; they are stopped with the rest.
         let (store, self_check) = (Some(parts.store.clone()), parts.self_check.clone());
         let mut started = Started { store, self_check, ..Started::default() };
         match begin(parts, &mut started).await {
@@ -134,13 +134,13 @@ impl Running {
 }
 
 /// Starts everything in order and notes it in `started`. Returns where the listener answers, and what reloads.
-async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
-    let Parts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
+async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr, Option<Arc<Reloader>>), StartError> {
+    let ServiceParts { service, secrets, runner, stalls, mut watchers, mut jobs, store, engine, self_check, source } = parts;
     let now = SystemTime::now();
-    let remembered = store.remembered(now).await.map_err(StartError::Store)?;
-    open_files::warn_of_few();
+    let start_state = store.start_state(now).await.map_err(StartError::Store)?;
+    process::warn_of_few_files();
     let token = token(&service, &secrets)?;
-    tell_of_missing(&service.plan, &secrets);
+    log_missing_secrets(&service.plan, &secrets);
     let bound = Bound::to(service.listen.address)?;
     let tracer = tracer(&service, &secrets)?;
     let telemetry = Arc::new(Telemetry::new(Metrics::new(&service.plan), tracer));
@@ -152,21 +152,21 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
         Shared { render: renderer(&telemetry), token, hosts: Arc::clone(&hosts), ready: Arc::default(), api: Arc::clone(&api) };
     let server = started.server.insert(bound.serve(shared)?);
     let address = server.address();
-    let (attendance, last_seen, attended) = Attendance::start(&remembered, &service.plan, now);
+    let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);
     store.record(attended);
-    let pauses = restored_pauses(&remembered.states, &service.plan, now);
-    let mutes = MuteList::restored(&remembered.states, now);
+    let pauses = restored_pauses(&start_state.states, &service.plan, now);
+    let mutes = MuteList::restored(&start_state.states, now);
     let client = HttpClient::new(&service.plan.limits.extra_roots).map_err(StartError::Client)?;
     let (plan, alerting) = (Arc::clone(&service.plan), Arc::clone(&service.alerting));
     let alert_states = telemetry.metrics().clone();
-    let graceful_before = super::attendance::ended_gracefully(&remembered);
+    let graceful_before = super::last_seen::ended_gracefully(&start_state);
     let parts = AlertParts {
         plan,
         alerting,
         secrets,
         client: client.clone(),
         store: store.clone(),
-        remembered,
+        remembered: start_state,
         graceful_before,
         paused: paused(&service.plan, &pauses),
         mutes: mutes.in_force(),
@@ -185,32 +185,33 @@ async fn begin(parts: Parts, started: &mut Started) -> Result<(SocketAddr, Optio
     for pause in pauses {
         scheduler.pauses().pause(pause);
     }
-    let in_force = InForce::new(&service.plan, hosts);
+    let active = ActiveConfig::new(&service.plan, hosts);
     jobs.push(maintain_metrics(&telemetry));
     jobs.push(storage::housekeeping(&store));
     if let Some(engine) = engine {
-        let plan = Arc::clone(&in_force.plan);
+        let plan = Arc::clone(&active.plan);
         jobs.push(leaks::sweeping(engine, store.clone(), plan, alerts.clone(), Arc::clone(&telemetry)));
     }
     let reloader = source.map(|source| {
         let (telemetry, alerts) = (Arc::clone(&telemetry), alerts.clone());
-        let handles = Handles { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
-        Arc::new(Reloader::new(source, &service, in_force.clone(), handles, attendance))
+        let handles = ReloadTargets { scheduler: scheduler.clone(), telemetry, alerts, recorder: store.clone() };
+        Arc::new(Reloader::new(source, &service, active.clone(), handles, last_seen_log))
     });
     jobs.extend(reloader.as_ref().map(Reloader::secret_renewal));
-    started.watch = reloader.clone().map(Watch::start);
-    started.heart = service.heartbeat.clone().map(|heartbeat| Heart::start(heartbeat, client, scheduler.clone(), alerts.clone()));
+    started.config_watcher = reloader.clone().map(ConfigWatcher::start);
+    started.heartbeat_task =
+        service.heartbeat.clone().map(|heartbeat| HeartbeatTask::start(heartbeat, client, scheduler.clone(), alerts.clone()));
     let check = self_check;
     let handles = Arc::new(Api {
-        plan: in_force.plan,
+        plan: active.plan,
         reader: store.clone(),
         recorder: store,
         alerts,
         scheduler,
         self_check: Arc::new(move || check.as_ref().map(|check| if check.is_down() { "down" } else { "up" })),
         reload: verb(reloader.clone()),
-        loaded: in_force.loaded,
-        last_reload: in_force.last_reload,
+        loaded: active.loaded,
+        last_reload: active.last_reload,
         started: now,
         synced_pauses: SyncedPauses::default(),
         mutes,
@@ -250,7 +251,7 @@ fn renderer(telemetry: &Arc<Telemetry>) -> Arc<RenderMetrics> {
     })
 }
 
-/// The job of telling the desk of pauses and mutes that ended by themselves.
+/// The job that reports pauses and mutes that ended by themselves to the alert rules.
 fn pauses_that_end(api: &Arc<Api>) -> Job {
     // The cron scheduler may keep its jobs for longer than the service is there, and must not keep that.
     let api = Arc::downgrade(api);
@@ -303,7 +304,7 @@ mod tests {
 
     use super::super::files::Files;
     use super::super::fixture;
-    use super::super::run_events::{Event, RunEventsReader, run_events};
+    use super::super::run_events::{RunEvent, RunEventsReader, run_events};
     use super::*;
     use crate::config::load_cancellable;
     use crate::history::memory::MemoryStore;
@@ -343,8 +344,8 @@ mod tests {
         }
     }
 
-    fn parts(runner: Arc<Fake>, watcher: Arc<dyn OutcomeSink>) -> Parts {
-        Parts {
+    fn parts(runner: Arc<Fake>, watcher: Arc<dyn OutcomeSink>) -> ServiceParts {
+        ServiceParts {
             service: fixture::service(vec![fixture::canary("eu")]),
             secrets: Arc::default(),
             runner,
@@ -382,7 +383,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_service_probes_shows_its_metrics_and_stops_with_nobody_left() {
         let (running, mut reader) = start(Way::Passes).await;
-        let Some(Event::Run(report)) = reader.next().await else { panic!("a run ends first") };
+        let Some(RunEvent::Run(report)) = reader.next().await else { panic!("a run ends first") };
         assert_eq!(report.verdict, Verdict::Passed);
         let address = running.address();
         assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200"));
@@ -419,7 +420,7 @@ mod tests {
         std::fs::write(directory.path().join("probe.toml"), probe).unwrap();
         let used: Arc<Mutex<Vec<String>>> = Arc::default();
         let told = Arc::clone(&used);
-        let source = Source {
+        let source = ConfigSource {
             files: Files::read(Vec::new()),
             load: Box::new(move |given_up| load_cancellable(&config, Vec::new(), given_up)),
             secrets: Box::new(|_| Secrets::default()),
@@ -430,7 +431,7 @@ mod tests {
         };
         let runner = Arc::new(Fake { way: Way::Passes, started: Arc::new(Notify::new()) });
         let (watcher, _reader) = run_events(64);
-        let running = Running::start(Parts { source: Some(source), ..parts(runner, watcher) }).await.unwrap();
+        let running = Running::start(ServiceParts { source: Some(source), ..parts(runner, watcher) }).await.unwrap();
         // The watch may have been the first to find the files.
         running.reload().await;
         assert!(used.lock().unwrap().contains(&"new/eu".to_owned()));
@@ -442,7 +443,7 @@ mod tests {
         let (running, mut reader) = start(Way::HangsUntilCancelled).await;
         assert!(running.stop().await.is_empty());
         let mut cut = false;
-        while let Some(Event::Run(report)) = reader.next().await {
+        while let Some(RunEvent::Run(report)) = reader.next().await {
             cut |= report.verdict == Verdict::Errored;
         }
         assert!(cut);

@@ -42,7 +42,7 @@ pub(super) const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 /// The files cannot be written to the temporary folder they are loaded from.
 pub(super) fn load_shipped(
     sandbox: SocketAddr,
-    pager: SocketAddr,
+    receiver: SocketAddr,
     password: &str,
     looked_at: Option<&str>,
 ) -> io::Result<Loaded> {
@@ -55,7 +55,7 @@ pub(super) fn load_shipped(
         fs::write(folder.0.join("probes").join(file), sped_up)?;
     }
     let config = folder.0.join("serinus.toml");
-    fs::write(&config, service(sandbox, pager))?;
+    fs::write(&config, service(sandbox, receiver))?;
     Ok(load(&config, [(PASSWORD.to_owned(), password.to_owned())]))
 }
 
@@ -70,7 +70,7 @@ pub(super) fn as_shipped(location: &Location) -> Location {
     Location { path: Path::new("probes").join(name).into(), ..*location }
 }
 
-fn service(sandbox: SocketAddr, pager: SocketAddr) -> String {
+fn service(sandbox: SocketAddr, receiver: SocketAddr) -> String {
     format!(
         r#"regions = {REGIONS:?}
 probes = ["probes/*.toml"]
@@ -82,7 +82,7 @@ canary_password = {{ env = "{PASSWORD}" }}
 address = "127.0.0.1:0"
 [notify.webhook]
 name = "pager"
-url = "http://{pager}/"
+url = "http://{receiver}/"
 [limits]
 shutdown_grace = "1s"
 cleanup = "3s"

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use crate::alert::AlertThread;
 use crate::history::Store;
@@ -16,11 +17,10 @@ use crate::schedule::{Housekeeping, Scheduler, Stragglers};
 use crate::telemetry::Telemetry;
 use crate::web::Server;
 
-use super::attendance;
-use super::heartbeat::Heart;
-use super::stop::Stopping;
+use super::heartbeat::HeartbeatTask;
+use super::last_seen;
+use super::reload::ConfigWatcher;
 use super::storage;
-use super::watch::Watch;
 
 /// How long waiting traces may take to leave at shutdown.
 const LAST_TRACES: Duration = Duration::from_secs(5);
@@ -41,8 +41,8 @@ pub(super) struct Started {
     pub(super) alerts: Option<AlertThread>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) self_check: Option<SelfCheck>,
-    pub(super) watch: Option<Watch>,
-    pub(super) heart: Option<Heart>,
+    pub(super) config_watcher: Option<ConfigWatcher>,
+    pub(super) heartbeat_task: Option<HeartbeatTask>,
 }
 
 impl Started {
@@ -59,9 +59,9 @@ impl Started {
             let runs = scheduler.stop(grace).map(|stragglers| left = stragglers);
             stopping.stage("scheduler", Duration::ZERO, runs).await;
         }
-        drop(self.watch);
-        if let Some(heart) = self.heart {
-            stopping.stage("heartbeat", LAST_ANSWERS, heart.stop()).await;
+        drop(self.config_watcher);
+        if let Some(heartbeat_task) = self.heartbeat_task {
+            stopping.stage("heartbeat", LAST_ANSWERS, heartbeat_task.stop()).await;
         }
         if let Some(housekeeping) = self.housekeeping {
             stopping.stage("housekeeping", LAST_ANSWERS, housekeeping.stop(LAST_ANSWERS).map(drop)).await;
@@ -73,7 +73,7 @@ impl Started {
         if let Some(store) = self.store {
             written = false;
             if probed {
-                store.record(attendance::stopped(SystemTime::now()));
+                store.record(last_seen::stopped(SystemTime::now()));
             }
             // It keeps its own time, and is given a moment more to say how it went.
             let close = storage::close(store, LAST_ROWS).map(|all| written = all);
@@ -115,5 +115,56 @@ async fn flush(telemetry: Arc<Telemetry>) {
             exported = flushed.exported,
             "traces were lost at shutdown: the receiver did not take them"
         );
+    }
+}
+
+/// A shutdown under way: stages are waited for one after the other, all by the same deadline.
+#[derive(Debug)]
+struct Stopping {
+    deadline: Instant,
+    stragglers: Vec<&'static str>,
+}
+
+impl Stopping {
+    /// A shutdown that has `grace` from now.
+    fn within(grace: Duration) -> Self {
+        Self { deadline: Instant::now() + grace, stragglers: Vec::new() }
+    }
+
+    /// Waits for a stage to end. One that does not is named and left behind, and the next still gets `least` of its own, so
+    /// that one slow part does not cost the others their last words.
+    async fn stage(&mut self, name: &'static str, least: Duration, end: impl Future<Output = ()>) {
+        let until = self.deadline.max(Instant::now() + least);
+        if tokio::time::timeout_at(until, end).await.is_err() {
+            self.stragglers.push(name);
+        }
+    }
+
+    /// Everything that did not end in time, in the order it was asked to.
+    fn stragglers(self) -> Vec<&'static str> {
+        self.stragglers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_that_hangs_is_named_and_the_next_one_still_gets_its_least() {
+        let mut stopping = Stopping::within(Duration::from_secs(10));
+        stopping.stage("scheduler", Duration::ZERO, std::future::pending()).await;
+        stopping.stage("traces", Duration::from_secs(2), tokio::time::sleep(Duration::from_secs(1))).await;
+        stopping.stage("listener", Duration::ZERO, std::future::pending()).await;
+        assert_eq!(stopping.stragglers(), ["scheduler", "listener"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_in_time_is_not_waited_out() {
+        let start = Instant::now();
+        let mut stopping = Stopping::within(Duration::from_secs(30));
+        stopping.stage("scheduler", Duration::ZERO, tokio::time::sleep(Duration::from_secs(3))).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+        assert!(stopping.stragglers().is_empty());
     }
 }

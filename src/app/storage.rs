@@ -28,7 +28,7 @@ pub fn store_in_memory() -> Arc<dyn Store> {
 /// The job of rolling up and removing what is older than it is kept.
 pub(super) fn housekeeping(store: &Arc<dyn Store>) -> Job {
     let store = Arc::clone(store);
-    // It is told when it was done only so that the next one does not begin before.
+    // Its end is awaited only so that the next one does not begin before.
     let run = move || store.housekeep(SystemTime::now()).map(drop).boxed();
     Job { name: "retention", cron: "40 * * * * *", run: Arc::new(run) }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::app::{Demo, Event, RunEventsReader, StopSignals};
+use crate::app::{Demo, RunEvent, RunEventsReader, StopSignals};
 use crate::plan::LogFormat;
 use crate::sandbox::{FaultName, Incident};
 
@@ -52,13 +52,13 @@ async fn watch(printer: &Printer, demo: &Demo, reader: &mut RunEventsReader, sig
     while !printer.closed() {
         tokio::select! {
             event = reader.next() => match event {
-                Some(Event::Run(report)) => {
+                Some(RunEvent::Run(report)) => {
                     grid.run_finished(&report);
                     if !printer.on_terminal() {
                         printer.data(&event_line(&report, printer.style()));
                     }
                 }
-                Some(Event::Cleanup(report)) => grid.cleanup_finished(&report),
+                Some(RunEvent::Cleanup(report)) => grid.cleanup_finished(&report),
                 None => return,
             },
             _ = redraw.tick(), if printer.on_terminal() => {

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::run::step::keep_guard;
+use crate::run::step::run_guard;
 
 use args::{Cli, Command};
 use config::config_path;
@@ -91,7 +91,7 @@ fn obey(printer: &Printer, cli: Cli) -> Result<Exit, Failure> {
         Command::Sweep(args) => on_runtime(sweep::sweep(printer, config.as_deref(), &args)),
         Command::Export(args) => Ok(export::export(printer, args.what)),
         Command::ExecGuard => {
-            keep_guard(std::io::stdin().lock());
+            run_guard(std::io::stdin().lock());
             Ok(Exit::Well)
         }
         Command::Completions { shell } => Ok(export::completions(printer, shell)),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Files, Parts, Running, Source, StopSignals, open_store, store_in_memory};
+use crate::app::{ConfigSource, Files, Running, ServiceParts, StopSignals, open_store, store_in_memory};
 use crate::config::{load, load_cancellable, process_environment, read_secrets};
 use crate::history::Store;
 use crate::plan::Service;
@@ -67,14 +67,14 @@ async fn start(service: Service, config: PathBuf, files: Files) -> Result<Runnin
         engine = engine.keeping_traces(traces.sample_passed);
     }
     let (renewed, retiring) = (engine.clone(), engine.clone());
-    let source = Source {
+    let source = ConfigSource {
         files,
         load: Box::new(move |given_up| load_cancellable(&config, process_environment(), given_up)),
         secrets: Box::new(|plan| read_secrets(&plan.secrets, variable)),
         renew: Box::new(move |secrets| renewed.replace_secrets(secrets)),
         retire: Box::new(move |plan| retiring.retire_all_but(plan)),
     };
-    let parts = Parts {
+    let parts = ServiceParts {
         service,
         secrets,
         runner: Arc::new(engine.clone()),

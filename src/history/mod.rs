@@ -1,13 +1,13 @@
 //! The store: runs, states, incidents, tries and the cleanup ledger.
 //!
-//! Here is what others may ask of it: the [ports](ports), the rows that are handed in (`rows`), what a start remembers
-//! (`remembered`) and what readers get (`view`). It decides nothing: rows come from `alert` with what they mean in JSON and with the
-//! columns that are searched by. Whoever writes never waits: passed runs are dropped and counted when too much waits, failures and
-//! transitions never.
+//! Here is what others may ask of it: the [ports](ports), the rows that are handed in (`rows`), what a process reads when it
+//! starts (`start_state`) and what readers get (`view`). It decides nothing: `alert` hands rows in, with their content as JSON
+//! and the columns that are searched by. Writers never wait: when too much waits, passed runs are dropped and counted; failures
+//! and transitions never are.
 //!
 //! Beneath lie the stores themselves: [`sqlite`], which only `app` names, and one in memory that tests use. Both pass
 //! `tests::behaviour`, as must a further one. What every store shares is `backlog` (what waits to be written, bounded), `encoding`
-//! (reports and durations in few bytes) and `trust` (which clock retention goes by).
+//! (reports and durations in few bytes) and `retention_clock` (which clock retention goes by).
 //!
 //! A new kind of state is a new `kind` in [`StateRow`]; a new question is a verb of a port.
 
@@ -16,28 +16,28 @@ mod encoding;
 #[cfg(test)]
 pub(crate) mod memory;
 mod ports;
-mod remembered;
+mod retention_clock;
 mod rows;
 pub mod sqlite;
+mod start_state;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod trust;
 mod view;
 
 pub use encoding::sketch::Sketch;
 pub use ports::{
-    Answer, CHANGES, CleanupLedger, Durable, Follower, Housekeeper, OBSERVATIONS, ReadError, Reader, Recorder, Recovery, Store,
-    StoreStatus, TICKS,
+    CHANGES, CleanupLedger, Durable, Follower, Housekeeper, OBSERVATIONS, ReadError, ReadFuture, Reader, Recorder, Recovery,
+    Store, StoreStatus, TICKS,
 };
-pub use remembered::{KeptState, KeptTick, KeptTry, Remembered};
 pub use rows::{
     ArtifactRow, Commit, FOLLOWED, IncidentRow, OF_INCIDENTS, ObservationRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow,
     TryState,
 };
+pub use start_state::{RestoredState, RestoredTick, RestoredTry, StartState};
 pub use view::{
-    Artifact, ArtifactView, Change, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows, LedgerView,
+    Artifact, ArtifactView, Change, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, LedgerView,
     ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView, StepHour, StepView, TickView,
     TimelineView, TryCounts, TryView, UnreadableEntry,
 };

@@ -1,10 +1,10 @@
 //! The ports: what others may ask of a store, as traits of few verbs, one trait for each who asks.
 //!
-//! No verb blocks. Whoever writes never waits: [`Recorder`] takes what is handed in and returns at once, and [`Durable`] tells
-//! whoever wants to know when it is durable. Whoever reads gets an [`Answer`], a future that owns what it needs, so that a store
-//! behind a network, one that asks on threads that may block, and one in memory look the same from outside. `app` makes a store
-//! and hands it on as the ports that each part needs; `outcome` has the ports that runs use themselves (`Ledger`,
-//! `OutcomeSink`). A new question is a verb of one of these traits, and the behaviour suite asks it of every store.
+//! No verb blocks. [`Recorder`] takes what is handed in and returns at once; [`Durable`] resolves when it is durable. A reader
+//! gets a [`ReadFuture`], which owns what it needs, so that a store behind a network, one that reads on threads that may block,
+//! and one in memory look the same from outside. `app` makes a store and hands it on as the ports that each part needs; `outcome`
+//! has the ports that runs use themselves (`Ledger`, `OutcomeSink`). A new question is a verb of one of these traits, and the
+//! behaviour suite asks it of every store.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -13,8 +13,8 @@ use futures::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    Artifact, ArtifactView, Changes, Commit, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
-    ObservationFilter, ObservationView, Page, PassView, Remembered, RollupView, RunDetail, RunFilter, RunView, TickView,
+    Artifact, ArtifactView, Changes, Commit, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows,
+    ObservationFilter, ObservationView, Page, PassView, RollupView, RunDetail, RunFilter, RunView, StartState, TickView,
     TryCounts,
 };
 use crate::outcome::{Ledger, OutcomeSink};
@@ -32,7 +32,7 @@ pub const CHANGES: usize = 1_000;
 pub type Durable = oneshot::Receiver<()>;
 
 /// What a store answers, later.
-pub type Answer<T> = BoxFuture<'static, Result<T, ReadError>>;
+pub type ReadFuture<T> = BoxFuture<'static, Result<T, ReadError>>;
 
 /// Writes what happened.
 pub trait Recorder: Send + Sync + 'static {
@@ -46,47 +46,47 @@ pub trait Recorder: Send + Sync + 'static {
 /// Tells a process that starts what earlier ones left.
 pub trait Recovery: Send + Sync + 'static {
     /// States, incidents, tries, ticks and cleanups that are still of importance at this time.
-    fn remembered(&self, now: SystemTime) -> Answer<Remembered>;
+    fn start_state(&self, now: SystemTime) -> ReadFuture<StartState>;
 }
 
 /// Answers questions of the API and the commands.
 pub trait Reader: Send + Sync + 'static {
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
-    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>>;
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>>;
 
     /// A run with its details.
-    fn run(&self, run_id: String) -> Answer<Option<RunDetail>>;
+    fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>>;
 
     /// The newest passed run of a canary that counted, in full. It is kept as long as rollups are, also where its row is gone.
-    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>>;
+    fn newest_pass(&self, canary: String) -> ReadFuture<Option<PassView>>;
 
     /// What a failed run that counted is compared with; kept as long as the run is.
-    fn comparison(&self, run_id: String) -> Answer<Comparison>;
+    fn comparison(&self, run_id: String) -> ReadFuture<Comparison>;
 
     /// Incidents, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
-    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>>;
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<IncidentView>>;
 
     /// An incident with its timeline and its tries, of each at most the latest thousand.
-    fn incident(&self, id: String) -> Answer<Option<IncidentStory>>;
+    fn incident(&self, id: String) -> ReadFuture<Option<IncidentDetail>>;
 
-    /// How many tries stand how.
-    fn tries(&self) -> Answer<TryCounts>;
+    /// The number of tries in each state.
+    fn tries(&self) -> ReadFuture<TryCounts>;
 
     /// The hours of a canary from `since_ms` until before `until_ms`, oldest first; the last ones come with the next housekeeping.
-    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>>;
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>>;
 
     /// The ticks of a canary that counted, from `since_ms` until before `until_ms`, in the order of their due times, with the verdict
     /// of each: kept as long as rollups are. At most [`TICKS`] come, the first ones; the last ones come with the next housekeeping.
-    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>>;
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<TickView>>;
 
     /// What a run left, in the order of the names.
-    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>>;
+    fn artifacts(&self, run_id: String) -> ReadFuture<Vec<ArtifactView>>;
 
     /// One of them, if its bytes are kept.
-    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>>;
+    fn artifact(&self, run_id: String, name: String) -> ReadFuture<Option<Artifact>>;
 
     /// Observations in the order of their times, at most [`OBSERVATIONS`]: the last ones.
-    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>>;
+    fn observations(&self, filter: ObservationFilter) -> ReadFuture<Vec<ObservationView>>;
 
     /// How the store itself is.
     fn status(&self) -> StoreStatus;
@@ -96,16 +96,17 @@ pub trait Reader: Send + Sync + 'static {
 pub trait Follower: Send + Sync + 'static {
     /// What was written since this cursor, which is [`Changes::next`] of the answer before; at most [`CHANGES`] of each kind come.
     /// Without a cursor nothing has changed yet, and `next` is now.
-    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes>;
+    fn changes_since(&self, cursor: Option<String>) -> ReadFuture<Changes>;
 
-    /// Changes its number whenever this process has written something. Whoever follows waits for that, and then asks.
+    /// A number that changes whenever this process has written something. A follower waits for that, and then asks for the
+    /// changes.
     fn written(&self) -> watch::Receiver<u64>;
 }
 
 /// Lists the cleanup ledger, beside what runs do with it.
 pub trait CleanupLedger: Ledger {
     /// What is still to be cleaned up, what was given up on, and what cannot be read, oldest first.
-    fn ledger(&self) -> Answer<LedgerRows>;
+    fn ledger(&self) -> ReadFuture<LedgerRows>;
 }
 
 /// Keeps the store within bounds, and ends it.

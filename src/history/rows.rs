@@ -9,7 +9,7 @@ use crate::outcome::{RunId, RunReport};
 use crate::plan::Canary;
 
 /// Kinds of states that belong to an incident. Their keys begin with its id and `/`; they are read back while the incident is
-/// remembered, and go with it.
+/// restored, and go with it.
 pub const OF_INCIDENTS: [&str; 2] = ["cover", "member"];
 
 /// Kinds of states whose changes are told to those who follow.
@@ -94,7 +94,7 @@ impl ArtifactRow {
 /// A number that was read in a run.
 #[derive(Debug, Clone)]
 pub struct ObservationRow {
-    /// Whose run.
+    /// The canary whose run it was.
     pub canary: Arc<Canary>,
     /// What was observed.
     pub name: String,
@@ -106,8 +106,8 @@ pub struct ObservationRow {
     pub value: f64,
     /// How many things it stands for.
     pub weight: f64,
-    /// How long this observation is looked back on: the longest window of its rules.
-    pub keep: Duration,
+    /// How long it is kept: the longest window of its rules.
+    pub retention: Duration,
 }
 
 /// A finished run.
@@ -119,7 +119,7 @@ pub struct Record {
     pub counted: bool,
 }
 
-/// Something remembered over a restart.
+/// A state that a restart does not lose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRow {
     /// What kind: "canary", "subject", "budget", "scope", "pause", …, or one of [`OF_INCIDENTS`].

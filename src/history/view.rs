@@ -124,7 +124,7 @@ pub struct IncidentView {
 
 /// An incident with what happened to it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct IncidentStory {
+pub struct IncidentDetail {
     /// The incident.
     pub incident: IncidentView,
     /// What happened, oldest first.
@@ -385,7 +385,7 @@ pub enum Change {
 }
 
 /// What a try said: a text that is JSON itself, or what format 2 of the store called a notice.
-pub(super) fn said(kept: &str) -> serde_json::Value {
+pub(super) fn try_message(kept: &str) -> serde_json::Value {
     let mut kept = json(kept);
     match kept.get_mut("message").map(serde_json::Value::take) {
         Some(serde_json::Value::String(text)) => json(&text),

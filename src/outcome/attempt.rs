@@ -1,8 +1,8 @@
-//! One try of a step, and what is told of it whatever its kind.
+//! The report of one attempt of a step, the same for every kind.
 //!
-//! Everybody who reads a report asks [`AttemptDetail`]: phases, span attributes, whether a byte came back, the transcript, JSON.
-//! HTTP has a variant of its own, because the names under which it is stored and printed are older than any other kind. A new kind
-//! fills in an [`Observed`] and is read by everyone from then on; nobody but this file and `seal` matches on the variants.
+//! Readers of a report use [`AttemptDetail`]: phases, span attributes, whether a byte came back, the transcript, JSON. HTTP has a
+//! variant of its own, because its names in the store and in JSON are older than the other kinds. A new kind fills in an
+//! [`Observed`] and is read by everyone from then on; nobody but this file and `seal` matches on the variants.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -176,7 +176,7 @@ impl AttemptDetail {
         }
     }
 
-    /// Whether the answer says that what it was about is not there, rather than that nobody may ask for it or not now.
+    /// Whether the answer says that its subject does not exist, as opposed to lacking rights or bad timing.
     pub fn is_about_nothing(&self) -> bool {
         match self {
             Self::Http(http) => http

@@ -1,7 +1,8 @@
-//! Credentials that are in no list of secrets because the target hands them out during a run: told by what they are called.
+//! Credentials that are not configured as secrets, because the target issues them during a run. They are recognised by their
+//! names.
 //!
-//! Owns which names say so and how values under them are masked in a text. It cannot know a token that is called something
-//! else, so a name is all that a report goes by. One more name is a word in [`WORDS`].
+//! Owns these names and how values under them are masked in a text. A token with another name is not recognised. One more name is
+//! a word in [`WORDS`].
 
 use std::borrow::Cow;
 use std::sync::LazyLock;

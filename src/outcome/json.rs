@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Absent is `null`, never a missing key. Starts of steps and attempts count from the run's start. Keys may be added in later
-//! versions without another [`SHAPE`]; none changes its meaning.
+//! versions without another [`REPORT_VERSION`]; none changes its meaning.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::source::Location;
 use super::{Cause, CleanupReport, CleanupResult, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Transcripts};
 
 /// The version of the shape. A reader that knows it knows every key of it.
-pub const SHAPE: u32 = 1;
+pub const REPORT_VERSION: u32 = 1;
 
 impl RunReport {
     /// The run as one object, with its cleanup, if it had anything to clean up.
     pub fn to_json(&self, cleanup: Option<&CleanupReport>) -> Value {
         json!({
-            "version": SHAPE,
+            "version": REPORT_VERSION,
             "run_id": self.run_id.to_string(),
             "trace_id": self.trace_id.to_string(),
             "span_id": self.span_id.to_string(),
@@ -51,7 +51,7 @@ impl RunReport {
         let steps = self.steps.iter().filter(|step| wanted(step));
         let steps: Vec<Value> = steps.map(|step| step.to_json(transcripts)).collect();
         json!({
-            "version": SHAPE,
+            "version": REPORT_VERSION,
             "cause": self.cause.as_ref().map(Cause::to_json),
             "vars": texts(&self.vars),
             "truncated": steps.len() < self.steps.len() || transcripts == Transcripts::Without,

@@ -28,7 +28,8 @@ pub struct LedgerEntry {
     pub names: serde_json::Value,
     /// Whether the creation is known to have happened (its captures are in `names`).
     pub created: bool,
-    /// Cleanups that passed without proving that it is undone, since its answer never came (see [`LedgerEnd::Again`]).
+    /// Cleanups that passed, but do not prove that it is undone, because the creation's answer never came (see
+    /// [`LedgerEnd::Again`]).
     #[serde(default)]
     pub passed: u32,
     /// Cleanups that failed so far.
@@ -45,7 +46,7 @@ pub struct LedgerUnavailable;
 pub enum LedgerEnd {
     /// Undone, or nothing had been created.
     Gone,
-    /// Its cleanup passed, but the creation was cut before its answer came and may still come: it is made again later.
+    /// Its cleanup passed, but the creation's answer never came, so that it may still be created: the cleanup is repeated later.
     Again,
     /// One more try failed; it is tried again later.
     Retry {

@@ -10,7 +10,6 @@ mod http;
 mod ids;
 mod json;
 mod ledger;
-mod no_data;
 mod reason;
 mod redact;
 mod report;
@@ -25,17 +24,16 @@ pub use self::http::{Exchange, HttpAnswer, Phases, Withheld};
 pub use attempt::{AttemptDetail, AttemptReport, Fact, FactValue, HttpDetail, Observed, Transcript, Transcripts};
 pub use credential::{is_credential, mask_credentials};
 pub use ids::{RunId, SpanId, TraceId};
-pub use json::{SHAPE, cell_to_json, location_to_json, seen_to_json};
+pub use json::{REPORT_VERSION, cell_to_json, location_to_json, seen_to_json};
 pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
-pub use no_data::{NoData, NoDataCount};
 pub use reason::Reason;
-pub use redact::{Looks, Redactor};
+pub use redact::{Redactor, TextKind};
 pub use report::{
     Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport, StepResult, Tick,
     Trigger,
 };
 pub use secret::{Secret, SecretError, Secrets};
-pub use shed::{Give, give_way};
+pub use shed::{MayShed, canaries_to_shed};
 pub use sink::{AlertStateSink, FanOut, OutcomeSink};
-pub use verdict::{SloCount, Verdict};
+pub use verdict::{NoData, NoDataCount, SloCount, Verdict};
 pub use visible::{is_steering, visible, visible_block};

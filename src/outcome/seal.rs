@@ -1,7 +1,7 @@
-//! The last look at a report before anybody else gets it: every text in it is made safe to show.
+//! Makes every text of a report safe to show, before anybody else gets it.
 //!
-//! Owns which texts of a report come from outside, which is all but the closed words. Called once a report, by whoever made it. A new text of
-//! a report is a line here.
+//! Owns which texts of a report come from outside: all but the closed words. It is called once for a report, by the code that
+//! made it. A new text of a report is a line here.
 
 use std::borrow::Cow;
 use std::sync::Arc;

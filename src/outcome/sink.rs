@@ -1,4 +1,4 @@
-//! The ports through which finished runs leave the scheduler, and how canaries and probes stand leaves the alert rules.
+//! The ports through which the scheduler reports finished runs, and the alert rules the state of canaries and probes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +46,9 @@ impl OutcomeSink for FanOut {
     }
 }
 
-/// Shows outside how canaries and probes stand. Whoever evaluates facts calls it at each change, and once for each canary and
-/// probe at a start and after a reload, when the new plan is in force here; what is told of a canary or probe that is not in
-/// the plan is lost. It returns at once and never blocks.
+/// Shows the alert state of canaries and probes outside. The alert rules call it at each change, and once for each canary and
+/// probe at a start and after a reload, when the new plan is in force here. Calls for a canary or probe that is not in the plan
+/// are ignored. It returns at once and never blocks.
 pub trait AlertStateSink: Send + Sync + 'static {
     /// A canary's counted runs: how many have failed in a row, and whether the last one passed; `None` while that is not known.
     fn canary_state(&self, canary: &CanaryId, failures: u32, healthy: Option<bool>);

@@ -1,4 +1,4 @@
-//! One try of a step: made, judged and reported. What it does is its kind's to know.
+//! One try of a step: made, judged and reported. What it does is known to its kind alone.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,19 +6,19 @@ use std::time::Instant;
 use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId, StepResult};
 use crate::plan::Step;
 
+use super::barrier::BarrierTicket;
+use super::compute::{compute, offload};
 use super::context::Context;
 use super::context::Execution;
 use super::environment::{Environment, held_against};
 use super::judge::{self, Guarded};
-use super::log::{Flight, keep_attempt};
-use super::release::Release;
+use super::log::{OpenAttempt, keep_attempt};
 use super::request::Detail;
 use super::stall::Bound;
 use super::step::{Answer, Terms, TransportError};
-use super::think::{aside, think};
 
 /// What one try gave.
-pub(super) struct Attempt {
+pub(super) struct JudgedAttempt {
     /// Expectations that were judged, held or not.
     pub(super) judged: usize,
     pub(super) failure: Option<Failure>,
@@ -34,26 +34,27 @@ pub(super) struct Failure {
     pub(super) transport: Option<Transport>,
 }
 
-/// What matters of a transport error for whoever thinks of trying again.
+/// What decides whether a transport error is retried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transport {
     /// Whether a byte of the request may have left.
     pub(super) sent: bool,
-    /// Whether it was an answer all the same, which no `retry` is for: that of a token endpoint, without which the request never left.
+    /// Whether an answer came all the same, so that `retry` does not apply: that of a token endpoint, without which the request
+    /// never left.
     pub(super) answered: bool,
 }
 
 /// Makes one try and adds it to the step's report.
-pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) -> Attempt {
+pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicket>) -> JudgedAttempt {
     let Context { env, log, .. } = execution.context;
     let span_id = SpanId::random();
     let timeout = execution.step.timeout.unwrap_or(env.limits.step_timeout);
-    if let Some(release) = release {
-        release.wait().await;
+    if let Some(barrier) = barrier {
+        barrier.wait().await;
     }
     let (task, redactor) = (&execution.task, env.redactor());
     if redactor.learns() {
-        think(task.sent_bytes(), || redactor.learn(&task.sent_text()));
+        compute(task.sent_bytes(), || redactor.learn(&task.sent_text()));
     }
     let began = Instant::now();
     let terms = Terms {
@@ -66,20 +67,20 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
         stalls: &env.stalls,
     };
     let of_kind = task.attempt();
-    log.take_off(Flight { span_id: execution.span_id, attempt: span_id, began, of_kind: Arc::clone(&of_kind) });
+    log.attempt_started(OpenAttempt { span_id: execution.span_id, attempt: span_id, began, of_kind: Arc::clone(&of_kind) });
     let result = of_kind.make(&terms).await;
-    log.land(execution.span_id);
+    log.attempt_ended(execution.span_id);
     let ended = Instant::now();
     let (expectations, failure, answer) = match result {
         Err(error) => {
             let cause = transport_cause(execution, &of_kind.detail(false, redactor).asked(), &error, &terms.bound, ended);
-            // What went on or was too large was an answer all the same.
+            // Too many redirects and a too large body are answers all the same.
             let answered = matches!(error.reason, Reason::Redirects | Reason::ResponseTooLarge);
             let transport = (!answered).then_some(Transport { sent: error.sent, answered: error.got_byte && !error.sent });
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(answer) => {
-            let (expectations, cause) = think(answer.bytes(), || {
+            let (expectations, cause) = compute(answer.bytes(), || {
                 if redactor.learns() {
                     redactor.learn(&answer.text());
                 }
@@ -98,7 +99,7 @@ pub(super) async fn make(execution: &Execution<'_>, release: Option<Release>) ->
     };
     let judged = expectations.len();
     record(execution, report, expectations, failure.as_ref());
-    Attempt { judged, failure, answer, began, ended }
+    JudgedAttempt { judged, failure, answer, began, ended }
 }
 
 fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<ExpectationReport>, failure: Option<&Failure>) {
@@ -106,7 +107,7 @@ fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<E
         keep_attempt(report, attempt);
         report.expectations = expectations;
         if let Some(failure) = failure {
-            // Kept while the step goes on, so that a bound that cuts it can tell what was seen last.
+            // It is kept while the step goes on, so that a step that is cut reports what was seen last.
             report.result = StepResult::Failed(failure.cause.clone());
         }
     });
@@ -115,7 +116,7 @@ fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<E
 fn transport_cause(execution: &Execution<'_>, asked: &str, error: &TransportError, bound: &Bound<'_>, ended: Instant) -> Cause {
     let env = &execution.context.env;
     let (reason, stalled) = match error.reason {
-        // What passed before the attempt's own bound is that on connecting, which the client keeps and nobody can prolong.
+        // A timeout before the attempt's own bound is the one on connecting, which the client keeps and nobody can prolong.
         Reason::Timeout if ended < bound.end(ended) => env.ours_or(Reason::Timeout, bound.from(), ended),
         Reason::Timeout => held_against(Reason::Timeout, bound, ended),
         other => (other, String::new()),
@@ -131,8 +132,8 @@ fn judged(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> (Vec<Expectati
     let redactor = env.redactor();
     let mut expectations = judge::judge(&step.expect, &scope, redactor, env.detail);
     if let Some(contract) = &step.contract {
-        // What a schema costs is not to be known by its size.
-        expectations.push(aside(|| judge::judge_contract(contract, answer.document(), redactor)));
+        // The size of a document does not tell what checking a schema costs.
+        expectations.push(offload(|| judge::judge_contract(contract, answer.document(), redactor)));
     }
     let failed = judge::first_failure(&expectations);
     let (guards, guarded) = judge::judge_guards(&step.guard, &scope, redactor, env.detail);
@@ -144,7 +145,7 @@ fn judged(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> (Vec<Expectati
     (expectations, cause.map(|cause| adorned(env, step, cause, &**answer)))
 }
 
-/// Adds to a judge's cause what the judge cannot know: the step, that a secret is missing, what the answer itself explains.
+/// Adds to a judge's cause what the judge does not know: the step, a missing secret, a remark of the answer.
 fn adorned(env: &Environment, step: &Step, mut cause: Cause, answer: &dyn Answer) -> Cause {
     cause.step = Some(Arc::clone(&step.name));
     if cause.reason == Reason::NotEvaluable {

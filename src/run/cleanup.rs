@@ -12,41 +12,42 @@ use crate::plan;
 use super::context::Context;
 use super::creation;
 use super::cut;
-use super::journal;
-use super::opening::Place;
+use super::ledger;
 use super::request::CleanupTask;
 use super::sequence;
-use super::undo::{Created, Made, Undo};
+use super::step_context::StepContext;
+use super::undo::{Created, CreationStatus, Undo};
 
-/// The task that undoes what `context`'s run journalled; `None` if it created nothing.
+/// The task that undoes what `context`'s run created; `None` if it created nothing.
 pub(super) fn task(context: Arc<Context>, run: &Arc<RunReport>) -> Option<CleanupTask> {
-    let (journal, nothing): (Vec<Undo>, Vec<Undo>) =
-        context.log.take_journal().into_iter().partition(|undo| undo.made.created != Created::No);
+    let (undos, nothing): (Vec<Undo>, Vec<Undo>) =
+        context.log.take_undos().into_iter().partition(|undo| undo.made.created != Created::No);
     for undo in &nothing {
-        tell_ledger(&context, undo, LedgerEnd::Gone);
+        end_ledger_entry(&context, undo, LedgerEnd::Gone);
     }
-    if journal.is_empty() {
+    if undos.is_empty() {
         return None;
     }
     let run = Arc::clone(run);
-    Some(async move { Arc::new(undo_all(&context, journal, run).await) }.boxed())
+    Some(async move { Arc::new(undo_all(&context, undos, run).await) }.boxed())
 }
 
-async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) -> CleanupReport {
+async fn undo_all(context: &Context, undos: Vec<Undo>, run: Arc<RunReport>) -> CleanupReport {
     let started = Instant::now();
     let until = started + context.env.limits.cleanup;
     let mut leaked = Vec::new();
     let mut later_is_open = false;
-    for undo in journal {
+    for undo in undos {
         let result = undo_until(context, &undo, until).await.map_err(|cause| cause.sealed(context.env.redactor()));
         let end = match &result {
-            // The cleanup of what was made later is made again, and may sign in what this one signs out.
+            // The cleanup of a later creation is still open. When it is repeated it may need this one again, as one signs out
+            // what the other signs in.
             Ok(()) if undo.made.cut || later_is_open => LedgerEnd::Again,
             Ok(()) => LedgerEnd::Gone,
             Err(cause) => LedgerEnd::Retry { message: cause.message.clone() },
         };
         later_is_open |= end != LedgerEnd::Gone;
-        tell_ledger(context, &undo, end);
+        end_ledger_entry(context, &undo, end);
         leaked.extend(result.err());
     }
     let ended = Instant::now();
@@ -57,9 +58,9 @@ async fn undo_all(context: &Context, journal: Vec<Undo>, run: Arc<RunReport>) ->
         .sealed(context.env.redactor())
 }
 
-fn tell_ledger(context: &Context, undo: &Undo, end: LedgerEnd) {
-    if let (Some(journal), Some(entry)) = (&context.journal, &undo.entry) {
-        journal.ledger().ended(entry, end);
+fn end_ledger_entry(context: &Context, undo: &Undo, end: LedgerEnd) {
+    if let (Some(ledger), Some(entry)) = (&context.ledger, &undo.entry) {
+        ledger.entries().ended(entry, end);
     }
 }
 
@@ -78,15 +79,15 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd 
     let undo = Undo {
         span_id: SpanId::random(),
         step: Arc::clone(&step.name),
-        names: journal::restored(&context.env, &entry.names),
+        names: ledger::restored_names(&context.env, &entry.names),
         device: entry.device.as_str().into(),
-        made: Made { created: if entry.created { Created::Yes } else { Created::Maybe }, cut: !entry.created },
+        made: CreationStatus { created: if entry.created { Created::Yes } else { Created::Maybe }, cut: !entry.created },
         entry: None,
     };
     let undone = undo_until(context, &undo, context.env.started + context.env.limits.cleanup).await;
     let steps = context.log.finish(Instant::now(), context.env.started, undone.as_ref().err());
     match undone {
-        // It has passed before: that there is nothing to undo any more is what was hoped for.
+        // A cleanup has passed before, so that finding nothing to undo is a success.
         Err(cause) if entry.passed == 0 || !creation::found_nothing(&steps) => {
             LedgerEnd::Retry { message: cause.sealed(context.env.redactor()).message }
         }
@@ -95,7 +96,7 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd 
     }
 }
 
-/// Undoes one step's work, whatever happens until then.
+/// Undoes one step's work by this moment. Panics and timeouts become causes.
 async fn undo_until(context: &Context, undo: &Undo, until: Instant) -> Result<(), Cause> {
     let work = AssertUnwindSafe(undo_one(context, undo)).catch_unwind();
     match tokio::time::timeout_at(until.into(), work).await {
@@ -109,14 +110,14 @@ async fn undo_until(context: &Context, undo: &Undo, until: Instant) -> Result<()
     }
 }
 
-/// Undoes one step's work. All of its cleanup steps are tried; the first failure is told.
+/// Undoes one step's work. All of its cleanup steps are tried; the first failure is returned.
 async fn undo_one(context: &Context, undo: &Undo) -> Result<(), Cause> {
     let Some(step) = plan::find(&context.env.canary.probe.steps, &undo.step) else { return Ok(()) };
-    let place = Place { device: Some(Arc::clone(&undo.device)), ..Place::default() };
+    let outer = StepContext { device: Some(Arc::clone(&undo.device)), ..StepContext::default() };
     let mut names = Arc::clone(&undo.names);
     let mut result = Ok(());
     for cleanup in &step.cleanup {
-        match sequence::one(context, cleanup, &names, &place, None).await {
+        match sequence::one(context, cleanup, &names, &outer, None).await {
             Ok(captures) => Arc::make_mut(&mut names).extend(captures),
             Err(cause) => result = result.and(Err(cause)),
         }

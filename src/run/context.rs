@@ -1,6 +1,7 @@
 //! One run in progress: what it reads, what it writes down, and its way to the ledger; and one execution of a step in it.
 //!
-//! Only what makes steps is given all of it. Whoever only reads gets the [`Environment`], whoever only writes the [`Log`].
+//! Only the code that executes steps gets all of it. Code that only reads gets the [`Environment`], code that only writes the
+//! [`Log`].
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +12,7 @@ use crate::outcome::SpanId;
 use crate::plan::Step;
 
 use super::environment::Environment;
-use super::journal::Journal;
+use super::ledger::RunLedger;
 use super::log::Log;
 use super::scope::Names;
 use super::stall::Bound;
@@ -23,16 +24,16 @@ pub(super) struct Context {
     pub(super) env: Environment,
     pub(super) log: Log,
     /// Where there is a ledger.
-    pub(super) journal: Option<Journal>,
+    pub(super) ledger: Option<RunLedger>,
 }
 
 impl Context {
     /// A run of which nothing has happened.
-    pub(super) fn new(env: Environment, journal: Option<Journal>) -> Self {
-        Self { log: Log::new(env.started, &env.stalls), env, journal }
+    pub(super) fn new(env: Environment, ledger: Option<RunLedger>) -> Self {
+        Self { log: Log::new(env.started, &env.stalls), env, ledger }
     }
 
-    /// The run's bound, as far as is known at `now`: waiting for the ledger moves it.
+    /// The run's bound as known at `now`: waiting for the ledger moves it.
     pub(super) fn deadline(&self, now: Instant) -> Bound<'_> {
         self.env.bound(self.env.started + self.log.waits.total(now), self.env.canary.probe.deadline)
     }
@@ -46,8 +47,8 @@ pub(super) struct Execution<'a> {
     pub(super) span_id: SpanId,
     /// The step with everything filled in.
     pub(super) task: Box<dyn Task>,
-    /// Whether a failure is forgiven.
-    pub(super) forgiven: bool,
+    /// Whether its failure is allowed, by the step itself or by a parallel around it.
+    pub(super) failure_allowed: bool,
     /// How long it may poll, as a subject.
     pub(super) share: Option<Share>,
 }

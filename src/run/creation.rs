@@ -1,37 +1,37 @@
 //! What is known of a creation: whether a step with a cleanup made something, and whether its answer ever came.
 //!
-//! Owns which answers say that nothing was created, and when a cleanup that finds nothing proves nothing yet. What undoes is in
-//! `cleanup`, what is written down in `journal`.
+//! Owns which answers say that nothing was created, and when a cleanup that finds nothing has to be repeated. What undoes is in
+//! `cleanup`, what is written down in `ledger`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
 
-use super::attempt::Attempt;
+use super::attempt::JudgedAttempt;
+use super::compute::compute;
 use super::context::Execution;
 use super::environment::Environment;
-use super::opening::Captures;
 use super::scope::Names;
 use super::step::{Answer, Creation};
-use super::think::think;
-use super::undo::{Created, Made};
+use super::step_context::Captures;
+use super::undo::{Created, CreationStatus};
 
 /// Cleanups that must pass before a creation whose answer never came counts as undone: at once, and after one and five minutes.
 const PASSES: u32 = 3;
 
-/// How long after the end of its run's deadline a creation cannot come any more, so that one cleanup that passes is enough.
+/// How long after its run's deadline a creation may still come. After that one cleanup that passes is enough.
 const SETTLED: Duration = Duration::from_mins(10);
 
 /// What one attempt may have created.
-pub(super) fn by(execution: &Execution<'_>, attempt: &Attempt) -> Made {
+pub(super) fn by(execution: &Execution<'_>, attempt: &JudgedAttempt) -> CreationStatus {
     let transport = attempt.failure.as_ref().and_then(|failure| failure.transport);
     match (&attempt.answer, transport) {
-        (Some(answer), _) if refused(execution, answer) => Made::NOTHING,
-        (Some(answer), _) => Made { created: Created::Maybe, cut: answer.creation() == Creation::Unknown },
-        (None, Some(transport)) if transport.sent => Made::SENT,
-        (None, Some(_)) => Made::NOTHING,
-        (None, None) => Made { created: Created::Maybe, cut: false },
+        (Some(answer), _) if refused(execution, answer) => CreationStatus::NOTHING,
+        (Some(answer), _) => CreationStatus { created: Created::Maybe, cut: answer.creation() == Creation::Unknown },
+        (None, Some(transport)) if transport.sent => CreationStatus::SENT,
+        (None, Some(_)) => CreationStatus::NOTHING,
+        (None, None) => CreationStatus { created: Created::Maybe, cut: false },
     }
 }
 
@@ -42,17 +42,17 @@ fn refused(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> bool {
             .step
             .unless_created
             .as_ref()
-            .is_some_and(|unless| think(answer.bytes(), || unless.judge(&execution.scope_with(answer)).held == Ok(true)))
+            .is_some_and(|unless| compute(answer.bytes(), || unless.judge(&execution.scope_with(answer)).held == Ok(true)))
 }
 
-/// After a failed creation, captures are taken where the answer allows it, so that what was made can still be undone.
-pub(super) fn settle_failed(execution: &Execution<'_>, made: Made, answer: Option<&Arc<dyn Answer>>) {
+/// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone.
+pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, answer: Option<&Arc<dyn Answer>>) {
     if execution.step.cleanup.is_empty() {
         return;
     }
     let mut captures = Vec::new();
     if let Some(answer) = answer {
-        captures = think(answer.bytes(), || {
+        captures = compute(answer.bytes(), || {
             let scope = execution.scope_with(answer);
             let captures = execution.step.capture.iter();
             captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
@@ -62,7 +62,7 @@ pub(super) fn settle_failed(execution: &Execution<'_>, made: Made, answer: Optio
 }
 
 /// Notes what is known of a step's creation now that its last attempt is over.
-pub(super) fn settle(execution: &Execution<'_>, made: Made, captures: &Captures) {
+pub(super) fn settle(execution: &Execution<'_>, made: CreationStatus, captures: &Captures) {
     if execution.step.cleanup.is_empty() {
         return;
     }
@@ -70,22 +70,22 @@ pub(super) fn settle(execution: &Execution<'_>, made: Made, captures: &Captures)
     Arc::make_mut(&mut names).extend(captures.iter().cloned());
     let context = execution.context;
     let entry = context.log.settle(execution.span_id, made, Some(Arc::clone(&names)));
-    if let (Some(entry), Some(journal)) = (entry, &context.journal)
+    if let (Some(entry), Some(ledger)) = (entry, &context.ledger)
         && (made.created == Created::Yes || made.created == Created::Maybe && !captures.is_empty())
     {
-        journal.created(&context.env, &entry, &names);
+        ledger.created(&context.env, &entry, &names);
     }
 }
 
-/// Whether a cleanup that passes at `now` leaves it open if the creation of an entry is still to come.
+/// Whether the creation of an entry may still come after a cleanup that passes at `now`.
 pub(super) fn is_open(env: &Environment, entry: &LedgerEntry, now: SystemTime) -> bool {
     let unanswered = !entry.created || entry.passed > 0;
     let age = now.duration_since(env.facts.started()).unwrap_or_default();
     unanswered && entry.passed + 1 < PASSES && age < env.canary.probe.deadline + SETTLED
 }
 
-/// Whether the steps of a cleanup failed only because the target refused them, other than for want of access or time: after a
-/// cleanup that passed, that says that nothing is there.
+/// Whether the failed steps of a cleanup say that there is nothing to undo: the target refused each of them, for another reason
+/// than lack of access or time.
 pub(super) fn found_nothing(steps: &[StepReport]) -> bool {
     let mut failed = steps.iter().filter(|step| matches!(step.result, StepResult::Failed(_))).peekable();
     let is_about_nothing = |step: &StepReport| {

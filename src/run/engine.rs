@@ -1,4 +1,4 @@
-//! The engine: makes runs. Whatever happens inside one ends in a report.
+//! The engine, which makes runs. Whatever happens in a run ends in a report.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -13,43 +13,43 @@ use crate::outcome::{Cause, Ledger, LedgerEnd, LedgerEntry, Reason, RunId, RunRe
 use crate::plan::{Canary, Limits, Plan};
 
 use super::cleanup;
+use super::compute::compute;
 use super::context::Context;
 use super::cut::{self, at_open_step};
 use super::environment::{Environment, held_against};
-use super::journal::{Journal, Live};
 use super::judge::shown_all;
-use super::opening::Place;
+use super::ledger::{LiveRuns, RunLedger};
 use super::request::{Detail, Finished, RunRequest};
 use super::scope::{Names, RunIdentity};
 use super::self_check::SelfCheck;
 use super::sequence;
-use super::silence::{self, Part};
 use super::stall::StallLog;
 use super::step::Pool;
 use super::step::http::HttpClients;
+use super::step_context::StepContext;
 use super::subjects;
-use super::think::think;
+use super::unanswered::{self, RunPart};
 
 /// Makes runs. Cheap to clone; all clones share connections' settings and secrets.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    inner: Arc<EngineParts>,
     ledger: Option<Arc<dyn Ledger>>,
     self_check: Option<SelfCheck>,
     /// Share of traces that are kept whatever becomes of the run.
     kept_traces: f64,
 }
 
-struct Inner {
+struct EngineParts {
     pool: Pool,
     limits: Arc<Limits>,
     stalls: Arc<StallLog>,
     secrets: RwLock<Arc<Secrets>>,
-    live: Arc<Live>,
+    live: Arc<LiveRuns>,
 }
 
 /// How the steps of a run ended.
-enum End {
+enum JourneyEnd {
     /// By themselves.
     Journey(Result<(), Cause>),
     /// By a panic.
@@ -64,7 +64,7 @@ impl Engine {
     /// An engine with these settings.
     pub fn new(clients: HttpClients, limits: Limits, stalls: Arc<StallLog>, secrets: Arc<Secrets>) -> Self {
         let (limits, secrets) = (Arc::new(limits), RwLock::new(secrets));
-        let inner = Arc::new(Inner { pool: Pool::new(clients), limits, stalls, secrets, live: Arc::default() });
+        let inner = Arc::new(EngineParts { pool: Pool::new(clients), limits, stalls, secrets, live: Arc::default() });
         Self { inner, ledger: None, self_check: None, kept_traces: 1.0 }
     }
 
@@ -80,8 +80,9 @@ impl Engine {
         Self { self_check: Some(self_check), ..self }
     }
 
-    /// Runs tell targets that their trace is kept only if it is in this share, 0 ≤ share ≤ 1; those of others are kept only
-    /// where the run does not pass, which nobody knows when it starts. Without it every target is told to keep its part.
+    /// The share of traces that are kept whatever becomes of the run, 0 ≤ share ≤ 1. Only for these are targets told to keep
+    /// their part: other traces are kept if the run does not pass, which is not known when it starts. By default all traces are
+    /// kept.
     #[must_use]
     pub fn keeping_traces(self, share: f64) -> Self {
         Self { kept_traces: share, ..self }
@@ -121,13 +122,13 @@ impl Engine {
         let run_id = RunId(ulid::Ulid::from_parts(millis(since_epoch(wall)), fastrand::u128(..)));
         let trace_id = TraceId::random();
         let identity = RunIdentity { id: run_id, trace_id, started: wall };
-        let journal = self.ledger.as_ref().map(|ledger| Journal::new(Arc::clone(ledger), Arc::clone(&self.inner.live), run_id));
-        let context = Arc::new(self.context(&canary, identity, request.detail, journal));
+        let ledger = self.ledger.as_ref().map(|ledger| RunLedger::new(Arc::clone(ledger), Arc::clone(&self.inner.live), run_id));
+        let context = Arc::new(self.context(&canary, identity, request.detail, ledger));
         let started = context.env.started;
         let end = drive(&context, &request).await;
         let ended = Instant::now();
-        let journey = self.excused(&context, Part::Journey, cause_of(&context, end, ended), &request, ended).await;
-        let subjects = self.excused(&context, Part::Subjects, context.log.subjects.cause(), &request, ended).await;
+        let journey = self.excused(&context, RunPart::Journey, cause_of(&context, end, ended), &request, ended).await;
+        let subjects = self.excused(&context, RunPart::Subjects, context.log.subjects.cause(), &request, ended).await;
         let cause = subjects::combined(journey.clone(), subjects);
         let verdict = cause.as_ref().map_or(Verdict::Passed, |cause| Verdict::of(cause.reason));
         if let Some(cut) = &journey {
@@ -158,18 +159,18 @@ impl Engine {
         Finished { report, cleanup }
     }
 
-    fn context(&self, canary: &Arc<Canary>, run: RunIdentity, detail: Detail, journal: Option<Journal>) -> Context {
+    fn context(&self, canary: &Arc<Canary>, run: RunIdentity, detail: Detail, ledger: Option<RunLedger>) -> Context {
         let inner = &self.inner;
         let secrets = Arc::clone(&inner.secrets.read().unwrap_or_else(PoisonError::into_inner));
         let process = (&inner.limits, &inner.stalls, &inner.pool);
-        Context::new(Environment::new(canary, run, detail, self.kept_traces, process, &secrets), journal)
+        Context::new(Environment::new(canary, run, detail, self.kept_traces, process, &secrets), ledger)
     }
 
-    /// The cause, or that it was the prober's own network: asked only if nothing that failed had a byte of an answer.
+    /// The cause, or that the prober's own network is down. That is only asked if no failed attempt had a byte of an answer.
     async fn excused(
         &self,
         context: &Context,
-        of: Part,
+        of: RunPart,
         cause: Option<Cause>,
         request: &RunRequest,
         failed_at: Instant,
@@ -179,7 +180,7 @@ impl Engine {
         if Verdict::of(cause.reason) != Verdict::Failed {
             return Some(cause);
         }
-        let Some(began) = silence::unanswered(&context.log, of, context.env.started, failed_at) else { return Some(cause) };
+        let Some(began) = unanswered::last_attempt(&context.log, of, context.env.started, failed_at) else { return Some(cause) };
         let excused = tokio::select! {
             biased;
             excused = self_check.excuses(began, failed_at) => excused,
@@ -194,7 +195,7 @@ impl Engine {
     }
 
     async fn resume_now(&self, canary: &Arc<Canary>, entry: &LedgerEntry) -> LedgerEnd {
-        // What cannot be read of an entry of another version is made up: it is only shown to the target.
+        // Ids that cannot be read, in an entry of another version, are replaced by random ones: only the target sees them.
         let id = RunId(ulid::Ulid::from_string(&entry.run_id).unwrap_or_else(|_| ulid::Ulid::generate()));
         let trace_id = u128::from_str_radix(&entry.trace_id, 16).map_or_else(|_| TraceId::random(), TraceId);
         let started = from_epoch_ms(entry.started_ms);
@@ -204,20 +205,20 @@ impl Engine {
 }
 
 /// Drives the journey to its end or to what cuts it.
-async fn drive(context: &Arc<Context>, request: &RunRequest) -> End {
+async fn drive(context: &Arc<Context>, request: &RunRequest) -> JourneyEnd {
     let mut journey = std::pin::pin!(AssertUnwindSafe(journey(context)).catch_unwind());
     loop {
         let until = deadline(context);
         tokio::select! {
             biased;
             ended = tokio::time::timeout_at(until.into(), &mut journey) => match ended {
-                Ok(Ok(result)) => return End::Journey(result),
-                Ok(Err(panic)) => return End::Panicked(panic_message(&*panic)),
-                // It has waited for the ledger or stood still meanwhile, and that time is not its own.
+                Ok(Ok(result)) => return JourneyEnd::Journey(result),
+                Ok(Err(panic)) => return JourneyEnd::Panicked(panic_message(&*panic)),
+                // It waited for the ledger or the process stood still meanwhile, which its deadline does not count.
                 Err(_elapsed) if deadline(context) > until => {}
-                Err(_elapsed) => return End::Deadline,
+                Err(_elapsed) => return JourneyEnd::Deadline,
             },
-            () = request.cancel.cancelled() => return End::Shutdown,
+            () = request.cancel.cancelled() => return JourneyEnd::Shutdown,
         }
     }
 }
@@ -236,13 +237,13 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 /// Vars, then steps.
 async fn journey(context: &Context) -> Result<(), Cause> {
     let probe = &context.env.canary.probe;
-    let (mut names, failed) = think(0, || vars(&context.env));
+    let (mut names, failed) = compute(0, || vars(&context.env));
     context.log.remember_vars(&names);
     failed.map_or(Ok(()), Err)?;
-    sequence::steps(context, &probe.steps, &mut names, &Place::default()).await
+    sequence::steps(context, &probe.steps, &mut names, &StepContext::default()).await
 }
 
-/// The run's vars, as far as they have values, and why the next one has none.
+/// The run's vars up to the first that cannot be evaluated, and why that one cannot.
 fn vars(env: &Environment) -> (Names, Option<Cause>) {
     let mut names: Names = Names::default();
     for (name, template) in &env.canary.probe.vars {
@@ -258,26 +259,28 @@ fn vars(env: &Environment) -> (Names, Option<Cause>) {
 }
 
 fn shown_vars(context: &Context) -> Vec<(Arc<str>, String)> {
-    think(0, || shown_all(&context.log.vars(), context.env.redactor()))
+    compute(0, || shown_all(&context.log.vars(), context.env.redactor()))
 }
 
 /// Why the run did not pass; `None` if it did. This is the only place that lets a run pass.
-fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
+fn cause_of(context: &Context, end: JourneyEnd, now: Instant) -> Option<Cause> {
     match end {
-        End::Journey(Err(cause)) => Some(cause),
-        End::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
-        End::Journey(Ok(())) if context.log.judged() == 0 && context.log.subjects.cause().is_none() => Some(context.env.cause(
-            Reason::NotEvaluable,
-            None,
-            "the run expected nothing: no expectation was evaluated, so it cannot have passed",
-        )),
-        End::Journey(Ok(())) => None,
-        End::Panicked(message) => Some(at_open_step(
+        JourneyEnd::Journey(Err(cause)) => Some(cause),
+        JourneyEnd::Journey(Ok(())) if now > context.deadline(now).end(now) => Some(deadline_cause(context, now)),
+        JourneyEnd::Journey(Ok(())) if context.log.judged() == 0 && context.log.subjects.cause().is_none() => {
+            Some(context.env.cause(
+                Reason::NotEvaluable,
+                None,
+                "the run expected nothing: no expectation was evaluated, so it cannot have passed",
+            ))
+        }
+        JourneyEnd::Journey(Ok(())) => None,
+        JourneyEnd::Panicked(message) => Some(at_open_step(
             (&context.env, &context.log),
             context.env.cause(Reason::Internal, None, &format!("the prober panicked: {message}")),
         )),
-        End::Deadline => Some(deadline_cause(context, now)),
-        End::Shutdown => {
+        JourneyEnd::Deadline => Some(deadline_cause(context, now)),
+        JourneyEnd::Shutdown => {
             Some(at_open_step((&context.env, &context.log), context.env.cause(Reason::Shutdown, None, "the process is stopping")))
         }
     }
@@ -286,10 +289,10 @@ fn cause_of(context: &Context, end: End, now: Instant) -> Option<Cause> {
 fn deadline_cause(context: &Context, now: Instant) -> Cause {
     let deadline = context.deadline(now);
     let (reason, stalled) = held_against(Reason::Deadline, &deadline, now);
-    let flights = context.log.flights();
-    // What was not even looked up says nothing about the target.
-    let wants_place = !flights.is_empty() && flights.iter().all(|flight| flight.of_kind.wants_place());
-    let reason = if wants_place { Reason::Resources } else { reason };
+    let open_attempts = context.log.open_attempts();
+    // A name that was not even looked up says nothing about the target.
+    let waits_for_permit = !open_attempts.is_empty() && open_attempts.iter().all(|open| open.of_kind.waits_for_permit());
+    let reason = if waits_for_permit { Reason::Resources } else { reason };
     let message = format!("the run's deadline of {} has passed", humantime::format_duration(deadline.lasting()));
     let cause = at_open_step((&context.env, &context.log), context.env.cause(reason, None, &message));
     Cause { message: cause.message + &stalled, ..cause }

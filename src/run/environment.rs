@@ -1,6 +1,6 @@
 //! What all steps of one run read: whose run it is, what it may use, and how what happened is put into words.
 //!
-//! Nothing in it changes while the run goes on, but for the sessions of its devices. What a run writes down is in `log`.
+//! Only the sessions of its devices change while the run goes on. What a run writes down is in `log`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::plan::expr::EvalError;
 use crate::plan::{Canary, Device, Limits};
 
 use super::request::Detail;
-use super::scope::{Names, RunFacts, RunIdentity, Scope};
+use super::scope::{ExpressionScope, Names, RunFacts, RunIdentity};
 use super::stall::{Bound, StallLog};
 use super::step::{Answer, Pool, Session, Sessions};
 
@@ -78,12 +78,12 @@ impl Environment {
 
     /// The scope of an expression that looks at no result.
     pub(super) fn scope(&self, names: &Names) -> Value {
-        Scope::of_names(&self.facts, names)
+        ExpressionScope::of_names(&self.facts, names)
     }
 
     /// The scope of an expression that looks at what a step saw.
     pub(super) fn scope_with(&self, names: &Names, answer: &Arc<dyn Answer>) -> Value {
-        Scope::with_answer(&self.facts, names, Arc::clone(answer))
+        ExpressionScope::with_answer(&self.facts, names, Arc::clone(answer))
     }
 
     /// The device of that name, and its session.
@@ -132,8 +132,8 @@ impl Environment {
     }
 }
 
-/// The reason for what had not happened when a bound passed, and what is to be added to its message: `Stall` instead of
-/// `reason` if this process stood still for more than half of the prolonged bound.
+/// The reason of a bound that passed, and what is added to its message: `Stall` instead of `reason` if this process stood still
+/// for more than half of the prolonged bound.
 pub(super) fn held_against(reason: Reason, bound: &Bound<'_>, now: Instant) -> (Reason, String) {
     let stalled = bound.stalled(now);
     let told = humantime::format_duration(whole_millis(stalled));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Looks, Reason, Redactor, Seen, is_credential, mask_credentials};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, TextKind, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -74,9 +74,9 @@ pub fn judge_contract(contract: &Contract, json: Result<&serde_json::Value, Stri
         Ok(json) if contract.schema.is_valid(json) => (Held::Yes, Vec::new()),
         Ok(json) => {
             let violations = contract.schema.iter_errors(json).take(VIOLATIONS).map(|violation| {
-                let place = violation.instance_path().to_string();
+                let pointer = violation.instance_path().to_string();
                 Seen {
-                    source: if place.is_empty() { "the body".into() } else { shown_text(&place, redactor) },
+                    source: if pointer.is_empty() { "the body".into() } else { shown_text(&pointer, redactor) },
                     value: shown_text(&violation.to_string(), redactor),
                 }
             });
@@ -97,8 +97,8 @@ pub enum Guarded {
     Failed(Cause),
 }
 
-/// Asks every guard. Exactly false blocks; what cannot be evaluated is a failure, and weighs more than a guard that blocks,
-/// as a broken guard must not keep a canary quiet.
+/// Asks every guard. A guard that is false blocks. One that cannot be evaluated is a failure and outweighs guards that block,
+/// because a broken guard must not keep a canary quiet.
 pub fn judge_guards(guards: &[Guard], scope: &Value, redactor: &Redactor, detail: Detail) -> (Vec<ExpectationReport>, Guarded) {
     let reports = judge(guards, scope, redactor, detail);
     let with = |wanted: fn(&Held) -> bool| reports.iter().find(|report| wanted(&report.held)).and_then(cause_of);
@@ -112,7 +112,7 @@ pub fn judge_guards(guards: &[Guard], scope: &Value, redactor: &Redactor, detail
     (reports, guarded)
 }
 
-/// Why the first expectation that did not hold did not; step, subject and attempts are the caller's to fill in.
+/// The cause of the first expectation that did not hold. The caller fills in step, subject and attempts.
 pub fn first_failure(reports: &[ExpectationReport]) -> Option<Cause> {
     reports.iter().find_map(cause_of)
 }
@@ -159,7 +159,7 @@ pub fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec<(Arc<s
     let mut room = ALL_LOOKED_AT;
     let each = |(name, value): &(Arc<str>, Value)| {
         let shown = if room == 0 { "…".to_owned() } else { shown_as(name, value, redactor) };
-        // What is cut was looked at as far as that is done at all.
+        // A value that was cut used up the bytes of one value.
         room = room.saturating_sub(if shown.ends_with('…') { LOOKED_AT } else { shown.len() });
         (Arc::clone(name), shown)
     };
@@ -177,21 +177,21 @@ pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
 /// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
 pub fn shown(value: &Value, redactor: &Redactor) -> String {
     match json_start(value, LOOKED_AT) {
-        Ok((text, whole)) => shown_start(&text, whole, redactor, Looks::Value),
+        Ok((text, whole)) => shown_start(&text, whole, redactor, TextKind::Value),
         Err(why) => shown_text(&why, redactor),
     }
 }
 
 fn shown_text(text: &str, redactor: &Redactor) -> String {
-    shown_start(text, true, redactor, Looks::Text)
+    shown_start(text, true, redactor, TextKind::Text)
 }
 
 /// Redacted and then cut. `whole`: nothing was left out before.
-fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor, looks: Looks) -> String {
+fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor, kind: TextKind) -> String {
     spend_bytes(looked_at.len().min(LOOKED_AT));
-    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4, looks);
+    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4, kind);
     if !whole && !was_cut {
-        // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
+        // So much was masked that the end of the text would be shown, where a secret may begin that was cut.
         return format!("{}…", Redactor::MASK);
     }
     let (end, mark) = match start.char_indices().nth(SHOWN) {

@@ -1,6 +1,6 @@
 //! What a run writes down: what it has done so far, what must be undone, and the clocks.
 //!
-//! It is kept outside the futures that do it: when a bound cuts them, this is what remains to tell.
+//! It is kept outside the futures that execute the run: when a bound cuts them, it is what is left to report.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,8 +12,7 @@ use super::scope::Names;
 use super::stall::StallLog;
 use super::step::Attempt;
 use super::subjects::Subjects;
-use super::undo::{Made, Undo};
-use super::waits::Waits;
+use super::undo::{CreationStatus, Undo};
 
 /// Attempts a step's report keeps from the start of a long poll; the last one is kept too.
 const KEPT_ATTEMPTS: usize = 20;
@@ -22,20 +21,20 @@ const KEPT_ATTEMPTS: usize = 20;
 /// one run.
 const KEPT_TRANSCRIPTS: usize = 100;
 
-/// The journal, the reports and the clocks of one run.
+/// What must be undone, the reports and the clocks of one run.
 #[derive(Debug)]
 pub(super) struct Log {
     stalls: Arc<StallLog>,
     /// How long it has waited for the ledger.
-    pub(super) waits: Waits,
+    pub(super) waits: LedgerWaits,
     /// The subjects that failed.
     pub(super) subjects: Subjects,
     vars: OnceLock<Names>,
-    written: Mutex<Written>,
+    state: Mutex<LogState>,
 }
 
 #[derive(Debug)]
-struct Written {
+struct LogState {
     /// Finished steps, in the order they ended.
     steps: Vec<StepReport>,
     /// How many of them kept what was sent and received.
@@ -43,9 +42,9 @@ struct Written {
     /// Steps being made; several inside a `parallel`.
     open: Vec<StepReport>,
     /// Attempts that are under way.
-    flights: Vec<Flight>,
+    open_attempts: Vec<OpenAttempt>,
     /// What must be undone, in the order it was made.
-    journal: Vec<Undo>,
+    undos: Vec<Undo>,
     /// Expectations and contracts judged by steps whose failure counts.
     judged: usize,
     /// When each step last ended.
@@ -56,42 +55,42 @@ struct Written {
 
 /// An attempt under way.
 #[derive(Debug, Clone)]
-pub(super) struct Flight {
+pub(super) struct OpenAttempt {
     /// The span of the step it belongs to.
     pub(super) span_id: SpanId,
     /// Its own span.
     pub(super) attempt: SpanId,
     /// When it began.
     pub(super) began: Instant,
-    /// It, which knows how far it has come.
+    /// The attempt, which knows how far it has come.
     pub(super) of_kind: Arc<dyn Attempt>,
 }
 
 impl Log {
     /// The state of a run that starts at `now`; its steps' reports tell of these stalls.
     pub(super) fn new(now: Instant, stalls: &Arc<StallLog>) -> Self {
-        let written = Written {
+        let state = LogState {
             steps: Vec::new(),
             shown: 0,
             open: Vec::new(),
-            flights: Vec::new(),
-            journal: Vec::new(),
+            open_attempts: Vec::new(),
+            undos: Vec::new(),
             judged: 0,
             ends: HashMap::new(),
             last_end: now,
         };
         Self {
             stalls: Arc::clone(stalls),
-            waits: Waits::default(),
+            waits: LedgerWaits::default(),
             subjects: Subjects::default(),
             vars: OnceLock::new(),
-            written: Mutex::new(written),
+            state: Mutex::new(state),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Written> {
+    fn lock(&self) -> MutexGuard<'_, LogState> {
         // A panic elsewhere in the run is reported as such; what was recorded before it is still true.
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's vars have been evaluated.
@@ -110,29 +109,29 @@ impl Log {
     }
 
     /// An attempt of an open step begins.
-    pub(super) fn take_off(&self, flight: Flight) {
-        self.lock().flights.push(flight);
+    pub(super) fn attempt_started(&self, open: OpenAttempt) {
+        self.lock().open_attempts.push(open);
     }
 
-    /// It is over.
-    pub(super) fn land(&self, span_id: SpanId) {
-        self.lock().flights.retain(|flight| flight.span_id != span_id);
+    /// The attempt of this step is over.
+    pub(super) fn attempt_ended(&self, span_id: SpanId) {
+        self.lock().open_attempts.retain(|open| open.span_id != span_id);
     }
 
-    /// What is in the air.
-    pub(super) fn flights(&self) -> Vec<Flight> {
-        self.lock().flights.clone()
+    /// The attempts under way.
+    pub(super) fn open_attempts(&self) -> Vec<OpenAttempt> {
+        self.lock().open_attempts.clone()
     }
 
-    /// Takes what is in the air, because nobody will land it any more.
-    pub(super) fn take_flights(&self) -> Vec<Flight> {
-        std::mem::take(&mut self.lock().flights)
+    /// Takes the attempts under way, because they were cut.
+    pub(super) fn take_open_attempts(&self) -> Vec<OpenAttempt> {
+        std::mem::take(&mut self.lock().open_attempts)
     }
 
     /// Looks at the finished steps, the open ones, and the attempts that are under way.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&[StepReport], &[StepReport], &[Flight]) -> T) -> T {
-        let written = self.lock();
-        look(&written.steps, &written.open, &written.flights)
+    pub(super) fn look<T>(&self, look: impl FnOnce(&[StepReport], &[StepReport], &[OpenAttempt]) -> T) -> T {
+        let state = self.lock();
+        look(&state.steps, &state.open, &state.open_attempts)
     }
 
     /// Adds to the report of a step that is being made.
@@ -145,21 +144,21 @@ impl Log {
     /// A step ended at `now`.
     pub(super) fn close(&self, span_id: SpanId, now: Instant, duration: Duration, result: StepResult) {
         let stalled = now.checked_sub(duration).map_or(Duration::ZERO, |began| self.stalls.stalled_between(began, now));
-        let mut written = self.lock();
-        let Some(at) = written.open.iter().position(|report| report.span_id == span_id) else { return };
-        let mut report = written.open.remove(at);
+        let mut state = self.lock();
+        let Some(at) = state.open.iter().position(|report| report.span_id == span_id) else { return };
+        let mut report = state.open.remove(at);
         report.duration = duration;
         report.stalled = stalled;
         report.result = result;
-        written.ends.insert(Arc::clone(&report.name), now);
-        written.last_end = now;
+        state.ends.insert(Arc::clone(&report.name), now);
+        state.last_end = now;
         if report.attempts.iter().filter_map(|attempt| attempt.detail.as_ref()).any(AttemptDetail::has_transcript) {
-            written.shown += 1;
-            if written.shown > KEPT_TRANSCRIPTS {
+            state.shown += 1;
+            if state.shown > KEPT_TRANSCRIPTS {
                 report.attempts.iter_mut().filter_map(|attempt| attempt.detail.as_mut()).for_each(AttemptDetail::drop_transcript);
             }
         }
-        written.steps.push(report);
+        state.steps.push(report);
     }
 
     /// So many expectations of a step whose failure counts were judged.
@@ -174,19 +173,19 @@ impl Log {
 
     /// When `step` last ended; when the step before the current one did, if none is named or it was never made.
     pub(super) fn end_of(&self, step: Option<&str>) -> Instant {
-        let written = self.lock();
-        step.and_then(|name| written.ends.get(name).copied()).unwrap_or(written.last_end)
+        let state = self.lock();
+        step.and_then(|name| state.ends.get(name).copied()).unwrap_or(state.last_end)
     }
 
     /// A step that has a cleanup is about to be sent.
     pub(super) fn intend(&self, undo: Undo) {
-        self.lock().journal.push(undo);
+        self.lock().undos.push(undo);
     }
 
     /// What became of it. Gives its entry in the ledger.
-    pub(super) fn settle(&self, span_id: SpanId, made: Made, names: Option<Names>) -> Option<String> {
-        let mut written = self.lock();
-        let undo = written.journal.iter_mut().find(|undo| undo.span_id == span_id)?;
+    pub(super) fn settle(&self, span_id: SpanId, made: CreationStatus, names: Option<Names>) -> Option<String> {
+        let mut state = self.lock();
+        let undo = state.undos.iter_mut().find(|undo| undo.span_id == span_id)?;
         undo.made = made;
         if let Some(names) = names {
             undo.names = names;
@@ -195,10 +194,10 @@ impl Log {
     }
 
     /// Takes what there is to undo, newest first.
-    pub(super) fn take_journal(&self) -> Vec<Undo> {
-        let mut journal = std::mem::take(&mut self.lock().journal);
-        journal.reverse();
-        journal
+    pub(super) fn take_undos(&self) -> Vec<Undo> {
+        let mut undos = std::mem::take(&mut self.lock().undos);
+        undos.reverse();
+        undos
     }
 
     /// The steps that are being made right now.
@@ -208,17 +207,17 @@ impl Log {
 
     /// Ends every open step with `cause` (each under its own name) and takes all reports.
     pub(super) fn finish(&self, now: Instant, run_started: Instant, cause: Option<&Cause>) -> Vec<StepReport> {
-        let mut written = self.lock();
-        let open = std::mem::take(&mut written.open);
+        let mut state = self.lock();
+        let open = std::mem::take(&mut state.open);
         for mut report in open {
             report.duration = now.saturating_duration_since(run_started).saturating_sub(report.started);
             report.stalled = self.stalls.stalled_between(run_started + report.started, now);
             if let Some(cause) = cause {
                 report.result = StepResult::Failed(Cause { step: Some(Arc::clone(&report.name)), ..cause.clone() });
             }
-            written.steps.push(report);
+            state.steps.push(report);
         }
-        let mut steps = std::mem::take(&mut written.steps);
+        let mut steps = std::mem::take(&mut state.steps);
         steps.sort_by_key(|report| report.started);
         steps
     }
@@ -231,4 +230,65 @@ pub(super) fn keep_attempt(report: &mut StepReport, attempt: AttemptReport) {
         report.attempts.pop();
     }
     report.attempts.push(attempt);
+}
+
+/// How long a run has waited for the ledger, which its bound does not count. Waits that overlap count once.
+#[derive(Debug, Default)]
+pub(super) struct LedgerWaits(Mutex<LedgerWaitState>);
+
+#[derive(Debug, Default)]
+struct LedgerWaitState {
+    over: Duration,
+    going: u32,
+    since: Option<Instant>,
+}
+
+/// A wait, until it is dropped.
+pub(super) struct LedgerWait<'a>(&'a LedgerWaits);
+
+impl LedgerWaits {
+    /// A wait begins.
+    pub(super) fn begin(&self) -> LedgerWait<'_> {
+        let mut waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.going += 1;
+        waited.since.get_or_insert_with(Instant::now);
+        LedgerWait(self)
+    }
+
+    /// All waits together, those that go on at `now` included.
+    pub(super) fn total(&self, now: Instant) -> Duration {
+        let waited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.over + waited.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+}
+
+impl Drop for LedgerWait<'_> {
+    fn drop(&mut self) {
+        let mut waited = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waited.going -= 1;
+        if waited.going == 0
+            && let Some(since) = waited.since.take()
+        {
+            waited.over += since.elapsed();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_overlap_count_once_and_one_that_goes_on_counts_already() {
+        let waits = LedgerWaits::default();
+        let began = Instant::now();
+        let (first, second) = (waits.begin(), waits.begin());
+        let later = began + Duration::from_mins(1);
+        let going = waits.total(later);
+        assert!(going <= Duration::from_mins(1) && going > Duration::from_secs(30), "{going:?}");
+        drop(first);
+        assert!(waits.total(later) > Duration::from_secs(30), "the second goes on");
+        drop(second);
+        assert_eq!(waits.total(later), waits.total(later + Duration::from_mins(1)), "nothing goes on");
+    }
 }

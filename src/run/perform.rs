@@ -8,19 +8,19 @@ use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credenti
 use crate::plan::expr::{EvalError, Place as TextPlace};
 use crate::plan::{Step, StepKind};
 
-use super::attempt::{self, Attempt};
+use super::attempt::{self, JudgedAttempt};
+use super::barrier::BarrierTicket;
+use super::compute::compute;
 use super::context::Context;
 use super::context::Execution;
 use super::creation;
-use super::journal;
 use super::judge::shown_as;
-use super::opening::{self, Captures, Place};
+use super::ledger;
 use super::polling::{self, Next};
-use super::release::Release;
 use super::scope::Names;
 use super::step::{Answer, Setting, prepare};
-use super::think::think;
-use super::undo::{Created, Made};
+use super::step_context::{self, Captures, StepContext};
+use super::undo::{Created, CreationStatus};
 use super::window;
 
 /// Makes a step once (one iteration of it in a loop).
@@ -28,21 +28,21 @@ pub(super) async fn once(
     context: &Context,
     step: &Step,
     names: &Names,
-    place: &Place,
-    release: Option<Release>,
+    outer: &StepContext,
+    barrier: Option<BarrierTicket>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution) = match think(0, || execution(context, step, names, place, started)) {
+    let (report, execution) = match compute(0, || execution(context, step, names, outer, started)) {
         Ok(ready) => ready,
-        Err(cause) => return Err(opening::record_refusal(context, step, place, cause)),
+        Err(cause) => return Err(step_context::record_refusal(context, step, outer, cause)),
     };
     let (subject, device) = (report.subject.clone(), Arc::clone(&report.device));
     let mut started = started;
     context.log.open(report);
     if !step.cleanup.is_empty() {
         let intended = {
-            let run = (&context.env, &context.log, context.journal.as_ref());
-            journal::intend(run, step, execution.span_id, names, &device).await
+            let run = (&context.env, &context.log, context.ledger.as_ref());
+            ledger::intend(run, step, execution.span_id, names, &device).await
         };
         started = Instant::now();
         context.log.update(execution.span_id, |report| report.started = context.env.offset(started));
@@ -50,11 +50,11 @@ pub(super) async fn once(
             context.log.close(execution.span_id, started, Duration::ZERO, StepResult::Failed(cause.clone()));
             return Err(Cause { subject, ..cause });
         }
-        // Whatever happens from here on, the run knows that something may have to be undone.
-        context.log.settle(execution.span_id, Made::SENT, None);
+        // From here on the run knows that something may have to be undone.
+        context.log.settle(execution.span_id, CreationStatus::SENT, None);
     }
-    let mut earlier = Made::NOTHING;
-    let last = attempts(&execution, release, &mut earlier).await;
+    let mut earlier = CreationStatus::NOTHING;
+    let last = attempts(&execution, barrier, &mut earlier).await;
     let result = conclude(&execution, last, earlier);
     let ended = Instant::now();
     let step_result = match &result {
@@ -71,14 +71,14 @@ fn execution<'a>(
     context: &'a Context,
     step: &'a Step,
     names: &'a Names,
-    place: &Place,
+    outer: &StepContext,
     started: Instant,
 ) -> Result<(StepReport, Execution<'a>), Cause> {
     let scope = context.env.scope(names);
     let fail = |what: &str, error| context.env.not_evaluable(Some(&step.name), what, &error);
     let device_name: Arc<str> = match &step.device {
         Some(device) => device.render(&scope, TextPlace::Text).map_err(|error| fail("`device`", error))?.into(),
-        None => place.device.clone().unwrap_or_else(opening::default_device),
+        None => outer.device.clone().unwrap_or_else(step_context::default_device),
     };
     let Some((device, session)) = context.env.device(&device_name) else {
         let message = format!("there is no device `{device_name}`; declare it as [devices.{device_name}]");
@@ -95,26 +95,26 @@ fn execution<'a>(
     let task = prepare(&step.action, &setting)
         .map_err(|error| fail(step.action.kind().map_or("the step", StepKind::request), error))
         .map_err(|cause| Cause { subject: subject.clone(), ..cause })?;
-    let place = Place { device: Some(device_name), ..place.clone() };
-    let mut report = opening::open_report(context, step, &place, started);
+    let outer = StepContext { device: Some(device_name), ..outer.clone() };
+    let mut report = step_context::open_report(context, step, &outer, started);
     report.subject = subject;
     let span_id = report.span_id;
-    let (forgiven, share) = (step.allow_failure || place.forgiven, place.share);
-    Ok((report, Execution { context, step, names, span_id, task, forgiven, share }))
+    let (failure_allowed, share) = (step.allow_failure || outer.failure_allowed, outer.share);
+    Ok((report, Execution { context, step, names, span_id, task, failure_allowed, share }))
 }
 
 /// Attempts until one is final. `earlier` becomes what those before it may have created.
-async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earlier: &mut Made) -> Attempt {
+async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>, earlier: &mut CreationStatus) -> JudgedAttempt {
     let (context, step) = (execution.context, execution.step);
     let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
     let window = step.eventually.as_ref().map(|eventually| (eventually, context.env.bound(write_end, eventually.within)));
     let mut made = 0;
     loop {
-        let attempt = attempt::make(execution, release.take()).await;
+        let attempt = attempt::make(execution, barrier.take()).await;
         made += 1;
         let now = attempt.ended;
         let next = match (&attempt.failure, &window, &step.retry) {
-            // A guard's no, a missing secret or a starved prober does not get better by asking again; one that stood still does.
+            // A blocking guard, a missing secret and a lack of resources do not improve by another attempt; a stall does.
             (Some(failure), _, _)
                 if failure.cause.reason != Reason::Stall && Verdict::of(failure.cause.reason) != Verdict::Failed =>
             {
@@ -145,7 +145,7 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
             Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
         }
-        // Where this task was woken too late, no attempt can be answered in time any more.
+        // If this task was woken too late, no further attempt can be answered in time.
         if let Some((_, window)) = &window
             && Instant::now() > window.end(Instant::now())
         {
@@ -154,8 +154,8 @@ async fn attempts(execution: &Execution<'_>, mut release: Option<Release>, earli
     }
 }
 
-/// It held. Notes the convergence and goes on looking for as long as `consistently` asks.
-async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instant) -> Attempt {
+/// The attempt held. Notes the convergence and goes on with attempts for as long as `consistently` asks.
+async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: Instant) -> JudgedAttempt {
     let step = execution.step;
     let since = attempt.ended;
     if step.eventually.is_some() {
@@ -179,9 +179,9 @@ async fn hold(execution: &Execution<'_>, mut attempt: Attempt, write_end: Instan
 }
 
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Result<Captures, Cause> {
+fn conclude(execution: &Execution<'_>, attempt: JudgedAttempt, earlier: CreationStatus) -> Result<Captures, Cause> {
     let context = execution.context;
-    if !execution.forgiven {
+    if !execution.failure_allowed {
         context.log.count_judged(attempt.judged);
     }
     let last = creation::by(execution, &attempt);
@@ -194,10 +194,10 @@ fn conclude(execution: &Execution<'_>, attempt: Attempt, earlier: Made) -> Resul
         None => attempt.answer,
     };
     let Some(answer) = result else { return Ok(Vec::new()) };
-    let (captures, show, failed) = think(answer.bytes(), || take(execution, &answer));
+    let (captures, show, failed) = compute(answer.bytes(), || take(execution, &answer));
     context.log.update(execution.span_id, |report| report.captures = show);
     let created = if last.created == Created::No { made.created } else { Created::Yes };
-    creation::settle(execution, Made { created, ..made }, &captures);
+    creation::settle(execution, CreationStatus { created, ..made }, &captures);
     match failed {
         Some(cause) => Err(counted(execution, cause)),
         None => Ok(captures),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::plan::{Consistently, Eventually, Retry};
 
-/// What an attempt is expected to take more than the one before it.
+/// How much longer than the one before it an attempt is expected to take.
 const MARGIN: Duration = Duration::from_millis(10);
 
 /// What to do after an attempt.
@@ -16,9 +16,9 @@ pub(super) enum Next {
     Stop,
 }
 
-/// After an attempt of an `eventually` step that did not hold and took so long. Only an answer that is there before the window's
-/// `end` holds, so the last attempt is made early enough for that, as far as the one before it tells. One that was slow does not
-/// tell that the next one is, too: while the window is open for another look, there is one.
+/// After an attempt of an `eventually` step that did not hold and took so long. Only an answer that comes before the window's
+/// `end` holds, so the last attempt is made early enough for an answer as fast as the one before. After a slow attempt another
+/// one is made all the same while the window is open, because the next may be faster.
 pub(super) fn poll_again(eventually: &Eventually, end: Instant, took: Duration, now: Instant) -> Next {
     match end.checked_sub(took + MARGIN) {
         Some(last) if now < last => Next::At((now + eventually.poll).min(last)),

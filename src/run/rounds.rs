@@ -1,8 +1,8 @@
-//! The rounds of a loop: over what it goes, how many of them are made side by side, and what becomes of their captures.
+//! The rounds of a loop: its items, how many rounds are made side by side, and what becomes of their captures.
 //!
-//! Owns what a round that failed means for the loop. A failed subject ends neither the loop nor the run: it is noted in
-//! `subjects`, and its place in the lists of captures is a hole, whose use cannot be evaluated. Any other failure ends the loop:
-//! no further round begins, and those that are under way come to their ends.
+//! Owns what a failed round means for the loop. A failed subject ends neither the loop nor the run: it is noted in `subjects`,
+//! and in the lists of captures it has a value that cannot be evaluated. Any other failure ends the loop: no further round
+//! begins, and those that are under way come to their ends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,18 +16,19 @@ use minijinja::value::ValueKind;
 use crate::outcome::{Cause, Reason, Verdict};
 use crate::plan::{Expression, Loop, Step};
 
+use super::compute::compute;
 use super::context::Context;
 use super::judge::shown;
-use super::opening::{Captures, Place, record_refusal, refuse};
 use super::scope::Names;
+use super::step_context::{Captures, StepContext, record_refusal, refuse};
 use super::subjects::{Allowance, Subjects};
-use super::think::think;
 
 /// Rounds a loop may have: as many as an expression may make items of its own.
 const MOST_ROUNDS: usize = 10_000;
 
 /// Makes one round of a loop.
-pub(super) type MakeRound = for<'a> fn(&'a Context, &'a Step, &'a Names, &'a Place) -> BoxFuture<'a, Result<Captures, Cause>>;
+pub(super) type MakeRound =
+    for<'a> fn(&'a Context, &'a Step, &'a Names, &'a StepContext) -> BoxFuture<'a, Result<Captures, Cause>>;
 
 /// Goes through a loop. Captures become lists.
 pub(super) async fn all(
@@ -35,22 +36,22 @@ pub(super) async fn all(
     step: &Step,
     looping: &Loop,
     names: &Names,
-    place: &Place,
+    outer: &StepContext,
     make_round: MakeRound,
 ) -> Result<Captures, Cause> {
     let rounds: Vec<Captures> = match looping {
         Loop::Repeat(rounds) => (1..=*rounds).map(|_| Vec::new()).collect(),
         Loop::ForEach { name, items } => {
-            let items = list(context, step, items, names, place)?;
+            let items = list(context, step, items, names, outer)?;
             if items.is_empty() && !step.allow_empty {
-                return Err(refuse(context, step, place, Reason::Empty, "there is nothing to do it for: the list is empty"));
+                return Err(refuse(context, step, outer, Reason::Empty, "there is nothing to do it for: the list is empty"));
             }
             items.into_iter().map(|item| vec![(Arc::clone(name), item)]).collect()
         }
     };
-    let subjects = (!step.allow_failure && !place.forgiven).then_some(&context.log.subjects);
+    let subjects = (!step.allow_failure && !outer.failure_allowed).then_some(&context.log.subjects);
     let mut ended = EndedRounds { subjects, step, made: 0, failed: Vec::new() };
-    let made = side_by_side((context, step, names, place), make_round, rounds, &mut ended).await;
+    let made = side_by_side((context, step, names, outer), make_round, rounds, &mut ended).await;
     drop(ended);
     match ended_by(&made) {
         Some(cause) => Err(cause.clone()),
@@ -60,7 +61,7 @@ pub(super) async fn all(
 
 /// The rounds of a loop that have ended. The subjects among them that failed are noted when the loop is left, also where it is cut.
 struct EndedRounds<'a> {
-    /// Nothing where their failures are forgiven.
+    /// `None` if their failures are allowed.
     subjects: Option<&'a Subjects>,
     step: &'a Step,
     made: usize,
@@ -85,29 +86,29 @@ impl Drop for EndedRounds<'_> {
 }
 
 /// The items of a `for_each`; anything but a list is not evaluable.
-fn list(context: &Context, step: &Step, items: &Expression, names: &Names, place: &Place) -> Result<Vec<Value>, Cause> {
-    let value = think(0, || items.eval(&context.env.scope(names))).map_err(|error| {
+fn list(context: &Context, step: &Step, items: &Expression, names: &Names, outer: &StepContext) -> Result<Vec<Value>, Cause> {
+    let value = compute(0, || items.eval(&context.env.scope(names))).map_err(|error| {
         let cause = context.env.not_evaluable(Some(&step.name), &format!("`for_each` over `{}`", items.source()), &error);
-        record_refusal(context, step, place, cause)
+        record_refusal(context, step, outer, cause)
     })?;
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable if value.len().is_some_and(|items| items > MOST_ROUNDS) => {
             let message = format!("`{}` has more than {MOST_ROUNDS} items; take some of them", items.source());
-            Err(refuse(context, step, place, Reason::NotEvaluable, &message))
+            Err(refuse(context, step, outer, Reason::NotEvaluable, &message))
         }
         ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| {
-            refuse(context, step, place, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
+            refuse(context, step, outer, Reason::NotEvaluable, &format!("`{}` cannot be looped over: {error}", items.source()))
         }),
         _ => {
             let message = format!("`{}` is no list: {}", items.source(), shown(&value, context.env.redactor()));
-            Err(refuse(context, step, place, Reason::NotEvaluable, &message))
+            Err(refuse(context, step, outer, Reason::NotEvaluable, &message))
         }
     }
 }
 
 /// Makes the rounds in their order, at most `at_once` at the same time. What came of those that were begun, in their order.
 async fn side_by_side(
-    (context, step, names, place): (&Context, &Step, &Names, &Place),
+    (context, step, names, outer): (&Context, &Step, &Names, &StepContext),
     make_round: MakeRound,
     rounds: Vec<Captures>,
     ended: &mut EndedRounds<'_>,
@@ -131,7 +132,7 @@ async fn side_by_side(
             let mut inside = Arc::clone(names);
             Arc::make_mut(&mut inside).extend(own.into_iter().chain([(Arc::from("round"), Value::from(round))]));
             let share = allowance.as_ref().map(|allowance| allowance.share(left.div_ceil(at_once), Instant::now()));
-            let here = Place { round: Some(round), share, ..place.clone() };
+            let here = StepContext { round: Some(round), share, ..outer.clone() };
             left -= 1;
             going.push(async move { (at, make_round(context, step, &inside, &here).await) });
         }
@@ -148,7 +149,8 @@ fn is_of_subject(cause: &Cause) -> bool {
     cause.subject.is_some() && Verdict::of(cause.reason) == Verdict::Failed
 }
 
-/// What ended the loop: the first failure that is not a subject's, and only without one a guard's no or a fault of the prober.
+/// What ended the loop: the first failure that is not a subject's or, without one, the first blocking guard or fault of the
+/// prober.
 fn ended_by(made: &[Result<Captures, Cause>]) -> Option<&Cause> {
     let ending = || made.iter().filter_map(|round| round.as_ref().err()).filter(|cause| !is_of_subject(cause));
     ending().find(|cause| Verdict::of(cause.reason) == Verdict::Failed).or_else(|| ending().next())
@@ -167,8 +169,8 @@ fn lists(step: &Step, made: Vec<Result<Captures, Cause>>) -> Captures {
     lists.into_iter().map(|(name, list)| (name, Value::from(list))).collect()
 }
 
-/// What stands in the place of a step's captures in a round in which it failed. It is an error and not undefined, or it could be
-/// taken for a value that differs from others.
+/// The values of a step's captures for a round in which it failed: errors. Undefined could be taken for a value that differs from
+/// others.
 pub(super) fn holes(step: &Step, round: u32) -> Captures {
     let hole = |name: Arc<str>| {
         let why = format!("`{}` failed in round {round}, so there is no `{name}` of it", step.name);

@@ -96,8 +96,8 @@ fn cell_value(value: &CellValue) -> Value {
     }
 }
 
-/// `secret.NAME`: reads the secrets of the day and remembers which one was missing. That is an error and not undefined: were
-/// it something an expression could shrug off with `default`, a later failure would be blamed on the secret.
+/// `secret.NAME`: reads the current secrets and notes which one was missing. A missing secret is an error and not undefined: an
+/// expression could replace undefined by a `default`, and a later failure would be blamed on the secret.
 #[derive(Debug)]
 struct SecretScope {
     secrets: Arc<Secrets>,
@@ -134,13 +134,13 @@ impl Object for SecretScope {
 
 /// The scope of one evaluation.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct ExpressionScope {
     facts: Arc<RunFacts>,
     names: Names,
     answer: Option<Arc<dyn Answer>>,
 }
 
-impl Scope {
+impl ExpressionScope {
     /// Names without a step's result.
     pub(super) fn of_names(facts: &Arc<RunFacts>, names: &Names) -> Value {
         Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), answer: None })
@@ -152,7 +152,7 @@ impl Scope {
     }
 }
 
-impl Object for Scope {
+impl Object for ExpressionScope {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }

@@ -1,8 +1,9 @@
-//! Is it me? Endpoints that do not fail together, tried all the time: if most of them are away, so is the prober's own network.
+//! The check of the prober's own network: endpoints that do not fail together are tried all the time. If most of them do not
+//! answer, the network is down.
 //!
 //! Owns a thread with a runtime of its own, so that neither the runs nor their look-ups can starve it, and connections that are
-//! new each time. It says whether the network is down, never whose fault a failure is: that is the engine's to decide, which asks
-//! only for what got no byte of an answer. A stand-still of the process looks like an outage and is told from one by the clock.
+//! new each time. It says whether the network is down, never whose fault a failure is: the engine decides that, and asks only for
+//! failures without a byte of an answer. A stall of the process looks like an outage; the clock tells them apart.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,11 +22,11 @@ use super::step::http::HttpClients;
 
 /// The least time between the starts of two rounds, whoever asks for them.
 const APART: Duration = Duration::from_millis(500);
-/// The longest a try may take: two rounds of them must end before a question is given up.
+/// The longest a try may take. Two rounds of tries must end before a question is given up.
 const LONGEST_TRY: Duration = Duration::from_secs(2);
 /// The longest a question waits.
 const LONGEST_QUESTION: Duration = Duration::from_secs(5);
-/// A round that takes so much longer than its tries may has been stood still.
+/// A round that takes so much longer than its tries may take was stalled.
 const STOOD_STILL: Duration = Duration::from_millis(250);
 /// Threads for look-ups, which cannot be cut when they hang.
 const LOOK_UPS: usize = 32;
@@ -36,11 +37,11 @@ const ENDPOINT_UP: &str = "serinus_self_check_endpoint_up";
 /// Tells whether the prober's own network is down. Cheap to clone.
 #[derive(Clone)]
 pub struct SelfCheck {
-    shared: Arc<Shared>,
+    shared: Arc<CheckHandle>,
 }
 
-struct Shared {
-    seen: watch::Receiver<Seen>,
+struct CheckHandle {
+    seen: watch::Receiver<CheckState>,
     ask: Notify,
     stop: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -48,37 +49,37 @@ struct Shared {
 
 /// What the rounds have shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Seen {
+struct CheckState {
     /// When the last round began; none has ended yet if absent.
     began: Option<Instant>,
     /// Rounds in a row in which most endpoints were away.
     away: u32,
-    /// When the round began that found the network back after it had last been down.
+    /// When the round began that found the network up again after it was last down.
     back: Option<Instant>,
 }
 
 /// What a round means to somebody who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
+enum NetworkState {
     Up,
     /// One round failed, which one more must confirm.
     Doubtful,
     Down,
 }
 
-impl Seen {
+impl CheckState {
     /// After a round that began at `began`, of which so many of all endpoints were away.
     fn after(self, began: Instant, away: usize, all: usize) -> Self {
         let most = away * 2 > all;
-        let back = if self.network() == Network::Down && !most { Some(began) } else { self.back };
+        let back = if self.network() == NetworkState::Down && !most { Some(began) } else { self.back };
         Self { began: Some(began), away: if most { self.away.saturating_add(1) } else { 0 }, back }
     }
 
-    fn network(self) -> Network {
+    fn network(self) -> NetworkState {
         match self.away {
-            0 => Network::Up,
-            1 => Network::Doubtful,
-            _ => Network::Down,
+            0 => NetworkState::Up,
+            1 => NetworkState::Doubtful,
+            _ => NetworkState::Down,
         }
     }
 }
@@ -90,9 +91,9 @@ impl SelfCheck {
     /// The thread or its runtime cannot be started.
     pub fn start(settings: &SelfCheckSettings, clients: HttpClients) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(LOOK_UPS).build()?;
-        let (told, seen) = watch::channel(Seen::default());
-        let shared = Arc::new(Shared { seen, ask: Notify::new(), stop: CancellationToken::new(), thread: Mutex::new(None) });
-        let rounds = Rounds { settings: settings.clone(), clients, told, up: vec![true; settings.endpoints.len()] };
+        let (told, seen) = watch::channel(CheckState::default());
+        let shared = Arc::new(CheckHandle { seen, ask: Notify::new(), stop: CancellationToken::new(), thread: Mutex::new(None) });
+        let rounds = CheckLoop { settings: settings.clone(), clients, told, up: vec![true; settings.endpoints.len()] };
         let handle = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("self-check".to_owned()).spawn(move || {
             runtime.block_on(rounds.go_on(&handle));
@@ -103,9 +104,9 @@ impl SelfCheck {
         Ok(Self { shared })
     }
 
-    /// Whether the network was down while something was tried from `began` to `failed_at`: most endpoints are away in a round
-    /// that began after it, and were in the one before that; or it was down and came back only after `began`. False if nobody
-    /// can tell within 5 seconds.
+    /// Whether the network was down while something was tried from `began` to `failed_at`: most endpoints do not answer in a
+    /// round that began later, nor in the round before that; or the network came back only after `began`. False if that is not
+    /// known within 5 seconds.
     pub async fn excuses(&self, began: Instant, failed_at: Instant) -> bool {
         let mut seen = self.shared.seen.clone();
         let answer = async {
@@ -113,9 +114,9 @@ impl SelfCheck {
                 let now = *seen.borrow_and_update();
                 match now.network() {
                     _ if now.began.is_none_or(|round| round < failed_at) => {}
-                    Network::Up => return now.back.is_some_and(|back| began < back),
-                    Network::Down => return true,
-                    Network::Doubtful => {}
+                    NetworkState::Up => return now.back.is_some_and(|back| began < back),
+                    NetworkState::Down => return true,
+                    NetworkState::Doubtful => {}
                 }
                 self.shared.ask.notify_one();
                 if seen.changed().await.is_err() {
@@ -129,7 +130,7 @@ impl SelfCheck {
 
     /// Whether the last two rounds say that the network is down.
     pub fn is_down(&self) -> bool {
-        self.shared.seen.borrow().network() == Network::Down
+        self.shared.seen.borrow().network() == NetworkState::Down
     }
 
     /// Ends the thread and waits for it. Blocks for as long as cutting a round takes, which is next to nothing.
@@ -143,29 +144,29 @@ impl SelfCheck {
 }
 
 /// The thread's own.
-struct Rounds {
+struct CheckLoop {
     settings: SelfCheckSettings,
     clients: HttpClients,
-    told: watch::Sender<Seen>,
+    told: watch::Sender<CheckState>,
     /// Whether each endpoint answered the last time, to log changes only.
     up: Vec<bool>,
 }
 
-impl Rounds {
-    async fn go_on(mut self, shared: &Shared) {
+impl CheckLoop {
+    async fn go_on(mut self, shared: &CheckHandle) {
         tokio::select! {
             () = shared.stop.cancelled() => {}
             () = self.rounds(shared) => {}
         }
     }
 
-    async fn rounds(&mut self, shared: &Shared) {
+    async fn rounds(&mut self, shared: &CheckHandle) {
         loop {
             let began = Instant::now();
             self.round(began).await;
             let soon = began + APART;
             tokio::time::sleep_until(soon.into()).await;
-            if self.told.borrow().network() != Network::Doubtful {
+            if self.told.borrow().network() != NetworkState::Doubtful {
                 let rest = (self.settings.every).saturating_sub(soon.elapsed() + APART);
                 let _ = tokio::time::timeout(rest, shared.ask.notified()).await;
             }
@@ -187,7 +188,7 @@ impl Rounds {
         let before = *self.told.borrow();
         let after = before.after(began, away, results.len());
         log(before.network(), after.network(), away, results.len());
-        gauge!(UP).set(if after.network() == Network::Down { 0.0 } else { 1.0 });
+        gauge!(UP).set(if after.network() == NetworkState::Down { 0.0 } else { 1.0 });
         self.told.send_replace(after);
     }
 }
@@ -203,8 +204,8 @@ fn note(endpoint: &Url, up: &mut bool, result: &Result<(), String>) {
     *up = result.is_ok();
 }
 
-fn log(before: Network, after: Network, away: usize, all: usize) {
-    match (before == Network::Down, after == Network::Down) {
+fn log(before: NetworkState, after: NetworkState, away: usize, all: usize) {
+    match (before == NetworkState::Down, after == NetworkState::Down) {
         (false, true) => tracing::error!(
             away,
             all,
@@ -250,21 +251,21 @@ mod tests {
         fn the_network_is_down_only_after_two_rounds_in_a_row_without_most_endpoints(
             rounds in prop::collection::vec(0_usize..=5, 1..20),
         ) {
-            let mut seen = Seen::default();
+            let mut seen = CheckState::default();
             for (at, away) in rounds.iter().enumerate() {
                 seen = seen.after(Instant::now(), *away, 5);
                 let bad = |at: usize| rounds[at] >= 3;
-                prop_assert_eq!(seen.network() == Network::Down, at > 0 && bad(at) && bad(at - 1));
-                prop_assert_eq!(seen.network() == Network::Up, !bad(at));
+                prop_assert_eq!(seen.network() == NetworkState::Down, at > 0 && bad(at) && bad(at - 1));
+                prop_assert_eq!(seen.network() == NetworkState::Up, !bad(at));
             }
         }
     }
 
     #[test]
     fn half_of_the_endpoints_is_not_most_of_them() {
-        let seen = Seen::default();
-        assert_eq!(seen.after(Instant::now(), 1, 2).network(), Network::Up);
-        assert_eq!(seen.after(Instant::now(), 2, 2).network(), Network::Doubtful);
+        let seen = CheckState::default();
+        assert_eq!(seen.after(Instant::now(), 1, 2).network(), NetworkState::Up);
+        assert_eq!(seen.after(Instant::now(), 2, 2).network(), NetworkState::Doubtful);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What counts as standing still is decided here and nowhere else, so that verdict, log and metric have one clock: a beat of the
 //! watchdog that comes later than [`STANDSTILL`]. A runtime that is merely busy wakes some milliseconds late each time, and so
 //! reads each answer some milliseconds late; it does not stand still, and such beats must not add up to an excuse for a target
-//! that hangs. What a bound means for a verdict is not decided here but in `context`.
+//! that hangs. What a bound means for a verdict is decided in `environment`.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,15 +22,15 @@ const KEPT: usize = 4096;
 /// Written by the watchdog and the scheduler, read by runs.
 #[derive(Debug, Default)]
 pub struct StallLog {
-    inner: Mutex<Inner>,
+    inner: Mutex<StallState>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StallState {
     last_beat: Option<Instant>,
     /// In the order in which they were noticed.
     stalls: VecDeque<Stall>,
-    /// Those that the watchdog was not told of.
+    /// Stalls that [`StallLog::beat`] has not returned yet.
     news: Vec<Duration>,
 }
 
@@ -48,7 +48,7 @@ impl Stall {
         self.slept.unwrap_or_else(|| self.to.duration_since(self.from))
     }
 
-    /// How much of it lies between two moments. A sleep lies wholly between them where it may have come then at all.
+    /// How much of it lies between two moments. A sleep counts in full if it may have come between them.
     fn between(&self, from: Instant, to: Instant) -> Duration {
         match self.slept {
             None => self.to.min(to).saturating_duration_since(self.from.max(from)),
@@ -59,8 +59,8 @@ impl Stall {
 }
 
 impl StallLog {
-    /// The watchdog is awake at `now` and means to be so again after [`BEAT`]. Returns the stalls that were noticed since it
-    /// was awake last, sleeps of the machine included: each is returned once, and every one that a verdict heeds is.
+    /// The watchdog is awake at `now` and will be again after [`BEAT`]. Returns the stalls, sleeps of the machine included, that
+    /// were noticed since the last beat. Each stall that a verdict can depend on is returned once.
     pub fn beat(&self, now: Instant) -> Vec<Duration> {
         let mut inner = self.lock();
         if let Some(stall) = inner.ongoing(now) {
@@ -88,9 +88,34 @@ impl StallLog {
         self.sum(from, to, |_| true)
     }
 
-    /// The same without sleeps of the machine, which no duration of the steady clock contains.
+    /// The same without sleeps of the machine, which durations of the steady clock do not contain.
     pub fn stood_still(&self, from: Instant, to: Instant) -> Duration {
         self.sum(from, to, |stall| stall.slept.is_none())
+    }
+
+    /// Takes stalls out of the times that expressions see of an answer that was there at `ended`: its latency, and its phases in
+    /// order. Expressions see these times, so that a target is not judged by what the prober did; reports keep the raw ones.
+    ///
+    /// The phases follow each other without a gap, so that the end of the last one tells when each was. Those of several hops of a
+    /// redirect are taken for those of one.
+    pub(super) fn take_out<'p>(
+        &self,
+        latency: &mut Duration,
+        phases: impl DoubleEndedIterator<Item = &'p mut Duration>,
+        ended: Instant,
+    ) {
+        let began = ended.checked_sub(*latency).unwrap_or(ended);
+        let stood_still = self.stood_still(began, ended);
+        if stood_still == Duration::ZERO {
+            return;
+        }
+        *latency = latency.saturating_sub(stood_still);
+        let mut end = ended;
+        for took in phases.rev() {
+            let start = end.checked_sub(*took).unwrap_or(end);
+            *took = took.saturating_sub(self.stood_still(start, end));
+            end = start;
+        }
     }
 
     fn sum(&self, from: Instant, to: Instant, counts: impl Fn(&&Stall) -> bool) -> Duration {
@@ -101,17 +126,17 @@ impl StallLog {
         over.chain(&ongoing).filter(counts).map(|stall| stall.between(from, to)).sum()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, StallState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl StallState {
     fn keep(&mut self, stall: Stall) {
         if self.stalls.len() == KEPT {
             self.stalls.pop_front();
         }
-        // Whoever never beats, as a test that only tells of sleeps, must not fill memory either.
+        // The list is bounded also without beats, as in a test that only reports sleeps.
         if self.news.len() < KEPT {
             self.news.push(stall.lasting());
         }
@@ -179,6 +204,7 @@ impl<'s> Bound<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Phases;
 
     fn at(start: Instant) -> impl Fn(u64) -> Instant {
         move |millis| start + Duration::from_millis(millis)
@@ -272,5 +298,24 @@ mod tests {
         assert!(held.is_some() && start.elapsed() >= Duration::from_millis(900));
         assert!(bound.hold(std::future::pending::<()>()).await.is_none());
         assert!(start.elapsed() >= Duration::from_millis(1400));
+    }
+
+    #[test]
+    fn a_stall_is_taken_out_of_the_phase_in_which_it_was() {
+        let (log, start) = (StallLog::default(), Instant::now());
+        let millis = Duration::from_millis;
+        log.beat(start + millis(1000));
+        (29..=40).for_each(|beat| drop(log.beat(start + millis(beat * 50))));
+        // Headers came after 1.3 s: 250 ms of the stall lie before that, 150 ms after.
+        let raw = Phases {
+            connect: Some(millis(300)),
+            first_byte: Some(millis(1000)),
+            transfer: Some(millis(700)),
+            ..Phases::default()
+        };
+        let (mut net, mut latency) = (raw, millis(2000));
+        log.take_out(&mut latency, net.each_mut(), start + millis(2000));
+        let wanted = Phases { first_byte: Some(millis(750)), transfer: Some(millis(550)), ..raw };
+        assert_eq!((net, latency), (wanted, millis(1600)));
     }
 }

@@ -9,8 +9,8 @@
 //! - when a round begins, what is left of its loop's part is divided by the rounds that are still to be made one after the other
 //!   (all that are left divided by `at_once`). What one does not use, those after it have.
 //!
-//! An `eventually` of a subject makes no further attempt once its share is used up. No attempt is ever cut by that, and the first
-//! one is always made: a share may make a subject fail earlier than its `within`, but never one that answers at once.
+//! An `eventually` of a subject makes no further attempt once its share is used up. No attempt is cut by that, and the first one
+//! is always made. A subject may thus fail earlier than its `within`, but not one that answers at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,8 +51,8 @@ impl Subjects {
         let loops = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = loops.first()?;
         let told: Vec<String> = match &loops[..] {
-            [only] => vec![only.told()],
-            many => many.iter().map(|failed| format!("`{}`: {}", failed.step, failed.told())).collect(),
+            [only] => vec![only.summary()],
+            many => many.iter().map(|failed| format!("`{}`: {}", failed.step, failed.summary())).collect(),
         };
         let message = format!("{}; the first: {}", told.join("; "), first.first.message);
         Some(Cause { reason: Reason::Subject, message, step: Some(Arc::clone(&first.step)), ..first.first.clone() })
@@ -60,14 +60,14 @@ impl Subjects {
 }
 
 impl FailedLoop {
-    fn told(&self) -> String {
+    fn summary(&self) -> String {
         let more = if self.failed > self.names.len() { ", …" } else { "" };
         format!("{} of {} subjects failed ({}{more})", self.failed, self.made, self.names.join(", "))
     }
 }
 
-/// Why a run did not pass whose steps ended so and whose subjects failed so. A failure outweighs whatever is none; of two the
-/// steps' is the run's, as subjects page by themselves.
+/// The cause of a run, from those of its steps and its subjects. A failure outweighs any other cause. Of two failures that of the
+/// steps is the run's, because subjects page by themselves.
 pub(super) fn combined(journey: Option<Cause>, subjects: Option<Cause>) -> Option<Cause> {
     let (journey, subjects) = match (journey, subjects) {
         (Some(journey), Some(subjects)) => (journey, subjects),

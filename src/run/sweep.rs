@@ -68,8 +68,8 @@ impl Sweeper {
         Self { engine, ledger, due: Mutex::default(), going: tokio::sync::Mutex::default() }
     }
 
-    /// Tries every entry that is due: its run over, and its pause too. The ledger is told what came of each. Nothing is tried while
-    /// an earlier sweep goes on. Entries that were given up are the caller's to leave out.
+    /// Tries every entry that is due, which is one whose run and whose pause are over, and writes the results to the ledger. Does
+    /// nothing while an earlier sweep goes on. The caller leaves out entries that were given up.
     pub async fn sweep_once(&self, plan: &Plan, entries: Vec<LedgerEntry>, now: Instant) -> Sweep {
         let Ok(_going) = self.going.try_lock() else { return Sweep::default() };
         let due = self.due(entries, now);
@@ -95,8 +95,8 @@ impl Sweeper {
         swept
     }
 
-    /// How many of these are left behind, by probe and region: those whose run is over. Those given up belong here too, and those
-    /// do not of which a cleanup found nothing and which are only looked at again.
+    /// How many of these entries are left behind, by probe and region: those whose run is over, also those given up. An entry
+    /// with a cleanup that passed is not counted; its cleanup is only repeated.
     pub fn leaked<'e>(&self, entries: impl IntoIterator<Item = &'e LedgerEntry>) -> BTreeMap<(String, String), u64> {
         let mut leaked = BTreeMap::new();
         for entry in entries.into_iter().filter(|entry| entry.passed == 0 && !self.engine.is_live(entry)) {
@@ -105,8 +105,8 @@ impl Sweeper {
         leaked
     }
 
-    /// The entries to be tried now: those whose pause is over, and all others of their runs, since the cleanup of one may sign in
-    /// what that of another signs out. One that is tried is due again after its pause, whatever comes of it.
+    /// The entries to be tried now: those whose pause is over, and all others of their runs, because the cleanup of one may sign
+    /// out what another has signed in. An entry that is tried is due again after its pause.
     fn due(&self, entries: Vec<LedgerEntry>, now: Instant) -> Vec<LedgerEntry> {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         due.retain(|id, _| entries.iter().any(|entry| entry.id == *id));
@@ -130,8 +130,8 @@ impl Sweeper {
         futures::stream::iter(tries).buffered(AT_ONCE).concat().await
     }
 
-    /// Entries of one run one after the other, since the cleanup of one may sign out what another has signed in. So none of them is
-    /// done before all that were made after it are.
+    /// Tries the entries of one run one after the other, because the cleanup of one may sign out what another has signed in. An
+    /// entry is done only when all later ones are.
     async fn try_in_turn(&self, canaries: &HashMap<&str, &Arc<Canary>>, entries: Vec<LedgerEntry>) -> Vec<Swept> {
         let mut swept = Vec::with_capacity(entries.len());
         let mut later_is_open = false;

@@ -18,7 +18,7 @@ pub(super) struct Undo {
     /// The device that created it.
     pub(super) device: Arc<str>,
     /// What is known of the creation.
-    pub(super) made: Made,
+    pub(super) made: CreationStatus,
     /// Its entry in the ledger, where there is one.
     pub(super) entry: Option<String>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Undo {
 pub(super) enum Created {
     /// No byte was sent, or the target said no: by itself, as with a 4xx, or so that `unless_created` holds.
     No,
-    /// What was asked may have left; what it created cannot be named for certain.
+    /// The request may have left; what it created is not known for certain.
     Maybe,
     /// Its captures are known.
     Yes,
@@ -36,14 +36,14 @@ pub(super) enum Created {
 
 /// What is known of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Made {
+pub(super) struct CreationStatus {
     /// Whether there is something.
     pub(super) created: Created,
     /// Whether an attempt was cut before its answer came, so that what it creates may still come.
     pub(super) cut: bool,
 }
 
-impl Made {
+impl CreationStatus {
     /// Nothing was sent.
     pub(super) const NOTHING: Self = Self { created: Created::No, cut: false };
 

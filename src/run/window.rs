@@ -1,4 +1,4 @@
-//! What the end of an `eventually`'s window makes of an attempt.
+//! What becomes of an attempt when the window of its `eventually` ends.
 //!
 //! "Within two seconds" means it: only an answer that was there by then holds. When another attempt is made is decided in `polling`.
 
@@ -7,16 +7,16 @@ use std::time::Instant;
 use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepResult, Verdict};
 
-use super::attempt::{Attempt, Failure};
+use super::attempt::{Failure, JudgedAttempt};
+use super::compute::compute;
 use super::context::Execution;
 use super::environment::held_against;
 use super::polling::Next;
 use super::stall::Bound;
-use super::think::think;
 
-/// The window of an `eventually`, if there is one, has closed: the last attempt's reason stands, unless this process stood still
-/// meanwhile. What was not there yet is what was waited for, and no flaw of the expectation.
-pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Option<&Bound<'_>>) -> Attempt {
+/// The window, if there is one, has closed. The last attempt's reason stays, unless this process stood still meanwhile. A value
+/// that was missing is what was waited for, so that the reason is then `expectation` and not `not_evaluable`.
+pub(super) fn closed(execution: &Execution<'_>, mut attempt: JudgedAttempt, window: Option<&Bound<'_>>) -> JudgedAttempt {
     let Some(window) = window else { return attempt };
     if let Some(failure) = &mut attempt.failure
         && Verdict::of(failure.cause.reason) == Verdict::Failed
@@ -26,17 +26,17 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: Attempt, window: Op
                 let scope = execution.scope_with(answer);
                 let missed =
                     execution.step.expect.iter().find(|expect| failure.cause.location.as_ref() == Some(expect.location()));
-                missed.is_some_and(|missed| think(answer.bytes(), || missed.lacks_a_value(&scope)))
+                missed.is_some_and(|missed| compute(answer.bytes(), || missed.lacks_a_value(&scope)))
             });
         let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
         let (reason, stalled) = held_against(reason, window, attempt.ended);
         failure.cause.reason = reason;
         failure.cause.message = format!(
             "it did not hold within {}; at last: {}{stalled}",
-            told(execution, window, attempt.ended),
+            described(execution, window, attempt.ended),
             failure.cause.message
         );
-        tell(execution, &failure.cause);
+        set_cause(execution, &failure.cause);
     }
     attempt
 }
@@ -48,7 +48,7 @@ pub(super) fn shared(execution: &Execution<'_>, next: Next, now: Instant) -> Nex
 }
 
 /// The window for people, or the share of the deadline that was shorter.
-fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
+fn described(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
     let within = humantime::format_duration(window.lasting());
     let stalled = |since| execution.context.env.stalls.stalled_between(since, now);
     match execution.share.and_then(|share| share.used_up(stalled, now)).filter(|share| *share < window.lasting()) {
@@ -62,21 +62,21 @@ fn told(execution: &Execution<'_>, window: &Bound<'_>, now: Instant) -> String {
     }
 }
 
-/// It holds, but its answer was there only after the window.
-pub(super) fn held_late(execution: &Execution<'_>, mut attempt: Attempt, window: &Bound<'_>) -> Attempt {
+/// The attempt held, but its answer came after the window.
+pub(super) fn held_late(execution: &Execution<'_>, mut attempt: JudgedAttempt, window: &Bound<'_>) -> JudgedAttempt {
     let (context, step) = (execution.context, execution.step);
     let late = humantime::format_duration(whole_millis(attempt.ended.saturating_duration_since(window.end(attempt.ended))));
     let within = humantime::format_duration(window.lasting());
     let (reason, stalled) = held_against(Reason::Expectation, window, attempt.ended);
     let message = format!("it held, but only {late} after the {within} in which it should have{stalled}");
     let cause = context.env.cause(reason, Some(&step.name), &message);
-    tell(execution, &cause);
+    set_cause(execution, &cause);
     attempt.failure = Some(Failure { cause, transport: None });
     attempt
 }
 
 /// The step's report, and that of its last attempt, have the same cause as the run.
-fn tell(execution: &Execution<'_>, cause: &Cause) {
+fn set_cause(execution: &Execution<'_>, cause: &Cause) {
     execution.context.log.update(execution.span_id, |report| {
         if let Some(last) = report.attempts.last_mut() {
             last.failure = Some((cause.reason, cause.message.clone()));

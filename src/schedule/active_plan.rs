@@ -1,4 +1,4 @@
-//! The canaries of a plan and what is in flight of each: what the scheduler's thread goes by until a new plan is applied.
+//! The canaries of a plan and what is in flight of each. The scheduler's thread uses it until a new plan is applied.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl ActivePlan {
         let mut known: HashMap<&CanaryId, &Arc<InFlight>> =
             self.leaving.iter().chain(&self.in_flight).map(|in_flight| (in_flight.id(), in_flight)).collect();
         let next = Self::with(plan, |id| known.remove(id).map_or_else(|| Arc::new(InFlight::new(id.clone())), Arc::clone));
-        // One that leaves only now is kept, busy or not: the scheduler's thread may be about to start its last run.
+        // A canary that leaves only now is kept, busy or not: the scheduler's thread may be about to start its last run.
         let is_wanted =
             |in_flight: &Arc<InFlight>| self.by_id.contains_key(in_flight.id()) || in_flight.going() != (false, false);
         let leaving = known.into_values().filter(|in_flight| is_wanted(in_flight)).map(Arc::clone).collect();

@@ -10,8 +10,8 @@ use crate::base::time::{epoch_nanos, nanos};
 
 use super::timing::Nanos;
 
-/// How far the clocks may part before the scheduler follows the wall clock. Above what it costs to read both, and little
-/// enough that the lateness of runs, which is read from the wall clock, means something.
+/// How far the clocks may differ before the scheduler follows the wall clock. It is more than the time to read both, and little
+/// compared to the lateness of runs, which is read from the wall clock.
 const TOLERANCE: Nanos = 10_000_000;
 
 /// Two readings of the monotonic clock farther apart than this say nothing about a wall clock read between them.
@@ -87,8 +87,8 @@ impl Clock {
 }
 
 impl Jump {
-    /// What a drift of the wall clock ahead of the scheduler's time means, given how long the machine is known to have been
-    /// suspended. Where that cannot be known, time that is gone was slept: better a tick reported missed than none at all.
+    /// Splits a drift of the wall clock into sleep and setting, given how long the machine was suspended. If that is not known, a
+    /// drift ahead counts as sleep: a tick wrongly reported as missed is better than one not reported at all.
     fn of(drift: i64, suspended: Option<Nanos>) -> Option<Self> {
         if drift.unsigned_abs() < TOLERANCE {
             return None;

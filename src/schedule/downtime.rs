@@ -1,9 +1,8 @@
 //! The ticks that came while no process was there: found at the start, from the last tick that each canary finished.
 //!
-//! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. A canary whose
-//! first tick comes before its portion is reported then: whoever keeps the last finished tick must hear of those before it
-//! first, or a crash in between would lose them in silence. What was due while the process was stopped in order is `down`, what was
-//! due after it had ended in another way `crashed`.
+//! One pass, on a thread that may block, in small portions, so that neither the first runs nor the sinks feel it. If a canary's
+//! first tick comes before its portion, its missed ticks are reported first: the store keeps the last finished tick, and a crash
+//! in between would lose those before it unnoticed. Ticks after an orderly stop are `down`, those after any other end `crashed`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +18,7 @@ use super::due_queue::Gap;
 use super::missed::{GapCause, REPORTED, report_gap};
 use super::timing::{Due, Nanos, Timing};
 
-/// Reports of all canaries together, about; with many canaries each has fewer and a larger number.
+/// About how many reports all canaries get together. With many canaries each gets fewer, and the rest as a number.
 const ALL_REPORTED: usize = 10_000;
 
 /// Reports handed on between two pauses.
@@ -40,7 +39,7 @@ pub struct LastSeen {
 /// What is not reported yet of the time in which no process was there.
 #[derive(Debug)]
 pub(super) struct Downtime {
-    gaps: Mutex<HashMap<CanaryId, (Unseen, GapCause)>>,
+    gaps: Mutex<HashMap<CanaryId, (UnreportedTicks, GapCause)>>,
     reported: usize,
 }
 
@@ -49,9 +48,9 @@ impl Downtime {
     pub(super) fn new(canaries: &[Arc<Canary>], last_seen: &HashMap<CanaryId, LastSeen>, started: Nanos) -> Self {
         let missed = |canary: &Arc<Canary>| {
             let last = last_seen.get(&canary.id)?;
-            Some((canary.id.clone(), unseen(canary, &last.slots, started)?, last.stopped))
+            Some((canary.id.clone(), unreported(canary, &last.slots, started)?, last.stopped))
         };
-        let missed: Vec<(CanaryId, Unseen, bool)> = canaries.iter().filter_map(missed).collect();
+        let missed: Vec<(CanaryId, UnreportedTicks, bool)> = canaries.iter().filter_map(missed).collect();
         let reported = (ALL_REPORTED / missed.len().max(1)).clamp(1, REPORTED);
         let cause = |stopped: bool| {
             let (reason, why) = if stopped {
@@ -61,15 +60,16 @@ impl Downtime {
             };
             GapCause { reason, why, reported }
         };
-        let gaps = missed.into_iter().map(|(id, unseen, stopped)| (id, (unseen, cause(stopped)))).collect();
+        let gaps = missed.into_iter().map(|(id, unreported, stopped)| (id, (unreported, cause(stopped)))).collect();
         Self { gaps: Mutex::new(gaps), reported }
     }
 
-    /// Reports what a canary missed, if that was not done yet, and returns how many ticks that was. When this returns it has
-    /// been handed on, whoever did it.
+    /// Reports what a canary missed, if that was not done yet, and returns how many ticks that was. On return the reports were
+    /// handed on, by this call or an earlier one.
     pub(super) fn report(&self, canary: &Arc<Canary>, sink: &dyn OutcomeSink) -> u64 {
         let mut gaps = self.gaps.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.remove(&canary.id).map_or(0, |(unseen, cause)| report_gap(canary, unseen.gap, &unseen.finished, cause, sink))
+        gaps.remove(&canary.id)
+            .map_or(0, |(unreported, cause)| report_gap(canary, unreported.gap, &unreported.finished, cause, sink))
     }
 
     /// Reports what nobody has reported yet. Blocks.
@@ -95,18 +95,18 @@ impl Downtime {
     }
 }
 
-/// Ticks of which nobody has heard.
+/// Ticks that were not reported yet.
 #[derive(Debug, PartialEq, Eq)]
-struct Unseen {
+struct UnreportedTicks {
     gap: Gap,
     /// Until when ticks of each slot have finished all the same.
     finished: Vec<(u32, Nanos)>,
 }
 
 /// The ticks until `started` that come after the last finished one of their slot; none where the clock was set back since.
-fn unseen(canary: &Canary, slots: &[(u32, SystemTime)], started: Nanos) -> Option<Unseen> {
+fn unreported(canary: &Canary, slots: &[(u32, SystemTime)], started: Nanos) -> Option<UnreportedTicks> {
     let timing = Timing::of(canary);
-    // Whoever keeps it may keep whole milliseconds, so the rest of its millisecond is the same tick.
+    // The store keeps whole milliseconds, so the rest of its millisecond is the same tick.
     let mut finished: Vec<(u32, Nanos)> =
         slots.iter().map(|(slot, last)| (*slot, epoch_nanos(*last).saturating_add(999_999))).collect();
     let newest = finished.iter().map(|(_, last)| *last).max()?;
@@ -115,7 +115,7 @@ fn unseen(canary: &Canary, slots: &[(u32, SystemTime)], started: Nanos) -> Optio
     let first = finished.iter().map(|(_, last)| *last).min()?;
     let from = timing.after(first)?.at;
     let to = timing.after(started).map_or(started.saturating_add(1), |due| due.at);
-    (from <= started).then_some(Unseen { gap: Gap { from, to }, finished })
+    (from <= started).then_some(UnreportedTicks { gap: Gap { from, to }, finished })
 }
 
 /// Whether the run after a slot's last finished tick can still have been going when `newest` finished.
@@ -136,9 +136,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Arc<RunReport>>>);
+    struct RecordingSink(Mutex<Vec<Arc<RunReport>>>);
 
-    impl OutcomeSink for Kept {
+    impl OutcomeSink for RecordingSink {
         fn run_finished(&self, report: &Arc<RunReport>) {
             self.0.lock().unwrap().push(Arc::clone(report));
         }
@@ -157,7 +157,7 @@ mod tests {
     fn gap_after(last: impl Fn(Nanos) -> SystemTime) -> (Option<Gap>, Nanos) {
         let canary = every("down", Duration::from_secs(10), 1);
         let newest = Timing::of(&canary).until(START).expect("long after the epoch").at;
-        (unseen(&canary, &[(0, last(newest))], START).map(|unseen| unseen.gap), newest)
+        (unreported(&canary, &[(0, last(newest))], START).map(|unreported| unreported.gap), newest)
     }
 
     #[test]
@@ -188,10 +188,10 @@ mod tests {
         let slot = |ticks: u32| (newest.slot + 3 - ticks) % 3;
         // The slot of the tick before the newest is still at work at that.
         let slots = [(slot(0), back(0)), (slot(1), back(4)), (slot(2), back(2))];
-        let unseen = unseen(&canary, &slots, START).expect("one was missed");
-        let sink = Kept::default();
+        let unreported = unreported(&canary, &slots, START).expect("one was missed");
+        let sink = RecordingSink::default();
         let cause = GapCause { reason: Reason::Crashed, why: "the process was not running", reported: REPORTED };
-        assert_eq!(report_gap(&canary, unseen.gap, &unseen.finished, cause, &sink), 1);
+        assert_eq!(report_gap(&canary, unreported.gap, &unreported.finished, cause, &sink), 1);
         let reported: Vec<_> =
             sink.0.into_inner().unwrap().into_iter().map(|report| (report.tick.slot, report.tick.due)).collect();
         assert_eq!(reported, [(slot(1), back(1))]);
@@ -203,6 +203,6 @@ mod tests {
         let newest = Timing::of(&canary).until(START).expect("long after the epoch");
         let other = (newest.slot + 1) % 3;
         let slots = [(newest.slot, from_epoch_nanos(newest.at)), (other, from_epoch_nanos(newest.at - 3_600 * SECOND))];
-        assert_eq!(unseen(&canary, &slots, START), None);
+        assert_eq!(unreported(&canary, &slots, START), None);
     }
 }

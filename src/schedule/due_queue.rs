@@ -1,8 +1,8 @@
-//! Which canary is next, and what its start is: the scheduler's decisions, without a clock, a thread or a lock.
+//! Which canary starts next and why: the scheduler's decisions, without a clock, a thread or a lock.
 //!
 //! A min-heap of waking times over one row a canary. An entry whose time is no longer its row's is stale and is passed over,
 //! so an early run before the next tick is one push. Every moment of a canary's grid leaves here exactly once: as the tick of a
-//! [`Start`], or inside the [`Gap`] of the start that follows a pause. An early run is one more start; whether it stands for the
+//! [`Start`], or inside the [`Gap`] of the start that follows a pause. An early run is one more start; whether it replaces the
 //! tick after it is decided by how it ends, in its `in_flight`.
 
 use std::cmp::Reverse;
@@ -26,7 +26,7 @@ struct CanaryRow {
     /// The earlier of the next tick and the early run.
     wake: Nanos,
     /// A run before the next tick.
-    early: Option<(Nanos, Early)>,
+    early: Option<(Nanos, EarlyReason)>,
 }
 
 /// A tick to be started now.
@@ -36,7 +36,7 @@ pub(super) struct Start {
     pub(super) index: u32,
     /// The tick, or when the early run is due, and in which slot.
     pub(super) due: Due,
-    /// Which of both it is.
+    /// Whether it is a tick or an early run.
     pub(super) kind: StartKind,
     /// The ticks before it that nobody was awake for.
     pub(super) gap: Option<Gap>,
@@ -50,25 +50,25 @@ pub(super) enum StartKind {
     /// A run before the next tick.
     Early {
         /// Why.
-        why: Early,
-        /// The next tick of the grid, which it stands for if it ends so.
-        stands_for: Nanos,
+        why: EarlyReason,
+        /// The next tick of the grid, which it replaces if it ends so.
+        replaces: Nanos,
     },
 }
 
 /// Why a run is made before the next tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Early {
+pub(super) enum EarlyReason {
     /// A second opinion on a failure.
     Confirm,
     /// A probe that needs it fails.
     Needed,
 }
 
-impl Early {
-    /// Whether a run that ended so stands for the next tick. A confirming run that passed does not, or a fault that begins then
+impl EarlyReason {
+    /// Whether a run that ended so replaces the next tick. A confirming run that passed does not, or a fault that begins then
     /// would be seen an interval late; one that is needed is made in place of that tick, unless it says nothing.
-    pub(super) fn stands(self, verdict: Verdict) -> bool {
+    pub(super) fn replaces_tick(self, verdict: Verdict) -> bool {
         match (self, verdict) {
             (Self::Confirm | Self::Needed, Verdict::Failed) | (Self::Needed, Verdict::Passed) => true,
             (Self::Confirm, Verdict::Passed) | (_, Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped) => {
@@ -83,8 +83,8 @@ impl StartKind {
     pub(super) fn trigger(self) -> Trigger {
         match self {
             Self::Tick => Trigger::Schedule,
-            Self::Early { why: Early::Confirm, .. } => Trigger::Confirm,
-            Self::Early { why: Early::Needed, .. } => Trigger::Needed,
+            Self::Early { why: EarlyReason::Confirm, .. } => Trigger::Confirm,
+            Self::Early { why: EarlyReason::Needed, .. } => Trigger::Needed,
         }
     }
 }
@@ -123,7 +123,7 @@ impl DueQueue {
                 row.plan(Some(planned));
                 self.heap.push(Reverse((planned.at, index)));
                 if is_free(index, planned.slot) {
-                    let kind = StartKind::Early { why, stands_for: planned.at };
+                    let kind = StartKind::Early { why, replaces: planned.at };
                     return Some(Start { index, due: Due { at, slot: planned.slot }, kind, gap: None });
                 }
                 continue;
@@ -138,7 +138,7 @@ impl DueQueue {
     }
 
     /// Has a canary run at `at`, if that is before its next tick and before another early run. The grid stays where it is.
-    pub(super) fn early(&mut self, index: u32, at: Nanos, why: Early) {
+    pub(super) fn early(&mut self, index: u32, at: Nanos, why: EarlyReason) {
         let row = &mut self.rows[index as usize];
         if row.next.is_some() && at < row.wake {
             row.early_at(at, why);
@@ -147,7 +147,7 @@ impl DueQueue {
     }
 
     /// The wall clock was set by `by` nanoseconds and now reads `now`: every canary goes on at the nearest moments of the new
-    /// time. What is due must have been taken before.
+    /// time. Due starts must have been taken before.
     ///
     /// Where it was set back, moments of the grid come a second time and are ticks again: an hour without probing would be
     /// worse than two runs that bear the same time.
@@ -220,7 +220,7 @@ impl CanaryRow {
         self.early = None;
     }
 
-    fn early_at(&mut self, at: Nanos, why: Early) {
+    fn early_at(&mut self, at: Nanos, why: EarlyReason) {
         (self.wake, self.early) = (at, Some((at, why)));
     }
 
@@ -287,11 +287,11 @@ mod tests {
     fn a_confirming_run_is_one_more_and_knows_the_tick_it_may_stand_for() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 3 * SECOND, EarlyReason::Confirm);
         let start = due_queue.take(first + 3 * SECOND, FREE).expect("it is due");
         assert_eq!(
             (start.due.at, start.kind),
-            (first + 3 * SECOND, StartKind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND })
+            (first + 3 * SECOND, StartKind::Early { why: EarlyReason::Confirm, replaces: first + 10 * SECOND })
         );
         assert_eq!(due_queue.take(first + 9 * SECOND, FREE), None);
         assert_eq!(ticks(&mut due_queue, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)], "the grid stays");
@@ -301,7 +301,7 @@ mod tests {
     fn a_confirmation_after_the_next_tick_changes_nothing() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 12 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 12 * SECOND, EarlyReason::Confirm);
         assert_eq!(ticks(&mut due_queue, first + 12 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
         assert_eq!(due_queue.next_wake(), Some(first + 20 * SECOND));
     }
@@ -310,9 +310,9 @@ mod tests {
     fn of_two_early_runs_the_earlier_counts() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 4 * SECOND, Early::Confirm);
-        due_queue.early(0, first + 6 * SECOND, Early::Needed);
-        due_queue.early(0, first + 2 * SECOND, Early::Needed);
+        due_queue.early(0, first + 4 * SECOND, EarlyReason::Confirm);
+        due_queue.early(0, first + 6 * SECOND, EarlyReason::Needed);
+        due_queue.early(0, first + 2 * SECOND, EarlyReason::Needed);
         let expected = [(first + 2 * SECOND, Trigger::Needed)];
         assert_eq!(ticks(&mut due_queue, first + 2 * SECOND), expected);
         assert_eq!(ticks(&mut due_queue, first + 9 * SECOND), []);
@@ -322,7 +322,7 @@ mod tests {
     fn nothing_is_confirmed_in_a_busy_slot_and_the_tick_keeps_its_time() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 3 * SECOND, EarlyReason::Confirm);
         assert_eq!(due_queue.take(first + 3 * SECOND, |_, _| false), None);
         assert_eq!(ticks(&mut due_queue, first + 10 * SECOND), [(first + 10 * SECOND, Trigger::Schedule)]);
     }
@@ -331,7 +331,7 @@ mod tests {
     fn a_set_clock_moves_a_confirmation_along_with_it() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 3 * SECOND, EarlyReason::Confirm);
         due_queue.wall_clock_set(-3600 * 1_000_000_000, first + SECOND - 3600 * SECOND);
         let moved = first + 3 * SECOND - 3600 * SECOND;
         assert_eq!(due_queue.next_wake(), Some(moved));
@@ -362,12 +362,12 @@ mod tests {
     fn a_new_plan_leaves_a_confirmation_of_an_unchanged_canary_pending() {
         let (mut due_queue, first) = one();
         ticks(&mut due_queue, first);
-        due_queue.early(0, first + 3 * SECOND, Early::Confirm);
+        due_queue.early(0, first + 3 * SECOND, EarlyReason::Confirm);
         let again = || every("one", Duration::from_secs(10), 1);
         due_queue.apply([every("another", Duration::from_hours(10), 1), again()], first + SECOND);
         let start = due_queue.take(first + 3 * SECOND, FREE).expect("it is due");
         assert_eq!((start.index, start.due.at), (1, first + 3 * SECOND));
-        assert_eq!(start.kind, StartKind::Early { why: Early::Confirm, stands_for: first + 10 * SECOND });
+        assert_eq!(start.kind, StartKind::Early { why: EarlyReason::Confirm, replaces: first + 10 * SECOND });
         due_queue.apply([again()], first + 4 * SECOND);
         assert_eq!(due_queue.next_wake(), Some(first + 10 * SECOND));
     }
@@ -383,7 +383,11 @@ mod tests {
             (Blocked, false, false),
             (Skipped, false, false),
         ] {
-            assert_eq!((Early::Confirm.stands(verdict), Early::Needed.stands(verdict)), (confirm, needed), "{verdict:?}");
+            assert_eq!(
+                (EarlyReason::Confirm.replaces_tick(verdict), EarlyReason::Needed.replaces_tick(verdict)),
+                (confirm, needed),
+                "{verdict:?}"
+            );
         }
     }
 
@@ -391,7 +395,7 @@ mod tests {
     enum Event {
         Apply(usize),
         Sleep(Nanos),
-        Early(u32, Nanos, Early),
+        Early(u32, Nanos, EarlyReason),
         Busy(Nanos),
     }
 
@@ -399,8 +403,8 @@ mod tests {
         let event = prop_oneof![
             4 => (0..3 * SECOND).prop_map(Event::Sleep),
             1 => (0..100 * SECOND).prop_map(Event::Sleep),
-            2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Early(index, after, Early::Confirm)),
-            1 => (0_u32..3).prop_map(|index| Event::Early(index, 0, Early::Needed)),
+            2 => (0_u32..3, 0..5 * SECOND).prop_map(|(index, after)| Event::Early(index, after, EarlyReason::Confirm)),
+            1 => (0_u32..3).prop_map(|index| Event::Early(index, 0, EarlyReason::Needed)),
             1 => (0..3 * SECOND).prop_map(Event::Busy),
             2 => (0_usize..3).prop_map(Event::Apply),
         ];
@@ -432,8 +436,8 @@ mod tests {
                 while let Some(start) = due_queue.take(now, |_, _| free) {
                     let timing = Timing::of(&canaries[start.index as usize]);
                     prop_assert!(start.due.at <= now, "nothing is early");
-                    if let StartKind::Early { stands_for, .. } = start.kind {
-                        prop_assert_eq!(timing.after(now).map(|due| due.at), Some(stands_for));
+                    if let StartKind::Early { replaces, .. } = start.kind {
+                        prop_assert_eq!(timing.after(now).map(|due| due.at), Some(replaces));
                         continue;
                     }
                     let seen = &mut seen[start.index as usize];

@@ -1,4 +1,4 @@
-//! What a canary is busy with: its slots, runs asked for by hand, and cleanups.
+//! What is in flight of a canary: runs in its slots, runs asked for by hand, and cleanups.
 //!
 //! Each canary has a small lock of its own, held for a few instructions at the start and end of a run; nothing here is shared
 //! between canaries.
@@ -13,12 +13,12 @@ use super::timing::Nanos;
 #[derive(Debug)]
 pub(super) struct InFlight {
     id: CanaryId,
-    busy: Mutex<Busy>,
+    busy: Mutex<Occupancy>,
 }
 
 #[derive(Debug, Default)]
-struct Busy {
-    /// As many as have been asked for: the definition says how many there are.
+struct Occupancy {
+    /// The slots used so far; the probe says how many there are.
     slots: Vec<Slot>,
     by_hand: u32,
     cleanups: u32,
@@ -32,16 +32,16 @@ struct Slot {
     early: Option<EarlyRun>,
 }
 
-/// An early run and the next tick of its slot, which it stands for if it ends so (see [`Early::stands`](super::due_queue::Early::stands)).
+/// An early run and the next tick of its slot, which it replaces if it ends so (see [`EarlyReason::replaces_tick`](super::due_queue::EarlyReason::replaces_tick)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EarlyRun {
     /// The run goes on, and the tick is to come.
     Going(Nanos),
-    /// The tick came while the run went on, which stands for it however it ends.
+    /// The tick came while the run went on. The run replaces it, however it ends.
     Overtaken,
-    /// The run ended before the tick and stands for it: the tick is not to be made.
-    Stands(Nanos),
-    /// The run before stands for the tick already, and one more goes on.
+    /// The run ended before the tick and replaces it: the tick is not to be made.
+    Replaces(Nanos),
+    /// The run before replaces the tick already, and one more goes on.
     Again(Nanos),
 }
 
@@ -52,13 +52,13 @@ pub(super) enum Entered {
     Free(InFlightGuard),
     /// An earlier run, and the probe does not want both.
     Busy,
-    /// An early run stands for the tick: there is nothing to do.
-    StoodFor,
+    /// An early run replaces the tick: there is nothing to do.
+    Replaced,
 }
 
 /// What an [`InFlightGuard`] is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+enum InFlightKind {
     Slot(u32),
     ByHand,
     Cleanup,
@@ -68,7 +68,7 @@ enum Purpose {
 #[derive(Debug)]
 pub(super) struct InFlightGuard {
     in_flight: Arc<InFlight>,
-    purpose: Purpose,
+    kind: InFlightKind,
 }
 
 impl InFlight {
@@ -89,59 +89,59 @@ impl InFlight {
         let entry = busy.slot(slot);
         entry.waiting = None;
         match (entry.early, overlap) {
-            (Some(EarlyRun::Stands(tick) | EarlyRun::Again(tick)), _) if tick == due => {
+            (Some(EarlyRun::Replaces(tick) | EarlyRun::Again(tick)), _) if tick == due => {
                 entry.early = None;
-                return Entered::StoodFor;
+                return Entered::Replaced;
             }
             (Some(EarlyRun::Going(tick)), Overlap::Skip) if tick == due => {
                 entry.early = Some(EarlyRun::Overtaken);
-                return Entered::StoodFor;
+                return Entered::Replaced;
             }
             (Some(EarlyRun::Overtaken) | None, _) => {}
-            // The grid is another one, or both run: it stands for no tick.
-            (Some(EarlyRun::Going(_) | EarlyRun::Stands(_) | EarlyRun::Again(_)), _) => entry.early = None,
+            // The grid has changed, or both run: the early run replaces no tick.
+            (Some(EarlyRun::Going(_) | EarlyRun::Replaces(_) | EarlyRun::Again(_)), _) => entry.early = None,
         }
         self.take(entry, slot, overlap).map_or(Entered::Busy, Entered::Free)
     }
 
-    /// Takes a free slot for an early run, which may stand for its next tick. Of several before one tick the first that ends so stands
-    /// for it: none takes a further tick away.
-    pub(super) fn enter_early(self: &Arc<Self>, slot: u32, stands_for: Nanos) -> InFlightGuard {
+    /// Takes a free slot for an early run, which may replace its next tick. Of several before one tick the first that ends so
+    /// replaces it: none takes a further tick away.
+    pub(super) fn enter_early(self: &Arc<Self>, slot: u32, replaces: Nanos) -> InFlightGuard {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
-        let again = entry.early == Some(EarlyRun::Stands(stands_for));
-        entry.early = Some(if again { EarlyRun::Again(stands_for) } else { EarlyRun::Going(stands_for) });
+        let again = entry.early == Some(EarlyRun::Replaces(replaces));
+        entry.early = Some(if again { EarlyRun::Again(replaces) } else { EarlyRun::Going(replaces) });
         entry.running += 1;
-        self.guard(Purpose::Slot(slot))
+        self.guard(InFlightKind::Slot(slot))
     }
 
-    /// The early run of a slot has ended in a way that stands for its next tick or not, or was not made. Says whether it does stand
-    /// for it.
-    pub(super) fn early_ended(&self, slot: u32, stands: bool) -> bool {
+    /// The early run of a slot has ended in a way that replaces its next tick or not, or was not made. Says whether it does
+    /// replace it.
+    pub(super) fn early_ended(&self, slot: u32, replaces: bool) -> bool {
         let mut busy = self.lock();
         let entry = busy.slot(slot);
         match entry.early {
             Some(EarlyRun::Going(tick)) => {
-                entry.early = stands.then_some(EarlyRun::Stands(tick));
-                stands
+                entry.early = replaces.then_some(EarlyRun::Replaces(tick));
+                replaces
             }
             Some(EarlyRun::Overtaken) => {
                 entry.early = None;
                 true
             }
             Some(EarlyRun::Again(tick)) => {
-                entry.early = Some(EarlyRun::Stands(tick));
+                entry.early = Some(EarlyRun::Replaces(tick));
                 false
             }
-            Some(EarlyRun::Stands(_)) | None => false,
+            Some(EarlyRun::Replaces(_)) | None => false,
         }
     }
 
-    /// Whether an early run stands for the tick of `due`, which was slept through.
-    pub(super) fn stood_for(&self, due: Nanos) -> bool {
+    /// Whether an early run replaces the tick of `due`, which was slept through.
+    pub(super) fn takes_replaced(&self, due: Nanos) -> bool {
         let mut busy = self.lock();
-        let stands = [Some(EarlyRun::Stands(due)), Some(EarlyRun::Again(due))];
-        busy.slots.iter_mut().find(|slot| stands.contains(&slot.early)).is_some_and(|slot| slot.early.take().is_some())
+        let replaces = [Some(EarlyRun::Replaces(due)), Some(EarlyRun::Again(due))];
+        busy.slots.iter_mut().find(|slot| replaces.contains(&slot.early)).is_some_and(|slot| slot.early.take().is_some())
     }
 
     /// Whether a slot has no run and no tick that waits.
@@ -176,13 +176,13 @@ impl InFlight {
             return None;
         }
         busy.by_hand += 1;
-        Some(self.guard(Purpose::ByHand))
+        Some(self.guard(InFlightKind::ByHand))
     }
 
     /// Takes a place for a cleanup, which is in nobody's way.
     pub(super) fn enter_cleanup(self: &Arc<Self>) -> InFlightGuard {
         self.lock().cleanups += 1;
-        self.guard(Purpose::Cleanup)
+        self.guard(InFlightKind::Cleanup)
     }
 
     /// Whether a run, and whether a cleanup is still going.
@@ -196,21 +196,21 @@ impl InFlight {
             Overlap::Skip if entry.running > 0 => None,
             Overlap::Skip | Overlap::Allow => {
                 entry.running += 1;
-                Some(self.guard(Purpose::Slot(slot)))
+                Some(self.guard(InFlightKind::Slot(slot)))
             }
         }
     }
 
-    fn guard(self: &Arc<Self>, purpose: Purpose) -> InFlightGuard {
-        InFlightGuard { in_flight: Arc::clone(self), purpose }
+    fn guard(self: &Arc<Self>, kind: InFlightKind) -> InFlightGuard {
+        InFlightGuard { in_flight: Arc::clone(self), kind }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Busy> {
+    fn lock(&self) -> MutexGuard<'_, Occupancy> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Busy {
+impl Occupancy {
     fn slot(&mut self, slot: u32) -> &mut Slot {
         let slot = slot as usize;
         if slot >= self.slots.len() {
@@ -227,10 +227,10 @@ impl Busy {
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
         let mut busy = self.in_flight.lock();
-        match self.purpose {
-            Purpose::Slot(slot) => busy.slot(slot).running -= 1,
-            Purpose::ByHand => busy.by_hand -= 1,
-            Purpose::Cleanup => busy.cleanups -= 1,
+        match self.kind {
+            InFlightKind::Slot(slot) => busy.slot(slot).running -= 1,
+            InFlightKind::ByHand => busy.by_hand -= 1,
+            InFlightKind::Cleanup => busy.cleanups -= 1,
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
     fn enter(in_flight: &Arc<InFlight>, slot: u32, overlap: Overlap) -> Option<InFlightGuard> {
         match in_flight.enter(slot, 1, overlap) {
             Entered::Free(place) => Some(place),
-            Entered::Busy | Entered::StoodFor => None,
+            Entered::Busy | Entered::Replaced => None,
         }
     }
 
@@ -256,18 +256,18 @@ mod tests {
     fn an_early_run_stands_for_the_next_tick_if_it_ends_so_or_is_still_going_then() {
         let in_flight = in_flight();
         let is_free = |tick| matches!(in_flight.enter(0, tick, Overlap::Skip), Entered::Free(_));
-        let is_stood_for = |tick| matches!(in_flight.enter(0, tick, Overlap::Skip), Entered::StoodFor);
+        let is_stood_for = |tick| matches!(in_flight.enter(0, tick, Overlap::Skip), Entered::Replaced);
         drop(in_flight.enter_early(0, 10));
         assert!(!in_flight.early_ended(0, false), "it passed");
         assert!(is_free(10), "so the tick comes");
         drop(in_flight.enter_early(0, 20));
         assert!(in_flight.early_ended(0, true), "it failed");
         assert!(is_stood_for(20));
-        assert!(is_free(30), "only that tick is stood for");
+        assert!(is_free(30), "only that tick is replaced");
         for failed in [true, false] {
             let going = in_flight.enter_early(0, 40);
             assert!(is_stood_for(40), "it is going on when the tick comes");
-            assert!(matches!(in_flight.enter(0, 50, Overlap::Skip), Entered::Busy), "and stands for one tick only");
+            assert!(matches!(in_flight.enter(0, 50, Overlap::Skip), Entered::Busy), "and replaces one tick only");
             assert!(in_flight.early_ended(0, failed));
             drop(going);
             assert!(is_free(60));
@@ -292,19 +292,19 @@ mod tests {
         let in_flight = in_flight();
         drop(in_flight.enter_early(0, 10));
         assert!(in_flight.early_ended(0, true));
-        for stands in [true, false] {
+        for replaces in [true, false] {
             drop(in_flight.enter_early(0, 10));
-            assert!(!in_flight.early_ended(0, stands), "the first one bears the tick's name");
+            assert!(!in_flight.early_ended(0, replaces), "the first one bears the tick's name");
         }
         let going = in_flight.enter_early(0, 10);
-        assert!(matches!(in_flight.enter(0, 10, Overlap::Skip), Entered::StoodFor), "while one more goes on");
+        assert!(matches!(in_flight.enter(0, 10, Overlap::Skip), Entered::Replaced), "while one more goes on");
         assert!(!in_flight.early_ended(0, true));
         drop(going);
         assert!(matches!(in_flight.enter(0, 20, Overlap::Skip), Entered::Free(_)));
         drop(in_flight.enter_early(0, 30));
         assert!(in_flight.early_ended(0, true));
         drop(in_flight.enter_early(0, 30));
-        assert!(in_flight.stood_for(30) && !in_flight.stood_for(30), "slept through");
+        assert!(in_flight.takes_replaced(30) && !in_flight.takes_replaced(30), "slept through");
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
         let in_flight = in_flight();
         drop(in_flight.enter_early(0, 10));
         assert!(in_flight.early_ended(0, true));
-        assert!(in_flight.stood_for(10) && !in_flight.stood_for(10));
+        assert!(in_flight.takes_replaced(10) && !in_flight.takes_replaced(10));
     }
 
     #[test]

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use crate::plan::CanaryId;
 
 use super::active_plan::ActivePlan;
-use super::due_queue::Early;
+use super::due_queue::EarlyReason;
 
 /// Requests to the scheduler's thread. Its lock is not on the way of a run that passes.
 #[derive(Default)]
 pub(super) struct Inbox {
-    letters: Mutex<Letters>,
+    requests: Mutex<Requests>,
     arrived: Condvar,
 }
 
 #[derive(Default)]
-pub(super) struct Letters {
+pub(super) struct Requests {
     /// Runs that are wanted before the next tick.
-    pub(super) early: Vec<Ask>,
+    pub(super) early: Vec<EarlyRequest>,
     /// What is to be run from now on. Of several the last counts.
     pub(super) active_plan: Option<Arc<ActivePlan>>,
     /// Whether to end.
@@ -26,19 +26,19 @@ pub(super) struct Letters {
 }
 
 /// Run a canary at a moment, if that is before its next tick.
-pub(super) struct Ask {
+pub(super) struct EarlyRequest {
     /// Which canary; by its id, since a new plan may have moved it.
     pub(super) canary: CanaryId,
     /// When.
     pub(super) at: Instant,
     /// What for.
-    pub(super) why: Early,
+    pub(super) why: EarlyReason,
 }
 
 impl Inbox {
     /// Asks for runs before their next ticks.
-    pub(super) fn early(&self, asks: impl IntoIterator<Item = Ask>) {
-        self.lock().early.extend(asks);
+    pub(super) fn early(&self, early: impl IntoIterator<Item = EarlyRequest>) {
+        self.lock().early.extend(early);
         self.arrived.notify_one();
     }
 
@@ -55,24 +55,24 @@ impl Inbox {
     }
 
     /// Waits up to `timeout` for a request, then takes those there are.
-    pub(super) fn wait(&self, timeout: Duration) -> Letters {
-        let mut letters = self.lock();
+    pub(super) fn wait(&self, timeout: Duration) -> Requests {
+        let mut requests = self.lock();
         if !timeout.is_zero() {
-            letters = self
+            requests = self
                 .arrived
-                .wait_timeout_while(letters, timeout, |letters| letters.is_empty())
+                .wait_timeout_while(requests, timeout, |requests| requests.is_empty())
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        std::mem::take(&mut *letters)
+        std::mem::take(&mut *requests)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Letters {
+impl Requests {
     fn is_empty(&self) -> bool {
         self.early.is_empty() && self.active_plan.is_none() && !self.stop
     }

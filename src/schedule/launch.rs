@@ -1,4 +1,4 @@
-//! One tick carried out on the runtime: its permit, its run, its report, its cleanup.
+//! Carries one tick out on the runtime: permit, run, report, cleanup.
 
 use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
@@ -13,11 +13,11 @@ use crate::outcome::{CleanupReport, CleanupResult, Reason, RunReport, Tick, Trig
 use crate::plan::Canary;
 use crate::run::{CleanupTask, Detail, RunRequest};
 
-use super::due_queue::{Early, Gap, StartKind};
+use super::due_queue::{EarlyReason, Gap, StartKind};
 use super::in_flight::{InFlight, InFlightGuard};
-use super::inbox::Ask;
+use super::inbox::EarlyRequest;
 use super::missed::{GapCause, cause, report, report_gap, skipped, tick};
-use super::shared::{Shared, Since};
+use super::shared::{ClockReading, Shared};
 use super::timing::Due;
 
 /// The longest a tick waits for a permit: a run that is later says little about the moment it was meant for.
@@ -38,7 +38,7 @@ pub(super) struct Launch {
     pub(super) launched: Instant,
     pub(super) kind: StartKind,
     pub(super) gap: Option<Gap>,
-    pub(super) entry: Admission,
+    pub(super) admission: Admission,
 }
 
 /// Whether a tick may run.
@@ -49,8 +49,8 @@ pub(super) enum Admission {
     Wait(Instant),
     /// No: the slot's earlier run goes on.
     Overlap,
-    /// No: an early run stands for it.
-    StoodFor,
+    /// No: an early run replaces it.
+    Replaced,
 }
 
 /// The right to run: a place in the canary's slot and one of the runs allowed at once. Dropping it gives both back.
@@ -72,7 +72,7 @@ type Refusal = (Reason, Cow<'static, str>);
 impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
     pub(super) async fn carry_out(self, shared: Arc<Shared>) {
-        let Self { canary, in_flight, due, order, late, launched, kind, gap, entry } = self;
+        let Self { canary, in_flight, due, order, late, launched, kind, gap, admission } = self;
         if let Some(downtime) = shared.downtime.get() {
             downtime.report(&canary, &*shared.sink);
         }
@@ -81,7 +81,7 @@ impl Launch {
             tracing::warn!(canary = %canary.id, ticks, "ticks were missed: the machine slept or the process stood still");
         }
         let tick = tick(due, order);
-        let permit = admit(&shared, &canary, &in_flight, due, entry).await;
+        let permit = admit(&shared, &canary, &in_flight, due, admission).await;
         shared.punctuality.started(Instant::now(), late + launched.elapsed());
         let permit = match permit {
             Ok(Some(permit)) => permit,
@@ -97,38 +97,43 @@ impl Launch {
                 return;
             }
         };
-        let verdict = run(&shared, &canary, &in_flight, Purpose::Tick(kind), tick, permit).await;
+        let verdict = run(&shared, &canary, &in_flight, RunPurpose::Tick(kind), tick, permit).await;
         // One second opinion for each failure on time: a confirming run that fails as well asks for none, or an outage would use up
         // the ticks of hours to come within minutes.
         if let (Verdict::Failed, StartKind::Tick, Some(after)) = (verdict, kind, canary.probe.confirm) {
-            shared.inbox.early([Ask { canary: canary.id.clone(), at: Instant::now() + after, why: Early::Confirm }]);
+            shared.inbox.early([EarlyRequest {
+                canary: canary.id.clone(),
+                at: Instant::now() + after,
+                why: EarlyReason::Confirm,
+            }]);
         }
     }
 }
 
-/// The right to run, or why there is none; neither where nothing is to be done. What is to be skipped waits for nothing and is in nobody's way.
+/// The permit to run, or why there is none; `None` if an early run replaces the tick. A tick that is to be skipped does not wait
+/// for a permit.
 async fn admit(
     shared: &Shared,
     canary: &Canary,
     in_flight: &Arc<InFlight>,
     due: Due,
-    entry: Admission,
+    admission: Admission,
 ) -> Result<Option<RunPermit>, Refusal> {
-    if let Admission::StoodFor = entry {
+    if let Admission::Replaced = admission {
         return Ok(None);
     }
-    if let Some((reason, message)) = shared.skip(canary, Since::now()) {
+    if let Some((reason, message)) = shared.skip(canary, ClockReading::now()) {
         in_flight.give_up(due.slot, due.at);
         return Err((reason, message.into()));
     }
-    match entry {
-        Admission::StoodFor => Ok(None),
+    match admission {
+        Admission::Replaced => Ok(None),
         Admission::Run(permit) => Ok(Some(permit)),
         Admission::Overlap => Err((Reason::Overlap, "the slot's earlier run was still going at this tick".into())),
         Admission::Wait(until) => {
             let permit =
                 wait(shared, canary, in_flight, due, until).await.map_err(|message| (Reason::Overload, message.into()))?;
-            match shared.skip(canary, Since::now()) {
+            match shared.skip(canary, ClockReading::now()) {
                 Some((reason, message)) => Err((reason, message.into())),
                 None => Ok(Some(permit)),
             }
@@ -138,7 +143,7 @@ async fn admit(
 
 /// What a run is made for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Purpose {
+pub(super) enum RunPurpose {
     /// The grid.
     Tick(StartKind),
     /// Somebody who asked.
@@ -150,15 +155,15 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     canary: &Arc<Canary>,
     in_flight: &Arc<InFlight>,
-    purpose: Purpose,
+    purpose: RunPurpose,
     tick: Tick,
     permit: RunPermit,
 ) -> Verdict {
     let trigger = match purpose {
-        Purpose::Tick(kind) => kind.trigger(),
-        Purpose::Manual => Trigger::Manual,
+        RunPurpose::Tick(kind) => kind.trigger(),
+        RunPurpose::Manual => Trigger::Manual,
     };
-    let began = Since::now();
+    let began = ClockReading::now();
     let request = RunRequest { trigger, tick, detail: Detail::Failures, cancel: shared.cancel.clone() };
     let making = AssertUnwindSafe(async { shared.runner.run(Arc::clone(canary), request).await });
     let (mut report, cleanup) = match making.catch_unwind().await {
@@ -171,13 +176,13 @@ pub(super) async fn run(
                 report = skipped(&report, reason, &message);
             }
         }
-        // It counts for nothing as it is.
+        // Such runs never count.
         Trigger::Manual | Trigger::Test => {}
     }
-    if let Purpose::Tick(StartKind::Early { why, stands_for }) = purpose
-        && in_flight.early_ended(tick.slot, why.stands(report.verdict))
+    if let RunPurpose::Tick(StartKind::Early { why, replaces }) = purpose
+        && in_flight.early_ended(tick.slot, why.replaces_tick(report.verdict))
     {
-        let tick = Tick { due: from_epoch_nanos(stands_for), ..report.tick };
+        let tick = Tick { due: from_epoch_nanos(replaces), ..report.tick };
         report = Arc::new(RunReport { tick, ..Arc::unwrap_or_clone(report) });
     }
     if let Some(task) = cleanup {
@@ -218,16 +223,16 @@ fn panicked(canary: &Arc<Canary>, trigger: Trigger, tick: Tick) -> Arc<RunReport
     report(canary, trigger, tick, Reason::Internal, message)
 }
 
-/// As many cleanups as runs go on at once. One that has to wait does so within its budget, and what could not begin, or not
-/// end, within that has leaked.
+/// At most as many cleanups as runs go on at once. Waiting counts against a cleanup's budget. A cleanup that cannot begin or end
+/// within its budget has leaked.
 async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, place: InFlightGuard) {
     let begun = Instant::now();
     let budget = shared.active_plan().plan.limits.cleanup;
-    let permit = tokio::time::timeout(budget, shared.cleaners.take()).await;
+    let permit = tokio::time::timeout(budget, shared.cleanup_permits.take()).await;
     let result = match permit {
         Err(_elapsed) => Err((Reason::Overload, format!("other cleanups left it no turn within its budget of {budget:?}"))),
         Ok(permit) => {
-            // It bounds itself, from its own begin; the time it waited is taken off here.
+            // The cleanup bounds itself from its own begin; the time it waited is taken off here.
             let cut = begun + budget + STRAGGLER_GRACE / 2;
             let ended = tokio::time::timeout_at(cut.into(), AssertUnwindSafe(task).catch_unwind()).await;
             drop(permit);

@@ -1,4 +1,4 @@
-//! Reports of ticks that did not run, and of runs that fell apart before they could report themselves.
+//! Reports of ticks that did not run, and of runs that panicked before they could report themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -48,7 +48,7 @@ pub(super) fn cause(reason: Reason, message: String) -> Cause {
     Cause { reason, message, step: None, subject: None, attempts: 0, expectation: None, location: None, seen: Vec::new() }
 }
 
-/// A run that ended while it was not to be made, as it is reported then: it counts for nothing, and still shows what it saw.
+/// The report of a run that overlapped a pause or maintenance: it does not count, and still says how the run ended.
 pub(super) fn skipped(run: &RunReport, reason: Reason, message: &str) -> Arc<RunReport> {
     let message = match &run.cause {
         Some(was) => format!("{message}; without that it had {} because of {}: {}", run.verdict, was.reason, was.message),
@@ -118,12 +118,12 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept {
+    struct RecordingSink {
         reports: Mutex<Vec<Arc<RunReport>>>,
         numbers: Mutex<Vec<MissedTicks>>,
     }
 
-    impl OutcomeSink for Kept {
+    impl OutcomeSink for RecordingSink {
         fn run_finished(&self, report: &Arc<RunReport>) {
             self.reports.lock().unwrap().push(Arc::clone(report));
         }
@@ -141,7 +141,7 @@ mod tests {
         let grid: Vec<Due> =
             std::iter::successors(timing.after(1_790_000_000_000_000_000), |due| timing.after(due.at)).take(ticks + 1).collect();
         let (first, run) = (grid[0], grid[ticks]);
-        let kept = Kept::default();
+        let kept = RecordingSink::default();
         let all = report_gap(canary, Gap { from: first.at, to: run.at }, &[], GapCause::SLEPT, &kept);
         let reports = kept.reports.into_inner().unwrap();
         assert_eq!(all, ticks as u64);

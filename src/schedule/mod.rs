@@ -1,14 +1,13 @@
 //! When runs start.
 //!
 //! Decisions are pure: `timing` knows every moment at which a canary is due, `due_queue` which start is next. Acting is one
-//! dedicated `thread` that follows the `clock` and hands each start to the runtime, where `launch` carries it out;
-//! `in_flight` knows what a canary is busy with, `active_plan` the plan that is in force. What did not run is a report too: `missed`, and
-//! `downtime` for what came while no process was there; `windows` and `pauses` say what is to be skipped. The rare jobs of the process are
-//! `housekeeping`, which has nothing to do with probes and never shares their thread.
+//! dedicated `thread` that follows the `clock` and hands each start to the runtime, where `launch` carries it out; `in_flight`
+//! knows what a canary is busy with, `active_plan` the plan in force. Ticks that did not run are reported too: by `missed`, and
+//! by `downtime` for the time when no process was running. `windows` and `pauses` say what is skipped. `housekeeping` runs the
+//! rare jobs of the process; it has nothing to do with probes and never shares their thread.
 //!
-//! It must not evaluate expressions, do I/O or judge anything. A new way for a tick not to run is a new
-//! `launch::Admission`; a new kind of cadence is a new variant of `Cadence` and an arm in
-//! `timing`.
+//! It must not evaluate expressions, do I/O or judge anything. A new way for a tick not to run is a new `launch::Admission`; a
+//! new kind of cadence is a new variant of `Cadence` and an arm in `timing`.
 
 mod active_plan;
 mod clock;
@@ -22,7 +21,6 @@ mod missed;
 mod pauses;
 mod permits;
 mod punctuality;
-mod runner;
 mod scheduler;
 mod shared;
 mod thread;
@@ -33,8 +31,8 @@ mod windows;
 pub use downtime::LastSeen;
 pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use pauses::{Pause, PauseTarget, Pauses};
-pub use runner::Runner;
 pub use scheduler::{Scheduler, Stragglers, TriggerError};
+pub use shared::Runner;
 pub use watchdog::watch;
 
 #[cfg(test)]

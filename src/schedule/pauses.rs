@@ -1,6 +1,6 @@
 //! What people have paused: a probe or a canary, for a while or until somebody resumes it.
 //!
-//! Memory only; whoever wants pauses to outlive the process keeps the list and pauses again. On the way of a run this is one
+//! Pauses are in memory only; a caller that wants them to outlive the process stores the list and pauses again. A run costs one
 //! atomic read while nothing is paused.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,23 +10,23 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::plan::{Canary, CanaryId};
 
 /// How long a pause that was lifted is remembered, so that runs which were going meanwhile are told apart.
-const REMEMBERED: Duration = Duration::from_hours(1);
+const RETAINED: Duration = Duration::from_hours(1);
 
 /// The pauses of a scheduler. Clones are handles to the same ones.
 #[derive(Debug, Clone, Default)]
 pub struct Pauses {
-    inner: Arc<Inner>,
+    inner: Arc<PauseList>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct PauseList {
     /// Whether there is anything in the list.
     any: AtomicBool,
-    list: Mutex<Vec<Admission>>,
+    list: Mutex<Vec<PauseEntry>>,
 }
 
 #[derive(Debug)]
-struct Admission {
+struct PauseEntry {
     pause: Pause,
     /// When it was lifted.
     lifted: Option<Instant>,
@@ -61,7 +61,7 @@ impl Pauses {
     pub fn pause(&self, pause: Pause) {
         let mut list = self.lock();
         list.retain(|entry| entry.lifted.is_some() || entry.pause.target != pause.target);
-        list.push(Admission { pause, lifted: None });
+        list.push(PauseEntry { pause, lifted: None });
         self.tidy(&mut list);
     }
 
@@ -88,7 +88,7 @@ impl Pauses {
         if !self.inner.any.load(Ordering::Relaxed) {
             return None;
         }
-        let since = |entry: &&Admission| {
+        let since = |entry: &&PauseEntry| {
             entry.pause.target.is(canary)
                 && entry.lifted.is_none_or(|lifted| lifted >= steady)
                 && entry.pause.until.is_none_or(|until| until > wall)
@@ -97,21 +97,21 @@ impl Pauses {
     }
 
     /// Forgets what ended so long ago that no run can have been going then.
-    fn tidy(&self, list: &mut Vec<Admission>) {
+    fn tidy(&self, list: &mut Vec<PauseEntry>) {
         let now = SystemTime::now();
         list.retain(|entry| {
             let ended = entry.pause.until.and_then(|until| now.duration_since(until).ok());
-            ended.is_none_or(|ago| ago < REMEMBERED) && entry.lifted.is_none_or(|lifted| lifted.elapsed() < REMEMBERED)
+            ended.is_none_or(|ago| ago < RETAINED) && entry.lifted.is_none_or(|lifted| lifted.elapsed() < RETAINED)
         });
         self.inner.any.store(!list.is_empty(), Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Admission>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<PauseEntry>> {
         self.inner.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Admission {
+impl PauseEntry {
     fn is_open(&self, now: SystemTime) -> bool {
         self.lifted.is_none() && self.pause.until.is_none_or(|until| until > now)
     }

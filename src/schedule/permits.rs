@@ -1,4 +1,4 @@
-//! How many of a kind may go on at once, where that number may change while they do.
+//! A bound on how many runs or cleanups go on at once, which can change meanwhile.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,13 +29,12 @@ impl Permits {
         Arc::clone(&self.semaphore).acquire_owned().await.ok()
     }
 
-    /// Nobody is waited for, and nobody gets one, any more.
+    /// Closes it: nobody gets a permit any more, and those who wait get none.
     pub(super) fn close(&self) {
         self.semaphore.close();
     }
 
-    /// Changes how many there are. Where there are to be fewer, nobody is cut: those that end do not hand theirs on until
-    /// enough have ended, which a task waits for.
+    /// Changes how many permits there are. With fewer permits nothing is cut: a task withdraws permits as they are given back.
     pub(super) fn resize(&self, allowed: usize, tasks: &TaskTracker, runtime: &tokio::runtime::Handle) {
         let allowed = bounded(allowed);
         let mut before = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +49,7 @@ impl Permits {
                     permits.forget();
                 }
             });
-            // Asked at once, it is in the queue before any that ends from now on; the task may begin later than that.
+            // Polled once here, so that it is in the queue now; the task may begin later.
             if withdraw.as_mut().now_or_never().is_none() {
                 tasks.spawn_on(withdraw, runtime);
             }

@@ -1,4 +1,4 @@
-//! Whether ticks are being started on time lately, for whoever tells the outside that this prober is well.
+//! Whether ticks were started on time lately, for the heartbeat and the API.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const LATELY: Duration = Duration::from_mins(1);
 /// Written at each start, without a lock.
 #[derive(Debug)]
 pub(super) struct Punctuality {
-    /// When the scheduler's thread looked around last.
+    /// When the scheduler's thread was last awake.
     looked: AtomicInstant,
     /// When a tick was last found late.
     late: AtomicInstant,

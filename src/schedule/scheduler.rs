@@ -18,23 +18,23 @@ use crate::run::StallLog;
 use super::Runner;
 use super::active_plan::ActivePlan;
 use super::downtime::{Downtime, LastSeen};
-use super::due_queue::Early;
-use super::inbox::{Ask, Inbox};
-use super::launch::{Purpose, RunPermit, STRAGGLER_GRACE, run};
+use super::due_queue::EarlyReason;
+use super::inbox::{EarlyRequest, Inbox};
+use super::launch::{RunPermit, RunPurpose, STRAGGLER_GRACE, run};
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::punctuality::Punctuality;
 use super::shared::Shared;
-use super::thread::Starter;
+use super::thread::SchedulerThread;
 use super::watchdog;
 
 /// A running scheduler. Clones are handles to the same one; it stops when it is told to or when the last handle is dropped.
 #[derive(Clone)]
 pub struct Scheduler {
-    inner: Arc<Inner>,
+    inner: Arc<SchedulerParts>,
 }
 
-struct Inner {
+struct SchedulerParts {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     watchdog: Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -94,7 +94,7 @@ impl Scheduler {
             sink,
             runtime,
             run_permits: Permits::new(plan.limits.concurrent_runs),
-            cleaners: Permits::new(plan.limits.concurrent_runs),
+            cleanup_permits: Permits::new(plan.limits.concurrent_runs),
             inbox: Inbox::default(),
             pauses: Pauses::default(),
             punctuality: Punctuality::new(Instant::now()),
@@ -105,7 +105,7 @@ impl Scheduler {
             cleanups: TaskTracker::new(),
             active_plan: RwLock::new(Arc::new(ActivePlan::new(Arc::clone(&plan)))),
         });
-        let starter = Starter::new(Arc::clone(&shared), Arc::clone(&stalls));
+        let starter = SchedulerThread::new(Arc::clone(&shared), Arc::clone(&stalls));
         shared.downtime.get_or_init(|| Downtime::new(&plan.canaries, &last_seen, starter.started()));
         let thread = spawn_vital("scheduler", "the scheduler's thread", move || starter.run())?;
         let stop_watchdog = CancellationToken::new();
@@ -121,22 +121,22 @@ impl Scheduler {
             shared.runs.spawn_blocking_on(pass, &shared.runtime);
         }
         let (thread, watchdog) = (Mutex::new(Some(thread)), Mutex::new(Some(watchdog)));
-        Ok(Self { inner: Arc::new(Inner { shared, thread, watchdog, stop_watchdog }) })
+        Ok(Self { inner: Arc::new(SchedulerParts { shared, thread, watchdog, stop_watchdog }) })
     }
 
-    /// Goes on with another plan. What is due by now is still started by the old one. A canary that stays keeps its phase, its
-    /// runs and what is known of them, and has its new definition from its next tick on; one that is gone has no more ticks, and
-    /// its runs end and are reported; a new one starts at its phase.
+    /// Applies another plan. What is due by now is still started by the old one. A canary that stays keeps its phase and its
+    /// runs, and has its new definition from its next tick on. One that is gone has no more ticks; its runs end and are reported.
+    /// A new one starts at its phase.
     pub fn apply(&self, plan: Arc<Plan>) {
         let shared = &self.inner.shared;
         let allowed = plan.limits.concurrent_runs;
         let mut current = shared.active_plan.write().unwrap_or_else(PoisonError::into_inner);
         let active_plan = Arc::new(current.next(plan));
         *current = Arc::clone(&active_plan);
-        // Under the lock, so that of two that are applied at once the same is the last for everybody.
+        // Sent under the lock, so that of two plans applied at once the same is the last for everybody.
         shared.inbox.apply(active_plan);
         shared.run_permits.resize(allowed, &shared.runs, &shared.runtime);
-        shared.cleaners.resize(allowed, &shared.cleanups, &shared.runtime);
+        shared.cleanup_permits.resize(allowed, &shared.cleanups, &shared.runtime);
     }
 
     /// What people have paused, and the handle to pause with.
@@ -169,26 +169,26 @@ impl Scheduler {
             let (shared, canary, in_flight) = (Arc::clone(shared), Arc::clone(canary), Arc::clone(in_flight));
             async move {
                 // Nothing follows from how it ended.
-                let _verdict = run(&shared, &canary, &in_flight, Purpose::Manual, tick, RunPermit::new(place, permit)).await;
+                let _verdict = run(&shared, &canary, &in_flight, RunPurpose::Manual, tick, RunPermit::new(place, permit)).await;
             }
         };
         shared.runs.spawn_on(task, &shared.runtime);
         Ok(())
     }
 
-    /// Brings the next runs of canaries forward to now, each in place of its next tick: what needs them fails. They count. It is
-    /// nothing more than a wish: a canary that is running, paused or not scheduled here is left as it is, and one whose early run
-    /// says nothing has its tick none the less. How often it may be asked is the caller's to bound.
+    /// Brings the next runs of canaries forward to now, each in place of its next tick: what needs them fails. They count. A
+    /// canary that is running, paused or not scheduled here is left as it is. If the early run neither passes nor fails, the tick
+    /// is still made. The caller bounds how often this is asked.
     pub fn bring_forward(&self, canaries: impl IntoIterator<Item = CanaryId>) {
         let at = Instant::now();
-        self.inner.shared.inbox.early(canaries.into_iter().map(|canary| Ask { canary, at, why: Early::Needed }));
+        self.inner.shared.inbox.early(canaries.into_iter().map(|canary| EarlyRequest { canary, at, why: EarlyReason::Needed }));
     }
 
     /// Stops: no more ticks, `grace` for the runs that are going, then those are cancelled (`errored`/`shutdown`); cleanups
     /// have their own budget. Returns when everything ended or was given up on. Takes at most `grace`, the cleanup budget
     /// and a few seconds.
     pub async fn stop(self, grace: Duration) -> Stragglers {
-        let Inner { shared, thread, watchdog, stop_watchdog } = &*self.inner;
+        let SchedulerParts { shared, thread, watchdog, stop_watchdog } = &*self.inner;
         shared.stopping.cancel();
         shared.inbox.stop();
         let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -227,7 +227,7 @@ fn stragglers(active_plan: &ActivePlan) -> Stragglers {
     left
 }
 
-impl Drop for Inner {
+impl Drop for SchedulerParts {
     fn drop(&mut self) {
         self.shared.stopping.cancel();
         self.shared.inbox.stop();

@@ -1,13 +1,15 @@
-//! What the scheduler's thread, its tasks and its handle share.
+//! What the scheduler's thread, its tasks and its handle share, and the port through which they have runs made.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::outcome::{OutcomeSink, Reason};
 use crate::plan::Canary;
+use crate::run::{Engine, Finished, RunRequest};
 
 use super::active_plan::ActivePlan;
 use super::downtime::Downtime;
@@ -15,7 +17,19 @@ use super::inbox::Inbox;
 use super::pauses::{Pause, PauseTarget, Pauses};
 use super::permits::Permits;
 use super::punctuality::Punctuality;
-use super::runner::Runner;
+
+/// Makes runs. The engine implements it; tests use a fake.
+pub trait Runner: Send + Sync + 'static {
+    /// Makes one run of a canary. It cannot fail: whatever happens is in the report, and a panic becomes `errored`/`internal`.
+    /// When `request.cancel` is cancelled it ends the run as `errored`/`shutdown`.
+    fn run(&self, canary: Arc<Canary>, request: RunRequest) -> BoxFuture<'static, Finished>;
+}
+
+impl Runner for Engine {
+    fn run(&self, canary: Arc<Canary>, request: RunRequest) -> BoxFuture<'static, Finished> {
+        Self::run(self, canary, request)
+    }
+}
 
 /// Handles with verbs, and what they act on.
 pub(super) struct Shared {
@@ -25,7 +39,7 @@ pub(super) struct Shared {
     /// The runs that may go on at once.
     pub(super) run_permits: Permits,
     /// The cleanups that may; as many, but apart from the runs.
-    pub(super) cleaners: Permits,
+    pub(super) cleanup_permits: Permits,
     pub(super) inbox: Inbox,
     pub(super) pauses: Pauses,
     pub(super) punctuality: Punctuality,
@@ -42,12 +56,12 @@ pub(super) struct Shared {
 
 /// A moment by both clocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Since {
+pub(super) struct ClockReading {
     steady: Instant,
     wall: SystemTime,
 }
 
-impl Since {
+impl ClockReading {
     /// Now.
     pub(super) fn now() -> Self {
         Self { steady: Instant::now(), wall: SystemTime::now() }
@@ -62,9 +76,9 @@ impl Shared {
 
     /// Why a run of this canary that has been going since then is to be skipped, if it is: a pause or a window was open at some
     /// time of it.
-    pub(super) fn skip(&self, canary: &Canary, since: Since) -> Option<(Reason, String)> {
+    pub(super) fn skip(&self, canary: &Canary, since: ClockReading) -> Option<(Reason, String)> {
         if let Some(pause) = self.pauses.over(canary, since.steady, since.wall) {
-            return Some((Reason::Paused, told(&pause)));
+            return Some((Reason::Paused, pause_message(&pause)));
         }
         let active_plan = self.active_plan();
         let window = active_plan.windows.over(canary, since.wall, since.wall + since.steady.elapsed())?;
@@ -72,7 +86,7 @@ impl Shared {
     }
 }
 
-fn told(pause: &Pause) -> String {
+fn pause_message(pause: &Pause) -> String {
     let what = match &pause.target {
         PauseTarget::Probe(_) => "its probe",
         PauseTarget::Canary(_) => "it",

@@ -12,7 +12,7 @@ use super::active_plan::ActivePlan;
 use super::clock::Clock;
 use super::due_queue::{DueQueue, Gap, Start, StartKind};
 use super::in_flight::{Entered, InFlight};
-use super::inbox::Letters;
+use super::inbox::Requests;
 use super::launch::{Admission, LONGEST_WAIT, Launch, RunPermit};
 use super::shared::Shared;
 use super::timing::{Nanos, Timing};
@@ -27,7 +27,7 @@ const NOTABLE: Duration = Duration::from_secs(1);
 const HANG: Duration = Duration::from_secs(1);
 
 /// The state of the scheduler's thread.
-pub(super) struct Starter {
+pub(super) struct SchedulerThread {
     shared: Arc<Shared>,
     active_plan: Arc<ActivePlan>,
     due_queue: DueQueue,
@@ -40,7 +40,7 @@ pub(super) struct Starter {
     hang_reported: bool,
 }
 
-impl Starter {
+impl SchedulerThread {
     /// A thread's state with the first ticks from now on.
     pub(super) fn new(shared: Arc<Shared>, stalls: Arc<StallLog>) -> Self {
         let active_plan = shared.active_plan();
@@ -64,7 +64,7 @@ impl Starter {
             let now = Instant::now();
             self.shared.punctuality.looked(now);
             let wait = self.due_queue.next_wake().map_or(LOOK_AROUND, |wake| self.clock.until(wake, now).min(LOOK_AROUND));
-            let Letters { early, active_plan, stop } = self.shared.inbox.wait(wait);
+            let Requests { early, active_plan, stop } = self.shared.inbox.wait(wait);
             if stop {
                 return;
             }
@@ -79,7 +79,7 @@ impl Starter {
         }
     }
 
-    /// What is due by now is still the old plan's, what comes later is the new one's.
+    /// Starts what is due by now with the old plan, then goes on with the new one.
     fn apply(&mut self, active_plan: Arc<ActivePlan>) {
         let now = Instant::now();
         self.start_due(now);
@@ -94,7 +94,7 @@ impl Starter {
             self.stalls.slept(looked, Instant::now(), Duration::from_nanos(jump.slept));
         }
         self.clock.wake_up(jump.slept);
-        // What the machine slept over is due by the time that was in force, so it goes first.
+        // Ticks that the machine slept through are due by the old time, so they are started first.
         self.start_due(Instant::now());
         self.clock.set(jump.set);
         if jump.set != 0 {
@@ -121,19 +121,19 @@ impl Starter {
         let Start { index, due, kind, gap } = start;
         let (canary, in_flight) = self.active_plan.at(index);
         let gap = gap.and_then(|gap| missed(Timing::of(canary), in_flight, gap));
-        if let StartKind::Early { stands_for, .. } = kind {
-            let place = in_flight.enter_early(due.slot, stands_for);
+        if let StartKind::Early { replaces, .. } = kind {
+            let place = in_flight.enter_early(due.slot, replaces);
             let Ok(permit) = self.shared.run_permits.try_take() else {
-                // There is no room for one more, and the tick comes.
+                // All run permits are taken; the tick will come.
                 in_flight.early_ended(due.slot, false);
                 return;
             };
             self.hand_over(start, None, Admission::Run(RunPermit::new(place, permit)), time, now);
             return;
         }
-        let entry = match in_flight.enter(due.slot, due.at, canary.probe.overlap) {
-            Entered::StoodFor if gap.is_none() => return,
-            Entered::StoodFor => Admission::StoodFor,
+        let admission = match in_flight.enter(due.slot, due.at, canary.probe.overlap) {
+            Entered::Replaced if gap.is_none() => return,
+            Entered::Replaced => Admission::Replaced,
             Entered::Busy => Admission::Overlap,
             Entered::Free(place) => match self.shared.run_permits.try_take() {
                 Ok(permit) => Admission::Run(RunPermit::new(place, permit)),
@@ -146,10 +146,10 @@ impl Starter {
                 }
             },
         };
-        self.hand_over(start, gap, entry, time, now);
+        self.hand_over(start, gap, admission, time, now);
     }
 
-    fn hand_over(&mut self, start: Start, gap: Option<Gap>, entry: Admission, time: Nanos, now: Instant) {
+    fn hand_over(&mut self, start: Start, gap: Option<Gap>, admission: Admission, time: Nanos, now: Instant) {
         let Start { index, due, kind, gap: _ } = start;
         self.launched += 1;
         let (canary, in_flight) = self.active_plan.at(index);
@@ -162,7 +162,7 @@ impl Starter {
             launched: now,
             kind,
             gap,
-            entry,
+            admission,
         };
         self.shared.runs.spawn_on(launch.carry_out(Arc::clone(&self.shared)), &self.shared.runtime);
     }
@@ -176,9 +176,9 @@ impl Starter {
     }
 }
 
-/// The gap without a first tick that an early run stood for.
+/// The gap without its first tick if an early run replaced that.
 fn missed(timing: Timing<'_>, in_flight: &InFlight, gap: Gap) -> Option<Gap> {
-    if !in_flight.stood_for(gap.from) {
+    if !in_flight.takes_replaced(gap.from) {
         return Some(gap);
     }
     let from = timing.after(gap.from).map_or(gap.to, |due| due.at);

@@ -1,8 +1,7 @@
 //! The grid of moments at which a canary is due: pure functions of its cadence, its id and a moment.
 //!
-//! Moments are nanoseconds since the Unix epoch by the wall clock, so that the grid is the same in every process and after
-//! every restart. Nothing here reads a clock or remembers anything: whoever asks says what time it is, and the same question
-//! always has the same answer.
+//! Moments are nanoseconds since the Unix epoch by the wall clock, so that the grid is the same in every process and after every
+//! restart. Nothing here reads a clock or keeps state: the caller gives the time, and the same call always has the same result.
 //!
 //! * `every = "5m"`, `runs = 3`: three ticks an interval, 100 s apart, the first one `phase` after a multiple of the interval
 //!   since the epoch. The phase is the id's stable hash within `interval / runs`, which spreads a fleet's load evenly.
@@ -77,7 +76,7 @@ impl<'a> Timing<'a> {
         }
     }
 
-    /// When the slot of `due` is due again, or may be thought to be for the purpose of giving up on it.
+    /// When the slot of `due` is due again, at least as an estimate to decide when to give up on it.
     pub(super) fn slot_again(self, due: Due) -> Option<Nanos> {
         match self.cadence {
             Cadence::Every(interval) => Some(due.at.saturating_add(nanos(*interval))),
@@ -85,12 +84,12 @@ impl<'a> Timing<'a> {
         }
     }
 
-    /// The moment to be next after the wall clock was set, when without that `planned` would have been, which is now called
-    /// `ideal`. `now` is the new time.
+    /// The next moment after the wall clock was set. `ideal` is the planned moment, moved along with the clock; `now` is the new
+    /// time.
     ///
     /// It is the moment of the grid nearest to `ideal`, so that no less than half and no more than twice the usual distance
-    /// passes since the run before: neither a second run at once nor a silence. An interval never goes back behind `now` for
-    /// it, since whole fleets would then start together; a cron moment that the clock was set past is made up for at once.
+    /// passes since the run before. For an interval the moment is never before `now`, because whole fleets would then start
+    /// together. A cron moment that the clock was set past is made up for at once.
     pub(super) fn after_step(self, ideal: Nanos, now: Nanos) -> Option<Due> {
         let later = self.after(ideal);
         let earlier = self.until(ideal);
@@ -105,26 +104,26 @@ impl<'a> Timing<'a> {
         }
     }
 
-    fn even(self, interval: std::time::Duration) -> Even {
+    fn even(self, interval: std::time::Duration) -> EvenGrid {
         let interval = nanos(interval).max(1);
         let apart = (interval / u64::from(self.runs)).max(1);
-        Even { interval, runs: self.runs, phase: self.hash % apart }
+        EvenGrid { interval, runs: self.runs, phase: self.hash % apart }
     }
 
-    fn cron(self, cron: &'a croner::Cron, timezone: Tz) -> Moments<'a> {
-        Moments { calendar: Calendar { cron, timezone }, runs: self.runs }
+    fn cron(self, cron: &'a croner::Cron, timezone: Tz) -> CronGrid<'a> {
+        CronGrid { calendar: Calendar { cron, timezone }, runs: self.runs }
     }
 }
 
 /// `runs` moments an interval, from a phase.
 #[derive(Debug, Clone, Copy)]
-struct Even {
+struct EvenGrid {
     interval: u64,
     runs: u32,
     phase: u64,
 }
 
-impl Even {
+impl EvenGrid {
     /// Moments of the grid before `to`, counted from the epoch.
     fn number_before(self, to: Nanos) -> u64 {
         let Some(since) = to.checked_sub(self.phase) else { return 0 };
@@ -162,12 +161,12 @@ impl Even {
 
 /// The moments of a cron expression, each followed by its further runs.
 #[derive(Debug, Clone, Copy)]
-struct Moments<'a> {
+struct CronGrid<'a> {
     calendar: Calendar<'a>,
     runs: u32,
 }
 
-impl Moments<'_> {
+impl CronGrid<'_> {
     fn after(self, now: Nanos) -> Option<Due> {
         if self.runs > 1
             && let Some(moment) = self.last_moment(now)
@@ -191,11 +190,11 @@ impl Moments<'_> {
     }
 
     /// The runs of a moment, spread over the shorter of the gaps beside it; over a minute where it stands alone.
-    fn spread(self, moment: Nanos) -> Even {
+    fn spread(self, moment: Nanos) -> EvenGrid {
         let before = moment.checked_sub(1).and_then(|before| self.last_moment(before)).map(|last| moment - last);
         let behind = self.next_moment(moment).map(|next| next - moment);
         let gap = before.into_iter().chain(behind).min().unwrap_or(60_000_000_000);
-        Even { interval: gap.max(u64::from(self.runs)), runs: self.runs, phase: 0 }
+        EvenGrid { interval: gap.max(u64::from(self.runs)), runs: self.runs, phase: 0 }
     }
 
     fn next_moment(self, now: Nanos) -> Option<Nanos> {

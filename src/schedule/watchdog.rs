@@ -11,17 +11,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::run::{BEAT, StallLog};
 
-/// Between two lines of the log, or a machine that is starved for long would be told of several times a second.
+/// The pause between two lines of the log; a machine that is starved for long would otherwise be logged several times a second.
 const LINES: Duration = Duration::from_secs(5);
 
-/// Beats until it is cancelled. Every stall that a verdict may heed is told once, by itself to `tell` and at most every five
-/// seconds to the log.
+/// Beats until it is cancelled. Every stall that a verdict can depend on is passed to `tell` once; the log gets a summary at most
+/// every five seconds.
 pub async fn watch(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: CancellationToken) {
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut line = Line::default();
+    let mut summary = StallSummary::default();
     loop {
-        // What it oversleeps at the very end is told like the rest.
+        // A stall at the very end is reported too.
         let is_last = tokio::select! {
             biased;
             () = stop.cancelled() => true,
@@ -30,10 +30,10 @@ pub async fn watch(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: Cancell
         let now = Instant::now();
         for stall in stalls.beat(now) {
             tell(stall);
-            line.times += 1;
-            line.lasting += stall;
+            summary.times += 1;
+            summary.lasting += stall;
         }
-        if let Some((times, lasting)) = line.due(now, is_last) {
+        if let Some((times, lasting)) = summary.due(now, is_last) {
             tracing::warn!(?lasting, times, "the process stood still; bounds that ran meanwhile are prolonged by it");
         }
         if is_last {
@@ -42,15 +42,15 @@ pub async fn watch(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: Cancell
     }
 }
 
-/// What the log is to be told of.
+/// The stalls that the log has no line for yet.
 #[derive(Debug, Default)]
-struct Line {
+struct StallSummary {
     times: u32,
     lasting: Duration,
     written: Option<Instant>,
 }
 
-impl Line {
+impl StallSummary {
     /// What is written now: all that was not yet. The last line does not wait.
     fn due(&mut self, now: Instant, is_last: bool) -> Option<(u32, Duration)> {
         if self.times == 0 || !is_last && self.written.is_some_and(|written| now.duration_since(written) < LINES) {
@@ -89,13 +89,13 @@ mod tests {
 
     #[test]
     fn the_log_is_told_of_everything_and_not_too_often() {
-        let (mut line, start) = (Line::default(), Instant::now());
-        assert_eq!(line.due(start, true), None);
+        let (mut summary, start) = (StallSummary::default(), Instant::now());
+        assert_eq!(summary.due(start, true), None);
         let second = Duration::from_secs(1);
         let mut stalled = |at: u32, is_last| {
-            line.times += 1;
-            line.lasting += second;
-            line.due(start + at * second, is_last)
+            summary.times += 1;
+            summary.lasting += second;
+            summary.due(start + at * second, is_last)
         };
         let lines = [stalled(0, false), stalled(1, false), stalled(2, false), stalled(5, false), stalled(6, true)];
         assert_eq!(lines, [Some((1, second)), None, None, Some((3, 3 * second)), Some((1, second))]);

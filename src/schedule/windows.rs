@@ -45,7 +45,7 @@ impl Window {
             _ => *known.insert(self.maintenance.stretch_at(from)),
         };
         drop(known);
-        // What is closed until a moment opens at it.
+        // A closed stretch ends when the window opens.
         stretch.open || stretch.until.is_some_and(|opens| to >= opens)
     }
 }

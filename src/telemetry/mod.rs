@@ -1,8 +1,8 @@
 //! Finished runs as metrics, traces and log lines.
 //!
 //! Owns everything an outside system learns of runs while they happen. Nothing in here may slow or fail a run: what cannot be
-//! taken at once is dropped and counted. Texts arrive redacted. A new way out is a module of its own beside the three, behind
-//! a bounded queue and a thread of its own, called from [`Telemetry`].
+//! taken at once is dropped and counted. Texts arrive redacted. A new exporter is a module beside the three, behind a bounded
+//! queue and a thread of its own, called from [`Telemetry`].
 
 pub mod logs;
 mod metrics;

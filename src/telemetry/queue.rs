@@ -1,7 +1,7 @@
 //! A bounded queue between the runtime that probes and a thread that may be slow.
 //!
-//! Owns the bound: what does not fit is handed back at once, so that no sender ever waits for the receiver. It must not know
-//! what travels through it.
+//! Owns the bound: what does not fit is handed back at once, so that no sender ever waits for the receiver. It must not know what
+//! it carries.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,26 @@ use std::time::{Duration, Instant};
 /// Many senders that never wait, one receiver that does.
 #[derive(Debug)]
 pub(super) struct BoundedQueue<T> {
-    inner: Mutex<Inner<T>>,
+    state: Mutex<QueueState<T>>,
     filled: Condvar,
     capacity: usize,
 }
 
 #[derive(Debug)]
-struct Inner<T> {
+struct QueueState<T> {
     waiting: VecDeque<T>,
-    /// With so many the receiver, which lingers, wants to be woken.
+    /// The length at which a lingering receiver is woken.
     wanted: usize,
-    /// Something among what waits must not wait for more.
-    pressing: bool,
+    /// Something in the queue is urgent: a lingering receiver takes it at once.
+    urgent: bool,
     closed: bool,
 }
 
 impl<T> BoundedQueue<T> {
     /// A queue for at most `capacity` things (at least one).
     pub(super) fn new(capacity: usize) -> Self {
-        let inner = Inner { waiting: VecDeque::new(), wanted: 1, pressing: false, closed: false };
-        Self { inner: Mutex::new(inner), filled: Condvar::new(), capacity: capacity.max(1) }
+        let state = QueueState { waiting: VecDeque::new(), wanted: 1, urgent: false, closed: false };
+        Self { state: Mutex::new(state), filled: Condvar::new(), capacity: capacity.max(1) }
     }
 
     /// Puts a thing in, or hands it back if the queue is full or closed. The lock is only ever held for a push or a swap.
@@ -38,19 +38,19 @@ impl<T> BoundedQueue<T> {
     }
 
     /// The same for something that presses: a receiver that lingers for more takes what there is now.
-    pub(super) fn push_pressing(&self, thing: T) -> Result<(), T> {
+    pub(super) fn push_urgent(&self, thing: T) -> Result<(), T> {
         self.put(thing, true)
     }
 
-    fn put(&self, thing: T, presses: bool) -> Result<(), T> {
-        let mut inner = self.lock();
-        if inner.closed || inner.waiting.len() >= self.capacity {
+    fn put(&self, thing: T, urgent: bool) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.closed || state.waiting.len() >= self.capacity {
             return Err(thing);
         }
-        inner.waiting.push_back(thing);
-        inner.pressing |= presses;
-        let wakes = presses || inner.waiting.len() == inner.wanted;
-        drop(inner);
+        state.waiting.push_back(thing);
+        state.urgent |= urgent;
+        let wakes = urgent || state.waiting.len() == state.wanted;
+        drop(state);
         if wakes {
             self.filled.notify_one();
         }
@@ -60,23 +60,23 @@ impl<T> BoundedQueue<T> {
     /// Waits for a first thing, then up to `linger` for more, and takes at most `most`. Empty only when the queue is closed
     /// and drained.
     pub(super) fn take(&self, most: usize, linger: Duration) -> Vec<T> {
-        let mut inner = self
+        let mut state = self
             .filled
-            .wait_while(self.lock(), |inner| inner.waiting.is_empty() && !inner.closed)
+            .wait_while(self.lock(), |state| state.waiting.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + linger;
-        // Where more does not fit there is nothing to linger for.
-        inner.wanted = most.min(self.capacity);
-        while inner.waiting.len() < inner.wanted && !inner.pressing && !inner.closed {
+        // A full queue gets no more, so the receiver does not linger.
+        state.wanted = most.min(self.capacity);
+        while state.waiting.len() < state.wanted && !state.urgent && !state.closed {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            inner = self.filled.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        (inner.wanted, inner.pressing) = (1, false);
-        let taken = most.min(inner.waiting.len());
-        inner.waiting.drain(..taken).collect()
+        (state.wanted, state.urgent) = (1, false);
+        let taken = most.min(state.waiting.len());
+        state.waiting.drain(..taken).collect()
     }
 
     /// Things that wait.
@@ -98,7 +98,7 @@ impl<T> BoundedQueue<T> {
     /// Waits until it is closed, for at most `lasting`.
     pub(super) fn wait_for_the_end(&self, lasting: Duration) {
         // Poisoned or not, the wait is over.
-        let _ = self.filled.wait_timeout_while(self.lock(), lasting, |inner| !inner.closed);
+        let _ = self.filled.wait_timeout_while(self.lock(), lasting, |state| !state.closed);
     }
 
     /// Throws away what waits and says how much it was.
@@ -106,8 +106,8 @@ impl<T> BoundedQueue<T> {
         std::mem::take(&mut self.lock().waiting).len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,13 +164,13 @@ mod tests {
     fn for_what_presses_nobody_lingers() {
         let queue = std::sync::Arc::new(BoundedQueue::new(10));
         queue.push(0).expect("it fits");
-        queue.push_pressing(1).expect("it fits");
+        queue.push_urgent(1).expect("it fits");
         assert_eq!(queue.take(100, Duration::from_hours(1)), [0, 1], "it came before anybody waited");
         let receiver = std::thread::spawn({
             let queue = std::sync::Arc::clone(&queue);
             move || queue.take(100, Duration::from_hours(1))
         });
-        queue.push_pressing(2).expect("it fits");
+        queue.push_urgent(2).expect("it fits");
         assert_eq!(receiver.join().expect("the receiver ends"), [2]);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serinus::alert::channel::HttpClient;
 use serinus::alert::{AlertParts, AlertThread, Alerts};
-use serinus::app::{Parts, Running, open_store};
+use serinus::app::{Running, ServiceParts, open_store};
 use serinus::config;
 use serinus::history::Store;
 use serinus::outcome::{OutcomeSink, RunReport, Secrets};
@@ -44,7 +44,7 @@ pub(crate) fn engine(service: &Service, stalls: &Arc<StallLog>, store: &Arc<dyn 
 pub(crate) async fn start(service: Service, store: Arc<dyn Store>, watcher: Arc<dyn OutcomeSink>) -> Running {
     let stalls = Arc::new(StallLog::default());
     let engine = engine(&service, &stalls, &store);
-    let parts = Parts {
+    let parts = ServiceParts {
         service,
         secrets: Arc::default(),
         runner: Arc::new(engine.clone()),
@@ -70,7 +70,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn start(service: &Service, store: Arc<dyn Store>) -> Self {
         // What opening it read is there at once.
-        let remembered = futures::executor::block_on(store.remembered(SystemTime::now())).expect("the store can be read");
+        let remembered = futures::executor::block_on(store.start_state(SystemTime::now())).expect("the store can be read");
         let tracer = service.traces.as_ref().map(|traces| Tracer::start(tracer(traces)).expect("a thread can be started"));
         let telemetry = Telemetry::new(Metrics::new(&service.plan), tracer);
         let parts = AlertParts {

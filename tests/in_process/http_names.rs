@@ -197,7 +197,7 @@ async fn four_hundred_canaries_of_one_dead_name_ask_once_and_a_healthy_one_besid
 async fn four_hundred_names_of_one_dead_zone_leave_room_for_a_healthy_one_and_for_the_self_check() {
     let (target, server) = (fine().await, with_a_dead_zone().await);
     for places in [16, 1024] {
-        let clients = clients(NameSources { places: Some(places), ..server.names() });
+        let clients = clients(NameSources { max_look_ups: Some(places), ..server.names() });
         let names: Vec<String> = (0..MANY).map(|number| format!("n{number}.dead.test")).collect();
         let dead = join_all(names.iter().map(|name| fails(&clients, name, &target, PATIENCE)));
         let healthy = async {
@@ -222,7 +222,7 @@ async fn four_hundred_names_of_one_dead_zone_leave_room_for_a_healthy_one_and_fo
 #[tokio::test]
 async fn an_attempt_that_spends_its_time_waiting_for_a_place_has_not_found_out_anything_about_the_target() {
     let (target, server) = (fine().await, with_a_dead_zone().await);
-    let clients = clients(NameSources { places: Some(2), ..server.names() });
+    let clients = clients(NameSources { max_look_ups: Some(2), ..server.names() });
     let holding = fails(&clients, "one.dead.test", &target, PATIENCE);
     let waiting = async {
         tokio::time::sleep(Duration::from_millis(100)).await;

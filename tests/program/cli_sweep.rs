@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use serinus::history::sqlite::SqliteStore;
-use serinus::history::{CleanupLedger as _, Recovery as _, Remembered};
+use serinus::history::{CleanupLedger as _, Recovery as _, StartState};
 use serinus::outcome::{Ledger as _, LedgerEnd, LedgerEntry};
 use serinus::plan::{Bodies, StoreSettings};
 
@@ -57,7 +57,7 @@ async fn folder(expectation: &str, canaries: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn open(folder: &Path) -> (SqliteStore, Remembered) {
+fn open(folder: &Path) -> (SqliteStore, StartState) {
     let settings = StoreSettings {
         path: folder.join("serinus.db"),
         keep_passed: DAY,
@@ -66,7 +66,7 @@ fn open(folder: &Path) -> (SqliteStore, Remembered) {
         bodies: Bodies::Failed,
     };
     let store = SqliteStore::open(&settings, SystemTime::now()).unwrap();
-    let remembered = futures::executor::block_on(store.remembered(SystemTime::now())).unwrap();
+    let remembered = futures::executor::block_on(store.start_state(SystemTime::now())).unwrap();
     (store, remembered)
 }
 

@@ -72,7 +72,7 @@ impl DnsServer {
     /// Sources that lead here.
     pub(crate) fn names(&self) -> NameSources {
         let at = |name: &str| self.directory.path().join(name);
-        NameSources { resolv_conf: at("resolv.conf"), hosts: at("hosts"), port: self.address.port(), places: None }
+        NameSources { resolv_conf: at("resolv.conf"), hosts: at("hosts"), port: self.address.port(), max_look_ups: None }
     }
 
     /// `A name` and `AAAA name` of everything asked so far; over TCP with `tcp ` before it.

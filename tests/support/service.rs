@@ -11,7 +11,7 @@ use serinus::alert::evaluate::{Effects, Evaluator};
 use serinus::alert::message::Message;
 use serinus::alert::told::Outcome;
 use serinus::alert::{Event, Moment};
-use serinus::history::{Remembered, TimelineRow};
+use serinus::history::{StartState, TimelineRow};
 use serinus::outcome::{Cause, Reason, RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
 use serinus::plan::{Alerting, Cadence, Canary, Channel, ChannelKind, Plan, Severity};
 
@@ -64,7 +64,7 @@ impl Service {
             Channel { name: "pager".into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind };
         let alerting = Alerting { channels: vec![Arc::new(channel)], ..Alerting::default() };
         let begin = moment(Duration::ZERO);
-        let mut evaluator = Evaluator::new(plan, &Arc::new(alerting), &Remembered::default(), begin);
+        let mut evaluator = Evaluator::new(plan, &Arc::new(alerting), &StartState::default(), begin);
         evaluator.take(Event::Started { graceful_before: true }, begin);
         let canaries = plan.canaries.clone();
         let ticks = canaries.iter().enumerate().map(|(number, canary)| {

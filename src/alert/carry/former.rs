@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::alert::Moment;
-use crate::history::{IncidentRow, KeptTry, TryState};
+use crate::history::{IncidentRow, RestoredTry, TryState};
 use crate::plan::{CanaryId, Severity};
 
 use super::super::fact::{Level, Objective};
@@ -173,7 +173,7 @@ pub(super) struct Sent {
 
 impl Sent {
     /// A row, unless it cannot be read: who got it is told again then.
-    pub(super) fn of(row: &KeptTry, about: &FormerScope) -> Option<Self> {
+    pub(super) fn of(row: &RestoredTry, about: &FormerScope) -> Option<Self> {
         match serde_json::from_str(&row.json) {
             Ok(notice) => {
                 let (channel, about) = (row.channel.as_str().into(), about.clone());

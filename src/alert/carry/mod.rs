@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::alert::Moment;
-use crate::history::{Commit, IncidentRow, KeptTry, OutcomeRow, Remembered, TimelineRow, TryState};
+use crate::history::{Commit, IncidentRow, OutcomeRow, RestoredTry, StartState, TimelineRow, TryState};
 use crate::plan::{Alerting, Severity};
 
 use super::critical::Critical;
@@ -42,8 +42,8 @@ struct Former<'r> {
 }
 
 /// Takes over. `facts` are those that are known at the start.
-pub(super) fn carry(remembered: &Remembered, alerting: &Alerting, facts: &[Arc<Fact>], now: Moment) -> Carried {
-    let mut rows: BTreeMap<&str, Vec<&KeptTry>> = BTreeMap::new();
+pub(super) fn carry(remembered: &StartState, alerting: &Alerting, facts: &[Arc<Fact>], now: Moment) -> Carried {
+    let mut rows: BTreeMap<&str, Vec<&RestoredTry>> = BTreeMap::new();
     for row in &remembered.former {
         rows.entry(&row.incident).or_default().push(row);
     }
@@ -93,7 +93,7 @@ fn goes_on_in(details: &Details, facts: &[Arc<Fact>], now: Moment) -> Scope {
 }
 
 /// Messages that were still to be sent are not: what they said is owed.
-fn dropped(former: &[KeptTry], now: Moment) -> Vec<OutcomeRow> {
+fn dropped(former: &[RestoredTry], now: Moment) -> Vec<OutcomeRow> {
     let waiting = former.iter().filter(|row| row.state == TryState::Waiting);
     waiting
         .map(|row| OutcomeRow {

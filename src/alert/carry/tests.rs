@@ -45,13 +45,13 @@ fn settings(folder: &tempfile::TempDir) -> StoreSettings {
     StoreSettings { path, keep_passed, keep_failed, keep_rollups, bodies: Bodies::Failed }
 }
 
-fn open(settings: &StoreSettings) -> (SqliteStore, Remembered) {
+fn open(settings: &StoreSettings) -> (SqliteStore, StartState) {
     let store = SqliteStore::open(settings, then().wall).unwrap();
-    let remembered = futures::executor::block_on(store.remembered(then().wall)).unwrap();
+    let remembered = futures::executor::block_on(store.start_state(then().wall)).unwrap();
     (store, remembered)
 }
 
-fn remembered() -> Remembered {
+fn remembered() -> StartState {
     let folder = tempfile::tempdir().unwrap();
     let (store, remembered) = open(&settings(&folder));
     assert!(store.close(Duration::from_mins(1)));

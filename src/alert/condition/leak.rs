@@ -13,7 +13,7 @@ use super::{Changed, Context, Input, Rules, Told, evidence, row, to_json};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 
 /// Longest sentence that is kept of why, in characters.
 const WORDS: usize = 300;
@@ -128,7 +128,7 @@ impl Rules for Leaks {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "leak" {
             return Ok(false);
         }

@@ -43,7 +43,7 @@ use serde::Serialize;
 use super::fact::{LastRun, Level, Objective};
 use super::{Fact, FactKey};
 use crate::alert::{Failure, Moment};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome::{MissedTicks, RunReport};
 use crate::plan::{Alerting, CanaryId, Plan, Probe};
 pub use count::Count;
@@ -154,7 +154,7 @@ trait Rules {
     /// Somebody says that this is well. Does nothing if it is not one of its facts.
     fn close(&mut self, key: &FactKey, now: Moment, out: &mut Vec<Changed>);
     /// Takes a row back; `false` if it is of another condition.
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error>;
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error>;
     /// Every row that it would need to be as it is.
     fn rows(&self, now: Moment) -> Vec<StateRow>;
     /// What the store does not have yet.

@@ -12,7 +12,7 @@ use super::{Changed, Context, Input, Rules, Told};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 
 /// How long a region may go without.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -104,7 +104,7 @@ impl Rules for Regions {
         }
     }
 
-    fn restore(&mut self, _row: &KeptState, _now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, _row: &RestoredState, _now: Moment) -> Result<bool, serde_json::Error> {
         Ok(false)
     }
 

@@ -13,7 +13,7 @@ use super::{Changed, Context, Input, Rules, Run, Told, is_default, row, to_json}
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 
 /// So many starts
 const STARTS: usize = 3;
@@ -182,7 +182,7 @@ impl Rules for Restarts {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "restarts" {
             return Ok(false);
         }

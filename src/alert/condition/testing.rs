@@ -8,7 +8,7 @@ use super::{Changed, Conditions, Input};
 use crate::alert::Moment;
 use crate::alert::testing::{cause, moment, probe, run, step};
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::history::KeptState;
+use crate::history::RestoredState;
 use crate::outcome::{MissedTicks, Reason, RunReport, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Cell, CellValue, Limits, Plan, Probe, Region};
 
@@ -182,7 +182,7 @@ impl World {
     }
 }
 
-fn kept(store: &BTreeMap<(String, String), String>) -> Vec<KeptState> {
-    let kept = store.iter().map(|((kind, key), json)| KeptState { kind: kind.clone(), key: key.clone(), json: json.clone() });
+fn kept(store: &BTreeMap<(String, String), String>) -> Vec<RestoredState> {
+    let kept = store.iter().map(|((kind, key), json)| RestoredState { kind: kind.clone(), key: key.clone(), json: json.clone() });
     kept.collect()
 }

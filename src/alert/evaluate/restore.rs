@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{IncidentRow, KeptState, Remembered};
+use crate::history::{IncidentRow, RestoredState, StartState};
 use crate::plan::{Alerting, Plan, Probe};
 
 use super::super::Fact;
@@ -28,7 +28,7 @@ use super::{Dirty, Evaluator, Ids, Incidents, Pending, World};
 
 impl Evaluator {
     /// Takes up what an earlier process left.
-    pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &Remembered, now: Moment) -> Self {
+    pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
         let world = World::new(Arc::clone(plan), Arc::clone(alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(plan), Arc::clone(alerting), &remembered.states, now);
         let mut mutes = Muting::default();
@@ -69,7 +69,7 @@ impl Evaluator {
         evaluator
     }
 
-    fn restore_incidents(&mut self, remembered: &Remembered, tries: &[Try], now: Moment) {
+    fn restore_incidents(&mut self, remembered: &StartState, tries: &[Try], now: Moment) {
         // The revision up to which tries cover each incident: one that comes anew must be higher.
         let mut with_tries: BTreeMap<&str, u64> = BTreeMap::new();
         for about in tries.iter().flat_map(|it| &it.about) {
@@ -77,7 +77,7 @@ impl Evaluator {
             let known = with_tries.entry(&about.incident).or_default();
             *known = covered.max(*known);
         }
-        let mut states: BTreeMap<&str, Vec<&KeptState>> = BTreeMap::new();
+        let mut states: BTreeMap<&str, Vec<&RestoredState>> = BTreeMap::new();
         for state in remembered.states.iter().filter(|state| state.kind == MEMBER || state.kind == COVER) {
             let (id, _) = state.key.split_once('/').unwrap_or((&state.key, ""));
             states.entry(id).or_default().push(state);
@@ -104,7 +104,7 @@ impl Evaluator {
     }
 
     /// Takes over what the version before left.
-    fn carry_over(&mut self, remembered: &Remembered, facts: &[Arc<Fact>], now: Moment) {
+    fn carry_over(&mut self, remembered: &StartState, facts: &[Arc<Fact>], now: Moment) {
         let carried = carry(remembered, &self.world.alerting, facts, now);
         self.dirty.commit.append(carried.commit);
         for incident in carried.incidents {
@@ -144,7 +144,7 @@ impl Evaluator {
         attempt.about.iter().any(|about| known(&about.incident))
     }
 
-    fn restore_channels(&mut self, remembered: &Remembered, now: Moment) {
+    fn restore_channels(&mut self, remembered: &StartState, now: Moment) {
         for state in remembered.states.iter().filter(|state| state.kind == CHANNEL) {
             if !self.world.has_channel(&state.key) {
                 self.dirty.channel_gone(&state.key);
@@ -161,7 +161,7 @@ impl Evaluator {
         }
     }
 
-    fn restore_unheard(&mut self, remembered: &Remembered) {
+    fn restore_unheard(&mut self, remembered: &StartState) {
         for state in remembered.states.iter().filter(|state| state.kind == UNHEARD) {
             if let Err(error) = self.unheard.restore(&state.key.as_str().into(), &state.json) {
                 tracing::error!(channel = state.key, %error, "what a channel never got cannot be read and is left out");
@@ -190,7 +190,7 @@ impl Evaluator {
 }
 
 /// The tries that have no outcome.
-fn tries_of(remembered: &Remembered) -> Vec<Try> {
+fn tries_of(remembered: &StartState) -> Vec<Try> {
     let mut tries = Vec::new();
     for row in &remembered.tries {
         match serde_json::from_str::<Try>(&row.json) {
@@ -202,7 +202,7 @@ fn tries_of(remembered: &Remembered) -> Vec<Try> {
 }
 
 /// An incident of a row, with its members and covers.
-fn restored(row: &IncidentRow, states: &[&KeptState], now: Moment) -> Result<Incident, serde_json::Error> {
+fn restored(row: &IncidentRow, states: &[&RestoredState], now: Moment) -> Result<Incident, serde_json::Error> {
     let kept: super::status::Kept = serde_json::from_str(&row.json)?;
     let mut incident = kept.incident;
     let prefix = format!("{}/", row.id);

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::history::{Commit, IncidentRow, KeptState, KeptTry, Remembered, TryState};
+use crate::history::{Commit, IncidentRow, RestoredState, RestoredTry, StartState, TryState};
 
 /// Rows by their keys.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Tables {
     states: BTreeMap<(String, String), String>,
     incidents: BTreeMap<String, IncidentRow>,
-    tries: BTreeMap<String, KeptTry>,
+    tries: BTreeMap<String, RestoredTry>,
     lost: bool,
 }
 
@@ -26,7 +26,7 @@ impl Tables {
         }
         self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
         for row in commit.tries {
-            let kept = KeptTry {
+            let kept = RestoredTry {
                 id: row.id.clone(),
                 incident: row.incidents.first().cloned().unwrap_or_default(),
                 channel: row.channel,
@@ -48,20 +48,20 @@ impl Tables {
     }
 
     /// What the next process is given.
-    pub(in super::super) fn remembered(&self) -> Remembered {
-        let state = |((kind, key), json): (&(String, String), &String)| KeptState {
+    pub(in super::super) fn remembered(&self) -> StartState {
+        let state = |((kind, key), json): (&(String, String), &String)| RestoredState {
             kind: kind.clone(),
             key: key.clone(),
             json: json.clone(),
         };
-        let mut tries: Vec<KeptTry> = self.tries.values().filter(|kept| kept.state == TryState::Waiting).cloned().collect();
+        let mut tries: Vec<RestoredTry> = self.tries.values().filter(|kept| kept.state == TryState::Waiting).cloned().collect();
         tries.sort_by(|one, other| (one.made_ms, &one.id).cmp(&(other.made_ms, &other.id)));
-        Remembered {
+        StartState {
             states: self.states.iter().map(state).collect(),
             incidents: self.incidents.values().cloned().collect(),
             tries,
             damaged: self.lost.then(|| PathBuf::from("serinus.sqlite.damaged")),
-            ..Remembered::default()
+            ..StartState::default()
         }
     }
 

@@ -1,8 +1,9 @@
 //! What waits to be written, bounded so that a store that is away for hours cannot fill the memory.
 //!
-//! States, incidents and tries are kept by their keys, the newest of each. Runs give way in this order: the steps of what came
-//! late, then the rows of whole canaries ([`give_way`]), so that history has a hole there and never "fail, fail" where it was
-//! "fail, pass, fail". Canaries of which a failure waits keep their rows until there are so many that the process could not live.
+//! States, incidents and tries are kept by their keys, the newest of each. Runs are dropped in this order: first the steps of
+//! runs that came late, then all rows of whole canaries ([`canaries_to_shed`]). History then has a hole for such a canary, and
+//! never "fail, fail" where it was "fail, pass, fail". A canary with a failed run in the backlog keeps its rows until the process
+//! would run out of memory.
 
 mod queue;
 mod tries;
@@ -18,7 +19,7 @@ use crate::base::time::epoch_ms;
 use crate::history::encoding::detail;
 use crate::history::{ArtifactRow, Commit, IncidentRow, ObservationRow, Record, StateRow, TimelineRow};
 use crate::outcome::{
-    CleanupReport, Give, LedgerEnd, LedgerEntry, Reason, RunId, RunReport, TraceId, Trigger, Verdict, give_way,
+    CleanupReport, LedgerEnd, LedgerEntry, MayShed, Reason, RunId, RunReport, TraceId, Trigger, Verdict, canaries_to_shed,
 };
 use crate::plan::{Canary, CanaryId};
 
@@ -33,20 +34,20 @@ const ARTIFACTS_DROPPED: &str = "artifacts";
 const OBSERVATIONS_DROPPED: &str = "observations";
 
 /// Passed runs, and others, that wait with their steps.
-const PASSED: Bound = Bound { whole: 4_000, what: "passed" };
-const OTHERS: Bound = Bound { whole: 1_000, what: "not_passed" };
+const PASSED: RunLimit = RunLimit { whole: 4_000, what: "passed" };
+const OTHERS: RunLimit = RunLimit { whole: 1_000, what: "not_passed" };
 
-/// Runs that wait before those of whole canaries give way.
+/// With more runs than this, those of whole canaries are dropped.
 const RUNS: usize = 50_000;
 
-/// And before those of canaries do that failed: far beyond what a long outage of store and targets brings, so that the prober itself
-/// does not die of it.
+/// With more runs than this, canaries that failed are dropped too, so that the prober itself does not run out of memory. A long
+/// outage of store and targets brings far fewer.
 const ALL_RUNS: usize = 1_000_000;
 
-/// Cleanups that wait; what is too much is like a run's steps.
+/// Cleanups that may wait; further ones are dropped, as the steps of runs are.
 const CLEANUPS: usize = 4_000;
 
-/// Bytes of artifacts that wait, and observations; what comes then is dropped.
+/// Bytes of artifacts, and observations, that may wait; further ones are dropped.
 const ARTIFACTS: usize = 32 << 20;
 const OBSERVATIONS: usize = 100_000;
 
@@ -59,7 +60,7 @@ pub(super) fn register() {
 
 /// A run's row.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct RunRow {
     pub(super) canary: Arc<Canary>,
     pub(super) run_id: RunId,
     pub(super) trace_id: TraceId,
@@ -72,7 +73,7 @@ pub(super) struct Line {
     pub(super) counted: bool,
 }
 
-impl Line {
+impl RunRow {
     /// The row of a run.
     pub(super) fn of(record: &Record) -> Self {
         let report = &*record.report;
@@ -94,63 +95,63 @@ impl Line {
 
 /// A run that waits.
 #[derive(Debug)]
-pub(super) enum Run {
+pub(super) enum QueuedRun {
     /// With its steps.
     Whole(Record),
     /// The row alone: too many were waiting when it came.
-    Line(Line),
+    RowOnly(RunRow),
 }
 
-impl Run {
+impl QueuedRun {
     fn canary(&self) -> &Canary {
         match self {
             Self::Whole(record) => &record.report.canary,
-            Self::Line(line) => &line.canary,
+            Self::RowOnly(line) => &line.canary,
         }
     }
 
     fn verdict(&self) -> Verdict {
         match self {
             Self::Whole(record) => record.report.verdict,
-            Self::Line(line) => line.verdict,
+            Self::RowOnly(line) => line.verdict,
         }
     }
 }
 
 #[derive(Debug)]
-struct Bound {
+struct RunLimit {
     whole: usize,
     what: &'static str,
 }
 
 /// Runs in the order in which they came.
 #[derive(Debug, Default)]
-struct Runs {
-    waiting: VecDeque<Run>,
+struct RunQueue {
+    waiting: VecDeque<QueuedRun>,
     whole: usize,
 }
 
-impl Runs {
-    fn push(&mut self, run: Run, bound: &Bound) {
+impl RunQueue {
+    fn push(&mut self, run: QueuedRun, bound: &RunLimit) {
         let run = match run {
-            Run::Whole(record) if self.whole < bound.whole => {
+            QueuedRun::Whole(record) if self.whole < bound.whole => {
                 self.whole += 1;
-                Run::Whole(record)
+                QueuedRun::Whole(record)
             }
-            Run::Whole(record) => {
+            QueuedRun::Whole(record) => {
                 counter!(DROPPED, "what" => DETAILS).increment(1);
-                Run::Line(Line::of(&record))
+                QueuedRun::RowOnly(RunRow::of(&record))
             }
-            Run::Line(line) => Run::Line(line),
+            QueuedRun::RowOnly(line) => QueuedRun::RowOnly(line),
         };
         self.waiting.push_back(run);
     }
 
     /// Drops what waits of these canaries.
-    fn drop_all(&mut self, gone: &HashSet<CanaryId>, bound: &Bound) {
+    fn drop_all(&mut self, gone: &HashSet<CanaryId>, bound: &RunLimit) {
         let before = self.waiting.len();
         self.waiting.retain(|run| !gone.contains(&run.canary().id));
-        self.whole = self.waiting.iter().filter(|run| matches!(run, Run::Whole(_))).count();
+        self.whole = self.waiting.iter().filter(|run| matches!(run, QueuedRun::Whole(_))).count();
         counter!(DROPPED, "what" => bound.what).increment((before - self.waiting.len()) as u64);
     }
 }
@@ -197,13 +198,13 @@ impl LedgerChange {
     }
 }
 
-/// Everything that waits. It is written whole, in one transaction, so that what is durable is always all that came up to some
-/// moment.
+/// Everything that waits to be written. It is written in one transaction, so that what is durable is always all that came up to
+/// some moment.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    passed: Runs,
-    others: Runs,
-    /// With so many runs it is worth looking again whether some can give way.
+    passed: RunQueue,
+    others: RunQueue,
+    /// The number of runs at which it is next tried to drop some.
     look_at: usize,
     pub(super) ticks: HashMap<(CanaryId, u32), (Arc<Canary>, LastTick)>,
     pub(super) states: IndexMap<(&'static str, String), Option<String>>,
@@ -215,7 +216,7 @@ pub(super) struct Backlog {
     pub(super) artifacts: Vec<ArtifactRow>,
     artifact_bytes: usize,
     pub(super) observations: Vec<ObservationRow>,
-    /// Told when all of it is durable; if there are any, it is urgent.
+    /// Notified when all of it is durable. If there are any, the write is urgent.
     pub(super) waiters: Vec<oneshot::Sender<()>>,
 }
 
@@ -224,7 +225,7 @@ impl Backlog {
     pub(super) fn push(&mut self, commit: Commit) {
         for record in commit.runs {
             self.tick(&record.report);
-            self.run(Run::Whole(record));
+            self.run(QueuedRun::Whole(record));
         }
         self.states.extend(commit.states.into_iter().map(|StateRow { kind, key, json }| ((kind, key), json)));
         self.incidents.extend(commit.incidents.into_iter().map(|row| (row.id.clone(), row)));
@@ -244,7 +245,7 @@ impl Backlog {
     }
 
     fn observation(&mut self, row: ObservationRow) {
-        // No number of a distribution is infinite or none.
+        // An observation that is infinite or no number is dropped too.
         if self.observations.len() >= OBSERVATIONS || !row.value.is_finite() || !row.weight.is_finite() {
             counter!(DROPPED, "what" => OBSERVATIONS_DROPPED).increment(1);
             return;
@@ -261,7 +262,7 @@ impl Backlog {
         self.cleanups.push_back(report);
     }
 
-    /// Takes a change of the ledger. What was intended and is gone again before it was written leaves nothing to write.
+    /// Takes a change of the ledger. An entry that is gone again before it was written leaves nothing to write.
     pub(super) fn ledger(&mut self, id: &str, change: LedgerChange) {
         let kept = self.ledger.entry(id.to_owned()).or_default();
         kept.then(change);
@@ -270,7 +271,7 @@ impl Backlog {
         }
     }
 
-    /// Somebody waits for all of it to be durable. Whoever has given up takes no room for long.
+    /// Adds somebody who waits for all of it to be durable. Those who have given up are removed now and then.
     pub(super) fn wait(&mut self, done: oneshot::Sender<()>) {
         if self.waiters.len() == self.waiters.capacity() {
             self.waiters.retain(|waiter| !waiter.is_closed());
@@ -295,7 +296,7 @@ impl Backlog {
     }
 
     /// Runs that wait: passed ones first, otherwise in the order in which they came.
-    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = &QueuedRun> {
         self.passed.waiting.iter().chain(&self.others.waiting)
     }
 
@@ -307,8 +308,8 @@ impl Backlog {
         runs + self.states.len() + incidents + self.tries.len() + self.ledger.len() + self.cleanups.len() + kept
     }
 
-    /// Incidents of which something is told anew: themselves, their timeline, their tries as far as they were made now.
-    pub(super) fn told(&self) -> BTreeSet<&str> {
+    /// Incidents that change with this backlog: their rows, their timelines or the tries made for them.
+    pub(super) fn changed_incidents(&self) -> BTreeSet<&str> {
         let own = self.incidents.keys().chain(self.timeline.iter().map(|row| &row.incident));
         own.chain(self.tries.made.values().flat_map(|row| &row.incidents)).map(String::as_str).collect()
     }
@@ -317,7 +318,7 @@ impl Backlog {
         self.rows() == 0 && self.ticks.is_empty() && self.waiters.is_empty()
     }
 
-    fn run(&mut self, run: Run) {
+    fn run(&mut self, run: QueuedRun) {
         match run.verdict() {
             Verdict::Passed => self.passed.push(run, &PASSED),
             Verdict::Failed | Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {
@@ -329,12 +330,12 @@ impl Backlog {
         }
     }
 
-    /// Has the rows of whole canaries give way, a good part at once so that this is rare.
+    /// Drops the rows of whole canaries, many at once so that this is rare.
     fn make_room(&mut self) {
         let waiting = self.passed.waiting.len() + self.others.waiting.len();
-        let (most, give) =
-            if waiting > ALL_RUNS { (ALL_RUNS / 8 * 7, Give::Everything) } else { (RUNS / 8 * 7, Give::NoFailures) };
-        let gone = give_way(self.runs().map(|run| (&run.canary().id, run.verdict())), waiting - most, give);
+        let (most, may_shed) =
+            if waiting > ALL_RUNS { (ALL_RUNS / 8 * 7, MayShed::Everything) } else { (RUNS / 8 * 7, MayShed::NoFailures) };
+        let gone = canaries_to_shed(self.runs().map(|run| (&run.canary().id, run.verdict())), waiting - most, may_shed);
         self.passed.drop_all(&gone, &PASSED);
         self.others.drop_all(&gone, &OTHERS);
         let left = self.passed.waiting.len() + self.others.waiting.len();
@@ -344,8 +345,8 @@ impl Backlog {
         }
     }
 
-    /// A tick that came while an earlier one was still going is not the last one: after a crash the earlier one would be lost
-    /// in silence.
+    /// Notes the last tick. A tick that came while an earlier one was still running is not noted, or a crash would lose the
+    /// earlier one unnoticed.
     fn tick(&mut self, report: &RunReport) {
         let overlaps = report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Overlap);
         match report.trigger {

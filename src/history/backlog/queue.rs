@@ -1,4 +1,4 @@
-//! Between those who hand in and the one who writes.
+//! The queue between the threads that hand rows in and the one that writes them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,12 +20,12 @@ pub(in crate::history) enum Work {
     Write(Box<Backlog>),
     /// Clean up, as of this moment.
     Housekeep(SystemTime, Vec<oneshot::Sender<()>>),
-    /// Nothing waits, and nothing more will come.
+    /// Stop: nothing waits, and nothing more will come.
     End,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     backlog: Backlog,
     /// When the first thing in the backlog came.
     since: Option<Instant>,
@@ -38,7 +38,7 @@ struct State {
     clean: bool,
 }
 
-impl State {
+impl QueueState {
     fn is_due(&self) -> bool {
         !self.backlog.waiters.is_empty() || self.backlog.rows() >= ROWS || self.closing.is_some()
     }
@@ -47,7 +47,7 @@ impl State {
 /// The queue.
 #[derive(Debug, Default)]
 pub(in crate::history) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// For the writer.
     wake: Condvar,
     /// For whoever waits for the end.
@@ -55,11 +55,11 @@ pub(in crate::history) struct Queue {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands something in. After the end it is dropped, and whoever waits for it learns so.
+    /// Hands something in. After the end it is dropped, and its waiters get an error.
     pub(in crate::history) fn put(&self, add: impl FnOnce(&mut Backlog)) {
         let mut state = self.lock();
         if state.ended {
@@ -77,7 +77,7 @@ impl Queue {
         }
     }
 
-    /// Asks for housekeeping; what was asked before and did not begin is done with it.
+    /// Asks for housekeeping. Earlier requests that have not begun are answered by the same round.
     pub(in crate::history) fn housekeep(&self, now: SystemTime) -> oneshot::Receiver<()> {
         let (done, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -119,7 +119,7 @@ impl Queue {
             || (state.since.is_some_and(|since| since.elapsed() >= BATCH) || (state.since.is_some() && state.is_due()))
     }
 
-    /// Gives back what could not be written, then waits for `pause`. False if it is too late to try again.
+    /// Puts back what could not be written, then waits for `pause`. Returns false if the deadline to close has passed.
     pub(in crate::history) fn give_back(&self, mut backlog: Backlog, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         let mut state = self.lock();

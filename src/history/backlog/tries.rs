@@ -1,7 +1,7 @@
 //! Tries that wait to be written, and what became of them.
 //!
-//! A try that is made anew may have the id of an earlier one, so an outcome says of which making it is. In which order tries and
-//! outcomes come to be written then does not matter.
+//! A try that is made anew may have the id of an earlier one. An outcome therefore names the time at which its try was made, and
+//! the order in which tries and outcomes are written does not matter.
 
 use indexmap::IndexMap;
 

@@ -1,6 +1,6 @@
-//! What is kept of a run beside its row: the times of a passed run's steps, everything about a run that did not pass, and what became
-//! of its cleanup. That comes after its run and on a way of its own, so that the run's row may not be written yet; whoever writes
-//! then waits for it.
+//! What is kept of a run beside its row: the times of a passed run's steps, everything about a run that did not pass, and what
+//! became of its cleanup. The cleanup is reported later than its run and separately, so that it may come before the run's row is
+//! written; the writer then holds it back.
 //!
 //! The JSON is the one shape of a run, as `outcome` writes it.
 
@@ -97,7 +97,7 @@ pub(in crate::history) fn names(json: &str) -> Vec<String> {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// The times of so many steps, likewise; of what earlier versions wrote it is not known which ones did not pass.
+/// The times of so many steps in what [`times`] gave. Earlier versions did not write which steps did not pass.
 pub(in crate::history) fn step_times(count: usize, mut bytes: &[u8]) -> Vec<StepTime> {
     let mut next = || varint::take(&mut bytes);
     let mut read = || {
@@ -114,7 +114,7 @@ pub(in crate::history) fn step_times(count: usize, mut bytes: &[u8]) -> Vec<Step
     times
 }
 
-/// Back from what [`times`] gave, for readers.
+/// The steps in what [`times`] gave, for readers.
 pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
     let names = names(json);
     let times = step_times(names.len(), bytes);
@@ -125,7 +125,8 @@ pub(in crate::history) fn steps(json: &str, bytes: &[u8]) -> Vec<StepView> {
     names.into_iter().zip(times).map(view).collect()
 }
 
-/// Everything about a run that did not pass, bounded: where it is too much, exchanges go first, then the steps that passed.
+/// Everything about a run that did not pass, bounded: where it is too much, exchanges are left out first, then the steps that
+/// passed.
 pub(in crate::history) fn details(report: &RunReport, bodies: Bodies) -> Option<String> {
     (report.verdict != Verdict::Passed).then(|| whole(report, bodies))
 }
@@ -172,7 +173,7 @@ pub(in crate::history) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX - 1)
 }
 
-/// Of a body that is not kept it is still to be seen that there was one.
+/// What is kept of transcripts. A body that is not kept is masked, so that readers see that there was one.
 fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
     match exchanges {
         None => Transcripts::Without,
@@ -181,8 +182,7 @@ fn transcripts(exchanges: Option<Bodies>) -> Transcripts {
     }
 }
 
-/// The cleanup as it is written, bounded. Of one that left nothing behind there is no more to tell of a step than its result and
-/// its times.
+/// The cleanup as it is written, bounded. If it left nothing behind, only the results and times of its steps are written.
 pub(in crate::history) fn cleanup(report: &CleanupReport, bodies: Bodies) -> String {
     let steps = |exchanges: Option<Bodies>, attempts: bool| -> Vec<Value> {
         let bare = |made: &StepReport| StepReport { attempts: Vec::new(), expectations: Vec::new(), ..made.clone() };

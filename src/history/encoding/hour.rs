@@ -1,7 +1,7 @@
 //! An hour of a canary in few bytes: its counted runs by verdict and reason, how far they came and how long that took, and the
 //! verdict of each tick.
 //!
-//! Runs are added in the order of writing, and hours are added to each other, so that it does not matter how often it is counted.
+//! Runs are counted in the order of writing. Hours can be added to each other, so that an hour may be counted in several parts.
 //! The bytes are stored: what a number stands for never changes, and a new reason goes to the end of [`REASONS`].
 
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl Hour {
         }
     }
 
-    /// Each name once a run, however often a loop came by it; durations each time.
+    /// Counts each name once a run, however often a loop made the step, and its duration each time.
     fn count_steps(&mut self, names: &[String], times: &[StepTime]) {
         let mut seen: Vec<(usize, StepEnd)> = Vec::with_capacity(times.len());
         for (name, time) in names.iter().zip(times) {
@@ -203,8 +203,8 @@ fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// Ticks as bytes, in their order: how long after the one before each was due, its verdict with its reason, and for how many in a row
-/// that is the same. Ticks that pass at a steady pace take a few bytes an hour.
+/// Ticks as bytes, run-length encoded in their order: the time since the tick before, verdict and reason, and how many ticks in a
+/// row have the same. Ticks that pass at a steady pace take a few bytes an hour.
 pub(in crate::history) fn ticks_to_bytes(ticks: &[TickView], from_ms: i64) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last_ms = from_ms;
@@ -258,7 +258,7 @@ fn tick_code(tick: &TickView) -> u64 {
     tick.reason.map_or(0, number) * Verdict::ALL.len() as u64 + u64::from(code(tick.verdict))
 }
 
-/// Small numbers for small ones of either sign.
+/// Zigzag encoding: a small number of either sign becomes a small unsigned one.
 #[expect(clippy::cast_sign_loss, reason = "the sign is in the lowest bit")]
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64

@@ -1,7 +1,7 @@
 //! A store in memory, for tests: it has no file, no thread and nothing to wait for, and answers every port as `sqlite` does.
 //!
-//! It is there so that tests need no file, and to prove that the ports ask for nothing that only `SQLite` has. What was written is
-//! there at once. [`MemoryStore::reopened`] is what a process finds that starts after this one.
+//! Tests need no file with it, and it proves that the ports ask for nothing that only `SQLite` has. What was written can be read
+//! at once. [`MemoryStore::reopened`] gives the store as the next process finds it.
 
 mod read;
 mod retain;
@@ -16,9 +16,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::backlog::{Backlog, LedgerChange};
 use super::{
-    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentFilter,
-    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadError, Reader, Recorder,
-    Recovery, Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentDetail,
+    IncidentFilter, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadError, ReadFuture, Reader,
+    Recorder, Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
 };
 use crate::base::time::epoch_ms;
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
@@ -27,21 +27,22 @@ use tables::Tables;
 
 /// The store. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MemoryStore(Arc<Inner>);
+pub(crate) struct MemoryStore(Arc<SharedTables>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct SharedTables {
     tables: Mutex<Tables>,
     written: watch::Sender<u64>,
 }
 
 impl MemoryStore {
-    /// Ends this one, and gives the next process what is in it, to be kept as these settings say. Without any, everything is kept.
+    /// Closes this store and returns it as the next process opens it, with the retention of these settings. Without settings
+    /// everything is kept.
     pub(crate) fn reopened(&self, settings: &StoreSettings) -> Self {
         let mut tables = self.lock();
         tables.ended = true;
         let next = Tables { ended: false, settings: Some(settings.clone()), ..tables.clone() };
-        Self(Arc::new(Inner { tables: Mutex::new(next), ..Inner::default() }))
+        Self(Arc::new(SharedTables { tables: Mutex::new(next), ..SharedTables::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -63,7 +64,7 @@ impl MemoryStore {
         durable
     }
 
-    fn answer<T: Send + 'static>(&self, question: impl FnOnce(&Tables) -> Result<T, ReadError>) -> Answer<T> {
+    fn answer<T: Send + 'static>(&self, question: impl FnOnce(&Tables) -> Result<T, ReadError>) -> ReadFuture<T> {
         std::future::ready(question(&self.lock())).boxed()
     }
 }
@@ -79,57 +80,57 @@ impl Recorder for MemoryStore {
 }
 
 impl Recovery for MemoryStore {
-    fn remembered(&self, now: SystemTime) -> Answer<Remembered> {
-        self.answer(|tables| Ok(tables.remembered(epoch_ms(now))))
+    fn start_state(&self, now: SystemTime) -> ReadFuture<StartState> {
+        self.answer(|tables| Ok(tables.start_state(epoch_ms(now))))
     }
 }
 
 impl Reader for MemoryStore {
-    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>> {
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>> {
         self.answer(|tables| tables.runs(&filter, limit, after))
     }
 
-    fn run(&self, run_id: String) -> Answer<Option<RunDetail>> {
+    fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {
         self.answer(|tables| Ok(tables.run(&run_id)))
     }
 
-    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>> {
+    fn newest_pass(&self, canary: String) -> ReadFuture<Option<PassView>> {
         self.answer(|tables| Ok(tables.newest_pass(&canary)))
     }
 
-    fn comparison(&self, run_id: String) -> Answer<Comparison> {
+    fn comparison(&self, run_id: String) -> ReadFuture<Comparison> {
         self.answer(|tables| Ok(tables.comparison(&run_id)))
     }
 
-    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>> {
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<IncidentView>> {
         self.answer(|tables| Ok(tables.incidents(&filter, limit, after.as_deref())))
     }
 
-    fn incident(&self, id: String) -> Answer<Option<IncidentStory>> {
+    fn incident(&self, id: String) -> ReadFuture<Option<IncidentDetail>> {
         self.answer(|tables| Ok(tables.incident(&id)))
     }
 
-    fn tries(&self) -> Answer<TryCounts> {
+    fn tries(&self) -> ReadFuture<TryCounts> {
         self.answer(|tables| Ok(tables.try_counts()))
     }
 
-    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>> {
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>> {
         self.answer(|tables| Ok(tables.rollups(&canary, since_ms, until_ms)))
     }
 
-    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>> {
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<TickView>> {
         self.answer(|tables| Ok(tables.ticks(&canary, since_ms, until_ms)))
     }
 
-    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>> {
+    fn artifacts(&self, run_id: String) -> ReadFuture<Vec<ArtifactView>> {
         self.answer(|tables| Ok(tables.artifacts(&run_id)))
     }
 
-    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>> {
+    fn artifact(&self, run_id: String, name: String) -> ReadFuture<Option<Artifact>> {
         self.answer(|tables| Ok(tables.artifact(&run_id, &name)))
     }
 
-    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>> {
+    fn observations(&self, filter: ObservationFilter) -> ReadFuture<Vec<ObservationView>> {
         self.answer(|tables| Ok(tables.observations(&filter)))
     }
 
@@ -139,7 +140,7 @@ impl Reader for MemoryStore {
 }
 
 impl Follower for MemoryStore {
-    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes> {
+    fn changes_since(&self, cursor: Option<String>) -> ReadFuture<Changes> {
         self.answer(|tables| tables.changes_since(cursor))
     }
 
@@ -149,7 +150,7 @@ impl Follower for MemoryStore {
 }
 
 impl CleanupLedger for MemoryStore {
-    fn ledger(&self) -> Answer<LedgerRows> {
+    fn ledger(&self) -> ReadFuture<LedgerRows> {
         self.answer(|tables| Ok(LedgerRows { entries: tables.ledger.values().cloned().collect(), unreadable: Vec::new() }))
     }
 }

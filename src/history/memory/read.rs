@@ -2,10 +2,10 @@
 
 use super::tables::{StoredRun, StoredTry, Tables};
 use crate::history::encoding::hour::Hour;
-use crate::history::trust::HOUR_MS;
-use crate::history::view::{json, said};
+use crate::history::retention_clock::HOUR_MS;
+use crate::history::view::{json, try_message};
 use crate::history::{
-    Artifact, ArtifactView, CHANGES, Change, Changes, Comparison, IncidentFilter, IncidentRow, IncidentStory, IncidentView,
+    Artifact, ArtifactView, CHANGES, Change, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentRow, IncidentView,
     OBSERVATIONS, ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView,
     TICKS, TickView, TimelineView, TryCounts, TryState, TryView,
 };
@@ -39,14 +39,14 @@ impl Tables {
         page(found, limit, |row: &&IncidentRow| row.id.clone(), |row| incident(row))
     }
 
-    pub(super) fn incident(&self, id: &str) -> Option<IncidentStory> {
+    pub(super) fn incident(&self, id: &str) -> Option<IncidentDetail> {
         let row = self.incidents.get(id)?;
         let timeline = self.timeline.iter().filter(|row| row.incident == id);
         let timeline: Vec<TimelineView> =
             timeline.map(|row| TimelineView { at_ms: row.at_ms, what: row.what.to_owned(), text: row.text.clone() }).collect();
         let mut tries: Vec<&StoredTry> = self.tries.values().filter(|row| row.about.contains(id)).collect();
         tries.sort_by_key(|stored| (stored.row.made_ms, &stored.row.id));
-        Some(IncidentStory {
+        Some(IncidentDetail {
             incident: incident(row),
             timeline: timeline[timeline.len().saturating_sub(SHOWN)..].to_vec(),
             tries: tries[tries.len().saturating_sub(SHOWN)..].iter().map(|stored| attempt(stored)).collect(),
@@ -179,7 +179,7 @@ fn attempt(stored: &StoredTry) -> TryView {
         tried_ms: stored.tried_ms,
         ended_ms: stored.ended_ms,
         error: stored.error.clone(),
-        message: said(&stored.row.json),
+        message: try_message(&stored.row.json),
     }
 }
 

@@ -6,39 +6,39 @@ use std::time::Duration;
 use super::tables::{StoredRun, Tables, verdict};
 use crate::base::time::signed_millis;
 use crate::history::encoding::hour::CountedRun;
-use crate::history::remembered::OWED;
-use crate::history::trust::{HOUR_MS, Trust};
+use crate::history::retention_clock::{HOUR_MS, RetentionClock};
+use crate::history::start_state::OWED;
 use crate::history::{OF_INCIDENTS, PassView, TryState};
 use crate::outcome::{RunId, Verdict};
 
 impl Tables {
     pub(super) fn housekeep(&mut self, now_ms: i64) {
         let newest = self.runs.last().map_or(now_ms, |run| run.view.due_ms);
-        let trust = self.trust.unwrap_or(Trust::at(newest)).shown(now_ms);
-        self.trust = Some(trust);
+        let clock = self.clock.unwrap_or(RetentionClock::at(newest)).after(now_ms);
+        self.clock = Some(clock);
         self.roll_up();
-        for (keep, values) in self.observations.values_mut() {
-            let from = trust.trusted.saturating_sub(signed_millis(*keep));
+        for (retention, values) in self.observations.values_mut() {
+            let from = clock.trusted.saturating_sub(signed_millis(*retention));
             values.retain(|at_ms, _| *at_ms >= from);
         }
         self.observations.retain(|_, (_, values)| !values.is_empty());
         let Some(settings) = self.settings.clone() else { return };
-        let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
+        let before = |age: Duration| clock.trusted.saturating_sub(signed_millis(age));
         let (passed, others) = (before(settings.keep_passed), before(settings.keep_failed.max(settings.keep_passed)));
         let is_old = |run: &StoredRun| run.view.due_ms < if verdict(&run.view) == Verdict::Passed { passed } else { others };
         let gone: BTreeSet<String> = self.runs.iter().filter(|run| is_old(run)).map(|run| run.view.run_id.clone()).collect();
         self.runs.retain(|run| !is_old(run));
         let known: BTreeSet<String> = self.runs.iter().map(|run| run.view.run_id.clone()).collect();
-        // One whose run is still to come is young, and one of a run that went just now is not.
+        // An artifact may come before its run: it stays while it is young, unless its run was removed just now.
         let is_to_come =
             |run: &RunId| !gone.contains(&run.to_string()) && i64::try_from(run.0.timestamp_ms()).is_ok_and(|at| at >= others);
         self.artifacts.retain(|(run, _), _| known.contains(&run.to_string()) || is_to_come(run));
         self.comparisons.retain(|run, _| known.contains(run));
-        self.forget_passes(before(settings.keep_rollups));
+        self.prune_passes(before(settings.keep_rollups));
         let (old, owed) = (before(settings.keep_rollups), before(OWED));
         self.hours.retain(|(_, hour), _| *hour >= old.div_euclid(HOUR_MS));
-        self.forget_incidents(old, owed);
-        self.forget_tries(old, owed);
+        self.prune_incidents(old, owed);
+        self.prune_tries(old, owed);
         let is_over = |id: &str, of: &Self| of.incidents.get(id).is_some_and(|row| row.resolved_ms.is_some());
         let timeline = std::mem::take(&mut self.timeline);
         self.timeline = timeline.into_iter().filter(|row| row.at_ms >= old || is_over(&row.incident, self)).collect();
@@ -60,8 +60,8 @@ impl Tables {
         self.rolled_up = self.runs.last().map_or(self.rolled_up, |run| run.number);
     }
 
-    /// Passed runs that are not the newest of their canary, or are old, and that nothing is compared with.
-    fn forget_passes(&mut self, old: i64) {
+    /// Removes passed runs that no failed run is compared with, unless they are young and the newest of their canary.
+    fn prune_passes(&mut self, old: i64) {
         let compared: BTreeSet<String> =
             self.comparisons.values().flat_map(|(before, beside)| [before, beside]).flatten().cloned().collect();
         let all: Vec<(String, i64)> = self.passes.iter().map(|(pass, _)| (pass.canary.clone(), pass.due_ms)).collect();
@@ -69,9 +69,9 @@ impl Tables {
         self.passes.retain(|(pass, _)| compared.contains(&pass.run_id) || pass.due_ms >= old && is_newest(pass));
     }
 
-    /// Incidents that ended, with what is theirs, unless something is still owed; and what is theirs of those of which nothing can be
-    /// owed any more.
-    fn forget_incidents(&mut self, old: i64, owed: i64) {
+    /// Removes incidents that ended, with all that belongs to them, unless something is still owed. Removes states of incidents
+    /// of which nothing can be owed any more.
+    fn prune_incidents(&mut self, old: i64, owed: i64) {
         let ended = |at: Option<i64>, before: i64| at.is_some_and(|at| at < before);
         let is_gone = |id: &str, at| ended(at, old) && (ended(at, owed) || !self.is_owed(id));
         let gone: Vec<String> =
@@ -89,8 +89,8 @@ impl Tables {
         });
     }
 
-    /// What came to its end of incidents that are open, and tests; and what nobody waits for any more.
-    fn forget_tries(&mut self, old: i64, owed: i64) {
+    /// Removes tries that ended, of incidents that are still open or of none, and waiting tries that are too old.
+    fn prune_tries(&mut self, old: i64, owed: i64) {
         let known = &self.incidents;
         self.tries.retain(|_, stored| {
             let mut about = stored.about.iter().filter_map(|id| known.get(id));

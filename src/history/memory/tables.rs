@@ -1,4 +1,4 @@
-//! What is in the store, and how it comes there: as the tables of `sqlite`, row by row.
+//! The rows of the store, as in the tables of `sqlite`, and how they are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,15 +7,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::base::time::{epoch_ms, signed_millis};
-use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::backlog::{Backlog, LastTick, LedgerChange, QueuedRun, RunRow};
 use crate::history::encoding::detail;
 use crate::history::encoding::detail::StepTime;
 use crate::history::encoding::hour::Hour;
-use crate::history::remembered::{ENDED, OWED};
-use crate::history::trust::Trust;
+use crate::history::retention_clock::RetentionClock;
+use crate::history::start_state::{ENDED, OWED};
 use crate::history::{
-    Artifact, ArtifactRow, ArtifactView, Change, FOLLOWED, IncidentRow, KeptState, KeptTick, KeptTry, LedgerView, OF_INCIDENTS,
-    ObservationRow, ObservationView, OutcomeRow, PassView, Remembered, RunView, StepView, TimelineRow, TryRow, TryState,
+    Artifact, ArtifactRow, ArtifactView, Change, FOLLOWED, IncidentRow, LedgerView, OF_INCIDENTS, ObservationRow,
+    ObservationView, OutcomeRow, PassView, RestoredState, RestoredTick, RestoredTry, RunView, StartState, StepView, TimelineRow,
+    TryRow, TryState,
 };
 use crate::outcome::{Reason, RunId, RunReport, SloCount, Verdict};
 use crate::plan::{Bodies, Cadence, Canary, StoreSettings};
@@ -54,7 +55,7 @@ type Series = (Duration, BTreeMap<i64, ObservationView>);
 pub(super) struct Tables {
     pub(super) ended: bool,
     pub(super) settings: Option<StoreSettings>,
-    pub(super) trust: Option<Trust>,
+    pub(super) clock: Option<RetentionClock>,
     pub(super) written: u64,
     pub(super) rolled_up: u64,
     pub(super) runs: Vec<StoredRun>,
@@ -86,14 +87,14 @@ impl Tables {
     /// Writes all of it.
     pub(super) fn write(&mut self, backlog: &Backlog) {
         for run in backlog.runs() {
-            self.run_ended(run);
+            self.write_run(run);
         }
-        self.changed(backlog);
-        backlog.artifacts.iter().for_each(|row| self.left(row));
-        for ObservationRow { canary, name, subject, at_ms, value, weight, keep } in &backlog.observations {
+        self.record_changes(backlog);
+        backlog.artifacts.iter().for_each(|row| self.write_artifact(row));
+        for ObservationRow { canary, name, subject, at_ms, value, weight, retention } in &backlog.observations {
             let series = (canary.id.to_string(), name.clone(), subject.clone().unwrap_or_default());
             let (kept, values) = self.observations.entry(series).or_default();
-            *kept = *keep;
+            *kept = *retention;
             values.insert(*at_ms, ObservationView { at_ms: *at_ms, value: *value, weight: *weight });
         }
         for ((id, slot), (_, LastTick { order, due_ms })) in &backlog.ticks {
@@ -115,26 +116,26 @@ impl Tables {
                 self.timeline.push(row.clone());
             }
         }
-        backlog.tries.made.values().for_each(|row| self.made(row));
-        backlog.tries.outcomes.values().for_each(|row| self.became(row));
-        backlog.ledger.iter().for_each(|(id, change)| self.ledger_changed(id, change));
+        backlog.tries.made.values().for_each(|row| self.write_try(row));
+        backlog.tries.outcomes.values().for_each(|row| self.write_outcome(row));
+        backlog.ledger.iter().for_each(|(id, change)| self.write_ledger(id, change));
         for report in &backlog.cleanups {
             let kept = serde_json::from_str(&detail::cleanup(report, self.bodies())).expect("it was written just now");
-            self.cleaned_up(report.run.run_id.to_string(), kept);
+            self.write_cleanup(report.run.run_id.to_string(), kept);
         }
     }
 
-    fn changed(&mut self, backlog: &Backlog) {
+    fn record_changes(&mut self, backlog: &Backlog) {
         let states = backlog.states.keys().filter(|(kind, _)| FOLLOWED.contains(kind));
         self.changes.extend(states.map(|(kind, key)| Change::State { state: (*kind).to_owned(), key: key.clone() }));
         self.changes.extend((!backlog.ledger.is_empty()).then_some(Change::Ledger));
         let ended = backlog.tries.outcomes.keys().filter_map(|id| self.tries.get(id)).flat_map(|stored| &stored.about);
-        let incidents: BTreeSet<&str> = backlog.told().into_iter().chain(ended.map(String::as_str)).collect();
+        let incidents: BTreeSet<&str> = backlog.changed_incidents().into_iter().chain(ended.map(String::as_str)).collect();
         self.changes.extend(incidents.into_iter().map(|id| Change::Incident { id: id.to_owned() }));
     }
 
     /// Keeps an artifact as far as its run may have any.
-    fn left(&mut self, ArtifactRow { run_id, name, media_type, bytes }: &ArtifactRow) {
+    fn write_artifact(&mut self, ArtifactRow { run_id, name, media_type, bytes }: &ArtifactRow) {
         let of_run = self.artifacts.iter().filter(|((run, _), _)| run == run_id);
         let kept: usize = of_run.clone().filter_map(|(_, (_, kept))| kept.as_ref()).map(|kept| kept.bytes.len()).sum();
         let fits = bytes.len() <= ArtifactRow::BYTES && kept + bytes.len() <= ArtifactRow::BYTES_OF_RUN;
@@ -147,17 +148,17 @@ impl Tables {
         self.artifacts.insert(key, (view, kept));
     }
 
-    /// A tick that is thought to be lost and is there stays as it is.
-    fn run_ended(&mut self, run: &Run) {
-        let (line, (names, bytes), details) = match run {
-            Run::Whole(record) => {
+    /// A tick that is reported as lost and is in the store already stays as it is.
+    fn write_run(&mut self, run: &QueuedRun) {
+        let (row, (names, bytes), details) = match run {
+            QueuedRun::Whole(record) => {
                 let details = detail::details(&record.report, self.bodies());
-                (&Line::of(record), detail::times(&record.report).unwrap_or_default(), details)
+                (&RunRow::of(record), detail::times(&record.report).unwrap_or_default(), details)
             }
-            Run::Line(line) => (line, Default::default(), None),
+            QueuedRun::RowOnly(row) => (row, Default::default(), None),
         };
-        let view = view(line);
-        let thought_lost = matches!(line.reason, Some(Reason::Crashed | Reason::Down));
+        let view = view(row);
+        let thought_lost = matches!(row.reason, Some(Reason::Crashed | Reason::Down));
         let is_same = |known: &StoredRun| {
             let tick = |view: &RunView| (view.canary.clone(), view.due_ms, view.slot);
             known.view.run_id == view.run_id || thought_lost && tick(&known.view) == tick(&view)
@@ -171,14 +172,14 @@ impl Tables {
         let details = details.map(|json| serde_json::from_str(&json).expect("it was written just now"));
         let (steps, names) = (detail::steps(&names, &bytes), detail::names(&names));
         let times = detail::step_times(names.len(), &bytes);
-        self.runs.push(StoredRun { number: self.written, view, steps, details, times: (names, times), counted: line.counted });
-        if let Run::Whole(record) = run
+        self.runs.push(StoredRun { number: self.written, view, steps, details, times: (names, times), counted: row.counted });
+        if let QueuedRun::Whole(record) = run
             && record.counted
         {
             self.compare(&record.report);
         }
         if let Some(cleanup) = self.early.remove(&run_id) {
-            self.cleaned_up(run_id, cleanup);
+            self.write_cleanup(run_id, cleanup);
         }
     }
 
@@ -205,14 +206,14 @@ impl Tables {
         self.comparisons.insert(report.run_id.to_string(), (before, beside));
     }
 
-    fn cleaned_up(&mut self, run_id: String, cleanup: Value) {
+    fn write_cleanup(&mut self, run_id: String, cleanup: Value) {
         match self.runs.iter_mut().find(|run| run.view.run_id == run_id) {
             Some(run) => run.details.get_or_insert_with(|| Value::Object(serde_json::Map::new()))["cleanup"] = cleanup,
             None => drop(self.early.insert(run_id, cleanup)),
         }
     }
 
-    fn made(&mut self, row: &TryRow) {
+    fn write_try(&mut self, row: &TryRow) {
         let fresh = || StoredTry {
             row: row.clone(),
             about: BTreeSet::new(),
@@ -229,7 +230,7 @@ impl Tables {
         }
     }
 
-    fn became(&mut self, OutcomeRow { id, made_ms, state, attempts, at_ms, error }: &OutcomeRow) {
+    fn write_outcome(&mut self, OutcomeRow { id, made_ms, state, attempts, at_ms, error }: &OutcomeRow) {
         let is_it = |known: &&mut StoredTry| {
             known.row.made_ms == *made_ms && (known.state == TryState::Waiting || *state != TryState::Waiting)
         };
@@ -243,7 +244,7 @@ impl Tables {
         }
     }
 
-    fn ledger_changed(&mut self, id: &str, change: &LedgerChange) {
+    fn write_ledger(&mut self, id: &str, change: &LedgerChange) {
         if change.gone {
             self.ledger.remove(id);
             return;
@@ -270,7 +271,7 @@ impl Tables {
     }
 
     /// What a process that starts now takes up.
-    pub(super) fn remembered(&self, now_ms: i64) -> Remembered {
+    pub(super) fn start_state(&self, now_ms: i64) -> StartState {
         let (ended, owed) = (now_ms - signed_millis(ENDED), now_ms - signed_millis(OWED));
         let is_kept = |row: &&IncidentRow| row.resolved_ms.is_none_or(|at| at >= ended || at >= owed && self.is_owed(&row.id));
         let incidents: Vec<IncidentRow> = self.incidents.values().filter(is_kept).cloned().collect();
@@ -279,26 +280,27 @@ impl Tables {
             .states
             .iter()
             .filter(|((kind, key), _)| !OF_INCIDENTS.contains(&&**kind) || key.split_once('/').is_some_and(|(id, _)| is_one(id)));
-        let states =
-            states.map(|((kind, key), json)| KeptState { kind: kind.clone(), key: key.clone(), json: json.clone() }).collect();
+        let states = states
+            .map(|((kind, key), json)| RestoredState { kind: kind.clone(), key: key.clone(), json: json.clone() })
+            .collect();
         let waits = |row: &&StoredTry| {
             let of_none = !row.about.iter().any(|id| self.incidents.contains_key(id));
             row.state == TryState::Waiting && (row.about.iter().any(|id| is_one(id)) || of_none && row.row.made_ms >= owed)
         };
-        let mut tries: Vec<KeptTry> = self.tries.values().filter(waits).map(kept).collect();
+        let mut tries: Vec<RestoredTry> = self.tries.values().filter(waits).map(kept).collect();
         tries.sort_by(|one, other| (one.made_ms, &one.id).cmp(&(other.made_ms, &other.id)));
-        let last_ticks = self.ticks.iter().map(|((canary, slot), (_, due_ms))| KeptTick {
+        let last_ticks = self.ticks.iter().map(|((canary, slot), (_, due_ms))| RestoredTick {
             canary: canary.clone(),
             slot: *slot,
             due_ms: *due_ms,
         });
         let ledger = self.ledger.values().filter(|view| !view.given_up).map(|view| view.entry.clone()).collect();
-        Remembered { states, incidents, tries, last_ticks: last_ticks.collect(), ledger, ..Remembered::default() }
+        StartState { states, incidents, tries, last_ticks: last_ticks.collect(), ledger, ..StartState::default() }
     }
 }
 
-fn kept(stored: &StoredTry) -> KeptTry {
-    KeptTry {
+fn kept(stored: &StoredTry) -> RestoredTry {
+    RestoredTry {
         id: stored.row.id.clone(),
         incident: stored.about.first().cloned().unwrap_or_default(),
         channel: stored.row.channel.clone(),
@@ -312,20 +314,20 @@ fn kept(stored: &StoredTry) -> KeptTry {
     }
 }
 
-fn view(line: &Line) -> RunView {
+fn view(row: &RunRow) -> RunView {
     RunView {
-        run_id: line.run_id.to_string(),
-        canary: line.canary.id.to_string(),
-        probe: line.canary.probe.name.to_string(),
-        region: line.canary.region.name.to_string(),
-        due_ms: line.due_ms,
-        slot: line.slot,
-        started_ms: line.due_ms + line.late_ms,
-        duration_us: line.duration_us,
-        verdict: line.verdict.as_str(),
-        reason: line.reason.map(Reason::as_str),
-        trace_id: line.trace_id.to_string(),
-        counted: line.counted && line.verdict.slo() != SloCount::Not,
+        run_id: row.run_id.to_string(),
+        canary: row.canary.id.to_string(),
+        probe: row.canary.probe.name.to_string(),
+        region: row.canary.region.name.to_string(),
+        due_ms: row.due_ms,
+        slot: row.slot,
+        started_ms: row.due_ms + row.late_ms,
+        duration_us: row.duration_us,
+        verdict: row.verdict.as_str(),
+        reason: row.reason.map(Reason::as_str),
+        trace_id: row.trace_id.to_string(),
+        counted: row.counted && row.verdict.slo() != SloCount::Not,
     }
 }
 

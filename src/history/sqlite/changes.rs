@@ -1,7 +1,7 @@
 //! What changed: a row of each thing besides runs, which are followed by their numbers.
 //!
-//! A cursor names the file and the last number of either. In another file, or where the rows after it are gone, whoever follows has
-//! to read everything.
+//! A cursor names the file, the last run and the last change. A follower whose cursor names another file, or rows that are gone,
+//! has to read everything.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -15,13 +15,13 @@ const KEPT: i64 = 10_000;
 
 /// Where somebody is who follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub(super) struct ChangeCursor {
     file: i64,
     run: i64,
     change: i64,
 }
 
-impl Cursor {
+impl ChangeCursor {
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
         let mut numbers = text.split('.').map(str::parse);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
@@ -48,11 +48,11 @@ impl Cursor {
 pub(super) fn write(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlite::Result<()> {
     let states = backlog.states.keys().filter(|(kind, _)| FOLLOWED.contains(kind)).map(|(kind, key)| (*kind, key.as_str()));
     let ledger = (!backlog.ledger.is_empty()).then_some(("ledger", ""));
-    let incidents = backlog.told().into_iter().map(|id| ("incident", id));
+    let incidents = backlog.changed_incidents().into_iter().map(|id| ("incident", id));
     for (kind, key) in states.chain(ledger).chain(incidents) {
         transaction.prepare_cached("INSERT INTO changes (kind, key) VALUES (?, ?)")?.execute([kind, key])?;
     }
-    // What became of tries says which ones, and not of which incidents.
+    // Outcomes name their tries, and not the incidents of these.
     for try_id in backlog.tries.outcomes.keys() {
         transaction
             .prepare_cached("INSERT INTO changes (kind, key) SELECT 'incident', incident FROM try_incidents WHERE try = ?")?
@@ -61,8 +61,8 @@ pub(super) fn write(transaction: &Transaction<'_>, backlog: &Backlog) -> rusqlit
     Ok(())
 }
 
-/// Removes all but the last rows; whether there may be more.
-pub(super) fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+/// Removes all but the last rows. Returns whether there may be more to remove.
+pub(super) fn prune(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
     let removed = transaction
         .prepare_cached(
             "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE id <= (SELECT max(id) FROM changes) - ? ORDER BY id LIMIT ?)",
@@ -71,10 +71,10 @@ pub(super) fn forget(transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
     Ok(more(removed))
 }
 
-pub(super) fn since(connection: &Connection, cursor: Option<Cursor>) -> rusqlite::Result<Changes> {
-    // One picture of the file for all questions.
+pub(super) fn since(connection: &Connection, cursor: Option<ChangeCursor>) -> rusqlite::Result<Changes> {
+    // One transaction, so that all queries see the same state.
     let picture = connection.unchecked_transaction()?;
-    let now = Cursor::now(&picture)?;
+    let now = ChangeCursor::now(&picture)?;
     let nothing = |is_cut| Changes { next: now.text(), is_cut, more: false, changes: Vec::new() };
     let Some(from) = cursor else { return Ok(nothing(false)) };
     let oldest: i64 = picture.prepare_cached("SELECT coalesce(min(id), 0) FROM changes")?.query_row([], |row| row.get(0))?;

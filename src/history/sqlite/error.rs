@@ -63,7 +63,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether there is no room for it, which a service that has run before survives; the other causes are mistakes of setting it up.
+    /// Whether the disk is full. A service that has run before survives that; the other causes are mistakes in setting it up.
     pub fn is_full(&self) -> bool {
         match self {
             Self::Directory { source, .. } | Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,

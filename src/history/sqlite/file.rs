@@ -20,9 +20,9 @@ const ROOM: usize = 128 << 10;
 /// How often a damaged file was set aside.
 pub(super) const DAMAGED: &str = "serinus_store_damaged_total";
 
-/// How the file is opened: by this process alone, which the lock beside it sees to anyhow. The index of the log is then in memory and
-/// not in a file that is mapped: where such a file turns read-only, or the disk under it is gone, the next look at it is the end of
-/// the process (SIGBUS), and not an error.
+/// The VFS with which the file is opened: exclusively, which the lock beside it ensures anyhow. The index of the log is then in
+/// memory and not in a mapped file. If a mapped file turns read-only or its disk is gone, the next access kills the process
+/// (SIGBUS) instead of failing with an error.
 const ALONE: &str = "unix-excl";
 
 /// What every SQLite file begins with.
@@ -30,32 +30,32 @@ const MAGIC: [u8; 16] = *b"SQLite format 3\0";
 
 /// How closely a file is looked at before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// At its head only, which takes no longer for a large one. A file that was cut short is noticed so, too.
+pub(super) enum CheckDepth {
+    /// Its header only, which takes the same time for a large file. That also finds a file that was cut short.
     Head,
-    /// At all of it, and whether its indices say what its tables do: somebody has met damage.
+    /// All of it, with the indices compared to the tables. Used once damage was met.
     Whole,
 }
 
 /// What is known of a file under the store's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// A process of this program has used it: what it has become is damage.
-    Us,
-    /// Somebody may have named a file of theirs by mistake: only an empty one and a store are used.
+pub(super) enum FileOrigin {
+    /// A process of this program has used it: if it is not a store now, it is damaged.
+    Ours,
+    /// It may be another program's file, named by mistake: it is used only if it is empty or a store.
     Unknown,
 }
 
 /// Where a store is.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(super) enum StoreLocation {
     /// In this file.
     File(PathBuf),
     /// In memory, under this URI.
     Memory(String),
 }
 
-impl Place {
+impl StoreLocation {
     /// For messages, and to connect.
     pub(super) fn path(&self) -> &Path {
         match self {
@@ -71,7 +71,7 @@ impl Place {
             Self::File(_) => OpenFlags::empty(),
             Self::Memory(_) => OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_CREATE,
         };
-        // Both want to write in memory: there is no file to be protected, and the reader may be the first to come.
+        // In memory even a reader opens for writing: there is no file to protect, and the reader may connect first.
         let access = if matches!(self, Self::Memory(_)) { OpenFlags::SQLITE_OPEN_READ_WRITE } else { access };
         let flags = access | kind | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match self {
@@ -122,15 +122,15 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Opens the file, or begins it. A damaged one is set aside, what can be read of it is taken over, and its new name returned.
 pub(super) fn open(
-    place: &Place,
-    owner: Owner,
-    look: Look,
+    place: &StoreLocation,
+    owner: FileOrigin,
+    look: CheckDepth,
     patience: Duration,
     now: SystemTime,
 ) -> Result<(Connection, Option<PathBuf>), OpenError> {
-    if let Place::File(path) = place {
+    if let StoreLocation::File(path) = place {
         create(path)?;
-        if owner == Owner::Unknown && !may_be_store(path)? {
+        if owner == FileOrigin::Unknown && !may_be_store(path)? {
             return Err(OpenError::NoDatabase { path: path.clone() });
         }
     }
@@ -150,7 +150,7 @@ fn may_be_store(path: &Path) -> Result<bool, OpenError> {
 
 /// Sets a damaged file aside and begins a new one with what can still be read. Returns it, and what the old one is called now.
 pub(super) fn begin_anew(
-    place: &Place,
+    place: &StoreLocation,
     patience: Duration,
     now: SystemTime,
     damage: &rusqlite::Error,
@@ -158,7 +158,7 @@ pub(super) fn begin_anew(
     let path = place.path();
     let aside = set_aside(path, now)?;
     create(path)?;
-    let mut connection = match sound(place, Look::Head, patience)? {
+    let mut connection = match sound(place, CheckDepth::Head, patience)? {
         Ok(connection) => connection,
         Err(source) => return Err(OpenError::Sqlite { path: path.to_owned(), source }),
     };
@@ -174,8 +174,8 @@ pub(super) fn begin_anew(
     Ok((connection, aside))
 }
 
-/// Reads all of a file; an error that [`is_damage`] where it is not whole. Of indices it only
-/// counts the entries: to compare them with their tables takes many times as long.
+/// Reads all of a file. Returns an error that [`is_damage`] if the file is damaged. Only the entries of indices are counted:
+/// comparing them with their tables takes many times as long.
 pub(super) fn look_through(connection: &Connection) -> rusqlite::Result<()> {
     verdict(connection, "PRAGMA quick_check(1)")
 }
@@ -190,19 +190,19 @@ fn verdict(connection: &Connection, check: &str) -> rusqlite::Result<()> {
     if verdict == "ok" { Ok(()) } else { Err(corrupt(verdict)) }
 }
 
-/// A connection to a whole file of the newest format; or, inside, what is damaged about it.
-fn sound(place: &Place, look: Look, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
+/// A connection to an undamaged file, migrated to the newest format. The inner error says what is damaged.
+fn sound(place: &StoreLocation, look: CheckDepth, patience: Duration) -> Result<Result<Connection, rusqlite::Error>, OpenError> {
     let path = place.path();
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
     let checked = || -> rusqlite::Result<(Connection, u32, bool)> {
         let connection = place.connect(true, patience)?;
-        // Before any table: it is laid out differently.
+        // This must be set before any table is made, as it changes the layout of the file.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         let version = schema::version(&connection)?;
         let foreign = schema::is_foreign(&connection)?;
         match look {
-            Look::Head => {}
-            Look::Whole => look_through_and_compare(&connection)?,
+            CheckDepth::Head => {}
+            CheckDepth::Whole => look_through_and_compare(&connection)?,
         }
         Ok((connection, version, foreign))
     };
@@ -218,7 +218,7 @@ fn sound(place: &Place, look: Look, patience: Duration) -> Result<Result<Connect
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let mut begin = || -> rusqlite::Result<()> {
-        if matches!(place, Place::File(_)) {
+        if matches!(place, StoreLocation::File(_)) {
             connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         }
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
@@ -238,8 +238,8 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Whether a file could not be opened because the disk is full. SQLite does not always say so: where it cannot make the index of
-/// the log it only says that it cannot open the file. So it is tried.
+/// Whether a file could not be opened because the disk is full. SQLite does not always say so: if it cannot make the index of the
+/// log, it only says that it cannot open the file. So a trial file is written.
 pub(super) fn is_for_want_of_room(path: &Path, error: &OpenError) -> bool {
     let OpenError::Sqlite { source, .. } = error else { return false };
     match source.sqlite_error_code() {

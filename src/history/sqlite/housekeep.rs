@@ -1,18 +1,17 @@
 //! Housekeeping: rollups, and the end of what was kept long enough, in slices of some milliseconds each.
 //!
-//! What is
-//! old is told by a clock that is believed, see `trust`.
+//! `retention_clock` says which time counts as now.
 
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::forget::Forget;
+use super::prune::IncidentPrune;
 use super::rollup::{self, mark};
-use super::{changes, kept, passes};
+use super::{artifacts, changes, observations, passes};
 use crate::base::time::{epoch_ms, signed_millis};
-use crate::history::remembered::OWED;
-use crate::history::trust::{HOUR_MS, Trust};
+use crate::history::retention_clock::{HOUR_MS, RetentionClock};
+use crate::history::start_state::OWED;
 use crate::plan::{Bodies, StoreSettings};
 
 /// Rows a slice looks at.
@@ -25,7 +24,7 @@ const PAGES: i64 = 250;
 const OLD_ROLLUPS: &str =
     "DELETE FROM rollups WHERE (canary, hour) IN (SELECT canary, hour FROM rollups WHERE hour < ?1 LIMIT ?2)";
 
-/// What happened to an incident that is open for ever, and to none. They are in the order of their numbers.
+/// Timeline rows of incidents that are still open or gone. They are looked at in the order of their numbers.
 const OLD_TIMELINE: &str = "DELETE FROM timeline WHERE at_ms < ?1 AND id IN (SELECT id FROM timeline ORDER BY id LIMIT ?2)
     AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = timeline.incident AND resolved_ms IS NOT NULL)";
 
@@ -56,14 +55,14 @@ impl Retention {
 
 /// Where a round is.
 #[derive(Debug, Clone)]
-enum Stage {
+enum HousekeepStage {
     Clock,
     RollUp,
     /// Removes runs after this due time and number.
     Runs(i64, i64),
     Rollups,
     Incidents,
-    /// Of incidents that are not remembered any more, after this state's kind and key.
+    /// Of incidents that are not restored any more, after this state's kind and key.
     States(usize, String),
     Tries,
     Timeline,
@@ -79,8 +78,8 @@ enum Stage {
 
 /// One round of housekeeping.
 #[derive(Debug)]
-pub(super) struct Round {
-    stage: Stage,
+pub(super) struct HousekeepRound {
+    stage: HousekeepStage,
     retention: Retention,
     /// What the wall clock shows, milliseconds since the epoch.
     now: i64,
@@ -94,10 +93,10 @@ pub(super) struct Round {
     owed: i64,
 }
 
-impl Round {
+impl HousekeepRound {
     pub(super) fn new(now: SystemTime, retention: Retention) -> Self {
         Self {
-            stage: Stage::Clock,
+            stage: HousekeepStage::Clock,
             retention,
             now: epoch_ms(now),
             trusted: i64::MIN,
@@ -108,17 +107,17 @@ impl Round {
         }
     }
 
-    /// From now on it is known what is old.
+    /// Reads the clock and computes from when on rows are old.
     fn look_at_the_clock(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let trust = trusted(transaction, self.now)?.shown(self.now);
-        keep_trust(trust, transaction)?;
-        if trust.is_new_doubt() {
+        let clock = read_clock(transaction, self.now)?.after(self.now);
+        write_clock(clock, transaction)?;
+        if clock.is_new_doubt() {
             tracing::warn!(
                 "the wall clock jumped ahead by more than a day, or nothing ran for so long: nothing is removed until that has lasted for a day"
             );
         }
-        let before = |age: Duration| trust.trusted.saturating_sub(signed_millis(age));
-        self.trusted = trust.trusted;
+        let before = |age: Duration| clock.trusted.saturating_sub(signed_millis(age));
+        self.trusted = clock.trusted;
         self.passed = before(self.retention.passed);
         // Never shorter than passed ones.
         self.others = before(self.retention.others.max(self.retention.passed));
@@ -127,13 +126,13 @@ impl Round {
         Ok(())
     }
 
-    fn forget(&self) -> Forget {
-        Forget { old: self.rollups, owed: self.owed }
+    fn prune(&self) -> IncidentPrune {
+        IncidentPrune { old: self.rollups, owed: self.owed }
     }
 
-    /// Does a little; false when all is done.
+    /// Does one slice of work. Returns false when all is done.
     pub(super) fn slice(&mut self, connection: &mut Connection) -> rusqlite::Result<bool> {
-        if let Stage::Shrink = self.stage {
+        if let HousekeepStage::Shrink = self.stage {
             return shrink(connection);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -144,40 +143,55 @@ impl Round {
     }
 
     /// Does a part of a stage, and says which one is next.
-    fn go_on(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<Stage> {
+    fn go_on(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<HousekeepStage> {
         let again = |more, here, next| if more { here } else { next };
         Ok(match self.stage.clone() {
-            Stage::Clock => {
+            HousekeepStage::Clock => {
                 self.look_at_the_clock(transaction)?;
-                Stage::RollUp
+                HousekeepStage::RollUp
             }
-            Stage::RollUp => again(rollup::roll_up(transaction)?, Stage::RollUp, Stage::Runs(i64::MIN, 0)),
-            Stage::Runs(due, id) => self.runs(transaction, due, id)?.map_or(Stage::Rollups, |(due, id)| Stage::Runs(due, id)),
-            Stage::Rollups => {
+            HousekeepStage::RollUp => {
+                again(rollup::roll_up(transaction)?, HousekeepStage::RollUp, HousekeepStage::Runs(i64::MIN, 0))
+            }
+            HousekeepStage::Runs(due, id) => {
+                self.runs(transaction, due, id)?.map_or(HousekeepStage::Rollups, |(due, id)| HousekeepStage::Runs(due, id))
+            }
+            HousekeepStage::Rollups => {
                 let hour = self.rollups.div_euclid(HOUR_MS);
-                again(more(transaction.execute(OLD_ROLLUPS, params![hour, SLICE])?), Stage::Rollups, Stage::Incidents)
+                again(
+                    more(transaction.execute(OLD_ROLLUPS, params![hour, SLICE])?),
+                    HousekeepStage::Rollups,
+                    HousekeepStage::Incidents,
+                )
             }
-            Stage::Incidents => again(self.forget().incidents(transaction)?, Stage::Incidents, Stage::States(0, String::new())),
-            Stage::States(kind, after) => {
-                let next = self.forget().states(transaction, kind, after)?;
-                next.map_or(Stage::Tries, |(kind, after)| Stage::States(kind, after))
+            HousekeepStage::Incidents => {
+                again(self.prune().incidents(transaction)?, HousekeepStage::Incidents, HousekeepStage::States(0, String::new()))
             }
-            Stage::Tries => again(self.forget().tries(transaction)?, Stage::Tries, Stage::Timeline),
-            Stage::Timeline => {
+            HousekeepStage::States(kind, after) => {
+                let next = self.prune().states(transaction, kind, after)?;
+                next.map_or(HousekeepStage::Tries, |(kind, after)| HousekeepStage::States(kind, after))
+            }
+            HousekeepStage::Tries => again(self.prune().tries(transaction)?, HousekeepStage::Tries, HousekeepStage::Timeline),
+            HousekeepStage::Timeline => {
                 let removed = transaction.execute(OLD_TIMELINE, params![self.rollups, SLICE])?;
-                again(more(removed), Stage::Timeline, Stage::Passes)
+                again(more(removed), HousekeepStage::Timeline, HousekeepStage::Passes)
             }
-            Stage::Passes => again(passes::forget(transaction, self.rollups)?, Stage::Passes, Stage::Artifacts),
-            Stage::Artifacts => again(kept::forget_strays(transaction, self.others)?, Stage::Artifacts, Stage::Observations(0)),
-            Stage::Observations(after) => {
-                kept::forget_observations(transaction, self.trusted, after)?.map_or(Stage::Changes, Stage::Observations)
+            HousekeepStage::Passes => {
+                again(passes::prune(transaction, self.rollups)?, HousekeepStage::Passes, HousekeepStage::Artifacts)
             }
-            Stage::Changes => again(changes::forget(transaction)?, Stage::Changes, Stage::Shrink),
-            Stage::Shrink => Stage::Shrink,
+            HousekeepStage::Artifacts => again(
+                artifacts::prune_strays(transaction, self.others)?,
+                HousekeepStage::Artifacts,
+                HousekeepStage::Observations(0),
+            ),
+            HousekeepStage::Observations(after) => observations::prune(transaction, self.trusted, after)?
+                .map_or(HousekeepStage::Changes, HousekeepStage::Observations),
+            HousekeepStage::Changes => again(changes::prune(transaction)?, HousekeepStage::Changes, HousekeepStage::Shrink),
+            HousekeepStage::Shrink => HousekeepStage::Shrink,
         })
     }
 
-    /// Looks at the next runs in the order of their due times and removes what is old enough; where it came to.
+    /// Removes the next old runs in the order of their due times. Returns where to go on.
     fn runs(&self, transaction: &Transaction<'_>, due: i64, id: i64) -> rusqlite::Result<Option<(i64, i64)>> {
         let rolled_up = mark(transaction)?;
         let rows: Vec<(i64, i64, bool)> = transaction
@@ -191,7 +205,7 @@ impl Round {
             if passed || due < self.others {
                 transaction.prepare_cached("DELETE FROM run_details WHERE run = ?")?.execute([id])?;
                 transaction.prepare_cached("DELETE FROM comparisons WHERE run = ?")?.execute([id])?;
-                kept::forget_artifacts(transaction, id)?;
+                artifacts::prune(transaction, id)?;
                 transaction.prepare_cached("DELETE FROM runs WHERE id = ?")?.execute([id])?;
             }
         }
@@ -199,8 +213,8 @@ impl Round {
     }
 }
 
-/// What an earlier round knew; at the first one, when the run that was written last was due.
-fn trusted(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Trust> {
+/// The clock as an earlier round left it. At the first round it trusts the due time of the newest run.
+fn read_clock(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<RetentionClock> {
     let mark = |name: &str| {
         transaction.query_row("SELECT value FROM marks WHERE name = ?", [name], |row| row.get::<_, i64>(0)).optional()
     };
@@ -209,15 +223,15 @@ fn trusted(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<Trust> {
         Some(trusted) => trusted,
         None => newest()?.unwrap_or(now),
     };
-    Ok(Trust { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
+    Ok(RetentionClock { trusted, doubt: mark("clock_doubted")?.zip(mark("clock_seen")?) })
 }
 
 /// Keeps it for the next round.
-fn keep_trust(trust: Trust, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+fn write_clock(clock: RetentionClock, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let marks = [
-        ("clock_trusted", Some(trust.trusted)),
-        ("clock_doubted", trust.doubt.map(|(since, _)| since)),
-        ("clock_seen", trust.doubt.map(|(_, seen)| seen)),
+        ("clock_trusted", Some(clock.trusted)),
+        ("clock_doubted", clock.doubt.map(|(since, _)| since)),
+        ("clock_seen", clock.doubt.map(|(_, seen)| seen)),
     ];
     for (name, value) in marks {
         match value {
@@ -234,7 +248,8 @@ pub(super) fn more(removed: usize) -> bool {
     removed == SLICE
 }
 
-/// Gives pages back where a good part of the file is empty; whether there is more to give. A little room stays for what comes.
+/// Returns free pages to the file system if a good part of the file is empty. Some free pages stay for new rows. Returns whether
+/// there is more to do.
 fn shrink(connection: &Connection) -> rusqlite::Result<bool> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (free, all) = (number("freelist_count")?, number("page_count")?);

@@ -12,19 +12,19 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle};
 use tracing::{info, warn};
 
-use super::file::{self, Place};
+use super::file::{self, StoreLocation};
 use super::store::Health;
 
 /// How long it waits for a lock of another program.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Between two interruptions: the first may come just before the statement that it is meant for.
+/// The pause between two interruptions: the first may come just before the statement begins.
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// A look at a file, as far as it could begin.
-pub(super) struct Inspection(Option<UnderWay>);
+/// A check of the whole file; `None` if it could not begin.
+pub(super) struct Inspection(Option<RunningInspection>);
 
-struct UnderWay {
+struct RunningInspection {
     thread: JoinHandle<bool>,
     /// Set before it is interrupted: only a statement that runs can be.
     stop: Arc<AtomicBool>,
@@ -32,23 +32,23 @@ struct UnderWay {
 }
 
 impl Inspection {
-    /// Begins to look. Nothing hangs on it: where it cannot begin that is told of, and the file counts as not looked through.
-    pub(super) fn start(place: &Place, health: Arc<Health>) -> Self {
-        let begun = UnderWay::start(place, health).inspect_err(|error| {
+    /// Begins the check. If it cannot begin, that is logged, and the file counts as not checked.
+    pub(super) fn start(place: &StoreLocation, health: Arc<Health>) -> Self {
+        let begun = RunningInspection::start(place, health).inspect_err(|error| {
             let store = place.path().display();
             warn!(%store, %error, "looking through the store's file for damage could not begin; the next start does it");
         });
         Self(begun.ok())
     }
 
-    /// Ends it. Returns whether it was through, and the file whole.
+    /// Ends the check. Returns whether it was complete and found no damage.
     pub(super) fn end(self) -> bool {
-        self.0.is_some_and(UnderWay::end)
+        self.0.is_some_and(RunningInspection::end)
     }
 }
 
-impl UnderWay {
-    fn start(place: &Place, health: Arc<Health>) -> io::Result<Self> {
+impl RunningInspection {
+    fn start(place: &StoreLocation, health: Arc<Health>) -> io::Result<Self> {
         let connect = || -> rusqlite::Result<Connection> {
             let connection = place.connect(false, PATIENCE)?;
             // The writer alone tidies up; closing must remove nothing.
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_look_that_cannot_begin_is_no_error_and_does_not_call_the_file_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let nowhere = Place::File(directory.path().join("none"));
+        let nowhere = StoreLocation::File(directory.path().join("none"));
         assert!(!Inspection::start(&nowhere, Arc::default()).end());
     }
 }

@@ -1,7 +1,8 @@
-//! The rows of the cleanup ledger, read one by one: one that cannot be read is set aside and keeps nobody from the others.
+//! The rows of the cleanup ledger, read one by one, so that a row that cannot be read does not hide the others.
 //!
-//! Owns what counts as unreadable: a text that is no entry, or none at all. Such a row stays in the file, since what it stands for
-//! may still be at a target; a person who has looked there removes it with `serinus sweep --forget ID`.
+//! Owns what counts as unreadable: an entry that is no valid JSON of an entry, or no text at all. Such a row stays in the file,
+//! because what it stands for may still exist at a target. A person who has looked there removes it with `serinus sweep --forget
+//! ID`.
 
 use rusqlite::{Connection, Row};
 

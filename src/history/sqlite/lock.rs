@@ -1,7 +1,8 @@
 //! The lock beside the store's file, and the mark in it: how the last process left the file.
 //!
-//! The mark says "open" from before the first write, and "closed" only once the file was closed whole. A file without a mark that
-//! says "closed" is looked through. The file is named by its inode, so that the mark says nothing of another file in its place.
+//! The mark says "open" from before the first write, and "closed" only once the file was closed undamaged. A file that is not
+//! marked "closed" is checked for damage. The mark names the file by its inode, so that it does not apply to another file in its
+//! place.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,14 +16,14 @@ use super::file::{Identity, beside, create};
 /// How often a lock that somebody has is tried again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Bytes of a mark. They are always as many, so that writing another one takes no room on a full disk.
+/// Bytes of a mark. The length is fixed, so that replacing a mark needs no room on a full disk.
 const LENGTH: usize = 32;
 
 /// How a file was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// Nothing is known, or of another file.
-    None,
+pub(super) enum FileMark {
+    /// There is no mark, or it is for another file.
+    Unknown,
     /// It was written, and its process did not close it.
     Open,
     /// It was closed whole.
@@ -34,8 +35,8 @@ pub(super) enum Mark {
 pub(super) struct Lock(File);
 
 impl Lock {
-    /// Makes the directory and takes the lock, which ends with the process; whoever has it is waited for as long as there is
-    /// patience.
+    /// Makes the directory and takes the lock, which ends with the process. Waits up to `patience` for another process that has
+    /// it.
     pub(super) fn take(path: &Path, patience: Duration) -> Result<Self, OpenError> {
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             fs::DirBuilder::new()
@@ -50,7 +51,7 @@ impl Lock {
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self(file)),
-                // A process that was killed has it until the system has taken it apart.
+                // The system releases the lock of a killed process with a delay.
                 Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: path.to_owned() }),
                 Err(TryLockError::Error(source)) => return Err(OpenError::File { path: beside, source }),
@@ -58,38 +59,38 @@ impl Lock {
         }
     }
 
-    /// Whether it is the one that is found beside this file now.
+    /// Whether this lock file is still the one beside the store's file.
     pub(super) fn is_beside(&self, path: &Path) -> bool {
         let (held, found) = (self.0.metadata(), fs::metadata(beside(path, ".lock")));
         held.is_ok_and(|held| found.is_ok_and(|found| (held.dev(), held.ino()) == (found.dev(), found.ino())))
     }
 
     /// How this file was left.
-    pub(super) fn mark(&self, file: Identity) -> Mark {
+    pub(super) fn mark(&self, file: Identity) -> FileMark {
         let mut text = [0; LENGTH];
         let read = self.0.read_exact_at(&mut text, 0).is_ok();
         match text {
-            _ if !read => Mark::None,
-            text if text == line(Mark::Open, file) => Mark::Open,
-            text if text == line(Mark::Closed, file) => Mark::Closed,
-            _ => Mark::None,
+            _ if !read => FileMark::Unknown,
+            text if text == line(FileMark::Open, file) => FileMark::Open,
+            text if text == line(FileMark::Closed, file) => FileMark::Closed,
+            _ => FileMark::Unknown,
         }
     }
 
     /// Says how this file stands, durably.
-    pub(super) fn set(&self, mark: Mark, file: Identity) -> io::Result<()> {
+    pub(super) fn set(&self, mark: FileMark, file: Identity) -> io::Result<()> {
         let written = self.0.write_all_at(&line(mark, file), 0);
-        // Where there is no room for it, that nothing is known is as good.
+        // If the disk is full, an empty mark is as good.
         written.or_else(|_| self.0.set_len(0))?;
         self.0.sync_data()
     }
 }
 
-fn line(mark: Mark, file: Identity) -> [u8; LENGTH] {
+fn line(mark: FileMark, file: Identity) -> [u8; LENGTH] {
     let word = match mark {
-        Mark::None => "",
-        Mark::Open => "open",
-        Mark::Closed => "closed",
+        FileMark::Unknown => "",
+        FileMark::Open => "open",
+        FileMark::Closed => "closed",
     };
     let mut line = [b' '; LENGTH];
     let text = format!("{word} {}", file.inode());
@@ -111,14 +112,14 @@ mod tests {
         fs::write(&other, "b").unwrap();
         let (this, another) = (Identity::of(&store).unwrap(), Identity::of(&other).unwrap());
         let lock = Lock::take(&store, Duration::ZERO).unwrap();
-        assert_eq!(lock.mark(this), Mark::None);
-        for mark in [Mark::Open, Mark::Closed, Mark::Open] {
+        assert_eq!(lock.mark(this), FileMark::Unknown);
+        for mark in [FileMark::Open, FileMark::Closed, FileMark::Open] {
             lock.set(mark, this).unwrap();
-            assert_eq!((lock.mark(this), lock.mark(another)), (mark, Mark::None));
+            assert_eq!((lock.mark(this), lock.mark(another)), (mark, FileMark::Unknown));
         }
         for text in ["", "closed", "nonsense that is longer than any mark is"] {
             fs::write(directory.path().join("a.db.lock"), text).unwrap();
-            assert_eq!(lock.mark(this), Mark::None, "{text}");
+            assert_eq!(lock.mark(this), FileMark::Unknown, "{text}");
         }
     }
 }

@@ -2,27 +2,28 @@
 //!
 //! Owns the file, its schema and its one writer thread; readers have connections of their own.
 //!
-//! What waits is written whole, in one transaction: at once where somebody waits for it, otherwise after 200 ms or 1,000 rows. What
-//! is durable is therefore always all that was handed in up to some moment. Where the file cannot be written (a full disk, rights,
-//! a lock, an error of the disk), what waits stays, bounded, and it is tried again until it can be; a file that was deleted is
-//! written again from the open one; a damaged one is set aside. A start looks at the head of the file only; whether all of it is
-//! whole is looked at beside everything else, where the last process did not end well.
+//! What waits is written whole, in one transaction: at once where somebody waits for it, otherwise after 200 ms or 1,000 rows.
+//! What is durable is therefore always all that was handed in up to some moment. If the file cannot be written (a full disk,
+//! rights, a lock, an error of the disk), what waits is kept, bounded, and the write is tried again until it succeeds. A file
+//! that was deleted is written again from the open one; a damaged one is set aside. A start reads the header of the file only. If
+//! the last process did not close the file, it is checked for damage in the background.
 //!
 //! A new table is a new migration in `schema`, what writes it, a question in `reader`, and its end in `housekeep`.
 
+mod artifacts;
 mod changes;
 mod error;
 mod file;
-mod forget;
 mod housekeep;
 mod inspect;
-mod kept;
 mod ledger;
 mod lock;
+mod observations;
 mod passes;
 mod ports;
+mod prune;
 mod reader;
-mod remember;
+mod restore;
 mod rollup;
 mod salvage;
 mod schema;

@@ -1,9 +1,9 @@
 //! What a failed run is compared with: the newest passed run of each canary, in full.
 //!
-//! Passed runs are many, and only the newest of each canary is of interest, and only if somebody asks or a run fails. So it is held
-//! in memory as it came, and written down when a run fails that it is compared with, every ten minutes, and at the end. After a
-//! crash the newest one that is known may be so much older. Of more canaries than are held, the rest is only written. Rows that are neither the newest of their canary nor compared with any
-//! run that is kept go with housekeeping.
+//! Only the newest passed run of each canary is of interest, and only if somebody asks or a run fails. It is therefore held in
+//! memory, and written when a failed run is compared with it, every ten minutes, and at the end. After a crash the newest one in
+//! the file may be ten minutes older. Beyond [`HELD`] canaries, passed runs are written and not held. Housekeeping removes rows
+//! that are neither the newest of their canary nor compared with a stored run.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,8 @@ use crate::history::{Comparison, PassView};
 use crate::outcome::{RunId, RunReport};
 use crate::plan::{Bodies, Cadence, Canary, CanaryId};
 
-/// Passed runs that are held at most, each of another canary; what comes then is written at once, once in [`WRITTEN_AFTER`], and not held.
+/// The most passed runs that are held, one for each canary. Those of further canaries are written at once, at most one in
+/// [`WRITTEN_AFTER`], and not held.
 const HELD: usize = 2_000;
 
 /// How long one is held before it is written down in any case.
@@ -41,7 +42,7 @@ struct Pass {
 
 /// Those of a probe, and which of them was due last.
 #[derive(Debug, Default)]
-struct OfProbe {
+struct ProbePasses {
     passes: HashMap<CanaryId, Pass>,
     by_due: BTreeSet<(i64, CanaryId)>,
 }
@@ -49,9 +50,9 @@ struct OfProbe {
 /// Those of all canaries since this process began.
 #[derive(Debug, Default)]
 pub(super) struct Passes {
-    probes: HashMap<Arc<str>, OfProbe>,
+    probes: HashMap<Arc<str>, ProbePasses>,
     held: usize,
-    /// Whose rows are in a transaction that is not through yet.
+    /// Canaries whose rows are in a transaction that is not committed yet.
     pending: Vec<Arc<Canary>>,
 }
 
@@ -132,7 +133,7 @@ impl Passes {
         self.probes.get(&canary.probe.name)?.passes.get(&canary.id)
     }
 
-    /// Another region or cell of the same probe that passed last, within an interval before.
+    /// The canary of the same probe, in another region or cell, that passed last within the interval before.
     fn beside(&self, canary: &Canary, due_ms: i64) -> Option<Arc<Canary>> {
         let of_probe = self.probes.get(&canary.probe.name)?;
         let reach = match &canary.probe.cadence {
@@ -178,7 +179,7 @@ impl Passes {
         self.held -= usize::from(pass.is_some_and(|pass| pass.report.take().is_some()));
     }
 
-    /// The transaction is through, or it is not.
+    /// The transaction was committed, or it failed.
     pub(super) fn settle(&mut self, is_written: bool) {
         for canary in std::mem::take(&mut self.pending) {
             let pass = self.probes.get_mut(&canary.probe.name).and_then(|of_probe| of_probe.passes.get_mut(&canary.id));
@@ -192,13 +193,13 @@ impl Passes {
         }
     }
 
-    /// Rows of another file are none.
+    /// Forgets row ids, because the file is another one now.
     pub(super) fn forget_rows(&mut self) {
         self.pending.clear();
         self.probes.values_mut().flat_map(|of_probe| of_probe.passes.values_mut()).for_each(|pass| pass.row = None);
     }
 
-    /// Writes what was not for some time, or all that is held; so many at most.
+    /// Writes held passes: those that were not written for some time, or all. At most `most` are written.
     pub(super) fn write_down(
         &mut self,
         connection: &mut Connection,
@@ -237,8 +238,9 @@ impl Passes {
     }
 }
 
-/// Removes rows that nothing refers to and that are not the newest of their canary, or are old; whether there may be more.
-pub(super) fn forget(transaction: &Transaction<'_>, old: i64) -> rusqlite::Result<bool> {
+/// Removes rows that no comparison refers to and that are old or not the newest of their canary. Returns whether there may be
+/// more.
+pub(super) fn prune(transaction: &Transaction<'_>, old: i64) -> rusqlite::Result<bool> {
     let removed = transaction
         .prepare_cached(
             "DELETE FROM passes WHERE id IN (SELECT id FROM passes AS own

@@ -1,4 +1,4 @@
-//! The ports, answered: what is written goes to the queue of the one writer, what is asked to a thread that may block.
+//! The ports on `SQLite`: writes go to the queue of the one writer, reads to a thread that may block.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,14 +8,14 @@ use futures::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use super::reader::{Questions, ask};
-use super::{SqliteStore, remember};
+use super::reader::{Queries, ask};
+use super::{SqliteStore, restore};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::LedgerChange;
 use crate::history::{
-    Answer, Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentFilter,
-    IncidentStory, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, Reader, Recorder, Recovery,
-    Remembered, RollupView, RunDetail, RunFilter, RunView, StoreStatus, TickView, TryCounts,
+    Artifact, ArtifactView, Changes, CleanupLedger, Commit, Comparison, Durable, Follower, Housekeeper, IncidentDetail,
+    IncidentFilter, IncidentView, LedgerRows, ObservationFilter, ObservationView, Page, PassView, ReadFuture, Reader, Recorder,
+    Recovery, RollupView, RunDetail, RunFilter, RunView, StartState, StoreStatus, TickView, TryCounts,
 };
 use crate::outcome::{CleanupReport, Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable, OutcomeSink, RunReport};
 
@@ -35,62 +35,62 @@ impl Recorder for SqliteStore {
 }
 
 impl Recovery for SqliteStore {
-    fn remembered(&self, now: SystemTime) -> Answer<Remembered> {
+    fn start_state(&self, now: SystemTime) -> ReadFuture<StartState> {
         if let Some(found) = self.found() {
             return std::future::ready(Ok(found)).boxed();
         }
         let damaged = self.damaged();
-        ask(self.readers(), move |questions| questions.ask(|file| remember::read(file, epoch_ms(now), damaged)))
+        ask(self.readers(), move |queries| queries.ask(|file| restore::read(file, epoch_ms(now), damaged)))
     }
 }
 
 impl Reader for SqliteStore {
-    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> Answer<Page<RunView>> {
-        ask(self.readers(), move |questions| questions.runs(&filter, limit, after.as_deref()))
+    fn runs(&self, filter: RunFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<RunView>> {
+        ask(self.readers(), move |queries| queries.runs(&filter, limit, after.as_deref()))
     }
 
-    fn run(&self, run_id: String) -> Answer<Option<RunDetail>> {
-        ask(self.readers(), move |questions| questions.run(&run_id))
+    fn run(&self, run_id: String) -> ReadFuture<Option<RunDetail>> {
+        ask(self.readers(), move |queries| queries.run(&run_id))
     }
 
-    fn newest_pass(&self, canary: String) -> Answer<Option<PassView>> {
-        ask(self.readers(), move |questions| questions.newest_pass(&canary))
+    fn newest_pass(&self, canary: String) -> ReadFuture<Option<PassView>> {
+        ask(self.readers(), move |queries| queries.newest_pass(&canary))
     }
 
-    fn comparison(&self, run_id: String) -> Answer<Comparison> {
-        ask(self.readers(), move |questions| questions.comparison(&run_id))
+    fn comparison(&self, run_id: String) -> ReadFuture<Comparison> {
+        ask(self.readers(), move |queries| queries.comparison(&run_id))
     }
 
-    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> Answer<Page<IncidentView>> {
-        ask(self.readers(), move |questions| questions.incidents(&filter, limit, after.as_deref()))
+    fn incidents(&self, filter: IncidentFilter, limit: usize, after: Option<String>) -> ReadFuture<Page<IncidentView>> {
+        ask(self.readers(), move |queries| queries.incidents(&filter, limit, after.as_deref()))
     }
 
-    fn incident(&self, id: String) -> Answer<Option<IncidentStory>> {
-        ask(self.readers(), move |questions| questions.incident(&id))
+    fn incident(&self, id: String) -> ReadFuture<Option<IncidentDetail>> {
+        ask(self.readers(), move |queries| queries.incident(&id))
     }
 
-    fn tries(&self) -> Answer<TryCounts> {
-        ask(self.readers(), Questions::tries)
+    fn tries(&self) -> ReadFuture<TryCounts> {
+        ask(self.readers(), Queries::tries)
     }
 
-    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<RollupView>> {
-        ask(self.readers(), move |questions| questions.rollups(&canary, since_ms, until_ms))
+    fn rollups(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<RollupView>> {
+        ask(self.readers(), move |queries| queries.rollups(&canary, since_ms, until_ms))
     }
 
-    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> Answer<Vec<TickView>> {
-        ask(self.readers(), move |questions| questions.ticks(&canary, since_ms, until_ms))
+    fn ticks(&self, canary: String, since_ms: i64, until_ms: i64) -> ReadFuture<Vec<TickView>> {
+        ask(self.readers(), move |queries| queries.ticks(&canary, since_ms, until_ms))
     }
 
-    fn artifacts(&self, run_id: String) -> Answer<Vec<ArtifactView>> {
-        ask(self.readers(), move |questions| questions.artifacts(&run_id))
+    fn artifacts(&self, run_id: String) -> ReadFuture<Vec<ArtifactView>> {
+        ask(self.readers(), move |queries| queries.artifacts(&run_id))
     }
 
-    fn artifact(&self, run_id: String, name: String) -> Answer<Option<Artifact>> {
-        ask(self.readers(), move |questions| questions.artifact(&run_id, &name))
+    fn artifact(&self, run_id: String, name: String) -> ReadFuture<Option<Artifact>> {
+        ask(self.readers(), move |queries| queries.artifact(&run_id, &name))
     }
 
-    fn observations(&self, filter: ObservationFilter) -> Answer<Vec<ObservationView>> {
-        ask(self.readers(), move |questions| questions.observations(&filter))
+    fn observations(&self, filter: ObservationFilter) -> ReadFuture<Vec<ObservationView>> {
+        ask(self.readers(), move |queries| queries.observations(&filter))
     }
 
     fn status(&self) -> StoreStatus {
@@ -99,8 +99,8 @@ impl Reader for SqliteStore {
 }
 
 impl Follower for SqliteStore {
-    fn changes_since(&self, cursor: Option<String>) -> Answer<Changes> {
-        ask(self.readers(), move |questions| questions.changes_since(cursor.as_deref()))
+    fn changes_since(&self, cursor: Option<String>) -> ReadFuture<Changes> {
+        ask(self.readers(), move |queries| queries.changes_since(cursor.as_deref()))
     }
 
     fn written(&self) -> watch::Receiver<u64> {
@@ -109,8 +109,8 @@ impl Follower for SqliteStore {
 }
 
 impl CleanupLedger for SqliteStore {
-    fn ledger(&self) -> Answer<LedgerRows> {
-        ask(self.readers(), Questions::ledger)
+    fn ledger(&self) -> ReadFuture<LedgerRows> {
+        ask(self.readers(), Queries::ledger)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rollups: runs are counted in their canary's hour.
 //!
-//! They go by the order of writing, not by time: whatever the clock does, each run is counted once, and before it goes.
+//! Runs are counted in the order of writing, not of time. Whatever the clock does, each run is counted once, before it is
+//! removed.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::housekeep::{SLICE, more};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::{self, CountedRun, Hour};
-use crate::history::trust::HOUR_MS;
+use crate::history::retention_clock::HOUR_MS;
 use crate::history::{Sketch, TICKS};
 use crate::outcome::Verdict;
 

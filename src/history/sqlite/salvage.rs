@@ -1,4 +1,5 @@
-//! What can still be read of a damaged file, into the new one. The history of runs is not worth the time; what pages hang on is.
+//! Copies what can still be read of a damaged file into the new one. The history of runs is left behind; what pages depend on is
+//! copied.
 
 use std::path::Path;
 
@@ -23,7 +24,7 @@ const TABLES: [(&str, &str); 9] = [
 /// Those that came with format 4.
 const OF_FORMAT_4: [(&str, &str); 2] = [("observation_series", "id"), ("observations", "series, at_ms")];
 
-/// Takes over what can be read; says how much that was. It cannot fail: less is taken over then.
+/// Copies what can be read and says how much that was. It cannot fail: it then copies less.
 pub(super) fn take_over(damaged: &Path, into: &mut Connection) -> String {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let from = match Connection::open_with_flags(damaged, flags) {

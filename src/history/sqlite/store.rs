@@ -7,16 +7,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
-use super::file::{self, Identity, Look, Owner, Place};
+use super::file::{self, CheckDepth, FileOrigin, Identity, StoreLocation};
 use super::housekeep::Retention;
 use super::inspect::Inspection;
-use super::lock::{Lock, Mark};
+use super::lock::{FileMark, Lock};
 use super::reader::Readers;
 use super::writer::{self, Writer};
-use super::{OpenError, remember};
+use super::{OpenError, restore};
 use crate::base::time::epoch_ms;
 use crate::history::backlog::{self, Queue};
-use crate::history::{Remembered, UnreadableEntry};
+use crate::history::{StartState, UnreadableEntry};
 use crate::plan::StoreSettings;
 
 /// How long the start waits for a lock that another program holds.
@@ -25,20 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the start waits for a process that is ending.
 const HANDOVER: Duration = Duration::from_secs(3);
 
-/// How long a store is waited for that nobody closed.
+/// How long the writer has to end when the last handle is dropped without a close.
 const LEFT: Duration = Duration::from_secs(5);
 
 /// The store. Clones share it; with the last one the writer ends, but only [`SqliteStore::close`] waits for that.
 #[derive(Debug, Clone)]
-pub struct SqliteStore(Arc<Inner>);
+pub struct SqliteStore(Arc<StoreHandles>);
 
 #[derive(Debug)]
-struct Inner {
+struct StoreHandles {
     queue: Arc<Queue>,
     health: Arc<Health>,
     readers: Arc<Readers>,
     /// What opening it read, until somebody asks.
-    found: Mutex<Option<Remembered>>,
+    found: Mutex<Option<StartState>>,
 }
 
 /// What the writer tells everyone else.
@@ -65,34 +65,34 @@ impl Health {
     }
 }
 
-impl Drop for Inner {
+impl Drop for StoreHandles {
     fn drop(&mut self) {
         self.queue.close(Instant::now() + LEFT);
     }
 }
 
 impl SqliteStore {
-    /// Opens or begins the file and starts its writer. Blocks while it reads what is remembered, which is no more for a large file:
-    /// whether all of it is whole is looked at afterwards, and only where the last process did not close it. Where the disk is full
-    /// it is only read, and written as soon as there is room.
+    /// Opens or creates the file and starts its writer. Blocks while it reads the start state, which takes no longer for a large
+    /// file: the check for damage follows in the background, and only if the last process did not close the file. If the disk is
+    /// full, the file is only read, and written as soon as there is room.
     ///
     /// # Errors
     /// Where the file cannot be used or is no store, another process has it, or a newer version wrote it. A damaged file is no error.
     pub fn open(settings: &StoreSettings, now: SystemTime) -> Result<Self, OpenError> {
         let path = &settings.path;
         let lock = Lock::take(path, HANDOVER)?;
-        let mark = Identity::of(path).map_or(Mark::None, |file| lock.mark(file));
+        let mark = Identity::of(path).map_or(FileMark::Unknown, |file| lock.mark(file));
         let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-        let place = Place::File(path.clone());
-        let (connection, remembered) = match open(&place, mark, now) {
-            Ok((connection, remembered)) => {
-                tell_unreadable(settings, &remembered);
-                let marked = Identity::of(path).and_then(|file| lock.set(Mark::Open, file));
+        let place = StoreLocation::File(path.clone());
+        let (connection, restored) = match open(&place, mark, now) {
+            Ok((connection, restored)) => {
+                log_unreadable(settings, &restored);
+                let marked = Identity::of(path).and_then(|file| lock.set(FileMark::Open, file));
                 marked.map_err(|source| OpenError::File { path: path.clone(), source })?;
-                (Some(connection), remembered)
+                (Some(connection), restored)
             }
             Err(error) if file::is_for_want_of_room(path, &error) => {
-                let read = file::only_read(path).and_then(|file| remember::read(&file, epoch_ms(now), None));
+                let read = file::only_read(path).and_then(|file| restore::read(&file, epoch_ms(now), None));
                 tracing::error!(
                     store = %path.display(),
                     known = read.is_ok(),
@@ -103,24 +103,24 @@ impl SqliteStore {
             Err(error) => return Err(error),
         };
         let health = Arc::<Health>::default();
-        health.set_aside(remembered.damaged.clone());
-        let unchecked = connection.is_some() && !is_new && mark != Mark::Closed && remembered.damaged.is_none();
+        health.set_aside(restored.damaged.clone());
+        let unchecked = connection.is_some() && !is_new && mark != FileMark::Closed && restored.damaged.is_none();
         let inspection = unchecked.then(|| Inspection::start(&place, Arc::clone(&health)));
         let store = Self::start(place, health, Retention::of(settings), connection, Some(lock), inspection)?;
-        *store.0.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        *store.0.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(restored);
         Ok(store)
     }
 
-    /// A store that is gone with its last handle. Nothing in it is too old.
+    /// A store in memory that is gone with its last handle. It keeps everything.
     pub fn in_memory() -> Self {
-        let place = Place::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
-        file::open(&place, Owner::Us, Look::Head, PATIENCE, SystemTime::now())
+        let place = StoreLocation::Memory(format!("file:/serinus-{}?vfs=memdb", ulid::Ulid::generate()));
+        file::open(&place, FileOrigin::Ours, CheckDepth::Head, PATIENCE, SystemTime::now())
             .and_then(|(connection, _)| Self::start(place, Arc::default(), Retention::everything(), Some(connection), None, None))
             .expect("memory takes a few pages, and the process one more thread")
     }
 
     pub(super) fn start(
-        place: Place,
+        place: StoreLocation,
         health: Arc<Health>,
         retention: Retention,
         connection: Option<rusqlite::Connection>,
@@ -137,7 +137,7 @@ impl SqliteStore {
         let readers = Arc::new(Readers::new(place.clone(), Arc::clone(&health), retention.bodies));
         let writer = Writer::new(place, retention, Arc::clone(&queue), Arc::clone(&readers), connection, lock, inspection);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self(Arc::new(Inner { queue, health, readers, found: Mutex::default() })))
+        Ok(Self(Arc::new(StoreHandles { queue, health, readers, found: Mutex::default() })))
     }
 
     /// Whether the last try to write succeeded; if not, what waits is kept and tried again.
@@ -161,7 +161,7 @@ impl SqliteStore {
     }
 
     /// What opening it read, once.
-    pub(super) fn found(&self) -> Option<Remembered> {
+    pub(super) fn found(&self) -> Option<StartState> {
         self.0.found.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -173,9 +173,9 @@ impl SqliteStore {
     }
 }
 
-/// What cannot be read of the cleanup ledger stays where it is, and keeps nobody from anything else.
-fn tell_unreadable(settings: &StoreSettings, remembered: &Remembered) {
-    for UnreadableEntry { id, why } in &remembered.unreadable {
+/// Logs the entries of the cleanup ledger that cannot be read; they stay where they are.
+fn log_unreadable(settings: &StoreSettings, restored: &StartState) {
+    for UnreadableEntry { id, why } in &restored.unreadable {
         tracing::error!(
             store = %settings.path.display(),
             entry = %id,
@@ -186,18 +186,18 @@ fn tell_unreadable(settings: &StoreSettings, remembered: &Remembered) {
     }
 }
 
-/// Opens the file as far as probing needs it, and reads what is remembered.
-fn open(place: &Place, mark: Mark, now: SystemTime) -> Result<(rusqlite::Connection, Remembered), OpenError> {
+/// Opens the file as far as probing needs it, and reads what is restored.
+fn open(place: &StoreLocation, mark: FileMark, now: SystemTime) -> Result<(rusqlite::Connection, StartState), OpenError> {
     let failed = |source| OpenError::Sqlite { path: place.path().to_owned(), source };
-    let owner = if mark == Mark::None { Owner::Unknown } else { Owner::Us };
-    let (connection, damaged) = file::open(place, owner, Look::Head, PATIENCE, now)?;
-    match remember::read(&connection, epoch_ms(now), damaged) {
-        Ok(remembered) => Ok((connection, remembered)),
+    let owner = if mark == FileMark::Unknown { FileOrigin::Unknown } else { FileOrigin::Ours };
+    let (connection, damaged) = file::open(place, owner, CheckDepth::Head, PATIENCE, now)?;
+    match restore::read(&connection, epoch_ms(now), damaged) {
+        Ok(restored) => Ok((connection, restored)),
         Err(damage) if file::is_damage(&damage) => {
             drop(connection);
             let (connection, aside) = file::begin_anew(place, PATIENCE, now, &damage)?;
-            let remembered = remember::read(&connection, epoch_ms(now), Some(aside)).map_err(failed)?;
-            Ok((connection, remembered))
+            let restored = restore::read(&connection, epoch_ms(now), Some(aside)).map_err(failed)?;
+            Ok((connection, restored))
         }
         Err(error) => Err(failed(error)),
     }

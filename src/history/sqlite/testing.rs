@@ -4,28 +4,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::reader::Questions;
+use super::reader::Queries;
 use super::{OpenError, SqliteStore};
 pub(super) use crate::history::testing::*;
-use crate::history::{Commit, Recorder as _, Remembered};
+use crate::history::{Commit, Recorder as _, StartState};
 use crate::plan::StoreSettings;
 
 impl SqliteStore {
-    /// Questions that block.
-    pub(super) fn questions(&self) -> Questions {
-        Questions::new(Arc::clone(self.readers()))
+    /// Queries that block.
+    pub(super) fn questions(&self) -> Queries {
+        Queries::new(Arc::clone(self.readers()))
     }
 }
 
 /// Opens it at this time; with what opening it read.
-pub(super) fn open_at(settings: &StoreSettings, now: SystemTime) -> Result<(SqliteStore, Remembered), OpenError> {
+pub(super) fn open_at(settings: &StoreSettings, now: SystemTime) -> Result<(SqliteStore, StartState), OpenError> {
     SqliteStore::open(settings, now).map(|store| {
         let found = store.found().expect("it was opened just now");
         (store, found)
     })
 }
 
-pub(super) fn open(directory: &Path) -> (SqliteStore, Remembered) {
+pub(super) fn open(directory: &Path) -> (SqliteStore, StartState) {
     open_at(&settings(directory), at(0)).unwrap()
 }
 
@@ -35,7 +35,7 @@ pub(super) fn settle(store: &SqliteStore) {
 }
 
 /// Closes, and opens again.
-pub(super) fn reopen(store: &SqliteStore, directory: &Path) -> (SqliteStore, Remembered) {
+pub(super) fn reopen(store: &SqliteStore, directory: &Path) -> (SqliteStore, StartState) {
     assert!(store.close(LONG));
     open(directory)
 }

@@ -3,14 +3,14 @@
 use rusqlite::{Row, Transaction, params};
 
 use crate::history::backlog::Tries;
-use crate::history::{KeptTry, OutcomeRow, TryState};
+use crate::history::{OutcomeRow, RestoredTry, TryState};
 
 /// What [`read`] needs, from `tries`.
 pub(super) const COLUMNS: &str = "id, (SELECT min(incident) FROM try_incidents WHERE try = tries.id), channel, what, key, made_ms, state, attempts, tried_ms, json";
 
 /// A try from [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<KeptTry> {
-    Ok(KeptTry {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<RestoredTry> {
+    Ok(RestoredTry {
         id: row.get(0)?,
         incident: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
         channel: row.get(2)?,

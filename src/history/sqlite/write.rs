@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::passes::{Counted, SharedPasses, lock};
-use super::{changes, kept, tries};
+use super::{artifacts, changes, observations, tries};
 use crate::history::Record;
-use crate::history::backlog::{Backlog, LastTick, LedgerChange, Line, Run};
+use crate::history::backlog::{Backlog, LastTick, LedgerChange, QueuedRun, RunRow};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::code;
 use crate::outcome::{CleanupReport, Reason, Verdict};
@@ -17,12 +17,12 @@ use crate::plan::{Bodies, Canary, CanaryId};
 
 /// Numbers of names that are in the file already.
 #[derive(Debug, Default)]
-struct Names {
+struct NameIds {
     canaries: HashMap<CanaryId, (i64, i64)>,
     shapes: HashMap<String, i64>,
 }
 
-/// Shapes remembered; loops over lists of changing length make ever new ones.
+/// Shapes held; loops over lists of changing length make ever new ones.
 const SHAPES: usize = 10_000;
 
 /// Writes backlogs.
@@ -30,21 +30,21 @@ const SHAPES: usize = 10_000;
 pub(super) struct RowWriter {
     bodies: Bodies,
     passes: SharedPasses,
-    names: Names,
-    /// Where in the order of ticks the last written one of each canary's slot was.
+    names: NameIds,
+    /// The order of the last written tick of each canary's slot.
     orders: HashMap<(CanaryId, u32), u64>,
     /// Cleanups whose runs are not in the file yet, the oldest first, and when they came.
     early: VecDeque<(Instant, Arc<CleanupReport>)>,
 }
 
-/// Cleanups that wait for their runs, and for how long: a run that is not there by then was dropped.
+/// How many cleanups wait for their runs, and for how long. A run that has not come by then was dropped.
 const EARLY: (usize, Duration) = (1_000, Duration::from_mins(1));
 
 impl RowWriter {
-    /// One that keeps the bodies of these runs, and does not know the file yet.
-    pub(super) fn keeping(bodies: Bodies, passes: SharedPasses) -> Self {
+    /// A writer for a file of which nothing is known yet, which keeps these bodies.
+    pub(super) fn new(bodies: Bodies, passes: SharedPasses) -> Self {
         lock(&passes).forget_rows();
-        Self { bodies, passes, names: Names::default(), orders: HashMap::new(), early: VecDeque::new() }
+        Self { bodies, passes, names: NameIds::default(), orders: HashMap::new(), early: VecDeque::new() }
     }
 
     /// Writes all of it or nothing.
@@ -53,12 +53,12 @@ impl RowWriter {
         lock(&self.passes).settle(written.is_ok());
         if written.is_err() {
             // Names that were new are not in the file.
-            self.names = Names::default();
+            self.names = NameIds::default();
         }
         written
     }
 
-    /// Writes the newest passes down that were not for some time, or all; so many at most.
+    /// Writes held passes: those that were not written for some time, or all. At most `most` are written.
     pub(super) fn write_passes(&self, connection: &mut Connection, all: bool, most: usize) -> rusqlite::Result<()> {
         let mut passes = lock(&self.passes);
         let written = passes.write_down(connection, all, most, self.bodies);
@@ -80,10 +80,10 @@ impl RowWriter {
         for (id, change) in &backlog.ledger {
             ledger(&transaction, id, change)?;
         }
-        kept::artifacts(&transaction, &backlog.artifacts)?;
+        artifacts::write(&transaction, &backlog.artifacts)?;
         for row in &backlog.observations {
             let (canary, _) = self.canary(&transaction, &row.canary)?;
-            kept::observation(&transaction, canary, row)?;
+            observations::write(&transaction, canary, row)?;
         }
         changes::write(&transaction, backlog)?;
         let early = self.cleanups(&transaction, backlog)?;
@@ -92,16 +92,15 @@ impl RowWriter {
         Ok(())
     }
 
-    /// A tick that is thought to be lost while no process was there and is there, as one that came while another was going, stays as
-    /// it is.
-    fn run(&mut self, transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
-        let (line, times, details) = match run {
-            Run::Whole(record) => {
-                (&Line::of(record), detail::times(&record.report), detail::details(&record.report, self.bodies))
+    /// Writes a run. One that is reported as lost while no process was running is left out if the tick is in the file already.
+    fn run(&mut self, transaction: &Transaction<'_>, run: &QueuedRun) -> rusqlite::Result<()> {
+        let (row, times, details) = match run {
+            QueuedRun::Whole(record) => {
+                (&RunRow::of(record), detail::times(&record.report), detail::details(&record.report, self.bodies))
             }
-            Run::Line(line) => (line, None, None),
+            QueuedRun::RowOnly(row) => (row, None, None),
         };
-        let (canary, probe) = self.canary(transaction, &line.canary)?;
+        let (canary, probe) = self.canary(transaction, &row.canary)?;
         let (shape, times) = match times {
             Some((names, times)) => (Some(self.shape(transaction, names)?), Some(times)),
             None => (None, None),
@@ -117,20 +116,20 @@ impl RowWriter {
             .execute(params![
                 canary,
                 probe,
-                line.due_ms,
-                line.slot,
-                line.run_id.0.0.to_be_bytes(),
-                line.late_ms,
-                i64::try_from(line.duration_us).unwrap_or(i64::MAX),
-                code(line.verdict),
-                line.reason.map(Reason::as_str),
-                line.trace_id.0.to_be_bytes(),
-                line.counted,
+                row.due_ms,
+                row.slot,
+                row.run_id.0.0.to_be_bytes(),
+                row.late_ms,
+                i64::try_from(row.duration_us).unwrap_or(i64::MAX),
+                code(row.verdict),
+                row.reason.map(Reason::as_str),
+                row.trace_id.0.to_be_bytes(),
+                row.counted,
                 shape,
                 times,
             ])?;
         if inserted == 1
-            && let Run::Whole(record) = run
+            && let QueuedRun::Whole(record) = run
         {
             let number = transaction.last_insert_rowid();
             self.compare(transaction, record, canary, number)?;
@@ -211,7 +210,7 @@ impl RowWriter {
         Ok(number)
     }
 
-    /// The later tick stays: by the order of this process, or by the wall clock where there is none.
+    /// Keeps the later tick: by the order of this process, or by the wall clock if there is no such order.
     fn tick(&mut self, transaction: &Transaction<'_>, canary: &Arc<Canary>, slot: u32, tick: LastTick) -> rusqlite::Result<()> {
         let LastTick { order, due_ms } = tick;
         let (number, _) = self.canary(transaction, canary)?;

@@ -1,4 +1,4 @@
-//! The one thread that writes. It tries until it can: what waits stays in the queue, bounded there.
+//! The one thread that writes. A write that fails is tried again; what waits stays in the queue, which is bounded.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::OpenError;
-use super::file::{self, Identity, Look, Owner, Place};
-use super::housekeep::{Retention, Round};
+use super::file::{self, CheckDepth, FileOrigin, Identity, StoreLocation};
+use super::housekeep::{HousekeepRound, Retention};
 use super::inspect::Inspection;
-use super::lock::{Lock, Mark};
+use super::lock::{FileMark, Lock};
 use super::reader::Readers;
 use super::write::RowWriter;
 use crate::history::backlog::{Backlog, Queue, Work};
@@ -37,12 +37,12 @@ const CHECKPOINT: u32 = 200;
 /// Passed runs that are written down at once with housekeeping.
 const PASSES: usize = 200;
 
-/// How long damage that somebody met is not looked for again after the whole file was found to be sound.
+/// How long after a whole check without damage the file is not checked again.
 const SOUND_FOR: Duration = Duration::from_hours(1);
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum WriteError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -55,7 +55,7 @@ enum Trouble {
     Disconnected,
 }
 
-impl Trouble {
+impl WriteError {
     /// Whether the file itself is at fault.
     fn is_damage(&self) -> bool {
         matches!(self, Self::Sqlite(error) if file::is_damage(error))
@@ -64,7 +64,7 @@ impl Trouble {
 
 /// The writer.
 pub(super) struct Writer {
-    place: Place,
+    place: StoreLocation,
     retention: Retention,
     queue: Arc<Queue>,
     readers: Arc<Readers>,
@@ -73,8 +73,8 @@ pub(super) struct Writer {
     lock: Option<Lock>,
     /// The look at a file that was not closed by its last process.
     inspection: Option<Inspection>,
-    /// How closely the file is looked at when it is opened next, and when all of it was found to be sound.
-    look: Look,
+    /// How closely the file is checked when it is opened next, and when a whole check last found no damage.
+    look: CheckDepth,
     sound: Option<Instant>,
     rows: RowWriter,
     /// How the connection is set: whether a commit waits for the disk.
@@ -84,12 +84,12 @@ pub(super) struct Writer {
 }
 
 /// Says that the writer has ended, also where it panics.
-struct Ending<'a> {
+struct EndGuard<'a> {
     queue: &'a Queue,
     clean: bool,
 }
 
-impl Drop for Ending<'_> {
+impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             error!("the store's thread panicked; nothing is stored any more, this is a defect of Serinus");
@@ -101,7 +101,7 @@ impl Drop for Ending<'_> {
 
 impl Writer {
     pub(super) fn new(
-        place: Place,
+        place: StoreLocation,
         retention: Retention,
         queue: Arc<Queue>,
         readers: Arc<Readers>,
@@ -115,12 +115,12 @@ impl Writer {
             place,
             retention,
             queue,
-            rows: RowWriter::keeping(retention.bodies, Arc::clone(&readers.passes)),
+            rows: RowWriter::new(retention.bodies, Arc::clone(&readers.passes)),
             readers,
             connection,
             lock,
             inspection,
-            look: Look::Head,
+            look: CheckDepth::Head,
             sound: None,
             urgent: None,
             unchecked: 0,
@@ -131,8 +131,8 @@ impl Writer {
     /// Writes until the end.
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
-        let mut ending = Ending { queue: &queue, clean: false };
-        let mut round: Option<(Round, Vec<oneshot::Sender<()>>)> = None;
+        let mut ending = EndGuard { queue: &queue, clean: false };
+        let mut round: Option<(HousekeepRound, Vec<oneshot::Sender<()>>)> = None;
         loop {
             if self.readers.health.suspect.swap(false, Ordering::AcqRel) {
                 round = None;
@@ -145,7 +145,7 @@ impl Writer {
                     Ok(true) => {}
                     Ok(false) => {
                         let done = round.take().map(|(_, done)| done).unwrap_or_default();
-                        done.into_iter().for_each(tell);
+                        done.into_iter().for_each(notify);
                     }
                     Err(error) => {
                         warn!(store = %self.place.path().display(), error = %chain(&error), "housekeeping of the store stopped; the next one goes on");
@@ -165,7 +165,7 @@ impl Writer {
                 }
                 Work::Housekeep(now, done) => {
                     self.write_passes(false);
-                    round = Some((Round::new(now, self.retention), done));
+                    round = Some((HousekeepRound::new(now, self.retention), done));
                 }
                 Work::End => {
                     ending.clean = true;
@@ -177,7 +177,7 @@ impl Writer {
         self.close(ending.clean);
     }
 
-    /// Writes passed runs down that are only held so far. Where that fails they stay as they are; nothing hangs on it.
+    /// Writes passed runs that are only held so far. If that fails, they stay held.
     fn write_passes(&mut self, all: bool) {
         let most = if all { usize::MAX } else { PASSES };
         let Some(connection) = &mut self.connection else { return };
@@ -194,7 +194,7 @@ impl Writer {
         let sound = self.inspection.take().is_none_or(Inspection::end);
         // The last connection to be closed puts the log into the file; that must be this one.
         self.readers.health.epoch.fetch_add(1, Ordering::Release);
-        self.readers.forget();
+        self.readers.close_idle();
         let closed = self.connection.take().is_some_and(|connection| connection.close().is_ok());
         let suspect = self.readers.health.suspect.load(Ordering::Acquire);
         if let (Some(lock), Some(identity)) = (self.lock.take(), self.identity)
@@ -202,7 +202,7 @@ impl Writer {
             && closed
             && sound
             && !suspect
-            && let Err(error) = lock.set(Mark::Closed, identity)
+            && let Err(error) = lock.set(FileMark::Closed, identity)
         {
             warn!(store = %self.place.path().display(), %error, "the end could not be noted; the next start looks through the store's file");
         }
@@ -211,13 +211,13 @@ impl Writer {
     /// Looks for the damage that somebody met, at most once an hour if there is none; a file that is damaged is set aside.
     fn look_at_damage(&mut self) {
         let lately = self.sound.is_some_and(|sound| sound.elapsed() < SOUND_FOR);
-        if lately || matches!(self.place, Place::Memory(_)) {
+        if lately || matches!(self.place, StoreLocation::Memory(_)) {
             return;
         }
         self.disconnect();
-        self.look = Look::Whole;
-        if let Err(trouble) = self.connect() {
-            warn!(store = %self.place.path().display(), error = %chain(&trouble), "the store's file cannot be looked at now; it is tried again with the next write");
+        self.look = CheckDepth::Whole;
+        if let Err(error) = self.connect() {
+            warn!(store = %self.place.path().display(), error = %chain(&error), "the store's file cannot be looked at now; it is tried again with the next write");
         }
     }
 
@@ -227,34 +227,34 @@ impl Writer {
             Ok(()) => {
                 if self.failures > 0 {
                     info!(store = %self.place.path().display(), "the store can be written again; nothing that waited is lost");
-                    self.say(true);
+                    self.set_writable(true);
                 }
                 self.failures = 0;
-                std::mem::take(&mut backlog.waiters).into_iter().for_each(tell);
+                std::mem::take(&mut backlog.waiters).into_iter().for_each(notify);
                 true
             }
-            Err(trouble) => {
+            Err(error) => {
                 if self.failures == 0 {
                     error!(
                         store = %self.place.path().display(),
-                        error = %chain(&trouble),
+                        error = %chain(&error),
                         "the store cannot be written; pages leave from memory, and it is tried again until it works"
                     );
-                    self.say(false);
+                    self.set_writable(false);
                 }
                 let pause = PAUSES.0.saturating_mul(1 << self.failures.min(10)).min(PAUSES.1);
                 self.failures = self.failures.saturating_add(1);
-                self.mend(&trouble);
+                self.recover(&error);
                 self.queue.give_back(backlog, pause)
             }
         }
     }
 
-    fn try_write(&mut self, backlog: &Backlog) -> Result<(), Trouble> {
-        self.stand()?;
+    fn try_write(&mut self, backlog: &Backlog) -> Result<(), WriteError> {
+        self.ensure_file()?;
         let urgent = !backlog.waiters.is_empty();
-        self.set(urgent)?;
-        let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
+        self.set_durability(urgent)?;
+        let connection = self.connection.as_mut().ok_or(WriteError::Disconnected)?;
         self.rows.write(connection, backlog)?;
         self.readers.health.written.send_modify(|times| *times = times.wrapping_add(1));
         self.unchecked = if urgent { self.unchecked + 1 } else { 0 };
@@ -267,10 +267,10 @@ impl Writer {
     }
 
     /// An urgent commit waits for the disk, and leaves tidying up the log to others.
-    fn set(&mut self, urgent: bool) -> Result<(), Trouble> {
+    fn set_durability(&mut self, urgent: bool) -> Result<(), WriteError> {
         if self.urgent != Some(urgent) {
             self.urgent = None;
-            let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
+            let connection = self.connection.as_ref().ok_or(WriteError::Disconnected)?;
             connection.pragma_update(None, "synchronous", if urgent { "FULL" } else { "NORMAL" })?;
             connection.pragma_update_and_check(None, "wal_autocheckpoint", if urgent { 0 } else { 1_000 }, |_| Ok(()))?;
             self.urgent = Some(urgent);
@@ -278,27 +278,27 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes sure that what is written goes where the name leads: `SQLite` itself would go on with a file that was deleted.
-    fn stand(&mut self) -> Result<(), Trouble> {
-        let Place::File(path) = self.place.clone() else { return Ok(()) };
+    /// Makes sure that the open file is the one under the store's name: `SQLite` itself would go on writing to a deleted file.
+    fn ensure_file(&mut self) -> Result<(), WriteError> {
+        let StoreLocation::File(path) = self.place.clone() else { return Ok(()) };
         if self.connection.is_none() {
             return self.connect();
         }
         match Identity::of(&path) {
             Ok(found) if Some(found) == self.identity => Ok(()),
-            Ok(_) => Err(Trouble::Replaced),
+            Ok(_) => Err(WriteError::Replaced),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.rescue(&path),
             Err(error) => Err(error.into()),
         }
     }
 
     /// The file was deleted; the connection still has all of it, and writes it down again.
-    fn rescue(&mut self, path: &Path) -> Result<(), Trouble> {
+    fn rescue(&mut self, path: &Path) -> Result<(), WriteError> {
         // The lock may have gone with it, or still be there and ours.
         let gone = self.lock.as_ref().is_none_or(|lock| !lock.is_beside(path));
         let taken = gone.then(|| Lock::take(path, Duration::ZERO)).transpose()?;
         let copy = file::fresh(path)?;
-        let connection = self.connection.as_ref().ok_or(Trouble::Disconnected)?;
+        let connection = self.connection.as_ref().ok_or(WriteError::Disconnected)?;
         connection.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
         file::remove_log(path)?;
         fs::rename(&copy, path)?;
@@ -310,15 +310,15 @@ impl Writer {
     }
 
     /// What can be done about it beyond trying again.
-    fn mend(&mut self, trouble: &Trouble) {
-        let damaged = trouble.is_damage();
-        // Now and then anew in any case, as after an error of the disk; not where the file cannot be opened, because it is gone or
-        // the disk is read-only. Readers need the connection that is there then.
-        let Place::File(path) = &self.place else { return };
+    fn recover(&mut self, error: &WriteError) {
+        let damaged = error.is_damage();
+        // Reconnects after damage, and at every eighth failure in any case, as after an error of the disk. It does not disconnect
+        // if the file cannot be opened again, because readers need the connection that is there.
+        let StoreLocation::File(path) = &self.place else { return };
         let anew = damaged || self.failures.is_multiple_of(8);
-        if anew && !matches!(trouble, Trouble::Replaced) && access(path, Access::WRITE_OK).is_ok() {
+        if anew && !matches!(error, WriteError::Replaced) && access(path, Access::WRITE_OK).is_ok() {
             if damaged {
-                self.look = Look::Whole;
+                self.look = CheckDepth::Whole;
             }
             self.disconnect();
         }
@@ -330,17 +330,17 @@ impl Writer {
             let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
         self.urgent = None;
-        self.rows = RowWriter::keeping(self.retention.bodies, Arc::clone(&self.readers.passes));
+        self.rows = RowWriter::new(self.retention.bodies, Arc::clone(&self.readers.passes));
     }
 
-    fn connect(&mut self) -> Result<(), Trouble> {
-        let (connection, damaged) = file::open(&self.place, Owner::Us, self.look, PATIENCE, SystemTime::now())?;
+    fn connect(&mut self) -> Result<(), WriteError> {
+        let (connection, damaged) = file::open(&self.place, FileOrigin::Ours, self.look, PATIENCE, SystemTime::now())?;
         self.identity = identity(&self.place);
         if let (Some(lock), Some(identity)) = (&self.lock, self.identity) {
-            lock.set(Mark::Open, identity)?;
+            lock.set(FileMark::Open, identity)?;
         }
         self.connection = Some(connection);
-        if std::mem::replace(&mut self.look, Look::Head) == Look::Whole || damaged.is_some() {
+        if std::mem::replace(&mut self.look, CheckDepth::Head) == CheckDepth::Whole || damaged.is_some() {
             self.sound = Some(Instant::now());
         }
         if damaged.is_some() {
@@ -352,27 +352,27 @@ impl Writer {
         Ok(())
     }
 
-    fn say(&self, writable: bool) {
+    fn set_writable(&self, writable: bool) {
         self.readers.health.stuck.store(!writable, Ordering::Release);
         gauge!(WRITABLE).set(if writable { 1.0 } else { 0.0 });
     }
 
-    fn slice(&mut self, round: &mut Round) -> Result<bool, Trouble> {
-        self.set(false)?;
-        let connection = self.connection.as_mut().ok_or(Trouble::Disconnected)?;
+    fn slice(&mut self, round: &mut HousekeepRound) -> Result<bool, WriteError> {
+        self.set_durability(false)?;
+        let connection = self.connection.as_mut().ok_or(WriteError::Disconnected)?;
         Ok(round.slice(connection)?)
     }
 }
 
-fn identity(place: &Place) -> Option<Identity> {
+fn identity(place: &StoreLocation) -> Option<Identity> {
     match place {
-        Place::File(path) => Identity::of(path).ok(),
-        Place::Memory(_) => None,
+        StoreLocation::File(path) => Identity::of(path).ok(),
+        StoreLocation::Memory(_) => None,
     }
 }
 
 /// Whoever no longer wants to know has dropped the receiver.
-fn tell(waiter: oneshot::Sender<()>) {
+fn notify(waiter: oneshot::Sender<()>) {
     let _ = waiter.send(());
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::testing::{
     LONG, at, at_ms, attempt, canary, entry, incident, outcome, run, runs, state, states, step, timeline,
 };
-use super::super::{Commit, IncidentFilter, KeptState, KeptTick, Record, RunFilter, TryState};
-use super::{Place, on_every_store, settle};
+use super::super::{Commit, IncidentFilter, Record, RestoredState, RestoredTick, RunFilter, TryState};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::{AttemptDetail, CleanupReport, CleanupResult, Reason, RunReport, StepResult, Trigger, Verdict};
 
 on_every_store!(
@@ -29,16 +29,16 @@ on_every_store!(
     steps_of_a_long_loop_are_cut,
 );
 
-fn last_tick(slot: u32, due_ms: i64) -> KeptTick {
-    KeptTick { canary: "p/eu".to_owned(), slot, due_ms }
+fn last_tick(slot: u32, due_ms: i64) -> RestoredTick {
+    RestoredTick { canary: "p/eu".to_owned(), slot, due_ms }
 }
 
-fn kept(kind: &str, key: &str, json: &str) -> KeptState {
-    KeptState { kind: kind.to_owned(), key: key.to_owned(), json: json.to_owned() }
+fn restored_state(kind: &str, key: &str, json: &str) -> RestoredState {
+    RestoredState { kind: kind.to_owned(), key: key.to_owned(), json: json.to_owned() }
 }
 
-async fn everything_is_remembered_over_a_restart(place: &Place) {
-    let (store, _) = place.open().await;
+async fn everything_is_remembered_over_a_restart(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let mut commit = runs([run(&eu, Verdict::Failed, 60)]);
     commit.states = vec![state("canary", "p/eu", Some("{\"streak\":2}")), state("generation", "probe/p", Some("4"))];
@@ -48,16 +48,19 @@ async fn everything_is_remembered_over_a_restart(place: &Place) {
     assert!(commit.is_urgent());
     store.commit(commit).await.unwrap();
 
-    let (_store, remembered) = place.reopen(&store).await;
-    assert_eq!(remembered.states, [kept("canary", "p/eu", "{\"streak\":2}"), kept("generation", "probe/p", "4")]);
-    assert_eq!(remembered.incidents, [incident("I1", Some(10)), incident("I2", None)]);
-    let tries: Vec<_> = remembered.tries.iter().map(|row| row.id.as_str()).collect();
+    let (_store, restored) = under_test.reopen(&store).await;
+    assert_eq!(
+        restored.states,
+        [restored_state("canary", "p/eu", "{\"streak\":2}"), restored_state("generation", "probe/p", "4")]
+    );
+    assert_eq!(restored.incidents, [incident("I1", Some(10)), incident("I2", None)]);
+    let tries: Vec<_> = restored.tries.iter().map(|row| row.id.as_str()).collect();
     assert_eq!(tries, ["T2", "T1"], "in the order of their making");
-    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
+    assert_eq!(restored.last_ticks, [last_tick(0, at_ms(60))]);
 }
 
-async fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there_once(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is_there_once(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let missed = |due, reason| {
         let mut report = run(&eu, Verdict::Missed, due);
@@ -67,8 +70,8 @@ async fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is
     // The run of second 120 was going when the process ended.
     let commit = runs([run(&eu, Verdict::Passed, 60), missed(180, Reason::Overlap)]);
     store.commit(commit).await.unwrap();
-    let (store, remembered) = place.reopen(&store).await;
-    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(60))]);
+    let (store, restored) = under_test.reopen(&store).await;
+    assert_eq!(restored.last_ticks, [last_tick(0, at_ms(60))]);
     let thought_lost = runs([missed(120, Reason::Crashed), missed(180, Reason::Crashed), missed(180, Reason::Down)]);
     store.commit(thought_lost).await.unwrap();
     let all = store.runs(RunFilter::default(), 10, None).await.unwrap().items;
@@ -77,8 +80,8 @@ async fn a_tick_that_overlaps_a_run_does_not_hide_that_run_from_a_restart_and_is
     assert_eq!(ticks, [(at_ms(60), None), (at_ms(120), Some("crashed")), (at_ms(180), Some("overlap"))]);
 }
 
-async fn what_is_only_offered_is_written_soon_without_anyone_asking(place: &Place) {
-    let (store, _) = place.open().await;
+async fn what_is_only_offered_is_written_soon_without_anyone_asking(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     store.record(runs([run(&canary("p", "eu"), Verdict::Passed, 1)]));
     let begun = std::time::Instant::now();
     while store.runs(RunFilter::default(), 10, None).await.unwrap().items.is_empty() {
@@ -87,8 +90,8 @@ async fn what_is_only_offered_is_written_soon_without_anyone_asking(place: &Plac
     }
 }
 
-async fn the_newest_of_a_state_stays_also_where_offers_and_commits_mix(place: &Place) {
-    let (store, _) = place.open().await;
+async fn the_newest_of_a_state_stays_also_where_offers_and_commits_mix(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     for number in 0..500 {
         let row = |key: &str| state("canary", key, Some(&number.to_string()));
         if number % 3 == 0 {
@@ -98,12 +101,12 @@ async fn the_newest_of_a_state_stays_also_where_offers_and_commits_mix(place: &P
         }
     }
     store.record(states([state("canary", "b", None)]));
-    let (_store, remembered) = place.reopen(&store).await;
-    assert_eq!(remembered.states, [kept("canary", "a", "499")]);
+    let (_store, restored) = under_test.reopen(&store).await;
+    assert_eq!(restored.states, [restored_state("canary", "a", "499")]);
 }
 
-async fn replaying_a_commit_changes_nothing(place: &Place) {
-    let (store, _) = place.open().await;
+async fn replaying_a_commit_changes_nothing(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let mut commit = runs([run(&canary("p", "eu"), Verdict::Failed, 60)]);
     commit.incidents = vec![incident("I1", None)];
     commit.timeline = vec![timeline("I1", 1, "opened")];
@@ -121,8 +124,8 @@ async fn replaying_a_commit_changes_nothing(place: &Place) {
     assert_eq!(told.tries[0].state, "taken", "one that was taken does not wait again");
 }
 
-async fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_completion(place: &Place) {
-    let (store, _) = place.open().await;
+async fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_completion(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let tick = |due: u64, order: u64| {
         let mut report = run(&eu, Verdict::Passed, due);
@@ -136,24 +139,24 @@ async fn the_last_tick_goes_by_the_order_of_ticks_and_not_by_the_clock_or_by_com
     let mut by_hand = tick(9_999, 4);
     by_hand.trigger = Trigger::Manual;
     store.record(Commit { runs: vec![Record { report: by_hand.into(), counted: false }], ..Commit::default() });
-    let (_store, remembered) = place.reopen(&store).await;
-    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(3_660))]);
+    let (_store, restored) = under_test.reopen(&store).await;
+    assert_eq!(restored.last_ticks, [last_tick(0, at_ms(3_660))]);
 }
 
-async fn each_slot_has_a_last_tick_of_its_own(place: &Place) {
-    let (store, _) = place.open().await;
+async fn each_slot_has_a_last_tick_of_its_own(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     for (due, slot) in [(10, 0), (70, 2), (40, 1)] {
         let mut report = run(&eu, Verdict::Passed, due);
         report.tick.slot = slot;
         store.commit(runs([report])).await.unwrap();
     }
-    let (_store, remembered) = place.reopen(&store).await;
-    assert_eq!(remembered.last_ticks, [last_tick(0, at_ms(10)), last_tick(1, at_ms(40)), last_tick(2, at_ms(70))]);
+    let (_store, restored) = under_test.reopen(&store).await;
+    assert_eq!(restored.last_ticks, [last_tick(0, at_ms(10)), last_tick(1, at_ms(40)), last_tick(2, at_ms(70))]);
 }
 
-async fn runs_are_found_by_what_they_are_and_paged_newest_first(place: &Place) {
-    let (store, _) = place.open().await;
+async fn runs_are_found_by_what_they_are_and_paged_newest_first(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let canaries = [canary("p", "eu"), canary("p", "us"), canary("q", "eu")];
     for second in 0..40 {
         for (at, canary) in canaries.iter().enumerate() {
@@ -190,8 +193,8 @@ async fn runs_are_found_by_what_they_are_and_paged_newest_first(place: &Place) {
     assert!(store.runs(RunFilter::default(), 7, Some("nonsense".to_owned())).await.is_err());
 }
 
-async fn only_what_passed_or_failed_counts(place: &Place) {
-    let (store, _) = place.open().await;
+async fn only_what_passed_or_failed_counts(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     store.record(runs(Verdict::ALL.into_iter().zip(0..).map(|(verdict, second)| run(&eu, verdict, second))));
     settle(&store).await;
@@ -200,8 +203,8 @@ async fn only_what_passed_or_failed_counts(place: &Place) {
     }
 }
 
-async fn what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first(place: &Place) {
-    let (store, _) = place.open().await;
+async fn what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let cleanup = |run: &Arc<RunReport>, result: CleanupResult| {
         let mut delete = step("delete", 0, 1_000);
@@ -229,8 +232,8 @@ async fn what_became_of_a_cleanup_is_kept_beside_its_run_also_if_it_comes_first(
     assert_eq!((&delete["name"], &delete["result"]), (&"delete".into(), &"failed".into()));
 }
 
-async fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let (passed, failed) = (run(&eu, Verdict::Passed, 1), run(&eu, Verdict::Failed, 2));
     let ids = [passed.run_id.to_string(), failed.run_id.to_string()];
@@ -254,8 +257,8 @@ async fn a_passed_run_keeps_the_times_of_its_steps_and_a_failed_one_everything(p
     assert!(store.run("no id".to_owned()).await.unwrap().is_none());
 }
 
-async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(place: &Place) {
-    let (store, _) = place.open().await;
+async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let mut failed = run(&eu, Verdict::Failed, 1);
     let model = failed.steps[1].clone();
@@ -275,8 +278,8 @@ async fn the_details_of_a_run_are_bounded_and_the_cause_always_stays(place: &Pla
     assert!(!details["steps"].as_array().unwrap().is_empty());
 }
 
-async fn incidents_are_listed_and_told(place: &Place) {
-    let (store, _) = place.open().await;
+async fn incidents_are_listed_and_told(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let all = [incident("I1", Some(5)), incident("I2", None), incident("I3", None)];
     store.commit(Commit { incidents: all.into(), ..Commit::default() });
     // The clock goes back between the two.
@@ -300,25 +303,25 @@ async fn incidents_are_listed_and_told(place: &Place) {
     assert!(store.incident("I9".to_owned()).await.unwrap().is_none());
 }
 
-async fn an_incident_that_was_resolved_long_ago_is_not_remembered(place: &Place) {
-    let (store, _) = place.open().await;
+async fn an_incident_that_was_resolved_long_ago_is_not_remembered(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     store.commit(Commit { incidents: vec![incident("I1", Some(5)), incident("I2", None)], ..Commit::default() });
     assert!(store.shut_down(LONG).await);
     let later = at(5) + Duration::from_hours(25);
-    let (_store, remembered) = place.open_at(later).await;
-    assert_eq!(remembered.incidents, [incident("I2", None)]);
+    let (_store, restored) = under_test.open_at(later).await;
+    assert_eq!(restored.incidents, [incident("I2", None)]);
 }
 
-async fn a_closed_store_says_so_to_whoever_waits(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_closed_store_says_so_to_whoever_waits(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     assert!(store.shut_down(LONG).await);
     assert!(store.commit(states([state("canary", "a", Some("1"))])).await.is_err());
     assert!(store.intend(entry("L1")).await.is_err());
     assert!(store.housekeep(at(0)).await.is_err());
 }
 
-async fn steps_of_a_long_loop_are_cut(place: &Place) {
-    let (store, _) = place.open().await;
+async fn steps_of_a_long_loop_are_cut(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let mut long = run(&canary("p", "eu"), Verdict::Passed, 1);
     long.steps = (0..1_000).map(|at| step("check", at, 1)).collect();
     let id = long.run_id.to_string();

@@ -2,7 +2,7 @@
 
 use super::super::testing::{attempt, canary, entry, incident, outcome, run, runs, state, timeline};
 use super::super::{CHANGES, Change, Commit, TryState};
-use super::{Place, on_every_store, settle};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::{LedgerEnd, Verdict};
 
 on_every_store!(
@@ -14,8 +14,8 @@ fn of_incident(id: &str) -> Change {
     Change::Incident { id: id.to_owned() }
 }
 
-async fn who_follows_is_told_of_runs_incidents_pauses_and_the_ledger_and_of_nothing_twice(place: &Place) {
-    let (store, _) = place.open().await;
+async fn who_follows_is_told_of_runs_incidents_pauses_and_the_ledger_and_of_nothing_twice(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     store.record(runs([run(&canary("p", "eu"), Verdict::Passed, 1)]));
     settle(&store).await;
     let begun = store.changes_since(None).await.unwrap();
@@ -48,15 +48,15 @@ async fn who_follows_is_told_of_runs_incidents_pauses_and_the_ledger_and_of_noth
     let nothing = store.changes_since(Some(told.next.clone())).await.unwrap();
     assert_eq!((nothing.changes.len(), &nothing.next), (0, &told.next));
     // A cursor is good for the next process, too.
-    let (store, _) = place.reopen(&store).await;
+    let (store, _) = under_test.reopen(&store).await;
     store.record(Commit { outcomes: vec![outcome(&row, TryState::Taken)], ..Commit::default() });
     settle(&store).await;
     assert_eq!(store.changes_since(Some(told.next)).await.unwrap().changes, [of_incident("I1")]);
     assert!(store.changes_since(Some("nonsense".to_owned())).await.is_err());
 }
 
-async fn who_is_far_behind_catches_up_part_by_part(place: &Place) {
-    let (store, _) = place.open().await;
+async fn who_is_far_behind_catches_up_part_by_part(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let mut cursor = store.changes_since(None).await.unwrap().next;
     let eu = canary("p", "eu");
     let most = CHANGES as u64 * 5 / 2;

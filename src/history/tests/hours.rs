@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
 use super::super::{Sketch, TickView};
-use super::{Place, on_every_store, settle};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::{Reason, RunReport, Verdict};
 use crate::plan::Canary;
 
@@ -27,8 +27,8 @@ fn near(durations: &Sketch, exact: u64) -> bool {
     durations.percentile(50).unwrap().abs_diff(exact) * 100 <= exact * 5 + 100
 }
 
-async fn an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended(place: &Place) {
-    let (store, _) = place.open().await;
+async fn an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     store.record(runs((0..4).map(|at| run(&eu, Verdict::Passed, at * 60))));
     settle(&store).await;
@@ -68,8 +68,8 @@ async fn an_hour_tells_how_far_runs_came_how_long_steps_took_and_why_runs_ended(
     assert_eq!(create.convergence.count(), 0);
 }
 
-async fn each_tick_that_counted_is_there_with_its_verdict(place: &Place) {
-    let (store, _) = place.open().await;
+async fn each_tick_that_counted_is_there_with_its_verdict(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     store.record(runs((0..60).map(|at| run(&eu, Verdict::Passed, at * 60))));
     let mut by_hand = runs([run(&eu, Verdict::Failed, 30)]);

@@ -1,9 +1,9 @@
 //! What every store does, asked by its ports of each kind of store there is.
 
+mod artifacts;
 mod behaviour;
 mod changes;
 mod hours;
-mod kept;
 mod ledger;
 mod passes;
 mod retention;
@@ -15,18 +15,18 @@ use std::time::SystemTime;
 use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::testing::{LONG, at, settings};
-use super::{Commit, Remembered, Store};
+use super::{Commit, StartState, Store};
 use crate::plan::StoreSettings;
 
 /// Where a store of one kind is, over restarts.
-pub(super) enum Place {
+pub(super) enum StoreUnderTest {
     /// In a file in this directory.
     Sqlite(tempfile::TempDir),
     /// In memory; the last process's.
     Memory(Mutex<MemoryStore>),
 }
 
-impl Place {
+impl StoreUnderTest {
     fn sqlite() -> Self {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
@@ -36,12 +36,12 @@ impl Place {
     }
 
     /// A store at noon.
-    async fn open(&self) -> (Arc<dyn Store>, Remembered) {
+    async fn open(&self) -> (Arc<dyn Store>, StartState) {
         self.open_at(at(0)).await
     }
 
     /// A store at this time, with what it remembers.
-    async fn open_at(&self, now: SystemTime) -> (Arc<dyn Store>, Remembered) {
+    async fn open_at(&self, now: SystemTime) -> (Arc<dyn Store>, StartState) {
         let store: Arc<dyn Store> = match self {
             Self::Sqlite(directory) => Arc::new(SqliteStore::open(&settings(directory.path()), now).unwrap()),
             Self::Memory(last) => {
@@ -50,12 +50,12 @@ impl Place {
                 Arc::new(last.clone())
             }
         };
-        let remembered = store.remembered(now).await.unwrap();
-        (store, remembered)
+        let restored = store.start_state(now).await.unwrap();
+        (store, restored)
     }
 
     /// Closes, and opens again.
-    async fn reopen(&self, store: &Arc<dyn Store>) -> (Arc<dyn Store>, Remembered) {
+    async fn reopen(&self, store: &Arc<dyn Store>) -> (Arc<dyn Store>, StartState) {
         assert!(store.shut_down(LONG).await);
         self.open().await
     }
@@ -78,7 +78,7 @@ macro_rules! on_every_store {
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::$test(&crate::history::tests::Place::sqlite()).await;
+                    super::$test(&crate::history::tests::StoreUnderTest::sqlite()).await;
                 }
             )+
         }
@@ -87,7 +87,7 @@ macro_rules! on_every_store {
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::$test(&crate::history::tests::Place::memory()).await;
+                    super::$test(&crate::history::tests::StoreUnderTest::memory()).await;
                 }
             )+
         }

@@ -2,7 +2,7 @@
 
 use super::super::testing::{at, at_ms, canary, run, runs};
 use super::super::{Comparison, PassView};
-use super::{Place, on_every_store, settle};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::{RunReport, Verdict};
 
 const HOUR: u64 = 3_600;
@@ -21,8 +21,8 @@ fn ids(told: &Comparison) -> (Option<String>, Option<String>) {
     (id(told.before.as_ref()), id(told.beside.as_ref()))
 }
 
-async fn the_newest_passed_run_of_a_canary_is_there_in_full_also_for_the_next_process(place: &Place) {
-    let (store, _) = place.open().await;
+async fn the_newest_passed_run_of_a_canary_is_there_in_full_also_for_the_next_process(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     assert_eq!(store.newest_pass("p/eu".to_owned()).await.unwrap(), None);
     let newest = run(&eu, Verdict::Passed, 120);
@@ -39,13 +39,13 @@ async fn the_newest_passed_run_of_a_canary_is_there_in_full_also_for_the_next_pr
     assert_eq!(told.details["vars"]["title"], "canary 1");
     assert_eq!(told.details["steps"][1]["convergence_seconds"], 0.029);
     assert_eq!(told.details["steps"].as_array().unwrap().len(), 2);
-    let (store, _) = place.reopen(&store).await;
+    let (store, _) = under_test.reopen(&store).await;
     assert_eq!(store.newest_pass("p/eu".to_owned()).await.unwrap(), Some(told));
     assert_eq!(store.newest_pass("p/us".to_owned()).await.unwrap(), None);
 }
 
-async fn a_failed_run_is_compared_with_the_last_pass_before_it_and_one_beside_it(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_failed_run_is_compared_with_the_last_pass_before_it_and_one_beside_it(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let [eu, us, ap, other] = [canary("p", "eu"), canary("p", "us"), canary("p", "ap"), canary("q", "eu")];
     let passed = [(&eu, 60), (&us, 90), (&ap, 70), (&other, 110)].map(|(of, due)| run(of, Verdict::Passed, due));
     let [before, beside] = [&passed[0], &passed[1]].map(|report: &RunReport| Some(report.run_id.to_string()));
@@ -73,8 +73,8 @@ async fn a_failed_run_is_compared_with_the_last_pass_before_it_and_one_beside_it
     assert_eq!(whole.details["steps"][0]["name"], "create");
 }
 
-async fn what_is_compared_stays_as_long_as_the_failed_run_and_the_newest_pass_beyond_its_row(place: &Place) {
-    let (store, _) = place.open().await;
+async fn what_is_compared_stays_as_long_as_the_failed_run_and_the_newest_pass_beyond_its_row(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let failed = run(&eu, Verdict::Failed, 60);
     let failed_id = failed.run_id.to_string();
@@ -86,7 +86,7 @@ async fn what_is_compared_stays_as_long_as_the_failed_run_and_the_newest_pass_be
         store.housekeep(at(hours * HOUR)).await.unwrap();
     }
     assert!(store.comparison(failed_id.clone()).await.unwrap().before.is_some());
-    let (store, _) = place.reopen(&store).await;
+    let (store, _) = under_test.reopen(&store).await;
     for hours in (60..=120).step_by(20) {
         store.housekeep(at(hours * HOUR)).await.unwrap();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::testing::{at, at_ms, attempt, canary, incident, outcome, run, runs, timeline};
 use super::super::{Commit, RunFilter, Store, TryState};
-use super::{Place, on_every_store, settle};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::Verdict;
 
 const HOUR: u64 = 3_600;
@@ -28,9 +28,9 @@ async fn count(store: &Arc<dyn Store>, filter: &RunFilter) -> usize {
     store.runs(filter.clone(), 500, None).await.unwrap().items.len()
 }
 
-async fn a_clock_that_is_wrong_for_a_minute_removes_nothing(place: &Place) {
+async fn a_clock_that_is_wrong_for_a_minute_removes_nothing(under_test: &StoreUnderTest) {
     const NOW: u64 = 24 * HOUR * 40;
-    let (store, _) = place.open().await;
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     store.record(runs([NOW - 120, NOW - 60, NOW].map(|due| run(&eu, Verdict::Passed, due))));
     settle(&store).await;
@@ -48,8 +48,8 @@ async fn a_clock_that_is_wrong_for_a_minute_removes_nothing(place: &Place) {
     panic!("what is old must go in the end");
 }
 
-async fn rollups_count_each_run_once_also_those_that_come_late(place: &Place) {
-    let (store, _) = place.open().await;
+async fn rollups_count_each_run_once_also_those_that_come_late(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let with = |verdict, due, millis| {
         let mut report = run(&eu, verdict, due);
@@ -81,8 +81,8 @@ async fn rollups_count_each_run_once_also_those_that_come_late(place: &Place) {
     assert!(store.rollups("p/us".to_owned(), 0, i64::MAX).await.unwrap().is_empty());
 }
 
-async fn passed_runs_go_first_then_the_others_then_their_rollups(place: &Place) {
-    let (store, _) = place.open().await;
+async fn passed_runs_go_first_then_the_others_then_their_rollups(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     // More than a slice of each, so that slices have to go on where the last one ended.
     store.record(runs((0..2_500).map(|at| run(&eu, Verdict::Passed, at))));
@@ -109,8 +109,8 @@ async fn passed_runs_go_first_then_the_others_then_their_rollups(place: &Place) 
     assert!(store.rollups("p/eu".to_owned(), 0, i64::MAX).await.unwrap().is_empty());
 }
 
-async fn an_incident_goes_with_all_that_is_its_own_and_one_that_is_open_does_not_grow_for_ever(place: &Place) {
-    let (store, _) = place.open().await;
+async fn an_incident_goes_with_all_that_is_its_own_and_one_that_is_open_does_not_grow_for_ever(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let tries = [("T1", "I1"), ("T2", "I2"), ("T3", "I3"), ("T4", "I3")].map(|(id, incident)| attempt(id, &[incident], 0));
     store.commit(Commit {
         incidents: vec![incident("I1", Some(5)), incident("I2", Some(900 * HOUR)), incident("I3", None)],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::testing::{LONG, at, at_ms, attempt, incident, outcome};
-use super::super::{Commit, IncidentStory, Store, TryCounts, TryRow, TryState, TryView};
-use super::{Place, on_every_store, settle};
+use super::super::{Commit, IncidentDetail, Store, TryCounts, TryRow, TryState, TryView};
+use super::{StoreUnderTest, on_every_store, settle};
 
 on_every_store!(
     a_try_is_read_back_until_it_is_known_what_became_of_it,
@@ -14,25 +14,25 @@ on_every_store!(
     a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week,
 );
 
-async fn story(store: &Arc<dyn Store>, id: &str) -> IncidentStory {
+async fn detail(store: &Arc<dyn Store>, id: &str) -> IncidentDetail {
     store.incident(id.to_owned()).await.unwrap().unwrap()
 }
 
-async fn a_try_is_read_back_until_it_is_known_what_became_of_it(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_try_is_read_back_until_it_is_known_what_became_of_it(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let tries: Vec<TryRow> = ["T1", "T2", "T3", "T4"].map(|id| attempt(id, &["I1"], 5)).into();
     let ends = [TryState::Taken, TryState::Waiting, TryState::Refused, TryState::Dropped];
     let outcomes = tries.iter().zip(ends).map(|(row, state)| outcome(row, state)).collect();
     store.commit(Commit { incidents: vec![incident("I1", None)], tries, outcomes, ..Commit::default() });
-    let (store, remembered) = place.reopen(&store).await;
-    let kept = &remembered.tries;
+    let (store, restored) = under_test.reopen(&store).await;
+    let kept = &restored.tries;
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!((kept[0].id.as_str(), kept[0].incident.as_str(), kept[0].attempts), ("T2", "I1", 1));
     assert_eq!((kept[0].made_ms, kept[0].tried_ms, kept[0].state), (at_ms(5), Some(at_ms(6)), TryState::Waiting));
     assert!(kept[0].json.contains("\"T2\""));
     assert_eq!(store.tries().await.unwrap(), TryCounts { waiting: 1, taken: 1, refused: 1, dropped: 1 });
 
-    let told = story(&store, "I1").await.tries;
+    let told = detail(&store, "I1").await.tries;
     let ends: Vec<_> = told.iter().map(|row| (row.state, row.tried_ms, row.ended_ms)).collect();
     let (then, never) = (Some(at_ms(6)), None);
     assert_eq!(ends, [("taken", then, then), ("waiting", then, never), ("refused", then, then), ("dropped", never, then)]);
@@ -41,27 +41,27 @@ async fn a_try_is_read_back_until_it_is_known_what_became_of_it(place: &Place) {
     assert_eq!(told[0].message["title"], "p fails");
 }
 
-async fn a_try_that_tells_of_several_incidents_is_in_the_story_of_each(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_try_that_tells_of_several_incidents_is_in_the_story_of_each(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let incidents = ["I1", "I2", "I3"].map(|id| incident(id, None)).into();
     let tries = vec![attempt("T1", &["I1"], 1), attempt("T2", &["I1", "I3"], 2)];
     store.commit(Commit { incidents, tries, ..Commit::default() });
     settle(&store).await;
-    let told = async |id| story(&store, id).await.tries.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let told = async |id| detail(&store, id).await.tries.into_iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(
         [told("I1").await, told("I2").await, told("I3").await],
         [vec!["T1".to_owned(), "T2".to_owned()], vec![], vec!["T2".to_owned()]]
     );
 }
 
-async fn a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week(place: &Place) {
-    let (store, _) = place.open().await;
+async fn a_try_that_waits_in_an_incident_that_is_open_is_never_too_old_and_a_test_is_after_a_week(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let tries = vec![attempt("T1", &["I1"], 0), attempt("T2", &["test"], 0)];
     store.commit(Commit { incidents: vec![incident("I1", None)], tries, ..Commit::default() });
     let ids = async |days: u64, store: &Arc<dyn Store>| {
         assert!(store.shut_down(LONG).await);
-        let (store, remembered) = place.open_at(at(days * 86_400 - 1)).await;
-        (store, remembered.tries.into_iter().map(|kept| kept.id).collect::<Vec<_>>())
+        let (store, restored) = under_test.open_at(at(days * 86_400 - 1)).await;
+        (store, restored.tries.into_iter().map(|kept| kept.id).collect::<Vec<_>>())
     };
     let (store, week) = ids(7, &store).await;
     let (_store, later) = ids(400, &store).await;
@@ -88,8 +88,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// As if each step were a transaction of its own, however they are put together.
-async fn stands_as_handed_in_last(place: &Place, steps: &[(Step, bool, bool)]) {
-    let (store, _) = place.open().await;
+async fn stands_as_handed_in_last(under_test: &StoreUnderTest, steps: &[(Step, bool, bool)]) {
+    let (store, _) = under_test.open().await;
     let mut commit = Commit { incidents: vec![incident("I1", None)], ..Commit::default() };
     let mut row = attempt("T", &["I1"], 0);
     commit.tries.push(row.clone());
@@ -121,7 +121,7 @@ async fn stands_as_handed_in_last(place: &Place, steps: &[(Step, bool, bool)]) {
     }
     store.record(commit);
     settle(&store).await;
-    let told: Vec<TryView> = story(&store, "I1").await.tries;
+    let told: Vec<TryView> = detail(&store, "I1").await.tries;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].state, stands.as_str());
     assert_eq!(told[0].made_ms, row.made_ms);
@@ -136,8 +136,8 @@ proptest! {
         steps in prop::collection::vec((step(), any::<bool>(), any::<bool>()), 1..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for place in [Place::sqlite(), Place::memory()] {
-            runtime.block_on(stands_as_handed_in_last(&place, &steps));
+        for under_test in [StoreUnderTest::sqlite(), StoreUnderTest::memory()] {
+            runtime.block_on(stands_as_handed_in_last(&under_test, &steps));
         }
     }
 }

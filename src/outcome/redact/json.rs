@@ -1,6 +1,6 @@
-//! Going through a JSON text, whole or cut off, without making anything of it: which bytes are personal by where they stand.
+//! Scans a JSON text, whole or cut off, without building a document: which bytes are personal by their path.
 //!
-//! Owns what is a value and where it ends. It reads each byte once, forgives what is no JSON, and calls nothing itself.
+//! Owns what is a value and where it ends. It reads each byte once and tolerates invalid JSON.
 
 use crate::plan::{JsonPath, Level, Progress};
 
@@ -55,10 +55,10 @@ struct Scanner<'s, 't> {
 struct Container {
     /// Of each path, up to this container.
     progress: Vec<Progress>,
-    place: Place,
+    position: Position,
 }
 
-enum Place {
+enum Position {
     List(usize),
     /// Before a key.
     Key,
@@ -87,9 +87,9 @@ impl Scanner<'_, '_> {
             }
             b',' => {
                 if let Some(container) = self.stack.last_mut() {
-                    container.place = match container.place {
-                        Place::List(index) => Place::List(index + 1),
-                        Place::Key | Place::Value(_) => Place::Key,
+                    container.position = match container.position {
+                        Position::List(index) => Position::List(index + 1),
+                        Position::Key | Position::Value(_) => Position::Key,
                     };
                 }
                 at + 1
@@ -119,17 +119,17 @@ impl Scanner<'_, '_> {
         if self.named.is_none() && (self.is_named(&progress) || self.stack.len() >= DEPTH) {
             self.named = Some((self.stack.len(), at));
         }
-        let place = if self.text.as_bytes()[at] == b'[' { Place::List(0) } else { Place::Key };
+        let position = if self.text.as_bytes()[at] == b'[' { Position::List(0) } else { Position::Key };
         // Within what is named nothing can be named again.
         let progress = if self.named.is_some() { Vec::new() } else { progress };
-        self.stack.push(Container { progress, place });
+        self.stack.push(Container { progress, position });
     }
 
     fn string(&mut self, range: Range) {
         let named = self.named.is_some();
         match self.stack.last_mut() {
-            Some(container) if matches!(container.place, Place::Key) => {
-                container.place = Place::Value(range);
+            Some(container) if matches!(container.position, Position::Key) => {
+                container.position = Position::Value(range);
                 if named {
                     (self.found)(Found::Scalar(&self.text[range.0..range.1], range, true));
                 }
@@ -154,10 +154,10 @@ impl Scanner<'_, '_> {
     fn here(&self) -> Vec<Progress> {
         let Some(container) = self.stack.last() else { return self.paths.iter().map(JsonPath::start).collect() };
         let key;
-        let level = match container.place {
-            Place::List(index) => Level::Index(index),
-            Place::Key => Level::Key(""),
-            Place::Value((from, to)) => {
+        let level = match container.position {
+            Position::List(index) => Level::Index(index),
+            Position::Key => Level::Key(""),
+            Position::Value((from, to)) => {
                 key = unescaped(&self.text[from..to]);
                 Level::Key(&key)
             }

@@ -1,8 +1,7 @@
 //! Keeping secrets and personal data out of everything that leaves the process.
 //!
-//! Owns what stands in their place and how much of a text is looked at. How a secret may be spelled is [`spelling`]'s business,
-//! finding all of them at once that of [`needles`]; what is personal is told by [`personal`]. Whatever cannot be looked through is
-//! not shown.
+//! Owns the mask and how much of a text is searched. [`spelling`] knows how a secret may be spelled, [`needles`] finds all of
+//! them at once, [`personal`] says what is personal. A text that cannot be searched is not shown.
 
 mod entity;
 mod json;
@@ -18,7 +17,7 @@ use crate::plan::Redaction;
 use needles::{Needles, Range, in_order};
 use personal::Personal;
 
-pub use personal::Looks;
+pub use personal::TextKind;
 
 use super::Secret;
 
@@ -64,7 +63,7 @@ impl Redactor {
         }
     }
 
-    /// Whether a secret is in the text, in any spelling, or nobody can tell. What is personal is none.
+    /// Whether a secret is in the text, in any spelling, or the text cannot be searched. Personal data is no secret.
     pub fn holds_secret(&self, text: &str) -> bool {
         let mut found = Vec::new();
         !self.secrets.find(text, &mut found) || !found.is_empty()
@@ -72,17 +71,17 @@ impl Redactor {
 
     /// The text without secrets and what is known to be personal.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        Self::without(text, self.find(text, Looks::Text))
+        Self::without(text, self.find(text, TextKind::Text))
     }
 
-    /// The start of the text without them, at most `most` bytes of it, and whether anything was cut off. Only as much of a long
-    /// text is looked at as is needed: what a part of a secret might be left of is cut off, too.
-    pub fn redact_start(&self, text: &str, most: usize, looks: Looks) -> (String, bool) {
+    /// The start of the text without them, at most `most` bytes, and whether anything was cut off. Only as much of a long text is
+    /// searched as is needed; the end, where a secret may be cut, is cut off too.
+    pub fn redact_start(&self, text: &str, most: usize, kind: TextKind) -> (String, bool) {
         let longest = self.secrets.longest().max(self.personal.as_ref().map_or(0, |personal| personal.longest()));
         let margin = MARGIN.max(longest.saturating_mul(SPELLED));
         let looked_at = &text[..text.floor_char_boundary(most.saturating_mul(4).saturating_add(margin))];
         let sure = if looked_at.len() < text.len() { looked_at.len() - margin } else { usize::MAX };
-        match self.find(looked_at, looks) {
+        match self.find(looked_at, kind) {
             None => (Self::MASK.to_owned(), false),
             Some(found) => masked(looked_at, &found, most, sure),
         }
@@ -92,7 +91,7 @@ impl Redactor {
     pub(super) fn redact_late<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(personal) = &self.personal else { return Cow::Borrowed(text) };
         let mut found = Vec::new();
-        let known = personal.find(text, Looks::Text, &mut found);
+        let known = personal.find(text, TextKind::Text, &mut found);
         Self::without(text, known.then(|| in_order(found)))
     }
 
@@ -104,11 +103,11 @@ impl Redactor {
         }
     }
 
-    /// Where there is something to mask, in order; `None` if nobody can tell.
-    fn find(&self, text: &str, looks: Looks) -> Option<Vec<Range>> {
+    /// What to mask, in order; `None` if the text cannot be searched.
+    fn find(&self, text: &str, kind: TextKind) -> Option<Vec<Range>> {
         let mut found = Vec::new();
         let known = self.secrets.find(text, &mut found)
-            && self.personal.as_ref().is_none_or(|personal| personal.find(text, looks, &mut found));
+            && self.personal.as_ref().is_none_or(|personal| personal.find(text, kind, &mut found));
         known.then(|| in_order(found))
     }
 }

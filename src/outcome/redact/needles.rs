@@ -2,7 +2,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::spelling::{Common, Needle, encodings, has_escapes, in_urls};
+use super::spelling::{CommonForm, Needle, encodings, has_escapes, in_urls};
 
 /// From where to where, in bytes of the text.
 pub(super) type Range = (usize, usize);
@@ -55,7 +55,7 @@ impl Needles {
         if plain.is_empty() {
             return Self::default();
         }
-        let text = |needle: &Needle| Common::of(&String::from_utf8_lossy(&needle.bytes)).bytes;
+        let text = |needle: &Needle| CommonForm::of(&String::from_utf8_lossy(&needle.bytes)).bytes;
         let common = plain.iter().map(|needle| Needle { bytes: text(needle), leans: needle.leans });
         // What is hardly anything without its backslashes would be found everywhere.
         let common = common.filter(|needle| needle.bytes.len() >= shortest).collect();
@@ -71,18 +71,18 @@ impl Needles {
         self.longest
     }
 
-    /// Adds where the values stand. False if nobody can tell.
+    /// Adds where the values stand. Returns false if the text cannot be searched.
     pub(super) fn find(&self, text: &str, found: &mut Vec<Range>) -> bool {
         match &self.search {
             Search::Nothing => true,
             Search::Unsearchable => false,
             Search::Known(plain, common) => {
-                // Whether there is anything, which there hardly ever is, is found out faster than where.
+                // Whether there is a match, which is rare, is found faster than where.
                 if plain.search.is_match(text) {
                     plain.find(text.as_bytes(), |from, to| (from, to), text, found);
                 }
-                if has_escapes(text) && common.search.is_match(&Common::of(text).bytes) {
-                    let form = Common::with_places(text);
+                if has_escapes(text) && common.search.is_match(&CommonForm::of(text).bytes) {
+                    let form = CommonForm::with_places(text);
                     common.find(&form.bytes, |from, to| form.place(from, to), text, found);
                 }
                 true
@@ -104,7 +104,7 @@ impl Automaton {
 
     /// Adds every place where one of the needles stands, `place` telling where that is in the text.
     fn find(&self, bytes: &[u8], place: impl Fn(usize, usize) -> Range, text: &str, found: &mut Vec<Range>) {
-        // Overlapping ones, too: of two secrets that share an edge, neither may show its rest.
+        // Overlapping matches too, so that neither of two overlapping secrets shows its rest.
         for hit in self.search.find_overlapping_iter(bytes) {
             let (mut from, mut to) = place(hit.start(), hit.end());
             let (before, behind) = self.needles[hit.pattern()].leans;

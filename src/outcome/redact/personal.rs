@@ -11,7 +11,7 @@ use crate::plan::Redaction;
 
 use super::json::{Found, scan, unescaped};
 use super::needles::{Needles, Range};
-use super::spelling::{Common, has_escapes};
+use super::spelling::{CommonForm, has_escapes};
 
 /// Values that are remembered of one run, and bytes of them. If there are more, nothing of that run is shown.
 const VALUES: usize = 1_000;
@@ -19,7 +19,7 @@ const BYTES: usize = 64 << 10;
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looks {
+pub enum TextKind {
     /// Any text.
     Text,
     /// A value in JSON spelling.
@@ -84,9 +84,9 @@ impl Personal {
         self.read(|learned| learned.needles.longest())
     }
 
-    /// Adds what is personal in a text. False if nobody can tell.
-    pub(super) fn find(&self, text: &str, looks: Looks, found: &mut Vec<Range>) -> bool {
-        let form = has_escapes(text).then(|| Common::with_places(text));
+    /// Adds what is personal in a text. Returns false if too many values were learned to search for them.
+    pub(super) fn find(&self, text: &str, kind: TextKind, found: &mut Vec<Range>) -> bool {
+        let form = has_escapes(text).then(|| CommonForm::with_places(text));
         for pattern in &self.rules.patterns {
             found.extend(pattern.find_iter(text.as_bytes()).map(|hit| (hit.start(), hit.end())));
             if let Some(form) = &form {
@@ -98,10 +98,10 @@ impl Personal {
             if learned.is_too_much() {
                 return false;
             }
-            let paths = match looks {
-                Looks::Text => return learned.needles.find(text, found),
-                Looks::Value => &[][..],
-                Looks::Body => &self.rules.paths,
+            let paths = match kind {
+                TextKind::Text => return learned.needles.find(text, found),
+                TextKind::Value => &[][..],
+                TextKind::Body => &self.rules.paths,
             };
             scan(text, paths, &mut |each| match each {
                 Found::Named(range) => found.push(range),

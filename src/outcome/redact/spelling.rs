@@ -6,7 +6,7 @@
 //! instead, by [`encodings`]: base64 and hexadecimal digits.
 //!
 //! The common form loses things (backslashes are gone, a line break is the letter of its escape), so that it may take for a
-//! secret what is none. It never takes a spelling of a secret for something else. Another escape is an arm of [`Pass::step`].
+//! secret what is none. It never takes a spelling of a secret for something else. Another escape is an arm of [`DecodePass::step`].
 
 use std::fmt::Write as _;
 
@@ -71,14 +71,14 @@ pub(super) fn has_escapes(text: &str) -> bool {
 
 /// A text in the common form.
 #[derive(Debug, Default)]
-pub(super) struct Common {
+pub(super) struct CommonForm {
     pub(super) bytes: Vec<u8>,
     /// Where in the text each byte begins; empty unless asked for.
     begins: Vec<usize>,
     length: usize,
 }
 
-impl Common {
+impl CommonForm {
     /// The common form of a text. Takes time and space linear in the text's length.
     pub(super) fn of(text: &str) -> Self {
         Self::made(text, false)
@@ -90,13 +90,13 @@ impl Common {
     }
 
     fn made(text: &str, places: bool) -> Self {
-        let mut pass = Pass::over(text.as_bytes(), |at| at, places);
+        let mut pass = DecodePass::over(text.as_bytes(), |at| at, places);
         for _ in 1..LAYERS {
             if !pass.again {
                 break;
             }
-            let Pass { bytes, begins, .. } = pass;
-            pass = Pass::over(&bytes, |at| begins.get(at).copied().unwrap_or_default(), places);
+            let DecodePass { bytes, begins, .. } = pass;
+            pass = DecodePass::over(&bytes, |at| begins.get(at).copied().unwrap_or_default(), places);
         }
         Self { bytes: pass.bytes, begins: pass.begins, length: text.len() }
     }
@@ -113,14 +113,14 @@ impl Common {
 
 /// One pass over a text: every escape that stands there becomes what it stands for.
 #[derive(Debug, Default)]
-struct Pass {
+struct DecodePass {
     bytes: Vec<u8>,
     begins: Vec<usize>,
     /// Whether an escape stood for what may begin another one.
     again: bool,
 }
 
-impl Pass {
+impl DecodePass {
     fn over(text: &[u8], at: impl Fn(usize) -> usize, places: bool) -> Self {
         let mut pass = Self { bytes: Vec::with_capacity(text.len()), ..Self::default() };
         // Where what comes next begins: backslashes that are left out belong to what is behind them.
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn common(text: &str) -> String {
-        String::from_utf8(Common::of(text).bytes).unwrap()
+        String::from_utf8(CommonForm::of(text).bytes).unwrap()
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn places_lead_back_to_the_whole_escape() {
         let text = r"x\\u00e4%26y";
-        let common = Common::with_places(text);
+        let common = CommonForm::with_places(text);
         assert_eq!(common.bytes, "xä&y".as_bytes());
         let places: Vec<&str> =
             [(0, 1), (1, 3), (3, 4), (4, 5)].map(|(from, to)| common.place(from, to)).map(|(a, b)| &text[a..b]).to_vec();
@@ -287,7 +287,7 @@ mod tests {
         for text in
             ["\\", "\\u", "\\u12", "\\ud83d", "\\ud83d\\u", "%", "%2", "%25", "%252", "&", "&#", "&#x;", "&#99999999;", "&a"]
         {
-            let made = Common::with_places(text);
+            let made = CommonForm::with_places(text);
             assert_eq!(made.bytes.len(), made.begins.len(), "{text}");
         }
     }

@@ -150,14 +150,14 @@ fn a_start_never_ends_with_a_part_of_a_secret() {
     for spelled in [secret.clone(), percent(&secret), percent(&secret).replace('%', "%25"), json(&json(&secret))] {
         for before in (0..9_000).step_by(7) {
             let text = format!("{}{spelled}{}", "x".repeat(before), "y".repeat(20_000));
-            let (shown, cut) = redactor.redact_start(&text, 1_024, Looks::Text);
+            let (shown, cut) = redactor.redact_start(&text, 1_024, TextKind::Text);
             assert!(cut && shown.len() <= 1_024, "{before}");
             assert!(shown.chars().all(|letter| "xy•".contains(letter) || "\\\"".contains(letter)), "{before}: {shown}");
         }
     }
-    assert_eq!(redactor.redact_start("short", 1_024, Looks::Text), ("short".to_owned(), false));
-    assert_eq!(redactor.redact_start("shört", 3, Looks::Text), ("sh".to_owned(), true));
-    let only = redactor.redact_start(&secret.repeat(10_000), 1_024, Looks::Text).0;
+    assert_eq!(redactor.redact_start("short", 1_024, TextKind::Text), ("short".to_owned(), false));
+    assert_eq!(redactor.redact_start("shört", 3, TextKind::Text), ("sh".to_owned(), true));
+    let only = redactor.redact_start(&secret.repeat(10_000), 1_024, TextKind::Text).0;
     assert!(only.chars().all(|letter| letter == '•'), "{only}");
 }
 
@@ -174,7 +174,7 @@ proptest::proptest! {
     fn no_text_and_no_secret_make_it_panic(secret in "\\PC{4,12}", text in "[\\\\%&+;#xu0-9a-fé😀\"n]{0,200}", most in 0_usize..64) {
         let redactor = redactor(&secret);
         let _ = redactor.redact(&text);
-        let (start, _) = redactor.redact_start(&text, most, Looks::Text);
+        let (start, _) = redactor.redact_start(&text, most, TextKind::Text);
         proptest::prop_assert!(start.len() <= most.max(Redactor::MASK.len()));
         let inside = format!("{text}{secret}{text}");
         proptest::prop_assert!(redactor.redact(&inside).contains(Redactor::MASK));

@@ -22,12 +22,12 @@ pub struct NameSources {
     /// The port of all name servers.
     pub port: u16,
     /// Look-ups that may be under way at once; by default as many as an eighth of the files this process may open, at most 1,024.
-    pub places: Option<usize>,
+    pub max_look_ups: Option<usize>,
 }
 
 impl Default for NameSources {
     fn default() -> Self {
-        Self { resolv_conf: "/etc/resolv.conf".into(), hosts: "/etc/hosts".into(), port: 53, places: None }
+        Self { resolv_conf: "/etc/resolv.conf".into(), hosts: "/etc/hosts".into(), port: 53, max_look_ups: None }
     }
 }
 
@@ -52,7 +52,7 @@ pub(in crate::run) struct Settings {
 }
 
 impl Settings {
-    /// Reads the text of both files, leniently as everybody does: what is not known is left out.
+    /// Reads the text of both files, leniently as other resolvers do: what is not known is ignored.
     pub(super) fn parse(resolv_conf: &str, hosts: &str, port: u16) -> Self {
         let timeout = Duration::from_secs(5);
         let mut settings = Self { ndots: 1, timeout, attempts: 2, hosts: parse_hosts(hosts), ..Self::default() };
@@ -182,7 +182,7 @@ impl Watched {
     }
 }
 
-/// A file's text. One that is not there says nothing, as everybody takes it; one that cannot be read is told of besides.
+/// A file's text. A file that does not exist counts as empty, as for every resolver; one that cannot be read too, with a warning.
 fn text_of(path: &Path) -> String {
     use std::io::Read as _;
 
@@ -235,7 +235,7 @@ mod tests {
     fn changed_files_are_read_again_whether_written_over_or_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        let sources = NameSources { resolv_conf: at("resolv.conf"), hosts: at("hosts"), port: 53, places: None };
+        let sources = NameSources { resolv_conf: at("resolv.conf"), hosts: at("hosts"), port: 53, max_look_ups: None };
         let mut watched = Watched::new(sources);
         let servers = |watched: &Watched| watched.settings().servers[0].ip().to_string();
         assert_eq!(servers(&watched), "127.0.0.1");

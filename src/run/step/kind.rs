@@ -1,4 +1,4 @@
-//! What a run asks of a kind of step, and what it gives it for that.
+//! The interface between a run and a kind of step.
 //!
 //! A step is filled in once ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes [`Attempt`]s, and one that was
 //! answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
@@ -37,7 +37,7 @@ pub(in crate::run) struct Terms<'a> {
     /// Bound on everything it does.
     pub(in crate::run) bound: Bound<'a>,
     pub(in crate::run) redactor: &'a Redactor,
-    /// When this process stood still: that is no part of what expressions see of times.
+    /// The stalls of this process, which are taken out of the times that expressions see.
     pub(in crate::run) stalls: &'a StallLog,
 }
 
@@ -53,7 +53,7 @@ pub(in crate::run) trait Task: Send + Sync {
     fn attempt(&self) -> Arc<dyn Attempt>;
 }
 
-/// One attempt. It can be asked at any time how far it has come: whoever cuts it still knows what was cut.
+/// One attempt. It can be asked at any time how far it has come, so that a run that cuts it can report what was cut.
 pub(in crate::run) trait Attempt: Debug + Send + Sync {
     /// Makes it, once. Ends by itself at the bound.
     fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>>;
@@ -64,19 +64,19 @@ pub(in crate::run) trait Attempt: Debug + Send + Sync {
     /// Whether an answer has begun.
     fn has_answer(&self) -> bool;
 
-    /// Whether it waits for a place in a queue of this process, of which the target knows nothing.
-    fn wants_place(&self) -> bool;
+    /// Whether it waits for a permit of this process, of which the target knows nothing.
+    fn waits_for_permit(&self) -> bool;
 
     /// What it is waiting for, for people.
     fn waiting_for(&self) -> &'static str;
 }
 
-/// What came back, whole, with times that are net of stalls. What is costly to know is worked out when it is first asked for.
+/// What came back, whole, with times that are net of stalls. Costly values are computed when they are first asked for.
 pub(in crate::run) trait Answer: Debug + Send + Sync {
     /// The value of one of the kind's `result_names`, if this answer has it.
     fn lookup(&self, name: &str) -> Option<Value>;
 
-    /// Bytes that came, by which whoever reads them knows whether that is little work.
+    /// Bytes that came. They tell whether reading them is little work.
     fn bytes(&self) -> usize;
 
     /// What came, as text.
@@ -102,7 +102,7 @@ pub(in crate::run) enum Creation {
     Possible,
     /// There is nothing: the target refused.
     Refused,
-    /// Whoever answered got no answer itself, so that something may still come to be.
+    /// A gateway answered that it got no answer itself, so that something may still be created.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! A look-up of a name by a step: with what is left of this process's files, and with its moments told.
+//! A look-up of a name by a step: it needs a free file and reports its events.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::outcome::Reason;
 use crate::run::dns::{Dns, LookUp, Unresolved};
 
-use super::room::{self, out_of_resources};
+use super::resources::{self, out_of_resources};
 
 /// A name could not be resolved. Its own type, so that it can be told from other errors.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(super) struct ResolveError {
 }
 
 impl ResolveError {
-    /// Whether it was not even tried, for want of something of our own.
+    /// Whether it was not even tried, because this process had no permit for it.
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.why, Unresolved::NoPlace(_))
+        matches!(self.why, Unresolved::NoPermit(_))
     }
 
     /// The closed word for it.
@@ -41,7 +41,7 @@ impl fmt::Display for ResolveError {
 impl Error for ResolveError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.why {
-            // Itself and not its `Arc`, so that want of files is recognised.
+            // The error itself and not its `Arc`, so that `out_of_resources` recognises it.
             Unresolved::Unreachable(_, error) | Unresolved::Starved(error) => Some(&**error),
             _ => None,
         }
@@ -50,8 +50,8 @@ impl Error for ResolveError {
 
 /// A moment of a look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// It waits for a place among this process's look-ups, which is nothing that phases count.
+pub(super) enum LookUpEvent {
+    /// It waits for one of this process's permits for look-ups, which is nothing that phases count.
     Queued,
     /// Name servers are asked.
     Asked,
@@ -59,30 +59,30 @@ pub(super) enum Moment {
     Over,
 }
 
-/// Looks a name in lower case up and tells of its moments.
+/// Looks up a name in lower case and calls `tell` at each event.
 ///
 /// # Errors
 /// The name does not resolve, or could not be looked up.
-pub(super) async fn look_up(dns: &Dns, host: &str, tell: impl Fn(Moment)) -> Result<Arc<[IpAddr]>, ResolveError> {
+pub(super) async fn look_up(dns: &Dns, host: &str, tell: impl Fn(LookUpEvent)) -> Result<Arc<[IpAddr]>, ResolveError> {
     let found = match dns.look_up(host) {
         LookUp::Known(addresses) => {
-            tell(Moment::Asked);
+            tell(LookUpEvent::Asked);
             Ok(addresses)
         }
         LookUp::Asked { asked, mut answer } => {
             let starved = |error| ResolveError { name: host.to_owned(), why: Unresolved::Starved(Arc::new(error)) };
-            room::for_one_more().map_err(starved)?;
-            tell(Moment::Queued);
+            resources::ensure_file_available().map_err(starved)?;
+            tell(LookUpEvent::Queued);
             tokio::select! {
                 biased;
                 () = asked.wait() => {
-                    tell(Moment::Asked);
+                    tell(LookUpEvent::Asked);
                     answer.await
                 }
                 found = &mut answer => found,
             }
         }
     };
-    tell(Moment::Over);
+    tell(LookUpEvent::Over);
     found.map_err(|why| ResolveError { name: host.to_owned(), why })
 }

@@ -2,7 +2,7 @@
 //!
 //! `kind` says what a run asks of a kind (a task, its attempts, their answers), `session` holds what outlives a step. Nothing in
 //! `run` outside of a kind's folder knows what the kind does. What several kinds need lies beside their folders: `tls` makes client
-//! settings, `lookup` resolves names, `room` keeps files free, `transcript` makes text of bytes, `user_info` reads URLs.
+//! settings, `lookup` resolves names, `resources` keeps files free, `transcript` makes text of bytes, `user_info` reads URLs.
 //!
 //! **What lives how long**, who makes it and who ends it:
 //!
@@ -38,7 +38,7 @@ mod exec;
 pub mod http;
 mod kind;
 mod lookup;
-mod room;
+mod resources;
 mod session;
 mod tcp;
 mod tls;
@@ -48,7 +48,7 @@ mod user_info;
 use crate::plan::Action;
 use crate::plan::expr::EvalError;
 
-pub use exec::{guard_programs, keep_guard};
+pub use exec::{guard_programs, run_guard};
 pub use kind::TransportError;
 pub(in crate::run) use kind::{Answer, Attempt, Creation, Setting, Task, Terms};
 pub(in crate::run) use session::{Pool, Session, Sessions};

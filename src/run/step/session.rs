@@ -21,7 +21,7 @@ pub(in crate::run) struct Pool {
 }
 
 impl Pool {
-    /// What all kinds keep: the roots and the look-ups are those of the HTTP clients.
+    /// The pool of all kinds. The roots and the look-ups are those of the HTTP clients.
     pub(in crate::run) fn new(http: HttpClients) -> Self {
         let tcp = TcpPool::new(http.roots(), http.dns());
         Self { http, tcp, exec: ExecPool::default() }
@@ -60,7 +60,7 @@ impl Session {
         self.pool.http.dns().settings()
     }
 
-    /// Places for programs, which devices have no part in.
+    /// The pool for programs, which is the same for all devices.
     pub(super) fn exec(&self) -> &ExecPool {
         &self.pool.exec
     }
@@ -79,7 +79,7 @@ impl Sessions {
         Self { pool: pool.clone(), of_devices: Mutex::default() }
     }
 
-    /// That of the device of this name.
+    /// The session of the device of this name.
     pub(in crate::run) fn of(&self, name: &Arc<str>, device: &Device) -> Arc<Session> {
         let mut sessions = self.of_devices.lock().unwrap_or_else(PoisonError::into_inner);
         let (pool, settings) = (&self.pool, &device.settings);

@@ -44,7 +44,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 /// The machine's roots and the extra ones, read once a process.
 pub(super) fn machine_roots(extra: &[std::path::PathBuf]) -> Result<Arc<RootCertStore>, TlsSetupError> {
     let mut roots = RootCertStore::empty();
-    // Broken files among the machine's certificates are common and harmless: what can be read is trusted.
+    // Broken files among the machine's certificates are common and harmless: those that can be read are trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for path in extra {
         for certificate in certificates(path)? {
@@ -202,8 +202,8 @@ fn pem_error(what: &'static str, path: &Path, error: &dyn std::fmt::Display) -> 
     TlsSetupError::Pem { what, path: path.display().to_string(), error: error.to_string() }
 }
 
-/// Remembers nothing: each connection makes a full handshake, as a new user's does. Being asked for a hint is the one sign
-/// that a handshake begins that rustls gives, so it is told here.
+/// Stores no sessions: each connection makes a full handshake, as a new user's does. rustls asks for a hint when a handshake
+/// begins and gives no other sign of that, so `begins` is called then.
 #[derive(Debug)]
 struct NoSessions {
     begins: fn(),

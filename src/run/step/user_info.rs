@@ -13,7 +13,7 @@ pub(super) fn user_info(url: &Url) -> Option<(String, String)> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    // The parser of forms decodes percent signs; what else it would take for its own is none of it here.
+    // The form parser decodes percent signs. The characters that only mean something in forms are escaped first.
     let text = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
 }

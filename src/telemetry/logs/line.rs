@@ -5,8 +5,8 @@ use tracing::{debug, info, warn};
 use crate::base::time::millis;
 use crate::outcome::{CleanupReport, CleanupResult, RunReport, Verdict};
 
-/// Logs a finished run. What is wrong is a warning; ticks that did not run and guards that said no are information; with
-/// 10,000 canaries passed runs are too many for either, and the metrics count them.
+/// Logs a finished run. Failed and errored runs are warnings, missed and blocked ones information. Passed and skipped runs are
+/// debug lines, because 10,000 canaries make too many of them.
 pub fn run_finished(report: &RunReport) {
     macro_rules! line {
         ($level:ident) => {{
@@ -32,7 +32,7 @@ pub fn run_finished(report: &RunReport) {
     }
 }
 
-/// Logs a cleanup that left something behind; a clean one is nobody's business.
+/// Logs a cleanup that left something behind; a clean one is not logged.
 pub fn cleanup_finished(report: &CleanupReport) {
     match &report.result {
         CleanupResult::Clean => {}

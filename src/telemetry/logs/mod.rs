@@ -19,7 +19,7 @@ pub use line::{cleanup_finished, run_finished};
 pub use writer::LogGuard;
 use writer::{LineQueue, Lines};
 
-/// Crates that talk of every connection; a filter that names one of them turns it on again.
+/// Crates that log every connection. A filter that names one of them turns it on again.
 const QUIET: &str = "hyper=off,hyper_util=off,h2=off,reqwest=off,rustls=off,opentelemetry=off,tokio_cron_scheduler=warn";
 
 /// Why logging could not be set up.

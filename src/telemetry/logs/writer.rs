@@ -59,7 +59,7 @@ pub(super) fn start(mut out: Box<dyn Write + Send>) -> io::Result<(LogGuard, Arc
                 if lines.is_empty() {
                     return;
                 }
-                // There is nowhere to say that standard error is broken; the count says it.
+                // A broken standard error cannot be logged; it is counted.
                 if out.write_all(&lines.concat()).and_then(|()| out.flush()).is_err() {
                     queue.dropped.increment(u64::try_from(lines.len()).unwrap_or(u64::MAX));
                 }
@@ -116,18 +116,18 @@ pub(super) struct Lines(pub(super) Arc<LineQueue>);
 /// Writes one line.
 pub(super) struct LineWriter<'a> {
     queue: &'a LineQueue,
-    presses: bool,
+    urgent: bool,
 }
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = LineWriter<'a>;
 
     fn make_writer(&'a self) -> LineWriter<'a> {
-        LineWriter { queue: &self.0, presses: false }
+        LineWriter { queue: &self.0, urgent: false }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> LineWriter<'a> {
-        LineWriter { queue: &self.0, presses: *metadata.level() <= Level::WARN }
+        LineWriter { queue: &self.0, urgent: *metadata.level() <= Level::WARN }
     }
 }
 
@@ -135,7 +135,7 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let (lines, text) = (&self.queue.lines, clean(line));
-        let put = if self.presses { lines.push_pressing(text) } else { lines.push(text) };
+        let put = if self.urgent { lines.push_urgent(text) } else { lines.push(text) };
         if put.is_err() {
             self.queue.dropped.increment(1);
         }

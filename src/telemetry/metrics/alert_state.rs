@@ -1,13 +1,13 @@
-//! How canaries and probes stand, as whoever evaluates the alert rules last said.
+//! The state of canaries and probes, as the alert rules last reported it.
 //!
-//! Owns nothing but the last word of each, packed so that it is read whole. It must not look at runs: a streak has one truth,
-//! which is that of the facts, also after a restart.
+//! Owns the last state of each, packed into one atomic. It must not look at runs: the streak is that of the alert rules, also
+//! after a restart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::plan::Severity;
 
-/// How a canary stands.
+/// The state of a canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct AlertState {
     /// Failed runs in a row.

@@ -52,9 +52,9 @@ fn quality(range: &str) -> f64 {
     q.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
 }
 
-/// What a family's values mean.
+/// The type of a metric, as in `# TYPE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricType {
     /// Only ever grows; its name ends in `_total`.
     Counter,
     /// Goes up and down.
@@ -99,13 +99,13 @@ impl Exposition {
     }
 
     /// Begins a family; its samples follow. `name` is that of the samples, so a counter's ends in `_total`.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) {
+    pub(super) fn family(&mut self, name: &'static str, kind: MetricType, help: &str) {
         let (shown, word) = match (kind, self.format) {
-            (Kind::Counter, Format::OpenMetrics) => (name.strip_suffix("_total").unwrap_or(name), "counter"),
-            (Kind::Counter, Format::Prometheus) => (name, "counter"),
-            (Kind::Gauge, _) => (name, "gauge"),
-            (Kind::Histogram, _) => (name, "histogram"),
-            (Kind::Summary, _) => (name, "summary"),
+            (MetricType::Counter, Format::OpenMetrics) => (name.strip_suffix("_total").unwrap_or(name), "counter"),
+            (MetricType::Counter, Format::Prometheus) => (name, "counter"),
+            (MetricType::Gauge, _) => (name, "gauge"),
+            (MetricType::Histogram, _) => (name, "histogram"),
+            (MetricType::Summary, _) => (name, "summary"),
         };
         self.text.extend(["# HELP ", shown, " ", help, "\n# TYPE ", shown, " ", word, "\n"]);
         self.family = name;

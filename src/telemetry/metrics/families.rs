@@ -1,15 +1,15 @@
 //! The canary series as families, in the order they are shown.
 //!
-//! Owns the names, kinds and help of every family that is about canaries; those of whole probes are in [`probe`]. A new family is a function here that writes all of
-//! its samples together, as both formats demand.
+//! Owns the names, types and help of every family that is about canaries; those of whole probes are in [`probe`]. A new family is
+//! a function here that writes all of its samples together, as both formats demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::outcome::{Reason, Verdict};
 
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricType};
 use super::histogram::Histogram;
-use super::index::Index;
+use super::index::SeriesIndex;
 use super::labels::{
     ConvergenceLabels, ExemplarLabels, FailureLabels, MissedLabels, NoLabels, PhaseLabels, RunLabels, StepLabels,
 };
@@ -29,7 +29,7 @@ pub(super) struct TickSeries {
 }
 
 /// Writes every canary family.
-pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries) {
+pub(super) fn write(body: &mut Exposition, index: &SeriesIndex, ticks: &TickSeries) {
     runs(body, index);
     durations(body, index);
     alert_states(body, index);
@@ -39,14 +39,14 @@ pub(super) fn write(body: &mut Exposition, index: &Index, ticks: &TickSeries) {
     scheduler(body, ticks);
 }
 
-fn runs(body: &mut Exposition, index: &Index) {
-    body.family("serinus_runs_total", Kind::Counter, "Runs and ticks that did not run, by verdict.");
+fn runs(body: &mut Exposition, index: &SeriesIndex) {
+    body.family("serinus_runs_total", MetricType::Counter, "Runs and ticks that did not run, by verdict.");
     for canary in &index.series {
         for verdict in Verdict::ALL {
             body.integer(&RunLabels { canary: canary.labels(), verdict }, canary.counts.ended(verdict));
         }
     }
-    body.family("serinus_failures_total", Kind::Counter, "Runs and ticks that did not pass, by verdict and reason.");
+    body.family("serinus_failures_total", MetricType::Counter, "Runs and ticks that did not pass, by verdict and reason.");
     for canary in &index.series {
         for &reason in Reason::ALL {
             let count = canary.counts.because_of(reason);
@@ -57,10 +57,10 @@ fn runs(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn durations(body: &mut Exposition, index: &Index) {
+fn durations(body: &mut Exposition, index: &SeriesIndex) {
     body.family(
         "serinus_run_duration_seconds",
-        Kind::Histogram,
+        MetricType::Histogram,
         "From the first step's start to the verdict, of passed and failed runs.",
     );
     for canary in &index.series {
@@ -69,7 +69,7 @@ fn durations(body: &mut Exposition, index: &Index) {
     }
     body.family(
         "serinus_convergence_seconds",
-        Kind::Histogram,
+        MetricType::Histogram,
         "From the end of the write to the end of the attempt that first saw it; of a step that never held as above every edge.",
     );
     for canary in &index.series {
@@ -79,10 +79,10 @@ fn durations(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn alert_states(body: &mut Exposition, index: &Index) {
+fn alert_states(body: &mut Exposition, index: &SeriesIndex) {
     body.family(
         "serinus_canary_healthy",
-        Kind::Gauge,
+        MetricType::Gauge,
         "1 if the last counted run passed, 0 if it failed; absent while nothing is known.",
     );
     for canary in &index.series {
@@ -90,14 +90,14 @@ fn alert_states(body: &mut Exposition, index: &Index) {
             body.integer(&canary.labels(), u64::from(healthy));
         }
     }
-    body.family("serinus_consecutive_failures", Kind::Gauge, "Failed runs in a row, in the order of their ticks.");
+    body.family("serinus_consecutive_failures", MetricType::Gauge, "Failed runs in a row, in the order of their ticks.");
     for canary in &index.series {
         body.integer(&canary.labels(), canary.counts.alert_state.get().failures.into());
     }
 }
 
-fn steps(body: &mut Exposition, index: &Index) {
-    body.family("serinus_step_duration_seconds", Kind::Histogram, "Steps with all of their attempts and pauses.");
+fn steps(body: &mut Exposition, index: &SeriesIndex) {
+    body.family("serinus_step_duration_seconds", MetricType::Histogram, "Steps with all of their attempts and pauses.");
     for region in &index.regions {
         for (step, histogram) in &region.steps {
             body.histogram(&StepLabels { region: region.labels(), step }, &histogram.snapshot(), NONE);
@@ -105,7 +105,7 @@ fn steps(body: &mut Exposition, index: &Index) {
     }
     body.family(
         "serinus_http_phase_seconds",
-        Kind::Summary,
+        MetricType::Summary,
         "Parts of attempts, of HTTP and of what shares its parts, from the first that had them on; a reused connection has no dns, connect or tls.",
     );
     for region in &index.regions {
@@ -118,10 +118,10 @@ fn steps(body: &mut Exposition, index: &Index) {
     }
 }
 
-fn leaked(body: &mut Exposition, index: &Index) {
+fn leaked(body: &mut Exposition, index: &SeriesIndex) {
     body.family(
         "serinus_cleanup_leaked",
-        Kind::Gauge,
+        MetricType::Gauge,
         "Things that cleanups left behind and that are not removed yet; without a store those of this process.",
     );
     for region in &index.regions {
@@ -130,9 +130,9 @@ fn leaked(body: &mut Exposition, index: &Index) {
 }
 
 fn scheduler(body: &mut Exposition, ticks: &TickSeries) {
-    body.family("serinus_tick_lateness_seconds", Kind::Histogram, "How long after their ticks scheduled runs started.");
+    body.family("serinus_tick_lateness_seconds", MetricType::Histogram, "How long after their ticks scheduled runs started.");
     body.histogram(&NoLabels, &ticks.lateness.snapshot(), NONE);
-    body.family("serinus_ticks_missed_total", Kind::Counter, "Ticks that did not run.");
+    body.family("serinus_ticks_missed_total", MetricType::Counter, "Ticks that did not run.");
     for &why in Reason::ALL.iter().filter(|reason| Verdict::of(**reason) == Verdict::Missed) {
         body.integer(&MissedLabels { why }, ticks.missed[why as usize].load(Ordering::Relaxed));
     }

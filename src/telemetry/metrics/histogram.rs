@@ -80,8 +80,7 @@ impl Histogram {
         self.sum_nanos.fetch_add(nanos(duration), Ordering::Relaxed);
     }
 
-    /// Counts something that took longer than `bound` and was not waited for any longer: above every edge, and in the sum as if
-    /// it had taken that long.
+    /// Counts something that was given up after `bound`: above every edge, and in the sum with `bound`.
     pub(super) fn observe_lost(&self, bound: Duration) {
         self.counts[self.counts.len() - 1].fetch_add(1, Ordering::Relaxed);
         self.add(bound);

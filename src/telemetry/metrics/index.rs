@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use crate::plan::{Canary, CanaryId, Plan};
 
+use super::edges::ProbeEdges;
 use super::histogram::{Edges, Histogram};
 use super::probe::ProbeSeries;
 use super::series::{ByStep, CanarySeries, RegionSeries};
-use super::shape::ProbeShape;
 
 /// Immutable; a reload makes a new one out of the old.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct SeriesIndex {
     canaries: HashMap<CanaryId, usize>,
     /// In the order of the plan, which is by id.
     pub(super) series: Vec<CanarySeries>,
@@ -27,27 +27,27 @@ pub(super) struct Index {
 
 type RegionKey = (Arc<str>, Arc<str>);
 
-impl Index {
+impl SeriesIndex {
     /// The series of `plan`, those of `old` kept where they still fit.
     pub(super) fn new(plan: &Plan, old: &Self) -> Self {
         let old_regions: HashMap<RegionKey, &Arc<RegionSeries>> =
             old.regions.iter().map(|region| ((Arc::clone(&region.probe), Arc::clone(&region.region)), region)).collect();
-        let mut shapes: HashMap<Arc<str>, ProbeShape> = HashMap::new();
+        let mut edges_by_probe: HashMap<Arc<str>, ProbeEdges> = HashMap::new();
         let mut regions: HashMap<RegionKey, Arc<RegionSeries>> = HashMap::new();
         let mut probes: Vec<ProbeSeries> =
             plan.probes.iter().map(|probe| ProbeSeries::new(probe, old.probe(&probe.name))).collect();
         probes.sort_unstable_by(|one, other| one.probe.name.cmp(&other.probe.name));
         let mut index = Self { probes, ..Self::default() };
         for canary in &plan.canaries {
-            let shape = shapes.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeShape::of(&canary.probe));
+            let edges = edges_by_probe.entry(Arc::clone(&canary.probe.name)).or_insert_with(|| ProbeEdges::of(&canary.probe));
             let key = (Arc::clone(&canary.probe.name), Arc::clone(&canary.region.name));
             let region = regions.entry(key.clone()).or_insert_with(|| {
-                let region = Arc::new(region_series(canary, shape, old_regions.get(&key).map(|region| &***region)));
+                let region = Arc::new(region_series(canary, edges, old_regions.get(&key).map(|region| &***region)));
                 index.regions.push(Arc::clone(&region));
                 region
             });
             index.canaries.insert(canary.id.clone(), index.series.len());
-            index.series.push(canary_series(canary, shape, region, old.get(&canary.id)));
+            index.series.push(canary_series(canary, edges, region, old.get(&canary.id)));
         }
         index
     }
@@ -63,22 +63,22 @@ impl Index {
     }
 }
 
-fn canary_series(canary: &Canary, shape: &ProbeShape, region: &Arc<RegionSeries>, old: Option<&CanarySeries>) -> CanarySeries {
+fn canary_series(canary: &Canary, edges: &ProbeEdges, region: &Arc<RegionSeries>, old: Option<&CanarySeries>) -> CanarySeries {
     CanarySeries {
         cell: Arc::clone(&canary.cell),
         region: Arc::clone(region),
         counts: old.map(|old| Arc::clone(&old.counts)).unwrap_or_default(),
-        duration: kept(old.map(|old| &old.duration), &shape.run),
-        convergence: by_step(&shape.convergence, old.map(|old| &old.convergence)),
-        within: shape.within.as_slice().into(),
+        duration: kept(old.map(|old| &old.duration), &edges.run),
+        convergence: by_step(&edges.convergence, old.map(|old| &old.convergence)),
+        within: edges.within.as_slice().into(),
     }
 }
 
-fn region_series(canary: &Canary, shape: &ProbeShape, old: Option<&RegionSeries>) -> RegionSeries {
+fn region_series(canary: &Canary, edges: &ProbeEdges, old: Option<&RegionSeries>) -> RegionSeries {
     RegionSeries {
         probe: Arc::clone(&canary.probe.name),
         region: Arc::clone(&canary.region.name),
-        steps: by_step(&shape.steps, old.map(|old| &old.steps)),
+        steps: by_step(&edges.steps, old.map(|old| &old.steps)),
         phases: old.map(|old| old.phases.clone()).unwrap_or_default(),
         leaked: old.map(|old| Arc::clone(&old.leaked)).unwrap_or_default(),
     }

@@ -20,10 +20,10 @@ impl LabelText {
     }
 
     fn label(&mut self, name: &str, value: &str) {
-        self.shown(name, value);
+        self.displayed(name, value);
     }
 
-    fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
+    fn displayed(&mut self, name: &str, value: impl std::fmt::Display) {
         if !self.0.is_empty() {
             self.0.push(',');
         }
@@ -84,7 +84,7 @@ impl Labels for CanaryLabels<'_> {
         text.label("probe", probe);
         text.label("region", region);
         for (key, value) in cell {
-            text.shown(key, value);
+            text.displayed(key, value);
         }
     }
 }
@@ -268,8 +268,8 @@ pub(super) struct ExemplarLabels {
 impl Labels for ExemplarLabels {
     fn write(&self, text: &mut LabelText) {
         let Self { trace_id, run_id } = *self;
-        text.shown("trace_id", trace_id);
-        text.shown("run_id", run_id);
+        text.displayed("trace_id", trace_id);
+        text.displayed("run_id", run_id);
     }
 }
 

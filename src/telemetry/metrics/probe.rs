@@ -10,7 +10,7 @@ use crate::outcome::visible;
 use crate::plan::{LatencyOf, Probe};
 
 use super::alert_state::ProbeSeverity;
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricType};
 use super::labels::{BoundLabels, InfoLabels, ObjectiveLabels, ProbeLabels};
 
 /// Longest text of a probe's file that is a label, in characters.
@@ -68,25 +68,29 @@ fn label(text: Option<&str>) -> Box<str> {
 
 /// Writes every family that is about whole probes.
 pub(super) fn write(body: &mut Exposition, probes: &[ProbeSeries]) {
-    body.family("serinus_probe_info", Kind::Gauge, "1, with what the probe's file says about it as labels.");
+    body.family("serinus_probe_info", MetricType::Gauge, "1, with what the probe's file says about it as labels.");
     for probe in probes {
         body.integer(&probe.info(), 1);
     }
     body.family(
         "serinus_probe_severity",
-        Kind::Gauge,
+        MetricType::Gauge,
         "The worst of what fails of the probe, unmuted and unexplained: 0 nothing, 1 warn, 2 page, 3 critical.",
     );
     for probe in probes {
         body.integer(&ProbeLabels { probe: &probe.probe.name }, probe.severity.level());
     }
-    body.family("serinus_slo_objective", Kind::Gauge, "Share of counted runs that the probe promises will pass.");
+    body.family("serinus_slo_objective", MetricType::Gauge, "Share of counted runs that the probe promises will pass.");
     for probe in probes {
         if let Some(success) = probe.probe.slo.as_ref().and_then(|slo| slo.success) {
             body.float(&probe.objective("success"), success);
         }
     }
-    body.family("serinus_slo_latency_objective_seconds", Kind::Gauge, "Bounds the probe promises on how long something takes.");
+    body.family(
+        "serinus_slo_latency_objective_seconds",
+        MetricType::Gauge,
+        "Bounds the probe promises on how long something takes.",
+    );
     for (labels, bound) in probes.iter().flat_map(ProbeSeries::bounds) {
         body.float(&labels, bound.as_secs_f64());
     }

@@ -32,6 +32,31 @@ const LATE_RESULTS: &str = "serinus_alert_late_results_total";
 const LATE_COMMITS: &str = "serinus_store_late_commits_total";
 const LAST_STALL: &str = "serinus_runtime_last_stall_seconds";
 
+/// Why a finished run is in no canary series: a closed set, the values of a label of `serinus_runs_uncounted_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Uncounted {
+    /// Asked for by hand.
+    Manual,
+    /// `serinus test`.
+    Test,
+    /// Its canary left the plan while it ran.
+    Removed,
+}
+
+impl Uncounted {
+    /// Every one, in the order of the declaration.
+    pub(super) const ALL: [Self; 3] = [Self::Manual, Self::Test, Self::Removed];
+
+    /// The word used in the label.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "manual",
+            Self::Test => "test",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// The process's recorder, installed at the first call. If the process already has another recorder, that one keeps getting
 /// the numbers, and `/metrics` shows the canary series alone.
 pub(in crate::telemetry) fn recorder() -> &'static PrometheusHandle {
@@ -107,7 +132,7 @@ fn describe() {
     }
     counter!(LATE_COMMITS).absolute(0);
     counter!(LOG_LINES_DROPPED).absolute(0);
-    for why in super::Uncounted::ALL {
+    for why in Uncounted::ALL {
         counter!(RUNS_UNCOUNTED, "why" => why.as_str()).absolute(0);
     }
     config_reloaded(true);

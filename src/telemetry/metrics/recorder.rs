@@ -12,12 +12,13 @@ use crate::outcome::{AlertStateSink, CleanupReport, MissedTicks, RunReport, Trig
 use crate::plan::{CanaryId, Plan, Severity};
 
 use super::alert_state::AlertState;
+use super::edges::lateness_edges;
 use super::exposition::{Exposition, Format};
 use super::families::{self, TickSeries};
 use super::histogram::Histogram;
-use super::index::Index;
-use super::shape::lateness_edges;
-use super::{Uncounted, process, usage};
+use super::index::SeriesIndex;
+use super::process::Uncounted;
+use super::{process, usage};
 
 /// How old a body may be that a scraper gets.
 const FRESH: Duration = Duration::from_secs(1);
@@ -26,16 +27,16 @@ const FRESH: Duration = Duration::from_secs(1);
 /// a thread that may block.
 #[derive(Debug)]
 pub struct Metrics {
-    index: RwLock<Arc<Index>>,
+    index: RwLock<Arc<SeriesIndex>>,
     ticks: TickSeries,
     uncounted: [Counter; Uncounted::ALL.len()],
-    bodies: [Mutex<Option<Body>>; 2],
+    bodies: [Mutex<Option<RenderedBody>>; 2],
     /// Length of the last body, so that the next is allocated once.
     length: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Body {
+struct RenderedBody {
     rendered: Instant,
     bytes: Bytes,
 }
@@ -47,7 +48,7 @@ impl Metrics {
         let ticks =
             TickSeries { lateness: Histogram::new(&lateness_edges()), missed: std::array::from_fn(|_| AtomicU64::new(0)) };
         Arc::new(Self {
-            index: RwLock::new(Arc::new(Index::new(plan, &Index::default()))),
+            index: RwLock::new(Arc::new(SeriesIndex::new(plan, &SeriesIndex::default()))),
             ticks,
             uncounted: Uncounted::ALL.map(|why| counter!(process::RUNS_UNCOUNTED, "why" => why.as_str())),
             bodies: [const { Mutex::new(None) }; 2],
@@ -57,7 +58,7 @@ impl Metrics {
 
     /// Takes over a new plan: unchanged canaries keep their numbers, removed ones take theirs with them.
     pub fn apply(&self, plan: &Plan) {
-        let new = Index::new(plan, &self.index());
+        let new = SeriesIndex::new(plan, &self.index());
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
 
@@ -86,7 +87,7 @@ impl Metrics {
         }
     }
 
-    /// Takes over what the cleanup ledger says is left behind, by probe and region; what is not in it is nothing.
+    /// Sets what is left behind by probe and region, from the cleanup ledger. Nothing is left behind where `leaked` has no entry.
     pub fn set_leaked(&self, leaked: &BTreeMap<(String, String), u64>) {
         for region in &self.index().regions {
             let key = (region.probe.to_string(), region.region.to_string());
@@ -103,7 +104,7 @@ impl Metrics {
         // Freed before the next is built, so that there are never two.
         *body = None;
         let bytes = Bytes::from(self.encode(format));
-        *body = Some(Body { rendered: Instant::now(), bytes: bytes.clone() });
+        *body = Some(RenderedBody { rendered: Instant::now(), bytes: bytes.clone() });
         bytes
     }
 
@@ -159,11 +160,11 @@ impl Metrics {
         self.uncounted[why as usize].increment(1);
     }
 
-    fn index(&self) -> Arc<Index> {
+    fn index(&self) -> Arc<SeriesIndex> {
         Arc::clone(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn body(&self, format: Format) -> MutexGuard<'_, Option<Body>> {
+    fn body(&self, format: Format) -> MutexGuard<'_, Option<RenderedBody>> {
         self.bodies[format as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

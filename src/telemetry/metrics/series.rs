@@ -29,7 +29,7 @@ pub(super) type ByStep = Box<[(Arc<str>, Arc<Histogram>)]>;
 pub(super) struct CanarySeries {
     pub(super) cell: Arc<Cell>,
     pub(super) region: Arc<RegionSeries>,
-    pub(super) counts: Arc<Counts>,
+    pub(super) counts: Arc<CanaryCounts>,
     pub(super) duration: Arc<Histogram>,
     pub(super) convergence: ByStep,
     /// How long each of these steps is waited for, in their order.
@@ -50,23 +50,23 @@ pub(super) struct RegionSeries {
 
 /// What a canary keeps through every reload.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct CanaryCounts {
     verdicts: [AtomicU64; Verdict::ALL.len()],
     reasons: [AtomicU64; Reason::ALL.len()],
     /// How it stands by its facts.
     pub(super) alert_state: CanaryState,
-    recent: Mutex<Recent>,
+    recent: Mutex<RecentRuns>,
 }
 
 #[derive(Debug, Default)]
-struct Recent {
-    last_failed: Option<Noted>,
-    slowest: Option<Noted>,
+struct RecentRuns {
+    last_failed: Option<ExemplarRun>,
+    slowest: Option<ExemplarRun>,
 }
 
 /// A run that an exemplar may link to.
 #[derive(Debug, Clone, Copy)]
-struct Noted {
+struct ExemplarRun {
     labels: ExemplarLabels,
     duration: Duration,
     ended: SystemTime,
@@ -86,8 +86,8 @@ impl CanarySeries {
         }
     }
 
-    /// Counts how long an `eventually` step took to hold, without what the process stood still meanwhile (not at all where that
-    /// was more than half, as for objectives), or that it was waited for in vain.
+    /// Counts how long an `eventually` step took to hold, net of stalls, or that it never held. As for objectives it is not
+    /// counted if stalls were more than half of that time.
     fn converged(&self, step: &StepReport, run: Verdict) {
         let Some(at) = self.convergence.iter().position(|(name, _)| same(name, &step.name)) else { return };
         let histogram = &self.convergence[at].1;
@@ -157,7 +157,7 @@ impl RegionSeries {
     }
 }
 
-impl Counts {
+impl CanaryCounts {
     /// Runs that ended so.
     pub(super) fn ended(&self, verdict: Verdict) -> u64 {
         self.verdicts[verdict as usize].load(Ordering::Relaxed)
@@ -183,21 +183,21 @@ impl Counts {
         match report.verdict {
             Verdict::Passed => recent.note(report),
             Verdict::Failed => {
-                recent.last_failed = Some(Noted::of(report));
+                recent.last_failed = Some(ExemplarRun::of(report));
                 recent.note(report);
             }
             Verdict::Errored | Verdict::Missed | Verdict::Blocked | Verdict::Skipped => {}
         }
     }
 
-    fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
+    fn recent(&self) -> std::sync::MutexGuard<'_, RecentRuns> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Recent {
+impl RecentRuns {
     fn note(&mut self, report: &RunReport) {
-        let run = Noted::of(report);
+        let run = ExemplarRun::of(report);
         let stands = self.slowest.is_some_and(|slowest| {
             slowest.duration > run.duration && run.ended.duration_since(slowest.ended).is_ok_and(|age| age < SLOWEST_FOR)
         });
@@ -207,7 +207,7 @@ impl Recent {
     }
 }
 
-impl Noted {
+impl ExemplarRun {
     fn of(report: &RunReport) -> Self {
         let labels = ExemplarLabels { trace_id: report.trace_id, run_id: report.run_id };
         Self { labels, duration: report.duration, ended: report.started + report.duration }
@@ -233,7 +233,7 @@ fn same(one: &Arc<str>, other: &Arc<str>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }
 
-/// Whether it says something of the target.
+/// Whether a run with this verdict counts.
 fn is_counted(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Passed | Verdict::Failed => true,

@@ -10,12 +10,12 @@ use std::sync::OnceLock;
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricType};
 use super::labels::NoLabels;
 
 /// What `/proc/self/stat` says. Times are in clock ticks.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
+struct SelfStat {
     /// In user and kernel mode, all threads together.
     cpu: u64,
     threads: u64,
@@ -25,7 +25,7 @@ struct Stat {
     resident_pages: u64,
 }
 
-impl Stat {
+impl SelfStat {
     /// Reads the line; `None` if it is none.
     fn parse(line: &str) -> Option<Self> {
         // The program's name in parentheses comes second and may have anything in it. What follows begins with field 3.
@@ -43,27 +43,27 @@ impl Stat {
 
 /// Writes what can be found out.
 pub(super) fn write(body: &mut Exposition) {
-    if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|line| Stat::parse(&line)) {
-        body.family("process_cpu_seconds_total", Kind::Counter, "Time on processors, in user and kernel mode.");
+    if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().and_then(|line| SelfStat::parse(&line)) {
+        body.family("process_cpu_seconds_total", MetricType::Counter, "Time on processors, in user and kernel mode.");
         body.float(&NoLabels, seconds(stat.cpu));
-        body.family("process_resident_memory_bytes", Kind::Gauge, "Memory that is in RAM.");
+        body.family("process_resident_memory_bytes", MetricType::Gauge, "Memory that is in RAM.");
         body.integer(&NoLabels, stat.resident_pages.saturating_mul(page_size() as u64));
-        body.family("process_virtual_memory_bytes", Kind::Gauge, "Memory that is mapped.");
+        body.family("process_virtual_memory_bytes", MetricType::Gauge, "Memory that is mapped.");
         body.integer(&NoLabels, stat.virtual_bytes);
-        body.family("process_threads", Kind::Gauge, "Threads of the operating system.");
+        body.family("process_threads", MetricType::Gauge, "Threads of the operating system.");
         body.integer(&NoLabels, stat.threads);
         if let Some(start) = start(&stat) {
-            body.family("process_start_time_seconds", Kind::Gauge, "When the process started, in seconds since 1970.");
+            body.family("process_start_time_seconds", MetricType::Gauge, "When the process started, in seconds since 1970.");
             body.float(&NoLabels, start);
         }
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        body.family("process_open_fds", Kind::Gauge, "Open files and connections.");
+        body.family("process_open_fds", MetricType::Gauge, "Open files and connections.");
         // One of them is that of the listing itself.
         body.integer(&NoLabels, (open.count() as u64).saturating_sub(1));
     }
     if let Some(most) = getrlimit(Resource::Nofile).current {
-        body.family("process_max_fds", Kind::Gauge, "Files and connections that may be open.");
+        body.family("process_max_fds", MetricType::Gauge, "Files and connections that may be open.");
         body.integer(&NoLabels, most);
     }
 }
@@ -74,7 +74,7 @@ fn seconds(ticks: u64) -> f64 {
 }
 
 /// When the process started. Looked up once: the time of boot moves when the wall clock is set.
-fn start(stat: &Stat) -> Option<f64> {
+fn start(stat: &SelfStat) -> Option<f64> {
     static START: OnceLock<Option<f64>> = OnceLock::new();
     *START.get_or_init(|| {
         let machine = fs::read_to_string("/proc/stat").ok()?;
@@ -91,12 +91,12 @@ mod tests {
     #[test]
     fn the_line_of_a_program_with_an_awkward_name_is_read() {
         let line = "4711 (a) R (b) S 1 4711 4711 0 -1 4194560 9000 0 12 0 250 50 0 0 20 0 7 0 123456 1000000 2000 18446744073709551615\n";
-        let stat = Stat { cpu: 300, threads: 7, started: 123_456, virtual_bytes: 1_000_000, resident_pages: 2_000 };
-        assert_eq!(Stat::parse(line), Some(stat));
+        let stat = SelfStat { cpu: 300, threads: 7, started: 123_456, virtual_bytes: 1_000_000, resident_pages: 2_000 };
+        assert_eq!(SelfStat::parse(line), Some(stat));
         for broken in
             ["", "4711 (a) S 1", "4711 (a) S 1 4711 4711 0 -1 4194560 9000 0 12 0 x 50 0 0 20 0 7 0 123456 1000000 2000"]
         {
-            assert_eq!(Stat::parse(broken), None, "{broken}");
+            assert_eq!(SelfStat::parse(broken), None, "{broken}");
         }
     }
 

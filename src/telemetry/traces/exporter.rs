@@ -1,4 +1,4 @@
-//! The thread that turns reports into requests and sees them through.
+//! The thread that turns reports into requests and sends them until they are delivered or given up.
 //!
 //! While a receiver is away one request waits to be made again, and what comes meanwhile waits in the queue, which has its
 //! bound. What a request and its answer look like is [`otlp`](super::otlp)'s business, when it is made again that of
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::trace::SpanData;
 
-use super::otlp::{self, Answer, Otlp};
-use super::retry::Tries;
+use super::otlp::{self, ExportResult, Otlp};
+use super::retry::RequestRetries;
 use super::spans;
-use super::tracer::{Report, Shared, TracerConfig};
+use super::tracer::{QueuedReport, TracerConfig, TracerState};
 
 /// Reports taken from the queue at once.
 const BATCH: usize = 256;
@@ -29,7 +29,12 @@ const LINGER: Duration = Duration::from_millis(500);
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
 /// The thread. `_alive` is held until it ends.
-pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready: &Sender<io::Result<()>>, _alive: Sender<()>) {
+pub(super) fn export_until_closed(
+    config: &TracerConfig,
+    shared: &TracerState,
+    ready: &Sender<io::Result<()>>,
+    _alive: Sender<()>,
+) {
     let otlp = match Otlp::new(config) {
         Ok(otlp) => otlp,
         Err(error) => {
@@ -40,7 +45,7 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
     };
     let _ = ready.send(Ok(()));
     let endpoint = otlp::shown(&config.endpoint);
-    let [lost, rejected, away] = [(); 3].map(|()| Told::default());
+    let [lost, rejected, away] = [(); 3].map(|()| LogThrottle::default());
     let mut exporter = Exporter { otlp, shared, endpoint, lost, rejected, away };
     loop {
         let reports = shared.queue.take(BATCH, LINGER);
@@ -61,14 +66,14 @@ pub(super) fn export_until_closed(config: &TracerConfig, shared: &Shared, ready:
 
 struct Exporter<'s> {
     otlp: Otlp,
-    shared: &'s Shared,
+    shared: &'s TracerState,
     endpoint: String,
     /// Of reports that were given up.
-    lost: Told,
+    lost: LogThrottle,
     /// Of spans that were rejected, or taken with a word.
-    rejected: Told,
+    rejected: LogThrottle,
     /// Of requests that wait to be made again.
-    away: Told,
+    away: LogThrottle,
 }
 
 impl Exporter<'_> {
@@ -76,7 +81,7 @@ impl Exporter<'_> {
         self.shared.on_its_way.store(reports, Ordering::Relaxed);
         let answer = self.deliver(batch, reports);
         if self.shared.on_its_way.swap(0, Ordering::Relaxed) == 0 {
-            // They were given up, and counted, while they were on their way.
+            // They were given up, and counted, while the request was under way.
             return;
         }
         match answer {
@@ -105,12 +110,12 @@ impl Exporter<'_> {
     /// Makes the request until it is taken, refused, or given up: spans that were rejected and what was said, or why not.
     fn deliver(&mut self, batch: Vec<SpanData>, reports: u64) -> Result<(u64, String), String> {
         let body = self.otlp.encode(batch);
-        let mut tries = Tries::begin(Instant::now());
+        let mut tries = RequestRetries::begin(Instant::now());
         loop {
             let (after, why) = match self.otlp.send(&body) {
-                Answer::Taken { rejected, message } => return Ok((rejected, message)),
-                Answer::Refused(why) => return Err(why),
-                Answer::Later { after, why } => (after, why),
+                ExportResult::Taken { rejected, message } => return Ok((rejected, message)),
+                ExportResult::Refused(why) => return Err(why),
+                ExportResult::Later { after, why } => (after, why),
             };
             let closed = self.shared.queue.is_closed();
             let Some(pause) = tries.again(Instant::now(), after, fastrand::f64(), closed) else { return Err(why) };
@@ -135,15 +140,15 @@ impl Exporter<'_> {
     }
 }
 
-/// What happened since the last time somebody was told.
+/// What happened since the last line of the log about it.
 #[derive(Debug, Default)]
-struct Told {
+struct LogThrottle {
     last: Option<Instant>,
     count: u64,
 }
 
-impl Told {
-    /// How many there are to tell of with these, if it is time to.
+impl LogThrottle {
+    /// The count to log, with `more`, if it is time to.
     fn due(&mut self, more: u64, now: Instant) -> Option<u64> {
         self.count += more;
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < COMPLAIN_EVERY) {
@@ -154,10 +159,10 @@ impl Told {
     }
 }
 
-fn spans_of(report: &Report) -> Vec<SpanData> {
+fn spans_of(report: &QueuedReport) -> Vec<SpanData> {
     match report {
-        Report::Run(report) => spans::of_run(report),
-        Report::Cleanup(report) => spans::of_cleanup(report),
+        QueuedReport::Run(report) => spans::of_run(report),
+        QueuedReport::Cleanup(report) => spans::of_cleanup(report),
     }
 }
 
@@ -168,7 +173,7 @@ mod tests {
     #[test]
     fn failures_are_told_of_once_a_minute_with_all_that_was_lost_since() {
         let start = Instant::now();
-        let mut told = Told::default();
+        let mut told = LogThrottle::default();
         assert_eq!(told.due(3, start), Some(3));
         assert_eq!(told.due(5, start + Duration::from_secs(59)), None);
         assert_eq!(told.due(7, start + Duration::from_mins(1)), Some(12));

@@ -1,7 +1,7 @@
 //! Traces: one for each run, sent by OTLP over HTTP/protobuf.
 //!
-//! [`spans`] says what a report looks like as spans, [`attributes`] what they tell, [`sampling`] which reports are worth it;
-//! [`tracer`] owns the queue, and [`exporter`] the thread behind it, which sends by [`otlp`] and again by [`retry`]. Spans are
+//! [`spans`] says what a report looks like as spans, [`attributes`] what they tell; [`tracer`] owns
+//! the choice of reports and the queue, [`exporter`] the thread behind it, which sends by [`otlp`] and again by [`retry`]. Spans are
 //! made and sent there, never on the runtime that probes: a receiver that is slow, dead or hanging costs traces, which are
 //! counted, and nothing else.
 
@@ -9,7 +9,6 @@ mod attributes;
 mod exporter;
 mod otlp;
 mod retry;
-mod sampling;
 mod spans;
 mod tracer;
 

@@ -28,8 +28,8 @@ const SAID: usize = 300;
 
 /// What a receiver made of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It has the spans, but for so many that it refused, and may have something to say.
+pub(super) enum ExportResult {
+    /// It accepted the request, but for so many spans, and may have sent a message.
     Taken {
         /// Spans it will not take, also not again.
         rejected: u64,
@@ -90,39 +90,39 @@ impl Otlp {
     }
 
     /// Makes one request. Takes at most the configured time.
-    pub(super) fn send(&self, body: &bytes::Bytes) -> Answer {
+    pub(super) fn send(&self, body: &bytes::Bytes) -> ExportResult {
         let request = self.client.post(self.endpoint.clone()).headers(self.headers.clone()).body(body.clone());
         let response = match request.send() {
             Ok(response) => response,
-            // Whether a receiver that did not answer has the spans nobody knows: twice is better than never.
-            Err(error) if !error.is_builder() => return Answer::Later { after: None, why: chain(&error.without_url()) },
-            Err(error) => return Answer::Refused(chain(&error.without_url())),
+            // A receiver that did not answer may have the spans; sending them twice is better than losing them.
+            Err(error) if !error.is_builder() => return ExportResult::Later { after: None, why: chain(&error.without_url()) },
+            Err(error) => return ExportResult::Refused(chain(&error.without_url())),
         };
         let (status, after) = (response.status(), retry_after(response.headers(), SystemTime::now()));
         let mut body = Vec::new();
         match response.take(ANSWER).read_to_end(&mut body) {
             Ok(_) => meaning(status, after, &body),
-            Err(error) if status.is_success() => Answer::Later { after, why: format!("its answer broke off: {error}") },
+            Err(error) if status.is_success() => ExportResult::Later { after, why: format!("its answer broke off: {error}") },
             Err(_) => meaning(status, after, &[]),
         }
     }
 }
 
 /// What an answer means.
-fn meaning(status: StatusCode, after: Option<Duration>, body: &[u8]) -> Answer {
+fn meaning(status: StatusCode, after: Option<Duration>, body: &[u8]) -> ExportResult {
     if status.is_success() {
-        // Whoever answers something else than protobuf with a success has taken it all the same.
+        // A success whose body is not protobuf counts as accepted.
         let partial = ExportTraceServiceResponse::decode(body).ok().and_then(|answer| answer.partial_success).unwrap_or_default();
         let rejected = u64::try_from(partial.rejected_spans).unwrap_or(0);
-        return Answer::Taken { rejected, message: line(&partial.error_message) };
+        return ExportResult::Taken { rejected, message: line(&partial.error_message) };
     }
     // The body of an error is a message of google.rpc.Status, whose text is in the second field; what is readable will do.
     let said: String =
         String::from_utf8_lossy(body).chars().filter(|letter| !letter.is_control() && *letter != '\u{fffd}').collect();
     let why = if said.trim().is_empty() { format!("status {status}") } else { format!("status {status}: {}", line(said.trim())) };
     match status.as_u16() {
-        429 | 502 | 503 | 504 => Answer::Later { after, why },
-        _ => Answer::Refused(why),
+        429 | 502 | 503 | 504 => ExportResult::Later { after, why },
+        _ => ExportResult::Refused(why),
     }
 }
 
@@ -180,12 +180,12 @@ mod tests {
     fn only_what_the_specification_calls_retryable_is_made_again() {
         for status in 100..600 {
             let Ok(status) = StatusCode::from_u16(status) else { continue };
-            let later = matches!(meaning(status, None, b""), Answer::Later { .. });
+            let later = matches!(meaning(status, None, b""), ExportResult::Later { .. });
             assert_eq!(later, [429, 502, 503, 504].contains(&status.as_u16()), "{status}");
-            assert_eq!(matches!(meaning(status, None, b""), Answer::Taken { .. }), status.is_success(), "{status}");
+            assert_eq!(matches!(meaning(status, None, b""), ExportResult::Taken { .. }), status.is_success(), "{status}");
         }
         let why = meaning(StatusCode::BAD_REQUEST, None, b"\x08\x03\x12\x09no\nspans!");
-        assert_eq!(why, Answer::Refused("status 400 Bad Request: nospans!".into()));
+        assert_eq!(why, ExportResult::Refused("status 400 Bad Request: nospans!".into()));
     }
 
     #[test]

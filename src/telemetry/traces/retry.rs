@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause, unless the receiver asks for a longer one.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How long a request is tried for: a collector is restarted in less, and what waits behind it is bounded.
+/// How long a request is tried. Restarting a collector takes less, and the queue behind it is bounded.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The same once the process ends.
@@ -19,14 +19,14 @@ const LAST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The tries of one request.
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(super) struct RequestRetries {
     give_up: Instant,
     made: u32,
     /// Since when the process ends.
     ending: bool,
 }
 
-impl Tries {
+impl RequestRetries {
     /// The first one is made now.
     pub(super) fn begin(now: Instant) -> Self {
         Self { give_up: now + PATIENCE, made: 0, ending: false }
@@ -59,7 +59,7 @@ mod tests {
     /// Pauses until it gives up, with tries that take no time.
     fn pauses(after: Option<Duration>, jitter: f64) -> Vec<Duration> {
         let mut now = Instant::now();
-        let mut tries = Tries::begin(now);
+        let mut tries = RequestRetries::begin(now);
         let mut pauses = Vec::new();
         while let Some(pause) = tries.again(now, after, jitter, false) {
             pauses.push(pause);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn at_the_end_of_the_process_it_is_tried_at_once_and_not_for_long() {
         let start = Instant::now();
-        let mut tries = Tries::begin(start);
+        let mut tries = RequestRetries::begin(start);
         assert!(tries.again(start, None, 0.0, false).is_some());
         assert_eq!(tries.again(start, Some(Duration::from_mins(1)), 0.0, true), Some(LAST_PAUSE));
         assert!(tries.again(start + LAST_PATIENCE, None, 0.0, true).is_none());

@@ -18,15 +18,15 @@ use super::attributes::{attempt_attributes, failed_expectation, run_attributes, 
 
 /// The spans of one run: its root, a child for each step, a grandchild for each attempt.
 pub(super) fn of_run(report: &RunReport) -> Vec<SpanData> {
-    let writer = Writer { trace: report.trace_id, began: report.started };
-    let mut spans = vec![writer.root(report)];
-    writer.steps(&report.steps, report.span_id, &mut spans);
+    let builder = SpanBuilder { trace: report.trace_id, began: report.started };
+    let mut spans = vec![builder.root(report)];
+    builder.steps(&report.steps, report.span_id, &mut spans);
     spans
 }
 
 /// The spans of one cleanup, below its run's root.
 pub(super) fn of_cleanup(report: &CleanupReport) -> Vec<SpanData> {
-    let writer = Writer { trace: report.run.trace_id, began: report.run.started };
+    let builder = SpanBuilder { trace: report.run.trace_id, began: report.run.started };
     let id = SpanId::random();
     let status = match &report.result {
         CleanupResult::Clean => Status::Ok,
@@ -35,23 +35,23 @@ pub(super) fn of_cleanup(report: &CleanupReport) -> Vec<SpanData> {
         }
     };
     let mut span =
-        writer.span("cleanup".into(), id, Some(report.run.span_id), SpanKind::Internal, report.started, report.duration);
+        builder.span("cleanup".into(), id, Some(report.run.span_id), SpanKind::Internal, report.started, report.duration);
     span.attributes =
         vec![text("serinus.run.id", report.run.run_id.to_string()), text("serinus.cleanup", report.result.as_str())];
     span.status = status;
     let mut spans = vec![span];
-    writer.steps(&report.steps, id, &mut spans);
+    builder.steps(&report.steps, id, &mut spans);
     spans
 }
 
 /// What all spans of a trace have in common.
-struct Writer {
+struct SpanBuilder {
     trace: TraceId,
     /// What offsets in the report count from.
     began: SystemTime,
 }
 
-impl Writer {
+impl SpanBuilder {
     fn root(&self, report: &RunReport) -> SpanData {
         let name = format!("probe {}", report.canary.probe.name);
         let mut span = self.span(name.into(), report.span_id, None, SpanKind::Internal, Duration::ZERO, report.duration);

@@ -1,6 +1,6 @@
 //! The queue to the exporting thread: what runs see of tracing.
 //!
-//! Owns the bound, the counts and the end. What is in the queue is the exporting thread's business.
+//! Owns which reports are worth a trace, the bound, the counts and the end. What is in the queue is the exporting thread's business.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -10,9 +10,9 @@ use std::{fmt, io, thread};
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::outcome::{CleanupReport, RunReport};
+use crate::outcome::{CleanupReport, CleanupResult, RunReport, Verdict};
 
-use super::{exporter, sampling};
+use super::exporter;
 use crate::telemetry::metrics::process;
 use crate::telemetry::queue::BoundedQueue;
 
@@ -53,36 +53,36 @@ pub struct Flushed {
 /// Sends finished runs to an OTLP receiver. Offering never waits.
 #[derive(Debug)]
 pub struct Tracer {
-    shared: Arc<Shared>,
+    shared: Arc<TracerState>,
     /// Disconnected once the thread has ended.
     ended: Mutex<Receiver<()>>,
 }
 
 /// What the two threads have in common.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) queue: BoundedQueue<Report>,
+pub(super) struct TracerState {
+    pub(super) queue: BoundedQueue<QueuedReport>,
     sample_passed: f64,
     /// Reports in the request that is on its way.
     pub(super) on_its_way: AtomicU64,
-    pub(super) exported: Tally,
+    pub(super) exported: SharedCounter,
     /// Spans, not reports.
-    pub(super) rejected: Tally,
-    dropped_full: Tally,
-    pub(super) dropped_failed: Tally,
-    dropped_shutdown: Tally,
+    pub(super) rejected: SharedCounter,
+    dropped_full: SharedCounter,
+    pub(super) dropped_failed: SharedCounter,
+    dropped_shutdown: SharedCounter,
     queued: Gauge,
 }
 
 /// What waits to be told.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum QueuedReport {
     Run(Arc<RunReport>),
     Cleanup(Arc<CleanupReport>),
 }
 
 /// A count that is both read here and shown as a metric.
-pub(super) struct Tally {
+pub(super) struct SharedCounter {
     count: AtomicU64,
     shown: Counter,
 }
@@ -96,7 +96,7 @@ impl Tracer {
         let _ = process::recorder();
         // The client wants one even for plain HTTP. An error means that there is one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let shared = Arc::new(Shared::new(&config));
+        let shared = Arc::new(TracerState::new(&config));
         let (alive, ended) = mpsc::channel();
         let (ready, started) = mpsc::channel();
         thread::Builder::new().name("traces".into()).spawn({
@@ -109,15 +109,15 @@ impl Tracer {
 
     /// Hands over a finished run, if its trace is wanted. Dropped and counted if the queue is full.
     pub fn offer_run(&self, report: &Arc<RunReport>) {
-        if sampling::exports_run(report, self.shared.sample_passed) {
-            self.shared.offer(Report::Run(Arc::clone(report)));
+        if exports_run(report, self.shared.sample_passed) {
+            self.shared.offer(QueuedReport::Run(Arc::clone(report)));
         }
     }
 
     /// Hands over a finished cleanup, under the same rule.
     pub fn offer_cleanup(&self, report: &Arc<CleanupReport>) {
-        if sampling::exports_cleanup(report, self.shared.sample_passed) {
-            self.shared.offer(Report::Cleanup(Arc::clone(report)));
+        if exports_cleanup(report, self.shared.sample_passed) {
+            self.shared.offer(QueuedReport::Cleanup(Arc::clone(report)));
         }
     }
 
@@ -160,15 +160,15 @@ impl Drop for Tracer {
     }
 }
 
-impl Shared {
+impl TracerState {
     fn new(config: &TracerConfig) -> Self {
-        let dropped = |why: &'static str| Tally::new(counter!(process::TRACES_DROPPED, "why" => why));
+        let dropped = |why: &'static str| SharedCounter::new(counter!(process::TRACES_DROPPED, "why" => why));
         Self {
             queue: BoundedQueue::new(config.queue),
             sample_passed: config.sample_passed,
             on_its_way: AtomicU64::new(0),
-            exported: Tally::new(counter!(process::TRACES_EXPORTED)),
-            rejected: Tally::new(counter!(process::SPANS_REJECTED)),
+            exported: SharedCounter::new(counter!(process::TRACES_EXPORTED)),
+            rejected: SharedCounter::new(counter!(process::SPANS_REJECTED)),
             dropped_full: dropped("queue_full"),
             dropped_failed: dropped("export_failed"),
             dropped_shutdown: dropped("shutdown"),
@@ -176,7 +176,7 @@ impl Shared {
         }
     }
 
-    fn offer(&self, report: Report) {
+    fn offer(&self, report: QueuedReport) {
         if self.queue.push(report).is_err() {
             self.dropped_full.add(1);
         }
@@ -187,7 +187,7 @@ impl Shared {
     }
 }
 
-impl Tally {
+impl SharedCounter {
     fn new(shown: Counter) -> Self {
         shown.absolute(0);
         Self { count: AtomicU64::new(0), shown }
@@ -204,8 +204,27 @@ impl Tally {
     }
 }
 
-impl fmt::Debug for Tally {
+impl fmt::Debug for SharedCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.count.fmt(f)
+    }
+}
+
+/// Whether a run's trace is exported: always if it was made and did not pass, by the trace id if it passed, never if
+/// it was not made. `sample_passed` is the share of passed runs, 0 ≤ share ≤ 1. `traceparent` follows the same rule, as if each
+/// run passed.
+fn exports_run(report: &RunReport, sample_passed: f64) -> bool {
+    match report.verdict {
+        Verdict::Passed => report.trace_id.is_in_share(sample_passed),
+        Verdict::Failed | Verdict::Errored | Verdict::Blocked => true,
+        Verdict::Missed | Verdict::Skipped => false,
+    }
+}
+
+/// Whether a cleanup's spans are exported: with its run's, and always if something was left behind.
+fn exports_cleanup(report: &CleanupReport, sample_passed: f64) -> bool {
+    match report.result {
+        CleanupResult::Clean => exports_run(&report.run, sample_passed),
+        CleanupResult::Leaked(_) => true,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::alert::status::IncidentStatus;
 use crate::alert::{Acked, Closed};
-use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page};
+use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page};
 
 use super::runs::{limit, short};
 use super::verbs::{by, said};
@@ -62,7 +62,7 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/incidents/{id}`
-pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<IncidentStory>, Failure> {
+pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
     let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);

@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use futures::future::BoxFuture;
 
 use crate::alert::Alerts;
-use crate::history::{Answer, Reader, Recorder};
+use crate::history::{ReadFuture, Reader, Recorder};
 use crate::plan::Plan;
 use crate::schedule::Scheduler;
 
@@ -116,7 +116,7 @@ impl Api {
     }
 
     /// What the store answers, if it does in time.
-    async fn read<T>(&self, answer: Answer<T>) -> Result<T, Failure> {
+    async fn read<T>(&self, answer: ReadFuture<T>) -> Result<T, Failure> {
         let answer = tokio::time::timeout(READ_WITHIN, answer).await.map_err(|_late| Failure::busy())?;
         answer.map_err(|error| Failure::store(&error))
     }

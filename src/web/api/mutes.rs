@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::alert::{Event, Mute, Mutes};
 use crate::base::did_you_mean;
 use crate::base::time::{epoch_ms, now_ms};
-use crate::history::{Commit, KeptState, StateRow};
+use crate::history::{Commit, RestoredState, StateRow};
 use crate::outcome::{Reason, Verdict, visible};
 use crate::plan::Plan;
 
@@ -42,7 +42,7 @@ pub struct MuteList {
 
 impl MuteList {
     /// The stored mutes that are not over.
-    pub fn restored(states: &[KeptState], now: SystemTime) -> Self {
+    pub fn restored(states: &[RestoredState], now: SystemTime) -> Self {
         let kept = states.iter().filter(|state| state.kind == KIND).filter_map(|state| serde_json::from_str(&state.json).ok());
         let list = kept.filter(|mute: &Mute| mute.holds(epoch_ms(now))).map(|mute| (id(&mute), mute)).collect();
         Self { list: Mutex::new(list), synced: Mutex::default() }

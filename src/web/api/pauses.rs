@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Event, Paused};
 use crate::base::time::{epoch_ms, from_epoch_ms};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::plan::{CanaryId, Plan};
 use crate::schedule::{Pause, PauseTarget};
 
@@ -40,8 +40,8 @@ fn row(target: &PauseTarget, pause: Option<&Pause>) -> StateRow {
 }
 
 /// The pauses that were kept and are not over. A canary or probe that is not planned any more has none.
-pub fn restored_pauses(states: &[KeptState], plan: &Plan, now: SystemTime) -> Vec<Pause> {
-    let pause = |state: &KeptState| {
+pub fn restored_pauses(states: &[RestoredState], plan: &Plan, now: SystemTime) -> Vec<Pause> {
+    let pause = |state: &RestoredState| {
         let stored: StoredPause = serde_json::from_str(&state.json).ok()?;
         let until = stored.until_ms.map(from_epoch_ms);
         let target = names::target(plan, &state.key)?;

@@ -91,7 +91,7 @@ async fn a_question_that_is_lost_is_asked_again_as_the_machine_would() {
 async fn questions_wait_for_nobody_and_keep_nothing() {
     let server = DnsServer::start(|_, _| Say::Addresses(here())).await;
     // Not one place for a look-up, and still an answer: twice asked, twice answered.
-    let none = NameSources { places: Some(0), ..server.names() };
+    let none = NameSources { max_look_ups: Some(0), ..server.names() };
     let twice = format!(
         "{ASK}expect = [\"rcode == 'NOERROR'\"]\n{}expect = [\"rcode == 'NOERROR'\"]\n",
         ASK.replace("\"ask\"", "\"again\"")

@@ -117,7 +117,7 @@ async fn a_name_that_finds_no_place_among_our_own_look_ups_is_the_probers_fault_
     };
     // The deadline, the attempt's own bound, and the patience of the look-up itself.
     for (deadline, timeout) in [("500ms", "400s"), ("20s", "500ms"), ("20s", "400s")] {
-        let names = NameSources { places: Some(0), ..NameSources::default() };
+        let names = NameSources { max_look_ups: Some(0), ..NameSources::default() };
         let ran = Journey::new(&target).names(names).deadline(deadline).run(&steps(&step(timeout))).await;
         assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Resources), "{:?}", ran.cause());
     }

@@ -17,7 +17,7 @@ use super::{Changed, Context, Rules, Run, Told, level, place};
 use crate::alert::fact::Share;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::alert::{Failure, Moment};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::plan::{CanaryId, Probe};
 
 /// Most runs that are kept apart from the window for late ones to be put between.
@@ -288,7 +288,7 @@ impl Rules for Across {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "across" {
             return Ok(false);
         }

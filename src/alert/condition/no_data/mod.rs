@@ -24,7 +24,7 @@ use super::{Changed, Context, Input, Rules, Run, Told, evidence, level};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome::{Cause, Reason, Verdict};
 use crate::plan::{BlindRule, Canary, CanaryId};
 use clock::{Clock, Patience};
@@ -299,7 +299,7 @@ impl Rules for NoData {
         self.well(id, out);
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         self.read(row, now)
     }
 

@@ -11,7 +11,7 @@ use super::{Kept, NoData, Region};
 use crate::alert::Moment;
 use crate::alert::condition::{is_default, row, to_json};
 use crate::base::time::millis;
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome;
 use crate::plan::CanaryId;
 
@@ -48,7 +48,7 @@ impl Row {
 
 impl NoData {
     /// Takes back a row. Those of canaries are used when the canaries are watched.
-    pub(super) fn read(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    pub(super) fn read(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         let id = CanaryId::read_back(&row.key);
         match (&*row.kind, row.key.contains('/')) {
             // Only the clock is of this condition.

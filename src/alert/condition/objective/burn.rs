@@ -32,7 +32,7 @@ use super::{Shown, base, state, whole};
 use crate::alert::Moment;
 use crate::alert::fact::{Level, Objective};
 use crate::alert::{Fact, FactKey};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome::SloCount;
 use crate::plan::Probe;
 
@@ -322,7 +322,7 @@ impl Rules for BurnRate {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "budget" {
             return Ok(false);
         }

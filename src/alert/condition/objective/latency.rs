@@ -24,7 +24,7 @@ use super::{Shown, base, fine, state, whole};
 use crate::alert::Moment;
 use crate::alert::fact::{Level, Objective};
 use crate::alert::{Fact, FactKey};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome::{RunReport, StepReport, StepResult, Verdict};
 use crate::plan::{LatencyOf, LatencySlo, Probe};
 
@@ -415,7 +415,7 @@ impl Rules for Latency {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "latency" {
             return Ok(false);
         }

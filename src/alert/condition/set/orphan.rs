@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::alert::Moment;
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 
 /// How long it is kept.
 const KEPT: Duration = Duration::from_mins(1);
@@ -15,22 +15,22 @@ pub(super) const KINDS: [&str; 8] = ["canary", "across", "subject", "budget", "l
 /// Rows whose owners are not in the plan.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
-    rows: Vec<(Duration, KeptState)>,
+    rows: Vec<(Duration, RestoredState)>,
 }
 
 impl Orphans {
     /// Its owner is not in the plan.
-    pub(super) fn put(&mut self, row: KeptState, now: Moment) {
+    pub(super) fn put(&mut self, row: RestoredState, now: Moment) {
         self.rows.push((now.steady + KEPT, row));
     }
 
     /// Everything, to be looked through for what is in the plan again.
-    pub(super) fn take(&mut self) -> Vec<(Duration, KeptState)> {
+    pub(super) fn take(&mut self) -> Vec<(Duration, RestoredState)> {
         std::mem::take(&mut self.rows)
     }
 
     /// It is not in the plan yet.
-    pub(super) fn put_back(&mut self, until: Duration, row: KeptState) {
+    pub(super) fn put_back(&mut self, until: Duration, row: RestoredState) {
         self.rows.push((until, row));
     }
 
@@ -38,7 +38,7 @@ impl Orphans {
     pub(super) fn forget(&mut self, now: Moment) -> Vec<StateRow> {
         let (over, rows) = std::mem::take(&mut self.rows).into_iter().partition(|(until, _)| *until <= now.steady);
         self.rows = rows;
-        let over: Vec<(Duration, KeptState)> = over;
+        let over: Vec<(Duration, RestoredState)> = over;
         over.into_iter().filter_map(|(_, row)| Some(super::super::row(kind(&row.kind)?, row.key, None))).collect()
     }
 

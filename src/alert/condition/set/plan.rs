@@ -13,12 +13,12 @@ use crate::alert::Moment;
 use crate::alert::condition::rule::Rule;
 use crate::alert::condition::{Changed, Condition, Context, Runs, Told};
 use crate::alert::{FactKey, State};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::plan::{Alerting, CanaryId, Plan};
 
 impl Conditions {
     /// Takes up what an earlier process left. Returns every fact that is not well.
-    pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, states: &[KeptState], now: Moment) -> (Self, Vec<Changed>) {
+    pub fn new(plan: Arc<Plan>, alerting: Arc<Alerting>, states: &[RestoredState], now: Moment) -> (Self, Vec<Changed>) {
         let mut conditions = Self {
             plan,
             alerting,
@@ -138,12 +138,12 @@ impl Conditions {
 
     fn orphan(&mut self, row: StateRow, now: Moment) {
         if let Some(json) = row.json {
-            self.orphans.put(KeptState { kind: row.kind.to_owned(), key: row.key, json }, now);
+            self.orphans.put(RestoredState { kind: row.kind.to_owned(), key: row.key, json }, now);
         }
     }
 
     /// Takes a row back. Says whether its owner is in the plan.
-    fn restore(&mut self, row: &KeptState, now: Moment) -> bool {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> bool {
         let read = self.read(row, now);
         read.unwrap_or_else(|error| {
             tracing::error!(kind = row.kind, key = row.key, %error, "a state cannot be read and begins anew");
@@ -151,7 +151,7 @@ impl Conditions {
         })
     }
 
-    fn read(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn read(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         let canary = CanaryId::read_back(&row.key);
         let is_of_canary = row.key.contains('/') && matches!(&*row.kind, "canary" | "blind" | "subject");
         if is_of_canary && !self.canaries.contains_key(&canary) {

@@ -31,7 +31,7 @@ use super::{Changed, Context, Rules, Run, Told, evidence, level};
 use crate::alert::fact::LastRun;
 use crate::alert::{Fact, FactKey, State};
 use crate::alert::{Failure, Moment};
-use crate::history::{KeptState, StateRow};
+use crate::history::{RestoredState, StateRow};
 use crate::outcome::{Cause, Verdict};
 use crate::plan::{CanaryId, PageRule, Probe, SubjectGone};
 use found::{Found, found};
@@ -318,7 +318,7 @@ impl Rules for Subjects {
         }
     }
 
-    fn restore(&mut self, row: &KeptState, now: Moment) -> Result<bool, serde_json::Error> {
+    fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         if row.kind != "subject" {
             return Ok(false);
         }

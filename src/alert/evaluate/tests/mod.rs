@@ -27,7 +27,7 @@ use super::super::muting::Paused;
 use super::super::told::{Outcome, Refusal, Trouble, What};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
-use crate::history::Remembered;
+use crate::history::StartState;
 use crate::outcome::{Cause, Reason, StepReport, Trigger, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
@@ -123,7 +123,7 @@ impl Bench {
     pub(super) fn new(probes: Vec<Probe>, regions: &[&str], alerting: Alerting) -> Self {
         let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
         let now = moment_ms(0, 0);
-        let evaluator = Evaluator::new(&plan, &alerting, &Remembered::default(), now);
+        let evaluator = Evaluator::new(&plan, &alerting, &StartState::default(), now);
         Self {
             evaluator,
             plan,

@@ -105,12 +105,12 @@ fn what_waits_behind_retry_after_is_escalated_after_five_minutes() {
 #[test]
 fn a_time_in_the_future_counts_as_now_in_what_is_remembered() {
     use crate::alert::memory::Memory;
-    use crate::history::KeptState;
+    use crate::history::RestoredState;
     let year = 31_536_000_000u64;
     let now = moment(1_000);
     let at = u64::try_from(now.steady.as_millis()).unwrap() + year;
     let json = format!(r#"{{"number":3,"used":{at},"began":{{"canary/p/eu":[{at},{at},{at}]}},"rang":{{"chat":{at}}}}}"#);
-    let state = KeptState { kind: "scope".to_owned(), key: "probe/p".to_owned(), json };
+    let state = RestoredState { kind: "scope".to_owned(), key: "probe/p".to_owned(), json };
     let memory = Memory::restore(&[state], false, now.steady);
     let rule = Alerting::default().flapping;
     let not_before = memory.not_before("probe/p", "chat", &rule).unwrap();

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::super::rollup::reasons;
 use crate::history::encoding::hour::{steps_from_bytes, ticks_from_bytes};
-use crate::history::trust::HOUR_MS;
+use crate::history::retention_clock::HOUR_MS;
 use crate::history::{RollupView, Sketch, TICKS, TickView};
 
 /// Hours of a canary that something may lie in.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page;
-use crate::history::view::{json, said};
-use crate::history::{IncidentFilter, IncidentStory, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
+use crate::history::view::{json, try_message};
+use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page, TimelineView, TryCounts, TryState, TryView};
 
 /// Entries of a timeline and tries that are shown of one incident.
 const SHOWN: usize = 1_000;
@@ -30,7 +30,7 @@ pub(super) fn list(
     Ok(page(rows, limit, |row: &IncidentView| row.id.clone()))
 }
 
-pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<IncidentStory>> {
+pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<IncidentDetail>> {
     let sql = format!("SELECT {INCIDENT} FROM incidents WHERE id = ?");
     let Some(incident) = connection.prepare_cached(&sql)?.query_row([id], incident).optional()? else { return Ok(None) };
     let mut timeline: Vec<TimelineView> = connection
@@ -45,7 +45,7 @@ pub(super) fn one(connection: &Connection, id: &str) -> rusqlite::Result<Option<
     let mut tries: Vec<TryView> =
         connection.prepare_cached(&sql)?.query_map(params![id, SHOWN], attempt)?.collect::<Result<_, _>>()?;
     tries.reverse();
-    Ok(Some(IncidentStory { incident, timeline, tries }))
+    Ok(Some(IncidentDetail { incident, timeline, tries }))
 }
 
 pub(super) fn tries(connection: &Connection) -> rusqlite::Result<TryCounts> {
@@ -88,6 +88,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<TryView> {
         tried_ms: row.get(7)?,
         ended_ms: row.get(8)?,
         error: row.get(9)?,
-        message: said(&row.get::<_, String>(10)?),
+        message: try_message(&row.get::<_, String>(10)?),
     })
 }

@@ -1,4 +1,4 @@
-//! Questions to the store, on connections that only read. They block, so that [`ask`] has a thread of its own for each.
+//! Queries to the store, on connections that only read. They block, so that [`ask`] has a thread of its own for each.
 
 mod hour;
 mod incident;
@@ -13,14 +13,13 @@ use rusqlite::config::DbConfig;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::file::{self, Place};
+use super::file::{self, StoreLocation};
 use super::passes::{self, SharedPasses};
 use super::store::Health;
-use super::{changes, kept, ledger};
+use super::{artifacts, changes, ledger, observations};
 use crate::history::{
-    Answer, Artifact, ArtifactView, Changes, Comparison, IncidentFilter, IncidentStory, IncidentView, LedgerRows,
-    ObservationFilter, ObservationView, Page, PassView, ReadError, RollupView, RunDetail, RunFilter, RunView, TickView,
-    TryCounts,
+    Artifact, ArtifactView, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, ObservationFilter,
+    ObservationView, Page, PassView, ReadError, ReadFuture, RollupView, RunDetail, RunFilter, RunView, TickView, TryCounts,
 };
 use crate::plan::Bodies;
 
@@ -30,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that are kept for the next question.
 const KEPT: usize = 4;
 
-/// Questions that go on at once.
+/// Queries that go on at once.
 const AT_ONCE: usize = 4;
 
 /// Kibibytes of pages that each of them keeps; questions seldom ask for the same ones.
@@ -39,13 +38,13 @@ const CACHE: i64 = 512;
 /// Asks on a thread that may block.
 pub(super) fn ask<T: Send + 'static>(
     readers: &Arc<Readers>,
-    question: impl FnOnce(&Questions) -> Result<T, ReadError> + Send + 'static,
-) -> Answer<T> {
+    question: impl FnOnce(&Queries) -> Result<T, ReadError> + Send + 'static,
+) -> ReadFuture<T> {
     let readers = Arc::clone(readers);
     Box::pin(async move {
         let permit = Arc::clone(&readers.at_once).acquire_owned().await;
         // The permit goes along, because a question that nobody waits for any more goes on.
-        let asked = spawn_blocking(move || (question(&Questions::new(readers)), permit).0).await;
+        let asked = spawn_blocking(move || (question(&Queries::new(readers)), permit).0).await;
         // A panic has been printed.
         asked.unwrap_or(Err(ReadError::Defect))
     })
@@ -54,7 +53,7 @@ pub(super) fn ask<T: Send + 'static>(
 /// The connections of all readers of a store.
 #[derive(Debug)]
 pub(super) struct Readers {
-    place: Place,
+    place: StoreLocation,
     pub(super) health: Arc<Health>,
     /// Bounds what goes on at once: on a disk that hangs, questions must not pile up.
     at_once: Arc<Semaphore>,
@@ -67,7 +66,7 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(place: Place, health: Arc<Health>, bodies: Bodies) -> Self {
+    pub(super) fn new(place: StoreLocation, health: Arc<Health>, bodies: Bodies) -> Self {
         Self {
             place,
             health,
@@ -79,7 +78,7 @@ impl Readers {
     }
 
     /// Closes those that nobody uses.
-    pub(super) fn forget(&self) {
+    pub(super) fn close_idle(&self) {
         self.lock().clear();
     }
 
@@ -112,16 +111,16 @@ impl Readers {
 
 /// Asks, and blocks until there is an answer.
 #[derive(Debug)]
-pub(super) struct Questions(Arc<Readers>);
+pub(super) struct Queries(Arc<Readers>);
 
-impl Questions {
+impl Queries {
     pub(super) fn new(readers: Arc<Readers>) -> Self {
         Self(readers)
     }
 
     /// Runs, newest first. `after` is [`Page::next`] of the page before; at most [`Page::LIMIT`] come.
     pub(super) fn runs(&self, filter: &RunFilter, limit: usize, after: Option<&str>) -> Result<Page<RunView>, ReadError> {
-        let after = after.map(run::Cursor::read).transpose()?;
+        let after = after.map(run::RunCursor::read).transpose()?;
         self.ask(|connection| run::list(connection, filter, limit.clamp(1, Page::<RunView>::LIMIT), after))
     }
 
@@ -151,7 +150,7 @@ impl Questions {
     }
 
     /// An incident with its timeline and its tries, of each at most the latest thousand.
-    pub(super) fn incident(&self, id: &str) -> Result<Option<IncidentStory>, ReadError> {
+    pub(super) fn incident(&self, id: &str) -> Result<Option<IncidentDetail>, ReadError> {
         self.ask(|connection| incident::one(connection, id))
     }
 
@@ -172,22 +171,22 @@ impl Questions {
 
     /// What a run left.
     pub(super) fn artifacts(&self, run_id: &str) -> Result<Vec<ArtifactView>, ReadError> {
-        self.ask(|connection| kept::list_artifacts(connection, run_id))
+        self.ask(|connection| artifacts::list(connection, run_id))
     }
 
     /// One of them with its bytes.
     pub(super) fn artifact(&self, run_id: &str, name: &str) -> Result<Option<Artifact>, ReadError> {
-        self.ask(|connection| kept::artifact(connection, run_id, name))
+        self.ask(|connection| artifacts::one(connection, run_id, name))
     }
 
     /// Observations, oldest first.
     pub(super) fn observations(&self, filter: &ObservationFilter) -> Result<Vec<ObservationView>, ReadError> {
-        self.ask(|connection| kept::observations(connection, filter))
+        self.ask(|connection| observations::list(connection, filter))
     }
 
     /// What was written since a cursor.
     pub(super) fn changes_since(&self, cursor: Option<&str>) -> Result<Changes, ReadError> {
-        let cursor = cursor.map(changes::Cursor::read).transpose()?;
+        let cursor = cursor.map(changes::ChangeCursor::read).transpose()?;
         self.ask(|connection| changes::since(connection, cursor))
     }
 

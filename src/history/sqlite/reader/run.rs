@@ -11,12 +11,12 @@ use crate::outcome::{Reason, RunId, SloCount, TraceId, Verdict};
 
 /// Where a page of runs begins: after the run that was due then and has this number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor {
+pub(super) struct RunCursor {
     due_ms: i64,
     id: i64,
 }
 
-impl Cursor {
+impl RunCursor {
     pub(super) fn read(text: &str) -> Result<Self, ReadError> {
         let parse = || {
             let (due_ms, id) = text.split_once('.')?;
@@ -32,7 +32,7 @@ const COLUMNS: &str = "runs.id, run_id, canaries.name, probes.name, canaries.reg
 const TABLES: &str = "runs CROSS JOIN canaries ON canaries.id = runs.canary CROSS JOIN probes ON probes.id = runs.probe";
 
 /// The question for a list, with its values.
-pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<Cursor>) -> (String, Vec<Value>) {
+pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<RunCursor>) -> (String, Vec<Value>) {
     let mut sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE true");
     let mut values: Vec<Value> = Vec::new();
     let mut also = |condition: &str, value: Value| {
@@ -62,7 +62,7 @@ pub(super) fn question(filter: &RunFilter, limit: usize, after: Option<Cursor>) 
     if let Some(until) = filter.until_ms {
         also("due_ms < ?", until.into());
     }
-    if let Some(Cursor { due_ms, id }) = after {
+    if let Some(RunCursor { due_ms, id }) = after {
         also("(due_ms, runs.id) < (?,", due_ms.into());
         sql += " ?)";
         values.push(id.into());
@@ -80,7 +80,7 @@ pub(super) fn list(
     connection: &Connection,
     filter: &RunFilter,
     limit: usize,
-    after: Option<Cursor>,
+    after: Option<RunCursor>,
 ) -> rusqlite::Result<Page<RunView>> {
     let (sql, values) = question(filter, limit, after);
     let rows: Vec<(i64, RunView)> = connection
@@ -150,7 +150,7 @@ mod tests {
             (RunFilter { not_passed: true, ..RunFilter::default() }, "runs_not_passed"),
             (RunFilter { verdict: Some(Verdict::Failed), ..probe }, "runs_not_passed_by_probe"),
         ] {
-            for after in [None, Some(Cursor { due_ms: 7, id: 3 })] {
+            for after in [None, Some(RunCursor { due_ms: 7, id: 3 })] {
                 let (sql, values) = question(&filter, 50, after);
                 let plan: Vec<String> = connection
                     .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))

@@ -9,11 +9,11 @@ use rusqlite::Connection;
 use super::super::file;
 use super::super::testing::{LONG, at, attempt, incident, open, open_at, outcome, reopen, settings, settle, state, states};
 use super::super::{OpenError, SqliteStore};
-use super::trouble::written;
-use crate::history::{Commit, Housekeeper as _, Recorder as _, Remembered, RunFilter, TryState};
+use super::write_errors::written;
+use crate::history::{Commit, Housekeeper as _, Recorder as _, RunFilter, StartState, TryState};
 
-fn assert_begun_anew(store: &SqliteStore, remembered: &Remembered, path: &Path) {
-    let aside = remembered.damaged.clone().expect("the damage is noticed");
+fn assert_begun_anew(store: &SqliteStore, restored: &StartState, path: &Path) {
+    let aside = restored.damaged.clone().expect("the damage is noticed");
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
     store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
     let _ = reopen(store, path.parent().unwrap().parent().unwrap());
@@ -25,10 +25,10 @@ fn a_store_that_has_become_something_else_is_set_aside_and_a_new_one_begun() {
         let directory = tempfile::tempdir().unwrap();
         let path = written(directory.path());
         fs::write(&path, damage).unwrap();
-        let (store, remembered) = open(directory.path());
-        assert!(remembered.states.is_empty());
-        assert_eq!(fs::read(remembered.damaged.as_ref().unwrap()).unwrap(), damage, "it is kept as it was");
-        assert_begun_anew(&store, &remembered, &path);
+        let (store, restored) = open(directory.path());
+        assert!(restored.states.is_empty());
+        assert_eq!(fs::read(restored.damaged.as_ref().unwrap()).unwrap(), damage, "it is kept as it was");
+        assert_begun_anew(&store, &restored, &path);
     }
 }
 
@@ -41,8 +41,8 @@ fn a_truncated_file_is_set_aside_and_a_new_one_begun() {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "about so much")]
         let kept = (length as f64 * keep) as u64;
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
-        let (store, remembered) = open(directory.path());
-        assert_begun_anew(&store, &remembered, &path);
+        let (store, restored) = open(directory.path());
+        assert_begun_anew(&store, &restored, &path);
     }
 }
 
@@ -84,13 +84,13 @@ fn await_aside(store: &SqliteStore) -> PathBuf {
     }
 }
 
-fn assert_saved(remembered: &Remembered) {
-    assert_eq!(remembered.states.iter().filter(|row| row.kind == "canary" && row.key != "new").count(), 300);
-    assert!(remembered.states.iter().any(|row| row.kind == "cover" && row.key == "I1/pager"));
-    let tries: Vec<_> = remembered.tries.iter().map(|kept| (kept.id.as_str(), kept.incident.as_str())).collect();
+fn assert_saved(restored: &StartState) {
+    assert_eq!(restored.states.iter().filter(|row| row.kind == "canary" && row.key != "new").count(), 300);
+    assert!(restored.states.iter().any(|row| row.kind == "cover" && row.key == "I1/pager"));
+    let tries: Vec<_> = restored.tries.iter().map(|kept| (kept.id.as_str(), kept.incident.as_str())).collect();
     assert_eq!(tries, [("T1", "I1")]);
-    assert_eq!(remembered.incidents, [incident("I1", None)]);
-    assert_eq!(remembered.last_ticks.len(), 1);
+    assert_eq!(restored.incidents, [incident("I1", None)]);
+    assert_eq!(restored.last_ticks.len(), 1);
 }
 
 #[test]
@@ -99,15 +99,15 @@ fn damage_that_a_crash_left_is_found_beside_the_work_and_what_pages_hang_on_is_s
     let path = written(directory.path());
     damage_runs(&path);
     as_after_a_kill(&path);
-    let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.damaged, None, "the start looks at the head only");
-    assert_saved(&remembered);
+    let (store, restored) = open(directory.path());
+    assert_eq!(restored.damaged, None, "the start looks at the head only");
+    assert_saved(&restored);
     let aside = await_aside(&store);
     assert!(aside.exists() && aside.to_string_lossy().starts_with(&format!("{}.damaged-", path.display())), "{aside:?}");
     assert!(store.questions().runs(&RunFilter::default(), 5, None).unwrap().items.is_empty(), "readers follow");
-    let (store, remembered) = reopen(&store, directory.path());
-    assert_saved(&remembered);
-    assert_eq!(remembered.damaged, None);
+    let (store, restored) = reopen(&store, directory.path());
+    assert_saved(&restored);
+    assert_eq!(restored.damaged, None);
     assert!(store.close(LONG));
     assert_eq!(mark(&path), "closed");
 }
@@ -122,14 +122,14 @@ fn damage_after_a_good_end_is_found_by_whoever_meets_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = written(directory.path());
         damage_runs(&path);
-        let (store, remembered) = open(directory.path());
-        assert_saved(&remembered);
+        let (store, restored) = open(directory.path());
+        assert_saved(&restored);
         store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
         assert_eq!(store.damaged(), None, "a file that was closed well is not looked through");
         meet(&store);
         await_aside(&store);
-        let (_store, remembered) = reopen(&store, directory.path());
-        assert_saved(&remembered);
+        let (_store, restored) = reopen(&store, directory.path());
+        assert_saved(&restored);
     }
 }
 
@@ -143,10 +143,10 @@ fn damage_of_what_is_remembered_is_set_aside_at_the_start() {
     drop(connection);
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 4_096], (root - 1) * 4_096).unwrap();
-    let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.tries.len(), 1);
-    assert_eq!(store.damaged(), remembered.damaged);
-    assert_begun_anew(&store, &remembered, &path);
+    let (store, restored) = open(directory.path());
+    assert_eq!(restored.tries.len(), 1);
+    assert_eq!(store.damaged(), restored.damaged);
+    assert_begun_anew(&store, &restored, &path);
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn a_file_is_marked_as_closed_only_by_who_closed_it_and_knows_it_to_be_whole() {
     let begun = Instant::now();
     while mark(&path) != "closed" {
         assert!(begun.elapsed() < LONG, "it is never known to be whole");
-        let (store, remembered) = open(directory.path());
-        assert_eq!(remembered.damaged, None);
+        let (store, restored) = open(directory.path());
+        assert_eq!(restored.damaged, None);
         std::thread::sleep(Duration::from_millis(20));
         assert!(store.close(LONG));
     }
@@ -235,8 +235,8 @@ fn a_damaged_file_is_noticed_while_running_too_and_nothing_that_waits_is_lost() 
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &vec![0xa5; length - 4_096], 4_096).unwrap();
     store.commit(states([state("canary", "new", Some("1"))])).blocking_recv().unwrap();
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert!(remembered.states.iter().any(|row| row.key == "new"));
+    let (_store, restored) = reopen(&store, directory.path());
+    assert!(restored.states.iter().any(|row| row.key == "new"));
     let aside = fs::read_dir(path.parent().unwrap())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".damaged-"));
@@ -274,6 +274,6 @@ fn a_write_that_fails_because_an_index_lacks_an_entry_is_not_tried_for_ever() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(store.damaged().is_some());
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert_saved(&remembered);
+    let (_store, restored) = reopen(&store, directory.path());
+    assert_saved(&restored);
 }

@@ -11,8 +11,8 @@ use crate::plan::{Bodies, StoreSettings};
 #[test]
 fn a_new_store_remembers_nothing_and_its_file_is_for_its_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, remembered) = open(directory.path());
-    assert!(remembered.states.is_empty() && remembered.incidents.is_empty() && remembered.damaged.is_none());
+    let (store, restored) = open(directory.path());
+    assert!(restored.states.is_empty() && restored.incidents.is_empty() && restored.damaged.is_none());
     let path = settings(directory.path()).path;
     settle(&store);
     for suffix in ["", "-wal", ".lock"] {
@@ -70,11 +70,11 @@ fn an_entry_that_cannot_be_read_is_set_aside_and_the_store_opens() {
         assert_eq!(file.execute(spoilt, []).unwrap(), 1, "{spoilt}");
     }
     drop(file);
-    let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.ledger, [entry("L3")]);
+    let (store, restored) = open(directory.path());
+    assert_eq!(restored.ledger, [entry("L3")]);
     let set_aside = |rows: &[UnreadableEntry]| rows.iter().map(|row| row.id.clone()).collect::<Vec<_>>();
-    assert_eq!(set_aside(&remembered.unreadable), ["L1", "L2", "L4", "L5", "L6"]);
-    assert!(remembered.unreadable.iter().all(|row| !row.why.is_empty()));
+    assert_eq!(set_aside(&restored.unreadable), ["L1", "L2", "L4", "L5", "L6"]);
+    assert!(restored.unreadable.iter().all(|row| !row.why.is_empty()));
     let rows = store.questions().ledger().unwrap();
     assert_eq!((rows.entries.len(), set_aside(&rows.unreadable).len()), (1, 5));
     // What is told of such a row breaks no transaction.

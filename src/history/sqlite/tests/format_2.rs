@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::testing::{LONG, open_at, settings};
 use super::super::{OpenError, SqliteStore, salvage, schema};
-use crate::history::{Commit, Recorder as _, Remembered, TryState};
+use crate::history::{Commit, Recorder as _, StartState, TryState};
 
 /// What was told, by the rows that the process left.
 fn expected() -> Value {
@@ -35,7 +35,7 @@ fn then() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(expected()["written_ms"].as_u64().unwrap() + 5_000)
 }
 
-fn opened(directory: &Path) -> (SqliteStore, Remembered) {
+fn opened(directory: &Path) -> (SqliteStore, StartState) {
     put(directory);
     open_at(&settings(directory), then()).unwrap()
 }
@@ -71,18 +71,18 @@ fn assert_same(found: &BTreeMap<String, BTreeMap<&'static str, u64>>) {
 #[test]
 fn incidents_states_and_all_that_was_sent_are_read_back() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, remembered) = opened(directory.path());
-    assert_eq!(remembered.damaged, None);
+    let (store, restored) = opened(directory.path());
+    assert_eq!(restored.damaged, None);
     let expected = expected();
     let incidents: BTreeMap<&str, bool> =
-        remembered.incidents.iter().map(|row| (row.id.as_str(), row.resolved_ms.is_none())).collect();
+        restored.incidents.iter().map(|row| (row.id.as_str(), row.resolved_ms.is_none())).collect();
     let all: BTreeMap<&str, bool> =
         expected["incidents"].as_object().unwrap().iter().map(|(id, row)| (id.as_str(), row["open"] == true)).collect();
     assert_eq!(incidents, all);
-    assert_same(&rows(remembered.former.iter().map(|row| (row.incident.as_str(), row.state.as_str()))));
-    assert!(remembered.tries.is_empty(), "nothing of it is a try of this format");
-    assert!(remembered.former.is_sorted_by_key(|row| (&row.incident, row.made_ms)));
-    for row in &remembered.former {
+    assert_same(&rows(restored.former.iter().map(|row| (row.incident.as_str(), row.state.as_str()))));
+    assert!(restored.tries.is_empty(), "nothing of it is a try of this format");
+    assert!(restored.former.is_sorted_by_key(|row| (&row.incident, row.made_ms)));
+    for row in &restored.former {
         let notice: Value = serde_json::from_str(&row.json).unwrap();
         let what = match notice["action"].as_str().unwrap() {
             "trigger" => "ring",
@@ -93,7 +93,7 @@ fn incidents_states_and_all_that_was_sent_are_read_back() {
         assert_eq!((row.what.as_str(), &notice["key"]), (what, &row.key.as_str().into()));
     }
     let mut states: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in &remembered.states {
+    for row in &restored.states {
         *states.entry(&row.kind).or_default() += 1;
     }
     assert_eq!(serde_json::to_value(states).unwrap(), expected["states"]);
@@ -107,10 +107,10 @@ fn the_story_of_an_incident_that_the_version_before_told_is_still_read() {
     let expected = expected();
     let mut tries = Vec::new();
     for (id, row) in expected["incidents"].as_object().unwrap() {
-        let story = reader.incident(id).unwrap().unwrap();
-        assert_eq!(Value::from(story.incident.scope), row["scope"]);
-        assert_eq!(story.timeline.first().unwrap().what, "opened");
-        for told in story.tries {
+        let detail = reader.incident(id).unwrap().unwrap();
+        assert_eq!(Value::from(detail.incident.scope), row["scope"]);
+        assert_eq!(detail.timeline.first().unwrap().what, "opened");
+        for told in detail.tries {
             assert!(told.message["title"].as_str().is_some_and(|title| !title.is_empty()), "{told:?}");
             assert_eq!(told.ended_ms.is_none(), told.state == "waiting");
             assert!(told.state != "refused" || told.error.is_some());
@@ -122,19 +122,18 @@ fn the_story_of_an_incident_that_the_version_before_told_is_still_read() {
 
 #[test]
 fn what_is_still_to_be_sent_keeps_an_incident_that_ended_for_a_week() {
-    let remembered = |days: u64| {
+    let restored = |days: u64| {
         let directory = tempfile::tempdir().unwrap();
         put(directory.path());
         let now = then() + Duration::from_hours(24 * days);
-        let (_store, remembered) = open_at(&settings(directory.path()), now).unwrap();
-        let ended: Vec<_> =
-            remembered.incidents.iter().filter(|row| row.resolved_ms.is_some()).map(|row| row.id.clone()).collect();
-        assert_eq!(ended.is_empty(), !remembered.former.iter().any(|row| ended.contains(&row.incident)));
-        (remembered.incidents.len() - ended.len(), ended.len())
+        let (_store, restored) = open_at(&settings(directory.path()), now).unwrap();
+        let ended: Vec<_> = restored.incidents.iter().filter(|row| row.resolved_ms.is_some()).map(|row| row.id.clone()).collect();
+        assert_eq!(ended.is_empty(), !restored.former.iter().any(|row| ended.contains(&row.incident)));
+        (restored.incidents.len() - ended.len(), ended.len())
     };
     let all = expected()["incidents"].as_object().unwrap().len();
-    assert_eq!([remembered(2), remembered(6)], [(all - 1, 1); 2], "its end waits at the channel that never answers");
-    assert_eq!(remembered(7), (all - 1, 0));
+    assert_eq!([restored(2), restored(6)], [(all - 1, 1); 2], "its end waits at the channel that never answers");
+    assert_eq!(restored(7), (all - 1, 0));
 }
 
 #[test]
@@ -158,8 +157,8 @@ fn a_message_that_cannot_be_read_is_a_try_all_the_same() {
     let path = settings(directory.path()).path;
     let broken =
         Connection::open(&path).unwrap().execute("UPDATE messages SET notice = 'no json' WHERE state = 'dead'", []).unwrap();
-    let (store, remembered) = open_at(&settings(directory.path()), then()).unwrap();
-    let unread = remembered.former.iter().filter(|row| row.state == TryState::Refused && row.json == "no json").count();
+    let (store, restored) = open_at(&settings(directory.path()), then()).unwrap();
+    let unread = restored.former.iter().filter(|row| row.state == TryState::Refused && row.json == "no json").count();
     assert_eq!(unread, broken);
     assert_eq!(store.questions().tries().unwrap().refused, broken as u64);
 }

@@ -23,8 +23,8 @@ fn hours_that_format_3_counted_stay_and_what_comes_is_counted_in_full() {
     file.pragma_update(None, "user_version", 3).unwrap();
     drop(file);
 
-    let (store, remembered) = open(directory.path());
-    assert_eq!(remembered.damaged, None);
+    let (store, restored) = open(directory.path());
+    assert_eq!(restored.damaged, None);
     let rollups = || store.questions().rollups("p/eu", at_ms(0), at_ms(3_600)).unwrap();
     assert_eq!((rollups()[0].passed, rollups()[0].durations.count(), rollups()[0].steps.len()), (3, 3, 0));
     store.record(runs([run(&eu, Verdict::Passed, 60)]));

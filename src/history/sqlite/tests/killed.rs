@@ -18,9 +18,9 @@ const ROUNDS: u64 = 30;
 #[test]
 fn child() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
-    let (store, remembered) = open(Path::new(&directory));
+    let (store, restored) = open(Path::new(&directory));
     let eu = canary("p", "eu");
-    let first = remembered.states.iter().filter(|row| row.kind == "a").map(|row| row.key.parse::<u64>().unwrap() + 1).max();
+    let first = restored.states.iter().filter(|row| row.kind == "a").map(|row| row.key.parse::<u64>().unwrap() + 1).max();
     let mut out = std::io::stderr().lock();
     for number in first.unwrap_or(0).. {
         // What is only offered comes in between, all the time.
@@ -61,10 +61,10 @@ fn whatever_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done() {
         child.kill().unwrap();
         child.wait().unwrap();
 
-        let (store, remembered) = open(directory.path());
-        assert_eq!(remembered.damaged, None, "round {round}");
+        let (store, restored) = open(directory.path());
+        assert_eq!(restored.damaged, None, "round {round}");
         let keys = |kind: &str| {
-            let rows = remembered.states.iter().filter(|row| row.kind == kind);
+            let rows = restored.states.iter().filter(|row| row.kind == kind);
             rows.map(|row| row.key.clone()).collect::<Vec<_>>()
         };
         let written = keys("a");
@@ -72,9 +72,9 @@ fn whatever_was_acknowledged_is_there_after_a_kill_and_nothing_is_half_done() {
         assert_eq!(written, numbers, "round {round}: none is missing in between");
         assert!(written.len() as u64 > acknowledged.unwrap(), "round {round}: {acknowledged:?} was said to be durable");
         assert_eq!(keys("b"), numbers, "round {round}");
-        assert_eq!(remembered.incidents.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
-        assert_eq!(remembered.tries.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
-        assert!(remembered.ledger.len() >= numbers.len());
+        assert_eq!(restored.incidents.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
+        assert_eq!(restored.tries.iter().map(|row| row.id.clone()).collect::<Vec<_>>(), numbers);
+        assert!(restored.ledger.len() >= numbers.len());
         assert!(store.close(super::super::testing::LONG));
     }
 }

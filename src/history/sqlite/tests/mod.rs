@@ -1,4 +1,4 @@
-//! What only a store in a file has to stand: damage, trouble with the disk, a kill, former formats, and its size.
+//! What only a store in a file has to stand: damage, errors of the disk, a kill, former formats, and its size.
 
 mod changes;
 mod damage;
@@ -7,4 +7,4 @@ mod format_2;
 mod format_3;
 mod killed;
 mod retention;
-mod trouble;
+mod write_errors;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::SqliteStore;
 use super::super::testing::{LONG, at, attempt, canary, incident, open, open_at, outcome, run, runs, settings, settle, state};
-use crate::history::{Commit, Housekeeper as _, KeptTry, Recorder as _, TryState};
+use crate::history::{Commit, Housekeeper as _, Recorder as _, RestoredTry, TryState};
 use crate::outcome::Verdict;
 use crate::plan::StoreSettings;
 
@@ -119,7 +119,7 @@ proptest! {
         let (_store, after) = start();
         prop_assert_eq!(before.incidents, after.incidents);
         prop_assert_eq!(before.states, after.states);
-        let tries = |tries: Vec<KeptTry>| tries.into_iter().map(|row| (row.id, row.json)).collect::<Vec<_>>();
+        let tries = |tries: Vec<RestoredTry>| tries.into_iter().map(|row| (row.id, row.json)).collect::<Vec<_>>();
         prop_assert_eq!(tries(before.tries), tries(after.tries));
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::expr::from_json;
 use crate::run::dns::Question;
 use crate::run::step::kind::{Answer, Creation};
 
-use super::progress::Stage;
+use super::progress::QueryStage;
 use super::query::transport;
 use super::records::{code_word, type_of, value_of};
 
@@ -32,7 +32,7 @@ pub(super) struct DnsAnswer {
 
 impl DnsAnswer {
     /// What `message` says to `question`; `stage` is how it came to be there.
-    pub(super) fn new(question: &Question, message: &Message, stage: &Stage) -> Self {
+    pub(super) fn new(question: &Question, message: &Message, stage: &QueryStage) -> Self {
         let document = document(question, message, stage);
         let text = text(&document);
         Self { document, value: OnceLock::new(), text, latency: stage.latency(), phases: stage.phases() }
@@ -91,7 +91,7 @@ impl Answer for DnsAnswer {
     }
 }
 
-fn document(question: &Question, message: &Message, stage: &Stage) -> Json {
+fn document(question: &Question, message: &Message, stage: &QueryStage) -> Json {
     let header = &message.metadata;
     let mut document = json!({
         "rcode": code_word(header.response_code),

@@ -1,36 +1,37 @@
-//! What went wrong below an answer, and whose fault it is.
+//! Failures without an answer, and whose fault they are.
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::outcome::Reason;
-use crate::run::dns::Unanswered;
+use crate::run::dns::QueryError;
 use crate::run::step::TransportError;
-use crate::run::step::room::out_of_resources;
+use crate::run::step::resources::out_of_resources;
 
-use super::progress::Stage;
+use super::progress::QueryStage;
 
 impl TransportError {
-    /// Nothing of it could be begun, for want of a file.
+    /// No socket could be opened, because the process is out of files.
     pub(super) fn of_no_socket(error: &io::Error) -> Self {
         Self::unsent(Reason::Resources, format!("no socket could be opened: {error}"))
     }
 
-    /// The time was up.
-    pub(super) fn of_a_late_answer(bound: Duration, stage: Option<Stage>) -> Self {
+    /// The attempt's bound passed.
+    pub(super) fn of_a_late_answer(bound: Duration, stage: Option<QueryStage>) -> Self {
         let waiting_for = stage.map_or("the answer", |stage| stage.waiting_for());
         let bound = humantime::format_duration(bound);
         let after = if stage.is_some_and(|stage| stage.is_truncated()) { TRUNCATED } else { "" };
         of_stage(Reason::Timeout, format!("{after}no answer within {bound}: waiting for {waiting_for}"), stage)
     }
 
-    /// What the last of those that were asked did, in the order in which they were; each was waited for so long, and asked so often.
+    /// The failures of the servers that were asked, in their order. Each server was waited for so long and asked so often; the
+    /// last one gives the reason.
     pub(super) fn of_servers(
-        failed: &[(SocketAddr, Unanswered)],
+        failed: &[(SocketAddr, QueryError)],
         patience: Duration,
         rounds: usize,
-        stage: Option<Stage>,
+        stage: Option<QueryStage>,
     ) -> Self {
         let mut reason = Reason::Timeout;
         let mut told = Vec::with_capacity(failed.len());
@@ -47,26 +48,26 @@ impl TransportError {
 /// What a message begins with where the answer that failed was one over TCP.
 const TRUNCATED: &str = "the answer over UDP was truncated, and over TCP: ";
 
-fn of_stage(reason: Reason, message: String, stage: Option<Stage>) -> TransportError {
+fn of_stage(reason: Reason, message: String, stage: Option<QueryStage>) -> TransportError {
     let (sent, got_byte) = stage.map_or((false, false), |stage| (stage.sent, stage.answered));
     TransportError { reason, message, sent, got_byte }
 }
 
-fn of_one(why: &Unanswered, patience: Duration, rounds: usize) -> (Reason, String) {
+fn of_one(why: &QueryError, patience: Duration, rounds: usize) -> (Reason, String) {
     let waited = || {
         let times = if rounds == 1 { String::new() } else { format!(", {rounds} times") };
         (Reason::Timeout, format!("no answer: it was waited for {}{times}", humantime::format_duration(patience)))
     };
     match why {
-        Unanswered::Silent => waited(),
-        Unanswered::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => waited(),
-        Unanswered::Unreachable(error) | Unanswered::Broken(error) if out_of_resources(error) => {
+        QueryError::Silent => waited(),
+        QueryError::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => waited(),
+        QueryError::Unreachable(error) | QueryError::Broken(error) if out_of_resources(error) => {
             (Reason::Resources, format!("it cannot be asked: {error}"))
         }
-        Unanswered::Unreachable(error) => (Reason::Connect, format!("it cannot be asked: {error}")),
-        Unanswered::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+        QueryError::Unreachable(error) => (Reason::Connect, format!("it cannot be asked: {error}")),
+        QueryError::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             (Reason::Protocol, "the connection was closed before the answer's end".to_owned())
         }
-        Unanswered::Broken(error) => (Reason::Protocol, format!("what came is no answer: {error}")),
+        QueryError::Broken(error) => (Reason::Protocol, format!("what came is no answer: {error}")),
     }
 }

@@ -1,23 +1,23 @@
-//! How far an attempt has come, seen from outside: whoever cuts it still knows what was cut.
+//! How far an attempt has come, so that a run that cuts it can report what was cut.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::run::dns::Moment;
+use crate::run::dns::QueryEvent;
 
 /// An attempt under way, or over.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<Stage>>);
+pub(super) struct Progress(Mutex<Option<QueryStage>>);
 
 /// Where it stands: whom it asks now, and since when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage {
+pub(super) struct QueryStage {
     began: Instant,
     pub(super) server: SocketAddr,
     pub(super) tcp: bool,
     /// When this server's turn began.
-    turn: Instant,
+    server_since: Instant,
     /// When an answer over UDP came that did not fit.
     truncated: Option<Instant>,
     connected: Option<Instant>,
@@ -35,11 +35,11 @@ impl Progress {
         let now = Instant::now();
         let mut stage = self.lock();
         let (began, sent, answered) = stage.map_or((now, false, false), |before| (before.began, before.sent, before.answered));
-        *stage = Some(Stage {
+        *stage = Some(QueryStage {
             began,
             server,
             tcp: false,
-            turn: now,
+            server_since: now,
             truncated: None,
             connected: None,
             first_byte: None,
@@ -49,17 +49,17 @@ impl Progress {
         });
     }
 
-    /// It comes along.
-    pub(super) fn note(&self, moment: Moment) {
+    /// An event of the attempt.
+    pub(super) fn note(&self, moment: QueryEvent) {
         let now = Instant::now();
         let mut stage = self.lock();
         let Some(stage) = stage.as_mut() else { return };
         match moment {
-            Moment::Sent => stage.sent = true,
-            Moment::Truncated => (stage.truncated, stage.answered) = (Some(now), true),
-            Moment::Connecting => stage.tcp = true,
-            Moment::Connected => (stage.connected, stage.sent) = (Some(now), true),
-            Moment::FirstByte => {
+            QueryEvent::Sent => stage.sent = true,
+            QueryEvent::Truncated => (stage.truncated, stage.answered) = (Some(now), true),
+            QueryEvent::Connecting => stage.tcp = true,
+            QueryEvent::Connected => (stage.connected, stage.sent) = (Some(now), true),
+            QueryEvent::FirstByte => {
                 stage.answered = true;
                 stage.first_byte.get_or_insert(now);
             }
@@ -74,16 +74,16 @@ impl Progress {
     }
 
     /// Where it stands, if it has begun.
-    pub(super) fn stage(&self) -> Option<Stage> {
+    pub(super) fn stage(&self) -> Option<QueryStage> {
         *self.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Stage>> {
+    fn lock(&self) -> MutexGuard<'_, Option<QueryStage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stage {
+impl QueryStage {
     /// From the first question's leaving to the answer's end.
     pub(super) fn latency(&self) -> Duration {
         self.ended.map(|ended| ended.duration_since(self.began)).unwrap_or_default()
@@ -106,7 +106,7 @@ impl Stage {
     /// The phases that are over, in order and without a gap. Over UDP an answer comes at once, and is no transfer.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let mut phases = Vec::with_capacity(4);
-        let asked = self.truncated.unwrap_or(self.turn);
+        let asked = self.truncated.unwrap_or(self.server_since);
         if asked > self.began {
             phases.push(("earlier_tries", asked.duration_since(self.began)));
         }

@@ -32,8 +32,7 @@ pub(super) struct Query {
 impl Query {
     /// Fills in the templates.
     ///
-    /// # Errors
-    /// One has no value, or one that is no name or no server.
+    /// # Errors A template has no value, or its value is no name or no server.
     pub(super) fn render(action: &DnsAction, setting: &Setting<'_>) -> Result<Self, EvalError> {
         let machine = setting.session.names();
         let cannot = |what: &str, text: &str, why: String| EvalError { message: format!("`{text}` cannot be {what}: {why}") };
@@ -58,7 +57,7 @@ impl Query {
         })
     }
 
-    /// The question, with an id of its own. It says that whether an answer was authenticated is of interest (RFC 6840, section 5.7).
+    /// The question, with an id of its own. Its AD flag asks whether the answer was authenticated (RFC 6840, section 5.7).
     pub(super) fn question(&self) -> Result<Question, ProtoError> {
         Question::new(&self.name, self.record, |flags| {
             flags.recursion_desired = self.recursion;

@@ -1,7 +1,7 @@
 //! Records as text, in the form in which zone files have them (RFC 1035, section 5.1), so that they can be compared.
 //!
-//! Two things differ from zone files, because nobody would compare them as they stand there: the strings of a `TXT` record are put
-//! together without quotes, and names stay in ASCII (`xn--…`).
+//! Two things differ from zone files, so that they are easier to compare: the strings of a `TXT` record are joined without
+//! quotes, and names stay in ASCII (`xn--…`).
 
 use std::fmt::Write as _;
 
@@ -76,7 +76,7 @@ fn service(svcb: &SVCB) -> String {
     text
 }
 
-/// What is not read further: the two of which a delegation is made in their own form, others as RFC 3597 (section 5) has it.
+/// Types that the parser does not know: DS and DNSKEY in their own form, others in that of RFC 3597 (section 5).
 fn unknown(code: RecordType, bytes: &[u8]) -> String {
     match (code, bytes) {
         (RecordType::DS, [high, low, algorithm, digest_type, digest @ ..]) => {

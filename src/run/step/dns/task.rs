@@ -1,4 +1,4 @@
-//! A question as the run sees it: as a task, its asking as an attempt.
+//! The DNS kind as the run sees it: the question is a task, asking it is an attempt.
 
 use std::net::SocketAddr;
 use std::slice::from_mut;
@@ -10,16 +10,15 @@ use tokio::time::Instant;
 use crate::outcome::{AttemptDetail, Reason, Redactor};
 use crate::plan::DnsAction;
 use crate::plan::expr::EvalError;
-use crate::run::dns::{Question, Unanswered, Way, ask_server};
-use crate::run::net;
+use crate::run::compute::compute;
+use crate::run::dns::{QueryError, QueryOptions, Question, ask_server};
 use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
-use crate::run::step::room::{for_one_more, out_of_resources};
-use crate::run::think::think;
+use crate::run::step::resources::{ensure_file_available, out_of_resources};
 
 use super::answer::DnsAnswer;
+use super::detail;
 use super::progress::Progress;
 use super::query::Query;
-use super::told;
 
 /// Bytes of a record that is spelled out, about.
 const SPELLED_OUT: usize = 128;
@@ -59,7 +58,7 @@ struct Asking {
 impl Asking {
     /// The first answer that any of the servers gives, whatever it says.
     async fn ask(&self) -> Result<DnsAnswer, TransportError> {
-        for_one_more().map_err(|error| TransportError::of_no_socket(&error))?;
+        ensure_file_available().map_err(|error| TransportError::of_no_socket(&error))?;
         let query = &*self.query;
         let mut question = query
             .question()
@@ -79,12 +78,13 @@ impl Asking {
         Err(self.failure(&failed))
     }
 
-    async fn ask_server(&self, server: SocketAddr, question: &mut Question) -> Result<(), Unanswered> {
+    async fn ask_server(&self, server: SocketAddr, question: &mut Question) -> Result<(), QueryError> {
         self.progress.asks(server);
         let deadline = Instant::now() + self.query.patience;
         let note = |moment| self.progress.note(moment);
-        let way = Way { server, from: self.query.from, tcp: self.query.tcp, deadline, heeds_broken: true, note: &note };
-        ask_server(from_mut(question), &way).await
+        let options =
+            QueryOptions { server, from: self.query.from, tcp: self.query.tcp, deadline, fail_on_malformed: true, note: &note };
+        ask_server(from_mut(question), &options).await
     }
 
     fn answer(&self, question: &Question) -> DnsAnswer {
@@ -92,10 +92,10 @@ impl Asking {
         let stage = self.progress.stage().expect("it was asked");
         let message = question.answer.as_ref().expect("it was answered");
         let records = message.answers.len() + message.authorities.len() + message.additionals.len();
-        think(records * SPELLED_OUT, || DnsAnswer::new(question, message, &stage))
+        compute(records * SPELLED_OUT, || DnsAnswer::new(question, message, &stage))
     }
 
-    fn failure(&self, failed: &[(SocketAddr, Unanswered)]) -> TransportError {
+    fn failure(&self, failed: &[(SocketAddr, QueryError)]) -> TransportError {
         TransportError::of_servers(failed, self.query.patience, self.query.rounds, self.progress.stage())
     }
 }
@@ -106,7 +106,7 @@ impl Attempt for Asking {
             let late = || TransportError::of_a_late_answer(terms.bound.lasting(), self.progress.stage());
             let mut answer = terms.bound.hold(self.ask()).await.unwrap_or_else(|| Err(late()))?;
             let phases = answer.phases.iter_mut().map(|(_, took)| took);
-            net::take_out(terms.stalls, &mut answer.latency, phases, std::time::Instant::now());
+            terms.stalls.take_out(&mut answer.latency, phases, std::time::Instant::now());
             let answer: Arc<dyn Answer> = Arc::<DnsAnswer>::clone(self.answer.get_or_init(|| Arc::new(answer)));
             Ok(answer)
         }
@@ -116,14 +116,14 @@ impl Attempt for Asking {
     fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail {
         let (stage, answer) = (self.progress.stage(), self.answer.get());
         let bytes = answer.map_or(0, |answer| if with_transcript { answer.bytes() } else { 0 });
-        think(bytes, || told::detail(&self.query, stage.as_ref(), answer.map(|answer| &**answer), with_transcript, redactor))
+        compute(bytes, || detail::detail(&self.query, stage.as_ref(), answer.map(|answer| &**answer), with_transcript, redactor))
     }
 
     fn has_answer(&self) -> bool {
         self.progress.stage().is_some_and(|stage| stage.answered)
     }
 
-    fn wants_place(&self) -> bool {
+    fn waits_for_permit(&self) -> bool {
         false
     }
 
@@ -132,11 +132,11 @@ impl Attempt for Asking {
     }
 }
 
-/// Whether no other server needs to be asked: one answered, though what it said is broken, or this process is out of something.
-fn is_final(why: &Unanswered) -> bool {
+/// Whether no other server is asked: the server answered something malformed, or this process is out of resources.
+fn is_final(why: &QueryError) -> bool {
     match why {
-        Unanswered::Silent => false,
-        Unanswered::Unreachable(error) => out_of_resources(error),
-        Unanswered::Broken(_) => true,
+        QueryError::Silent => false,
+        QueryError::Unreachable(error) => out_of_resources(error),
+        QueryError::Broken(_) => true,
     }
 }

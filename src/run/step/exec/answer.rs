@@ -21,12 +21,12 @@ pub(super) struct ExecAnswer {
     pub(super) stderr: Vec<u8>,
     pub(super) latency: Duration,
     pub(super) phases: Vec<(&'static str, Duration)>,
-    made: Made,
+    parsed: ParsedOutput,
 }
 
-/// What was asked for so far.
+/// The output in the forms that were asked for so far.
 #[derive(Debug, Default)]
-struct Made {
+struct ParsedOutput {
     json: OnceLock<Result<serde_json::Value, String>>,
     json_value: OnceLock<Option<Value>>,
     stdout: OnceLock<Value>,
@@ -41,12 +41,12 @@ impl ExecAnswer {
         latency: Duration,
         phases: Vec<(&'static str, Duration)>,
     ) -> Self {
-        Self { exit, stdout, stderr, latency, phases, made: Made::default() }
+        Self { exit, stdout, stderr, latency, phases, parsed: ParsedOutput::default() }
     }
 
     fn json(&self) -> Result<&serde_json::Value, String> {
         let parse = || serde_json::from_slice(&self.stdout).map_err(|error| error.to_string());
-        self.made.json.get_or_init(parse).as_ref().map_err(Clone::clone)
+        self.parsed.json.get_or_init(parse).as_ref().map_err(Clone::clone)
     }
 
     /// Its output line by line, without the breaks.
@@ -66,10 +66,10 @@ impl Answer for ExecAnswer {
         match name {
             "exit_code" => Some(self.exit.code.map_or(Value::from(()), Value::from)),
             "signal" => Some(self.exit.signal.map_or(Value::from(()), Value::from)),
-            "stdout" => Some(self.made.stdout.get_or_init(|| text(&self.stdout)).clone()),
-            "stderr" => Some(self.made.stderr.get_or_init(|| text(&self.stderr)).clone()),
-            "json" => self.made.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
-            "lines" => Some(self.made.lines.get_or_init(|| self.lines()).clone()),
+            "stdout" => Some(self.parsed.stdout.get_or_init(|| text(&self.stdout)).clone()),
+            "stderr" => Some(self.parsed.stderr.get_or_init(|| text(&self.stderr)).clone()),
+            "json" => self.parsed.json_value.get_or_init(|| self.json().ok().map(from_json)).clone(),
+            "lines" => Some(self.parsed.lines.get_or_init(|| self.lines()).clone()),
             "latency" => Some(Value::from(self.latency.as_secs_f64())),
             "phases" => Some(Value::from_pairs(self.phases.iter().map(|(name, took)| (*name, took.as_secs_f64())))),
             _ => None,
@@ -90,7 +90,7 @@ impl Answer for ExecAnswer {
 
     fn remark(&self) -> Option<String> {
         let killed = self.exit.signal.map(|signal| format!("the program was killed by signal {signal}, so it has no exit code"));
-        let json = self.made.json.get().and_then(|json| json.as_ref().err());
+        let json = self.parsed.json.get().and_then(|json| json.as_ref().err());
         let json = json.map(|why| {
             let code = self.exit.code.map_or_else(String::new, |code| format!(" of the program, exit code {code},"));
             format!("the standard output{code} is not JSON: {why}")

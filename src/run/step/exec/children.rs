@@ -1,7 +1,7 @@
 //! Which children of this process belong to whom.
 //!
-//! A process has its children once, however many engines are in it, so this is for the process. An exit status can be read once:
-//! whoever reaps orphans must know whose status is waited for, also that of a child that is only just being started.
+//! Children belong to the process, however many engines it has, so this state is global. An exit status can be read once: reaping
+//! orphans must leave alone every child whose status is waited for, also one that is only just being started.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 /// Children that somebody waits for.
 static WAITED_FOR: Mutex<Option<HashSet<Pid>>> = Mutex::new(None);
 
-/// Read by who starts a child, written by who must not find one that is not yet known.
+/// Read-locked while a child is started, write-locked while orphans are reaped, so that no child is found before it is known.
 static STARTING: RwLock<()> = RwLock::new(());
 
 /// Whether the files that this process was started with are kept from its children.
@@ -24,7 +24,7 @@ const FIRST_FILE: i32 = 3;
 
 /// Starts a child that somebody will [`reap`].
 pub(super) fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
-    // Every file that this process opens is closed in its children. What it was started with, as by a shell, may not be.
+    // Files that this process opens are closed in its children. Files that it inherited, as from a shell, may not be.
     INHERITED.call_once(|| close_fds::set_fds_cloexec(FIRST_FILE, &[]));
     let _starting: RwLockReadGuard<'_, ()> = STARTING.read().unwrap_or_else(PoisonError::into_inner);
     let child = command.spawn()?;
@@ -40,7 +40,7 @@ pub(super) fn ended(pid: Pid) -> io::Result<Option<WaitIdStatus>> {
 
 /// Reads the status of a child that has ended, which frees its number.
 pub(super) fn reap(pid: Pid) -> io::Result<Option<WaitIdStatus>> {
-    // In one go, because another child may have the number at once.
+    // The lock is held meanwhile, because another child may get the number at once.
     let mut waited_for = waited_for();
     let status = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)?;
     if let Some(known) = waited_for.as_mut().filter(|_| status.is_some()) {

@@ -19,13 +19,13 @@ use crate::run::step::TransportError;
 /// Bytes that templates may make of a command and what it is given.
 const MOST_RENDERED: usize = 8 << 20;
 
-/// Where a program is run that is not told.
+/// The directory of a program whose step names none.
 const ROOT: &str = "/";
 
 /// The variable that names the folders of programs.
 const PATH: &str = "PATH";
 
-/// What the system says where it has too little of something for one more program, or for its pipes.
+/// The errors of a system that is out of resources for one more program or its pipes.
 const OUT_OF_RESOURCES: [Errno; 4] = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
 
 /// A command that can be run, any number of times.
@@ -44,8 +44,7 @@ pub(super) struct ExecCommand {
 impl ExecCommand {
     /// Fills in the templates.
     ///
-    /// # Errors
-    /// One has no value, or one that a program cannot be given.
+    /// # Errors A template has no value, or one that a program cannot be given.
     pub(super) fn render(action: &ExecAction, scope: &Value) -> Result<Self, EvalError> {
         let mut room = MOST_RENDERED;
         let mut text = |template: &Template, holds_zero: bool| {
@@ -72,7 +71,7 @@ impl ExecCommand {
         Ok(command)
     }
 
-    /// What the configuration saw to where it is written out.
+    /// Checks what the configuration could not check, because templates make it.
     fn must_be_plain(&self) -> Result<(), String> {
         let (program, directory) = (self.program(), &self.directory);
         if program.is_empty() {
@@ -115,7 +114,7 @@ impl ExecCommand {
         inherited.chain(self.env.iter().map(|(name, value)| (name.as_str(), value.into())))
     }
 
-    /// The file of the program. Only absolute folders of `PATH` count: others would mean another file in each directory.
+    /// The file of the program. Only absolute folders of `PATH` are searched: others would depend on the directory.
     fn path(&self, env: &[(&str, OsString)]) -> Result<PathBuf, TransportError> {
         let program = Path::new(self.program());
         if program.is_absolute() {
@@ -148,9 +147,9 @@ fn too_large(template: &Template) -> EvalError {
 
 /// What it means that a program could not be started.
 ///
-/// A machine that has too little of something for one more program is the prober's own fault, `resources`. That a program is not
-/// there, or is none, is `not_evaluable`: the prober is whole, what the probe asks for cannot be done, and nobody knows whether what it
-/// expects holds. That must not pass in silence, as `errored` runs do until a canary is without data.
+/// A machine that is out of resources is the prober's own fault, `resources`. A program that does not exist or cannot be executed
+/// is `not_evaluable`: the prober works, and the probe asks for something that cannot be done. That is a failure, because
+/// `errored` runs page nobody until a canary is without data.
 pub(super) fn not_started(path: &Path, error: &io::Error) -> TransportError {
     let is_ours = Errno::from_io_error(error).is_some_and(|error| OUT_OF_RESOURCES.contains(&error));
     let (reason, ours) =

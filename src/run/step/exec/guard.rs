@@ -1,9 +1,9 @@
-//! What is left of programs where this process ends without a chance to end them: by SIGKILL, or at once.
+//! Ends programs of steps when this process is killed and cannot end them itself.
 //!
 //! The system's own way (`PR_SET_PDEATHSIG`) must be asked for between fork and exec, which needs `unsafe`, and it reaches no
-//! grandchildren. So the first program is joined by a guard: this program once more, as another command, which is told over a pipe
-//! of each process group that begins (`+PID`) and ends (`-PID`). At the end of the pipe, which comes with the end of this process
-//! whatever ended that, it kills the groups that are left, and ends too.
+//! grandchildren. So a guard is started with the first program: a second process of this program, with another command. It reads
+//! from a pipe which process groups begin (`+PID`) and end (`-PID`). When this process ends, for whatever reason, the pipe ends;
+//! the guard then kills the groups that are left, and ends too.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, Write as _};
@@ -23,21 +23,21 @@ const THIS: &str = "/proc/self/exe";
 static GUARD: Mutex<Guard> = Mutex::new(Guard::None);
 
 enum Guard {
-    /// Nobody said how one is started, or it could not be.
+    /// There is no guard: no command was given, or it could not be started.
     None,
-    /// The command of this program that is one.
+    /// Not started yet; the command to start it with.
     Command(&'static str),
     /// It is there.
-    There { pid: Pid, ear: ChildStdin },
+    There { pid: Pid, pipe: ChildStdin },
 }
 
-/// Programs of steps are guarded from now on. `command` is the command of this program that calls [`keep_guard`].
+/// Programs of steps are guarded from now on. `command` is the command of this program that calls [`run_guard`].
 pub fn guard_programs(command: &'static str) {
     *GUARD.lock().unwrap_or_else(PoisonError::into_inner) = Guard::Command(command);
 }
 
-/// Is the guard: listens until the other process is gone, and then kills what it left.
-pub fn keep_guard(input: impl BufRead) {
+/// The guard's main loop: reads until the other process is gone, and then kills the groups it left.
+pub fn run_guard(input: impl BufRead) {
     for group in left_over(input) {
         // It may have ended since.
         let _ = kill_process_group(group, Signal::KILL);
@@ -59,16 +59,16 @@ fn left_over(input: impl BufRead) -> HashSet<Pid> {
 }
 
 /// A group begins.
-pub(super) fn begins(group: Pid) {
-    tell('+', group);
+pub(super) fn group_begins(group: Pid) {
+    send('+', group);
 }
 
 /// A group ends: its number will be free at once.
-pub(super) fn ends(group: Pid) {
-    tell('-', group);
+pub(super) fn group_ends(group: Pid) {
+    send('-', group);
 }
 
-fn tell(sign: char, group: Pid) {
+fn send(sign: char, group: Pid) {
     let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
     if let Guard::Command(command) = *guard {
         *guard = start(command).unwrap_or_else(|error| {
@@ -76,11 +76,11 @@ fn tell(sign: char, group: Pid) {
             Guard::None
         });
     }
-    let Guard::There { pid, ear } = &mut *guard else { return };
+    let Guard::There { pid, pipe } = &mut *guard else { return };
     // A line is short enough for the pipe to take it whole or not at all.
-    if let Err(error) = ear.write_all(format!("{sign}{}\n", group.as_raw_pid()).as_bytes()) {
+    if let Err(error) = pipe.write_all(format!("{sign}{}\n", group.as_raw_pid()).as_bytes()) {
         tracing::warn!(%error, "the guard of programs does not listen any more: if this process is killed, they go on");
-        // It may not have ended, and then does so with its pipe.
+        // The guard may still run; it ends when its pipe closes.
         let _ = children::reap(*pid);
         *guard = Guard::None;
     }
@@ -91,10 +91,10 @@ fn start(command: &str) -> io::Result<Guard> {
     guard.arg(command).env_clear().current_dir("/").process_group(0);
     guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let (mut child, pid) = children::start(&mut guard)?;
-    let ear = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    // One that was stopped must not stop this process.
-    fcntl_setfl(&ear, OFlags::NONBLOCK)?;
-    Ok(Guard::There { pid, ear })
+    let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    // A guard that is stopped must not block this process.
+    fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
+    Ok(Guard::There { pid, pipe })
 }
 
 #[cfg(test)]

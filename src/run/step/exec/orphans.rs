@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{ExecPool, children};
 
-/// Zombies are no matter of urgency, and looking for them costs a look at every process there is.
+/// The pause before zombies are looked for. Reaping is not urgent, and looking for them reads `/proc` of every process.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl ExecPool {
@@ -41,25 +41,25 @@ fn zombies() -> Vec<Pid> {
     let stat = |process: &str| fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // A group that was begun outside of a container has the number 0 in it, which the system's own call gives as one that cannot be.
     let own = stat("self");
-    let (Some(Stat { group, .. }), Ok(processes)) = (Stat::read(&own), fs::read_dir("/proc")) else { return Vec::new() };
+    let (Some(ProcStat { group, .. }), Ok(processes)) = (ProcStat::read(&own), fs::read_dir("/proc")) else { return Vec::new() };
     let parent = getpid().as_raw_pid();
     let pids = processes.flatten().filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
     pids.filter(|pid| {
         let stat = stat(&pid.as_raw_pid().to_string());
-        Stat::read(&stat).is_some_and(|stat| stat.has_ended && stat.parent == parent && stat.group != group)
+        ProcStat::read(&stat).is_some_and(|stat| stat.has_ended && stat.parent == parent && stat.group != group)
     })
     .collect()
 }
 
 /// What is looked at of `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
+struct ProcStat {
     has_ended: bool,
     parent: i32,
     group: i32,
 }
 
-impl Stat {
+impl ProcStat {
     fn read(stat: &str) -> Option<Self> {
         // The name, in brackets, may hold anything.
         let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
@@ -73,10 +73,10 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_process_is_read_whatever_its_name() {
-        let ended = Some(Stat { has_ended: true, parent: 1, group: 70 });
-        assert_eq!(Stat::read("77 (sleep) Z 1 70 70 0 -1"), ended);
-        assert_eq!(Stat::read("77 (a) S 9 (b) Z 1 70 70 0 -1"), ended, "a name may look like the rest");
-        assert_eq!(Stat::read("77 (sleep) S 5 0 0 0 -1"), Some(Stat { has_ended: false, parent: 5, group: 0 }));
-        assert_eq!((Stat::read("77 (sleep"), Stat::read("")), (None, None), "it is gone meanwhile");
+        let ended = Some(ProcStat { has_ended: true, parent: 1, group: 70 });
+        assert_eq!(ProcStat::read("77 (sleep) Z 1 70 70 0 -1"), ended);
+        assert_eq!(ProcStat::read("77 (a) S 9 (b) Z 1 70 70 0 -1"), ended, "a name may look like the rest");
+        assert_eq!(ProcStat::read("77 (sleep) S 5 0 0 0 -1"), Some(ProcStat { has_ended: false, parent: 5, group: 0 }));
+        assert_eq!((ProcStat::read("77 (sleep"), ProcStat::read("")), (None, None), "it is gone meanwhile");
     }
 }

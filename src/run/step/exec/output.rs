@@ -1,4 +1,4 @@
-//! What goes into a program and comes out of it, both at once, so that neither waits for the other.
+//! Writes a program's input and reads its output at the same time, so that neither waits for the other.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
 use super::program::Pipes;
-use super::underway::{Stream, TooLarge, Underway};
+use super::progress::{Progress, Stream, TooLarge};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;
@@ -22,7 +22,7 @@ pub(super) struct Output {
 
 /// Why reading ended early.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(super) enum OutputError {
     #[error("{0}")]
     TooLarge(#[from] TooLarge),
     #[error("its output cannot be read: {0}")]
@@ -39,41 +39,41 @@ impl Output {
     }
 
     /// Feeds and reads until nobody holds the other ends any more.
-    pub(super) async fn exchange(&self, stdin: Option<Sender>, fed: &str, underway: &Underway) -> Result<(), ReadError> {
+    pub(super) async fn pump(&self, stdin: Option<Sender>, fed: &str, progress: &Progress) -> Result<(), OutputError> {
         let feeding = async {
             feed(stdin, fed).await;
             Ok(())
         };
-        let reading = |pipe, stream| self.read(pipe, stream, underway);
+        let reading = |pipe, stream| self.read(pipe, stream, progress);
         tokio::try_join!(feeding, reading(&self.stdout, Stream::Stdout), reading(&self.stderr, Stream::Stderr)).map(drop)
     }
 
-    async fn read(&self, pipe: &Receiver, stream: Stream, underway: &Underway) -> Result<(), ReadError> {
+    async fn read(&self, pipe: &Receiver, stream: Stream, progress: &Progress) -> Result<(), OutputError> {
         let mut chunk = vec![0; CHUNK];
         loop {
             pipe.readable().await?;
             match pipe.try_read(&mut chunk) {
                 Ok(0) => return Ok(()),
-                Ok(bytes) => underway.came(stream, &chunk[..bytes], self.most)?,
+                Ok(bytes) => progress.received(stream, &chunk[..bytes], self.most)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Takes what is in the pipes now that the program has ended: that is its own. What comes later is of others, who may keep
+    /// Reads what is in the pipes now that the program has ended. Later output would come from other processes, which may keep
     /// the pipes open for as long as they like.
-    pub(super) fn drain(&self, underway: &Underway) -> Result<(), ReadError> {
+    pub(super) fn drain(&self, progress: &Progress) -> Result<(), OutputError> {
         for (pipe, stream) in [(&self.stdout, Stream::Stdout), (&self.stderr, Stream::Stderr)] {
             let mut left = ioctl_fionread(pipe).map_err(io::Error::from)?;
             let mut chunk = vec![0; CHUNK];
             while left > 0 {
                 let wanted = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-                // Past the runtime, which may not know yet that there is something.
+                // A direct read: the runtime may not have noticed yet that there is something.
                 match read(pipe, &mut chunk[..wanted]) {
                     Ok(0) | Err(_) => break,
                     Ok(bytes) => {
-                        underway.came(stream, &chunk[..bytes], self.most)?;
+                        progress.received(stream, &chunk[..bytes], self.most)?;
                         left -= bytes as u64;
                     }
                 }

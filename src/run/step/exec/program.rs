@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Program {
     leader: Pid,
-    /// Held until it is reaped, so that what is slow to end counts too. `None` once it is.
-    place: Option<OwnedSemaphorePermit>,
+    /// The permit to run, held until the program is reaped, so that one that is slow to end counts too. `None` once it is reaped.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The ends of its pipes that this process has.
@@ -48,11 +48,11 @@ pub(super) struct Exit {
 
 impl Program {
     /// Starts it. Waits for the system to read the program's file.
-    pub(super) fn start(mut command: Command, feeds: bool, place: OwnedSemaphorePermit) -> io::Result<(Self, Pipes)> {
+    pub(super) fn start(mut command: Command, feeds: bool, permit: OwnedSemaphorePermit) -> io::Result<(Self, Pipes)> {
         command.process_group(0).stdin(if feeds { Stdio::piped() } else { Stdio::null() });
         let (mut child, leader) = children::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-        let program = Self { leader, place: Some(place) };
-        guard::begins(leader);
+        let program = Self { leader, permit: Some(permit) };
+        guard::group_begins(leader);
         match (child.stdout.take(), child.stderr.take()) {
             (Some(stdout), Some(stderr)) => Ok((program, Pipes { stdin: child.stdin.take(), stdout, stderr })),
             (_, _) => Err(io::ErrorKind::BrokenPipe.into()),
@@ -64,16 +64,16 @@ impl Program {
     }
 
     /// Waits until it has ended. `ends` has been listening since before it was started.
-    pub(super) async fn ended(&self, ends: &mut Ends) -> io::Result<()> {
+    pub(super) async fn ended(&self, exits: &mut ChildExits) -> io::Result<()> {
         while children::ended(self.leader)?.is_none() {
-            ends.0.recv().await;
+            exits.0.recv().await;
         }
         Ok(())
     }
 
-    /// Ends what it left in its group, and tells how it ended itself, which it must have.
+    /// Kills what is left in its group, and returns how it ended. It must have ended.
     pub(super) fn finish(mut self) -> io::Result<Exit> {
-        self.place = None;
+        self.permit = None;
         signal_group(self.leader, Signal::KILL);
         reap(self.leader)?.map(Exit::from).ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
@@ -81,15 +81,15 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let Some(place) = self.place.take() else { return };
+        let Some(permit) = self.permit.take() else { return };
         let leader = self.leader;
         signal_group(leader, Signal::TERM);
         let ending = move || {
             end(leader);
-            drop(place);
+            drop(permit);
         };
         if thread::Builder::new().name("exec-end".to_owned()).spawn(ending).is_err() {
-            // No thread is to be had: it gets no grace, and what is left of it is reaped if it is quick.
+            // No thread can be started: the program gets no grace, and it is reaped only if it ends at once.
             signal_group(leader, Signal::KILL);
             thread::sleep(LOOK);
             let _ = reap(leader);
@@ -104,7 +104,7 @@ fn end(leader: Pid) {
         thread::sleep(LOOK);
     }
     signal_group(leader, Signal::KILL);
-    // What waits for a device cannot be killed before that answers. An error says that there is nothing to reap.
+    // A process that waits for a device cannot be killed before the device answers. An error says that there is nothing to reap.
     while matches!(reap(leader), Ok(None)) {
         thread::sleep(LOOK);
     }
@@ -119,7 +119,7 @@ fn reap(leader: Pid) -> io::Result<Option<WaitIdStatus>> {
     if children::ended(leader)?.is_none() {
         return Ok(None);
     }
-    guard::ends(leader);
+    guard::group_ends(leader);
     children::reap(leader)
 }
 
@@ -131,9 +131,9 @@ impl From<WaitIdStatus> for Exit {
 
 /// Tells when some child of this process has ended.
 #[derive(Debug)]
-pub(super) struct Ends(Signals);
+pub(super) struct ChildExits(Signals);
 
-impl Ends {
+impl ChildExits {
     pub(super) fn listen() -> io::Result<Self> {
         signal(SignalKind::child()).map(Self)
     }

@@ -1,4 +1,4 @@
-//! A program as the run sees it: a command as a task, one run of it as an attempt, how it ended as an answer.
+//! The exec kind as the run sees it: the command is a task, one execution of it is an attempt, its end is the answer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,18 +9,17 @@ use tokio::task::spawn_blocking;
 use crate::outcome::{AttemptDetail, Fact, FactValue, Observed, Reason, Redactor};
 use crate::plan::expr::EvalError;
 use crate::plan::{ExecAction, StepKind};
-use crate::run::net;
+use crate::run::compute::compute;
 use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
-use crate::run::step::room::for_one_more;
-use crate::run::think::think;
+use crate::run::step::resources::ensure_file_available;
 
 use super::ExecPool;
 use super::answer::ExecAnswer;
 use super::command::{ExecCommand, not_started};
-use super::output::{Output, ReadError};
-use super::program::{Ends, Exit, Pipes, Program};
+use super::output::{Output, OutputError};
+use super::program::{ChildExits, Exit, Pipes, Program};
+use super::progress::{ProgramStage, Progress, StartedProgram};
 use super::transcript;
-use super::underway::{Stage, Started, Underway};
 
 /// A program that is to be run.
 pub(in crate::run::step) struct ExecTask {
@@ -49,20 +48,20 @@ impl Task for ExecTask {
 
     fn attempt(&self) -> Arc<dyn Attempt> {
         let (pool, command) = (self.pool.clone(), Arc::clone(&self.command));
-        Arc::new(Execution { pool, command, most: self.most, underway: Underway::default() })
+        Arc::new(ExecAttempt { pool, command, most: self.most, progress: Progress::default() })
     }
 }
 
 /// One run of the program.
 #[derive(Debug)]
-struct Execution {
+struct ExecAttempt {
     pool: ExecPool,
     command: Arc<ExecCommand>,
     most: usize,
-    underway: Underway,
+    progress: Progress,
 }
 
-impl Attempt for Execution {
+impl Attempt for ExecAttempt {
     fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>> {
         async move {
             let answer = match terms.bound.hold(self.run()).await {
@@ -76,14 +75,14 @@ impl Attempt for Execution {
 
     fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail {
         // Output is only copied where it is shown, and not while the program writes.
-        let stage = self.underway.stage();
+        let stage = self.progress.stage();
         let (stdout, stderr) = match &stage.answer {
             Some(answer) => (&answer.stdout, &answer.stderr),
             None => (&stage.stdout, &stage.stderr),
         };
         let transcript = with_transcript.then(|| {
             let bytes = stdout.len() + stderr.len() + self.command.stdin.as_ref().map_or(0, String::len);
-            think(bytes, || Box::new(transcript::draw(&self.command, (stdout, stderr), redactor)))
+            compute(bytes, || Box::new(transcript::render(&self.command, (stdout, stderr), redactor)))
         });
         AttemptDetail::Other(Observed {
             kind: StepKind::Exec,
@@ -96,83 +95,82 @@ impl Attempt for Execution {
     }
 
     fn has_answer(&self) -> bool {
-        self.underway.stage().has_answer()
+        self.progress.stage().has_answer()
     }
 
-    fn wants_place(&self) -> bool {
-        self.underway.stage().queued.is_some()
+    fn waits_for_permit(&self) -> bool {
+        self.progress.stage().queued.is_some()
     }
 
     fn waiting_for(&self) -> &'static str {
-        self.underway.stage().waiting_for()
+        self.progress.stage().waiting_for()
     }
 }
 
-impl Execution {
+impl ExecAttempt {
     /// Runs the program to its end. Dropping the future ends it.
     async fn run(&self) -> Result<Exit, TransportError> {
-        let (program, pipes, mut ends) = self.start().await?;
-        let failed = |error: ReadError| {
-            let reason = if matches!(error, ReadError::TooLarge(_)) { Reason::ResponseTooLarge } else { Reason::Resources };
+        let (program, pipes, mut exits) = self.start().await?;
+        let failed = |error: OutputError| {
+            let reason = if matches!(error, OutputError::TooLarge(_)) { Reason::ResponseTooLarge } else { Reason::Resources };
             TransportError { reason, message: error.to_string(), sent: true, got_byte: self.has_answer() }
         };
         let (output, stdin) = Output::new(pipes, self.most).map_err(|error| failed(error.into()))?;
-        let mut exchange =
-            std::pin::pin!(output.exchange(stdin, self.command.stdin.as_deref().unwrap_or_default(), &self.underway));
+        let mut pumping = std::pin::pin!(output.pump(stdin, self.command.stdin.as_deref().unwrap_or_default(), &self.progress));
         let mut is_quiet = false;
         loop {
             tokio::select! {
-                ended = program.ended(&mut ends) => {
+                ended = program.ended(&mut exits) => {
                     ended.map_err(|error| failed(error.into()))?;
                     break;
                 }
-                result = &mut exchange, if !is_quiet => {
+                result = &mut pumping, if !is_quiet => {
                     result.map_err(failed)?;
                     is_quiet = true;
                 }
             }
         }
-        output.drain(&self.underway).map_err(failed)?;
-        self.underway.stage().ended = Some(Instant::now());
+        output.drain(&self.progress).map_err(failed)?;
+        self.progress.stage().ended = Some(Instant::now());
         program.finish().map_err(|error| failed(error.into()))
     }
 
-    /// Waits for a place and starts the program, on a thread that may wait for the disk.
-    async fn start(&self) -> Result<(Program, Pipes, Ends), TransportError> {
+    /// Waits for a permit and starts the program, on a thread that may wait for the disk.
+    async fn start(&self) -> Result<(Program, Pipes, ChildExits), TransportError> {
         let ours = |message: String| TransportError::unsent(Reason::Resources, message);
-        self.underway.stage().queued = Some(Instant::now());
-        let place = Arc::clone(&self.pool.places).acquire_owned().await;
+        self.progress.stage().queued = Some(Instant::now());
+        let permit = Arc::clone(&self.pool.permits).acquire_owned().await;
         {
-            let mut stage = self.underway.stage();
+            let mut stage = self.progress.stage();
             stage.queued_for = stage.waited();
             stage.queued = None;
             stage.began = Some(Instant::now());
         }
-        let place = place.map_err(|_closed| ours("no programs are started any more".to_owned()))?;
+        let permit = permit.map_err(|_closed| ours("no programs are started any more".to_owned()))?;
         self.pool.reap_orphans();
         // Before it is started, so that no end is missed.
-        let ends = Ends::listen().map_err(|error| ours(format!("nobody would tell of the program's end: {error}")))?;
-        for_one_more().map_err(|error| ours(format!("no program can be started: {error}")))?;
+        let exits = ChildExits::listen().map_err(|error| ours(format!("nobody would tell of the program's end: {error}")))?;
+        ensure_file_available().map_err(|error| ours(format!("no program can be started: {error}")))?;
         let command = Arc::clone(&self.command);
         let starting = spawn_blocking(move || {
             let (path, made) = command.prepare()?;
             let (program, pipes) =
-                Program::start(made, command.stdin.is_some(), place).map_err(|error| not_started(&path, &error))?;
-            Ok((Started { path: path.display().to_string(), pid: program.pid() }, Instant::now(), program, pipes))
+                Program::start(made, command.stdin.is_some(), permit).map_err(|error| not_started(&path, &error))?;
+            Ok((StartedProgram { path: path.display().to_string(), pid: program.pid() }, Instant::now(), program, pipes))
         });
         let (started, at, program, pipes) =
             starting.await.map_err(|error| ours(format!("no program can be started: {error}")))??;
-        self.underway.stage().started = Some((at, started));
-        Ok((program, pipes, ends))
+        self.progress.stage().started = Some((at, started));
+        Ok((program, pipes, exits))
     }
 
-    /// What the run gets of a program that ended, net of stalls. Reports keep the raw times.
+    /// The answer of a program that ended. Its times are net of stalls; reports keep the raw ones.
     fn answer(&self, exit: Exit, terms: &Terms<'_>) -> Arc<ExecAnswer> {
-        let mut stage = self.underway.stage();
+        let mut stage = self.progress.stage();
         let mut phases = stage.phases();
         let mut latency = phases.iter().map(|(_, took)| *took).sum();
         let ended = stage.ended.unwrap_or_else(Instant::now);
-        net::take_out(terms.stalls, &mut latency, phases.iter_mut().map(|(_, took)| took), ended);
+        terms.stalls.take_out(&mut latency, phases.iter_mut().map(|(_, took)| took), ended);
         let output = (std::mem::take(&mut stage.stdout), std::mem::take(&mut stage.stderr));
         let answer = Arc::new(ExecAnswer::new(exit, output, latency, phases));
         stage.answer = Some(Arc::clone(&answer));
@@ -181,7 +179,7 @@ impl Execution {
 
     fn timed_out(&self, terms: &Terms<'_>) -> TransportError {
         let timeout = terms.bound.lasting();
-        let stage = self.underway.stage();
+        let stage = self.progress.stage();
         let (stdout, stderr) = (stage.stdout.len(), stage.stderr.len());
         let came = if stage.started.is_some() {
             format!(" ({stdout} bytes of its standard output and {stderr} of its standard error had come)")
@@ -198,7 +196,7 @@ impl Execution {
 
     /// What is known of it, by the names of OpenTelemetry's conventions for processes and programs
     /// (<https://opentelemetry.io/docs/specs/semconv/cli/cli-spans/>).
-    fn facts(&self, stage: &Stage, (stdout, stderr): (usize, usize), redactor: &Redactor) -> Vec<Fact> {
+    fn facts(&self, stage: &ProgramStage, (stdout, stderr): (usize, usize), redactor: &Redactor) -> Vec<Fact> {
         let text = |text: &str| FactValue::Text(redactor.redact(text).into_owned().into());
         let number = |number: usize| FactValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         let exit = stage.answer.as_ref().map(|answer| answer.exit);
@@ -260,15 +258,15 @@ mod tests {
             made(&long, minute),
             async {
                 let refused = made(&impatient, Duration::from_millis(300)).await;
-                (refused.unwrap_err(), impatient.wants_place())
+                (refused.unwrap_err(), impatient.waits_for_permit())
             },
             made(&patient, minute)
         );
-        assert!(wanted && impatient.waiting_for().starts_with("a place"), "{}", impatient.waiting_for());
+        assert!(wanted && impatient.waiting_for().starts_with("a permit"), "{}", impatient.waiting_for());
         assert_eq!((refused.reason, refused.sent, refused.got_byte), (Reason::Resources, false, false));
         let latency = |answer: Result<Arc<dyn Answer>, _>| f64::try_from(answer.unwrap().lookup("latency").unwrap()).unwrap();
-        assert!(latency(first) >= 1.0 && latency(second) < 0.9, "it waited a second for its place");
-        assert!(!patient.wants_place() && patient.has_answer());
+        assert!(latency(first) >= 1.0 && latency(second) < 0.9, "it waited a second for its permit");
+        assert!(!patient.waits_for_permit() && patient.has_answer());
     }
 
     #[tokio::test]
@@ -281,7 +279,7 @@ mod tests {
         let FactValue::Integer(pid) = pid else { panic!("{pid:?}") };
         let next = attempt(&pool, "exit 0");
         made(&next, Duration::from_mins(1)).await.unwrap();
-        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the next one had its place before it was gone");
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the next one had its permit before it was gone");
     }
 
     #[tokio::test]

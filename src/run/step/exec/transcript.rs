@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::outcome::{Looks, Redactor, Transcript, is_credential, mask_credentials, visible_block};
+use crate::outcome::{Redactor, TextKind, Transcript, is_credential, mask_credentials, visible_block};
 
 use super::command::ExecCommand;
 
 /// Bytes of each text that a report keeps.
 const TEXT: usize = 4 << 10;
 
-/// Bytes that are looked at for secrets, so that one of which a part would be kept is known whole.
+/// Bytes that are searched for secrets: more than are kept, so that a secret at the cut is found whole.
 const LOOKED_AT: usize = 64 << 10;
 
 /// Bytes of a variable's value that a report keeps.
@@ -39,9 +39,9 @@ pub(super) fn asked(command: &ExecCommand, redactor: &Redactor) -> String {
     line
 }
 
-/// The word without secrets, and no more of it than a line has.
+/// The start of the word, at most a line long, without secrets.
 fn shown_word<'w>(word: &'w str, redactor: &Redactor) -> Cow<'w, str> {
-    let (shown, _) = redactor.redact_start(word, LINE, Looks::Text);
+    let (shown, _) = redactor.redact_start(word, LINE, TextKind::Text);
     mask_credentials(&shown).into_owned().into()
 }
 
@@ -51,44 +51,44 @@ fn quoted(word: &str) -> Cow<'_, str> {
 }
 
 /// What a program was given, and what it said.
-pub(super) fn draw(command: &ExecCommand, (stdout, stderr): (&[u8], &[u8]), redactor: &Redactor) -> Transcript {
-    let mut drawing = Drawing { redactor, truncated: false };
+pub(super) fn render(command: &ExecCommand, (stdout, stderr): (&[u8], &[u8]), redactor: &Redactor) -> Transcript {
+    let mut text_of = TranscriptText { redactor, truncated: false };
     let mut sent = String::new();
     for name in &command.inherit {
         let _ = writeln!(sent, "{name} (inherited)");
     }
     for (name, value) in &command.env {
         let value =
-            if is_credential(name) { Redactor::MASK.to_owned() } else { drawing.text(value.as_bytes(), VALUE, Looks::Text) };
+            if is_credential(name) { Redactor::MASK.to_owned() } else { text_of.text(value.as_bytes(), VALUE, TextKind::Text) };
         let _ = writeln!(sent, "{name}={value}");
     }
     if let Some(stdin) = &command.stdin {
         let space = if sent.is_empty() { "" } else { "\n" };
-        let _ = write!(sent, "{space}{}", drawing.text(stdin.as_bytes(), TEXT, Looks::Body));
+        let _ = write!(sent, "{space}{}", text_of.text(stdin.as_bytes(), TEXT, TextKind::Body));
     }
     let mut received = String::new();
     for (name, bytes) in [("stdout", stdout), ("stderr", stderr)].into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
         if !received.is_empty() && !received.ends_with('\n') {
             received.push('\n');
         }
-        let _ = write!(received, "[{name}]\n{}", drawing.text(bytes, TEXT, Looks::Body));
+        let _ = write!(received, "[{name}]\n{}", text_of.text(bytes, TEXT, TextKind::Body));
     }
-    Transcript { sent, received, truncated: drawing.truncated }
+    Transcript { sent, received, truncated: text_of.truncated }
 }
 
-struct Drawing<'r> {
+struct TranscriptText<'r> {
     redactor: &'r Redactor,
     truncated: bool,
 }
 
-impl Drawing<'_> {
-    fn text(&mut self, bytes: &[u8], most: usize, looks: Looks) -> String {
+impl TranscriptText<'_> {
+    fn text(&mut self, bytes: &[u8], most: usize, kind: TextKind) -> String {
         let looked_at = &bytes[..bytes.len().min(LOOKED_AT)];
         let is_whole = looked_at.len() == bytes.len();
-        let (text, was_cut) = self.redactor.redact_start(&String::from_utf8_lossy(looked_at), most, looks);
+        let (text, was_cut) = self.redactor.redact_start(&String::from_utf8_lossy(looked_at), most, kind);
         self.truncated |= was_cut || !is_whole;
         if !is_whole && !was_cut {
-            // So much was masked that the end of what was looked at, which may be the start of a secret, could show.
+            // So much was masked that the end of the text would be shown, where a secret may begin that was cut.
             return Redactor::MASK.to_owned();
         }
         // What is spelled out takes more room.
@@ -135,12 +135,12 @@ mod tests {
 
     #[test]
     fn what_it_was_given_and_said_is_redacted_and_cut() {
-        let drawn = draw(&command(&["x"]), (b"hunter2-hunter2 \x1b[2J\xff", b"no"), &redactor());
+        let drawn = render(&command(&["x"]), (b"hunter2-hunter2 \x1b[2J\xff", b"no"), &redactor());
         assert_eq!(drawn.sent, "LANG (inherited)\nAPI_TOKEN=•••\nMODE=••• x\n\n{\"a\": \"•••\"}");
         assert_eq!(drawn.received, "[stdout]\n••• \\u001b[2J\u{fffd}\n[stderr]\nno");
         assert!(!drawn.truncated);
         let large = vec![b'x'; 1 << 20];
-        let drawn = draw(&command(&["x"]), (&large, b""), &redactor());
+        let drawn = render(&command(&["x"]), (&large, b""), &redactor());
         assert!(drawn.truncated && drawn.received.len() <= TEXT + 20);
     }
 }

@@ -10,11 +10,11 @@ use tokio_util::io::StreamReader;
 use crate::outcome::Reason;
 
 use super::decode::Encoding;
-use super::marks::Marks;
+use super::timings::Timings;
 use crate::run::step::TransportError;
 
-/// A body up to so long is gathered in a buffer of this size. A longer one gets room for all it may have at once: what is never
-/// written costs nothing, and a buffer that grows would be copied again and again.
+/// A body up to this length is read into a buffer of this size. For a longer one the largest allowed size is reserved at once:
+/// memory that is never written costs nothing, and a buffer that grows would be copied again and again.
 const SMALL: usize = 64 << 10;
 
 /// Reads at most `most` bytes, counted in `read` after decompression.
@@ -22,47 +22,47 @@ pub(super) async fn read(
     response: reqwest::Response,
     encoding: Option<Encoding>,
     most: usize,
-    marks: &Marks,
+    timings: &Timings,
     read: &mut usize,
 ) -> Result<Bytes, TransportError> {
-    let mut gathered = Gathered { status: response.status().as_u16(), all: BytesMut::new(), most, read };
+    let mut buffer = BodyBuffer { status: response.status().as_u16(), all: BytesMut::new(), most, read };
     match encoding {
-        None => plain(response, &mut gathered, marks).await,
-        Some(encoding) => compressed(response, encoding, &mut gathered, marks).await,
+        None => plain(response, &mut buffer, timings).await,
+        Some(encoding) => compressed(response, encoding, &mut buffer, timings).await,
     }
 }
 
-async fn plain(mut response: reqwest::Response, gathered: &mut Gathered<'_>, marks: &Marks) -> Result<Bytes, TransportError> {
+async fn plain(mut response: reqwest::Response, buffer: &mut BodyBuffer<'_>, timings: &Timings) -> Result<Bytes, TransportError> {
     let announced = response.content_length();
     // A length that is announced need not be received to be known as too much.
-    if announced.is_some_and(|announced| announced > gathered.most as u64) {
-        return Err(gathered.too_large());
+    if announced.is_some_and(|announced| announced > buffer.most as u64) {
+        return Err(buffer.too_large());
     }
-    let room = announced.and_then(|announced| usize::try_from(announced).ok()).unwrap_or(gathered.most);
+    let room = announced.and_then(|announced| usize::try_from(announced).ok()).unwrap_or(buffer.most);
     // The usual small answer comes in one piece, which is kept as it is.
     let mut first = Bytes::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::of(&error, marks, true))? {
-        gathered.count(chunk.len())?;
-        if first.is_empty() && gathered.all.is_empty() {
+    while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::of(&error, timings, true))? {
+        buffer.count(chunk.len())?;
+        if first.is_empty() && buffer.all.is_empty() {
             first = chunk;
             continue;
         }
         if !first.is_empty() {
-            gathered.append(&std::mem::take(&mut first), room);
+            buffer.append(&std::mem::take(&mut first), room);
         }
-        gathered.append(&chunk, room);
+        buffer.append(&chunk, room);
     }
-    Ok(if gathered.all.is_empty() { first } else { gathered.take() })
+    Ok(if buffer.all.is_empty() { first } else { buffer.take() })
 }
 
 async fn compressed(
     mut response: reqwest::Response,
     encoding: Encoding,
-    gathered: &mut Gathered<'_>,
-    marks: &Marks,
+    buffer: &mut BodyBuffer<'_>,
+    timings: &Timings,
 ) -> Result<Bytes, TransportError> {
     // An answer to HEAD names the encoding of a body it does not have.
-    let Some(first) = response.chunk().await.map_err(|error| TransportError::of(&error, marks, true))? else {
+    let Some(first) = response.chunk().await.map_err(|error| TransportError::of(&error, timings, true))? else {
         return Ok(Bytes::new());
     };
     let rest = stream::unfold(response, |mut response| async {
@@ -72,16 +72,16 @@ async fn compressed(
     let chunks = Box::pin(stream::StreamExt::chain(stream::iter([Ok(first)]), rest));
     let mut unpacked = encoding.unpack(StreamReader::new(chunks));
     // One byte more than is allowed shows that there is more.
-    let room = gathered.most.saturating_add(1);
+    let room = buffer.most.saturating_add(1);
     loop {
-        gathered.reserve(1, room);
-        let got = unpacked.read_buf(&mut (&mut gathered.all).limit(SMALL)).await;
-        match got.map_err(|error| undecodable(error, encoding, gathered.all.len(), marks))? {
-            0 => return Ok(gathered.take()),
+        buffer.reserve(1, room);
+        let got = unpacked.read_buf(&mut (&mut buffer.all).limit(SMALL)).await;
+        match got.map_err(|error| undecodable(error, encoding, buffer.all.len(), timings))? {
+            0 => return Ok(buffer.take()),
             got => {
-                gathered.count(got)?;
+                buffer.count(got)?;
                 if got == SMALL {
-                    // A small piece that came may unpack to a great deal, and nothing else waits in between.
+                    // A small piece may unpack to a great deal, and no other await comes in between.
                     tokio::task::yield_now().await;
                 }
             }
@@ -89,10 +89,10 @@ async fn compressed(
     }
 }
 
-/// What ended the unpacking: the connection's trouble, or what came over it.
-fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Marks) -> TransportError {
+/// The error of the unpacking: the connection's, or that of malformed data.
+fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, timings: &Timings) -> TransportError {
     let error = match error.downcast::<reqwest::Error>() {
-        Ok(error) => return TransportError::of(&error, marks, true),
+        Ok(error) => return TransportError::of(&error, timings, true),
         Err(error) => error,
     };
     let why = match error.kind() {
@@ -105,14 +105,14 @@ fn undecodable(error: io::Error, encoding: Encoding, unpacked: usize, marks: &Ma
 }
 
 /// A body so far.
-struct Gathered<'a> {
+struct BodyBuffer<'a> {
     status: u16,
     all: BytesMut,
     most: usize,
     read: &'a mut usize,
 }
 
-impl Gathered<'_> {
+impl BodyBuffer<'_> {
     fn too_large(&self) -> TransportError {
         let message = format!("the answer (status {}) has a body of more than {} bytes", self.status, self.most);
         TransportError { reason: Reason::ResponseTooLarge, message, sent: true, got_byte: true }

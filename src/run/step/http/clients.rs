@@ -7,18 +7,17 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
-use url::Position;
+use url::{Position, Url};
 
 use crate::outcome::Reason;
-use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Redirects};
+use crate::plan::{self, DeviceSettings, HttpVersion, Limits, Redirects, TlsSettings};
 use crate::run::dns::{Dns, NameSources};
 
 use super::connections::Connections;
 use super::cookies::Cookies;
-use super::marks::{Mark, OneConnection, note};
 use super::oauth::Tokens;
-use super::remembered::{Remembered, Remembering};
-use super::resolver::{Lead, Resolver};
+use super::resolver::{AddressCache, CachingResolver, HostOverride, Resolver};
+use super::timings::{OneConnection, TimingEvent, note};
 use crate::run::step::TransportError;
 use crate::run::step::tls::{self, TlsSetupError};
 
@@ -39,19 +38,19 @@ pub enum HttpSetupError {
 /// Prepared clients of a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HttpClients {
-    shared: Arc<Shared>,
+    shared: Arc<ClientPool>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ClientPool {
     roots: Arc<RootCertStore>,
     dns: Dns,
-    prepared: RwLock<HashMap<Arc<DeviceSettings>, Arc<Prepared>>>,
+    prepared: RwLock<HashMap<Arc<DeviceSettings>, Arc<PreparedClient>>>,
 }
 
 /// What devices with equal settings share.
 #[derive(Debug)]
-struct Prepared {
+struct PreparedClient {
     settings: Arc<DeviceSettings>,
     /// Modification times of the PEM files it was made from.
     stamps: Vec<Option<SystemTime>>,
@@ -68,7 +67,7 @@ impl HttpClients {
         Self::with_names(limits, NameSources::default())
     }
 
-    /// The same, and looks names up as `names` says.
+    /// The same, with look-ups from these sources.
     ///
     /// # Errors
     /// If an extra root file of the configuration cannot be read.
@@ -76,7 +75,7 @@ impl HttpClients {
         // reqwest asks for the process's provider where a client has none of its own; a second call is harmless.
         let _ = tls::provider().as_ref().clone().install_default();
         let roots = tls::machine_roots(&limits.extra_roots).map_err(HttpSetupError::Roots)?;
-        Ok(Self { shared: Arc::new(Shared { roots, dns: Dns::new(names), prepared: RwLock::default() }) })
+        Ok(Self { shared: Arc::new(ClientPool { roots, dns: Dns::new(names), prepared: RwLock::default() }) })
     }
 
     /// A device's own cookies and connections, for one run.
@@ -85,7 +84,7 @@ impl HttpClients {
             prepared: self.prepared(settings),
             jar: Arc::default(),
             connections: Connections::default(),
-            remembered: Remembered::default(),
+            address_cache: AddressCache::default(),
             tokens: Tokens::default(),
         }
     }
@@ -102,6 +101,26 @@ impl HttpClients {
         self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Asks `url` for its headers; any answer will do. Nothing is shared with the connections and look-ups of runs, so that
+    /// those cannot keep this one waiting.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub async fn reach(&self, url: &Url) -> Result<(), String> {
+        let settings = tls::client_config(&TlsSettings::default(), protocols(HttpVersion::Http1), &self.shared.roots, || {})
+            .map_err(|error| error.to_string())?;
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(settings)
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .build()
+            .map_err(|error| error.to_string())?;
+        client.head(url.clone()).send().await.map(drop).map_err(|error| super::failure::error_chain(&error))
+    }
+
     /// The roots that every connection trusts.
     pub(in crate::run::step) fn roots(&self) -> &Arc<RootCertStore> {
         &self.shared.roots
@@ -112,7 +131,7 @@ impl HttpClients {
         &self.shared.dns
     }
 
-    fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<Prepared> {
+    fn prepared(&self, settings: &Arc<DeviceSettings>) -> Arc<PreparedClient> {
         let stamps = tls::stamps(&settings.tls);
         {
             let prepared = self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner);
@@ -120,8 +139,10 @@ impl HttpClients {
                 return Arc::clone(known);
             }
         }
-        let fresh = Arc::new(Prepared {
-            tls: tls::client_config(&settings.tls, protocols(spoken(settings)), &self.shared.roots, || note(Mark::TlsStart)),
+        let fresh = Arc::new(PreparedClient {
+            tls: tls::client_config(&settings.tls, protocols(spoken(settings)), &self.shared.roots, || {
+                note(TimingEvent::TlsStart);
+            }),
             resolver: resolver(settings, self.shared.dns.clone()),
             settings: Arc::clone(settings),
             stamps,
@@ -151,24 +172,24 @@ pub(super) fn protocols(version: HttpVersion) -> &'static [&'static str] {
 }
 
 fn resolver(settings: &DeviceSettings, dns: Dns) -> Resolver {
-    let leads = settings.resolve.iter().map(|resolve| (resolve.host.clone(), Lead::Address(resolve.address)));
-    Resolver::new(leads.collect(), dns)
+    let overrides = settings.resolve.iter().map(|resolve| (resolve.host.clone(), HostOverride::Address(resolve.address)));
+    Resolver::new(overrides.collect(), dns)
 }
 
 /// One device of one run: its cookies, connections and tokens.
 #[derive(Debug)]
 pub struct HttpDevice {
-    prepared: Arc<Prepared>,
+    prepared: Arc<PreparedClient>,
     jar: Arc<Cookies>,
     pub(super) connections: Connections,
-    pub(super) remembered: Remembered,
+    pub(super) address_cache: AddressCache,
     pub(super) tokens: Tokens,
 }
 
 /// How a URL is asked for, given that reqwest takes the name in TLS and the port from the URL.
 #[derive(Debug)]
 pub(super) struct Route {
-    pub(super) url: reqwest::Url,
+    pub(super) url: Url,
     /// What to send as `Host`, where the URL no longer says it.
     pub(super) host: Option<HeaderValue>,
     /// The host that the URL's name stands in for.
@@ -181,11 +202,11 @@ impl HttpDevice {
         self.prepared.settings.redirects
     }
 
-    /// The way to `url` under `tls.server_name` and `resolve`.
+    /// How to ask for `url` under `tls.server_name` and `resolve`.
     ///
     /// # Errors
     /// If `tls.server_name` cannot be a host.
-    pub(super) fn route(&self, url: &reqwest::Url) -> Result<Route, TransportError> {
+    pub(super) fn route(&self, url: &Url) -> Result<Route, TransportError> {
         let settings = &self.prepared.settings;
         let host = url.host_str().unwrap_or_default();
         let name = settings.tls.server_name.as_deref().filter(|name| url.scheme() == "https" && !name.eq_ignore_ascii_case(host));
@@ -201,7 +222,7 @@ impl HttpDevice {
         let mut route = Route { url: url.clone(), host: Some(authority), stands_for: None };
         if let Some(name) = name {
             if settings.proxy.as_ref().is_some_and(|proxy| proxy.scheme().starts_with("http")) {
-                return Err(unusable("`tls.server_name`", &"a proxy resolves names itself, and would lead elsewhere"));
+                return Err(unusable("`tls.server_name`", &"a proxy resolves names itself, and would target elsewhere"));
             }
             route.url.set_host(Some(name)).map_err(|error| unusable(&format!("`tls.server_name` `{name}`"), &error))?;
             route.stands_for = Some(host.trim_matches(['[', ']']).to_owned());
@@ -219,7 +240,7 @@ impl HttpDevice {
     }
 
     /// Whether it is known beforehand that `url` is asked over HTTP/1.1.
-    pub(super) fn speaks_http1(&self, url: &reqwest::Url) -> bool {
+    pub(super) fn speaks_http1(&self, url: &Url) -> bool {
         match spoken(&self.prepared.settings) {
             HttpVersion::Auto => url.scheme() == "http",
             HttpVersion::Http1 => true,
@@ -239,16 +260,16 @@ impl HttpDevice {
         let settings = &self.prepared.settings;
         let tls = self.prepared.tls.as_ref().map_err(ToString::to_string)?;
         let resolver = match (&settings.tls.server_name, stands_for) {
-            (Some(name), Some(host)) => self.prepared.resolver.with(name, Lead::Host(host.to_ascii_lowercase())),
+            (Some(name), Some(host)) => self.prepared.resolver.with(name, HostOverride::Host(host.to_ascii_lowercase())),
             _ => self.prepared.resolver.clone(),
         };
-        // By the name that is asked for: under `tls.server_name` it leads to another host for each client.
-        let remembered = if stands_for.is_some() { Remembered::default() } else { self.remembered.clone() };
+        // The cache goes by name. Under `tls.server_name` the same name leads to another host for each client, so it is not used.
+        let cache = if stands_for.is_some() { AddressCache::default() } else { self.address_cache.clone() };
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("serinus/", env!("CARGO_PKG_VERSION")))
             .tls_backend_preconfigured(tls.clone())
             .tls_info(true)
-            .dns_resolver(Remembering { remembered, resolver })
+            .dns_resolver(CachingResolver { cache, resolver })
             .connector_layer(OneConnection::default())
             .redirect(Policy::none())
             .referer(false)

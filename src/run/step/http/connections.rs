@@ -4,11 +4,11 @@
 //! for the answer to the next request and could make a failing step pass. reqwest does not let anybody look at what waits on a
 //! connection, and what arrives just after a request was written cannot be told from its answer by anyone. So a connection of
 //! HTTP/1.1 serves one request, without exception: each request gets a client of its own, and a client makes one connection
-//! ([`OneConnection`](super::marks::OneConnection)).
+//! ([`OneConnection`](super::timings::OneConnection)).
 //!
-//! Answers of HTTP/2 carry the number of their request. A client whose answer came over HTTP/2 is kept for the rest of the run and
-//! shared by the device's requests to that origin; it can never turn to HTTP/1.1, since it cannot connect again. Whoever makes it
-//! do so has to hold on to both halves of this.
+//! Answers of HTTP/2 carry the number of their request. A client whose answer came over HTTP/2 is kept for the rest of the run
+//! and shared by the device's requests to that origin; it can never turn to HTTP/1.1, since it cannot connect again. A change
+//! here must keep both halves of this.
 
 use std::error::Error;
 use std::io;
@@ -18,25 +18,25 @@ use std::time::{Duration, Instant};
 use url::{Origin, Url};
 
 use super::failure::Chain;
-use super::marks::Spent;
+use super::timings::ConnectionUsed;
 
-/// How long a kept connection may have been idle and still carry a request that must not be sent twice. The longer it was, the
-/// likelier it is that the target is just closing it.
+/// How long a kept connection may have been idle to be used for a request that must not be sent twice. The longer it was idle,
+/// the likelier the target is just closing it.
 const TRUSTED: Duration = Duration::from_secs(2);
 
 /// The kept connections of a device, by origin. A run asks few of them.
 #[derive(Debug, Default)]
-pub(super) struct Connections(Mutex<Vec<Kept>>);
+pub(super) struct Connections(Mutex<Vec<Http2Connection>>);
 
 #[derive(Debug)]
-struct Kept {
+struct Http2Connection {
     origin: Origin,
     client: reqwest::Client,
     used: Instant,
 }
 
 impl Connections {
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Http2Connection>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -56,7 +56,7 @@ impl Connections {
         let mut kept = self.kept();
         match find(&mut kept, url) {
             Some(known) => (known.client, known.used) = (client, now),
-            None => kept.push(Kept { origin: url.origin(), client, used: now }),
+            None => kept.push(Http2Connection { origin: url.origin(), client, used: now }),
         }
     }
 
@@ -67,13 +67,13 @@ impl Connections {
         }
     }
 
-    /// Keeps none any longer. Exchanges that are going on go on.
+    /// Forgets all kept connections. Exchanges under way go on.
     pub(super) fn clear(&self) {
         self.kept().clear();
     }
 }
 
-fn find<'a>(kept: &'a mut [Kept], url: &Url) -> Option<&'a mut Kept> {
+fn find<'a>(kept: &'a mut [Http2Connection], url: &Url) -> Option<&'a mut Http2Connection> {
     // Most devices keep none, and an origin has to be made.
     if kept.is_empty() {
         return None;
@@ -87,8 +87,8 @@ fn trusted(idle: Duration, idempotent: bool) -> bool {
     idempotent || idle <= TRUSTED
 }
 
-/// Whether a request that ended in `error` over a kept connection is made again over a new one: the connection was at its end, which
-/// is no failure of the target, and the target has not acted on the request or may do so twice.
+/// Whether a request that ended in `error` over a kept connection is sent again over a new one. It is if the connection had
+/// ended, which is no failure of the target, and the target has not processed the request or may process it twice.
 pub(super) fn ask_again(error: &reqwest::Error, idempotent: bool) -> bool {
     Chain::of(error).any(|error| unprocessed(error) || (idempotent && lost(error)))
 }
@@ -97,7 +97,7 @@ pub(super) fn ask_again(error: &reqwest::Error, idempotent: bool) -> bool {
 fn unprocessed(error: &(dyn Error + 'static)) -> bool {
     let refused =
         |error: &h2::Error| error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM));
-    error.is::<Spent>() || error.downcast_ref().is_some_and(refused)
+    error.is::<ConnectionUsed>() || error.downcast_ref().is_some_and(refused)
 }
 
 /// The connection came to an end.

@@ -1,7 +1,7 @@
-//! The cookies of one device in one run, within the bounds that RFC 6265 (section 6.1) asks user agents to hold at least: what a
-//! target sets without end is neither kept nor sent back without end.
+//! The cookies of one device in one run, bounded by the minimum capabilities of RFC 6265 (section 6.1), so that a target that
+//! sets cookies without end cannot fill the memory.
 //!
-//! Which cookie is for whom is decided by `cookie_store`; here is only how many there are, how large, and which goes first.
+//! `cookie_store` decides which cookie is for whom. This file bounds their number and size and decides which is dropped first.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,14 +25,14 @@ const SENT: usize = 16 << 10;
 
 /// A device's cookies.
 #[derive(Debug, Default)]
-pub(super) struct Cookies(Mutex<Kept>);
+pub(super) struct Cookies(Mutex<CookieJar>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CookieJar {
     store: CookieStore,
     /// Every cookie in the store.
     known: HashMap<Key, Uses>,
-    /// Counts what happens, which is all the time there is here.
+    /// A logical clock: it counts operations.
     clock: u64,
 }
 
@@ -57,23 +57,23 @@ impl Key {
 }
 
 impl Cookies {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn jar(&self) -> MutexGuard<'_, CookieJar> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl reqwest::cookie::CookieStore for Cookies {
     fn set_cookies(&self, headers: &mut dyn Iterator<Item = &HeaderValue>, url: &Url) {
-        let mut kept = self.kept();
+        let mut jar = self.jar();
         for header in headers {
             if let Some(text) = std::str::from_utf8(header.as_bytes()).ok().filter(|text| is_small(text)) {
-                kept.set(text, url);
+                jar.set(text, url);
             }
         }
     }
 
     fn cookies(&self, url: &Url) -> Option<HeaderValue> {
-        self.kept().header(url)
+        self.jar().header(url)
     }
 }
 
@@ -83,7 +83,7 @@ fn is_small(text: &str) -> bool {
     pair.len() <= LARGEST && attributes.len() <= LARGEST
 }
 
-impl Kept {
+impl CookieJar {
     fn set(&mut self, text: &str, url: &Url) {
         // What is no cookie, or one for somebody else, is left out as browsers do.
         let Ok(cookie) = Cookie::parse(text.to_owned(), url) else { return };
@@ -102,7 +102,7 @@ impl Kept {
 
     /// Removes what is too much: what has expired, then what was not used for the longest time.
     fn make_room(&mut self, domain: &str) {
-        let of_domain = |kept: &Self| kept.known.keys().filter(|key| key.domain == domain).count();
+        let of_domain = |jar: &Self| jar.known.keys().filter(|key| key.domain == domain).count();
         if of_domain(self) <= OF_A_DOMAIN && self.known.len() <= IN_ALL {
             return;
         }
@@ -204,8 +204,8 @@ mod tests {
                 set(&cookies, &format!("https://d{domain}.test/"), &format!("c{number}=x"));
             }
         }
-        assert_eq!(cookies.kept().known.len(), IN_ALL);
-        assert_eq!(cookies.kept().store.iter_any().count(), IN_ALL);
+        assert_eq!(cookies.jar().known.len(), IN_ALL);
+        assert_eq!(cookies.jar().store.iter_any().count(), IN_ALL);
         assert_eq!(sent(&cookies, "https://d0.test/"), "");
         assert_eq!(sent(&cookies, "https://d69.test/").split("; ").count(), OF_A_DOMAIN);
     }
@@ -216,7 +216,7 @@ mod tests {
         set(&cookies, "https://a.test/", &format!("fits={}", "x".repeat(LARGEST - 5)));
         set(&cookies, "https://a.test/", &format!("large={}", "x".repeat(LARGEST - 5)));
         set(&cookies, "https://a.test/", &format!("odd=1; path=/{}", "x".repeat(LARGEST)));
-        assert_eq!(cookies.kept().known.len(), 1);
+        assert_eq!(cookies.jar().known.len(), 1);
         for number in 0..10 {
             set(&cookies, "https://a.test/", &format!("c{number}={}", "x".repeat(4000)));
         }
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(sent(&cookies, "https://a.test/deep/x"), "two=2; one=1; three=3");
         set(&cookies, "https://a.test/", "one=; Max-Age=0; Path=/");
         assert_eq!(sent(&cookies, "https://a.test/deep/x"), "two=2; three=3");
-        assert_eq!(cookies.kept().known.len(), 2);
+        assert_eq!(cookies.jar().known.len(), 2);
         set(&cookies, "https://a.test/", "four=4; Domain=b.test");
         set(&cookies, "https://a.test/", "five=5; Secure");
         assert_eq!(sent(&cookies, "http://a.test/"), "three=3");

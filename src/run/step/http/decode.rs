@@ -1,5 +1,5 @@
-//! Decompresses answers. Not left to reqwest, which forgets by which encoding a body failed and lets a few bytes of zstd ask for a
-//! window of 128 MiB.
+//! Decompresses answers. reqwest does not do it, because it does not tell which encoding failed and lets a few bytes of zstd ask
+//! for a window of 128 MiB.
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;

@@ -6,7 +6,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use reqwest::Url;
 
-use crate::outcome::{Exchange, Looks, Redactor, is_credential, mask_credentials};
+use crate::outcome::{Exchange, Redactor, TextKind, is_credential, mask_credentials};
 use crate::run::step::transcript::{self, BODY, LOOKED_AT};
 use crate::run::step::user_info::has_user_info;
 
@@ -18,25 +18,25 @@ const HEADER: usize = 512;
 
 /// Draws an exchange. `credential` is what was sent behind the scheme's name in `authorization`: a token that was fetched is in no
 /// list of secrets, and a target may echo it.
-pub(super) fn draw(
+pub(super) fn render(
     request: &HttpRequest,
     credential: Option<&str>,
     response: Option<&HttpResponse>,
     redactor: &Redactor,
 ) -> Exchange {
     let mut truncated = false;
-    let mut shown = |text: &str, whole: bool, most: usize, looks: Looks| {
+    let mut shown = |text: &str, whole: bool, most: usize, kind: TextKind| {
         let text = match credential {
             Some(credential) if !credential.is_empty() => Cow::Owned(text.replace(credential, Redactor::MASK)),
             Some(_) | None => Cow::Borrowed(text),
         };
-        let (text, was_cut) = transcript::shown(&text, whole, most, looks, redactor);
+        let (text, was_cut) = transcript::shown(&text, whole, most, kind, redactor);
         truncated |= was_cut;
         text
     };
     let mut header = |name: &HeaderName, value: &str| {
         let masked = is_credential(name.as_str());
-        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, true, HEADER, Looks::Text) })
+        (name.to_string(), if masked { Redactor::MASK.to_owned() } else { shown(value, true, HEADER, TextKind::Text) })
     };
     let mut request_headers: Vec<_> = request.headers.iter().map(|(name, value)| header(name, value)).collect();
     if credential.is_some() && !request.headers.iter().any(|(name, _)| name == AUTHORIZATION) {
@@ -50,9 +50,9 @@ pub(super) fn draw(
     let sent = &request.body.content;
     let sent_start = sent.start(LOOKED_AT);
     let sent_start = String::from_utf8_lossy(&sent_start);
-    let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY, Looks::Body);
+    let request_body = shown(&sent_start, sent.len() <= LOOKED_AT, BODY, TextKind::Body);
     let response_body = response.map_or_else(String::new, |response| {
-        shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY, Looks::Body)
+        shown(&response.text_start(LOOKED_AT), response.body.len() <= LOOKED_AT, BODY, TextKind::Body)
     });
     Exchange { request_headers, request_body, response_headers, response_body, truncated }
 }

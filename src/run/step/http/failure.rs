@@ -1,4 +1,4 @@
-//! What went wrong below HTTP, and whose fault it is.
+//! Failures below HTTP, and whose fault they are.
 
 use std::error::Error;
 use std::io;
@@ -6,29 +6,29 @@ use std::io;
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
 use crate::run::step::lookup::ResolveError;
-use crate::run::step::room::out_of_resources;
+use crate::run::step::resources::out_of_resources;
 
-use super::marks::Marks;
+use super::timings::Timings;
 
 impl TransportError {
     /// What a client's error means. `got_byte` says whether an answer had begun.
-    pub(super) fn of(error: &reqwest::Error, marks: &Marks, got_byte: bool) -> Self {
-        let reason = reason_of(error, marks);
-        // Whoever cannot connect has sent nothing, unless it was asked before.
+    pub(super) fn of(error: &reqwest::Error, timings: &Timings, got_byte: bool) -> Self {
+        let reason = reason_of(error, timings);
+        // Without a connection nothing was sent, unless an earlier request of the exchange was.
         let unsent = error.is_builder() || (error.is_connect() && !got_byte);
         let message = if error.is_connect() && error.is_timeout() {
-            format!("connecting took too long: waiting for {}", marks.waiting_for())
+            format!("connecting took too long: waiting for {}", timings.waiting_for())
         } else {
-            match marks.unread_upload().filter(|_| !unsent && !got_byte) {
-                Some(unread) => format!("{}; {unread}", told(error)),
-                None => told(error),
+            match timings.unread_upload().filter(|_| !unsent && !got_byte) {
+                Some(unread) => format!("{}; {unread}", error_chain(error)),
+                None => error_chain(error),
             }
         };
-        Self { reason, message, sent: marks.sent_before() || !unsent, got_byte }
+        Self { reason, message, sent: timings.sent_before() || !unsent, got_byte }
     }
 }
 
-fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
+fn reason_of(error: &reqwest::Error, timings: &Timings) -> Reason {
     let found = |test: fn(&(dyn Error + 'static)) -> bool| Chain::of(error).any(test);
     if found(|error| error.downcast_ref().is_some_and(out_of_resources)) {
         return Reason::Resources;
@@ -46,9 +46,9 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
         return Reason::Tls;
     }
     if error.is_connect() {
-        return match (error.is_timeout(), marks.in_tls()) {
-            // The target was not even looked up.
-            (true, _) if marks.in_queue() => Reason::Resources,
+        return match (error.is_timeout(), timings.in_tls()) {
+            // The name was not even looked up.
+            (true, _) if timings.in_queue() => Reason::Resources,
             (true, _) => Reason::Timeout,
             (false, true) => Reason::Tls,
             (false, false) => Reason::Connect,
@@ -58,7 +58,7 @@ fn reason_of(error: &reqwest::Error, marks: &Marks) -> Reason {
 }
 
 /// The error and what is behind it, in one line, without repetitions and without the URL, which is told elsewhere.
-pub(super) fn told(error: &reqwest::Error) -> String {
+pub(super) fn error_chain(error: &reqwest::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     // The client's own wrapper says no more than the reason does.
     let causes = Chain::of(error).skip(1).filter(|error| !error.is::<hyper_util::client::legacy::Error>());

@@ -9,8 +9,8 @@ use crate::outcome::Reason;
 
 use super::body;
 use super::decode::Encoding;
-use super::marks::Marks;
 use super::request::OAuth2;
+use super::timings::Timings;
 use crate::run::step::TransportError;
 
 /// Bytes of a token answer that are read.
@@ -21,7 +21,7 @@ const ANSWER: usize = 64 << 10;
 pub(super) struct Tokens(Mutex<HashMap<OAuth2, String>>);
 
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: String,
 }
 
@@ -39,8 +39,8 @@ impl Tokens {
 }
 
 async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, TransportError> {
-    let marks = Marks::new();
-    marks.scope(ask(grant, client, &marks)).await.map_err(|failure| TransportError {
+    let timings = Timings::new();
+    timings.scope(ask(grant, client, &timings)).await.map_err(|failure| TransportError {
         message: format!("no token from `{}`: {}", grant.token_url, failure.message),
         // The step's own request has not been sent.
         sent: false,
@@ -48,19 +48,19 @@ async fn fetch(grant: &OAuth2, client: &reqwest::Client) -> Result<String, Trans
     })
 }
 
-async fn ask(grant: &OAuth2, client: &reqwest::Client, marks: &Marks) -> Result<String, TransportError> {
+async fn ask(grant: &OAuth2, client: &reqwest::Client, timings: &Timings) -> Result<String, TransportError> {
     let mut form = vec![("grant_type", "client_credentials")];
     form.extend(grant.scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(grant.audience.as_deref().map(|audience| ("audience", audience)));
     let request = client.post(&grant.token_url).basic_auth(&grant.client_id, Some(&grant.client_secret)).form(&form);
-    let response = request.send().await.map_err(|error| TransportError::of(&error, marks, false))?;
+    let response = request.send().await.map_err(|error| TransportError::of(&error, timings, false))?;
     let answered = |reason, message| TransportError { reason, message, sent: true, got_byte: true };
     let (status, encoding) = (response.status(), Encoding::of(response.headers()));
     if !status.is_success() {
         return Err(answered(Reason::Protocol, format!("the token endpoint answered {status}")));
     }
-    let body = body::read(response, encoding, ANSWER, marks, &mut 0).await?;
-    serde_json::from_slice::<Answer>(&body)
+    let body = body::read(response, encoding, ANSWER, timings, &mut 0).await?;
+    serde_json::from_slice::<TokenResponse>(&body)
         .map(|answer| answer.access_token)
         .map_err(|error| answered(Reason::Protocol, format!("the token endpoint's answer has no usable token: {error}")))
 }

@@ -46,7 +46,7 @@ impl Hop {
         if url.fragment().is_none() {
             url.set_fragment(self.url.fragment());
         }
-        // Whoever redirects does not decide on credentials.
+        // A redirect must not set credentials.
         url.set_username("").and_then(|()| url.set_password(None)).ok()?;
         let mut next = Self { url, ..self.clone() };
         if to_get {
@@ -57,9 +57,9 @@ impl Hop {
         Some(next)
     }
 
-    /// Leaves behind what may not leave the origin of `from`, whose answer with `status` led here as redirect number `redirect`.
-    /// An origin is scheme, host and port, so what went over https never goes over http. What was left behind stays so, also
-    /// where a later redirect leads home.
+    /// Removes what may not leave the origin of `from`, whose answer with `status` led here as redirect number `redirect`. An
+    /// origin is scheme, host and port, so what went over https never goes over http. What was removed is not sent again, even if
+    /// a later redirect leads back to the first origin.
     ///
     /// # Errors
     /// If the body is to go along and a secret is in it: without its body the request would be another one.

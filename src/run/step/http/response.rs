@@ -108,14 +108,14 @@ impl HttpResponse {
 }
 
 /// The parts of a response that do not need its body.
-pub(super) struct Head {
+pub(super) struct ResponseHead {
     pub(super) status: http::StatusCode,
     pub(super) version: &'static str,
     pub(super) headers: HeaderMap,
     tls: Option<(Vec<u8>, &'static str)>,
 }
 
-impl Head {
+impl ResponseHead {
     /// Takes what it needs of a response whose body is still to be read.
     pub(super) fn take(response: &mut reqwest::Response) -> Self {
         let tls = response.extensions().get::<reqwest::tls::TlsInfo>().and_then(|info| {

@@ -1,4 +1,4 @@
-//! HTTP as the run sees it: a request as a task, an exchange as an attempt, a response as an answer.
+//! The HTTP kind as the run sees it: a request is a task, an exchange an attempt, a response an answer.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,15 +8,14 @@ use minijinja::Value;
 use crate::outcome::{AttemptDetail, HttpDetail, Redactor};
 use crate::plan::HttpAction;
 use crate::plan::expr::EvalError;
-use crate::run::net;
+use crate::run::compute::compute;
 use crate::run::step::kind::{Answer, Attempt, Creation, Setting, Task, Terms, TransportError};
-use crate::run::think::think;
 
 use super::clients::HttpDevice;
+use super::progress::Progress;
 use super::request::{self, HttpRequest, RunHeaders};
 use super::response::HttpResponse;
 use super::send::HttpAttempt;
-use super::underway::Underway;
 
 /// A request that is to be sent by a device.
 pub(in crate::run::step) struct HttpTask {
@@ -43,27 +42,27 @@ impl Task for HttpTask {
 
     fn attempt(&self) -> Arc<dyn Attempt> {
         let (device, request) = (Arc::clone(&self.device), Arc::clone(&self.request));
-        Arc::new(Exchange { device, request, underway: Underway::default(), made: OnceLock::new() })
+        Arc::new(RequestAttempt { device, request, progress: Progress::default(), made: OnceLock::new() })
     }
 }
 
 /// One sending of the request.
 #[derive(Debug)]
-struct Exchange {
+struct RequestAttempt {
     device: Arc<HttpDevice>,
     request: Arc<HttpRequest>,
-    underway: Underway,
+    progress: Progress,
     made: OnceLock<HttpAttempt>,
 }
 
-impl Attempt for Exchange {
+impl Attempt for RequestAttempt {
     fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>> {
         async move {
             let headers = RunHeaders::new(terms.run_id, terms.trace_id, terms.span_id, terms.sampled);
-            let mut made = self.device.send_noting(&self.request, &headers, &terms.bound, terms.redactor, &self.underway).await;
+            let mut made = self.device.send_within(&self.request, &headers, &terms.bound, terms.redactor, &self.progress).await;
             // Nobody else has it yet: it was only just received.
             if let Some(response) = made.result.as_mut().ok().and_then(Arc::get_mut) {
-                net::take_out(terms.stalls, &mut response.latency, response.phases.each_mut(), std::time::Instant::now());
+                terms.stalls.take_out(&mut response.latency, response.phases.each_mut(), std::time::Instant::now());
             }
             let made = self.made.get_or_init(|| made);
             made.result.clone().map(|response| -> Arc<dyn Answer> { response })
@@ -73,26 +72,26 @@ impl Attempt for Exchange {
 
     fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail {
         let Some(made) = self.made.get() else {
-            let (answer, exchange) = self.underway.cut(&self.request, with_transcript, redactor);
+            let (answer, exchange) = self.progress.cut(&self.request, with_transcript, redactor);
             return AttemptDetail::Http(HttpDetail { answer, exchange: exchange.map(Box::new) });
         };
         let exchange = with_transcript.then(|| {
             let bytes = self.request.body.len() + made.result.as_ref().map_or(0, |response| response.body.len());
-            think(bytes, || Box::new(made.exchange(&self.request, redactor)))
+            compute(bytes, || Box::new(made.exchange(&self.request, redactor)))
         });
         AttemptDetail::Http(HttpDetail { answer: made.answer.clone(), exchange })
     }
 
     fn has_answer(&self) -> bool {
-        self.underway.has_answer()
+        self.progress.has_answer()
     }
 
-    fn wants_place(&self) -> bool {
-        self.underway.wants_place()
+    fn waits_for_permit(&self) -> bool {
+        self.progress.waits_for_permit()
     }
 
     fn waiting_for(&self) -> &'static str {
-        self.underway.waiting_for()
+        self.progress.waiting_for()
     }
 }
 
@@ -120,7 +119,7 @@ impl Answer for HttpResponse {
     fn creation(&self) -> Creation {
         match self.status {
             400..500 => Creation::Refused,
-            // The gateway says that it got no answer itself.
+            // A gateway says so if it got no answer itself.
             502 | 504 => Creation::Unknown,
             _ => Creation::Possible,
         }

@@ -1,4 +1,5 @@
-//! A request's body on its way out: never copied as a whole, and watched, so that a target that does not read it can be named.
+//! A request's body on its way out. It is never copied as a whole, and it is counted, so that the error can say that the target
+//! did not read it.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,7 +12,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// What is handed on at a time. A body up to so long is handed on whole and not watched: the kernel takes it in any case.
+/// Bytes that are handed on at a time. A body up to this length is handed on whole and not counted: the kernel takes it in any
+/// case.
 const PIECE: usize = 64 << 10;
 
 /// A request's body, in pieces that may be shared with the plan. Cheap to clone.
@@ -63,12 +65,12 @@ impl Content {
     }
 
     /// The body to send, and how to watch it if it is large; `None` if there is nothing to send.
-    pub(super) fn to_send(&self) -> Option<(reqwest::Body, Option<Arc<Taken>>)> {
+    pub(super) fn to_send(&self) -> Option<(reqwest::Body, Option<Arc<UploadProgress>>)> {
         match self.len() {
             0 => None,
             small if small <= PIECE => Some((Bytes::from(self.start(PIECE).into_owned()).into(), None)),
             whole => {
-                let taken = Arc::new(Taken { whole, taken: AtomicUsize::new(0) });
+                let taken = Arc::new(UploadProgress { whole, taken: AtomicUsize::new(0) });
                 let upload = Upload { left: self.0.clone().into(), taken: Arc::clone(&taken) };
                 Some((reqwest::Body::wrap(upload), Some(taken)))
             }
@@ -78,12 +80,12 @@ impl Content {
 
 /// How much of an upload has been taken for sending.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct UploadProgress {
     whole: usize,
     taken: AtomicUsize,
 }
 
-impl Taken {
+impl UploadProgress {
     /// What of the upload was not taken, for people; `None` if all of it was.
     pub(super) fn unread(&self) -> Option<String> {
         let taken = self.taken.load(Ordering::Relaxed);
@@ -95,7 +97,7 @@ impl Taken {
 /// A body that is taken piece by piece, as fast as the connection takes it.
 struct Upload {
     left: VecDeque<Bytes>,
-    taken: Arc<Taken>,
+    taken: Arc<UploadProgress>,
 }
 
 impl Body for Upload {

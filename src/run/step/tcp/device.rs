@@ -20,12 +20,12 @@ use super::request::TlsRequest;
 pub(in crate::run::step) struct TcpPool {
     roots: Arc<RootCertStore>,
     pub(super) dns: Dns,
-    prepared: Arc<Mutex<HashMap<TlsRequest, Prepared>>>,
+    prepared: Arc<Mutex<HashMap<TlsRequest, PreparedTls>>>,
 }
 
 /// TLS settings that were made, and the modification times of the PEM files they were made from.
 #[derive(Debug, Clone)]
-struct Prepared {
+struct PreparedTls {
     stamps: Vec<Option<SystemTime>>,
     config: Result<Arc<ClientConfig>, TlsSetupError>,
 }
@@ -53,7 +53,7 @@ impl TcpPool {
         } else {
             // Files are read without holding up who asks for other settings.
             let config = tls::client_config(&request.settings, &request.alpn, &self.roots, || {}).map(Arc::new);
-            let prepared = Prepared { stamps, config: config.clone() };
+            let prepared = PreparedTls { stamps, config: config.clone() };
             self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(request.clone(), prepared);
             config
         };
@@ -66,12 +66,12 @@ impl TcpPool {
 pub(in crate::run::step) struct TcpDevice {
     pub(super) pool: TcpPool,
     pub(super) settings: Arc<DeviceSettings>,
-    kept: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Kept>>>>,
+    connections: Mutex<HashMap<String, Arc<tokio::sync::Mutex<NamedConnection>>>>,
 }
 
 /// What is under a connection's name. Whoever has the lock has the connection for itself.
 #[derive(Debug, Default)]
-pub(super) enum Kept {
+pub(super) enum NamedConnection {
     /// No step has opened it.
     #[default]
     Nothing,
@@ -87,31 +87,31 @@ pub(super) enum Kept {
 impl TcpDevice {
     /// One without a connection.
     pub(in crate::run::step) fn new(pool: &TcpPool, settings: &Arc<DeviceSettings>) -> Self {
-        Self { pool: pool.clone(), settings: Arc::clone(settings), kept: Mutex::default() }
+        Self { pool: pool.clone(), settings: Arc::clone(settings), connections: Mutex::default() }
     }
 
     /// What is kept under a name.
-    pub(super) fn kept(&self, name: &str) -> Arc<tokio::sync::Mutex<Kept>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn connection(&self, name: &str) -> Arc<tokio::sync::Mutex<NamedConnection>> {
+        let mut kept = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.get(name) {
             Some(known) => Arc::clone(known),
             None => Arc::clone(kept.entry(name.to_owned()).or_default()),
         }
     }
 
-    /// Notes why an attempt gave its connection not back. Whoever has it by now knows that it is gone.
+    /// Notes why an attempt did not give its connection back, unless another attempt has taken it already.
     pub(super) fn lost(&self, name: &str, failure: &TransportError) {
-        if let Ok(mut kept) = self.kept(name).try_lock()
-            && matches!(*kept, Kept::Taken)
+        if let Ok(mut kept) = self.connection(name).try_lock()
+            && matches!(*kept, NamedConnection::Taken)
         {
-            *kept = Kept::Lost(failure.clone());
+            *kept = NamedConnection::Lost(failure.clone());
         }
     }
 }
 
-impl Kept {
+impl NamedConnection {
     /// Why there is no connection to be taken up.
-    pub(super) fn absence(&self, name: &str) -> TransportError {
+    pub(super) fn unavailable(&self, name: &str) -> TransportError {
         let unsent = |reason, why: &str| TransportError::unsent(reason, format!("the connection `{name}` {why}"));
         match self {
             Self::Nothing | Self::Open(_) => {

@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
-use crate::run::step::room::{self, out_of_resources};
+use crate::run::step::resources::{self, out_of_resources};
 
 /// How long the second family of addresses waits for the first (RFC 8305, section 8, gives 250 ms; what HTTP's steps wait is 300).
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -19,12 +19,12 @@ const HEAD_START: Duration = Duration::from_millis(300);
 const MOST_TOLD: usize = 4;
 
 /// An address that could not be connected to, and why.
-type Refusal = (SocketAddr, io::Error);
+type FailedAddress = (SocketAddr, io::Error);
 
-type Connected = Result<(TcpStream, SocketAddr), Vec<Refusal>>;
+type Connected = Result<(TcpStream, SocketAddr), Vec<FailedAddress>>;
 
-/// Connects to the first address that lets it: those of the first one's family in turn, and those of the other family beside them
-/// if that takes long. `each` is how long one of them may keep the next one of its family waiting.
+/// Connects to the first address that accepts: those of the first one's family in turn, and those of the other family in parallel
+/// if that takes long. `each` is how long one address may delay the next one of its family.
 pub(super) async fn dial(
     addresses: &[SocketAddr],
     local: Option<IpAddr>,
@@ -38,7 +38,7 @@ pub(super) async fn dial(
     let (same, other): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     let mut same = pin!(in_turn(same, local, each));
     let other = pin!(in_turn(other, local, each));
-    let refused = |mut refusals: Vec<Refusal>, more| {
+    let refused = |mut refusals: Vec<FailedAddress>, more| {
         refusals.extend(more);
         failure(&refusals)
     };
@@ -59,7 +59,7 @@ async fn in_turn(addresses: Vec<SocketAddr>, local: Option<IpAddr>, each: Option
     let last = addresses.last().copied();
     for address in addresses {
         let connecting = connect(address, local);
-        // The last one keeps nobody waiting.
+        // No other address waits for the last one.
         let connected = match each.filter(|_| Some(address) != last) {
             None => connecting.await,
             Some(each) => tokio::time::timeout(each, connecting).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
@@ -73,7 +73,7 @@ async fn in_turn(addresses: Vec<SocketAddr>, local: Option<IpAddr>, each: Option
 }
 
 async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
-    room::for_one_more()?;
+    resources::ensure_file_available()?;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(local) = local {
         socket.bind((local, 0).into())?;
@@ -82,7 +82,7 @@ async fn connect(address: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpSt
     socket.connect(address).await
 }
 
-fn failure(refusals: &[Refusal]) -> TransportError {
+fn failure(refusals: &[FailedAddress]) -> TransportError {
     let starved = refusals.iter().any(|(_, error)| out_of_resources(error));
     let told: Vec<String> = refusals.iter().take(MOST_TOLD).map(|(address, error)| format!("{address}: {error}")).collect();
     let more = refusals.len().saturating_sub(MOST_TOLD);

@@ -13,10 +13,10 @@ use crate::run::step::lookup::look_up;
 use super::connection::Connection;
 use super::device::TcpDevice;
 use super::dial::dial;
+use super::progress::{Activity, Progress};
 use super::proxy;
 use super::request::{TcpRequest, TlsRequest};
 use super::starttls;
-use super::underway::{Doing, Underway};
 
 /// Where proxies of SOCKS listen (RFC 1928, section 3).
 const SOCKS_PORT: u16 = 1080;
@@ -34,30 +34,30 @@ impl TcpDevice {
         &self,
         target: &TcpTarget,
         request: &TcpRequest,
-        underway: &Underway,
+        progress: &Progress,
     ) -> Result<Opened, TransportError> {
-        let opening = self.opened(target, request, underway);
+        let opening = self.opened(target, request, progress);
         match self.settings.connect_timeout {
             None => opening.await,
             Some(bound) => {
-                tokio::time::timeout(bound, opening).await.unwrap_or_else(|_elapsed| Err(underway.connected_late(bound)))
+                tokio::time::timeout(bound, opening).await.unwrap_or_else(|_elapsed| Err(progress.connected_late(bound)))
             }
         }
     }
 
-    async fn opened(&self, target: &TcpTarget, request: &TcpRequest, underway: &Underway) -> Result<Opened, TransportError> {
+    async fn opened(&self, target: &TcpTarget, request: &TcpRequest, progress: &Progress) -> Result<Opened, TransportError> {
         let connection = match &self.settings.proxy {
-            None => self.dialled(target, underway).await?,
-            Some(proxy) => self.tunnelled(proxy, target, underway).await?,
+            None => self.dialled(target, progress).await?,
+            Some(proxy) => self.tunnelled(proxy, target, progress).await?,
         };
-        underway.connected(connection.peer, None);
+        progress.connected(connection.peer, None);
         let mut opened = Opened { connection, greeting: None };
         if let Some(protocol) = request.starttls {
-            underway.enter(Doing::StartTls);
-            opened.greeting = starttls::asked(protocol, &mut opened.connection, request.most, underway).await?;
+            progress.enter(Activity::StartTls);
+            opened.greeting = starttls::asked(protocol, &mut opened.connection, request.most, progress).await?;
         }
         if let Some(tls) = &request.tls {
-            opened.connection = self.secured(opened.connection, tls, underway).await?;
+            opened.connection = self.secured(opened.connection, tls, progress).await?;
         }
         Ok(opened)
     }
@@ -67,27 +67,27 @@ impl TcpDevice {
         &self,
         connection: Connection,
         request: &TlsRequest,
-        underway: &Underway,
+        progress: &Progress,
     ) -> Result<Connection, TransportError> {
         if connection.tls.is_some() {
             return Err(TransportError::unsent(Reason::NotEvaluable, "TLS was begun over this connection before".to_owned()));
         }
         let name = request.settings.server_name.clone().unwrap_or_else(|| connection.host.clone());
-        let connection = connection.secured(self.pool.tls(request)?, server_name(&name)?, underway).await?;
-        underway.connected(connection.peer, connection.tls.clone());
+        let connection = connection.secured(self.pool.tls(request)?, server_name(&name)?, progress).await?;
+        progress.connected(connection.peer, connection.tls.clone());
         Ok(connection)
     }
 
-    async fn dialled(&self, target: &TcpTarget, underway: &Underway) -> Result<Connection, TransportError> {
-        let addresses = self.addresses(target, underway).await?;
-        underway.enter(Doing::Connect);
+    async fn dialled(&self, target: &TcpTarget, progress: &Progress) -> Result<Connection, TransportError> {
+        let addresses = self.addresses(target, progress).await?;
+        progress.enter(Activity::Connect);
         let most = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let each = self.settings.connect_timeout.map(|bound| bound / most.max(1));
         let (stream, peer) = dial(&addresses, self.settings.local_address, each).await?;
         Ok(Connection::new(Box::new(stream), bare(&target.host), peer))
     }
 
-    async fn tunnelled(&self, proxy: &Url, target: &TcpTarget, underway: &Underway) -> Result<Connection, TransportError> {
+    async fn tunnelled(&self, proxy: &Url, target: &TcpTarget, progress: &Progress) -> Result<Connection, TransportError> {
         let through = |failure: TransportError| TransportError {
             message: format!("through the proxy {}: {}", proxy.host_str().unwrap_or_default(), failure.message),
             ..failure
@@ -100,12 +100,12 @@ impl TcpDevice {
             Some(Host::Ipv6(address)) => Host::Ipv6(address),
             None => Host::Domain(String::new()),
         };
-        // What goes to and from the proxy is none of the target's.
-        let aside = Underway::default();
+        // Bytes to and from the proxy do not belong to the target's transcript.
+        let aside = Progress::default();
         let socks = proxy.scheme() == "socks5";
-        let address = if socks { self.addresses(target, underway).await?.first().copied() } else { None };
-        let mut connection = self.dialled(&TcpTarget { host, port }, underway).await.map_err(through)?;
-        underway.enter(Doing::Proxy);
+        let address = if socks { self.addresses(target, progress).await?.first().copied() } else { None };
+        let mut connection = self.dialled(&TcpTarget { host, port }, progress).await.map_err(through)?;
+        progress.enter(Activity::Proxy);
         if proxy.scheme() == "https" {
             let tls = TlsRequest { settings: self.settings.tls.clone(), alpn: Vec::new() };
             let name = server_name(&connection.host)?;
@@ -122,7 +122,7 @@ impl TcpDevice {
     }
 
     /// The addresses of a target: what the device says, or else what the name's look-up does.
-    async fn addresses(&self, target: &TcpTarget, underway: &Underway) -> Result<Vec<SocketAddr>, TransportError> {
+    async fn addresses(&self, target: &TcpTarget, progress: &Progress) -> Result<Vec<SocketAddr>, TransportError> {
         let host = bare(&target.host);
         if let Some(known) = self.settings.resolve.iter().find(|known| known.host == host) {
             let port = if known.address.port() == 0 { target.port } else { known.address.port() };
@@ -132,7 +132,7 @@ impl TcpDevice {
             Host::Ipv4(address) => vec![(*address).into()],
             Host::Ipv6(address) => vec![(*address).into()],
             Host::Domain(name) => {
-                let found = look_up(&self.pool.dns, name, |moment| underway.looked_up(moment)).await;
+                let found = look_up(&self.pool.dns, name, |moment| progress.look_up_event(moment)).await;
                 found.map_err(|error| TransportError::unsent(error.reason(), error.to_string()))?.to_vec()
             }
         };

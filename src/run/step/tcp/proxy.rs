@@ -15,8 +15,8 @@ use crate::run::step::TransportError;
 use crate::run::step::user_info::user_info;
 
 use super::connection::{Connection, quoted};
-use super::request::End;
-use super::underway::Underway;
+use super::progress::Progress;
+use super::request::ReadEnd;
 
 /// Bytes of a proxy's answer.
 const LONGEST_ANSWER: usize = 16 << 10;
@@ -39,13 +39,13 @@ pub(super) async fn tunnel(
     connection: &mut Connection,
     proxy: &Url,
     target: &TcpTarget,
-    aside: &Underway,
+    aside: &Progress,
 ) -> Result<(), TransportError> {
     let credential = user_info(proxy).map(|(user, password)| STANDARD.encode(format!("{user}:{password}")));
     let credential = credential.map(|credential| format!("Proxy-Authorization: Basic {credential}\r\n")).unwrap_or_default();
-    say(connection, format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credential}\r\n").as_bytes(), aside).await?;
+    send(connection, format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credential}\r\n").as_bytes(), aside).await?;
     let empty_line = Regex::new("^$").map_err(|error| refused(&error.to_string()))?;
-    let answer = heard(connection, &End::Line(empty_line), aside).await?;
+    let answer = receive(connection, &ReadEnd::Line(empty_line), aside).await?;
     let status = answer.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     let is_success = status.starts_with(b"HTTP/1.") && status.get(8..10) == Some(b" 2");
     if is_success { Ok(()) } else { Err(refused(&format!("it answered {}", quoted(status)))) }
@@ -56,11 +56,11 @@ pub(super) async fn socks(
     connection: &mut Connection,
     proxy: &Url,
     address: SocketAddr,
-    aside: &Underway,
+    aside: &Progress,
 ) -> Result<(), TransportError> {
     let credential = user_info(proxy);
-    say(connection, if credential.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] }, aside).await?;
-    match (&heard(connection, &End::Bytes(2), aside).await?[..], credential) {
+    send(connection, if credential.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] }, aside).await?;
+    match (&receive(connection, &ReadEnd::Bytes(2), aside).await?[..], credential) {
         ([5, 0], _) => {}
         ([5, 2], Some((user, password))) => {
             let mut login = vec![1];
@@ -68,8 +68,8 @@ pub(super) async fn socks(
                 login.push(u8::try_from(text.len()).map_err(|_| refused("its user or password is too long"))?);
                 login.extend(text.as_bytes());
             }
-            say(connection, &login, aside).await?;
-            if heard(connection, &End::Bytes(2), aside).await?[1] != 0 {
+            send(connection, &login, aside).await?;
+            if receive(connection, &ReadEnd::Bytes(2), aside).await?[1] != 0 {
                 return Err(refused("it does not accept the user and password"));
             }
         }
@@ -88,12 +88,12 @@ pub(super) async fn socks(
         }
     }
     request.extend(address.port().to_be_bytes());
-    say(connection, &request, aside).await?;
-    let reply = heard(connection, &End::Bytes(2), aside).await?[1];
+    send(connection, &request, aside).await?;
+    let reply = receive(connection, &ReadEnd::Bytes(2), aside).await?[1];
     if reply != 0 {
         return Err(refused(REPLIES.get(usize::from(reply)).copied().unwrap_or("it failed in a way of its own")));
     }
-    let answer = heard(connection, &End::Bytes(3), aside).await?;
+    let answer = receive(connection, &ReadEnd::Bytes(3), aside).await?;
     let rest = match answer[1] {
         // The first byte of the address was read already.
         1 => 3 + 2,
@@ -101,18 +101,18 @@ pub(super) async fn socks(
         3 => usize::from(answer[2]) + 2,
         _ => return Err(refused(&format!("it does not speak SOCKS 5: it answered {:?}", &answer[..]))),
     };
-    heard(connection, &End::Bytes(rest), aside).await.map(drop)
+    receive(connection, &ReadEnd::Bytes(rest), aside).await.map(drop)
 }
 
-async fn say(connection: &mut Connection, bytes: &[u8], aside: &Underway) -> Result<(), TransportError> {
-    connection.write(bytes, aside, Underway::said).await.map_err(unconnected)
+async fn send(connection: &mut Connection, bytes: &[u8], aside: &Progress) -> Result<(), TransportError> {
+    connection.write(bytes, aside, Progress::wrote_negotiation).await.map_err(unconnected)
 }
 
-async fn heard(connection: &mut Connection, end: &End, aside: &Underway) -> Result<bytes::Bytes, TransportError> {
+async fn receive(connection: &mut Connection, end: &ReadEnd, aside: &Progress) -> Result<bytes::Bytes, TransportError> {
     connection.read(end, LONGEST_ANSWER, aside).await.map_err(unconnected)
 }
 
-/// Whatever the proxy does wrong, there is no connection to the target.
+/// Any failure of the proxy means that there is no connection to the target.
 fn unconnected(failure: TransportError) -> TransportError {
     match failure.reason {
         Reason::Resources => TransportError::unsent(Reason::Resources, failure.message),

@@ -21,9 +21,9 @@ pub(super) struct TcpRequest {
     pub(super) target: Option<TcpTarget>,
     pub(super) starttls: Option<StartTls>,
     pub(super) tls: Option<TlsRequest>,
-    pub(super) greeting: Option<End>,
+    pub(super) greeting: Option<ReadEnd>,
     pub(super) send: Option<Vec<u8>>,
-    pub(super) read: Option<End>,
+    pub(super) read: Option<ReadEnd>,
     pub(super) close: bool,
     /// Bytes that may be read at once.
     pub(super) most: usize,
@@ -39,7 +39,7 @@ pub(super) struct TlsRequest {
 
 /// Where reading ends.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum ReadEnd {
     /// With this text.
     Text(Vec<u8>),
     /// With a line that matches.
@@ -84,17 +84,17 @@ fn target(text: &str) -> Result<TcpTarget, EvalError> {
     TcpTarget::parse(text).map_err(|why| EvalError { message: format!("`tcp.connect`: `{text}` cannot be connected to: {why}") })
 }
 
-fn end(until: &Until, scope: &Value) -> Result<End, EvalError> {
+fn end(until: &Until, scope: &Value) -> Result<ReadEnd, EvalError> {
     Ok(match until {
         Until::Text(template) => {
             let text = template.render(scope, Place::Text)?;
             if text.is_empty() {
                 return Err(EvalError { message: "`until`: it is empty, so that nothing would be read".to_owned() });
             }
-            End::Text(text.into_bytes())
+            ReadEnd::Text(text.into_bytes())
         }
-        Until::Line(pattern) => End::Line(pattern.clone()),
-        Until::Bytes(bytes) => End::Bytes(*bytes),
-        Until::Close => End::Close,
+        Until::Line(pattern) => ReadEnd::Line(pattern.clone()),
+        Until::Bytes(bytes) => ReadEnd::Bytes(*bytes),
+        Until::Close => ReadEnd::Close,
     })
 }

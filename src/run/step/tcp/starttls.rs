@@ -10,8 +10,8 @@ use crate::plan::StartTls;
 use crate::run::step::TransportError;
 
 use super::connection::{Connection, quoted};
-use super::request::End;
-use super::underway::Underway;
+use super::progress::Progress;
+use super::request::ReadEnd;
 
 /// `SSLRequest`: its length, and a number that is no version.
 const POSTGRES: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -24,46 +24,46 @@ pub(super) async fn asked(
     protocol: StartTls,
     connection: &mut Connection,
     most: usize,
-    underway: &Underway,
+    progress: &Progress,
 ) -> Result<Option<Bytes>, TransportError> {
-    let mut talk = Talk { protocol: protocol.into(), connection, most, underway };
+    let mut negotiation = Negotiation { protocol: protocol.into(), connection, most, progress };
     let greeting = match protocol {
         StartTls::Smtp => {
-            let greeting = talk.hear(NUMBERED, &["220"]).await?;
-            talk.say("EHLO serinus\r\n").await?;
-            let offers = talk.hear(NUMBERED, &["250"]).await?;
+            let greeting = negotiation.receive(NUMBERED, &["220"]).await?;
+            negotiation.send("EHLO serinus\r\n").await?;
+            let offers = negotiation.receive(NUMBERED, &["250"]).await?;
             if !lists_starttls(&offers) {
-                return Err(talk.refused("it does not offer STARTTLS", &offers));
+                return Err(negotiation.refused("it does not offer STARTTLS", &offers));
             }
-            talk.say("STARTTLS\r\n").await?;
-            talk.hear(NUMBERED, &["220"]).await?;
+            negotiation.send("STARTTLS\r\n").await?;
+            negotiation.receive(NUMBERED, &["220"]).await?;
             greeting
         }
         StartTls::Ftp => {
-            let greeting = talk.hear(NUMBERED, &["220"]).await?;
-            talk.say("AUTH TLS\r\n").await?;
-            talk.hear(NUMBERED, &["234"]).await?;
+            let greeting = negotiation.receive(NUMBERED, &["220"]).await?;
+            negotiation.send("AUTH TLS\r\n").await?;
+            negotiation.receive(NUMBERED, &["234"]).await?;
             greeting
         }
         StartTls::Imap => {
-            let greeting = talk.hear("", &["* OK", "* PREAUTH"]).await?;
-            talk.say("s1 STARTTLS\r\n").await?;
-            talk.hear("^s1 ", &["s1 OK"]).await?;
+            let greeting = negotiation.receive("", &["* OK", "* PREAUTH"]).await?;
+            negotiation.send("s1 STARTTLS\r\n").await?;
+            negotiation.receive("^s1 ", &["s1 OK"]).await?;
             greeting
         }
         StartTls::Pop3 => {
-            let greeting = talk.hear("", &["+OK"]).await?;
-            talk.say("STLS\r\n").await?;
-            talk.hear("", &["+OK"]).await?;
+            let greeting = negotiation.receive("", &["+OK"]).await?;
+            negotiation.send("STLS\r\n").await?;
+            negotiation.receive("", &["+OK"]).await?;
             greeting
         }
         StartTls::Postgres => {
-            talk.connection.write(&POSTGRES, underway, Underway::said).await?;
-            let answer = talk.connection.read(&End::Bytes(1), most, underway).await?;
+            negotiation.connection.write(&POSTGRES, progress, Progress::wrote_negotiation).await?;
+            let answer = negotiation.connection.read(&ReadEnd::Bytes(1), most, progress).await?;
             return match &answer[..] {
                 b"S" => Ok(None),
-                b"N" | b"E" => Err(talk.refused("it does not take TLS", &answer)),
-                _ => Err(talk.strange(&answer)),
+                b"N" | b"E" => Err(negotiation.refused("it does not take TLS", &answer)),
+                _ => Err(negotiation.strange(&answer)),
             };
         }
     };
@@ -78,22 +78,22 @@ fn lists_starttls(reply: &[u8]) -> bool {
         .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"STARTTLS"))
 }
 
-struct Talk<'a> {
+struct Negotiation<'a> {
     protocol: &'static str,
     connection: &'a mut Connection,
     most: usize,
-    underway: &'a Underway,
+    progress: &'a Progress,
 }
 
-impl Talk<'_> {
-    async fn say(&mut self, text: &str) -> Result<(), TransportError> {
-        self.connection.write(text.as_bytes(), self.underway, Underway::said).await
+impl Negotiation<'_> {
+    async fn send(&mut self, text: &str) -> Result<(), TransportError> {
+        self.connection.write(text.as_bytes(), self.progress, Progress::wrote_negotiation).await
     }
 
     /// Reads a reply, whose last line matches `last`; that line must begin with one of `wanted`.
-    async fn hear(&mut self, last: &str, wanted: &[&str]) -> Result<Bytes, TransportError> {
-        let last = Regex::new(last).map_err(|error| self.underway.failure(Reason::Internal, error.to_string()))?;
-        let reply = self.connection.read(&End::Line(last), self.most, self.underway).await?;
+    async fn receive(&mut self, last: &str, wanted: &[&str]) -> Result<Bytes, TransportError> {
+        let last = Regex::new(last).map_err(|error| self.progress.failure(Reason::Internal, error.to_string()))?;
+        let reply = self.connection.read(&ReadEnd::Line(last), self.most, self.progress).await?;
         let line = reply.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let begins = |words: &str| line.get(..words.len()).is_some_and(|start| start.eq_ignore_ascii_case(words.as_bytes()));
         if wanted.iter().any(|words| begins(words)) {
@@ -104,11 +104,11 @@ impl Talk<'_> {
     }
 
     fn refused(&self, what: &str, reply: &[u8]) -> TransportError {
-        self.underway.failure(Reason::Tls, format!("{what}: it answered {}", quoted(reply)))
+        self.progress.failure(Reason::Tls, format!("{what}: it answered {}", quoted(reply)))
     }
 
     fn strange(&self, reply: &[u8]) -> TransportError {
-        self.underway.failure(Reason::Protocol, format!("it does not speak {}: it answered {}", self.protocol, quoted(reply)))
+        self.progress.failure(Reason::Protocol, format!("it does not speak {}: it answered {}", self.protocol, quoted(reply)))
     }
 }
 

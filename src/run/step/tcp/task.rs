@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use crate::outcome::{AttemptDetail, Fact, FactValue, Looks, Observed, Redactor, Transcript};
+use crate::outcome::{AttemptDetail, Fact, FactValue, Observed, Redactor, TextKind, Transcript};
 use crate::plan::expr::EvalError;
 use crate::plan::{StepKind, TcpAction};
-use crate::run::net;
+use crate::run::compute::compute;
 use crate::run::step::kind::{Answer, Attempt, Setting, Task, Terms, TransportError};
 use crate::run::step::transcript::{self, BODY};
-use crate::run::think::think;
 
 use super::device::TcpDevice;
+use super::progress::{Excerpt, Progress, TcpStage};
 use super::request::TcpRequest;
-use super::underway::{Said, Stage, Underway};
 
 /// An exchange that a device is to make.
 pub(in crate::run::step) struct TcpTask {
@@ -43,8 +42,8 @@ impl Task for TcpTask {
 
     fn attempt(&self) -> Arc<dyn Attempt> {
         let (device, request) = (Arc::clone(&self.device), Arc::clone(&self.request));
-        let underway = Underway::new(request.read.is_some());
-        Arc::new(TcpAttempt { device, request, underway })
+        let progress = Progress::new(request.read.is_some());
+        Arc::new(TcpAttempt { device, request, progress })
     }
 }
 
@@ -53,18 +52,18 @@ impl Task for TcpTask {
 struct TcpAttempt {
     device: Arc<TcpDevice>,
     request: Arc<TcpRequest>,
-    underway: Underway,
+    progress: Progress,
 }
 
 impl Attempt for TcpAttempt {
     fn make<'a>(&'a self, terms: &'a Terms<'a>) -> BoxFuture<'a, Result<Arc<dyn Answer>, TransportError>> {
         async move {
-            let exchange = self.device.exchange(&self.request, &self.underway);
+            let exchange = self.device.attempt(&self.request, &self.progress);
             let made = terms.bound.hold(exchange).await;
-            match made.unwrap_or_else(|| Err(self.underway.timed_out(terms.bound.lasting()))) {
+            match made.unwrap_or_else(|| Err(self.progress.timed_out(terms.bound.lasting()))) {
                 Ok(mut answer) => {
                     let phases = answer.phases.iter_mut().map(|(_, took)| took);
-                    net::take_out(terms.stalls, &mut answer.latency, phases, answer.ended);
+                    terms.stalls.take_out(&mut answer.latency, phases, answer.ended);
                     Ok(Arc::new(answer) as Arc<dyn Answer>)
                 }
                 Err(failure) => {
@@ -77,9 +76,9 @@ impl Attempt for TcpAttempt {
     }
 
     fn detail(&self, with_transcript: bool, redactor: &Redactor) -> AttemptDetail {
-        let stage = self.underway.so_far();
-        let bytes = stage.said.start.len() + stage.heard.start.len();
-        let transcript = with_transcript.then(|| think(bytes, || Box::new(drawn(&stage, redactor))));
+        let stage = self.progress.so_far();
+        let bytes = stage.sent_excerpt.start.len() + stage.received_excerpt.start.len();
+        let transcript = with_transcript.then(|| compute(bytes, || Box::new(transcript_of(&stage, redactor))));
         AttemptDetail::Other(Observed {
             kind: StepKind::Tcp,
             asked: redactor.redact(&asked(&self.request)).into_owned(),
@@ -91,15 +90,15 @@ impl Attempt for TcpAttempt {
     }
 
     fn has_answer(&self) -> bool {
-        self.underway.is_answered()
+        self.progress.is_answered()
     }
 
-    fn wants_place(&self) -> bool {
-        self.underway.wants_place()
+    fn waits_for_permit(&self) -> bool {
+        self.progress.waits_for_permit()
     }
 
     fn waiting_for(&self) -> &'static str {
-        self.underway.waiting_for()
+        self.progress.waiting_for()
     }
 }
 
@@ -113,7 +112,7 @@ fn asked(request: &TcpRequest) -> String {
 
 /// What is known of an attempt, with the names that OpenTelemetry's conventions have for it
 /// (<https://opentelemetry.io/docs/specs/semconv/registry/attributes/>).
-fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> {
+fn facts(request: &TcpRequest, stage: &TcpStage, redactor: &Redactor) -> Vec<Fact> {
     let text = |text: &str| FactValue::Text(Cow::Owned(redactor.redact(text).into_owned()));
     let number = |number: usize| FactValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
     let fact = |name, attribute, value| Fact { name, attribute, value };
@@ -144,11 +143,11 @@ fn facts(request: &TcpRequest, stage: &Stage, redactor: &Redactor) -> Vec<Fact> 
     facts
 }
 
-fn drawn(stage: &Stage, redactor: &Redactor) -> Transcript {
-    let shown = |said: &Said| {
-        let text = String::from_utf8_lossy(&said.start);
-        transcript::shown(&text, !said.is_cut, BODY, Looks::Body, redactor)
+fn transcript_of(stage: &TcpStage, redactor: &Redactor) -> Transcript {
+    let shown = |excerpt: &Excerpt| {
+        let text = String::from_utf8_lossy(&excerpt.start);
+        transcript::shown(&text, !excerpt.is_cut, BODY, TextKind::Body, redactor)
     };
-    let ((sent, sent_is_cut), (received, received_is_cut)) = (shown(&stage.said), shown(&stage.heard));
+    let ((sent, sent_is_cut), (received, received_is_cut)) = (shown(&stage.sent_excerpt), shown(&stage.received_excerpt));
     Transcript { sent, received, truncated: sent_is_cut || received_is_cut }
 }

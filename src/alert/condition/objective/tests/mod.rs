@@ -15,7 +15,7 @@ use crate::alert::condition::objective::latency::{net, samples};
 use crate::alert::condition::rule::Rule;
 use crate::alert::condition::{Context, Rules, Run};
 use crate::alert::testing::{canary, cause, made, probe, run as report};
-use crate::history::KeptState;
+use crate::history::RestoredState;
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Verdict};
 use crate::plan::{AlertPolicy, Alerting, Canary, LatencyOf, LatencySlo, Slo};
 
@@ -122,7 +122,7 @@ impl<R: Rules> Watched<R> {
         let rows = self.rules.rows(now);
         self.rules = fresh;
         for row in rows {
-            let kept = KeptState { kind: row.kind.to_owned(), key: row.key, json: row.json.unwrap() };
+            let kept = RestoredState { kind: row.kind.to_owned(), key: row.key, json: row.json.unwrap() };
             assert!(self.rules.restore(&kept, now).unwrap());
         }
     }

@@ -1,19 +1,20 @@
-//! A barrier for `parallel`: everyone who is ready is let go at once, and whoever drops out holds nobody up.
+//! The barrier of a `parallel`: all entries start at once when the last is ready, and one that drops out does not hold up the
+//! others.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// One party's place at the barrier. Dropping it counts as having arrived.
+/// One party's ticket at the barrier. Dropping it counts as having arrived.
 #[derive(Debug)]
-pub(super) struct Release {
+pub(super) struct BarrierTicket {
     /// Closed once every party has dropped its half.
     gate: watch::Receiver<()>,
     held: Option<Arc<watch::Sender<()>>>,
 }
 
-impl Release {
-    /// Places for so many parties.
+impl BarrierTicket {
+    /// Tickets for so many parties.
     pub(super) fn for_parties(parties: usize) -> Vec<Self> {
         let (sender, gate) = watch::channel(());
         let sender = Arc::new(sender);
@@ -35,9 +36,9 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_is_let_go_before_all_have_arrived() {
-        let mut places = Release::for_parties(2);
-        let second = places.pop().unwrap();
-        let first = places.pop().unwrap();
+        let mut tickets = BarrierTicket::for_parties(2);
+        let second = tickets.pop().unwrap();
+        let first = tickets.pop().unwrap();
         let mut first = Box::pin(first.wait());
         assert!(first.as_mut().now_or_never().is_none());
         second.wait().await;
@@ -46,8 +47,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_party_that_drops_out_holds_nobody_up() {
-        let mut places = Release::for_parties(2);
-        drop(places.pop());
-        places.pop().unwrap().wait().await;
+        let mut tickets = BarrierTicket::for_parties(2);
+        drop(tickets.pop());
+        tickets.pop().unwrap().wait().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Where a step stands, and the report that is opened for it.
+//! What surrounds a step (parent span, device, round, budget), and the report that is opened for the step.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use super::subjects::Share;
 /// Captures of one step or iteration.
 pub(super) type Captures = Vec<(Arc<str>, Value)>;
 
-/// Where a step stands: what surrounds it.
+/// What surrounds a step.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
+pub(super) struct StepContext {
     /// The span above, if that is not the run's root.
     pub(super) parent: Option<SpanId>,
     /// The device where the step names none.
@@ -25,18 +25,18 @@ pub(super) struct Place {
     pub(super) round: Option<u32>,
     /// How long it may poll, as a subject.
     pub(super) share: Option<Share>,
-    /// Whether what surrounds it forgives a failure, so that what holds here is no reason to pass.
-    pub(super) forgiven: bool,
+    /// Whether a failure is allowed by what surrounds it. What holds in such a step is no reason for the run to pass.
+    pub(super) failure_allowed: bool,
 }
 
 /// A step that fails before anything was sent: recorded, and returned as the cause.
-pub(super) fn refuse(context: &Context, step: &Step, place: &Place, reason: Reason, message: &str) -> Cause {
-    record_refusal(context, step, place, context.env.cause(reason, Some(&step.name), message))
+pub(super) fn refuse(context: &Context, step: &Step, outer: &StepContext, reason: Reason, message: &str) -> Cause {
+    record_refusal(context, step, outer, context.env.cause(reason, Some(&step.name), message))
 }
 
-pub(super) fn record_refusal(context: &Context, step: &Step, place: &Place, cause: Cause) -> Cause {
+pub(super) fn record_refusal(context: &Context, step: &Step, outer: &StepContext, cause: Cause) -> Cause {
     let now = Instant::now();
-    let report = StepReport { subject: cause.subject.clone(), ..open_report(context, step, place, now) };
+    let report = StepReport { subject: cause.subject.clone(), ..open_report(context, step, outer, now) };
     let span_id = report.span_id;
     context.log.open(report);
     context.log.close(span_id, now, Duration::ZERO, StepResult::Failed(cause.clone()));
@@ -44,13 +44,13 @@ pub(super) fn record_refusal(context: &Context, step: &Step, place: &Place, caus
 }
 
 /// The report of a step that begins at `now`.
-pub(super) fn open_report(context: &Context, step: &Step, place: &Place, now: Instant) -> StepReport {
+pub(super) fn open_report(context: &Context, step: &Step, outer: &StepContext, now: Instant) -> StepReport {
     StepReport {
         name: Arc::clone(&step.name),
         span_id: SpanId::random(),
-        parent: place.parent,
-        device: place.device.clone().unwrap_or_else(default_device),
-        round: place.round,
+        parent: outer.parent,
+        device: outer.device.clone().unwrap_or_else(default_device),
+        round: outer.round,
         subject: None,
         started: context.env.offset(now),
         duration: Duration::ZERO,

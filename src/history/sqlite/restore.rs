@@ -7,8 +7,8 @@ use rusqlite::{Connection, Row};
 
 use super::{ledger, tries};
 use crate::base::time::signed_millis;
-use crate::history::remembered::{ENDED, OWED};
-use crate::history::{IncidentRow, KeptState, KeptTick, KeptTry, LedgerRows, OF_INCIDENTS, Remembered};
+use crate::history::start_state::{ENDED, OWED};
+use crate::history::{IncidentRow, LedgerRows, OF_INCIDENTS, RestoredState, RestoredTick, RestoredTry, StartState};
 use crate::plan::Severity;
 
 /// Whether something is still owed of an incident: the condition on a row of `incidents`.
@@ -21,28 +21,28 @@ pub(super) const IS_OWED: &str = "(EXISTS (SELECT 1 FROM states WHERE kind IN ('
 const NOTICE: &str = "CASE WHEN json_valid(json) THEN json_extract(json, '$.notice') END";
 
 /// Reads everything.
-pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<Remembered> {
+pub(super) fn read(connection: &Connection, now_ms: i64, damaged: Option<PathBuf>) -> rusqlite::Result<StartState> {
     let before = |age: Duration| now_ms - signed_millis(age);
     let (ended, owed) = (before(ENDED), before(OWED));
-    let remembered = format!("(resolved_ms IS NULL OR resolved_ms >= {ended} OR (resolved_ms >= {owed} AND {IS_OWED}))");
+    let restored = format!("(resolved_ms IS NULL OR resolved_ms >= {ended} OR (resolved_ms >= {owed} AND {IS_OWED}))");
     let sql =
-        format!("SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents WHERE {remembered} ORDER BY id");
+        format!("SELECT id, scope, probe, severity, opened_ms, resolved_ms, json FROM incidents WHERE {restored} ORDER BY id");
     let incidents = all(connection, &sql, incident)?;
     let states = states(connection, &incidents)?;
-    let (tries, former) = (waiting(connection, &remembered, owed)?, former(connection, &incidents)?);
+    let (tries, former) = (waiting(connection, &restored, owed)?, former(connection, &incidents)?);
     let last_ticks = all(
         connection,
         "SELECT name, slot, due_ms FROM last_ticks JOIN canaries ON canaries.id = last_ticks.canary ORDER BY name, slot",
-        |row| Ok(KeptTick { canary: row.get(0)?, slot: row.get(1)?, due_ms: row.get(2)? }),
+        |row| Ok(RestoredTick { canary: row.get(0)?, slot: row.get(1)?, due_ms: row.get(2)? }),
     )?;
     let LedgerRows { entries, unreadable } = ledger::read(connection)?;
     let ledger = entries.into_iter().filter(|view| !view.given_up).map(|view| view.entry).collect();
-    Ok(Remembered { states, incidents, tries, former, last_ticks, ledger, unreadable, damaged })
+    Ok(StartState { states, incidents, tries, former, last_ticks, ledger, unreadable, damaged })
 }
 
 /// States of their own, and those of these incidents.
-fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<KeptState>> {
-    let state = |row: &Row<'_>| Ok(KeptState { kind: row.get(0)?, key: row.get(1)?, json: row.get(2)? });
+fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<RestoredState>> {
+    let state = |row: &Row<'_>| Ok(RestoredState { kind: row.get(0)?, key: row.get(1)?, json: row.get(2)? });
     let own = "SELECT kind, key, json FROM states WHERE kind NOT IN ('cover', 'member')";
     let mut states = all(connection, own, state)?;
     let mut of_incident =
@@ -57,19 +57,19 @@ fn states(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Resul
     Ok(states)
 }
 
-/// Tries that wait and tell of a remembered incident; or of none, as tests do, and were made a short time ago.
-fn waiting(connection: &Connection, remembered: &str, since: i64) -> rusqlite::Result<Vec<KeptTry>> {
+/// Tries that wait and tell of a restored incident; or of none, as tests do, and were made a short time ago.
+fn waiting(connection: &Connection, restored: &str, since: i64) -> rusqlite::Result<Vec<RestoredTry>> {
     let about = "SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id";
     let sql = format!(
         "SELECT {} FROM tries WHERE state = 'waiting' AND {NOTICE} IS NULL
-         AND (EXISTS ({about} AND {remembered}) OR (made_ms >= {since} AND NOT EXISTS ({about}))) ORDER BY made_ms, id",
+         AND (EXISTS ({about} AND {restored}) OR (made_ms >= {since} AND NOT EXISTS ({about}))) ORDER BY made_ms, id",
         tries::COLUMNS
     );
     all(connection, &sql, tries::read)
 }
 
 /// What format 2 wrote of these incidents.
-fn former(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<KeptTry>> {
+fn former(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Result<Vec<RestoredTry>> {
     let sql = format!(
         "SELECT {}, {NOTICE} FROM tries WHERE id IN (SELECT try FROM try_incidents WHERE incident = ?1)
          AND {NOTICE} IS NOT NULL ORDER BY made_ms, id",
@@ -78,7 +78,7 @@ fn former(connection: &Connection, incidents: &[IncidentRow]) -> rusqlite::Resul
     let mut of_incident = connection.prepare(&sql)?;
     let mut former = Vec::new();
     for incident in incidents {
-        for row in of_incident.query_map([&incident.id], |row| Ok(KeptTry { json: row.get(10)?, ..tries::read(row)? }))? {
+        for row in of_incident.query_map([&incident.id], |row| Ok(RestoredTry { json: row.get(10)?, ..tries::read(row)? }))? {
             former.push(row?);
         }
     }

@@ -1,7 +1,8 @@
-//! What is written down before something is created, so that it is removed after a crash too.
+//! A run's entries in the cleanup ledger: written before something is created, so that it is removed after a crash too.
 //!
-//! Owns which names of a run may be stored: never a secret, nor what was made of one. A var that is left out is rendered again
-//! when the cleanup is, unless it is random; anything else that is left out is missing then. What undoes is in `cleanup`, when is in `sweep`.
+//! Owns which names of a run may be stored: never a secret, nor a value made of one. A var that is not stored is rendered again
+//! for the cleanup, unless it is random; any other name that is not stored is undefined there. `cleanup` undoes, `sweep` says
+//! when.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,11 +16,11 @@ use crate::outcome::{Cause, Ledger, LedgerEntry, Reason, Redactor, RunId, SpanId
 use crate::plan::expr::{from_json, spend_bytes, to_json_within};
 use crate::plan::{Loop, Probe, Step, Unjournalled, journey};
 
+use super::compute::compute;
 use super::environment::Environment;
 use super::log::Log;
 use super::scope::Names;
-use super::think::think;
-use super::undo::{Made, Undo};
+use super::undo::{CreationStatus, Undo};
 
 /// The longest a run waits for its intent to be durable.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -29,21 +30,21 @@ const LARGEST_VALUE: usize = 16 << 10;
 
 const UNJOURNALLED: &str = "serinus_cleanup_unjournalled_total";
 
-/// How long after its end a run still counts as going: what it told the ledger last must be in what a sweep reads.
+/// How long after its end a run still counts as live, so that a sweep reads what it wrote to the ledger last.
 const SETTLING: Duration = Duration::from_secs(10);
 
-/// Runs of this process that may still undo what they journalled, or have only just done so.
+/// Runs of this process that may still undo what they wrote to the ledger, or have only just done so.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<Runs>);
+pub(super) struct LiveRuns(Mutex<LiveRunSet>);
 
 #[derive(Debug, Default)]
-struct Runs {
+struct LiveRunSet {
     known: HashSet<RunId>,
     /// Those of them that are over, the first to end first.
     over: VecDeque<(Instant, RunId)>,
 }
 
-impl Live {
+impl LiveRuns {
     /// Whether the run that an entry belongs to is still going, its cleanup included.
     pub(super) fn holds(&self, run_id: RunId) -> bool {
         self.settled(Instant::now()).known.contains(&run_id)
@@ -62,7 +63,7 @@ impl Live {
     }
 
     /// The runs, without those that ended long enough before `now`.
-    fn settled(&self, now: Instant) -> MutexGuard<'_, Runs> {
+    fn settled(&self, now: Instant) -> MutexGuard<'_, LiveRunSet> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, run_id)) = runs.over.pop_front_if(|(ended, _)| now.saturating_duration_since(*ended) > SETTLING) {
             runs.known.remove(&run_id);
@@ -72,37 +73,37 @@ impl Live {
 }
 
 /// One run's way to the ledger.
-pub(super) struct Journal {
+pub(super) struct RunLedger {
     ledger: Arc<dyn Ledger>,
-    live: Arc<Live>,
+    live: Arc<LiveRuns>,
     run_id: RunId,
     withheld: OnceLock<BTreeSet<String>>,
 }
 
-impl Journal {
-    /// The journal of a run.
-    pub(super) fn new(ledger: Arc<dyn Ledger>, live: Arc<Live>, run_id: RunId) -> Self {
+impl RunLedger {
+    /// The ledger for one run.
+    pub(super) fn new(ledger: Arc<dyn Ledger>, live: Arc<LiveRuns>, run_id: RunId) -> Self {
         Self { ledger, live, run_id, withheld: OnceLock::new() }
     }
 
     /// Where entries are kept.
-    pub(super) fn ledger(&self) -> &dyn Ledger {
+    pub(super) fn entries(&self) -> &dyn Ledger {
         &*self.ledger
     }
 
     /// The names of a run as they are stored.
     fn stored(&self, env: &Environment, names: &Names) -> serde_json::Value {
         let withheld = self.withheld.get_or_init(|| withheld(&env.canary.probe));
-        think(0, || storable(names, withheld, env.redactor()))
+        compute(0, || storable(names, withheld, env.redactor()))
     }
 
-    /// The creation behind entry `id` happened, or may have, and this is what is known since.
+    /// The creation behind entry `id` happened, or may have; these are its names now.
     pub(super) fn created(&self, env: &Environment, id: &str, names: &Names) {
         self.ledger.created(id, self.stored(env, names));
     }
 }
 
-impl Drop for Journal {
+impl Drop for RunLedger {
     fn drop(&mut self) {
         self.live.ended(self.run_id);
     }
@@ -113,13 +114,13 @@ impl Drop for Journal {
 /// # Errors
 /// `Resources`, where the ledger did not take it in time and the probe does not allow to go on without.
 pub(super) async fn intend(
-    (env, log, journal): (&Environment, &Log, Option<&Journal>),
+    (env, log, ledger): (&Environment, &Log, Option<&RunLedger>),
     step: &Step,
     span_id: SpanId,
     names: &Names,
     device: &Arc<str>,
 ) -> Result<(), Cause> {
-    let entry = journal.map(|journal| LedgerEntry {
+    let entry = ledger.map(|ledger| LedgerEntry {
         id: ulid::Ulid::generate().to_string(),
         run_id: env.run_id.to_string(),
         trace_id: env.trace_id.to_string(),
@@ -129,7 +130,7 @@ pub(super) async fn intend(
         step: step.name.to_string(),
         device: device.to_string(),
         started_ms: epoch_ms(env.facts.started()),
-        names: journal.stored(env, names),
+        names: ledger.stored(env, names),
         created: false,
         passed: 0,
         attempts: 0,
@@ -139,13 +140,13 @@ pub(super) async fn intend(
         step: Arc::clone(&step.name),
         names: Arc::clone(names),
         device: Arc::clone(device),
-        made: Made::NOTHING,
+        made: CreationStatus::NOTHING,
         entry: entry.as_ref().map(|entry| entry.id.clone()),
     });
-    let (Some(journal), Some(entry)) = (journal, entry) else { return Ok(()) };
-    journal.live.began(env.run_id);
+    let (Some(ledger), Some(entry)) = (ledger, entry) else { return Ok(()) };
+    ledger.live.began(env.run_id);
     let waiting = log.waits.begin();
-    let taken = tokio::time::timeout(LONGEST_WAIT, journal.ledger.intend(entry)).await;
+    let taken = tokio::time::timeout(LONGEST_WAIT, ledger.ledger.intend(entry)).await;
     drop(waiting);
     match (taken, env.canary.probe.unjournalled) {
         (Ok(Ok(())), _) => Ok(()),
@@ -201,13 +202,13 @@ fn storable(names: &Names, withheld: &BTreeSet<String>, redactor: &Redactor) -> 
 }
 
 /// The names of an entry again; vars that were not stored are rendered anew with the secrets of the day.
-pub(super) fn restored(env: &Environment, stored: &serde_json::Value) -> Names {
+pub(super) fn restored_names(env: &Environment, stored: &serde_json::Value) -> Names {
     let mut stored: BTreeMap<&str, Value> =
         stored.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), from_json(value))).collect();
     let mut names = Names::default();
     for (name, template) in &env.canary.probe.vars {
-        // One that cannot be had is undefined for whatever asks for it, which then says so. So is one that would be drawn anew: what
-        // it names was never created, and a cleanup that does not find that would count as done.
+        // A var that cannot be rendered stays undefined, and whatever uses it fails with that. So does a random one: rendered
+        // again it would name something that was never created, and a cleanup that does not find it would count as done.
         let again = || if template.is_random() { None } else { template.value(&env.scope(&names)).ok() };
         let value = stored.remove(&**name).or_else(again);
         Arc::make_mut(&mut names).extend(value.map(|value| (Arc::clone(name), value)));
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_run_counts_as_going_until_what_it_told_the_ledger_can_be_read() {
-        let (live, run) = (Live::default(), RunId(ulid::Ulid::generate()));
+        let (live, run) = (LiveRuns::default(), RunId(ulid::Ulid::generate()));
         live.ended(run);
         assert!(!live.holds(run), "it never wrote anything down");
         live.began(run);

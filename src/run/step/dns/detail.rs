@@ -2,12 +2,12 @@
 //! and then cut.
 
 use crate::outcome::{
-    AttemptDetail, Fact, FactValue, Looks, Observed, Redactor, Transcript, mask_credentials, visible, visible_block,
+    AttemptDetail, Fact, FactValue, Observed, Redactor, TextKind, Transcript, mask_credentials, visible, visible_block,
 };
 use crate::plan::StepKind;
 
 use super::answer::DnsAnswer;
-use super::progress::Stage;
+use super::progress::QueryStage;
 use super::query::{Query, transport};
 
 /// Bytes of each direction that a report keeps.
@@ -16,7 +16,7 @@ const KEPT: usize = 4 << 10;
 /// What there is to tell of an attempt, as far as it has come.
 pub(super) fn detail(
     query: &Query,
-    stage: Option<&Stage>,
+    stage: Option<&QueryStage>,
     answer: Option<&DnsAnswer>,
     with_transcript: bool,
     redactor: &Redactor,
@@ -38,13 +38,13 @@ pub(super) fn detail(
     fact("server", "server.address", text(&server.ip().to_string()));
     fact("port", "server.port", FactValue::Integer(server.port().into()));
     fact("transport", "network.transport", FactValue::Text(transport(tcp).into()));
-    fact("truncated", "serinus.dns.truncated", FactValue::Bool(stage.is_some_and(Stage::is_truncated)));
+    fact("truncated", "serinus.dns.truncated", FactValue::Bool(stage.is_some_and(QueryStage::is_truncated)));
     AttemptDetail::Other(Observed {
         kind: StepKind::Dns,
         asked: line(&query.asked(server, tcp)),
         answered: stage.is_some_and(|stage| stage.answered),
         facts,
-        phases: stage.map(Stage::phases).unwrap_or_default(),
+        phases: stage.map(QueryStage::phases).unwrap_or_default(),
         transcript: with_transcript.then(|| Box::new(transcript(query, answer, redactor))),
     })
 }
@@ -52,7 +52,7 @@ pub(super) fn detail(
 fn transcript(query: &Query, answer: Option<&DnsAnswer>, redactor: &Redactor) -> Transcript {
     let mut truncated = false;
     let mut shown = |text: &str| {
-        let (text, was_cut) = redactor.redact_start(text, KEPT, Looks::Text);
+        let (text, was_cut) = redactor.redact_start(text, KEPT, TextKind::Text);
         let text = visible_block(&text);
         // What is spelled out takes more room.
         let start = &text[..text.floor_char_boundary(KEPT)];

@@ -1,7 +1,6 @@
-//! How far an exchange has come, seen from outside: whoever cuts it still knows what was cut.
+//! How far an exchange has come, so that a run that cuts it can report what was cut.
 //!
-//! The exchange itself keeps its own account and is told nothing by this one. Locked a handful of times an exchange, by nobody
-//! else at that time.
+//! The exchange writes it and never reads it. The lock is taken a handful of times an exchange and hardly ever contended.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -9,26 +8,26 @@ use std::time::Instant;
 use crate::outcome::{Exchange, HttpAnswer, Phases, Redactor};
 
 use super::exchange::{self, shown_url};
-use super::marks::Marks;
 use super::request::HttpRequest;
+use super::timings::Timings;
 
 /// An exchange under way.
 #[derive(Debug, Default)]
-pub(super) struct Underway(Mutex<Stage>);
+pub(super) struct Progress(Mutex<ExchangeStage>);
 
 #[derive(Debug, Default)]
-struct Stage {
-    marks: Option<Arc<Marks>>,
+struct ExchangeStage {
+    timings: Option<Arc<Timings>>,
     status: Option<u16>,
     version: Option<&'static str>,
-    /// When the headers came that are the last ones, as far as is known.
+    /// When the headers came, unless they were a redirect that is followed.
     headers_at: Option<Instant>,
 }
 
-impl Underway {
+impl Progress {
     /// There is everything that the request itself needs.
-    pub(super) fn began(&self, marks: &Arc<Marks>) {
-        self.stage().marks = Some(Arc::clone(marks));
+    pub(super) fn began(&self, timings: &Arc<Timings>) {
+        self.stage().timings = Some(Arc::clone(timings));
     }
 
     /// Headers came.
@@ -47,25 +46,25 @@ impl Underway {
         self.stage().status.is_some()
     }
 
-    /// Whether it waits for a place among this process's own look-ups, of which the target knows nothing.
-    pub(super) fn wants_place(&self) -> bool {
-        self.stage().marks.as_ref().is_some_and(|marks| marks.in_queue())
+    /// Whether it waits for one of this process's own permits for look-ups, of which the target knows nothing.
+    pub(super) fn waits_for_permit(&self) -> bool {
+        self.stage().timings.as_ref().is_some_and(|timings| timings.in_queue())
     }
 
     /// What it is waiting for, for people.
     pub(super) fn waiting_for(&self) -> &'static str {
         let stage = self.stage();
-        match (&stage.marks, stage.headers_at) {
+        match (&stage.timings, stage.headers_at) {
             (None, _) => "a token",
             (Some(_), Some(_)) => "the body's end",
-            (Some(marks), None) => marks.waiting_for(),
+            (Some(timings), None) => timings.waiting_for(),
         }
     }
 
     /// What there is to tell of it if it is cut now, and what was sent as text. How much of a body had come is not known.
     pub(super) fn cut(&self, request: &HttpRequest, with_exchange: bool, redactor: &Redactor) -> (HttpAnswer, Option<Exchange>) {
         let stage = self.stage();
-        let phases = stage.marks.as_ref().map_or_else(Phases::default, |marks| marks.phases(stage.headers_at, None));
+        let phases = stage.timings.as_ref().map_or_else(Phases::default, |timings| timings.phases(stage.headers_at, None));
         let answer = HttpAnswer {
             method: request.method.to_string(),
             url: shown_url(&request.url, redactor),
@@ -75,10 +74,10 @@ impl Underway {
             phases,
             withheld: Vec::new(),
         };
-        (answer, with_exchange.then(|| exchange::draw(request, None, None, redactor)))
+        (answer, with_exchange.then(|| exchange::render(request, None, None, redactor)))
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, ExchangeStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

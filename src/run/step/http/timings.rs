@@ -1,7 +1,7 @@
-//! Moments of an exchange, noted from inside reqwest through hooks.
+//! The timings of an exchange, recorded by hooks inside reqwest.
 //!
-//! The hooks (resolver, connector layer, TLS session store) know nothing of the request they serve, so the request leaves its
-//! [`Marks`] in a task-local. The connector layer also holds a client to one connection, which `connections` builds on.
+//! The hooks (resolver, connector layer, TLS session store) do not know which request they serve, so the request puts its
+//! [`Timings`] in a task-local. The connector layer also restricts a client to one connection, which `connections` relies on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,20 +12,20 @@ use futures::future::{BoxFuture, FutureExt as _};
 use tower::{BoxError, Layer, Service};
 
 use crate::outcome::Phases;
-use crate::run::step::room;
+use crate::run::step::resources;
 
-use super::upload::Taken;
+use super::upload::UploadProgress;
 
 tokio::task_local! {
-    static MARKS: Arc<Marks>;
+    static TIMINGS: Arc<Timings>;
 }
 
 /// A moment in a connection's making.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Mark {
+pub(super) enum TimingEvent {
     /// A connection is being made.
     ConnectStart,
-    /// A name waits for a place among this process's look-ups.
+    /// A name waits for one of this process's permits for look-ups.
     DnsQueued,
     /// A name is being looked up.
     DnsStart,
@@ -39,15 +39,15 @@ pub(super) enum Mark {
 
 /// Moments of one exchange, redirects included. The lock is never contended: all hooks run on the exchange's own task.
 #[derive(Debug)]
-pub(super) struct Marks(Mutex<Moments>);
+pub(super) struct Timings(Mutex<TimingState>);
 
 #[derive(Debug)]
-struct Moments {
+struct TimingState {
     began: Instant,
     /// When the request of this hop was made: the start, or the redirect before it.
     hop_began: Instant,
     redirects: u32,
-    /// Whether this hop was asked before, over a kept connection that was just being closed.
+    /// Whether this hop was sent before, over a kept connection that was just being closed.
     asked_before: bool,
     connecting: Option<Connecting>,
     /// When this hop's own connection became ready.
@@ -55,7 +55,7 @@ struct Moments {
     /// How long names waited for a place among this process's look-ups.
     queued: Duration,
     /// This hop's body, if it is large.
-    upload: Option<Arc<Taken>>,
+    upload: Option<Arc<UploadProgress>>,
     /// Sums of what is over, so that all phases of an exchange add up to its latency, redirects or not.
     over: Phases,
 }
@@ -63,17 +63,17 @@ struct Moments {
 #[derive(Debug)]
 struct Connecting {
     start: Instant,
-    /// Since when the name waits for a place.
+    /// Since when the name waits for its permit.
     queued: Option<Instant>,
     dns: Option<(Instant, Option<Instant>)>,
     tls: Option<Instant>,
 }
 
-impl Marks {
+impl Timings {
     /// Marks of an exchange that begins now.
     pub(super) fn new() -> Arc<Self> {
         let now = Instant::now();
-        Arc::new(Self(Mutex::new(Moments {
+        Arc::new(Self(Mutex::new(TimingState {
             began: now,
             hop_began: now,
             redirects: 0,
@@ -88,85 +88,85 @@ impl Marks {
 
     /// Runs `work` so that hooks inside it find these marks.
     pub(super) async fn scope<F: Future>(self: &Arc<Self>, work: F) -> F::Output {
-        MARKS.scope(Arc::clone(self), work).await
+        TIMINGS.scope(Arc::clone(self), work).await
     }
 
-    fn moments(&self) -> MutexGuard<'_, Moments> {
+    fn state(&self) -> MutexGuard<'_, TimingState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the exchange began.
     pub(super) fn began(&self) -> Instant {
-        self.moments().began
+        self.state().began
     }
 
     /// Redirects followed so far.
     pub(super) fn redirects(&self) -> u32 {
-        self.moments().redirects
+        self.state().redirects
     }
 
     /// A redirect, whose headers came at `headers`, is followed.
     pub(super) fn redirected(&self, headers: Instant) {
-        let mut moments = self.moments();
-        let took = moments.first_byte(headers);
-        add(&mut moments.over.first_byte, took);
-        moments.redirects += 1;
-        moments.start_hop(headers);
+        let mut state = self.state();
+        let took = state.first_byte(headers);
+        add(&mut state.over.first_byte, took);
+        state.redirects += 1;
+        state.start_hop(headers);
     }
 
     /// This hop is asked again over another connection, from `now` on; `sent` says whether it may have left before.
     pub(super) fn asked_again(&self, now: Instant, sent: bool) {
-        let mut moments = self.moments();
-        let took = moments.first_byte(now);
-        add(&mut moments.over.first_byte, took);
-        moments.asked_before |= sent;
-        moments.start_hop(now);
+        let mut state = self.state();
+        let took = state.first_byte(now);
+        add(&mut state.over.first_byte, took);
+        state.asked_before |= sent;
+        state.start_hop(now);
     }
 
     /// Whether a request of this exchange went out before the one that is under way: a redirect's, or one over a kept connection.
     pub(super) fn sent_before(&self) -> bool {
-        let moments = self.moments();
-        moments.redirects > 0 || moments.asked_before
+        let state = self.state();
+        state.redirects > 0 || state.asked_before
     }
 
     /// Whether nothing of the exchange has left yet, because its first connection is still being made.
     pub(super) fn connecting(&self) -> bool {
-        let moments = self.moments();
-        moments.redirects == 0 && !moments.asked_before && moments.connected.is_none() && moments.connecting.is_some()
+        let state = self.state();
+        state.redirects == 0 && !state.asked_before && state.connected.is_none() && state.connecting.is_some()
     }
 
     /// Whether a TLS handshake has begun and is not over.
     pub(super) fn in_tls(&self) -> bool {
-        let moments = self.moments();
-        moments.connected.is_none() && moments.connecting.as_ref().is_some_and(|connecting| connecting.tls.is_some())
+        let state = self.state();
+        state.connected.is_none() && state.connecting.as_ref().is_some_and(|connecting| connecting.tls.is_some())
     }
 
-    /// How long names waited for a place among this process's look-ups, which is nothing the target could do about.
+    /// How long names waited for one of this process's permits for look-ups, which is no fault of the target.
     pub(super) fn queued(&self) -> Duration {
-        let moments = self.moments();
-        let since = moments.connecting.as_ref().and_then(|connecting| connecting.queued);
-        moments.queued + since.map(|since| since.elapsed()).unwrap_or_default()
+        let state = self.state();
+        let since = state.connecting.as_ref().and_then(|connecting| connecting.queued);
+        state.queued + since.map(|since| since.elapsed()).unwrap_or_default()
     }
 
-    /// Whether a name waits for such a place.
+    /// Whether a name waits for such a permit.
     pub(super) fn in_queue(&self) -> bool {
-        self.moments().connecting.as_ref().is_some_and(|connecting| connecting.queued.is_some())
+        self.state().connecting.as_ref().is_some_and(|connecting| connecting.queued.is_some())
     }
 
     /// A large body is on its way.
-    pub(super) fn uploading(&self, upload: Option<Arc<Taken>>) {
-        self.moments().upload = upload;
+    pub(super) fn uploading(&self, upload: Option<Arc<UploadProgress>>) {
+        self.state().upload = upload;
     }
 
     /// What the target has not read of a large body, for people.
     pub(super) fn unread_upload(&self) -> Option<String> {
-        self.moments().upload.as_ref()?.unread()
+        self.state().upload.as_ref()?.unread()
     }
 
     /// What the request was waiting for, for people, if it never got an answer.
     pub(super) fn waiting_for(&self) -> &'static str {
-        let moments = self.moments();
-        match &moments.connecting {
+        let state = self.state();
+        match &state.connecting {
             Some(Connecting { tls: Some(_), .. }) => "the TLS handshake",
             Some(Connecting { queued: Some(_), .. }) => "a place to look the name up, which other look-ups of this prober hold",
             Some(Connecting { dns: Some((_, None)), .. }) => "the name's resolution",
@@ -177,13 +177,13 @@ impl Marks {
 
     /// The phases, given when the last headers and the body's end came.
     pub(super) fn phases(&self, headers: Option<Instant>, body: Option<Instant>) -> Phases {
-        let moments = self.moments();
-        let mut phases = moments.over;
-        match (headers, &moments.connecting) {
+        let state = self.state();
+        let mut phases = state.over;
+        match (headers, &state.connecting) {
             (Some(headers), _) => {
-                add(&mut phases.first_byte, moments.first_byte(headers));
+                add(&mut phases.first_byte, state.first_byte(headers));
                 phases.transfer = body.map(|body| body.duration_since(headers));
-                // Without a connection of its own it went over one that was open, even if one more had been begun.
+                // An exchange that made no connection went over one that was open, even if another connection had been begun.
                 phases.reused = phases.connect.is_none();
             }
             (None, Some(connecting)) => connecting.add_to(&mut phases, None),
@@ -193,7 +193,7 @@ impl Marks {
     }
 }
 
-impl Moments {
+impl TimingState {
     fn start_hop(&mut self, now: Instant) {
         self.hop_began = now;
         self.connected = None;
@@ -205,8 +205,8 @@ impl Moments {
         headers.saturating_duration_since(self.connected.unwrap_or(self.hop_began))
     }
 
-    fn note(&mut self, mark: Mark, now: Instant) {
-        if matches!(mark, Mark::ConnectStart) {
+    fn note(&mut self, event: TimingEvent, now: Instant) {
+        if matches!(event, TimingEvent::ConnectStart) {
             self.connecting = Some(Connecting { start: now, queued: None, dns: None, tls: None });
             return;
         }
@@ -214,13 +214,13 @@ impl Moments {
         if let Some(since) = connecting.queued.take() {
             self.queued += now.duration_since(since);
         }
-        match mark {
-            Mark::ConnectStart => {}
-            Mark::DnsQueued => connecting.queued = Some(now),
-            Mark::DnsStart => connecting.dns = Some((now, None)),
-            Mark::DnsEnd => connecting.dns = connecting.dns.map(|(start, _)| (start, Some(now))),
-            Mark::TlsStart => connecting.tls = Some(now),
-            Mark::ConnectEnd => {
+        match event {
+            TimingEvent::ConnectStart => {}
+            TimingEvent::DnsQueued => connecting.queued = Some(now),
+            TimingEvent::DnsStart => connecting.dns = Some((now, None)),
+            TimingEvent::DnsEnd => connecting.dns = connecting.dns.map(|(start, _)| (start, Some(now))),
+            TimingEvent::TlsStart => connecting.tls = Some(now),
+            TimingEvent::ConnectEnd => {
                 connecting.add_to(&mut self.over, Some(now));
                 self.connecting = None;
                 self.connected = Some(now);
@@ -250,9 +250,9 @@ fn add(sum: &mut Option<Duration>, more: Duration) {
     *sum = Some(sum.unwrap_or_default() + more);
 }
 
-/// Notes that `mark` is reached, if an exchange is listening.
-pub(super) fn note(mark: Mark) {
-    let _ = MARKS.try_with(|marks| marks.moments().note(mark, Instant::now()));
+/// Notes that `event` is reached, if an exchange is listening.
+pub(super) fn note(event: TimingEvent) {
+    let _ = TIMINGS.try_with(|timings| timings.state().note(event, Instant::now()));
 }
 
 /// The connector layer of a client that makes one connection in its life, and notes when.
@@ -269,7 +269,7 @@ pub(super) struct ConnectOnce<S> {
 /// The client has had its one connection. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was closed")]
-pub(super) struct Spent;
+pub(super) struct ConnectionUsed;
 
 impl<S> Layer<S> for OneConnection {
     type Service = ConnectOnce<S>;
@@ -295,15 +295,15 @@ where
 
     fn call(&mut self, request: R) -> Self::Future {
         if self.made.swap(true, Ordering::Relaxed) {
-            return std::future::ready(Err(Spent.into())).boxed();
+            return std::future::ready(Err(ConnectionUsed.into())).boxed();
         }
-        let connecting = room::for_one_more().map(|()| self.inner.call(request));
+        let connecting = resources::ensure_file_available().map(|()| self.inner.call(request));
         async move {
-            note(Mark::ConnectStart);
+            note(TimingEvent::ConnectStart);
             let connecting = connecting.map_err(BoxError::from)?;
             let connected = connecting.await;
             if connected.is_ok() {
-                note(Mark::ConnectEnd);
+                note(TimingEvent::ConnectEnd);
             }
             connected
         }

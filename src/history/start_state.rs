@@ -6,26 +6,27 @@ use std::time::Duration;
 use super::{IncidentRow, TryState, UnreadableEntry};
 use crate::outcome::LedgerEntry;
 
-/// How long after its end an incident is remembered.
+/// How long after its end an incident is restored.
 pub(super) const ENDED: Duration = Duration::from_hours(24);
 
-/// How long after its end it is if something is still owed of it.
+/// How long after its end an incident is restored if something is still owed of it.
 pub(super) const OWED: Duration = Duration::from_hours(24 * 7);
 
 /// What an earlier process left.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered {
-    /// States; those of an incident while it is remembered.
-    pub states: Vec<KeptState>,
+pub struct StartState {
+    /// States; those of an incident while it is restored.
+    pub states: Vec<RestoredState>,
     /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
     /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
     pub incidents: Vec<IncidentRow>,
-    /// Tries that wait: on their way when the process ended, or nobody knows. In the order of their making.
-    pub tries: Vec<KeptTry>,
-    /// What format 2 sent or meant to send of remembered incidents, in the order of making; `json` is the notice.
-    pub former: Vec<KeptTry>,
+    /// Tries that wait: they were on their way when the process ended, or their outcome is unknown. In the order of their making.
+    pub tries: Vec<RestoredTry>,
+    /// Messages that format 2 of the store has of restored incidents, sent or not, in the order of their making; `json` is the
+    /// notice.
+    pub former: Vec<RestoredTry>,
     /// The last finished tick of each canary's slots.
-    pub last_ticks: Vec<KeptTick>,
+    pub last_ticks: Vec<RestoredTick>,
     /// Cleanups that did not finish and were not given up on.
     pub ledger: Vec<LedgerEntry>,
     /// Rows of the cleanup ledger that cannot be read and are left where they are.
@@ -36,7 +37,7 @@ pub struct Remembered {
 
 /// A [`StateRow`](super::StateRow) that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptState {
+pub struct RestoredState {
     /// What kind.
     pub kind: String,
     /// Whose.
@@ -47,7 +48,7 @@ pub struct KeptState {
 
 /// The last tick of a canary's slot that has finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptTick {
+pub struct RestoredTick {
     /// The canary's id.
     pub canary: String,
     /// Its slot.
@@ -58,7 +59,7 @@ pub struct KeptTick {
 
 /// A [`TryRow`] that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptTry {
+pub struct RestoredTry {
     /// Its id.
     pub id: String,
     /// The incident it tells of; the first one, if there are several.

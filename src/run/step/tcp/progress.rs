@@ -1,7 +1,7 @@
-//! How far an attempt has come: what it does, how long each phase took, what was said. Seen by whoever cuts it, too.
+//! How far an attempt has come: its activity, the duration of each phase, the start of what was sent and received. A run that
+//! cuts the attempt reads it too.
 //!
-//! The one account of an attempt, kept up to date as it goes on. Locked for moments, by nobody else at that time but a run that
-//! is being cut.
+//! The only state of an attempt, updated as it goes on. The lock is held briefly; only a run that is being cut competes for it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,24 @@ use std::time::{Duration, Instant};
 
 use crate::outcome::Reason;
 use crate::run::step::TransportError;
-use crate::run::step::lookup::Moment;
+use crate::run::step::lookup::LookUpEvent;
 use crate::run::step::tls::TlsPeer;
 use crate::run::step::transcript::LOOKED_AT;
 
 /// An attempt under way.
 #[derive(Debug, Default)]
-pub(super) struct Underway(Mutex<Stage>);
+pub(super) struct Progress(Mutex<TcpStage>);
 
 /// What an attempt does at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Doing {
+pub(super) enum Activity {
     /// Nothing yet.
     #[default]
     Nothing,
     /// It waits for the connection, which another attempt has.
-    Turn,
-    /// It waits for a place among this process's look-ups.
-    Place,
+    WaitForConnection,
+    /// It waits for one of this process's permits for look-ups.
+    WaitForPermit,
     Name,
     Connect,
     Proxy,
@@ -44,8 +44,8 @@ pub(super) enum Doing {
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stage {
-    doing: Doing,
+pub(super) struct TcpStage {
+    activity: Activity,
     since: Option<Instant>,
     /// Whether an answer is read.
     reads: bool,
@@ -59,22 +59,22 @@ pub(super) struct Stage {
     pub(super) sent: usize,
     /// Bytes that came.
     pub(super) received: usize,
-    /// Whether an earlier attempt over the connection had an answer, where that one is why this one failed.
+    /// Whether the earlier attempt had an answer that lost the connection and thereby made this attempt fail.
     had_answer: bool,
-    /// Everything that was said, the start of it, with what `starttls` says.
-    pub(super) said: Said,
-    pub(super) heard: Said,
+    /// The start of everything that was sent, with what `starttls` sends.
+    pub(super) sent_excerpt: Excerpt,
+    pub(super) received_excerpt: Excerpt,
 }
 
 /// The start of what went over a connection in one direction.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said {
+pub(super) struct Excerpt {
     pub(super) start: Vec<u8>,
-    /// Whether that is all of it.
+    /// Whether there was more.
     pub(super) is_cut: bool,
 }
 
-impl Said {
+impl Excerpt {
     fn add(&mut self, bytes: &[u8]) {
         let room = LOOKED_AT - self.start.len();
         self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -82,11 +82,11 @@ impl Said {
     }
 }
 
-impl Doing {
+impl Activity {
     /// The phase it is a part of.
     fn phase(self, reads: bool) -> Option<&'static str> {
         match self {
-            Self::Nothing | Self::Over | Self::Turn | Self::Place => None,
+            Self::Nothing | Self::Over | Self::WaitForConnection | Self::WaitForPermit => None,
             Self::Name => Some("dns"),
             Self::Connect | Self::Proxy => Some("connect"),
             Self::StartTls => Some("starttls"),
@@ -101,8 +101,8 @@ impl Doing {
     fn waiting_for(self) -> &'static str {
         match self {
             Self::Nothing | Self::Over => "nothing",
-            Self::Turn => "the connection, which another step has",
-            Self::Place => "a place to look the name up, which other look-ups of this prober hold",
+            Self::WaitForConnection => "the connection, which another step has",
+            Self::WaitForPermit => "a place to look the name up, which other look-ups of this prober hold",
             Self::Name => "the name's resolution",
             Self::Connect => "the connection",
             Self::Proxy => "the proxy's answer",
@@ -116,18 +116,18 @@ impl Doing {
     }
 }
 
-impl Stage {
-    fn enter(&mut self, doing: Doing, now: Instant) {
+impl TcpStage {
+    fn enter(&mut self, activity: Activity, now: Instant) {
         let took = self.since.map(|since| now.duration_since(since)).unwrap_or_default();
-        match self.doing.phase(self.reads) {
+        match self.activity.phase(self.reads) {
             Some(phase) => match self.phases.last_mut().filter(|(last, _)| *last == phase) {
                 Some((_, sum)) => *sum += took,
                 None => self.phases.push((phase, took)),
             },
-            None if self.doing == Doing::Place => self.queued += took,
+            None if self.activity == Activity::WaitForPermit => self.queued += took,
             None => {}
         }
-        (self.doing, self.since) = (doing, Some(now));
+        (self.activity, self.since) = (activity, Some(now));
     }
 
     /// Whether a byte of an answer came.
@@ -136,39 +136,39 @@ impl Stage {
     }
 }
 
-impl Underway {
+impl Progress {
     /// Of an attempt that reads an answer, or that does not.
     pub(super) fn new(reads: bool) -> Self {
-        Self(Mutex::new(Stage { reads, ..Stage::default() }))
+        Self(Mutex::new(TcpStage { reads, ..TcpStage::default() }))
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, TcpStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known now.
-    pub(super) fn so_far(&self) -> Stage {
+    pub(super) fn so_far(&self) -> TcpStage {
         self.stage().clone()
     }
 
     /// Something else begins, and what was done before is over.
-    pub(super) fn enter(&self, doing: Doing) {
-        self.stage().enter(doing, Instant::now());
+    pub(super) fn enter(&self, activity: Activity) {
+        self.stage().enter(activity, Instant::now());
     }
 
     /// All is done: the phases, and when the last one ended.
     pub(super) fn finish(&self) -> (Vec<(&'static str, Duration)>, Instant) {
         let (mut stage, now) = (self.stage(), Instant::now());
-        stage.enter(Doing::Over, now);
+        stage.enter(Activity::Over, now);
         (stage.phases.clone(), now)
     }
 
     /// A look-up has come so far.
-    pub(super) fn looked_up(&self, moment: Moment) {
+    pub(super) fn look_up_event(&self, moment: LookUpEvent) {
         match moment {
-            Moment::Queued => self.enter(Doing::Place),
-            Moment::Asked => self.enter(Doing::Name),
-            Moment::Over => {}
+            LookUpEvent::Queued => self.enter(Activity::WaitForPermit),
+            LookUpEvent::Asked => self.enter(Activity::Name),
+            LookUpEvent::Over => {}
         }
     }
 
@@ -179,31 +179,31 @@ impl Underway {
     }
 
     /// Bytes that lead to TLS were written.
-    pub(super) fn said(&self, bytes: &[u8]) {
-        self.stage().said.add(bytes);
+    pub(super) fn wrote_negotiation(&self, bytes: &[u8]) {
+        self.stage().sent_excerpt.add(bytes);
     }
 
     /// Bytes of what the step sends were written.
-    pub(super) fn sent(&self, bytes: &[u8]) {
+    pub(super) fn wrote_payload(&self, bytes: &[u8]) {
         let mut stage = self.stage();
         stage.sent += bytes.len();
-        stage.said.add(bytes);
+        stage.sent_excerpt.add(bytes);
     }
 
     /// Bytes came.
-    pub(super) fn came(&self, bytes: &[u8]) {
+    pub(super) fn received(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let mut stage = self.stage();
         stage.received += bytes.len();
-        stage.heard.add(bytes);
-        if stage.doing == Doing::Answer {
-            stage.enter(Doing::Rest, Instant::now());
+        stage.received_excerpt.add(bytes);
+        if stage.activity == Activity::Answer {
+            stage.enter(Activity::Rest, Instant::now());
         }
     }
 
-    /// Why the connection was lost in an earlier attempt is why this one failed.
+    /// This attempt fails because an earlier one lost the connection.
     pub(super) fn blame(&self, earlier: &TransportError) {
         self.stage().had_answer |= earlier.got_byte;
     }
@@ -213,14 +213,14 @@ impl Underway {
         self.stage().is_answered()
     }
 
-    /// Whether it waits for a place among this process's own look-ups.
-    pub(super) fn wants_place(&self) -> bool {
-        self.stage().doing == Doing::Place
+    /// Whether it waits for one of this process's own permits for look-ups.
+    pub(super) fn waits_for_permit(&self) -> bool {
+        self.stage().activity == Activity::WaitForPermit
     }
 
     /// What it is waiting for, for people.
     pub(super) fn waiting_for(&self) -> &'static str {
-        self.stage().doing.waiting_for()
+        self.stage().activity.waiting_for()
     }
 
     /// A failure at this point.
@@ -241,12 +241,13 @@ impl Underway {
 
     fn late(&self, what: &str, bound: Duration) -> TransportError {
         let now = Instant::now();
-        let Stage { doing, since, queued, received, .. } = *self.stage();
-        let waiting = since.filter(|_| doing == Doing::Place).map(|since| now.duration_since(since)).unwrap_or_default();
+        let TcpStage { activity, since, queued, received, .. } = *self.stage();
+        let waiting =
+            since.filter(|_| activity == Activity::WaitForPermit).map(|since| now.duration_since(since)).unwrap_or_default();
         let reason = if (queued + waiting) * 2 > bound { Reason::Resources } else { Reason::Timeout };
         let came = if received > 0 { format!(" ({received} bytes had come)") } else { String::new() };
         let bound = humantime::format_duration(bound);
-        self.failure(reason, format!("{what} within {bound}: waiting for {}{came}", doing.waiting_for()))
+        self.failure(reason, format!("{what} within {bound}: waiting for {}{came}", activity.waiting_for()))
     }
 }
 
@@ -256,22 +257,22 @@ mod tests {
 
     #[test]
     fn phases_follow_each_other_and_the_wait_for_a_place_or_a_turn_is_none() {
-        let (mut stage, start) = (Stage { reads: true, ..Stage::default() }, Instant::now());
+        let (mut stage, start) = (TcpStage { reads: true, ..TcpStage::default() }, Instant::now());
         let millis = Duration::from_millis;
         let doings = [
-            Doing::Turn,
-            Doing::Place,
-            Doing::Name,
-            Doing::Connect,
-            Doing::Proxy,
-            Doing::Tls,
-            Doing::Send,
-            Doing::Answer,
-            Doing::Rest,
-            Doing::Over,
+            Activity::WaitForConnection,
+            Activity::WaitForPermit,
+            Activity::Name,
+            Activity::Connect,
+            Activity::Proxy,
+            Activity::Tls,
+            Activity::Send,
+            Activity::Answer,
+            Activity::Rest,
+            Activity::Over,
         ];
-        for (at, doing) in doings.into_iter().enumerate() {
-            stage.enter(doing, start + millis(at as u64));
+        for (at, activity) in doings.into_iter().enumerate() {
+            stage.enter(activity, start + millis(at as u64));
         }
         let wanted = [("dns", 1), ("connect", 2), ("tls", 1), ("first_byte", 2), ("transfer", 1)];
         assert_eq!(stage.phases, wanted.map(|(phase, took)| (phase, millis(took))));
@@ -280,10 +281,10 @@ mod tests {
 
     #[test]
     fn no_more_of_what_is_said_is_kept_than_is_looked_at() {
-        let mut said = Said::default();
-        said.add(&vec![b'a'; LOOKED_AT]);
-        assert!(!said.is_cut);
-        said.add(b"b");
-        assert!(said.is_cut && said.start.len() == LOOKED_AT);
+        let mut excerpt = Excerpt::default();
+        excerpt.add(&vec![b'a'; LOOKED_AT]);
+        assert!(!excerpt.is_cut);
+        excerpt.add(b"b");
+        assert!(excerpt.is_cut && excerpt.start.len() == LOOKED_AT);
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::super::testing::{at, at_ms, canary, run, runs};
 use super::super::{Artifact, ArtifactRow, Commit, ObservationFilter, ObservationRow, Store};
-use super::{Place, on_every_store, settle};
+use super::{StoreUnderTest, on_every_store, settle};
 use crate::outcome::{RunId, RunReport, Verdict};
 use crate::plan::Canary;
 
@@ -36,7 +36,7 @@ fn observation(canary: &Arc<Canary>, name: &str, seconds: u64, value: f64) -> Ob
         at_ms: at_ms(seconds),
         value,
         weight: 2.0,
-        keep: Duration::from_hours(30),
+        retention: Duration::from_hours(30),
     }
 }
 
@@ -58,8 +58,8 @@ async fn seen(store: &Arc<dyn Store>, name: &str, subject: Option<&str>) -> Vec<
     rows.into_iter().map(|row| ((row.at_ms - at_ms(0)) / 1_000, row.value)).collect()
 }
 
-async fn an_artifact_is_kept_as_it_is_and_of_what_is_too_much_it_is_known_that_it_was_there(place: &Place) {
-    let (store, _) = place.open().await;
+async fn an_artifact_is_kept_as_it_is_and_of_what_is_too_much_it_is_known_that_it_was_there(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let report = run(&canary("p", "eu"), Verdict::Failed, 1);
     let (id, other) = (report.run_id, RunId(ulid::Ulid::generate()));
     // It may come before its run.
@@ -91,8 +91,8 @@ async fn an_artifact_is_kept_as_it_is_and_of_what_is_too_much_it_is_known_that_i
     assert!(store.artifacts("no id".to_owned()).await.unwrap().is_empty());
 }
 
-async fn artifacts_go_with_their_run_and_those_whose_run_never_came_with_time(place: &Place) {
-    let (store, _) = place.open().await;
+async fn artifacts_go_with_their_run_and_those_whose_run_never_came_with_time(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
     let (passed, failed) = (run(&eu, Verdict::Passed, 1), run(&eu, Verdict::Failed, 1));
     let never_came = run(&eu, Verdict::Failed, 2);
@@ -113,8 +113,8 @@ async fn artifacts_go_with_their_run_and_those_whose_run_never_came_with_time(pl
     }
 }
 
-async fn observations_are_told_by_canary_name_and_subject_the_newest_of_a_moment(place: &Place) {
-    let (store, _) = place.open().await;
+async fn observations_are_told_by_canary_name_and_subject_the_newest_of_a_moment(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let (eu, us) = (canary("p", "eu"), canary("p", "us"));
     let of = |subject: &str, row: ObservationRow| ObservationRow { subject: Some(subject.to_owned()), ..row };
     store.record(observations([
@@ -133,7 +133,7 @@ async fn observations_are_told_by_canary_name_and_subject_the_newest_of_a_moment
     assert_eq!(seen(&store, "size", Some("seg-1")).await, [(10, 5.0)]);
     assert_eq!(seen(&store, "size", Some("seg-2")).await, []);
     assert_eq!(seen(&store, "gaps", None).await, [(12, -0.5)]);
-    let (store, _) = place.reopen(&store).await;
+    let (store, _) = under_test.reopen(&store).await;
     let filter = ObservationFilter {
         canary: "p/us".to_owned(),
         name: "size".to_owned(),
@@ -146,10 +146,10 @@ async fn observations_are_told_by_canary_name_and_subject_the_newest_of_a_moment
     assert!(store.observations(before).await.unwrap().is_empty());
 }
 
-async fn observations_are_kept_as_long_as_they_are_looked_back_on(place: &Place) {
-    let (store, _) = place.open().await;
+async fn observations_are_kept_as_long_as_they_are_looked_back_on(under_test: &StoreUnderTest) {
+    let (store, _) = under_test.open().await;
     let eu = canary("p", "eu");
-    let long = |hours| ObservationRow { keep: Duration::from_hours(24 * 28), ..observation(&eu, "long", hours * HOUR, 1.0) };
+    let long = |hours| ObservationRow { retention: Duration::from_hours(24 * 28), ..observation(&eu, "long", hours * HOUR, 1.0) };
     store.record(observations((0..20).map(|hour| observation(&eu, "short", hour * HOUR, 1.0))));
     store.record(observations((0..20).map(long)));
     // More than a slice removes.

@@ -1,4 +1,4 @@
-//! How far a program has come, seen from outside: whoever cuts it still knows what was cut, and what it had said.
+//! How far a program has come, so that a run that cuts it can report what was cut and what the program had written.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,41 +22,41 @@ pub(super) struct TooLarge {
 
 /// A program under way.
 #[derive(Debug, Default)]
-pub(super) struct Underway(Mutex<Stage>);
+pub(super) struct Progress(Mutex<ProgramStage>);
 
 /// How far it is.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Stage {
-    /// Since when it waits for a place, until it has one.
+pub(super) struct ProgramStage {
+    /// Since when it waits for its permit, until it has it.
     pub(super) queued: Option<Instant>,
     /// How long it waited.
     pub(super) queued_for: Duration,
-    /// When it was begun to be started.
+    /// When its start began.
     pub(super) began: Option<Instant>,
-    /// When it was running, and what it is.
-    pub(super) started: Option<(Instant, Started)>,
+    /// When it was started, and its path and pid.
+    pub(super) started: Option<(Instant, StartedProgram)>,
     /// When it had ended.
     pub(super) ended: Option<Instant>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
-    /// All there is to know, which has the output then.
+    /// The answer once there is one. It then has the output.
     pub(super) answer: Option<Arc<ExecAnswer>>,
 }
 
 /// What was started.
 #[derive(Debug, Clone)]
-pub(super) struct Started {
+pub(super) struct StartedProgram {
     pub(super) path: String,
     pub(super) pid: i32,
 }
 
-impl Underway {
-    pub(super) fn stage(&self) -> MutexGuard<'_, Stage> {
+impl Progress {
+    pub(super) fn stage(&self) -> MutexGuard<'_, ProgramStage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what came on a stream, up to so many bytes in all.
-    pub(super) fn came(&self, stream: Stream, bytes: &[u8], most: usize) -> Result<(), TooLarge> {
+    pub(super) fn received(&self, stream: Stream, bytes: &[u8], most: usize) -> Result<(), TooLarge> {
         let mut stage = self.stage();
         let (kept, stream) = match stream {
             Stream::Stdout => (&mut stage.stdout, "standard output"),
@@ -68,26 +68,26 @@ impl Underway {
     }
 }
 
-impl Stage {
+impl ProgramStage {
     /// Whether a byte came, or it ended, which is an answer too.
     pub(super) fn has_answer(&self) -> bool {
         self.ended.is_some() || !self.stdout.is_empty() || !self.stderr.is_empty()
     }
 
-    /// How long it has waited for a place.
+    /// How long it has waited for its permit.
     pub(super) fn waited(&self) -> Duration {
         self.queued_for + self.queued.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     pub(super) fn waiting_for(&self) -> &'static str {
         match (self.queued, &self.started) {
-            (Some(_), _) => "a place to run a program in, which other programs of this prober hold",
+            (Some(_), _) => "a permit to run a program in, which other programs of this prober hold",
             (None, None) => "the program's start",
             (None, Some(_)) => "the program's end",
         }
     }
 
-    /// Where the time went, as it was.
+    /// The phases, with their raw times.
     pub(super) fn phases(&self) -> Vec<(&'static str, Duration)> {
         let started = self.started.as_ref().map(|(at, _)| *at);
         let phase = |name, from: Option<Instant>, to: Option<Instant>| Some((name, to?.saturating_duration_since(from?)));

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::super::file::{self, Look, Owner};
+use super::super::file::{self, CheckDepth, FileOrigin};
 use super::super::housekeep::Retention;
 use super::super::lock::Lock;
 use super::super::testing::{
     LONG, at, attempt, canary, entry, incident, open, open_at, reopen, run, runs, settings, settle, state, states,
 };
 use super::super::{OpenError, SqliteStore};
-use crate::history::backlog::{Backlog, LedgerChange, Line, Run};
+use crate::history::backlog::{Backlog, LedgerChange, QueuedRun, RunRow};
 use crate::history::{Commit, Recorder as _, RunFilter};
 use crate::outcome::{LedgerEnd, Verdict};
 
@@ -91,9 +91,9 @@ fn while_another_program_holds_the_file_nobody_waits_and_nothing_is_lost() {
     }
     assert!(store.is_writable());
     assert_eq!(store.questions().runs(&RunFilter::default(), 500, None).unwrap().items.len(), 100);
-    let (_store, remembered) = reopen(&store, directory.path());
-    assert_eq!(remembered.tries.len(), 50);
-    assert_eq!(remembered.states[0].json, "49");
+    let (_store, restored) = reopen(&store, directory.path());
+    assert_eq!(restored.tries.len(), 50);
+    assert_eq!(restored.states[0].json, "49");
 }
 
 #[test]
@@ -123,10 +123,10 @@ fn a_deleted_directory_is_made_again_with_everything_in_it() {
     drop(reader);
     let refused = open_at(&settings(directory.path()), at(0)).unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }), "the lock is there again");
-    let (_store, remembered) = reopen(&store, directory.path());
-    let keys: Vec<_> = remembered.states.iter().map(|row| row.key.as_str()).collect();
+    let (_store, restored) = reopen(&store, directory.path());
+    let keys: Vec<_> = restored.states.iter().map(|row| row.key.as_str()).collect();
     assert_eq!(keys, ["after", "before"]);
-    assert_eq!(remembered.damaged, None);
+    assert_eq!(restored.damaged, None);
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_deleted_file_is_made_again_though_its_lock_and_its_log_are_still_there() {
     store.commit(states(many)).blocking_recv().unwrap();
     fs::remove_file(settings(directory.path()).path).unwrap();
     store.record(states([state("canary", "after", Some("1"))]));
-    let (store, remembered) = reopen(&store, directory.path());
-    assert_eq!((remembered.states.len(), remembered.damaged), (301, None));
+    let (store, restored) = reopen(&store, directory.path());
+    assert_eq!((restored.states.len(), restored.damaged), (301, None));
     assert!(store.close(LONG));
     let file = Connection::open(settings(directory.path()).path).unwrap();
     file::look_through(&file).unwrap();
@@ -201,10 +201,10 @@ fn a_full_disk_holds_everything_up_until_there_is_room_and_nothing_is_lost() {
     assert!(last.try_recv().is_err(), "it does not fit");
     fs::remove_file(&ballast).unwrap();
     last.blocking_recv().unwrap();
-    let (_store, remembered) = reopen(&store, small.0.path());
-    assert_eq!(remembered.tries.len(), 300);
-    assert_eq!(remembered.states[0].json, "300");
-    assert_eq!(remembered.damaged, None);
+    let (_store, restored) = reopen(&store, small.0.path());
+    assert_eq!(restored.tries.len(), 300);
+    assert_eq!(restored.states[0].json, "300");
+    assert_eq!(restored.damaged, None);
 }
 
 #[test]
@@ -227,23 +227,23 @@ fn a_store_is_read_on_a_full_disk_and_written_once_there_is_room() {
     }
     let ballast = small.0.path().join("ballast");
     assert!(fs::write(&ballast, vec![0_u8; 4 << 20]).is_err(), "the disk is full now");
-    let (store, remembered) = open(small.0.path());
-    assert_eq!(remembered.states.iter().map(|state| &*state.json).collect::<Vec<_>>(), ["1"]);
+    let (store, restored) = open(small.0.path());
+    assert_eq!(restored.states.iter().map(|state| &*state.json).collect::<Vec<_>>(), ["1"]);
     let written = store.commit(states([state("canary", "b", Some("2"))]));
     await_trouble(&store);
     fs::remove_file(&ballast).unwrap();
     written.blocking_recv().unwrap();
-    let (_store, remembered) = reopen(&store, small.0.path());
-    assert_eq!(remembered.states.len(), 2);
-    assert_eq!(remembered.damaged, None);
+    let (_store, restored) = reopen(&store, small.0.path());
+    assert_eq!(restored.states.len(), 2);
+    assert_eq!(restored.damaged, None);
 }
 
 #[test]
 fn a_file_that_may_not_grow_holds_everything_up_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
-    let place = file::Place::File(settings(directory.path()).path);
+    let place = file::StoreLocation::File(settings(directory.path()).path);
     let lock = Lock::take(place.path(), Duration::ZERO).unwrap();
-    let (connection, _) = file::open(&place, Owner::Unknown, Look::Head, LONG, at(0)).unwrap();
+    let (connection, _) = file::open(&place, FileOrigin::Unknown, CheckDepth::Head, LONG, at(0)).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())).unwrap();
     let store = SqliteStore::start(place, Arc::default(), Retention::everything(), Some(connection), Some(lock), None).unwrap();
@@ -259,8 +259,8 @@ fn waiting(backlog: &Backlog, of: &crate::plan::Canary) -> Vec<Verdict> {
     let mut runs: Vec<(i64, Verdict)> = backlog
         .runs()
         .map(|run| match run {
-            Run::Whole(record) => (Line::of(record), record.report.verdict),
-            Run::Line(_) => panic!("only a few wait here"),
+            QueuedRun::Whole(record) => (RunRow::of(record), record.report.verdict),
+            QueuedRun::RowOnly(_) => panic!("only a few wait here"),
         })
         .filter(|(line, _)| line.canary.id == of.id)
         .map(|(line, verdict)| (line.due_ms, verdict))
@@ -281,7 +281,7 @@ fn what_waits_is_bounded_and_only_the_first_runs_keep_their_steps() {
     for number in 0..60_000 {
         backlog.push(runs([run(&us, Verdict::Failed, number)]));
     }
-    let whole = backlog.runs().filter(|run| matches!(run, Run::Whole(_))).count();
+    let whole = backlog.runs().filter(|run| matches!(run, QueuedRun::Whole(_))).count();
     assert_eq!(backlog.runs().count(), 60_000, "no failure gives way, but what only passed does");
     assert_eq!(whole, 1_000, "and only the first ones keep their steps");
     assert_eq!(backlog.states.len(), 1);

@@ -1,11 +1,11 @@
 //! The end of incidents, and of what belongs to them, in slices.
 //!
-//! Nothing goes that is needed to take an incident up again: one that is open, or that ended a short time ago and of which something is
-//! still owed. Its covers and members go as soon as nothing can be owed any more, long before its story does.
+//! What a restart needs stays: open incidents, and those that ended a short time ago and of which something is still owed. An
+//! incident's covers and members are removed as soon as nothing can be owed any more, long before the incident and its timeline.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::remember::IS_OWED;
+use super::restore::IS_OWED;
 use crate::history::OF_INCIDENTS;
 
 /// Incidents that a slice looks at.
@@ -16,14 +16,14 @@ const TRIES: usize = 1_000;
 
 /// What is to be forgotten, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Forget {
-    /// What happened before is not told any more.
+pub(super) struct IncidentPrune {
+    /// What happened before is removed.
     pub(super) old: i64,
     /// Nothing is owed any more of incidents that ended before.
     pub(super) owed: i64,
 }
 
-impl Forget {
+impl IncidentPrune {
     /// Removes incidents that ended with all that belongs to them, unless something is still owed.
     pub(super) fn incidents(self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         let ids: Vec<String> = transaction
@@ -41,7 +41,7 @@ impl Forget {
         Ok(ids.len() == INCIDENTS)
     }
 
-    /// Looks for states that belong to an incident which is gone, or of which nothing is owed any more; where it came to.
+    /// Removes states of incidents that are gone or of which nothing is owed any more. Returns where to go on.
     pub(super) fn states(
         self,
         transaction: &Transaction<'_>,
@@ -69,8 +69,8 @@ impl Forget {
         Ok(Some((kind, after)))
     }
 
-    /// Removes what came to its end of incidents that are still open, and tests; and what nobody waits for any more. Whether there
-    /// may be more.
+    /// Removes tries that ended, of incidents that are still open or of none, and waiting tries that are too old. Returns whether
+    /// there may be more.
     pub(super) fn tries(self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
         let ids: Vec<String> = transaction
             .prepare_cached(
@@ -99,7 +99,7 @@ fn of_states(transaction: &Transaction<'_>, incident: &str) -> rusqlite::Result<
     Ok(())
 }
 
-/// Removes an incident's tries that tell of no other that is still known.
+/// Removes the tries that tell of this incident and of no other one that is still stored.
 fn of_tries(transaction: &Transaction<'_>, incident: &str) -> rusqlite::Result<()> {
     let ids: Vec<String> = transaction
         .prepare_cached(

@@ -1,8 +1,8 @@
-//! Work that only takes CPU: rendering, judging, spelling out. A little of it is done where it comes up; more of it leaves the
+//! Work that only takes CPU: rendering, judging, making text. Little work is done on the worker at hand; more work leaves the
 //! workers of the runtime, because a worker that computes for long makes every other run late.
 //!
-//! Whoever has such work calls [`think`] with the bytes of what came from outside. What expressions cost is not known before:
-//! they are given a little [fuel](crate::plan::expr::within), and are evaluated anew on the way out if it was not enough.
+//! Call [`compute`] for such work, with the bytes of what came from outside. The cost of expressions is not known before: they
+//! get a little [fuel](crate::plan::expr::within), and are evaluated again off the worker if it was not enough.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -14,20 +14,20 @@ const LITTLE: usize = 50_000;
 /// Bytes of an answer from which on reading it (JSON, text, secrets in it) is no little work.
 const LARGE: usize = 64 << 10;
 
-/// Does `work` here if it is little, and where it holds up nobody else if it is not. It may be done twice, and should change
-/// nothing that cannot be.
-pub(super) fn think<T>(bytes: usize, work: impl Fn() -> T) -> T {
+/// Does `work` on this worker if it is little, and otherwise where it holds up nobody else. `work` may be done twice, so it
+/// should change nothing that cannot be changed twice.
+pub(super) fn compute<T>(bytes: usize, work: impl Fn() -> T) -> T {
     if bytes <= LARGE
         && let Some(done) = within(LITTLE, &work)
     {
         return done;
     }
-    aside(work)
+    offload(work)
 }
 
 /// Does `work` on a thread that the runtime replaces meanwhile by another one. It stays in the same task, so that it may borrow
 /// what the run owns; a runtime with one thread has no other to take over.
-pub(super) fn aside<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn offload<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         Ok(_) | Err(_) => work(),
@@ -46,7 +46,7 @@ mod tests {
 
     fn judged(source: &str, tries: &AtomicUsize) -> Result<bool, String> {
         let condition = Condition::parse(source, SourceFile::new("probe.toml", "").location(0)).unwrap();
-        think(0, || {
+        compute(0, || {
             tries.fetch_add(1, Ordering::Relaxed);
             condition.judge(&Value::from_pairs([("n", 3)])).held
         })
@@ -71,7 +71,7 @@ mod tests {
         let (say, heard) = std::sync::mpsc::channel();
         let reading = tokio::spawn(async move {
             // What is waited for is said by another task of the same worker.
-            think(LARGE + 1, || heard.recv_timeout(std::time::Duration::from_mins(1)))
+            compute(LARGE + 1, || heard.recv_timeout(std::time::Duration::from_mins(1)))
         });
         tokio::task::yield_now().await;
         let other = tokio::spawn(async move { say.send(7) });
@@ -81,6 +81,6 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_of_one_thread_does_it_where_it_is() {
-        assert_eq!(aside(|| 1), 1);
+        assert_eq!(offload(|| 1), 1);
     }
 }

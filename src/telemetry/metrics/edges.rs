@@ -1,8 +1,8 @@
 //! Which histograms a probe has, and with which edges.
 //!
-//! Owns the choice of edges: round numbers up to the largest bound a user wrote, and exactly each of those bounds, so that
-//! "how many were within the deadline" is a bucket and not an interpolation. Each edge is a series of each canary, and a canary of
-//! one step shall have at most 40, so there are few, and fewer for steps. Pure.
+//! Owns the choice of edges: round numbers up to the largest bound a user wrote, and exactly each of those bounds, so that "how
+//! many were within the deadline" is a bucket and not an interpolation. Each edge is a series of each canary, and a canary of one
+//! step may have at most 40, so there are few edges, and fewer for steps. Pure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const LATENESS: [u64; 12] = [250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_
 
 /// What is measured of each canary of a probe.
 #[derive(Debug)]
-pub(super) struct ProbeShape {
+pub(super) struct ProbeEdges {
     /// Edges of the whole run.
     pub(super) run: Arc<Edges>,
     /// Every step with its edges, parallel entries among them.
@@ -33,8 +33,8 @@ pub(super) struct ProbeShape {
     pub(super) within: Vec<Duration>,
 }
 
-impl ProbeShape {
-    /// The shape of `probe`.
+impl ProbeEdges {
+    /// The edges of `probe`.
     pub(super) fn of(probe: &Probe) -> Self {
         let slo = probe.slo.as_ref();
         let mut steps = Vec::new();

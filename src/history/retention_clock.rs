@@ -1,8 +1,8 @@
-//! Which time retention goes by: what was recorded, until a wall clock that jumped has shown that it means it.
+//! The time by which retention decides what is old: the wall clock, but not a jump ahead before it has lasted for a day.
 //!
 //! A clock that is a month ahead for a minute must not remove a month of history. A jump forward of more than a day is doubted
-//! until the clock has gone on from there for a day; meanwhile nothing more becomes old. Where it jumps forward once more meanwhile,
-//! as it does for a prober that runs a few hours a week, an hour is enough. A jump back removes nothing and is taken at once. Pure:
+//! until the clock has gone on from there for a day; meanwhile nothing more becomes old. If it jumps forward once more meanwhile,
+//! as for a prober that runs a few hours a week, one hour is enough. A jump back removes nothing and is taken at once. Pure:
 //! whoever asks says what the clock shows and keeps what is known.
 
 /// Milliseconds of an hour.
@@ -17,7 +17,7 @@ const AFTER_PAUSE_MS: i64 = HOUR_MS;
 
 /// What is known of the wall clock. Milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trust {
+pub(super) struct RetentionClock {
     /// What it showed when it was last believed.
     pub(super) trusted: i64,
     /// Since when, and up to when, it has shown what is not believed. A pause of more than a day is no part of that time: it moves
@@ -25,14 +25,14 @@ pub(super) struct Trust {
     pub(super) doubt: Option<(i64, i64)>,
 }
 
-impl Trust {
+impl RetentionClock {
     /// A clock that is believed to have shown this.
     pub(super) fn at(trusted: i64) -> Self {
         Self { trusted, doubt: None }
     }
 
     /// After the clock showed `now`.
-    pub(super) fn shown(self, now: i64) -> Self {
+    pub(super) fn after(self, now: i64) -> Self {
         if now.saturating_sub(self.trusted) <= DAY_MS {
             return Self::at(now);
         }
@@ -61,7 +61,7 @@ mod tests {
 
     /// What is believed after the clock showed these hours, starting from hour 0.
     fn believed(hours: impl IntoIterator<Item = i64>) -> i64 {
-        hours.into_iter().fold(Trust::at(0), |trust, hour| trust.shown(hour * HOUR)).trusted / HOUR
+        hours.into_iter().fold(RetentionClock::at(0), |clock, hour| clock.after(hour * HOUR)).trusted / HOUR
     }
 
     #[test]
