@@ -1,7 +1,7 @@
 //! Tests of incidents: episodes, acknowledgement, what is over.
 
 use super::super::fact::Level;
-use super::super::told::{Cover, Open};
+use super::super::tries::{Cover, Open};
 use super::*;
 use crate::plan::CanaryId;
 
@@ -137,12 +137,12 @@ fn a_member_that_was_held_rings_by_what_fails_later_and_what_is_no_run_at_once()
 
 #[test]
 fn an_incident_is_over_when_no_member_fails_and_says_how() {
-    let table = [(How::Settled, Ended::Well), (How::Removed, Ended::Unwatched)];
+    let table = [(Departure::Settled, Ended::Well), (Departure::Removed, Ended::Unwatched)];
     for (how, ended) in table {
         let mut incident = incident();
         incident.take(&fact("eu", PAGE, at(0)), at(0));
         incident.take(&fact("us", State::Suspect, at(0)), at(0));
-        if how == How::Settled {
+        if how == Departure::Settled {
             incident.take(&fact("eu", State::Well, at(3)), at(3));
         } else {
             incident.removed(&key("eu"), how, at(3));

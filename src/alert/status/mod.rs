@@ -1,7 +1,7 @@
-//! How everything stands, as plain data: for `serinus status`, the API and whoever asks.
+//! The status as plain data, for `serinus status` and the API.
 //!
-//! It is gathered from facts and [`View`](super::View)s when somebody asks ([`gather`]), so that it is never older than the asking.
-//! Nothing is decided here and nothing is kept. All times are milliseconds since the epoch by the wall clock as it is set now.
+//! It is made from facts and [`View`](super::View)s at each request ([`gather`]). Nothing is decided here and there is no state.
+//! All times are milliseconds since the epoch by the present wall clock.
 
 mod gather;
 mod member;
@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::alert::Failure;
 use crate::plan::Severity;
 
-pub use gather::{CanaryNow, LeftBehind, Open, ProbeNow, Seen, gather};
-pub use member::{MemberStatus, Why};
+pub use gather::{CanaryNow, LeftBehind, Open, ProbeNow, StatusInput, gather};
+pub use member::{MemberStatus, NotRungBecause};
 
 /// How everything stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ pub struct Status {
     pub muted: Vec<MemberStatus>,
     /// Members that fail because others do.
     pub explained: Vec<MemberStatus>,
-    /// What channels ought to have been told and did not take yet, the oldest first.
+    /// What channels are owed, the oldest first.
     pub owed: Vec<Owed>,
     /// Test data that could not be removed, by probe.
     pub leaks: Vec<LeakStatus>,
@@ -77,7 +77,7 @@ impl Counts {
     }
 }
 
-/// How a canary stands, in one word; of a probe, how the worst of its canaries does. What is worse is greater.
+/// The health of a canary; for a probe, that of its worst canary. Worse is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

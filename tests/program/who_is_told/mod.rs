@@ -6,18 +6,18 @@
 //! half a minute; rules are as they are, but for `flapping.hold`. `cargo test --test program who_is_told:: -- --nocapture` shows
 //! what each reader got and when.
 //!
-//! One more case is a function in the file that it is about, with a world of its own or a further probe in one that is there.
+//! A new case is a function in the file that it is about, with a scenario of its own or a further probe in an existing one.
 
 #![expect(clippy::print_stderr, reason = "what the readers got is what these are run for")]
 
 mod alertmanager;
 mod blind;
-mod desk;
 mod outages;
 mod places;
+mod receiver_faults;
+mod receivers;
 mod refused;
 mod renamed;
 mod roots;
+mod scenario;
 mod spread;
-mod trouble;
-mod world;

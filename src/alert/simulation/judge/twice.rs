@@ -1,0 +1,64 @@
+//! 6: the same thing rings twice only if its answer was lost or its sender died, and then with the same id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::log::{Heard, Sound};
+use super::{Case, Channel, ReaderKind};
+
+/// Holds of all that rang for a probe.
+pub(in super::super) fn nothing_rings_twice(case: &Case) -> Vec<String> {
+    case.channels.iter().flat_map(|channel| same_id(case, channel).into_iter().chain(no_news(case, channel))).collect()
+}
+
+/// Where each message is read, an id is read once.
+fn same_id(case: &Case, channel: &Channel) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut read: BTreeMap<(&str, &str), &Heard> = BTreeMap::new();
+    for heard in case.log.heard(&channel.name).filter(|heard| heard.sound == Sound::Rang && channel.kind == ReaderKind::Chat) {
+        let before = read.insert((&heard.id, &heard.key), heard);
+        if let Some(before) = before.filter(|before| !case.log.is_excused(&channel.name, &heard.id, before.at, heard.at)) {
+            wrong.push(format!("{} rang twice in {}, at {:?} and {:?}", heard.id, channel.name, before.at, heard.at));
+        }
+    }
+    wrong
+}
+
+/// A further ring of an incident tells something that none before did: an episode, or a higher severity. Alertmanager's texts are
+/// those of now, so that an earlier ring may tell there what a later one was made for.
+fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if channel.kind == ReaderKind::Alertmanager {
+        return wrong;
+    }
+    let mut told: BTreeMap<&str, (Vec<&Heard>, u8)> = BTreeMap::new();
+    for heard in case.log.heard(&channel.name).filter(|heard| heard.sound == Sound::Rang && heard.scope.starts_with("probe/")) {
+        let (before, severity) = told.entry(&heard.incident).or_default();
+        let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id);
+        let news = first || heard.reminder || heard.severity > *severity || tells_an_episode(case, heard, before);
+        let from = before.last().map_or(heard.at, |ring| ring.at);
+        // One of which nobody knows whether it arrived is repeated with a fresher text, which may tell more than is noted of it.
+        let repeated = before.iter().any(|ring| case.log.is_excused(&channel.name, &ring.id, ring.at, heard.at));
+        if !news && !repeated && !case.log.is_excused(&channel.name, &heard.id, from, heard.at) {
+            let names: BTreeSet<&String> = heard.failing.iter().collect();
+            wrong.push(format!("{} rang in {} at {:?} and tells nothing new: {names:?}", heard.id, channel.name, heard.at));
+        }
+        *severity = heard.severity.max(*severity);
+        before.push(heard);
+    }
+    wrong
+}
+
+/// Whether it names a canary whose episode none of the earlier ones can have named.
+fn tells_an_episode(case: &Case, heard: &Heard, before: &[&Heard]) -> bool {
+    heard.failing.iter().any(|name| {
+        let Some(canary) = case.truth.canaries.get(name) else { return true };
+        let known = canary.at(heard.made);
+        // An explanation that ended begins a new episode, which judges do not see.
+        if case.may_be_explained(canary, known.episode, heard.made) {
+            return true;
+        }
+        let crossed = known.crossed.unwrap_or(heard.made);
+        let names = |ring: &&&Heard| ring.made >= known.episode && ring.tells(name, crossed);
+        !before.iter().any(|ring| names(&ring))
+    })
+}
