@@ -28,6 +28,10 @@ pub(super) use tries::Tries;
 /// What could not be kept while the store was away.
 pub(super) const DROPPED: &str = "serinus_store_dropped_total";
 
+const DETAILS: &str = "details";
+const ARTIFACTS_DROPPED: &str = "artifacts";
+const OBSERVATIONS_DROPPED: &str = "observations";
+
 /// Passed runs, and others, that wait with their steps.
 const PASSED: Bound = Bound { whole: 4_000, what: "passed" };
 const OTHERS: Bound = Bound { whole: 1_000, what: "not_passed" };
@@ -48,7 +52,7 @@ const OBSERVATIONS: usize = 100_000;
 
 /// Registers what can be dropped, so that it is seen as zero.
 pub(super) fn register() {
-    for what in [PASSED.what, OTHERS.what, "details"] {
+    for what in [PASSED.what, OTHERS.what, DETAILS, ARTIFACTS_DROPPED, OBSERVATIONS_DROPPED] {
         counter!(DROPPED, "what" => what).increment(0);
     }
 }
@@ -134,7 +138,7 @@ impl Runs {
                 Run::Whole(record)
             }
             Run::Whole(record) => {
-                counter!(DROPPED, "what" => "details").increment(1);
+                counter!(DROPPED, "what" => DETAILS).increment(1);
                 Run::Line(Line::of(&record))
             }
             Run::Line(line) => Run::Line(line),
@@ -232,7 +236,7 @@ impl Backlog {
 
     fn artifact(&mut self, row: ArtifactRow) {
         if self.artifact_bytes + row.bytes.len() > ARTIFACTS {
-            counter!(DROPPED, "what" => "artifacts").increment(1);
+            counter!(DROPPED, "what" => ARTIFACTS_DROPPED).increment(1);
             return;
         }
         self.artifact_bytes += row.bytes.len();
@@ -240,18 +244,19 @@ impl Backlog {
     }
 
     fn observation(&mut self, row: ObservationRow) {
-        if self.observations.len() >= OBSERVATIONS {
-            counter!(DROPPED, "what" => "observations").increment(1);
-        } else if row.value.is_finite() && row.weight.is_finite() {
-            self.observations.push(row);
+        // No number of a distribution is infinite or none.
+        if self.observations.len() >= OBSERVATIONS || !row.value.is_finite() || !row.weight.is_finite() {
+            counter!(DROPPED, "what" => OBSERVATIONS_DROPPED).increment(1);
+            return;
         }
+        self.observations.push(row);
     }
 
     /// Takes what became of a run's cleanup.
     pub(super) fn cleanup(&mut self, report: Arc<CleanupReport>) {
         if self.cleanups.len() >= CLEANUPS {
             self.cleanups.pop_front();
-            counter!(DROPPED, "what" => "details").increment(1);
+            counter!(DROPPED, "what" => DETAILS).increment(1);
         }
         self.cleanups.push_back(report);
     }
