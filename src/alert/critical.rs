@@ -34,11 +34,11 @@ pub struct Critical {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Episode {
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     since: Duration,
     revision: u64,
     /// Since when too few regions count.
-    #[serde(with = "super::tries::millis_option", default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "super::serde_with::millis_option", default, skip_serializing_if = "Option::is_none")]
     lost: Option<Duration>,
 }
 

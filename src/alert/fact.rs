@@ -164,10 +164,10 @@ pub struct LastRun {
     /// Whether it failed.
     pub failed: bool,
     /// When it started.
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub started: Duration,
     /// When it ended.
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub ended: Duration,
 }
 
@@ -182,14 +182,14 @@ pub struct Fact {
     /// How it stands.
     pub state: State,
     /// Since when it has not been well: when its first failed run started.
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub since: Duration,
     /// The region it is about; empty where it is about none or several.
     pub region: Arc<str>,
     /// `platform=ios,size=large`; empty without a matrix.
     pub cell: Arc<str>,
     /// From a tick to the next; zero where there are none.
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub interval: Duration,
     /// All failed runs that count for it since it was well.
     pub failed: u32,
@@ -198,7 +198,7 @@ pub struct Fact {
     /// Its last counted run, of a canary or subject.
     pub last: Option<LastRun>,
     /// When its latest failed run started.
-    #[serde(with = "super::tries::millis_option", default)]
+    #[serde(with = "super::serde_with::millis_option", default)]
     pub last_failed: Option<Duration>,
     /// The latest failed run by tick.
     pub evidence: Option<Arc<Failure>>,

@@ -197,7 +197,7 @@ mod tests {
     use crate::alert::testing::{canary, probe, run};
     use crate::plan::AlertPolicy;
 
-    /// What is taken of each canary, as letters: P(assed), F(ailed), and the ticks lost as a number with the passes among them.
+    /// What is taken of each canary as letters: P(assed), F(ailed), and dropped ticks as a number with the passes among them.
     fn taken(inbox: &Inbox, of: &str) -> String {
         let mut commands = Vec::new();
         inbox.lock().take(&mut commands, usize::MAX);

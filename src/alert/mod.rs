@@ -40,6 +40,7 @@ pub mod owed;
 pub mod route;
 pub mod scope;
 pub mod scope_records;
+pub mod serde_with;
 #[cfg(test)]
 mod simulation;
 pub mod status;

@@ -33,7 +33,8 @@ const PAUSES: [Duration; 5] =
 /// The pause before urgent rings.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// The pause at PagerDuty. Acknowledgements made there are not known here, so whoever was just rung counts as being at it.
+/// The pause at PagerDuty. Acknowledgements made there are not known here, so a PagerDuty that was just rung counts as
+/// acknowledged.
 const PAGERDUTY: Duration = Duration::from_mins(10);
 
 /// The pause between silent changes.
@@ -88,7 +89,7 @@ pub enum RingReason {
     Spread,
     /// What it was told of fails again after it had been well.
     Again,
-    /// It was told long ago, and nobody is at it.
+    /// It was told long ago, and nobody has acknowledged.
     Reminder,
 }
 

@@ -14,7 +14,7 @@ use crate::history::{KeptState, StateRow};
 use crate::plan::FlapRule;
 
 use super::FactKey;
-use super::tries::millis;
+use super::serde_with::millis;
 
 /// The kind of its rows.
 const KIND: &str = "scope";

@@ -68,7 +68,7 @@ pub enum MemberState {
     Explained(Vec<Arc<str>>),
     /// It fails and waits, until then at most, for what may explain it.
     Waiting(Duration),
-    /// It fails and somebody is at it.
+    /// It fails and is acknowledged, by this person.
     Acknowledged(Arc<str>),
     /// It failed in this incident and is settled, since then.
     Recovered(Duration),
@@ -119,7 +119,7 @@ pub enum MuteKind {
     Subject,
 }
 
-/// Somebody is at it.
+/// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {
     /// Who.
@@ -134,7 +134,7 @@ pub struct Acknowledged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When.
-    #[serde(with = "super::tries::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub at: Duration,
     /// How.
     pub how: Ended,
@@ -160,7 +160,7 @@ pub enum Ended {
     /// It was well from then to then, and fails again: under this key.
     WasWell {
         /// Until when it was well; `End::at` is since when.
-        #[serde(with = "super::tries::millis")]
+        #[serde(with = "super::serde_with::millis")]
         until: Duration,
         /// The key of what fails now.
         key: String,

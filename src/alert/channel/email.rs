@@ -97,7 +97,7 @@ mod tests {
             assert_eq!((header(mail, "In-Reply-To"), header(mail, "References")), (Some(root.clone()), Some(root.clone())));
         }
         assert_eq!(header(&written("2", Some(&ring.key), &spread), "Message-ID"), ids[0], "the same try is the same message");
-        // Where it is not known any more what came first, the one before will do.
+        // If the first message is unknown, the previous one will do.
         assert_eq!(header(&written("2", None, &spread), "In-Reply-To"), Some(root));
     }
 

@@ -37,7 +37,7 @@ pub struct ChannelInput<'a> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Since when it has taken nothing, while it fails.
-    #[serde(default, with = "crate::alert::tries::millis_option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::alert::serde_with::millis_option", skip_serializing_if = "Option::is_none")]
     pub failing: Option<Duration>,
 }
 

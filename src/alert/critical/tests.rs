@@ -161,7 +161,7 @@ proptest! {
                 last_held = Some(second);
                 prop_assert!(critical.fails());
             }
-            // With fewer it can only be what it was before, for less than a window since somebody looked and it was not so.
+            // With fewer regions it can only stay critical, for less than a window after it was first judged so.
             prop_assert!(!critical.fails() || last_held.is_some());
             prop_assert!(judged.again.is_none_or(|again| again > moment(second).steady));
         }

@@ -112,7 +112,8 @@ mod tests {
     #[test]
     fn each_kind_of_refusal_has_its_own_wait() {
         let busy = RefusalKind::Busy(Some(Duration::from_mins(3)));
-        // Trouble, whether a page is due, whether it is the shortest already: what it waits for, until when, whether shortest.
+        // Kind of refusal, whether a page is due, whether the text is the shortest; then what it waits for, until when, whether
+        // the text is the shortest.
         let table = [
             (RefusalKind::Unreachable, true, false, Waits::Success, at(2), false),
             (busy, false, false, Waits::Success, at(2), false),

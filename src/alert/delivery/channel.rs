@@ -94,12 +94,12 @@ impl ChannelDelivery {
         forgotten
     }
 
-    /// Whether a try of an incident is on its way.
+    /// Whether a try of an incident is in flight.
     pub(super) fn is_in_flight(&self, incident: &str) -> bool {
         self.in_flight.is_in_flight(incident)
     }
 
-    /// Whether anything is on its way.
+    /// Whether anything is in flight.
     pub(super) fn is_busy(&self) -> bool {
         self.in_flight.count() > 0
     }
@@ -167,7 +167,7 @@ impl ChannelDelivery {
         gated.min().map(|rate_limit| rate_limit.max(opens))
     }
 
-    /// A try is on its way.
+    /// A try is in flight.
     pub(super) fn leaves(&mut self, attempt: Try, now: Moment) {
         let class = Class::of(attempt.what);
         let several = attempt.about.len() > 1;

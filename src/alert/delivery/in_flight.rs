@@ -136,7 +136,7 @@ impl InFlight {
         self.settle(id);
     }
 
-    /// One that is on its way.
+    /// One in flight.
     pub(super) fn in_flight(&self, id: &str) -> Option<&InFlightTry> {
         self.all.get(id).filter(|flight| flight.in_flight)
     }
@@ -233,18 +233,18 @@ impl InFlight {
         self.later.first().map(|(at, _)| *at)
     }
 
-    /// Whether a try of an incident is on its way.
+    /// Whether a try of an incident is in flight.
     pub(super) fn is_in_flight(&self, incident: &str) -> bool {
         let ids = self.of.get(incident).into_iter().flatten();
         ids.filter_map(|id| self.all.get(id)).any(|flight| flight.in_flight)
     }
 
-    /// Tries on their way.
+    /// Tries in flight.
     pub(super) fn count(&self) -> usize {
         self.in_flight
     }
 
-    /// Tries of which nobody knows whether they were taken, and that are not on their way.
+    /// Tries of unknown outcome, and that are not in flight.
     pub(super) fn unknown(&self) -> usize {
         self.all.len() - self.in_flight
     }

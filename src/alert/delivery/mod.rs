@@ -4,7 +4,7 @@
 //! from the incident as it is then. A round of the evaluator is:
 //!
 //! 1. [`want`](Delivery::want) and [`unwant`](Delivery::unwant) what changed.
-//! 2. [`repeats`](Delivery::repeats), which are on their way once they are given out; then [`next`](Delivery::next) until it gives
+//! 2. [`repeats`](Delivery::repeats), which are in flight once they are given out; then [`next`](Delivery::next) until it gives
 //!    nothing. For each grant it makes a try, writes it down and says that it [`leaves`](Delivery::leaves); if there is
 //!    nothing to say of a wish any more, it unwants it.
 //! 3. Sleep until [`due`](Delivery::due), or until a try completes ([`completed`](Delivery::completed)) or something else happens.
@@ -145,12 +145,12 @@ impl Delivery {
         self.channels.get_mut(channel).map(|delivery| delivery.forget_rings_of(incident)).unwrap_or_default()
     }
 
-    /// Whether a try of an incident is on its way to a channel.
+    /// Whether a try of an incident is in flight to a channel.
     pub fn is_in_flight(&self, channel: &str, incident: &str) -> bool {
         self.channels.get(channel).is_some_and(|delivery| delivery.is_in_flight(incident))
     }
 
-    /// Whether anything is on its way to a channel.
+    /// Whether anything is in flight to a channel.
     pub fn is_busy(&self, channel: &str) -> bool {
         self.channels.get(channel).is_some_and(ChannelDelivery::is_busy)
     }
@@ -160,7 +160,7 @@ impl Delivery {
         self.channels.values_mut().find_map(|delivery| delivery.grant(now))
     }
 
-    /// A try is on its way.
+    /// A try is in flight.
     pub fn leaves(&mut self, attempt: Try, now: Moment) {
         if let Some(delivery) = self.channels.get_mut(&attempt.channel) {
             delivery.leaves(attempt, now);

@@ -13,7 +13,7 @@ use crate::alert::tries::RefusalKind;
 
 use super::backoff::pause;
 
-/// Requests on their way to one channel at once.
+/// Requests in flight to one channel at once.
 const MOST_IN_FLIGHT: usize = 8;
 
 /// Scopes that must have failed since the last success for the channel to count as away.

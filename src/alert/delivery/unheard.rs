@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Scope;
-use crate::alert::tries::{Action, millis, severity_word};
+use crate::alert::serde_with::{millis, severity_word};
+use crate::alert::tries::Action;
 use crate::plan::Severity;
 
 use super::Wish;

@@ -237,7 +237,7 @@ impl Waiting {
         });
     }
 
-    /// Whether a try of this scope is on its way.
+    /// Whether a try of this scope is in flight.
     pub(super) fn is_in_flight(&self, scope: &Scope) -> bool {
         self.scope_queues.get(scope).is_some_and(|scope_queue| scope_queue.in_flight > 0)
     }

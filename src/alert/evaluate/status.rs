@@ -150,7 +150,7 @@ impl Evaluator {
         compose(view, &saying, &self.words(), now).title
     }
 
-    /// An incident as it is kept.
+    /// The JSON of an incident's row.
     pub(super) fn incident_json(&self, incident: &Incident, now: Moment) -> String {
         let members_total = incident.members.values().filter(|member| member.failed).count();
         let json = IncidentJson { title: self.title(&self.view(incident, now), now), members_total, incident };

@@ -33,7 +33,7 @@ pub struct Explanation {
     /// Failed runs that started without evidence, since it began to fail.
     unexplained: u32,
     /// When the latest failed run started that was counted or skipped.
-    #[serde(with = "crate::alert::tries::millis_option")]
+    #[serde(with = "crate::alert::serde_with::millis_option")]
     seen: Option<Duration>,
     /// Times without evidence, in order; only the last may be open.
     gaps: Vec<Gap>,
@@ -45,16 +45,16 @@ enum Phase {
     #[default]
     New,
     Waiting {
-        #[serde(with = "crate::alert::tries::millis")]
+        #[serde(with = "crate::alert::serde_with::millis")]
         until: Duration,
     },
     Unexplained,
     Explained {
         by: Vec<Arc<str>>,
-        #[serde(with = "crate::alert::tries::millis")]
+        #[serde(with = "crate::alert::serde_with::millis")]
         until: Duration,
         /// When it was last judged.
-        #[serde(with = "crate::alert::tries::millis")]
+        #[serde(with = "crate::alert::serde_with::millis")]
         looked: Duration,
     },
     Lingering {
@@ -64,9 +64,9 @@ enum Phase {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Gap {
-    #[serde(with = "crate::alert::tries::millis")]
+    #[serde(with = "crate::alert::serde_with::millis")]
     from: Duration,
-    #[serde(with = "crate::alert::tries::millis_option", default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::alert::serde_with::millis_option", default, skip_serializing_if = "Option::is_none")]
     until: Option<Duration>,
 }
 

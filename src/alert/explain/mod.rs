@@ -47,7 +47,7 @@ pub enum Explains {
 /// What has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExplanationEnd {
-    /// The wait, without evidence: the member is owed, if nobody was told of its episode yet.
+    /// The wait, without evidence: the member is owed unless its episode was told already.
     Wait,
     /// The explanation, by the member's own failures: a new episode begins.
     Explanation,

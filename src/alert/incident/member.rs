@@ -13,7 +13,8 @@ use crate::plan::Severity;
 
 use super::super::critical::Critical;
 use super::super::explain::{Explains, Explanation};
-use super::super::tries::{Cover, millis, millis_option};
+use super::super::serde_with::{millis, millis_option};
+use super::super::tries::Cover;
 use super::super::{Fact, FactKey, MemberState, State, fact::Level};
 
 /// A member that was well for less than this (or two of its intervals, if longer) within an incident continues its episode.

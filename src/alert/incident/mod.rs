@@ -16,7 +16,8 @@ use crate::plan::Severity;
 
 use super::critical::Critical;
 use super::fact::Level;
-use super::tries::{Cover, millis, severity_word};
+use super::serde_with::{millis, severity_word};
+use super::tries::Cover;
 use super::view::{End, Ended};
 use super::{Fact, FactKey, Scope, State};
 pub use member::{Departure, Left, Member};

@@ -41,7 +41,7 @@ fn is_covered(incident: &Incident, name: &str) -> bool {
 
 #[test]
 fn a_member_goes_on_with_its_episode_if_it_was_well_for_less_than_ten_minutes_or_two_intervals_and_nobody_was_at_it() {
-    // Minutes it was well, its interval, whether somebody was at it, whether it goes on.
+    // Minutes it was well, its interval, whether it was acknowledged, and whether its episode continues.
     let table = [(9, 1, false, true), (10, 1, false, false), (19, 10, false, true), (20, 10, false, false), (1, 1, true, false)];
     for (well, interval, acknowledged, goes_on) in table {
         let mut incident = incident();

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Severity;
 
 use super::super::FactKey;
-use super::super::tries::{Cover, Open, millis_option, severity_word};
+use super::super::serde_with::{millis_option, severity_word};
+use super::super::tries::{Cover, Open};
 use super::Member;
 
 /// What one channel was told of one incident.
@@ -49,7 +50,7 @@ pub struct Shown {
     /// The regions that fail.
     pub regions: BTreeSet<Arc<str>>,
     /// When it was last shown.
-    #[serde(with = "super::super::tries::millis")]
+    #[serde(with = "super::super::serde_with::millis")]
     pub at: Duration,
 }
 

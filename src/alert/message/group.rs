@@ -21,7 +21,7 @@ pub(super) const NAME: usize = 100;
 pub(super) struct Sorted<'v> {
     /// They fail: those that somebody is at, too.
     pub(super) failing: Vec<&'v MemberView>,
-    /// They are not settled, and their last counted run passed: nobody may say that they fail.
+    /// They are not settled, but their last counted run passed, so a message must not say that they fail.
     pub(super) passed: Vec<&'v MemberView>,
     /// They wait for what may explain them.
     pub(super) waiting: Vec<&'v MemberView>,

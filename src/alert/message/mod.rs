@@ -34,7 +34,7 @@ pub use gathered::{IncidentSummary, gathered};
 pub(in crate::alert) use text::{facts, headline, lists, plain};
 pub(in crate::alert) use words::{clip, hex, is_link, line, rfc3339, short_key};
 
-use super::tries::severity_word;
+use super::serde_with::severity_word;
 
 /// The version of [`Message`]; it grows when a field changes its meaning or goes.
 pub const VERSION: u32 = 2;
@@ -42,8 +42,8 @@ pub const VERSION: u32 = 2;
 /// Members, lines and incidents that a message lists at most; further ones are counted.
 pub const MOST: usize = 20;
 
-/// What is said. It is the documented body of a webhook and the scope of a webhook's templates, and is kept with its try.
-/// Everything in it is redacted and bounded. Times are milliseconds since the epoch.
+/// A message. It is the documented body of a webhook and the context of a webhook's templates, and is stored with its try. All
+/// texts are redacted and bounded. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// [`VERSION`].
@@ -73,7 +73,7 @@ pub struct Message {
     pub probe: Option<String>,
     /// The subject, if it is about one.
     pub subject: Option<String>,
-    /// The probe's `summary`: what it promises, and not what is so.
+    /// The probe's `summary`: what it promises, not its state.
     pub promised: Option<String>,
     /// Who is responsible.
     pub owner: Option<String>,
@@ -97,7 +97,7 @@ pub struct Message {
     pub why: Vec<String>,
     /// What fails, a line for each region, objective or reason.
     pub failing: Vec<String>,
-    /// What does not fail, or rings nobody: suspect, acknowledged, muted, explained, recovered, removed. A line for each kind.
+    /// A line for each group that does not fail or rings nobody: suspect, acknowledged, muted, explained, recovered, removed.
     pub apart: Vec<String>,
     /// The latest failed run of each failing region.
     pub evidence: Vec<Evidence>,
@@ -135,7 +135,7 @@ pub enum Occasion {
     Gathered,
     /// What was not delivered while the channel could not be reached, and is over.
     Unheard,
-    /// Somebody is at it.
+    /// Somebody acknowledged it.
     Acknowledged,
     /// A silent change: who else fails, a lower severity, texts.
     Changed,

@@ -1,4 +1,4 @@
-//! What is said, held against what is so.
+//! Messages compared with the facts that they tell.
 
 use std::collections::BTreeSet;
 

@@ -34,7 +34,7 @@ pub(in crate::alert) fn headline(message: &Message, most: usize) -> String {
     line(&format!("[{word}] {}", message.title), most)
 }
 
-/// Name and value of what is looked up rather than read: times, owner, places.
+/// Names and values of facts to look up: times, owner, links.
 pub(in crate::alert) fn facts(message: &Message) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut add = |name: &'static str, value: Option<&str>| {
@@ -88,7 +88,7 @@ fn failing_title(message: &Message) -> &'static str {
     }
 }
 
-/// What fails, what was seen, who else, and which incidents, as far as there are any.
+/// The non-empty lists of a message: what was seen, what fails, what else, and incidents.
 pub(in crate::alert) fn lists(message: &Message) -> Vec<(&'static str, Vec<String>)> {
     // An end does not repeat what was seen.
     let seen = if message.action == Action::End { Vec::new() } else { seen(message) };

@@ -254,7 +254,7 @@ pub(super) fn ended(view: &View, sorted: &Sorted<'_>, end: &End, now: Moment) ->
     line(&text, TITLE)
 }
 
-/// What an end is about, what is said of it when it is well, and what it did before.
+/// The subject of an end's title, its words for being well again, and its words for what it did before.
 fn names(view: &View) -> (String, &'static str, &'static str) {
     let named = |name: &Arc<str>| line(name, NAME);
     match &view.scope {

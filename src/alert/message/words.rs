@@ -121,8 +121,7 @@ pub(in crate::alert) fn is_link(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// A key in at most `most` bytes, 33 or more: as much of it as fits, and where that is not all, a digest that tells it from others
-/// that begin alike.
+/// A key in at most `most` bytes (33 or more); a longer key is cut and gets a digest.
 pub(in crate::alert) fn short_key(key: &str, most: usize) -> String {
     if key.len() <= most {
         return key.to_owned();

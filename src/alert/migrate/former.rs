@@ -12,7 +12,8 @@ use crate::plan::{CanaryId, Severity};
 
 use super::super::fact::{Level, Objective};
 use super::super::message::{line, short_key};
-use super::super::tries::{Open, severity_word};
+use super::super::serde_with::severity_word;
+use super::super::tries::Open;
 use super::super::{Fact, FactKey, Scope, State};
 
 /// What an incident was about.
@@ -53,7 +54,7 @@ impl FormerScope {
         }
     }
 
-    /// Its only member, if it has only one: whoever was told of the incident was told of that member.
+    /// Its only member, if it has only one. A channel that was told of the incident was told of that member.
     fn whole(&self) -> Option<FactKey> {
         match self {
             Self::Subject(probe, subject) => Some(FactKey::Subject(Arc::clone(probe), Arc::clone(subject))),

@@ -179,7 +179,7 @@ fn acknowledgement(former: &FormerIncident<'_>, incident: &Incident, now: Moment
     Some(Acknowledgement { by: Arc::clone(&by.by), at: now.steady_of(by.at_ms), reason: None, covers })
 }
 
-/// An incident without members, of which nobody was told.
+/// An incident without members that no channel was told.
 fn begun(former: &FormerIncident<'_>, now: Moment) -> Incident {
     let opened = now.steady_of(former.row.opened_ms);
     let owner = former.sent.iter().find_map(|sent| sent.notice.owner()).map(Arc::from);

@@ -331,7 +331,7 @@ fn service() -> Service {
     loaded.service.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
 }
 
-/// What leaves at once when the evaluator takes the store over, and what is owed then.
+/// What leaves at once after a migration, and what is owed then.
 fn taken_over() -> (Evaluator, Vec<OutgoingTry>) {
     let service = service();
     let mut evaluator = Evaluator::new(&service.plan, &service.alerting, &remembered(), then());

@@ -65,7 +65,7 @@ pub(super) fn history(kinds: EventKinds, most: usize) -> impl Strategy<Value = V
     prop::collection::vec(step, 1..=most)
 }
 
-/// Histories that begin with a fault of which nobody who is woken can be told.
+/// Histories that begin with a fault while no waking channel takes anything.
 pub(super) fn unheard(most: usize) -> impl Strategy<Value = Vec<Step>> {
     let ill = || prop_oneof![Just(Health::Away), Just(Health::Refuses), Just(Health::Busy), Just(Health::Deaf)];
     let begin = (ill(), ill(), 0..PROBES.len(), prop::option::of(0..REGIONS.len()));

@@ -64,7 +64,7 @@ pub(super) enum EndHeard {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LogEntry {
     Heard(Heard),
-    /// The answer to a try was lost, or nobody knows whether it arrived.
+    /// The outcome of a try is unknown.
     Unknown {
         at: Duration,
         channel: String,
@@ -94,7 +94,7 @@ pub(super) enum LogEntry {
     Forgot {
         at: Duration,
     },
-    /// The Alertmanager started again: it knows what it said, and not what is open.
+    /// The Alertmanager was restarted: it knows what it notified, but not which alerts are open.
     Restarted {
         at: Duration,
     },

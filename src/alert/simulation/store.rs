@@ -1,4 +1,4 @@
-//! What the store keeps of commits, and what it gives back at a start: rows with their JSON, nothing of the objects.
+//! An in-memory store of rows with their JSON, from which a process starts.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The invariants, over random histories, which shrink where they fail; and the figures of the ninth.
+//! The invariants over random histories, which shrink on failure; and the published counts of invariant 9.
 
 use proptest::prelude::*;
 

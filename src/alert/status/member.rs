@@ -39,7 +39,7 @@ pub struct MemberStatus {
     pub words: Option<String>,
     /// Since when it is without data, though it is in the incident for what failed last.
     pub without_data_since_ms: Option<i64>,
-    /// Why nobody is rung for it, or who is at it.
+    /// Why nobody is rung for it, or who has acknowledged it.
     pub why: Option<NotRungBecause>,
 }
 
@@ -99,7 +99,7 @@ impl MemberStatus {
     }
 }
 
-/// Whether it fails at page level and nobody is at it.
+/// Whether it fails at page level and is not acknowledged.
 pub(super) fn is_unanswered(view: &MemberView) -> bool {
     // A waiting member is not explained yet.
     let unanswered = matches!(view.state, MemberState::Failing | MemberState::Waiting(_));

@@ -57,7 +57,7 @@ impl Alertmanager {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// What it told its receiver: status of the notification, and status and ring of each alert in it.
+    /// Its notifications: the status of each, and status and ring of each alert in it.
     fn told(&self) -> Vec<(String, Vec<(String, String)>)> {
         let bodies = self.notified.seen().into_iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
         let word = |value: &Value| value.as_str().unwrap().to_owned();
@@ -252,7 +252,7 @@ async fn a_ring_that_nobody_took_is_not_repeated_as_if_it_were_open() {
             .flat_map(|body| body.as_array().unwrap().clone())
             .map(|alert| alert["labels"]["ring"].as_str().unwrap().to_owned())
             .collect();
-        // Of a ring whose answer says nothing nobody knows whether it is open there.
+        // A ring without an answer is perhaps open.
         let expected = if refused { vec!["2"] } else { vec!["1", "2"] };
         assert_eq!((rings.iter().map(String::as_str).collect::<Vec<_>>(), refused), (expected, status == 400));
         rounds.abort();

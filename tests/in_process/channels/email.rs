@@ -196,7 +196,7 @@ type Short = (&'static str, Option<RefusalKind>);
 /// What a server says to each command, and whether it hangs up then.
 type Script = fn(&str) -> Option<&'static str>;
 
-/// A server that answers by `script`; it hangs up where that has no answer.
+/// A server that answers by `script` and hangs up after its end.
 async fn server(script: Script) -> Arc<Channel> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Who is told: what went wrong with the first alerting, each case a scenario with the built program, judged by what its readers
-//! saw and believe.
+//! Scenarios of alerting with the built program, one for each fault of the first alerting, judged by what readers saw and
+//! believe.
 //!
 //! Readers are the stand-ins of `tests/readers` behind a real listener, and Debian's own Alertmanager with a receiver of ours
 //! (`tests/setup/packages paging`; where it is missing, tests fail). Intervals are a second, so that what takes a night takes

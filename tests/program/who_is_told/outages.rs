@@ -1,4 +1,4 @@
-//! Whole outages: seen before, one was three pages, those that came again rang nobody, and their texts told the least of it.
+//! Whole outages. In the first alerting one outage was three pages, repeated outages rang nobody, and texts named only a part.
 
 use std::time::Duration;
 

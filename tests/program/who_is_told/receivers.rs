@@ -1,7 +1,7 @@
 //! All receivers of pages: PagerDuty, a Slack channel, a webhook, Alertmanager's receiver and the dead-man's switch. Each is a
 //! path of one listener with a reader who remembers.
 //!
-//! A path can refuse, hang up or lose its answers. What arrives is kept in words, for whoever asks why a test failed.
+//! A path can refuse, hang up or lose its answers. A transcript of what arrives explains a failed test.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;

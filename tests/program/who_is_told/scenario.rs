@@ -198,7 +198,7 @@ impl Scenario {
         found.unwrap_or_else(|| panic!("no {scope} in {all:#}"))["id"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until everybody heard that all is over, and nobody believes otherwise.
+    /// Waits until every reader has heard that all is over.
     #[track_caller]
     pub(crate) fn over(&self) {
         self.incidents(0.0);

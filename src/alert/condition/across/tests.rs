@@ -51,7 +51,7 @@ fn it_fails_when_so_many_of_the_last_runs_did_whoever_made_them() {
 
 #[test]
 fn a_region_counts_whose_own_share_of_failures_is_as_bad() {
-    // 3 of 6, a half: of eu two of four failed, of us one of two; then us alone goes on.
+    // The rule is 3 of 6. Two of four runs failed in eu and one of two in us; then only us goes on failing.
     let mut harness = harness(3, 6, &[]);
     feed(&mut harness, &[(0, Failed), (0, Failed), (1, Passed), (0, Passed), (0, Passed), (1, Failed)]);
     let reaching = |harness: &Harness| -> Vec<(String, u32, u32, bool)> {

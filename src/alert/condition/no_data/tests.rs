@@ -1,4 +1,4 @@
-//! Who is without data when, what it is about, and that asking costs little.
+//! When canaries are without data, for which scope, and that timers are cheap.
 
 use proptest::prelude::*;
 
@@ -263,7 +263,7 @@ fn a_start_gives_each_canary_time_for_its_next_run_unless_the_one_before_had_jus
     // How long the process before lived, in seconds; after how many it is without data.
     for (lived, after) in [(300, 60 + 20 + 10), (299, 0)] {
         let mut harness = regions(2);
-        // It had two ticks without data long ago, and is told of more at the second start.
+        // It had two ticks without data long ago, and more are reported at the second start.
         harness.run(0, Errored, 10_000);
         harness.run(0, Errored, 10_060);
         for second in [50_000, 50_000 + lived] {
@@ -296,7 +296,7 @@ fn what_was_without_data_before_a_restart_still_is() {
 
 #[test]
 fn a_canary_at_rest_before_the_start_is_given_time_for_one_run() {
-    // It had two ticks without data long ago; the third is told of at the start.
+    // It had two ticks without data long ago; the third is reported at the start.
     let mut harness = regions(2);
     harness.run(0, Errored, 10_000);
     harness.run(0, Errored, 10_060);

@@ -11,11 +11,11 @@
 //! | page | 6 | 5 % | W ÷ 120 | 6 h | 12 min |
 //! | warn | 1 | 10 % | W ÷ 10 | 3 d | 2.4 h |
 //!
-//! Added to it, because a canary runs far less often than users do: the long window must hold at least 10 runs, and more bad ones than
-//! chance yields once in a million where the budget is spent at exactly its rate (so 10 bad runs at the least); and the short one
-//! is at least two intervals, so that it is not empty while the outage goes on. An objective that allows more than 1 ÷ rate of
-//! bad runs cannot burn that fast, and has no such rule. Only a bad run raises a level; a rule that holds ends with its short
-//! window.
+//! Two conditions are added, because canaries run far less often than users do. The long window must hold at least 10 runs, and
+//! more bad ones than chance yields once in a million if the budget is spent at exactly its rate (so at least 10 bad runs). The
+//! short window is at least two intervals long, so that it is not empty during an outage. An objective that allows more than 1 ÷
+//! rate of bad runs cannot burn that fast, and has no such rule. Only a bad run raises a level; a rule that holds ends with its
+//! short window.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub(in super::super) struct BurnRate {
     changed: bool,
 }
 
-/// A state as it is kept.
+/// The store's row.
 #[derive(Debug, Serialize, Deserialize)]
 struct BurnRateRow {
     rings: [buckets::BucketsRow<ByRegion>; RULES.len()],
@@ -103,7 +103,7 @@ struct BurnRateRow {
     apart: excluded::ExcludedRow<bool>,
 }
 
-/// A rule that holds, as it is kept.
+/// The store's row of a rule that holds.
 #[derive(Debug, Serialize, Deserialize)]
 struct HeldBurnRow {
     seen: Burn,

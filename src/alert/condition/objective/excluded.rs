@@ -36,7 +36,7 @@ pub(super) struct ExcludedRuns<T> {
     together: Option<Duration>,
 }
 
-/// What is kept of it: milliseconds since the epoch.
+/// The part of the store's row; times are milliseconds since the epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ExcludedRow<T> {
     suspects: BTreeMap<String, Vec<(i64, T)>>,

@@ -154,7 +154,7 @@ pub(in super::super) struct Latency {
     written: Duration,
 }
 
-/// A state as it is kept.
+/// The store's row.
 #[derive(Debug, Serialize, Deserialize)]
 struct LatencyRow {
     ring: buckets::BucketsRow<Samples>,

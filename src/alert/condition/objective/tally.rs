@@ -45,7 +45,7 @@ impl Runs {
 #[serde(from = "ByRegionRow")]
 pub(super) struct ByRegion(Vec<(Arc<str>, Runs)>);
 
-/// As it is kept; an earlier version did not tell regions apart.
+/// The stored form; an earlier version did not tell regions apart.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ByRegionRow {
@@ -128,7 +128,7 @@ pub(super) struct Samples {
     pub(super) out: Histogram,
 }
 
-/// As they are kept; an earlier version kept the histogram itself.
+/// The stored form; an earlier version stored the histogram itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SamplesRow {

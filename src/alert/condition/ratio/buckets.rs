@@ -29,7 +29,7 @@ pub(in super::super) struct Buckets<T, S> {
     begun: Option<Duration>,
 }
 
-/// Buckets as they are kept.
+/// The stored form of buckets.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in super::super) struct BucketsRow<T> {
     width_ms: u64,
@@ -37,7 +37,7 @@ pub(in super::super) struct BucketsRow<T> {
     newest_ms: i64,
     /// The newest first.
     buckets: Vec<T>,
-    /// When something was put in first; an earlier version did not keep it.
+    /// When something was first put in; an earlier version did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun_ms: Option<i64>,
 }
@@ -122,7 +122,7 @@ impl<T: Tally, S> Buckets<T, S> {
         }
     }
 
-    /// As they were kept.
+    /// Restores the buckets from a row.
     pub(in super::super) fn from_row(kept: BucketsRow<T>, count: u64, steady: impl Fn(i64) -> Duration) -> Self {
         let width = kept.width_ms.max(1);
         let newest = millis(steady(kept.newest_ms)) / width;

@@ -98,8 +98,8 @@ impl Track {
         }
     }
 
-    /// Runs were dropped, this many passes among them. All known runs are settled, since nobody knows where the dropped ones
-    /// belong.
+    /// Runs were dropped, this many passes among them. All known runs are settled, since the ticks of the dropped ones are
+    /// unknown.
     pub(super) fn lost(&mut self, rule: &Rule, passes: u64) {
         self.change(|streak| streak.lost(rule, passes));
     }

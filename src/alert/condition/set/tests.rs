@@ -1,4 +1,4 @@
-//! What all conditions do together: starts, reloads, restarts, and that what is well costs nothing.
+//! All conditions together: starts, reloads, restarts, and that well canaries cost nothing.
 
 use std::collections::BTreeMap;
 
@@ -234,7 +234,7 @@ fn finding(harness: &mut Harness, canary: usize, failed: [bool; 2]) -> RunReport
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
-    /// The world itself sees after each step that what was said adds up to what is so.
+    /// The harness itself asserts after each step that the emitted facts add up to the current ones.
     #[test]
     fn what_was_said_adds_up_and_a_restart_at_any_point_keeps_what_is_so(
         steps in vec((0..4_usize, 0..8_u8, 1..400_u64, any::<bool>()), 1..80),

@@ -1,4 +1,4 @@
-//! What is so of a subject.
+//! Facts of subjects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Subjects {
         }
     }
 
-    /// What is so of a subject; `None` asks for those that are not told apart.
+    /// The fact of a subject; `None` stands for those that are not told apart.
     pub(super) fn fact(&self, name: Option<&Arc<str>>) -> Fact {
         let (key, probe) = (self.key(name), Arc::clone(&self.probe.name));
         let Some(subject) = self.subject(name) else { return Fact::well(key, Scope::Subjects(probe)) };

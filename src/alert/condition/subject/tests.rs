@@ -368,7 +368,7 @@ fn an_unchanged_probe_writes_nothing() {
     assert_eq!(seen.harness.store, store);
 }
 
-/// What is known by the plain reading: all results of each subject and canary, in order.
+/// The reference: all results of each subject and canary, in order.
 #[derive(Default)]
 struct Reference {
     results: BTreeMap<(String, usize), Vec<(u64, bool)>>,

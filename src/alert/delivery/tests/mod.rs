@@ -142,7 +142,7 @@ impl Bench {
         }
     }
 
-    /// Lands all that is on its way.
+    /// Lands all in flight.
     fn land_all(&mut self, outcome: &Outcome, now: Moment) -> Vec<Completed> {
         let ids: Vec<String> = self.in_flight.keys().cloned().collect();
         ids.iter().map(|id| self.land(id, outcome, now)).collect()

@@ -43,7 +43,7 @@ fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leav
     }
 }
 
-/// Rings that left singly while it was away, and of which nobody knows: these are repeated as they are.
+/// Rings that left singly while it was away, and of unknown outcome: these are repeated as they are.
 const UNKNOWN_AT_MOST: usize = 40;
 
 #[test]

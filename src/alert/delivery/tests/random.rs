@@ -176,7 +176,7 @@ impl Model {
         Ok(())
     }
 
-    /// Time passes as far as this, and each time it wants to be asked again it is.
+    /// Time passes until then; every timer is handled.
     fn wait(&mut self, until: u64) -> Result<(), TestCaseError> {
         loop {
             self.round()?;
@@ -238,7 +238,7 @@ impl Model {
         self.answer(self.now + seconds, || Outcome::Taken)
     }
 
-    /// Until then all that leaves lands at once; it ends a second after that, so that what is due then has left.
+    /// Until then all tries complete at once. It ends a second later, so that what was due then has left.
     fn answer(&mut self, end: u64, mut answer: impl FnMut() -> Outcome) -> Result<(), TestCaseError> {
         while self.now <= end {
             while self.round()? > 0 || !self.bench.in_flight.is_empty() {
@@ -282,8 +282,8 @@ proptest! {
         if mends {
             model.apply(&Op::Mend)?;
         }
-        // What was refused as 4xx are waits two minutes, and fifteen where no page is due. Where one scope poisons what is
-        // gathered, it takes a minute for each half.
+        // After a 4xx the pause is two minutes, or fifteen without a page. If one scope spoils gathered requests, each halving
+        // takes a minute.
         let seconds = match (mends, poisoned == 0) { (true, true) => 120, (false, true) => 15 * 60 + 60, (_, false) => 25 * 60 };
         model.recover(seconds)?;
         prop_assert!(model.left_over().is_empty(), "after {} s is still due: {:?}", seconds, model.left_over());

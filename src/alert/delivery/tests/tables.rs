@@ -100,7 +100,7 @@ fn after_the_end_an_unknown_ring_is_not_repeated_and_only_ended() {
     bench.want([wish("p", Action::End, Severity::Page, 1)]);
     let end = bench.round(at(100));
     assert_eq!((end.len(), end[0].what), (1, Action::End));
-    // The other is on its way while its incident ends.
+    // The other is in flight while its incident ends.
     assert!(bench.delivery.forget_rings_of("q").is_empty());
     assert!(matches!(bench.land(&left[1].id, &unknown(), at(100)), Completed::Perhaps(attempt) if attempt.id == left[1].id));
 }
@@ -196,7 +196,7 @@ fn what_a_receiver_asks_for_holds_all_of_its_channel() {
 
 #[test]
 fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_ends_likewise() {
-    // What is gathered; whether it is rings or ends that come; how many leave at once of fifteen, how many a minute later.
+    // The receiver, the action, how many of fifteen leave at once, and how many a minute later.
     let table = [
         (ReceiverKind::Alerts, Action::Ring, 15, 0),
         (ReceiverKind::Incidents, Action::Ring, 10, 1),

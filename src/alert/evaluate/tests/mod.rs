@@ -1,4 +1,4 @@
-//! The rules of who is told, sentence by sentence, over the whole evaluator with receivers that answer at once.
+//! The rules of alerting, sentence by sentence, on the whole evaluator with receivers that answer at once.
 
 mod ack;
 mod ends;
@@ -55,7 +55,7 @@ pub(super) struct Bench {
     pub(super) answers: HashMap<String, Outcome>,
     /// Canaries whose next run is to be brought forward, and since when.
     pub(super) wanted: Vec<(u64, String)>,
-    /// Channels that do not answer yet, and what is on its way to them.
+    /// Channels that do not answer yet, and their tries in flight.
     pub(super) slow: BTreeSet<String>,
     in_flight: Vec<(Arc<str>, String)>,
     /// What was written.
@@ -176,7 +176,7 @@ impl Bench {
         panic!("it never comes to rest");
     }
 
-    /// All that is on its way comes back.
+    /// Completes all tries in flight.
     pub(super) fn land(&mut self, outcome: &Outcome) {
         self.slow.clear();
         for (channel, id) in std::mem::take(&mut self.in_flight) {
@@ -184,7 +184,7 @@ impl Bench {
         }
     }
 
-    /// The process dies, with what is on its way, and another takes over.
+    /// The process dies with its tries in flight, and another takes over.
     pub(super) fn restart(&mut self) -> &mut Self {
         self.restart_with(&[])
     }

@@ -1,4 +1,4 @@
-//! What rings nobody: paused, muted by reason, and what follows when that is over.
+//! Muting: paused canaries, muted reasons, and what happens afterwards.
 
 use super::*;
 use crate::alert::mute::{Closed, Mute, Mutes};

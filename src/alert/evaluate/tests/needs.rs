@@ -1,4 +1,4 @@
-//! The rule *needs*, over the whole evaluator: `d` needs `r`, and what is told of `r` explains `d`.
+//! The rule *needs* on the whole evaluator: `d` needs `r`, and told failures of `r` explain `d`.
 
 use super::*;
 use crate::alert::mute::{Mute, Mutes};

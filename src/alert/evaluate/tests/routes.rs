@@ -1,4 +1,4 @@
-//! Who is rung: routes, least severities, escalation, channels that come and go.
+//! Routes, least severities, escalation, and channels that are added and removed.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Subjects: incidents of their own, whoever saw them.
+//! Subjects: incidents of their own, for all canaries that saw them.
 
 use super::*;
 use crate::alert::mute::{Mute, Mutes};

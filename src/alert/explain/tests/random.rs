@@ -38,7 +38,7 @@ fn probes(needs: bool) -> Vec<Probe> {
     vec![probe("d", if needs { &["r"] } else { &[] }, None), probe("r", &[], None)]
 }
 
-/// What is so by the words of the rule, from the whole history, and not from what was kept.
+/// The reference: the rule by its words, from the whole history and not from stored state.
 #[derive(Default)]
 struct Reference {
     last: Option<(bool, u64)>,

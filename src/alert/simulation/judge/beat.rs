@@ -1,4 +1,4 @@
-//! 7: the heartbeat is not sent while a page is due for long and nobody who is woken has it.
+//! Invariant 7: the heartbeat is not sent while a page has been due for long and no waking channel took it.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::super::log::{LogEntry, Sound};
 use super::super::truth::CanaryState;
 use super::Case;
 
-/// How long a page may be due before the heartbeat stops, and the beat that may be on its way just then.
+/// How long a page may be due before the heartbeat stops, and the beat that may be in flight just then.
 const DUE: Duration = Duration::from_mins(5);
 const ON_ITS_WAY: Duration = Duration::from_secs(5);
 
-/// Holds of every beat. A canary that something else may have explained is not looked at, nor one of an incident that rang
-/// before: it waits for its pause, and is not due.
+/// Checks every heartbeat. Canaries that may be explained are skipped, and those of incidents that rang before, since they may be
+/// in a pause.
 pub(in super::super) fn beats_only_while_pages_are_heard(case: &Case) -> Vec<String> {
     let beats = case.log.entries.iter().filter_map(|entry| if let LogEntry::Beat { at } = entry { Some(*at) } else { None });
     let mut wrong = Vec::new();

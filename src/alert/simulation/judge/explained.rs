@@ -27,7 +27,7 @@ pub(in super::super) fn explained_is_rung_by_its_own_failures(case: &Case) -> Ve
     wrong
 }
 
-/// Whether what it needs failed, and somebody who is woken knew, when its episode crossed and ever since it began.
+/// Whether its root failed and a waking channel knew of it, from the start of the episode until it crossed.
 fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
     let known = canary.at(heard.made);
     let Some(owed) = known.owed else { return false };
@@ -50,7 +50,7 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
     })
 }
 
-/// Whether its last failed run started when what it needs had passed since, or had not run for long.
+/// Whether its last failed run started after its root had passed or had not run for long.
 fn failed_by_itself(case: &Case, canary: &Canary, at: Duration) -> bool {
     let started = canary.at(at).last_failed;
     case.roots(canary).all(|root| match root.at(started).last {

@@ -1,8 +1,8 @@
 //! The invariants of alerting, each a function over what was so, what happened, and what readers heard.
 //!
-//! A judge returns what is wrong in sentences, nothing if all is well. It may look at nothing of the program: not at covers, not
-//! at what was noted as taken. Where the contract leaves room a judge takes the most that is allowed, so that each complaint is
-//! one. A new invariant is a file, and a history test.
+//! A judge returns what is wrong in sentences, or nothing. It must not look into the program, for example at covers or at what
+//! was noted as taken. Where the contract leaves room, a judge allows the most, so that every complaint is a real one. A new
+//! invariant is a file and a simulation test.
 
 mod beat;
 mod count;

@@ -1,4 +1,4 @@
-//! 1, 5 and 6: after a time in which every channel was well and nothing changed, each reader believes what is so.
+//! 1, 5 and 6: after a time in which every channel was well and nothing changed, each reader believes the truth.
 
 use std::time::Duration;
 
@@ -33,8 +33,7 @@ fn what_fails_is_open(case: &Case, channel: &Channel, at: Duration) -> Vec<Strin
 fn what_is_open_fails(case: &Case, channel: &Channel, at: Duration) -> Vec<String> {
     let mut wrong = Vec::new();
     for (key, heard) in case.log.open(&channel.name, at) {
-        // Nobody knows any more what a lost store had told. What it had told an Alertmanager ends there by itself, unless that
-        // has lost it, too.
+        // What a lost store had told is unknown. Its alerts in an Alertmanager end by themselves, unless that lost them, too.
         let forgot = case.log.forgot(at).filter(|forgot| *forgot >= heard.made);
         if forgot.is_some_and(|_| channel.kind != ReaderKind::Alertmanager || case.log.restarted(heard.made, at)) {
             continue;

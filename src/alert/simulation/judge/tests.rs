@@ -1,4 +1,4 @@
-//! Each judge is content with a history in which all went well, and finds what is wrong in one that differs by one thing.
+//! Each judge accepts a good history, and finds the fault in one that differs by one thing.
 
 use super::super::log::{EndHeard, Heard, Log, LogEntry, Sound};
 use super::super::truth::{Ran, Truth};

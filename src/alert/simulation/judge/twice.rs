@@ -36,7 +36,7 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
         let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id);
         let news = first || heard.reminder || heard.severity > *severity || tells_an_episode(case, heard, before);
         let from = before.last().map_or(heard.at, |ring| ring.at);
-        // One of which nobody knows whether it arrived is repeated with a fresher text, which may tell more than is noted of it.
+        // A try of unknown outcome is repeated with a fresher text, which may tell more than the log says.
         let repeated = before.iter().any(|ring| case.log.is_excused(&channel.name, &ring.id, ring.at, heard.at));
         if !news && !repeated && !case.log.is_excused(&channel.name, &heard.id, from, heard.at) {
             let names: BTreeSet<&String> = heard.failing.iter().collect();

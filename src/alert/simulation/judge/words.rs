@@ -15,7 +15,7 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(probe) = heard.scope.strip_prefix("probe/") else { return wrong };
     let said = |what: String| format!("{} at {:?}, «{}»: {what}", heard.channel, heard.made, heard.title);
-    // What is found to be gone may be there again at once: for a minute it is what it was.
+    // What the file watch found to be gone keeps its state for a minute.
     let gone = |canary: &super::Canary| {
         let minute_ago = heard.made.saturating_sub(Duration::from_mins(1));
         !canary.at(heard.made).watched && canary.at(minute_ago).watched

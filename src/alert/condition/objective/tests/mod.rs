@@ -40,7 +40,7 @@ fn slow(mean: Option<u64>, p95: Option<u64>) -> Arc<Probe> {
     Arc::new(Probe { slo: Some(slo), ..probe(Vec::new(), AlertPolicy::default()) })
 }
 
-/// An objective, with whoever listens to it.
+/// An objective with a listener.
 struct Watched<R> {
     rules: R,
     canary: Arc<Canary>,
@@ -71,7 +71,7 @@ impl<R: Rules> Watched<R> {
         }
     }
 
-    /// A run that ended so and took so long, of somebody who is told of otherwise or not.
+    /// A run with this verdict and duration; another member tells of it or not.
     fn ran(
         &mut self,
         (passed, took): (bool, Duration),
@@ -274,7 +274,7 @@ fn a_rule_that_is_switched_off_takes_its_fact_along() {
     assert!(watched.rules.left(now).is_some(), "what is left of the budget is still known");
 }
 
-/// What each run is to whoever judges the objective: letters, one a second.
+/// The role of each run as a letter, one run a second.
 fn parts(watched: &mut Watched<BurnRate>, from: u64, letters: &str) {
     for (second, letter) in (from..).zip(letters.chars()) {
         let now = moment(Duration::from_secs(second));

@@ -112,7 +112,7 @@ fn the_verdict_table_decides_what_each_ending_does_in_each_state() {
         ("FFPNNSN", 'P', Well, 0),
         ("FFPP", 'F', Suspect, 1),
         ("FFPPF", 'F', FAILING, 2),
-        // Silence and what is not counted never make it well.
+        // Runs that do not count, or no runs at all, never make it well.
         ("FFNNNNNNNN", 'N', FAILING, 2),
     ] {
         let (runs, _) = after(&two_in_a_row(), &format!("{letters}{next}"));
@@ -134,7 +134,7 @@ fn a_window_fails_when_so_many_of_the_last_runs_did_and_is_settled_when_so_few_c
         ("FPPPPPPP", Well),
         ("FFFFPPPPPP", FAILING),
         ("FFFFPPPPPPP", Well),
-        // After that the window begins anew: one blip does not bring back what is over.
+        // Then the window begins anew, so one later failure does not make it fail again.
         ("FFFFPPPPPPPF", Suspect),
         ("FFFFPPPPPPPFFF", Suspect),
         ("FFFFPPPPPPPFFFF", FAILING),
