@@ -215,6 +215,7 @@ impl ChannelDelivery {
     pub(super) fn completed(&mut self, id: &str, outcome: &Outcome, chance: f64, now: Moment) -> Completed {
         let Some(flight) = self.in_flight.in_flight(id) else { return Completed::Gone };
         let (scopes, is_over, was_lost) = (keys(&flight.attempt), flight.is_over(), flight.lost);
+        let is_stale = flight.stale;
         for (scope, _) in &scopes {
             self.waiting.completed(scope);
         }
@@ -223,6 +224,22 @@ impl ChannelDelivery {
             Outcome::Refused(refusal) => (refusal, was_lost),
             Outcome::Unknown(refusal) => (refusal, true),
         };
+        let completed = self.failed(id, (refusal, unknown, is_over), &scopes, chance, now);
+        if is_stale {
+            self.ask_again();
+        }
+        completed
+    }
+
+    /// A try did not get through, or nobody knows whether it did.
+    fn failed(
+        &mut self,
+        id: &str,
+        (refusal, unknown, is_over): (&Refusal, bool, bool),
+        scopes: &[(Scope, Key)],
+        chance: f64,
+        now: Moment,
+    ) -> Completed {
         self.last_error = Some(refusal.message.as_str().into());
         self.pace.failed(scopes.iter().map(|(scope, _)| scope), refusal.kind, chance, now.steady);
         if !unknown || is_over {

@@ -27,6 +27,8 @@ pub(super) struct InFlightTry {
     pub(super) slot: Option<Slot>,
     /// When it was last sent.
     left: Duration,
+    /// Whether the configuration was reloaded since it left, so that its outcome says nothing of the channel as it is now.
+    pub(super) stale: bool,
 }
 
 impl InFlightTry {
@@ -66,7 +68,16 @@ impl InFlight {
     /// Adds a new try that is in flight.
     pub(super) fn leaves(&mut self, attempt: Try, shortest: bool, slot: Option<Slot>, now: Duration) {
         let backoff = Backoff::new(shortest);
-        self.put(InFlightTry { attempt, in_flight: true, lost: false, backoff, over: BTreeSet::new(), slot, left: now });
+        self.put(InFlightTry {
+            attempt,
+            in_flight: true,
+            lost: false,
+            backoff,
+            over: BTreeSet::new(),
+            slot,
+            left: now,
+            stale: false,
+        });
     }
 
     /// Adds a try of an earlier process, which was perhaps taken.
@@ -80,6 +91,7 @@ impl InFlight {
             over: BTreeSet::new(),
             slot: None,
             left: Duration::ZERO,
+            stale: false,
         });
     }
 
@@ -180,7 +192,7 @@ impl InFlight {
     pub(super) fn again(&mut self, id: &Arc<str>, now: Duration) -> Option<&InFlightTry> {
         self.change(id, |flight| {
             flight.in_flight = true;
-            flight.left = now;
+            (flight.left, flight.stale) = (now, false);
             flight.attempt.attempts = flight.attempt.attempts.saturating_add(1);
         });
         self.all.get(id)
@@ -207,6 +219,7 @@ impl InFlight {
         for id in ids {
             self.change(&id, |flight| flight.backoff = Backoff::default());
         }
+        self.all.values_mut().filter(|flight| flight.in_flight).for_each(|flight| flight.stale = true);
     }
 
     /// Tries with these actions are not repeated for this incident any more. Returns the keys that they no longer block, and the

@@ -87,7 +87,8 @@ impl Evaluator {
         let wakes = |name: &Arc<str>| self.config.channel(name).is_some_and(|channel| channel.wakes);
         let covers: Vec<&Cover> =
             incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
-        let told = |member: &Member| member.fails() && covers.iter().any(|cover| cover.covers(member));
+        // One that is suspect again goes on with the episode that was told.
+        let told = |member: &Member| member.left.is_none() && covers.iter().any(|cover| cover.covers(member));
         let together = incident.members.values().find(|member| matches!(member.fact.key, FactKey::Across(_)) && told(member));
         // A told `across` member tells of each canary in the regions that made it fail.
         let regions = together.map(|member| shared_by(&member.fact)).unwrap_or_default();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time;
 use crate::plan::Severity;
 
 use super::super::critical::Critical;
@@ -20,6 +21,9 @@ use super::super::{Fact, FactKey, MemberState, State, fact::Level};
 /// A member that was well for less than this (or two of its intervals, if longer) within an incident continues its episode.
 /// Suspects that a ring tells are covered if they cross within the same time.
 const SAME_EPISODE: Duration = Duration::from_mins(10);
+
+/// Most times at which a member began to fail that are stored.
+const TIMES: usize = 32;
 
 /// A member of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,9 +37,9 @@ pub struct Member {
     /// When that was.
     #[serde(with = "millis")]
     pub crossed_at: Duration,
-    /// When it last began to fail, in any episode.
-    #[serde(with = "millis", default)]
-    pub fails_since: Duration,
+    /// When it began to fail, in any episode, the last [`TIMES`] times, in milliseconds.
+    #[serde(default)]
+    pub came_to_fail: Vec<u64>,
     /// The highest level it has had in this episode.
     pub highest: Level,
     /// Whether it has failed in this incident, in any episode.
@@ -88,7 +92,7 @@ impl Member {
             began: revision,
             crossed: level.map(|_| revision),
             crossed_at: now,
-            fails_since: now,
+            came_to_fail: level.map(|_| time::millis(now)).into_iter().collect(),
             highest: level.unwrap_or(Level::Warn),
             failed: level.is_some(),
             again: false,
@@ -111,7 +115,7 @@ impl Member {
             State::Suspect => self.returns(&fact, revision, acknowledged, now),
             State::Failing(level) => {
                 if !self.fails() {
-                    self.fails_since = now;
+                    self.comes_to_fail(now);
                 }
                 let returned = self.returns(&fact, revision, acknowledged, now);
                 let crosses = self.crossed.is_none() || level > self.highest;
@@ -132,6 +136,19 @@ impl Member {
             return true;
         }
         used
+    }
+
+    fn comes_to_fail(&mut self, now: Duration) {
+        if self.came_to_fail.len() >= TIMES {
+            self.came_to_fail.remove(0);
+        }
+        self.came_to_fail.push(time::millis(now));
+    }
+
+    /// When it first began to fail after a moment at which it did not.
+    fn failed_after(&self, moment: Duration) -> Duration {
+        let after = self.came_to_fail.iter().find(|at| **at >= time::millis(moment));
+        after.or(self.came_to_fail.last()).map_or(self.crossed_at, |at| Duration::from_millis(*at))
     }
 
     /// It leaves `well`. That begins a new episode, unless it was well for a short time only and is not acknowledged.
@@ -226,7 +243,8 @@ impl Cover {
         }
         let soon = |failed: Duration| failed.saturating_sub(self.at) <= same_episode(&member.fact);
         let told = if self.suspects.contains(&member.fact.key) {
-            member.began <= self.revision && soon(member.fails_since)
+            // Failing again later, it is in the episode that was told.
+            member.began <= self.revision && soon(member.failed_after(self.at))
         } else {
             crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
         };

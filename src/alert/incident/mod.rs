@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::time;
 use crate::plan::Severity;
 
 use super::critical::Critical;
@@ -247,7 +248,7 @@ impl Incident {
         }
         for member in self.members.values_mut() {
             member.crossed_at = now.min(member.crossed_at);
-            member.fails_since = now.min(member.fails_since);
+            member.came_to_fail.iter_mut().for_each(|at| *at = (*at).min(time::millis(now)));
             member.held_until = member.held_until.map(|until| until.min(now));
             if let Some(left) = &mut member.left {
                 left.at = now.min(left.at);

@@ -163,6 +163,11 @@ impl Log {
         })
     }
 
+    /// Whether a process started between two moments.
+    pub(super) fn started(&self, from: Duration, to: Duration) -> bool {
+        self.entries.iter().any(|entry| matches!(entry, LogEntry::Up { at, up: true } if (from..=to).contains(at)))
+    }
+
     /// Whether the Alertmanager started again between two moments.
     pub(super) fn restarted(&self, from: Duration, to: Duration) -> bool {
         self.entries.iter().any(|entry| matches!(entry, LogEntry::Restarted { at } if (from..=to).contains(at)))

@@ -346,3 +346,17 @@ fn the_backlog_says_how_a_channel_fares() {
     assert_eq!((backlog.page_since, backlog.taken), (Some(at(7).steady), Some(at(11).steady)));
     assert_eq!(backlog.last_error.as_deref(), Some("it was refused: Rejected"));
 }
+
+#[test]
+fn what_left_before_a_reload_and_is_refused_after_it_leaves_again_at_once() {
+    for outcome in [refused(RefusalKind::Rejected), refused(RefusalKind::Unreachable), unknown()] {
+        let mut bench = bench(ReceiverKind::Alerts);
+        bench.want([page("p", 0)]);
+        let left = bench.round(at(0));
+        bench.delivery.ask_again();
+        bench.land(&left[0].id, &outcome, at(1));
+        assert_eq!(bench.round(at(1)).len(), 1, "it was sent with the settings of before: {outcome:?}");
+        bench.land_all(&outcome, at(2));
+        assert!(bench.round(at(2)).is_empty(), "this one left after the reload: {outcome:?}");
+    }
+}

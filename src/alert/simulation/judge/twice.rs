@@ -1,9 +1,12 @@
 //! 6: the same thing rings twice only if its answer was lost or its sender died, and then with the same id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::super::log::{Heard, Sound};
+use super::super::truth::CanaryState;
 use super::{Case, Channel, ReaderKind};
+use crate::plan::Severity;
 
 /// Holds of all that rang for a probe.
 pub(in super::super) fn nothing_rings_twice(case: &Case) -> Vec<String> {
@@ -34,8 +37,9 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
     for heard in case.log.heard(&channel.name).filter(|heard| heard.sound == Sound::Rang && heard.scope.starts_with("probe/")) {
         let (before, severity) = told.entry(&heard.incident).or_default();
         let first = before.is_empty() || before.iter().any(|ring| ring.id == heard.id);
-        let news = first || heard.reminder || heard.severity > *severity || tells_an_episode(case, heard, before);
         let from = before.last().map_or(heard.at, |ring| ring.at);
+        let worse = heard.severity > *severity || is_critical_anew(case, heard, from);
+        let news = first || heard.reminder || worse || tells_an_episode(case, heard, before);
         // A try of unknown outcome is repeated with a fresher text, which may tell more than the log says.
         let repeated = before.iter().any(|ring| case.log.is_excused(&channel.name, &ring.id, ring.at, heard.at));
         if !news && !repeated && !case.log.is_excused(&channel.name, &heard.id, from, heard.at) {
@@ -46,6 +50,23 @@ fn no_news(case: &Case, channel: &Channel) -> Vec<String> {
         before.push(heard);
     }
     wrong
+}
+
+/// Whether it may be critical for another time: in between fewer than two regions failed, for as long as that ends it.
+fn is_critical_anew(case: &Case, heard: &Heard, from: Duration) -> bool {
+    let Some(probe) = heard.scope.strip_prefix("probe/").filter(|_| heard.severity == Severity::Critical as u8) else {
+        return false;
+    };
+    let until = heard.made.saturating_sub(Duration::from_mins(10));
+    let regions = |at: Duration| {
+        let fails = |canary: &&super::Canary| {
+            let known = canary.at(at);
+            known.state == CanaryState::Failing && !known.muted || known.last.is_some_and(|(failed, _)| failed)
+        };
+        case.truth.of(probe).filter(fails).map(|canary| &canary.region).collect::<BTreeSet<_>>().len()
+    };
+    let changes = case.truth.of(probe).flat_map(|canary| canary.all().iter().map(|(at, _)| *at));
+    changes.filter(|at| (from..=until).contains(at)).any(|at| regions(at) < 2)
 }
 
 /// Whether it names a canary whose episode none of the earlier ones can have named.

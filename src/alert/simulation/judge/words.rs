@@ -15,10 +15,12 @@ fn wrong(case: &Case, heard: &Heard) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(probe) = heard.scope.strip_prefix("probe/") else { return wrong };
     let said = |what: String| format!("{} at {:?}, «{}»: {what}", heard.channel, heard.made, heard.title);
-    // What the file watch found to be gone keeps its state for a minute.
+    // What the file watch found to be gone keeps its state for a minute, and for a minute after a start.
     let gone = |canary: &super::Canary| {
         let minute_ago = heard.made.saturating_sub(Duration::from_mins(1));
-        !canary.at(heard.made).watched && canary.at(minute_ago).watched
+        let found_at = if case.log.started(minute_ago, heard.made) { Duration::ZERO } else { minute_ago };
+        let was = canary.all().iter().filter(|(at, _)| (found_at..=heard.made).contains(at)).map(|(_, known)| known);
+        !canary.at(heard.made).watched && was.chain([canary.at(found_at)]).any(|known| known.watched)
     };
     let fails = |canary: &super::Canary| canary.at(heard.made).state == CanaryState::Failing || gone(canary);
     if heard.sound != Sound::Ended && heard.over.is_none() {
