@@ -209,7 +209,7 @@ impl SenderState {
             let Some(labels) = self.labels_at(&channel.name, open, &message) else { continue };
             match attempt.what {
                 Action::Ring | Action::Change | Action::Acknowledge => {
-                    self.open_alerts.hold(&channel.name, &open.key, &labels, &message)
+                    self.open_alerts.hold(&channel.name, &open.key, &labels, &message);
                 }
                 Action::End => self.open_alerts.end(&channel.name, &open.key, &labels, &message),
             }

@@ -55,7 +55,7 @@ impl InFlightTry {
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     all: BTreeMap<Arc<str>, InFlightTry>,
-    in_flight: usize,
+    active: usize,
     /// Tries that may be repeated now, ordered by failures and age.
     ready: BTreeSet<(u32, Duration, Arc<str>)>,
     /// Tries that wait for their time or for a success.
@@ -100,7 +100,7 @@ impl InFlight {
         for about in &flight.attempt.about {
             self.of.entry(about.incident.as_str().into()).or_default().insert(Arc::clone(&id));
         }
-        self.in_flight += usize::from(flight.in_flight);
+        self.active += usize::from(flight.in_flight);
         self.all.insert(Arc::clone(&id), flight);
         self.settle(&id);
     }
@@ -109,7 +109,7 @@ impl InFlight {
     pub(super) fn take(&mut self, id: &str) -> Option<InFlightTry> {
         let (id, flight) = self.all.remove_entry(id)?;
         self.lift(&id, &flight);
-        self.in_flight -= usize::from(flight.in_flight);
+        self.active -= usize::from(flight.in_flight);
         for about in &flight.attempt.about {
             let incident: Arc<str> = about.incident.as_str().into();
             if let Some(ids) = self.of.get_mut(&incident) {
@@ -141,9 +141,9 @@ impl InFlight {
     fn change(&mut self, id: &Arc<str>, change: impl FnOnce(&mut InFlightTry)) {
         let Some(mut flight) = self.all.remove(id) else { return };
         self.lift(id, &flight);
-        self.in_flight -= usize::from(flight.in_flight);
+        self.active -= usize::from(flight.in_flight);
         change(&mut flight);
-        self.in_flight += usize::from(flight.in_flight);
+        self.active += usize::from(flight.in_flight);
         self.all.insert(Arc::clone(id), flight);
         self.settle(id);
     }
@@ -254,12 +254,12 @@ impl InFlight {
 
     /// Tries in flight.
     pub(super) fn count(&self) -> usize {
-        self.in_flight
+        self.active
     }
 
     /// Tries of unknown outcome, and that are not in flight.
     pub(super) fn unknown(&self) -> usize {
-        self.all.len() - self.in_flight
+        self.all.len() - self.active
     }
 
     /// All of them.
