@@ -1,8 +1,8 @@
 //! Critical: a fact of the probe, with episodes.
 //!
-//! Owns which regions count and whether they are enough, for how long they have been, and when to look again. It is failing while
-//! so many regions count and the incident is at page level; it ends with the incident, or after a whole window in which that was
-//! not so. It holds no incident open and tells nobody: what became critical is told by whoever looks for what is owed.
+//! Owns which regions count, whether they are enough, since when, and when to judge again. Critical is failing while enough
+//! regions count and the incident is at page level. It ends with the incident, or after a whole window in which that was not so.
+//! It does not hold an incident open; `owed` decides who is told.
 //!
 //! | a region counts while it has | |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | a canary whose *last* counted run failed and ended within the window | the same; only where the rule is consecutive |
 //! | a share of an `across` member that reaches the rule's | while that member fails at page level, the same |
 //!
-//! A subject's incident, where it may be critical, counts the regions whose shares say so in the same way.
+//! A subject's incident, if it may be critical, counts regions by its shares in the same way.
 //!
 //! A region that has passed since is well, whatever failed before.
 
@@ -26,7 +26,7 @@ use crate::plan::CriticalRule;
 use super::fact::Level;
 use super::{Fact, FactKey};
 
-/// What is kept of it with its incident. It is dropped with it.
+/// The state of critical, stored with its incident.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Critical {
     episode: Option<Episode>,
@@ -34,20 +34,20 @@ pub struct Critical {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Episode {
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     since: Duration,
     revision: u64,
-    /// Since when it would not be critical.
-    #[serde(with = "super::told::millis_option", default, skip_serializing_if = "Option::is_none")]
+    /// Since when too few regions count.
+    #[serde(with = "super::serde_with::millis_option", default, skip_serializing_if = "Option::is_none")]
     lost: Option<Duration>,
 }
 
-/// By what it is judged.
+/// What critical is judged by.
 #[derive(Debug, Clone, Copy)]
-pub struct Bar {
-    /// The probe's rule; it is never critical without.
+pub struct CriticalInput {
+    /// The probe's rule; without one the incident is never critical.
     pub rule: Option<CriticalRule>,
-    /// Whether the rule of its canaries is so many failures in a row.
+    /// Whether its canaries have the consecutive rule.
     pub consecutive: bool,
     /// Whether the incident is at page level without this.
     pub at_page_level: bool,
@@ -55,20 +55,20 @@ pub struct Bar {
     pub revision: u64,
 }
 
-/// What follows.
+/// The result of a judgement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Judged {
+pub struct CriticalChange {
     /// The regions that count now, in order; whether or not they are enough.
     pub regions: BTreeSet<Arc<str>>,
-    /// Whether its state is another one than before: it began, or it ended.
+    /// Whether critical began or ended.
     pub changed: bool,
     /// When to ask again though nothing happens; steady.
     pub again: Option<Duration>,
 }
 
 impl Critical {
-    /// One that an earlier version of the program knew to be failing since then.
-    pub fn carried(since: Duration, revision: u64) -> Self {
+    /// The state of an incident that an earlier version had made critical.
+    pub fn migrated(since: Duration, revision: u64) -> Self {
         Self { episode: Some(Episode { since, revision, lost: None }) }
     }
 
@@ -88,9 +88,14 @@ impl Critical {
     }
 
     /// Judges it by the facts of the probe's scope, each with whether it is both unmuted and unexplained.
-    pub fn judge<'a>(&mut self, facts: impl IntoIterator<Item = (&'a Fact, bool)>, bar: Bar, now: Moment) -> Judged {
+    pub fn judge<'a>(
+        &mut self,
+        facts: impl IntoIterator<Item = (&'a Fact, bool)>,
+        bar: CriticalInput,
+        now: Moment,
+    ) -> CriticalChange {
         let Some(rule) = bar.rule else {
-            return Judged { changed: self.episode.take().is_some(), ..Judged::default() };
+            return CriticalChange { changed: self.episode.take().is_some(), ..CriticalChange::default() };
         };
         let (regions, mut again) = counting(facts, bar.consecutive.then_some(rule.within), now);
         let holds = bar.at_page_level && regions.len() >= usize::try_from(rule.regions.get()).unwrap_or(usize::MAX);
@@ -108,11 +113,11 @@ impl Critical {
             }
             None => {}
         }
-        Judged { regions, changed: before != self.fails(), again: again.filter(|_| self.fails()) }
+        CriticalChange { regions, changed: before != self.fails(), again: again.filter(|_| self.fails()) }
     }
 }
 
-/// The regions that count, and when the first of them may do so no more though nothing happens.
+/// The regions that count, and when the first of them may stop counting by time alone.
 fn counting<'a>(
     facts: impl IntoIterator<Item = (&'a Fact, bool)>,
     within: Option<Duration>,
@@ -139,7 +144,7 @@ fn counting<'a>(
                     again = again.into_iter().chain([until + Duration::from_millis(1)]).min();
                 }
             }
-            // These are about no region, or are no members of what can be critical.
+            // These have no region, or belong to scopes that are never critical.
             FactKey::Objective(..)
             | FactKey::NoData(_)
             | FactKey::Region(_)
@@ -151,7 +156,7 @@ fn counting<'a>(
     (regions, again)
 }
 
-/// Until when a canary's last counted run counts, if it failed and still does.
+/// Until when a canary's failed last run counts, if it still does.
 fn lately_failed(fact: &Fact, within: Duration, now: Moment) -> Option<Duration> {
     let last = fact.last.filter(|last| last.failed)?;
     let until = last.ended.min(now.steady) + within;

@@ -1,6 +1,6 @@
-//! What is so now about one canary, subject, objective, region, process, probe or channel.
+//! Facts: the current state of one canary, subject, objective, region, process, probe or channel.
 //!
-//! A fact says nothing of who is told. It holds only what its own process knows; of two facts about the same the newest wins.
+//! A fact says nothing of who is told. It holds only what its own process knows. Of two facts with the same key the newest wins.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::Failure;
 use crate::plan::{CanaryId, Severity};
 
 use super::Scope;
 
-/// Whose fact it is; also the name of the member of an incident that it makes.
+/// What a fact is about; also the key of the member that it makes in an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum FactKey {
@@ -26,7 +25,7 @@ pub enum FactKey {
     Objective(Arc<str>, Objective),
     /// A probe's subject.
     Subject(Arc<str>, Arc<str>),
-    /// The subjects of a probe that are too many to be told apart.
+    /// The subjects of a probe beyond those that are told apart.
     OtherSubjects(Arc<str>),
     /// A canary that has no counted runs.
     NoData(CanaryId),
@@ -40,7 +39,7 @@ pub enum FactKey {
     Channel(Arc<str>),
 }
 
-/// What of a probe an objective is about.
+/// The kind of a probe's objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Objective {
     /// How fast its error budget burns.
@@ -126,7 +125,7 @@ impl TryFrom<String> for FactKey {
     }
 }
 
-/// How it stands.
+/// The state of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -139,7 +138,7 @@ pub enum State {
     Failing(Level),
 }
 
-/// How bad what fails is by its own rule.
+/// The level of a failing fact by its own rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -165,47 +164,47 @@ pub struct LastRun {
     /// Whether it failed.
     pub failed: bool,
     /// When it started.
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub started: Duration,
     /// When it ended.
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub ended: Duration,
 }
 
-/// What is so now. All times are steady, on the line of [`Moment`](crate::alert::Moment).
+/// A fact. All times are steady times of [`Moment`](crate::alert::Moment).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fact {
-    /// Whose it is.
+    /// What it is about.
     pub key: FactKey,
-    /// What incident it belongs to. A subject beyond the cap belongs to the summary's, and a canary without data to its region's
-    /// where many are without.
+    /// The scope of its incident. A subject beyond the cap belongs to the shared scope, and a canary without data to its region's
+    /// scope if the region is blind.
     pub scope: Scope,
     /// How it stands.
     pub state: State,
     /// Since when it has not been well: when its first failed run started.
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub since: Duration,
     /// The region it is about; empty where it is about none or several.
     pub region: Arc<str>,
     /// `platform=ios,size=large`; empty without a matrix.
     pub cell: Arc<str>,
     /// From a tick to the next; zero where there are none.
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub interval: Duration,
-    /// Failed runs that count for it since it was well; every one, so that it grows with each.
+    /// All failed runs that count for it since it was well.
     pub failed: u32,
-    /// Of how many counted runs, where the rule is K of N; zero elsewhere.
+    /// Counted runs since then where the rule is K of N; otherwise zero.
     pub of: u32,
     /// Its last counted run, of a canary or subject.
     pub last: Option<LastRun>,
     /// When its latest failed run started.
-    #[serde(with = "super::told::millis_option", default)]
+    #[serde(with = "super::serde_with::millis_option", default)]
     pub last_failed: Option<Duration>,
     /// The latest failed run by tick.
     pub evidence: Option<Arc<Failure>>,
-    /// The closed word of why, where it is no failed run: of a canary without data. Otherwise that of the evidence.
+    /// The reason, a closed word: of the evidence, or why a canary is without data.
     pub reason: Option<Arc<str>>,
-    /// One sentence of what was seen, where it is no run: "its budget burns 14.2 times as fast as it may over 1h".
+    /// One sentence of what was seen where it is no run: "its budget burns 14.2 times as fast as it may over 1h".
     pub words: Option<Arc<str>>,
     /// Failed and counted runs by region, of `across` and objectives.
     #[serde(default)]
@@ -217,6 +216,33 @@ pub struct Fact {
 
 fn yes() -> bool {
     true
+}
+
+/// The evidence of a failed run, as far as pages tell it. It was redacted when the report was made, and is bounded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The canary's id.
+    pub canary: String,
+    /// The run.
+    pub run_id: String,
+    /// Its trace.
+    pub trace_id: String,
+    /// When the run ended, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// The closed word.
+    pub reason: String,
+    /// One sentence: what was tried, what was seen.
+    pub message: String,
+    /// The step.
+    pub step: Option<String>,
+    /// Attempts made of it.
+    pub attempts: u32,
+    /// The expectation that did not hold, as written.
+    pub expectation: Option<String>,
+    /// `file:line:column`.
+    pub location: Option<String>,
+    /// Parts of the expectation and the values seen.
+    pub seen: Vec<(String, String)>,
 }
 
 /// Failed runs among counted ones.
@@ -231,7 +257,7 @@ pub struct Share {
 }
 
 impl Fact {
-    /// One about which nothing is known that is wrong.
+    /// A well fact without details.
     pub fn well(key: FactKey, scope: Scope) -> Self {
         Self {
             key,

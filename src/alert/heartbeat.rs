@@ -1,7 +1,7 @@
-//! The dead-man's switch: somebody else's service that pages when nothing is heard of this one any more.
+//! The dead-man's switch: an external service that pages when this one stops sending heartbeats.
 //!
-//! It is pinged only while this process does its work. A ping that comes although pages do not get through would hide exactly
-//! what the switch is for.
+//! A heartbeat is sent only while this process does its work and pages get through; otherwise it would hide the very fault that
+//! the switch is for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::time::MissedTickBehavior;
 
-use crate::alert::channel::{HttpClient, render, scope};
-use crate::alert::told::Outcome;
+use crate::alert::channel::{HttpClient, context, render};
+use crate::alert::tries::Outcome;
 use crate::outcome::Secrets;
 use crate::plan::Heartbeat;
 use crate::plan::expr::Place;
 
-/// Signs of life of the whole process, as they are now. Times are steady.
+/// Signs of life of the whole process. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each sign is there or not, whatever the others are")]
 pub struct Signs {
     /// Ticks start when they are due.
     pub ticks_on_time: bool,
-    /// Finished runs reach the conditions, and what is due is looked at when it should be.
+    /// Finished runs reach the conditions, and timers are handled on time.
     pub conditions_evaluated: bool,
     /// Whether a counted run has ended since the start.
     pub run_ended: bool,
@@ -38,7 +38,7 @@ pub struct Signs {
 }
 
 impl Signs {
-    /// What is not as it should be; nothing if the switch may be pinged. `patience` is how long a page may be due.
+    /// The signs that are missing; empty if the heartbeat may be sent. `patience` is how long a page may be due.
     pub fn missing(self, patience: Duration, now: Duration) -> Vec<&'static str> {
         let overdue = |since: Option<Duration>, patience| since.is_some_and(|since| since + patience <= now);
         let signs = [
@@ -53,7 +53,7 @@ impl Signs {
     }
 }
 
-/// Pings for as long as it is polled. `secrets` gives those of the day, `missing` what is not as it should be.
+/// Sends heartbeats for as long as it is polled. `secrets` returns the current secrets, `missing` the missing signs.
 pub async fn beat(
     client: HttpClient,
     heartbeat: Arc<Heartbeat>,
@@ -66,28 +66,28 @@ pub async fn beat(
     loop {
         ticks.tick().await;
         let missing = missing();
-        let (result, trouble) = if missing.is_empty() {
+        let (result, problem) = if missing.is_empty() {
             match ping(&client, &heartbeat, &secrets()).await {
                 Ok(()) => ("sent", None),
-                Err(trouble) => ("failed", Some(format!("it could not be sent: {trouble}"))),
+                Err(problem) => ("failed", Some(format!("it could not be sent: {problem}"))),
             }
         } else {
             ("withheld", Some(format!("it is withheld: {}", missing.join(", "))))
         };
         counter!("serinus_heartbeats_total", "result" => result).increment(1);
-        if trouble != last {
-            if let Some(trouble) = &trouble {
-                tracing::warn!("no heartbeat; {trouble}");
+        if problem != last {
+            if let Some(problem) = &problem {
+                tracing::warn!("no heartbeat; {problem}");
             } else {
                 tracing::info!("the heartbeat is sent");
             }
-            last = trouble;
+            last = problem;
         }
     }
 }
 
 async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), String> {
-    let url = render(&heartbeat.url, Place::Url, &scope(None, secrets), secrets).map_err(|error| error.message)?;
+    let url = render(&heartbeat.url, Place::Url, &context(None, secrets), secrets).map_err(|error| error.message)?;
     match client.get(&url, heartbeat.timeout, secrets.redactor()).await {
         Outcome::Taken => Ok(()),
         Outcome::Refused(refusal) | Outcome::Unknown(refusal) => Err(refusal.message),

@@ -1,8 +1,8 @@
-//! What waits for the task that owns the evaluator, in the order in which it came, and what gives way where too much waits.
+//! The inbox of the task that owns the evaluator, in order of arrival, and what is dropped when too much waits.
 //!
-//! Whoever puts something in never waits for the task. Runs are bounded: with too many of them the rows of whole canaries give
-//! way ([`canaries_to_shed`]), and in their place stands one letter that says how many ticks of the canary are without data, so that
-//! "fail, pass, fail" never becomes "fail, fail". A failure never gives way, nor does anything that is not a run.
+//! Senders never wait for the task. The number of runs is bounded. Beyond it, all waiting runs of some canaries are dropped
+//! ([`canaries_to_shed`]) and replaced by one command that says how many ticks were lost, so that "fail, pass, fail" never becomes "fail,
+//! fail". Failures are never dropped, nor is anything that is not a run.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,68 +18,68 @@ use super::evaluate::Event;
 use super::mute::{Acked, Closed};
 use super::status::Status;
 
-/// Runs that may wait before some give way.
+/// Runs that may wait before some are dropped.
 const BEHIND: usize = 50_000;
 
-/// What the task is told.
-pub(super) enum Letter {
+/// A command to the task.
+pub(super) enum Command {
     /// Something happened.
     Event(Event),
     /// Somebody is at an incident.
     Acknowledge { incident: String, by: String, reason: Option<String>, reply: oneshot::Sender<Acked> },
     /// Somebody says that an incident is over.
     Close { incident: String, by: String, why: String, reply: oneshot::Sender<Closed> },
-    /// How does everything stand?
+    /// Asks for the status.
     Status(oneshot::Sender<Status>),
-    /// Another plan and other channels hold from now on; `found` by looking at files, and not asked for by somebody.
+    /// Applies another plan and other channels; `found` by the file watch and not requested.
     Apply { plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>, found: bool },
     /// Other secrets hold from now on.
     Secrets(Arc<Secrets>),
-    /// End, with so much time for what is on its way.
+    /// Stops, with this much time for tries in flight.
     Stop { within: Duration, reply: oneshot::Sender<usize> },
 }
 
-/// Letters that wait.
+/// Commands that wait.
 #[derive(Default)]
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
     arrived: Notify,
-    /// Told of everything but passed runs.
+    /// Notified of everything but passed runs.
     pressing: Notify,
 }
 
 #[derive(Default)]
 struct Waiting {
-    letters: VecDeque<Letter>,
+    commands: VecDeque<Command>,
     /// Runs among them.
     runs: usize,
-    /// With so many runs it is worth looking again whether some can give way; nothing could, the last time.
+    /// The number of runs at which to look again for droppable ones, after too few could be dropped.
     look_at: usize,
-    /// Nobody takes anything any more.
+    /// The task has ended.
     closed: bool,
 }
 
 impl Inbox {
-    /// Puts something in that does not wait for others.
-    pub(super) fn tell(&self, letter: Letter) {
-        self.put(letter);
+    /// Puts in a command that is handled at once.
+    pub(super) fn tell(&self, command: Command) {
+        self.put(command);
         self.pressing.notify_one();
     }
 
     /// Puts a run in. A passed one may wait a moment for others.
     pub(super) fn run(&self, report: &Arc<RunReport>) {
-        let letter = Letter::Event(Event::Run(Arc::clone(report)));
-        if report.verdict == Verdict::Passed { self.put(letter) } else { self.tell(letter) }
+        let command = Command::Event(Event::Run(Arc::clone(report)));
+        if report.verdict == Verdict::Passed { self.put(command) } else { self.tell(command) }
     }
 
-    fn put(&self, letter: Letter) {
+    fn put(&self, command: Command) {
         let mut waiting = self.lock();
         if waiting.closed {
             return;
         }
-        let first = waiting.letters.is_empty();
-        waiting.runs += usize::from(is_run(&letter));
-        waiting.letters.push_back(letter);
+        let first = waiting.commands.is_empty();
+        waiting.runs += usize::from(is_run(&command));
+        waiting.commands.push_back(command);
         if waiting.runs > BEHIND.max(waiting.look_at) {
             waiting.make_room(BEHIND - BEHIND / 8);
         }
@@ -89,8 +89,8 @@ impl Inbox {
         }
     }
 
-    /// Waits until there is something, and takes up to `most` letters of it.
-    pub(super) async fn take(&self, into: &mut Vec<Letter>, most: usize) -> usize {
+    /// Waits for commands and takes up to `most` of them.
+    pub(super) async fn take(&self, into: &mut Vec<Command>, most: usize) -> usize {
         loop {
             let taken = self.lock().take(into, most);
             if taken > 0 {
@@ -100,17 +100,17 @@ impl Inbox {
         }
     }
 
-    /// Nobody takes anything any more: whoever waits for an answer learns so, and what comes later is dropped.
+    /// The task has ended: pending replies are dropped, which tells their senders, and later commands are dropped.
     pub(super) fn close(&self) {
         let left = {
             let mut waiting = self.lock();
             waiting.closed = true;
-            std::mem::take(&mut waiting.letters)
+            std::mem::take(&mut waiting.commands)
         };
         drop(left);
     }
 
-    /// Waits for something that presses; it is over at once if there was something since the last time.
+    /// Waits for anything but a passed run; returns at once if there was something since the last call.
     pub(super) async fn pressing(&self) {
         self.pressing.notified().await;
     }
@@ -121,34 +121,35 @@ impl Inbox {
 }
 
 impl Waiting {
-    fn take(&mut self, into: &mut Vec<Letter>, most: usize) -> usize {
-        let taken = self.letters.len().min(most);
-        into.extend(self.letters.drain(..taken).inspect(|letter| self.runs -= usize::from(is_run(letter))));
+    fn take(&mut self, into: &mut Vec<Command>, most: usize) -> usize {
+        let taken = self.commands.len().min(most);
+        into.extend(self.commands.drain(..taken).inspect(|command| self.runs -= usize::from(is_run(command))));
         self.look_at = 0;
         taken
     }
 
-    /// Has whole canaries give way until at most `most` runs wait, if so many can.
+    /// Drops the runs of whole canaries until at most `most` runs wait, as far as possible.
     fn make_room(&mut self, most: usize) {
-        let runs = self.letters.iter().filter_map(as_run);
+        let runs = self.commands.iter().filter_map(as_run);
         let spare = self.runs.saturating_sub(most);
         let gone = canaries_to_shed(runs.map(|report| (&report.canary.id, report.verdict)), spare, MayShed::NoFailures);
         let mut lost: HashMap<CanaryId, Lost> = HashMap::new();
-        self.letters.retain(|letter| {
-            let Some(report) = as_run(letter).filter(|report| gone.contains(&report.canary.id)) else { return true };
+        self.commands.retain(|command| {
+            let Some(report) = as_run(command).filter(|report| gone.contains(&report.canary.id)) else { return true };
             lost.entry(report.canary.id.clone()).or_insert_with(|| Lost::new(report)).add(report);
             false
         });
         let dropped: usize = lost.values().map(|lost| lost.rows).sum();
         self.runs -= dropped;
-        // What comes later of such a canary comes after all that is lost of it.
-        self.letters.extend(lost.into_values().map(|lost| Letter::Event(Event::Lost { ticks: lost.ticks, passed: lost.passed })));
+        // Later runs of such a canary come after the dropped ones.
+        self.commands
+            .extend(lost.into_values().map(|lost| Command::Event(Event::Lost { ticks: lost.ticks, passed: lost.passed })));
         self.look_at = self.runs + BEHIND / 8;
         counter!("serinus_alert_runs_dropped_total").increment(dropped as u64);
     }
 }
 
-/// What gave way of a canary.
+/// The dropped runs of a canary.
 struct Lost {
     ticks: MissedTicks,
     passed: u64,
@@ -171,21 +172,21 @@ impl Lost {
     }
 }
 
-fn as_run(letter: &Letter) -> Option<&Arc<RunReport>> {
-    match letter {
-        Letter::Event(Event::Run(report)) => Some(report),
-        Letter::Event(_)
-        | Letter::Acknowledge { .. }
-        | Letter::Close { .. }
-        | Letter::Status(_)
-        | Letter::Apply { .. }
-        | Letter::Secrets(_)
-        | Letter::Stop { .. } => None,
+fn as_run(command: &Command) -> Option<&Arc<RunReport>> {
+    match command {
+        Command::Event(Event::Run(report)) => Some(report),
+        Command::Event(_)
+        | Command::Acknowledge { .. }
+        | Command::Close { .. }
+        | Command::Status(_)
+        | Command::Apply { .. }
+        | Command::Secrets(_)
+        | Command::Stop { .. } => None,
     }
 }
 
-fn is_run(letter: &Letter) -> bool {
-    as_run(letter).is_some()
+fn is_run(command: &Command) -> bool {
+    as_run(command).is_some()
 }
 
 #[cfg(test)]
@@ -196,15 +197,15 @@ mod tests {
     use crate::alert::testing::{canary, probe, run};
     use crate::plan::AlertPolicy;
 
-    /// What is taken of each canary, as letters: P(assed), F(ailed), and the ticks lost as a number with the passes among them.
+    /// What is taken of each canary as letters: P(assed), F(ailed), and dropped ticks as a number with the passes among them.
     fn taken(inbox: &Inbox, of: &str) -> String {
-        let mut letters = Vec::new();
-        inbox.lock().take(&mut letters, usize::MAX);
-        let said = letters.iter().filter_map(|letter| match letter {
-            Letter::Event(Event::Run(report)) if report.canary.id.as_str() == of => {
+        let mut commands = Vec::new();
+        inbox.lock().take(&mut commands, usize::MAX);
+        let said = commands.iter().filter_map(|command| match command {
+            Command::Event(Event::Run(report)) if report.canary.id.as_str() == of => {
                 Some(if report.verdict == Verdict::Passed { "P".to_owned() } else { "F".to_owned() })
             }
-            Letter::Event(Event::Lost { ticks, passed }) if ticks.canary.id.as_str() == of => {
+            Command::Event(Event::Lost { ticks, passed }) if ticks.canary.id.as_str() == of => {
                 Some(format!("({} lost, {passed} passed)", ticks.count))
             }
             _ => None,
@@ -232,7 +233,7 @@ mod tests {
                 say(Verdict::Passed);
             }
             let waiting = inbox.lock();
-            assert_eq!(waiting.letters.iter().filter(|letter| is_run(letter)).count(), waiting.runs);
+            assert_eq!(waiting.commands.iter().filter(|command| is_run(command)).count(), waiting.runs);
             drop(waiting);
             assert_eq!(taken(&inbox, told.id.as_str()), expected);
         }
@@ -243,11 +244,11 @@ mod tests {
         let probe = Arc::new(probe(Vec::new(), AlertPolicy::default()));
         let fails = Arc::new(run(&canary(&probe, "eu"), 1, Verdict::Failed, None, Vec::new()));
         let inbox = Inbox::default();
-        inbox.tell(Letter::Event(Event::LedgerHas(BTreeSet::new())));
+        inbox.tell(Command::Event(Event::LedgerHas(BTreeSet::new())));
         for _ in 0..BEHIND * 2 {
             inbox.run(&fails);
         }
-        let mut letters = Vec::new();
-        assert_eq!(inbox.lock().take(&mut letters, usize::MAX), 1 + BEHIND * 2);
+        let mut commands = Vec::new();
+        assert_eq!(inbox.lock().take(&mut commands, usize::MAX), 1 + BEHIND * 2);
     }
 }

@@ -1,11 +1,11 @@
-//! Now, by both clocks.
+//! A moment by the steady clock and by the wall clock.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::base::time::{epoch_ms, signed_millis, since_epoch};
 
-/// The clock of a process: its steady times begin as the wall clock was at its start, so that a time that was stored can be
-/// used as it is; one in the future counts as now.
+/// The clock of a process. Its steady time begins at the wall clock's time of the start, so stored times can be used as they are;
+/// one in the future counts as now.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     begin: Duration,
@@ -25,11 +25,10 @@ impl Clock {
     }
 }
 
-/// A moment by the steady clock, which rules go by, and by the wall clock, which people and the store go by. The wall clock
-/// may be set; no rule may notice.
+/// A moment. Rules use the steady time; people and the store use the wall clock, which may be set at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// The wall clock's time since the epoch at the start of the process, and what the steady clock says since.
+    /// The wall clock's time since the epoch at the start of the process, plus the steady time since then.
     pub steady: Duration,
     /// What the wall clock said.
     pub wall: SystemTime,
@@ -41,13 +40,13 @@ impl Moment {
         epoch_ms(self.wall)
     }
 
-    /// The steady time of something that the store says happened at `wall_ms`; never after now.
+    /// The steady time for a wall-clock time of the store; never after now.
     pub fn steady_of(self, wall_ms: i64) -> Duration {
         let ago = u64::try_from(self.wall_ms().saturating_sub(wall_ms)).unwrap_or(0);
         self.steady.saturating_sub(Duration::from_millis(ago))
     }
 
-    /// What the wall clock, as it is set now, calls a steady time; the inverse of [`steady_of`](Self::steady_of).
+    /// The wall-clock time for a steady time, by the present setting of the clock; the inverse of [`steady_of`](Self::steady_of).
     pub fn wall_ms_of(self, steady: Duration) -> i64 {
         self.wall_ms().saturating_sub(signed_millis(self.steady)).saturating_add(signed_millis(steady))
     }

@@ -1,8 +1,8 @@
-//! What people say of incidents: muting a known bug, being at it, closing what nothing will settle.
+//! The verbs of people and their answers: muting a known bug, acknowledging, closing.
 //!
-//! A [`Mute`] is about one reason or one subject of a probe, so that a known bug rings nobody while the probe goes on and whatever
-//! else breaks still rings. It acknowledges nothing and holds its incident open. Here are the words and the answers; who keeps
-//! mutes is the API's, what follows from them is the evaluator's. All times are milliseconds since the epoch.
+//! A [`Mute`] is about one reason or one subject of a probe: a known bug rings nobody, and anything else still rings. It
+//! acknowledges nothing and holds its incident open. The API stores mutes; the evaluator applies them. All times are milliseconds
+//! since the epoch.
 
 use std::fmt;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl Mute {
         &*self.probe == probe && matches!(&self.mutes, Mutes::Subject(name) if &**name == subject)
     }
 
-    /// What a member that it mutes is told to be; `steady` gives the steady time of a wall-clock one.
+    /// Why a member is muted by it; `steady` converts a wall-clock time.
     pub fn muted(&self, steady: impl FnOnce(i64) -> std::time::Duration) -> Muted {
         let why = match &self.mutes {
             Mutes::Reason(reason) => MuteKind::Reason(Arc::clone(reason)),
@@ -74,12 +74,12 @@ impl Mute {
     }
 }
 
-/// What came of an acknowledgement.
+/// The result of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acked {
     /// No such incident is open.
     Unknown,
-    /// No channel took anything of it, so that there is nothing to be at.
+    /// No channel took anything of it, so there is nothing to acknowledge.
     NothingTold,
     /// It was acknowledged before.
     Already {
@@ -97,7 +97,7 @@ pub enum Acked {
     },
 }
 
-/// What came of closing an incident.
+/// The result of closing an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closed {
     /// No such incident is open.

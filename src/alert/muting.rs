@@ -1,7 +1,7 @@
 //! What is muted: paused, under maintenance, or a probe's known bug.
 //!
-//! Muting rings nobody and acknowledges nothing. This module owns what is in force; it is told of pauses and mutes as wholes, and
-//! follows the windows of maintenance by itself. What it means for an incident is decided in `incident` and `owed`.
+//! Muting rings nobody and acknowledges nothing. This module owns what is in force. Pauses and mutes are set as a whole;
+//! maintenance windows follow from the plan. What muting means for an incident is decided in `incident` and `owed`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Muting {
     parts: BTreeMap<Arc<str>, Vec<Mute>>,
     /// Windows of the service and, by probe, of probes.
     windows: Vec<(Option<Arc<str>>, Arc<Maintenance>)>,
-    /// Those that are open, and until when that holds for all of them, by the wall clock.
+    /// The windows that are open now, and when that next changes, by the wall clock.
     open: Vec<(Option<Arc<str>>, Arc<Maintenance>)>,
     changes: Option<SystemTime>,
     /// When the next pause or mute ends, milliseconds since the epoch.
@@ -56,7 +56,7 @@ impl Muting {
         self.look(now);
     }
 
-    /// The canaries that are paused from now on. Says whether that changed.
+    /// Sets the paused canaries. Returns whether that changed.
     pub fn pause(&mut self, paused: HashMap<CanaryId, Paused>) -> bool {
         let changed = self.paused != paused;
         self.paused = paused;
@@ -64,7 +64,7 @@ impl Muting {
         changed
     }
 
-    /// The parts of probes that are muted from now on. Says whether that changed.
+    /// Sets the mutes. Returns whether that changed.
     pub fn mute(&mut self, mutes: Vec<Mute>) -> bool {
         let mut parts: BTreeMap<Arc<str>, Vec<Mute>> = BTreeMap::new();
         for mute in mutes {
@@ -76,7 +76,7 @@ impl Muting {
         changed
     }
 
-    /// Looks which windows are open, and lets go what is over. Says whether anything changed.
+    /// Updates the open windows and drops what is over. Returns whether anything changed.
     pub fn clock(&mut self, now: Moment) -> bool {
         let now_ms = now.wall_ms();
         let over = |until: Option<i64>| until.is_some_and(|until| until <= now_ms);
@@ -92,7 +92,7 @@ impl Muting {
         ended || windows
     }
 
-    /// When something is over, or a window opens or closes; steady time.
+    /// When something ends, or a window opens or closes; steady.
     pub fn due(&self, now: Moment) -> Option<Duration> {
         let windows = self.changes.map(|at| now.steady + at.duration_since(now.wall).unwrap_or_default());
         windows.into_iter().chain(until(self.ends, now)).min()
@@ -114,7 +114,7 @@ impl Muting {
         !same
     }
 
-    /// Why nobody is rung for what this fact says, if so.
+    /// Why this fact is muted, if it is.
     pub fn of(&self, fact: &Fact, now: Moment) -> Option<Muted> {
         self.part(fact, now).or_else(|| match &fact.key {
             FactKey::Canary(id) | FactKey::NoData(id) => self.of_canary(id, now),

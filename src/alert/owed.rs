@@ -1,7 +1,7 @@
 //! What a channel is owed, and when it is due: a function of an incident and of what the channel took.
 //!
 //! Owed is what fails, is routed to the channel and is in no cover that it took. It is due when its pause, hold or wait is over.
-//! Nothing here remembers anything: a crash, another process, a channel that is new or mended are the same computation.
+//! This module has no state: a crash, another process, or a new or mended channel is the same computation.
 //!
 //! | owed | due |
 //! |---|---|
@@ -21,57 +21,58 @@ use crate::plan::{Alerting, Channel, Probe, ReceiverKind, Severity};
 
 use super::fact::Level;
 use super::incident::{Incident, Member, Told, regions_of};
-use super::memory::Memory;
-use super::route::{Asked, Routed, routed};
-use super::told::Cover;
+use super::route::{RouteQuery, Routed, routed};
+use super::scope_records::ScopeRecords;
+use super::tries::Cover;
 use super::{FactKey, Scope};
 
 /// Pauses between the rings of an incident at a channel.
 const PAUSES: [Duration; 5] =
     [Duration::from_mins(1), Duration::from_mins(2), Duration::from_mins(4), Duration::from_mins(8), Duration::from_mins(15)];
 
-/// The pause before what cannot wait for the others.
+/// The pause before urgent rings.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// PagerDuty does not tell us of acknowledgements made there: whoever has just been rung is at it.
+/// The pause at PagerDuty. Acknowledgements made there are not known here, so a PagerDuty that was just rung counts as
+/// acknowledged.
 const PAGERDUTY: Duration = Duration::from_mins(10);
 
-/// A silent change follows on what was shown before after this time at the earliest.
+/// The pause between silent changes.
 const CHANGES: Duration = Duration::from_mins(5);
 
-/// What is asked along with an incident.
+/// What is needed besides the incident.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// Channels, routes, flapping.
     pub alerting: &'a Alerting,
     /// The probe, if the incident is about one that is there.
     pub probe: Option<&'a Probe>,
-    /// What is remembered of scopes.
-    pub memory: &'a Memory,
+    /// Ring numbers and flapping.
+    pub records: &'a ScopeRecords,
     /// The incident's scope as text.
     pub scope: &'a str,
     /// Members that go to every channel, see [`escalated`].
     pub escalated: &'a BTreeSet<FactKey>,
-    /// What is not watched any more, or perhaps not: nobody is rung for it while that is not known.
+    /// Facts that may have been removed; nobody is rung for them while that is not known.
     pub removals: &'a BTreeMap<FactKey, Duration>,
-    /// All probes, to ask routes for members of scopes that are about none.
+    /// All probes, for routes of members in scopes without a probe.
     pub probes: &'a BTreeMap<Arc<str>, Arc<Probe>>,
 }
 
 /// What a channel is owed of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// Failing members that it was not told of.
+    /// Number of failing members that it was not told of.
     pub members: usize,
     /// Whether one of them is at page level.
     pub page: bool,
-    /// When it is due. It is due now if that is not later than now.
+    /// When it is due; in the past if now.
     pub at: Duration,
     /// Since when the oldest of it is owed.
     pub since: Duration,
     /// Why it rings.
-    pub why: Why,
-    /// Whether what is owed goes to every channel because no channel that wakes took it.
+    pub why: RingReason,
+    /// Whether it is escalated: no waking channel took it.
     pub escalated: bool,
     /// The severity that the ring has.
     pub severity: Severity,
@@ -79,8 +80,8 @@ pub struct Owed {
 
 /// Why a channel is rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It was told nothing of the incident yet.
+pub enum RingReason {
+    /// The first ring of the incident at this channel.
     Opened,
     /// The incident is worse than it was told.
     Rose,
@@ -88,14 +89,13 @@ pub enum Why {
     Spread,
     /// What it was told of fails again after it had been well.
     Again,
-    /// It was told long ago, and nobody is at it.
+    /// It was told long ago, and nobody has acknowledged.
     Reminder,
 }
 
-/// What a channel is owed of an incident; nothing if there is no difference. The second value is when to ask again though
-/// nothing happens.
+/// What a channel is owed of an incident, if anything. The second value is when to ask again by time alone.
 pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: Duration) -> (Option<Owed>, Option<Duration>) {
-    // That a channel takes nothing is told to the others.
+    // The incident of a channel is told to the other channels.
     let is_its_own = matches!(&incident.scope, Scope::Channel(name) if *name == channel.name);
     let severity = incident.severity().filter(|_| incident.end.is_none() && !is_its_own);
     let Some(severity) = severity else { return (None, None) };
@@ -122,16 +122,16 @@ pub fn owed(incident: &Incident, channel: &Channel, context: &Context<'_>, now: 
     let rose = critical || cover.is_some_and(|cover| uncovered.iter().any(|member| above(member, cover)));
     let mut at = pause_is_over(incident, told, cover, &uncovered, rose, channel, now);
     let flapping = &context.alerting.flapping;
-    let flaps = |member: &&Member| context.memory.flaps(context.scope, &member.fact.key, flapping, now);
+    let flaps = |member: &&Member| context.records.flaps(context.scope, &member.fact.key, flapping, now);
     if !critical && uncovered.iter().all(flaps) {
-        at = at.max(context.memory.not_before(context.scope, &channel.name, flapping).unwrap_or_default());
+        at = at.max(context.records.not_before(context.scope, &channel.name, flapping).unwrap_or_default());
     }
     let why = match (told.cover.is_some(), lapsed, rose) {
-        (false, _, _) => Why::Opened,
-        (true, true, _) => Why::Reminder,
-        (true, false, true) => Why::Rose,
-        (true, false, false) if uncovered.iter().all(|member| member.again) => Why::Again,
-        (true, false, false) => Why::Spread,
+        (false, _, _) => RingReason::Opened,
+        (true, true, _) => RingReason::Reminder,
+        (true, false, true) => RingReason::Rose,
+        (true, false, false) if uncovered.iter().all(|member| member.again) => RingReason::Again,
+        (true, false, false) => RingReason::Spread,
     };
     let page = critical || uncovered.iter().any(|member| member.level() == Some(Level::Page));
     let since = uncovered.iter().map(|member| member.crossed_at).min().or(incident.critical.since()).unwrap_or(now);
@@ -148,7 +148,7 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
         let suspect = member.left.is_none() && !member.fails();
         (suspect || context.rings(member)) && routes.means(member) && !incident.is_acknowledged(member)
     };
-    // Who is well just now is not told as failing, and may go on with an episode of which nobody was told.
+    // A member that is well just now may continue an episode that this ring does not tell, so it is an exception.
     let untold = |member: &&Member| if member.left.is_some() { member.may_go_on(now) } else { !told(member) };
     let failed_before = |member: &&Member| member.left.is_none() && !member.fails() && member.crossed.is_some();
     let there = || incident.members.values().filter(|member| member.left.is_none());
@@ -164,10 +164,10 @@ pub fn cover(incident: &Incident, channel: &Channel, context: &Context<'_>, seve
     }
 }
 
-/// What goes to every channel, whatever these take and wherever routes lead.
+/// What goes to every channel, whatever its `least` and its routes.
 #[derive(Debug, Default)]
 pub struct Escalated {
-    /// Members at page level that no waking channel took and that no route matches, or that have been due for long.
+    /// Page-level members that no waking channel took, and that match no route or have been due for too long.
     pub members: BTreeSet<FactKey>,
     /// Whether one of them matches no route.
     pub unrouted: bool,
@@ -175,7 +175,7 @@ pub struct Escalated {
     pub again: Option<Duration>,
 }
 
-/// Who goes to every channel.
+/// The members that are escalated to every channel.
 pub fn escalated(incident: &Incident, context: &Context<'_>, now: Duration) -> Escalated {
     let alerting = context.alerting;
     let mut escalated = Escalated::default();
@@ -220,27 +220,27 @@ impl Context<'_> {
     }
 }
 
-/// The probe whose routes are asked for a member: the incident's, or its own where the incident is about none.
+/// The probe for the routes of a member: the incident's, or the member's own if the scope has none.
 fn probe_of<'a>(context: &Context<'a>, member: &Member) -> Option<&'a Probe> {
     let own = || context.probes.get(member.fact.key.probe()?).map(|probe| &**probe);
     context.probe.or_else(own)
 }
 
-fn asked_of<'a>(incident: &'a Incident, severity: Severity, regions: &'a [Arc<str>], probe: Option<&'a Probe>) -> Asked<'a> {
+fn asked_of<'a>(incident: &'a Incident, severity: Severity, regions: &'a [Arc<str>], probe: Option<&'a Probe>) -> RouteQuery<'a> {
     let owner = probe.and_then(|probe| probe.owner.as_deref()).or(incident.owner.as_deref());
-    Asked { severity, probe, owner, regions }
+    RouteQuery { severity, probe, owner, regions }
 }
 
-/// What routes are asked with of a member: its regions and its probe.
-type AskedFor = (Vec<Arc<str>>, Option<Arc<str>>);
+/// What the routes of a member depend on: its regions and its probe.
+type RouteKey = (Vec<Arc<str>>, Option<Arc<str>>);
 
-fn asked_for(member: &Member) -> AskedFor {
+fn asked_for(member: &Member) -> RouteKey {
     (regions_of(member), member.fact.key.probe().map(Arc::from))
 }
 
-/// Which of an incident's members a channel is meant for; asked for once for each region and probe.
+/// Which members of an incident are routed to a channel, computed once for each region and probe.
 struct Routes<'a> {
-    by_regions: BTreeMap<AskedFor, bool>,
+    by_regions: BTreeMap<RouteKey, bool>,
     escalated: &'a BTreeSet<FactKey>,
 }
 
@@ -262,7 +262,7 @@ impl<'a> Routes<'a> {
     }
 }
 
-/// Whether the channel is not told that the incident is critical, which goes wherever a member of its regions goes.
+/// Whether the channel is owed that the incident is critical, which goes wherever a member of its regions is routed.
 fn is_critical_owed(incident: &Incident, cover: Option<&Cover>, routes: &Routes<'_>) -> bool {
     let regions = &incident.critical_regions;
     let of_its_regions =
@@ -277,21 +277,21 @@ fn above(member: &Member, cover: &Cover) -> bool {
     member.level().is_some_and(|level| level.severity() > cover.severity)
 }
 
-/// Whether a cover tells of a member: where the scope rings in bulk, with its reason of now.
+/// Whether a cover tells of a member; in a scope that rings in bulk, also of its current reason.
 fn tells(incident: &Incident, cover: &Cover, member: &Member) -> bool {
     let is_told = |why: &Arc<str>| cover.reasons.is_empty() || cover.reasons.contains(why);
     let told = !incident.scope.rings_in_bulk() || member.fact.reason.as_ref().is_none_or(is_told);
     cover.covers(member) && told
 }
 
-/// Whether members of a scope that rings in bulk are worth a further ring.
+/// Whether uncovered members of a scope that rings in bulk are worth a further ring.
 fn is_worth_it(incident: &Incident, cover: &Cover, uncovered: &[&Member]) -> bool {
     let new_reason = uncovered.iter().any(|member| member.fact.reason.as_ref().is_some_and(|why| !cover.reasons.contains(why)));
     let covered = incident.ringing().filter(|member| cover.covers(member)).count();
     new_reason || uncovered.len() >= covered || uncovered.iter().any(|member| above(member, cover))
 }
 
-/// When a reminder's time comes: covers lapse where a receiver does not remind by itself. What somebody is at is not owed all the
+/// When covers lapse for a reminder, at receivers that do not remind by themselves. Acknowledged members are not owed all the
 /// same.
 fn lapses(told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Duration> {
     let reminds_itself = channel.kind.receiver() != ReceiverKind::Posts;
@@ -299,7 +299,7 @@ fn lapses(told: &Told, channel: &Channel, context: &Context<'_>) -> Option<Durat
     Some(told.cover.as_ref()?.at + remind)
 }
 
-/// When a ring may follow on the last one.
+/// When the next ring may follow the last one.
 fn pause_is_over(
     incident: &Incident,
     told: &Told,
@@ -321,9 +321,8 @@ fn pause_is_over(
     last + if pagerduty { pause.max(PAGERDUTY) } else { pause }
 }
 
-/// Whether the latest open thing of a channel shows regions or a severity that are not so any more, and is worth a silent
-/// change there; and when to ask again. Only PagerDuty has things that change: Alertmanager's texts are kept up to date all the
-/// time, and elsewhere the next ring or the end says it.
+/// Whether a silent change is due because the latest open key shows other regions or another severity, and when to ask again.
+/// This is for PagerDuty only: Alertmanager's texts are always kept up to date, and elsewhere the next ring or the end says it.
 pub fn change(incident: &Incident, channel: &Channel, now: Duration) -> (bool, Option<Duration>) {
     if channel.kind.receiver() != ReceiverKind::Incidents {
         return (false, None);

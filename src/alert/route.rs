@@ -1,26 +1,26 @@
-//! Where a member is routed: the first route that matches names the channels.
+//! Routing: the first route that matches a member names its channels.
 //!
-//! The route is asked with the member's region, its owner and the incident's severity. Without any routes every channel is
-//! meant. A page-level member that no route matches goes everywhere, whatever channels take least.
+//! Routes match the member's region, its owner and the incident's severity. Without any routes, everything goes to all channels.
+//! A page-level member that matches no route goes to all channels, whatever their `least`.
 
 use std::sync::Arc;
 
 use crate::plan::{Alerting, Channel, Probe, Route, Severity};
 
-/// What a route looks at.
+/// What routes match.
 #[derive(Debug, Clone)]
-pub struct Asked<'a> {
+pub struct RouteQuery<'a> {
     /// The incident's severity.
     pub severity: Severity,
-    /// Of an incident that is about a probe.
+    /// The probe, if there is one.
     pub probe: Option<&'a Probe>,
-    /// Who is responsible, also where the probe is gone.
+    /// The owner, even if the probe was removed.
     pub owner: Option<&'a str>,
     /// The member's regions; empty where it is about none.
     pub regions: &'a [Arc<str>],
 }
 
-/// Where a member goes.
+/// The result of routing a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routed<'a> {
     /// To the channels of this route.
@@ -32,7 +32,7 @@ pub enum Routed<'a> {
 }
 
 /// Where a member goes.
-pub fn routed<'a>(alerting: &'a Alerting, asked: &Asked<'_>) -> Routed<'a> {
+pub fn routed<'a>(alerting: &'a Alerting, asked: &RouteQuery<'_>) -> Routed<'a> {
     match alerting.routes.iter().find(|route| matches(route, asked)) {
         Some(route) => Routed::Route(route),
         None if alerting.routes.is_empty() => Routed::All,
@@ -51,7 +51,7 @@ impl Routed<'_> {
     }
 }
 
-fn matches(route: &Route, asked: &Asked<'_>) -> bool {
+fn matches(route: &Route, asked: &RouteQuery<'_>) -> bool {
     let any = |wanted: &[Arc<str>], there: &[&str]| {
         wanted.is_empty() || there.iter().any(|there| wanted.iter().any(|wanted| **wanted == **there))
     };

@@ -40,10 +40,10 @@ impl Scope {
         }
     }
 
-    /// Every word of [`kind`](Self::kind).
+    /// Every value of [`kind`](Self::kind).
     pub const KINDS: [&str; 9] = ["probe", "subject", "subjects", "no-data", "blind", "leak", "restarts", "channel", "test"];
 
-    /// The word for what kind of thing it is about, with which its text begins; a label value of metrics.
+    /// The kind of scope, with which its text begins; also a label value of metrics.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Probe(_) => "probe",
@@ -58,7 +58,7 @@ impl Scope {
         }
     }
 
-    /// Whether a further member rings only as one of many, or for a new reason.
+    /// Whether further members ring only in numbers or for a new reason.
     pub fn rings_in_bulk(&self) -> bool {
         matches!(self, Self::NoData(_) | Self::Blind(_) | Self::Subjects(_))
     }

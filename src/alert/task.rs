@@ -1,7 +1,7 @@
 //! The task that owns the evaluator: it takes finished runs, writes through to the store, and has tries sent.
 //!
-//! It lives on a thread and runtime of its own, so that a busy probing runtime delays no page and a page delays no probe.
-//! Whoever tells it something never waits: it goes to the `inbox`. A new thing to ask of it is a variant of [`Letter`].
+//! It has a thread and runtime of its own, so that probing and paging do not delay each other. Senders never wait: commands go to
+//! the `inbox`. A new command is a variant of [`Command`].
 
 use std::collections::HashMap;
 use std::io;
@@ -18,17 +18,17 @@ use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
-use super::inbox::{Inbox, Letter};
+use super::event_loop::{EventLoop, Outputs};
+use super::inbox::{Command, Inbox};
 use super::mute::{Acked, Closed, Mute};
 use super::muting::Paused;
 use super::status::Status;
-use super::work::{Told, Work};
 use crate::alert::moment::Clock;
 
-/// How long the task may go without a round before it no longer counts as evaluating alerts.
+/// The longest time between two rounds of the task.
 pub(super) const ROUND: Duration = Duration::from_secs(1);
 
-/// Has the next run of a canary brought forward.
+/// Brings the next run of a canary forward.
 pub(super) type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
 
 /// What the task starts with.
@@ -37,11 +37,11 @@ pub struct AlertParts {
     pub plan: Arc<Plan>,
     /// Where pages go.
     pub alerting: Arc<Alerting>,
-    /// The secrets of the day.
+    /// The current secrets.
     pub secrets: Arc<Secrets>,
-    /// What pages are sent with.
+    /// The client for pages.
     pub client: HttpClient,
-    /// Where everything is written.
+    /// The store.
     pub store: Arc<dyn Recorder>,
     /// What the store remembers.
     pub remembered: StartState,
@@ -51,11 +51,11 @@ pub struct AlertParts {
     pub paused: HashMap<CanaryId, Paused>,
     /// The parts of probes that are muted, for the same reason.
     pub mutes: Vec<Mute>,
-    /// Who is told how canaries and probes stand.
+    /// Receives the state of canaries and probes.
     pub alert_states: Arc<dyn AlertStateSink>,
 }
 
-/// The way to the task: a sink for runs, and verbs. Clones are ways to the same one.
+/// The handle of the task: a sink for runs, and verbs. Clones are handles of the same task.
 #[derive(Clone)]
 pub struct Alerts {
     inbox: Arc<Inbox>,
@@ -90,7 +90,7 @@ impl Alerts {
             bring_forward: Arc::default(),
         };
         let bring_forward = Arc::clone(&alerts.bring_forward);
-        // Whatever starts the process again finds in the store what was told.
+        // If the thread panics, the process ends; the next one finds in the store what was told.
         let thread = spawn_vital("alerts", "the thread that evaluates alerts", move || {
             let AlertParts { plan, alerting, secrets, client, store, remembered, graceful_before, paused, mutes, alert_states } =
                 parts;
@@ -101,8 +101,8 @@ impl Alerts {
             }
             runtime.block_on(async {
                 let sender = Sender::new(client, &alerting, &secrets);
-                let told = Told { shown, bring_forward, alert_states };
-                Work::new(evaluator, sender, (alerting, secrets), store, clock, round, told).go_on(&inbox).await;
+                let outputs = Outputs { shown, bring_forward, alert_states };
+                EventLoop::new(evaluator, sender, (alerting, secrets), store, clock, round, outputs).run(&inbox).await;
             });
             inbox.close();
         })?;
@@ -112,39 +112,39 @@ impl Alerts {
     /// Says that somebody is at an incident, named by its id, a key or its scope; `None` if the service is stopping.
     pub async fn acknowledge(&self, incident: String, by: String, reason: Option<String>) -> Option<Acked> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.tell(Letter::Acknowledge { incident, by, reason, reply });
+        self.inbox.tell(Command::Acknowledge { incident, by, reason, reply });
         answer.await.ok()
     }
 
     /// Says that an incident is over, named by its id, a key or its scope; `None` if the service is stopping.
     pub async fn close(&self, incident: String, by: String, why: String) -> Option<Closed> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.tell(Letter::Close { incident, by, why, reply });
+        self.inbox.tell(Command::Close { incident, by, why, reply });
         answer.await.ok()
     }
 
     /// How everything stands; `None` if the service is stopping.
     pub async fn status(&self) -> Option<Status> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.tell(Letter::Status(reply));
+        self.inbox.tell(Command::Status(reply));
         answer.await.ok()
     }
 
     /// Pages that leave from now on use these secrets.
     pub fn replace_secrets(&self, secrets: Arc<Secrets>) {
         self.remember(&secrets);
-        self.inbox.tell(Letter::Secrets(secrets));
+        self.inbox.tell(Command::Secrets(secrets));
     }
 
-    /// Takes over another plan and other channels; `found` by looking at files, and not asked for by somebody.
+    /// Applies another plan and other channels; `found` by the file watch and not requested.
     pub fn apply(&self, plan: Arc<Plan>, alerting: Arc<Alerting>, secrets: Arc<Secrets>, found: bool) {
         self.remember(&secrets);
-        self.inbox.tell(Letter::Apply { plan, alerting, secrets, found });
+        self.inbox.tell(Command::Apply { plan, alerting, secrets, found });
     }
 
     /// Tells of something that is not a run.
     pub fn event(&self, event: Event) {
-        self.inbox.tell(Letter::Event(event));
+        self.inbox.tell(Command::Event(event));
     }
 
     /// From now on a canary's next run can be brought forward by this.
@@ -152,12 +152,12 @@ impl Alerts {
         *self.bring_forward.write().unwrap_or_else(PoisonError::into_inner) = Some(verb);
     }
 
-    /// What is not told, by channel.
+    /// The backlog.
     pub fn backlog(&self) -> Backlog {
         self.backlog.borrow().clone()
     }
 
-    /// Whether runs are looked at without delay.
+    /// Whether runs are evaluated without delay.
     pub fn evaluating(&self) -> bool {
         self.round.ago(Instant::now()).is_some_and(|ago| ago < ROUND * 10)
     }
@@ -180,16 +180,16 @@ impl OutcomeSink for Alerts {
     fn cleanup_finished(&self, _report: &Arc<CleanupReport>) {}
 
     fn ticks_missed(&self, missed: &MissedTicks) {
-        self.inbox.tell(Letter::Event(Event::TicksMissed(missed.clone())));
+        self.inbox.tell(Command::Event(Event::TicksMissed(missed.clone())));
     }
 }
 
 impl AlertThread {
-    /// Handles what has been told so far, tries for at most `within` to have what is due taken, and ends. Returns how many
-    /// channels are still owed something; it follows from the store and leaves when the service starts again.
+    /// Handles what has arrived so far, sends what is due for at most `within`, and ends. Returns how much is still due; it is
+    /// sent when the service starts again.
     pub async fn stop(self, within: Duration) -> usize {
         let (reply, answer) = oneshot::channel();
-        self.alerts.inbox.tell(Letter::Stop { within, reply });
+        self.alerts.inbox.tell(Command::Stop { within, reply });
         let left = answer.await.unwrap_or(0);
         // A panic has been printed; at shutdown there is nothing else to do about it.
         let _joined = tokio::task::spawn_blocking(move || self.thread.join()).await;

@@ -1,6 +1,6 @@
-//! An incident as it is now, complete, for whoever tells of it: messages, the API, `status`.
+//! A complete view of an incident as it is now, for messages, the API and `status`.
 //!
-//! It is made of facts and of an incident whenever something is said, so that what is said is never older than the saying.
+//! It is made from facts and the incident whenever something is said, so it is never out of date.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,43 +21,43 @@ pub struct View {
     pub scope: Scope,
     /// When its first episode began: the start of the first failed run.
     pub since: Duration,
-    /// The highest severity of its failing, unmuted, unexplained members; [`Severity::Critical`] while that fact of the probe fails.
+    /// The highest severity of its failing, unmuted, unexplained members; [`Severity::Critical`] while critical is failing.
     pub severity: Severity,
-    /// Who is in it: all that have been failing in it, and the suspects of its scope.
+    /// Its members: all that have failed in it, and the suspects of its scope.
     pub members: Vec<MemberView>,
     /// The regions that make it critical; empty unless it is.
     pub critical: Vec<Arc<str>>,
-    /// Who acknowledged what, in order.
+    /// The acknowledgements, in order.
     pub acknowledged: Vec<Acknowledged>,
     /// Members of other incidents that this one's failures explain.
     pub explains: Vec<Fact>,
-    /// How many canaries there are to look at, by region: of the probe, or of a region without data.
+    /// The number of watched canaries by region: of the probe, or of a blind region.
     pub watched: BTreeMap<Arc<str>, usize>,
     /// The probe, if it is about one that is still there.
     pub probe: Option<Arc<Probe>>,
-    /// The probe's owner when it was last there, if it is not any more.
+    /// The last known owner.
     pub owner: Option<Arc<str>>,
     /// How it ended, if it did.
     pub end: Option<End>,
-    /// Whether all that fails in it flaps: what is told of it then are shares.
+    /// Whether all its failing members flap, so that shares of failed runs are told.
     pub flapping: bool,
 }
 
 /// A member of an incident as it is now.
 #[derive(Debug, Clone)]
 pub struct MemberView {
-    /// What is so of it now; of a member that was removed, what was so last.
+    /// Its current fact; the last one of a removed member.
     pub fact: Arc<Fact>,
-    /// How it stands in the incident.
-    pub standing: Standing,
-    /// Since when it has had no data, though it is in another incident for what failed last.
+    /// Its state in the incident.
+    pub state: MemberState,
+    /// Since when it has had no data, though it is in this incident because of its last run.
     pub without_data: Option<Duration>,
 }
 
-/// How a member stands in an incident. What is muted, explained or acknowledged still fails.
+/// The state of a member in an incident. Muted, explained and acknowledged members still fail.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-pub enum Standing {
+pub enum MemberState {
     /// It fails.
     Failing,
     /// A run failed, and it is not known yet whether it fails.
@@ -66,9 +66,9 @@ pub enum Standing {
     Muted(Muted),
     /// It fails because these do: names of probes.
     Explained(Vec<Arc<str>>),
-    /// It fails and waits at most until then for what may explain it.
+    /// It fails and waits, until then at most, for what may explain it.
     Waiting(Duration),
-    /// It fails and somebody is at it.
+    /// It fails and is acknowledged, by this person.
     Acknowledged(Arc<str>),
     /// It failed in this incident and is settled, since then.
     Recovered(Duration),
@@ -78,13 +78,13 @@ pub enum Standing {
     Closed,
 }
 
-impl Standing {
+impl MemberState {
     /// Its closed word: the variant's name in small letters.
     pub fn as_str(&self) -> &'static str {
         self.into()
     }
 
-    /// Whether it fails, whoever is rung for it.
+    /// Whether it fails, held or not.
     pub fn fails(&self) -> bool {
         match self {
             Self::Failing | Self::Muted(_) | Self::Explained(_) | Self::Waiting(_) | Self::Acknowledged(_) => true,
@@ -119,7 +119,7 @@ pub enum MuteKind {
     Subject,
 }
 
-/// Somebody is at it.
+/// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {
     /// Who.
@@ -134,7 +134,7 @@ pub struct Acknowledged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When.
-    #[serde(with = "super::told::millis")]
+    #[serde(with = "super::serde_with::millis")]
     pub at: Duration,
     /// How.
     pub how: Ended,
@@ -160,7 +160,7 @@ pub enum Ended {
     /// It was well from then to then, and fails again: under this key.
     WasWell {
         /// Until when it was well; `End::at` is since when.
-        #[serde(with = "super::told::millis")]
+        #[serde(with = "super::serde_with::millis")]
         until: Duration,
         /// The key of what fails now.
         key: String,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::alert::message::{Evidence, What};
+use crate::alert::message::{Action, Evidence};
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Canary, CanaryId, Severity};
 use crate::sandbox::Incident;
@@ -63,7 +63,7 @@ pub struct DemoResult {
 impl DemoResult {
     /// The first page that said it is critical.
     pub fn critical(&self) -> Option<&Page> {
-        self.pages.iter().find(|page| page.message.severity == Severity::Critical && page.message.action == What::Ring)
+        self.pages.iter().find(|page| page.message.severity == Severity::Critical && page.message.action == Action::Ring)
     }
 
     /// The page after which none was open any more, if it came to that.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::alert::message::{Message, What};
+use crate::alert::message::{Action, Message};
 
 /// A page that arrived.
 #[derive(Debug, Clone)]
@@ -80,8 +80,8 @@ pub(super) fn open_incidents<'p>(pages: &'p [Page], probe: &str) -> Vec<&'p str>
     for message in pages.iter().map(|page| &page.message).filter(|message| is_outage(message, probe)) {
         open.retain(|incident| *incident != message.incident);
         match message.action {
-            What::Ring | What::Change | What::Acknowledge => open.push(&message.incident),
-            What::End => {}
+            Action::Ring | Action::Change | Action::Acknowledge => open.push(&message.incident),
+            Action::End => {}
         }
     }
     open

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
-use serinus::alert::message::{Occasion, What};
+use serinus::alert::message::{Action, Occasion};
 use serinus::outcome::{CleanupReport, OutcomeSink, RunReport, Verdict};
 
 use crate::files::{self, Shape};
@@ -112,7 +112,7 @@ pub(crate) fn measure(cells: usize, broken: usize, watch: u64, locked: bool) -> 
     let seen: Seen = Role::start("pages", &Task { file, watch, locked }).hear();
     let mut millis: Vec<f64> = Vec::new();
     for page in pager.pages() {
-        if page.message.action == What::Ring && page.message.occasion == Occasion::Opened {
+        if page.message.action == Action::Ring && page.message.occasion == Occasion::Opened {
             let run = &page.message.evidence.first().expect("a page of a probe tells of a run").run;
             millis.push((page.at as f64 - seen.ended[run] as f64) / 1e3);
         }

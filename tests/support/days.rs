@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus::alert::message::{Message, Occasion, What};
+use serinus::alert::message::{Action, Message, Occasion};
 use serinus::plan::{Canary, LatencySlo, Plan, Severity};
 
 use crate::service::{Drawn, Service};
@@ -74,7 +74,7 @@ pub(crate) fn simulate(plan: &Arc<Plan>, days: u32, seed: u64) -> BTreeMap<Strin
 
 fn count(seldom: &mut BTreeMap<String, Seldom>, message: &Message) {
     let Some(seen) = message.probe.as_ref().and_then(|probe| seldom.get_mut(probe)) else { return };
-    if message.action != What::Ring {
+    if message.action != Action::Ring {
         return;
     }
     let fails = |kind: &str| message.members.iter().any(|member| member.standing == "failing" && member.name.starts_with(kind));

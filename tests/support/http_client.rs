@@ -57,8 +57,8 @@ pub(crate) fn run_headers() -> RunHeaders {
 pub(crate) async fn send_within(device: &HttpDevice, request: &HttpRequest, timeout: Duration) -> HttpAttempt {
     let headers = run_headers();
     let redactor = Redactor::default();
-    let sending = device.send(request, &headers, timeout, &redactor);
-    tokio::time::timeout(2 * SOON, sending).await.expect("sending ends by itself")
+    let outgoing = device.send(request, &headers, timeout, &redactor);
+    tokio::time::timeout(2 * SOON, outgoing).await.expect("sending ends by itself")
 }
 
 pub(crate) async fn send(device: &HttpDevice, request: &HttpRequest) -> HttpAttempt {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serinus::alert::message::{Message, Occasion, What};
+use serinus::alert::message::{Action, Message, Occasion};
 use serinus::plan::{Canary, Plan, Severity};
 use serinus::sandbox::Incident;
 
@@ -117,7 +117,7 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
         }
     }
     course.pages = service.told.iter().filter(|told| opens(&told.message)).count();
-    course.rings = service.told.iter().filter(|told| told.message.action == What::Ring).count();
+    course.rings = service.told.iter().filter(|told| told.message.action == Action::Ring).count();
     let critical = service.told.iter().find(|told| told.message.severity == Severity::Critical);
     course.critical = critical.map(|told| told.at.saturating_sub(onset));
     let resolved = service.told.iter().rev().find(|told| resolves(&told.message));
@@ -126,11 +126,11 @@ pub(crate) fn observe(plan: &Arc<Plan>, fault: Fault, seed: u64) -> Course {
 }
 
 fn opens(message: &Message) -> bool {
-    message.action == What::Ring && message.occasion == Occasion::Opened && message.scope.starts_with("probe/")
+    message.action == Action::Ring && message.occasion == Occasion::Opened && message.scope.starts_with("probe/")
 }
 
 fn resolves(message: &Message) -> bool {
-    message.action == What::End && message.occasion == Occasion::Well && message.scope.starts_with("probe/")
+    message.action == Action::End && message.occasion == Occasion::Well && message.scope.starts_with("probe/")
 }
 
 fn hits(fault: Fault, canary: &Canary, since: Duration) -> bool {

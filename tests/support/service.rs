@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serinus::alert::evaluate::{Effects, Evaluator};
 use serinus::alert::message::Message;
-use serinus::alert::told::Outcome;
+use serinus::alert::tries::Outcome;
 use serinus::alert::{Event, Moment};
 use serinus::history::{StartState, TimelineRow};
 use serinus::outcome::{Cause, Reason, RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
@@ -124,15 +124,15 @@ impl Service {
     /// Takes what follows, and what follows from its being taken.
     fn finish(&mut self) {
         loop {
-            let Effects { mut commit, sendings, .. } = self.evaluator.finish(moment(self.now));
+            let Effects { mut commit, tries, .. } = self.evaluator.finish(moment(self.now));
             self.timeline.append(&mut commit.timeline);
-            if sendings.is_empty() {
+            if tries.is_empty() {
                 break;
             }
-            for sending in sendings {
-                let (channel, id) = (sending.attempt.channel, sending.attempt.id);
-                self.told.push(Told { at: self.now, message: sending.message });
-                self.evaluator.take(Event::Landed { channel, id, outcome: Outcome::Taken, chance: 0.5 }, moment(self.now));
+            for outgoing in tries {
+                let (channel, id) = (outgoing.attempt.channel, outgoing.attempt.id);
+                self.told.push(Told { at: self.now, message: outgoing.message });
+                self.evaluator.take(Event::Completed { channel, id, outcome: Outcome::Taken, chance: 0.5 }, moment(self.now));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Alertmanager's API v2: each ring is one alert, known by its labels.
 //!
 //! Labels are made when the ring is made and never change; `ring` tells the rings of an incident apart, so that each notifies.
-//! What is said of them, the annotations, is the text of now. An alert there ends by itself at its `endsAt`, so that one whose
-//! sender died does not stay for ever; the [`Book`](super::book::Book) therefore repeats what is open.
+//! Annotations are the current text. An alert there ends by itself at its `endsAt`, so that one whose sender died does not stay
+//! for ever; the [`OpenAlerts`](super::open_alerts::OpenAlerts) therefore repeats what is open.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::base::time::signed_millis;
 
 use super::http::Post;
 
-/// How far ahead an alert's end is set: a sender may be away for so long, and a dead one's alerts end after it.
+/// How far ahead an alert's end is set. The sender may be away for this long; if it is dead, its alerts end then.
 const AHEAD: Duration = Duration::from_mins(15);
 
-/// An alert's end is at least so many rounds ahead, and an end is told for as many.
+/// An alert's end is at least this many rounds ahead, and an end is repeated for as many rounds.
 pub(super) const ROUNDS: u32 = 4;
 
 /// Bytes of a label's value.
@@ -37,14 +37,14 @@ pub(super) struct Receiver {
     pub(super) timeout: Duration,
 }
 
-/// What a ring's alert is known by for as long as it is open: to be kept with it ([`Open::labels`](crate::alert::told::Open)).
-/// `own` are the channel's; they do not replace ours.
+/// The labels that identify a ring's alert while it is open, to be stored in [`Open::labels`](crate::alert::tries::Open). `own`
+/// are the channel's labels; they do not replace ours.
 pub fn labels(message: &Message, own: &[(String, String)]) -> Vec<(String, String)> {
     let mut labels: BTreeMap<String, String> = own.iter().cloned().collect();
     labels.extend(message.cell.iter().map(|(key, value)| (label_name(key), line(value, LABEL))));
     let region = match message.regions.as_slice() {
         [one] => Some(one),
-        // The regions of another process have rings of the same number.
+        // Another region's process may use the same ring number.
         _ => message.origin.as_ref(),
     };
     let scope = message.probe.is_none().then_some(&message.scope);
@@ -119,7 +119,7 @@ pub(super) fn alert(
 ) -> Value {
     let starts = message.since_ms.min(now_ms);
     let ahead = signed_millis(AHEAD.max(resend * ROUNDS));
-    // One that ends before it starts is refused, and wall clocks are set back.
+    // An alert that ends before it starts is refused, and the wall clock may be set back.
     let ends = ended_ms.unwrap_or_else(|| now_ms.saturating_add(ahead)).max(starts + 1);
     let labels: BTreeMap<&str, &str> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let mut alert = json!({

@@ -1,7 +1,7 @@
 //! What an e-mail says: one plain text, threaded by incident.
 //!
-//! Each message has one `Message-ID`, made of what it is about, so that one that is sent again is known as the same; all but an
-//! incident's first one answer to that.
+//! The `Message-ID` is made of the key or the try, so a repeated message has the same id. All messages of an incident answer to
+//! its first one.
 
 use std::time::SystemTime;
 
@@ -9,13 +9,13 @@ use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mail};
 use ring::digest;
 
-use crate::alert::message::{Message, What, headline, hex, line, plain};
+use crate::alert::message::{Action, Message, headline, hex, line, plain};
 
 /// Bytes of a subject.
 const SUBJECT: usize = 200;
 
-/// The e-mail that tells of `message`. `id` is the try's, `first` the key of the incident's first message at this channel. The
-/// error says what of it is no e-mail.
+/// Makes the e-mail for `message`. `id` is the try's, `first` the key of the incident's first message at this channel. The error
+/// says what is no valid e-mail.
 pub(super) fn mail(
     from: &str,
     to: &[String],
@@ -26,8 +26,8 @@ pub(super) fn mail(
 ) -> Result<Mail, String> {
     let from = mailbox(from)?;
     let domain = from.email.domain().to_owned();
-    // A ring is known by its key, which others refer to; all else by the try.
-    let own = if message.action == What::Ring { message_id(&message.key, &domain) } else { message_id(id, &domain) };
+    // A ring has the id of its key, to which others refer; anything else has the id of its try.
+    let own = if message.action == Action::Ring { message_id(&message.key, &domain) } else { message_id(id, &domain) };
     let root = first.map(|key| message_id(key, &domain)).filter(|root| *root != own);
     let before = message.previous.as_deref().map(|key| message_id(key, &domain)).filter(|before| *before != own);
     let mut builder = Mail::builder().date(now).subject(headline(message, SUBJECT)).from(from).message_id(Some(own));
@@ -97,7 +97,7 @@ mod tests {
             assert_eq!((header(mail, "In-Reply-To"), header(mail, "References")), (Some(root.clone()), Some(root.clone())));
         }
         assert_eq!(header(&written("2", Some(&ring.key), &spread), "Message-ID"), ids[0], "the same try is the same message");
-        // Where it is not known any more what came first, the one before will do.
+        // If the first message is unknown, the previous one will do.
         assert_eq!(header(&written("2", None, &spread), "In-Reply-To"), Some(root));
     }
 

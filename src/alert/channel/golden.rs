@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::alert::message::cases::cases;
 use crate::alert::message::testing::now;
-use crate::alert::message::{Message, What, headline, plain};
-use crate::alert::told::Open;
+use crate::alert::message::{Action, Message, headline, plain};
+use crate::alert::tries::Open;
 use crate::outcome::Secrets;
 use crate::plan::{ChannelKind, ReceiverKind, Template};
 use crate::source::Location;
@@ -63,7 +63,7 @@ fn rendered(channel: &str, message: &Message) -> String {
         }
         "alertmanager" => {
             let labels = alertmanager::labels(message, &[("team".to_owned(), "music".to_owned())]);
-            let ended = (message.action == What::End).then_some(message.at_ms);
+            let ended = (message.action == Action::End).then_some(message.at_ms);
             pretty(&alertmanager::alert(&labels, message, ended, message.at_ms, Duration::from_mins(1)))
         }
         other => panic!("`{other}` is no channel"),
@@ -74,10 +74,10 @@ fn rendered(channel: &str, message: &Message) -> String {
 fn is_sent(channel: &str, message: &Message) -> bool {
     let chat = matches!(channel, "slack" | "email" | "webhook");
     match message.action {
-        What::Acknowledge => channel != "alertmanager",
-        What::Change => !chat,
-        What::Ring | What::End if message.key.starts_with("storm/") => channel != "alertmanager",
-        What::Ring | What::End => chat || !message.key.starts_with("unheard/"),
+        Action::Acknowledge => channel != "alertmanager",
+        Action::Change => !chat,
+        Action::Ring | Action::End if message.key.starts_with("storm/") => channel != "alertmanager",
+        Action::Ring | Action::End => chat || !message.key.starts_with("unheard/"),
     }
 }
 
@@ -112,12 +112,12 @@ fn every_message_is_as_its_golden_file() {
 #[test]
 fn channels_know_what_they_have_a_word_for() {
     let slack = ChannelKind::Slack { url: "s".into(), channel: None };
-    let pager = ChannelKind::PagerDuty { routing_key: "s".into(), url: String::new() };
+    let pagerduty = ChannelKind::PagerDuty { routing_key: "s".into(), url: String::new() };
     let manager = ChannelKind::Alertmanager { urls: Vec::new(), headers: Vec::new(), labels: Vec::new(), resend: Duration::ZERO };
-    let receivers = [&slack, &pager, &manager].map(ChannelKind::receiver);
+    let receivers = [&slack, &pagerduty, &manager].map(ChannelKind::receiver);
     let knows = |what| receivers.map(|receiver| knows(receiver, what));
-    assert_eq!((knows(What::Ring), knows(What::End)), ([true; 3], [true; 3]));
-    assert_eq!((knows(What::Change), knows(What::Acknowledge)), ([false, true, true], [true, true, false]));
+    assert_eq!((knows(Action::Ring), knows(Action::End)), ([true; 3], [true; 3]));
+    assert_eq!((knows(Action::Change), knows(Action::Acknowledge)), ([false, true, true], [true, true, false]));
     // Who has keys, and who keeps what was never heard.
     assert_eq!(receivers.map(|receiver| receiver == ReceiverKind::Incidents), [false, true, false]);
     assert_eq!(receivers.map(|receiver| receiver == ReceiverKind::Posts), [true, false, false]);

@@ -1,4 +1,4 @@
-//! One request to a receiver that may be ill, slow or hostile, and what became of it.
+//! Sends one request to a receiver that may be broken, slow or hostile, and returns the outcome.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::alert::message::line;
-use crate::alert::told::{Outcome, Trouble};
+use crate::alert::tries::{Outcome, RefusalKind};
 use crate::outcome::Redactor;
 
 use super::{LONGEST_PAUSE, refused, unknown};
@@ -88,10 +88,10 @@ impl HttpClient {
         let mut headers = HeaderMap::new();
         for (name, value) in &post.headers {
             let Ok(name) = HeaderName::try_from(name) else {
-                return refused(Trouble::Rejected, "a header's name is none; see the channel's `headers`");
+                return refused(RefusalKind::Rejected, "a header's name is none; see the channel's `headers`");
             };
             let Ok(value) = HeaderValue::try_from(value) else {
-                return refused(Trouble::Rejected, format!("the header `{name}` has a value that cannot be sent"));
+                return refused(RefusalKind::Rejected, format!("the header `{name}` has a value that cannot be sent"));
             };
             headers.insert(name, value);
         }
@@ -121,7 +121,7 @@ impl Post {
     }
 }
 
-/// A body that knows whether it was asked for: only then was there a connection, and may the request have arrived.
+/// A body that records whether it was read. Only then was there a connection, so only then may the request have arrived.
 struct Watched {
     bytes: Option<Bytes>,
     left: Arc<AtomicBool>,
@@ -146,16 +146,16 @@ impl Body for Watched {
 }
 
 fn parsed(url: &str) -> Result<reqwest::Url, Outcome> {
-    // The error is not told: it might quote the URL, and that may be a secret.
+    // The error is dropped: it might quote the URL, which may be a secret.
     let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    parsed.ok_or_else(|| refused(Trouble::Rejected, "the channel's URL is none that begins with http:// or https://"))
+    parsed.ok_or_else(|| refused(RefusalKind::Rejected, "the channel's URL is none that begins with http:// or https://"))
 }
 
 async fn send(request: reqwest::RequestBuilder, left: &AtomicBool, timeout: Duration, redactor: &Redactor) -> Outcome {
     let deadline = tokio::time::Instant::now() + timeout;
     let has_left = || left.load(Ordering::Acquire);
     let without_answer = |message: String| {
-        if has_left() { unknown(Trouble::Unreachable, message) } else { refused(Trouble::Unreachable, message) }
+        if has_left() { unknown(RefusalKind::Unreachable, message) } else { refused(RefusalKind::Unreachable, message) }
     };
     let answer = match tokio::time::timeout_at(deadline, request.send()).await {
         Ok(Ok(answer)) => answer,
@@ -167,32 +167,32 @@ async fn send(request: reqwest::RequestBuilder, left: &AtomicBool, timeout: Dura
     if status.is_success() {
         return Outcome::Taken;
     }
-    let trouble = trouble(status, answer.headers(), SystemTime::now());
+    let kind = kind(status, answer.headers(), SystemTime::now());
     let mut message = format!("it answered {status}");
     if status.is_redirection() {
         message.push_str(", and redirects are not followed: configure the final URL");
     }
-    // How an answer goes on decides nothing, so it may not take long or be large.
+    // The body of the answer is only for the message, so it is read briefly and up to a bound.
     let patience = deadline.min(tokio::time::Instant::now() + Duration::from_secs(1));
     let said = tokio::time::timeout_at(patience, excerpt(answer)).await.unwrap_or_default();
     if !said.is_empty() {
         message.push_str(": ");
         message.push_str(&redactor.redact(&said));
     }
-    // What went wrong behind a 5xx may have gone wrong after the message was taken.
-    if status.is_server_error() { unknown(trouble, message) } else { refused(trouble, message) }
+    // A 5xx may have happened after the message was taken.
+    if status.is_server_error() { unknown(kind, message) } else { refused(kind, message) }
 }
 
-/// What an answer other than 2xx means for when to ask again.
-fn trouble(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Trouble {
+/// The kind of refusal for an answer other than 2xx.
+fn kind(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> RefusalKind {
     let pause = headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
     match status {
-        StatusCode::TOO_MANY_REQUESTS => Trouble::Busy(pause),
-        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Trouble::Unreadable,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Trouble::Unreachable,
-        status if status.is_client_error() || status.is_redirection() => Trouble::Rejected,
-        _ if pause.is_some() => Trouble::Busy(pause),
-        _ => Trouble::Unreachable,
+        StatusCode::TOO_MANY_REQUESTS => RefusalKind::Busy(pause),
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => RefusalKind::Unreadable,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => RefusalKind::Unreachable,
+        status if status.is_client_error() || status.is_redirection() => RefusalKind::Rejected,
+        _ if pause.is_some() => RefusalKind::Busy(pause),
+        _ => RefusalKind::Unreachable,
     }
 }
 
@@ -232,7 +232,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 
 fn roots(extra: &[PathBuf]) -> Result<RootCertStore, ClientError> {
     let mut roots = RootCertStore::empty();
-    // Broken files among the machine's certificates are common and harmless: what can be read is trusted.
+    // Broken files among the machine's certificates are common; those that can be read are trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for path in extra {
         let unreadable = |error: &dyn std::fmt::Display| ClientError::Roots { path: path.clone(), error: error.to_string() };
@@ -247,24 +247,24 @@ fn roots(extra: &[PathBuf]) -> Result<RootCertStore, ClientError> {
 mod tests {
     use super::*;
 
-    fn judged(status: u16, retry_after: Option<&'static str>) -> Trouble {
+    fn judged(status: u16, retry_after: Option<&'static str>) -> RefusalKind {
         let mut headers = HeaderMap::new();
         if let Some(value) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
         }
-        trouble(StatusCode::from_u16(status).unwrap(), &headers, SystemTime::UNIX_EPOCH)
+        kind(StatusCode::from_u16(status).unwrap(), &headers, SystemTime::UNIX_EPOCH)
     }
 
     #[test]
-    fn every_answer_has_its_kind_of_trouble() {
-        for (statuses, trouble) in [
-            (&[400, 413, 422][..], Trouble::Unreadable),
-            (&[300, 301, 307, 401, 403, 404, 405, 410, 451], Trouble::Rejected),
-            (&[408, 425, 500, 502, 503, 504, 599], Trouble::Unreachable),
-            (&[429], Trouble::Busy(None)),
+    fn every_answer_has_its_kind_of_refusal() {
+        for (statuses, kind) in [
+            (&[400, 413, 422][..], RefusalKind::Unreadable),
+            (&[300, 301, 307, 401, 403, 404, 405, 410, 451], RefusalKind::Rejected),
+            (&[408, 425, 500, 502, 503, 504, 599], RefusalKind::Unreachable),
+            (&[429], RefusalKind::Busy(None)),
         ] {
             for status in statuses {
-                assert_eq!(judged(*status, None), trouble, "{status}");
+                assert_eq!(judged(*status, None), kind, "{status}");
             }
         }
     }
@@ -272,11 +272,11 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_both_forms_and_is_an_hour_at_most() {
         let pause = |status, value| judged(status, Some(value));
-        assert_eq!(pause(429, "7"), Trouble::Busy(Some(Duration::from_secs(7))));
-        assert_eq!(pause(503, "86400"), Trouble::Busy(Some(Duration::from_hours(1))));
-        assert_eq!(pause(429, "Thu, 01 Jan 1970 00:00:30 GMT"), Trouble::Busy(Some(Duration::from_secs(30))));
-        assert_eq!(pause(429, "Wed, 31 Dec 1969 00:00:30 GMT"), Trouble::Busy(Some(Duration::ZERO)));
-        assert_eq!(pause(429, "soon"), Trouble::Busy(None));
-        assert_eq!(pause(404, "7"), Trouble::Rejected, "whoever must mend something is not asked each 7 seconds");
+        assert_eq!(pause(429, "7"), RefusalKind::Busy(Some(Duration::from_secs(7))));
+        assert_eq!(pause(503, "86400"), RefusalKind::Busy(Some(Duration::from_hours(1))));
+        assert_eq!(pause(429, "Thu, 01 Jan 1970 00:00:30 GMT"), RefusalKind::Busy(Some(Duration::from_secs(30))));
+        assert_eq!(pause(429, "Wed, 31 Dec 1969 00:00:30 GMT"), RefusalKind::Busy(Some(Duration::ZERO)));
+        assert_eq!(pause(429, "soon"), RefusalKind::Busy(None));
+        assert_eq!(pause(404, "7"), RefusalKind::Rejected, "whoever must mend something is not asked each 7 seconds");
     }
 }

@@ -1,10 +1,11 @@
 //! What each channel speaks.
 //!
-//! Each channel is a file with a pure rendering, [`Message`] to request, and its way to send. [`Sender`] finds a try's channel,
-//! renders what it wants with the secrets of the day, sends it once, and says what really happened: [`Outcome`]. It decides
-//! nothing of when something is sent or sent again, and no secret may be in what it says. What Alertmanager has open is in a
-//! [`Book`](book::Book), since an alert there ends by itself if nobody repeats it. A new channel is a variant of
-//! [`ChannelKind`](crate::plan::ChannelKind), which says what kind of receiver it has, a file beside this one, and an arm in [`Sender`].
+//! Each channel is a file that renders a [`Message`] as a request, and its way to send. [`Sender`] finds a try's channel, renders
+//! the request with the current secrets, sends it once, and returns the [`Outcome`]. It does not decide when something is sent or
+//! repeated, and no secret may be in an outcome. What Alertmanager has open is in a [`OpenAlerts`](open_alerts::OpenAlerts),
+//! since an alert there ends by itself if nobody repeats it. A new channel is a variant of
+//! [`ChannelKind`](crate::plan::ChannelKind), which says what kind of receiver it has, a file beside this one, and an arm in
+//! [`Sender`].
 //!
 //! | outcome | what happened |
 //! |---|---|
@@ -13,51 +14,51 @@
 //! | unknown | the request or a part of it left, and there was no answer, half of one, or a 5xx; some of several recipients took it |
 
 mod alertmanager;
-mod book;
 mod email;
 #[cfg(test)]
 mod golden;
 mod http;
+mod open_alerts;
 mod pagerduty;
-mod scope;
 mod sender;
 mod slack;
 mod smtp;
+mod template;
 mod test_page;
 mod webhook;
 
 pub use alertmanager::labels;
 pub use http::{ClientError, HttpClient};
-pub(in crate::alert) use scope::{render, scope};
 pub use sender::Sender;
+pub(in crate::alert) use template::{context, render};
 pub use test_page::{NoChannel, Tested, send_test};
 
 use std::time::Duration;
 
 use crate::plan::ReceiverKind;
 
-use super::message::What;
-use super::told::{Outcome, Refusal, Trouble};
+use super::message::Action;
+use super::tries::{Outcome, Refusal, RefusalKind};
 
 /// The longest pause that a receiver may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// Whether a receiver knows the notion: silent changes and acknowledgements are sent to those that do.
-pub fn knows(receiver: ReceiverKind, what: What) -> bool {
+/// Whether a receiver supports an action. Silent changes and acknowledgements are sent only to those that do.
+pub fn knows(receiver: ReceiverKind, what: Action) -> bool {
     match (what, receiver) {
-        (What::Ring | What::End, _)
-        | (What::Change, ReceiverKind::Alerts | ReceiverKind::Incidents)
-        | (What::Acknowledge, ReceiverKind::Incidents | ReceiverKind::Posts) => true,
-        (What::Change, ReceiverKind::Posts) | (What::Acknowledge, ReceiverKind::Alerts) => false,
+        (Action::Ring | Action::End, _)
+        | (Action::Change, ReceiverKind::Alerts | ReceiverKind::Incidents)
+        | (Action::Acknowledge, ReceiverKind::Incidents | ReceiverKind::Posts) => true,
+        (Action::Change, ReceiverKind::Posts) | (Action::Acknowledge, ReceiverKind::Alerts) => false,
     }
 }
 
-fn refused(trouble: Trouble, message: impl Into<String>) -> Outcome {
-    Outcome::Refused(Refusal { message: message.into(), trouble })
+fn refused(kind: RefusalKind, message: impl Into<String>) -> Outcome {
+    Outcome::Refused(Refusal { message: message.into(), kind })
 }
 
-fn unknown(trouble: Trouble, message: impl Into<String>) -> Outcome {
-    Outcome::Unknown(Refusal { message: message.into(), trouble })
+fn unknown(kind: RefusalKind, message: impl Into<String>) -> Outcome {
+    Outcome::Unknown(Refusal { message: message.into(), kind })
 }
 
 /// Bodies of requests, for stand-ins that read them.
@@ -67,10 +68,10 @@ pub(in crate::alert) mod bodies {
 
     use serde_json::Value;
 
-    use crate::alert::message::{Message, What};
+    use crate::alert::message::{Action, Message};
 
     /// The event of a try to `PagerDuty`.
-    pub(in crate::alert) fn pagerduty(what: What, key: &str, message: &Message) -> Value {
+    pub(in crate::alert) fn pagerduty(what: Action, key: &str, message: &Message) -> Value {
         let post = super::pagerduty::request("http://duty.invalid", "key", what, key, message);
         serde_json::from_slice(&post.body).expect("its body is JSON")
     }

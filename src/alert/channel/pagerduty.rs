@@ -1,11 +1,10 @@
 //! The Events API v2 of `PagerDuty`, after its public `OpenAPI` document.
 //!
-//! Each ring has a `dedup_key` of its own, so that each makes noise; whoever has one open and hears of it again under the same
-//! key is not woken.
+//! Each ring has its own `dedup_key`, since a further trigger of an open key wakes nobody.
 
 use serde_json::{Value, json};
 
-use crate::alert::message::{Message, What, facts, is_link, line, lists, rfc3339, short_key};
+use crate::alert::message::{Action, Message, facts, is_link, line, lists, rfc3339, short_key};
 use crate::plan::Severity;
 
 use super::http::Post;
@@ -19,22 +18,22 @@ const SUMMARY: usize = 1_024;
 /// Longest link.
 const LINK: usize = 2_000;
 
-/// The event of a try, about its key: where an incident has several open, each is acknowledged and ended by a try of its own.
-pub(super) fn request(base: &str, routing_key: &str, what: What, key: &str, message: &Message) -> Post {
+/// The event of a try for its key. Each open key of an incident is acknowledged and ended by its own try.
+pub(super) fn request(base: &str, routing_key: &str, what: Action, key: &str, message: &Message) -> Post {
     Post::json(format!("{}/v2/enqueue", base.trim_end_matches('/')), &event(routing_key, what, key, message))
 }
 
-fn event(routing_key: &str, what: What, key: &str, message: &Message) -> Value {
+fn event(routing_key: &str, what: Action, key: &str, message: &Message) -> Value {
     let mut event = json!({
         "routing_key": routing_key,
         "event_action": match what {
-            What::Ring | What::Change => "trigger",
-            What::Acknowledge => "acknowledge",
-            What::End => "resolve",
+            Action::Ring | Action::Change => "trigger",
+            Action::Acknowledge => "acknowledge",
+            Action::End => "resolve",
         },
         "dedup_key": short_key(key, KEY),
     });
-    if matches!(what, What::Ring | What::Change) {
+    if matches!(what, Action::Ring | Action::Change) {
         event["payload"] = payload(message);
         event["links"] = links(message);
         event["client"] = "Serinus".into();
@@ -161,7 +160,7 @@ mod tests {
     #[test]
     fn every_event_is_as_the_api_is_documented() {
         for message in cases().into_iter().map(|case| case.message).chain([monster()]) {
-            for action in What::ALL {
+            for action in Action::ALL {
                 for severity in Severity::ALL {
                     let message = Message { action, severity, ..message.clone() };
                     validate(&event(&message));

@@ -1,4 +1,4 @@
-//! The sender: finds a try's channel, renders what the channel wants with the secrets of the day, and sends it once.
+//! The sender finds a try's channel, renders the request with the current secrets, and sends it once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -6,43 +6,43 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::alert::message::{Message, What};
-use crate::alert::told::{Open, Outcome, Trouble, Try};
+use crate::alert::message::{Action, Message};
+use crate::alert::tries::{Open, Outcome, RefusalKind, Try};
 use crate::outcome::Secrets;
 use crate::plan::expr::Place;
 use crate::plan::{Alerting, Channel, ChannelKind};
 
 use super::alertmanager::{Receiver, labels};
-use super::book::Book;
 use super::http::HttpClient;
-use super::scope::{NoValue, render, scope, secret};
+use super::open_alerts::OpenAlerts;
 use super::smtp::{self, Partly, Server};
+use super::template::{NoValue, context, render, secret};
 use super::webhook::Webhook;
 use super::{knows, pagerduty, refused, slack, webhook};
 
-/// How often it is looked whether an Alertmanager's next round is due.
+/// How often to check whether an Alertmanager's next round is due.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Sends tries to real receivers. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Sender(Arc<Inner>);
+pub struct Sender(Arc<SenderState>);
 
 #[derive(Debug)]
-struct Inner {
+struct SenderState {
     client: HttpClient,
-    settings: RwLock<Settings>,
-    book: Book,
+    loaded: RwLock<LoadedChannels>,
+    open_alerts: OpenAlerts,
     partly: Partly,
 }
 
-/// Channels by name, each with the secrets it was last loaded with: a removed one is kept until its open keys are ended.
+/// Channels by name, each with the secrets that it was last loaded with. A removed channel is kept until its open keys are ended.
 #[derive(Debug, Default)]
-struct Settings {
-    channels: HashMap<Arc<str>, Setting>,
+struct LoadedChannels {
+    channels: HashMap<Arc<str>, LoadedChannel>,
 }
 
 #[derive(Debug, Clone)]
-struct Setting {
+struct LoadedChannel {
     channel: Arc<Channel>,
     secrets: Arc<Secrets>,
 }
@@ -50,32 +50,36 @@ struct Setting {
 impl Sender {
     /// With these channels.
     pub fn new(client: HttpClient, alerting: &Alerting, secrets: &Arc<Secrets>) -> Self {
-        let sender =
-            Self(Arc::new(Inner { client, settings: RwLock::default(), book: Book::default(), partly: Partly::default() }));
+        let sender = Self(Arc::new(SenderState {
+            client,
+            loaded: RwLock::default(),
+            open_alerts: OpenAlerts::default(),
+            partly: Partly::default(),
+        }));
         sender.apply(alerting, secrets);
         sender
     }
 
-    /// Takes a new configuration or new secrets. Channels that are gone are kept as they were last loaded, for ends, until
-    /// [`forget`](Self::forget).
+    /// Applies a new configuration or new secrets. Removed channels are kept as they were last loaded until
+    /// [`forget`](Self::forget), so that their open keys can be ended.
     pub fn apply(&self, alerting: &Alerting, secrets: &Arc<Secrets>) {
-        let mut settings = self.0.settings.write().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.0.loaded.write().unwrap_or_else(PoisonError::into_inner);
         for channel in &alerting.channels {
-            let setting = Setting { channel: Arc::clone(channel), secrets: Arc::clone(secrets) };
-            settings.channels.insert(Arc::clone(&channel.name), setting);
+            let loaded_channel = LoadedChannel { channel: Arc::clone(channel), secrets: Arc::clone(secrets) };
+            loaded.channels.insert(Arc::clone(&channel.name), loaded_channel);
         }
     }
 
-    /// A removed channel has nothing open any more.
+    /// Drops a removed channel that has nothing open any more.
     pub fn forget(&self, channel: &str) {
-        self.0.settings.write().unwrap_or_else(PoisonError::into_inner).channels.remove(channel);
+        self.0.loaded.write().unwrap_or_else(PoisonError::into_inner).channels.remove(channel);
     }
 
-    /// Sends a try once. `message` is what is said now, `opens` what the channel has open of the try's incidents in the order in
-    /// which it was opened, with what this try opens. `shortest`: with nothing but title, severity and link.
+    /// Sends a try once. `message` is the current text. `opens` is what the channel has open of the try's incidents, oldest
+    /// first. `shortest` sends only title, severity and link.
     pub async fn send(&self, attempt: &Try, message: &Message, opens: &[Open], shortest: bool) -> Outcome {
-        let Some(Setting { channel, secrets }) = self.0.setting(&attempt.channel) else {
-            return refused(Trouble::Rejected, format!("the channel `{}` is not in the configuration", attempt.channel));
+        let Some(LoadedChannel { channel, secrets }) = self.0.loaded_channel(&attempt.channel) else {
+            return refused(RefusalKind::Rejected, format!("the channel `{}` is not in the configuration", attempt.channel));
         };
         if !knows(channel.kind.receiver(), attempt.what) {
             return Outcome::Taken;
@@ -88,18 +92,18 @@ impl Sender {
             message
         };
         let sent = self.0.send(&channel, &secrets, attempt, message, opens, shortest).await;
-        sent.unwrap_or_else(|missing| refused(Trouble::Rejected, missing.message))
+        sent.unwrap_or_else(|missing| refused(RefusalKind::Rejected, missing.message))
     }
 
-    /// An alert is open at an Alertmanager and says this from now on: what an earlier process opened, or a silent change. It is
-    /// sent with the next round. Other channels need nothing of that.
+    /// Sets the text of an open alert at an Alertmanager: one of an earlier process, or a silent change. The next round sends it.
+    /// Other channels ignore it.
     pub fn hold(&self, channel: &Arc<str>, open: &Open, message: &Arc<Message>) {
         if let Some(labels) = self.0.labels_at(channel, open, message) {
-            self.0.book.hold(channel, &open.key, &labels, message);
+            self.0.open_alerts.hold(channel, &open.key, &labels, message);
         }
     }
 
-    /// Sends what is open in Alertmanagers to them again and again. Never ends.
+    /// Repeats open alerts to Alertmanagers. Never ends.
     pub async fn keep_alive(&self) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -107,10 +111,12 @@ impl Sender {
         loop {
             look.tick().await;
             let mut due = Vec::new();
-            for Setting { channel, secrets } in self.0.settings() {
+            for LoadedChannel { channel, secrets } in self.0.loaded() {
                 let ChannelKind::Alertmanager { resend, .. } = &channel.kind else { continue };
                 // The first round comes at once: after a restart the alerts may be about to end.
-                if last.get(&channel.name).is_some_and(|last| last.elapsed() < *resend) || !self.0.book.holds(&channel.name) {
+                if last.get(&channel.name).is_some_and(|last| last.elapsed() < *resend)
+                    || !self.0.open_alerts.holds(&channel.name)
+                {
                     continue;
                 }
                 last.insert(Arc::clone(&channel.name), Instant::now());
@@ -124,25 +130,25 @@ impl Sender {
                     }
                 }
             }
-            let rounds = due.iter().map(|(to, secrets)| self.0.book.round(&self.0.client, to, secrets.redactor()));
+            let rounds = due.iter().map(|(to, secrets)| self.0.open_alerts.round(&self.0.client, to, secrets.redactor()));
             futures::future::join_all(rounds).await;
         }
     }
 }
 
-impl Inner {
-    fn setting(&self, channel: &str) -> Option<Setting> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).channels.get(channel).cloned()
+impl SenderState {
+    fn loaded_channel(&self, channel: &str) -> Option<LoadedChannel> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).channels.get(channel).cloned()
     }
 
-    fn settings(&self) -> Vec<Setting> {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).channels.values().cloned().collect()
+    fn loaded(&self) -> Vec<LoadedChannel> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).channels.values().cloned().collect()
     }
 
     /// The labels of an open alert; nothing if the channel is no Alertmanager.
     fn labels_at(&self, channel: &str, open: &Open, message: &Message) -> Option<Vec<(String, String)>> {
-        let setting = self.setting(channel)?;
-        let ChannelKind::Alertmanager { labels: own, .. } = &setting.channel.kind else { return None };
+        let loaded_channel = self.loaded_channel(channel)?;
+        let ChannelKind::Alertmanager { labels: own, .. } = &loaded_channel.channel.kind else { return None };
         Some(if open.labels.is_empty() { labels(message, own) } else { open.labels.clone() })
     }
 
@@ -176,14 +182,14 @@ impl Inner {
                 slack::request(secret(url, secrets)?.expose(), channel.as_deref(), message, shortest)
             }
             ChannelKind::Webhook { url, headers, body, signing_key } => {
-                let settings = Webhook { url, headers, body: body.as_ref(), signing_key: signing_key.as_deref() };
-                webhook::request(&settings, secrets, &attempt.id, message, SystemTime::now())?
+                let loaded = Webhook { url, headers, body: body.as_ref(), signing_key: signing_key.as_deref() };
+                webhook::request(&loaded, secrets, &attempt.id, message, SystemTime::now())?
             }
         };
         Ok(self.client.post(post, channel.timeout, redactor).await)
     }
 
-    /// A ring opens an alert and brings the texts of the others up to date; an end ends all of them in one request.
+    /// A ring opens an alert and updates the texts of the others; an end ends all of them in one request.
     async fn alertmanager(
         &self,
         channel: &Channel,
@@ -196,24 +202,26 @@ impl Inner {
         let message = Arc::new(message.clone());
         let own = Open { key: attempt.key.clone(), taken: false, acknowledged: 0, labels: attempt.labels.clone() };
         let is_known = opens.iter().any(|open| open.key == own.key);
-        // A change or an end is of what is open; only a ring opens something.
-        let new = (attempt.what == What::Ring && !is_known).then_some(&own);
+        // Only a ring opens an alert.
+        let new = (attempt.what == Action::Ring && !is_known).then_some(&own);
         let mut keys = Vec::new();
         for open in opens.iter().chain(new) {
             let Some(labels) = self.labels_at(&channel.name, open, &message) else { continue };
             match attempt.what {
-                What::Ring | What::Change | What::Acknowledge => self.book.hold(&channel.name, &open.key, &labels, &message),
-                What::End => self.book.end(&channel.name, &open.key, &labels, &message),
+                Action::Ring | Action::Change | Action::Acknowledge => {
+                    self.open_alerts.hold(&channel.name, &open.key, &labels, &message);
+                }
+                Action::End => self.open_alerts.end(&channel.name, &open.key, &labels, &message),
             }
             keys.push(open.key.clone());
         }
         if keys.is_empty() {
             return Ok(Outcome::Taken);
         }
-        let outcome = self.book.tell(&self.client, &to, &keys, secrets.redactor()).await;
-        // A ring that was refused is not open: what is due is made anew, and nobody would ever end this one.
+        let outcome = self.open_alerts.tell(&self.client, &to, &keys, secrets.redactor()).await;
+        // A refused ring is forgotten: it is made anew with another key, and nobody would end this one.
         if let (Outcome::Refused(_), Some(new)) = (&outcome, new) {
-            self.book.forget(&channel.name, &new.key);
+            self.open_alerts.forget(&channel.name, &new.key);
         }
         Ok(outcome)
     }
@@ -222,8 +230,8 @@ impl Inner {
 /// An Alertmanager's settings, rendered; `None` if the channel is none.
 fn receiver(channel: &Channel, secrets: &Arc<Secrets>) -> Result<Option<Receiver>, NoValue> {
     let ChannelKind::Alertmanager { urls, headers, resend, .. } = &channel.kind else { return Ok(None) };
-    let scope = scope(None, secrets);
-    let headers = headers.iter().map(|(name, value)| Ok((name.clone(), render(value, Place::Header, &scope, secrets)?)));
+    let context = context(None, secrets);
+    let headers = headers.iter().map(|(name, value)| Ok((name.clone(), render(value, Place::Header, &context, secrets)?)));
     Ok(Some(Receiver {
         channel: Arc::clone(&channel.name),
         urls: urls.clone(),

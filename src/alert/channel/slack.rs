@@ -1,6 +1,6 @@
 //! Slack's incoming webhook, with blocks.
 //!
-//! What a target or a probe's author wrote is escaped, so that it can neither mention anybody nor disguise a link.
+//! Texts of targets and of probes are escaped, so that they cannot mention anybody or disguise a link.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn blocks(message: &Message) -> Vec<Value> {
         // A header is plain text: nothing in it is markup.
         "text": { "type": "plain_text", "text": headline(message, HEADER), "emoji": false },
     })];
-    // A title that has no room there is said in full.
+    // A title that does not fit into the header follows in full.
     let whole = headline(message, usize::MAX);
     let cut = (whole.len() > HEADER).then(|| escaped(&message.title));
     let why = message.why.iter().map(|text| escaped(text));
@@ -54,7 +54,7 @@ fn blocks(message: &Message) -> Vec<Value> {
     blocks
 }
 
-/// A section of whole lines, as many as fit. Nothing is cut inside a line, since that could cut an escape.
+/// A section of as many whole lines as fit. Lines are never cut, since that could cut an escape.
 fn section(title: Option<&str>, lines: &[String]) -> Option<Value> {
     if lines.is_empty() {
         return None;
@@ -77,7 +77,7 @@ fn section(title: Option<&str>, lines: &[String]) -> Option<Value> {
     Some(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } }))
 }
 
-/// A line that ends with the link of a run or trace, which is ours; what a target said is never made one.
+/// Makes a link of the last word if it is our URL of a run or trace. Texts of targets never become links.
 fn with_link(line: &str, message: &Message) -> String {
     let ours = |word: &str| {
         let mut links = message.evidence.iter().flat_map(|evidence| [&evidence.run_url, &evidence.trace_url]);
@@ -92,7 +92,7 @@ fn with_link(line: &str, message: &Message) -> String {
 /// A URL as a link, anything else as text.
 fn linked(value: &str) -> String {
     match url::Url::parse(value) {
-        // Parsed, it has no space, `<`, `>` or `|` in it that is not escaped.
+        // A parsed URL has no unescaped space, `<` or `>`.
         Ok(url) if is_link(value) => format!("<{}>", escaped(url.as_str()).replace('|', "%7C")),
         Ok(_) | Err(_) => escaped(value),
     }

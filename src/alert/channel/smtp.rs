@@ -1,6 +1,6 @@
-//! An e-mail on its way: one conversation with a server, step by step, so that it is known how far it came.
+//! Sends an e-mail in one SMTP session, step by step, so that it is known how far it came.
 //!
-//! Until the end of the data nothing has been taken by anybody; from then on, without an answer, nobody knows.
+//! Before the end of the data nobody has taken it. After it, without an answer, the outcome is unknown.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
@@ -14,7 +14,7 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 
 use crate::alert::message::{Message, line};
-use crate::alert::told::{Outcome, Trouble};
+use crate::alert::tries::{Outcome, RefusalKind};
 use crate::outcome::{Redactor, Secret};
 use crate::plan::SmtpTls;
 
@@ -22,7 +22,7 @@ use super::email::{mail, mailbox};
 use super::http::chain;
 use super::{refused, unknown};
 
-/// Tries of which it is remembered who took them.
+/// How many partly taken tries are remembered.
 const REMEMBERED: usize = 200;
 
 /// How long a server that has taken a message may take to say goodbye.
@@ -41,7 +41,7 @@ pub(super) struct Server<'a> {
     pub(super) timeout: Duration,
 }
 
-/// Who took a try that others have not taken yet, so that nobody gets it twice when it is repeated. The oldest first.
+/// The recipients who took a try that others have not taken yet, so that nobody gets a repeated try twice. Oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Partly(Mutex<VecDeque<(String, BTreeSet<String>)>>);
 
@@ -79,7 +79,7 @@ pub(super) async fn send(
     let written = mail(server.from, server.to, id, first, message, SystemTime::now());
     let bytes = match written {
         Ok(mail) => mail.formatted(),
-        Err(why) => return refused(Trouble::Rejected, why),
+        Err(why) => return refused(RefusalKind::Rejected, why),
     };
     let had = partly.of(id);
     let mut session = Session { asked: false, taken: BTreeSet::new(), later: None, never: Vec::new() };
@@ -99,7 +99,7 @@ pub(super) async fn send(
 }
 
 fn redacted(outcome: Outcome, redactor: &Redactor) -> Outcome {
-    let clean = |mut refusal: crate::alert::told::Refusal| {
+    let clean = |mut refusal: crate::alert::tries::Refusal| {
         refusal.message = redactor.redact(&line(&refusal.message, 500)).into_owned();
         refusal
     };
@@ -113,13 +113,13 @@ fn redacted(outcome: Outcome, redactor: &Redactor) -> Outcome {
 /// Why a conversation ended early.
 struct Stop {
     message: String,
-    /// What the server's own no means; absent where it said nothing.
-    said_no: Option<Trouble>,
+    /// The kind of the server's refusal; absent if it did not answer.
+    said_no: Option<RefusalKind>,
 }
 
 /// What is known of a conversation so far.
 struct Session {
-    /// Whether the data is on its way: from here on it may have been taken.
+    /// Whether the data was sent, so that it may have been taken.
     asked: bool,
     /// Who took it.
     taken: BTreeSet<String>,
@@ -162,45 +162,45 @@ impl Session {
         self.asked = true;
         connection.message(bytes).await.map_err(|error| {
             let stop = stop(&error);
-            if error.is_permanent() { Stop { said_no: Some(Trouble::Unreadable), ..stop } } else { stop }
+            if error.is_permanent() { Stop { said_no: Some(RefusalKind::Unreadable), ..stop } } else { stop }
         })?;
         self.taken = accepted;
-        // It has it: how the conversation ends changes nothing.
+        // It is taken, however the session ends.
         let _ = tokio::time::timeout(GOODBYE, connection.quit()).await;
         Ok(())
     }
 
-    /// What became of it, if the conversation ended because of `stop`; `had`: whether somebody took it on an earlier try.
+    /// The outcome of a session that ended with `stop`; `had` if somebody took it on an earlier attempt.
     fn outcome(&self, stop: Option<Stop>, had: bool) -> Outcome {
         let some = had || !self.taken.is_empty();
-        // Whoever has it already keeps it from being made anew: it is repeated as it is, for the others.
-        let no = |trouble, message| if some { unknown(trouble, message) } else { refused(trouble, message) };
+        // If somebody has it already, it is repeated as it is for the others and not made anew.
+        let no = |kind, message| if some { unknown(kind, message) } else { refused(kind, message) };
         match (stop.filter(|_| self.taken.is_empty()), &self.later) {
-            (Some(Stop { message, said_no: Some(trouble) }), _) => no(trouble, message),
-            (Some(Stop { message, said_no: None }), _) if self.asked => unknown(Trouble::Unreachable, message),
-            (Some(Stop { message, said_no: None }), _) => no(Trouble::Unreachable, message),
-            (None, Some(later)) => no(Trouble::Unreachable, later.clone()),
+            (Some(Stop { message, said_no: Some(kind) }), _) => no(kind, message),
+            (Some(Stop { message, said_no: None }), _) if self.asked => unknown(RefusalKind::Unreachable, message),
+            (Some(Stop { message, said_no: None }), _) => no(RefusalKind::Unreachable, message),
+            (None, Some(later)) => no(RefusalKind::Unreachable, later.clone()),
             (None, None) if self.never.is_empty() => Outcome::Taken,
             (None, None) if some => {
                 tracing::warn!("a message by e-mail was taken for some recipients only; {}", line(&self.never.join("; "), 500));
                 Outcome::Taken
             }
-            (None, None) => refused(Trouble::Rejected, self.never.join("; ")),
+            (None, None) => refused(RefusalKind::Rejected, self.never.join("; ")),
         }
     }
 }
 
 fn stop(error: &lettre::transport::smtp::Error) -> Stop {
     let said_no = if error.is_permanent() || error.is_client() {
-        Some(Trouble::Rejected)
+        Some(RefusalKind::Rejected)
     } else {
-        error.is_transient().then_some(Trouble::Unreachable)
+        error.is_transient().then_some(RefusalKind::Unreachable)
     };
     Stop { message: chain(error), said_no }
 }
 
 fn address(text: &str) -> Result<Address, Stop> {
-    mailbox(text).map(|mailbox| mailbox.email).map_err(|message| Stop { message, said_no: Some(Trouble::Rejected) })
+    mailbox(text).map(|mailbox| mailbox.email).map_err(|message| Stop { message, said_no: Some(RefusalKind::Rejected) })
 }
 
 async fn connect(server: &Server<'_>) -> Result<AsyncSmtpConnection, Stop> {
@@ -235,7 +235,7 @@ async fn parameters(server: &Server<'_>) -> Result<TlsParameters, Stop> {
         builder.build_rustls().map_err(|error| format!("cannot set TLS up: {error}"))
     });
     // A file that is being replaced may be there the next time.
-    let passing = |message| Stop { message, said_no: Some(Trouble::Unreachable) };
+    let passing = |message| Stop { message, said_no: Some(RefusalKind::Unreachable) };
     match made.await {
         Ok(parameters) => parameters.map_err(passing),
         Err(error) => Err(passing(format!("cannot set TLS up: {error}"))),

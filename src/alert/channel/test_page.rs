@@ -1,4 +1,4 @@
-//! `serinus notify-test`: a message that says it is a test, through the way that true ones take.
+//! `serinus notify-test`: sends a test message in the same way as real ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ulid::Ulid;
 
 use crate::alert::Scope;
-use crate::alert::message::{Message, Occasion, VERSION, What};
-use crate::alert::told::{About, Open, Outcome, Try};
+use crate::alert::message::{Action, Message, Occasion, VERSION};
+use crate::alert::tries::{About, Open, Outcome, Try};
 use crate::base::time::now_ms;
 use crate::outcome::Secrets;
 use crate::plan::{Alerting, Channel, ChannelKind};
@@ -39,7 +39,7 @@ pub struct Tested {
     pub channel: Arc<Channel>,
     /// The key of the test.
     pub key: String,
-    /// Whether the receiver took both the ring and its end; otherwise what was seen. Nothing is tried twice.
+    /// Whether the receiver took the ring and its end; otherwise the error. Nothing is repeated.
     pub result: Result<(), String>,
 }
 
@@ -79,7 +79,7 @@ async fn test(sender: &Sender, alerting: &Alerting, channel: &Arc<Channel>) -> T
     };
     let opens = [Open { key: key.clone(), taken: false, acknowledged: 0, labels }];
     let end = Message {
-        action: What::End,
+        action: Action::End,
         title: format!("the test of the channel {} is over", channel.name),
         ended_ms: Some(ring.at_ms),
         ..ring.clone()
@@ -114,7 +114,7 @@ fn message(alerting: &Alerting, channel: &Channel) -> Message {
         key: format!("{}{}/{id}", origin.map(|origin| format!("{origin}/")).unwrap_or_default(), Scope::Test),
         number: u64::try_from(now_ms / 1_000).unwrap_or(0),
         previous: None,
-        action: What::Ring,
+        action: Action::Ring,
         occasion: Occasion::Test,
         severity: channel.least,
         incident: id,

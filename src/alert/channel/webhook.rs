@@ -12,7 +12,7 @@ use crate::plan::Template;
 use crate::plan::expr::Place;
 
 use super::http::Post;
-use super::scope::{NoValue, render, scope, secret};
+use super::template::{NoValue, context, render, secret};
 
 /// A channel's settings.
 #[derive(Debug)]
@@ -31,15 +31,16 @@ pub(super) fn request(
     message: &Message,
     now: SystemTime,
 ) -> Result<Post, NoValue> {
-    let scope = scope(Some(message), secrets);
-    // What has no value for this message must not cost the message: it goes without, and says so.
+    let context = context(Some(message), secrets);
+    // A template without a value must not cost the message: it is left out, and the message says so.
     let mut message = message.clone();
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     for (name, value) in webhook.headers {
-        let value = optional(render(value, Place::Header, &scope, secrets), &mut message)?;
+        let value = optional(render(value, Place::Header, &context, secrets), &mut message)?;
         headers.extend(value.map(|value| (name.clone(), value)));
     }
-    let own = webhook.body.map(|body| optional(render(body, Place::Text, &scope, secrets), &mut message)).transpose()?.flatten();
+    let own =
+        webhook.body.map(|body| optional(render(body, Place::Text, &context, secrets), &mut message)).transpose()?.flatten();
     let body = match own {
         Some(body) => body.into_bytes(),
         None => serde_json::to_vec(&message).expect("a message has only text and numbers in it"),
@@ -51,10 +52,10 @@ pub(super) fn request(
         let seconds = since_epoch(now).as_secs();
         headers.push(("x-serinus-signature".to_owned(), signature(&secret(name, secrets)?, seconds, &body)));
     }
-    Ok(Post { url: render(webhook.url, Place::Url, &scope, secrets)?, headers, body })
+    Ok(Post { url: render(webhook.url, Place::Url, &context, secrets)?, headers, body })
 }
 
-/// A part that the message can do without; the message says if it does. A secret that is not there is waited for.
+/// Renders an optional part. If it has no value, the message says so. A missing secret is an error, so that the try waits for it.
 fn optional(rendered: Result<String, NoValue>, message: &mut Message) -> Result<Option<String>, NoValue> {
     match rendered {
         Ok(text) => Ok(Some(text)),

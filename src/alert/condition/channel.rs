@@ -11,56 +11,56 @@ use serde::{Deserialize, Serialize};
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
 
-/// So long something is due, and nothing taken.
+/// How long something may be due at a channel that takes nothing.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What is seen of a channel. Times are steady.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct ChannelInput<'a> {
     /// Its name.
     pub name: &'a Arc<str>,
     /// Whether it wakes somebody: page level then, else warn.
     pub wakes: bool,
-    /// Since when the oldest ring is due there, whatever keeps it.
+    /// Since when the oldest ring is due there, whether or not it may leave now.
     pub due: Option<Duration>,
-    /// Since when this process knows the channel: nothing could be sent to it before.
+    /// Since when this process knows the channel; nothing could be sent before.
     pub known: Duration,
     /// When it took something last, in the life of this process.
     pub taken: Option<Duration>,
     /// When its configuration or secret changed last, in the life of this process.
     pub mended: Option<Duration>,
     /// Why it did not take what it was sent last.
-    pub trouble: Option<&'a Arc<str>>,
+    pub last_error: Option<&'a Arc<str>>,
 }
 
 /// What is kept of a channel, also over a restart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Since when it has taken nothing, while it fails.
-    #[serde(default, with = "crate::alert::told::millis_option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "crate::alert::serde_with::millis_option", skip_serializing_if = "Option::is_none")]
     pub failing: Option<Duration>,
 }
 
 impl Health {
-    /// How it stands now, and the fact of it if it is not well.
+    /// The new state, and a fact unless the channel is well.
     #[must_use]
-    pub fn judge(self, seen: &Seen<'_>, now: Duration) -> (Self, Option<Fact>) {
+    pub fn judge(self, seen: &ChannelInput<'_>, now: Duration) -> (Self, Option<Fact>) {
         let kept = self.failing.filter(|since| !seen.well_since(*since));
         let failing = kept.or_else(|| seen.begins().filter(|since| *since + PATIENCE <= now));
         (Self { failing }, failing.map(|since| fact(seen, since)))
     }
 
     /// When it begins to fail if nothing happens.
-    pub fn due(self, seen: &Seen<'_>) -> Option<Duration> {
+    pub fn due(self, seen: &ChannelInput<'_>) -> Option<Duration> {
         match self.failing {
-            // It is well again by something that happened, and is to be judged now.
+            // Something happened that makes it well, so it is judged now.
             Some(since) => seen.well_since(since).then_some(Duration::ZERO),
             None => seen.begins().map(|since| since + PATIENCE),
         }
     }
 }
 
-impl Seen<'_> {
+impl ChannelInput<'_> {
     /// Since when something is due and nothing was taken.
     fn begins(&self) -> Option<Duration> {
         let last = [Some(self.known), self.taken, self.mended].into_iter().flatten().max();
@@ -73,10 +73,10 @@ impl Seen<'_> {
     }
 }
 
-fn fact(seen: &Seen<'_>, since: Duration) -> Fact {
+fn fact(seen: &ChannelInput<'_>, since: Duration) -> Fact {
     let level = if seen.wakes { Level::Page } else { Level::Warn };
     let words =
-        seen.trouble.map_or_else(|| Arc::from("it has taken nothing"), |why| format!("it has taken nothing: {why}").into());
+        seen.last_error.map_or_else(|| Arc::from("it has taken nothing"), |why| format!("it has taken nothing: {why}").into());
     Fact {
         state: State::Failing(level),
         since,
@@ -95,14 +95,14 @@ mod tests {
 
     fn judged(health: Health, due: Option<u64>, taken: Option<u64>, mended: Option<u64>, now: u64) -> Option<u64> {
         let name = Arc::from("chat");
-        let seen = Seen {
+        let seen = ChannelInput {
             name: &name,
             wakes: true,
             due: due.map(at),
             known: at(0),
             taken: taken.map(at),
             mended: mended.map(at),
-            trouble: None,
+            last_error: None,
         };
         let (health, fact) = health.judge(&seen, at(now));
         assert_eq!(fact.is_some(), health.failing.is_some());
@@ -135,8 +135,15 @@ mod tests {
     #[test]
     fn what_was_due_before_this_process_began_gives_it_five_minutes_to_send_it() {
         let name = Arc::from("chat");
-        let seen =
-            Seen { name: &name, wakes: true, due: Some(at(0)), known: at(1_000), taken: None, mended: None, trouble: None };
+        let seen = ChannelInput {
+            name: &name,
+            wakes: true,
+            due: Some(at(0)),
+            known: at(1_000),
+            taken: None,
+            mended: None,
+            last_error: None,
+        };
         assert_eq!(Health::default().due(&seen), Some(at(1_300)));
         assert!(Health::default().judge(&seen, at(1_299)).1.is_none());
     }
@@ -161,9 +168,16 @@ mod tests {
     #[test]
     fn it_is_of_page_level_if_it_wakes_and_says_why() {
         for (wakes, level) in [(true, Level::Page), (false, Level::Warn)] {
-            let (name, trouble) = (Arc::from("chat"), Arc::from("it answered 404"));
-            let seen =
-                Seen { name: &name, wakes, due: Some(at(0)), known: at(0), taken: None, mended: None, trouble: Some(&trouble) };
+            let (name, last_error) = (Arc::from("chat"), Arc::from("it answered 404"));
+            let seen = ChannelInput {
+                name: &name,
+                wakes,
+                due: Some(at(0)),
+                known: at(0),
+                taken: None,
+                mended: None,
+                last_error: Some(&last_error),
+            };
             let fact = Health::default().judge(&seen, at(300)).1.unwrap();
             assert_eq!((fact.state, fact.scope), (State::Failing(level), Scope::Channel("chat".into())));
             assert_eq!(fact.words.as_deref(), Some("it has taken nothing: it answered 404"));

@@ -1,9 +1,8 @@
-//! What a run counts as for its canary: the verdict table's column *failure streak*.
+//! What a run counts as for its canary, as in the column *failure streak* of the verdict table.
 //!
-//! A run of which only subjects failed pages under the subjects' keys and adds nothing to the canary's streak. Its journey goes
-//! on behind their loop: where it went to its end nothing else is wrong, and the run is as good as passed for the canary. Where
-//! it was broken off by what is no failure (a guard's no, a fault of the prober) what comes after is not known, and the run
-//! neither counts nor resets.
+//! A run in which only subjects failed pages for the subjects and never adds to the canary's streak. If its journey went to the
+//! end, nothing else is wrong and the run counts as passed. If the journey was broken off by something that is no failure (a
+//! blocked guard, a fault of the prober), the later steps are unknown and the run neither counts nor resets.
 
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Trigger, Verdict};
 use crate::plan::Step;
@@ -15,7 +14,7 @@ pub enum Count {
     Pass,
     /// A failure of the probe itself.
     Failure,
-    /// A result that says nothing of the probe itself: only subjects failed, and the journey was broken off.
+    /// Only subjects failed and the journey was broken off, so nothing is known of the probe itself.
     Result,
     /// No result: `errored`, `missed`, `blocked`, `skipped`.
     NoResult,
@@ -69,8 +68,8 @@ pub(super) fn only_subjects(report: &RunReport) -> bool {
     report.cause.as_ref().is_some_and(|cause| cause.reason == Reason::Subject)
 }
 
-/// Whether a run of which only subjects failed made its journey to the end: no step was blocked, none is the prober's fault, and
-/// none failed whose failure was excused.
+/// Whether a run in which only subjects failed went to the end of its journey: no step was blocked, none failed by the prober's
+/// fault, and no failed step was excused.
 pub(super) fn went_to_its_end(report: &RunReport) -> bool {
     let forgiven = |step: &StepReport| {
         step.allow_failure || report.steps.iter().any(|above| step.parent == Some(above.span_id) && above.allow_failure)

@@ -1,4 +1,4 @@
-//! What a fact tells of a failed run. Everything is bounded here; it was redacted when the report was made.
+//! Bounds what a fact tells of a failed run. The report was redacted when it was made.
 
 use std::sync::Arc;
 
@@ -41,14 +41,13 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Tells texts apart whose beginnings are alike. The same in every version, since keys are made of it.
+/// A hash that tells long texts apart. Keys are made of it, so it must never change.
 pub(super) fn hash(text: &str) -> u64 {
     let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, fnv)
 }
 
-/// The name of a subject in keys and scopes: without control characters, and cut where it is too long for a key, but kept apart
-/// from others by a hash of the whole.
+/// The name of a subject in keys and scopes: without control characters, and cut with a hash where it is too long.
 pub(super) fn subject_name(subject: &Arc<str>) -> Arc<str> {
     let tame: String = subject.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     if tame == **subject && subject.chars().count() <= WORDS / 2 {

@@ -1,7 +1,6 @@
 //! Test data that cannot be removed: entries of the cleanup ledger that were given up.
 //!
-//! Each is worth a look by day until it was swept or forgotten, also when its probe is renamed or removed meanwhile: who is
-//! responsible stands in the row.
+//! A leak warns until it is swept or forgotten, even if its probe is renamed or removed. The row therefore stores the owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, Context, Input, Rules, Told, evidence, row, to_json};
+use super::{Changed, Input, PlanContext, RuleEvent, Rules, evidence, row, to_json};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
@@ -20,7 +19,7 @@ const WORDS: usize = 300;
 
 /// A leak as the store keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Row {
+struct LeakRow {
     probe: Arc<str>,
     since_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +48,7 @@ pub(super) struct Leaks {
 }
 
 impl Leaks {
-    /// Who was responsible for the probe that an entry is of, when it was last there.
+    /// The last known owner of the probe that an entry belongs to.
     pub(super) fn owner(&self, entry: &str) -> Option<&Arc<str>> {
         self.entries.get(entry)?.owner.as_ref()
     }
@@ -75,7 +74,7 @@ impl Leaks {
     fn row(&self, entry: &Arc<str>, now: Moment) -> StateRow {
         let json = self.entries.get(entry).map(|leak| {
             let (owner, message) = (leak.owner.clone(), leak.message.clone());
-            to_json(&Row { probe: Arc::clone(&leak.probe), since_ms: now.wall_ms_of(leak.since), owner, message })
+            to_json(&LeakRow { probe: Arc::clone(&leak.probe), since_ms: now.wall_ms_of(leak.since), owner, message })
         });
         row("leak", &**entry, json)
     }
@@ -92,7 +91,7 @@ fn fact(entry: &Arc<str>, leak: &Leak) -> Fact {
 }
 
 impl Rules for Leaks {
-    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, _out: &mut Vec<Changed>) {
         let owner = |probe: &Arc<crate::plan::Probe>| Some((Arc::clone(&probe.name), probe.owner.as_deref()?.into()));
         self.owners = to.plan.probes.iter().filter_map(owner).collect();
         for (entry, leak) in &mut self.entries {
@@ -104,17 +103,17 @@ impl Rules for Leaks {
         }
     }
 
-    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+    fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
         match what {
-            Told::Input(Input::Leaked { probe, entry, message }) => self.leaked(probe, entry, message, now, out),
-            Told::Input(Input::LeakCleared { entry, .. }) => self.cleared(entry, out),
-            Told::Input(Input::LedgerHas(entries)) => {
+            RuleEvent::Input(Input::Leaked { probe, entry, message }) => self.leaked(probe, entry, message, now, out),
+            RuleEvent::Input(Input::LeakCleared { entry, .. }) => self.cleared(entry, out),
+            RuleEvent::Input(Input::LedgerHas(entries)) => {
                 let gone: Vec<Arc<str>> = self.entries.keys().filter(|entry| !entries.contains(&***entry)).cloned().collect();
                 for entry in gone {
                     self.cleared(&entry, out);
                 }
             }
-            Told::Input(_) | Told::Missed(_) | Told::Lost(_) | Told::Removed(_) => {}
+            RuleEvent::Input(_) | RuleEvent::Missed(_) | RuleEvent::Lost(_) | RuleEvent::Removed(_) => {}
         }
     }
 
@@ -132,7 +131,7 @@ impl Rules for Leaks {
         if row.kind != "leak" {
             return Ok(false);
         }
-        let kept: Row = serde_json::from_str(&row.json)?;
+        let kept: LeakRow = serde_json::from_str(&row.json)?;
         let leak = Leak { probe: kept.probe, since: now.steady_of(kept.since_ms), owner: kept.owner, message: kept.message };
         self.entries.insert(row.key.as_str().into(), leak);
         Ok(true)
@@ -150,35 +149,35 @@ impl Rules for Leaks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::condition::testing::{World, named, plan};
+    use crate::alert::condition::testing::{Harness, named, plan};
     use crate::alert::testing::moment;
     use crate::plan::AlertPolicy;
 
-    fn world() -> World {
-        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
+    fn harness() -> Harness {
+        Harness::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
     }
 
     fn key() -> FactKey {
         FactKey::Leak("p".into(), "01A".into())
     }
 
-    fn leak(world: &mut World) {
-        world.take(Input::Leaked { probe: "p", entry: "01A", message: "DELETE answered 500" }, 60);
+    fn leak(harness: &mut Harness) {
+        harness.take(Input::Leaked { probe: "p", entry: "01A", message: "DELETE answered 500" }, 60);
     }
 
     #[test]
     fn what_leaked_is_worth_a_look_by_day_until_it_is_gone() {
         for ended in 0..3 {
-            let mut world = world();
-            leak(&mut world);
-            leak(&mut world);
-            let fact = &world.facts[&key()];
+            let mut harness = harness();
+            leak(&mut harness);
+            leak(&mut harness);
+            let fact = &harness.facts[&key()];
             assert_eq!((fact.state, fact.since), (State::Failing(Level::Warn), moment(60).steady));
             assert_eq!((fact.scope.clone(), fact.words.as_deref()), (Scope::Leak("p".into()), Some("DELETE answered 500")));
             let changed = match ended {
-                0 => world.take(Input::LeakCleared { probe: "p", entry: "01A" }, 90),
-                1 => world.take(Input::LedgerHas(&BTreeSet::from(["01B".to_owned()])), 90),
-                _ => world.conditions.close(&[key()], moment(90)),
+                0 => harness.take(Input::LeakCleared { probe: "p", entry: "01A" }, 90),
+                1 => harness.take(Input::LedgerHas(&BTreeSet::from(["01B".to_owned()])), 90),
+                _ => harness.conditions.close(&[key()], moment(90)),
             };
             assert_eq!(changed.iter().map(|changed| changed.fact.as_ref().unwrap().state).collect::<Vec<_>>(), [State::Well]);
         }
@@ -186,39 +185,39 @@ mod tests {
 
     #[test]
     fn what_the_ledger_still_has_stays() {
-        let mut world = world();
-        leak(&mut world);
-        assert!(world.take(Input::LedgerHas(&BTreeSet::from(["01A".to_owned()])), 90).is_empty());
-        assert_eq!(world.state(&key()), State::Failing(Level::Warn));
+        let mut harness = harness();
+        leak(&mut harness);
+        assert!(harness.take(Input::LedgerHas(&BTreeSet::from(["01A".to_owned()])), 90).is_empty());
+        assert_eq!(harness.state(&key()), State::Failing(Level::Warn));
     }
 
     #[test]
     fn a_leak_knows_its_owner_though_its_probe_is_renamed_and_the_process_starts_anew() {
-        let mut world = world();
-        leak(&mut world);
-        world.apply(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]), 70);
-        world.clock(1_000);
-        world.restart(1_010);
-        assert_eq!(world.state(&key()), State::Failing(Level::Warn));
-        assert_eq!(world.conditions.owner(&key()).as_deref(), Some("p-team"));
-        assert_eq!(world.conditions.owner(&FactKey::Across("q".into())).as_deref(), Some("q-team"));
-        assert_eq!(world.conditions.owner(&FactKey::Across("p".into())), None);
+        let mut harness = harness();
+        leak(&mut harness);
+        harness.apply(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]), 70);
+        harness.clock(1_000);
+        harness.restart(1_010);
+        assert_eq!(harness.state(&key()), State::Failing(Level::Warn));
+        assert_eq!(harness.conditions.owner(&key()).as_deref(), Some("p-team"));
+        assert_eq!(harness.conditions.owner(&FactKey::Across("q".into())).as_deref(), Some("q-team"));
+        assert_eq!(harness.conditions.owner(&FactKey::Across("p".into())), None);
     }
 
     #[test]
     fn a_leak_of_a_probe_that_is_still_there_is_of_its_present_owner() {
-        let mut world = world();
-        leak(&mut world);
+        let mut harness = harness();
+        leak(&mut harness);
         let probe = crate::plan::Probe { owner: Some("others".to_owned()), ..named("p", AlertPolicy::default()) };
-        world.apply(plan(vec![probe], &["eu"], &[]), 70);
-        world.apply(plan(Vec::new(), &["eu"], &[]), 80);
-        assert_eq!(world.conditions.owner(&key()).as_deref(), Some("others"));
+        harness.apply(plan(vec![probe], &["eu"], &[]), 70);
+        harness.apply(plan(Vec::new(), &["eu"], &[]), 80);
+        assert_eq!(harness.conditions.owner(&key()).as_deref(), Some("others"));
     }
 
     #[test]
     fn data_of_a_probe_that_is_no_more_can_leak() {
-        let mut world = world();
-        world.take(Input::Leaked { probe: "gone", entry: "01C", message: "" }, 60);
-        assert_eq!(world.state(&FactKey::Leak("gone".into(), "01C".into())), State::Failing(Level::Warn));
+        let mut harness = harness();
+        harness.take(Input::Leaked { probe: "gone", entry: "01C", message: "" }, 60);
+        assert_eq!(harness.state(&FactKey::Leak("gone".into(), "01C".into())), State::Failing(Level::Warn));
     }
 }

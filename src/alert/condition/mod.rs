@@ -11,11 +11,11 @@
 //! | [`restarts`] | process | starts, and the first counted run after each | `restarts` |
 //! | [`region`] | process | who speaks for which region | – |
 //!
-//! Each has a state of its own, takes what happens and `now`, says which facts changed and when it wants to be asked again, and
-//! serialises itself. It must not look at a clock, know incidents, or say who is told. One more is a file, an arm of
-//! [`Condition`] and its line in [`Condition::of_probe`] or [`Condition::of_process`]. [`Conditions`] owns them all.
+//! A condition owns its state. It takes events and `now`, returns changed facts and when it wants to be called again, and
+//! serialises itself. It must not read a clock, know incidents or decide who is told. A new condition is a file, an arm of
+//! [`Condition`] and a line in [`Condition::of_probe`] or [`Condition::of_process`]. [`Conditions`] owns them all.
 //!
-//! Whether a channel takes anything follows from what is tried there, so [`channel`] is a pure function beside these.
+//! The health of a channel follows from tries and not from runs, so [`channel`] is a pure function beside these.
 
 mod across;
 pub mod channel;
@@ -51,7 +51,7 @@ pub use objective::{Burn, Lag, Measure};
 pub use ratio::histogram::Histogram;
 use rule::Rule;
 pub use runs::Runs;
-pub use set::{Conditions, Known, ObjectivesNow};
+pub use set::{CanarySnapshot, Conditions, ObjectivesNow};
 
 /// Something that happened.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ pub enum Input<'a> {
     Run(&'a RunReport),
     /// Many ticks of one canary did not run.
     TicksMissed(&'a MissedTicks),
-    /// Runs of one canary gave way while they waited, because too much waited.
+    /// Runs of one canary were dropped from the inbox because too much waited.
     Lost {
         /// Their ticks.
         ticks: &'a MissedTicks,
@@ -83,14 +83,14 @@ pub enum Input<'a> {
         /// The ledger entry's id.
         entry: &'a str,
     },
-    /// Everything that is in the cleanup ledger now, by its ids: a leak that is not in it any more was removed by somebody else.
+    /// The ids of all entries that are in the cleanup ledger now. A leak that is not among them was removed by somebody else.
     LedgerHas(&'a BTreeSet<String>),
     /// This process has started. To be told once, after [`Conditions::new`].
     Started {
         /// Whether the one before it was stopped as it should be, or there was none.
         graceful_before: bool,
     },
-    /// Some process has spoken for a region. Where nobody says so, nothing follows from silence.
+    /// Some process has spoken for a region. If this is never reported, no region is judged.
     RegionHeard(&'a str),
 }
 
@@ -99,7 +99,7 @@ pub enum Input<'a> {
 pub struct Changed {
     /// Whose it is.
     pub key: FactKey,
-    /// What is so now. None: it is not watched any more, because it was removed or disabled.
+    /// The new fact. None if it is not watched any more, because it was removed or disabled.
     pub fact: Option<Arc<Fact>>,
 }
 
@@ -113,8 +113,8 @@ impl Changed {
     }
 }
 
-/// A rule of a probe or of the process, with what is known for it. A canary's own, [`Runs`], stands apart: the others are given
-/// what it says.
+/// A rule of a probe or of the process, with its state. The rule of a canary, [`Runs`], is not among them: it runs first, and the
+/// others take its result.
 #[derive(Debug)]
 enum Condition {
     /// K of the last N runs of a probe failed, whichever canaries they were of.
@@ -135,14 +135,14 @@ enum Condition {
     Region(Box<region::Regions>),
 }
 
-/// What a condition does. Each has these; what one does not need it leaves as it is here.
+/// What every condition implements. The defaults do nothing.
 trait Rules {
-    /// The plan holds from now on; what of it is gone is gone.
-    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>);
-    /// A run of a canary that is known, with its place.
+    /// Applies a plan and forgets what is not in it any more.
+    fn apply(&mut self, to: &PlanContext<'_>, out: &mut Vec<Changed>);
+    /// A run of a canary of the plan.
     fn run(&mut self, _run: &Run<'_>, _out: &mut Vec<Changed>) {}
     /// Something else happened.
-    fn told(&mut self, _what: &Told<'_>, _now: Moment, _out: &mut Vec<Changed>) {}
+    fn event(&mut self, _what: &RuleEvent<'_>, _now: Moment, _out: &mut Vec<Changed>) {}
     /// [`due`](Self::due) may have come.
     fn clock(&mut self, _now: Moment, _out: &mut Vec<Changed>) {}
     /// When [`clock`](Self::clock) has something to do; steady.
@@ -155,19 +155,19 @@ trait Rules {
     fn close(&mut self, key: &FactKey, now: Moment, out: &mut Vec<Changed>);
     /// Takes a row back; `false` if it is of another condition.
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error>;
-    /// Every row that it would need to be as it is.
+    /// All rows from which its state can be restored.
     fn rows(&self, now: Moment) -> Vec<StateRow>;
     /// What the store does not have yet.
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow>;
 }
 
 /// What a plan says to a condition.
-struct Context<'a> {
+struct PlanContext<'a> {
     plan: &'a Plan,
     alerting: &'a Alerting,
-    /// The probe it is of, its rule, and how many canaries it has here; of the process's conditions none.
+    /// The probe, its rule and its number of canaries here; none for conditions of the process.
     probe: Option<(&'a Arc<Probe>, &'a Rule, usize)>,
-    /// When the process before this one started, while this one takes up what that left.
+    /// When the process before this one started; only while its rows are restored.
     started_before: Option<Duration>,
     now: Moment,
 }
@@ -178,11 +178,11 @@ struct Run<'a> {
     count: Count,
     /// Whether it was brought forward because what needs its probe failed.
     needed: bool,
-    /// What is told of it, if it failed.
+    /// Its evidence, if it failed.
     failure: Option<Arc<Failure>>,
     rule: &'a Rule,
-    /// Whose run it is where objectives are judged without those that fail.
-    part: objective::Part,
+    /// Whether objectives leave the run out, because its failure is told by another member.
+    part: objective::RunRole,
     /// Since when the probe's canaries have failed together, if they do.
     together: Option<Duration>,
     now: Moment,
@@ -201,10 +201,10 @@ impl Run<'_> {
 
 /// What happened besides runs.
 #[derive(Clone, Copy)]
-enum Told<'a> {
+enum RuleEvent<'a> {
     /// Ticks of a canary that did not run.
     Missed(&'a MissedTicks),
-    /// Passed runs of a canary gave way unseen.
+    /// Passed runs of a canary were dropped before they were evaluated.
     Lost(u64),
     /// A canary is no more.
     Removed(&'a CanaryId),
@@ -265,13 +265,13 @@ impl Condition {
     }
 }
 
-/// What is of a probe is of this level where it fails.
+/// The level of a probe's failing facts.
 fn level(probe: &Probe) -> Level {
     if probe.alert.page { Level::Page } else { Level::Warn }
 }
 
 /// The region and the cell in a canary's id.
-fn place(id: &CanaryId) -> (&str, &str) {
+fn region_and_cell(id: &CanaryId) -> (&str, &str) {
     let mut parts = id.as_str().splitn(3, '/').skip(1);
     (parts.next().unwrap_or(""), parts.next().unwrap_or(""))
 }

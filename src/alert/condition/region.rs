@@ -1,20 +1,19 @@
 //! Declared regions that no process has spoken for.
 //!
-//! Owns the rule: a region that processes spoke for, and none for three minutes, is without data as a whole. Where nobody says who
-//! speaks for which region, as with one process alone, nothing follows from silence. After a start each region has its three
-//! minutes anew.
+//! Owns the rule: a declared region is missed if no process has spoken for it in three minutes. The rule applies only once some
+//! process has spoken for a region, so not with a single process. After a start each region has three minutes again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Changed, Context, Input, Rules, Told};
+use super::{Changed, Input, PlanContext, RuleEvent, Rules};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::history::{RestoredState, StateRow};
 
-/// How long a region may go without.
+/// How long a region may go without a sign of a process.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// When each region was heard of.
@@ -41,7 +40,7 @@ impl Regions {
 }
 
 impl Rules for Regions {
-    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, out: &mut Vec<Changed>) {
         self.declared.clone_from(&to.plan.known_regions);
         self.warns = !to.alerting.blind.page;
         let declared = &self.declared;
@@ -59,10 +58,10 @@ impl Rules for Regions {
         }
     }
 
-    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
-        let Told::Input(Input::RegionHeard(region)) = what else { return };
+    fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
+        let RuleEvent::Input(Input::RegionHeard(region)) = what else { return };
         if self.heard.is_empty() {
-            // From the first word on, silence of the others says something.
+            // The first report starts the time of all other regions.
             self.heard = self.declared.iter().map(|region| (Arc::clone(region), (now.steady, false))).collect();
         }
         let Some((region, heard)) = self.heard.get_key_value(*region).map(|(region, heard)| (Arc::clone(region), *heard)) else {
@@ -120,43 +119,43 @@ impl Rules for Regions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::condition::testing::{World, named, plan};
+    use crate::alert::condition::testing::{Harness, named, plan};
     use crate::alert::testing::moment;
     use crate::plan::AlertPolicy;
 
-    fn world() -> World {
-        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]))
+    fn harness() -> Harness {
+        Harness::new(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]))
     }
 
-    fn missed(world: &World) -> Vec<String> {
-        world.facts.keys().map(ToString::to_string).collect()
+    fn missed(harness: &Harness) -> Vec<String> {
+        harness.facts.keys().map(ToString::to_string).collect()
     }
 
     #[test]
     fn where_nobody_says_who_speaks_for_which_region_nothing_follows_from_silence() {
-        let mut world = world();
-        world.clock(100_000);
-        assert_eq!(missed(&world), [""; 0]);
-        assert_eq!(world.conditions.due(), None);
+        let mut harness = harness();
+        harness.clock(100_000);
+        assert_eq!(missed(&harness), [""; 0]);
+        assert_eq!(harness.conditions.due(), None);
     }
 
     #[test]
     fn a_declared_region_that_nobody_has_spoken_for_in_three_minutes_is_missed_until_somebody_does() {
-        let mut world = world();
-        world.take(Input::RegionHeard("eu"), 0);
-        world.take(Input::RegionHeard("eu"), 179);
-        world.clock(179);
-        assert_eq!(missed(&world), [""; 0]);
-        world.clock(180);
-        assert_eq!(missed(&world), ["region/us"], "never heard of, since others are");
-        let fact = &world.facts[&FactKey::Region("us".into())];
+        let mut harness = harness();
+        harness.take(Input::RegionHeard("eu"), 0);
+        harness.take(Input::RegionHeard("eu"), 179);
+        harness.clock(179);
+        assert_eq!(missed(&harness), [""; 0]);
+        harness.clock(180);
+        assert_eq!(missed(&harness), ["region/us"], "never heard of, since others are");
+        let fact = &harness.facts[&FactKey::Region("us".into())];
         assert_eq!((fact.state, fact.since), (State::Failing(Level::Page), moment(0).steady));
         assert_eq!((fact.scope.clone(), &*fact.region), (Scope::Blind("us".into()), "us"));
-        world.take(Input::RegionHeard("us"), 200);
-        assert_eq!(missed(&world), [""; 0]);
-        world.clock(400);
-        assert_eq!(missed(&world), ["region/eu", "region/us"]);
-        world.apply(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]), 410);
-        assert_eq!(missed(&world), ["region/eu"], "it is not declared any more");
+        harness.take(Input::RegionHeard("us"), 200);
+        assert_eq!(missed(&harness), [""; 0]);
+        harness.clock(400);
+        assert_eq!(missed(&harness), ["region/eu", "region/us"]);
+        harness.apply(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]), 410);
+        assert_eq!(missed(&harness), ["region/eu"], "it is not declared any more");
     }
 }

@@ -9,25 +9,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, Context, Input, Rules, Run, Told, is_default, row, to_json};
+use super::{Changed, Input, PlanContext, RuleEvent, Rules, Run, is_default, row, to_json};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::history::{RestoredState, StateRow};
 
-/// So many starts
+/// This many starts
 const STARTS: usize = 3;
 
-/// within so long are too many.
+/// within this time are too many.
 const WITHIN: Duration = Duration::from_mins(15);
 
-/// So long it must live with a counted run.
+/// How long a process must live with a counted run to be well.
 const ALIVE: Duration = Duration::from_mins(10);
 
 /// Most starts that are remembered.
 const MOST: usize = 20;
 
-/// Where a process has no name.
+/// The name of a process without a region of its own.
 const NAMELESS: &str = "serinus";
 
 /// The starts of this process and of those before it.
@@ -50,7 +50,7 @@ pub(super) struct Restarts {
 /// Starts as the store keeps them: milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Row {
+struct RestartsRow {
     #[serde(skip_serializing_if = "is_default")]
     starts: Vec<i64>,
     #[serde(skip_serializing_if = "is_default")]
@@ -98,7 +98,7 @@ impl Restarts {
         }
     }
 
-    /// Well again if it has lived for long enough with a counted run.
+    /// Makes it well if it has lived long enough with a counted run.
     fn look(&mut self, now: Duration, out: &mut Vec<Changed>) {
         if self.since.is_some() && self.alive_at().is_some_and(|at| at <= now) {
             self.since = None;
@@ -130,7 +130,7 @@ impl Restarts {
 }
 
 impl Rules for Restarts {
-    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, out: &mut Vec<Changed>) {
         let process = match (&to.alerting.origin, to.plan.regions.as_slice()) {
             (Some(origin), _) => Arc::clone(origin),
             (None, [region]) => Arc::clone(&region.name),
@@ -155,8 +155,8 @@ impl Rules for Restarts {
         self.look(run.now.steady, out);
     }
 
-    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
-        if let Told::Input(Input::Started { graceful_before }) = what {
+    fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
+        if let RuleEvent::Input(Input::Started { graceful_before }) = what {
             self.started(*graceful_before, now, out);
         }
     }
@@ -186,7 +186,7 @@ impl Rules for Restarts {
         if row.kind != "restarts" {
             return Ok(false);
         }
-        let kept: Row = serde_json::from_str(&row.json)?;
+        let kept: RestartsRow = serde_json::from_str(&row.json)?;
         self.starts = kept.starts.iter().map(|at| now.steady_of(*at)).collect();
         self.since = kept.since.map(|at| now.steady_of(at));
         self.before = kept.last.map(|at| now.steady_of(at));
@@ -196,7 +196,7 @@ impl Rules for Restarts {
     fn rows(&self, now: Moment) -> Vec<StateRow> {
         let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
         let starts = self.starts.iter().map(|at| now.wall_ms_of(*at)).collect();
-        let kept = Row { starts, since: wall(self.since), last: wall(self.started.or(self.before)) };
+        let kept = RestartsRow { starts, since: wall(self.since), last: wall(self.started.or(self.before)) };
         vec![row("restarts", "", Some(to_json(&kept)))]
     }
 
@@ -208,24 +208,24 @@ impl Rules for Restarts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::condition::testing::{World, named, plan};
+    use crate::alert::condition::testing::{Harness, named, plan};
     use crate::outcome::Verdict::{Errored, Failed, Passed};
     use crate::plan::AlertPolicy;
 
     const PAGE: State = State::Failing(Level::Page);
 
-    fn world() -> World {
-        World::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
+    fn harness() -> Harness {
+        Harness::new(plan(vec![named("p", AlertPolicy::default())], &["eu"], &[]))
     }
 
     fn key() -> FactKey {
         FactKey::Restarts("eu".into())
     }
 
-    fn start(world: &mut World, second: u64, graceful_before: bool) -> State {
-        world.restart(second);
-        world.take(Input::Started { graceful_before }, second);
-        world.state(&key())
+    fn start(harness: &mut Harness, second: u64, graceful_before: bool) -> State {
+        harness.restart(second);
+        harness.take(Input::Started { graceful_before }, second);
+        harness.state(&key())
     }
 
     #[test]
@@ -243,13 +243,13 @@ mod tests {
                 vec![Well, Well, Well, Well, PAGE],
             ),
         ] {
-            let mut world = world();
+            let mut harness = harness();
             let mut begun = |&(second, graceful, run): &(u64, bool, char)| {
-                let state = start(&mut world, second, graceful);
+                let state = start(&mut harness, second, graceful);
                 match run {
-                    'P' => drop(world.run(0, Passed, second + 1)),
-                    'F' => drop(world.run(0, Failed, second + 1)),
-                    'o' => drop(world.run(0, Errored, second + 1)),
+                    'P' => drop(harness.run(0, Passed, second + 1)),
+                    'F' => drop(harness.run(0, Failed, second + 1)),
+                    'o' => drop(harness.run(0, Errored, second + 1)),
                     _ => {}
                 }
                 state
@@ -261,12 +261,12 @@ mod tests {
     #[test]
     fn it_is_well_when_it_has_lived_for_ten_minutes_with_a_counted_run() {
         let failing = || {
-            let mut world = world();
+            let mut harness = harness();
             for second in [0, 10, 20] {
-                start(&mut world, second, false);
+                start(&mut harness, second, false);
             }
-            assert_eq!(world.state(&key()), PAGE);
-            world
+            assert_eq!(harness.state(&key()), PAGE);
+            harness
         };
         let mut lives = failing();
         lives.run(0, Passed, 60);
@@ -288,11 +288,11 @@ mod tests {
 
     #[test]
     fn it_says_how_often_it_started() {
-        let mut world = world();
+        let mut harness = harness();
         for second in [0, 100, 200, 300] {
-            start(&mut world, second, false);
+            start(&mut harness, second, false);
         }
-        let fact = &world.facts[&key()];
+        let fact = &harness.facts[&key()];
         assert_eq!(fact.words.as_deref(), Some("it started 4 times within 5m and made no run that counts"));
         assert_eq!((fact.scope.clone(), fact.failed), (Scope::Restarts("eu".into()), 4));
     }

@@ -1,4 +1,4 @@
-//! What a canary's runs are judged by: its probe's policy, put beside its probe's ticks.
+//! The rule for a canary's runs: its probe's policy with times that follow from its probe's ticks.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use crate::plan::{PageRule, Probe};
 /// A streak lives at least so long without a counted run.
 const SHORTEST_MEMORY: Duration = Duration::from_hours(1);
 
-/// The longest that a tick waits for a permit, as the scheduler has it.
+/// The longest time that a tick waits for a permit in the scheduler.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What a run takes besides its deadline, at most: the ledger's entry, and a machine that is busy.
 const AROUND_A_RUN: Duration = Duration::from_secs(10);
 
-/// Most runs of one canary that are reckoned with at once where they are counted.
+/// Most runs of one canary that are assumed to run at once.
 const MOST_OVERLAPPING: u128 = 1_000;
 
-/// With longer intervals one pass settles, and the first tick without data is one too many.
+/// With longer intervals one pass settles, and one tick without data is too many.
 pub(super) const RARE: Duration = Duration::from_hours(1);
 
 /// What a canary is judged by; the same for all canaries of a probe.
@@ -32,10 +32,10 @@ pub(super) struct Rule {
     /// How long results are remembered without a counted run: three intervals (the longest ones of a cron expression) or one
     /// hour, whichever is longer.
     pub(super) memory: Duration,
-    /// So long after a run's start a run that was launched before it may still be under way: the wait for a permit, its
-    /// deadline prolonged by itself, and a little.
+    /// How long after a run's start a run of an earlier tick may still be going: the wait for a permit, twice the deadline, and a
+    /// margin.
     pub(super) late_by: Duration,
-    /// Runs of one canary that may start meanwhile, one a tick, so that a result can come after that many newer ones.
+    /// How many runs of one canary may start in that time, so how many newer results may come before a late one.
     pub(super) overlapping: usize,
 }
 
@@ -64,14 +64,14 @@ impl Rule {
         }
     }
 
-    /// So long after the last failed run the last of these passes must have started: two intervals, less a tenth of one, because
-    /// runs start a little late now and then.
+    /// How long after the last failed run the last of these passes must have started: 1.9 intervals, since runs may start a
+    /// little late.
     pub(super) fn span(&self) -> Duration {
         if self.interval > RARE { Duration::ZERO } else { self.interval * 19 / 10 }
     }
 }
 
-/// One of each tick that comes in that time, and one that is brought forward.
+/// One run for each tick in that time, and one that is brought forward.
 fn overlapping(probe: &Probe, late_by: Duration, interval: Duration) -> usize {
     let ticks = u128::from(probe.runs) * (1 + late_by.as_millis().div_ceil(interval.as_millis().max(1)));
     usize::try_from((ticks + 1).min(MOST_OVERLAPPING)).unwrap_or(usize::MAX)

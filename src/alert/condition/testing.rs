@@ -1,4 +1,4 @@
-//! Conditions of a small world: a plan, a store that keeps their rows, and what they have said.
+//! A harness for conditions: a plan, a store of their rows, and the facts that they emitted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,44 +46,44 @@ pub(super) fn plan(probes: Vec<Probe>, regions: &[&str], platforms: &[&str]) -> 
     })
 }
 
-/// What of a fact is the same however it was come by.
+/// The part of a fact that does not depend on how it was emitted.
 pub(super) fn essence(fact: &Fact) -> (State, Scope, Arc<str>, Duration) {
     (fact.state, fact.scope.clone(), Arc::clone(&fact.region), fact.since)
 }
 
-/// Conditions, and whoever listens to them.
-pub(super) struct World {
+/// Conditions with a listener.
+pub(super) struct Harness {
     pub(super) plan: Arc<Plan>,
     pub(super) alerting: Arc<Alerting>,
     pub(super) conditions: Conditions,
-    /// Every fact that was said to be and not to be well.
+    /// Every emitted fact that is not well.
     pub(super) facts: BTreeMap<FactKey, Arc<Fact>>,
     /// Rows by kind and key.
     pub(super) store: BTreeMap<(String, String), String>,
     order: u64,
 }
 
-impl World {
+impl Harness {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         Self::with(plan, BTreeMap::new(), 0)
     }
 
-    /// One that begins with what a store has.
+    /// One that restores a store.
     pub(super) fn with(plan: Arc<Plan>, store: BTreeMap<(String, String), String>, second: u64) -> Self {
         let alerting = Arc::new(Alerting::default());
         let (conditions, changed) = Conditions::new(Arc::clone(&plan), Arc::clone(&alerting), &kept(&store), moment(second));
-        let mut world = Self { plan, alerting, conditions, facts: BTreeMap::new(), store, order: 0 };
-        world.note(&changed, moment(second));
-        world
+        let mut harness = Self { plan, alerting, conditions, facts: BTreeMap::new(), store, order: 0 };
+        harness.note(&changed, moment(second));
+        harness
     }
 
-    /// Another process takes up what the store has.
+    /// Restarts from the store.
     pub(super) fn restart(&mut self, second: u64) {
         let (plan, store) = (Arc::clone(&self.plan), std::mem::take(&mut self.store));
         *self = Self::with(plan, store, second);
     }
 
-    /// The same, though the store has everything as it is now.
+    /// Restarts from a store that is fully up to date.
     pub(super) fn restart_exactly(&mut self, second: u64) {
         let rows = self.conditions.all_rows(moment(second));
         self.store = rows.into_iter().filter_map(|row| Some(((row.kind.to_owned(), row.key), row.json?))).collect();
@@ -103,7 +103,7 @@ impl World {
         changed
     }
 
-    /// Everything that is due by then is done when it is due.
+    /// Runs every timer until then at its time.
     pub(super) fn clock(&mut self, second: u64) -> Vec<Changed> {
         let (until, mut all) = (moment(second), Vec::new());
         while let Some(due) = self.conditions.due().filter(|due| *due <= until.steady) {
@@ -156,7 +156,7 @@ impl World {
         FactKey::NoData(self.plan.canaries[canary].id.clone())
     }
 
-    /// Listens, writes down, and sees that what was said adds up to what is so.
+    /// Records emitted facts and rows, and asserts that the emitted facts add up to the current ones.
     fn note(&mut self, changed: &[Changed], now: Moment) {
         for Changed { key, fact } in changed {
             match fact {

@@ -10,8 +10,8 @@ use crate::plan::{AlertPolicy, CanaryId};
 
 const WITHIN: u64 = 600;
 
-fn bar(at_page_level: bool) -> Bar {
-    Bar { rule: AlertPolicy::default().critical, consecutive: true, at_page_level, revision: 7 }
+fn bar(at_page_level: bool) -> CriticalInput {
+    CriticalInput { rule: AlertPolicy::default().critical, consecutive: true, at_page_level, revision: 7 }
 }
 
 fn scope() -> Scope {
@@ -72,13 +72,13 @@ fn a_region_counts_while_a_member_of_it_fails_at_page_level_or_its_last_run_fail
         ("a subject counts where it was seen to fail", vec![(subject, true)], 0, true, vec!["ap", "eu"]),
         ("an objective has no region", vec![(objective, true)], 0, true, vec![]),
     ] {
-        let bar = Bar { consecutive, ..bar(true) };
+        let bar = CriticalInput { consecutive, ..bar(true) };
         let mut critical = Critical::default();
         let judged = critical.judge(facts.iter().map(|(fact, counts)| (fact, *counts)), bar, moment(second));
         assert_eq!(names(&judged.regions), expected, "{what}");
         assert_eq!((critical.fails(), judged.changed), (expected.len() >= 2, expected.len() >= 2), "{what}");
         let mut without = Critical::default();
-        let bar = Bar { at_page_level: false, ..bar };
+        let bar = CriticalInput { at_page_level: false, ..bar };
         assert!(!without.judge(facts.iter().map(|(fact, counts)| (fact, *counts)), bar, moment(second)).changed);
         assert!(!without.fails(), "{what}: not at page level");
     }
@@ -89,7 +89,7 @@ fn it_ends_after_a_whole_window_in_which_it_would_not_have_been_and_begins_a_new
     let (both, one) = ([page("eu", true, 0), page("us", true, 0)], [page("eu", true, 0)]);
     let mut critical = Critical::default();
     let mut judge = |facts: &[Fact], at_page_level, revision, second| {
-        let bar = Bar { revision, ..bar(at_page_level) };
+        let bar = CriticalInput { revision, ..bar(at_page_level) };
         let judged = critical.judge(facts.iter().map(|fact| (fact, true)), bar, moment(second));
         (critical.fails(), critical.revision(), judged.changed, judged.again)
     };
@@ -108,7 +108,7 @@ fn a_rule_that_is_taken_away_ends_it() {
     let mut critical = Critical::default();
     let both = [page("eu", true, 0), page("us", true, 0)];
     critical.judge(both.iter().map(|fact| (fact, true)), bar(true), moment(0));
-    let judged = critical.judge(both.iter().map(|fact| (fact, true)), Bar { rule: None, ..bar(true) }, moment(1));
+    let judged = critical.judge(both.iter().map(|fact| (fact, true)), CriticalInput { rule: None, ..bar(true) }, moment(1));
     assert!(judged.changed && !critical.fails());
 }
 
@@ -147,7 +147,7 @@ proptest! {
         let (mut second, mut last_held) = (1_500, None);
         for (facts, at_page_level, pause) in history {
             second += pause;
-            let bar = Bar { consecutive, ..bar(at_page_level) };
+            let bar = CriticalInput { consecutive, ..bar(at_page_level) };
             let judged = critical.judge(facts.iter().map(|(fact, counts)| (fact, *counts)), bar, moment(second));
             // Said otherwise: the regions of which somebody can say so.
             let says = |fact: &Fact| {
@@ -161,7 +161,7 @@ proptest! {
                 last_held = Some(second);
                 prop_assert!(critical.fails());
             }
-            // With fewer it can only be what it was before, for less than a window since somebody looked and it was not so.
+            // With fewer regions it can only stay critical, for less than a window after it was first judged so.
             prop_assert!(!critical.fails() || last_held.is_some());
             prop_assert!(judged.again.is_none_or(|again| again > moment(second).steady));
         }

@@ -1,32 +1,31 @@
-//! Which scope may send at which channel now, and what is on its way. Pure: no clock, no sockets, no store.
+//! Decides what may be sent to which channel now, and tracks what is in flight. Pure: no clock, no sockets, no store.
 //!
-//! There is no queue of messages. What is due is known to the evaluator, which keeps the wishes here equal to it; a message is made
-//! when it may leave, of the incident as it is then. A round of the evaluator is:
+//! There is no queue of messages. The evaluator keeps the wishes here equal to what is due. A message is made when it may leave,
+//! from the incident as it is then. A round of the evaluator is:
 //!
 //! 1. [`want`](Delivery::want) and [`unwant`](Delivery::unwant) what changed.
-//! 2. [`repeats`](Delivery::repeats), which are on their way once they are given out; then [`next`](Delivery::next) until it gives
+//! 2. [`repeats`](Delivery::repeats), which are in flight once they are given out; then [`next`](Delivery::next) until it gives
 //!    nothing. For each grant it makes a try, writes it down and says that it [`leaves`](Delivery::leaves); if there is
 //!    nothing to say of a wish any more, it unwants it.
-//! 3. Sleep until [`due`](Delivery::due), or until a try lands ([`landed`](Delivery::landed)) or something else happens.
+//! 3. Sleep until [`due`](Delivery::due), or until a try completes ([`completed`](Delivery::completed)) or something else happens.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `waiting` | wishes of a channel, and which of them is next |
-//! | `flights` | tries on their way, or perhaps taken |
-//! | `backoff` | when one thing may be tried again: the table of troubles |
+//! | `in_flight` | tries in flight or of unknown outcome |
+//! | `backoff` | when one thing may be tried again: the table by kind of refusal |
 //! | `pace` | how often a channel is tried at all |
-//! | `gate` | ten rings a minute, the rest as one |
-//! | `line` | a channel: all of these together |
+//! | `rate_limit` | ten rings a minute, the rest as one |
+//! | `channel` | a channel: all of these together |
 //! | `unheard` | what a channel never got before the end |
 //!
-//! One more trouble is an arm of [`Trouble`](super::told::Trouble) and of `backoff`.
+//! One more kind of refusal is an arm of [`RefusalKind`](super::tries::RefusalKind) and of `backoff`.
 
-mod backlog;
 mod backoff;
-mod flights;
-mod gate;
-mod line;
+mod channel;
+mod in_flight;
 mod pace;
+mod rate_limit;
 pub mod unheard;
 mod waiting;
 mod wish;
@@ -42,44 +41,43 @@ use crate::alert::Moment;
 
 use super::Fact;
 use super::condition::channel::Health;
-use super::told::{Outcome, Try, What};
-use line::Line;
+use super::tries::{Action, Outcome, Try};
+use channel::ChannelDelivery;
 
-pub use backlog::Backlog;
-pub use wish::{ChannelPolicy, Grant, Landed, Repeat, Wish};
+pub use wish::{ChannelBacklog, ChannelPolicy, Completed, Grant, Repeat, Wish};
 
-/// What may leave where, and what is on its way.
+/// The delivery to all channels.
 #[derive(Debug, Default)]
 pub struct Delivery {
-    lines: BTreeMap<Arc<str>, Line>,
+    channels: BTreeMap<Arc<str>, ChannelDelivery>,
     /// Facts of channels that are gone.
     gone: Vec<Fact>,
 }
 
 impl Delivery {
     /// Channels as they are configured.
-    pub fn new(channels: impl IntoIterator<Item = ChannelPolicy>, now: Moment) -> Self {
+    pub fn new(policies: impl IntoIterator<Item = ChannelPolicy>, now: Moment) -> Self {
         let mut delivery = Self::default();
-        delivery.apply(channels, now);
+        delivery.apply(policies, now);
         delivery
     }
 
-    /// Takes over the channels of a reload. One that is not there any more is forgotten, with what was wanted there; gives its tries
-    /// that were on their way or perhaps taken. For a channel of which configuration or secret changed, [`mended`](Self::mended)
-    /// is to be called besides.
-    pub fn apply(&mut self, channels: impl IntoIterator<Item = ChannelPolicy>, now: Moment) -> Vec<Try> {
-        let mut before = std::mem::take(&mut self.lines);
-        for policy in channels {
+    /// Applies the channels of a reload. Removed channels are forgotten with their wishes; returns their tries that were in
+    /// flight or of unknown outcome. If the configuration or secret of a channel changed, [`mended`](Self::mended) has to be
+    /// called, too.
+    pub fn apply(&mut self, policies: impl IntoIterator<Item = ChannelPolicy>, now: Moment) -> Vec<Try> {
+        let mut before = std::mem::take(&mut self.channels);
+        for policy in policies {
             let name = Arc::clone(&policy.name);
-            let line = match before.remove(&name) {
-                Some(line) => line.with(policy),
-                None => Line::new(policy, now),
+            let delivery = match before.remove(&name) {
+                Some(delivery) => delivery.with(policy),
+                None => ChannelDelivery::new(policy, now),
             };
-            self.lines.insert(name, line);
+            self.channels.insert(name, delivery);
         }
         let mut forgotten = Vec::new();
-        for (_, line) in before {
-            let (tries, fact) = line.removed();
+        for (_, delivery) in before {
+            let (tries, fact) = delivery.removed();
             forgotten.extend(tries);
             self.gone.extend(fact);
         }
@@ -88,113 +86,112 @@ impl Delivery {
 
     /// A channel's configuration or secret changed: all that waits there may leave at once.
     pub fn mended(&mut self, channel: &str, now: Moment) {
-        if let Some(line) = self.lines.get_mut(channel) {
-            line.mended(now);
+        if let Some(delivery) = self.channels.get_mut(channel) {
+            delivery.mended(now);
         }
     }
 
-    /// The configuration was read again: every channel is asked at once, also where nothing of it changed. That alone does not make
-    /// a channel well that takes nothing.
+    /// The configuration was reloaded: every channel is tried at once. That alone does not make a failing channel well.
     pub fn ask_again(&mut self) {
-        self.lines.values_mut().for_each(Line::ask_again);
+        self.channels.values_mut().for_each(ChannelDelivery::ask_again);
     }
 
-    /// Takes over tries of an earlier process that have no outcome: perhaps taken, and repeated at once. Gives those of channels that
-    /// there are not any more.
+    /// Restores tries of an earlier process that have no outcome. They were perhaps taken and are repeated at once. Returns those
+    /// of removed channels.
     pub fn restore(&mut self, tries: Vec<Try>, now: Moment) -> Vec<Try> {
         let mut homeless = Vec::new();
         for attempt in tries {
-            match self.lines.get_mut(&attempt.channel) {
-                Some(line) => line.restore(attempt, now),
+            match self.channels.get_mut(&attempt.channel) {
+                Some(delivery) => delivery.restore(attempt, now),
                 None => homeless.push(attempt),
             }
         }
         homeless
     }
 
-    /// What is kept of channels, by name: a row each while it is not the default.
+    /// The health of channels by name, for the store.
     pub fn healths(&self) -> impl Iterator<Item = (&Arc<str>, &Health)> {
-        self.lines.iter().map(|(name, line)| (name, line.health()))
+        self.channels.iter().map(|(name, delivery)| (name, delivery.health()))
     }
 
-    /// What an earlier process kept of a channel.
+    /// Restores the health of a channel.
     pub fn restore_health(&mut self, channel: &str, health: Health) {
-        if let Some(line) = self.lines.get_mut(channel) {
-            line.restore_health(health);
+        if let Some(delivery) = self.channels.get_mut(channel) {
+            delivery.restore_health(health);
         }
     }
 
-    /// Something is due at a channel. It may be said again, with another severity or time; it keeps its place then.
+    /// Something is due at a channel. Calling it again updates severity and time and keeps the backoff.
     pub fn want(&mut self, channel: &str, wish: Wish) {
-        if let Some(line) = self.lines.get_mut(channel) {
-            line.want(wish);
+        if let Some(delivery) = self.channels.get_mut(channel) {
+            delivery.want(wish);
         }
     }
 
-    /// It is not due any more. A ring that is perhaps taken is repeated all the same; an end is not, and is given back.
-    pub fn unwant(&mut self, channel: &str, incident: &str, what: What) -> Vec<Try> {
-        self.lines.get_mut(channel).map(|line| line.unwant(incident, what)).unwrap_or_default()
+    /// Something is not due any more. A ring of unknown outcome is repeated all the same; an end is dropped and returned.
+    pub fn unwant(&mut self, channel: &str, incident: &str, what: Action) -> Vec<Try> {
+        self.channels.get_mut(channel).map(|delivery| delivery.unwant(incident, what)).unwrap_or_default()
     }
 
-    /// An incident has ended: rings, changes and acknowledgements of it that are perhaps taken are not repeated, only ended. To be
-    /// called before its ends are wanted. Gives the tries that are forgotten; one on its way lands as [`Landed::Perhaps`] if
-    /// nobody knows then.
+    /// An incident has ended: its rings, changes and acknowledgements of unknown outcome are not repeated any more. Called before
+    /// its ends are wanted. Returns the dropped tries. One that is in flight completes as [`Completed::Perhaps`] if its outcome
+    /// is unknown.
     pub fn forget_rings_of(&mut self, incident: &str) -> Vec<Try> {
-        self.lines.values_mut().flat_map(|line| line.forget_rings_of(incident)).collect()
+        self.channels.values_mut().flat_map(|delivery| delivery.forget_rings_of(incident)).collect()
     }
 
-    /// A channel is gone: what it perhaps took of an incident is not repeated there, only ended. Gives the tries that are forgotten.
+    /// A channel was removed: what it perhaps took of an incident is not repeated there, only ended. Returns the dropped tries.
     pub fn forget_rings_at(&mut self, channel: &str, incident: &str) -> Vec<Try> {
-        self.lines.get_mut(channel).map(|line| line.forget_rings_of(incident)).unwrap_or_default()
+        self.channels.get_mut(channel).map(|delivery| delivery.forget_rings_of(incident)).unwrap_or_default()
     }
 
-    /// Whether a try of an incident is on its way to a channel.
-    pub fn is_flying(&self, channel: &str, incident: &str) -> bool {
-        self.lines.get(channel).is_some_and(|line| line.is_flying(incident))
+    /// Whether a try of an incident is in flight to a channel.
+    pub fn is_in_flight(&self, channel: &str, incident: &str) -> bool {
+        self.channels.get(channel).is_some_and(|delivery| delivery.is_in_flight(incident))
     }
 
-    /// Whether anything is on its way to a channel.
+    /// Whether anything is in flight to a channel.
     pub fn is_busy(&self, channel: &str) -> bool {
-        self.lines.get(channel).is_some_and(Line::is_busy)
+        self.channels.get(channel).is_some_and(ChannelDelivery::is_busy)
     }
 
-    /// What may be sent now. The caller says that it leaves, or that it is not wanted any more, before it asks again.
+    /// What may be sent now. Before the next call the caller says that it leaves or is not wanted any more.
     pub fn next(&mut self, now: Moment) -> Option<Grant> {
-        self.lines.values_mut().find_map(|line| line.grant(now))
+        self.channels.values_mut().find_map(|delivery| delivery.grant(now))
     }
 
-    /// A try is on its way.
+    /// A try is in flight.
     pub fn leaves(&mut self, attempt: Try, now: Moment) {
-        if let Some(line) = self.lines.get_mut(&attempt.channel) {
-            line.leaves(attempt, now);
+        if let Some(delivery) = self.channels.get_mut(&attempt.channel) {
+            delivery.leaves(attempt, now);
         }
     }
 
-    /// Tries that leave again as they are. They are on their way already.
+    /// Tries that are repeated as they are. They are in flight already.
     pub fn repeats(&mut self, now: Moment) -> Vec<Repeat> {
-        self.lines.values_mut().flat_map(|line| line.repeats(now)).collect()
+        self.channels.values_mut().flat_map(|delivery| delivery.repeats(now)).collect()
     }
 
-    /// What became of a try that was on its way. `chance` in 0..1 spreads the next tries.
-    pub fn landed(&mut self, channel: &str, id: &str, outcome: &Outcome, chance: f64, now: Moment) -> Landed {
-        self.lines.get_mut(channel).map_or(Landed::Gone, |line| line.landed(id, outcome, chance, now))
+    /// The outcome of a try that was in flight. `chance` in 0..1 is the jitter of the next try.
+    pub fn completed(&mut self, channel: &str, id: &str, outcome: &Outcome, chance: f64, now: Moment) -> Completed {
+        self.channels.get_mut(channel).map_or(Completed::Gone, |delivery| delivery.completed(id, outcome, chance, now))
     }
 
     /// When it wants to be asked again if nothing happens before; in the past if now.
     pub fn due(&self) -> Option<Duration> {
         let gone = (!self.gone.is_empty()).then_some(Duration::ZERO);
-        self.lines.values().filter_map(Line::due).chain(gone).min()
+        self.channels.values().filter_map(ChannelDelivery::due).chain(gone).min()
     }
 
-    /// How each channel fares.
-    pub fn backlog(&self) -> Vec<Backlog> {
-        self.lines.values().map(Line::backlog).collect()
+    /// The backlog of each channel.
+    pub fn backlog(&self) -> Vec<ChannelBacklog> {
+        self.channels.values().map(ChannelDelivery::backlog).collect()
     }
 
-    /// Facts of channels that changed since the last call, well ones too.
+    /// Facts of channels that changed since the last call, including well ones.
     pub fn facts(&mut self, now: Moment) -> Vec<Fact> {
         let mut facts = std::mem::take(&mut self.gone);
-        facts.extend(self.lines.values_mut().filter_map(|line| line.fact(now)));
+        facts.extend(self.channels.values_mut().filter_map(|delivery| delivery.fact(now)));
         facts
     }
 }

@@ -1,20 +1,20 @@
-//! How often a channel is tried at all: what it asked for, and rounds of a few tries while it takes nothing. Pure.
+//! How often a channel is tried at all: its own `Retry-After`, and rounds of a few tries while it takes nothing. Pure.
 //!
-//! A channel to which three scopes in a row failed, and that has taken nothing since, counts as *away*. Then three tries leave in a
-//! round, and the next round begins after a pause that grows to a minute, however much waits. Three, so that one or two scopes
-//! whose requests the receiver cannot bear do not make it look away for longer than it is. In two hours that is 120 to 240
-//! rounds, so at most 720 tries, and a few more for the rounds at the beginning.
+//! A channel counts as *away* when tries of three scopes have failed since its last success. While it is away, three tries leave
+//! in a round, and the pause between rounds grows to a minute, however much waits. The limit is three scopes, so that one or two
+//! scopes with bad requests do not make the channel look away. In two hours that is 120 to 240 rounds, so at most 720 tries, and
+//! a few more for the rounds at the beginning.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::alert::Scope;
-use crate::alert::told::Trouble;
+use crate::alert::tries::RefusalKind;
 
 use super::backoff::pause;
 
-/// Requests on their way to one channel at once.
-const FLYING: usize = 8;
+/// Requests in flight to one channel at once.
+const MOST_IN_FLIGHT: usize = 8;
 
 /// Scopes that must have failed since the last success for the channel to count as away.
 const STRIKES: usize = 3;
@@ -28,9 +28,9 @@ const LONGEST_HOLD: Duration = Duration::from_hours(1);
 /// How often a channel is tried.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// Until when the receiver wants nothing from us.
+    /// Until when the receiver asked for a pause.
     hold: Duration,
-    /// Scopes that failed since the last success; no more than are needed.
+    /// Scopes that failed since the last success, up to the limit.
     strikes: BTreeSet<Scope>,
     /// Rounds since it is away.
     rounds: u32,
@@ -46,17 +46,17 @@ impl Pace {
         self.strikes.len() >= STRIKES
     }
 
-    /// From when on something may leave, where so many are on their way; nothing if one of them must land first.
-    pub(super) fn opens(&self, flying: usize) -> Option<Duration> {
+    /// When something may leave with this many tries in flight; nothing if one of them must complete first.
+    pub(super) fn opens(&self, in_flight: usize) -> Option<Duration> {
         match () {
-            () if flying >= FLYING => None,
+            () if in_flight >= MOST_IN_FLIGHT => None,
             () if !self.is_away() || self.left > 0 => Some(self.hold),
-            () if flying > 0 => None,
+            () if in_flight > 0 => None,
             () => Some(self.hold.max(self.round)),
         }
     }
 
-    /// How many may leave, now that it is open, and which round it is they belong to. No bound but [`FLYING`] while it is not away.
+    /// How many tries may leave in the current round, and its number. While the channel is not away, only [`MOST_IN_FLIGHT`] bounds them.
     pub(super) fn room(&self) -> (u32, u32) {
         match () {
             () if !self.is_away() => (u32::MAX, 0),
@@ -77,12 +77,12 @@ impl Pace {
     }
 
     /// Something about these scopes did not get through.
-    pub(super) fn failed<'a>(&mut self, scopes: impl Iterator<Item = &'a Scope>, trouble: Trouble, chance: f64, now: Duration) {
-        if let Trouble::Busy(Some(quiet)) = trouble {
+    pub(super) fn failed<'a>(&mut self, scopes: impl Iterator<Item = &'a Scope>, kind: RefusalKind, chance: f64, now: Duration) {
+        if let RefusalKind::Busy(Some(quiet)) = kind {
             self.hold = self.hold.max(now + quiet.min(LONGEST_HOLD));
         }
-        if trouble == Trouble::Unreadable {
-            // Somebody was there and read it.
+        if kind == RefusalKind::Unreadable {
+            // The receiver read it, so it is not away.
             return;
         }
         for scope in scopes {
@@ -95,7 +95,7 @@ impl Pace {
         self.round = now + pause(self.rounds.saturating_add(1), chance);
     }
 
-    /// It took something. What it asked for stays as it is.
+    /// It took something. A pause that it asked for stays.
     pub(super) fn taken(&mut self) {
         *self = Self { hold: self.hold, ..Self::default() };
     }
@@ -116,7 +116,7 @@ mod tests {
     fn away() -> Pace {
         let mut pace = Pace::default();
         for number in 0..3 {
-            pace.failed([scope(number)].iter(), Trouble::Unreachable, 1.0, at(0));
+            pace.failed([scope(number)].iter(), RefusalKind::Unreachable, 1.0, at(0));
         }
         pace
     }
@@ -125,7 +125,7 @@ mod tests {
     fn it_is_away_once_three_scopes_failed_and_one_that_fails_again_and_again_is_not_enough() {
         let mut pace = Pace::default();
         for (number, is_away) in [(1, false), (1, false), (2, false), (1, false), (3, true)] {
-            pace.failed([scope(number)].iter(), Trouble::Rejected, 1.0, at(0));
+            pace.failed([scope(number)].iter(), RefusalKind::Rejected, 1.0, at(0));
             assert_eq!(pace.is_away(), is_away);
         }
         pace.taken();
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_said_being_refused_does_not_make_it_away() {
         let mut pace = Pace::default();
-        pace.failed([scope(1), scope(2), scope(3)].iter(), Trouble::Unreadable, 1.0, at(0));
+        pace.failed([scope(1), scope(2), scope(3)].iter(), RefusalKind::Unreadable, 1.0, at(0));
         assert!(!pace.is_away());
     }
 
@@ -145,12 +145,12 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let begin = pace.opens(0).unwrap();
-            for flying in 0..3 {
-                assert!(pace.opens(flying).unwrap() <= begin);
+            for in_flight in 0..3 {
+                assert!(pace.opens(in_flight).unwrap() <= begin);
                 pace.leaves();
             }
-            assert_eq!(pace.opens(3), None, "not before they landed");
-            pace.failed([scope(1)].iter(), Trouble::Unreachable, 1.0, begin);
+            assert_eq!(pace.opens(3), None, "not before they completed");
+            pace.failed([scope(1)].iter(), RefusalKind::Unreachable, 1.0, begin);
             pauses.push(pace.opens(0).unwrap().saturating_sub(begin).as_secs());
         }
         assert_eq!(pauses, [4, 8, 16, 32, 60, 60, 60, 60]);
@@ -160,10 +160,10 @@ mod tests {
     fn what_the_receiver_asks_for_is_honoured_and_is_an_hour_at_most() {
         for (asked, opens) in [(90, 90), (100_000, 3_600)] {
             let mut pace = Pace::default();
-            pace.failed([scope(1)].iter(), Trouble::Busy(Some(Duration::from_secs(asked))), 1.0, at(0));
+            pace.failed([scope(1)].iter(), RefusalKind::Busy(Some(Duration::from_secs(asked))), 1.0, at(0));
             assert_eq!(pace.opens(0), Some(at(opens)));
             pace.taken();
-            assert_eq!(pace.opens(0), Some(at(opens)), "what landed had left before");
+            assert_eq!(pace.opens(0), Some(at(opens)), "what completed had left before");
         }
     }
 

@@ -1,8 +1,8 @@
-//! What a channel was due and never got before the end: kept until one combined line was taken ("while you could not be reached: 14
-//! incidents, all over"). Pure.
+//! Incidents that ended before a channel got what it was due. They are kept until the channel took one combined line ("while you
+//! could not be reached: 14 incidents, all over"). Pure.
 //!
-//! It is for Slack, e-mail and webhooks, which have nothing open that an end would take away. A channel keeps at most [`NAMED`]
-//! incidents by name; older ones are only counted, by day. After seven days nobody wants to know any more.
+//! This is for Slack, e-mail and webhooks; elsewhere nothing is open that an end would have to close. At most [`NAMED`] incidents
+//! are kept by name for a channel; older ones are counted by day. All are forgotten after seven days.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Scope;
-use crate::alert::told::{What, millis, severity_word};
+use crate::alert::serde_with::{millis, severity_word};
+use crate::alert::tries::Action;
 use crate::plan::Severity;
 
 use super::Wish;
 
-/// What stands in a wish and in a try in the place of an incident's id.
+/// The incident id of combined lines in wishes and tries.
 pub const INCIDENT: &str = "unheard";
 
 /// Incidents that are kept by name at a channel.
@@ -27,7 +28,7 @@ pub const KEEP: Duration = Duration::from_hours(24 * 7);
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// An incident that a channel was due and never got.
+/// An incident that ended before a channel heard of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missed {
     /// The incident's id.
@@ -54,25 +55,25 @@ pub struct Combined {
     pub named: Vec<Missed>,
 }
 
-/// What one channel never got, as it is kept.
+/// What one channel never got; also its row in the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct ChannelUnheard {
     /// By their end, oldest first.
     named: VecDeque<Missed>,
-    /// How many more ended on which day since the epoch.
+    /// Older incidents, counted by the day they ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     more: BTreeMap<u64, u32>,
-    /// When the newest of those ended.
+    /// When the newest counted one ended.
     #[serde(default, with = "millis")]
     more_until: Duration,
 }
 
-impl Kept {
+impl ChannelUnheard {
     fn is_empty(&self) -> bool {
         self.named.is_empty() && self.more.is_empty()
     }
 
-    /// Forgets what is too old; tells whether something was.
+    /// Forgets what is too old. Returns whether anything was.
     fn expire(&mut self, now: Duration) -> bool {
         let before = (self.named.len(), self.more.len());
         self.named.retain(|missed| missed.ended + KEEP > now);
@@ -89,12 +90,12 @@ impl Kept {
 /// What all channels never got.
 #[derive(Debug, Default)]
 pub struct Unheard {
-    of: BTreeMap<Arc<str>, Kept>,
+    of: BTreeMap<Arc<str>, ChannelUnheard>,
     changed: BTreeSet<Arc<str>>,
 }
 
 impl Unheard {
-    /// A channel was due an incident, never got it, and it is over.
+    /// An incident ended that a channel was due and never got.
     pub fn missed(&mut self, channel: &Arc<str>, missed: Missed) {
         let kept = self.of.entry(Arc::clone(channel)).or_default();
         if kept.named.iter().any(|known| known.incident == missed.incident) {
@@ -111,23 +112,23 @@ impl Unheard {
         self.changed.insert(Arc::clone(channel));
     }
 
-    /// What is to be said to a channel, if there is anything.
+    /// The combined line for a channel, if there is any.
     pub fn combined(&self, channel: &str) -> Option<Combined> {
         let kept = self.of.get(channel)?;
         let more: usize = kept.more.values().map(|count| usize::try_from(*count).unwrap_or(usize::MAX)).sum();
         Some(Combined { count: kept.named.len() + more, named: kept.named.iter().cloned().collect() })
     }
 
-    /// What is wanted because of it. It goes as an end does: it wakes nobody.
+    /// The wishes for combined lines. They are sent like ends, so they wake nobody.
     pub fn wishes(&self) -> impl Iterator<Item = (&Arc<str>, Wish)> {
         self.of.iter().map(|(channel, kept)| {
             let since = kept.named.front().map_or(kept.more_until, |missed| missed.ended);
             let (scope, incident) = (Scope::Channel(Arc::clone(channel)), INCIDENT.to_owned());
-            (channel, Wish { scope, incident, what: What::End, severity: Severity::Warn, since })
+            (channel, Wish { scope, incident, what: Action::End, severity: Severity::Warn, since })
         })
     }
 
-    /// A combined line that was made then was taken. What was missed later is still to be told.
+    /// A combined line that was made then was taken. What ended later is still to be told.
     pub fn told(&mut self, channel: &str, made: Duration) {
         let Some((name, kept)) = self.of.get_key_value(channel) else { return };
         let (name, mut kept) = (Arc::clone(name), kept.clone());
@@ -138,7 +139,7 @@ impl Unheard {
         self.put(name, kept);
     }
 
-    /// Forgets what is too old. Gives the channels of which nothing is left, so that it is not wanted any more.
+    /// Forgets what is too old. Returns the channels for which nothing is left.
     pub fn expire(&mut self, now: Duration) -> Vec<Arc<str>> {
         let mut empty = Vec::new();
         let old = self.of.iter_mut().filter_map(|(name, kept)| kept.expire(now).then(|| (Arc::clone(name), kept.clone())));
@@ -151,7 +152,7 @@ impl Unheard {
         empty
     }
 
-    fn put(&mut self, name: Arc<str>, kept: Kept) {
+    fn put(&mut self, name: Arc<str>, kept: ChannelUnheard) {
         self.changed.insert(Arc::clone(&name));
         if kept.is_empty() {
             self.of.remove(&name)
@@ -160,7 +161,7 @@ impl Unheard {
         };
     }
 
-    /// A channel was removed: nobody can be told any more.
+    /// Forgets a removed channel.
     pub fn forget(&mut self, channel: &str) {
         if let Some((name, _)) = self.of.remove_entry(channel) {
             self.changed.insert(name);
@@ -169,10 +170,10 @@ impl Unheard {
 
     /// When it wants to be asked again: what is too old is to be forgotten.
     pub fn due(&self) -> Option<Duration> {
-        self.of.values().filter_map(Kept::due).min()
+        self.of.values().filter_map(ChannelUnheard::due).min()
     }
 
-    /// What changed since the last call, by channel: what is to be kept in JSON, or nothing any more.
+    /// The rows that changed since the last call, by channel; `None` deletes a row.
     pub fn take_rows(&mut self) -> Vec<(Arc<str>, Option<String>)> {
         let row = |name: &Arc<str>| {
             let json = |kept| serde_json::to_string(kept).expect("it has only text and numbers in it");
@@ -183,12 +184,12 @@ impl Unheard {
         rows
     }
 
-    /// Takes over what an earlier process kept of a channel.
+    /// Restores the row of a channel.
     ///
     /// # Errors
     /// If it is no JSON of this form; nothing is changed then.
     pub fn restore(&mut self, channel: &Arc<str>, json: &str) -> Result<(), serde_json::Error> {
-        let kept: Kept = serde_json::from_str(json)?;
+        let kept: ChannelUnheard = serde_json::from_str(json)?;
         if !kept.is_empty() {
             self.of.insert(Arc::clone(channel), kept);
         }
@@ -196,7 +197,7 @@ impl Unheard {
     }
 }
 
-/// When what ended on a day is too old: with the last of that day.
+/// When the incidents of a day are too old: seven days after its end.
 fn expiry_of_day(day: u64) -> Duration {
     Duration::from_secs(DAY.as_secs().saturating_mul(day.saturating_add(1))) + KEEP
 }
@@ -232,7 +233,7 @@ mod tests {
         let (mut unheard, chat) = with(0..14);
         assert_eq!(unheard.combined("chat").unwrap().count, 14);
         let wishes: Vec<_> = unheard.wishes().map(|(channel, wish)| (Arc::clone(channel), wish.what, wish.since)).collect();
-        assert_eq!(wishes, [(Arc::clone(&chat), What::End, at(10))]);
+        assert_eq!(wishes, [(Arc::clone(&chat), Action::End, at(10))]);
         unheard.missed(&chat, missed(90));
         unheard.told("chat", at(50));
         assert_eq!(unheard.combined("chat").unwrap().named, [missed(90)], "what was missed since is still to be told");

@@ -1,20 +1,20 @@
-//! What waits at one channel, and which of them is next. Pure.
+//! The wishes that wait at one channel, and which of them is next. Pure.
 //!
-//! Each wish stands in at most one index: `ready` if it may leave, `success` or `time` if it waits, none if something of its scope is
-//! in its way. So whatever happens to one wish costs the logarithm of how many there are. Wishes of one scope form a lane: one is on
-//! its way at a time; a ring of which nobody knows whether it was taken keeps back all but ends, so that nothing overtakes it.
+//! Each wish is in at most one index: `ready` if it may leave, `success` or `time` if it waits, none if its scope blocks it. So
+//! every change of a wish takes logarithmic time. Wishes of one scope leave one at a time. A ring of unknown outcome blocks all
+//! wishes of its scope but ends, so that nothing overtakes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::alert::Scope;
-use crate::alert::told::{Trouble, What};
+use crate::alert::tries::{Action, RefusalKind};
 
 use super::backoff::{Backoff, Waits};
 use super::unheard;
 use super::wish::{Key, Wish};
 
-/// Kinds of requests that do not wait for each other, in the order in which they leave.
+/// Classes of requests that do not wait for each other, in the order in which they leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Rings,
@@ -25,22 +25,22 @@ pub(super) enum Class {
 impl Class {
     pub(super) const ALL: [Self; 3] = [Self::Rings, Self::Quiet, Self::Ends];
 
-    pub(super) fn of(what: What) -> Self {
+    pub(super) fn of(what: Action) -> Self {
         match what {
-            What::Ring => Self::Rings,
-            What::Change | What::Acknowledge => Self::Quiet,
-            What::End => Self::Ends,
+            Action::Ring => Self::Rings,
+            Action::Change | Action::Acknowledge => Self::Quiet,
+            Action::End => Self::Ends,
         }
     }
 
-    /// Its place in a list of three.
+    /// Its index among the three.
     fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Whose turn it is: the least goes first. What failed less often goes first, so that nothing that never gets through keeps others
-/// from being tried; on a channel that takes what it gets that is the same for all.
+/// The order in which wishes leave, the least first. Wishes that failed less often go first, so that one that always fails does
+/// not block the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     failures: u32,
@@ -52,209 +52,211 @@ pub(super) struct Order {
 
 /// One wish.
 #[derive(Debug)]
-struct Entry {
+struct QueuedWish {
     wish: Wish,
-    turn: Backoff,
-    /// Where it stands now.
-    place: Place,
+    backoff: Backoff,
+    /// The index that it is in.
+    place: IndexEntry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum IndexEntry {
     Nowhere,
     Ready(Order),
     Success(Duration),
     Time(Duration),
 }
 
-/// The wishes of one scope, and what is in their way.
+/// The wishes of one scope, and what blocks them.
 #[derive(Debug, Default)]
-struct Lane {
+struct ScopeQueue {
     keys: BTreeSet<Key>,
-    /// Tries on their way: one, or two for a moment where a gathered one was made before.
-    flying: u32,
-    /// Tries of which nobody knows whether they were taken.
+    /// Tries in flight: one, or two for a moment after a gathered one.
+    in_flight: u32,
+    /// Keys of tries of unknown outcome.
     unknown: Vec<Key>,
 }
 
-impl Lane {
+impl ScopeQueue {
     fn blocks(&self, key: &Key) -> bool {
-        let behind = |unknown: &Key| unknown == key || (unknown.what == What::Ring && key.what != What::End);
-        self.flying > 0 || self.unknown.iter().any(behind)
+        let behind = |unknown: &Key| unknown == key || (unknown.what == Action::Ring && key.what != Action::End);
+        self.in_flight > 0 || self.unknown.iter().any(behind)
     }
 }
 
 /// What waits at one channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    entries: BTreeMap<Key, Entry>,
-    lanes: BTreeMap<Scope, Lane>,
+    wishes: BTreeMap<Key, QueuedWish>,
+    scope_queues: BTreeMap<Scope, ScopeQueue>,
     ready: [BTreeSet<Order>; 3],
     success: BTreeSet<(Duration, Key)>,
     time: BTreeSet<(Duration, Key)>,
-    /// Rings by since when they are due, whatever is in their way.
+    /// Rings by the time since when they are due, blocked or not.
     rings: BTreeSet<(Duration, Key)>,
-    /// Those of them that are to wake somebody.
+    /// Those of them that are pages.
     pages: BTreeSet<(Duration, Key)>,
 }
 
 impl Waiting {
-    /// Wants something. What is wanted already is brought up to date, and keeps its turn.
+    /// Adds or updates a wish. An updated one keeps its backoff.
     pub(super) fn want(&mut self, wish: Wish) {
         let key = wish.key();
-        let mut turn = self.take_out(&key).unwrap_or_default();
+        let mut backoff = self.take_out(&key).unwrap_or_default();
         if wish.is_page() {
-            turn.is_page();
+            backoff.is_page();
             self.pages.insert((wish.since, key.clone()));
         }
-        if wish.what == What::Ring {
+        if wish.what == Action::Ring {
             self.rings.insert((wish.since, key.clone()));
         }
-        self.lanes.entry(wish.scope.clone()).or_default().keys.insert(key.clone());
-        self.entries.insert(key.clone(), Entry { wish, turn, place: Place::Nowhere });
+        self.scope_queues.entry(wish.scope.clone()).or_default().keys.insert(key.clone());
+        self.wishes.insert(key.clone(), QueuedWish { wish, backoff, place: IndexEntry::Nowhere });
         self.settle(&key);
     }
 
-    /// Wants it no longer.
+    /// Removes a wish.
     pub(super) fn unwant(&mut self, key: &Key) {
-        let Some(scope) = self.entries.get(key).map(|entry| entry.wish.scope.clone()) else { return };
+        let Some(scope) = self.wishes.get(key).map(|entry| entry.wish.scope.clone()) else { return };
         self.take_out(key);
-        if let Some(lane) = self.lanes.get_mut(&scope) {
-            lane.keys.remove(key);
+        if let Some(scope_queue) = self.scope_queues.get_mut(&scope) {
+            scope_queue.keys.remove(key);
         }
         self.sweep(&scope);
     }
 
-    /// Takes a wish out of everything but its lane.
+    /// Takes a wish out of everything but the queue of its scope.
     fn take_out(&mut self, key: &Key) -> Option<Backoff> {
         self.lift(key);
-        let entry = self.entries.remove(key)?;
+        let entry = self.wishes.remove(key)?;
         let due = (entry.wish.since, key.clone());
         self.rings.remove(&due);
         self.pages.remove(&due);
-        Some(entry.turn)
+        Some(entry.backoff)
     }
 
-    /// Takes a wish out of the index it stands in.
+    /// Takes a wish out of its index.
     fn lift(&mut self, key: &Key) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        match std::mem::replace(&mut entry.place, Place::Nowhere) {
-            Place::Nowhere => {}
-            Place::Ready(order) => {
+        let Some(entry) = self.wishes.get_mut(key) else { return };
+        match std::mem::replace(&mut entry.place, IndexEntry::Nowhere) {
+            IndexEntry::Nowhere => {}
+            IndexEntry::Ready(order) => {
                 self.ready[order.class.index()].remove(&order);
             }
-            Place::Success(at) => {
+            IndexEntry::Success(at) => {
                 self.success.remove(&(at, key.clone()));
             }
-            Place::Time(at) => {
+            IndexEntry::Time(at) => {
                 self.time.remove(&(at, key.clone()));
             }
         }
     }
 
-    /// Puts a wish where it belongs.
+    /// Puts a wish into the right index.
     fn settle(&mut self, key: &Key) {
         self.lift(key);
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        if self.lanes.get(&entry.wish.scope).is_some_and(|lane| lane.blocks(key)) {
+        let Some(entry) = self.wishes.get_mut(key) else { return };
+        if self.scope_queues.get(&entry.wish.scope).is_some_and(|scope_queue| scope_queue.blocks(key)) {
             return;
         }
-        let at = entry.turn.next;
-        entry.place = match entry.turn.waits {
-            Waits::Nothing => Place::Ready(Order {
-                failures: entry.turn.failures,
+        let at = entry.backoff.next;
+        entry.place = match entry.backoff.waits {
+            Waits::Nothing => IndexEntry::Ready(Order {
+                failures: entry.backoff.failures,
                 class: Class::of(key.what),
                 below_page: !entry.wish.is_page(),
                 since: entry.wish.since,
                 key: key.clone(),
             }),
-            Waits::Success => Place::Success(at),
-            Waits::Time => Place::Time(at),
+            Waits::Success => IndexEntry::Success(at),
+            Waits::Time => IndexEntry::Time(at),
         };
         match &entry.place {
-            Place::Nowhere => {}
-            Place::Ready(order) => {
+            IndexEntry::Nowhere => {}
+            IndexEntry::Ready(order) => {
                 self.ready[order.class.index()].insert(order.clone());
             }
-            Place::Success(at) => {
+            IndexEntry::Success(at) => {
                 self.success.insert((*at, key.clone()));
             }
-            Place::Time(at) => {
+            IndexEntry::Time(at) => {
                 self.time.insert((*at, key.clone()));
             }
         }
     }
 
-    /// Changes the turn of a wish.
-    fn turn(&mut self, key: &Key, change: impl FnOnce(&mut Backoff, &Wish)) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            change(&mut entry.turn, &entry.wish);
+    /// Changes the backoff of a wish.
+    fn backoff(&mut self, key: &Key, change: impl FnOnce(&mut Backoff, &Wish)) {
+        if let Some(entry) = self.wishes.get_mut(key) {
+            change(&mut entry.backoff, &entry.wish);
             self.settle(key);
         }
     }
 
-    /// Changes what is in the way of a scope.
-    fn lane(&mut self, scope: &Scope, change: impl FnOnce(&mut Lane)) {
-        let lane = self.lanes.entry(scope.clone()).or_default();
-        change(lane);
-        let keys: Vec<Key> = lane.keys.iter().cloned().collect();
+    /// Changes the queue of a scope.
+    fn scope_queue(&mut self, scope: &Scope, change: impl FnOnce(&mut ScopeQueue)) {
+        let scope_queue = self.scope_queues.entry(scope.clone()).or_default();
+        change(scope_queue);
+        let keys: Vec<Key> = scope_queue.keys.iter().cloned().collect();
         for key in keys {
             self.settle(&key);
         }
         self.sweep(scope);
     }
 
-    /// Forgets a scope of which nothing is left.
+    /// Drops an empty queue.
     fn sweep(&mut self, scope: &Scope) {
-        if self.lanes.get(scope).is_some_and(|lane| lane.keys.is_empty() && lane.flying == 0 && lane.unknown.is_empty()) {
-            self.lanes.remove(scope);
+        if self.scope_queues.get(scope).is_some_and(|scope_queue| {
+            scope_queue.keys.is_empty() && scope_queue.in_flight == 0 && scope_queue.unknown.is_empty()
+        }) {
+            self.scope_queues.remove(scope);
         }
     }
 
-    /// A try of this scope is on its way.
-    pub(super) fn flies(&mut self, scope: &Scope) {
-        self.lane(scope, |lane| lane.flying += 1);
+    /// A try of this scope is in flight.
+    pub(super) fn set_in_flight(&mut self, scope: &Scope) {
+        self.scope_queue(scope, |scope_queue| scope_queue.in_flight += 1);
     }
 
-    /// A try of this scope is not on its way any more.
-    pub(super) fn landed(&mut self, scope: &Scope) {
-        self.lane(scope, |lane| lane.flying = lane.flying.saturating_sub(1));
+    /// A try of this scope is no longer in flight.
+    pub(super) fn completed(&mut self, scope: &Scope) {
+        self.scope_queue(scope, |scope_queue| scope_queue.in_flight = scope_queue.in_flight.saturating_sub(1));
     }
 
-    /// Nobody knows whether this was taken.
+    /// The outcome of this is unknown.
     pub(super) fn lost(&mut self, scope: &Scope, key: &Key) {
-        self.lane(scope, |lane| lane.unknown.push(key.clone()));
+        self.scope_queue(scope, |scope_queue| scope_queue.unknown.push(key.clone()));
     }
 
-    /// It is known now, or does not matter any more, whether this was taken.
+    /// The outcome of this is known now or does not matter any more.
     pub(super) fn found(&mut self, scope: &Scope, key: &Key) {
-        self.lane(scope, |lane| {
-            if let Some(place) = lane.unknown.iter().position(|unknown| unknown == key) {
-                lane.unknown.swap_remove(place);
+        self.scope_queue(scope, |scope_queue| {
+            if let Some(place) = scope_queue.unknown.iter().position(|unknown| unknown == key) {
+                scope_queue.unknown.swap_remove(place);
             }
         });
     }
 
-    /// Whether a try of this scope is on its way.
-    pub(super) fn is_flying(&self, scope: &Scope) -> bool {
-        self.lanes.get(scope).is_some_and(|lane| lane.flying > 0)
+    /// Whether a try of this scope is in flight.
+    pub(super) fn is_in_flight(&self, scope: &Scope) -> bool {
+        self.scope_queues.get(scope).is_some_and(|scope_queue| scope_queue.in_flight > 0)
     }
 
-    /// What was made of it did not get through.
-    pub(super) fn failed(&mut self, key: &Key, trouble: Trouble, chance: f64, now: Duration) {
-        self.turn(key, |turn, wish| turn.failed(trouble, wish.is_page(), chance, now));
+    /// A try of this wish failed.
+    pub(super) fn failed(&mut self, key: &Key, kind: RefusalKind, chance: f64, now: Duration) {
+        self.backoff(key, |backoff, wish| backoff.failed(kind, wish.is_page(), chance, now));
     }
 
-    /// What was said of it together with others was not liked, and nobody knows because of whom: it may leave again at once.
+    /// A gathered request with this wish was refused, and it is unknown because of which wish. It may leave again at once.
     pub(super) fn refused_together(&mut self, key: &Key) {
-        self.turn(key, |turn, _| turn.failures = turn.failures.saturating_add(1));
+        self.backoff(key, |backoff, _| backoff.failures = backoff.failures.saturating_add(1));
     }
 
     /// What waited for its time may leave.
     pub(super) fn promote(&mut self, now: Duration) {
         for waits in [Waits::Success, Waits::Time] {
             while let Some(key) = first_until(if waits == Waits::Success { &self.success } else { &self.time }, now) {
-                self.turn(&key, |turn, _| turn.waits = Waits::Nothing);
+                self.backoff(&key, |backoff, _| backoff.waits = Waits::Nothing);
             }
         }
     }
@@ -262,15 +264,15 @@ impl Waiting {
     /// The channel took something.
     pub(super) fn wake(&mut self) {
         while let Some(key) = first_until(&self.success, Duration::MAX) {
-            self.turn(&key, |turn, _| turn.wake());
+            self.backoff(&key, |backoff, _| backoff.wake());
         }
     }
 
     /// The channel was mended: all begins anew.
     pub(super) fn mended(&mut self) {
-        let keys: Vec<Key> = self.entries.keys().cloned().collect();
+        let keys: Vec<Key> = self.wishes.keys().cloned().collect();
         for key in keys {
-            self.turn(&key, |turn, _| *turn = Backoff::default());
+            self.backoff(&key, |backoff, _| *backoff = Backoff::default());
         }
     }
 
@@ -279,28 +281,28 @@ impl Waiting {
         self.ready[class.index()].first()
     }
 
-    /// What of a class may leave together, in order, at most so many; only the first if it may leave alone only, as what was refused
-    /// in every form, and the line that combines many already.
+    /// The wishes of a class that may be gathered, in order and at most `most`. Wishes that were refused in every form, and
+    /// combined lines, are never gathered; if there are only such ones, the first leaves alone.
     pub(super) fn group(&self, class: Class, most: usize) -> Vec<(Wish, bool)> {
         let ready = &self.ready[class.index()];
-        let entries = || ready.iter().filter_map(|order| self.entries.get(&order.key));
-        let mut group: Vec<(Wish, bool)> = entries()
-            .filter(|entry| !entry.turn.alone && entry.wish.incident != unheard::INCIDENT)
+        let wishes = || ready.iter().filter_map(|order| self.wishes.get(&order.key));
+        let mut group: Vec<(Wish, bool)> = wishes()
+            .filter(|entry| !entry.backoff.alone && entry.wish.incident != unheard::INCIDENT)
             .take(most.max(1))
-            .map(|entry| (entry.wish.clone(), entry.turn.shortest))
+            .map(|entry| (entry.wish.clone(), entry.backoff.shortest))
             .collect();
         if group.is_empty() {
-            group.extend(entries().next().map(|entry| (entry.wish.clone(), entry.turn.shortest)));
+            group.extend(wishes().next().map(|entry| (entry.wish.clone(), entry.backoff.shortest)));
         }
         group
     }
 
-    /// A wish, and whether it is to be sent in the shortest form.
+    /// A wish, and whether it is sent with the shortest text.
     pub(super) fn get(&self, key: &Key) -> Option<(&Wish, bool)> {
-        self.entries.get(key).map(|entry| (&entry.wish, entry.turn.shortest))
+        self.wishes.get(key).map(|entry| (&entry.wish, entry.backoff.shortest))
     }
 
-    /// When the first that waits for a time may leave.
+    /// When the next waiting wish may leave.
     pub(super) fn due(&self) -> Option<Duration> {
         [self.success.first(), self.time.first()].into_iter().flatten().map(|(at, _)| *at).min()
     }
@@ -315,9 +317,9 @@ impl Waiting {
         self.pages.first().map(|(since, _)| *since)
     }
 
-    /// Wishes, on their way or not.
+    /// Number of wishes, in flight or not.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.wishes.len()
     }
 }
 

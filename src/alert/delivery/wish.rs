@@ -1,18 +1,18 @@
-//! What the evaluator wants sent, what may leave, and what became of it: the words between it and [`Delivery`](super::Delivery).
+//! The types between the evaluator and [`Delivery`](super::Delivery): what is wanted, what may leave, what became of it, and the backlog.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::Scope;
-use crate::alert::told::{Try, What};
+use crate::alert::tries::{Action, Try};
 use crate::plan::{ReceiverKind, Severity};
 
-/// What is to be known of a channel to decide when something may leave.
+/// The properties of a channel that decide when something may leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelPolicy {
     /// Its unique name.
     pub name: Arc<str>,
-    /// The word of what it speaks: `slack`, `pagerduty`, ….
+    /// The kind of channel: `slack`, `pagerduty`, ….
     pub kind: &'static str,
     /// What its receiver makes of what it is sent.
     pub receiver: ReceiverKind,
@@ -28,8 +28,8 @@ pub struct Wish {
     /// The incident's id.
     pub incident: String,
     /// What is to be sent.
-    pub what: What,
-    /// The incident's severity as the channel is to be told; page-level ones go first.
+    pub what: Action,
+    /// The incident's severity as the channel is told it; page-level ones go first.
     pub severity: Severity,
     /// Since when it is due; steady.
     pub since: Duration,
@@ -38,7 +38,7 @@ pub struct Wish {
 impl Wish {
     /// Whether somebody is to be woken by it.
     pub(super) fn is_page(&self) -> bool {
-        self.what == What::Ring && self.severity >= Severity::Page
+        self.what == Action::Ring && self.severity >= Severity::Page
     }
 
     pub(super) fn key(&self) -> Key {
@@ -56,7 +56,7 @@ pub enum Grant {
         channel: Arc<str>,
         /// What is due.
         wish: Wish,
-        /// Whether only title, severity and link are to be sent, because more of it was not liked.
+        /// Whether only title, severity and link are to be sent, because more was refused.
         shortest: bool,
     },
     /// Several, as one request: one message, or one key `storm/N`.
@@ -64,7 +64,7 @@ pub enum Grant {
         /// The channel's name.
         channel: Arc<str>,
         /// Rings, or ends: all wishes are alike in this.
-        what: What,
+        what: Action,
         /// What is due, page level first, then older; at least two.
         wishes: Vec<Wish>,
         /// Whether only titles, severities and links are to be sent.
@@ -72,7 +72,7 @@ pub enum Grant {
     },
 }
 
-/// A try of which nobody knows whether it was taken. It leaves again as it is, with its id; it is on its way already.
+/// A try of unknown outcome that is repeated with the same id. It is in flight already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     /// The try; its `attempts` count this one.
@@ -81,18 +81,18 @@ pub struct Repeat {
     pub shortest: bool,
 }
 
-/// What became of a try that was on its way.
+/// What became of a try that was in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Landed {
-    /// It was taken. Its wishes are granted and gone: want again what is still due.
+pub enum Completed {
+    /// It was taken. Its wishes are removed; what is still due is to be wanted again.
     Taken(Try),
-    /// It was refused and never perhaps taken. It is dropped; what is due is made anew, under another id.
+    /// It was refused and not taken by an earlier attempt. It is dropped, and what is due is made anew with another id.
     Dropped(Try),
-    /// Nobody knows. It is perhaps open, and is repeated as it is.
+    /// The outcome is unknown. It is perhaps open, and is repeated as it is.
     Again(Try),
-    /// Nobody knows, and all it tells of has ended: it is perhaps open, is not repeated, and only ended.
+    /// The outcome is unknown and all its incidents have ended. It is perhaps open; it is not repeated, only ended.
     Perhaps(Try),
-    /// No such try is on its way: the channel was removed.
+    /// No such try is in flight: the channel was removed.
     Gone,
 }
 
@@ -100,5 +100,28 @@ pub enum Landed {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) incident: Arc<str>,
-    pub(super) what: What,
+    pub(super) what: Action,
+}
+
+/// What is due at a channel, and whether it takes anything. Times are steady.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelBacklog {
+    /// Its name.
+    pub channel: Arc<str>,
+    /// The kind of channel.
+    pub kind: &'static str,
+    /// What is due there and was not taken, in flight or not.
+    pub due: usize,
+    /// Tries in flight.
+    pub in_flight: usize,
+    /// Tries of unknown outcome that wait to be repeated.
+    pub unknown: usize,
+    /// Since when the oldest page is due.
+    pub page_since: Option<Duration>,
+    /// When it took something last, in the life of this process.
+    pub taken: Option<Duration>,
+    /// Why it did not take its last try; redacted. None once it took something.
+    pub last_error: Option<Arc<str>>,
+    /// Whether it takes nothing, so that it is tried only now and then.
+    pub away: bool,
 }

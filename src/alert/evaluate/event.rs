@@ -1,4 +1,4 @@
-//! What the evaluator is told, and what follows from it.
+//! The events that the evaluator takes, and the effects that it returns.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::plan::{Alerting, CanaryId, Plan, Severity};
 use super::super::message::Message;
 use super::super::mute::Mute;
 use super::super::muting::Paused;
-use super::super::told::{Open, Outcome, Try};
+use super::super::tries::{Open, Outcome, Try};
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -51,17 +51,17 @@ pub enum Event {
     },
     /// The canaries that are paused from now on, all of them.
     Paused(HashMap<CanaryId, Paused>),
-    /// What of probes is muted from now on, all of it.
+    /// All mutes that hold from now on.
     Muted(Vec<Mute>),
     /// A try came back.
-    Landed {
+    Completed {
         /// The channel's name.
         channel: Arc<str>,
         /// The try's id.
         id: String,
         /// What became of it.
         outcome: Outcome,
-        /// In 0..1: spreads what is tried again.
+        /// In 0..1: the jitter of the next try.
         chance: f64,
     },
     /// Channels whose secret or configuration changed.
@@ -72,14 +72,14 @@ pub enum Event {
         plan: Arc<Plan>,
         /// Where pages go.
         alerting: Arc<Alerting>,
-        /// Whether it was found by looking at files, and not asked for by somebody: what is gone may come back at once.
+        /// Whether it was found by the file watch and not requested. What is gone may then come back at once.
         found: bool,
     },
 }
 
 /// A try that is to leave.
 #[derive(Debug, Clone)]
-pub struct Sending {
+pub struct OutgoingTry {
     /// The try.
     pub attempt: Try,
     /// What it says.
@@ -90,9 +90,9 @@ pub struct Sending {
     pub shortest: bool,
 }
 
-/// Something that a channel is to keep alive with these texts.
+/// A new text for something that a channel keeps alive.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct AlertRefresh {
     /// The channel's name.
     pub channel: Arc<str>,
     /// What is open there.
@@ -107,15 +107,15 @@ pub struct Effects {
     /// What is to be written, in one transaction, before anything leaves.
     pub commit: Commit,
     /// What is to leave.
-    pub sendings: Vec<Sending>,
+    pub tries: Vec<OutgoingTry>,
     /// What is to be kept alive with other texts than before.
-    pub held: Vec<Held>,
-    /// Canaries whose next run is to be brought forward, since what needs them fails.
+    pub held: Vec<AlertRefresh>,
+    /// Canaries whose next run is to be brought forward, because a dependent fails.
     pub wanted: Vec<CanaryId>,
     /// Channels that are gone and have nothing open any more.
     pub forgotten: Vec<Arc<str>>,
-    /// How canaries stand that ran: failures in a row, and whether the last counted run passed.
+    /// Canaries that ran: failures in a row, and whether the last counted run passed.
     pub canaries: Vec<(CanaryId, u32, Option<bool>)>,
-    /// How bad probes are whose incidents changed.
+    /// The worst severity of each probe whose incidents changed.
     pub probes: Vec<(Arc<str>, Option<Severity>)>,
 }

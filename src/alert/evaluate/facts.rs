@@ -15,7 +15,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// A fact is so now; `None` where what it was about is not watched any more. Returns the scope it had before, if that is another.
+    /// Replaces a fact; `None` if it is not watched any more. Returns its former scope if that is another one.
     pub(super) fn put(&mut self, key: &FactKey, fact: Option<Arc<Fact>>) -> Option<Scope> {
         let kept = fact.as_ref().filter(|fact| fact.state != State::Well).cloned();
         if matches!(key, FactKey::NoData(_)) {

@@ -1,22 +1,24 @@
-//! From the facts of a scope to its incident, and from there to what each channel is owed.
+//! Folds the facts of a scope into its incident, and updates what each channel is owed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ulid::Ulid;
+
 use crate::alert::Moment;
 use crate::plan::{Channel, PageRule};
 
 use super::super::channel;
-use super::super::critical::Bar;
+use super::super::critical::CriticalInput;
 use super::super::delivery::Wish;
 use super::super::explain::Explains;
-use super::super::incident::{How, Incident, Member};
-use super::super::told::What;
+use super::super::incident::{Departure, Incident, Member};
+use super::super::tries::Action;
 use super::super::{Fact, FactKey, Scope, State, owed};
 use super::{Effects, Evaluator};
 
-/// Comings and goings are told one by one in the timeline of an incident that has at most so many members.
+/// The timeline names members one by one in incidents with at most this many.
 const TOLD_APART: usize = 20;
 
 impl Evaluator {
@@ -31,7 +33,7 @@ impl Evaluator {
         }
     }
 
-    /// Brings a scope's incident up to date with its facts, and what is wished for with the incident.
+    /// Updates a scope's incident from its facts, and the wishes from the incident.
     fn fold(&mut self, scope: &Scope, keys: &BTreeSet<FactKey>, now: Moment, effects: &mut Effects) {
         let mut incident = match self.incidents.open.remove(scope) {
             Some(incident) => incident,
@@ -59,7 +61,7 @@ impl Evaluator {
     /// A new incident, with all that fails or is suspect in its scope.
     fn opens(&mut self, scope: &Scope, now: Moment) -> Incident {
         let id = self.ids.next(now);
-        let owner = self.world.probe_of(scope).and_then(|watched| watched.probe.owner.as_deref()).map(Arc::from);
+        let owner = self.config.probe_of(scope).and_then(|watched| watched.probe.owner.as_deref()).map(Arc::from);
         let mut incident = Incident::open(id, scope.clone(), owner, now.steady);
         self.dirty.timeline(&incident.id, "opened", "the incident opened".to_owned(), now);
         self.dirty.incident(&incident.id);
@@ -71,7 +73,7 @@ impl Evaluator {
         incident
     }
 
-    /// Brings one member up to date. Says whether a run failed for another reason than the one that is muted.
+    /// Updates one member. Returns whether a muted member failed for a reason that is not muted.
     fn take_fact(&mut self, incident: &mut Incident, key: &FactKey, now: Moment) -> bool {
         let muted = |member: &Member| self.mutes.of(&member.fact, now).is_some();
         let was_muted = incident.members.get(key).is_some_and(|member| member.held && member.fails() && muted(member));
@@ -89,17 +91,17 @@ impl Evaluator {
                     return false;
                 }
             }
-            // Whether it is gone for good is not known yet.
+            // It is not known yet whether it was removed.
             None if self.removals.contains_key(key) => return false,
             None => {
                 let Some(member) = incident.members.get(key) else { return false };
                 if let Some(scopes) = self.incidents.moved.get_mut(key) {
                     scopes.remove(&incident.scope);
                 }
-                if self.world.watches(key) && !self.gone.contains(key) {
+                if self.config.watches(key) && !self.gone.contains(key) {
                     let well = Arc::new(Fact { state: State::Well, ..Fact::clone(&member.fact) });
                     incident.take(&well, now.steady);
-                } else if !incident.removed(key, How::Removed, now.steady) {
+                } else if !incident.removed(key, Departure::Removed, now.steady) {
                     return false;
                 }
             }
@@ -112,7 +114,7 @@ impl Evaluator {
         was_muted && incident.members.get(key).is_some_and(|member| member.fails() && self.mutes.of(&member.fact, now).is_none())
     }
 
-    /// Writes down what became of a member.
+    /// Records a change of a member in the timeline and for flapping.
     fn note_change(
         &mut self,
         incident: &Incident,
@@ -123,10 +125,10 @@ impl Evaluator {
     ) {
         self.dirty.member(&incident.id, key);
         let crossed = |state: Option<(bool, Option<u64>)>| state.filter(|(fails, _)| *fails).and_then(|(_, crossed)| crossed);
-        // What was held and rings again did not come and go.
+        // A held member that may ring again did not recover and fail, so it counts no episode for flapping.
         let again = was.is_some_and(|(fails, _)| fails);
         if !again && crossed(is).is_some() && crossed(is) != was.and_then(|(_, crossed)| crossed) {
-            self.memory.began(&incident.scope.to_string(), key, &self.world.alerting.flapping, now.steady);
+            self.records.began(&incident.scope.to_string(), key, &self.config.alerting.flapping, now.steady);
         }
         let (was, is) = (was.is_some_and(|(fails, _)| fails), is.is_some_and(|(fails, _)| fails));
         if was == is {
@@ -139,7 +141,7 @@ impl Evaluator {
         }
     }
 
-    /// Which members nobody is rung for: muted, explained, or told with others by now.
+    /// Updates which members are held: muted, explained, moved to another scope, or failing only with others.
     fn hold_members(
         &mut self,
         incident: &mut Incident,
@@ -158,7 +160,7 @@ impl Evaluator {
             let moved = member.fact.scope != incident.scope;
             let explained = matches!(member.explains, Explains::Explained(_));
             let held = muted || moved || explained || !member.fact.holds_alone;
-            // What is no run has no further run to wait for.
+            // A member without runs has no later run to wait for.
             let at_once = ended.contains(&key) || member.fact.last_failed.is_none();
             if incident.hold(&key, held, at_once, now.steady) {
                 self.dirty.member(&incident.id, &key);
@@ -169,14 +171,14 @@ impl Evaluator {
     }
 
     fn judge_critical(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
-        let watched = self.world.probe_of(&incident.scope);
+        let watched = self.config.probe_of(&incident.scope);
         let policy = watched.map(|watched| &watched.probe.alert);
         let rule = match &incident.scope {
             Scope::Probe(_) => policy.and_then(|policy| policy.critical),
             Scope::Subject(..) => policy.filter(|policy| policy.subject_critical).and_then(|policy| policy.critical),
             _ => None,
         };
-        let bar = Bar {
+        let bar = CriticalInput {
             rule,
             consecutive: policy.is_some_and(|policy| matches!(policy.rule, PageRule::Consecutive(_))),
             at_page_level: incident.is_at_page_level(),
@@ -204,7 +206,7 @@ impl Evaluator {
         judged.again
     }
 
-    /// Keeps what is wished for at each channel equal to what is due.
+    /// Makes the wishes at each channel equal to what is due.
     fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
         self.end_nothing_at_those_there(incident, now);
         let scope = incident.scope.to_string();
@@ -213,8 +215,8 @@ impl Evaluator {
         let owed::Escalated { members: escalated, unrouted, mut again } = owed::escalated(incident, &context, now.steady);
         context.escalated = &escalated;
         let mut rings: Vec<(Arc<Channel>, Option<bool>)> = Vec::new();
-        let mut wishes: Vec<(Arc<str>, What, Option<Wish>)> = Vec::new();
-        for channel in &self.world.alerting.channels {
+        let mut wishes: Vec<(Arc<str>, Action, Option<Wish>)> = Vec::new();
+        for channel in &self.config.alerting.channels {
             let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
             again = earlier(again, asks);
             let due = ring.filter(|ring| ring.at <= now.steady);
@@ -228,23 +230,23 @@ impl Evaluator {
             let told = incident.told.get(&channel.name);
             let ring = due.as_ref().map(|due| {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
-                wish(What::Ring, since, due.severity)
+                wish(Action::Ring, since, due.severity)
             });
             let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
-            let acknowledges = acknowledges && channel::knows(channel.kind.receiver(), What::Acknowledge);
+            let acknowledges = acknowledges && channel::knows(channel.kind.receiver(), Action::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
-            let ack = acknowledges.then(|| wish(What::Acknowledge, since, incident.worst));
+            let ack = acknowledges.then(|| wish(Action::Acknowledge, since, incident.worst));
             let (change, asks) = owed::change(incident, channel, now.steady);
             again = earlier(again, asks);
-            let change = change.then(|| wish(What::Change, now.steady, incident.worst));
+            let change = change.then(|| wish(Action::Change, now.steady, incident.worst));
             rings.push((Arc::clone(channel), due.map(|due| due.page)));
             let name = || Arc::clone(&channel.name);
-            wishes.extend([(name(), What::Ring, ring), (name(), What::Acknowledge, ack), (name(), What::Change, change)]);
+            wishes.extend([(name(), Action::Ring, ring), (name(), Action::Acknowledge, ack), (name(), Action::Change, change)]);
         }
         for (channel, page) in rings {
             Self::note_due(&mut self.dirty, incident, &channel, page, now.steady);
         }
-        let next = incident.told.values().filter_map(|told| told.page_due).map(|due| due + self.world.alerting.escalate_after);
+        let next = incident.told.values().filter_map(|told| told.page_due).map(|due| due + self.config.alerting.escalate_after);
         again = earlier(again, next.filter(|at| *at > now.steady).min());
         for (channel, what, wish) in wishes {
             match wish {
@@ -262,7 +264,7 @@ impl Evaluator {
         again
     }
 
-    /// Notes since when a channel is due what it has not taken.
+    /// Records since when something is due at a channel.
     fn note_due(dirty: &mut super::Dirty, incident: &mut Incident, channel: &Channel, page: Option<bool>, now: Duration) {
         let known = incident.told.get(&channel.name);
         let was = known.map(|told| (told.due, told.page_due)).unwrap_or_default();
@@ -276,6 +278,27 @@ impl Evaluator {
             told.missed |= is.0.is_none();
             dirty.told(&incident.id, &channel.name);
         }
+    }
+}
+
+/// Makes ids of incidents. They ascend whatever the wall clock does.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    last: Ulid,
+}
+
+impl Ids {
+    /// The next ids come after this one.
+    pub(super) fn after(&mut self, id: &str) {
+        let known = id.get(..ulid::ULID_LEN).and_then(|id| Ulid::from_string(id).ok());
+        self.last = known.map_or(self.last, |known| self.last.max(known));
+    }
+
+    pub(super) fn next(&mut self, now: Moment) -> String {
+        let fresh = Ulid::from_parts(u64::try_from(now.wall_ms()).unwrap_or(0), fastrand::u128(..));
+        let follows = fresh.timestamp_ms() > self.last.timestamp_ms();
+        self.last = if follows { fresh } else { self.last.increment().unwrap_or(fresh) };
+        self.last.to_string()
     }
 }
 

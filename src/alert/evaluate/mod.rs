@@ -1,17 +1,17 @@
 //! From facts to what is sent: the one place where the parts meet.
 //!
-//! An event changes facts (`condition`), facts change incidents (`fold`), incidents are held against what each channel took
-//! (`owed`), and what is due leaves when `delivery` says so (`send`); what came of it changes covers (`land`). Only touched scopes
-//! are folded. It is pure: no clock, no I/O; everything that is to be written and sent is in its [`Effects`], and [`due`] says
-//! when it wants to be asked again.
+//! An event changes facts (`condition`), facts change incidents (`fold`), incidents are compared with what each channel took
+//! (`owed`), and what is due leaves when `delivery` allows it (`send`); outcomes change covers (`completed`). Only touched scopes
+//! are folded. It is pure: no clock, no I/O. What is to be written and sent is in its [`Effects`], and [`due`] says when it wants
+//! to be called again.
 //!
 //! [`due`]: Evaluator::due
 
+mod completed;
+mod config;
 mod event;
 mod facts;
 mod fold;
-mod ids;
-mod land;
 mod needs;
 mod over;
 mod reload;
@@ -21,7 +21,6 @@ mod send;
 mod status;
 mod verbs;
 mod view;
-mod world;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -35,47 +34,48 @@ use super::delivery::Delivery;
 use super::delivery::unheard::{self, Unheard};
 use super::explain::Roots;
 use super::incident::Incident;
-use super::memory::Memory;
 use super::muting::Muting;
-use super::told::What;
+use super::scope_records::ScopeRecords;
+use super::tries::Action;
 use super::{FactKey, Scope};
-pub use event::{Effects, Event, Held, Sending};
+use config::ActiveConfig;
+pub use event::{AlertRefresh, Effects, Event, OutgoingTry};
 use facts::Facts;
-use ids::Ids;
-use rows::{Dirty, KeptChannel};
+use fold::Ids;
+use rows::{ChannelHealthRow, Dirty};
 pub use status::Backlog;
-use world::World;
 
 /// Everything that alerting knows.
 #[derive(Debug)]
 pub struct Evaluator {
-    world: World,
+    config: ActiveConfig,
     conditions: Conditions,
     facts: Facts,
     incidents: Incidents,
-    memory: Memory,
+    records: ScopeRecords,
     mutes: Muting,
     delivery: Delivery,
     unheard: Unheard,
-    /// How the canaries stand that others need.
+    /// The canaries that others need.
     roots: Roots,
     ids: Ids,
-    /// What is to be looked at though nothing happens.
+    /// What is to be folded, now or at a time.
     pending: Pending,
-    /// What is not watched any more since then, where somebody may have made a mistake that is mended at once.
+    /// Facts that are not watched any more, and since when. They count as removed only after [`REMOVED`], since the change may be
+    /// a mistake that is corrected at once.
     removals: BTreeMap<FactKey, Duration>,
-    /// Facts that nobody says any more, until what they belonged to is folded.
+    /// Facts that were removed, until their incidents are folded.
     gone: BTreeSet<FactKey>,
     dirty: Dirty,
     /// Canaries that ran since the last time.
     ran: BTreeSet<CanaryId>,
     /// Whether a counted run has ended since the start.
     run_ended: bool,
-    /// When the first run that was due since the start had its deadline and 10 s.
+    /// When the first run after the start has had its deadline and 10 s.
     run_expected: Option<Duration>,
 }
 
-/// Incidents that are open, and those whose end is not told everywhere.
+/// Open incidents, and ended ones whose end is not told everywhere.
 #[derive(Debug, Default)]
 struct Incidents {
     open: HashMap<Scope, Incident>,
@@ -83,18 +83,17 @@ struct Incidents {
     ended: BTreeMap<String, Incident>,
     /// Open incidents by id.
     by_id: HashMap<String, Scope>,
-    /// Where a member is though its fact belongs to another scope by now.
+    /// The scopes of incidents with a member whose fact has moved to another scope.
     moved: HashMap<FactKey, BTreeSet<Scope>>,
-    /// Open incidents that go to every channel, since no channel that wakes took them, and since when they are due; without a time
-    /// where no route matches.
+    /// Open incidents that are escalated to every channel, and since when they are due; no time if no route matches.
     escalated: BTreeMap<String, Option<Duration>>,
-    /// How bad each probe's incidents are, and the probes for which that may have changed.
+    /// The severities of each probe's incidents, and the probes for which they may have changed.
     severities: HashMap<Arc<str>, BTreeMap<Scope, Severity>>,
     changed: BTreeSet<Arc<str>>,
 }
 
 impl Incidents {
-    /// Notes how bad an incident is; nothing where it has ended, or where all that fails in it is held.
+    /// Records the severity of an incident; none if it has ended or all its failing members are held.
     fn note_severity(&mut self, scope: &Scope, severity: Option<Severity>) {
         let Some(probe) = scope.probe() else { return };
         let of_probe = self.severities.entry(Arc::clone(probe)).or_default();
@@ -107,7 +106,7 @@ impl Incidents {
         }
     }
 
-    /// The worst of the incidents of each probe for which that may have changed.
+    /// The worst severity of each probe for which it may have changed.
     fn changed_severities(&mut self) -> Vec<(Arc<str>, Option<Severity>)> {
         let worst = |probe: Arc<str>| {
             let worst = self.severities.get(&probe).and_then(|of_probe| of_probe.values().max().copied());
@@ -136,7 +135,7 @@ impl Pending {
         self.touched.entry(scope.clone()).or_default();
     }
 
-    /// The scope is to be folded then, and not at the time that was said before.
+    /// Sets the time at which the scope is folded again.
     fn put(&mut self, scope: &Scope, at: Option<Duration>) {
         if let Some(old) = self.at.remove(scope) {
             self.by_time.remove(&(old, scope.clone()));
@@ -157,11 +156,11 @@ impl Pending {
 }
 
 impl Evaluator {
-    /// Takes an event in. What follows from it is told by [`finish`](Self::finish), for many events at once.
+    /// Takes an event. [`finish`](Self::finish) returns the effects of many events at once.
     pub fn take(&mut self, event: Event, now: Moment) {
         match event {
             Event::Run(report) => {
-                self.dirty.run(&report, self.world.watches(&FactKey::Canary(report.canary.id.clone())));
+                self.dirty.run(&report, self.config.watches(&FactKey::Canary(report.canary.id.clone())));
                 self.ran.insert(report.canary.id.clone());
                 self.run_ended |= matches!(Count::of(&report), Count::Pass | Count::Failure | Count::Result);
                 self.tell_roots_of_run(&report, now);
@@ -187,7 +186,7 @@ impl Evaluator {
                     self.touch_open();
                 }
             }
-            Event::Landed { channel, id, outcome, chance } => self.landed(&channel, &id, &outcome, chance, now),
+            Event::Completed { channel, id, outcome, chance } => self.completed(&channel, &id, &outcome, chance, now),
             Event::Mended(channels) => {
                 for channel in channels {
                     self.delivery.mended(&channel, now);
@@ -197,14 +196,14 @@ impl Evaluator {
         }
     }
 
-    /// What follows from all that was taken in, and from the time that has passed.
+    /// The effects of all events since the last call, and of the time that has passed.
     pub fn finish(&mut self, now: Moment) -> Effects {
         self.clock(now);
         let mut effects = Effects::default();
         self.fold_touched(now, &mut effects);
         self.send(now, &mut effects);
         self.gone.clear();
-        // A try that was made may have changed what is owed elsewhere: a storm's key, an end.
+        // A new try may have changed what is owed elsewhere, for example by a storm's key.
         self.fold_touched(now, &mut effects);
         effects.forgotten = self.forget_retired();
         for id in std::mem::take(&mut self.ran) {
@@ -219,7 +218,7 @@ impl Evaluator {
         effects
     }
 
-    /// When [`finish`](Self::finish) has something to do though nothing happens; steady time.
+    /// When [`finish`](Self::finish) has something to do by time alone; steady.
     pub fn due(&self, now: Moment) -> Option<Duration> {
         let folded = self.pending.by_time.first().map(|(at, _)| *at);
         let removed = self.removals.values().min().map(|at| *at + REMOVED);
@@ -249,13 +248,13 @@ impl Evaluator {
             if let FactKey::Channel(name) = &key
                 && let Some((_, health)) = self.delivery.healths().find(|(channel, _)| *channel == name)
             {
-                let config = self.world.fingerprint(name);
-                self.dirty.channel(name, &KeptChannel { config, health: *health });
+                let config = self.config.fingerprint(name);
+                self.dirty.channel(name, &ChannelHealthRow { config, health: *health });
             }
             self.put(&key, Some(Arc::new(fact)));
         }
         for channel in self.unheard.expire(now.steady) {
-            self.unwant(&channel, unheard::INCIDENT, What::End, now);
+            self.unwant(&channel, unheard::INCIDENT, Action::End, now);
         }
         let removed: Vec<FactKey> =
             self.removals.iter().filter(|(_, at)| **at + REMOVED <= now.steady).map(|(key, _)| key.clone()).collect();
@@ -266,7 +265,7 @@ impl Evaluator {
         self.pending.wake(now.steady);
     }
 
-    /// Facts changed: what they belong to is to be folded.
+    /// Takes changed facts and marks their scopes.
     fn changed(&mut self, changed: Vec<Changed>, now: Moment) {
         for Changed { key, fact } in changed {
             if fact.is_none() && !self.removals.contains_key(&key) && self.waits_for_removal(&key, now) {
@@ -289,7 +288,7 @@ impl Evaluator {
         }
     }
 
-    /// Every open incident is to be looked at, with all that fails in it.
+    /// Marks every open incident with its failing members.
     fn touch_open(&mut self) {
         for (scope, incident) in &self.incidents.open {
             let failing = incident.members.iter().filter(|(_, member)| member.fails()).map(|(key, _)| key.clone());
@@ -298,7 +297,7 @@ impl Evaluator {
     }
 }
 
-/// What was found to be gone by looking at files, or at a start, is taken as removed only after this time.
+/// What the file watch or a start finds to be gone counts as removed only after this time.
 const REMOVED: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

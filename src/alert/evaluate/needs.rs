@@ -1,7 +1,7 @@
-//! Which members others explain, as it is driven: what is said of roots, and who is judged when.
+//! Drives the rule `needs`: reports the state of roots, and judges members.
 //!
-//! The rules are in `explain`. Here everything that is known of the canaries that others need is said to it (runs, facts, mutes,
-//! what was told of them), and the members of an incident are judged when their facts change or their time comes.
+//! The rules are in `explain`. This file reports everything about root canaries to it: runs, facts, mutes, covers. Members of an
+//! incident are judged when their facts change or their time comes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,15 +10,15 @@ use crate::alert::Moment;
 use crate::outcome::{RunReport, Verdict};
 
 use super::super::condition::Count;
-use super::super::explain::{self, Stands};
+use super::super::explain::{self, RootState};
 use super::super::fact::LastRun;
 use super::super::incident::{Incident, Member};
-use super::super::told::Cover;
+use super::super::tries::Cover;
 use super::super::{Fact, FactKey, Scope, State};
 use super::{Effects, Evaluator};
 
 impl Evaluator {
-    /// Whoever met a root that is not as it was is to be judged again, also where the root itself has no incident.
+    /// Marks the dependents of changed roots to be judged again, even if the root has no incident.
     pub(super) fn touch_dependents(&mut self) {
         for key in self.roots.take_touched() {
             if let Some(probe) = key.probe() {
@@ -27,7 +27,7 @@ impl Evaluator {
         }
     }
 
-    /// Judges which members of a probe's incident others explain. Returns those whose explanation their own failures ended.
+    /// Judges which members of a probe's incident are explained. Returns those whose explanation was ended by their own failures.
     pub(super) fn explain(
         &mut self,
         incident: &mut Incident,
@@ -51,7 +51,7 @@ impl Evaluator {
             let before = (member.explanation.clone(), member.explains.clone());
             let judged = explain::judge(&mut member.explanation, &fact, &mut self.roots, now);
             member.explains = judged.explains;
-            if judged.ended == Some(explain::Ended::Explanation) {
+            if judged.ended == Some(explain::ExplanationEnd::Explanation) {
                 ended.insert(key.clone());
             }
             effects.wanted.extend(judged.ask);
@@ -67,7 +67,7 @@ impl Evaluator {
         ended
     }
 
-    /// Says how a run of a canary that others need ended.
+    /// Reports the run of a root canary.
     pub(super) fn tell_roots_of_run(&mut self, report: &RunReport, now: Moment) {
         let id = &report.canary.id;
         if !self.roots.is_root(id) {
@@ -82,15 +82,15 @@ impl Evaluator {
         }
     }
 
-    /// Says how canaries stand that others need.
+    /// Reports the state of root canaries in an incident.
     pub(super) fn tell_roots(&mut self, incident: &Incident, now: Moment) {
-        let wakes = |name: &Arc<str>| self.world.channel(name).is_some_and(|channel| channel.wakes);
+        let wakes = |name: &Arc<str>| self.config.channel(name).is_some_and(|channel| channel.wakes);
         let covers: Vec<&Cover> =
             incident.told.iter().filter(|(name, _)| wakes(name)).filter_map(|(_, told)| told.cover.as_ref()).collect();
         // One that is suspect again goes on with the episode that was told.
         let told = |member: &Member| member.left.is_none() && covers.iter().any(|cover| cover.covers(member));
         let together = incident.members.values().find(|member| matches!(member.fact.key, FactKey::Across(_)) && told(member));
-        // What all of a probe's canaries share tells of each that failed where it came to the rule.
+        // A told `across` member tells of each canary in the regions that made it fail.
         let regions = together.map(|member| shared_by(&member.fact)).unwrap_or_default();
         for (key, member) in &incident.members {
             let FactKey::Canary(id) = key else { continue };
@@ -101,18 +101,18 @@ impl Evaluator {
                 self.roots.ran(id, last, now);
             }
             let is_told = told(member) || (member.left.is_none() && regions.contains(&member.fact.region));
-            let stands = Stands {
+            let state = RootState {
                 fails: member.fails(),
                 told: is_told && incident.end.is_none(),
                 muted: self.mutes.of(&member.fact, now).is_some(),
             };
-            self.roots.stands(id, stands, now);
+            self.roots.set_state(id, state, now);
         }
     }
 
-    /// Says everything that is known of canaries that others need: at a start, and when there is another plan.
+    /// Reports everything about root canaries, at a start and after a reload.
     pub(super) fn say_roots(&mut self, now: Moment) {
-        let plan = Arc::clone(&self.world.plan);
+        let plan = Arc::clone(&self.config.plan);
         for canary in plan.canaries.iter().filter(|canary| self.roots.is_root(&canary.id)).collect::<Vec<_>>() {
             if let Some(last) = self.conditions.canary(&canary.id, now).counted {
                 self.roots.ran(&canary.id, last, now);
@@ -126,31 +126,30 @@ impl Evaluator {
         self.incidents.open = open;
     }
 
-    /// Says which canaries that others need are muted, also where they have no incident.
+    /// Reports which root canaries are muted, even if they have no incident.
     pub(super) fn mute_roots(&mut self, now: Moment) {
-        for canary in &self.world.plan.canaries {
+        for canary in &self.config.plan.canaries {
             if !self.roots.is_root(&canary.id) {
                 continue;
             }
             let muted = self.mutes.of_canary(&canary.id, now).is_some();
             let in_incident = self.facts.get(&FactKey::Canary(canary.id.clone())).is_some_and(|fact| fact.level().is_some());
             if !in_incident {
-                self.roots.stands(&canary.id, Stands { muted, ..Stands::default() }, now);
+                self.roots.set_state(&canary.id, RootState { muted, ..RootState::default() }, now);
             }
         }
     }
 
-    /// A canary that was only suspect is no member any more: nothing tells of it.
+    /// Reports a canary that was only suspect and is no member any more.
     pub(super) fn left_unnamed(&mut self, key: &FactKey, now: Moment) {
         if let FactKey::Canary(id) = key {
             let muted = self.mutes.of_canary(id, now).is_some();
-            self.roots.stands(id, Stands { muted, ..Stands::default() }, now);
+            self.roots.set_state(id, RootState { muted, ..RootState::default() }, now);
         }
     }
 }
 
-/// The regions in which canaries that fail together do so: those whose own share is enough, and where none is, all in which some
-/// failed.
+/// The regions that make an `across` member fail: those whose own share reaches the rule's, or all with failures if none does.
 fn shared_by(fact: &Fact) -> BTreeSet<&Arc<str>> {
     let alone = fact.shares.values().any(|share| share.reaches);
     let failed = fact.shares.iter().filter(|(_, share)| if alone { share.reaches } else { share.failed > 0 });

@@ -1,7 +1,7 @@
-//! What is over: incidents that end, and channels that were removed while one goes on.
+//! Ends: of incidents, and of what removed channels have open.
 //!
-//! An end is wished for where something is open or perhaps open, and an incident is kept until none is, and nothing that could open
-//! anything is on its way.
+//! An end is wanted wherever something is open or perhaps open. An ended incident is kept until nothing is open and no try of it
+//! is in flight.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::plan::ReceiverKind;
 use super::super::delivery::Wish;
 use super::super::delivery::unheard::Missed;
 use super::super::incident::{Incident, Told};
-use super::super::told::What;
+use super::super::tries::Action;
 use super::Evaluator;
 
 impl Evaluator {
@@ -26,7 +26,7 @@ impl Evaluator {
         self.tell_roots(&incident, now);
         self.forget_tries_of(&incident.id, now);
         for channel in incident.told.keys() {
-            for what in [What::Ring, What::Change, What::Acknowledge] {
+            for what in [Action::Ring, Action::Change, Action::Acknowledge] {
                 for attempt in self.delivery.unwant(channel, &incident.id, what) {
                     self.dirty.dropped(&attempt, now);
                 }
@@ -43,7 +43,7 @@ impl Evaluator {
         self.incidents.ended.insert(incident.id.clone(), incident);
     }
 
-    /// Wishes for what an ended incident's channels must still hear, or forgets it.
+    /// Wants the ends that an ended incident's channels must still hear, or forgets the incident.
     pub(super) fn look_at_ended(&mut self, id: &str, now: Moment) {
         self.forget_tries_of(id, now);
         self.drop_shared_keys(id);
@@ -52,21 +52,21 @@ impl Evaluator {
         let Some(end) = &incident.end else { return };
         let mut wishes = Vec::new();
         for (channel, told) in &incident.told {
-            let wanted = told.has_open() && self.world.channel(channel).is_some();
+            let wanted = told.has_open() && self.config.channel(channel).is_some();
             if told.has_open() && !wanted {
                 warn_of_open(channel, told);
             }
             let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
-            let wish = Wish { scope, incident, what: What::End, severity, since: end.at };
+            let wish = Wish { scope, incident, what: Action::End, severity, since: end.at };
             wishes.push((Arc::clone(channel), wanted.then_some(wish)));
         }
-        // Something on its way may open there what is to be ended then.
-        let flying = |channel: &Arc<str>| self.delivery.is_flying(channel, id);
-        let open = wishes.iter().any(|(channel, wish)| wish.is_some() || flying(channel));
+        // A try in flight may still open something that has to be ended.
+        let in_flight = |channel: &Arc<str>| self.delivery.is_in_flight(channel, id);
+        let open = wishes.iter().any(|(channel, wish)| wish.is_some() || in_flight(channel));
         for (channel, wish) in wishes {
             match wish {
                 Some(wish) => self.delivery.want(&channel, wish),
-                None => self.unwant(&channel, id, What::End, now),
+                None => self.unwant(&channel, id, Action::End, now),
             }
         }
         if !open && let Some(incident) = self.incidents.ended.remove(id) {
@@ -74,17 +74,17 @@ impl Evaluator {
         }
     }
 
-    /// Keeps what channels were due and never got before the end.
+    /// Records what channels were due and never got before the end.
     fn note_unheard(&mut self, id: &str) {
         let Some(incident) = self.incidents.ended.get_mut(id) else { return };
         let Some(ended) = incident.end.as_ref().map(|end| end.at) else { return };
         let (scope, severity, since) = (incident.scope.clone(), incident.worst, incident.since);
         for (channel, told) in &mut incident.told {
             let was_due = told.due.is_some() || told.missed;
-            if !was_due || self.delivery.is_flying(channel, id) {
+            if !was_due || self.delivery.is_in_flight(channel, id) {
                 continue;
             }
-            let informs = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Posts);
+            let informs = self.config.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Posts);
             if informs && !told.has_open() {
                 self.unheard.missed(channel, Missed { incident: id.to_owned(), scope: scope.clone(), severity, since, ended });
             }
@@ -93,12 +93,13 @@ impl Evaluator {
         }
     }
 
-    /// A key that several incidents share, after a storm, ends with the last of them.
+    /// A key that several incidents share after a storm ends with the last of them.
     fn drop_shared_keys(&mut self, id: &str) {
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let mut shared = Vec::new();
         for (channel, told) in &incident.told {
-            let ends_each = self.world.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Incidents);
+            let ends_each =
+                self.config.channel(channel).is_some_and(|channel| channel.kind.receiver() == ReceiverKind::Incidents);
             for open in told.open.iter().filter(|open| ends_each && open.key.contains("storm/")) {
                 let others = self.incidents.open.values().chain(self.incidents.ended.values()).filter(|other| other.id != id);
                 let mut theirs = others.filter_map(|other| other.told.get(channel)).flat_map(|told| &told.open);
@@ -117,13 +118,14 @@ impl Evaluator {
         }
     }
 
-    /// A channel that was removed and is there again is not told an end of what goes on. Where it perhaps was told, it is rung anew.
+    /// A channel that was removed and is back is not sent an end of an open incident. If an end was perhaps taken, the channel is
+    /// rung anew.
     pub(super) fn end_nothing_at_those_there(&mut self, incident: &mut Incident, now: Moment) {
         for (name, told) in &mut incident.told {
-            if !self.world.has_channel(name) {
+            if !self.config.has_channel(name) {
                 continue;
             }
-            for attempt in self.delivery.unwant(name, &incident.id, What::End) {
+            for attempt in self.delivery.unwant(name, &incident.id, Action::End) {
                 self.dirty.dropped(&attempt, now);
                 told.forget();
                 incident.numbered = None;
@@ -133,22 +135,21 @@ impl Evaluator {
         }
     }
 
-    /// A channel that was removed is rung no more, and has its open things ended with its last configuration, while the incident
-    /// goes on.
+    /// A removed channel is not rung any more. What it has open is ended with its last configuration while the incident goes on.
     pub(super) fn end_at_removed(&mut self, incident: &mut Incident, now: Moment) {
-        let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !self.world.has_channel(name)).cloned().collect();
+        let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !self.config.has_channel(name)).cloned().collect();
         for name in gone {
-            for what in [What::Ring, What::Change, What::Acknowledge] {
+            for what in [Action::Ring, Action::Change, Action::Acknowledge] {
                 self.unwant(&name, &incident.id, what, now);
             }
             for attempt in self.delivery.forget_rings_at(&name, &incident.id) {
                 self.dirty.dropped(&attempt, now);
             }
             let Some(told) = incident.told.get_mut(&name) else { continue };
-            if told.has_open() && self.world.channel(&name).is_some() {
+            if told.has_open() && self.config.channel(&name).is_some() {
                 (told.due, told.page_due) = (None, None);
                 let (scope, severity) = (incident.scope.clone(), incident.worst);
-                let wish = Wish { scope, incident: incident.id.clone(), what: What::End, severity, since: now.steady };
+                let wish = Wish { scope, incident: incident.id.clone(), what: Action::End, severity, since: now.steady };
                 self.delivery.want(&name, wish);
                 continue;
             }
@@ -161,7 +162,7 @@ impl Evaluator {
     }
 }
 
-/// Says that things stay open at a channel for good.
+/// Logs the keys that stay open at a removed channel for good.
 fn warn_of_open(channel: &str, told: &Told) {
     let keys: Vec<&str> = told.open.iter().map(|open| open.key.as_str()).collect();
     let keys = keys.join(", ");

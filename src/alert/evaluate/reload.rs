@@ -8,22 +8,23 @@ use crate::plan::{Alerting, Channel, Plan};
 
 use super::super::delivery::ChannelPolicy;
 use super::super::incident::Told;
-use super::super::{FactKey, counts};
-use super::{Evaluator, World};
+use super::super::{FactKey, metrics};
+use super::{ActiveConfig, Evaluator};
 
 impl Evaluator {
-    /// Takes over another plan and other channels. Where it was only `found`, what is gone is taken as removed a little later.
+    /// Applies another plan and other channels. If they were `found` by the file watch, what is gone counts as removed a minute
+    /// later.
     pub(super) fn reload(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, found: bool, now: Moment) {
         self.ran.extend(plan.canaries.iter().map(|canary| canary.id.clone()));
         self.incidents.changed.extend(plan.probes.iter().map(|probe| Arc::clone(&probe.name)));
-        let before = std::mem::replace(&mut self.world, World::new(Arc::clone(&plan), Arc::clone(&alerting)));
-        for channel in before.alerting.channels.iter().filter(|channel| !self.world.has_channel(&channel.name)) {
+        let before = std::mem::replace(&mut self.config, ActiveConfig::new(Arc::clone(&plan), Arc::clone(&alerting)));
+        for channel in before.alerting.channels.iter().filter(|channel| !self.config.has_channel(&channel.name)) {
             self.dirty.channel_gone(&channel.name);
         }
         self.retire(&before);
         self.mutes.apply(&plan, now);
         self.roots.apply(&plan);
-        for forgotten in self.delivery.apply(self.world.channels(), now) {
+        for forgotten in self.delivery.apply(self.config.channels(), now) {
             self.dirty.dropped(&forgotten, now);
         }
         self.delivery.ask_again();
@@ -33,36 +34,36 @@ impl Evaluator {
                 self.removals.remove(&changed.key);
                 self.put(&changed.key, changed.fact);
             } else {
-                // A rule that was taken away is no file that is about to come back.
-                let found = found && !self.world.watches(&changed.key);
+                // A removed rule of a watched probe counts as removed at once.
+                let found = found && !self.config.watches(&changed.key);
                 self.gone(changed.key, found, now);
             }
         }
         for key in self.unwatched() {
             self.gone(key, found, now);
         }
-        self.removals.retain(|key, _| !self.world.watches(key));
-        self.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
+        self.removals.retain(|key, _| !self.config.watches(key));
+        self.config.alerting.channels.iter().for_each(|channel| metrics::channel(&channel.name));
         self.say_roots(now);
         self.touch_open();
         self.pending.ended.extend(self.incidents.ended.keys().cloned());
     }
 
-    /// Channels that are gone and have nothing open any more; they are forgotten.
+    /// Forgets and returns removed channels that have nothing open any more.
     pub(super) fn forget_retired(&mut self) -> Vec<Arc<str>> {
-        if self.world.retired.is_empty() {
+        if self.config.retired.is_empty() {
             return Vec::new();
         }
         let incidents = || self.incidents.open.values().chain(self.incidents.ended.values());
         let has_open = |name: &Arc<str>| incidents().filter_map(|incident| incident.told.get(name)).any(Told::has_open);
         let is_done = |channel: &&Arc<Channel>| !has_open(&channel.name) && !self.delivery.is_busy(&channel.name);
-        let done = self.world.retired.iter().filter(is_done);
+        let done = self.config.retired.iter().filter(is_done);
         let done: Vec<Arc<str>> = done.map(|channel| Arc::clone(&channel.name)).collect();
-        self.world.retired.retain(|channel| !done.contains(&channel.name));
+        self.config.retired.retain(|channel| !done.contains(&channel.name));
         done
     }
 
-    /// What a fact is about is not watched any more.
+    /// A fact is not watched any more.
     fn gone(&mut self, key: FactKey, found: bool, now: Moment) {
         if found {
             self.removals.entry(key).or_insert(now.steady);
@@ -72,16 +73,16 @@ impl Evaluator {
         }
     }
 
-    /// Whether somebody may be about to mend what made this fact vanish.
+    /// Delays the removal of a fact whose probe or channel is gone. Returns whether it did.
     pub(super) fn waits_for_removal(&mut self, key: &FactKey, now: Moment) -> bool {
-        if self.world.watches(key) {
+        if self.config.watches(key) {
             return false;
         }
         self.removals.entry(key.clone()).or_insert(now.steady);
         true
     }
 
-    /// Takes a fact out: its member is removed from its incident.
+    /// Removes a fact and its member.
     pub(super) fn remove(&mut self, key: &FactKey) {
         self.put(key, None);
         self.gone.insert(key.clone());
@@ -95,18 +96,18 @@ impl Evaluator {
     /// Members of open incidents that are not watched.
     pub(super) fn unwatched(&self) -> BTreeSet<FactKey> {
         let members = self.incidents.open.values().flat_map(|incident| &incident.members);
-        let gone = members.filter(|(key, member)| member.left.is_none() && !self.world.watches(key));
+        let gone = members.filter(|(key, member)| member.left.is_none() && !self.config.watches(key));
         gone.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Channels that are gone keep their last configuration until what they have open is ended.
-    fn retire(&mut self, before: &World) {
+    /// Keeps the last configuration of removed channels until what they have open is ended.
+    fn retire(&mut self, before: &ActiveConfig) {
         let has_open = |channel: &Arc<Channel>| {
             let incidents = self.incidents.open.values().chain(self.incidents.ended.values());
             let open = incidents.filter_map(|incident| incident.told.get(&channel.name)).any(Told::has_open);
             open || self.delivery.is_busy(&channel.name)
         };
-        let gone = before.all_channels().filter(|channel| self.world.channel(&channel.name).is_none() && has_open(channel));
+        let gone = before.all_channels().filter(|channel| self.config.channel(&channel.name).is_none() && has_open(channel));
         let gone: Vec<Arc<Channel>> = gone.cloned().collect();
         for channel in &gone {
             tracing::warn!(
@@ -115,19 +116,19 @@ impl Evaluator {
             );
         }
         for channel in &gone {
-            counts::channel_gone(&channel.name);
+            metrics::channel_gone(&channel.name);
         }
-        self.world.retired = gone;
+        self.config.retired = gone;
     }
 }
 
-impl World {
-    /// The channels as delivery sees them; those that are gone are still ended.
+impl ActiveConfig {
+    /// The policies for delivery, including removed channels that still have to end something.
     pub(super) fn channels(&self) -> Vec<ChannelPolicy> {
         self.all_channels().map(|channel| policy(channel)).collect()
     }
 
-    /// The channels there are, and those that are gone and have something open.
+    /// All configured channels, and removed ones that have something open.
     pub(super) fn all_channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.alerting.channels.iter().chain(&self.retired)
     }

@@ -1,7 +1,6 @@
-//! Takes up what an earlier process left.
+//! Restores the state that an earlier process stored.
 //!
-//! Rows that cannot be read are told of in the log and left out. What is owed follows from facts and covers as always; a process
-//! that takes over is no event.
+//! Rows that cannot be read are logged and left out. What is owed follows from facts and covers, so a takeover needs no event.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,34 +11,34 @@ use crate::history::{IncidentRow, RestoredState, StartState};
 use crate::plan::{Alerting, Plan, Probe};
 
 use super::super::Fact;
-use super::super::carry::{carry, is_former};
 use super::super::condition::Conditions;
 use super::super::condition::channel::Health;
-use super::super::counts;
 use super::super::delivery::Delivery;
 use super::super::delivery::unheard::{self, Unheard};
 use super::super::explain::Roots;
 use super::super::incident::{Incident, Member, Told};
-use super::super::memory::Memory;
+use super::super::metrics;
+use super::super::migrate::{is_former, migrate};
 use super::super::muting::Muting;
-use super::super::told::Try;
-use super::rows::{CHANNEL, COVER, KeptChannel, MEMBER, UNHEARD};
-use super::{Dirty, Evaluator, Ids, Incidents, Pending, World};
+use super::super::scope_records::ScopeRecords;
+use super::super::tries::Try;
+use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
+use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
 
 impl Evaluator {
-    /// Takes up what an earlier process left.
+    /// Restores everything from the store.
     pub fn new(plan: &Arc<Plan>, alerting: &Arc<Alerting>, remembered: &StartState, now: Moment) -> Self {
-        let world = World::new(Arc::clone(plan), Arc::clone(alerting));
+        let config = ActiveConfig::new(Arc::clone(plan), Arc::clone(alerting));
         let (conditions, changed) = Conditions::new(Arc::clone(plan), Arc::clone(alerting), &remembered.states, now);
         let mut mutes = Muting::default();
         mutes.apply(plan, now);
         let mut evaluator = Self {
-            delivery: Delivery::new(world.channels(), now),
-            world,
+            delivery: Delivery::new(config.channels(), now),
+            config,
             conditions,
             facts: super::Facts::default(),
             incidents: Incidents::default(),
-            memory: Memory::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
+            records: ScopeRecords::restore(&remembered.states, remembered.damaged.is_some(), now.steady),
             mutes,
             unheard: Unheard::default(),
             roots: Roots::new(plan),
@@ -55,7 +54,7 @@ impl Evaluator {
         let tries = tries_of(remembered);
         evaluator.restore_incidents(remembered, &tries, now);
         let facts: Vec<Arc<Fact>> = changed.iter().filter_map(|changed| changed.fact.clone()).collect();
-        evaluator.carry_over(remembered, &facts, now);
+        evaluator.migrate(remembered, &facts, now);
         evaluator.restore_unheard(remembered);
         evaluator.restore_channels(remembered, now);
         evaluator.restore_tries(tries, now);
@@ -64,13 +63,13 @@ impl Evaluator {
         }
         evaluator.say_roots(now);
         evaluator.resume(now);
-        evaluator.world.alerting.channels.iter().for_each(|channel| counts::channel(&channel.name));
+        evaluator.config.alerting.channels.iter().for_each(|channel| metrics::channel(&channel.name));
         evaluator.show_counts();
         evaluator
     }
 
     fn restore_incidents(&mut self, remembered: &StartState, tries: &[Try], now: Moment) {
-        // The revision up to which tries cover each incident: one that comes anew must be higher.
+        // The revision up to which tries cover each incident; the next one must be higher.
         let mut with_tries: BTreeMap<&str, u64> = BTreeMap::new();
         for about in tries.iter().flat_map(|it| &it.about) {
             let covered = about.cover.as_ref().map_or(0, |cover| cover.revision);
@@ -93,7 +92,7 @@ impl Evaluator {
                     self.incidents.by_id.insert(incident.id.clone(), incident.scope.clone());
                     self.incidents.open.insert(incident.scope.clone(), incident);
                 }
-                // What was on its way when the process before died is perhaps open.
+                // What was in flight when the process before died is perhaps open.
                 Ok(incident) if with_tries.contains_key(&*row.id) || incident.told.values().any(Told::has_open) => {
                     self.incidents.ended.insert(incident.id.clone(), incident);
                 }
@@ -103,11 +102,11 @@ impl Evaluator {
         }
     }
 
-    /// Takes over what the version before left.
-    fn carry_over(&mut self, remembered: &StartState, facts: &[Arc<Fact>], now: Moment) {
-        let carried = carry(remembered, &self.world.alerting, facts, now);
-        self.dirty.commit.append(carried.commit);
-        for incident in carried.incidents {
+    /// Migrates the incidents of the version before.
+    fn migrate(&mut self, remembered: &StartState, facts: &[Arc<Fact>], now: Moment) {
+        let migrated = migrate(remembered, &self.config.alerting, facts, now);
+        self.dirty.commit.append(migrated.commit);
+        for incident in migrated.incidents {
             self.dirty.incident(&incident.id);
             incident.members.keys().for_each(|key| self.dirty.member(&incident.id, key));
             incident.told.keys().for_each(|channel| self.dirty.told(&incident.id, channel));
@@ -131,14 +130,14 @@ impl Evaluator {
             }
         }
         let mut forgotten = self.delivery.restore(tries, now);
-        // After the end nothing is repeated, only ended.
+        // Rings of ended incidents are not repeated.
         forgotten.extend(self.incidents.ended.keys().flat_map(|id| self.delivery.forget_rings_of(id)));
         for attempt in forgotten {
             self.dirty.dropped(&attempt, now);
         }
     }
 
-    /// Whether anything that a try tells of is remembered.
+    /// Whether any incident of a try is known.
     fn is_about_something(&self, attempt: &Try) -> bool {
         let known = |incident: &str| incident == unheard::INCIDENT || self.incidents.find(incident).is_some();
         attempt.about.iter().any(|about| known(&about.incident))
@@ -146,12 +145,12 @@ impl Evaluator {
 
     fn restore_channels(&mut self, remembered: &StartState, now: Moment) {
         for state in remembered.states.iter().filter(|state| state.kind == CHANNEL) {
-            if !self.world.has_channel(&state.key) {
+            if !self.config.has_channel(&state.key) {
                 self.dirty.channel_gone(&state.key);
                 continue;
             }
-            match serde_json::from_str::<KeptChannel>(&state.json) {
-                Ok(kept) if kept.config != self.world.fingerprint(&state.key) => self.dirty.channel_gone(&state.key),
+            match serde_json::from_str::<ChannelHealthRow>(&state.json) {
+                Ok(kept) if kept.config != self.config.fingerprint(&state.key) => self.dirty.channel_gone(&state.key),
                 Ok(kept) => {
                     let failing = kept.health.failing.map(|since| since.min(now.steady));
                     self.delivery.restore_health(&state.key, Health { failing });
@@ -169,7 +168,7 @@ impl Evaluator {
         }
     }
 
-    /// Everything is looked at once; members without a fact are settled, or not watched any more.
+    /// Marks everything once; members without a fact are settled or not watched any more.
     fn resume(&mut self, now: Moment) {
         let gone = self.unwatched();
         for key in gone {
@@ -203,7 +202,7 @@ fn tries_of(remembered: &StartState) -> Vec<Try> {
 
 /// An incident of a row, with its members and covers.
 fn restored(row: &IncidentRow, states: &[&RestoredState], now: Moment) -> Result<Incident, serde_json::Error> {
-    let kept: super::status::Kept = serde_json::from_str(&row.json)?;
+    let kept: super::status::StoredIncident = serde_json::from_str(&row.json)?;
     let mut incident = kept.incident;
     let prefix = format!("{}/", row.id);
     for state in states {
@@ -219,7 +218,7 @@ fn restored(row: &IncidentRow, states: &[&RestoredState], now: Moment) -> Result
             _ => {}
         }
     }
-    // A row of a member or a cover may be newer than the incident's.
+    // Rows of members and covers may be newer than the incident's row.
     let of_members = incident.members.values().flat_map(|member| member.crossed.into_iter().chain([member.began]));
     let of_covers = incident.told.values().filter_map(|told| told.cover.as_ref()).map(|cover| cover.revision);
     incident.revision = of_members.chain(of_covers).fold(incident.revision, u64::max);

@@ -1,4 +1,4 @@
-//! What changed and is to be written, together with the run that decided it.
+//! The changed rows, written in the same transaction as the run that changed them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::outcome::{RunReport, Trigger};
 use super::super::FactKey;
 use super::super::condition::channel::Health;
 use super::super::incident::Incident;
-use super::super::told::{Outcome, Try};
+use super::super::tries::{Outcome, Try};
 use super::Evaluator;
 
-/// The kinds of rows that belong to an incident; their keys begin with its id.
+/// The kind of rows of an incident's members; the key begins with the incident's id.
 pub(super) const MEMBER: &str = "member";
 /// See [`MEMBER`].
 pub(super) const COVER: &str = "cover";
-/// The kind of rows with how channels fare that take nothing.
+/// The kind of rows with the health of channels.
 pub(super) const CHANNEL: &str = "channel";
 /// The kind of rows with what channels never got before the end.
 pub(super) const UNHEARD: &str = "unheard";
@@ -34,10 +34,10 @@ pub(super) struct Dirty {
     told: BTreeSet<(String, Arc<str>)>,
 }
 
-/// How a channel fares, as it is kept.
+/// The row of a channel's health.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct KeptChannel {
-    /// Of the configuration that it fared so with. With another one nothing is known.
+pub(super) struct ChannelHealthRow {
+    /// The fingerprint of the channel's configuration. The row is ignored if it has changed.
     #[serde(default)]
     pub(super) config: Option<u64>,
     #[serde(flatten)]
@@ -62,18 +62,18 @@ impl Dirty {
         self.told.insert((id.to_owned(), Arc::clone(channel)));
     }
 
-    /// How a channel fares changed.
-    pub(super) fn channel(&mut self, name: &Arc<str>, kept: &KeptChannel) {
+    /// The health of a channel changed.
+    pub(super) fn channel(&mut self, name: &Arc<str>, kept: &ChannelHealthRow) {
         let json = serde_json::to_string(kept).expect("it has only numbers in it");
         self.commit.states.push(StateRow { kind: CHANNEL, key: name.to_string(), json: Some(json) });
     }
 
-    /// A channel is not configured any more: nothing is known of how it fares if it comes back.
+    /// A channel was removed: its health is forgotten.
     pub(super) fn channel_gone(&mut self, name: &str) {
         self.commit.states.push(StateRow { kind: CHANNEL, key: name.to_owned(), json: None });
     }
 
-    /// Something happened to an incident that people may want to read later.
+    /// Adds an entry to the timeline of an incident.
     pub(super) fn timeline(&mut self, incident: &str, what: &'static str, text: String, now: Moment) {
         let at_ms = now.wall_ms();
         self.commit.timeline.push(TimelineRow { incident: incident.to_owned(), at_ms, what, text });
@@ -81,7 +81,7 @@ impl Dirty {
 
     /// A try is about to leave.
     pub(super) fn attempt(&mut self, attempt: &Try) {
-        // The steady time at which it was made tells it from another with the same id, whatever the wall clock does meanwhile.
+        // Id and steady time identify a try, so the wall clock may be set meanwhile.
         self.commit.tries.push(TryRow {
             id: attempt.id.clone(),
             incidents: attempt.about.iter().map(|about| about.incident.clone()).collect(),
@@ -111,7 +111,7 @@ impl Dirty {
         });
     }
 
-    /// A try of which nobody knows whether it was taken is not repeated any more.
+    /// A try of unknown outcome is not repeated any more.
     pub(super) fn dropped(&mut self, attempt: &Try, now: Moment) {
         self.commit.outcomes.push(OutcomeRow {
             id: attempt.id.clone(),
@@ -125,8 +125,8 @@ impl Dirty {
 }
 
 impl Evaluator {
-    /// An incident is over and told everywhere: its rows of members and covers are not needed any more. What of itself is not
-    /// written yet is, since nobody finds it afterwards: one that no channel took ends and is forgotten at once.
+    /// Forgets an incident whose end was told everywhere, and deletes its rows of members and covers. Its own row is written now
+    /// if it has changed, since it cannot be found later.
     pub(super) fn forget(&mut self, incident: &Incident, now: Moment) {
         if self.dirty.incidents.remove(&incident.id) {
             let row = self.incident_row(incident, now);
@@ -140,11 +140,11 @@ impl Evaluator {
         }
     }
 
-    /// Everything that is to be written since the last time.
+    /// Everything that changed since the last call.
     pub(super) fn commit(&mut self, now: Moment) -> Commit {
         let mut commit = std::mem::take(&mut self.dirty.commit);
         commit.states.extend(self.conditions.take_rows(now));
-        commit.states.extend(self.memory.take_rows());
+        commit.states.extend(self.records.take_rows());
         let unheard = self.unheard.take_rows().into_iter();
         commit.states.extend(unheard.map(|(channel, json)| StateRow { kind: UNHEARD, key: channel.to_string(), json }));
         for (id, key) in std::mem::take(&mut self.dirty.members) {
@@ -174,9 +174,9 @@ impl Evaluator {
             probe: incident.scope.probe().map(ToString::to_string),
             severity: incident.worst.as_str(),
             opened_ms,
-            // The clock may have been set back meanwhile, and nothing ends before it began.
+            // The clock may have been set back, but nothing ends before it began.
             resolved_ms: ended.map(|ended| ended.max(opened_ms)),
-            json: self.kept(incident, now),
+            json: self.incident_json(incident, now),
         }
     }
 }

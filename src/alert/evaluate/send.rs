@@ -1,4 +1,4 @@
-//! Tries: what delivery lets leave is made from the incidents as they are at that moment.
+//! Makes the tries that delivery lets leave, from the incidents as they are now.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use crate::plan::{Channel, ReceiverKind};
 
 use super::super::Scope;
 use super::super::channel;
-use super::super::counts;
 use super::super::delivery::{Grant, Repeat, Wish, unheard};
 use super::super::incident::Incident;
 use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
-use super::super::owed::{self, Owed, Why};
-use super::super::told::{About, Open, Try, What};
+use super::super::metrics;
+use super::super::owed::{self, Owed, RingReason};
+use super::super::tries::{About, Action, Open, Try};
 use super::super::view::{End, Ended};
-use super::{Effects, Evaluator, Held, Sending};
+use super::{AlertRefresh, Effects, Evaluator, OutgoingTry};
 
 impl Evaluator {
     /// Makes the tries that may leave now.
@@ -38,21 +38,21 @@ impl Evaluator {
         }
     }
 
-    /// A try of which nobody knows whether it was taken leaves again as it is, with texts of now.
+    /// Repeats a try of unknown outcome with the current text.
     fn repeat(&mut self, repeat: Repeat, now: Moment, effects: &mut Effects) {
         let Repeat { attempt, shortest } = repeat;
         let Some((message, opens)) =
-            self.world.channel(&attempt.channel).cloned().and_then(|it| self.say_again(&it, &attempt, now))
+            self.config.channel(&attempt.channel).cloned().and_then(|it| self.say_again(&it, &attempt, now))
         else {
-            // Nothing is left to say of it: what it told of is over and forgotten.
+            // All its incidents are over and forgotten.
             for about in &attempt.about {
                 self.forget_tries_of(&about.incident, now);
             }
             return;
         };
         self.dirty.attempt(&attempt);
-        counts::repeated(&attempt.channel);
-        effects.sendings.push(Sending { attempt, message, opens, shortest });
+        metrics::repeated(&attempt.channel);
+        effects.tries.push(OutgoingTry { attempt, message, opens, shortest });
     }
 
     fn say_again(&self, channel: &Channel, attempt: &Try, now: Moment) -> Option<(Message, Vec<Open>)> {
@@ -60,19 +60,19 @@ impl Evaluator {
             && let Some(incident) = self.incidents.find(&about.incident)
         {
             let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
-            // Why it rings was decided when it was made; what an end is may be another by now.
+            // A ring keeps its occasion; that of an end may have changed.
             let occasion = match (attempt.what, serde_json::from_str::<Message>(&attempt.message)) {
-                (What::Ring, Ok(said)) => said.occasion,
+                (Action::Ring, Ok(said)) => said.occasion,
                 (what, _) => self.occasion(incident, what, None),
             };
             return Some((self.say(incident, channel, attempt.what, &attempt.key, occasion, now), opens));
         }
         let found = attempt.about.iter().filter_map(|about| self.incidents.find(&about.incident));
-        let told: Vec<message::Told> = found
+        let told: Vec<message::IncidentSummary> = found
             .map(|incident| {
-                let what = if incident.end.is_some() { What::End } else { attempt.what };
+                let what = if incident.end.is_some() { Action::End } else { attempt.what };
                 let occasion = self.occasion(incident, what, None);
-                message::Told::of(&self.say(incident, channel, what, "", occasion, now))
+                message::IncidentSummary::of(&self.say(incident, channel, what, "", occasion, now))
             })
             .collect();
         if told.is_empty() {
@@ -97,54 +97,54 @@ impl Evaluator {
             self.unwant(name, &wish.incident, wish.what, now);
             return;
         };
-        self.leave(Sending { attempt, message, opens, shortest }, now, effects);
+        self.leave(OutgoingTry { attempt, message, opens, shortest }, now, effects);
     }
 
-    fn leave(&mut self, sending: Sending, now: Moment, effects: &mut Effects) {
-        let attempt = &sending.attempt;
+    fn leave(&mut self, outgoing: OutgoingTry, now: Moment, effects: &mut Effects) {
+        let attempt = &outgoing.attempt;
         self.dirty.attempt(attempt);
-        if attempt.what == What::Ring {
-            attempt.about.iter().for_each(|about| counts::rang(&attempt.channel, &about.scope));
+        if attempt.what == Action::Ring {
+            attempt.about.iter().for_each(|about| metrics::rang(&attempt.channel, &about.scope));
             if attempt.about.len() > 1 {
-                counts::gathered(&attempt.channel, attempt.about.len());
+                metrics::gathered(&attempt.channel, attempt.about.len());
             }
         }
-        self.delivery.leaves(sending.attempt.clone(), now);
-        effects.sendings.push(sending);
+        self.delivery.leaves(outgoing.attempt.clone(), now);
+        effects.tries.push(outgoing);
     }
 
     fn make(&mut self, name: &Arc<str>, wish: &Wish, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
-        let channel = Arc::clone(self.world.channel(name)?);
+        let channel = Arc::clone(self.config.channel(name)?);
         let mut incident = self.incidents.take(&wish.incident)?;
         let made = match wish.what {
-            What::Ring => self.ring(&mut incident, &channel, now),
-            What::Change | What::Acknowledge => self.about_latest(&incident, &channel, wish.what, now),
-            What::End => self.end(&incident, &channel, now),
+            Action::Ring => self.ring(&mut incident, &channel, now),
+            Action::Change | Action::Acknowledge => self.about_latest(&incident, &channel, wish.what, now),
+            Action::End => self.end(&incident, &channel, now),
         };
         self.incidents.put_back(incident);
         made
     }
 
-    /// What is asked to know what an incident owes. `scope` is the incident's.
+    /// The context for `owed`. `scope` is the incident's.
     pub(super) fn owing<'a>(
         &'a self,
         incident: &Incident,
         scope: &'a str,
         escalated: &'a BTreeSet<super::FactKey>,
     ) -> owed::Context<'a> {
-        let probe = self.world.probe_of(&incident.scope).map(|watched| &*watched.probe);
+        let probe = self.config.probe_of(&incident.scope).map(|watched| &*watched.probe);
         owed::Context {
-            alerting: &self.world.alerting,
+            alerting: &self.config.alerting,
             probe,
-            memory: &self.memory,
+            records: &self.records,
             scope,
             escalated,
             removals: &self.removals,
-            probes: &self.world.by_name,
+            probes: &self.config.by_name,
         }
     }
 
-    /// What is owed to a channel now, and who goes to every channel.
+    /// What is owed to a channel now, and the escalated members.
     pub(super) fn owed_to(
         &self,
         incident: &Incident,
@@ -164,14 +164,14 @@ impl Evaluator {
         let (owed, about) = self.ring_about(incident, channel, now)?;
         let scope = incident.scope.to_string();
         let number = self.number(incident, channel, &scope, now.steady);
-        let key = self.world.key(&scope, number);
+        let key = self.config.key(&scope, number);
         let escalated = owed.escalated.then_some(Occasion::Escalated);
-        let occasion = escalated.unwrap_or_else(|| self.occasion(incident, What::Ring, Some(owed.why)));
-        let message = self.say(incident, channel, What::Ring, &key, occasion, now);
+        let occasion = escalated.unwrap_or_else(|| self.occasion(incident, Action::Ring, Some(owed.why)));
+        let message = self.say(incident, channel, Action::Ring, &key, occasion, now);
         let opens = incident.told.get(&channel.name).map(|told| told.open.clone()).unwrap_or_default();
         let labels = channel.kind.labels().map(|own| channel::labels(&message, own)).unwrap_or_default();
         let id = format!("{}/{}/{number}", incident.id, channel.name);
-        Some((attempt(id, channel, What::Ring, key, vec![about], labels, &message, now), message, opens))
+        Some((attempt(id, channel, Action::Ring, key, vec![about], labels, &message, now), message, opens))
     }
 
     /// What a ring covers of an incident, if one is due.
@@ -185,16 +185,17 @@ impl Evaluator {
         Some((owed, about))
     }
 
-    /// The ring's number: the same at all channels that are rung for the same, a new one where a channel has that already.
+    /// The ring's number. All channels that are rung for the same revision share it; a channel that has it already gets a new
+    /// one.
     fn number(&mut self, incident: &mut Incident, channel: &Channel, scope: &str, now: Duration) -> u64 {
         let has = |number: u64| {
-            let key = self.world.key(scope, number);
+            let key = self.config.key(scope, number);
             incident.told.get(&channel.name).is_some_and(|told| told.open.iter().any(|open| open.key == key))
         };
         match incident.numbered {
             Some((revision, number)) if revision == incident.revision && !has(number) => number,
             _ => {
-                let number = self.memory.next_number(scope, now);
+                let number = self.records.next_number(scope, now);
                 incident.numbered = Some((incident.revision, number));
                 self.dirty.incident(&incident.id);
                 number
@@ -202,45 +203,51 @@ impl Evaluator {
         }
     }
 
-    fn about_latest(&self, incident: &Incident, channel: &Channel, what: What, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+    fn about_latest(
+        &self,
+        incident: &Incident,
+        channel: &Channel,
+        what: Action,
+        now: Moment,
+    ) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
         let acknowledged = incident.acknowledged.len();
-        let wanted = |open: &&Open| open.taken && (what != What::Acknowledge || open.acknowledged < acknowledged);
+        let wanted = |open: &&Open| open.taken && (what != Action::Acknowledge || open.acknowledged < acknowledged);
         let latest = told.open.iter().rev().find(wanted)?.clone();
         let occasion = self.occasion(incident, what, None);
         let message = self.say(incident, channel, what, &latest.key, occasion, now);
-        let count = if what == What::Change { incident.revision } else { incident.acknowledged.len() as u64 };
+        let count = if what == Action::Change { incident.revision } else { incident.acknowledged.len() as u64 };
         let id = format!("{}/{}/{}/{}/{count}", incident.id, channel.name, what.as_str(), latest.key);
         let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
         let attempt = attempt(id, channel, what, latest.key, about, latest.labels, &message, now);
         Some((attempt, message, told.open.clone()))
     }
 
-    /// Ends what is open at a channel: one thing at a time where each is a thing of its own, otherwise all of them together.
+    /// Ends what is open at a channel: one key at a time at PagerDuty, otherwise all together.
     fn end(&self, incident: &Incident, channel: &Channel, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let told = incident.told.get(&channel.name)?;
         let open = if channel.kind.receiver() == ReceiverKind::Incidents { told.open.first() } else { told.open.last() }?;
-        let occasion = self.occasion(incident, What::End, None);
-        let message = self.say(incident, channel, What::End, &open.key, occasion, now);
+        let occasion = self.occasion(incident, Action::End, None);
+        let message = self.say(incident, channel, Action::End, &open.key, occasion, now);
         let id = format!("{}/{}/end/{}", incident.id, channel.name, open.key);
         let about = vec![About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None }];
-        let attempt = attempt(id, channel, What::End, open.key.clone(), about, open.labels.clone(), &message, now);
+        let attempt = attempt(id, channel, Action::End, open.key.clone(), about, open.labels.clone(), &message, now);
         Some((attempt, message, told.open.clone()))
     }
 
     /// Why something is said.
-    fn occasion(&self, incident: &Incident, what: What, why: Option<Why>) -> Occasion {
+    fn occasion(&self, incident: &Incident, what: Action, why: Option<RingReason>) -> Occasion {
         match what {
-            What::Ring => match why {
-                Some(Why::Opened) | None => Occasion::Opened,
-                Some(Why::Rose) => Occasion::Rose,
-                Some(Why::Spread) => Occasion::Spread,
-                Some(Why::Again) => Occasion::Again,
-                Some(Why::Reminder) => Occasion::Reminder,
+            Action::Ring => match why {
+                Some(RingReason::Opened) | None => Occasion::Opened,
+                Some(RingReason::Rose) => Occasion::Rose,
+                Some(RingReason::Spread) => Occasion::Spread,
+                Some(RingReason::Again) => Occasion::Again,
+                Some(RingReason::Reminder) => Occasion::Reminder,
             },
-            What::Change => Occasion::Changed,
-            What::Acknowledge => Occasion::Acknowledged,
-            What::End => match self.end_of(incident) {
+            Action::Change => Occasion::Changed,
+            Action::Acknowledge => Occasion::Acknowledged,
+            Action::End => match self.end_of(incident) {
                 Some(Ended::Well) => Occasion::Well,
                 Some(Ended::Unwatched) => Occasion::Unwatched,
                 Some(Ended::Closed { .. }) => Occasion::Closed,
@@ -251,7 +258,7 @@ impl Evaluator {
     }
 
     /// What is said of an incident now.
-    fn say(&self, incident: &Incident, channel: &Channel, what: What, key: &str, occasion: Occasion, now: Moment) -> Message {
+    fn say(&self, incident: &Incident, channel: &Channel, what: Action, key: &str, occasion: Occasion, now: Moment) -> Message {
         let number = number_of(key);
         let told = incident.told.get(&channel.name);
         let previous = told.and_then(|told| told.open.iter().rev().find(|open| open.key != key)).map(|open| open.key.as_str());
@@ -260,24 +267,24 @@ impl Evaluator {
         let flapped = self.flapped(incident, now);
         let saying = Saying { what, key, number, previous, occasion, told: regions, flapped };
         let mut view = self.view(incident, now);
-        if what == What::End && view.end.is_none() {
-            // It ends at a channel that was removed, and nowhere else.
+        if what == Action::End && view.end.is_none() {
+            // The channel was removed, so the incident ends only there.
             view.end = Some(End { at: now.steady, how: Ended::Continues(incident.id.clone()) });
         }
         compose(&view, &saying, &self.words(), now)
     }
 
-    /// Many incidents in one message: a storm.
+    /// Gathers many incidents in one message: a storm.
     fn send_gathered(
         &mut self,
         name: &Arc<str>,
-        what: What,
+        what: Action,
         wishes: &[Wish],
         shortest: bool,
         now: Moment,
         effects: &mut Effects,
     ) {
-        let Some(channel) = self.world.channel(name).cloned() else { return };
+        let Some(channel) = self.config.channel(name).cloned() else { return };
         let (mut about, mut told) = (Vec::new(), Vec::new());
         for wish in wishes {
             let Some(incident) = self.incidents.take(&wish.incident) else {
@@ -285,8 +292,8 @@ impl Evaluator {
                 continue;
             };
             let one = match what {
-                What::Ring => self.ring_about(&incident, &channel, now).map(|(owed, about)| (Some(owed.why), about)),
-                What::End | What::Change | What::Acknowledge => {
+                Action::Ring => self.ring_about(&incident, &channel, now).map(|(owed, about)| (Some(owed.why), about)),
+                Action::End | Action::Change | Action::Acknowledge => {
                     let about = About { incident: incident.id.clone(), scope: incident.scope.clone(), cover: None };
                     Some((None, about))
                 }
@@ -294,7 +301,7 @@ impl Evaluator {
             match one {
                 Some((why, one)) => {
                     let occasion = self.occasion(&incident, what, why);
-                    told.push(message::Told::of(&self.say(&incident, &channel, what, "", occasion, now)));
+                    told.push(message::IncidentSummary::of(&self.say(&incident, &channel, what, "", occasion, now)));
                     about.push(one);
                 }
                 None => self.unwant(name, &wish.incident, wish.what, now),
@@ -304,20 +311,20 @@ impl Evaluator {
         if about.is_empty() {
             return;
         }
-        let number = self.memory.next_number("storm", now.steady);
-        let key = self.world.key("storm", number);
+        let number = self.records.next_number("storm", now.steady);
+        let key = self.config.key("storm", number);
         let id = format!("storm/{}/{}/{number}", channel.name, what.as_str());
         self.send_many(&channel, what, Occasion::Gathered, (id, key, number), (about, told), shortest, now, effects);
     }
 
     /// What a channel never got before the end, in one line.
     fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
-        let channel = self.world.channel(name).cloned();
+        let channel = self.config.channel(name).cloned();
         let (Some(channel), Some(combined)) = (channel, self.unheard.combined(name)) else {
             self.unwant(name, &wish.incident, wish.what, now);
             return;
         };
-        let told = |missed: &unheard::Missed| message::Told {
+        let told = |missed: &unheard::Missed| message::IncidentSummary {
             incident: missed.incident.clone(),
             scope: missed.scope.to_string(),
             severity: missed.severity,
@@ -329,26 +336,26 @@ impl Evaluator {
             is_over: true,
             url: None,
         };
-        let mut all: Vec<message::Told> = combined.named.iter().map(told).collect();
-        // Those that are only counted have no names; they are counted in the title.
+        let mut all: Vec<message::IncidentSummary> = combined.named.iter().map(told).collect();
+        // Counted incidents have no names, but the title counts them.
         if let Some(last) = all.last().cloned() {
             all.resize(combined.count.max(all.len()), last);
         }
-        let number = self.memory.next_number("unheard", now.steady);
-        let key = self.world.key("unheard", number);
+        let number = self.records.next_number("unheard", now.steady);
+        let key = self.config.key("unheard", number);
         let id = format!("unheard/{}/{number}", channel.name);
         let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: wish.scope.clone(), cover: None }];
-        self.send_many(&channel, What::End, Occasion::Unheard, (id, key, number), (about, all), shortest, now, effects);
+        self.send_many(&channel, Action::End, Occasion::Unheard, (id, key, number), (about, all), shortest, now, effects);
     }
 
     #[expect(clippy::too_many_arguments, reason = "a request that tells of many incidents has these parts")]
     fn send_many(
         &mut self,
         channel: &Channel,
-        what: What,
+        what: Action,
         occasion: Occasion,
         (id, key, number): (String, String, u64),
-        (about, told): (Vec<About>, Vec<message::Told>),
+        (about, told): (Vec<About>, Vec<message::IncidentSummary>),
         shortest: bool,
         now: Moment,
         effects: &mut Effects,
@@ -357,7 +364,7 @@ impl Evaluator {
         let saying = Saying { what, key: &key, number, previous: None, occasion, told: &none, flapped: None };
         let message = gathered(&told, &saying, &self.words(), now);
         let attempt = attempt(id, channel, what, key, about, Vec::new(), &message, now);
-        self.leave(Sending { attempt, message, opens: Vec::new(), shortest }, now, effects);
+        self.leave(OutgoingTry { attempt, message, opens: Vec::new(), shortest }, now, effects);
     }
 
     /// Wishes for what channels never got before the end.
@@ -368,19 +375,18 @@ impl Evaluator {
         }
     }
 
-    /// Something is not due any more; what was perhaps on its way because of it is forgotten.
-    pub(super) fn unwant(&mut self, channel: &str, incident: &str, what: What, now: Moment) {
+    /// Something is not due any more; its dropped tries are recorded.
+    pub(super) fn unwant(&mut self, channel: &str, incident: &str, what: Action, now: Moment) {
         for attempt in self.delivery.unwant(channel, incident, what) {
             self.dirty.dropped(&attempt, now);
         }
     }
 
-    /// Alertmanager keeps alerts alive with the texts of now: what changed about an incident is handed on, not more often than
-    /// every few seconds.
+    /// Passes changed texts of an incident to Alertmanager channels, at most every ten seconds.
     pub(super) fn show(&mut self, incident: &mut Incident, now: Moment, effects: &mut Effects) -> Option<Duration> {
         const PAUSE: Duration = Duration::from_secs(10);
         let mut again = None;
-        let channels: Vec<Arc<Channel>> = self.world.alerting.channels.clone();
+        let channels: Vec<Arc<Channel>> = self.config.alerting.channels.clone();
         for channel in channels.iter().filter(|channel| channel.kind.receiver() == ReceiverKind::Alerts) {
             let Some(told) = incident.told.get(&channel.name).filter(|told| told.has_open()) else { continue };
             let shown = incident.shown.get(&channel.name).copied();
@@ -392,8 +398,8 @@ impl Evaluator {
                 continue;
             }
             for open in told.open.clone() {
-                let message = self.say(incident, channel, What::Change, &open.key, Occasion::Changed, now);
-                effects.held.push(Held { channel: Arc::clone(&channel.name), open, message });
+                let message = self.say(incident, channel, Action::Change, &open.key, Occasion::Changed, now);
+                effects.held.push(AlertRefresh { channel: Arc::clone(&channel.name), open, message });
             }
             incident.shown.insert(Arc::clone(&channel.name), (incident.changes, now.steady));
         }
@@ -406,7 +412,7 @@ fn number_of(key: &str) -> u64 {
     key.rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// What people call what an incident was about.
+/// The title of an ended incident by its scope.
 fn told_as(scope: &Scope) -> String {
     match scope {
         Scope::Probe(probe) => format!("{probe} failed"),
@@ -425,7 +431,7 @@ fn told_as(scope: &Scope) -> String {
 fn attempt(
     id: String,
     channel: &Channel,
-    what: What,
+    what: Action,
     key: String,
     about: Vec<About>,
     labels: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! How everything stands, for whoever asks; and an incident as it is kept.
+//! The status, the backlog, and the JSON of an incident's row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use super::super::delivery;
 use super::super::heartbeat::Signs;
 use super::super::incident::Incident;
 use super::super::message::{Saying, compose};
-use super::super::status::{CanaryNow, ChannelStatus, LeftBehind, Open, ProbeNow, Seen, Status, gather};
-use super::super::told::What;
+use super::super::status::{CanaryNow, ChannelStatus, LeftBehind, Open, ProbeNow, Status, StatusInput, gather};
+use super::super::tries::Action;
 use super::super::view::View;
-use super::super::{FactKey, counts, message};
+use super::super::{FactKey, message, metrics};
 use super::Evaluator;
 use super::restore::expected;
 
-/// An incident as it is kept: with what readers of the store want to know without its members.
+/// The JSON of an incident's row, with what readers of the store want to know without its members.
 #[derive(Debug, Serialize)]
-struct Keeps<'a> {
+struct IncidentJson<'a> {
     /// One line: what broke, for whom.
     title: String,
     /// How many members it has.
@@ -31,18 +31,18 @@ struct Keeps<'a> {
     incident: &'a Incident,
 }
 
-/// What of [`Keeps`] is read back.
+/// What of [`IncidentJson`] is read back.
 #[derive(Debug, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct StoredIncident {
     pub(super) incident: Incident,
 }
 
-/// What is not told, and signs of life. Times are steady.
+/// What channels are owed, and signs of life for the heartbeat. Times are steady.
 #[derive(Debug, Clone, Default)]
 pub struct Backlog {
     /// How each channel fares.
-    pub channels: Vec<delivery::Backlog>,
-    /// Since when the oldest page-level member is due for too long that no waking channel took.
+    pub channels: Vec<delivery::ChannelBacklog>,
+    /// Since when the oldest page-level member has been due without a waking channel taking it, once it is escalated.
     pub page_due: Option<Duration>,
     /// Whether a page-level member matches no route.
     pub page_unrouted: bool,
@@ -61,7 +61,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// With what others know of the process: all that the heartbeat asks for.
+    /// All signs that the heartbeat asks for.
     pub fn signs(&self, ticks_on_time: bool, conditions_evaluated: bool) -> Signs {
         Signs {
             ticks_on_time,
@@ -82,15 +82,15 @@ impl Backlog {
 }
 
 impl Evaluator {
-    /// While all is paused or under maintenance no run is due: one is expected with the next tick.
+    /// While all canaries are muted, no run is due, so the first one is expected after the next tick.
     pub(super) fn expect_a_run(&mut self, now: Moment) {
         let overdue = !self.run_ended && self.run_expected.is_some_and(|at| at <= now.steady);
-        if overdue && self.world.plan.canaries.iter().all(|canary| self.mutes.of_canary(&canary.id, now).is_some()) {
-            self.run_expected = self.world.plan.probes.iter().map(|probe| expected(probe, now)).min();
+        if overdue && self.config.plan.canaries.iter().all(|canary| self.mutes.of_canary(&canary.id, now).is_some()) {
+            self.run_expected = self.config.plan.probes.iter().map(|probe| expected(probe, now)).min();
         }
     }
 
-    /// What is not told, and signs of life. Cheap.
+    /// The backlog. Cheap.
     pub fn backlog(&self, now: Moment) -> Backlog {
         let escalated = &self.incidents.escalated;
         let is_without =
@@ -100,11 +100,11 @@ impl Evaluator {
             channels: self.delivery.backlog(),
             page_due: escalated.values().flatten().min().copied(),
             page_unrouted: escalated.values().any(Option::is_none),
-            should_run: self.world.plan.canaries.len().saturating_sub(self.mutes.paused().count()),
+            should_run: self.config.plan.canaries.len().saturating_sub(self.mutes.paused().count()),
             without_data: self.facts.without_data().saturating_sub(paused_without),
             run_ended: self.run_ended,
             run_expected: self.run_expected,
-            escalate_after: self.world.alerting.escalate_after,
+            escalate_after: self.config.alerting.escalate_after,
             seen: now.steady,
         }
     }
@@ -120,7 +120,7 @@ impl Evaluator {
             open.push(Open { view, title, keys: keys.collect(), owed: self.owed_now(incident, now) });
         }
         gather(
-            Seen {
+            StatusInput {
                 probes: self.probes_now(now),
                 canaries: self.canaries_now(now),
                 incidents: open,
@@ -131,9 +131,9 @@ impl Evaluator {
         )
     }
 
-    /// To which channels an incident is owed, also while a pause is not over, and since when.
+    /// The channels to which an incident is owed, due or not, and since when.
     fn owed_now(&self, incident: &Incident, now: Moment) -> Vec<(Arc<str>, Duration)> {
-        let channels = self.world.alerting.channels.iter();
+        let channels = self.config.alerting.channels.iter();
         let owed = |channel: &Arc<Channel>| {
             let (owed, _) = self.owed_to(incident, channel, now.steady);
             owed.map(|owed| (Arc::clone(&channel.name), owed.since))
@@ -144,17 +144,17 @@ impl Evaluator {
     /// One line: what broke, for whom.
     fn title(&self, view: &View, now: Moment) -> String {
         let none = BTreeSet::new();
-        let what = if view.end.is_some() { What::End } else { What::Ring };
+        let what = if view.end.is_some() { Action::End } else { Action::Ring };
         let occasion = message::Occasion::Changed;
         let saying = Saying { what, key: "", number: 0, previous: None, occasion, told: &none, flapped: None };
         compose(view, &saying, &self.words(), now).title
     }
 
-    /// An incident as it is kept.
-    pub(super) fn kept(&self, incident: &Incident, now: Moment) -> String {
+    /// The JSON of an incident's row.
+    pub(super) fn incident_json(&self, incident: &Incident, now: Moment) -> String {
         let members_total = incident.members.values().filter(|member| member.failed).count();
-        let keeps = Keeps { title: self.title(&self.view(incident, now), now), members_total, incident };
-        serde_json::to_string(&keeps).expect("its keys are texts")
+        let json = IncidentJson { title: self.title(&self.view(incident, now), now), members_total, incident };
+        serde_json::to_string(&json).expect("its keys are texts")
     }
 
     fn probes_now<'a>(&'a self, now: Moment) -> Vec<ProbeNow<'a>> {
@@ -162,12 +162,12 @@ impl Evaluator {
             let objectives = self.conditions.objectives(&probe.name, now);
             ProbeNow { probe, convergence_1h: objectives.convergence_1h, budget_left: objectives.budget_left }
         };
-        self.world.plan.probes.iter().map(one).collect()
+        self.config.plan.probes.iter().map(one).collect()
     }
 
     fn canaries_now(&self, now: Moment) -> Vec<CanaryNow<'_>> {
         let mut found = Vec::new();
-        for canary in &self.world.plan.canaries {
+        for canary in &self.config.plan.canaries {
             let known = self.conditions.canary(&canary.id, now);
             let without = self.facts.get(&FactKey::NoData(canary.id.clone())).filter(|fact| fact.level().is_some());
             found.push(CanaryNow {
@@ -201,17 +201,17 @@ impl Evaluator {
     }
 
     fn channels_now(&self, now: Moment) -> Vec<ChannelStatus> {
-        let of = |backlog: delivery::Backlog| ChannelStatus {
+        let of = |backlog: delivery::ChannelBacklog| ChannelStatus {
             channel: backlog.channel.to_string(),
             kind: backlog.kind,
-            wakes: self.world.channel(&backlog.channel).is_some_and(|channel| channel.wakes),
-            tries: backlog.flying + backlog.unknown,
+            wakes: self.config.channel(&backlog.channel).is_some_and(|channel| channel.wakes),
+            tries: backlog.in_flight + backlog.unknown,
             taken_ms: backlog.taken.map(|taken| now.wall_ms_of(taken)),
-            trouble: backlog.trouble.map(|trouble| trouble.to_string()),
+            trouble: backlog.last_error.map(|error| error.to_string()),
             ..ChannelStatus::default()
         };
         let mut channels: Vec<ChannelStatus> = self.delivery.backlog().into_iter().map(of).collect();
-        let place = |name: &str| self.world.alerting.channels.iter().position(|channel| &*channel.name == name);
+        let place = |name: &str| self.config.alerting.channels.iter().position(|channel| &*channel.name == name);
         channels.sort_by_key(|channel| place(&channel.channel));
         channels
     }
@@ -230,11 +230,11 @@ impl Evaluator {
                 }
             }
         }
-        counts::incidents(|severity| severities.get(&severity).copied().unwrap_or(0));
+        metrics::incidents(|severity| severities.get(&severity).copied().unwrap_or(0));
         for backlog in self.delivery.backlog() {
             let (incidents, since) = owed.get(&*backlog.channel).copied().unwrap_or_default();
-            counts::owed(&backlog.channel, incidents, since);
-            counts::waiting(&backlog.channel, backlog.flying + backlog.unknown);
+            metrics::owed(&backlog.channel, incidents, since);
+            metrics::waiting(&backlog.channel, backlog.in_flight + backlog.unknown);
         }
     }
 }

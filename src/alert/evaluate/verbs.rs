@@ -1,16 +1,16 @@
-//! What people say: that somebody is at an incident, and that one is over.
+//! The verbs of people: acknowledge and close.
 
 use std::sync::Arc;
 
 use crate::alert::Moment;
 
-use super::super::incident::{Acknowledgement, How, Incident};
+use super::super::incident::{Acknowledgement, Departure, Incident};
 use super::super::mute::{Acked, Closed};
 use super::super::{FactKey, Scope};
 use super::Evaluator;
 
 impl Evaluator {
-    /// Somebody is at an incident, named by its id, a key or its scope.
+    /// Acknowledges an incident, named by its id, a key or its scope.
     pub fn acknowledge(&mut self, name: &str, by: &str, reason: Option<&str>, now: Moment) -> Acked {
         let Some(scope) = self.named(name) else { return Acked::Unknown };
         let Some(mut incident) = self.incidents.open.remove(&scope) else { return Acked::Unknown };
@@ -32,7 +32,7 @@ impl Evaluator {
         }
     }
 
-    /// Somebody says that an incident is over: members that are muted or without data become well.
+    /// Closes an incident: members that are muted or without data become well.
     pub fn close(&mut self, name: &str, by: &str, why: &str, now: Moment) -> Closed {
         const NAMED: usize = 20;
         let Some(scope) = self.named(name) else { return Closed::Unknown };
@@ -48,7 +48,7 @@ impl Evaluator {
             return Closed::Refused { failing: failing.iter().take(NAMED).map(ToString::to_string).collect() };
         }
         for key in &closable {
-            incident.removed(key, How::Closed, now.steady);
+            incident.removed(key, Departure::Closed, now.steady);
             self.dirty.member(&incident.id, key);
         }
         self.dirty.timeline(&incident.id, "closed", format!("{by} closed it: {why}"), now);
@@ -60,7 +60,7 @@ impl Evaluator {
         Closed::Done { members: closable.len() }
     }
 
-    /// Whether a failing member may be made well by somebody: nobody would be rung for it, or nothing is known of it any more.
+    /// Whether a failing member may be closed: it is muted or without data.
     fn may_be_closed(&self, incident: &Incident, key: &FactKey, now: Moment) -> bool {
         let Some(member) = incident.members.get(key) else { return false };
         let without_data = match key {
@@ -77,7 +77,7 @@ impl Evaluator {
 
     /// Whether a canary of a probe is without data, by itself or with its region.
     fn has_no_data(&self, probe: &str) -> bool {
-        let mut of_probe = self.world.plan.canaries.iter().filter(|canary| *canary.probe.name == *probe);
+        let mut of_probe = self.config.plan.canaries.iter().filter(|canary| *canary.probe.name == *probe);
         of_probe.any(|canary| self.facts.get(&FactKey::NoData(canary.id.clone())).is_some())
     }
 

@@ -1,4 +1,4 @@
-//! An incident as it is now, for whoever tells of it.
+//! Makes the view of an incident as it is now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use std::time::Duration;
 use crate::alert::Moment;
 use crate::plan::Severity;
 
-use super::super::incident::{How, Incident, Member};
+use super::super::incident::{Departure, Incident, Member};
 use super::super::message::{Flapped, Words};
-use super::super::view::{Acknowledged, End, Ended, MemberView, Standing, View};
+use super::super::view::{Acknowledged, End, Ended, MemberState, MemberView, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::{Evaluator, Incidents};
 
 impl Evaluator {
     /// An incident as it is now.
     pub(super) fn view(&self, incident: &Incident, now: Moment) -> View {
-        let watched = self.world.probe_of(&incident.scope);
+        let watched = self.config.probe_of(&incident.scope);
         let canaries = match &incident.scope {
-            Scope::Blind(region) => BTreeMap::from([(Arc::clone(region), self.world.canaries_in(region))]),
+            Scope::Blind(region) => BTreeMap::from([(Arc::clone(region), self.config.canaries_in(region))]),
             _ => watched.map(|watched| watched.canaries.clone()).unwrap_or_default(),
         };
         let severity = incident.severity().unwrap_or(incident.worst);
         let is_critical = severity == Severity::Critical && incident.end.is_none();
         let scope = incident.scope.to_string();
-        let flapping = &self.world.alerting.flapping;
-        let flaps = |member: &Member| self.memory.flaps(&scope, &member.fact.key, flapping, now.steady);
+        let flapping = &self.config.alerting.flapping;
+        let flaps = |member: &Member| self.records.flaps(&scope, &member.fact.key, flapping, now.steady);
         let failing = || incident.members.values().filter(|member| member.fails());
         View {
             id: incident.id.clone(),
@@ -44,12 +44,12 @@ impl Evaluator {
         }
     }
 
-    /// How much of their runs the members that flap failed, where all that fails flaps.
+    /// Failed and counted runs of the flapping members, if all failing members flap.
     pub(super) fn flapped(&self, incident: &Incident, now: Moment) -> Option<Flapped> {
         const HOUR: Duration = Duration::from_hours(1);
-        let (scope, rule) = (incident.scope.to_string(), &self.world.alerting.flapping);
+        let (scope, rule) = (incident.scope.to_string(), &self.config.alerting.flapping);
         let failing: Vec<&Member> = incident.ringing().collect();
-        let flaps = |member: &&Member| self.memory.flaps(&scope, &member.fact.key, rule, now.steady);
+        let flaps = |member: &&Member| self.records.flaps(&scope, &member.fact.key, rule, now.steady);
         if failing.is_empty() || !failing.iter().all(flaps) {
             return None;
         }
@@ -66,32 +66,32 @@ impl Evaluator {
 
     fn member_view(&self, incident: &Incident, member: &Member, now: Moment) -> Option<MemberView> {
         let fact = Arc::clone(&member.fact);
-        let standing = match member.left {
+        let state = match member.left {
             Some(left) => match left.how {
-                How::Settled => Standing::Recovered(left.at),
-                How::Removed => Standing::Removed,
-                How::Closed => Standing::Closed,
+                Departure::Settled => MemberState::Recovered(left.at),
+                Departure::Removed => MemberState::Removed,
+                Departure::Closed => MemberState::Closed,
             },
-            None if fact.state == State::Suspect => Standing::Suspect,
+            None if fact.state == State::Suspect => MemberState::Suspect,
             None => self.failing(incident, member, now),
         };
-        // Who never failed in it is said while it is suspect only.
-        let said = member.failed || standing == Standing::Suspect;
-        said.then(|| MemberView { without_data: self.without_data(&fact), fact, standing })
+        // A member that never failed in it is shown only while it is suspect.
+        let said = member.failed || state == MemberState::Suspect;
+        said.then(|| MemberView { without_data: self.without_data(&fact), fact, state })
     }
 
-    fn failing(&self, incident: &Incident, member: &Member, now: Moment) -> Standing {
+    fn failing(&self, incident: &Incident, member: &Member, now: Moment) -> MemberState {
         if let Some(muted) = self.mutes.of(&member.fact, now) {
-            return Standing::Muted(muted);
+            return MemberState::Muted(muted);
         }
-        if let Some(standing) = member.explained() {
-            return standing;
+        if let Some(state) = member.explained() {
+            return state;
         }
         let by = incident.acknowledged.iter().find(|it| it.covers.iter().any(|cover| cover.covers(member)));
-        by.map_or(Standing::Failing, |it| Standing::Acknowledged(Arc::clone(&it.by)))
+        by.map_or(MemberState::Failing, |it| MemberState::Acknowledged(Arc::clone(&it.by)))
     }
 
-    /// Since when a canary that failed last has had no data.
+    /// Since when a canary has had no data.
     fn without_data(&self, fact: &Fact) -> Option<Duration> {
         let FactKey::Canary(id) = &fact.key else { return None };
         self.facts.get(&FactKey::NoData(id.clone())).map(|fact| fact.since)
@@ -99,19 +99,19 @@ impl Evaluator {
 
     /// The members of other incidents that failures of this probe explain.
     fn explained_by(&self, scope: &Scope) -> Vec<Fact> {
-        let (Scope::Probe(root), Some(watched)) = (scope, self.world.probe_of(scope)) else { return Vec::new() };
+        let (Scope::Probe(root), Some(watched)) = (scope, self.config.probe_of(scope)) else { return Vec::new() };
         let incidents = watched.dependents.iter().filter_map(|probe| self.incidents.open.get(&Scope::Probe(Arc::clone(probe))));
         let explained = incidents.flat_map(|incident| incident.members.values()).filter(|member| member.is_explained_by(root));
         explained.map(|member| Fact::clone(&member.fact)).collect()
     }
 
-    /// How an incident ended, as it is to be said now: where its scope fails again, that it was well for a while.
+    /// How an incident ended. If its scope fails again, it was well for a while.
     pub(super) fn end_of(&self, incident: &Incident) -> Option<Ended> {
         let end = incident.end.as_ref()?;
         let again = self.incidents.open.get(&incident.scope).filter(|again| again.severity().is_some());
         match (again, &end.how) {
             (Some(again), Ended::Well) => {
-                let key = again.numbered.map(|(_, number)| self.world.key(&again.scope.to_string(), number));
+                let key = again.numbered.map(|(_, number)| self.config.key(&again.scope.to_string(), number));
                 Some(Ended::WasWell { until: again.since, key: key.unwrap_or_else(|| again.id.clone()) })
             }
             _ => Some(end.how.clone()),
@@ -120,7 +120,7 @@ impl Evaluator {
 
     /// What messages need of the configuration.
     pub(super) fn words(&self) -> Words<'_> {
-        Words::of(&self.world.alerting).with(&self.world.by_name)
+        Words::of(&self.config.alerting).with(&self.config.by_name)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether something explains one failing member, over time.
+//! The explanation of one failing member over time.
 //!
 //! | phase | there is evidence | there is none |
 //! |---|---|---|
@@ -8,33 +8,34 @@
 //! | explained | goes on | lingers: it stays explained |
 //! | lingers | explained, the count is kept | ends with the failure that makes it as many as its rule asks, at most two |
 //!
-//! What is counted are failed runs that *started* without evidence, after there was some: a run that began in a root's outage says
-//! nothing of what comes after it. So it never ends because evidence does, only with a failure of its own.
+//! It counts failed runs that *started* without evidence after there had been some, since a run that started in a root's outage
+//! says nothing of the time after it. So an explanation never ends because evidence ends, only with a failure of the member
+//! itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, Evidence, Explains};
+use super::{Evidence, Explains, ExplanationEnd};
 
 /// The longest wait for what a root's run may show.
 pub(super) const WAIT: Duration = Duration::from_mins(1);
 
-/// Most times without evidence that are remembered, for runs that started in them and go on.
+/// Most gaps without evidence that are remembered for runs that started in them.
 const GAPS: usize = 16;
 
-/// What is kept of a member: whether something explains it. The default is that of a member that does not fail.
+/// The state of a member's explanation. The default is that of a member that does not fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Explanation {
     phase: Phase,
     /// Failed runs that started without evidence, since it began to fail.
     unexplained: u32,
-    /// When the latest failed run started that was looked at.
-    #[serde(with = "crate::alert::told::millis_option")]
+    /// When the latest failed run started that was counted or skipped.
+    #[serde(with = "crate::alert::serde_with::millis_option")]
     seen: Option<Duration>,
-    /// When there was no evidence any more, until it came back; in order, of which only the last may go on.
+    /// Times without evidence, in order; only the last may be open.
     gaps: Vec<Gap>,
 }
 
@@ -44,16 +45,16 @@ enum Phase {
     #[default]
     New,
     Waiting {
-        #[serde(with = "crate::alert::told::millis")]
+        #[serde(with = "crate::alert::serde_with::millis")]
         until: Duration,
     },
     Unexplained,
     Explained {
         by: Vec<Arc<str>>,
-        #[serde(with = "crate::alert::told::millis")]
+        #[serde(with = "crate::alert::serde_with::millis")]
         until: Duration,
-        /// When it was looked at last.
-        #[serde(with = "crate::alert::told::millis")]
+        /// When it was last judged.
+        #[serde(with = "crate::alert::serde_with::millis")]
         looked: Duration,
     },
     Lingering {
@@ -63,14 +64,14 @@ enum Phase {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Gap {
-    #[serde(with = "crate::alert::told::millis")]
+    #[serde(with = "crate::alert::serde_with::millis")]
     from: Duration,
-    #[serde(with = "crate::alert::told::millis_option", default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::alert::serde_with::millis_option", default, skip_serializing_if = "Option::is_none")]
     until: Option<Duration>,
 }
 
-/// What is so when a failing member is judged.
-pub(super) struct Now<'a> {
+/// The input for judging a failing member.
+pub(super) struct JudgeInput<'a> {
     /// What explains it, if anything does.
     pub(super) evidence: Option<&'a Evidence>,
     /// When evidence ended the last time, as far as that is known.
@@ -86,7 +87,7 @@ pub(super) struct Now<'a> {
 }
 
 impl Explanation {
-    /// Whether it is kept explained by evidence that is there now, and not only by what was.
+    /// Whether there is evidence now, so that it does not only linger.
     pub fn has_evidence(&self) -> bool {
         matches!(self.phase, Phase::Explained { .. })
     }
@@ -96,8 +97,8 @@ impl Explanation {
         matches!(self.phase, Phase::New | Phase::Waiting { .. })
     }
 
-    /// Goes on with what is so now. Says how it stands, and which explanation or wait has ended.
-    pub(super) fn step(&mut self, now: &Now<'_>) -> (Explains, Option<Ended>) {
+    /// Makes a step. Returns the result, and which explanation or wait has ended.
+    pub(super) fn step(&mut self, now: &JudgeInput<'_>) -> (Explains, Option<ExplanationEnd>) {
         self.note_gap(now);
         let own_failure = self.count(now);
         let mut ended = None;
@@ -108,36 +109,36 @@ impl Explanation {
                 Phase::Waiting { until: until.min(now.at + WAIT) }
             }
             (Phase::Waiting { .. }, None) => {
-                ended = Some(Ended::Wait);
+                ended = Some(ExplanationEnd::Wait);
                 Phase::Unexplained
             }
             (Phase::New | Phase::Unexplained, None) => Phase::Unexplained,
             (Phase::Lingering { .. }, None) if own_failure && self.unexplained >= now.failures => {
-                ended = Some(Ended::Explanation);
+                ended = Some(ExplanationEnd::Explanation);
                 Phase::Unexplained
             }
             (Phase::Explained { by, .. } | Phase::Lingering { by }, None) => Phase::Lingering { by },
         };
-        let stands = match &self.phase {
+        let state = match &self.phase {
             Phase::New | Phase::Unexplained => Explains::No,
             Phase::Waiting { until } => Explains::Waiting(*until),
             Phase::Explained { by, .. } | Phase::Lingering { by } => Explains::Explained(by.clone()),
         };
-        (stands, ended)
+        (state, ended)
     }
 
     /// When it wants to be judged again by itself.
     pub(super) fn due(&self) -> Option<Duration> {
         match &self.phase {
             Phase::Waiting { until } => Some(*until),
-            // Evidence that is exactly as old as it may be is evidence.
+            // Evidence of exactly the maximum age still counts.
             Phase::Explained { until, .. } => Some(*until + Duration::from_millis(1)),
             Phase::New | Phase::Unexplained | Phase::Lingering { .. } => None,
         }
     }
 
-    /// Notes since when, and until when, there is no evidence; also where it came back before anybody looked.
-    fn note_gap(&mut self, now: &Now<'_>) {
+    /// Opens and closes gaps, also when evidence ended and came back between two judgements.
+    fn note_gap(&mut self, now: &JudgeInput<'_>) {
         if let Phase::Explained { until, looked, .. } = self.phase
             && now.evidence.is_none_or(|evidence| evidence.since > looked)
         {
@@ -152,10 +153,9 @@ impl Explanation {
         }
     }
 
-    /// Counts the latest failed run if it was not looked at before and started without evidence. Says whether it was one to be
-    /// counted.
-    fn count(&mut self, now: &Now<'_>) -> bool {
-        // It is kept in whole milliseconds.
+    /// Counts the latest failed run if it is new and started without evidence. Returns whether it did.
+    fn count(&mut self, now: &JudgeInput<'_>) -> bool {
+        // The stored time has whole milliseconds.
         let is_seen = |started: Duration| self.seen.is_some_and(|seen| seen.as_millis() == started.as_millis());
         let Some(started) = now.last_failed.filter(|started| !is_seen(*started)) else { return false };
         self.seen = Some(started);

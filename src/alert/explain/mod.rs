@@ -1,23 +1,22 @@
-//! Which failing members something else explains: the rule *needs*.
+//! The rule *needs*: which failing members are explained by failures of others.
 //!
-//! A member of a probe that needs another (a *root*; what needs it is its *dependent*) is explained while there is evidence: a root's
-//! canary of the same region and of the same value for every matrix key that both have failed its last counted run lately, and a
-//! waking channel took a ring that covers it, or evidence explains it in its turn. Nothing here tells anybody or remembers what was
-//! told; a member that is not explained and does not wait is owed as any other is.
+//! A probe that is needed is a *root*, and a probe that needs it is its *dependent*. A dependent's member is explained while
+//! there is evidence: a root's canary of the same region, with the same value for every shared matrix key, failed its last
+//! counted run lately, and either a waking channel took a ring that covers it or it is explained itself. This module tells
+//! nobody; a member that is neither explained nor waiting is owed like any other.
 //!
-//! - `places`: where dependents and roots meet, made once for a plan.
-//! - `roots`: how the roots' canaries stand, and who is to be judged again when that changes.
-//! - `explanation`: one member's explanation over time, kept with the member.
+//! - `groups`: the groups of root canaries that can explain each dependent, made once for a plan.
+//! - `roots`: the state of the roots' canaries, and who is to be judged again when it changes.
+//! - `explanation`: one member's explanation over time, stored with the member.
 //!
-//! How it is driven. Before the first judgement, at a start and after each new plan, everything known of roots is said
-//! ([`Roots::ran`], [`Roots::stands`]). Then each run
-//! of a canary is said to [`Roots::ran`] (of others than roots that is one look), each change of a root's fact, mute or cover to
-//! [`Roots::stands`]; each failing canary and `across` is judged by [`judge`] when its own fact changes, after a new plan, when [`Roots::take_touched`]
-//! names it, and when its `again` comes, also when it does not fail any more. What a judgement touches is judged in the same go: it
-//! ends, since nothing needs itself. One more kind of member that can be explained is an arm of `Roots::spots`.
+//! The caller reports everything known of roots before the first judgement, at a start and after each new plan. Then it reports
+//! each run to [`Roots::ran`], which ignores other canaries, and each change of a root's fact, mute or cover to
+//! [`Roots::set_state`]. It calls [`judge`] for a canary or `across` member when its fact changes, after a new plan, when
+//! [`Roots::take_touched`] names it, and when its `again` comes. What a judgement touches is judged at once; this ends, since no
+//! probe needs itself. A new kind of member that can be explained is an arm of `Roots::required`.
 
 mod explanation;
-mod places;
+mod groups;
 mod roots;
 
 use std::sync::Arc;
@@ -28,10 +27,10 @@ use crate::plan::CanaryId;
 
 pub use explanation::Explanation;
 use roots::Evidence;
-pub use roots::{Roots, Stands};
+pub use roots::{RootState, Roots};
 
 use super::Fact;
-use explanation::Now;
+use explanation::JudgeInput;
 
 /// Whether something explains a failing member.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub enum Explains {
     /// Nothing does.
     #[default]
     No,
-    /// A root may; it is waited for at most until then.
+    /// A root may explain it; the member waits until then at most.
     Waiting(Duration),
     /// These probes do.
     Explained(Vec<Arc<str>>),
@@ -47,8 +46,8 @@ pub enum Explains {
 
 /// What has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The wait, without evidence: the member is owed, if nobody was told of its episode yet.
+pub enum ExplanationEnd {
+    /// The wait, without evidence: the member is owed unless its episode was told already.
     Wait,
     /// The explanation, by the member's own failures: a new episode begins.
     Explanation,
@@ -56,46 +55,46 @@ pub enum Ended {
 
 /// What follows for a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct Judgement {
     /// How it stands.
     pub explains: Explains,
     /// What has ended by this.
-    pub ended: Option<Ended>,
+    pub ended: Option<ExplanationEnd>,
     /// Roots' canaries whose next run is to be brought forward.
     pub ask: Vec<CanaryId>,
     /// When to judge it again though nothing happens; steady.
     pub again: Option<Duration>,
 }
 
-/// Judges a member by its fact, also one that does not fail any more.
-pub fn judge(kept: &mut Explanation, fact: &Fact, roots: &mut Roots, now: Moment) -> Judged {
+/// Judges a member by its fact, whether or not it still fails.
+pub fn judge(kept: &mut Explanation, fact: &Fact, roots: &mut Roots, now: Moment) -> Judgement {
     if fact.level().is_none() {
         *kept = Explanation::default();
         roots.forget(&fact.key, now);
-        return Judged { explains: Explains::No, ended: None, ask: Vec::new(), again: None };
+        return Judgement { explains: Explains::No, ended: None, ask: Vec::new(), again: None };
     }
-    let spots = roots.spots(fact);
-    if *kept == Explanation::default() && spots.iter().all(Vec::is_empty) {
-        return Judged { explains: Explains::No, ended: None, ask: Vec::new(), again: None };
+    let required = roots.required(fact);
+    if *kept == Explanation::default() && required.iter().all(Vec::is_empty) {
+        return Judgement { explains: Explains::No, ended: None, ask: Vec::new(), again: None };
     }
-    let evidence = roots.evidence(&spots, now);
+    let evidence = roots.evidence(&required, now);
     let since = fact.since.min(now.steady);
-    let (explains, ended) = kept.step(&Now {
+    let (explains, ended) = kept.step(&JudgeInput {
         evidence: evidence.as_ref(),
-        lost: roots.lost(&spots, now),
-        may_answer: evidence.is_none() && kept.waits() && roots.may_answer(&spots, since, now),
+        lost: roots.lost(&required, now),
+        may_answer: evidence.is_none() && kept.waits() && roots.may_answer(&required, since, now),
         last_failed: fact.last_failed,
         failures: roots.failures(fact),
         at: now.steady,
     });
     let (ask, ask_again) = match (&explains, &evidence) {
-        (Explains::Waiting(_), _) => roots.ask_waiting(&spots, since, now),
+        (Explains::Waiting(_), _) => roots.ask_waiting(&required, since, now),
         (Explains::Explained(_), Some(evidence)) => roots.ask_again(evidence, now),
         (Explains::No | Explains::Explained(_), _) => (Vec::new(), None),
     };
-    roots.list(&fact.key, &spots.concat(), matches!(explains, Explains::Waiting(_)));
+    roots.list(&fact.key, &required.concat(), matches!(explains, Explains::Waiting(_)));
     roots.set_explained(&fact.key, kept.has_evidence(), now);
-    Judged { explains, ended, ask, again: kept.due().into_iter().chain(ask_again).min() }
+    Judgement { explains, ended, ask, again: kept.due().into_iter().chain(ask_again).min() }
 }
 
 #[cfg(test)]

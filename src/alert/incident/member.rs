@@ -1,8 +1,8 @@
-//! A member of an incident: its fact as it is, and its episode.
+//! A member of an incident: its fact and its episode.
 //!
-//! An episode begins when the member leaves `well`, with its first failed run after it was held (muted, explained), and with each
-//! new incident. What happens to an incident is numbered by revisions, so that a cover is a revision and a few exceptions. A
-//! member that is only suspect is here to have its episode numbered; it is no member for anybody else.
+//! An episode begins when the member leaves `well`, with its first failed run after it was held (muted or explained), and with
+//! each new incident. Changes of an incident are numbered by revisions, so that a cover is a revision with a few exceptions. A
+//! suspect is stored as a member only so that its episode has a number.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +14,21 @@ use crate::plan::Severity;
 
 use super::super::critical::Critical;
 use super::super::explain::{Explains, Explanation};
-use super::super::told::{Cover, millis, millis_option};
-use super::super::{Fact, FactKey, Standing, State, fact::Level};
+use super::super::serde_with::{millis, millis_option};
+use super::super::tries::Cover;
+use super::super::{Fact, FactKey, MemberState, State, fact::Level};
 
-/// A member that was well for less than this, within an incident, goes on with its episode: or two of its intervals, if that is
-/// longer. Suspects that a ring tells are covered if they cross within as long.
+/// A member that was well for less than this (or two of its intervals, if longer) within an incident continues its episode.
+/// Suspects that a ring tells are covered if they cross within the same time.
 const SAME_EPISODE: Duration = Duration::from_mins(10);
 
-/// How often a member that comes and goes within an episode is remembered to have come to fail.
+/// Most times at which a member began to fail that are stored.
 const TIMES: usize = 32;
 
 /// A member of an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// What is so of it, or was so last.
+    /// Its current fact, or the last one.
     pub fact: Arc<Fact>,
     /// The revision with which its episode began.
     pub began: u64,
@@ -36,45 +37,45 @@ pub struct Member {
     /// When that was.
     #[serde(with = "millis")]
     pub crossed_at: Duration,
-    /// When it came to fail, in whichever episode, the last [`TIMES`] times, in milliseconds.
+    /// When it began to fail, in any episode, the last [`TIMES`] times, in milliseconds.
     #[serde(default)]
     pub came_to_fail: Vec<u64>,
     /// The highest level it has had in this episode.
     pub highest: Level,
-    /// Whether it has failed in this incident, in whichever episode.
+    /// Whether it has failed in this incident, in any episode.
     pub failed: bool,
     /// Whether it had failed in this incident and been well before this episode.
     #[serde(default)]
     pub again: bool,
-    /// That it does not fail any more, and how that came.
+    /// Set if it does not fail any more, and why.
     pub left: Option<Left>,
-    /// Whether it is held: muted or explained, so that nobody is rung for it.
+    /// Whether it is held (muted or explained), so that nobody is rung for it.
     pub held: bool,
-    /// It was held until then: nobody is rung for it before a run fails that started later.
+    /// When it stopped being held. Nobody is rung for it before a run fails that started later.
     #[serde(with = "millis_option", default, skip_serializing_if = "Option::is_none")]
     pub held_until: Option<Duration>,
-    /// What is known of whether others explain it.
+    /// The state of its explanation.
     #[serde(default)]
     pub explanation: Explanation,
-    /// Whether they do, as it was judged last.
+    /// The result of its last judgement.
     #[serde(skip)]
     pub explains: Explains,
 }
 
-/// That a member does not fail any more.
+/// When and why a member stopped failing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Since when.
     #[serde(with = "millis")]
     pub at: Duration,
     /// How that came.
-    pub how: How,
+    pub how: Departure,
 }
 
-/// How a member came not to fail any more.
+/// Why a member does not fail any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum Departure {
     /// It is well.
     Settled,
     /// It is not watched any more.
@@ -84,7 +85,7 @@ pub enum How {
 }
 
 impl Member {
-    /// One whose episode begins with this fact.
+    /// A member whose episode begins with this fact.
     pub(super) fn new(fact: Arc<Fact>, revision: u64, now: Duration) -> Self {
         let level = fact.level();
         Self {
@@ -104,11 +105,11 @@ impl Member {
         }
     }
 
-    /// Takes its fact of now in. `revision` is used if something becomes owed by it; says whether it was.
+    /// Takes its new fact. `revision` is used if something becomes owed by it; returns whether it was used.
     pub(super) fn take(&mut self, fact: Arc<Fact>, revision: u64, acknowledged: bool, now: Duration) -> bool {
         let used = match fact.state {
             State::Well => {
-                self.left = self.left.or(Some(Left { at: now, how: How::Settled }));
+                self.left = self.left.or(Some(Left { at: now, how: Departure::Settled }));
                 false
             }
             State::Suspect => self.returns(&fact, revision, acknowledged, now),
@@ -144,13 +145,13 @@ impl Member {
         self.came_to_fail.push(time::millis(now));
     }
 
-    /// When it first came to fail after a moment at which it did not.
+    /// When it first began to fail after a moment at which it did not.
     fn failed_after(&self, moment: Duration) -> Duration {
         let after = self.came_to_fail.iter().find(|at| **at >= time::millis(moment));
         after.or(self.came_to_fail.last()).map_or(self.crossed_at, |at| Duration::from_millis(*at))
     }
 
-    /// It leaves `well`: with a new episode, unless it was well for a short while only and nobody is at it.
+    /// It leaves `well`. That begins a new episode, unless it was well for a short time only and is not acknowledged.
     fn returns(&mut self, fact: &Fact, revision: u64, acknowledged: bool, now: Duration) -> bool {
         let Some(left) = self.left.take() else { return false };
         if !acknowledged && now.saturating_sub(left.at) < same_episode(fact) {
@@ -169,8 +170,8 @@ impl Member {
         self.highest = self.fact.level().unwrap_or(Level::Warn);
     }
 
-    /// It is held from now on, or no longer. `at_once`: what held it says that its own failures are enough. Says whether a new
-    /// episode began.
+    /// Holds it or ends that. `at_once`: its own failures have ended an explanation, so a new episode begins at once. Returns
+    /// whether a new episode began.
     pub(super) fn hold(&mut self, held: bool, at_once: bool, revision: u64, now: Duration) -> bool {
         if held == self.held {
             return false;
@@ -188,17 +189,17 @@ impl Member {
         false
     }
 
-    /// Whether it fails now, whoever is rung for it.
+    /// Whether it fails now, held or not.
     pub fn fails(&self) -> bool {
         self.left.is_none() && self.fact.level().is_some()
     }
 
-    /// Whether it is well, and would go on with its episode if it failed again now.
+    /// Whether it is well and would continue its episode if it failed now.
     pub fn may_go_on(&self, now: Duration) -> bool {
         self.failed && self.left.is_some_and(|left| now.saturating_sub(left.at) < same_episode(&self.fact))
     }
 
-    /// Whether it is an objective, which is about the runs of others.
+    /// Whether it is an objective.
     pub fn is_objective(&self) -> bool {
         matches!(self.fact.key, FactKey::Objective(..))
     }
@@ -208,12 +209,12 @@ impl Member {
         self.fails() && !self.held && self.held_until.is_none() && !matches!(self.explains, Explains::Waiting(_))
     }
 
-    /// How it stands because of others, if so.
-    pub fn explained(&self) -> Option<Standing> {
+    /// Its state if it is explained or waits.
+    pub fn explained(&self) -> Option<MemberState> {
         match &self.explains {
             Explains::No => None,
-            Explains::Waiting(until) => Some(Standing::Waiting(*until)),
-            Explains::Explained(by) => Some(Standing::Explained(by.clone())),
+            Explains::Waiting(until) => Some(MemberState::Waiting(*until)),
+            Explains::Explained(by) => Some(MemberState::Explained(by.clone())),
         }
     }
 
@@ -228,13 +229,13 @@ impl Member {
     }
 }
 
-/// How long a member may be well and yet be in the same episode.
+/// How long a member may be well within an episode.
 fn same_episode(fact: &Fact) -> Duration {
     SAME_EPISODE.max(fact.interval * 2)
 }
 
 impl Cover {
-    /// Whether it tells the episode of a member that fails.
+    /// Whether it covers the episode of a failing member.
     pub fn covers(&self, member: &Member) -> bool {
         let Some(crossed) = member.crossed else { return false };
         if self.except.contains(&member.fact.key) {
@@ -247,17 +248,17 @@ impl Cover {
         } else {
             crossed <= self.revision || (member.began <= self.revision && soon(member.crossed_at))
         };
-        // A level above what was told is owed, whenever it came.
+        // A level above the told severity is owed.
         told && member.level().is_none_or(|level| level.severity() <= self.severity)
     }
 
-    /// Whether it tells that the incident is critical.
+    /// Whether it covers the episode of critical.
     pub fn covers_critical(&self, critical: &Critical) -> bool {
         let told = self.severity == Severity::Critical;
         told && critical.revision().is_some_and(|revision| revision <= self.revision)
     }
 
-    /// This one together with one that was taken before.
+    /// This cover merged with one that was taken before.
     #[must_use]
     pub fn after(mut self, before: Option<&Self>, covered_before: impl Fn(&Self, &FactKey) -> bool) -> Self {
         if let Some(before) = before {

@@ -1,11 +1,9 @@
-//! Incidents: their members with their episodes, who is at them, how bad they are, how they end.
+//! Incidents: members with their episodes, acknowledgements, severity, and ends.
 //!
-//! An incident is a fold of its scope's facts. It owns what facts cannot know: which episode a member is in, what was
-//! acknowledged, and what each channel took ([`Told`]). It must not know routes, send anything or look at a clock. Who is rung
-//! is decided in `owed`, from this.
+//! An incident is a fold of its scope's facts. It owns what facts cannot know: episodes, acknowledgements, and what each channel
+//! took ([`Told`]). It must not know routes, send anything or read a clock. `owed` decides who is rung.
 
 mod member;
-mod standing;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +16,12 @@ use crate::base::time;
 use crate::plan::Severity;
 
 use super::critical::Critical;
-use super::told::{Cover, millis, severity_word};
+use super::fact::Level;
+use super::serde_with::{millis, severity_word};
+use super::tries::Cover;
 use super::view::{End, Ended};
 use super::{Fact, FactKey, Scope, State};
-pub use member::{How, Left, Member};
-pub(super) use standing::regions_of;
+pub use member::{Departure, Left, Member};
 pub use told::{Shown, Told};
 
 /// An incident, open or ended and not yet told everywhere.
@@ -38,44 +37,44 @@ pub struct Incident {
     /// When its first episode began.
     #[serde(with = "millis")]
     pub since: Duration,
-    /// What happened last has this number.
+    /// The number of its latest change.
     pub revision: u64,
     /// The worst it has been.
     #[serde(with = "severity_word")]
     pub worst: Severity,
-    /// That it is critical: an episode of its own.
+    /// The state of critical.
     pub critical: Critical,
-    /// The regions that make it so, or made it so last.
+    /// The regions that make it critical, or last made it so.
     #[serde(default)]
     pub critical_regions: BTreeSet<Arc<str>>,
-    /// The revision that the latest ring was made at, and its number.
+    /// The revision of the latest ring, and its number.
     #[serde(default)]
     pub numbered: Option<(u64, u64)>,
-    /// Who is at it, and what that covers.
+    /// The acknowledgements, in order.
     #[serde(default)]
     pub acknowledged: Vec<Acknowledgement>,
-    /// The owner, for when the probe is gone.
+    /// The owner, in case the probe is removed.
     pub owner: Option<Arc<str>>,
     /// How it ended.
     pub end: Option<End>,
-    /// Who is in it; rows of their own.
+    /// Its members; stored in rows of their own.
     #[serde(skip)]
     pub members: BTreeMap<FactKey, Member>,
-    /// What each channel was told; rows of their own.
+    /// What each channel was told; stored in rows of their own.
     #[serde(skip)]
     pub told: BTreeMap<Arc<str>, Told>,
-    /// Counts whatever changes about it, for those who keep its texts up to date.
+    /// Counts all changes, for channels whose texts are kept up to date.
     #[serde(skip)]
     pub changes: u64,
-    /// Which of the changes a channel shows that keeps its texts up to date, and since when.
+    /// The change that each such channel shows, and since when.
     #[serde(skip)]
     pub shown: BTreeMap<Arc<str>, (u64, Duration)>,
-    /// When members are to be judged again whom others may explain.
+    /// When members are to be judged again by `explain`.
     #[serde(skip)]
     pub asks: BTreeMap<FactKey, Duration>,
 }
 
-/// Somebody is at it: what some channel had taken then.
+/// An acknowledgement of what channels had taken then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// Who.
@@ -90,7 +89,7 @@ pub struct Acknowledgement {
 }
 
 impl Incident {
-    /// One that opens with a fact that fails.
+    /// A new incident without members.
     pub fn open(id: String, scope: Scope, owner: Option<Arc<str>>, now: Duration) -> Self {
         Self {
             id,
@@ -113,7 +112,7 @@ impl Incident {
         }
     }
 
-    /// Takes a fact of its scope in. Says whether anything about it changed that may matter to somebody.
+    /// Takes a fact of its scope. Returns whether anything changed.
     pub fn take(&mut self, fact: &Arc<Fact>, now: Duration) -> bool {
         let revision = self.revision + 1;
         let acknowledged = self.members.get(&fact.key).is_some_and(|member| self.is_acknowledged(member));
@@ -125,7 +124,7 @@ impl Incident {
                 true
             }
         };
-        // Who was only suspect and is well leaves no trace.
+        // A suspect that is well again is dropped.
         if self.members.get(&fact.key).is_some_and(|member| member.left.is_some() && !member.failed) {
             self.members.remove(&fact.key);
         }
@@ -139,8 +138,8 @@ impl Incident {
         true
     }
 
-    /// A fact is no more: what it was about is not watched any longer.
-    pub fn removed(&mut self, key: &FactKey, how: How, now: Duration) -> bool {
+    /// A fact was removed or closed. Returns whether anything changed.
+    pub fn removed(&mut self, key: &FactKey, how: Departure, now: Duration) -> bool {
         let Some(member) = self.members.get_mut(key) else { return false };
         if member.failed {
             let changes = member.left.is_none();
@@ -152,7 +151,7 @@ impl Incident {
         }
     }
 
-    /// A member is held or released. Says whether a new episode began or the holding changed.
+    /// Holds a member or ends that. Returns whether that changed.
     pub fn hold(&mut self, key: &FactKey, held: bool, at_once: bool, now: Duration) -> bool {
         let revision = self.revision + 1;
         let Some(member) = self.members.get_mut(key).filter(|member| member.held != held) else { return false };
@@ -162,7 +161,7 @@ impl Incident {
         true
     }
 
-    /// The next revision, for something that happened to the incident itself.
+    /// The next revision, for a change of the incident itself.
     pub fn next_revision(&mut self) -> u64 {
         self.revision += 1;
         self.revision
@@ -173,18 +172,18 @@ impl Incident {
         self.acknowledged.iter().filter(|acknowledgement| acknowledgement.at <= time).count()
     }
 
-    /// Whether somebody is at a member's episode.
+    /// Whether a member's episode is acknowledged.
     pub fn is_acknowledged(&self, member: &Member) -> bool {
         self.acknowledged.iter().flat_map(|acknowledgement| &acknowledgement.covers).any(|cover| cover.covers(member))
     }
 
-    /// Whether somebody is at its being critical.
+    /// Whether its being critical is acknowledged.
     pub fn is_critical_acknowledged(&self) -> bool {
         let covers = self.acknowledged.iter().flat_map(|acknowledgement| &acknowledgement.covers);
         covers.into_iter().any(|cover| cover.covers_critical(&self.critical))
     }
 
-    /// Somebody is at what some channel took. Returns how many failing members that covers which no earlier acknowledgement did.
+    /// Acknowledges what channels took. Returns how many failing members are newly covered.
     pub fn acknowledge(&mut self, by: Arc<str>, reason: Option<Arc<str>>, now: Duration) -> usize {
         let covers: Vec<Cover> = self.told.values().filter_map(|told| told.cover.clone()).collect();
         let newly = |incident: &Self| {
@@ -193,15 +192,15 @@ impl Incident {
         };
         let newly = newly(self);
         let critical = !self.is_critical_acknowledged() && covers.iter().any(|cover| cover.covers_critical(&self.critical));
-        // Who says it again changes nothing, and nobody is told a second time.
+        // A repeated acknowledgement changes nothing and is not sent again.
         if !covers.is_empty() && (newly > 0 || critical || self.acknowledged.is_empty()) {
             self.acknowledged.push(Acknowledgement { by, at: now, reason, covers });
         }
         newly
     }
 
-    /// Whether nobody in it fails any more. An objective that no channel took holds nothing open, unless it is what the
-    /// incident is about.
+    /// Whether no member fails any more. An objective that no channel took does not hold it open, unless the incident has only
+    /// objectives.
     pub fn is_over(&self) -> bool {
         let told = |member: &Member| self.told.values().filter_map(|told| told.cover.as_ref()).any(|cover| cover.covers(member));
         let alone = || self.members.values().all(|member| member.is_objective() || !member.failed);
@@ -209,18 +208,40 @@ impl Incident {
         !self.members.values().any(|member| member.fails() && holds(member))
     }
 
-    /// Ends it: how follows from how its members came not to fail, unless somebody closed it.
+    /// Ends it. How it ended follows from its members, unless somebody closed it.
     pub fn ends(&mut self, closed: Option<(Arc<str>, Arc<str>)>, now: Duration) {
         let left = || self.members.values().filter(|member| member.failed).filter_map(|member| member.left);
         let how = match closed {
             Some((by, why)) => Ended::Closed { by, why },
-            None if left().all(|left| left.how == How::Removed) => Ended::Unwatched,
+            None if left().all(|left| left.how == Departure::Removed) => Ended::Unwatched,
             None => Ended::Well,
         };
         self.end = Some(End { at: now, how });
     }
 
-    /// Makes stored times that lie in the future now.
+    /// The highest severity of its failing members that are not held; [`Severity::Critical`] while it is critical at page level.
+    pub fn severity(&self) -> Option<Severity> {
+        let level = self.ringing().filter_map(Member::level).max()?;
+        let critical = level == Level::Page && self.critical.fails();
+        Some(if critical { Severity::Critical } else { level.severity() })
+    }
+
+    /// Whether it is at page level.
+    pub fn is_at_page_level(&self) -> bool {
+        self.ringing().any(|member| member.level() == Some(Level::Page))
+    }
+
+    /// Members that fail and are neither muted nor explained.
+    pub fn ringing(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.fails() && !member.held)
+    }
+
+    /// The regions of members that fail and are not held; those of a member that is about several are its shares'.
+    pub fn regions(&self) -> BTreeSet<Arc<str>> {
+        self.ringing().flat_map(regions_of).collect()
+    }
+
+    /// Sets stored times that lie in the future to now.
     pub fn not_after(&mut self, now: Duration) {
         for time in [&mut self.opened, &mut self.since] {
             *time = now.min(*time);
@@ -241,6 +262,15 @@ impl Incident {
             acknowledged.covers.iter_mut().for_each(|cover| cover.at = now.min(cover.at));
         }
     }
+}
+
+/// The regions that a member is about.
+pub(super) fn regions_of(member: &Member) -> Vec<Arc<str>> {
+    let fact = &member.fact;
+    if !fact.region.is_empty() {
+        return vec![Arc::clone(&fact.region)];
+    }
+    fact.shares.iter().filter(|(_, share)| share.reaches).map(|(region, _)| Arc::clone(region)).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Tests of incidents: episodes, acknowledgement, what is over.
 
 use super::super::fact::Level;
-use super::super::told::{Cover, Open};
+use super::super::tries::{Cover, Open};
 use super::*;
 use crate::plan::CanaryId;
 
@@ -41,7 +41,7 @@ fn is_covered(incident: &Incident, name: &str) -> bool {
 
 #[test]
 fn a_member_goes_on_with_its_episode_if_it_was_well_for_less_than_ten_minutes_or_two_intervals_and_nobody_was_at_it() {
-    // Minutes it was well, its interval, whether somebody was at it, whether it goes on.
+    // Minutes it was well, its interval, whether it was acknowledged, and whether its episode continues.
     let table = [(9, 1, false, true), (10, 1, false, false), (19, 10, false, true), (20, 10, false, false), (1, 1, true, false)];
     for (well, interval, acknowledged, goes_on) in table {
         let mut incident = incident();
@@ -137,12 +137,12 @@ fn a_member_that_was_held_rings_by_what_fails_later_and_what_is_no_run_at_once()
 
 #[test]
 fn an_incident_is_over_when_no_member_fails_and_says_how() {
-    let table = [(How::Settled, Ended::Well), (How::Removed, Ended::Unwatched)];
+    let table = [(Departure::Settled, Ended::Well), (Departure::Removed, Ended::Unwatched)];
     for (how, ended) in table {
         let mut incident = incident();
         incident.take(&fact("eu", PAGE, at(0)), at(0));
         incident.take(&fact("us", State::Suspect, at(0)), at(0));
-        if how == How::Settled {
+        if how == Departure::Settled {
             incident.take(&fact("eu", State::Well, at(3)), at(3));
         } else {
             incident.removed(&key("eu"), how, at(3));

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Severity;
 
 use super::super::FactKey;
-use super::super::told::{Cover, Open, millis_option, severity_word};
+use super::super::serde_with::{millis_option, severity_word};
+use super::super::tries::{Cover, Open};
 use super::Member;
 
 /// What one channel was told of one incident.
@@ -17,30 +18,30 @@ use super::Member;
 pub struct Told {
     /// What it took, all its rings together.
     pub cover: Option<Cover>,
-    /// Rings that were taken.
+    /// Number of rings that were taken.
     pub rings: u32,
-    /// When the last of them rang, as far as is known.
+    /// When the last of them rang.
     #[serde(with = "millis_option", default)]
     pub last: Option<Duration>,
-    /// What is open there because of it, or perhaps open; oldest first.
+    /// What is open or perhaps open there because of it; oldest first.
     pub open: Vec<Open>,
-    /// What the latest open thing shows.
+    /// What the latest open key shows.
     pub shown: Option<Shown>,
     /// Since when a ring is due that the channel has not taken.
     #[serde(with = "millis_option", default)]
     pub due: Option<Duration>,
-    /// Since when one is due that is for a member at page level.
+    /// Since when a ring for a page-level member is due.
     #[serde(with = "millis_option", default)]
     pub page_due: Option<Duration>,
-    /// Whether a ring was due that the channel never took, and that is not due any more.
+    /// Whether a ring was due, was never taken, and is not due any more.
     #[serde(default)]
     pub missed: bool,
-    /// What the channel said when it last refused a try of this incident.
+    /// The latest refusal of a try of this incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
 }
 
-/// What the latest open thing of a channel shows; what differs from it is worth a silent change.
+/// What the latest open key of a channel shows. A difference is worth a silent change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// The severity.
@@ -49,12 +50,13 @@ pub struct Shown {
     /// The regions that fail.
     pub regions: BTreeSet<Arc<str>>,
     /// When it was last shown.
-    #[serde(with = "super::super::told::millis")]
+    #[serde(with = "super::super::serde_with::millis")]
     pub at: Duration,
 }
 
 impl Told {
-    /// A ring was taken that left last at `rang`; `member` finds members of the incident, to see which exceptions were told before.
+    /// A ring was taken that was last sent at `rang`. `member` finds members of the incident, to merge the cover with the one
+    /// before.
     pub fn took<'a>(&mut self, open: Open, cover: Cover, rang: Duration, member: impl Fn(&FactKey) -> Option<&'a Member>) {
         self.rings = self.rings.saturating_add(1);
         self.last = self.last.max(Some(rang));
@@ -77,18 +79,18 @@ impl Told {
         }
     }
 
-    /// What was opened under this key is ended, or was never opened.
+    /// The key is ended, or was never opened.
     pub fn ended(&mut self, key: &str) {
         self.open.retain(|open| open.key != key);
     }
 
-    /// All that was open there is ended, or perhaps ended, though the incident goes on: nothing is told any more.
+    /// Forgets what was told. All open keys there are ended or perhaps ended, though the incident goes on.
     pub fn forget(&mut self) {
         let open = self.open.drain(..).map(|open| Open { taken: false, ..open }).collect();
         *self = Self { open, ..Self::default() };
     }
 
-    /// Whether something that was taken there does not know of so many acknowledgements.
+    /// Whether an open key there was told fewer acknowledgements than this.
     pub fn lacks_acknowledgement(&self, acknowledgements: usize) -> bool {
         self.open.iter().any(|open| open.taken && open.acknowledged < acknowledgements)
     }

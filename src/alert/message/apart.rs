@@ -1,4 +1,4 @@
-//! What does not fail, or rings nobody, told apart from what does: a line for each kind.
+//! The lines of a message for what does not fail or rings nobody, one for each kind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::alert::fact::{Fact, FactKey};
-use crate::alert::view::{Ended, MemberView, MuteKind, Muted, Standing, View};
+use crate::alert::view::{Ended, MemberState, MemberView, MuteKind, Muted, View};
 
 use super::failing::capped;
 use super::group::{NAME, Sorted, called, probes};
 use super::title::told;
 use super::words::{clock, line, times};
-use super::{MOST, What};
+use super::{Action, MOST};
 
 /// Bytes of a line.
 const LINE: usize = 300;
 
 /// The lines of what is open, the most urgent first.
-pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: What, now: Moment) -> Vec<String> {
+pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: Action, now: Moment) -> Vec<String> {
     let at = |time: Duration| clock(now.wall_ms_of(time), now.wall_ms());
     let mut lines = suspects(&sorted.suspect);
     let acknowledged = acknowledged(view, sorted, &at);
-    // A message that says that somebody is at it need not say it again, unless it is not at all of it.
+    // An acknowledgement message says it in its title already, unless only a part is acknowledged.
     let is_said =
-        what == What::Acknowledge && acknowledged.len() == 1 && sorted.failing.iter().all(|member| is_acknowledged(member));
+        what == Action::Acknowledge && acknowledged.len() == 1 && sorted.failing.iter().all(|member| is_acknowledged(member));
     lines.extend(acknowledged.into_iter().filter(|_| !is_said));
     let title = told(sorted);
     let is_title = |group: &[&MemberView]| group.first().is_some_and(|one| title.iter().any(|other| std::ptr::eq(*one, *other)));
@@ -44,7 +44,7 @@ pub(super) fn open(view: &View, sorted: &Sorted<'_>, what: What, now: Moment) ->
     bounded(lines)
 }
 
-/// The lines of an end: what did not end as its title says.
+/// The lines of an end: members that did not end as its title says.
 pub(super) fn ended(sorted: &Sorted<'_>, how: &Ended, now: Moment) -> Vec<String> {
     let at = |time: Duration| clock(now.wall_ms_of(time), now.wall_ms());
     let (well, gone, closed) = (well(sorted, &at), gone(&sorted.removed), closed(&sorted.closed));
@@ -52,7 +52,7 @@ pub(super) fn ended(sorted: &Sorted<'_>, how: &Ended, now: Moment) -> Vec<String
         Ended::Well => [gone, closed],
         Ended::Unwatched => [well, closed],
         Ended::Closed { .. } => [well, gone],
-        // It is not over: what is so is in the message of the key that goes on.
+        // It is not over; the message of the other key says the rest.
         Ended::Continues(_) | Ended::WasWell { .. } => [None, None],
     };
     bounded(lines.into_iter().flatten().collect())
@@ -63,7 +63,7 @@ fn bounded(lines: Vec<String>) -> Vec<String> {
 }
 
 fn is_acknowledged(member: &MemberView) -> bool {
-    matches!(member.standing, Standing::Acknowledged(_))
+    matches!(member.state, MemberState::Acknowledged(_))
 }
 
 /// `failed once so far: 2 canaries in us`.
@@ -79,7 +79,7 @@ fn suspects(members: &[&MemberView]) -> Vec<String> {
 fn acknowledged(view: &View, sorted: &Sorted<'_>, at: &impl Fn(Duration) -> String) -> Vec<String> {
     let mut by_name: BTreeMap<&Arc<str>, Vec<&MemberView>> = BTreeMap::new();
     for member in sorted.failing.iter().chain(&sorted.passed) {
-        if let Standing::Acknowledged(by) = &member.standing {
+        if let MemberState::Acknowledged(by) = &member.state {
             by_name.entry(by).or_default().push(member);
         }
     }
@@ -94,10 +94,10 @@ fn acknowledged(view: &View, sorted: &Sorted<'_>, at: &impl Fn(Duration) -> Stri
 
 /// `muted, rings nobody: 3 canaries in us, paused by bob until 04:00:00 UTC ("deploy")`.
 fn muted(members: &[&MemberView], at: &impl Fn(Duration) -> String) -> Vec<String> {
-    // There are as many as people and windows have muted something: few.
+    // There are few, so a linear search will do.
     let mut by_why: Vec<(&Muted, Vec<&MemberView>)> = Vec::new();
     for member in members {
-        let Standing::Muted(why) = &member.standing else { continue };
+        let MemberState::Muted(why) = &member.state else { continue };
         match by_why.iter().position(|(known, _)| *known == why) {
             Some(at) => by_why[at].1.push(member),
             None => by_why.push((why, vec![member])),
@@ -127,7 +127,7 @@ fn mute(why: &Muted, at: &impl Fn(Duration) -> String) -> String {
 fn explained(members: &[&MemberView]) -> Vec<String> {
     let mut by_root: BTreeMap<&[Arc<str>], Vec<&MemberView>> = BTreeMap::new();
     for member in members {
-        if let Standing::Explained(roots) = &member.standing {
+        if let MemberState::Explained(roots) = &member.state {
             by_root.entry(roots).or_default().push(member);
         }
     }
@@ -162,15 +162,15 @@ fn also_explained(facts: &[Fact]) -> Option<String> {
 /// `no data since 02:15:00 UTC: 1 canary in eu; what is said of it was so until then`.
 fn without_data(view: &View, at: &impl Fn(Duration) -> String) -> Option<String> {
     let members: Vec<&MemberView> =
-        view.members.iter().filter(|member| member.without_data.is_some() && member.standing.fails()).collect();
+        view.members.iter().filter(|member| member.without_data.is_some() && member.state.fails()).collect();
     let since = members.iter().filter_map(|member| member.without_data).min()?;
     Some(format!("no data since {}: {}; what is said of it was so until then", at(since), called(&members)))
 }
 
 /// `well again since 02:11:55 UTC: 3 canaries in eu`.
 fn well(sorted: &Sorted<'_>, at: &impl Fn(Duration) -> String) -> Option<String> {
-    let recovered = sorted.recovered.iter().filter_map(|member| match member.standing {
-        Standing::Recovered(since) => Some(since),
+    let recovered = sorted.recovered.iter().filter_map(|member| match member.state {
+        MemberState::Recovered(since) => Some(since),
         _ => None,
     });
     let is_data = sorted.recovered.iter().all(|member| matches!(member.fact.key, FactKey::NoData(_)));

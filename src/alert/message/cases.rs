@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use crate::alert::fact::{Fact, FactKey, LastRun, Objective, Share, State};
 use crate::alert::testing::probe as plain_probe;
-use crate::alert::view::{Acknowledged, End, Ended, MemberView, MuteKind, Muted, Standing, View};
+use crate::alert::view::{Acknowledged, End, Ended, MemberState, MemberView, MuteKind, Muted, View};
 use crate::alert::{Failure, Scope};
 use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Severity, Template};
 use crate::source::Location;
 
 use super::testing::{
-    PLATFORMS, PROBE, ago, canary, everything, failure, no_data, now, other, probe, region, standing, view, with, without_probe,
+    PLATFORMS, PROBE, ago, canary, everything, failure, in_state, no_data, now, other, probe, region, view, with, without_probe,
 };
-use super::{Flapped, Message, Occasion, Saying, Told, What, Words, compose, gathered};
+use super::{Action, Flapped, IncidentSummary, Message, Occasion, Saying, Words, compose, gathered};
 
 /// A case, and what is said.
 pub(in crate::alert) struct Case {
@@ -25,7 +25,7 @@ pub(in crate::alert) struct Case {
 
 struct Scene {
     view: View,
-    what: What,
+    what: Action,
     number: u64,
     occasion: Occasion,
     told: Vec<&'static str>,
@@ -33,7 +33,7 @@ struct Scene {
 }
 
 fn ring(view: View) -> Scene {
-    Scene { view, what: What::Ring, number: 1, occasion: Occasion::Opened, told: Vec::new(), flapped: None }
+    Scene { view, what: Action::Ring, number: 1, occasion: Occasion::Opened, told: Vec::new(), flapped: None }
 }
 
 fn again(view: View, number: u64, occasion: Occasion, told: &[&'static str]) -> Scene {
@@ -42,7 +42,7 @@ fn again(view: View, number: u64, occasion: Occasion, told: &[&'static str]) -> 
 
 fn end(view: View, how: Ended) -> Scene {
     let end = Some(End { at: ago(2), how });
-    Scene { what: What::End, number: 2, ..ring(View { end, ..view }) }
+    Scene { what: Action::End, number: 2, ..ring(View { end, ..view }) }
 }
 
 pub(in crate::alert) fn trace_url() -> Template {
@@ -82,7 +82,7 @@ pub(in crate::alert) fn cases() -> Vec<Case> {
 fn failing() -> Vec<(&'static str, Scene)> {
     let critical = |members, severity| View { critical: vec!["eu".into(), "us".into()], severity, ..view(members) };
     let suspect = |platform| {
-        with(standing(canary("us", platform, 40), Standing::Suspect), |fact| {
+        with(in_state(canary("us", platform, 40), MemberState::Suspect), |fact| {
             fact.state = State::Suspect;
             fact.failed = 1;
         })
@@ -109,12 +109,12 @@ fn failing() -> Vec<(&'static str, Scene)> {
 
 fn apart() -> Vec<(&'static str, Scene)> {
     let ann = || Acknowledged { by: "ann".into(), at: ago(300), reason: Some("looking at the payment provider".into()) };
-    let acknowledged = |member: MemberView| standing(member, Standing::Acknowledged("ann".into()));
+    let acknowledged = |member: MemberView| in_state(member, MemberState::Acknowledged("ann".into()));
     let eu: Vec<MemberView> = region("eu", 425).into_iter().map(acknowledged).collect();
     let muted = |member| {
-        standing(
+        in_state(
             member,
-            Standing::Muted(Muted {
+            MemberState::Muted(Muted {
                 why: MuteKind::Paused,
                 by: Some("bob".into()),
                 because: Some("new billing release".into()),
@@ -123,7 +123,7 @@ fn apart() -> Vec<(&'static str, Scene)> {
         )
     };
     let us: Vec<MemberView> = region("us", 425).into_iter().map(muted).collect();
-    let explained = |member| standing(member, Standing::Explained(vec!["login".into()]));
+    let explained = |member| in_state(member, MemberState::Explained(vec!["login".into()]));
     let ap: Vec<MemberView> = region("ap", 425).into_iter().map(explained).collect();
     let dependent = |probe: &str, region: &str| {
         let id = CanaryId::read_back(&format!("{probe}/{region}"));
@@ -137,7 +137,7 @@ fn apart() -> Vec<(&'static str, Scene)> {
     };
     let flapping = View { flapping: true, ..view(vec![canary("eu", "ios", 1_700), canary("eu", "web", 1_500)]) };
     vec![
-        ("acknowledged", Scene { what: What::Acknowledge, ..ring(View { acknowledged: vec![ann()], ..view(eu.clone()) }) }),
+        ("acknowledged", Scene { what: Action::Acknowledge, ..ring(View { acknowledged: vec![ann()], ..view(eu.clone()) }) }),
         (
             "acknowledged_then_spread",
             again(View { acknowledged: vec![ann()], ..view([eu, region("us", 65)].concat()) }, 2, Occasion::Spread, &["eu"]),
@@ -179,8 +179,8 @@ fn apart() -> Vec<(&'static str, Scene)> {
                 view(
                     [
                         region("us", 65),
-                        region("eu", 900).into_iter().map(|member| standing(member, Standing::Recovered(ago(130)))).collect(),
-                        vec![standing(canary("ap", "web", 900), Standing::Removed)],
+                        region("eu", 900).into_iter().map(|member| in_state(member, MemberState::Recovered(ago(130)))).collect(),
+                        vec![in_state(canary("ap", "web", 900), MemberState::Removed)],
                     ]
                     .concat(),
                 ),
@@ -292,18 +292,18 @@ fn partly_blind_region() -> View {
 
 fn ends() -> Vec<(&'static str, Scene)> {
     let recovered = |members: Vec<MemberView>| {
-        members.into_iter().map(|member| standing(member, Standing::Recovered(ago(2)))).collect::<Vec<_>>()
+        members.into_iter().map(|member| in_state(member, MemberState::Recovered(ago(2)))).collect::<Vec<_>>()
     };
     let eu = || recovered(region("eu", 1_525));
-    let removed = region("eu", 1_525).into_iter().map(|member| standing(member, Standing::Removed)).collect();
-    let closed = region("eu", 1_525).into_iter().map(|member| standing(member, Standing::Closed)).collect();
+    let removed = region("eu", 1_525).into_iter().map(|member| in_state(member, MemberState::Removed)).collect();
+    let closed = region("eu", 1_525).into_iter().map(|member| in_state(member, MemberState::Closed)).collect();
     let blind = blind_region();
     let seen_again = View { members: recovered(blind.members.clone()), ..blind };
     vec![
         ("well", end(view([eu(), recovered(region("us", 1_300))].concat()), Ended::Well)),
         (
             "well_but_for_what_was_removed",
-            end(view([eu(), vec![standing(canary("us", "web", 900), Standing::Removed)]].concat()), Ended::Well),
+            end(view([eu(), vec![in_state(canary("us", "web", 900), MemberState::Removed)]].concat()), Ended::Well),
         ),
         ("region_probed_again", end(seen_again, Ended::Well)),
         ("removed", end(View { probe: None, owner: Some("payments".into()), ..view(removed) }, Ended::Unwatched)),
@@ -312,36 +312,38 @@ fn ends() -> Vec<(&'static str, Scene)> {
         ("was_well", {
             let how = Ended::WasWell { until: ago(60), key: "probe/premium-registration/3".to_owned() };
             let view = View { end: Some(End { at: ago(1_200), how }), ..view(recovered(region("eu", 2_725))) };
-            Scene { what: What::End, number: 2, ..ring(view) }
+            Scene { what: Action::End, number: 2, ..ring(view) }
         }),
     ]
 }
 
 fn many() -> Vec<Case> {
-    let storm: Vec<Told> = (1..=50)
+    let storm: Vec<IncidentSummary> = (1..=50)
         .map(|number| {
             let scope = Scope::Probe(format!("probe-{number:02}").into());
             let severity = if number == 7 { Severity::Critical } else { Severity::Page };
             let mut message = said(&ring(View { scope: scope.clone(), severity, ..view(everything()) }));
             message.title = message.title.replace(PROBE, &format!("probe-{number:02}"));
-            Told::of(&message)
+            IncidentSummary::of(&message)
         })
         .collect();
-    let over: Vec<Told> = (1..=14)
+    let over: Vec<IncidentSummary> = (1..=14)
         .map(|number| {
-            let recovered = region("eu", 1_525 + number).into_iter().map(|member| standing(member, Standing::Recovered(ago(2))));
+            let recovered =
+                region("eu", 1_525 + number).into_iter().map(|member| in_state(member, MemberState::Recovered(ago(2))));
             let scope = Scope::Probe(format!("probe-{number:02}").into());
-            Told::of(&said(&end(View { scope, ..view(recovered.collect()) }, Ended::Well)))
+            IncidentSummary::of(&said(&end(View { scope, ..view(recovered.collect()) }, Ended::Well)))
         })
         .collect();
     let none = BTreeSet::new();
     let saying = |what, key, occasion| Saying { what, key, number: 1, previous: None, occasion, told: &none, flapped: None };
-    let one = |told: &[Told], what, key, occasion| gathered(told, &saying(what, key, occasion), &Words::default(), now());
+    let one =
+        |told: &[IncidentSummary], what, key, occasion| gathered(told, &saying(what, key, occasion), &Words::default(), now());
     vec![
         Case { name: "three_thousand", message: three_thousand() },
-        Case { name: "storm", message: one(&storm, What::Ring, "storm/1", Occasion::Gathered) },
-        Case { name: "storm_ended", message: one(&over, What::End, "storm/1", Occasion::Gathered) },
-        Case { name: "unheard", message: one(&over, What::End, "unheard/oncall-chat/1", Occasion::Unheard) },
+        Case { name: "storm", message: one(&storm, Action::Ring, "storm/1", Occasion::Gathered) },
+        Case { name: "storm_ended", message: one(&over, Action::End, "storm/1", Occasion::Gathered) },
+        Case { name: "unheard", message: one(&over, Action::End, "unheard/oncall-chat/1", Occasion::Unheard) },
     ]
 }
 
@@ -390,8 +392,8 @@ pub(in crate::alert) fn monster() -> Message {
             until: None,
         };
         view.members.push(match number % 4 {
-            0 => standing(member, Standing::Muted(muted)),
-            1 => standing(member, Standing::Explained(vec![format!("{number}{long}").into(); 30])),
+            0 => in_state(member, MemberState::Muted(muted)),
+            1 => in_state(member, MemberState::Explained(vec![format!("{number}{long}").into(); 30])),
             _ => member,
         });
     }

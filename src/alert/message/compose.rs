@@ -1,4 +1,4 @@
-//! A message about one incident, from the incident as it is.
+//! Composes a message about one incident.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::plan::{Alerting, Probe, Template};
 
 use super::group::{NAME, Sorted, common, reason, regions};
 use super::words::{line, some};
-use super::{MOST, Member, Message, Occasion, VERSION, What, apart, evidence, failing, title};
+use super::{Action, MOST, Member, Message, Occasion, VERSION, apart, evidence, failing, title};
 
 /// Bytes of a sentence.
 const SENTENCE: usize = 500;
 
-/// What is to be said to one channel.
+/// What one channel is to be told.
 #[derive(Debug, Clone, Copy)]
 pub struct Saying<'a> {
     /// What the receiver is to do.
-    pub what: What,
+    pub what: Action,
     /// The key it opens, changes or ends.
     pub key: &'a str,
     /// The ring's number.
     pub number: u64,
     /// The key of the ring before this one at the same channel.
     pub previous: Option<&'a str>,
-    /// Why it rings. Of anything but a ring it follows from `what` and from how the incident ended.
+    /// Why it is sent; used for rings only, since it follows from `what` and the end otherwise.
     pub occasion: Occasion,
     /// Regions that this channel was told of before.
     pub told: &'a BTreeSet<Arc<str>>,
@@ -35,7 +35,7 @@ pub struct Saying<'a> {
     pub flapped: Option<Flapped>,
 }
 
-/// How much of its runs an incident that flaps has failed.
+/// The failed and counted runs of a flapping incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flapped {
     /// Failed runs.
@@ -46,7 +46,7 @@ pub struct Flapped {
     pub within: Duration,
 }
 
-/// What is configured of how things are said.
+/// The configuration of messages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Words<'a> {
     /// Where pages of incidents and runs are, without a slash at the end; absent while nothing answers there.
@@ -60,23 +60,22 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// What is configured. The service answers its API only so far, and has no page that a link could lead to: so there is no
-    /// link to it, whatever its `public_url`, until there is one.
+    /// The configuration. The service has no pages yet, so there are no links to it, whatever its `public_url`.
     pub fn of(alerting: &'a Alerting) -> Self {
         Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
     }
 
-    /// The same with what is known of the probes.
+    /// The same with the probes.
     #[must_use]
     pub fn with(self, probes: &'a BTreeMap<Arc<str>, Arc<Probe>>) -> Self {
         Self { probes: Some(probes), ..self }
     }
 }
 
-/// What is said of an incident as it is now.
+/// Composes the message.
 pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment) -> Message {
     let sorted = Sorted::of(view);
-    let end = view.end.as_ref().filter(|_| saying.what == What::End);
+    let end = view.end.as_ref().filter(|_| saying.what == Action::End);
     let told = if end.is_some() { sorted.past() } else { title::told(&sorted) };
     let failing = if end.is_some() { Vec::new() } else { told.clone() };
     let regions = regions(&failing);
@@ -128,14 +127,14 @@ pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment)
 fn occasion(view: &View, saying: &Saying<'_>) -> Occasion {
     match (saying.what, view.end.as_ref().map(|end| &end.how)) {
         _ if view.scope == Scope::Test => Occasion::Test,
-        (What::Ring, _) => saying.occasion,
-        (What::Change, _) => Occasion::Changed,
-        (What::Acknowledge, _) => Occasion::Acknowledged,
-        (What::End, Some(Ended::Well) | None) => Occasion::Well,
-        (What::End, Some(Ended::Unwatched)) => Occasion::Unwatched,
-        (What::End, Some(Ended::Closed { .. })) => Occasion::Closed,
-        (What::End, Some(Ended::Continues(_))) => Occasion::Continues,
-        (What::End, Some(Ended::WasWell { .. })) => Occasion::WasWell,
+        (Action::Ring, _) => saying.occasion,
+        (Action::Change, _) => Occasion::Changed,
+        (Action::Acknowledge, _) => Occasion::Acknowledged,
+        (Action::End, Some(Ended::Well) | None) => Occasion::Well,
+        (Action::End, Some(Ended::Unwatched)) => Occasion::Unwatched,
+        (Action::End, Some(Ended::Closed { .. })) => Occasion::Closed,
+        (Action::End, Some(Ended::Continues(_))) => Occasion::Continues,
+        (Action::End, Some(Ended::WasWell { .. })) => Occasion::WasWell,
     }
 }
 
@@ -180,7 +179,7 @@ fn critical(view: &View, failing: &[Arc<str>]) -> Option<String> {
     let names: Vec<String> = view.critical.iter().map(|region| line(region, NAME)).collect();
     match names.as_slice() {
         [] => None,
-        // A region counts by a run that failed a moment ago, too, which is not yet enough to say that it fails.
+        // A region may count because of one failed run, which is not enough to say that it fails.
         _ if view.critical.iter().any(|region| !failing.contains(region)) => {
             Some(format!("Critical because of failures in {}.", some(&names, MOST / 2)))
         }
@@ -195,7 +194,7 @@ fn member(member: &MemberView, now: Moment) -> Member {
         name: line(&fact.key.to_string(), NAME * 2),
         region: line(&fact.region, NAME),
         cell: line(&fact.cell, NAME),
-        standing: member.standing.as_str().to_owned(),
+        standing: member.state.as_str().to_owned(),
         since_ms: now.wall_ms_of(fact.since),
         failed: fact.failed,
         of: fact.of,

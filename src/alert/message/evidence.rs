@@ -1,4 +1,4 @@
-//! What was seen of a failing region: its latest failed run.
+//! The evidence in a message: the latest failed run of each failing region.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::plan::expr::Place;
 use super::compose::Words;
 use super::words::{is_link, line};
 
-/// Regions whose latest failed run is told.
+/// Most regions with evidence.
 const REGIONS: usize = 5;
 
 /// Bytes of a sentence.
@@ -65,26 +65,26 @@ pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], words: &Word
         let (Some(failure), at) = (member.fact.evidence.as_deref(), member.fact.last_failed.unwrap_or(member.fact.since)) else {
             continue;
         };
-        let (region, _) = place(failure);
+        let (region, _) = region_and_cell(failure);
         let newest = latest.entry(region).or_insert((at, failure));
         if at > newest.0 {
             *newest = (at, failure);
         }
     }
-    // Subjects and objectives are in no region; what was seen of them was seen in some.
+    // Subjects and objectives have no region, so their evidence of any region is told.
     let known = regions.iter().filter_map(|region| latest.get(&**region));
     let found: Vec<&(Duration, &Failure)> = if regions.is_empty() { latest.values().collect() } else { known.collect() };
     found.into_iter().take(REGIONS).map(|(_, failure)| evidence(failure, words)).collect()
 }
 
 /// Region and cell of the canary that failed. Values of a matrix may have a slash in them, names have none.
-fn place(failure: &Failure) -> (&str, &str) {
+fn region_and_cell(failure: &Failure) -> (&str, &str) {
     let mut parts = failure.canary.splitn(3, '/').skip(1);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 fn evidence(failure: &Failure, words: &Words<'_>) -> Evidence {
-    let (region, cell) = place(failure);
+    let (region, cell) = region_and_cell(failure);
     let link = |text: String| Some(line(&text, 1_000)).filter(|text| is_link(text));
     let trace = |url: &crate::plan::Template| {
         let scope = minijinja::context! { trace_id => failure.trace_id.as_str() };

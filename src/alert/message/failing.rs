@@ -1,4 +1,4 @@
-//! What fails, a line for each region, objective, reason or entry.
+//! The lines of a message for what fails: one for each region, objective, reason or entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn one_region(view: &View, region: &Arc<str>, members: &[&MemberView], now: Mome
     let since = members.iter().map(|member| member.fact.since).min().unwrap_or_default();
     let since = clock(now.wall_ms_of(since), now.wall_ms());
     let runs = failed_runs(members).map(|runs| format!(", {runs}")).unwrap_or_default();
-    // Where all fail it need not be said which.
+    // If all fail, they need not be named.
     let is_all = members.len() == watched && watched > 1;
     let named = members.iter().filter(|member| !is_all && !member.fact.cell.is_empty());
     let cells: BTreeSet<String> = named.map(|member| line(&member.fact.cell, NAME)).collect();
@@ -155,7 +155,7 @@ fn what_to_do(word: &str) -> Option<&'static str> {
     }
 }
 
-/// The line of what is no canary.
+/// The line of a member that is no canary.
 fn other(member: &MemberView, now: Moment) -> Option<String> {
     let fact = &member.fact;
     let since = clock(now.wall_ms_of(fact.since), now.wall_ms());

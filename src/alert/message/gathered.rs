@@ -1,4 +1,4 @@
-//! One message about many incidents: a storm, or what a channel could not be told while it could not be reached.
+//! One message about many incidents: a storm, or what a channel never got while it could not be reached.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use crate::plan::Severity;
 
 use super::compose::{Saying, Words};
 use super::words::{count, line, some};
-use super::{MOST, Message, Occasion, VERSION, What, severity_word};
+use super::{Action, MOST, Message, Occasion, VERSION, severity_word};
 
 /// Names in the title.
 const NAMED: usize = 3;
 
 /// What a gathered message tells of one incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct IncidentSummary {
     /// The incident's id.
     pub incident: String,
     /// What it is about, as `Scope` displays it.
@@ -40,7 +40,7 @@ pub struct Told {
     pub url: Option<String>,
 }
 
-impl Told {
+impl IncidentSummary {
     /// What a gathered message tells of a message of its own.
     pub fn of(message: &Message) -> Self {
         Self {
@@ -65,9 +65,9 @@ impl Told {
 
 /// One message about these incidents. `saying.occasion` is [`Occasion::Gathered`], or [`Occasion::Unheard`] of what was not
 /// delivered before its end.
-pub fn gathered(told: &[Told], saying: &Saying<'_>, words: &Words<'_>, now: Moment) -> Message {
+pub fn gathered(told: &[IncidentSummary], saying: &Saying<'_>, words: &Words<'_>, now: Moment) -> Message {
     // The worst first, then the oldest.
-    let mut told: Vec<&Told> = told.iter().collect();
+    let mut told: Vec<&IncidentSummary> = told.iter().collect();
     told.sort_by_key(|one| (one.is_over, std::cmp::Reverse(one.severity), one.since_ms));
     let over = told.iter().filter(|one| one.is_over).count();
     let owners: BTreeSet<&str> = told.iter().filter_map(|one| one.owner.as_deref()).collect();
@@ -113,7 +113,7 @@ pub fn gathered(told: &[Told], saying: &Saying<'_>, words: &Words<'_>, now: Mome
 }
 
 /// `7 incidents at once: cart, login, search and 4 more`, or `while you could not be reached: 14 incidents, all over`.
-fn title(told: &[&Told], over: usize, saying: &Saying<'_>) -> String {
+fn title(told: &[&IncidentSummary], over: usize, saying: &Saying<'_>) -> String {
     let incidents = count(told.len(), "incident", "incidents");
     if saying.occasion == Occasion::Unheard {
         let how = match (over, told.len()) {
@@ -124,14 +124,14 @@ fn title(told: &[&Told], over: usize, saying: &Saying<'_>) -> String {
     }
     let names: Vec<&str> = told.iter().map(|one| one.name()).collect();
     let what = match (saying.what, told.len()) {
-        (What::End, 1) => " is over",
-        (What::End, _) => " are over",
-        (What::Ring | What::Change | What::Acknowledge, _) => " at once",
+        (Action::End, 1) => " is over",
+        (Action::End, _) => " are over",
+        (Action::Ring | Action::Change | Action::Acknowledge, _) => " at once",
     };
     line(&format!("{incidents}{what}: {}", some(&names, NAMED)), 250)
 }
 
-fn regions(told: &[&Told]) -> Vec<String> {
+fn regions(told: &[&IncidentSummary]) -> Vec<String> {
     let regions: BTreeSet<&String> = told.iter().filter(|one| !one.is_over).flat_map(|one| &one.regions).collect();
     regions.into_iter().take(MOST).cloned().collect()
 }
@@ -139,7 +139,7 @@ fn regions(told: &[&Told]) -> Vec<String> {
 fn why(saying: &Saying<'_>) -> Vec<String> {
     match (saying.occasion, saying.what) {
         (Occasion::Unheard, _) => vec!["Nothing of this was delivered here while it was open.".to_owned()],
-        (_, What::Ring) => vec!["So much rings that this minute's messages are gathered in one.".to_owned()],
-        (_, What::Change | What::Acknowledge | What::End) => Vec::new(),
+        (_, Action::Ring) => vec!["So much rings that this minute's messages are gathered in one.".to_owned()],
+        (_, Action::Change | Action::Acknowledge | Action::End) => Vec::new(),
     }
 }

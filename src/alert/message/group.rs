@@ -1,11 +1,11 @@
-//! Who is in an incident, put in groups that are told apart, and how a group is called.
+//! Sorts the members of an incident into groups, and names a group in a sentence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::fact::{FactKey, Objective};
-use crate::alert::view::{MemberView, Standing, View};
+use crate::alert::view::{MemberState, MemberView, View};
 use crate::plan::{Cell, Probe};
 
 use super::words::{count, line, list, some};
@@ -21,7 +21,7 @@ pub(super) const NAME: usize = 100;
 pub(super) struct Sorted<'v> {
     /// They fail: those that somebody is at, too.
     pub(super) failing: Vec<&'v MemberView>,
-    /// They are not settled, and their last counted run passed: nobody may say that they fail.
+    /// They are not settled, but their last counted run passed, so a message must not say that they fail.
     pub(super) passed: Vec<&'v MemberView>,
     /// They wait for what may explain them.
     pub(super) waiting: Vec<&'v MemberView>,
@@ -43,16 +43,16 @@ impl<'v> Sorted<'v> {
     pub(super) fn of(view: &'v View) -> Self {
         let mut sorted = Self::default();
         for member in &view.members {
-            let group = match &member.standing {
-                Standing::Failing | Standing::Acknowledged(_) if has_passed(member) => &mut sorted.passed,
-                Standing::Failing | Standing::Acknowledged(_) => &mut sorted.failing,
-                Standing::Suspect => &mut sorted.suspect,
-                Standing::Muted(_) => &mut sorted.muted,
-                Standing::Explained(_) => &mut sorted.explained,
-                Standing::Waiting(_) => &mut sorted.waiting,
-                Standing::Recovered(_) => &mut sorted.recovered,
-                Standing::Removed => &mut sorted.removed,
-                Standing::Closed => &mut sorted.closed,
+            let group = match &member.state {
+                MemberState::Failing | MemberState::Acknowledged(_) if has_passed(member) => &mut sorted.passed,
+                MemberState::Failing | MemberState::Acknowledged(_) => &mut sorted.failing,
+                MemberState::Suspect => &mut sorted.suspect,
+                MemberState::Muted(_) => &mut sorted.muted,
+                MemberState::Explained(_) => &mut sorted.explained,
+                MemberState::Waiting(_) => &mut sorted.waiting,
+                MemberState::Recovered(_) => &mut sorted.recovered,
+                MemberState::Removed => &mut sorted.removed,
+                MemberState::Closed => &mut sorted.closed,
             };
             group.push(member);
         }
@@ -77,11 +77,11 @@ impl<'v> Sorted<'v> {
 
     /// All that have been failing: what an end is about.
     pub(super) fn past(&self) -> Vec<&'v MemberView> {
-        self.all().filter(|member| member.standing != Standing::Suspect).collect()
+        self.all().filter(|member| member.state != MemberState::Suspect).collect()
     }
 }
 
-/// Whether its last counted run passed though its rule is still crossed. Where the rule is K of N that contradicts nothing.
+/// Whether its last counted run passed though its rule is still crossed; never for K of N.
 fn has_passed(member: &MemberView) -> bool {
     let fact = &member.fact;
     let by_runs = matches!(fact.key, FactKey::Canary(_) | FactKey::Subject(..));
@@ -190,7 +190,7 @@ fn objective_name(objective: Objective) -> &'static str {
     }
 }
 
-/// Matrix values that these canaries have in common, and not all of the probe's: `platform=ios` of a fault of one cell.
+/// Matrix values that these canaries have in common and not all of the probe's have, such as `platform=ios`.
 pub(super) fn common(members: &[&MemberView], probe: Option<&Probe>) -> Vec<(Arc<str>, String)> {
     let Some(probe) = probe else { return Vec::new() };
     let names: BTreeSet<&str> = members.iter().map(|member| &*member.fact.cell).collect();

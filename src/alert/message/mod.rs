@@ -1,9 +1,9 @@
-//! What is said of an incident, before any channel gives it its form.
+//! Messages about incidents, before a channel renders them.
 //!
-//! [`compose`] makes a [`Message`] from a [`View`](super::View), the incident as it is at that moment, so that what is said is
-//! never older than the saying; [`gathered`] makes one of many. Both are pure, and everything in a message is redacted, on one
-//! line each, and bounded. A message decides nothing about who is told. A new thing to say is a sentence in `apart`, `title` or
-//! `failing`; a new field of [`Message`] is also a name in `plan::MESSAGE_NAMES` and a line in the reference of webhooks.
+//! [`compose`] makes a [`Message`] from a [`View`](super::View) at the moment of sending; [`gathered`] makes one for many
+//! incidents. Both are pure. All texts in a message are redacted, bounded and on one line. A message decides nothing about who is
+//! told. A new sentence goes into `apart`, `title` or `failing`. A new field of [`Message`] is also a name in
+//! `plan::MESSAGE_NAMES` and a line in the reference of webhooks.
 
 mod apart;
 #[cfg(test)]
@@ -27,14 +27,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Severity;
 
-pub use super::told::What;
+pub use super::tries::Action;
 pub use compose::{Flapped, Saying, Words, compose};
 pub use evidence::Evidence;
-pub use gathered::{Told, gathered};
+pub use gathered::{IncidentSummary, gathered};
 pub(in crate::alert) use text::{facts, headline, lists, plain};
 pub(in crate::alert) use words::{clip, hex, is_link, line, rfc3339, short_key};
 
-use super::told::severity_word;
+use super::serde_with::severity_word;
 
 /// The version of [`Message`]; it grows when a field changes its meaning or goes.
 pub const VERSION: u32 = 2;
@@ -42,8 +42,8 @@ pub const VERSION: u32 = 2;
 /// Members, lines and incidents that a message lists at most; further ones are counted.
 pub const MOST: usize = 20;
 
-/// What is said. It is the documented body of a webhook and the scope of a webhook's templates, and is kept with its try.
-/// Everything in it is redacted and bounded. Times are milliseconds since the epoch.
+/// A message. It is the documented body of a webhook and the context of a webhook's templates, and is stored with its try. All
+/// texts are redacted and bounded. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// [`VERSION`].
@@ -55,7 +55,7 @@ pub struct Message {
     /// The key of the ring before this one at the same channel.
     pub previous: Option<String>,
     /// What the receiver is to do.
-    pub action: What,
+    pub action: Action,
     /// Why it is sent.
     pub occasion: Occasion,
     /// How bad it is.
@@ -73,7 +73,7 @@ pub struct Message {
     pub probe: Option<String>,
     /// The subject, if it is about one.
     pub subject: Option<String>,
-    /// The probe's `summary`: what it promises, and not what is so.
+    /// The probe's `summary`: what it promises, not its state.
     pub promised: Option<String>,
     /// Who is responsible.
     pub owner: Option<String>,
@@ -97,7 +97,7 @@ pub struct Message {
     pub why: Vec<String>,
     /// What fails, a line for each region, objective or reason.
     pub failing: Vec<String>,
-    /// What does not fail, or rings nobody: suspect, acknowledged, muted, explained, recovered, removed. A line for each kind.
+    /// A line for each group that does not fail or rings nobody: suspect, acknowledged, muted, explained, recovered, removed.
     pub apart: Vec<String>,
     /// The latest failed run of each failing region.
     pub evidence: Vec<Evidence>,
@@ -106,7 +106,7 @@ pub struct Message {
     /// How many there are.
     pub members_total: usize,
     /// The incidents that a gathered message tells of; at most [`MOST`].
-    pub incidents: Vec<Told>,
+    pub incidents: Vec<IncidentSummary>,
     /// How many there are.
     pub incidents_total: usize,
     /// Where the incident is looked at; absent where nothing answers.
@@ -135,7 +135,7 @@ pub enum Occasion {
     Gathered,
     /// What was not delivered while the channel could not be reached, and is over.
     Unheard,
-    /// Somebody is at it.
+    /// Somebody acknowledged it.
     Acknowledged,
     /// A silent change: who else fails, a lower severity, texts.
     Changed,
@@ -177,7 +177,7 @@ pub struct Member {
 }
 
 impl Message {
-    /// The message of which nothing but title, severity and link is left, for a receiver that does not like the whole.
+    /// The message with only title, severity and link, for a receiver that refuses the whole.
     #[must_use]
     pub fn shortest(&self) -> Self {
         Self {
@@ -199,7 +199,7 @@ impl Message {
     pub fn is_over(&self) -> bool {
         match self.occasion {
             Occasion::Well | Occasion::Unwatched | Occasion::Closed | Occasion::Unheard => true,
-            Occasion::Gathered | Occasion::Test => self.action == What::End,
+            Occasion::Gathered | Occasion::Test => self.action == Action::End,
             // The key ends and the problem goes on.
             Occasion::Continues
             | Occasion::WasWell

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::alert::Scope;
 use crate::alert::fact::{Fact, FactKey, LastRun, Level, State};
 use crate::alert::testing::probe as plain_probe;
-use crate::alert::view::{MemberView, Standing, View};
+use crate::alert::view::{MemberState, MemberView, View};
 use crate::alert::{Failure, Moment};
 use crate::plan::{AlertPolicy, CanaryId, Cell, CellValue, Probe, Severity};
 
@@ -93,7 +93,7 @@ pub(in crate::alert) fn canary(region: &str, platform: &str, seconds: u64) -> Me
             evidence: Some(Arc::new(failure(region, platform, last))),
             ..Fact::well(FactKey::Canary(id), Scope::Probe(PROBE.into()))
         }),
-        standing: Standing::Failing,
+        state: MemberState::Failing,
         without_data: None,
     }
 }
@@ -105,8 +105,8 @@ pub(super) fn with(mut member: MemberView, change: impl FnOnce(&mut Fact)) -> Me
     member
 }
 
-pub(in crate::alert) fn standing(member: MemberView, standing: Standing) -> MemberView {
-    MemberView { standing, ..member }
+pub(in crate::alert) fn in_state(member: MemberView, state: MemberState) -> MemberView {
+    MemberView { state, ..member }
 }
 
 /// All platforms of a region.
@@ -127,7 +127,7 @@ pub(super) fn other(key: FactKey, scope: &Scope, seconds: u64, words: Option<&st
             words: words.map(Arc::from),
             ..Fact::well(key, scope.clone())
         }),
-        standing: Standing::Failing,
+        state: MemberState::Failing,
         without_data: None,
     }
 }

@@ -1,17 +1,17 @@
-//! What is said, held against what is so.
+//! Messages compared with the facts that they tell.
 
 use std::collections::BTreeSet;
 
 use super::cases::{cases, monster};
-use super::testing::{ago, canary, now, region, standing, view};
+use super::testing::{ago, canary, in_state, now, region, view};
 use super::*;
-use crate::alert::view::{MemberView, Standing, View};
+use crate::alert::view::{MemberState, MemberView, View};
 use crate::outcome::is_steering;
 use crate::plan::MESSAGE_NAMES;
 
 fn ring(view: &View) -> Message {
     let saying = Saying {
-        what: What::Ring,
+        what: Action::Ring,
         key: "probe/premium-registration/1",
         number: 1,
         previous: None,
@@ -61,7 +61,7 @@ fn three_thousand_canaries_cost_twenty_lines_and_thirty_kilobytes_and_so_do_the_
 
 #[test]
 fn a_region_that_is_well_is_not_among_those_that_fail() {
-    let us = region("us", 900).into_iter().map(|member| standing(member, Standing::Recovered(ago(30))));
+    let us = region("us", 900).into_iter().map(|member| in_state(member, MemberState::Recovered(ago(30))));
     let message = ring(&view(region("eu", 65).into_iter().chain(us).collect()));
     assert_eq!(message.regions, ["eu"]);
     assert_eq!(message.title, "premium-registration fails in eu (3 of 9 canaries)");
@@ -91,7 +91,7 @@ fn nobody_says_fails_of_what_passed_its_last_run() {
 
 #[test]
 fn what_only_a_person_mutes_or_another_probe_explains_is_not_said_to_ring() {
-    let explained = standing(canary("us", "ios", 65), Standing::Explained(vec!["login".into()]));
+    let explained = in_state(canary("us", "ios", 65), MemberState::Explained(vec!["login".into()]));
     let message = ring(&view(vec![canary("eu", "ios", 65), explained]));
     assert_eq!(message.regions, ["eu"]);
     assert_eq!(message.apart, ["explained by login: platform=ios in us"]);
@@ -125,7 +125,7 @@ fn there_is_no_link_where_nothing_answers_and_one_where_something_does() {
     let without = ring(&view(region("eu", 65)));
     assert_eq!((&without.url, &without.evidence[0].run_url, &without.evidence[0].trace_url), (&None, &None, &None));
     let saying = Saying {
-        what: What::Ring,
+        what: Action::Ring,
         key: "k",
         number: 1,
         previous: None,

@@ -1,27 +1,27 @@
-//! A message as plain text, and the parts of it that channels with a form of their own put together.
+//! A message as plain text, and its parts for channels that lay them out themselves.
 //!
 //! The order is that of somebody who was woken: what fails, what was seen, who else; then whom to ask and where to look.
 
 use super::evidence::Evidence;
 use super::words::{between, clip, clock, count, lasting, line, list, thousands, time};
-use super::{MOST, Message, Occasion, What};
+use super::{Action, MOST, Message, Occasion};
 
 /// Bytes of a line.
 const LINE: usize = 700;
 
-/// The title behind the word for how bad it is, for channels that have no field of their own for that.
+/// The title after the severity, for channels without a field for the severity.
 pub(in crate::alert) fn headline(message: &Message, most: usize) -> String {
     let severity = message.severity.as_str().to_uppercase();
     let word = match message.occasion {
         Occasion::Acknowledged => "ACKNOWLEDGED".to_owned(),
         Occasion::Well => "WELL".to_owned(),
         Occasion::Unwatched | Occasion::Closed => "ENDED".to_owned(),
-        // The key ends and the problem does not: whoever reads no further must not go back to sleep.
+        // The key ends but the problem does not, so the headline must not look like an end.
         Occasion::Continues => "STILL OPEN".to_owned(),
         Occasion::WasWell => "FAILS AGAIN".to_owned(),
         Occasion::Unheard => "MISSED".to_owned(),
         Occasion::Test => format!("TEST {severity}"),
-        Occasion::Gathered if message.action == What::End => "ENDED".to_owned(),
+        Occasion::Gathered if message.action == Action::End => "ENDED".to_owned(),
         Occasion::Reminder => format!("{severity}, REMINDER"),
         Occasion::Opened
         | Occasion::Spread
@@ -34,7 +34,7 @@ pub(in crate::alert) fn headline(message: &Message, most: usize) -> String {
     line(&format!("[{word}] {}", message.title), most)
 }
 
-/// Name and value of what is looked up rather than read: times, owner, places.
+/// Names and values of facts to look up: times, owner, links.
 pub(in crate::alert) fn facts(message: &Message) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut add = |name: &'static str, value: Option<&str>| {
@@ -42,10 +42,10 @@ pub(in crate::alert) fn facts(message: &Message) -> Vec<(&'static str, String)> 
             facts.push((name, line(value, LINE)));
         }
     };
-    let is_end = message.action == What::End;
+    let is_end = message.action == Action::End;
     let (name, times) = times(message);
     add(name, Some(&times));
-    // Whoever reads that it is over has nothing to do.
+    // An end needs no runbook.
     add("Promised", message.promised.as_deref().filter(|_| !is_end));
     add("Owner", message.owner.as_deref());
     add("Runbook", message.runbook.as_deref().filter(|_| !is_end));
@@ -59,8 +59,8 @@ pub(in crate::alert) fn facts(message: &Message) -> Vec<(&'static str, String)> 
 fn times(message: &Message) -> (&'static str, String) {
     let from = time(message.since_ms);
     match (message.action, message.ended_ms) {
-        (What::End, Some(ended)) => ("Lasted", format!("{from} until {}", clock(ended, message.since_ms))),
-        (What::End, None) => ("", String::new()),
+        (Action::End, Some(ended)) => ("Lasted", format!("{from} until {}", clock(ended, message.since_ms))),
+        (Action::End, None) => ("", String::new()),
         _ => ("Since", format!("{from}, for {}", lasting(between(message.since_ms, message.at_ms)))),
     }
 }
@@ -73,12 +73,12 @@ fn incident(message: &Message) -> String {
     match (&message.url, message.incidents.is_empty()) {
         (Some(url), _) => url.clone(),
         (None, true) => format!("serinus incidents {}", message.incident),
-        (None, false) if message.action == What::End => "serinus incidents --all".to_owned(),
+        (None, false) if message.action == Action::End => "serinus incidents --all".to_owned(),
         (None, false) => "serinus incidents".to_owned(),
     }
 }
 
-/// What fails is called so only of what does.
+/// The heading of the failing lines.
 fn failing_title(message: &Message) -> &'static str {
     let scope = message.scope.split('/').next().unwrap_or_default();
     match scope {
@@ -88,11 +88,11 @@ fn failing_title(message: &Message) -> &'static str {
     }
 }
 
-/// What fails, what was seen, who else, and which incidents, as far as there are any.
+/// The non-empty lists of a message: what was seen, what fails, what else, and incidents.
 pub(in crate::alert) fn lists(message: &Message) -> Vec<(&'static str, Vec<String>)> {
-    // Whoever reads that it is over is not to work through what was.
-    let seen = if message.action == What::End { Vec::new() } else { seen(message) };
-    // What the title says in the same words is not said again.
+    // An end does not repeat what was seen.
+    let seen = if message.action == Action::End { Vec::new() } else { seen(message) };
+    // Lines that the title contains are left out.
     let failing =
         message.failing.iter().take(MOST).map(|text| line(text, LINE)).filter(|text| !message.title.contains(text.as_str()));
     let failing: Vec<String> = failing.collect();

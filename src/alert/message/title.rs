@@ -1,4 +1,4 @@
-//! The one line that must do if there is room for no more: what fails, for whom; or which end it is, and after how long.
+//! The title of a message: what fails and for whom, or which end it is and after how long.
 //!
 //! The severity is not in it: that is a field of every channel's own, and is said once.
 
@@ -42,7 +42,7 @@ pub(super) fn open(view: &View, sorted: &Sorted<'_>, flapped: Option<Flapped>, n
     line(&what, TITLE)
 }
 
-/// Whom a title is about: those that fail; where none does, the next that might.
+/// The members that a title is about: those that fail, or the next likely ones if none does.
 pub(super) fn told<'v>(sorted: &Sorted<'v>) -> Vec<&'v MemberView> {
     let groups = [&sorted.failing, &sorted.passed, &sorted.waiting];
     if let Some(group) = groups.into_iter().find(|group| !group.is_empty()) {
@@ -92,7 +92,7 @@ fn of_probe(probe: &str, view: &View, sorted: &Sorted<'_>, told: &[&MemberView],
 fn with_suspects(probe: &str, view: &View, sorted: &Sorted<'_>, failing: &[&MemberView]) -> Option<String> {
     let last_failed = |member: &&&MemberView| member.fact.last.is_some_and(|last| last.failed);
     let suspects: Vec<&MemberView> = sorted.suspect.iter().filter(last_failed).copied().collect();
-    // Of K of N the last run may have passed; then it is told how many of its runs failed.
+    // With K of N the last run may have passed; then the title tells how many runs failed.
     let passed = failing.iter().any(|member| member.fact.last.is_some_and(|last| !last.failed));
     if suspects.is_empty() || sorted.failing.is_empty() || passed {
         return None;
@@ -116,7 +116,7 @@ fn without_canaries(probe: &str, told: &[&MemberView], whom: &str) -> String {
         let shares = &across.fact.shares;
         let sum = |of: fn(&Share) -> u32| shares.values().map(of).fold(0_u32, u32::saturating_add);
         let (failed, counted) = (sum(|share| share.failed), sum(|share| share.counted));
-        // All that add to the sum, though only some of them by themselves reach the rule's share.
+        // All regions with failures, even if only some reach the rule's share.
         let regions: Vec<Arc<str>> =
             shares.iter().filter(|(_, share)| share.failed > 0).map(|(region, _)| Arc::clone(region)).collect();
         return match counted {
@@ -254,7 +254,7 @@ pub(super) fn ended(view: &View, sorted: &Sorted<'_>, end: &End, now: Moment) ->
     line(&text, TITLE)
 }
 
-/// What an end is about, what is said of it when it is well, and what it did before.
+/// The subject of an end's title, its words for being well again, and its words for what it did before.
 fn names(view: &View) -> (String, &'static str, &'static str) {
     let named = |name: &Arc<str>| line(name, NAME);
     match &view.scope {

@@ -19,7 +19,7 @@ pub(in crate::alert) fn clip(text: &str, most: usize) -> String {
 
 /// The text on one line, without characters that steer what shows them, in at most `most` bytes.
 pub(in crate::alert) fn line(text: &str, most: usize) -> String {
-    // What is far beyond the bound is not looked at.
+    // Text far beyond the bound is cut first.
     let text = clip(text, most.saturating_mul(2).saturating_add(64));
     let flat: String = text.chars().map(|char| if is_steering(char) { ' ' } else { char }).collect();
     clip(flat.trim(), most)
@@ -36,7 +36,7 @@ pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
 
 /// The same of many: `eu, us, ap and 4 more`.
 pub(super) fn some<T: AsRef<str>>(names: &[T], most: usize) -> String {
-    // One more costs no more room than saying that there is one more.
+    // Naming one more takes no more room than "and 1 more".
     if names.len() <= most + 1 {
         return list(names);
     }
@@ -121,8 +121,7 @@ pub(in crate::alert) fn is_link(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-/// A key in at most `most` bytes, 33 or more: as much of it as fits, and where that is not all, a digest that tells it from others
-/// that begin alike.
+/// A key in at most `most` bytes (33 or more); a longer key is cut and gets a digest.
 pub(in crate::alert) fn short_key(key: &str, most: usize) -> String {
     if key.len() <= most {
         return key.to_owned();

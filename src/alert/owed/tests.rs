@@ -2,7 +2,7 @@
 
 use super::super::Fact;
 use super::super::fact::State;
-use super::super::told::Open;
+use super::super::tries::Open;
 use super::*;
 use crate::alert::testing::probe;
 use crate::plan::{AlertPolicy, CanaryId, ChannelKind};
@@ -19,14 +19,14 @@ const PAGE: State = State::Failing(Level::Page);
 const WARN: State = State::Failing(Level::Warn);
 
 /// An incident with what one channel took.
-struct Desk {
+struct Fixture {
     incident: Incident,
     channel: Arc<Channel>,
     alerting: Alerting,
     probe: Probe,
 }
 
-impl Desk {
+impl Fixture {
     fn new(kind: ChannelKind, scope: Scope) -> Self {
         let wakes = matches!(kind, ChannelKind::PagerDuty { .. });
         let timeout = Duration::from_secs(10);
@@ -40,7 +40,7 @@ impl Desk {
         Self::new(ChannelKind::Slack { url: "hook".into(), channel: None }, Scope::Probe("p".into()))
     }
 
-    fn pager() -> Self {
+    fn pagerduty() -> Self {
         let kind = ChannelKind::PagerDuty { routing_key: "key".into(), url: String::new() };
         Self::new(kind, Scope::Probe("p".into()))
     }
@@ -61,9 +61,9 @@ impl Desk {
     /// Asks with nothing remembered, escalated or removed.
     fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
         let (alerting, probe) = (&self.alerting, Some(&self.probe));
-        let (memory, escalated) = (&Memory::default(), &BTreeSet::new());
+        let (records, escalated) = (&ScopeRecords::default(), &BTreeSet::new());
         let (removals, probes) = (&BTreeMap::new(), &BTreeMap::new());
-        ask(&Context { alerting, probe, memory, scope: "probe/p", escalated, removals, probes })
+        ask(&Context { alerting, probe, records, scope: "probe/p", escalated, removals, probes })
     }
 
     fn owed(&self, second: u64) -> Option<Owed> {
@@ -80,103 +80,105 @@ impl Desk {
     }
 
     /// Seconds until it is due, and why.
-    fn due(&self, second: u64) -> Option<(u64, Why)> {
+    fn due(&self, second: u64) -> Option<(u64, RingReason)> {
         self.owed(second).map(|owed| (owed.at.saturating_sub(at(0)).as_secs(), owed.why))
     }
 }
 
 #[test]
 fn pauses_are_1_2_4_8_and_15_minutes_after_the_last_ring() {
-    let mut desk = Desk::chat();
-    desk.fails("0", "eu", 0).rings(0);
+    let mut fixture = Fixture::chat();
+    fixture.fails("0", "eu", 0).rings(0);
     let mut last = 0;
     for (number, minutes) in (1..).zip([1, 2, 4, 8, 15, 15, 15]) {
-        desk.fails(&number.to_string(), "eu", last + 1);
-        assert_eq!(desk.due(last + 1), Some((last + minutes * 60, Why::Spread)), "after {number} rings");
+        fixture.fails(&number.to_string(), "eu", last + 1);
+        assert_eq!(fixture.due(last + 1), Some((last + minutes * 60, RingReason::Spread)), "after {number} rings");
         last += minutes * 60;
-        desk.rings(last);
+        fixture.rings(last);
     }
 }
 
 #[test]
 fn what_cannot_wait_is_due_five_seconds_after_the_last_ring() {
-    type Change = fn(&mut Desk);
+    type Change = fn(&mut Fixture);
     // What happens, and when it is due at a chat and at PagerDuty.
     let table: [(&str, Change, u64, u64); 4] = [
         (
             "another member of a known region",
-            |desk| {
-                desk.fails("2", "eu", 1);
+            |fixture| {
+                fixture.fails("2", "eu", 1);
             },
             60,
             600,
         ),
         (
             "a new region",
-            |desk| {
-                desk.fails("2", "us", 1);
+            |fixture| {
+                fixture.fails("2", "us", 1);
             },
             5,
             5,
         ),
         (
             "the first newcomer after an acknowledgement",
-            |desk| {
-                desk.incident.acknowledge("ann".into(), None, at(1));
-                desk.fails("2", "eu", 1);
+            |fixture| {
+                fixture.incident.acknowledge("ann".into(), None, at(1));
+                fixture.fails("2", "eu", 1);
             },
             5,
             600,
         ),
-        ("a rise of severity", |desk| desk.take(canary("1"), "eu", None, PAGE, 1), 5, 5),
+        ("a rise of severity", |fixture| fixture.take(canary("1"), "eu", None, PAGE, 1), 5, 5),
     ];
-    for (what, change, chat, pager) in table {
-        for (mut desk, due) in [(Desk::chat(), chat), (Desk::pager(), pager)] {
+    for (what, change, chat, pagerduty) in table {
+        for (mut fixture, due) in [(Fixture::chat(), chat), (Fixture::pagerduty(), pagerduty)] {
             let first = if what.contains("rise") { WARN } else { PAGE };
-            desk.take(canary("1"), "eu", None, first, 0);
-            desk.rings(0);
-            change(&mut desk);
-            assert_eq!(desk.due(1).map(|(at, _)| at), Some(due), "{what}");
+            fixture.take(canary("1"), "eu", None, first, 0);
+            fixture.rings(0);
+            change(&mut fixture);
+            assert_eq!(fixture.due(1).map(|(at, _)| at), Some(due), "{what}");
         }
     }
 }
 
 #[test]
 fn the_first_newcomer_after_an_acknowledgement_is_hurried_and_the_second_waits() {
-    let mut desk = Desk::chat();
-    desk.fails("1", "eu", 0).rings(0).incident.acknowledge("ann".into(), None, at(1));
-    assert_eq!(desk.owed(1), None);
-    desk.fails("2", "eu", 2).rings(5).fails("3", "eu", 6);
-    assert_eq!(desk.due(6), Some((5 + 120, Why::Spread)));
+    let mut fixture = Fixture::chat();
+    fixture.fails("1", "eu", 0).rings(0).incident.acknowledge("ann".into(), None, at(1));
+    assert_eq!(fixture.owed(1), None);
+    fixture.fails("2", "eu", 2).rings(5).fails("3", "eu", 6);
+    assert_eq!(fixture.due(6), Some((5 + 120, RingReason::Spread)));
 }
 
 #[test]
 fn who_was_well_when_the_ring_was_made_is_owed_when_it_goes_on_with_an_episode_that_was_not_told() {
     for told in [false, true] {
-        let mut desk = Desk::chat();
-        desk.fails("1", "eu", 0).rings(0).fails("2", "eu", 1);
+        let mut fixture = Fixture::chat();
+        fixture.fails("1", "eu", 0).rings(0).fails("2", "eu", 1);
         if told {
-            desk.rings(10);
+            fixture.rings(10);
         }
-        desk.take(canary("2"), "eu", None, State::Well, 20);
-        desk.fails("3", "eu", 30).rings(200).fails("2", "eu", 300);
-        assert_eq!(desk.owed(300).map(|owed| owed.members), (!told).then_some(1), "told before: {told}");
+        fixture.take(canary("2"), "eu", None, State::Well, 20);
+        fixture.fails("3", "eu", 30).rings(200).fails("2", "eu", 300);
+        assert_eq!(fixture.owed(300).map(|owed| owed.members), (!told).then_some(1), "told before: {told}");
     }
 }
 
 #[test]
 fn covers_lapse_for_a_reminder_where_a_receiver_does_not_remind_by_itself_but_not_for_what_somebody_is_at() {
-    for (mut desk, acknowledged, reminds) in [(Desk::chat(), false, 2), (Desk::chat(), true, 1), (Desk::pager(), false, 0)] {
-        desk.probe.alert.remind = Some(Duration::from_hours(1));
-        desk.fails("1", "eu", 0).rings(0);
+    for (mut fixture, acknowledged, reminds) in
+        [(Fixture::chat(), false, 2), (Fixture::chat(), true, 1), (Fixture::pagerduty(), false, 0)]
+    {
+        fixture.probe.alert.remind = Some(Duration::from_hours(1));
+        fixture.fails("1", "eu", 0).rings(0);
         if acknowledged {
-            desk.incident.acknowledge("ann".into(), None, at(1));
+            fixture.incident.acknowledge("ann".into(), None, at(1));
         }
-        desk.fails("2", "eu", 100).rings(200);
-        assert_eq!(desk.owed(3_799), None);
-        let owed = desk.owed(3_800);
+        fixture.fails("2", "eu", 100).rings(200);
+        assert_eq!(fixture.owed(3_799), None);
+        let owed = fixture.owed(3_800);
         assert_eq!(owed.as_ref().map_or(0, |owed| owed.members), reminds);
-        assert!(owed.is_none_or(|owed| owed.why == Why::Reminder));
+        assert!(owed.is_none_or(|owed| owed.why == RingReason::Reminder));
     }
 }
 
@@ -187,18 +189,18 @@ fn no_data_rings_again_for_a_new_reason_or_when_as_many_more_are_without_as_are_
     let table =
         [(0, 3, "guard", false), (0, 4, "guard", true), (2, 2, "guard", true), (2, 1, "guard", false), (0, 1, "secret", true)];
     for (back, newcomers, reason, is_owed) in table {
-        let mut desk = Desk::new(ChannelKind::Slack { url: "hook".into(), channel: None }, Scope::NoData("p".into()));
+        let mut fixture = Fixture::new(ChannelKind::Slack { url: "hook".into(), channel: None }, Scope::NoData("p".into()));
         for number in 0..4 {
-            desk.take(no_data(&format!("old{number}")), "eu", Some("guard"), PAGE, 0);
+            fixture.take(no_data(&format!("old{number}")), "eu", Some("guard"), PAGE, 0);
         }
-        desk.rings(0);
+        fixture.rings(0);
         for number in 0..back {
-            desk.take(no_data(&format!("old{number}")), "eu", Some("guard"), State::Well, 10);
+            fixture.take(no_data(&format!("old{number}")), "eu", Some("guard"), State::Well, 10);
         }
         for number in 0..newcomers {
-            desk.take(no_data(&format!("new{number}")), "eu", Some(reason), PAGE, 20);
+            fixture.take(no_data(&format!("new{number}")), "eu", Some(reason), PAGE, 20);
         }
-        assert_eq!(desk.owed(3_000).is_some(), is_owed, "{back} {newcomers} {reason}");
+        assert_eq!(fixture.owed(3_000).is_some(), is_owed, "{back} {newcomers} {reason}");
     }
 }
 
@@ -206,7 +208,7 @@ fn no_data_rings_again_for_a_new_reason_or_when_as_many_more_are_without_as_are_
 fn critical_goes_where_a_member_of_its_regions_goes() {
     use crate::alert::critical::Critical;
     for (routed_to, is_owed) in [("eu", true), ("ap", false)] {
-        let mut desk = Desk::chat();
+        let mut fixture = Fixture::chat();
         let route = crate::plan::Route {
             severities: Vec::new(),
             owners: Vec::new(),
@@ -216,11 +218,11 @@ fn critical_goes_where_a_member_of_its_regions_goes() {
             channels: vec!["c".into()],
         };
         let rest = crate::plan::Route { regions: Vec::new(), channels: Vec::new(), ..route.clone() };
-        desk.alerting.routes = vec![route, rest];
-        desk.fails("1", "eu", 0).fails("2", "us", 0).take(canary("3"), "ap", None, WARN, 0);
-        desk.rings(0);
-        desk.incident.critical = Critical::carried(at(10), desk.incident.next_revision());
-        desk.incident.critical_regions = ["eu".into(), "us".into()].into();
-        assert_eq!(desk.due(10), is_owed.then_some((5, Why::Rose)), "{routed_to}");
+        fixture.alerting.routes = vec![route, rest];
+        fixture.fails("1", "eu", 0).fails("2", "us", 0).take(canary("3"), "ap", None, WARN, 0);
+        fixture.rings(0);
+        fixture.incident.critical = Critical::migrated(at(10), fixture.incident.next_revision());
+        fixture.incident.critical_regions = ["eu".into(), "us".into()].into();
+        assert_eq!(fixture.due(10), is_owed.then_some((5, RingReason::Rose)), "{routed_to}");
     }
 }

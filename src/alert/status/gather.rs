@@ -1,4 +1,4 @@
-//! Gathering how everything stands, from what the evaluator knows.
+//! Makes the status from what the evaluator knows.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::alert::{Failure, Moment};
 use crate::plan::{Canary, Probe, Severity};
 
 use super::super::fact::{Level, Share};
-use super::super::view::{Acknowledged, MemberView, Standing, View};
+use super::super::view::{Acknowledged, MemberState, MemberView, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::member::{MemberStatus, is_unanswered, rank};
 use super::{
@@ -18,7 +18,7 @@ use super::{
 
 /// What the evaluator knows when somebody asks. Times are steady.
 #[derive(Debug, Default)]
-pub struct Seen<'a> {
+pub struct StatusInput<'a> {
     /// Every enabled probe.
     pub probes: Vec<ProbeNow<'a>>,
     /// Every canary.
@@ -87,9 +87,9 @@ pub struct LeftBehind {
     pub since: Duration,
 }
 
-/// Puts it together.
-pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
-    let Seen { probes, canaries, incidents, leaks, channels } = seen;
+/// Makes the status.
+pub fn gather(seen: StatusInput<'_>, now: Moment) -> Status {
+    let StatusInput { probes, canaries, incidents, leaks, channels } = seen;
     let severities = worst_by_probe(&incidents);
     let mut status = Status { probes: self::probes(&probes, &canaries, &severities, now), ..Status::default() };
     let within = incident_of_canary(&incidents);
@@ -100,10 +100,10 @@ pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
     for open in &open {
         let members = members(open.view, now);
         for (member, view) in &members {
-            match view.standing {
-                Standing::Muted(_) => status.muted.push(member.clone()),
-                Standing::Explained(_) => status.explained.push(member.clone()),
-                Standing::Failing | Standing::Waiting(_) | Standing::Acknowledged(_) if member.is_without_data() => {
+            match view.state {
+                MemberState::Muted(_) => status.muted.push(member.clone()),
+                MemberState::Explained(_) => status.explained.push(member.clone()),
+                MemberState::Failing | MemberState::Waiting(_) | MemberState::Acknowledged(_) if member.is_without_data() => {
                     status.without_data.push(member.clone());
                 }
                 _ => {}
@@ -125,9 +125,9 @@ pub fn gather(seen: Seen<'_>, now: Moment) -> Status {
     status
 }
 
-/// Whether it fails, neither muted nor explained: it gives the incident its severity.
+/// Whether it fails and is neither muted nor explained, so that it counts for the severity.
 fn is_loose(member: &MemberView) -> bool {
-    matches!(member.standing, Standing::Failing | Standing::Waiting(_) | Standing::Acknowledged(_))
+    matches!(member.state, MemberState::Failing | MemberState::Waiting(_) | MemberState::Acknowledged(_))
 }
 
 fn worst_by_probe(incidents: &[Open<'_>]) -> BTreeMap<Arc<str>, Severity> {
@@ -144,7 +144,7 @@ fn worst_by_probe(incidents: &[Open<'_>]) -> BTreeMap<Arc<str>, Severity> {
 /// The incident of its probe that a canary is in, by the canary's id.
 fn incident_of_canary<'a>(incidents: &[Open<'a>]) -> BTreeMap<&'a str, &'a str> {
     let own = incidents.iter().map(|open| open.view).filter(|view| matches!(view.scope, Scope::Probe(_)));
-    let failing = own.flat_map(|view| view.members.iter().filter(|member| member.standing.fails()).map(move |one| (view, one)));
+    let failing = own.flat_map(|view| view.members.iter().filter(|member| member.state.fails()).map(move |one| (view, one)));
     let of_canaries = failing.filter_map(|(view, member)| match &member.fact.key {
         FactKey::Canary(id) => Some((id.as_str(), view.id.as_str())),
         _ => None,
@@ -153,7 +153,7 @@ fn incident_of_canary<'a>(incidents: &[Open<'a>]) -> BTreeMap<&'a str, &'a str> 
 }
 
 impl CanaryNow<'_> {
-    /// How it stands, and since when.
+    /// Its health, and since when.
     fn health(&self) -> (Health, Option<Duration>) {
         let state = self.fact.map_or(State::Well, |fact| fact.state);
         let since = self.fact.map(|fact| fact.since);
@@ -168,7 +168,7 @@ impl CanaryNow<'_> {
     }
 }
 
-/// What the canaries of a probe come to.
+/// The sum of a probe's canaries.
 #[derive(Default)]
 struct Sum {
     verdict: Option<Health>,
@@ -251,7 +251,7 @@ fn canary(seen: &CanaryNow<'_>, within: &BTreeMap<&str, &str>, now: Moment) -> C
 /// The members of an incident and its suspects, what fails first.
 fn members(view: &View, now: Moment) -> Vec<(MemberStatus, &MemberView)> {
     let mut members: Vec<&MemberView> = view.members.iter().collect();
-    members.sort_by_key(|member| (rank(&member.standing), member.fact.since));
+    members.sort_by_key(|member| (rank(&member.state), member.fact.since));
     members.into_iter().map(|member| (MemberStatus::of(member, now), member)).collect()
 }
 
@@ -296,7 +296,7 @@ fn incident(open: &Open<'_>, all: Vec<MemberStatus>, now: Moment) -> IncidentSta
 /// The latest failed run of those that fail, one for each region.
 fn failures(view: &View) -> Vec<Arc<Failure>> {
     let mut latest: BTreeMap<&str, (Option<Duration>, &Arc<Failure>)> = BTreeMap::new();
-    for fact in view.members.iter().filter(|member| member.standing.fails()).map(|member| &member.fact) {
+    for fact in view.members.iter().filter(|member| member.state.fails()).map(|member| &member.fact) {
         let Some(failure) = &fact.evidence else { continue };
         let known = latest.entry(&fact.region).or_insert((fact.last_failed, failure));
         if fact.last_failed > known.0 {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::alert::Moment;
 
 use super::super::fact::Level;
-use super::super::view::{MemberView, MuteKind, Muted, Standing};
+use super::super::view::{MemberState, MemberView, MuteKind, Muted};
 use super::super::{Fact, FactKey};
 
 /// A member as it is now.
@@ -39,13 +39,13 @@ pub struct MemberStatus {
     pub words: Option<String>,
     /// Since when it is without data, though it is in the incident for what failed last.
     pub without_data_since_ms: Option<i64>,
-    /// Why nobody is rung for it, or who is at it.
-    pub why: Option<Why>,
+    /// Why nobody is rung for it, or who has acknowledged it.
+    pub why: Option<NotRungBecause>,
 }
 
 /// Why a member that fails rings nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Why {
+pub struct NotRungBecause {
     /// A closed word: paused, maintenance, reason, subject; needs; acknowledged.
     pub what: &'static str,
     /// By whom, or because of which probes.
@@ -59,16 +59,16 @@ pub struct Why {
 impl MemberStatus {
     pub(super) fn of(view: &MemberView, now: Moment) -> Self {
         let fact = &*view.fact;
-        let since = match view.standing {
-            Standing::Recovered(since) => since,
-            Standing::Failing
-            | Standing::Suspect
-            | Standing::Muted(_)
-            | Standing::Explained(_)
-            | Standing::Waiting(_)
-            | Standing::Acknowledged(_)
-            | Standing::Removed
-            | Standing::Closed => fact.since,
+        let since = match view.state {
+            MemberState::Recovered(since) => since,
+            MemberState::Failing
+            | MemberState::Suspect
+            | MemberState::Muted(_)
+            | MemberState::Explained(_)
+            | MemberState::Waiting(_)
+            | MemberState::Acknowledged(_)
+            | MemberState::Removed
+            | MemberState::Closed => fact.since,
         };
         let canary = match &fact.key {
             FactKey::Canary(id) | FactKey::NoData(id) => Some(id.as_str().to_owned()),
@@ -81,7 +81,7 @@ impl MemberStatus {
             probe: fact.key.probe().map(str::to_owned),
             region: fact.region.to_string(),
             cell: fact.cell.to_string(),
-            standing: view.standing.as_str(),
+            standing: view.state.as_str(),
             level: fact.level().map(|level| level.severity().as_str()),
             since_ms: now.wall_ms_of(since),
             failures: fact.failed,
@@ -89,41 +89,41 @@ impl MemberStatus {
             reason: reason(fact),
             words: fact.words.as_deref().map(str::to_owned),
             without_data_since_ms: view.without_data.map(|since| now.wall_ms_of(since)),
-            why: why(&view.standing, now),
+            why: why(&view.state, now),
         }
     }
 
-    /// Whether it is in its incident for want of data.
+    /// Whether it is in its incident because it has no data.
     pub(super) fn is_without_data(&self) -> bool {
         self.member.starts_with("no_data/") || self.member.starts_with("region/")
     }
 }
 
-/// Whether it fails at page level and nobody is at it.
+/// Whether it fails at page level and is not acknowledged.
 pub(super) fn is_unanswered(view: &MemberView) -> bool {
-    // One that waits for what may explain it is not explained yet.
-    let unanswered = matches!(view.standing, Standing::Failing | Standing::Waiting(_));
+    // A waiting member is not explained yet.
+    let unanswered = matches!(view.state, MemberState::Failing | MemberState::Waiting(_));
     unanswered && view.fact.level() == Some(Level::Page)
 }
 
 /// What fails stands first.
-pub(super) fn rank(standing: &Standing) -> u8 {
+pub(super) fn rank(standing: &MemberState) -> u8 {
     match standing {
-        Standing::Failing => 0,
-        Standing::Waiting(_) => 1,
-        Standing::Acknowledged(_) => 2,
-        Standing::Explained(_) => 3,
-        Standing::Muted(_) => 4,
-        Standing::Suspect => 5,
-        Standing::Recovered(_) => 6,
-        Standing::Removed => 7,
-        Standing::Closed => 8,
+        MemberState::Failing => 0,
+        MemberState::Waiting(_) => 1,
+        MemberState::Acknowledged(_) => 2,
+        MemberState::Explained(_) => 3,
+        MemberState::Muted(_) => 4,
+        MemberState::Suspect => 5,
+        MemberState::Recovered(_) => 6,
+        MemberState::Removed => 7,
+        MemberState::Closed => 8,
     }
 }
 
-fn why(standing: &Standing, now: Moment) -> Option<Why> {
+fn why(standing: &MemberState, now: Moment) -> Option<NotRungBecause> {
     match standing {
-        Standing::Muted(Muted { why, by, because, until }) => Some(Why {
+        MemberState::Muted(Muted { why, by, because, until }) => Some(NotRungBecause {
             what: match why {
                 MuteKind::Paused => "paused",
                 MuteKind::Maintenance => "maintenance",
@@ -134,12 +134,20 @@ fn why(standing: &Standing, now: Moment) -> Option<Why> {
             because: because.as_deref().map(str::to_owned),
             until_ms: until.map(|until| now.wall_ms_of(until)),
         }),
-        Standing::Explained(probes) => {
-            Some(Why { what: "needs", by: probes.iter().map(ToString::to_string).collect(), ..Why::default() })
+        MemberState::Explained(probes) => Some(NotRungBecause {
+            what: "needs",
+            by: probes.iter().map(ToString::to_string).collect(),
+            ..NotRungBecause::default()
+        }),
+        MemberState::Waiting(until) => {
+            Some(NotRungBecause { what: "needs", until_ms: Some(now.wall_ms_of(*until)), ..NotRungBecause::default() })
         }
-        Standing::Waiting(until) => Some(Why { what: "needs", until_ms: Some(now.wall_ms_of(*until)), ..Why::default() }),
-        Standing::Acknowledged(by) => Some(Why { what: "acknowledged", by: vec![by.to_string()], ..Why::default() }),
-        Standing::Failing | Standing::Suspect | Standing::Recovered(_) | Standing::Removed | Standing::Closed => None,
+        MemberState::Acknowledged(by) => {
+            Some(NotRungBecause { what: "acknowledged", by: vec![by.to_string()], ..NotRungBecause::default() })
+        }
+        MemberState::Failing | MemberState::Suspect | MemberState::Recovered(_) | MemberState::Removed | MemberState::Closed => {
+            None
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! How everything stands, as plain data: for `serinus status`, the API and whoever asks.
+//! The status as plain data, for `serinus status` and the API.
 //!
-//! It is gathered from facts and [`View`](super::View)s when somebody asks ([`gather`]), so that it is never older than the asking.
-//! Nothing is decided here and nothing is kept. All times are milliseconds since the epoch by the wall clock as it is set now.
+//! It is made from facts and [`View`](super::View)s at each request ([`gather`]). Nothing is decided here and there is no state.
+//! All times are milliseconds since the epoch by the present wall clock.
 
 mod gather;
 mod member;
@@ -15,10 +15,10 @@ use serde::Serialize;
 use crate::alert::Failure;
 use crate::plan::Severity;
 
-pub use gather::{CanaryNow, LeftBehind, Open, ProbeNow, Seen, gather};
-pub use member::{MemberStatus, Why};
+pub use gather::{CanaryNow, LeftBehind, Open, ProbeNow, StatusInput, gather};
+pub use member::{MemberStatus, NotRungBecause};
 
-/// How everything stands.
+/// The status.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Status {
     /// Page-level members that fail, unmuted, unexplained and unacknowledged: somebody ought to be awake while there is one.
@@ -37,7 +37,7 @@ pub struct Status {
     pub muted: Vec<MemberStatus>,
     /// Members that fail because others do.
     pub explained: Vec<MemberStatus>,
-    /// What channels ought to have been told and did not take yet, the oldest first.
+    /// What channels are owed, the oldest first.
     pub owed: Vec<Owed>,
     /// Test data that could not be removed, by probe.
     pub leaks: Vec<LeakStatus>,
@@ -77,7 +77,7 @@ impl Counts {
     }
 }
 
-/// How a canary stands, in one word; of a probe, how the worst of its canaries does. What is worse is greater.
+/// The health of a canary; for a probe, that of its worst canary. Worse is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -107,7 +107,7 @@ impl Health {
     }
 }
 
-/// Canaries by how they stand.
+/// Canaries by health.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "each field is a `Health`")]
 pub struct ByHealth {
@@ -138,14 +138,14 @@ impl ByHealth {
     }
 }
 
-/// How a probe stands.
+/// The status of a probe.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProbeStatus {
     /// Its name.
     pub probe: String,
     /// Whose it is.
     pub owner: Option<String>,
-    /// How the worst of its canaries stands.
+    /// The health of its worst canary.
     pub verdict: Health,
     /// Since when, as far as it is known.
     pub since_ms: Option<i64>,
@@ -157,13 +157,13 @@ pub struct ProbeStatus {
     pub counted_1h: u32,
     /// How long it took until what was written was seen, 95 of 100 times within the last hour, in seconds; absent where nothing waits.
     pub convergence_1h: Option<f64>,
-    /// What is left of the error budget, 1 if nothing is used up and below 0 if more than all; absent without `slo.success`.
+    /// The share of the error budget that is left, from 0 to 1; absent without `slo.success`.
     pub budget_left: Option<f64>,
-    /// Its canaries by how they stand.
+    /// Its canaries by health.
     pub canaries: ByHealth,
 }
 
-/// How a canary stands.
+/// The status of a canary.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CanaryStatus {
     /// Its id.
@@ -180,7 +180,7 @@ pub struct CanaryStatus {
     pub since_ms: Option<i64>,
     /// Failed runs that count for it since it was well.
     pub failures: u32,
-    /// Whether it fails at page level, whoever is rung for it.
+    /// Whether it fails at page level, held or not.
     pub paging: bool,
     /// The verdict of its last run; absent since this process began if there was none.
     pub last_verdict: Option<&'static str>,
@@ -213,7 +213,7 @@ pub struct IncidentStatus {
     pub critical: Vec<String>,
     /// Who has been failing in it, as they are now: what fails first.
     pub members: Vec<MemberStatus>,
-    /// How many they are.
+    /// How many members there are.
     pub members_total: usize,
     /// Canaries that failed once and are no members yet.
     pub suspects: usize,
@@ -221,14 +221,14 @@ pub struct IncidentStatus {
     pub failures: Vec<Arc<Failure>>,
     /// Page-level members that fail, unmuted, unexplained and unacknowledged.
     pub unanswered: usize,
-    /// Who is at it, in order.
+    /// Its acknowledgements, in order.
     pub acknowledged: Vec<AcknowledgedStatus>,
     /// What channels ought to have been told of it and did not take yet.
     pub owed: Vec<Owed>,
 }
 
 impl IncidentStatus {
-    /// It with at most so many members; [`Self::members_total`] says how many there are.
+    /// The same with at most this many members; [`Self::members_total`] says how many there are.
     #[must_use]
     pub fn clipped(mut self, members: usize) -> Self {
         self.members.truncate(members);
@@ -236,7 +236,7 @@ impl IncidentStatus {
     }
 }
 
-/// Somebody is at it.
+/// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AcknowledgedStatus {
     /// Who.
@@ -273,7 +273,7 @@ pub struct LeakStatus {
     pub since_ms: i64,
 }
 
-/// How a channel stands.
+/// The status of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ChannelStatus {
     /// Its name.
@@ -282,11 +282,11 @@ pub struct ChannelStatus {
     pub kind: &'static str,
     /// Whether it wakes somebody.
     pub wakes: bool,
-    /// Incidents of which it ought to have been told and did not take yet.
+    /// Incidents that it is owed.
     pub owed: usize,
     /// Since when the oldest of them is owed.
     pub owed_since_ms: Option<i64>,
-    /// Tries that are on their way, or wait to be repeated.
+    /// Tries that are in flight or wait to be repeated.
     pub tries: usize,
     /// When it last took something.
     pub taken_ms: Option<i64>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::alert::fact::{Level, Share};
 use crate::alert::testing::{canary, moment, probe};
-use crate::alert::view::{Acknowledged, MemberView, MuteKind, Muted, Standing, View};
+use crate::alert::view::{Acknowledged, MemberState, MemberView, MuteKind, Muted, View};
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::alert::{Failure, Moment};
 use crate::plan::{AlertPolicy, Canary, CanaryId, Probe, Severity};
@@ -33,8 +33,8 @@ fn of_canary(id: &str, state: State, since: u64) -> Fact {
     fact(FactKey::Canary(CanaryId::read_back(id)), state, since)
 }
 
-fn member(fact: Fact, standing: Standing) -> MemberView {
-    MemberView { fact: Arc::new(fact), standing, without_data: None }
+fn member(fact: Fact, state: MemberState) -> MemberView {
+    MemberView { fact: Arc::new(fact), state, without_data: None }
 }
 
 fn view(id: &str, scope: Scope, severity: Severity, since: u64, members: Vec<MemberView>) -> View {
@@ -71,8 +71,8 @@ fn seen(canary: &Canary) -> CanaryNow<'_> {
     }
 }
 
-fn muted() -> Standing {
-    Standing::Muted(Muted {
+fn muted() -> MemberState {
+    MemberState::Muted(Muted {
         why: MuteKind::Reason("timeout".into()),
         by: Some("ann".into()),
         because: Some("ticket 7".into()),
@@ -100,7 +100,7 @@ fn a_canary_stands_as_the_worst_that_is_so_of_it_unless_it_is_muted() {
         let fact = of_canary("p/eu", state, 1);
         let fact = (state != State::Well).then_some(&fact);
         let canaries = vec![CanaryNow { fact, known, muted, without_data: without.map(at), ..seen(&one) }];
-        let status = gather(Seen { canaries, ..Seen::default() }, moment(60));
+        let status = gather(StatusInput { canaries, ..StatusInput::default() }, moment(60));
         let found = &status.canaries[0];
         assert_eq!((found.standing, found.since_ms), (expected, since.map(|since: i64| BEGIN_MS + since * 1_000)), "{state:?}");
         assert_eq!(found.paging, state == page);
@@ -119,7 +119,7 @@ fn a_probe_stands_as_its_worst_canary_since_the_first_of_those_and_counts_the_la
         seen(&ap),
     ];
     let probes = vec![ProbeNow { probe: &p, convergence_1h: Some(1.5), budget_left: Some(-0.2) }];
-    let status = gather(Seen { probes, canaries, ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { probes, canaries, ..StatusInput::default() }, moment(60));
     let [found] = status.probes.as_slice() else { panic!("one probe") };
     assert_eq!((found.verdict, found.since_ms), (Health::Failing, Some(BEGIN_MS + 20_000)));
     assert_eq!((found.counted_1h, found.success_1h), (180, Some(120.0 / 180.0)));
@@ -133,7 +133,7 @@ fn a_probe_without_a_counted_run_has_no_share_of_successes() {
     let eu = canary(&p, "eu");
     let canaries = vec![CanaryNow { known: false, hour: Share::default(), ..seen(&eu) }];
     let probes = vec![ProbeNow { probe: &p, convergence_1h: None, budget_left: None }];
-    let status = gather(Seen { probes, canaries, ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { probes, canaries, ..StatusInput::default() }, moment(60));
     assert_eq!((status.probes[0].verdict, status.probes[0].success_1h), (Health::Unknown, None));
 }
 
@@ -141,23 +141,23 @@ fn a_probe_without_a_counted_run_has_no_share_of_successes() {
 fn somebody_ought_to_be_awake_exactly_while_a_page_level_member_fails_unmuted_unexplained_and_unacknowledged() {
     let (page, warn) = (State::Failing(Level::Page), State::Failing(Level::Warn));
     for (state, standing, expected) in [
-        (page, Standing::Failing, 1),
-        (page, Standing::Waiting(at(60)), 1),
-        (warn, Standing::Failing, 0),
-        (warn, Standing::Waiting(at(60)), 0),
+        (page, MemberState::Failing, 1),
+        (page, MemberState::Waiting(at(60)), 1),
+        (warn, MemberState::Failing, 0),
+        (warn, MemberState::Waiting(at(60)), 0),
         (page, muted(), 0),
-        (page, Standing::Explained(vec!["root".into()]), 0),
-        (page, Standing::Acknowledged("ann".into()), 0),
-        (State::Suspect, Standing::Suspect, 0),
-        (State::Well, Standing::Recovered(at(5)), 0),
-        (page, Standing::Removed, 0),
-        (page, Standing::Closed, 0),
+        (page, MemberState::Explained(vec!["root".into()]), 0),
+        (page, MemberState::Acknowledged("ann".into()), 0),
+        (State::Suspect, MemberState::Suspect, 0),
+        (State::Well, MemberState::Recovered(at(5)), 0),
+        (page, MemberState::Removed, 0),
+        (page, MemberState::Closed, 0),
     ] {
         let text = format!("{standing:?}");
         // What wakes nobody is critical here, and the number goes by members all the same.
         let members = vec![member(of_canary("p/eu", state, 1), standing)];
         let view = view("01A", Scope::Probe("p".into()), Severity::Critical, 1, members);
-        let status = gather(Seen { incidents: vec![open(&view)], ..Seen::default() }, moment(60));
+        let status = gather(StatusInput { incidents: vec![open(&view)], ..StatusInput::default() }, moment(60));
         assert_eq!((status.unanswered, status.incidents[0].unanswered), (expected, expected), "{text}");
     }
 }
@@ -166,18 +166,18 @@ fn somebody_ought_to_be_awake_exactly_while_a_page_level_member_fails_unmuted_un
 fn the_members_of_an_incident_are_those_that_failed_in_it_what_fails_first_and_their_number_agrees() {
     let page = State::Failing(Level::Page);
     let members = vec![
-        member(of_canary("p/ap", State::Well, 2), Standing::Recovered(at(50))),
-        member(of_canary("p/us", State::Suspect, 3), Standing::Suspect),
+        member(of_canary("p/ap", State::Well, 2), MemberState::Recovered(at(50))),
+        member(of_canary("p/us", State::Suspect, 3), MemberState::Suspect),
         member(of_canary("p/sa", page, 9), muted()),
-        member(of_canary("p/eu", page, 8), Standing::Failing),
-        member(of_canary("p/af", page, 7), Standing::Failing),
+        member(of_canary("p/eu", page, 8), MemberState::Failing),
+        member(of_canary("p/af", page, 7), MemberState::Failing),
     ];
     let mut view = view("01A", Scope::Probe("p".into()), Severity::Page, 2, members);
     view.acknowledged.push(Acknowledged { by: "ann".into(), at: at(40), reason: Some("looking".into()) });
     let mut open = open(&view);
     open.keys = vec!["probe/p/2".to_owned(), "probe/p/1".to_owned(), "probe/p/2".to_owned()];
     open.owed = vec![("chat".into(), at(30))];
-    let status = gather(Seen { incidents: vec![open], ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { incidents: vec![open], ..StatusInput::default() }, moment(60));
     let [found] = status.incidents.as_slice() else { panic!("one incident") };
     let names: Vec<(&str, &str)> = found.members.iter().map(|member| (&*member.name, member.standing)).collect();
     assert_eq!(names, [("p/af", "failing"), ("p/eu", "failing"), ("p/sa", "muted"), ("p/ap", "recovered")]);
@@ -192,7 +192,7 @@ fn the_members_of_an_incident_are_those_that_failed_in_it_what_fails_first_and_t
 #[test]
 fn of_what_fails_the_latest_failed_run_of_each_region_is_shown() {
     let page = State::Failing(Level::Page);
-    let failed = |id: &str, region: &str, at_s: u64, standing: Standing| {
+    let failed = |id: &str, region: &str, at_s: u64, standing: MemberState| {
         let failure = Failure {
             canary: id.to_owned(),
             run_id: format!("run of {id}"),
@@ -210,13 +210,13 @@ fn of_what_fails_the_latest_failed_run_of_each_region_is_shown() {
         member(Fact { evidence, region: region.into(), last_failed: Some(at(at_s)), ..of_canary(id, page, 1) }, standing)
     };
     let members = vec![
-        failed("p/eu/a", "eu", 10, Standing::Failing),
+        failed("p/eu/a", "eu", 10, MemberState::Failing),
         failed("p/eu/b", "eu", 20, muted()),
-        failed("p/us/a", "us", 15, Standing::Failing),
-        failed("p/ap/a", "ap", 30, Standing::Recovered(at(40))),
+        failed("p/us/a", "us", 15, MemberState::Failing),
+        failed("p/ap/a", "ap", 30, MemberState::Recovered(at(40))),
     ];
     let view = view("01A", Scope::Probe("p".into()), Severity::Page, 1, members);
-    let status = gather(Seen { incidents: vec![open(&view)], ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { incidents: vec![open(&view)], ..StatusInput::default() }, moment(60));
     let runs: Vec<&str> = status.incidents[0].failures.iter().map(|failure| &*failure.run_id).collect();
     assert_eq!(runs, ["run of p/eu/b", "run of p/us/a"]);
     assert_eq!(status.incidents[0].members[0].reason.as_deref(), Some("timeout"));
@@ -234,17 +234,17 @@ fn what_is_apart_is_listed_with_why_and_until_when() {
             Scope::Probe("r".into()),
             Severity::Warn,
             1,
-            vec![member(of_canary("r/eu", page, 8), Standing::Explained(vec!["sign-in".into()]))],
+            vec![member(of_canary("r/eu", page, 8), MemberState::Explained(vec!["sign-in".into()]))],
         ),
-        view("01C", Scope::NoData("q".into()), Severity::Page, 4, vec![member(silent, Standing::Failing)]),
+        view("01C", Scope::NoData("q".into()), Severity::Page, 4, vec![member(silent, MemberState::Failing)]),
     ];
     let mut opens: Vec<Open<'_>> = views.iter().map(open).collect();
     opens[0].owed = vec![("pager".into(), at(20)), ("chat".into(), at(30))];
     opens[2].owed = vec![("pager".into(), at(10))];
     let channels = ["chat", "pager", "mail"].map(|name| ChannelStatus { channel: name.to_owned(), ..ChannelStatus::default() });
-    let status = gather(Seen { incidents: opens, channels: channels.to_vec(), ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { incidents: opens, channels: channels.to_vec(), ..StatusInput::default() }, moment(60));
     let why = |member: &MemberStatus| member.why.clone().unwrap();
-    let expected = Why {
+    let expected = NotRungBecause {
         what: "reason",
         by: vec!["ann".to_owned()],
         because: Some("ticket 7".to_owned()),
@@ -271,7 +271,7 @@ fn probes_with_the_worst_incident_stand_first_then_the_worst_canaries_then_the_n
         .iter()
         .map(|canary| CanaryNow { fact: (&*canary.probe.name == "d").then_some(&suspect), ..seen(canary) })
         .collect();
-    let status = gather(Seen { probes, canaries, incidents: vec![open(&incident)], ..Seen::default() }, moment(60));
+    let status = gather(StatusInput { probes, canaries, incidents: vec![open(&incident)], ..StatusInput::default() }, moment(60));
     let order: Vec<(&str, Option<&str>)> = status.probes.iter().map(|probe| (&*probe.probe, probe.severity)).collect();
     assert_eq!(order, [("c", Some("warn")), ("d", None), ("a", None), ("b", None)]);
 }
@@ -281,6 +281,6 @@ fn times_are_said_by_the_wall_clock_as_it_is_set_now() {
     let later = moment(60);
     let set = Moment { wall: later.wall + Duration::from_hours(3), ..later };
     let view = view("01A", Scope::Probe("p".into()), Severity::Page, 20, Vec::new());
-    let status = gather(Seen { incidents: vec![open(&view)], ..Seen::default() }, set);
+    let status = gather(StatusInput { incidents: vec![open(&view)], ..StatusInput::default() }, set);
     assert_eq!(status.incidents[0].since_ms, BEGIN_MS + 20_000 + 3 * 3_600_000);
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use rusqlite::Connection;
-use serinus::alert::message::What;
+use serinus::alert::message::Action;
 
 use super::faults::Stretch;
 use super::reader::Reader;
@@ -272,7 +272,7 @@ fn keys(incidents: &[Incident], tally: &mut Tally, wrong: &mut Vec<String>) {
 
 /// Every incident that the store has rang at every channel, or was told there with others once it was over.
 fn rings(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally, wrong: &mut Vec<String>) {
-    let mut tries: HashMap<&str, (&str, What)> = HashMap::new();
+    let mut tries: HashMap<&str, (&str, Action)> = HashMap::new();
     let mut told: HashSet<(&str, &str)> = HashSet::new();
     let mut keys: HashMap<(&str, &str), HashSet<&str>> = HashMap::new();
     for received in evidence.received {
@@ -286,7 +286,7 @@ fn rings(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally, wro
         }
         if received.taken {
             told.extend(message.incidents.iter().map(|it| (channel, &*it.incident)).chain([(channel, &*message.incident)]));
-            if message.action == What::Ring {
+            if message.action == Action::Ring {
                 keys.entry((channel, &message.incident)).or_default().insert(&message.key);
             }
         }
@@ -305,8 +305,8 @@ fn rings(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally, wro
     let of = |what| evidence.received.iter().filter(|it| it.taken && it.message.action == what).count();
     tally.numbers.push(("keys", count(keys.values().map(HashSet::len).sum())));
     tally.numbers.push(("requests that arrived", count(evidence.received.len())));
-    tally.numbers.push(("rings taken", count(of(What::Ring))));
-    tally.numbers.push(("ends taken", count(of(What::End))));
+    tally.numbers.push(("rings taken", count(of(Action::Ring))));
+    tally.numbers.push(("ends taken", count(of(Action::End))));
 }
 
 /// Rings of an incident at a channel: at most seven in its first hour, one for a rise of severity, and one for the region that was
@@ -336,7 +336,7 @@ fn truths(store: &Connection, evidence: &Evidence<'_>, tally: &mut Tally, wrong:
     let rows = rows.query_map([], |row| Ok((u128::from_be_bytes(row.get::<_, [u8; 16]>(0)?), row.get::<_, i64>(1)?)));
     let verdicts: HashMap<u128, i64> = rows.unwrap().map(Result::unwrap).collect();
     let mut shown = 0;
-    for received in evidence.received.iter().filter(|it| it.message.action == What::Ring) {
+    for received in evidence.received.iter().filter(|it| it.message.action == Action::Ring) {
         for run in &received.message.evidence {
             let id: ulid::Ulid = run.run.parse().expect("a run's id is one");
             match verdicts.get(&id.0) {
@@ -368,7 +368,7 @@ fn repeated(evidence: &Evidence<'_>, tally: &mut Tally, wrong: &mut Vec<String>)
             } else {
                 wrong.push(format!("{name:?} came again though it was taken at {} and nothing was killed", earlier.at_ms));
             }
-        } else if received.message.action == What::Ring
+        } else if received.message.action == Action::Ring
             && let Some(earlier) = rang.insert(key, received)
         {
             derived += 1;

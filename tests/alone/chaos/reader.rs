@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serinus::alert::message::{Occasion, What};
+use serinus::alert::message::{Action, Occasion};
 
 use super::receiver::Received;
 
@@ -28,19 +28,19 @@ impl Reader {
     fn reads(&mut self, received: &Received) {
         let message = &received.message;
         match (message.action, message.occasion) {
-            (What::Ring, _) if message.incidents.is_empty() => {
+            (Action::Ring, _) if message.incidents.is_empty() => {
                 self.open.insert(message.key.clone(), message.incident.clone());
             }
-            (What::Ring, _) => {
+            (Action::Ring, _) => {
                 for it in message.incidents.iter().filter(|it| !it.is_over) {
                     self.open.insert(format!("{} in {}", it.scope, message.key), it.incident.clone());
                 }
             }
-            (What::Change | What::Acknowledge, _) => {}
-            (What::End, Occasion::Continues) => {
+            (Action::Change | Action::Acknowledge, _) => {}
+            (Action::End, Occasion::Continues) => {
                 self.open.remove(&message.key);
             }
-            (What::End, _) => {
+            (Action::End, _) => {
                 let is_over = |incident: &String| {
                     *incident == message.incident || message.incidents.iter().any(|it| it.is_over && it.incident == *incident)
                 };

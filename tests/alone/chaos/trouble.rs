@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::Value;
-use serinus::alert::message::What;
+use serinus::alert::message::Action;
 
 use super::audit::{CHANNELS, incidents, number};
 use super::prober::{Prober, get, program, run, set};
@@ -30,7 +30,7 @@ fn taken(world: &World, channel: &str, probe: &str) -> Vec<Received> {
 }
 
 /// Whether every channel heard last that this is so of the probe.
-fn heard(world: &World, probe: &str, what: What) -> bool {
+fn heard(world: &World, probe: &str, what: Action) -> bool {
     CHANNELS.into_iter().all(|channel| taken(world, channel, probe).last().is_some_and(|last| last.message.action == what))
 }
 
@@ -50,7 +50,7 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
     let prober = Prober::start(&world.folder);
     prober.address();
     world.target.fail(&broken("load-b"));
-    until("the first page is taken", || heard(&world, "load-b", What::Ring));
+    until("the first page is taken", || heard(&world, "load-b", Action::Ring));
 
     world.receiver.set(Mood::Down);
     let began_ms = now_ms();
@@ -63,13 +63,13 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
     world.target.mend(&broken("load-c"));
     sleep(down / 2);
     let tries = world.receiver.received().iter().filter(|it| it.at_ms >= began_ms).count();
-    assert!(!heard(&world, "load-b", What::End), "nobody is there to hear of an end");
+    assert!(!heard(&world, "load-b", Action::End), "nobody is there to hear of an end");
 
     world.receiver.set(Mood::Well);
     let up_ms = now_ms();
     let tells = |it: &Received, scope: &str| it.message.scope == scope || it.message.incidents.iter().any(|it| it.scope == scope);
     let knows = |channel: &str, scope: &str| {
-        let is_over = |it: &Received| it.message.action == What::End && tells(it, scope);
+        let is_over = |it: &Received| it.message.action == Action::End && tells(it, scope);
         world.receiver.received().iter().any(|it| it.taken && it.channel == channel && is_over(it))
     };
     let all_know = |scope| CHANNELS.into_iter().all(|channel| knows(channel, scope));
@@ -83,7 +83,7 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
     }
     for (lane, all) in &lanes {
         // What is over is only ended, once; that it was never heard of is a line of its own.
-        let rings = all.iter().filter(|it| it.message.action == What::Ring).count();
+        let rings = all.iter().filter(|it| it.message.action == Action::Ring).count();
         if rings > 0 || all.len() > 1 {
             let titles: Vec<&str> = all.iter().map(|it| &*it.message.title).collect();
             wrong.push(format!("{lane:?}: {rings} rings of what was over before anybody was there, among {titles:?}"));
@@ -172,15 +172,15 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     let prober = disk.start(&world.folder);
     let address = prober.address();
     world.target.fail(&one("load-b"));
-    until("what broke before is paged for", || heard(&world, "load-b", What::Ring));
+    until("what broke before is paged for", || heard(&world, "load-b", Action::Ring));
 
     disk.fill();
     let said = |word: &'static str| move |prober: &Prober| prober.said().contains(word);
     until("it says that the store cannot be written", || said("the store cannot be written")(&prober));
     world.target.fail(&one("load-c"));
-    until("what breaks now is paged for", || heard(&world, "load-c", What::Ring));
+    until("what breaks now is paged for", || heard(&world, "load-c", Action::Ring));
     world.target.mend(&one("load-b"));
-    until("what is over now is told", || heard(&world, "load-b", What::End));
+    until("what is over now is told", || heard(&world, "load-b", Action::End));
     let shown = get(&address, "/api/v1/incidents?open=true").expect("the API answers");
     assert_eq!(shown["items"].as_array().unwrap().len(), 1, "the store knows only of what came before: {shown}");
 
@@ -193,12 +193,12 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     };
     until("what was paged for meanwhile is recorded", || is_recorded(&address, "probe/load-c"));
     world.target.mend(&one("load-c"));
-    until("its end is told", || heard(&world, "load-c", What::End));
+    until("its end is told", || heard(&world, "load-c", Action::End));
 
     // A crash takes what could not be written. Without room what is in the file is still known; what is not is found again.
     disk.fill();
     world.target.fail(&one("load-c"));
-    until("what breaks again is paged for", || heard(&world, "load-c", What::Ring));
+    until("what breaks again is paged for", || heard(&world, "load-c", Action::Ring));
     prober.kill();
     let before = taken(&world, "pager", "load-c").len();
     let prober = disk.start(&world.folder);
@@ -208,7 +208,7 @@ fn with_a_full_disk_pages_leave_and_are_recorded_once_there_is_room() {
     disk.make_room();
     until("the open incident is recorded", || is_recorded(&address, "probe/load-c"));
     world.target.mend(&one("load-c"));
-    until("its end is told", || heard(&world, "load-c", What::End));
+    until("its end is told", || heard(&world, "load-c", Action::End));
     until("everything is told", || waiting(&address) == 0);
     assert_eq!(prober.stop().code(), Some(0));
 
@@ -266,13 +266,13 @@ fn damage_and_go_on(world: &World, damage: Damage, rng: &mut Rng) {
     for _ in 0..2 {
         let before = ids(world);
         world.target.fail(&one);
-        until("it is paged for", || heard(world, "load-b", What::Ring) && ids(world) > before);
+        until("it is paged for", || heard(world, "load-b", Action::Ring) && ids(world) > before);
         world.target.mend(&one);
-        until("its end is told", || heard(world, "load-b", What::End));
+        until("its end is told", || heard(world, "load-b", Action::End));
     }
     let before = ids(world);
     world.target.fail(&one);
-    until("it is paged for", || heard(world, "load-b", What::Ring) && ids(world) > before);
+    until("it is paged for", || heard(world, "load-b", Action::Ring) && ids(world) > before);
     sleep(1);
     let said = prober.said().matches("the store's file is damaged").count();
     prober.kill();
@@ -287,7 +287,7 @@ fn damage_and_go_on(world: &World, damage: Damage, rng: &mut Rng) {
     });
     let known = taken(world, "pager", "load-b").last().map(|it| it.message.incident.clone());
     world.target.mend(&one);
-    until("its end is told", || heard(world, "load-b", What::End));
+    until("its end is told", || heard(world, "load-b", Action::End));
     let ended = taken(world, "pager", "load-b").last().map(|it| it.message.incident.clone());
     println!("{damage:?}: said so: {says}, went on with the same incident: {}", known == ended);
     // The log may hold the page that was damaged. Of a damaged log the rest is as if it had never been written.
@@ -312,13 +312,13 @@ fn a_store_that_was_damaged_is_set_aside_and_pages_go_on_under_keys_that_do_not_
         for it in taken(&world, channel, "load-b") {
             let (key, incident) = (it.message.key.clone(), it.message.incident.clone());
             match it.message.action {
-                What::Ring if over.contains(&key) && open.get(&key) != Some(&incident) => {
+                Action::Ring if over.contains(&key) && open.get(&key) != Some(&incident) => {
                     wrong.push(format!("{channel}: {key} was over and is used again by {incident}"));
                     open.insert(key, incident);
                 }
-                What::Ring => drop(open.insert(key, incident)),
-                What::End => drop(over.insert(key)),
-                What::Change | What::Acknowledge => {}
+                Action::Ring => drop(open.insert(key, incident)),
+                Action::End => drop(over.insert(key)),
+                Action::Change | Action::Acknowledge => {}
             }
         }
         // The end of one that was forgotten while it was open is told by nobody.

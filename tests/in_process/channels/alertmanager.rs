@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serinus::alert::channel::{Sender, labels};
-use serinus::alert::message::{Message, What};
-use serinus::alert::told::{Open, Outcome, Trouble};
+use serinus::alert::message::{Action, Message};
+use serinus::alert::tries::{Open, Outcome, RefusalKind};
 use serinus::plan::{ChannelKind, Severity};
 
 use super::support::{as_what, attempt, channel, end, message, ring, secrets, sender, short};
@@ -57,7 +57,7 @@ impl Alertmanager {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
     }
 
-    /// What it told its receiver: status of the notification, and status and ring of each alert in it.
+    /// Its notifications: the status of each, and status and ring of each alert in it.
     fn told(&self) -> Vec<(String, Vec<(String, String)>)> {
         let bodies = self.notified.seen().into_iter().map(|seen| serde_json::from_slice::<Value>(&seen.body).unwrap());
         let word = |value: &Value| value.as_str().unwrap().to_owned();
@@ -150,7 +150,7 @@ async fn an_open_alert_is_repeated_with_a_moving_end_and_a_silent_change_notifie
     let first = alertmanager.firing().await.remove(0);
     let ahead = ends_at(&first).timestamp_millis() - one.at_ms;
     assert!((14 * 60_000..16 * 60_000).contains(&ahead), "it would end by itself after {ahead} ms");
-    let change = Message { title: "more fails".to_owned(), ..as_what(What::Change, ring(1)) };
+    let change = Message { title: "more fails".to_owned(), ..as_what(Action::Change, ring(1)) };
     assert_eq!(send(&sender, &change, &opens).await, Outcome::Taken);
     let later = until("the end moving on", || async {
         let alert = alertmanager.firing().await.remove(0);
@@ -252,7 +252,7 @@ async fn a_ring_that_nobody_took_is_not_repeated_as_if_it_were_open() {
             .flat_map(|body| body.as_array().unwrap().clone())
             .map(|alert| alert["labels"]["ring"].as_str().unwrap().to_owned())
             .collect();
-        // Of a ring whose answer says nothing nobody knows whether it is open there.
+        // A ring without an answer is perhaps open.
         let expected = if refused { vec!["2"] } else { vec!["1", "2"] };
         assert_eq!((rings.iter().map(String::as_str).collect::<Vec<_>>(), refused), (expected, status == 400));
         rounds.abort();
@@ -265,15 +265,15 @@ async fn where_no_peer_takes_it_the_outcome_is_what_really_happened() {
     let ill = answering(None, |_| answer(500, &[], "")).await;
     let nobody = format!("http://127.0.0.1:{}", free_port());
     for (urls, expected) in [
-        (&[refusing.url("/")][..], ("refused", Trouble::Unreadable)),
-        (std::slice::from_ref(&nobody), ("refused", Trouble::Unreachable)),
-        (&[nobody.clone(), refusing.url("")], ("refused", Trouble::Unreachable)),
-        (&[refusing.url(""), ill.url("")], ("unknown", Trouble::Unreachable)),
+        (&[refusing.url("/")][..], ("refused", RefusalKind::Unreadable)),
+        (std::slice::from_ref(&nobody), ("refused", RefusalKind::Unreachable)),
+        (&[nobody.clone(), refusing.url("")], ("refused", RefusalKind::Unreachable)),
+        (&[refusing.url(""), ill.url("")], ("unknown", RefusalKind::Unreachable)),
     ] {
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
         let sender = sender(vec![channel("am", kind(&urls))], &secrets(&[]));
-        let (word, trouble) = short(&send(&sender, &ring(1), &[opened(&ring(1))]).await);
-        assert_eq!((word, trouble), (expected.0, Some(expected.1)), "{urls:?}");
+        let (word, kind) = short(&send(&sender, &ring(1), &[opened(&ring(1))]).await);
+        assert_eq!((word, kind), (expected.0, Some(expected.1)), "{urls:?}");
     }
     assert_eq!(refusing.seen()[0].path(), "/api/v2/alerts");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serinus::alert::message::Message;
-use serinus::alert::told::{Outcome, Trouble};
+use serinus::alert::tries::{Outcome, RefusalKind};
 use serinus::plan::{Channel, ChannelKind, SmtpTls};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
@@ -139,7 +139,7 @@ async fn the_password_is_sent_only_under_tls_and_a_wrong_one_is_in_no_error() {
     assert_eq!(smtp.mails()[0]["user"], "serinus");
     let wrong = sender(vec![kind()], &secrets(&[("password", "wrong password")]));
     let outcome = sent(&wrong, "mail", &ring(1)).await;
-    assert_eq!(short(&outcome), ("refused", Some(Trouble::Rejected)));
+    assert_eq!(short(&outcome), ("refused", Some(RefusalKind::Rejected)));
     assert!(why(&outcome).contains("535") && !why(&outcome).contains("wrong password"), "{outcome:?}");
     assert_eq!(smtp.mails().len(), 1);
 }
@@ -179,24 +179,24 @@ async fn a_recipient_who_is_gone_or_busy_keeps_the_message_from_nobody_else_and_
     let all = sender_of(&to);
     assert_eq!(
         short(&sent(&all, "mail", &ring(1)).await),
-        ("unknown", Some(Trouble::Unreachable)),
+        ("unknown", Some(RefusalKind::Unreachable)),
         "two have it, one is to come"
     );
     assert_eq!(sent(&all, "mail", &ring(1)).await, Outcome::Taken, "repeated as it is");
     let taken: Vec<Value> = smtp.mails().into_iter().map(|mail| mail["to"].clone()).collect();
     assert_eq!(taken, [serde_json::json!(["first@example.org", "last@example.org"]), serde_json::json!(["busy@example.org"])]);
     let nobody = sent(&sender_of(&to[..1]), "mail", &ring(1)).await;
-    assert_eq!(short(&nobody), ("refused", Some(Trouble::Rejected)));
+    assert_eq!(short(&nobody), ("refused", Some(RefusalKind::Rejected)));
     assert!(why(&nobody).contains("no such user"), "{nobody:?}");
 }
 
 /// An outcome in short.
-type Short = (&'static str, Option<Trouble>);
+type Short = (&'static str, Option<RefusalKind>);
 
 /// What a server says to each command, and whether it hangs up then.
 type Script = fn(&str) -> Option<&'static str>;
 
-/// A server that answers by `script`; it hangs up where that has no answer.
+/// A server that answers by `script` and hangs up after its end.
 async fn server(script: Script) -> Arc<Channel> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -249,17 +249,17 @@ fn usual(said: &str) -> Option<&'static str> {
 
 #[tokio::test]
 async fn until_the_datas_end_nothing_was_taken_and_from_then_on_nobody_knows() {
-    let unreachable = Some(Trouble::Unreachable);
+    let unreachable = Some(RefusalKind::Unreachable);
     let scripts: [(&str, Script, Short); 12] = [
         ("all is well", usual, ("taken", None)),
         ("it hangs up at once", |_| None, ("refused", unreachable)),
-        ("it greets with a refusal", |_| Some("554 not you"), ("refused", Some(Trouble::Rejected))),
+        ("it greets with a refusal", |_| Some("554 not you"), ("refused", Some(RefusalKind::Rejected))),
         ("it is busy", |_| Some("421 later"), ("refused", unreachable)),
         ("it never greets", |_| Some(""), ("refused", unreachable)),
         (
             "no sender",
             |said| if said.starts_with("MAIL") { Some("550 no") } else { usual(said) },
-            ("refused", Some(Trouble::Rejected)),
+            ("refused", Some(RefusalKind::Rejected)),
         ),
         (
             "it hangs up at the recipient",
@@ -270,7 +270,7 @@ async fn until_the_datas_end_nothing_was_taken_and_from_then_on_nobody_knows() {
         (
             "it does not like what is said",
             |said| if said == "DOT" { Some("552 too big") } else { usual(said) },
-            ("refused", Some(Trouble::Unreadable)),
+            ("refused", Some(RefusalKind::Unreadable)),
         ),
         ("it is full for now", |said| if said == "DOT" { Some("452 full") } else { usual(said) }, ("refused", unreachable)),
         ("it hangs up after the dot", |said| if said == "DOT" { None } else { usual(said) }, ("unknown", unreachable)),

@@ -1,4 +1,4 @@
-//! Tries on their way: real servers, real formats, hostile receivers, and what is said to have become of them.
+//! Sending tries: real servers, real formats, hostile receivers, and the outcomes.
 //!
 //! Alertmanager and the SMTP server are Debian's own (`tests/setup/packages paging`); one that is missing is a failed test.
 

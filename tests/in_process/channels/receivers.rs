@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ring::hmac;
 use serinus::alert::channel::{HttpClient, Sender, send_test};
-use serinus::alert::message::{Message, What};
-use serinus::alert::told::{Outcome, Trouble};
+use serinus::alert::message::{Action, Message};
+use serinus::alert::tries::{Outcome, RefusalKind};
 use serinus::plan::ChannelKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -48,28 +48,28 @@ async fn outcome_at(url: &str) -> Outcome {
 
 #[tokio::test]
 async fn every_answer_and_every_silence_has_its_outcome() {
-    let busy = |seconds| Some(Trouble::Busy(Some(Duration::from_secs(seconds))));
+    let busy = |seconds| Some(RefusalKind::Busy(Some(Duration::from_secs(seconds))));
     for (status, headers, expected) in [
         (200, &[][..], ("taken", None)),
         (202, &[], ("taken", None)),
         (204, &[], ("taken", None)),
-        (301, &[("location", "http://127.0.0.1:9/")], ("refused", Some(Trouble::Rejected))),
-        (400, &[], ("refused", Some(Trouble::Unreadable))),
-        (401, &[], ("refused", Some(Trouble::Rejected))),
-        (404, &[], ("refused", Some(Trouble::Rejected))),
-        (408, &[], ("refused", Some(Trouble::Unreachable))),
-        (413, &[], ("refused", Some(Trouble::Unreadable))),
-        (422, &[], ("refused", Some(Trouble::Unreadable))),
+        (301, &[("location", "http://127.0.0.1:9/")], ("refused", Some(RefusalKind::Rejected))),
+        (400, &[], ("refused", Some(RefusalKind::Unreadable))),
+        (401, &[], ("refused", Some(RefusalKind::Rejected))),
+        (404, &[], ("refused", Some(RefusalKind::Rejected))),
+        (408, &[], ("refused", Some(RefusalKind::Unreachable))),
+        (413, &[], ("refused", Some(RefusalKind::Unreadable))),
+        (422, &[], ("refused", Some(RefusalKind::Unreadable))),
         (429, &[("retry-after", "3")], ("refused", busy(3))),
-        (429, &[], ("refused", Some(Trouble::Busy(None)))),
-        (500, &[], ("unknown", Some(Trouble::Unreachable))),
-        (502, &[], ("unknown", Some(Trouble::Unreachable))),
+        (429, &[], ("refused", Some(RefusalKind::Busy(None)))),
+        (500, &[], ("unknown", Some(RefusalKind::Unreachable))),
+        (502, &[], ("unknown", Some(RefusalKind::Unreachable))),
         (503, &[("retry-after", "7")], ("unknown", busy(7))),
     ] {
         let receiver = answering(None, move |_| answer(status, headers, "")).await;
         assert_eq!(short(&outcome_at(&receiver.url("/")).await), expected, "{status}");
     }
-    let unreachable = |word| (word, Some(Trouble::Unreachable));
+    let unreachable = |word| (word, Some(RefusalKind::Unreachable));
     for (bytes, hangs_up, expected) in [
         // The request is there and nobody knows what became of it.
         (&b""[..], false, unreachable("unknown")),
@@ -88,7 +88,7 @@ async fn every_answer_and_every_silence_has_its_outcome() {
 
 #[tokio::test]
 async fn where_there_is_no_connection_nothing_was_taken() {
-    let refused = ("refused", Some(Trouble::Unreachable));
+    let refused = ("refused", Some(RefusalKind::Unreachable));
     assert_eq!(short(&outcome_at(&format!("http://127.0.0.1:{}/", free_port())).await), refused, "nobody listens");
     assert_eq!(short(&outcome_at("http://no-such-host.invalid/").await), refused, "there is no such name");
     let mute = raw(None, |visit: Visit| {
@@ -120,7 +120,7 @@ async fn a_request_that_left_in_part_is_unknown() {
         })
     })
     .await;
-    assert_eq!(short(&outcome_at(&receiver.url("/")).await), ("unknown", Some(Trouble::Unreachable)));
+    assert_eq!(short(&outcome_at(&receiver.url("/")).await), ("unknown", Some(RefusalKind::Unreachable)));
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn an_endless_answer_costs_a_try_and_no_memory() {
     })
     .await;
     let outcome = outcome_at(&receiver.url("/")).await;
-    assert_eq!(short(&outcome), ("unknown", Some(Trouble::Unreachable)));
+    assert_eq!(short(&outcome), ("unknown", Some(RefusalKind::Unreachable)));
     assert!(why(&outcome).len() < 400, "{outcome:?}");
     assert!(receiver.written() < 50 << 20, "{} bytes of an answer were taken that nobody reads", receiver.written());
 }
@@ -154,7 +154,7 @@ async fn a_secret_that_is_missing_sends_nothing_and_waits_for_whoever_mends_it()
     let sender = sender(vec![channel("hook", kind), channel("chat", slack)], &secrets(&[]));
     for name in ["hook", "chat", "no-such-channel"] {
         let outcome = sent(&sender, name, &ring(1)).await;
-        assert_eq!(short(&outcome), ("refused", Some(Trouble::Rejected)), "{name}");
+        assert_eq!(short(&outcome), ("refused", Some(RefusalKind::Rejected)), "{name}");
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -239,8 +239,8 @@ async fn pagerduty_gets_each_try_under_its_own_key() {
     let keyed = |key: &str, message: Message| Message { key: key.to_owned(), ..message };
     let tries = [
         keyed(two, ring(2)),
-        as_what(What::Change, keyed(two, ring(2))),
-        as_what(What::Acknowledge, keyed(one, ring(1))),
+        as_what(Action::Change, keyed(two, ring(2))),
+        as_what(Action::Acknowledge, keyed(one, ring(1))),
         keyed(one, end()),
         keyed(two, end()),
     ];
@@ -264,7 +264,7 @@ async fn what_a_channel_has_no_word_for_is_not_sent_there() {
     let receiver = scripted(Vec::new()).await;
     let chat = ChannelKind::Slack { url: "slack_url".into(), channel: None };
     let sender = sender(vec![channel("chat", chat)], &secrets(&[("slack_url", &receiver.url("/x"))]));
-    assert_eq!(sent(&sender, "chat", &as_what(What::Change, ring(1))).await, Outcome::Taken);
+    assert_eq!(sent(&sender, "chat", &as_what(Action::Change, ring(1))).await, Outcome::Taken);
     assert_eq!(receiver.connections(), 0);
 }
 
@@ -298,7 +298,7 @@ async fn a_channel_that_was_removed_still_ends_what_it_took_with_its_last_secret
     assert_eq!(sent(&sender, "pager", &end()).await, Outcome::Taken);
     assert_eq!(json(&receiver.seen()[0])["routing_key"], "0123456789abcdef");
     sender.forget("pager");
-    assert_eq!(short(&sent(&sender, "pager", &end()).await), ("refused", Some(Trouble::Rejected)));
+    assert_eq!(short(&sent(&sender, "pager", &end()).await), ("refused", Some(RefusalKind::Rejected)));
 }
 
 #[tokio::test]

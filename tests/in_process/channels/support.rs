@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serinus::alert::Scope;
 use serinus::alert::channel::{HttpClient, Sender};
-use serinus::alert::message::{Message, What};
-use serinus::alert::told::{About, Open, Outcome, Refusal, Trouble, Try};
+use serinus::alert::message::{Action, Message};
+use serinus::alert::tries::{About, Open, Outcome, Refusal, RefusalKind, Try};
 use serinus::outcome::{Secret, Secrets};
 use serinus::plan::{Alerting, Channel, ChannelKind, Severity, Template};
 use serinus::source::Location;
@@ -101,12 +101,12 @@ pub(crate) async fn sent(sender: &Sender, channel: &str, message: &Message) -> O
     sender.send(&attempt("try-1", channel, message), message, &[], false).await
 }
 
-/// An outcome in short: its word and the trouble.
-pub(crate) fn short(outcome: &Outcome) -> (&'static str, Option<Trouble>) {
+/// An outcome in short: its word and the kind of refusal.
+pub(crate) fn short(outcome: &Outcome) -> (&'static str, Option<RefusalKind>) {
     match outcome {
         Outcome::Taken => ("taken", None),
-        Outcome::Refused(Refusal { trouble, .. }) => ("refused", Some(*trouble)),
-        Outcome::Unknown(Refusal { trouble, .. }) => ("unknown", Some(*trouble)),
+        Outcome::Refused(Refusal { kind, .. }) => ("refused", Some(*kind)),
+        Outcome::Unknown(Refusal { kind, .. }) => ("unknown", Some(*kind)),
     }
 }
 
@@ -118,6 +118,6 @@ pub(crate) fn why(outcome: &Outcome) -> &str {
 }
 
 /// Something other than a ring, of the same incident.
-pub(crate) fn as_what(what: What, message: Message) -> Message {
+pub(crate) fn as_what(what: Action, message: Message) -> Message {
     Message { action: what, ..message }
 }

@@ -1,6 +1,6 @@
 //! Debian's Alertmanager, alone or with a peer, with one route to the desk that groups by probe.
 
-use super::desk::Desk;
+use super::receivers::Receivers;
 use crate::alertmanager::{self, Cluster};
 use crate::cli_support::until;
 use crate::programs::{Program, free_port};
@@ -15,22 +15,22 @@ pub(crate) struct Alertmanager {
 }
 
 impl Alertmanager {
-    pub(crate) fn start(desk: &Desk) -> Self {
-        Self::with(desk, "one", None)
+    pub(crate) fn start(receivers: &Receivers) -> Self {
+        Self::with(receivers, "one", None)
     }
 
     /// Two that know each other.
-    pub(crate) fn pair(desk: &Desk) -> (Self, Self) {
+    pub(crate) fn pair(receivers: &Receivers) -> (Self, Self) {
         let (first, second) = (free_port(), free_port());
-        (Self::with(desk, "first", Some((first, second))), Self::with(desk, "second", Some((second, first))))
+        (Self::with(receivers, "first", Some((first, second))), Self::with(receivers, "second", Some((second, first))))
     }
 
-    fn with(desk: &Desk, name: &str, cluster: Option<Cluster>) -> Self {
+    fn with(receivers: &Receivers, name: &str, cluster: Option<Cluster>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "route: {{receiver: desk, group_by: [probe], group_wait: 200ms, group_interval: 1s}}\nreceivers:\n- name: desk\n  \
              webhook_configs: [{{url: 'http://{}/am/{name}', send_resolved: true}}]\n",
-            desk.address
+            receivers.address
         );
         std::fs::write(folder.path().join("alertmanager.yml"), text).unwrap();
         let mut one = Self { program: None, folder, port: free_port(), cluster };

@@ -3,77 +3,79 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::desk::Mood;
-use super::world::{Probe, World};
+use super::receivers::Mood;
+use super::scenario::{Probe, Scenario};
 
 const REFUSED: Mood = Mood::Refuses(404);
 
-fn world(names: &[&'static str]) -> World {
+fn scenario(names: &[&'static str]) -> Scenario {
     let probes: Vec<Probe> = names.iter().map(|name| Probe::plain(name, "")).collect();
-    World::new(&["eu"], &probes, "")
+    Scenario::new(&["eu"], &probes, "")
 }
 
 #[test]
 fn a_page_that_was_refused_comes_again_once_its_receiver_is_mended_though_nothing_else_happens() {
-    let world = world(&["p"]);
-    world.sets("pager", REFUSED);
-    world.breaks("p", "eu", "");
-    world.until("a refusal", |read| read.refused.get("pager").copied());
-    world.rings(1, "probe/p");
-    world.sets("pager", Mood::Takes);
-    world.pages(1, "probe/p");
-    world.told();
-    world.mends("p", "eu", "");
-    world.over();
-    world.show("refused, mended");
-    assert_eq!(world.desk.read().paged("probe/p").len(), 1, "one outage is one page");
+    let scenario = scenario(&["p"]);
+    scenario.sets("pager", REFUSED);
+    scenario.breaks("p", "eu", "");
+    scenario.until("a refusal", |read| read.refused.get("pager").copied());
+    scenario.rings(1, "probe/p");
+    scenario.sets("pager", Mood::Takes);
+    scenario.pages(1, "probe/p");
+    scenario.told();
+    scenario.mends("p", "eu", "");
+    scenario.over();
+    scenario.show("refused, mended");
+    assert_eq!(scenario.receivers.read().paged("probe/p").len(), 1, "one outage is one page");
 }
 
 #[test]
 fn it_comes_at_once_after_a_reload_and_after_a_restart() {
-    let mut world = world(&["p", "q"]);
-    let refusals = |world: &World, more: usize| {
-        let before = world.desk.read().refused.get("pager").copied().unwrap_or_default();
-        move |read: &super::desk::Read| (read.refused.get("pager").copied().unwrap_or_default() >= before + more).then_some(())
+    let mut scenario = scenario(&["p", "q"]);
+    let refusals = |scenario: &Scenario, more: usize| {
+        let before = scenario.receivers.read().refused.get("pager").copied().unwrap_or_default();
+        move |read: &super::receivers::Read| {
+            (read.refused.get("pager").copied().unwrap_or_default() >= before + more).then_some(())
+        }
     };
-    world.sets("pager", REFUSED);
-    world.breaks("p", "eu", "");
-    world.until("a refusal", |read| read.refused.get("pager").copied());
-    world.until("a refusal after a reload", {
-        let refused = refusals(&world, 1);
-        world.ask(&["reload"]);
+    scenario.sets("pager", REFUSED);
+    scenario.breaks("p", "eu", "");
+    scenario.until("a refusal", |read| read.refused.get("pager").copied());
+    scenario.until("a refusal after a reload", {
+        let refused = refusals(&scenario, 1);
+        scenario.ask(&["reload"]);
         refused
     });
-    world.sets("pager", Mood::Takes);
+    scenario.sets("pager", Mood::Takes);
     let mended = Instant::now();
-    world.ask(&["reload"]);
-    world.pages(1, "probe/p");
+    scenario.ask(&["reload"]);
+    scenario.pages(1, "probe/p");
     // By itself it would be asked again two minutes after it refused.
-    assert!(mended.elapsed() < Duration::from_mins(1), "{}", world.desk.story());
-    world.told();
+    assert!(mended.elapsed() < Duration::from_mins(1), "{}", scenario.receivers.transcript());
+    scenario.told();
 
-    let refused = refusals(&world, 1);
-    world.sets("pager", REFUSED);
-    world.breaks("q", "eu", "");
-    world.until("q being refused", refused);
-    world.desk.notes("kill -9");
-    world.service.kill();
-    world.sets("pager", Mood::Takes);
-    world.begin();
-    world.pages(1, "probe/q");
-    world.told();
-    world.mends("p", "eu", "");
-    world.mends("q", "eu", "");
-    world.over();
-    world.show("refused, reload and restart");
+    let refused = refusals(&scenario, 1);
+    scenario.sets("pager", REFUSED);
+    scenario.breaks("q", "eu", "");
+    scenario.until("q being refused", refused);
+    scenario.receivers.notes("kill -9");
+    scenario.service.kill();
+    scenario.sets("pager", Mood::Takes);
+    scenario.begin();
+    scenario.pages(1, "probe/q");
+    scenario.told();
+    scenario.mends("p", "eu", "");
+    scenario.mends("q", "eu", "");
+    scenario.over();
+    scenario.show("refused, reload and restart");
     // The sender died before it knew that the webhook had taken the ring: it comes again with the same id.
     let rings: BTreeSet<String> = {
-        let read = world.desk.read();
+        let read = scenario.receivers.read();
         let rings = read.hook.read.iter().filter(|it| it.shown["action"] == "ring" && it.shown["scope"] == "probe/q");
         rings.map(|it| it.id.clone()).collect()
     };
     assert_eq!(rings.len(), 1, "{rings:?}");
     for scope in ["probe/p", "probe/q"] {
-        assert_eq!(world.desk.read().paged(scope).len(), 1, "{scope} is paged once");
+        assert_eq!(scenario.receivers.read().paged(scope).len(), 1, "{scope} is paged once");
     }
 }

@@ -1,93 +1,93 @@
 //! What spreads: seen before, it never rang on Alertmanager or PagerDuty, which deduplicate. And two Alertmanagers, one away.
 
 use super::alertmanager::Alertmanager;
-use super::desk::Desk;
-use super::world::{Probe, World};
+use super::receivers::Receivers;
+use super::scenario::{Probe, Scenario};
 use crate::page_support::target::Target;
 
 fn notify(urls: &[String]) -> String {
     format!("[[notify.alertmanager]]\nurls = {urls:?}\nresend = \"1s\"\n")
 }
 
-fn world(desk: Desk, probes: &[Probe], urls: &[String]) -> World {
+fn scenario(receivers: Receivers, probes: &[Probe], urls: &[String]) -> Scenario {
     let target = Target::start();
     let texts: Vec<String> = probes.iter().map(|probe| probe.text(&target)).collect();
-    World::of(target, desk, &["eu", "us"], &texts, &notify(urls))
+    Scenario::of(target, receivers, &["eu", "us"], &texts, &notify(urls))
 }
 
-fn heard(world: &World, count: usize, probe: &str) {
-    world.until(&format!("{count} rings of {probe} at Alertmanager's receiver"), |read| {
+fn heard(scenario: &Scenario, count: usize, probe: &str) {
+    scenario.until(&format!("{count} rings of {probe} at Alertmanager's receiver"), |read| {
         (read.notified(probe).len() >= count).then_some(())
     });
 }
 
 #[test]
 fn a_spread_and_a_rise_ring_at_alertmanager_and_pagerduty_and_nobody_hears_the_end_before_the_end() {
-    let desk = Desk::open();
-    let alertmanager = Alertmanager::start(&desk);
+    let receivers = Receivers::open();
+    let alertmanager = Alertmanager::start(&receivers);
     let probes = [Probe::plain("spread", "alert.critical = false"), Probe::plain("rise", "")];
-    let world = world(desk, &probes, &[alertmanager.url()]);
+    let scenario = scenario(receivers, &probes, &[alertmanager.url()]);
     for (count, region) in [(1, "eu"), (2, "us")] {
         for probe in ["spread", "rise"] {
-            world.breaks(probe, region, "");
+            scenario.breaks(probe, region, "");
         }
         for probe in ["spread", "rise"] {
-            heard(&world, count, probe);
-            world.pages(count, &format!("probe/{probe}"));
+            heard(&scenario, count, probe);
+            scenario.pages(count, &format!("probe/{probe}"));
         }
     }
-    world.told();
+    scenario.told();
     // Half of it is well again: nobody may think that it is over.
     for probe in ["spread", "rise"] {
-        world.mends(probe, "eu", "");
-        world.canary(probe, "eu", "", 1.0);
-        world.service.more(8.0, probe, "failed");
+        scenario.mends(probe, "eu", "");
+        scenario.canary(probe, "eu", "", 1.0);
+        scenario.service.more(8.0, probe, "failed");
     }
     for probe in ["spread", "rise"] {
-        let read = world.desk.read();
+        let read = scenario.receivers.read();
         assert!(read.resolved(probe).is_empty(), "{probe}: resolved too early");
         assert!(read.paged(&format!("probe/{probe}")).iter().all(|incident| incident.ended.is_none()), "{probe}");
     }
     for probe in ["spread", "rise"] {
-        world.mends(probe, "us", "");
+        scenario.mends(probe, "us", "");
     }
-    world.over();
+    scenario.over();
     for probe in ["spread", "rise"] {
-        world.until("Alertmanager's receiver hears of the end", |read| {
+        scenario.until("Alertmanager's receiver hears of the end", |read| {
             (read.resolved(probe).len() == read.notified(probe).len()).then_some(())
         });
-        let read = world.desk.read();
+        let read = scenario.receivers.read();
         assert_eq!((read.notified(probe).len(), read.paged(&format!("probe/{probe}")).len()), (2, 2), "rings of {probe}");
     }
-    let severities: Vec<String> = world.desk.read().paged("probe/rise").into_iter().map(|it| it.severity).collect();
-    world.show("a spread and a rise");
+    let severities: Vec<String> = scenario.receivers.read().paged("probe/rise").into_iter().map(|it| it.severity).collect();
+    scenario.show("a spread and a rise");
     assert_eq!(severities.last().map(String::as_str), Some("critical"));
 }
 
 #[test]
 fn of_two_alertmanagers_that_know_each_other_one_may_be_away_and_nobody_is_rung_twice() {
-    let desk = Desk::open();
-    let (first, mut second) = Alertmanager::pair(&desk);
-    let world = world(desk, &[Probe::plain("p", "")], &[first.url(), second.url()]);
+    let receivers = Receivers::open();
+    let (first, mut second) = Alertmanager::pair(&receivers);
+    let scenario = scenario(receivers, &[Probe::plain("p", "")], &[first.url(), second.url()]);
     second.kill();
-    world.desk.notes("the second one is away");
-    world.breaks("p", "eu", "");
-    heard(&world, 1, "p");
-    world.told();
+    scenario.receivers.notes("the second one is away");
+    scenario.breaks("p", "eu", "");
+    heard(&scenario, 1, "p");
+    scenario.told();
     second.run();
-    world.desk.notes("it is back");
-    world.service.until("the second one knows", |_| second.firing() == 1);
-    world.service.more(8.0, "p", "failed");
+    scenario.receivers.notes("it is back");
+    scenario.service.until("the second one knows", |_| second.firing() == 1);
+    scenario.service.more(8.0, "p", "failed");
     second.kill();
-    world.desk.notes("away again");
-    world.mends("p", "eu", "");
-    world.over();
-    world.until("the end is heard", |read| (!read.resolved("p").is_empty()).then_some(()));
+    scenario.receivers.notes("away again");
+    scenario.mends("p", "eu", "");
+    scenario.over();
+    scenario.until("the end is heard", |read| (!read.resolved("p").is_empty()).then_some(()));
     second.run();
-    world.desk.notes("back again");
-    world.service.more(12.0, "p", "passed");
-    world.show("two Alertmanagers");
-    let read = world.desk.read();
+    scenario.receivers.notes("back again");
+    scenario.service.more(12.0, "p", "passed");
+    scenario.show("two Alertmanagers");
+    let read = scenario.receivers.read();
     assert_eq!(read.notified("p").len(), 1, "it rang once");
     assert!(read.notified.last().unwrap().firing.is_empty(), "the last word is that it is over");
 }

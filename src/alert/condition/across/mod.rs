@@ -1,9 +1,8 @@
-//! Many canaries of a probe that fail together, where each by itself might fail by chance.
+//! The rule `across`: many canaries of a probe fail together, though each of them might fail by chance.
 //!
-//! Owns the rule `across`: K of the last N counted runs of the probe failed, all its canaries of this process together, in the
-//! order of their ticks. Runs that fail take longer than runs that pass, so a window may end at any run, not only at the newest
-//! one: a failure is judged among its neighbours, however many later runs are known by then. It is settled when a whole window
-//! of runs went by in which that was not so.
+//! It is crossed when K of the last N counted runs of the probe failed. The runs of all its canaries in this process count, in
+//! the order of their ticks. Failing runs take longer than passing ones, so a late failure is judged in the window around its own
+//! tick, not only in the newest window. The rule is settled after a whole window of runs that did not cross it.
 
 mod row;
 
@@ -11,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ratio::{LetsGo, Over, Ratio, Setting};
+use super::ratio::{Clears, Ratio, WindowLength, WindowRule};
 use super::rule::Rule;
-use super::{Changed, Context, Rules, Run, Told, level, place};
+use super::{Changed, PlanContext, RuleEvent, Rules, Run, level, region_and_cell};
 use crate::alert::fact::Share;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::alert::{Failure, Moment};
 use crate::history::{RestoredState, StateRow};
 use crate::plan::{CanaryId, Probe};
 
-/// Most runs that are kept apart from the window for late ones to be put between.
+/// Most runs that are kept besides the window, so that late runs can be put in their place.
 const LATEST: u64 = 1_000;
 
 /// Most cells that are named.
@@ -28,20 +27,20 @@ const CELLS: usize = 5;
 
 /// A counted run of any of the canaries.
 #[derive(Debug, Clone, PartialEq)]
-struct Ran {
-    /// Its place; 0 of what an earlier process left.
+struct WindowRun {
+    /// Its order by tick; 0 for runs of an earlier process.
     order: u64,
     /// When it started; steady.
     at: Duration,
-    /// Whose it was; unknown of those that gave way unseen.
+    /// The canary; unknown for runs that were dropped before they were evaluated.
     canary: Option<CanaryId>,
     failed: bool,
 }
 
 /// Failed runs of a window.
 #[derive(Debug, Clone, PartialEq)]
-struct Seen {
-    /// Since the probe was well, and how many were counted.
+struct FailedRuns {
+    /// Failed and counted runs since the probe was well.
     failed: u32,
     runs: u32,
     /// When the first of them started.
@@ -59,12 +58,12 @@ pub(super) struct Across {
     of: u64,
     interval: Duration,
     /// Slots are numbered as their runs are ordered.
-    ratio: Ratio<Ran, Seen>,
-    /// Runs that may come late.
+    ratio: Ratio<WindowRun, FailedRuns>,
+    /// How many runs may come late.
     apart: u64,
     /// The latest failed run.
     evidence: Option<(u64, Arc<Failure>)>,
-    /// Regions whose own share of failures was told to be as bad.
+    /// Regions whose own share reached the rule's in the last fact.
     reaching: Vec<Arc<str>>,
     /// Runs since it was last written, and whether it must be written now.
     unwritten: u64,
@@ -98,7 +97,7 @@ impl Across {
     }
 
     /// Puts a run into its place. Nothing if it is known already.
-    fn put(&mut self, rule: &Rule, ran: Ran) -> Option<u64> {
+    fn put(&mut self, rule: &Rule, ran: WindowRun) -> Option<u64> {
         let newest = self.ratio.all().last().map(|(_, newest)| newest.at);
         if newest.is_some_and(|newest| ran.at.saturating_sub(newest) > rule.memory) {
             self.ratio.clear();
@@ -111,14 +110,14 @@ impl Across {
         }
         let number = slots.get(before).map_or(self.ratio.newest() + 1, |(number, _)| *number);
         self.ratio.insert(number, ran);
-        self.ratio.keep(self.ratio.newest(), self.of + self.apart);
+        self.ratio.prune(self.ratio.newest(), self.of + self.apart);
         Some(number)
     }
 
-    /// Where the window with the run of that number ends that has the most failed runs.
+    /// The end of the worst window that contains this run: the one with the most failed runs.
     fn worst(&self, number: u64) -> u64 {
         let slots = self.ratio.window(number + self.of - 1, 2 * self.of - 1);
-        let failed = |window: &[(u64, Ran)]| window.iter().filter(|(_, ran)| ran.failed).count() as u64;
+        let failed = |window: &[(u64, WindowRun)]| window.iter().filter(|(_, ran)| ran.failed).count() as u64;
         let mut count = failed(self.ratio.window(number, self.of));
         let mut worst = (count, number);
         for (end, ran) in slots.iter().filter(|(end, _)| *end > number) {
@@ -143,18 +142,18 @@ impl Across {
             return;
         }
         let before = self.ratio.held().map(|held| held.seen.clone());
-        let crossed = |window: &[(u64, Ran)], _: &[(u64, Ran)], _| {
+        let crossed = |window: &[(u64, WindowRun)], _: &[(u64, WindowRun)], _| {
             let failed = || window.iter().filter(|(_, ran)| ran.failed);
             let count = failed().count();
             let first = || failed().next().map_or(at, |(_, ran)| ran.at);
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let new = || Seen { failed: number(count), runs: number(window.len()), since: first(), last: at };
+            let new = || FailedRuns { failed: number(count), runs: number(window.len()), since: first(), last: at };
             (count as u64 >= self.failures).then(|| before.clone().unwrap_or_else(new))
         };
         let end = if failed { self.worst(number) } else { self.ratio.newest() };
-        let setting = Setting { over: Over::Runs(self.of), crossed, lets_go: LetsGo::WholeWindow };
+        let window_rule = WindowRule { over: WindowLength::Runs(self.of), crossed, clears: Clears::WholeWindow };
         let mut ratio = std::mem::take(&mut self.ratio);
-        ratio.judge(&setting, end, now);
+        ratio.judge(&window_rule, end, now);
         self.ratio = ratio;
     }
 
@@ -186,7 +185,7 @@ impl Across {
         let mut failed = 0;
         for (_, ran) in window {
             failed += u32::from(ran.failed);
-            let Some((region, cell)) = ran.canary.as_ref().map(place) else { continue };
+            let Some((region, cell)) = ran.canary.as_ref().map(region_and_cell) else { continue };
             for share in [regions.entry(region).or_default(), cells.entry(cell).or_default()] {
                 share.failed += u32::from(ran.failed);
                 share.counted += 1;
@@ -209,7 +208,7 @@ impl Across {
         (regions.collect(), words)
     }
 
-    /// Tells of them where that is news: a failed run, an end, or another region whose own share is as bad.
+    /// Emits a fact after a failed run, when the state changes, and when other regions reach the rule's share.
     fn tell(&mut self, was: bool, failed: bool, out: &mut Vec<Changed>) {
         let is = self.ratio.held().is_some();
         if !was && !is {
@@ -226,7 +225,7 @@ impl Across {
 }
 
 impl Rules for Across {
-    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, _out: &mut Vec<Changed>) {
         let Some((probe, rule, canaries)) = to.probe else { return };
         let Some(across) = probe.alert.across else { return };
         self.probe = Arc::clone(probe);
@@ -238,7 +237,7 @@ impl Rules for Across {
     fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
         let Some(failed) = run.count.failed() else { return };
         let order = run.report.tick.order;
-        let ran = Ran { order, at: run.started(), canary: Some(run.report.canary.id.clone()), failed };
+        let ran = WindowRun { order, at: run.started(), canary: Some(run.report.canary.id.clone()), failed };
         let Some(number) = self.put(run.rule, ran) else { return };
         if let Some(failure) = run.failure.as_ref().filter(|_| failed)
             && self.evidence.as_ref().is_none_or(|(latest, _)| *latest <= order)
@@ -248,29 +247,29 @@ impl Rules for Across {
         let was = self.ratio.held().is_some();
         self.judge(number, run.now.steady);
         self.unwritten += 1;
-        let lets_go = self.unwritten >= self.of.div_ceil(4) && (was || self.ratio.all().iter().any(|(_, ran)| ran.failed));
-        self.changed |= failed || lets_go || was != self.ratio.held().is_some();
+        let clears = self.unwritten >= self.of.div_ceil(4) && (was || self.ratio.all().iter().any(|(_, ran)| ran.failed));
+        self.changed |= failed || clears || was != self.ratio.held().is_some();
         self.tell(was, failed, out);
     }
 
-    fn told(&mut self, what: &Told<'_>, _now: Moment, _out: &mut Vec<Changed>) {
+    fn event(&mut self, what: &RuleEvent<'_>, _now: Moment, _out: &mut Vec<Changed>) {
         match what {
-            // They let as many others go as they would have.
-            Told::Lost(passes) => {
+            // Dropped runs count as passes, so that they push older runs out of the window.
+            RuleEvent::Lost(passes) => {
                 let Some((number, newest)) = self.ratio.all().last().cloned() else { return };
                 let passes = (*passes).min(self.of);
                 for more in 1..=passes {
-                    self.ratio.insert(number + more, Ran { failed: false, canary: None, ..newest.clone() });
+                    self.ratio.insert(number + more, WindowRun { failed: false, canary: None, ..newest.clone() });
                 }
-                self.ratio.keep(self.ratio.newest(), self.of + self.apart);
+                self.ratio.prune(self.ratio.newest(), self.of + self.apart);
             }
-            Told::Removed(id) => {
+            RuleEvent::Removed(id) => {
                 for (_, ran) in self.ratio.all_mut().filter(|(_, ran)| ran.canary.as_ref() == Some(*id)) {
                     (ran.canary, ran.failed) = (None, false);
                 }
                 self.changed = true;
             }
-            Told::Missed(_) | Told::Input(_) => {}
+            RuleEvent::Missed(_) | RuleEvent::Input(_) => {}
         }
     }
 

@@ -1,26 +1,26 @@
-//! The latest runs of a probe as the store keeps them: whose they were, and the failed ones.
+//! The store's row of `across`: the canaries of the latest runs, and which runs failed.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::ratio::Held;
-use super::{Across, Ran, Seen};
+use super::{Across, FailedRuns, WindowRun};
 use crate::alert::{Failure, Moment};
 use crate::plan::CanaryId;
 
 /// Times are milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Row {
+struct AcrossRow {
     runs: usize,
     /// When the newest of them started.
     last: i64,
-    /// How many runs before the newest, when it started, and whose it was.
+    /// Failed runs: how many runs before the newest, start time and canary.
     failed: Vec<(usize, i64, String)>,
     /// Whether it fails.
     crossed: bool,
-    /// Canaries, and whose each run was, oldest first, as a place among them. An earlier version did not keep it.
+    /// The canaries, and for each run, oldest first, its canary's index among them. An earlier version did not store it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     canaries: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,8 +49,8 @@ impl Across {
         let mut canaries: Vec<&CanaryId> = runs.iter().filter_map(|(_, ran)| ran.canary.as_ref()).collect();
         canaries.sort_unstable();
         canaries.dedup();
-        let whose = |ran: &Ran| ran.canary.as_ref().and_then(|canary| canaries.binary_search(&canary).ok());
-        let failed = |(ago, (_, ran)): (usize, &(u64, Ran))| {
+        let whose = |ran: &WindowRun| ran.canary.as_ref().and_then(|canary| canaries.binary_search(&canary).ok());
+        let failed = |(ago, (_, ran)): (usize, &(u64, WindowRun))| {
             let canary = ran.canary.as_ref().filter(|_| ran.failed)?;
             Some((ago, now.wall_ms_of(ran.at), canary.to_string()))
         };
@@ -61,7 +61,7 @@ impl Across {
             runs: held.seen.runs,
             quiet: held.quiet,
         });
-        let row = Row {
+        let row = AcrossRow {
             runs: runs.len(),
             last: runs.last().map_or(0, |(_, run)| now.wall_ms_of(run.at)),
             failed: runs.iter().rev().enumerate().filter_map(failed).collect(),
@@ -74,24 +74,23 @@ impl Across {
         super::super::to_json(&row)
     }
 
-    /// The state that [`to_json`](Self::to_json) wrote, perhaps in an earlier process: whatever it has seen is older than any
-    /// run to come.
+    /// Restores what [`to_json`](Self::to_json) wrote. All restored runs count as older than any run to come.
     pub(super) fn read(&mut self, json: &str, now: Moment) -> Result<(), serde_json::Error> {
-        let row: Row = serde_json::from_str(json)?;
+        let row: AcrossRow = serde_json::from_str(json)?;
         let last = now.steady_of(row.last);
         let count = row.runs.min(usize::try_from(self.of).unwrap_or(usize::MAX));
-        let mut runs = vec![Ran { order: 0, at: last, canary: None, failed: false }; count];
+        let mut runs = vec![WindowRun { order: 0, at: last, canary: None, failed: false }; count];
         let canaries: Vec<CanaryId> = row.canaries.iter().map(|id| CanaryId::read_back(id)).collect();
         for (ran, whose) in runs.iter_mut().rev().zip(row.whose.iter().rev()) {
             ran.canary = whose.and_then(|whose| canaries.get(whose).cloned());
         }
         for (ago, at, id) in row.failed {
             if let Some(run) = runs.len().checked_sub(ago + 1).and_then(|place| runs.get_mut(place)) {
-                *run = Ran { order: 0, at: now.steady_of(at), canary: Some(CanaryId::read_back(&id)), failed: true };
+                *run = WindowRun { order: 0, at: now.steady_of(at), canary: Some(CanaryId::read_back(&id)), failed: true };
             }
         }
         let failed = || runs.iter().filter(|ran| ran.failed);
-        // An earlier version kept only that it was crossed.
+        // An earlier version stored only that the rule was crossed.
         let before = row.crossed.then(|| HeldRow {
             since: failed().next().map_or(row.last, |ran| now.wall_ms_of(ran.at)),
             last: failed().next_back().map_or(row.last, |ran| now.wall_ms_of(ran.at)),
@@ -101,7 +100,7 @@ impl Across {
         });
         let crossed = row.held.or(before).map(|kept| {
             let (since, last) = (now.steady_of(kept.since), now.steady_of(kept.last));
-            let seen = Seen { failed: kept.failed, runs: kept.runs, since, last };
+            let seen = FailedRuns { failed: kept.failed, runs: kept.runs, since, last };
             Held { since, seen, quiet: kept.quiet }
         });
         self.ratio = (1..).zip(runs).collect();

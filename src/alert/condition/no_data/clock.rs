@@ -1,4 +1,4 @@
-//! How long, and for how many ticks, a canary has been without a counted run: the verdict table's column *no data*.
+//! Measures how long, and for how many ticks, a canary has had no counted run. See the column *no data* of the verdict table.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use super::super::rule::RARE;
 use crate::outcome::{NoData, NoDataCount, Reason, Verdict};
 use crate::plan::{BlindRule, Probe};
 
-/// Said to be going on while a run may still end: what it takes besides its deadline, such as the ledger's entry.
+/// What a run takes besides its deadline, such as writing the ledger's entry.
 const AROUND_A_RUN: Duration = Duration::from_secs(10);
 
 /// How long a canary may be without a counted run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// So many ticks,
+    /// Most ticks without a counted run;
     pub(super) ticks: u64,
-    /// over so long, without a counted run are too many.
+    /// they count only once they span this time.
     pub(super) limit: Duration,
-    /// How long a run may take that ticks wait for: it can still end `failed`, which is a result.
+    /// How long ticks wait for a run that is still going, since it may still end with a result.
     pub(super) run: Duration,
     /// From a tick to the canary's next; the shortest such pause of a cron expression.
     pub(super) interval: Duration,
@@ -36,25 +36,25 @@ impl Patience {
         self.limit.max(self.interval.saturating_mul(u32::try_from(self.ticks).unwrap_or(u32::MAX)))
     }
 
-    /// How many ticks without data are too many where the latest had none for this reason, and over how long.
+    /// The limits that apply when the latest tick had no data for this reason: ticks, and the time they span.
     fn of(self, reason: Option<Reason>) -> (u64, Duration) {
         match reason {
             _ if self.interval > RARE => (1, Duration::ZERO),
-            // It will not go away by itself.
+            // These reasons do not go away by themselves.
             Some(Reason::Secret | Reason::Guard) => (self.ticks.min(2), Duration::ZERO),
             _ => (self.ticks, self.limit),
         }
     }
 }
 
-/// Runs from the first tick without a counted run on, and stops while runs are skipped. Times are steady.
+/// A stopwatch that starts with the first tick without a counted run and pauses while runs are skipped. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Clock {
-    /// What it showed when it was last started.
+    /// The time it showed when it was last started.
     pub(super) ran: Duration,
     /// When it was last started; absent while it stands.
     pub(super) since: Option<Duration>,
-    /// When the first tick was missed that waits for a run which has not ended yet.
+    /// When the first of the ticks was missed that wait for a run which is still going.
     pub(super) waiting: Option<Duration>,
     /// The ticks.
     pub(super) no_data: NoData,
@@ -76,7 +76,7 @@ impl Clock {
         self.no_data == NoData::default() && self.ran.is_zero()
     }
 
-    /// When it will show too much, if nothing else happens; never while it stands, or without enough ticks.
+    /// When the limit will be reached if nothing else happens; never while it is stopped or has too few ticks.
     pub(super) fn due(&self, patience: Patience) -> Option<Duration> {
         let (ticks, limit) = patience.of(self.no_data.reason);
         let due = self.since? + limit.saturating_sub(self.ran);
@@ -87,8 +87,8 @@ impl Clock {
         (self.no_data.ticks + self.no_data.waiting >= ticks).then(|| due.max(waited_out))
     }
 
-    /// Whether it would show too much within an interval if the next tick brought no counted run either. Ticks that wait for a run
-    /// that may still end are not counted.
+    /// Whether the limit would be reached within an interval if the next tick had no counted run either. Ticks that still wait
+    /// for a run are not counted.
     pub(super) fn is_due_soon(&self, patience: Patience, now: Duration) -> bool {
         let (ticks, limit) = patience.of(self.no_data.reason);
         let due = self.since.map(|since| since + limit.saturating_sub(self.ran));

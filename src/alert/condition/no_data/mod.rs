@@ -1,17 +1,19 @@
 //! Which canaries have no counted runs.
 //!
-//! Owns the rule *no data*: with so many ticks that brought no counted run, over so long, outside maintenance and pauses, a canary
-//! is without data; its next counted run ends that. Silence, a pause included, never does, and where no tick is due there is none.
-//! Where more than half of a region's canaries or more than ten probes are without, it is about the region, until none is.
+//! Owns the rule *no data*: a canary is without data after a number of ticks without a counted run that span a minimum time,
+//! outside maintenance and pauses. Only its next counted run ends that; a pause does not. A canary that has no tick due is never
+//! without data. A region in which more than half of the canaries, or more than ten probes, are without data is blind until none
+//! of them is.
 //!
-//! Ticks of a region are spread over an interval, so that an outage of all of it reaches its canaries one by one. Once the first
-//! is without data, those that are to follow within an interval of theirs are counted with it, and are without data with it if
-//! they are that many: there is one ring about the region, and none about those whose tick came first.
+//! The ticks of a region are spread over an interval, so an outage of the whole region reaches its canaries one by one. When the
+//! first canary is without data, those that would follow within their interval are counted too. If together they make the region
+//! blind, all of them become without data at once. So there is one ring about the region and none about the canaries that came
+//! first.
 //!
-//! Only the canary whose time is next is looked at, and a run that passes moves nothing.
+//! Only the canary with the next timer is looked at, and a passing run sets no timer.
 
+mod blind;
 mod clock;
-mod latch;
 mod row;
 
 use std::cmp::Reverse;
@@ -20,15 +22,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rule::Rule;
-use super::{Changed, Context, Input, Rules, Run, Told, evidence, level};
+use super::{Changed, Input, PlanContext, RuleEvent, Rules, Run, evidence, level};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::history::{RestoredState, StateRow};
 use crate::outcome::{Cause, Reason, Verdict};
 use crate::plan::{BlindRule, Canary, CanaryId};
+use blind::RegionCanaries;
 use clock::{Clock, Patience};
-use latch::Region;
 
 /// The canaries of all regions.
 #[derive(Debug)]
@@ -37,17 +39,17 @@ pub(super) struct NoData {
     watched: HashMap<CanaryId, Watch>,
     /// When each canary that can be without data is to be looked at.
     timers: BinaryHeap<Reverse<(Duration, CanaryId)>>,
-    regions: BTreeMap<Arc<str>, Region>,
-    /// What the store does not have.
+    regions: BTreeMap<Arc<str>, RegionCanaries>,
+    /// Rows that are not written yet.
     changed: BTreeSet<CanaryId>,
     changed_regions: BTreeSet<Arc<str>>,
     /// Rows of canaries that are not watched yet.
-    kept: HashMap<CanaryId, Kept>,
+    restored: HashMap<CanaryId, Restored>,
 }
 
 /// What was kept of a canary.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Kept {
+struct Restored {
     clock: Clock,
     failing: bool,
 }
@@ -57,13 +59,13 @@ struct Watch {
     canary: Arc<Canary>,
     patience: Patience,
     clock: Clock,
-    /// It is not without data before this: a process that has just started gives it time for one run.
+    /// It cannot be without data before this, so that a process that has just started gives it time for one run.
     not_before: Duration,
-    /// The time of its entry among the timers; entries with another time are out of date.
+    /// The time of its timer. Timers with another time are out of date.
     entry: Option<Duration>,
     /// Whether it is without data, and since when.
     failing: Option<Duration>,
-    /// What was said of why, at the latest tick without.
+    /// Why the latest tick had no counted run, in words.
     words: Option<Arc<str>>,
     /// Whether the store has a row of it.
     stored: bool,
@@ -74,7 +76,7 @@ impl Watch {
         self.clock.due(self.patience).map(|due| due.max(self.not_before))
     }
 
-    /// Whether it is to be without data within an interval, if nothing counts until then.
+    /// Whether it will be without data within an interval if no run counts until then.
     fn is_due_soon(&self, now: Duration) -> bool {
         self.not_before <= now + self.patience.interval && self.clock.is_due_soon(self.patience, now)
     }
@@ -89,7 +91,7 @@ impl Default for NoData {
             regions: BTreeMap::new(),
             changed: BTreeSet::new(),
             changed_regions: BTreeSet::new(),
-            kept: HashMap::new(),
+            restored: HashMap::new(),
         }
     }
 }
@@ -100,18 +102,18 @@ impl NoData {
         self.watched.get(canary)?.failing
     }
 
-    /// Watches a canary, or watches it by another rule from now on. One that is new here is given time for one run, so that a
-    /// process that was down does not begin with pages; not if the one before had just started too.
-    fn watch(&mut self, canary: &Arc<Canary>, to: &Context<'_>) {
+    /// Watches a canary, or applies another rule to it. A new canary is given time for one run, so that a process that was down
+    /// does not begin with pages. It is given none if the process before had just started, too.
+    fn watch(&mut self, canary: &Arc<Canary>, to: &PlanContext<'_>) {
         let patience = Patience::new(&self.rule, &canary.probe, Rule::of(&canary.probe).interval);
         if let Some(watch) = self.watched.get_mut(&canary.id) {
             (watch.canary, watch.patience, watch.entry) = (Arc::clone(canary), patience, None);
         } else {
-            let kept = self.kept.remove(&canary.id);
+            let kept = self.restored.remove(&canary.id);
             let again = to.started_before.is_some_and(|before| to.now.steady.saturating_sub(before) < patience.longest());
             let tick = canary.probe.cadence.next_within(to.now.wall).min(first_tick(canary));
             let not_before = if again { Duration::ZERO } else { to.now.steady + tick + patience.run };
-            let Kept { clock, failing } = kept.unwrap_or_default();
+            let Restored { clock, failing } = kept.unwrap_or_default();
             let since = to.now.steady.saturating_sub(clock.shows(to.now.steady));
             let watch = Watch {
                 canary: Arc::clone(canary),
@@ -125,11 +127,11 @@ impl NoData {
             };
             self.watched.insert(canary.id.clone(), watch);
         }
-        self.put_on_agenda(&canary.id);
+        self.set_timer(&canary.id);
     }
 
-    /// One of its ticks ended so, or several did for the same reason.
-    fn tick(&mut self, id: &CanaryId, ended: Ended<'_>, now: Moment, out: &mut Vec<Changed>) {
+    /// One of its ticks ended, or several with the same reason.
+    fn tick(&mut self, id: &CanaryId, ended: TickEnd<'_>, now: Moment, out: &mut Vec<Changed>) {
         let Some(watch) = self.watched.get_mut(id) else { return };
         let had_data = watch.clock.has_data();
         let reason = watch.clock.no_data().reason;
@@ -144,14 +146,14 @@ impl NoData {
             return;
         }
         watch.words = ended.why.map(|why| evidence::cut(why, evidence::SENTENCE).into()).or(watch.words.take());
-        // Its time may have come nearer. An entry that is too early does no harm.
+        // It may be due earlier now. A timer that fires too early does no harm.
         let nearer = watch.due().is_some_and(|due| watch.entry.is_none_or(|entry| due < entry));
         let news = watch.failing.is_some() && reason != watch.clock.no_data().reason;
         self.changed.insert(id.clone());
         if news {
             out.extend(self.fact(id).map(Changed::now));
         } else if nearer {
-            self.put_on_agenda(id);
+            self.set_timer(id);
         }
     }
 
@@ -166,7 +168,7 @@ impl NoData {
         self.leave(id);
     }
 
-    /// It is without data from now on, and with it those of its region that are to follow, if they make it about the region.
+    /// The canary is without data, and so are its followers if together they make the region blind.
     fn fail(&mut self, id: &CanaryId, now: Moment, out: &mut Vec<Changed>) {
         let Some(region) = self.watched.get(id).map(|watch| Arc::clone(&watch.canary.region.name)) else { return };
         let mut failing = self.followers(id, &region, now);
@@ -183,8 +185,8 @@ impl NoData {
         out.extend(failing.iter().filter_map(|id| self.fact(id)).map(Changed::now));
     }
 
-    /// A timer, unless it is without data or has no time.
-    fn put_on_agenda(&mut self, canary: &CanaryId) {
+    /// Sets its timer, unless it is without data already or has none.
+    fn set_timer(&mut self, canary: &CanaryId) {
         if let Some(watch) = self.watched.get_mut(canary)
             && watch.failing.is_none()
             && let Some(due) = watch.due()
@@ -198,7 +200,7 @@ impl NoData {
     fn fact(&self, id: &CanaryId) -> Option<Fact> {
         let watch = self.watched.get(id)?;
         let (probe, region) = (&watch.canary.probe, &watch.canary.region.name);
-        let of_region = self.regions.get(region).is_some_and(Region::is_latched);
+        let of_region = self.regions.get(region).is_some_and(RegionCanaries::is_blind);
         let scope = if of_region { Scope::Blind(Arc::clone(region)) } else { Scope::NoData(Arc::clone(&probe.name)) };
         let pages = if self.rule.page { level(probe) } else { Level::Warn };
         Some(Fact {
@@ -216,14 +218,14 @@ impl NoData {
 
 /// How one or several ticks ended.
 #[derive(Clone, Copy)]
-struct Ended<'a> {
+struct TickEnd<'a> {
     verdict: Verdict,
     reason: Option<Reason>,
     ticks: u64,
     why: Option<&'a str>,
 }
 
-/// The next tick of a canary comes at the latest after so long, where its ticks are even.
+/// The longest time until the next tick of a canary with even ticks.
 fn first_tick(canary: &Canary) -> Duration {
     match canary.probe.cadence {
         crate::plan::Cadence::Every(interval) => interval / canary.probe.runs.max(1),
@@ -232,7 +234,7 @@ fn first_tick(canary: &Canary) -> Duration {
 }
 
 impl Rules for NoData {
-    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, out: &mut Vec<Changed>) {
         self.rule = to.alerting.blind;
         let stay: BTreeSet<&CanaryId> = to.plan.canaries.iter().map(|canary| &canary.id).collect();
         let gone: Vec<CanaryId> = self.watched.keys().filter(|id| !stay.contains(id)).cloned().collect();
@@ -256,16 +258,16 @@ impl Rules for NoData {
         let report = run.report;
         let cause: Option<&Cause> = report.cause.as_ref();
         let (reason, why) = (cause.map(|cause| cause.reason), cause.map(|cause| cause.message.as_str()));
-        self.tick(&report.canary.id, Ended { verdict: report.verdict, reason, ticks: 1, why }, run.now, out);
+        self.tick(&report.canary.id, TickEnd { verdict: report.verdict, reason, ticks: 1, why }, run.now, out);
     }
 
-    fn told(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
+    fn event(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
         match what {
-            Told::Missed(missed) | Told::Input(Input::Lost { ticks: missed, .. }) => {
-                let ended = Ended { verdict: Verdict::Missed, reason: Some(missed.reason), ticks: missed.count, why: None };
+            RuleEvent::Missed(missed) | RuleEvent::Input(Input::Lost { ticks: missed, .. }) => {
+                let ended = TickEnd { verdict: Verdict::Missed, reason: Some(missed.reason), ticks: missed.count, why: None };
                 self.tick(&missed.canary.id, ended, now, out);
             }
-            Told::Input(_) | Told::Lost(_) | Told::Removed(_) => {}
+            RuleEvent::Input(_) | RuleEvent::Lost(_) | RuleEvent::Removed(_) => {}
         }
     }
 
@@ -277,7 +279,7 @@ impl Rules for NoData {
             if watch.due().is_some_and(|due| due <= now.steady) {
                 self.fail(&canary, now, out);
             } else {
-                self.put_on_agenda(&canary);
+                self.set_timer(&canary);
             }
         }
     }
@@ -287,7 +289,7 @@ impl Rules for NoData {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let failing = self.regions.values().flat_map(Region::failing);
+        let failing = self.regions.values().flat_map(RegionCanaries::failing);
         failing.filter_map(|id| self.fact(id)).collect()
     }
 
@@ -317,7 +319,7 @@ impl Rules for NoData {
         for id in std::mem::take(&mut self.changed) {
             let row = self.canary_row(&id, now);
             let stored = row.json.is_some();
-            // What the store does not have need not be deleted.
+            // A row that was never stored need not be deleted.
             let had = self.watched.get_mut(&id).is_none_or(|watch| std::mem::replace(&mut watch.stored, stored));
             if had || stored {
                 rows.push(row);

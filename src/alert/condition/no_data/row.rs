@@ -1,5 +1,5 @@
-//! What the store keeps of canaries without data. An earlier version kept the clock in the canary's row, and here only that its
-//! time was up.
+//! The store's rows of *no data*. An earlier version stored the clock in the canary's row, and here only that a canary was
+//! without data.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::{Kept, NoData, Region};
+use super::{NoData, RegionCanaries, Restored};
 use crate::alert::Moment;
 use crate::alert::condition::{is_default, row, to_json};
 use crate::base::time::millis;
@@ -18,7 +18,7 @@ use crate::plan::CanaryId;
 /// A canary's clock. Times are milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Row {
+struct ClockRow {
     /// Milliseconds that it showed when it was started.
     #[serde(skip_serializing_if = "is_default")]
     ran: u64,
@@ -37,7 +37,7 @@ struct Row {
     failing: bool,
 }
 
-impl Row {
+impl ClockRow {
     fn clock(self, now: Moment) -> Clock {
         let steady = |at: Option<i64>| at.map(|at| now.steady_of(at));
         let reason = self.reason.and_then(|word| word.parse().ok());
@@ -53,23 +53,23 @@ impl NoData {
         match (&*row.kind, row.key.contains('/')) {
             // Only the clock is of this condition.
             ("canary", _) => {
-                let clock = serde_json::from_str::<Row>(&row.json)?.clock(now);
+                let clock = serde_json::from_str::<ClockRow>(&row.json)?.clock(now);
                 if !clock.has_data() {
-                    self.kept.entry(id).or_default().clock = clock;
+                    self.restored.entry(id).or_default().clock = clock;
                 }
                 Ok(false)
             }
             ("blind", true) if row.json == "true" => {
-                self.kept.entry(id).or_default().failing = true;
+                self.restored.entry(id).or_default().failing = true;
                 Ok(true)
             }
             ("blind", true) => {
-                let kept: Row = serde_json::from_str(&row.json)?;
-                self.kept.insert(id, Kept { failing: kept.failing, clock: kept.clock(now) });
+                let kept: ClockRow = serde_json::from_str(&row.json)?;
+                self.restored.insert(id, Restored { failing: kept.failing, clock: kept.clock(now) });
                 Ok(true)
             }
             ("blind", false) => {
-                self.regions.entry(row.key.as_str().into()).or_default().was_latched();
+                self.regions.entry(row.key.as_str().into()).or_default().restore_blind();
                 Ok(true)
             }
             _ => Ok(false),
@@ -82,7 +82,7 @@ impl NoData {
         let json = watch.map(|watch| {
             let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
             let no_data = watch.clock.no_data();
-            to_json(&Row {
+            to_json(&ClockRow {
                 ran: millis(watch.clock.ran),
                 clock: wall(watch.clock.since),
                 waiting: wall(watch.clock.waiting),
@@ -97,7 +97,7 @@ impl NoData {
 
     /// The row of a region; none unless it is without data as a whole.
     pub(super) fn region_row(&self, region: &Arc<str>) -> StateRow {
-        let latched = self.regions.get(region).is_some_and(Region::is_latched);
-        row("blind", &**region, latched.then(|| "true".to_owned()))
+        let blind = self.regions.get(region).is_some_and(RegionCanaries::is_blind);
+        row("blind", &**region, blind.then(|| "true".to_owned()))
     }
 }

@@ -11,23 +11,23 @@
 //! | page | 6 | 5 % | W ÷ 120 | 6 h | 12 min |
 //! | warn | 1 | 10 % | W ÷ 10 | 3 d | 2.4 h |
 //!
-//! Added to it, because a canary runs far less often than users do: the long window must hold at least 10 runs, and more bad ones than
-//! chance yields once in a million where the budget is spent at exactly its rate (so 10 bad runs at the least); and the short one
-//! is at least two intervals, so that it is not empty while the outage goes on. An objective that allows more than 1 ÷ rate of
-//! bad runs cannot burn that fast, and has no such rule. Only a bad run raises a level; a rule that holds ends with its short
-//! window.
+//! Two conditions are added, because canaries run far less often than users do. The long window must hold at least 10 runs, and
+//! more bad ones than chance yields once in a million if the budget is spent at exactly its rate (so at least 10 bad runs). The
+//! short window is at least two intervals long, so that it is not empty during an outage. An objective that allows more than 1 ÷
+//! rate of bad runs cannot burn that fast, and has no such rule. Only a bad run raises a level; a rule that holds ends with its
+//! short window.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::ratio::chance::{self, by_chance};
-use super::super::ratio::{Buckets, Held, LetsGo, Over, Setting, Slots, buckets};
+use super::super::ratio::{Buckets, Clears, Held, Slots, WindowLength, WindowRule, buckets};
 use super::super::rule::Rule as Cadence;
-use super::super::{Changed, Context, Rules, Run, row, to_json};
-use super::apart::{self, Apart};
+use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
+use super::excluded::{self, ExcludedRuns};
 use super::tally::{ByRegion, Runs};
+use super::{LEAST_RUNS, by_chance};
 use super::{Shown, base, state, whole};
 use crate::alert::Moment;
 use crate::alert::fact::{Level, Objective};
@@ -68,7 +68,7 @@ pub struct Burn {
     pub bad: u32,
     /// Counted runs in it.
     pub runs: u32,
-    /// Whether it would also burn so without what others are told for.
+    /// Whether it would also burn this fast without the runs that other members tell of.
     #[serde(default = "yes")]
     pub alone: bool,
 }
@@ -83,29 +83,29 @@ pub(in super::super) struct BurnRate {
     probe: Arc<Probe>,
     interval: Duration,
     windows: [Buckets<ByRegion, Burn>; RULES.len()],
-    /// The whole of the objective's window; it decides nothing.
+    /// The whole window of the objective, for display only.
     whole: Buckets<ByRegion, ()>,
-    apart: Apart<bool>,
+    excluded: ExcludedRuns<bool>,
     shown: Shown,
     /// When it was judged last; steady.
     asked: Duration,
     changed: bool,
 }
 
-/// A state as it is kept.
+/// The store's row.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    rings: [buckets::Kept<ByRegion>; RULES.len()],
-    latches: [Option<Latch>; RULES.len()],
+struct BurnRateRow {
+    rings: [buckets::BucketsRow<ByRegion>; RULES.len()],
+    latches: [Option<HeldBurnRow>; RULES.len()],
     #[serde(default)]
-    whole: Option<buckets::Kept<ByRegion>>,
-    #[serde(default, skip_serializing_if = "apart::Kept::is_empty")]
-    apart: apart::Kept<bool>,
+    whole: Option<buckets::BucketsRow<ByRegion>>,
+    #[serde(default, skip_serializing_if = "excluded::ExcludedRow::is_empty")]
+    apart: excluded::ExcludedRow<bool>,
 }
 
-/// A rule that holds, as it is kept.
+/// The store's row of a rule that holds.
 #[derive(Debug, Serialize, Deserialize)]
-struct Latch {
+struct HeldBurnRow {
     seen: Burn,
     at_ms: i64,
 }
@@ -118,7 +118,7 @@ impl BurnRate {
             interval: Cadence::of(probe).interval,
             windows: RULES.map(|rule| Buckets::of(slo / rule.part, LONG)),
             whole: Buckets::of(slo, LONG),
-            apart: Apart::default(),
+            excluded: ExcludedRuns::default(),
             shown: Shown::default(),
             asked: Duration::ZERO,
             changed: false,
@@ -130,7 +130,7 @@ impl BurnRate {
         self.probe.slo.as_ref()?.success.map(|success| 1.0 - success).filter(|budget| *budget > 0.0)
     }
 
-    /// The share of its budget that is left of the objective's window, as far as it was recorded; never less than nothing.
+    /// The share of the budget that is left, over the recorded part of the objective's window; at least 0.
     pub(in super::super) fn left(&self, now: Moment) -> Option<f64> {
         let budget = self.budget()?;
         let upto = self.whole.number(now.steady);
@@ -138,7 +138,7 @@ impl BurnRate {
         Some((1.0 - spent).max(0.0))
     }
 
-    /// Judges the rules: after a bad run all of them, else those that hold. To hold on, a rule needs no proof anew.
+    /// Judges the rules: all of them after a bad run, otherwise only those that hold. A rule that holds need not be proven again.
     fn judge(&mut self, bad: bool, now: Duration) {
         self.asked = now;
         let Some(budget) = self.budget().filter(|_| self.probe.alert.burn_rate) else { return };
@@ -164,12 +164,12 @@ impl BurnRate {
                     alone,
                 })
             };
-            let setting = Setting { over: Over::Time { long: LONG, short }, crossed, lets_go: LetsGo::ShortWindow };
-            window.ratio.judge(&setting, upto, now);
+            let window_rule = WindowRule { over: WindowLength::Time { long: LONG, short }, crossed, clears: Clears::ShortWindow };
+            window.ratio.judge(&window_rule, upto, now);
         }
     }
 
-    /// Counts over the windows that the probe has now.
+    /// Resizes the windows to those of the probe.
     fn fit(&mut self) {
         let span = self.probe.slo.as_ref().map_or(Duration::ZERO, |slo| slo.window);
         for (rule, window) in RULES.iter().zip(&mut self.windows) {
@@ -179,7 +179,7 @@ impl BurnRate {
         self.shown = self.shows();
     }
 
-    /// The rule that says how bad it is: one that pages before one that does not, the fastest first.
+    /// The rule that decides the level: one that pages before one that warns, the fastest first.
     fn worst(&self) -> Option<(usize, &Held<Burn>)> {
         let held = |level: Level| {
             let mut rules = self.windows.iter().enumerate().filter(move |(at, _)| RULES[*at].level == level);
@@ -228,26 +228,25 @@ impl BurnRate {
         self.shown = shown;
     }
 
-    /// Counts a run, and takes out what is told of otherwise.
-    /// Says whether a bucket of the quickest and of the slowest window was begun.
+    /// Counts a run and takes out what other members tell of. Returns whether a bucket of the shortest window was begun.
     fn count(&mut self, run: &Run<'_>, good: bool) -> bool {
         let (canary, region) = (&run.report.canary.id, &run.report.canary.region.name);
         let now = run.now.steady;
-        for (at, good) in self.apart.begin(canary, run.part) {
+        for (at, good) in self.excluded.begin(canary, run.part) {
             for window in &mut self.windows {
                 if let Some(bucket) = window.past(at) {
                     bucket.take_out(region, !good);
                 }
             }
         }
-        if let Some(since) = self.apart.together(run.together) {
+        if let Some(since) = self.excluded.together(run.together) {
             for window in &mut self.windows {
                 let first = window.number(since);
                 window.ratio.all_mut().filter(|(number, _)| *number >= first).for_each(|(_, bucket)| bucket.take_all_out());
             }
         }
         self.whole.at(now).0.count(region, !good, false);
-        let out = self.apart.count(canary, run.part, now, good) || run.together.is_some();
+        let out = self.excluded.count(canary, run.part, now, good) || run.together.is_some();
         let begun = self.windows.each_mut().map(|window| {
             let (bucket, begun) = window.at(now);
             bucket.count(region, !good, out);
@@ -261,16 +260,16 @@ impl Rule {
     fn holds(&self, long: Runs, short: Runs, budget: f64, held: bool) -> bool {
         let is_proven = || {
             let expected = f64::from(long.all()) * budget;
-            long.all() >= chance::LEAST && f64::from(long.bad()) > by_chance(expected)
+            long.all() >= LEAST_RUNS && f64::from(long.bad()) > by_chance(expected)
         };
-        // Held, it ends with its short window.
+        // A rule that holds ends with its short window.
         let burns = short.rate(budget) >= self.rate;
         burns && (held || long.rate(budget) >= self.rate && is_proven())
     }
 }
 
 impl Rules for BurnRate {
-    fn apply(&mut self, to: &Context<'_>, out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, out: &mut Vec<Changed>) {
         let Some((probe, rule, _)) = to.probe else { return };
         self.probe = Arc::clone(probe);
         self.interval = rule.interval;
@@ -293,7 +292,7 @@ impl Rules for BurnRate {
             return;
         }
         let more = self.count(run, good);
-        // What is not written is lost with the process: at most what came into the bucket that is going on.
+        // It is written once per bucket, so that a crash loses at most the current bucket.
         self.changed |= more;
         self.judge(!good, run.now.steady);
         self.tell(more, out);
@@ -326,14 +325,14 @@ impl Rules for BurnRate {
         if row.kind != "budget" {
             return Ok(false);
         }
-        let kept: Kept = serde_json::from_str(&row.json)?;
+        let kept: BurnRateRow = serde_json::from_str(&row.json)?;
         let steady = |wall_ms| now.steady_of(wall_ms);
-        self.windows = kept.rings.map(|kept| Buckets::restored(kept, LONG, steady));
+        self.windows = kept.rings.map(|kept| Buckets::from_row(kept, LONG, steady));
         for (window, latch) in self.windows.iter_mut().zip(kept.latches) {
             window.ratio.hold(latch.map(|latch| Held { since: steady(latch.at_ms), seen: latch.seen, quiet: 0 }));
         }
-        self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::restored(kept, LONG, steady));
-        self.apart = Apart::restored(kept.apart, now);
+        self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::from_row(kept, LONG, steady));
+        self.excluded = ExcludedRuns::from_row(kept.apart, now);
         self.asked = now.steady;
         self.fit();
         Ok(true)
@@ -341,12 +340,12 @@ impl Rules for BurnRate {
 
     fn rows(&self, now: Moment) -> Vec<StateRow> {
         let wall_ms = |steady| now.wall_ms_of(steady);
-        let latch = |held: &Held<Burn>| Latch { seen: held.seen, at_ms: wall_ms(held.since) };
-        let kept = Kept {
-            rings: self.windows.each_ref().map(|window| window.kept(wall_ms)),
+        let latch = |held: &Held<Burn>| HeldBurnRow { seen: held.seen, at_ms: wall_ms(held.since) };
+        let kept = BurnRateRow {
+            rings: self.windows.each_ref().map(|window| window.to_row(wall_ms)),
             latches: self.windows.each_ref().map(|window| window.ratio.held().map(latch)),
-            whole: Some(self.whole.kept(wall_ms)),
-            apart: self.apart.kept(now),
+            whole: Some(self.whole.to_row(wall_ms)),
+            apart: self.excluded.to_row(now),
         };
         vec![row("budget", &*self.probe.name, Some(to_json(&kept)))]
     }

@@ -6,20 +6,20 @@
 //! twelfth of it, it is worth a look by day. Broken beyond chance in that short window too, somebody is woken. Both end when the
 //! plain mean or quantile of the short window is no longer above the bound, which is at least two intervals long.
 //!
-//! What a failed run never came to is lost: it lies above every bound for a quantile, and is in no mean.
+//! A duration that a failed run never reached counts as lost: above every bound for a quantile, and in no mean.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::ratio::chance::{self, STANDARD_ERRORS, by_chance};
 use super::super::ratio::histogram::{Histogram, Several};
-use super::super::ratio::{Buckets, Held, LetsGo, Slots, buckets};
+use super::super::ratio::{Buckets, Clears, Held, Slots, buckets};
 use super::super::rule::Rule;
-use super::super::{Changed, Context, Rules, Run, row, to_json};
-use super::apart::{self, Apart};
+use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
+use super::excluded::{self, ExcludedRuns};
 use super::tally::Samples;
+use super::{LEAST_RUNS, STANDARD_ERRORS, by_chance};
 use super::{Shown, base, fine, state, whole};
 use crate::alert::Moment;
 use crate::alert::fact::{Level, Objective};
@@ -31,13 +31,13 @@ use crate::plan::{LatencyOf, LatencySlo, Probe};
 /// Buckets of the SLO's window.
 const LONG: u64 = 24;
 
-/// While runs come, what was counted is written this often: what is not is lost with the process.
+/// How often counts are written while runs come. A crash loses what was not written.
 const WRITTEN: Duration = Duration::from_mins(5);
 
 /// Buckets of the short one.
 const SHORT: u64 = LONG / 12;
 
-/// What of a latency has a bound.
+/// Which measure of the latency has a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
@@ -70,7 +70,8 @@ impl Measure {
         }
     }
 
-    /// What it is of these durations; a quantile at most 5 % too high. Nothing of nothing, nor where it is one that never came.
+    /// The measure of these durations; a quantile is at most 5 % too high. Nothing without durations, or if the quantile is a
+    /// lost one.
     pub fn of(self, durations: &Histogram) -> Option<Duration> {
         match self.quantile() {
             None => durations.mean(),
@@ -86,7 +87,7 @@ impl Measure {
         }
     }
 
-    /// Whether the bound is not kept, as the durations stand.
+    /// Whether the plain measure is above the bound.
     fn is_over(self, durations: &Several<'_>, bound: Duration) -> bool {
         match self.quantile() {
             None => durations.mean() > bound.as_secs_f64(),
@@ -94,7 +95,7 @@ impl Measure {
         }
     }
 
-    /// Whether that is no chance.
+    /// Whether the bound is broken beyond chance.
     fn is_broken(self, durations: &Several<'_>, bound: Duration) -> bool {
         let (count, seen, highest) = match self.quantile() {
             None => (durations.count(), durations.mean(), bound.as_secs_f64() + STANDARD_ERRORS * durations.error_of_mean()),
@@ -103,7 +104,7 @@ impl Measure {
                 (count, durations.above(bound), by_chance((1.0 - share) * count))
             }
         };
-        count >= f64::from(chance::LEAST) && seen > highest
+        count >= f64::from(LEAST_RUNS) && seen > highest
     }
 }
 
@@ -114,19 +115,19 @@ pub struct Lag {
     pub measure: Measure,
     /// The bound.
     pub bound: Duration,
-    /// What it was over the SLO's window; a quantile at most 5 % too high. Nothing where it is one that never came.
+    /// The measure over the SLO's window; a quantile is at most 5 % too high. Nothing if it is a lost one.
     pub seen: Option<Duration>,
     /// What it was over the short window.
     pub recent: Option<Duration>,
     /// Durations in the SLO's window.
     pub samples: u32,
-    /// Those that never came, besides.
+    /// Lost durations, which are not among these.
     #[serde(default)]
     pub lost: u32,
-    /// How much of the SLO's window was recorded; zero where an earlier version did not say.
+    /// The recorded part of the SLO's window; zero if an earlier version did not store it.
     #[serde(default)]
     pub over: Duration,
-    /// Whether the bound would also be broken without what others are told for.
+    /// Whether the bound would also be broken without the runs that other members tell of.
     #[serde(default = "yes")]
     pub alone: bool,
 }
@@ -140,38 +141,38 @@ fn yes() -> bool {
 pub(in super::super) struct Latency {
     probe: Arc<Probe>,
     interval: Duration,
-    /// What it is held for is that somebody is woken.
+    /// It is held while the latency is at page level.
     window: Buckets<Samples, Lag>,
-    /// What it is held for besides: that it is worth a look by day.
+    /// Set while the latency is at warn level.
     warn: Option<Held<Lag>>,
-    apart: Apart<Option<Duration>>,
+    excluded: ExcludedRuns<Option<Duration>>,
     shown: Shown,
     /// When it was judged last; steady.
     asked: Duration,
     changed: bool,
-    /// When it was last to be written because runs came; steady.
+    /// When it was last written because of runs; steady.
     written: Duration,
 }
 
-/// A state as it is kept.
+/// The store's row.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    ring: buckets::Kept<Samples>,
-    page: Option<Latch>,
-    warn: Option<Latch>,
-    #[serde(default, skip_serializing_if = "apart::Kept::is_empty")]
-    apart: apart::Kept<Option<Duration>>,
+struct LatencyRow {
+    ring: buckets::BucketsRow<Samples>,
+    page: Option<HeldLagRow>,
+    warn: Option<HeldLagRow>,
+    #[serde(default, skip_serializing_if = "excluded::ExcludedRow::is_empty")]
+    apart: excluded::ExcludedRow<Option<Duration>>,
 }
 
-/// A level that is held, as it is kept.
+/// The store's row of a level that is held.
 #[derive(Debug, Serialize, Deserialize)]
-struct Latch {
+struct HeldLagRow {
     seen: Lag,
     at_ms: i64,
 }
 
-/// What a window is over.
-struct Over {
+/// The bounds that are broken, by level.
+struct Exceeded {
     page: Option<(Measure, Duration)>,
     warn: Option<(Measure, Duration)>,
 }
@@ -184,7 +185,7 @@ impl Latency {
             interval: Rule::of(probe).interval,
             window: Buckets::of(span, LONG),
             warn: None,
-            apart: Apart::default(),
+            excluded: ExcludedRuns::default(),
             shown: Shown::default(),
             asked: Duration::ZERO,
             changed: false,
@@ -208,7 +209,7 @@ impl Latency {
         self.window.ratio.window(upto, count)
     }
 
-    /// Judges the bounds. To hold on, they need no proof anew.
+    /// Judges the bounds. A level that is held need not be proven again.
     fn judge(&mut self, now: Duration) {
         self.asked = now;
         let bounds = self.bounds();
@@ -227,7 +228,7 @@ impl Latency {
         };
         let page = over.page.map(|page| lag(page, alone.page));
         let warn = over.warn.map(|warn| lag(warn, alone.warn));
-        self.window.ratio.note(page, LetsGo::ShortWindow, LONG, now);
+        self.window.ratio.note(page, Clears::ShortWindow, LONG, now);
         self.warn = warn.map(|seen| Held { since: self.warn.as_ref().map_or(now, |held| held.since), seen, quiet: 0 });
     }
 
@@ -260,20 +261,20 @@ impl Latency {
         self.shown = shown;
     }
 
-    /// Counts over the window that the probe has now.
+    /// Resizes the window to that of the probe.
     fn fit(&mut self) {
         self.window.resize(self.probe.slo.as_ref().map_or(Duration::ZERO, |slo| slo.window));
         self.shown = self.shows();
     }
 
-    /// What is told of otherwise by now is taken out.
+    /// Takes out the runs that other members tell of by now.
     fn take_out(&mut self, run: &Run<'_>) {
-        for (at, took) in self.apart.begin(&run.report.canary.id, run.part) {
+        for (at, took) in self.excluded.begin(&run.report.canary.id, run.part) {
             if let Some(bucket) = self.window.past(at) {
                 add(&mut bucket.out, took);
             }
         }
-        if let Some(since) = self.apart.together(run.together) {
+        if let Some(since) = self.excluded.together(run.together) {
             let first = self.window.number(since);
             for (_, bucket) in self.window.ratio.all_mut().filter(|(number, _)| *number >= first) {
                 bucket.out = bucket.all.clone();
@@ -282,26 +283,26 @@ impl Latency {
     }
 }
 
-/// What slots hold together, with everything or without what others are told for.
+/// The sum of slots, with all runs or without those that other members tell of.
 fn several(slots: &Slots<Samples>, alone: bool) -> Several<'_> {
     let out = slots.iter().map(|(_, samples)| &samples.out).take(if alone { usize::MAX } else { 0 });
     Several::new(slots.iter().map(|(_, samples)| &samples.all), out)
 }
 
-/// What the windows are over, with everything or without what others are told for.
-fn over(bounds: &[(Measure, Duration)], [long, short]: [&Slots<Samples>; 2], alone: bool, held: (bool, bool)) -> Over {
+/// The bounds that are broken, by all runs or without those that other members tell of.
+fn over(bounds: &[(Measure, Duration)], [long, short]: [&Slots<Samples>; 2], alone: bool, held: (bool, bool)) -> Exceeded {
     let (long, short) = (several(long, alone), several(short, alone));
     let lasting = || bounds.iter().copied().filter(|(measure, bound)| measure.is_over(&short, *bound));
     let broken = || lasting().filter(|(measure, bound)| measure.is_broken(&long, *bound));
     let page = if held.0 { lasting().next() } else { broken().find(|(measure, bound)| measure.is_broken(&short, *bound)) };
     let warn = if held.1 { lasting().next() } else { broken().next() };
-    Over { page, warn }
+    Exceeded { page, warn }
 }
 
-/// The same without what others are told for, as far as it is over with everything.
-fn over_alone(bounds: &[(Measure, Duration)], slots: [&Slots<Samples>; 2], whole: &Over, held: (bool, bool)) -> Over {
+/// The bounds that are broken without the runs that other members tell of; only those that are broken by all runs are looked at.
+fn over_alone(bounds: &[(Measure, Duration)], slots: [&Slots<Samples>; 2], whole: &Exceeded, held: (bool, bool)) -> Exceeded {
     if whole.page.is_none() && whole.warn.is_none() {
-        return Over { page: None, warn: None };
+        return Exceeded { page: None, warn: None };
     }
     over(bounds, slots, true, held)
 }
@@ -327,9 +328,9 @@ fn words(lag: &Lag) -> String {
     )
 }
 
-/// The durations of a run that the objective is about, and `None` for each that never came: of a passed run its own, or those of a
-/// step; of a failed run what failed is lost. What this process stood still of a duration is no latency of the target's; where that
-/// is more than half, nothing is known of the target.
+/// The durations of a run that the objective is about, with `None` for each lost one. A passed run gives its own duration or that
+/// of a step; in a failed run the failed one is lost. Time in which this process was stalled is subtracted. If it is more than
+/// half of the duration, nothing is known of the target.
 pub(super) fn samples(slo: &LatencySlo, report: &RunReport) -> Vec<Option<Duration>> {
     let of = |step: &StepReport| match slo.of {
         LatencyOf::Duration => net(step.duration, step.stalled),
@@ -354,7 +355,7 @@ pub(super) fn net(took: Duration, stalled: Duration) -> Option<Duration> {
 }
 
 impl Rules for Latency {
-    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, _out: &mut Vec<Changed>) {
         let Some((probe, rule, _)) = to.probe else { return };
         self.probe = Arc::clone(probe);
         self.interval = rule.interval;
@@ -368,7 +369,7 @@ impl Rules for Latency {
         let now = run.now.steady;
         let (mut begun, mut is_bad) = (false, false);
         for took in samples(latency, run.report) {
-            let is_out = self.apart.count(&run.report.canary.id, run.part, now, took) || run.together.is_some();
+            let is_out = self.excluded.count(&run.report.canary.id, run.part, now, took) || run.together.is_some();
             let (bucket, fresh) = self.window.at(now);
             add(&mut bucket.all, took);
             if is_out {
@@ -383,7 +384,7 @@ impl Rules for Latency {
         if begun || now >= self.written + WRITTEN {
             (self.changed, self.written) = (true, now);
         }
-        // Only what is above a bound raises a level, so that what is well costs little.
+        // Only a duration above a bound can raise a level, so runs within the bounds cost little.
         if is_bad || !self.is_well() {
             self.judge(now);
         }
@@ -419,12 +420,12 @@ impl Rules for Latency {
         if row.kind != "latency" {
             return Ok(false);
         }
-        let kept: Kept = serde_json::from_str(&row.json)?;
-        let held = |latch: Latch| Held { since: now.steady_of(latch.at_ms), seen: latch.seen, quiet: 0 };
-        self.window = Buckets::restored(kept.ring, LONG, |wall_ms| now.steady_of(wall_ms));
+        let kept: LatencyRow = serde_json::from_str(&row.json)?;
+        let held = |latch: HeldLagRow| Held { since: now.steady_of(latch.at_ms), seen: latch.seen, quiet: 0 };
+        self.window = Buckets::from_row(kept.ring, LONG, |wall_ms| now.steady_of(wall_ms));
         self.window.ratio.hold(kept.page.map(held));
         self.warn = kept.warn.map(held);
-        self.apart = Apart::restored(kept.apart, now);
+        self.excluded = ExcludedRuns::from_row(kept.apart, now);
         self.asked = now.steady;
         self.fit();
         Ok(true)
@@ -432,12 +433,12 @@ impl Rules for Latency {
 
     fn rows(&self, now: Moment) -> Vec<StateRow> {
         let wall_ms = |steady| now.wall_ms_of(steady);
-        let latch = |held: &Held<Lag>| Latch { seen: held.seen, at_ms: wall_ms(held.since) };
-        let kept = Kept {
-            ring: self.window.kept(wall_ms),
+        let latch = |held: &Held<Lag>| HeldLagRow { seen: held.seen, at_ms: wall_ms(held.since) };
+        let kept = LatencyRow {
+            ring: self.window.to_row(wall_ms),
             page: self.window.ratio.held().map(latch),
             warn: self.warn.as_ref().map(latch),
-            apart: self.apart.kept(now),
+            apart: self.excluded.to_row(now),
         };
         vec![row("latency", &*self.probe.name, Some(to_json(&kept)))]
     }

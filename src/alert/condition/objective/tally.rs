@@ -1,4 +1,4 @@
-//! What the buckets of objectives hold: everything, and of it what others are told for.
+//! What the buckets of objectives count: all runs, and those of them that other members tell of.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::alert::condition::ratio::Tally;
 use crate::alert::condition::ratio::histogram::Histogram;
 use crate::alert::fact::Share;
 
-/// Bad and counted runs, and those of them that are told of otherwise.
+/// Bad and counted runs, and how many of each other members tell of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Runs(pub(super) u32, pub(super) u32, u32, u32);
 
@@ -22,12 +22,12 @@ impl Runs {
         self.1
     }
 
-    /// Without those that are told of otherwise.
+    /// Without those that other members tell of.
     pub(super) fn alone(self) -> Self {
         Self(self.0.saturating_sub(self.2), self.1.saturating_sub(self.3), 0, 0)
     }
 
-    /// Share of bad runs, as a multiple of the share that there may be.
+    /// The share of bad runs as a multiple of the allowed share.
     pub(super) fn rate(self, budget: f64) -> f64 {
         if self.all() == 0 { 0.0 } else { f64::from(self.bad()) / f64::from(self.all()) / budget }
     }
@@ -42,41 +42,41 @@ impl Runs {
 
 /// Runs by region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row")]
+#[serde(from = "ByRegionRow")]
 pub(super) struct ByRegion(Vec<(Arc<str>, Runs)>);
 
-/// As it is kept; an earlier version did not tell regions apart.
+/// The stored form; an earlier version did not tell regions apart.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Row {
+enum ByRegionRow {
     Regions(Vec<(Arc<str>, Runs)>),
     Together(u32, u32),
 }
 
-impl From<Row> for ByRegion {
-    fn from(row: Row) -> Self {
+impl From<ByRegionRow> for ByRegion {
+    fn from(row: ByRegionRow) -> Self {
         match row {
-            Row::Regions(regions) => Self(regions),
-            Row::Together(_, 0) => Self::default(),
-            Row::Together(bad, all) => Self(vec![(Arc::from(""), Runs(bad, all, 0, 0))]),
+            ByRegionRow::Regions(regions) => Self(regions),
+            ByRegionRow::Together(_, 0) => Self::default(),
+            ByRegionRow::Together(bad, all) => Self(vec![(Arc::from(""), Runs(bad, all, 0, 0))]),
         }
     }
 }
 
 impl ByRegion {
-    /// One more run, which is told of otherwise or not.
+    /// Counts a run; `out` if another member tells of it.
     pub(super) fn count(&mut self, region: &Arc<str>, bad: bool, out: bool) {
         let bad = u32::from(bad);
         let out = u32::from(out);
         self.of(region).add(Runs(bad, 1, bad * out, out));
     }
 
-    /// A run that was counted is told of otherwise.
+    /// Takes out a run that was counted before.
     pub(super) fn take_out(&mut self, region: &Arc<str>, bad: bool) {
         self.of(region).add(Runs(0, 0, u32::from(bad), 1));
     }
 
-    /// All of them are told of otherwise.
+    /// Takes out all runs.
     pub(super) fn take_all_out(&mut self) {
         for (_, runs) in &mut self.0 {
             (runs.2, runs.3) = (runs.0, runs.1);
@@ -99,7 +99,7 @@ impl ByRegion {
         })
     }
 
-    /// Bad and counted runs of each region, and whether its own share reaches so many times what there may be.
+    /// Bad and counted runs by region, and whether the region's own burn rate reaches `rate`.
     pub(super) fn shares(&self, budget: f64, rate: f64) -> BTreeMap<Arc<str>, Share> {
         let share = |runs: Runs| Share { failed: runs.bad(), counted: runs.all(), reaches: runs.rate(budget) >= rate };
         let known = self.0.iter().filter(|(region, runs)| !region.is_empty() && runs.all() > 0);
@@ -119,7 +119,7 @@ impl Tally for ByRegion {
     }
 }
 
-/// Durations, and those of them that are told of otherwise.
+/// Durations, and those of them that other members tell of.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "SamplesRow")]
 pub(super) struct Samples {
@@ -128,7 +128,7 @@ pub(super) struct Samples {
     pub(super) out: Histogram,
 }
 
-/// As they are kept; an earlier version kept the histogram itself.
+/// The stored form; an earlier version stored the histogram itself.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct SamplesRow {

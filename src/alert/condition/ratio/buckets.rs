@@ -1,4 +1,4 @@
-//! A window over time: what happened in the last so many spans of equal width.
+//! A window over time, divided into buckets of equal width.
 
 use std::time::Duration;
 
@@ -29,15 +29,15 @@ pub(in super::super) struct Buckets<T, S> {
     begun: Option<Duration>,
 }
 
-/// Buckets as they are kept.
+/// The stored form of buckets.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in super::super) struct Kept<T> {
+pub(in super::super) struct BucketsRow<T> {
     width_ms: u64,
     /// Where the newest bucket begins, by the wall clock.
     newest_ms: i64,
     /// The newest first.
     buckets: Vec<T>,
-    /// When something was put in first; an earlier version did not keep it.
+    /// When something was first put in; an earlier version did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begun_ms: Option<i64>,
 }
@@ -48,11 +48,11 @@ impl<T: Tally, S> Buckets<T, S> {
         Self { width: width(span, count), count, ratio: Ratio::default(), begun: None }
     }
 
-    /// The bucket of now, and whether it was just begun. Time that goes back stays in the newest.
+    /// The current bucket, and whether it was just begun. A time before the newest bucket counts into the newest.
     pub(in super::super) fn at(&mut self, now: Duration) -> (&mut T, bool) {
         let number = self.number(now).max(self.ratio.newest());
         let begun = self.ratio.all().is_empty() || number > self.ratio.newest();
-        self.ratio.keep(number, self.count);
+        self.ratio.prune(number, self.count);
         if self.ratio.window(number, self.count).is_empty() {
             self.begun = Some(now);
         }
@@ -76,7 +76,7 @@ impl<T: Tally, S> Buckets<T, S> {
         Duration::from_millis((self.number(now) + 1) * self.width)
     }
 
-    /// How much of the whole window's time was recorded, up to now; all of it, if it is but for one bucket.
+    /// How much of the window was recorded up to now; the whole window if at most one bucket is missing.
     pub(in super::super) fn recorded(&self, now: Duration) -> Duration {
         let whole = Duration::from_millis(self.width * self.count);
         let window = self.ratio.window(self.number(now).max(self.ratio.newest()), self.count);
@@ -90,7 +90,7 @@ impl<T: Tally, S> Buckets<T, S> {
         millis(time).div_ceil(self.width)
     }
 
-    /// Lets buckets hold another span from now on; what an old bucket holds goes where it began.
+    /// Changes the span. The content of an old bucket goes into the new bucket in which it began.
     pub(in super::super) fn resize(&mut self, span: Duration) {
         let width = width(span, self.count);
         if width == self.width {
@@ -102,11 +102,11 @@ impl<T: Tally, S> Buckets<T, S> {
         for (number, tally) in slots {
             self.ratio.slot(number).merge(&tally);
         }
-        self.ratio.keep(self.ratio.newest(), self.count);
+        self.ratio.prune(self.ratio.newest(), self.count);
     }
 
-    /// As they are kept; `wall_ms` tells a steady time by the wall clock.
-    pub(in super::super) fn kept(&self, wall_ms: impl Fn(Duration) -> i64) -> Kept<T> {
+    /// The row for the store; `wall_ms` converts a steady time to the wall clock.
+    pub(in super::super) fn to_row(&self, wall_ms: impl Fn(Duration) -> i64) -> BucketsRow<T> {
         let newest = self.ratio.newest();
         let slots = self.ratio.window(newest, self.count);
         let oldest = slots.iter().find(|(_, tally)| !tally.is_empty()).map_or(newest + 1, |(number, _)| *number);
@@ -114,7 +114,7 @@ impl<T: Tally, S> Buckets<T, S> {
             let place = slots.binary_search_by_key(&number, |(other, _)| *other);
             place.map_or_else(|_| T::default(), |place| slots[place].1.clone())
         };
-        Kept {
+        BucketsRow {
             width_ms: self.width,
             newest_ms: wall_ms(Duration::from_millis(newest * self.width)),
             buckets: (oldest..=newest).rev().map(bucket).collect(),
@@ -122,8 +122,8 @@ impl<T: Tally, S> Buckets<T, S> {
         }
     }
 
-    /// As they were kept.
-    pub(in super::super) fn restored(kept: Kept<T>, count: u64, steady: impl Fn(i64) -> Duration) -> Self {
+    /// Restores the buckets from a row.
+    pub(in super::super) fn from_row(kept: BucketsRow<T>, count: u64, steady: impl Fn(i64) -> Duration) -> Self {
         let width = kept.width_ms.max(1);
         let newest = millis(steady(kept.newest_ms)) / width;
         let numbered = kept.buckets.into_iter().zip((0..=newest).rev()).take(usize::try_from(count).unwrap_or(usize::MAX));

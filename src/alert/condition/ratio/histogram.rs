@@ -28,7 +28,7 @@ pub struct Histogram {
     sum: f64,
     /// Seconds squared.
     squares: f64,
-    /// What never came: longer than anything, and in no mean.
+    /// Lost durations: longer than any bound, and in no mean.
     #[serde(default, skip_serializing_if = "is_default")]
     lost: u32,
 }
@@ -42,34 +42,34 @@ impl Histogram {
         self.squares += seconds * seconds;
     }
 
-    /// One of its buckets, their sum in seconds and that of their squares.
+    /// Makes one from bucket counts, the sum in seconds and the sum of squares.
     pub(in super::super) fn of_parts(counts: Vec<(u16, u32)>, sum: f64, squares: f64) -> Self {
         Self { counts: counts.into(), sum, squares, lost: 0 }
     }
 
-    /// Adds one that never came.
+    /// Adds a lost one.
     pub fn add_lost(&mut self) {
         self.lost = self.lost.saturating_add(1);
     }
 
-    /// How many never came.
+    /// Number of lost ones.
     pub fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// How many durations are in it, without those that never came.
+    /// Number of durations, without lost ones.
     pub fn count(&self) -> u32 {
         u32::try_from(self.counts.total()).unwrap_or(u32::MAX)
     }
 
-    /// The exact mean; nothing of nothing.
+    /// The exact mean; nothing without durations.
     pub fn mean(&self) -> Option<Duration> {
         let count = self.count();
         (count > 0).then(|| Duration::from_secs_f64(self.sum / f64::from(count)))
     }
 
-    /// The smallest duration that a share of them does not exceed, rounded up to the edge of its bucket; nothing of nothing, nor
-    /// where it would be one that never came.
+    /// The quantile: the smallest duration that this share does not exceed, rounded up to the edge of its bucket. Nothing without
+    /// durations, or if the quantile is a lost one.
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let rank = (share * f64::from(self.count().saturating_add(self.lost))).ceil().max(1.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number of at least 1")]
@@ -77,14 +77,14 @@ impl Histogram {
         Some(Duration::from_secs_f64(SCALE.edge(bucket)))
     }
 
-    /// How many are certain to lie above a bound: those in buckets that begin at it or after it, and those that never came.
+    /// How many are certainly above a bound: those in later buckets, and lost ones.
     pub fn above(&self, bound: Duration) -> u32 {
         let above = u64::from(self.lost) + self.counts.above(SCALE.bucket(bound.as_secs_f64()));
         u32::try_from(above).unwrap_or(u32::MAX)
     }
 }
 
-/// What several histograms hold together, less what some of them are to be without, as far as it can be told without merging.
+/// The sum of several histograms minus others, computed without merging them.
 #[derive(Debug)]
 pub(in super::super) struct Several<'h> {
     histograms: Vec<&'h Histogram>,
@@ -111,17 +111,17 @@ impl<'h> Several<'h> {
         Self { histograms, without, count, lost, sum, squares }
     }
 
-    /// How many durations, without those that never came.
+    /// Number of durations, without lost ones.
     pub(in super::super) fn count(&self) -> f64 {
         self.count
     }
 
-    /// How many durations, those that never came included.
+    /// Number of durations, with lost ones.
     pub(in super::super) fn count_with_lost(&self) -> f64 {
         self.count + self.lost
     }
 
-    /// The exact mean, in seconds; not a number of nothing.
+    /// The exact mean in seconds; NaN without durations.
     pub(in super::super) fn mean(&self) -> f64 {
         if self.count > 0.0 { self.sum / self.count } else { f64::NAN }
     }
@@ -132,7 +132,7 @@ impl<'h> Several<'h> {
         if self.count < 2.0 { f64::INFINITY } else { (variance.max(0.0) / self.count).sqrt() }
     }
 
-    /// How many are certain to lie above a bound, those that never came included.
+    /// How many are certainly above a bound, with lost ones.
     pub(in super::super) fn above(&self, bound: Duration) -> f64 {
         let above = |histograms: &[&Histogram]| histograms.iter().map(|histogram| f64::from(histogram.above(bound))).sum::<f64>();
         (above(&self.histograms) - above(&self.without)).max(0.0)

@@ -7,11 +7,10 @@
 //! | burn rate | runs of a probe, by region | a long time and a short one | both burn too fast, and it is no chance | with its short window |
 //! | latency | durations, and how many were lost | the same | the bound is broken, and it is no chance | with its short window |
 //!
-//! What is counted lies in numbered slots: a run's place, or a bucket of time ([`Buckets`]). It must not know what it counts, nor
-//! look at a clock. One more rule is a [`Setting`].
+//! Counts lie in numbered slots: one for each run, or one for each bucket of time ([`Buckets`]). It must not know what it counts
+//! or read a clock. One more rule is a [`WindowRule`].
 
 pub(super) mod buckets;
-pub(super) mod chance;
 pub(super) mod histogram;
 
 use std::time::Duration;
@@ -20,25 +19,25 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use buckets::{Buckets, Tally};
 
-/// Runs, or buckets of time, that are remembered beyond those that are looked at before they are dropped together.
+/// How many old slots may pile up before they are dropped together.
 const SLACK: usize = 16;
 
 /// How a window is judged; what it counts is its type.
-pub(super) struct Setting<C> {
+pub(super) struct WindowRule<C> {
     /// Over how much.
-    pub(super) over: Over,
-    /// When it is crossed: what was seen in the long and the short window, if they are too bad. It is told whether it is held.
+    pub(super) over: WindowLength,
+    /// Looks at the long and the short window, and whether the rule is held. Returns what was seen if the rule is crossed.
     pub(super) crossed: C,
     /// When it lets go.
-    pub(super) lets_go: LetsGo,
+    pub(super) clears: Clears,
 }
 
-/// Over how many slots a window goes; of runs there is one each, so that it is about their number.
+/// The length of a window in slots; a run takes one slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Over {
+pub(super) enum WindowLength {
     /// So many runs.
     Runs(u64),
-    /// So many buckets of time, and the newest of them that show whether it is still so.
+    /// Buckets of time: the whole window, and the newest buckets that show whether it still holds.
     Time {
         /// The whole window.
         long: u64,
@@ -49,12 +48,12 @@ pub(super) enum Over {
 
 /// When a window that was crossed lets go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LetsGo {
-    /// When whoever has it says so.
-    Told,
-    /// When it was not crossed for as many runs as it looks at.
+pub(super) enum Clears {
+    /// When the caller says so.
+    RuleEvent,
+    /// When it was not crossed for as many runs as the window has.
     WholeWindow,
-    /// As soon as it is not crossed, which a window that is held is by its short part alone.
+    /// As soon as it is not crossed. A rule that is held is crossed by its short window alone.
     ShortWindow,
 }
 
@@ -68,14 +67,14 @@ pub(super) struct Ratio<T, S> {
     held: Option<Held<S>>,
 }
 
-/// It was crossed and has not let go.
+/// The rule was crossed and is not cleared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Held<S> {
     /// Since when; steady.
     pub(super) since: Duration,
     /// What was seen when it last was crossed.
     pub(super) seen: S,
-    /// Times that it was judged since then.
+    /// How often it was judged since then without being crossed.
     pub(super) quiet: u64,
 }
 
@@ -105,7 +104,7 @@ impl<T: Default, S> Ratio<T, S> {
 }
 
 impl<T, S> Ratio<T, S> {
-    /// Puts a slot of its own at that number; those from there on come after it.
+    /// Inserts a slot at that number and moves the later slots up by one.
     pub(super) fn insert(&mut self, number: u64, value: T) {
         let place = self.slots.partition_point(|(other, _)| *other < number);
         self.slots[place..].iter_mut().for_each(|(other, _)| *other += 1);
@@ -135,9 +134,9 @@ impl<T, S> Ratio<T, S> {
     }
 
     /// Drops what is before the window of so many numbers up to that one.
-    pub(super) fn keep(&mut self, upto: u64, count: u64) {
+    pub(super) fn prune(&mut self, upto: u64, count: u64) {
         let begin = self.slots.partition_point(|(number, _)| *number + count <= upto);
-        // Where many are kept it is done now and then, because all of them move.
+        // Dropping moves all the others, so with many slots it is done only now and then.
         if begin > 0 && (self.slots.len() <= SLACK || begin * 8 > self.slots.len()) {
             self.slots.drain(..begin);
         }
@@ -158,35 +157,35 @@ impl<T, S> Ratio<T, S> {
         self.held.as_mut()
     }
 
-    /// It was held when it was written down, or is no more because somebody says so.
+    /// Sets whether it is held, as it was stored or as somebody says.
     pub(super) fn hold(&mut self, held: Option<Held<S>>) {
         self.held = held;
     }
 
-    /// Judges the window that ends at that number. Whether it is held is known afterwards.
-    pub(super) fn judge<C>(&mut self, setting: &Setting<C>, upto: u64, now: Duration)
+    /// Judges the window that ends at that number and updates whether it is held.
+    pub(super) fn judge<C>(&mut self, window_rule: &WindowRule<C>, upto: u64, now: Duration)
     where
         C: Fn(&Slots<T>, &Slots<T>, bool) -> Option<S>,
     {
-        let (long, short) = match setting.over {
-            Over::Runs(runs) => (runs, runs),
-            Over::Time { long, short } => (long, short),
+        let (long, short) = match window_rule.over {
+            WindowLength::Runs(runs) => (runs, runs),
+            WindowLength::Time { long, short } => (long, short),
         };
-        let seen = (setting.crossed)(self.window(upto, long), self.window(upto, short), self.held.is_some());
-        self.note(seen, setting.lets_go, long, now);
+        let seen = (window_rule.crossed)(self.window(upto, long), self.window(upto, short), self.held.is_some());
+        self.note(seen, window_rule.clears, long, now);
     }
 
     /// It was judged: too bad if something was seen.
-    pub(super) fn note(&mut self, seen: Option<S>, lets_go: LetsGo, long: u64, now: Duration) {
+    pub(super) fn note(&mut self, seen: Option<S>, clears: Clears, long: u64, now: Duration) {
         match (seen, &mut self.held) {
             (Some(seen), Some(held)) => (held.seen, held.quiet) = (seen, 0),
             (Some(seen), None) => self.held = Some(Held { since: now, seen, quiet: 0 }),
             (None, Some(held)) => {
                 held.quiet += 1;
-                let over = match lets_go {
-                    LetsGo::Told => false,
-                    LetsGo::WholeWindow => held.quiet >= long,
-                    LetsGo::ShortWindow => true,
+                let over = match clears {
+                    Clears::RuleEvent => false,
+                    Clears::WholeWindow => held.quiet >= long,
+                    Clears::ShortWindow => true,
                 };
                 if over {
                     self.held = None;

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::buckets::{Kept, sum};
+use super::buckets::{BucketsRow, sum};
 use super::*;
 
 impl Tally for u32 {
@@ -19,26 +19,26 @@ impl Tally for u32 {
 #[test]
 fn what_is_crossed_is_held_until_its_setting_lets_it_go() {
     // Judged too bad or not, one after the other; whether it is held after each, over three runs.
-    for (lets_go, judged, held) in [
-        (LetsGo::Told, "xooooooo", "hhhhhhhh"),
-        (LetsGo::WholeWindow, "oxooooxo", "-hhh--hh"),
-        (LetsGo::WholeWindow, "xooxooxo", "hhhhhhhh"),
-        (LetsGo::ShortWindow, "oxxoxo", "-hh-h-"),
+    for (clears, judged, held) in [
+        (Clears::RuleEvent, "xooooooo", "hhhhhhhh"),
+        (Clears::WholeWindow, "oxooooxo", "-hhh--hh"),
+        (Clears::WholeWindow, "xooxooxo", "hhhhhhhh"),
+        (Clears::ShortWindow, "oxxoxo", "-hh-h-"),
     ] {
         let mut ratio: Ratio<u32, char> = Ratio::default();
         let seen: String = (0..)
             .zip(judged.chars())
             .map(|(at, letter)| {
-                let setting = Setting {
-                    over: Over::Runs(3),
+                let window_rule = WindowRule {
+                    over: WindowLength::Runs(3),
                     crossed: |_: &Slots<u32>, _: &Slots<u32>, _| (letter == 'x').then_some(letter),
-                    lets_go,
+                    clears,
                 };
-                ratio.judge(&setting, at, Duration::from_secs(at));
+                ratio.judge(&window_rule, at, Duration::from_secs(at));
                 if ratio.held().is_some() { 'h' } else { '-' }
             })
             .collect();
-        assert_eq!(seen, held, "{lets_go:?} {judged}");
+        assert_eq!(seen, held, "{clears:?} {judged}");
     }
 }
 
@@ -46,7 +46,7 @@ fn what_is_crossed_is_held_until_its_setting_lets_it_go() {
 fn it_is_held_since_it_was_first_crossed_with_what_was_seen_last() {
     let mut ratio: Ratio<u32, u64> = Ratio::default();
     for at in 5..9 {
-        ratio.note(Some(at), LetsGo::Told, 3, Duration::from_secs(at));
+        ratio.note(Some(at), Clears::RuleEvent, 3, Duration::from_secs(at));
     }
     assert_eq!(ratio.held(), Some(&Held { since: Duration::from_secs(5), seen: 8, quiet: 0 }));
 }
@@ -90,10 +90,10 @@ proptest! {
             at += gap;
             let now = Duration::from_millis(at);
             if number == restart {
-                let kept = buckets.kept(|time| i64::try_from(time.as_millis()).unwrap());
+                let kept = buckets.to_row(|time| i64::try_from(time.as_millis()).unwrap());
                 let json = serde_json::to_string(&kept).unwrap();
-                let kept: Kept<u32> = serde_json::from_str(&json).unwrap();
-                buckets = Buckets::restored(kept, 48, |ms| Duration::from_millis(u64::try_from(ms).unwrap()));
+                let kept: BucketsRow<u32> = serde_json::from_str(&json).unwrap();
+                buckets = Buckets::from_row(kept, 48, |ms| Duration::from_millis(u64::try_from(ms).unwrap()));
             }
             *buckets.at(now).0 += 1;
             list.push(at);

@@ -1,4 +1,4 @@
-//! How many of the last hour's runs passed, for whoever looks. It begins anew with a process.
+//! Failed and counted runs of the last hour, for display. It is not stored.
 
 use std::time::Duration;
 

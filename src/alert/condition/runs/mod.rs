@@ -10,13 +10,13 @@
 //! | `errored`, `blocked`, `missed`, `skipped` | – | – |
 //! | any by hand or by `serinus test` | – | – |
 //!
-//! "–" neither counts nor resets. A failed run that is not settled makes the canary suspect, and failing once its rule is crossed
-//! (a run that was made because what needs the probe fails: at once). Both end when it is settled, or when somebody closes it; a
-//! streak that is forgotten ends suspicion only. Silence never makes a canary well that fails.
+//! "–" neither counts nor resets. A failed run that is not settled makes the canary suspect, and failing once its rule is
+//! crossed. A failed run that was made for a dependent makes it failing at once. Both end when the canary is settled or closed; a
+//! forgotten streak ends suspicion only. A failing canary never becomes well without runs.
 
-mod course;
 mod hour;
 mod row;
+mod streak;
 mod track;
 
 use std::sync::Arc;
@@ -29,9 +29,9 @@ use crate::alert::{Fact, FactKey, Scope, State};
 use crate::alert::{Failure, Moment};
 use crate::outcome::Verdict;
 use crate::plan::{Canary, PageRule};
-pub(super) use course::Counted;
 use hour::Hour;
-pub(super) use row::CourseRow;
+pub(super) use row::StreakRow;
+pub(super) use streak::Counted;
 pub(super) use track::Track;
 
 /// What is known of a canary by its runs.
@@ -42,7 +42,7 @@ pub struct Runs {
     /// The latest failed run since it was well, with its order.
     failure: Option<(u64, Arc<Failure>)>,
     hour: Hour,
-    /// How its last run ended, and when that was; none since this process began.
+    /// The verdict and end of its last run; none since this process began.
     latest: Option<(Verdict, Duration)>,
     /// When its row was last written; steady.
     written: Option<Duration>,
@@ -56,12 +56,12 @@ impl Runs {
         Self { canary, track, failure: None, hour, latest: None, written: None, changed: false }
     }
 
-    /// Judges by another version of its probe from now on.
+    /// Applies another version of its probe.
     pub(super) fn apply(&mut self, canary: &Arc<Canary>) {
         self.canary = Arc::clone(canary);
     }
 
-    /// Takes a run in. Says how it stood before.
+    /// Takes a run. Returns the state before it.
     pub(super) fn take(&mut self, run: &Run<'_>) -> State {
         let before = self.state();
         self.latest = Some((run.report.verdict, run.now.steady));
@@ -76,19 +76,20 @@ impl Runs {
             self.failure = Some((order, Arc::clone(failure)));
         }
         self.settled();
-        // While all is well its row only tells when it last ran, and a restart gives it time for a run anyway.
+        // The row of a well canary only says when it last ran, so it is written rarely: a restart gives the canary time for a run
+        // anyway.
         let old = self.written.is_none_or(|at| run.now.steady.saturating_sub(at) > run.rule.memory / 6);
         self.changed |= old || before != State::Well || !self.track.is_well();
         before
     }
 
-    /// Results gave way before they were seen, so many passes among them.
+    /// Runs were dropped before they were evaluated, this many passes among them.
     pub(super) fn lost(&mut self, rule: &Rule, passes: u64) {
         self.track.lost(rule, passes);
         self.changed = true;
     }
 
-    /// Suspicion is forgotten if it is time for that. Says whether it was.
+    /// Forgets suspicion when its time has come. Returns whether it did.
     pub(super) fn clock(&mut self, rule: &Rule, now: Moment) -> bool {
         let was = self.track.is_well();
         self.track.forget(rule, now.steady);
@@ -110,7 +111,7 @@ impl Runs {
     }
 
     fn settled(&mut self) {
-        // A late result may yet show that it was not well after all.
+        // The failure is kept while a late result may still show that it was not well.
         if self.track.is_forgettable() {
             self.failure = None;
         }
@@ -188,16 +189,15 @@ impl Runs {
 
     /// The state for the store: a few dozen bytes while it is well.
     pub(super) fn to_json(&self, now: Moment) -> String {
-        super::to_json(&row::Row { runs: CourseRow::of(&self.track, now), failure: self.evidence() })
+        super::to_json(&row::CanaryRow { runs: StreakRow::of(&self.track, now), failure: self.evidence() })
     }
 
-    /// Takes back what [`to_json`](Self::to_json) wrote, perhaps in an earlier process: whatever it has seen is older than any
-    /// run to come.
+    /// Restores what [`to_json`](Self::to_json) wrote. All restored runs count as older than any run to come.
     ///
     /// # Errors
     /// If it is no such state.
     pub(super) fn restore(&mut self, json: &str, now: Moment) -> Result<(), serde_json::Error> {
-        let row: row::Row = serde_json::from_str(json)?;
+        let row: row::CanaryRow = serde_json::from_str(json)?;
         self.track = row.runs.track(now);
         self.failure = row.failure.map(|failure| (0, failure));
         self.settled();

@@ -1,7 +1,7 @@
-//! What is kept of counted runs: JSON with times by the wall clock, and only what is not as usual.
+//! The store's row of counted runs: JSON with wall-clock times and without defaults.
 //!
-//! Rows of the version before are read: they had no [`took`](CourseRow::took), [`failed`](CourseRow::failed), `runs` and
-//! `failed_at`, and knew no suspicion beyond the present row of failures and the window.
+//! Rows of the version before can be read. They have no [`took`](StreakRow::took), [`failed`](StreakRow::failed), `runs` and
+//! `failed_at`; suspicion follows from their failures in a row and their window.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::is_default;
 use super::Track;
-use super::course::Course;
+use super::streak::Streak;
 use crate::alert::fact::LastRun;
 use crate::alert::{Failure, Moment};
 use crate::base::time::millis;
 
-/// A canary's row. What an earlier version kept in it besides is of the condition *no data*.
+/// A canary's row. An earlier version stored the clock of *no data* in it, too.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Row {
-    pub(super) runs: CourseRow,
+pub(super) struct CanaryRow {
+    pub(super) runs: StreakRow,
     #[serde(skip_serializing_if = "is_default")]
     pub(super) failure: Option<Arc<Failure>>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Row {
 /// A course of counted runs. Times are milliseconds since the epoch.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct CourseRow {
+pub(in super::super) struct StreakRow {
     /// When the last run started.
     #[serde(skip_serializing_if = "is_default")]
     last: Option<i64>,
@@ -58,24 +58,24 @@ pub(in super::super) struct CourseRow {
     failed_at: Option<i64>,
 }
 
-impl CourseRow {
+impl StreakRow {
     /// What is kept of a track.
     pub(in super::super) fn of(track: &Track, now: Moment) -> Self {
-        let course = track.course();
+        let streak = track.streak();
         let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
-        let took = course.last.map_or(Duration::ZERO, |last| last.ended.saturating_sub(last.started));
+        let took = streak.last.map_or(Duration::ZERO, |last| last.ended.saturating_sub(last.started));
         Self {
-            last: wall(course.last.map(|last| last.started)),
+            last: wall(streak.last.map(|last| last.started)),
             took: millis(took),
-            failures: course.failures,
-            since: wall(course.since.filter(|_| !course.failing)),
-            window: course.window.all().iter().map(|(number, at)| (course.number - number, now.wall_ms_of(*at))).collect(),
-            paging: wall(course.since.filter(|_| course.failing)),
-            passes: if course.since.is_some() { course.passes } else { 0 },
+            failures: streak.failures,
+            since: wall(streak.since.filter(|_| !streak.failing)),
+            window: streak.window.all().iter().map(|(number, at)| (streak.number - number, now.wall_ms_of(*at))).collect(),
+            paging: wall(streak.since.filter(|_| streak.failing)),
+            passes: if streak.since.is_some() { streak.passes } else { 0 },
             passing: None,
-            failed: course.failed,
-            runs: course.runs,
-            failed_at: wall(course.last_failed),
+            failed: streak.failed,
+            runs: streak.runs,
+            failed_at: wall(streak.last_failed),
         }
     }
 
@@ -89,11 +89,11 @@ impl CourseRow {
             let ended = (started + Duration::from_millis(self.took)).min(now.steady);
             LastRun { failed: self.failures > 0, started, ended }
         });
-        // An earlier version did not keep it: it was before the first pass, or is the last run.
+        // An earlier version did not store it. It was the last run, or the one before the first pass.
         let failed_at = self.failed_at.or(self.passing).or(self.last).filter(|_| since.is_some());
         let failed = self.failed.max(self.failures).max(u32::try_from(self.window.len()).unwrap_or(u32::MAX));
         let is_well = since.is_none();
-        Track::recovered(Course {
+        Track::recovered(Streak {
             last,
             failures: self.failures,
             since: steady(since),

@@ -1,10 +1,10 @@
-//! Puts results that come late into their tick's place.
+//! Counts late results in the order of their ticks.
 //!
-//! The newest results are kept apart, for as long as a run that was launched before them may still be under way; what is older
-//! is settled. A result that comes late is put between them and the course is gone through again from what is settled, unless
-//! something was decided after its tick: enough passes to be well. A failure counts as the newest run then, or a target of which
-//! many runs hang for long would be well for ever, and a pass does not count; either is counted in a metric. Orders begin again
-//! with a process: what an earlier one left is settled, and older than everything.
+//! The newest runs are kept one by one while a run of an earlier tick may still be going; older runs are folded into a settled
+//! streak. A late result is inserted in tick order, and the runs after the settled streak are folded again. If enough passes to
+//! be well came after its tick, it is too late for that: a failure then counts as the newest run, since otherwise a target whose
+//! runs hang would stay well for ever, and a pass does not count. A metric counts both. Orders begin anew with each process, so
+//! restored runs are settled and older than everything.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,40 +12,40 @@ use std::time::Duration;
 use metrics::counter;
 
 use super::super::rule::Rule;
-use super::course::{Counted, Course};
+use super::streak::{Counted, Streak};
 use crate::alert::State;
 use crate::alert::fact::{LastRun, Level};
 
-/// Most results of one canary that are kept apart, so that no cadence and deadline can fill the memory.
+/// Most runs of one canary that are kept one by one, so that memory is bounded for any cadence and deadline.
 const MOST_APART: usize = 4_096;
 
-/// Results that came after what their tick's place was settled as, by what became of them.
+/// The metric of results that came after their tick was settled.
 const LATE: &str = "serinus_alert_late_results_total";
 
 /// Counted runs in the order of their ticks.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in super::super) struct Track {
-    /// What follows from the runs before the newest, and the order of the last of them.
-    settled: Course,
+    /// The streak of all runs before the newest ones, and the order of the last of them.
+    settled: Streak,
     settled_order: u64,
     /// The newest runs, ascending.
     newest: VecDeque<Counted>,
-    /// What follows from all of them.
-    now: Course,
+    /// The streak of all runs.
+    now: Streak,
 }
 
 impl Track {
     /// A track with all its runs settled.
-    pub(super) fn recovered(course: Course) -> Self {
-        Self { settled: course.clone(), settled_order: 0, newest: VecDeque::new(), now: course }
+    pub(super) fn recovered(streak: Streak) -> Self {
+        Self { settled: streak.clone(), settled_order: 0, newest: VecDeque::new(), now: streak }
     }
 
-    /// What follows from all runs.
-    pub(super) fn course(&self) -> &Course {
+    /// The streak of all runs.
+    pub(super) fn streak(&self) -> &Streak {
         &self.now
     }
 
-    /// One more run, whichever order they end in. Says whether it counted: a run that is known is not counted twice.
+    /// Takes a run, which may come late. Returns whether it counted; a known run is not counted twice.
     pub(in super::super) fn take(&mut self, rule: &Rule, run: Counted) -> bool {
         let Some(run) = self.place(rule, run) else { return false };
         let late = self.newest.back().map_or(self.settled_order, |last| last.order) > run.order;
@@ -53,9 +53,9 @@ impl Track {
         let place = self.newest.partition_point(|other| other.order <= run.order);
         self.newest.insert(place, run);
         if late {
-            self.now = self.newest.iter().fold(self.settled.clone(), |mut course, run| {
-                course.step(rule, *run);
-                course
+            self.now = self.newest.iter().fold(self.settled.clone(), |mut streak, run| {
+                streak.step(rule, *run);
+                streak
             });
         } else {
             self.now.step(rule, run);
@@ -67,7 +67,7 @@ impl Track {
         true
     }
 
-    /// The run where it counts; nothing if it does not.
+    /// The run with the order and time by which it counts; nothing if it does not count.
     fn place(&self, rule: &Rule, run: Counted) -> Option<Counted> {
         let Counted { order, run: LastRun { failed, started, .. }, .. } = run;
         let (last, newest) =
@@ -90,7 +90,7 @@ impl Track {
         Some(Counted { order: last, run: LastRun { started, ..run.run }, ..run })
     }
 
-    /// The newest run is one that fails: no late result takes that back.
+    /// Makes the newest run a forced failure, so that no late result undoes it.
     fn force(&mut self) {
         match self.newest.back_mut() {
             Some(run) => run.forced = true,
@@ -98,24 +98,24 @@ impl Track {
         }
     }
 
-    /// Runs gave way unseen, so many passes among them. What is known is settled, since nobody knows between which of its runs
-    /// they were.
+    /// Runs were dropped, this many passes among them. All known runs are settled, since the ticks of the dropped ones are
+    /// unknown.
     pub(super) fn lost(&mut self, rule: &Rule, passes: u64) {
-        self.change(|course| course.lost(rule, passes));
+        self.change(|streak| streak.lost(rule, passes));
     }
 
     /// Somebody says that it is well.
     pub(in super::super) fn close(&mut self) {
-        self.change(|course| {
-            course.failures = 0;
-            course.settle();
+        self.change(|streak| {
+            streak.failures = 0;
+            streak.settle();
         });
     }
 
-    /// The streak is forgotten if it is time for that.
+    /// Forgets the streak when its time has come.
     pub(in super::super) fn forget(&mut self, rule: &Rule, now: Duration) {
         if self.forgets_at(rule).is_some_and(|at| at <= now) {
-            self.change(Course::forget);
+            self.change(Streak::forget);
         }
     }
 
@@ -125,7 +125,7 @@ impl Track {
         Some(last.started + rule.memory + Duration::from_millis(1))
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut Course)) {
+    fn change(&mut self, change: impl FnOnce(&mut Streak)) {
         if let Some(last) = self.newest.back() {
             self.settled_order = last.order;
         }
@@ -134,17 +134,16 @@ impl Track {
         self.newest.clear();
     }
 
-    /// Whether after a failed run of that order, which started then, enough runs passed in a row for it to be settled.
+    /// Whether enough runs after this order passed in a row to settle a failed run that started then.
     fn was_settled_after(&self, rule: &Rule, order: u64, started: Duration) -> bool {
-        let mut after = Course { since: Some(started), failing: true, last_failed: Some(started), ..Course::default() };
+        let mut after = Streak { since: Some(started), failing: true, last_failed: Some(started), ..Streak::default() };
         self.newest.iter().filter(|run| run.order > order).any(|run| {
             after.step(rule, Counted { forced: false, ..*run });
             after.since.is_none()
         })
     }
 
-    /// Folds the oldest runs in: no run that was launched before them can still be under way, since one was heard of that
-    /// started so long after them.
+    /// Folds the oldest runs into the settled streak once no run of an earlier tick can still be going.
     fn settle(&mut self, rule: &Rule) {
         let Some(newest) = self.newest.back().map(|run| run.run.started) else { return };
         let is_settled = |run: &Counted| newest.saturating_sub(run.run.started) > rule.late_by;
@@ -195,7 +194,7 @@ impl Track {
         self.now.since.is_none()
     }
 
-    /// Whether nothing would change if it were begun anew: it is well, and no late result can be put before a failure.
+    /// Whether it can be dropped: it is well, and no late result can be inserted before a failure.
     pub(in super::super) fn is_forgettable(&self) -> bool {
         self.settled.since.is_none() && self.is_well() && self.newest.iter().all(|run| !run.run.failed)
     }

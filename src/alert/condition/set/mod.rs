@@ -1,7 +1,7 @@
-//! All conditions of this process: who is told what happens, and in which order.
+//! All conditions of this process: which of them take an event, and in which order.
 //!
-//! A run moves its canary first, then what the probe's canaries share, then what is of the process; each is given what the ones
-//! before it found. Nothing here walks over all canaries but a start, a reload, [`Conditions::facts`] and [`Conditions::canaries`].
+//! A run goes to its canary first, then to the conditions of the probe, then to those of the process; each sees the results of
+//! those before it. Only a start, a reload, [`Conditions::facts`] and [`Conditions::canaries`] walk over all canaries.
 
 mod now;
 mod orphan;
@@ -13,17 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::count::{Count, counts, is_needed, only_subjects};
-use super::objective::Part;
+use super::objective::RunRole;
 use super::rule::Rule;
-use super::{Changed, Condition, Input, Run, Runs, Told, evidence};
+use super::{Changed, Condition, Input, RuleEvent, Run, Runs, evidence};
 use crate::alert::Moment;
 use crate::alert::{Fact, FactKey, State};
 use crate::history::StateRow;
 use crate::outcome::{RunReport, Verdict};
 use crate::plan::{Alerting, CanaryId, Plan, Probe};
-pub use now::{Known, ObjectivesNow};
+pub use now::{CanarySnapshot, ObjectivesNow};
 use orphan::Orphans;
-use timers::{Owner, Timers};
+use timers::{ConditionOwner, Timers};
 
 /// Every condition of this process.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ pub struct Conditions {
     plan: Arc<Plan>,
     alerting: Arc<Alerting>,
     canaries: HashMap<CanaryId, Runs>,
-    probes: HashMap<Arc<str>, OfProbe>,
+    probes: HashMap<Arc<str>, ProbeConditions>,
     process: Vec<Condition>,
     timers: Timers,
-    /// Whose rows the store may lack.
-    touched: HashSet<Owner>,
+    /// Owners of conditions whose rows may have to be written.
+    touched: HashSet<ConditionOwner>,
     orphans: Orphans,
     /// Rows that are to be deleted.
     gone: Vec<StateRow>,
@@ -43,7 +43,7 @@ pub struct Conditions {
 
 /// What the canaries of a probe share.
 #[derive(Debug)]
-struct OfProbe {
+struct ProbeConditions {
     probe: Arc<Probe>,
     rule: Rule,
     conditions: Vec<Condition>,
@@ -52,14 +52,14 @@ struct OfProbe {
 }
 
 impl Conditions {
-    /// Takes something in. Returns the facts that changed: none where all is well and stays so.
+    /// Takes an input. Returns the changed facts: none where all is well and stays so.
     pub fn take(&mut self, input: Input<'_>, now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
         match input {
             Input::Run(report) => self.run(report, now, &mut out),
             Input::TicksMissed(missed) => {
                 if self.canaries.contains_key(&missed.canary.id) {
-                    self.tell_process(&Told::Missed(missed), now, &mut out);
+                    self.tell_process(&RuleEvent::Missed(missed), now, &mut out);
                 }
             }
             Input::Lost { ticks, passed } => self.lost(&ticks.canary.id, passed, input, now, &mut out),
@@ -67,12 +67,12 @@ impl Conditions {
             | Input::LeakCleared { .. }
             | Input::LedgerHas(_)
             | Input::Started { .. }
-            | Input::RegionHeard(_) => self.tell_process(&Told::Input(input), now, &mut out),
+            | Input::RegionHeard(_) => self.tell_process(&RuleEvent::Input(input), now, &mut out),
         }
         out
     }
 
-    /// A run ended. One of a canary that is no more, or that somebody asked for, changes nothing.
+    /// A run ended. Runs of removed canaries and manual runs change nothing.
     fn run(&mut self, report: &RunReport, now: Moment, out: &mut Vec<Changed>) {
         if !counts(report.trigger) {
             return;
@@ -86,7 +86,7 @@ impl Conditions {
             needed: is_needed(report.trigger),
             failure: if report.verdict == Verdict::Failed { told() } else { None },
             rule: &of.rule,
-            part: Part::Alone,
+            part: RunRole::Alone,
             together: None,
             now,
         };
@@ -97,7 +97,7 @@ impl Conditions {
         }
         run.part = part(&run, before, after, runs.since());
         let due = runs.due(&of.rule);
-        let canary = Owner::Canary(report.canary.id.clone());
+        let canary = ConditionOwner::Canary(report.canary.id.clone());
         self.timers.set(&canary, due);
         self.touched.insert(canary);
         of.convergence.take(report, now);
@@ -111,33 +111,33 @@ impl Conditions {
             condition.rules_mut().run(&run, out);
         }
         let probe = Arc::clone(&of.probe.name);
-        self.ask_again(Owner::Probe(probe));
-        self.ask_again(Owner::Process);
+        self.ask_again(ConditionOwner::Probe(probe));
+        self.ask_again(ConditionOwner::Process);
     }
 
-    /// Results of a canary gave way while they waited to be looked at, so many passes among them.
+    /// Runs of a canary were dropped, this many passes among them.
     fn lost(&mut self, id: &CanaryId, passed: u64, input: Input<'_>, now: Moment, out: &mut Vec<Changed>) {
         let Some(runs) = self.canaries.get_mut(id) else { return };
         let Some(of) = self.probes.get_mut(&runs.canary().probe.name) else { return };
         runs.lost(&of.rule, passed);
-        of.conditions.iter_mut().for_each(|condition| condition.rules_mut().told(&Told::Lost(passed), now, out));
+        of.conditions.iter_mut().for_each(|condition| condition.rules_mut().event(&RuleEvent::Lost(passed), now, out));
         let probe = Arc::clone(&of.probe.name);
-        self.touched.insert(Owner::Canary(id.clone()));
-        self.ask_again(Owner::Probe(probe));
-        self.tell_process(&Told::Input(input), now, out);
+        self.touched.insert(ConditionOwner::Canary(id.clone()));
+        self.ask_again(ConditionOwner::Probe(probe));
+        self.tell_process(&RuleEvent::Input(input), now, out);
     }
 
-    fn tell_process(&mut self, what: &Told<'_>, now: Moment, out: &mut Vec<Changed>) {
-        self.process.iter_mut().for_each(|condition| condition.rules_mut().told(what, now, out));
-        self.ask_again(Owner::Process);
+    fn tell_process(&mut self, what: &RuleEvent<'_>, now: Moment, out: &mut Vec<Changed>) {
+        self.process.iter_mut().for_each(|condition| condition.rules_mut().event(what, now, out));
+        self.ask_again(ConditionOwner::Process);
     }
 
-    /// What is due is done, though nothing happens. Returns the facts that changed.
+    /// Does what is due by time alone. Returns the changed facts.
     pub fn clock(&mut self, now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
-        let due: Vec<Owner> = std::iter::from_fn(|| self.timers.take(now.steady)).collect();
+        let due: Vec<ConditionOwner> = std::iter::from_fn(|| self.timers.take(now.steady)).collect();
         for owner in due {
-            if let Owner::Canary(id) = &owner
+            if let ConditionOwner::Canary(id) = &owner
                 && let Some(runs) = self.canaries.get_mut(id)
                 && let Some(of) = self.probes.get(&runs.canary().probe.name)
                 && runs.clock(&of.rule, now)
@@ -161,7 +161,7 @@ impl Conditions {
         [self.timers.next(), self.orphans.due()].into_iter().flatten().min()
     }
 
-    /// Somebody says that these are well. Returns the facts that changed.
+    /// Somebody closed these. Returns the changed facts.
     pub fn close(&mut self, keys: &[FactKey], now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
         for key in keys {
@@ -170,7 +170,7 @@ impl Conditions {
                 continue;
             }
             let probe = key.probe().and_then(|probe| self.probes.get_key_value(probe)).map(|(name, _)| Arc::clone(name));
-            for owner in probe.map(Owner::Probe).into_iter().chain([Owner::Process]) {
+            for owner in probe.map(ConditionOwner::Probe).into_iter().chain([ConditionOwner::Process]) {
                 self.of(&owner).iter_mut().for_each(|condition| condition.rules_mut().close(key, now, &mut out));
                 self.ask_again(owner);
             }
@@ -183,14 +183,14 @@ impl Conditions {
         let Some(of) = self.probes.get(&runs.canary().probe.name) else { return };
         runs.close();
         out.push(Changed::now(runs.fact(&of.rule)));
-        self.ask_again(Owner::Canary(id.clone()));
+        self.ask_again(ConditionOwner::Canary(id.clone()));
     }
 
-    /// What the store does not have: what changed since the last call.
+    /// The rows that changed since the last call.
     pub fn take_rows(&mut self, now: Moment) -> Vec<StateRow> {
         let mut rows = std::mem::take(&mut self.gone);
         for owner in std::mem::take(&mut self.touched) {
-            if let Owner::Canary(id) = &owner {
+            if let ConditionOwner::Canary(id) = &owner {
                 let json = self.canaries.get_mut(id).and_then(|runs| runs.take_changed(now));
                 rows.extend(json.map(|json| super::row("canary", id.as_str(), Some(json))));
             }
@@ -207,8 +207,7 @@ impl Conditions {
         self.canaries.iter().map(canary).chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
     }
 
-    /// Who is responsible for what a fact is about: the owner of its probe, and of a leak the one that the probe had when it was
-    /// last there.
+    /// The owner of a fact: that of its probe, or for a leak the last known one.
     pub fn owner(&self, key: &FactKey) -> Option<Arc<str>> {
         let kept = self.process.iter().find_map(|condition| match (condition, key) {
             (Condition::Leak(leaks), FactKey::Leak(_, entry)) => leaks.owner(entry).cloned(),
@@ -229,37 +228,39 @@ impl Conditions {
     }
 
     /// The conditions of a probe or of the process.
-    fn of(&mut self, owner: &Owner) -> &mut [Condition] {
+    fn of(&mut self, owner: &ConditionOwner) -> &mut [Condition] {
         match owner {
-            Owner::Canary(_) => &mut [],
-            Owner::Probe(name) => self.probes.get_mut(name).map_or(&mut [], |of| &mut of.conditions),
-            Owner::Process => &mut self.process,
+            ConditionOwner::Canary(_) => &mut [],
+            ConditionOwner::Probe(name) => self.probes.get_mut(name).map_or(&mut [], |of| &mut of.conditions),
+            ConditionOwner::Process => &mut self.process,
         }
     }
 
-    /// Something of it may have changed: when it wants to be asked again, and that its rows may have to be written.
-    fn ask_again(&mut self, owner: Owner) {
+    /// Updates the timer and marks the rows after a possible change.
+    fn ask_again(&mut self, owner: ConditionOwner) {
         let due = match &owner {
-            Owner::Canary(id) => self.canaries.get(id).and_then(|runs| {
+            ConditionOwner::Canary(id) => self.canaries.get(id).and_then(|runs| {
                 let of = self.probes.get(&runs.canary().probe.name)?;
                 runs.due(&of.rule)
             }),
-            Owner::Probe(_) | Owner::Process => self.of(&owner).iter().filter_map(|condition| condition.rules().due()).min(),
+            ConditionOwner::Probe(_) | ConditionOwner::Process => {
+                self.of(&owner).iter().filter_map(|condition| condition.rules().due()).min()
+            }
         };
         self.timers.set(&owner, due);
         self.touched.insert(owner);
     }
 }
 
-/// Whose run it is where objectives are judged without those that fail.
-fn part(run: &Run<'_>, before: State, after: State, since: Option<Duration>) -> Part {
+/// Whether objectives leave the run out, because its failure is told by another member.
+fn part(run: &Run<'_>, before: State, after: State, since: Option<Duration>) -> RunRole {
     let subjects = run.report.verdict == Verdict::Failed && only_subjects(run.report);
     match (before, after, since) {
-        (State::Failing(_), _, _) => Part::Member,
-        (_, State::Failing(_), Some(since)) => Part::Crossed(since),
-        _ if subjects => Part::Member,
-        (_, State::Suspect, Some(since)) => Part::Suspect(since),
-        _ => Part::Alone,
+        (State::Failing(_), _, _) => RunRole::Member,
+        (_, State::Failing(_), Some(since)) => RunRole::Crossed(since),
+        _ if subjects => RunRole::Member,
+        (_, State::Suspect, Some(since)) => RunRole::Suspect(since),
+        _ => RunRole::Alone,
     }
 }
 

@@ -1,4 +1,4 @@
-//! How canaries and probes stand, for whoever looks. Cheap, without JSON; what is of the last hour begins anew with a process.
+//! The current state of canaries and probes, for display. It is cheap. Counts of the last hour begin anew with a process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::plan::{CanaryId, Step, journey};
 /// How finely the last hour is divided.
 const SLOTS: u64 = 12;
 
-/// How a canary stands. Times are steady. One that is not watched is as one of which nothing is known.
+/// The state of a canary. Times are steady. A canary that is not watched has the default.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Known {
+pub struct CanarySnapshot {
     /// Whether it had a counted run that is not forgotten.
     pub known: bool,
     /// How it stands by its runs.
@@ -40,26 +40,25 @@ pub struct Known {
 /// How a probe keeps what it promises.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ObjectivesNow {
-    /// The 95th percentile of how long convergence took in the last hour, in seconds; infinite where that many were lost, none
-    /// where nothing converges.
+    /// The 95th percentile of convergence in the last hour, in seconds; infinite if it is a lost one, none without any.
     pub convergence_1h: Option<f64>,
-    /// The share of its error budget that is left of the objective's window, as far as it was recorded: 1 is all of it, and none
-    /// is 0 however much was spent. Only with `slo.success`.
+    /// The share of the error budget that is left, over the recorded part of the objective's window, from 0 to 1. Only with
+    /// `slo.success`.
     pub budget_left: Option<f64>,
 }
 
 impl Conditions {
     /// How every canary stands, in no order.
-    pub fn canaries(&self, now: Moment) -> impl Iterator<Item = (&CanaryId, Known)> {
-        self.canaries.iter().map(move |(id, runs)| (id, self.stands(runs, now)))
+    pub fn canaries(&self, now: Moment) -> impl Iterator<Item = (&CanaryId, CanarySnapshot)> {
+        self.canaries.iter().map(move |(id, runs)| (id, self.snapshot(runs, now)))
     }
 
     /// How a canary stands.
-    pub fn canary(&self, id: &CanaryId, now: Moment) -> Known {
-        self.canaries.get(id).map(|runs| self.stands(runs, now)).unwrap_or_default()
+    pub fn canary(&self, id: &CanaryId, now: Moment) -> CanarySnapshot {
+        self.canaries.get(id).map(|runs| self.snapshot(runs, now)).unwrap_or_default()
     }
 
-    fn stands(&self, runs: &Runs, now: Moment) -> Known {
+    fn snapshot(&self, runs: &Runs, now: Moment) -> CanarySnapshot {
         let id = &runs.canary().id;
         let without_data = self.process.iter().find_map(|condition| match condition {
             Condition::NoData(no_data) => no_data.since(id),
@@ -67,7 +66,7 @@ impl Conditions {
         });
         let memory = self.probes.get(&runs.canary().probe.name).map_or(Duration::ZERO, |of| of.rule.memory);
         let counted = runs.last();
-        Known {
+        CanarySnapshot {
             known: counted.is_some_and(|last| now.steady.saturating_sub(last.started) <= memory),
             state: runs.state(),
             since: runs.since(),
@@ -101,7 +100,7 @@ impl Default for Convergence {
 }
 
 impl Convergence {
-    /// Takes the steps of a run that waited for something: how long that took, or that it never came.
+    /// Counts the steps of a run that waited for something: how long it took, or that it never came.
     pub(super) fn take(&mut self, report: &RunReport, now: Moment) {
         if !matches!(report.verdict, Verdict::Passed | Verdict::Failed) {
             return;

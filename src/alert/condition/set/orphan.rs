@@ -1,5 +1,5 @@
-//! What is known of what a plan does not have any more. A file that is written anew is gone for a moment, so everything is kept
-//! for a minute: what comes back is as it was.
+//! Rows of conditions that are not in the plan any more. A file that is being rewritten is gone for a moment, so its rows are
+//! kept for a minute and restored if it comes back.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::history::{RestoredState, StateRow};
 /// How long it is kept.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// Kinds of rows that are of conditions, in the order in which they are read.
+/// The kinds of rows of conditions, in the order in which they are read.
 pub(super) const KINDS: [&str; 8] = ["canary", "across", "subject", "budget", "latency", "blind", "leak", "restarts"];
 
 /// Rows whose owners are not in the plan.
@@ -34,7 +34,7 @@ impl Orphans {
         self.rows.push((until, row));
     }
 
-    /// Forgets what was kept for long enough: rows to be deleted.
+    /// Forgets what was kept for long enough. Returns the rows to delete.
     pub(super) fn forget(&mut self, now: Moment) -> Vec<StateRow> {
         let (over, rows) = std::mem::take(&mut self.rows).into_iter().partition(|(until, _)| *until <= now.steady);
         self.rows = rows;

@@ -1,17 +1,17 @@
 //! Starts and reloads: what an earlier process left, and another plan.
 //!
-//! Rows that cannot be read are told of in the log and left out: what they are of begins anew. What is unchanged keeps its state;
-//! what is gone is told of as such, and kept for a minute.
+//! Rows that cannot be read are logged and left out, so their conditions begin anew. Unchanged conditions keep their state.
+//! Removed ones are reported and kept for a minute.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::orphan::{KINDS, Orphans};
-use super::{Conditions, OfProbe, Owner, Timers};
+use super::{ConditionOwner, Conditions, ProbeConditions, Timers};
 use crate::alert::Moment;
 use crate::alert::condition::rule::Rule;
-use crate::alert::condition::{Changed, Condition, Context, Runs, Told};
+use crate::alert::condition::{Changed, Condition, PlanContext, RuleEvent, Runs};
 use crate::alert::{FactKey, State};
 use crate::history::{RestoredState, StateRow};
 use crate::plan::{Alerting, CanaryId, Plan};
@@ -32,7 +32,7 @@ impl Conditions {
         };
         let mut out = Vec::new();
         conditions.take_over(now, &mut out);
-        // One kind after the other: what an earlier version kept in a canary's row gives way to a row of its own.
+        // Kinds are read in order, so that a row of *no data* replaces what an earlier version stored in the canary's row.
         for kind in KINDS {
             for state in states.iter().filter(|state| state.kind == kind) {
                 if !conditions.restore(state, now) {
@@ -50,8 +50,7 @@ impl Conditions {
         (conditions, out)
     }
 
-    /// Another plan holds from now on. Returns every fact that is not well, and of those that are not watched any more that they
-    /// are not.
+    /// Applies another plan. Returns every fact that is not well, and a removal for each that is not watched any more.
     pub fn apply(&mut self, plan: Arc<Plan>, alerting: Arc<Alerting>, now: Moment) -> Vec<Changed> {
         let mut out = Vec::new();
         (self.plan, self.alerting) = (plan, alerting);
@@ -67,7 +66,7 @@ impl Conditions {
         out
     }
 
-    /// Canaries and probes as the plan has them, with what is known of those that stay.
+    /// Makes the canaries and probes of the plan and keeps the state of those that stay.
     fn take_over(&mut self, now: Moment, out: &mut Vec<Changed>) {
         let plan = Arc::clone(&self.plan);
         let stay: HashSet<&CanaryId> = plan.canaries.iter().map(|canary| &canary.id).collect();
@@ -78,7 +77,7 @@ impl Conditions {
         let mut old = std::mem::take(&mut self.probes);
         for probe in &plan.probes {
             let rule = Rule::of(probe);
-            let context = Context {
+            let context = PlanContext {
                 plan: &plan,
                 alerting: &Arc::clone(&self.alerting),
                 probe: Some((probe, &rule, counts.get(&*probe.name).copied().unwrap_or_default())),
@@ -96,7 +95,8 @@ impl Conditions {
                 condition.rules_mut().apply(&context, out);
             }
             self.remove_conditions(&before, now, out);
-            self.probes.insert(Arc::clone(&probe.name), OfProbe { probe: Arc::clone(probe), rule, conditions, convergence });
+            self.probes
+                .insert(Arc::clone(&probe.name), ProbeConditions { probe: Arc::clone(probe), rule, conditions, convergence });
         }
         for of in old.into_values() {
             self.remove_conditions(&of.conditions, now, out);
@@ -117,9 +117,9 @@ impl Conditions {
             }
             let row = super::super::row("canary", id.as_str(), Some(runs.to_json(now)));
             self.orphan(row, now);
-            self.timers.set(&Owner::Canary(id.clone()), None);
+            self.timers.set(&ConditionOwner::Canary(id.clone()), None);
         }
-        // What the process knows of them it forgets by itself.
+        // The conditions of the process forget them by themselves.
         let rows: Vec<StateRow> = self.process.iter().flat_map(|condition| condition.rules().rows(now)).collect();
         for row in rows.into_iter().filter(|row| row.kind == "blind" && gone.contains(&CanaryId::read_back(&row.key))) {
             self.orphan(row, now);
@@ -142,7 +142,7 @@ impl Conditions {
         }
     }
 
-    /// Takes a row back. Says whether its owner is in the plan.
+    /// Restores a row. Returns whether its owner is in the plan.
     fn restore(&mut self, row: &RestoredState, now: Moment) -> bool {
         let read = self.read(row, now);
         read.unwrap_or_else(|error| {
@@ -165,7 +165,7 @@ impl Conditions {
             taken = true;
         }
         let probe: Arc<str> = row.key.split('/').next().unwrap_or_default().into();
-        for owner in [Owner::Probe(probe), Owner::Process] {
+        for owner in [ConditionOwner::Probe(probe), ConditionOwner::Process] {
             for condition in self.of(&owner) {
                 taken |= condition.rules_mut().restore(row, now)?;
             }
@@ -175,11 +175,11 @@ impl Conditions {
 
     fn apply_process(&mut self, started_before: Option<Duration>, now: Moment, out: &mut Vec<Changed>) {
         let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
-        let context = Context { plan: &plan, alerting: &alerting, probe: None, started_before, now };
+        let context = PlanContext { plan: &plan, alerting: &alerting, probe: None, started_before, now };
         self.process.iter_mut().for_each(|condition| condition.rules_mut().apply(&context, out));
     }
 
-    /// Lets go what only canaries saw that are no more.
+    /// Forgets what only removed canaries saw.
     fn prune(&mut self, now: Moment, out: &mut Vec<Changed>) {
         let canaries = &self.canaries;
         for condition in self.probes.values_mut().flat_map(|of| &mut of.conditions) {
@@ -189,20 +189,20 @@ impl Conditions {
                 _ => continue,
             };
             for id in seers.iter().filter(|id| !canaries.contains_key(id)) {
-                condition.rules_mut().told(&Told::Removed(id), now, out);
+                condition.rules_mut().event(&RuleEvent::Removed(id), now, out);
             }
         }
     }
 
-    /// Everything is asked when it wants to be asked again, and everything that is not well is told.
+    /// Sets all timers and emits every fact that is not well.
     fn finish(&mut self, out: &mut Vec<Changed>) {
-        let canaries: Vec<Owner> = self.canaries.keys().cloned().map(Owner::Canary).collect();
-        let probes: Vec<Owner> = self.probes.keys().cloned().map(Owner::Probe).collect();
-        for owner in canaries.into_iter().chain(probes).chain([Owner::Process]) {
+        let canaries: Vec<ConditionOwner> = self.canaries.keys().cloned().map(ConditionOwner::Canary).collect();
+        let probes: Vec<ConditionOwner> = self.probes.keys().cloned().map(ConditionOwner::Probe).collect();
+        for owner in canaries.into_iter().chain(probes).chain([ConditionOwner::Process]) {
             self.ask_again(owner);
         }
         let facts = self.facts();
-        // What was told of on the way is told as it is in the end.
+        // The final fact replaces what was emitted before.
         let told: HashSet<&FactKey> = facts.iter().map(|fact| &fact.key).collect();
         out.retain(|changed| !told.contains(&changed.key));
         out.extend(facts.into_iter().map(|fact| Changed { key: fact.key.clone(), fact: Some(fact) }));

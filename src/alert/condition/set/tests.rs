@@ -1,4 +1,4 @@
-//! What all conditions do together: starts, reloads, restarts, and that what is well costs nothing.
+//! All conditions together: starts, reloads, restarts, and that well canaries cost nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::Scope;
-use crate::alert::condition::testing::{World, named, plan};
+use crate::alert::condition::testing::{Harness, named, plan};
 use crate::alert::fact::{Level, Objective};
 use crate::alert::testing::{cause, made, moment, step};
 use crate::outcome::Verdict::{Errored, Failed, Passed};
@@ -16,8 +16,8 @@ use crate::plan::{AcrossPolicy, AlertPolicy, LatencyOf, LatencySlo, Slo};
 
 const PAGE: State = State::Failing(Level::Page);
 
-fn one() -> World {
-    World::new(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]))
+fn one() -> Harness {
+    Harness::new(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]))
 }
 
 fn keys(changed: &[Changed]) -> Vec<String> {
@@ -30,14 +30,14 @@ fn keys(changed: &[Changed]) -> Vec<String> {
 
 #[test]
 fn well_staying_well_says_nothing_and_what_is_not_well_says_each_run() {
-    let mut world = one();
-    assert_eq!(keys(&world.run(0, Passed, 60)), [""; 0]);
-    assert_eq!(keys(&world.run(0, Failed, 120)), ["canary/p/eu suspect"]);
-    assert_eq!(keys(&world.run(0, Failed, 180)), ["canary/p/eu failing(page)"]);
-    assert_eq!(keys(&world.run(0, Passed, 240)), ["canary/p/eu failing(page)"], "its last run is news");
-    assert_eq!(keys(&world.run(0, Passed, 300)), ["canary/p/eu well"]);
-    assert_eq!(keys(&world.run(0, Passed, 360)), [""; 0]);
-    assert_eq!(world.conditions.due(), None);
+    let mut harness = one();
+    assert_eq!(keys(&harness.run(0, Passed, 60)), [""; 0]);
+    assert_eq!(keys(&harness.run(0, Failed, 120)), ["canary/p/eu suspect"]);
+    assert_eq!(keys(&harness.run(0, Failed, 180)), ["canary/p/eu failing(page)"]);
+    assert_eq!(keys(&harness.run(0, Passed, 240)), ["canary/p/eu failing(page)"], "its last run is news");
+    assert_eq!(keys(&harness.run(0, Passed, 300)), ["canary/p/eu well"]);
+    assert_eq!(keys(&harness.run(0, Passed, 360)), [""; 0]);
+    assert_eq!(harness.conditions.due(), None);
 }
 
 #[test]
@@ -45,15 +45,15 @@ fn a_canary_that_is_removed_is_not_well_and_one_that_comes_back_within_a_minute_
     let both = plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]);
     let less = plan(vec![named("p", AlertPolicy::default())], &["us"], &[]);
     for (seconds, back) in [(59, PAGE), (60, State::Well)] {
-        let mut world = World::new(Arc::clone(&both));
-        world.run(0, Failed, 60);
-        world.run(0, Failed, 120);
-        assert_eq!(keys(&world.apply(Arc::clone(&less), 130)), ["canary/p/eu removed"]);
-        world.clock(130 + seconds);
+        let mut harness = Harness::new(Arc::clone(&both));
+        harness.run(0, Failed, 60);
+        harness.run(0, Failed, 120);
+        assert_eq!(keys(&harness.apply(Arc::clone(&less), 130)), ["canary/p/eu removed"]);
+        harness.clock(130 + seconds);
         let key = ("canary".to_owned(), "p/eu".to_owned());
-        assert_eq!(world.store.contains_key(&key), back == PAGE, "its row goes with it");
-        world.apply(Arc::clone(&both), 130 + seconds);
-        assert_eq!(world.state(&world.canary_key(0)), back, "after {seconds} s");
+        assert_eq!(harness.store.contains_key(&key), back == PAGE, "its row goes with it");
+        harness.apply(Arc::clone(&both), 130 + seconds);
+        assert_eq!(harness.state(&harness.canary_key(0)), back, "after {seconds} s");
     }
 }
 
@@ -61,104 +61,104 @@ fn a_canary_that_is_removed_is_not_well_and_one_that_comes_back_within_a_minute_
 fn what_is_gone_at_a_start_is_kept_for_a_minute_too() {
     let both = plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]);
     let less = plan(vec![named("p", AlertPolicy::default())], &["us"], &[]);
-    let mut world = World::new(Arc::clone(&both));
-    world.run(0, Failed, 60);
-    world.run(0, Failed, 120);
-    let mut world = World::with(less, world.store, 130);
-    assert!(world.facts.is_empty());
-    world.apply(both, 150);
-    assert_eq!(world.state(&world.canary_key(0)), PAGE);
+    let mut harness = Harness::new(Arc::clone(&both));
+    harness.run(0, Failed, 60);
+    harness.run(0, Failed, 120);
+    let mut harness = Harness::with(less, harness.store, 130);
+    assert!(harness.facts.is_empty());
+    harness.apply(both, 150);
+    assert_eq!(harness.state(&harness.canary_key(0)), PAGE);
 }
 
 #[test]
 fn a_reload_keeps_what_is_unchanged_and_judges_by_the_new_rules() {
-    let mut world = one();
-    world.run(0, Failed, 60);
-    world.run(0, Failed, 120);
+    let mut harness = one();
+    harness.run(0, Failed, 60);
+    harness.run(0, Failed, 120);
     let quiet = AlertPolicy { page: false, ..AlertPolicy::default() };
-    assert_eq!(keys(&world.apply(plan(vec![named("p", quiet)], &["eu", "us"], &[]), 130)), ["canary/p/eu failing(warn)"]);
+    assert_eq!(keys(&harness.apply(plan(vec![named("p", quiet)], &["eu", "us"], &[]), 130)), ["canary/p/eu failing(warn)"]);
     let other = plan(vec![named("q", AlertPolicy::default())], &["eu", "us"], &[]);
-    assert_eq!(keys(&world.apply(other, 140)), ["canary/p/eu removed"], "renamed");
+    assert_eq!(keys(&harness.apply(other, 140)), ["canary/p/eu removed"], "renamed");
 }
 
 #[test]
 fn a_rule_that_a_probe_has_no_more_takes_its_fact_along() {
     let two = 2.try_into().unwrap();
     let across = AlertPolicy { across: Some(AcrossPolicy { failures: two, of: two }), ..AlertPolicy::default() };
-    let mut world = World::new(plan(vec![named("p", across)], &["eu", "us"], &[]));
-    world.run(0, Failed, 60);
-    world.run(1, Failed, 61);
-    assert_eq!(world.state(&FactKey::Across("p".into())), PAGE);
-    let changed = world.apply(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]), 70);
+    let mut harness = Harness::new(plan(vec![named("p", across)], &["eu", "us"], &[]));
+    harness.run(0, Failed, 60);
+    harness.run(1, Failed, 61);
+    assert_eq!(harness.state(&FactKey::Across("p".into())), PAGE);
+    let changed = harness.apply(plan(vec![named("p", AlertPolicy::default())], &["eu", "us"], &[]), 70);
     assert!(keys(&changed).contains(&"across/p removed".to_owned()), "{changed:?}");
 }
 
 #[test]
 fn a_run_for_somebody_who_needs_it_fails_at_once() {
-    let mut world = one();
-    let mut report = world.report(0, Failed, Some(Reason::Timeout));
+    let mut harness = one();
+    let mut report = harness.report(0, Failed, Some(Reason::Timeout));
     report.trigger = Trigger::Needed;
-    world.take(Input::Run(&report), 60);
-    assert_eq!(world.state(&world.canary_key(0)), PAGE);
+    harness.take(Input::Run(&report), 60);
+    assert_eq!(harness.state(&harness.canary_key(0)), PAGE);
 }
 
 #[test]
 fn runs_by_hand_and_of_strangers_change_nothing() {
-    let mut world = one();
-    let mut stranger = World::new(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]));
+    let mut harness = one();
+    let mut stranger = Harness::new(plan(vec![named("q", AlertPolicy::default())], &["eu"], &[]));
     for trigger in [Trigger::Manual, Trigger::Test] {
-        let mut report = world.report(0, Failed, Some(Reason::Timeout));
+        let mut report = harness.report(0, Failed, Some(Reason::Timeout));
         report.trigger = trigger;
-        assert!(world.take(Input::Run(&report), 60).is_empty());
+        assert!(harness.take(Input::Run(&report), 60).is_empty());
     }
     let report = stranger.report(0, Failed, Some(Reason::Timeout));
-    assert!(world.take(Input::Run(&report), 60).is_empty());
-    assert_eq!(world.store, BTreeMap::new());
+    assert!(harness.take(Input::Run(&report), 60).is_empty());
+    assert_eq!(harness.store, BTreeMap::new());
 }
 
 #[test]
 fn runs_that_gave_way_break_a_row_and_count_as_ticks_without_data() {
-    let mut world = one();
-    world.run(0, Failed, 60);
-    let ticks = world.missed(0, Reason::Resources, 4);
-    world.take(Input::Lost { ticks: &ticks, passed: 3 }, 120);
-    world.run(0, Failed, 180);
-    assert_eq!(world.state(&world.canary_key(0)), State::Suspect);
-    let ticks = world.missed(0, Reason::Resources, 4);
-    world.take(Input::Lost { ticks: &ticks, passed: 0 }, 190);
-    world.clock(190 + 300);
-    assert_eq!(world.state(&world.no_data_key(0)), PAGE);
+    let mut harness = one();
+    harness.run(0, Failed, 60);
+    let ticks = harness.missed(0, Reason::Resources, 4);
+    harness.take(Input::Lost { ticks: &ticks, passed: 3 }, 120);
+    harness.run(0, Failed, 180);
+    assert_eq!(harness.state(&harness.canary_key(0)), State::Suspect);
+    let ticks = harness.missed(0, Reason::Resources, 4);
+    harness.take(Input::Lost { ticks: &ticks, passed: 0 }, 190);
+    harness.clock(190 + 300);
+    assert_eq!(harness.state(&harness.no_data_key(0)), PAGE);
 }
 
 #[test]
 fn closing_makes_exactly_that_well() {
-    let mut world = one();
+    let mut harness = one();
     for canary in [0, 1] {
-        world.run(canary, Failed, 60);
-        world.run(canary, Failed, 120);
+        harness.run(canary, Failed, 60);
+        harness.run(canary, Failed, 120);
     }
-    let key = world.canary_key(0);
-    assert_eq!(keys(&world.conditions.close(&[key], moment(130))), ["canary/p/eu well"]);
-    assert_eq!(world.conditions.facts().len(), 1);
-    assert_eq!(world.conditions.close(&[world.canary_key(0)], moment(140)), [], "it is well already");
+    let key = harness.canary_key(0);
+    assert_eq!(keys(&harness.conditions.close(&[key], moment(130))), ["canary/p/eu well"]);
+    assert_eq!(harness.conditions.facts().len(), 1);
+    assert_eq!(harness.conditions.close(&[harness.canary_key(0)], moment(140)), [], "it is well already");
 }
 
 #[test]
 fn how_a_canary_stands_is_known_for_status_also_after_a_restart() {
-    let mut world = one();
-    let id = world.plan.canaries[0].id.clone();
-    assert_eq!(world.conditions.canary(&id, moment(0)), Known::default());
-    world.run(0, Passed, 60);
-    world.run(0, Failed, 120);
-    world.run(0, Errored, 180);
-    let known = world.conditions.canary(&id, moment(200));
+    let mut harness = one();
+    let id = harness.plan.canaries[0].id.clone();
+    assert_eq!(harness.conditions.canary(&id, moment(0)), CanarySnapshot::default());
+    harness.run(0, Passed, 60);
+    harness.run(0, Failed, 120);
+    harness.run(0, Errored, 180);
+    let known = harness.conditions.canary(&id, moment(200));
     assert_eq!((known.known, known.state, known.failures), (true, State::Suspect, 1));
     assert_eq!(known.last, Some(("errored", moment(180).steady)));
     assert_eq!((known.hour.failed, known.hour.counted), (1, 2));
-    assert!(!world.conditions.canary(&id, moment(120 + 3_601)).known, "forgotten");
-    assert_eq!(world.conditions.canaries(moment(200)).filter(|(_, known)| known.known).count(), 1);
-    world.restart(200);
-    let known = world.conditions.canary(&id, moment(200));
+    assert!(!harness.conditions.canary(&id, moment(120 + 3_601)).known, "forgotten");
+    assert_eq!(harness.conditions.canaries(moment(200)).filter(|(_, known)| known.known).count(), 1);
+    harness.restart(200);
+    let known = harness.conditions.canary(&id, moment(200));
     assert_eq!((known.known, known.state, known.failures, known.last), (true, State::Suspect, 1, None));
 }
 
@@ -171,37 +171,37 @@ fn the_last_hours_convergence_and_the_budget_that_is_left_are_known() {
     };
     let slo = Slo { success: Some(0.9), latency: None, window: Duration::from_hours(24) };
     let probe = Probe { steps: vec![waits()], slo: Some(slo), ..named("p", AlertPolicy::default()) };
-    let mut world = World::new(plan(vec![probe], &["eu"], &[]));
-    assert_eq!(world.conditions.objectives("p", moment(0)), ObjectivesNow { convergence_1h: None, budget_left: Some(1.0) });
+    let mut harness = Harness::new(plan(vec![probe], &["eu"], &[]));
+    assert_eq!(harness.conditions.objectives("p", moment(0)), ObjectivesNow { convergence_1h: None, budget_left: Some(1.0) });
     for run in 0..40 {
-        let mut report = world.report(0, if run == 0 { Failed } else { Passed }, (run == 0).then_some(Reason::Expectation));
+        let mut report = harness.report(0, if run == 0 { Failed } else { Passed }, (run == 0).then_some(Reason::Expectation));
         let result = if run == 0 { StepResult::Failed(cause(Reason::Expectation, "wait", None)) } else { StepResult::Passed };
         let convergence = (run != 0).then(|| Duration::from_secs(2));
         report.steps = vec![StepReport { convergence, ..made("wait", None, result) }];
-        world.take(Input::Run(&report), 60 + run * 60);
+        harness.take(Input::Run(&report), 60 + run * 60);
     }
-    let now = world.conditions.objectives("p", moment(60 * 40));
+    let now = harness.conditions.objectives("p", moment(60 * 40));
     assert!(now.convergence_1h.is_some_and(|p95| (2.0..2.2).contains(&p95)), "{now:?}");
     assert!(now.budget_left.is_some_and(|left| (left - 0.75).abs() < 1e-9), "one of 40 where 10 % may: {now:?}");
     // Where more are lost than one in twenty, no duration says how long it takes.
     for run in 40..45 {
-        let mut report = world.report(0, Failed, Some(Reason::Expectation));
+        let mut report = harness.report(0, Failed, Some(Reason::Expectation));
         report.steps = vec![made("wait", None, StepResult::Failed(cause(Reason::Expectation, "wait", None)))];
-        world.take(Input::Run(&report), 60 + run * 60);
+        harness.take(Input::Run(&report), 60 + run * 60);
     }
-    let now = world.conditions.objectives("p", moment(60 * 45));
+    let now = harness.conditions.objectives("p", moment(60 * 45));
     assert_eq!(now.convergence_1h, Some(f64::INFINITY));
     assert!(now.budget_left.is_some_and(|left| left < 1e-9), "{now:?}");
 }
 
 #[test]
 fn a_state_that_cannot_be_read_begins_anew_and_the_others_stay() {
-    let mut world = one();
-    world.run(0, Failed, 60);
-    world.run(1, Failed, 60);
-    world.store.insert(("canary".to_owned(), "p/eu".to_owned()), "no state".to_owned());
-    world.restart(70);
-    assert_eq!([0, 1].map(|canary| world.state(&world.canary_key(canary))), [State::Well, State::Suspect]);
+    let mut harness = one();
+    harness.run(0, Failed, 60);
+    harness.run(1, Failed, 60);
+    harness.store.insert(("canary".to_owned(), "p/eu".to_owned()), "no state".to_owned());
+    harness.restart(70);
+    assert_eq!([0, 1].map(|canary| harness.state(&harness.canary_key(canary))), [State::Well, State::Suspect]);
 }
 
 /// A probe with every kind of condition.
@@ -220,9 +220,9 @@ fn everything() -> Arc<Plan> {
 }
 
 /// A run that found the subjects a and b, of which some failed.
-fn finding(world: &mut World, canary: usize, failed: [bool; 2]) -> RunReport {
+fn finding(harness: &mut Harness, canary: usize, failed: [bool; 2]) -> RunReport {
     let any = failed.contains(&true);
-    let mut report = world.report(canary, if any { Failed } else { Passed }, any.then_some(Reason::Subject));
+    let mut report = harness.report(canary, if any { Failed } else { Passed }, any.then_some(Reason::Subject));
     let round = |(name, failed)| {
         let broken = || StepResult::Failed(cause(Reason::Expectation, "loop", Some(name)));
         made("loop", Some(name), if failed { broken() } else { StepResult::Passed })
@@ -234,38 +234,38 @@ fn finding(world: &mut World, canary: usize, failed: [bool; 2]) -> RunReport {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 64, ..ProptestConfig::default() })]
 
-    /// The world itself sees after each step that what was said adds up to what is so.
+    /// The harness itself asserts after each step that the emitted facts add up to the current ones.
     #[test]
     fn what_was_said_adds_up_and_a_restart_at_any_point_keeps_what_is_so(
         steps in vec((0..4_usize, 0..8_u8, 1..400_u64, any::<bool>()), 1..80),
     ) {
-        let mut worlds = [World::new(everything()), World::new(everything()), World::new(everything())];
+        let mut worlds = [Harness::new(everything()), Harness::new(everything()), Harness::new(everything())];
         let mut second = 0;
         for (canary, kind, pause, restart) in steps {
             second += pause;
-            for (at, world) in worlds.iter_mut().enumerate() {
-                world.clock(second);
+            for (at, harness) in worlds.iter_mut().enumerate() {
+                harness.clock(second);
                 match at {
-                    1 if restart => world.restart(second),
-                    2 if restart => world.restart_exactly(second),
+                    1 if restart => harness.restart(second),
+                    2 if restart => harness.restart_exactly(second),
                     _ => {}
                 }
                 match kind {
-                    0 | 1 => drop(world.run(canary, Passed, second)),
-                    2 | 3 => drop(world.run(canary, Failed, second)),
-                    4 => drop(world.run(canary, Errored, second)),
+                    0 | 1 => drop(harness.run(canary, Passed, second)),
+                    2 | 3 => drop(harness.run(canary, Failed, second)),
+                    4 => drop(harness.run(canary, Errored, second)),
                     5 | 6 => {
-                        let report = finding(world, canary / 2, [kind == 5, true]);
-                        world.take(Input::Run(&report), second);
+                        let report = finding(harness, canary / 2, [kind == 5, true]);
+                        harness.take(Input::Run(&report), second);
                     }
                     _ => {
-                        let missed = world.missed(canary, Reason::Down, 3);
-                        world.take(Input::TicksMissed(&missed), second);
+                        let missed = harness.missed(canary, Reason::Down, 3);
+                        harness.take(Input::TicksMissed(&missed), second);
                     }
                 }
             }
-            let those = |world: &World, which: fn(&FactKey) -> bool| -> BTreeMap<FactKey, Arc<Fact>> {
-                let facts = world.conditions.facts().into_iter().filter(|fact| which(&fact.key));
+            let those = |harness: &Harness, which: fn(&FactKey) -> bool| -> BTreeMap<FactKey, Arc<Fact>> {
+                let facts = harness.conditions.facts().into_iter().filter(|fact| which(&fact.key));
                 facts.map(|fact| (fact.key.clone(), fact)).collect()
             };
             // Canaries and subjects are written down with each run; the others now and then. A start gives each canary time for
@@ -286,15 +286,15 @@ fn ten_thousand_canaries_that_pass_leave_nothing_on_the_agenda() {
     assert_eq!(plan.canaries.len(), 10_000);
     let alerting = Arc::new(Alerting::default());
     let (mut conditions, _) = Conditions::new(Arc::clone(&plan), alerting, &[], moment(0));
-    let mut world = World::new(Arc::clone(&plan));
+    let mut harness = Harness::new(Arc::clone(&plan));
     for canary in 0..10_000 {
-        let report = world.report(canary, Passed, None);
+        let report = harness.report(canary, Passed, None);
         assert!(conditions.take(Input::Run(&report), moment(60)).is_empty());
     }
     assert_eq!(conditions.due(), None);
     assert_eq!(conditions.take_rows(moment(60)).len(), 10_000, "when each last ran");
     for canary in 0..10_000 {
-        let report = world.report(canary, Passed, None);
+        let report = harness.report(canary, Passed, None);
         conditions.take(Input::Run(&report), moment(120));
     }
     assert_eq!(conditions.take_rows(moment(120)), [], "and not again for a while");
@@ -312,9 +312,9 @@ fn a_store_of_the_version_before_keeps_what_was_failing() {
         r#"{{"width_ms":3600000,"newest_ms":{},"buckets":[{{"counts":[[180,30]],"sum":270.0,"squares":2430.0}}]}}"#,
         ago(600)
     );
-    let course = format!(r#"{{"last":{0},"failures":2,"since":{1},"paging":{1}}}"#, ago(60), ago(120));
+    let streak = format!(r#"{{"last":{0},"failures":2,"since":{1},"paging":{1}}}"#, ago(60), ago(120));
     let store = [
-        row("canary", "p/eu", format!(r#"{{"runs":{course}}}"#)),
+        row("canary", "p/eu", format!(r#"{{"runs":{streak}}}"#)),
         row("canary", "p/us", format!(r#"{{"runs":{{"last":{}}},"clock":{},"ticks":9,"reason":"secret"}}"#, ago(900), ago(800))),
         row("blind", "p/us", "true".to_owned()),
         row("across", "p", format!(r#"{{"runs":2,"last":{0},"failed":[[0,{0},"p/eu"]],"crossed":true}}"#, ago(60))),
@@ -322,7 +322,7 @@ fn a_store_of_the_version_before_keeps_what_was_failing() {
             "subject",
             "p",
             format!(
-                r#"{{"failing":{{"a":{{"summary":false,"canaries":{{"p/eu":{course}}},"failure":null}},"b":{{"summary":true,"canaries":{{"p/eu":{course}}},"failure":null}}}},"rest":{{"summary":null,"canaries":{{}},"failure":null}}}}"#
+                r#"{{"failing":{{"a":{{"summary":false,"canaries":{{"p/eu":{streak}}},"failure":null}},"b":{{"summary":true,"canaries":{{"p/eu":{streak}}},"failure":null}}}},"rest":{{"summary":null,"canaries":{{}},"failure":null}}}}"#
             ),
         ),
         row("subject", "p/eu", r#"{"loop":["a","b"]}"#.to_owned()),
@@ -341,9 +341,9 @@ fn a_store_of_the_version_before_keeps_what_was_failing() {
         ),
         row("leak", "01ENTRY", format!(r#"{{"probe":"gone","since_ms":{}}}"#, ago(5_000))),
     ];
-    let world = World::with(everything(), store.into_iter().collect(), 1_000);
+    let harness = Harness::with(everything(), store.into_iter().collect(), 1_000);
     let failing: BTreeMap<String, (State, Scope)> =
-        world.facts.iter().map(|(key, fact)| (key.to_string(), (fact.state, fact.scope.clone()))).collect();
+        harness.facts.iter().map(|(key, fact)| (key.to_string(), (fact.state, fact.scope.clone()))).collect();
     let probe = || Scope::Probe("p".into());
     let expected = [
         ("canary/p/eu", PAGE, probe()),
@@ -357,7 +357,7 @@ fn a_store_of_the_version_before_keeps_what_was_failing() {
     ];
     let expected = expected.into_iter().map(|(key, state, scope)| (key.to_owned(), (state, scope))).collect();
     assert_eq!(failing, expected);
-    let reason = world.facts[&world.no_data_key(1)].reason.clone();
+    let reason = harness.facts[&harness.no_data_key(1)].reason.clone();
     assert_eq!(reason.as_deref(), Some("secret"));
-    assert!(world.facts.contains_key(&FactKey::Objective("p".into(), Objective::Latency)));
+    assert!(harness.facts.contains_key(&FactKey::Objective("p".into(), Objective::Latency)));
 }

@@ -1,4 +1,4 @@
-//! When whose condition wants to be asked again.
+//! When each owner of conditions wants to be called again.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::plan::CanaryId;
 
 /// Whose conditions they are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Owner {
+pub(super) enum ConditionOwner {
     /// A canary's runs.
     Canary(CanaryId),
     /// Those of a probe.
@@ -20,13 +20,13 @@ pub(super) enum Owner {
 /// The next time of each that has one.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    order: BTreeSet<(Duration, Owner)>,
-    times: HashMap<Owner, Duration>,
+    order: BTreeSet<(Duration, ConditionOwner)>,
+    times: HashMap<ConditionOwner, Duration>,
 }
 
 impl Timers {
-    /// It wants to be asked then, or not at all. Costs nothing where that is as it was.
-    pub(super) fn set(&mut self, owner: &Owner, due: Option<Duration>) {
+    /// Sets or removes its timer. An unchanged timer costs nothing.
+    pub(super) fn set(&mut self, owner: &ConditionOwner, due: Option<Duration>) {
         let before = self.times.get(owner).copied();
         if before == due {
             return;
@@ -45,8 +45,8 @@ impl Timers {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// The next one whose time has come; it is not among them any more then.
-    pub(super) fn take(&mut self, now: Duration) -> Option<Owner> {
+    /// Takes out the next timer whose time has come.
+    pub(super) fn take(&mut self, now: Duration) -> Option<ConditionOwner> {
         if self.next()? > now {
             return None;
         }

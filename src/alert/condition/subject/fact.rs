@@ -1,10 +1,10 @@
-//! What is so of a subject.
+//! Facts of subjects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Place, Subjects};
+use super::{SubjectScope, Subjects};
 use crate::alert::condition::evidence::subject_name;
 use crate::alert::condition::runs::Track;
 use crate::alert::fact::{LastRun, Level, Share};
@@ -24,18 +24,18 @@ impl Subjects {
         }
     }
 
-    /// What is so of a subject; `None` asks for those that are not told apart.
+    /// The fact of a subject; `None` stands for those that are not told apart.
     pub(super) fn fact(&self, name: Option<&Arc<str>>) -> Fact {
         let (key, probe) = (self.key(name), Arc::clone(&self.probe.name));
         let Some(subject) = self.subject(name) else { return Fact::well(key, Scope::Subjects(probe)) };
-        // Whether there is room for it is seen when it fails.
-        let place = subject.place.unwrap_or(Place::Own);
+        // Its scope is decided when it fails.
+        let place = subject.scope.unwrap_or(SubjectScope::Own);
         let scope = match (&key, place) {
-            (FactKey::Subject(_, name), Place::Own) => Scope::Subject(probe, Arc::clone(name)),
+            (FactKey::Subject(_, name), SubjectScope::Own) => Scope::Subject(probe, Arc::clone(name)),
             _ => Scope::Subjects(probe),
         };
         let seers = || subject.tracks.iter().filter(|(_, track)| !track.is_well());
-        let (regions, cells) = counted(seers().map(|(canary, _)| super::super::place(canary)));
+        let (regions, cells) = counted(seers().map(|(canary, _)| super::super::region_and_cell(canary)));
         let of_all = |time: fn(&Track) -> Option<Duration>| seers().filter_map(move |(_, track)| time(track));
         let last = seers().filter_map(|(_, track)| track.last()).max_by_key(|last: &LastRun| last.started);
         let evidence = subject.failure.as_ref().map(|(_, failure)| Arc::clone(failure));
@@ -74,12 +74,12 @@ impl Subjects {
     }
 }
 
-/// What each region saw of it. A region reaches the rule while one of its canaries sees it fail, or has not settled on it after it
-/// did so for long enough.
+/// Failed and counted runs by region. A region reaches the rule while a subject fails for one of its canaries or failed in its
+/// last run.
 fn shares<'a>(seers: impl Iterator<Item = (&'a CanaryId, &'a Track)>) -> BTreeMap<Arc<str>, Share> {
     let mut shares: BTreeMap<Arc<str>, Share> = BTreeMap::new();
     for (canary, track) in seers {
-        let (region, _) = super::super::place(canary);
+        let (region, _) = super::super::region_and_cell(canary);
         let share = shares.entry(region.into()).or_default();
         share.failed = share.failed.saturating_add(track.failed());
         share.counted = share.counted.saturating_add(track.runs());

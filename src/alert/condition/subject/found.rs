@@ -8,7 +8,7 @@ use crate::plan::{Step, journey};
 use super::super::count::{contains, went_to_its_end};
 use super::super::evidence;
 
-/// Most letters of a subject's name that are kept.
+/// Longest name of a subject, in characters.
 const LETTERS: usize = 200;
 
 /// What a run found.
@@ -23,15 +23,15 @@ pub(super) struct Found {
 pub(super) struct FoundLoop {
     /// The step.
     pub(super) step: Arc<str>,
-    /// Subjects in their order; how they ended, if that says something of them.
-    pub(super) subjects: Vec<(Arc<str>, Option<Ended>)>,
-    /// Whether it was gone through to the end, so that who is not in it is not there.
+    /// Subjects in order, each with its result if there is one.
+    pub(super) subjects: Vec<(Arc<str>, Option<SubjectResult>)>,
+    /// Whether the loop ran to its end, so that a subject that is not in it is gone.
     pub(super) complete: bool,
 }
 
 /// How a subject ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum SubjectResult {
     /// It passed.
     Well,
     /// It failed.
@@ -44,14 +44,14 @@ impl Found {
         self.loops.iter().all(|found| found.subjects.is_empty())
     }
 
-    /// Each subject that ended once, with the first of its failures.
+    /// Each subject once, with the first of its failures.
     pub(super) fn results(&self) -> Vec<(Arc<str>, Option<Cause>)> {
         let mut places = std::collections::HashMap::new();
         let mut results: Vec<(Arc<str>, Option<Cause>)> = Vec::new();
         for (name, ended) in self.loops.iter().flat_map(|found| &found.subjects) {
             let cause = match ended {
-                Some(Ended::Well) => None,
-                Some(Ended::Failed(cause)) => Some(cause.clone()),
+                Some(SubjectResult::Well) => None,
+                Some(SubjectResult::Failed(cause)) => Some(cause.clone()),
                 None => continue,
             };
             let place = *places.entry(Arc::clone(name)).or_insert(results.len());
@@ -87,7 +87,7 @@ fn found_loop(report: &RunReport, step: &Step) -> FoundLoop {
     FoundLoop { step: Arc::clone(&step.name), subjects, complete }
 }
 
-/// A name that is too long is cut, and kept apart from others by a hash of the whole.
+/// The name; a long one is cut and gets a hash.
 fn short(name: &str) -> Arc<str> {
     match name.char_indices().nth(LETTERS) {
         Some(_) => format!("{} {:016x}", evidence::cut(name, LETTERS - 17), evidence::hash(name)).into(),
@@ -95,11 +95,11 @@ fn short(name: &str) -> Arc<str> {
     }
 }
 
-/// What the end of a round says of its subject.
-fn ended(round: &StepReport) -> Option<Ended> {
+/// The result of a subject in one round of the loop.
+fn ended(round: &StepReport) -> Option<SubjectResult> {
     match &round.result {
-        StepResult::Passed => Some(Ended::Well),
-        StepResult::Failed(cause) if !round.allow_failure && is_its_own(cause) => Some(Ended::Failed(cause.clone())),
+        StepResult::Passed => Some(SubjectResult::Well),
+        StepResult::Failed(cause) if !round.allow_failure && is_its_own(cause) => Some(SubjectResult::Failed(cause.clone())),
         StepResult::Failed(_) | StepResult::NotNeeded | StepResult::Blocked(_) => None,
     }
 }
@@ -118,12 +118,12 @@ fn is_its_own(cause: &Cause) -> bool {
     Verdict::of(cause.reason) == Verdict::Failed && cause.reason != Reason::Deadline
 }
 
-/// Whether the run got behind a loop, or to its end.
+/// Whether the run went on after the loop or ended with it.
 fn went_through(report: &RunReport, step: &Step, empty: bool) -> bool {
     let place = |name: &str| report.canary.probe.steps.iter().position(|step| contains(step, name));
     match &report.cause {
         None => report.verdict == Verdict::Passed,
-        // Of subjects the run went on: to its end, or to a step behind the loop.
+        // The run went on after failed subjects: to its end, or to a step after the loop.
         Some(cause) if cause.reason == Reason::Subject => {
             let behind = |made: &StepReport| !empty && place(&made.name) > place(&step.name);
             went_to_its_end(report) || report.steps.iter().any(behind)

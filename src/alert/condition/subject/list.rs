@@ -1,4 +1,4 @@
-//! Which subjects a canary knows, so that one that vanishes is missed.
+//! The subjects that each canary knows, so that a vanished one is noticed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::found::Found;
 /// Most runs of one canary that are remembered for late ones.
 const MOST_RECENT: usize = 4_096;
 
-/// The names of a probe's subjects, each once, so many at most.
+/// The names of a probe's subjects, each once and bounded in number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Names(HashSet<Arc<str>>);
 
 impl Names {
-    /// The name, told apart from now on if there is room.
+    /// The shared name; learns it if there is room.
     pub(super) fn learn(&mut self, name: &Arc<str>) -> Option<Arc<str>> {
         if let Some(known) = self.0.get(name) {
             return Some(Arc::clone(known));
@@ -31,7 +31,7 @@ impl Names {
         Some(Arc::clone(name))
     }
 
-    /// Makes room, if there is need: drops the names that nobody else holds.
+    /// Makes room if needed by dropping the names that nothing else refers to.
     fn make_room(&mut self, for_so_many: usize) {
         if self.0.len() + for_so_many > TRACKED {
             self.0.retain(|name| Arc::strong_count(name) > 1);
@@ -56,8 +56,8 @@ pub(super) struct List {
 type Vanished = Vec<(Arc<str>, Arc<str>)>;
 
 impl List {
-    /// Takes a run's finds in. Returns who vanished, and whether the list has changed. A late run adds and misses nobody: the
-    /// list is newer than it.
+    /// Takes what a run found. Returns the vanished subjects and whether the list changed. A late run neither adds nor misses
+    /// subjects.
     pub(super) fn update(
         &mut self,
         names: &mut Names,
@@ -116,7 +116,7 @@ impl List {
         Self { loops, ..Self::default() }
     }
 
-    /// The runs that came after one, of those that went through every loop.
+    /// The later runs that went through every loop.
     pub(super) fn since(&self, order: u64) -> Vec<(u64, Duration)> {
         let newer = |(known, _): &&(u64, Duration)| order != 0 && *known > order;
         self.recent.iter().filter(newer).copied().collect()

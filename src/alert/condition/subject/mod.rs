@@ -1,9 +1,8 @@
 //! Subjects of a probe: entities that a run finds, each with a result and an incident of its own.
 //!
-//! Owns the rules for them. A subject fails when a canary has seen it fail `subject_after` times in a row; whatever region or cell
-//! saw it, it is one fact, and where it was seen is text. It is well when every canary that saw it fail has settled on it, retired
-//! it or is removed: what another canary sees does not help. What a run counts as for its canary is decided in `count`. A run is
-//! split like this:
+//! A subject fails when a canary has seen it fail `subject_after` times in a row. It is one fact for all regions and cells; where
+//! it was seen is text. It is well when every canary that saw it fail has settled on it, retired it or is removed. What a run
+//! counts as for its canary is decided in `count`. A run counts for its subjects as follows:
 //!
 //! | step report | for the subject |
 //! |---|---|
@@ -13,9 +12,9 @@
 //! | failed by the prober's own fault, blocked, allowed to fail, not needed | – |
 //! | none, though the canary knew it and its loop was gone through to the end | failure, or forgotten with `subject_gone = "retire"` |
 //!
-//! A loop was gone through if each of its rounds has a report with its subject and the run went on behind it, or to its end.
-//! Beyond `max_subjects` subjects that fail the next ones share a scope; what was given one of its own keeps it till it is well.
-//! All beyond [`TRACKED`] are as one subject. Runs that are not counted do nothing here.
+//! A loop was gone through if each of its rounds has a report with its subject and the run went on after it, or to its end.
+//! Beyond `max_subjects` failing subjects, further ones share a scope; a subject keeps its scope until it is well. All subjects
+//! beyond [`TRACKED`] count as one. Runs that do not count change nothing.
 
 mod fact;
 mod found;
@@ -27,7 +26,7 @@ use std::sync::Arc;
 
 use super::rule::Rule;
 use super::runs::{Counted, Track};
-use super::{Changed, Context, Rules, Run, Told, evidence, level};
+use super::{Changed, PlanContext, RuleEvent, Rules, Run, evidence, level};
 use crate::alert::fact::LastRun;
 use crate::alert::{Fact, FactKey, State};
 use crate::alert::{Failure, Moment};
@@ -40,9 +39,9 @@ use list::{List, Names};
 /// Most subjects of one probe that are told apart.
 pub(super) const TRACKED: usize = 5_000;
 
-/// What a subject's incident is about. It stays so until the subject is well.
+/// Whether a failing subject has a scope of its own. It keeps its scope until it is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum SubjectScope {
     /// It alone.
     Own,
     /// All that are too many.
@@ -81,7 +80,7 @@ type Results = Vec<(Arc<str>, Option<Cause>)>;
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Subject {
     /// Only while it fails.
-    place: Option<Place>,
+    scope: Option<SubjectScope>,
     tracks: BTreeMap<CanaryId, Track>,
     /// The latest failed run, with its order.
     failure: Option<(u64, Arc<Failure>)>,
@@ -94,8 +93,8 @@ impl Subject {
         match states().find(|state| matches!(state, State::Failing(_))) {
             Some(fails) => fails,
             None if states().all(|state| state == State::Well) => State::Well,
-            // One canary has settled on it, and another that saw it fail has not.
-            None if self.place.is_some() => State::Failing(level(probe)),
+            // One canary has settled on it, but another that saw it fail has not.
+            None if self.scope.is_some() => State::Failing(level(probe)),
             None => State::Suspect,
         }
     }
@@ -133,8 +132,8 @@ impl Subjects {
         self.probe.alert.max_subjects.get() as usize
     }
 
-    /// The results of a run, in its order, and behind them the subjects that it should have found; and those that need not be
-    /// found any more. Updates the canary's list.
+    /// The results of a run in order, followed by a failure for each vanished subject; and the subjects that are retired. Updates
+    /// the canary's list.
     fn with_vanished(&mut self, found: &Found, sight: &Sight<'_>) -> (Results, Vec<Arc<str>>) {
         let mut judged = found.results();
         let (list, gone) = (self.lists.entry(sight.canary.clone()).or_default(), self.probe.alert.subject_gone);
@@ -176,7 +175,7 @@ impl Subjects {
             Some(track) => track,
             None if !failed => return,
             None => subject.tracks.entry(sight.canary.clone()).or_insert_with(|| {
-                // A late failure: the runs since then have found it well, or it would have a track.
+                // This is a late failure. The later runs found the subject well, or it would have a track already.
                 let mut track = Track::default();
                 for (order, at) in list.map(|list| list.since(sight.order)).unwrap_or_default() {
                     let run = LastRun { failed: false, started: at, ended: at };
@@ -196,17 +195,17 @@ impl Subjects {
         self.tell(name, before, out);
     }
 
-    /// Gives a subject that fails its place, tells of it, and forgets it where nothing is left of it.
+    /// Gives a failing subject its scope, emits its fact, and drops it when nothing is left of it.
     fn tell(&mut self, name: Option<&Arc<str>>, before: State, out: &mut Vec<Changed>) {
         let Some(subject) = self.subject(name) else { return };
         let after = subject.state(&self.probe);
-        let place = subject.place;
+        let place = subject.scope;
         let is_failing = matches!(after, State::Failing(_));
         let new = (is_failing && place.is_none())
-            .then(|| if name.is_some() && self.own < self.most() { Place::Own } else { Place::Shared });
-        self.own += usize::from(new == Some(Place::Own));
+            .then(|| if name.is_some() && self.own < self.most() { SubjectScope::Own } else { SubjectScope::Shared });
+        self.own += usize::from(new == Some(SubjectScope::Own));
         if let Some(subject) = self.subject_mut(name) {
-            subject.place = place.or(new);
+            subject.scope = place.or(new);
         }
         if before != State::Well || after != State::Well {
             out.push(Changed::now(self.fact(name)));
@@ -214,9 +213,9 @@ impl Subjects {
         if after != State::Well {
             return;
         }
-        self.own -= usize::from(place == Some(Place::Own));
+        self.own -= usize::from(place == Some(SubjectScope::Own));
         let Some(subject) = self.subject_mut(name) else { return };
-        (subject.place, subject.failure) = (None, None);
+        (subject.scope, subject.failure) = (None, None);
         if subject.tracks.is_empty()
             && let Some(name) = name
         {
@@ -235,7 +234,7 @@ impl Subjects {
         }
     }
 
-    /// A canary is no more, or will not look for what it saw.
+    /// Forgets what a removed canary saw.
     fn forget(&mut self, canary: &CanaryId, out: &mut Vec<Changed>) {
         if self.lists.remove(canary).is_some() {
             self.changed_lists.insert(canary.clone());
@@ -245,7 +244,7 @@ impl Subjects {
         }
     }
 
-    /// Takes back what canaries saw of a subject.
+    /// Drops what some canaries saw of a subject.
     fn drop_tracks(&mut self, name: Option<&Arc<str>>, of: impl Fn(&CanaryId) -> bool, out: &mut Vec<Changed>) {
         let Some(subject) = self.subject(name).filter(|subject| subject.tracks.keys().any(&of)) else { return };
         let before = subject.state(&self.probe);
@@ -263,7 +262,7 @@ impl Subjects {
 }
 
 impl Rules for Subjects {
-    fn apply(&mut self, to: &Context<'_>, _out: &mut Vec<Changed>) {
+    fn apply(&mut self, to: &PlanContext<'_>, _out: &mut Vec<Changed>) {
         let Some((probe, rule, _)) = to.probe else { return };
         self.rule = Rule { page: PageRule::Consecutive(probe.alert.subject_after), ..*rule };
         self.probe = Arc::clone(probe);
@@ -289,7 +288,7 @@ impl Rules for Subjects {
         for (name, failed) in judged {
             match self.names.learn(&name) {
                 Some(name) => self.judge(Some(&name), &sight, tell(failed), out),
-                // Of those that are not told apart, the first failure stands for all.
+                // The first failure stands for all subjects that are not told apart.
                 None => rest = rest.filter(Option::is_some).or(Some(failed)),
             }
         }
@@ -298,10 +297,10 @@ impl Rules for Subjects {
         }
     }
 
-    fn told(&mut self, what: &Told<'_>, _now: Moment, out: &mut Vec<Changed>) {
+    fn event(&mut self, what: &RuleEvent<'_>, _now: Moment, out: &mut Vec<Changed>) {
         match what {
-            Told::Removed(id) => self.forget(id, out),
-            Told::Missed(_) | Told::Lost(_) | Told::Input(_) => {}
+            RuleEvent::Removed(id) => self.forget(id, out),
+            RuleEvent::Missed(_) | RuleEvent::Lost(_) | RuleEvent::Input(_) => {}
         }
     }
 

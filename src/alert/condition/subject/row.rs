@@ -1,4 +1,4 @@
-//! The subjects of a probe as the store keeps them: one row of those that fail, and one row a canary of those it knows.
+//! The store's rows of subjects: one of a probe's failing subjects, and one for each canary with the subjects that it knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::list::List;
-use super::{Place, Subject, Subjects};
-use crate::alert::condition::runs::CourseRow;
+use super::{Subject, SubjectScope, Subjects};
+use crate::alert::condition::runs::StreakRow;
 use crate::alert::condition::{row, to_json};
 use crate::alert::{Failure, Moment};
 use crate::history::StateRow;
@@ -16,7 +16,7 @@ use crate::plan::CanaryId;
 /// Subjects that fail. The key is the probe's name; of what a canary knows it is the canary's id.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Row {
+struct SubjectsRow {
     failing: BTreeMap<Arc<str>, SubjectRow>,
     rest: SubjectRow,
 }
@@ -26,22 +26,22 @@ struct Row {
 #[serde(default)]
 struct SubjectRow {
     summary: Option<bool>,
-    canaries: BTreeMap<Arc<str>, CourseRow>,
+    canaries: BTreeMap<Arc<str>, StreakRow>,
     failure: Option<Arc<Failure>>,
 }
 
 impl SubjectRow {
     fn of(subject: &Subject, now: Moment) -> Self {
         Self {
-            summary: subject.place.map(|place| place == Place::Shared),
-            canaries: subject.tracks.iter().map(|(canary, track)| (canary.as_str().into(), CourseRow::of(track, now))).collect(),
+            summary: subject.scope.map(|place| place == SubjectScope::Shared),
+            canaries: subject.tracks.iter().map(|(canary, track)| (canary.as_str().into(), StreakRow::of(track, now))).collect(),
             failure: subject.failure.as_ref().map(|(_, failure)| Arc::clone(failure)),
         }
     }
 
     fn subject(self, now: Moment) -> Subject {
         Subject {
-            place: self.summary.map(|shared| if shared { Place::Shared } else { Place::Own }),
+            scope: self.summary.map(|shared| if shared { SubjectScope::Shared } else { SubjectScope::Own }),
             tracks: self.canaries.into_iter().map(|(canary, row)| (CanaryId::read_back(&canary), row.track(now))).collect(),
             failure: self.failure.map(|failure| (0, failure)),
         }
@@ -59,13 +59,13 @@ impl Subjects {
         let kept = |subject: &Subject| SubjectRow::of(subject, now);
         let nobody = self.failing.is_empty() && self.rest.tracks.is_empty();
         let failing = self.failing.iter().map(|(name, subject)| (Arc::clone(name), kept(subject))).collect();
-        row("subject", &*self.probe.name, (!nobody).then(|| to_json(&Row { failing, rest: kept(&self.rest) })))
+        row("subject", &*self.probe.name, (!nobody).then(|| to_json(&SubjectsRow { failing, rest: kept(&self.rest) })))
     }
 
     /// Takes back a row, perhaps of an earlier process.
     pub(super) fn read(&mut self, key: &str, json: &str, now: Moment) -> Result<(), serde_json::Error> {
         if key == &*self.probe.name {
-            let row: Row = serde_json::from_str(json)?;
+            let row: SubjectsRow = serde_json::from_str(json)?;
             self.rest = row.rest.subject(now);
             for (name, subject) in row.failing {
                 let name = self.names.learn(&name).unwrap_or(name);

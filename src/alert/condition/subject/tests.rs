@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::Scope;
-use crate::alert::condition::testing::{World, named, plan};
+use crate::alert::condition::testing::{Harness, named, plan};
 use crate::alert::condition::{Changed, Input};
 use crate::alert::fact::Level;
 use crate::alert::testing::{cause, made, moment, run, step};
@@ -18,7 +18,7 @@ const PAGE: State = State::Failing(Level::Page);
 
 /// A probe with a list, a loop `loop` with subjects and perhaps a step after it, in two regions.
 struct Seen {
-    world: World,
+    harness: Harness,
     order: u64,
 }
 
@@ -31,7 +31,7 @@ fn of(alert: AlertPolicy, after_the_loop: bool) -> Arc<Plan> {
 }
 
 fn seen(alert: AlertPolicy, after_the_loop: bool) -> Seen {
-    Seen { world: World::new(of(alert, after_the_loop)), order: 0 }
+    Seen { harness: Harness::new(of(alert, after_the_loop)), order: 0 }
 }
 
 fn retiring() -> AlertPolicy {
@@ -79,23 +79,23 @@ fn spelt(changes: &[Changed]) -> Vec<String> {
 
 impl Seen {
     fn takes(&mut self, report: &RunReport, minute: u64) -> Vec<String> {
-        spelt(&self.world.take(Input::Run(report), minute * 60))
+        spelt(&self.harness.take(Input::Run(report), minute * 60))
     }
 
     /// The next run of a canary, a minute later, found these (separated by spaces).
     fn finds(&mut self, canary: usize, found: &str) -> Vec<String> {
         self.order += 1;
         let found: Vec<&str> = found.split_whitespace().collect();
-        let report = finding(&self.world.plan.canaries[canary], self.order, &found);
+        let report = finding(&self.harness.plan.canaries[canary], self.order, &found);
         self.takes(&report, self.order)
     }
 
     fn fact(&self, name: &str) -> &Fact {
-        &self.world.facts[&FactKey::Subject("p".into(), name.into())]
+        &self.harness.facts[&FactKey::Subject("p".into(), name.into())]
     }
 
     fn failing(&self) -> Vec<String> {
-        let facts = self.world.facts.values().filter(|fact| fact.state == PAGE);
+        let facts = self.harness.facts.values().filter(|fact| fact.state == PAGE);
         facts
             .map(|fact| Changed { key: fact.key.clone(), fact: Some(Arc::clone(fact)) })
             .flat_map(|fact| spelt(&[fact]))
@@ -111,7 +111,7 @@ fn a_subject_fails_at_its_first_failure_and_is_well_after_passes_two_intervals_l
     let expected: [&[&str]; 8] =
         [&[], &["a own fails"], &["a own fails"], &["a own fails"], &["a own fails"], &["a own fails"], &["a own well"], &[]];
     assert_eq!(said, expected);
-    assert_eq!(seen.world.state(&seen.world.canary_key(0)), State::Well, "the run counts as passed for its canary");
+    assert_eq!(seen.harness.state(&seen.harness.canary_key(0)), State::Well, "the run counts as passed for its canary");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn only_a_run_that_went_through_the_loop_can_miss_somebody() {
     for (what, rounds, (verdict, cause), missed) in rows {
         let mut seen = seen(AlertPolicy::default(), true);
         seen.finds(0, "a b");
-        let report = run(&seen.world.plan.canaries[0], 2, verdict, cause, rounds);
+        let report = run(&seen.harness.plan.canaries[0], 2, verdict, cause, rounds);
         let said = seen.takes(&report, 2);
         assert_eq!(said.contains(&"b own fails".to_owned()), missed, "{what}: {said:?}");
     }
@@ -247,7 +247,7 @@ fn only_a_run_that_went_through_the_loop_can_miss_somebody() {
 fn a_failure_that_is_allowed_is_none() {
     let mut seen = seen(AlertPolicy::default(), false);
     let allowed = StepReport { allow_failure: true, ..round("a!") };
-    let report = run(&seen.world.plan.canaries[0], 1, Verdict::Passed, None, vec![allowed]);
+    let report = run(&seen.harness.plan.canaries[0], 1, Verdict::Passed, None, vec![allowed]);
     assert_eq!(seen.takes(&report, 1), [""; 0]);
 }
 
@@ -255,19 +255,19 @@ fn a_failure_that_is_allowed_is_none() {
 fn a_failure_of_the_probe_leaves_the_subjects_results_as_they_are() {
     let mut seen = seen(AlertPolicy::default(), false);
     let broke: Cause = cause(Reason::NotEvaluable, "loop", None);
-    let report = run(&seen.world.plan.canaries[0], 1, Verdict::Failed, Some(broke), vec![round("a!"), round("b")]);
+    let report = run(&seen.harness.plan.canaries[0], 1, Verdict::Failed, Some(broke), vec![round("a!"), round("b")]);
     assert_eq!(seen.takes(&report, 1), ["a own fails"]);
-    assert_eq!(seen.world.state(&seen.world.canary_key(0)), State::Suspect);
+    assert_eq!(seen.harness.state(&seen.harness.canary_key(0)), State::Suspect);
 }
 
 #[test]
 fn runs_by_hand_do_not_count() {
     let mut seen = seen(AlertPolicy::default(), false);
     for trigger in [Trigger::Manual, Trigger::Test] {
-        let report = RunReport { trigger, ..finding(&seen.world.plan.canaries[0], 1, &["a!", "b"]) };
+        let report = RunReport { trigger, ..finding(&seen.harness.plan.canaries[0], 1, &["a!", "b"]) };
         assert_eq!(seen.takes(&report, 1), [""; 0]);
     }
-    assert!(seen.world.store.is_empty());
+    assert!(seen.harness.store.is_empty());
 }
 
 #[test]
@@ -285,32 +285,32 @@ fn a_canary_that_is_removed_takes_back_what_it_alone_saw() {
     seen.finds(1, "b!");
     let steps = vec![step("list", false), step("loop", true)];
     let less = plan(vec![Probe { steps, ..named("p", AlertPolicy::default()) }], &["us"], &[]);
-    let changed = seen.world.apply(less, 300);
+    let changed = seen.harness.apply(less, 300);
     assert!(spelt(&changed).contains(&"a own well".to_owned()), "{changed:?}");
     assert_eq!(seen.failing(), ["b own fails"]);
-    seen.world.clock(400);
-    assert!(!seen.world.store.contains_key(&("subject".to_owned(), "p/eu".to_owned())), "nor is its list kept");
+    seen.harness.clock(400);
+    assert!(!seen.harness.store.contains_key(&("subject".to_owned(), "p/eu".to_owned())), "nor is its list kept");
 }
 
 #[test]
 fn subjects_of_a_probe_that_is_removed_are_not_watched_any_more() {
     let mut seen = seen(AlertPolicy::default(), false);
     seen.finds(0, "a!");
-    assert_eq!(spelt(&seen.world.apply(plan(Vec::new(), &["eu", "us"], &[]), 300)), ["a removed"]);
+    assert_eq!(spelt(&seen.harness.apply(plan(Vec::new(), &["eu", "us"], &[]), 300)), ["a removed"]);
 }
 
 #[test]
 fn what_is_closed_is_well_and_begins_anew() {
     let mut seen = seen(AlertPolicy::default(), false);
     seen.finds(0, "a! b!");
-    let closed = seen.world.conditions.close(&[FactKey::Subject("p".into(), "a".into())], moment(90));
+    let closed = seen.harness.conditions.close(&[FactKey::Subject("p".into(), "a".into())], moment(90));
     assert_eq!(spelt(&closed), ["a own well"]);
 }
 
 #[test]
 fn a_late_run_misses_nobody_and_is_put_where_it_belongs() {
     let mut seen = seen(AlertPolicy { subject_after: number(2), ..AlertPolicy::default() }, false);
-    let eu = Arc::clone(&seen.world.plan.canaries[0]);
+    let eu = Arc::clone(&seen.harness.plan.canaries[0]);
     let feed = |seen: &mut Seen, order, found: &[&str]| seen.takes(&finding(&eu, order, found), 9);
     assert_eq!(feed(&mut seen, 2, &["a", "new"]), [""; 0]);
     assert_eq!(feed(&mut seen, 1, &["a!"]), ["a own suspect"], "nobody had told it of `new`");
@@ -327,7 +327,7 @@ fn beyond_what_is_tracked_they_are_as_one() {
         names.iter().enumerate().map(spell).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(seen.finds(0, &all(&[TRACKED + 3, TRACKED + 5])), ["(rest) shared fails"]);
-    let fact = &seen.world.facts[&FactKey::OtherSubjects("p".into())];
+    let fact = &seen.harness.facts[&FactKey::OtherSubjects("p".into())];
     assert_eq!(fact.words.as_deref(), Some("of 10 subjects that are not told apart, seen in eu"));
     assert_eq!(seen.finds(0, &all(&[TRACKED + 5])), ["(rest) shared fails"]);
     assert_eq!(seen.finds(0, &all(&[])), ["(rest) shared fails"]);
@@ -349,11 +349,11 @@ fn a_name_that_is_too_long_for_a_key_is_cut_and_kept_apart_from_others() {
     let mut seen = seen(AlertPolicy::default(), false);
     let long = "é".repeat(100_000);
     seen.finds(0, &format!("{long}! {long}x!"));
-    let names: BTreeSet<usize> = seen.world.facts.keys().map(|key| key.to_string().chars().count()).collect();
-    assert!(seen.world.facts.len() == 2 && names.iter().all(|letters| *letters < 140), "{names:?}");
+    let names: BTreeSet<usize> = seen.harness.facts.keys().map(|key| key.to_string().chars().count()).collect();
+    assert!(seen.harness.facts.len() == 2 && names.iter().all(|letters| *letters < 140), "{names:?}");
     assert_eq!(
-        FactKey::try_from(seen.world.facts.keys().next().unwrap().to_string()).unwrap(),
-        *seen.world.facts.keys().next().unwrap()
+        FactKey::try_from(seen.harness.facts.keys().next().unwrap().to_string()).unwrap(),
+        *seen.harness.facts.keys().next().unwrap()
     );
 }
 
@@ -361,14 +361,14 @@ fn a_name_that_is_too_long_for_a_key_is_cut_and_kept_apart_from_others() {
 fn an_unchanged_probe_writes_nothing() {
     let mut seen = seen(AlertPolicy::default(), false);
     seen.finds(0, "a b");
-    let store = seen.world.store.clone();
+    let store = seen.harness.store.clone();
     assert!(store.contains_key(&("subject".to_owned(), "p/eu".to_owned())));
     seen.finds(0, "a b");
     seen.finds(0, "b a");
-    assert_eq!(seen.world.store, store);
+    assert_eq!(seen.harness.store, store);
 }
 
-/// What is known by the plain reading: all results of each subject and canary, in order.
+/// The reference: all results of each subject and canary, in order.
 #[derive(Default)]
 struct Reference {
     results: BTreeMap<(String, usize), Vec<(u64, bool)>>,
@@ -413,7 +413,7 @@ proptest! {
         let (mut latched, mut places): (BTreeSet<String>, BTreeMap<String, bool>) = Default::default();
         for ((of, subjects, restart), minute) in runs.into_iter().zip(1_u64..) {
             if restart {
-                seen.world.restart(minute * 60);
+                seen.harness.restart(minute * 60);
                 seen.order = 0;
             }
             // Each is present or not, and failed or not; who was there before and is not has failed.
@@ -429,7 +429,7 @@ proptest! {
             }
             seen.order += 1;
             let names: Vec<&str> = found.iter().map(String::as_str).collect();
-            let report = finding(&seen.world.plan.canaries[of], seen.order, &names);
+            let report = finding(&seen.harness.plan.canaries[of], seen.order, &names);
             seen.takes(&report, minute);
             let mut expected = BTreeMap::new();
             for name in ["a", "b", "c", "d", "e"] {
@@ -446,7 +446,7 @@ proptest! {
                     expected.insert(name.to_owned(), if latched.contains(name) { PAGE } else { State::Suspect });
                 }
             }
-            let subjects = seen.world.facts.iter().filter_map(|(key, fact)| match key {
+            let subjects = seen.harness.facts.iter().filter_map(|(key, fact)| match key {
                 FactKey::Subject(_, name) => Some((name.to_string(), fact)),
                 _ => None,
             });

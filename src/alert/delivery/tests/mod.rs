@@ -1,7 +1,7 @@
 //! Tables, outages and random histories of delivery, with channels whose answers the test decides.
 
-mod chance;
 mod outages;
+mod random;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::alert::Scope;
-use crate::alert::told::{About, Cover, Refusal, Trouble};
+use crate::alert::tries::{About, Cover, Refusal, RefusalKind};
 use crate::plan::{ReceiverKind, Severity};
 
 fn at(second: u64) -> Moment {
@@ -22,28 +22,28 @@ fn policy(name: &str, receiver: ReceiverKind) -> ChannelPolicy {
 }
 
 /// A wish about the scope that the incident's name begins with, up to a dot.
-fn wish(incident: &str, what: What, severity: Severity, since: u64) -> Wish {
+fn wish(incident: &str, what: Action, severity: Severity, since: u64) -> Wish {
     let scope = Scope::Probe(incident.split('.').next().unwrap_or(incident).into());
     Wish { scope, incident: incident.into(), what, severity, since: at(since).steady }
 }
 
 fn page(incident: &str, since: u64) -> Wish {
-    wish(incident, What::Ring, Severity::Page, since)
+    wish(incident, Action::Ring, Severity::Page, since)
 }
 
-fn refused(trouble: Trouble) -> Outcome {
-    Outcome::Refused(Refusal { message: format!("it was refused: {trouble:?}"), trouble })
+fn refused(kind: RefusalKind) -> Outcome {
+    Outcome::Refused(Refusal { message: format!("it was refused: {kind:?}"), kind })
 }
 
 fn unknown() -> Outcome {
-    Outcome::Unknown(Refusal { message: "no answer".into(), trouble: Trouble::Unreachable })
+    Outcome::Unknown(Refusal { message: "no answer".into(), kind: RefusalKind::Unreachable })
 }
 
 /// Delivery with an evaluator that makes a try of each grant at once.
 struct Bench {
     delivery: Delivery,
     made: usize,
-    flying: BTreeMap<String, Try>,
+    in_flight: BTreeMap<String, Try>,
     facts: Vec<Fact>,
     /// How tries are spread.
     chance: f64,
@@ -54,7 +54,7 @@ struct Bench {
 struct Left {
     id: String,
     channel: Arc<str>,
-    what: What,
+    what: Action,
     incidents: Vec<String>,
     shortest: bool,
     repeated: bool,
@@ -63,7 +63,7 @@ struct Left {
 impl Bench {
     fn new(channels: &[(&str, ReceiverKind)]) -> Self {
         let channels = channels.iter().map(|(name, receiver)| policy(name, *receiver));
-        Self { delivery: Delivery::new(channels, at(0)), made: 0, flying: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
+        Self { delivery: Delivery::new(channels, at(0)), made: 0, in_flight: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
     }
 
     fn want(&mut self, wishes: impl IntoIterator<Item = Wish>) {
@@ -77,7 +77,7 @@ impl Bench {
         let mut left = Vec::new();
         for Repeat { attempt, shortest } in self.delivery.repeats(now) {
             left.push(Left { repeated: true, ..of(&attempt, shortest) });
-            assert!(self.flying.insert(attempt.id.clone(), attempt).is_none(), "it is on its way already");
+            assert!(self.in_flight.insert(attempt.id.clone(), attempt).is_none(), "it is on its way already");
         }
         while let Some(grant) = self.delivery.next(now) {
             let (channel, what, wishes, shortest) = match grant {
@@ -86,7 +86,7 @@ impl Bench {
             };
             let attempt = self.make(channel, what, &wishes, now);
             left.push(of(&attempt, shortest));
-            self.flying.insert(attempt.id.clone(), attempt.clone());
+            self.in_flight.insert(attempt.id.clone(), attempt.clone());
             self.delivery.leaves(attempt, now);
         }
         self.facts.extend(self.delivery.facts(now));
@@ -94,7 +94,7 @@ impl Bench {
         left
     }
 
-    fn make(&mut self, channel: Arc<str>, what: What, wishes: &[Wish], now: Moment) -> Try {
+    fn make(&mut self, channel: Arc<str>, what: Action, wishes: &[Wish], now: Moment) -> Try {
         self.made += 1;
         let about = wishes.iter().map(|wish| {
             let (except, regions, reasons) = Default::default();
@@ -107,7 +107,7 @@ impl Bench {
                 regions,
                 reasons,
             };
-            About { incident: wish.incident.clone(), scope: wish.scope.clone(), cover: (what == What::Ring).then_some(cover) }
+            About { incident: wish.incident.clone(), scope: wish.scope.clone(), cover: (what == Action::Ring).then_some(cover) }
         });
         Try {
             id: format!("t{:05}", self.made),
@@ -122,9 +122,9 @@ impl Bench {
         }
     }
 
-    fn land(&mut self, id: &str, outcome: &Outcome, now: Moment) -> Landed {
-        let attempt = self.flying.remove(id).expect("it is on its way");
-        self.delivery.landed(&attempt.channel, id, outcome, self.chance, now)
+    fn land(&mut self, id: &str, outcome: &Outcome, now: Moment) -> Completed {
+        let attempt = self.in_flight.remove(id).expect("it is on its way");
+        self.delivery.completed(&attempt.channel, id, outcome, self.chance, now)
     }
 
     /// Until nothing may leave any more now: all that leaves lands at once, each as `answer` says. Gives how many left.
@@ -142,9 +142,9 @@ impl Bench {
         }
     }
 
-    /// Lands all that is on its way.
-    fn land_all(&mut self, outcome: &Outcome, now: Moment) -> Vec<Landed> {
-        let ids: Vec<String> = self.flying.keys().cloned().collect();
+    /// Lands all in flight.
+    fn land_all(&mut self, outcome: &Outcome, now: Moment) -> Vec<Completed> {
+        let ids: Vec<String> = self.in_flight.keys().cloned().collect();
         ids.iter().map(|id| self.land(id, outcome, now)).collect()
     }
 }

@@ -31,7 +31,7 @@ fn outage(receiver: ReceiverKind, burst: bool, chance: f64, outcome: &Outcome) -
 fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leave_within_a_minute_of_its_return() {
     for receiver in [ReceiverKind::Alerts, ReceiverKind::Incidents, ReceiverKind::Posts] {
         for (burst, chance) in [(false, 0.0), (false, 1.0), (true, 0.0), (true, 1.0)] {
-            for outcome in [refused(Trouble::Unreachable), refused(Trouble::Busy(None)), unknown()] {
+            for outcome in [refused(RefusalKind::Unreachable), refused(RefusalKind::Busy(None)), unknown()] {
                 let (tries, after, seconds) = outage(receiver, burst, chance, &outcome);
                 assert!(tries <= 800, "{tries} tries, {receiver:?} {outcome:?}");
                 assert!(seconds <= 60, "{seconds} s, {receiver:?} {outcome:?}");
@@ -43,7 +43,7 @@ fn a_receiver_that_is_away_for_two_hours_is_tried_at_most_800_times_and_all_leav
     }
 }
 
-/// Rings that left singly while it was away, and of which nobody knows: these are repeated as they are.
+/// Rings that left singly while it was away, and of unknown outcome: these are repeated as they are.
 const UNKNOWN_AT_MOST: usize = 40;
 
 #[test]
@@ -52,7 +52,7 @@ fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_
     bench.want((0..INCIDENTS).map(|number| page(&format!("p{number:03}"), 0)));
     let mut tries = 0;
     for second in 0..AWAY {
-        tries += bench.settle(at(second), |_| refused(Trouble::Rejected));
+        tries += bench.settle(at(second), |_| refused(RefusalKind::Rejected));
     }
     assert!(tries <= 800, "{tries}");
     bench.delivery.mended("a", at(AWAY));
@@ -62,7 +62,7 @@ fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_
 
 #[test]
 fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bear() {
-    for poison in [refused(Trouble::Unreadable), unknown(), refused(Trouble::Rejected)] {
+    for poison in [refused(RefusalKind::Unreadable), unknown(), refused(RefusalKind::Rejected)] {
         let mut bench = Bench::new(&[("a", ReceiverKind::Posts)]);
         bench.want((0..3).map(|number| page(&format!("bad{number:03}"), 0)));
         let mut taken = None;
@@ -90,7 +90,7 @@ fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_i
     let back = 1_000;
     for second in 0..back + 240 {
         let is_good = |left: &Left| second >= back && left.incidents == ["good"];
-        bench.settle(at(second), |left| if is_good(left) { Outcome::Taken } else { refused(Trouble::Unreachable) });
+        bench.settle(at(second), |left| if is_good(left) { Outcome::Taken } else { refused(RefusalKind::Unreachable) });
     }
     let waited = bench.delivery.backlog()[0].taken.map(|taken| taken.saturating_sub(at(back).steady));
     assert!(waited.is_some_and(|waited| waited <= Duration::from_mins(4)), "{waited:?}");

@@ -11,13 +11,13 @@ fn bench(receiver: ReceiverKind) -> Bench {
 fn rings_leave_before_ends_and_page_level_first_and_then_what_is_older() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([
-        wish("e", What::End, Severity::Page, 0),
-        wish("c", What::Change, Severity::Page, 0),
-        wish("w", What::Ring, Severity::Warn, 0),
+        wish("e", Action::End, Severity::Page, 0),
+        wish("c", Action::Change, Severity::Page, 0),
+        wish("w", Action::Ring, Severity::Warn, 0),
         page("p2", 2),
-        wish("p3", What::Ring, Severity::Critical, 3),
+        wish("p3", Action::Ring, Severity::Critical, 3),
         page("p1", 1),
-        wish("k", What::Acknowledge, Severity::Page, 1),
+        wish("k", Action::Acknowledge, Severity::Page, 1),
     ]);
     assert_eq!(names(&bench.round(at(5))), ["p1", "p2", "p3", "w", "c", "k", "e"]);
 }
@@ -25,10 +25,10 @@ fn rings_leave_before_ends_and_page_level_first_and_then_what_is_older() {
 #[test]
 fn of_a_scope_one_is_on_its_way_at_a_time_and_a_ring_goes_before_the_end_of_an_earlier_incident() {
     let mut bench = bench(ReceiverKind::Alerts);
-    bench.want([wish("s.1", What::End, Severity::Page, 0), page("s.2", 1), page("other", 2)]);
+    bench.want([wish("s.1", Action::End, Severity::Page, 0), page("s.2", 1), page("other", 2)]);
     let left = bench.round(at(3));
     assert_eq!(names(&left), ["s.2", "other"]);
-    assert!(matches!(bench.land(&left[0].id, &Outcome::Taken, at(3)), Landed::Taken(_)));
+    assert!(matches!(bench.land(&left[0].id, &Outcome::Taken, at(3)), Completed::Taken(_)));
     assert_eq!(names(&bench.round(at(3))), ["s.1"]);
 }
 
@@ -61,7 +61,7 @@ fn a_refused_try_is_dropped_and_made_anew_under_another_id() {
     bench.want([page("p", 0)]);
     let first = bench.round(at(0)).remove(0);
     assert!(
-        matches!(bench.land(&first.id, &refused(Trouble::Unreachable), at(0)), Landed::Dropped(attempt) if attempt.id == first.id)
+        matches!(bench.land(&first.id, &refused(RefusalKind::Unreachable), at(0)), Completed::Dropped(attempt) if attempt.id == first.id)
     );
     assert!(bench.round(at(1)).is_empty());
     assert_eq!(bench.delivery.due(), Some(at(2).steady));
@@ -74,18 +74,18 @@ fn an_unknown_try_is_repeated_as_it_is_and_nothing_new_is_made_of_its_scope_mean
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     let first = bench.round(at(0)).remove(0);
-    assert!(matches!(bench.land(&first.id, &unknown(), at(0)), Landed::Again(_)));
-    bench.want([wish("p", What::Ring, Severity::Critical, 1), wish("p", What::Change, Severity::Page, 1)]);
+    assert!(matches!(bench.land(&first.id, &unknown(), at(0)), Completed::Again(_)));
+    bench.want([wish("p", Action::Ring, Severity::Critical, 1), wish("p", Action::Change, Severity::Page, 1)]);
     assert!(bench.round(at(1)).is_empty());
     let again = bench.round(at(2));
     assert_eq!((again.len(), &again[0].id, again[0].repeated), (1, &first.id, true));
-    assert_eq!(bench.flying[&first.id].attempts, 2);
-    let landed = bench.land(&first.id, &refused(Trouble::Unreachable), at(2));
-    assert!(matches!(landed, Landed::Again(_)), "it was perhaps taken before");
+    assert_eq!(bench.in_flight[&first.id].attempts, 2);
+    let completed = bench.land(&first.id, &refused(RefusalKind::Unreachable), at(2));
+    assert!(matches!(completed, Completed::Again(_)), "it was perhaps taken before");
     let again = bench.round(at(6));
     assert_eq!(again[0].id, first.id);
-    assert!(matches!(bench.land(&first.id, &Outcome::Taken, at(6)), Landed::Taken(_)));
-    assert_eq!(bench.round(at(6))[0].what, What::Change);
+    assert!(matches!(bench.land(&first.id, &Outcome::Taken, at(6)), Completed::Taken(_)));
+    assert_eq!(bench.round(at(6))[0].what, Action::Change);
 }
 
 #[test]
@@ -96,13 +96,13 @@ fn after_the_end_an_unknown_ring_is_not_repeated_and_only_ended() {
     bench.land(&left[0].id, &unknown(), at(0));
     let forgotten = bench.delivery.forget_rings_of("p");
     assert_eq!(forgotten.iter().map(|attempt| &attempt.id).collect::<Vec<_>>(), [&left[0].id]);
-    bench.delivery.unwant("a", "p", What::Ring);
-    bench.want([wish("p", What::End, Severity::Page, 1)]);
+    bench.delivery.unwant("a", "p", Action::Ring);
+    bench.want([wish("p", Action::End, Severity::Page, 1)]);
     let end = bench.round(at(100));
-    assert_eq!((end.len(), end[0].what), (1, What::End));
-    // The other is on its way while its incident ends.
+    assert_eq!((end.len(), end[0].what), (1, Action::End));
+    // The other is in flight while its incident ends.
     assert!(bench.delivery.forget_rings_of("q").is_empty());
-    assert!(matches!(bench.land(&left[1].id, &unknown(), at(100)), Landed::Perhaps(attempt) if attempt.id == left[1].id));
+    assert!(matches!(bench.land(&left[1].id, &unknown(), at(100)), Completed::Perhaps(attempt) if attempt.id == left[1].id));
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn what_was_gathered_is_repeated_until_the_last_of_its_incidents_has_ended() {
     assert_eq!(names(&storm), ["p10+p11"]);
     bench.land(&storm[0].id, &unknown(), at(60));
     assert!(bench.delivery.forget_rings_of("p10").is_empty());
-    bench.delivery.unwant("a", "p10", What::Ring);
-    bench.want([wish("p10", What::End, Severity::Page, 61)]);
+    bench.delivery.unwant("a", "p10", Action::Ring);
+    bench.want([wish("p10", Action::End, Severity::Page, 61)]);
     assert_eq!(names(&bench.round(at(61))), ["p10"], "its end waits for nothing");
     bench.land_all(&Outcome::Taken, at(61));
     let again = bench.round(at(70));
@@ -127,8 +127,8 @@ fn what_was_gathered_is_repeated_until_the_last_of_its_incidents_has_ended() {
 
 #[test]
 fn a_refused_or_unknown_end_or_change_blocks_nothing() {
-    for outcome in [refused(Trouble::Rejected), refused(Trouble::Unreachable), unknown()] {
-        for what in [What::End, What::Change] {
+    for outcome in [refused(RefusalKind::Rejected), refused(RefusalKind::Unreachable), unknown()] {
+        for what in [Action::End, Action::Change] {
             let mut bench = bench(ReceiverKind::Alerts);
             bench.want([wish("s.1", what, Severity::Page, 0)]);
             bench.round(at(0));
@@ -144,22 +144,22 @@ fn what_is_unreadable_is_tried_at_once_in_its_shortest_form_and_then_as_any_4xx(
     let mut bench = bench(ReceiverKind::Posts);
     bench.want([page("p", 0)]);
     assert!(!bench.round(at(0))[0].shortest);
-    bench.land_all(&refused(Trouble::Unreadable), at(0));
+    bench.land_all(&refused(RefusalKind::Unreadable), at(0));
     assert!(bench.round(at(0))[0].shortest);
-    bench.land_all(&refused(Trouble::Unreadable), at(0));
+    bench.land_all(&refused(RefusalKind::Unreadable), at(0));
     assert!(bench.round(at(119)).is_empty());
     assert!(bench.round(at(120))[0].shortest);
 }
 
 #[test]
 fn a_4xx_goes_on_each_two_minutes_while_a_page_is_due_and_else_each_fifteen() {
-    let wishes = [page("p", 0), wish("p", What::Ring, Severity::Warn, 0), wish("p", What::End, Severity::Page, 0)];
+    let wishes = [page("p", 0), wish("p", Action::Ring, Severity::Warn, 0), wish("p", Action::End, Severity::Page, 0)];
     for (wish, pause) in wishes.into_iter().zip([120, 900, 900]) {
         let mut bench = bench(ReceiverKind::Posts);
         bench.want([wish.clone()]);
         for round in 0..4 {
             assert_eq!(bench.round(at(round * pause)).len(), 1, "{wish:?}");
-            bench.land_all(&refused(Trouble::Rejected), at(round * pause));
+            bench.land_all(&refused(RefusalKind::Rejected), at(round * pause));
             assert!(bench.round(at((round + 1) * pause - 1)).is_empty(), "{wish:?}");
         }
     }
@@ -167,18 +167,18 @@ fn a_4xx_goes_on_each_two_minutes_while_a_page_is_due_and_else_each_fifteen() {
 
 #[test]
 fn a_success_wakes_what_waits_for_connection_and_a_changed_secret_of_the_channel_wakes_all() {
-    for (trouble, woken) in [(Trouble::Unreachable, 1), (Trouble::Busy(None), 1), (Trouble::Rejected, 0)] {
+    for (kind, woken) in [(RefusalKind::Unreachable, 1), (RefusalKind::Busy(None), 1), (RefusalKind::Rejected, 0)] {
         let mut bench = Bench::new(&[("a", ReceiverKind::Alerts), ("b", ReceiverKind::Alerts)]);
         bench.want([page("p", 0), page("q", 0)]);
         let left = bench.round(at(0));
-        bench.land(&left[0].id, &refused(trouble), at(0));
+        bench.land(&left[0].id, &refused(kind), at(0));
         bench.land(&left[1].id, &Outcome::Taken, at(0));
-        assert_eq!(bench.round(at(0)).len(), woken, "{trouble:?}");
-        bench.land_all(&refused(trouble), at(0));
+        assert_eq!(bench.round(at(0)).len(), woken, "{kind:?}");
+        bench.land_all(&refused(kind), at(0));
         bench.delivery.mended("b", at(0));
         assert!(bench.round(at(0)).is_empty(), "another channel was mended");
         bench.delivery.mended("a", at(0));
-        assert_eq!(bench.round(at(0)).len(), 1, "{trouble:?}");
+        assert_eq!(bench.round(at(0)).len(), 1, "{kind:?}");
     }
 }
 
@@ -187,7 +187,7 @@ fn what_a_receiver_asks_for_holds_all_of_its_channel() {
     let mut bench = bench(ReceiverKind::Alerts);
     bench.want([page("p", 0)]);
     bench.round(at(0));
-    bench.land_all(&refused(Trouble::Busy(Some(Duration::from_mins(2)))), at(0));
+    bench.land_all(&refused(RefusalKind::Busy(Some(Duration::from_mins(2)))), at(0));
     bench.want([page("q", 10)]);
     assert!(bench.round(at(119)).is_empty());
     assert_eq!(bench.delivery.due(), Some(at(120).steady));
@@ -196,15 +196,15 @@ fn what_a_receiver_asks_for_holds_all_of_its_channel() {
 
 #[test]
 fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_ends_likewise() {
-    // What is gathered; whether it is rings or ends that come; how many leave at once of fifteen, how many a minute later.
+    // The receiver, the action, how many of fifteen leave at once, and how many a minute later.
     let table = [
-        (ReceiverKind::Alerts, What::Ring, 15, 0),
-        (ReceiverKind::Incidents, What::Ring, 10, 1),
-        (ReceiverKind::Posts, What::Ring, 10, 1),
-        (ReceiverKind::Alerts, What::End, 15, 0),
-        (ReceiverKind::Incidents, What::End, 15, 0),
-        (ReceiverKind::Posts, What::End, 10, 1),
-        (ReceiverKind::Posts, What::Change, 15, 0),
+        (ReceiverKind::Alerts, Action::Ring, 15, 0),
+        (ReceiverKind::Incidents, Action::Ring, 10, 1),
+        (ReceiverKind::Posts, Action::Ring, 10, 1),
+        (ReceiverKind::Alerts, Action::End, 15, 0),
+        (ReceiverKind::Incidents, Action::End, 15, 0),
+        (ReceiverKind::Posts, Action::End, 10, 1),
+        (ReceiverKind::Posts, Action::Change, 15, 0),
     ];
     for (receiver, what, at_once, later) in table {
         let mut bench = bench(receiver);
@@ -221,9 +221,9 @@ fn ten_rings_leave_at_once_and_the_rest_as_one_where_the_channel_gathers_and_end
 #[test]
 fn the_combined_line_of_what_was_never_heard_is_not_gathered_with_ends() {
     let mut bench = bench(ReceiverKind::Posts);
-    bench.want((0..15).map(|number| wish(&format!("p{number:02}"), What::End, Severity::Page, 0)));
+    bench.want((0..15).map(|number| wish(&format!("p{number:02}"), Action::End, Severity::Page, 0)));
     bench.settle(at(0), |_| Outcome::Taken);
-    bench.want([Wish { incident: unheard::INCIDENT.into(), ..wish("chat", What::End, Severity::Warn, 0) }]);
+    bench.want([Wish { incident: unheard::INCIDENT.into(), ..wish("chat", Action::End, Severity::Warn, 0) }]);
     assert_eq!(names(&bench.round(at(60))), ["p10+p11+p12+p13+p14", "unheard"]);
 }
 
@@ -232,7 +232,7 @@ fn rings_that_wait_for_the_minutes_end_keep_back_no_end_of_others() {
     let mut bench = bench(ReceiverKind::Posts);
     bench.want((0..15).map(|number| page(&format!("p{number:02}"), 0)));
     bench.settle(at(0), |_| Outcome::Taken);
-    bench.want([wish("e", What::End, Severity::Page, 1)]);
+    bench.want([wish("e", Action::End, Severity::Page, 1)]);
     assert_eq!(names(&bench.round(at(1))), ["e"]);
 }
 
@@ -243,7 +243,7 @@ fn one_that_is_always_refused_holds_up_no_others_not_even_those_it_is_gathered_w
     bench.want((0..40).map(|number| page(&format!("p{number:02}"), 0)));
     let answer = |left: &Left| {
         let poisoned = left.incidents.iter().any(|incident| incident == "p39");
-        if poisoned { refused(Trouble::Unreadable) } else { Outcome::Taken }
+        if poisoned { refused(RefusalKind::Unreadable) } else { Outcome::Taken }
     };
     for second in 0..60 * 6 {
         bench.settle(at(second), answer);
@@ -256,7 +256,7 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
     let mut before = bench(ReceiverKind::Alerts);
     before.want([page("p", 0)]);
     before.round(at(0));
-    let mut tries: Vec<Try> = before.flying.into_values().collect();
+    let mut tries: Vec<Try> = before.in_flight.into_values().collect();
     tries[0].made = at(500).steady;
     let mut homeless = tries[0].clone();
     homeless.channel = "gone".into();
@@ -266,7 +266,7 @@ fn a_try_of_an_earlier_process_is_perhaps_taken_and_repeated_at_once() {
     after.want([page("p", 0)]);
     let left = after.round(at(10));
     assert_eq!((left.len(), left[0].repeated, left[0].id.as_str()), (1, true, "t00001"));
-    assert!(after.flying["t00001"].made <= at(10).steady, "a stored time in the future counts as now");
+    assert!(after.in_flight["t00001"].made <= at(10).steady, "a stored time in the future counts as now");
 }
 
 #[test]
@@ -276,17 +276,17 @@ fn a_removed_channel_is_forgotten_and_what_was_on_its_way_there_lands_nowhere() 
     bench.round(at(0));
     let forgotten = bench.delivery.apply([policy("b", ReceiverKind::Incidents)], at(1));
     assert_eq!(forgotten.len(), 1);
-    assert_eq!(bench.land("t00001", &Outcome::Taken, at(1)), Landed::Gone);
+    assert_eq!(bench.land("t00001", &Outcome::Taken, at(1)), Completed::Gone);
     assert_eq!(bench.delivery.due(), None);
 }
 
 #[test]
 fn an_end_that_is_not_wanted_any_more_is_not_repeated() {
     let mut bench = bench(ReceiverKind::Alerts);
-    bench.want([wish("p", What::End, Severity::Page, 0)]);
+    bench.want([wish("p", Action::End, Severity::Page, 0)]);
     bench.round(at(0));
     bench.land_all(&unknown(), at(0));
-    assert_eq!(bench.delivery.unwant("a", "p", What::End).len(), 1);
+    assert_eq!(bench.delivery.unwant("a", "p", Action::End).len(), 1);
     assert_eq!(bench.delivery.due(), None);
 }
 
@@ -320,7 +320,7 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
         let mut bench = bench(ReceiverKind::Alerts);
         bench.want([page("p", 0)]);
         for second in 0..300 {
-            bench.settle(at(second), |_| refused(Trouble::Unreachable));
+            bench.settle(at(second), |_| refused(RefusalKind::Unreachable));
         }
         assert!(bench.facts.is_empty(), "{:?}", bench.facts);
         bench.round(at(300));
@@ -336,20 +336,20 @@ fn a_channel_that_takes_nothing_for_five_minutes_fails_until_it_takes_something_
 #[test]
 fn the_backlog_says_how_a_channel_fares() {
     let mut bench = bench(ReceiverKind::Alerts);
-    bench.want([page("p", 7), wish("w", What::Ring, Severity::Warn, 3), page("q", 8)]);
+    bench.want([page("p", 7), wish("w", Action::Ring, Severity::Warn, 3), page("q", 8)]);
     let left = bench.round(at(10));
     bench.land(&left[0].id, &unknown(), at(10));
     bench.land(&left[2].id, &Outcome::Taken, at(11));
-    bench.land(&left[1].id, &refused(Trouble::Rejected), at(12));
+    bench.land(&left[1].id, &refused(RefusalKind::Rejected), at(12));
     let backlog = bench.delivery.backlog().remove(0);
-    assert_eq!((backlog.due, backlog.flying, backlog.unknown, backlog.away), (2, 0, 1, false));
+    assert_eq!((backlog.due, backlog.in_flight, backlog.unknown, backlog.away), (2, 0, 1, false));
     assert_eq!((backlog.page_since, backlog.taken), (Some(at(7).steady), Some(at(11).steady)));
-    assert_eq!(backlog.trouble.as_deref(), Some("it was refused: Rejected"));
+    assert_eq!(backlog.last_error.as_deref(), Some("it was refused: Rejected"));
 }
 
 #[test]
 fn what_left_before_a_reload_and_is_refused_after_it_leaves_again_at_once() {
-    for outcome in [refused(Trouble::Rejected), refused(Trouble::Unreachable), unknown()] {
+    for outcome in [refused(RefusalKind::Rejected), refused(RefusalKind::Unreachable), unknown()] {
         let mut bench = bench(ReceiverKind::Alerts);
         bench.want([page("p", 0)]);
         let left = bench.round(at(0));

@@ -13,7 +13,7 @@ fn what_is_acknowledged_is_sent_to_nobody_anew_and_what_becomes_owed_later_rings
     assert_eq!(bench.ring_times("chat"), [60]);
     bench.breaks(1_000, "p/us").at(1_200);
     assert_eq!(bench.ring_times("chat"), [60, 1_060]);
-    let last = bench.heard.iter().rev().find(|heard| heard.what == What::Ring).unwrap();
+    let last = bench.heard.iter().rev().find(|heard| heard.what == Action::Ring).unwrap();
     assert!(last.message.apart.iter().any(|line| line.contains("ann")), "{:?}", last.message.apart);
 }
 

@@ -7,7 +7,7 @@ use crate::alert::message::Occasion;
 fn an_end_is_sent_where_something_was_taken_and_says_for_how_long_it_failed() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").mends(120, "p/eu").at(400);
-    assert_eq!(bench.came("chat", What::End), [180], "two passes, the last two intervals after the last failure");
+    assert_eq!(bench.came("chat", Action::End), [180], "two passes, the last two intervals after the last failure");
     assert!(bench.heard.last().unwrap().message.title.contains("is well again"), "{:?}", bench.heard.last());
 }
 
@@ -30,9 +30,9 @@ fn the_end_of_an_incident_is_written_also_where_nobody_was_told_of_it() {
 fn two_passes_that_do_not_span_two_intervals_settle_nothing() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").at(70).pass("p/eu").at(80).pass("p/eu").at(100);
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     bench.at(181).pass("p/eu");
-    assert_eq!(bench.came("chat", What::End), [181]);
+    assert_eq!(bench.came("chat", Action::End), [181]);
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_removed_probe_is_not_said_to_be_well_and_a_removal_that_was_only_found_wait
         let alerting = Arc::clone(&bench.alerting);
         bench.take(Event::Plan { plan: empty, alerting, found });
         bench.at(400);
-        assert_eq!(bench.came("chat", What::End), [ended]);
+        assert_eq!(bench.came("chat", Action::End), [ended]);
         let title = &bench.heard.last().unwrap().message.title;
         assert!(title.contains("not watched") && !title.contains("well again"), "{title}");
     }
@@ -60,7 +60,7 @@ fn a_removal_that_comes_back_within_the_minute_ends_nothing() {
     bench.take(Event::Plan { plan: empty, alerting: Arc::clone(&alerting), found: true });
     bench.at(230).take(Event::Plan { plan: before, alerting, found: true });
     bench.at(900);
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
 }
 
 #[test]
@@ -85,20 +85,20 @@ fn the_end_of_a_removed_channel_is_sent_with_its_last_configuration() {
     let plan = Arc::clone(&bench.plan);
     bench.take(Event::Plan { plan, alerting, found: false });
     bench.at(120);
-    assert_eq!(bench.came("other", What::End).len(), 1);
-    assert!(bench.came("chat", What::End).is_empty());
+    assert_eq!(bench.came("other", Action::End).len(), 1);
+    assert!(bench.came("chat", Action::End).is_empty());
 }
 
 #[test]
 fn an_end_that_is_late_says_that_it_was_well_and_under_which_key_it_fails_again() {
-    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.breaks(0, "p/eu");
     bench.answers.insert("duty".to_owned(), refuses());
     bench.mends(120, "p/eu").breaks(300, "p/eu");
     bench.answers.clear();
     bench.at(900);
-    let end = bench.heard.iter().rfind(|heard| heard.what == What::End).unwrap();
-    let ring = bench.heard.iter().rfind(|heard| heard.what == What::Ring).unwrap();
+    let end = bench.heard.iter().rfind(|heard| heard.what == Action::End).unwrap();
+    let ring = bench.heard.iter().rfind(|heard| heard.what == Action::Ring).unwrap();
     assert_eq!((end.message.occasion, end.message.key.as_str()), (Occasion::WasWell, "probe/p/1"));
     assert_eq!(ring.message.key, "probe/p/2");
     assert!(end.message.title.contains("probe/p/2") && end.message.title.contains("was well from"), "{}", end.message.title);

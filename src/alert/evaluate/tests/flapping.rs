@@ -23,7 +23,7 @@ fn a_ring_of_what_flaps_says_how_many_runs_failed_and_an_end_is_not_delayed() {
     flaps(&mut bench, 0, 5);
     let (at, title) = bench.rings("chat").pop().unwrap();
     assert!(at > 1_800 && title.contains("failed ") && title.contains(" runs in "), "{title}");
-    let ends = bench.came("chat", What::End);
+    let ends = bench.came("chat", Action::End);
     assert_eq!(ends.last(), Some(&(2_400 + 180)), "its second pass that spans two intervals: {ends:?}");
 }
 

@@ -12,7 +12,7 @@ fn what_was_on_its_way_when_the_incident_ended_is_ended_where_it_was_perhaps_tak
         (refuses(), Some(Occasion::Unheard), None),
     ];
     for (outcome, chats, duties) in table {
-        for (channel, hears) in [(chat("there"), chats), (pager("there"), duties)] {
+        for (channel, hears) in [(chat("there"), chats), (pagerduty("there"), duties)] {
             let alerting = Alerting { channels: vec![channel], ..Alerting::default() };
             let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
             bench.slow.insert("there".to_owned());
@@ -28,7 +28,8 @@ fn what_was_on_its_way_when_the_incident_ended_is_ended_where_it_was_perhaps_tak
 #[test]
 fn what_was_on_its_way_when_the_process_died_is_repeated_with_its_id_and_after_the_end_only_ended() {
     for ends in [false, true] {
-        let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+        let mut bench =
+            Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
         bench.slow.insert("duty".to_owned());
         bench.breaks(0, "p/eu");
         if ends {
@@ -36,15 +37,15 @@ fn what_was_on_its_way_when_the_process_died_is_repeated_with_its_id_and_after_t
         }
         bench.slow.clear();
         bench.restart().at(600);
-        let what: Vec<What> = bench.heard.iter().map(|heard| heard.what).collect();
-        assert_eq!(what, [What::Ring, if ends { What::End } else { What::Ring }]);
+        let what: Vec<Action> = bench.heard.iter().map(|heard| heard.what).collect();
+        assert_eq!(what, [Action::Ring, if ends { Action::End } else { Action::Ring }]);
         assert!(ends || bench.heard[0].id == bench.heard[1].id);
     }
 }
 
 #[test]
 fn a_ring_of_which_nobody_knows_is_repeated_as_it_is_and_is_only_ended_after_the_end() {
-    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.answers.insert("duty".to_owned(), unknown());
     bench.breaks(0, "p/eu").at(300);
     let ids: BTreeSet<&str> = bench.heard.iter().map(|heard| heard.id.as_str()).collect();
@@ -53,14 +54,14 @@ fn a_ring_of_which_nobody_knows_is_repeated_as_it_is_and_is_only_ended_after_the
     let before = bench.heard.len();
     bench.answers.clear();
     bench.at(900);
-    let after: Vec<What> = bench.heard[before..].iter().map(|heard| heard.what).collect();
-    assert_eq!(after, [What::End]);
+    let after: Vec<Action> = bench.heard[before..].iter().map(|heard| heard.what).collect();
+    assert_eq!(after, [Action::End]);
 }
 
 #[test]
 fn a_ring_that_is_repeated_still_says_why_it_rang() {
     let alerting =
-        Alerting { channels: vec![pager("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
+        Alerting { channels: vec![pagerduty("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
     let mut escalated = Bench::new(vec![quiet("p")], &["eu"], alerting);
     escalated.answers = [("duty".to_owned(), refuses()), ("chat".to_owned(), unknown())].into();
     escalated.breaks(0, "p/eu").at(500);
@@ -89,15 +90,15 @@ fn the_pause_after_a_ring_that_was_repeated_counts_from_when_it_was_taken() {
 
 #[test]
 fn an_acknowledgement_while_a_ring_is_on_its_way_is_sent_there_too() {
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
     bench.slow.insert("duty".to_owned());
     bench.breaks(0, "p/eu").at(62);
     bench.evaluator.acknowledge("p", "ann", None, moment_ms(62_000, 0));
     bench.at(63).land(&Outcome::Taken);
     bench.at(100);
-    assert_eq!(bench.came("duty", What::Acknowledge).len(), 1);
+    assert_eq!(bench.came("duty", Action::Acknowledge).len(), 1);
     bench.evaluator.acknowledge("p", "bob", None, moment_ms(100_000, 0));
     bench.at(200);
-    assert_eq!(bench.came("duty", What::Acknowledge).len(), 1, "it is sent once");
+    assert_eq!(bench.came("duty", Action::Acknowledge).len(), 1, "it is sent once");
 }

@@ -1,4 +1,4 @@
-//! The rules of who is told, sentence by sentence, over the whole evaluator with receivers that answer at once.
+//! The rules of alerting, sentence by sentence, on the whole evaluator with receivers that answer at once.
 
 mod ack;
 mod ends;
@@ -21,10 +21,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::histories::store::Tables;
 use super::super::message::Message;
 use super::super::muting::Paused;
-use super::super::told::{Outcome, Refusal, Trouble, What};
+use super::super::simulation::store::Tables;
+use super::super::tries::{Action, Outcome, Refusal, RefusalKind};
 use super::{Effects, Evaluator, Event};
 use crate::alert::testing::{canary, cause, moment_ms, probe, run};
 use crate::history::StartState;
@@ -38,7 +38,7 @@ pub(super) struct Heard {
     pub(super) at: u64,
     pub(super) channel: String,
     pub(super) id: String,
-    pub(super) what: What,
+    pub(super) what: Action,
     pub(super) message: Message,
 }
 
@@ -55,19 +55,19 @@ pub(super) struct Bench {
     pub(super) answers: HashMap<String, Outcome>,
     /// Canaries whose next run is to be brought forward, and since when.
     pub(super) wanted: Vec<(u64, String)>,
-    /// Channels that do not answer yet, and what is on its way to them.
+    /// Channels that do not answer yet, and their tries in flight.
     pub(super) slow: BTreeSet<String>,
-    flying: Vec<(Arc<str>, String)>,
+    in_flight: Vec<(Arc<str>, String)>,
     /// What was written.
     pub(super) store: Tables,
 }
 
 pub(super) fn refuses() -> Outcome {
-    Outcome::Refused(Refusal { message: "no".to_owned(), trouble: Trouble::Unreachable })
+    Outcome::Refused(Refusal { message: "no".to_owned(), kind: RefusalKind::Unreachable })
 }
 
 pub(super) fn unknown() -> Outcome {
-    Outcome::Unknown(Refusal { message: "no answer".to_owned(), trouble: Trouble::Unreachable })
+    Outcome::Unknown(Refusal { message: "no answer".to_owned(), kind: RefusalKind::Unreachable })
 }
 
 pub(super) fn chat(name: &str) -> Arc<Channel> {
@@ -75,7 +75,7 @@ pub(super) fn chat(name: &str) -> Arc<Channel> {
     Arc::new(Channel { name: name.into(), least: Severity::Warn, wakes: false, timeout: Duration::from_secs(10), kind })
 }
 
-pub(super) fn pager(name: &str) -> Arc<Channel> {
+pub(super) fn pagerduty(name: &str) -> Arc<Channel> {
     let kind = ChannelKind::PagerDuty { routing_key: "key".into(), url: "https://events.example.com".to_owned() };
     Arc::new(Channel { name: name.into(), least: Severity::Warn, wakes: true, timeout: Duration::from_secs(10), kind })
 }
@@ -134,7 +134,7 @@ impl Bench {
             answers: HashMap::new(),
             wanted: Vec::new(),
             slow: BTreeSet::new(),
-            flying: Vec::new(),
+            in_flight: Vec::new(),
             store: Tables::default(),
         }
     }
@@ -153,45 +153,45 @@ impl Bench {
     fn settle(&mut self) {
         for _ in 0..1_000 {
             let now = moment_ms(self.now, 0);
-            let Effects { sendings, wanted, commit, .. } = self.evaluator.finish(now);
+            let Effects { tries, wanted, commit, .. } = self.evaluator.finish(now);
             self.store.write(commit);
             self.wanted.extend(wanted.iter().map(|id| (self.now / 1_000, id.to_string())));
-            if sendings.is_empty() {
+            if tries.is_empty() {
                 return;
             }
-            for sending in sendings {
-                let channel = Arc::clone(&sending.attempt.channel);
+            for outgoing in tries {
+                let channel = Arc::clone(&outgoing.attempt.channel);
                 let outcome = self.answers.get(&*channel).cloned().unwrap_or(Outcome::Taken);
-                let (at, what, message) = (self.now / 1_000, sending.attempt.what, sending.message);
-                let id = sending.attempt.id;
+                let (at, what, message) = (self.now / 1_000, outgoing.attempt.what, outgoing.message);
+                let id = outgoing.attempt.id;
                 self.heard.push(Heard { at, channel: channel.to_string(), id: id.clone(), what, message });
                 if self.slow.contains(&*channel) {
-                    self.flying.push((channel, id));
+                    self.in_flight.push((channel, id));
                     continue;
                 }
-                let event = Event::Landed { channel, id, outcome, chance: 0.5 };
+                let event = Event::Completed { channel, id, outcome, chance: 0.5 };
                 self.evaluator.take(event, now);
             }
         }
         panic!("it never comes to rest");
     }
 
-    /// All that is on its way comes back.
+    /// Completes all tries in flight.
     pub(super) fn land(&mut self, outcome: &Outcome) {
         self.slow.clear();
-        for (channel, id) in std::mem::take(&mut self.flying) {
-            self.take(Event::Landed { channel, id, outcome: outcome.clone(), chance: 0.5 });
+        for (channel, id) in std::mem::take(&mut self.in_flight) {
+            self.take(Event::Completed { channel, id, outcome: outcome.clone(), chance: 0.5 });
         }
     }
 
-    /// The process dies, with what is on its way, and another takes over.
+    /// The process dies with its tries in flight, and another takes over.
     pub(super) fn restart(&mut self) -> &mut Self {
         self.restart_with(&[])
     }
 
     /// The same, while these canaries are paused.
     pub(super) fn restart_with(&mut self, pauses: &[&str]) -> &mut Self {
-        self.flying.clear();
+        self.in_flight.clear();
         self.evaluator = Evaluator::new(&self.plan, &self.alerting, &self.store.remembered(), moment_ms(self.now, 0));
         self.take(paused(pauses));
         self
@@ -294,16 +294,16 @@ impl Bench {
 
     /// When rings came to a channel, and what they said.
     pub(super) fn rings(&self, channel: &str) -> Vec<(u64, String)> {
-        let rings = self.heard.iter().filter(|heard| heard.channel == channel && heard.what == What::Ring);
+        let rings = self.heard.iter().filter(|heard| heard.channel == channel && heard.what == Action::Ring);
         rings.map(|heard| (heard.at, heard.message.title.clone())).collect()
     }
 
     /// When something else came to a channel.
-    pub(super) fn came(&self, channel: &str, what: What) -> Vec<u64> {
+    pub(super) fn came(&self, channel: &str, what: Action) -> Vec<u64> {
         self.heard.iter().filter(|heard| heard.channel == channel && heard.what == what).map(|heard| heard.at).collect()
     }
 
     pub(super) fn ring_times(&self, channel: &str) -> Vec<u64> {
-        self.came(channel, What::Ring)
+        self.came(channel, Action::Ring)
     }
 }

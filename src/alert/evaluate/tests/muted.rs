@@ -1,4 +1,4 @@
-//! What rings nobody: paused, muted by reason, and what follows when that is over.
+//! Muting: paused canaries, muted reasons, and what happens afterwards.
 
 use super::*;
 use crate::alert::mute::{Closed, Mute, Mutes};
@@ -15,7 +15,7 @@ fn a_paused_region_mutes_no_other_and_holds_the_incident_open() {
     assert!(said.title.contains("us") && !said.title.contains("eu"), "{}", said.title);
     assert!(said.apart.iter().any(|line| line.contains("eu") && line.contains("ann")), "{:?}", said.apart);
     bench.mends(500, "p/us").at(2_000);
-    assert!(bench.came("chat", What::End).is_empty(), "eu is not well");
+    assert!(bench.came("chat", Action::End).is_empty(), "eu is not well");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn closing_is_refused_while_another_member_fails_and_makes_muted_ones_well() {
     assert_eq!(bench.evaluator.close("p", "ann", "gone", moment(500)), Closed::Done { members: 1 });
     bench.at(510);
     let end = bench.heard.last().unwrap();
-    assert_eq!(end.what, What::End);
+    assert_eq!(end.what, Action::End);
     assert!(end.message.title.contains("ann"), "{}", end.message.title);
 }
 

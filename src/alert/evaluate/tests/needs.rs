@@ -1,4 +1,4 @@
-//! The rule *needs*, over the whole evaluator: `d` needs `r`, and what is told of `r` explains `d`.
+//! The rule *needs* on the whole evaluator: `d` needs `r`, and told failures of `r` explain `d`.
 
 use super::*;
 use crate::alert::mute::{Mute, Mutes};
@@ -10,7 +10,7 @@ fn needing(name: &str, needs: &[&str]) -> Probe {
 }
 
 fn bench_of(probes: Vec<Probe>) -> Bench {
-    Bench::new(probes, &["eu", "us"], Alerting { channels: vec![pager("pager")], ..Alerting::default() })
+    Bench::new(probes, &["eu", "us"], Alerting { channels: vec![pagerduty("pager")], ..Alerting::default() })
 }
 
 /// `d` needs `r`; one pager.
@@ -34,7 +34,7 @@ fn what_fails_while_a_root_that_was_told_fails_rings_nobody_and_is_listed_with_t
     assert!(said.contains("d "), "{said}");
     bench.mends(240, "r/eu").mends(361, "r/us").at(490).pass("d/eu").at(550).pass("d/eu").at(2_000);
     assert!(rung_for(&bench, "d").is_empty(), "it was well before anybody had to know");
-    let ends = bench.heard.iter().filter(|heard| heard.what == What::End && heard.message.title.starts_with('d'));
+    let ends = bench.heard.iter().filter(|heard| heard.what == Action::End && heard.message.title.starts_with('d'));
     assert_eq!(ends.count(), 0, "nobody was told of it, so nobody is told of its end");
 }
 
@@ -95,7 +95,7 @@ fn a_root_of_another_region_or_of_which_no_waking_channel_was_told_explains_noth
     elsewhere.breaks(0, "r/us").at(62).pass("r/eu").breaks(70, "d/eu").at(400);
     assert_eq!(rung_for(&elsewhere, "d").len(), 1);
 
-    let alerting = Alerting { channels: vec![pager("pager"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("pager"), chat("chat")], ..Alerting::default() };
     let mut untold = Bench::new(vec![needing("d", &["r"]), quiet("r")], &["eu"], alerting);
     untold.answers.insert("pager".to_owned(), refuses());
     untold.breaks(0, "r/eu").breaks(70, "d/eu").at(135).fail("r/eu").at(400);

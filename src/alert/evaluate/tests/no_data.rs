@@ -44,9 +44,9 @@ fn a_counted_run_ends_it_and_a_pause_does_not() {
     let mut bench = bench(&["p"], &["eu", "us", "ap"]);
     without(&mut bench, (60, 180), &[("p/eu", Reason::Secret)]);
     bench.at(3_000);
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     bench.pass("p/eu").at(3_010);
-    assert_eq!(bench.came("chat", What::End), [3_000]);
+    assert_eq!(bench.came("chat", Action::End), [3_000]);
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn where_more_than_half_of_a_region_is_concerned_it_is_told_of_the_region_and_wh
     let last = &bench.last("chat").message;
     assert_eq!(last.scope, "blind/eu");
     assert!(last.title.contains("eu is not probed: 2 of 3 canaries (secret 2)"), "{}", last.title);
-    assert!(bench.came("chat", What::End).is_empty(), "what was taken of p stays open");
+    assert!(bench.came("chat", Action::End).is_empty(), "what was taken of p stays open");
     without(&mut bench, (660, 900), &[("p/eu", Reason::Secret)]);
-    assert!(bench.came("chat", What::End).is_empty(), "until none is");
+    assert!(bench.came("chat", Action::End).is_empty(), "until none is");
     without(&mut bench, (960, 1_020), &[]);
-    let mut ends: Vec<&str> = bench.heard.iter().filter(|it| it.what == What::End).map(|it| &*it.message.scope).collect();
+    let mut ends: Vec<&str> = bench.heard.iter().filter(|it| it.what == Action::End).map(|it| &*it.message.scope).collect();
     ends.sort_unstable();
     assert_eq!(ends, ["blind/eu", "no-data/p"]);
 }
@@ -118,7 +118,7 @@ fn a_restart_keeps_that_a_region_is_told_of_and_rings_nobody_again() {
     without(&mut bench, (360, 480), &[("p/eu", Reason::Secret)]);
     assert_eq!(bench.heard.len(), before, "{:?}", bench.rings("chat"));
     without(&mut bench, (540, 600), &[]);
-    assert!(bench.heard[before..].iter().all(|it| it.what == What::End));
+    assert!(bench.heard[before..].iter().all(|it| it.what == Action::End));
     assert!(bench.heard[before..].iter().any(|it| it.message.scope == "blind/eu"));
 }
 
@@ -127,9 +127,9 @@ fn a_canary_that_failed_and_has_no_data_stays_what_it_was_and_the_text_says_so()
     let mut bench = bench(&["o", "p", "q"], &["eu", "us"]);
     bench.breaks(60, "p/eu");
     without(&mut bench, (180, 600), &[("p/eu", Reason::Secret)]);
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     bench.breaks(660, "p/us").at(900);
-    let last = bench.heard.iter().rev().find(|it| it.what == What::Ring && it.message.scope == "probe/p").unwrap();
+    let last = bench.heard.iter().rev().find(|it| it.what == Action::Ring && it.message.scope == "probe/p").unwrap();
     let all = format!("{:?}", last.message);
     assert!(all.contains("no data since"), "{all}");
 }

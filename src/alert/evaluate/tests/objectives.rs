@@ -48,7 +48,7 @@ fn an_outage_is_one_ring_and_one_end_though_it_burns_the_budget() {
         bench.at(from + minute * 60).pass("p/eu");
     }
     assert_eq!(bench.ring_times("chat"), [from + 60], "{:?}", bench.rings("chat"));
-    assert_eq!(bench.came("chat", What::End), [from + 1_860], "no budget holds it open");
+    assert_eq!(bench.came("chat", Action::End), [from + 1_860], "no budget holds it open");
 }
 
 #[test]
@@ -57,11 +57,16 @@ fn an_objective_that_rang_alone_holds_its_incident_open_until_its_short_window_i
     let from = well(&mut bench, 0);
     blinks(&mut bench, from, 30);
     let until = from + 30 * 120;
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     for minute in 0..400 {
         bench.at(until + minute * 60).pass("p/eu");
     }
-    assert_eq!(bench.came("chat", What::End).len(), 1, "{:?}", bench.heard.iter().map(|it| (it.at, it.what)).collect::<Vec<_>>());
+    assert_eq!(
+        bench.came("chat", Action::End).len(),
+        1,
+        "{:?}",
+        bench.heard.iter().map(|it| (it.at, it.what)).collect::<Vec<_>>()
+    );
 }
 
 #[test]

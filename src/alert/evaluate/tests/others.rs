@@ -25,7 +25,7 @@ fn across_is_one_member_its_text_counts_by_region_and_it_settles_after_a_window_
     for minute in 2..20 {
         bench.at(minute * 60).pass("p/eu").pass("p/us");
     }
-    let ends = bench.came("chat", What::End);
+    let ends = bench.came("chat", Action::End);
     assert_eq!((bench.ring_times("chat").len(), ends.len()), (1, 1));
     assert!(ends[0] >= 240, "a whole window of six runs was below the rule: {ends:?}");
 }
@@ -39,10 +39,10 @@ fn a_leak_is_a_warning_of_its_own_and_is_well_when_it_was_swept() {
     assert_eq!((&*first.scope, first.severity), ("leak/p", Severity::Warn));
     bench.at(10).take(leaked("01B"));
     bench.at(100).take(Event::LeakCleared { probe: "p".into(), entry: "01A".into() });
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     assert_eq!(bench.ring_times("chat"), [0, 60]);
     bench.at(200).take(Event::LedgerHas(BTreeSet::default()));
-    assert_eq!(bench.came("chat", What::End), [200], "somebody else removed the other");
+    assert_eq!(bench.came("chat", Action::End), [200], "somebody else removed the other");
 }
 
 #[test]
@@ -55,9 +55,9 @@ fn a_leak_outlives_its_probe() {
     bench.at(10).take(Event::Plan { plan, alerting, found: false });
     bench.at(500).restart();
     bench.at(900);
-    assert!(bench.came("chat", What::End).is_empty(), "the test data is still there");
+    assert!(bench.came("chat", Action::End).is_empty(), "the test data is still there");
     bench.take(Event::LeakCleared { probe: "p".into(), entry: "01A".into() });
-    assert_eq!(bench.came("chat", What::End), [900]);
+    assert_eq!(bench.came("chat", Action::End), [900]);
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn three_starts_within_a_quarter_of_an_hour_without_a_counted_run_are_told_and_e
     for at in [240, 300, 360, 420, 480, 540, 600, 660, 710] {
         bench.at(at).pass("p/eu");
     }
-    assert!(bench.came("chat", What::End).is_empty());
+    assert!(bench.came("chat", Action::End).is_empty());
     bench.at(800);
-    assert_eq!(bench.came("chat", What::End), [720]);
+    assert_eq!(bench.came("chat", Action::End), [720]);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_result_that_comes_late_counts_in_its_ticks_place() {
     assert_eq!(bench.ring_times("chat").len(), 1, "nobody knew of the pass between them");
     bench.order = late - 1;
     bench.at(70).pass("p/eu").at(200);
-    assert!(bench.came("chat", What::End).is_empty(), "what was decided stays");
+    assert!(bench.came("chat", Action::End).is_empty(), "what was decided stays");
     let mut before = Bench::chat(&["eu"]);
     before.at(0).fail("p/eu");
     before.order += 1;

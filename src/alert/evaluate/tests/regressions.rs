@@ -34,7 +34,7 @@ fn paused_no_data_is_not_rung_by_a_restart() {
 #[test]
 fn a_paused_region_does_not_make_it_critical_at_a_restart() {
     let probe = probe(Vec::new(), AlertPolicy::default());
-    let mut bench = Bench::new(vec![probe], &["eu", "us"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    let mut bench = Bench::new(vec![probe], &["eu", "us"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.take(paused(&["p/us"]));
     bench.breaks(0, "p/us");
     bench.breaks(100, "p/eu").at(300);
@@ -63,7 +63,7 @@ fn a_rule_that_a_found_reload_takes_away_ends() {
         for minute in 2..60 {
             bench.at(minute * 60).pass("p/eu").pass("p/us");
         }
-        assert_eq!(bench.came("chat", What::End).len(), 1, "found: {found}");
+        assert_eq!(bench.came("chat", Action::End).len(), 1, "found: {found}");
     }
 }
 
@@ -74,7 +74,7 @@ fn a_page_after_a_ring_at_warn_is_rung() {
         p.alert.page = false;
         p
     };
-    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    let mut bench = Bench::new(vec![quiet("p")], &["eu"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.answers.insert("duty".to_owned(), refuses());
     bench.breaks(0, "p/eu").at(70);
     reload(&mut bench, vec![low()], &["eu"], false);
@@ -93,9 +93,9 @@ fn a_page_after_a_ring_at_warn_is_rung() {
 #[test]
 fn what_waits_behind_retry_after_is_escalated_after_five_minutes() {
     let alerting =
-        Alerting { channels: vec![pager("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
+        Alerting { channels: vec![pagerduty("duty"), chat("chat")], routes: vec![route(&["duty"])], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p"), quiet("q")], &["eu"], alerting);
-    let busy = Refusal { message: "429".to_owned(), trouble: Trouble::Busy(Some(Duration::from_mins(50))) };
+    let busy = Refusal { message: "429".to_owned(), kind: RefusalKind::Busy(Some(Duration::from_mins(50))) };
     bench.answers.insert("duty".to_owned(), Outcome::Refused(busy));
     bench.breaks(0, "p/eu").breaks(100, "q/eu").at(1_500);
     let chat: Vec<_> = bench.heard.iter().filter(|h| h.channel == "chat").map(|h| (h.at, h.message.scope.clone())).collect();
@@ -104,16 +104,16 @@ fn what_waits_behind_retry_after_is_escalated_after_five_minutes() {
 
 #[test]
 fn a_time_in_the_future_counts_as_now_in_what_is_remembered() {
-    use crate::alert::memory::Memory;
+    use crate::alert::scope_records::ScopeRecords;
     use crate::history::RestoredState;
     let year = 31_536_000_000u64;
     let now = moment(1_000);
     let at = u64::try_from(now.steady.as_millis()).unwrap() + year;
     let json = format!(r#"{{"number":3,"used":{at},"began":{{"canary/p/eu":[{at},{at},{at}]}},"rang":{{"chat":{at}}}}}"#);
     let state = RestoredState { kind: "scope".to_owned(), key: "probe/p".to_owned(), json };
-    let memory = Memory::restore(&[state], false, now.steady);
+    let records = ScopeRecords::restore(&[state], false, now.steady);
     let rule = Alerting::default().flapping;
-    let not_before = memory.not_before("probe/p", "chat", &rule).unwrap();
+    let not_before = records.not_before("probe/p", "chat", &rule).unwrap();
     assert!(not_before <= now.steady + rule.hold, "{:?} later", not_before.saturating_sub(now.steady));
 }
 
@@ -136,11 +136,11 @@ fn what_is_without_data_can_be_closed_also_where_its_region_is_blind() {
 #[test]
 fn an_acknowledgement_in_the_future_acknowledges_nothing_new() {
     let mut bench =
-        Bench::new(vec![quiet("p")], &["eu", "us", "ap"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+        Bench::new(vec![quiet("p")], &["eu", "us", "ap"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.breaks(10_000, "p/eu").at(10_100);
     bench.evaluator.acknowledge("p", "ann", None, moment(10_100));
     bench.at(10_110);
-    let acks = bench.came("duty", What::Acknowledge).len();
+    let acks = bench.came("duty", Action::Acknowledge).len();
     assert_eq!(acks, 1);
     // The clock was an hour ahead.
     bench.now = 6_500_000;
@@ -148,7 +148,7 @@ fn an_acknowledgement_in_the_future_acknowledges_nothing_new() {
     bench.breaks(6_600, "p/us").at(6_800);
     assert_eq!(bench.ring_times("duty").len(), 2);
     assert_eq!(
-        bench.came("duty", What::Acknowledge).len(),
+        bench.came("duty", Action::Acknowledge).len(),
         acks,
         "{:?}",
         bench.heard.iter().map(|h| (h.at, h.what, h.message.key.clone())).collect::<Vec<_>>()
@@ -161,7 +161,7 @@ fn a_removed_probe_goes_to_nobody_it_was_not_routed_to() {
         let of_p = Route { probes: vec!["p".into()], ..route(&["duty"]) };
         let rest = Route { probes: vec!["q".into()], ..route(&["other"]) };
         let alerting =
-            Alerting { channels: vec![pager("duty"), pager("other")], routes: vec![of_p, rest], ..Alerting::default() };
+            Alerting { channels: vec![pagerduty("duty"), pagerduty("other")], routes: vec![of_p, rest], ..Alerting::default() };
         let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
         bench.breaks(0, "p/eu").at(100);
         assert_eq!(bench.ring_times("duty"), [60]);
@@ -179,8 +179,11 @@ fn a_removed_probe_goes_to_nobody_it_was_not_routed_to() {
 #[test]
 fn who_is_without_data_in_a_blind_region_is_told_to_its_owner() {
     let of_a = Route { owners: vec!["a".into()], ..route(&["a"]) };
-    let alerting =
-        Alerting { channels: vec![pager("a"), pager("rest")], routes: vec![of_a, route(&["rest"])], ..Alerting::default() };
+    let alerting = Alerting {
+        channels: vec![pagerduty("a"), pagerduty("rest")],
+        routes: vec![of_a, route(&["rest"])],
+        ..Alerting::default()
+    };
     let mut p = quiet("p");
     p.owner = Some("a".to_owned());
     let mut bench = Bench::new(vec![p], &["eu"], alerting);
@@ -198,17 +201,17 @@ fn the_shortest_text_is_tried_for_what_was_unheard_too() {
     let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
     bench.answers.insert("chat".to_owned(), refuses());
     bench.breaks(0, "p/eu").mends(120, "p/eu");
-    let bad = Refusal { message: "413".to_owned(), trouble: Trouble::Unreadable };
+    let bad = Refusal { message: "413".to_owned(), kind: RefusalKind::Unreadable };
     bench.answers.insert("chat".to_owned(), Outcome::Refused(bad));
     let mut shortest = Vec::new();
     for second in (250..2_000).step_by(10) {
         bench.now = second * 1_000;
         let now = moment_ms(bench.now, 0);
-        for sending in bench.evaluator.finish(now).sendings {
-            shortest.push(sending.shortest);
-            let (channel, id) = (Arc::clone(&sending.attempt.channel), sending.attempt.id);
+        for outgoing in bench.evaluator.finish(now).tries {
+            shortest.push(outgoing.shortest);
+            let (channel, id) = (Arc::clone(&outgoing.attempt.channel), outgoing.attempt.id);
             let outcome = bench.answers["chat"].clone();
-            bench.evaluator.take(Event::Landed { channel, id, outcome, chance: 0.5 }, now);
+            bench.evaluator.take(Event::Completed { channel, id, outcome, chance: 0.5 }, now);
         }
     }
     assert!(shortest.contains(&true), "{shortest:?}");
@@ -242,19 +245,19 @@ fn a_removed_rule_is_not_told_as_well_again() {
 
 #[test]
 fn a_channel_that_was_mended_before_a_start_is_well() {
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
     bench.answers.insert("duty".to_owned(), refuses());
     bench.breaks(0, "p/eu").at(400);
     bench.mends(420, "p/eu").at(900);
     let kind = ChannelKind::PagerDuty { routing_key: "another".into(), url: "https://events.example.com".to_owned() };
-    let duty = Arc::new(Channel { kind, ..Arc::into_inner(pager("duty")).unwrap() });
+    let duty = Arc::new(Channel { kind, ..Arc::into_inner(pagerduty("duty")).unwrap() });
     bench.alerting = Arc::new(Alerting { channels: vec![duty, chat("chat")], ..Alerting::default() });
     bench.answers.clear();
     bench.restart().at(100_000);
     let ends: Vec<_> =
         bench.heard.iter().filter(|h| h.channel == "chat").map(|h| (h.at, h.what, h.message.scope.clone())).collect();
-    assert!(ends.iter().any(|(_, what, scope)| *what == What::End && scope == "channel/duty"), "{ends:?}");
+    assert!(ends.iter().any(|(_, what, scope)| *what == Action::End && scope == "channel/duty"), "{ends:?}");
 }
 
 #[test]
@@ -299,7 +302,7 @@ fn a_channel_that_was_removed_while_it_failed_is_not_failing_when_it_is_there_ag
     let before = bench.heard.len();
     bench.restart().at(200_000);
     let said: Vec<_> = bench.heard[before..].iter().map(|h| (h.at, h.channel.clone(), h.what, h.message.title.clone())).collect();
-    assert!(said.iter().all(|it| it.2 != What::Ring), "{said:?}");
+    assert!(said.iter().all(|it| it.2 != Action::Ring), "{said:?}");
 }
 
 #[test]
@@ -378,8 +381,11 @@ fn k_of_n_is_never_said_to_fail_where_its_last_run_passed() {
 fn a_restart_does_not_count_a_failed_run_twice() {
     for micros in [0, 400] {
         let d = Probe { needs: vec!["r".into()], ..quiet("d") };
-        let mut bench =
-            Bench::new(vec![d, quiet("r")], &["eu", "us"], Alerting { channels: vec![pager("pager")], ..Alerting::default() });
+        let mut bench = Bench::new(
+            vec![d, quiet("r")],
+            &["eu", "us"],
+            Alerting { channels: vec![pagerduty("pager")], ..Alerting::default() },
+        );
         bench.breaks(0, "r/eu").at(70).fail("d/eu").at(120).fail("r/eu").at(130).fail("d/eu");
         bench.at(180).fail("r/eu").at(190).fail("d/eu").at(195).pass("r/eu").at(250).fail("d/eu").at(255);
         assert_eq!(bench.rings("pager").len(), 1);
@@ -387,9 +393,8 @@ fn a_restart_does_not_count_a_failed_run_twice() {
         let more = Duration::from_micros(micros);
         let now = crate::alert::Moment { steady: now.steady + more, wall: now.wall + more };
         bench.evaluator = Evaluator::new(&bench.plan, &bench.alerting, &bench.store.remembered(), now);
-        let rung: Vec<_> =
-            bench.evaluator.finish(now).sendings.into_iter().map(|it| (it.attempt.what, it.message.title)).collect();
-        assert!(rung.iter().all(|it| it.0 != What::Ring), "{micros}: {rung:?}");
+        let rung: Vec<_> = bench.evaluator.finish(now).tries.into_iter().map(|it| (it.attempt.what, it.message.title)).collect();
+        assert!(rung.iter().all(|it| it.0 != Action::Ring), "{micros}: {rung:?}");
     }
 }
 
@@ -397,7 +402,8 @@ fn a_restart_does_not_count_a_failed_run_twice() {
 fn at_a_start() {
     let of_p = Route { probes: vec!["p".into()], ..route(&["duty"]) };
     let rest = Route { probes: vec!["q".into()], ..route(&["other"]) };
-    let alerting = Alerting { channels: vec![pager("duty"), pager("other")], routes: vec![of_p, rest], ..Alerting::default() };
+    let alerting =
+        Alerting { channels: vec![pagerduty("duty"), pagerduty("other")], routes: vec![of_p, rest], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
     bench.breaks(0, "p/eu").at(100);
     bench.plan = Arc::new(plan(vec![quiet("q")], &["eu"]));

@@ -5,13 +5,13 @@ use crate::alert::muting::Paused;
 use crate::plan::CanaryId;
 
 /// When, whom and what was heard, and the key it was about.
-fn said(bench: &Bench) -> Vec<(u64, String, What, String)> {
+fn said(bench: &Bench) -> Vec<(u64, String, Action, String)> {
     bench.heard.iter().map(|heard| (heard.at, heard.channel.clone(), heard.what, heard.message.key.clone())).collect()
 }
 
 /// One history with a restart at each of these seconds.
 fn history(restarts: &[u64]) -> Bench {
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(vec![probe(Vec::new(), AlertPolicy::default())], &["ap", "eu", "us"], alerting);
     let ids = ["p/ap", "p/eu", "p/us"];
     // By minutes: which canaries fail; the others pass.
@@ -85,7 +85,7 @@ fn rows_of_members_and_covers_are_gone_when_an_incident_is_told_everywhere() {
     assert_eq!(rows(&bench), 2, "its end is not told");
     bench.answers.clear();
     bench.at(700);
-    assert_eq!((bench.came("chat", What::End).last().is_some(), rows(&bench)), (true, 0));
+    assert_eq!((bench.came("chat", Action::End).last().is_some(), rows(&bench)), (true, 0));
 }
 
 #[test]
@@ -97,5 +97,5 @@ fn a_removal_found_at_a_start_waits_a_minute_also_when_pauses_are_made_known_mea
     let paused = Paused { by: "ann".into(), why: None, until_ms: None };
     bench.at(101).take(Event::Paused(HashMap::from([(CanaryId::read_back("q/eu"), paused)])));
     bench.at(300);
-    assert_eq!(bench.came("chat", What::End), [160]);
+    assert_eq!(bench.came("chat", Action::End), [160]);
 }

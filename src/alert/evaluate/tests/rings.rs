@@ -68,7 +68,7 @@ fn what_a_channel_refused_is_made_anew_until_it_is_taken() {
 
 #[test]
 fn a_silent_change_at_pagerduty_follows_the_regions_at_most_each_five_minutes() {
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p")], &["ap", "eu", "us"], alerting);
     for second in [0, 60] {
         bench.at(second).fail("p/ap").fail("p/eu").fail("p/us");
@@ -81,8 +81,8 @@ fn a_silent_change_at_pagerduty_follows_the_regions_at_most_each_five_minutes() 
     }
     bench.at(2_000);
     let shown = bench.ring_times("duty").last().copied().unwrap();
-    assert_eq!(bench.came("duty", What::Change), [shown + 300, shown + 600], "{:?}", bench.rings("duty"));
-    assert!(bench.came("chat", What::Change).is_empty(), "a chat hears of it with the next ring or the end");
+    assert_eq!(bench.came("duty", Action::Change), [shown + 300, shown + 600], "{:?}", bench.rings("duty"));
+    assert!(bench.came("chat", Action::Change).is_empty(), "a chat hears of it with the next ring or the end");
     let last = bench.last("duty");
     assert!(last.message.title.starts_with("p fails in ap"), "{}", last.message.title);
 }

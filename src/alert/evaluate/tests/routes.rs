@@ -1,4 +1,4 @@
-//! Who is rung: routes, least severities, escalation, channels that come and go.
+//! Routes, least severities, escalation, and channels that are added and removed.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn what_no_route_matches_goes_to_all_channels_whatever_they_take_least_and_an_em
 #[test]
 fn what_no_route_matches_stops_the_heartbeat_at_once_until_a_channel_that_wakes_took_it() {
     let of_us = Route { regions: vec!["us".into()], ..route(&["duty"]) };
-    let mut bench = bench(vec![pager("duty"), chat("chat")], vec![of_us]);
+    let mut bench = bench(vec![pagerduty("duty"), chat("chat")], vec![of_us]);
     bench.answers.insert("duty".to_owned(), refuses());
     bench.breaks(0, "p/eu");
     assert!(bench.evaluator.backlog(moment_ms(61_000, 0)).page_unrouted);
@@ -33,7 +33,7 @@ fn what_no_route_matches_stops_the_heartbeat_at_once_until_a_channel_that_wakes_
 
 #[test]
 fn what_no_waking_channel_took_for_five_minutes_goes_to_all_and_stops_the_heartbeat() {
-    let mut bench = bench(vec![pager("duty"), chat("chat")], vec![route(&["duty"])]);
+    let mut bench = bench(vec![pagerduty("duty"), chat("chat")], vec![route(&["duty"])]);
     bench.answers.insert("duty".to_owned(), refuses());
     bench.breaks(0, "p/eu").at(350);
     assert!(bench.ring_times("chat").is_empty());
@@ -49,8 +49,8 @@ fn what_no_waking_channel_took_for_five_minutes_goes_to_all_and_stops_the_heartb
 #[test]
 fn a_receiver_that_refused_is_asked_at_once_after_a_reload_though_nothing_of_its_channel_changed() {
     for reload in [true, false] {
-        let mut bench = bench(vec![pager("duty")], Vec::new());
-        let rejected = Refusal { message: "404".to_owned(), trouble: Trouble::Rejected };
+        let mut bench = bench(vec![pagerduty("duty")], Vec::new());
+        let rejected = Refusal { message: "404".to_owned(), kind: RefusalKind::Rejected };
         bench.answers.insert("duty".to_owned(), Outcome::Refused(rejected));
         bench.breaks(0, "p/eu");
         bench.answers.clear();
@@ -83,7 +83,7 @@ fn a_new_channel_is_rung_for_what_is_due_and_not_for_what_is_acknowledged() {
 
 #[test]
 fn pagerduty_is_rung_again_within_ten_minutes_only_for_a_rise_or_a_new_region() {
-    let mut bench = bench(vec![pager("duty")], Vec::new());
+    let mut bench = bench(vec![pagerduty("duty")], Vec::new());
     bench.breaks(0, "p/eu").at(61).fail("p/us").at(62).fail("p/us").at(2_000);
     assert_eq!(bench.ring_times("duty"), [60, 65], "a new region");
 }
@@ -92,7 +92,7 @@ fn pagerduty_is_rung_again_within_ten_minutes_only_for_a_rise_or_a_new_region() 
 fn critical_rises_after_five_seconds_is_told_once_and_what_comes_up_together_is_one_ring() {
     let critical = || {
         let probe = probe(Vec::new(), AlertPolicy::default());
-        Bench::new(vec![probe], &["ap", "eu", "us"], Alerting { channels: vec![pager("duty")], ..Alerting::default() })
+        Bench::new(vec![probe], &["ap", "eu", "us"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() })
     };
     let mut later = critical();
     later.breaks(0, "p/eu").at(61).fail("p/us").at(600).fail("p/us");
@@ -103,7 +103,7 @@ fn critical_rises_after_five_seconds_is_told_once_and_what_comes_up_together_is_
         at_once.at(second).fail("p/ap").fail("p/eu").fail("p/us");
     }
     at_once.at(3_000);
-    let rings: Vec<&Heard> = at_once.heard.iter().filter(|heard| heard.what == What::Ring).collect();
+    let rings: Vec<&Heard> = at_once.heard.iter().filter(|heard| heard.what == Action::Ring).collect();
     assert_eq!(rings.len(), 1, "{:?}", at_once.rings("duty"));
     assert_eq!(rings[0].message.severity, Severity::Critical);
 }
@@ -111,7 +111,7 @@ fn critical_rises_after_five_seconds_is_told_once_and_what_comes_up_together_is_
 #[test]
 fn a_region_that_passed_since_does_not_make_it_critical() {
     let probe = probe(Vec::new(), AlertPolicy::default());
-    let mut bench = Bench::new(vec![probe], &["eu", "us"], Alerting { channels: vec![pager("duty")], ..Alerting::default() });
+    let mut bench = Bench::new(vec![probe], &["eu", "us"], Alerting { channels: vec![pagerduty("duty")], ..Alerting::default() });
     bench.at(0).fail("p/us").at(30).pass("p/us");
     bench.breaks(60, "p/eu").at(900);
     assert!(bench.heard.iter().all(|heard| heard.message.severity == Severity::Page), "{:?}", bench.rings("duty"));

@@ -20,7 +20,7 @@ fn fifty_probes_of_sixty_canaries_that_fail_together_are_at_most_eleven_messages
     let probes = (0..50).map(|at| quiet(&format!("p{at:02}"))).collect();
     let regions: Vec<String> = (0..60).map(|at| format!("r{at:02}")).collect();
     let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(probes, &regions, alerting);
     breaks(&mut bench, 5);
     bench.at(1_200);
@@ -40,7 +40,7 @@ fn fifty_probes_of_sixty_canaries_that_fail_together_are_at_most_eleven_messages
 #[test]
 fn a_storm_is_one_key_at_pagerduty_and_ends_with_its_last_incident() {
     let names: Vec<String> = (0..12).map(|at| format!("p{at:02}")).collect();
-    let alerting = Alerting { channels: vec![pager("duty"), chat("chat")], ..Alerting::default() };
+    let alerting = Alerting { channels: vec![pagerduty("duty"), chat("chat")], ..Alerting::default() };
     let mut bench = Bench::new(names.iter().map(|name| quiet(name)).collect(), &["eu"], alerting);
     for second in [0, 60] {
         bench.at(second);
@@ -59,7 +59,7 @@ fn a_storm_is_one_key_at_pagerduty_and_ends_with_its_last_incident() {
     assert!(storm.key.starts_with("storm/"), "{}", storm.key);
     let told: Vec<String> = storm.incidents.iter().map(|told| told.scope.clone()).collect();
     assert_eq!(told.len(), 2);
-    let ended = |bench: &Bench| bench.heard.iter().any(|heard| heard.what == What::End && heard.message.key == storm.key);
+    let ended = |bench: &Bench| bench.heard.iter().any(|heard| heard.what == Action::End && heard.message.key == storm.key);
     for (second, scope) in [(400, &told[0]), (700, &told[1])] {
         assert!(!ended(&bench), "one of its incidents is open");
         bench.mends(second, &format!("{}/eu", scope.trim_start_matches("probe/"))).at(second + 200);

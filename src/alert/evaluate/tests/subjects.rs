@@ -1,4 +1,4 @@
-//! Subjects: incidents of their own, whoever saw them.
+//! Subjects: incidents of their own, for all canaries that saw them.
 
 use super::*;
 use crate::alert::mute::{Mute, Mutes};
@@ -59,11 +59,11 @@ fn it_is_settled_when_every_canary_whose_last_sight_of_it_failed_has_settled_on_
         bench.at(at).finds("p/eu", &["a"]);
     }
     bench.at(190);
-    assert!(bench.came("chat", What::End).is_empty(), "us has not seen it well");
+    assert!(bench.came("chat", Action::End).is_empty(), "us has not seen it well");
     for at in [200, 260, 320] {
         bench.at(at).finds("p/us", &["a"]);
     }
-    assert_eq!(bench.came("chat", What::End), [260]);
+    assert_eq!(bench.came("chat", Action::End), [260]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_removed_canary_holds_no_subject_open() {
     let alerting = Arc::clone(&bench.alerting);
     bench.at(200).take(Event::Plan { plan, alerting, found: false });
     bench.at(210);
-    assert_eq!(bench.came("chat", What::End), [200]);
+    assert_eq!(bench.came("chat", Action::End), [200]);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_subject_that_one_region_sees_well_again_does_not_count_there() {
     for at in [60, 120, 180] {
         bench.at(at).finds("p/eu", &["a"]);
     }
-    assert_eq!(bench.came("chat", What::End), [120]);
+    assert_eq!(bench.came("chat", Action::End), [120]);
     bench.at(190).finds("p/us", &["a!"]).at(400);
     assert_eq!(bench.last("chat").message.severity, Severity::Page);
 }
@@ -129,7 +129,7 @@ fn subjects_beyond_the_most_ring_as_no_data_does_and_what_was_taken_singly_ends_
     for at in [910, 970, 1_030] {
         bench.at(at).finds("p/eu", &["a", "b!", "c!", "d!"]);
     }
-    let ends: Vec<&str> = bench.heard.iter().filter(|it| it.what == What::End).map(|it| &*it.message.scope).collect();
+    let ends: Vec<&str> = bench.heard.iter().filter(|it| it.what == Action::End).map(|it| &*it.message.scope).collect();
     assert_eq!(ends, ["subject/p/a"]);
 }
 
@@ -137,7 +137,7 @@ fn subjects_beyond_the_most_ring_as_no_data_does_and_what_was_taken_singly_ends_
 fn a_subject_is_never_explained_by_what_its_probe_needs() {
     let needs = vec![Arc::from("r")];
     let probes = vec![Probe { needs, ..looking("p", alert()) }, quiet("r")];
-    let mut bench = Bench::new(probes, &["eu"], Alerting { channels: vec![pager("pager")], ..Alerting::default() });
+    let mut bench = Bench::new(probes, &["eu"], Alerting { channels: vec![pagerduty("pager")], ..Alerting::default() });
     bench.breaks(0, "r/eu").at(70).finds("p/eu", &["a!"]);
     assert_eq!(bench.ring_times("pager"), [60, 70]);
 }
@@ -151,5 +151,5 @@ fn a_subject_goes_on_over_a_restart() {
     for at in [310, 370, 430] {
         bench.at(at).finds("p/eu", &["a"]);
     }
-    assert_eq!(bench.came("chat", What::End).len(), 1);
+    assert_eq!(bench.came("chat", Action::End).len(), 1);
 }

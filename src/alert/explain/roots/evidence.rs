@@ -1,4 +1,4 @@
-//! What evidence there is for a member, whether a root may still give some, and whom to bring forward for it.
+//! Finds the evidence for a member, whether a root may still give some, and which canaries to bring forward.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::plan::CanaryId;
 
 use super::{EACH, Roots};
 
-/// Most canaries of one root that are asked for one dependent, and waited for. A dependent without the root's matrix keys meets
-/// all of its canaries in the region.
+/// Most canaries of a group that are brought forward for one dependent. A dependent without the root's matrix keys has all its
+/// canaries of the region in one group.
 const ASKED: usize = 64;
 
 /// What explains a member.
@@ -23,20 +23,20 @@ pub(in super::super) struct Evidence {
     pub(in super::super) since: Duration,
     /// The last moment at which it is evidence.
     pub(in super::super) until: Duration,
-    /// When which of the roots' canaries are to be brought forward so that it does not age.
+    /// When to bring forward which root canaries, so that evidence does not age.
     renew: Vec<(Duration, u32)>,
 }
 
-/// The places at which there must be evidence for a member to be explained: at one of each list.
-pub(in super::super) type Spots = Vec<Vec<u32>>;
+/// The groups that must have evidence for a member to be explained: one of each list.
+pub(in super::super) type RequiredGroups = Vec<Vec<u32>>;
 
 impl Roots {
-    /// The places at which there must be evidence for this fact.
-    pub(in super::super) fn spots(&self, fact: &Fact) -> Spots {
+    /// The groups that must have evidence for this fact.
+    pub(in super::super) fn required(&self, fact: &Fact) -> RequiredGroups {
         match &fact.key {
             FactKey::Canary(id) => vec![self.plan.of_canary(id).to_vec()],
             FactKey::Across(probe) => {
-                // What made it fail is the regions whose own share is enough; where none is, all in which something failed.
+                // It fails because of the regions whose own share reaches the rule's, or all with failures if none does.
                 let alone = fact.shares.values().any(|share| share.reaches);
                 let failed = fact.shares.iter().filter(|(_, share)| if alone { share.reaches } else { share.failed > 0 });
                 failed.map(|(region, _)| self.plan.of_region(probe, region).to_vec()).collect()
@@ -58,18 +58,18 @@ impl Roots {
         if let FactKey::Across(_) = fact.key { across } else { canary }
     }
 
-    /// The evidence at all of these spots.
-    pub(in super::super) fn evidence(&self, spots: &Spots, now: Moment) -> Option<Evidence> {
+    /// The evidence for all required groups.
+    pub(in super::super) fn evidence(&self, required: &RequiredGroups, now: Moment) -> Option<Evidence> {
         let mut all: Option<Evidence> = None;
-        for spot in spots {
-            let evident = || spot.iter().filter_map(|place| Some((*place as usize, self.freshest(*place, now)?)));
-            let (place, (until, ended, row)) = evident().max_by_key(|(_, (until, ..))| *until)?;
-            let since = evident().map(|(place, _)| self.places[place].since).min().unwrap_or_default();
+        for alternatives in required {
+            let evident = || alternatives.iter().filter_map(|group| Some((*group as usize, self.freshest(*group, now)?)));
+            let (group, (until, ended, row)) = evident().max_by_key(|(_, (until, ..))| *until)?;
+            let since = evident().map(|(group, _)| self.groups[group].since).min().unwrap_or_default();
             let all = all.get_or_insert(Evidence { by: Vec::new(), since, until, renew: Vec::new() });
             (all.since, all.until) = (all.since.max(since), all.until.min(until));
-            all.renew.push((ended + self.plan.all[place].renew, row));
-            for (place, _) in evident() {
-                let root = &self.plan.all[place].root;
+            all.renew.push((ended + self.plan.all[group].renew, row));
+            for (group, _) in evident() {
+                let root = &self.plan.all[group].root;
                 if !all.by.contains(root) {
                     all.by.push(Arc::clone(root));
                 }
@@ -78,71 +78,72 @@ impl Roots {
         all
     }
 
-    /// When evidence at these spots ended the last time, as far as that is known.
-    pub(in super::super) fn lost(&self, spots: &Spots, now: Moment) -> Option<Duration> {
-        let of_place = |place: &u32| {
-            let known = &self.places[*place as usize];
-            let aged = known.evident.last().filter(|_| self.freshest(*place, now).is_none());
-            aged.map(|(ended, _)| *ended + self.plan.all[*place as usize].limit + Duration::from_millis(1)).or(known.lost)
+    /// When evidence for these groups last ended, as far as is known.
+    pub(in super::super) fn lost(&self, required: &RequiredGroups, now: Moment) -> Option<Duration> {
+        let of_place = |group: &u32| {
+            let known = &self.groups[*group as usize];
+            let aged = known.evident.last().filter(|_| self.freshest(*group, now).is_none());
+            aged.map(|(ended, _)| *ended + self.plan.all[*group as usize].limit + Duration::from_millis(1)).or(known.lost)
         };
-        spots.iter().filter_map(|spot| spot.iter().filter_map(of_place).max()).min()
+        required.iter().filter_map(|alternatives| alternatives.iter().filter_map(of_place).max()).min()
     }
 
-    /// Whether a root that has not explained these spots may still do so.
-    pub(in super::super) fn may_answer(&self, spots: &Spots, since: Duration, now: Moment) -> bool {
-        // All spots must be explained, so one that cannot be is enough.
-        !spots.is_empty()
-            && spots.iter().all(|spot| {
-                spot.iter().any(|place| {
-                    self.freshest(*place, now).is_some() || self.asked_of(*place).any(|row| self.known(row).may_answer(since))
+    /// Whether roots may still give evidence for all required groups.
+    pub(in super::super) fn may_answer(&self, required: &RequiredGroups, since: Duration, now: Moment) -> bool {
+        // Every list needs evidence, so one without hope is enough for a no.
+        !required.is_empty()
+            && required.iter().all(|alternatives| {
+                alternatives.iter().any(|group| {
+                    self.freshest(*group, now).is_some() || self.asked_of(*group).any(|row| self.known(row).may_answer(since))
                 })
             })
     }
 
-    /// The roots' canaries to be brought forward for what has crossed and waits, and when to ask for those that were brought forward
-    /// less than a minute ago.
+    /// The root canaries to bring forward for a waiting member, and when to ask for those that were brought forward less than a
+    /// minute ago.
     pub(in super::super) fn ask_waiting(
         &mut self,
-        spots: &Spots,
+        required: &RequiredGroups,
         since: Duration,
         now: Moment,
     ) -> (Vec<CanaryId>, Option<Duration>) {
-        let missing = spots.iter().filter(|spot| !spot.iter().any(|place| self.freshest(*place, now).is_some()));
-        let rows: BTreeSet<u32> = missing.flatten().flat_map(|place| self.asked_of(*place)).collect();
+        let missing =
+            required.iter().filter(|alternatives| !alternatives.iter().any(|group| self.freshest(*group, now).is_some()));
+        let canaries: BTreeSet<u32> = missing.flatten().flat_map(|group| self.asked_of(*group)).collect();
         let silent = |row: &u32| {
             let known = self.known(*row);
-            // What fails and has said so only waits until somebody was told.
-            let said = known.stands.fails && known.last.is_some_and(|last| last.failed && last.ended > since);
+            // A root that fails by a newer run needs no further run, only a taken ring.
+            let said = known.state.fails && known.last.is_some_and(|last| last.failed && last.ended > since);
             known.may_answer(since) && !said
         };
-        let rows: Vec<(Duration, u32)> = rows.into_iter().filter(silent).map(|row| (now.steady, row)).collect();
-        self.ask(rows, now)
+        let canaries: Vec<(Duration, u32)> = canaries.into_iter().filter(silent).map(|row| (now.steady, row)).collect();
+        self.ask(canaries, now)
     }
 
-    /// The canaries to be brought forward before evidence ages, and when the next one is to be.
+    /// The canaries to bring forward before evidence ages, and when the next one is due.
     pub(in super::super) fn ask_again(&mut self, evidence: &Evidence, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
         let open = |(_, row): &&(Duration, u32)| self.known(*row).is_open();
-        let rows: Vec<(Duration, u32)> = evidence.renew.iter().filter(open).copied().collect();
-        self.ask(rows, now)
+        let canaries: Vec<(Duration, u32)> = evidence.renew.iter().filter(open).copied().collect();
+        self.ask(canaries, now)
     }
 
-    /// Those of the rows that are to be brought forward now, of some that are to be so at a time, and the time of the next one.
-    fn ask(&mut self, rows: Vec<(Duration, u32)>, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
+    /// Of canaries that are due at a time, those to bring forward now, and the time of the next one.
+    fn ask(&mut self, canaries: Vec<(Duration, u32)>, now: Moment) -> (Vec<CanaryId>, Option<Duration>) {
         let (mut ask, mut again) = (Vec::new(), None);
-        for (at, row) in rows {
+        for (at, row) in canaries {
             let at = at.max(self.known(row).free_from());
             if at > now.steady {
                 again = again.into_iter().chain([at]).min();
                 continue;
             }
-            self.rows[row as usize].known.asked = Some(now.steady);
+            self.canaries[row as usize].known.asked = Some(now.steady);
             again = again.into_iter().chain([now.steady + EACH]).min();
-            ask.push(self.rows[row as usize].canary.clone());
+            ask.push(self.canaries[row as usize].canary.clone());
         }
         (ask, again)
     }
 
-    fn asked_of(&self, place: u32) -> impl Iterator<Item = u32> {
-        self.places[place as usize].rows.iter().take(ASKED).copied()
+    fn asked_of(&self, group: u32) -> impl Iterator<Item = u32> {
+        self.groups[group as usize].canaries.iter().take(ASKED).copied()
     }
 }

@@ -1,6 +1,6 @@
-//! A plan of probes that need each other, and what its members and roots say over time.
+//! A harness for `explain`: a plan of probes that need each other, with members and roots over time.
 
-mod histories;
+mod random;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,18 +61,18 @@ const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60_000;
 
 /// One evaluator's roots and members, driven as `mod.rs` says.
-struct World {
+struct Harness {
     roots: Roots,
     members: BTreeMap<FactKey, (Fact, Explanation)>,
     asked: Vec<(u64, String)>,
-    ended: Vec<(u64, FactKey, Ended)>,
+    ended: Vec<(u64, FactKey, ExplanationEnd)>,
     judged: usize,
     again: BTreeMap<FactKey, Duration>,
     explains: BTreeMap<FactKey, Explains>,
     millis: u64,
 }
 
-impl World {
+impl Harness {
     fn new(probes: Vec<Probe>) -> Self {
         Self {
             roots: Roots::new(&plan(probes)),
@@ -130,15 +130,15 @@ impl World {
         self.settle_touched();
     }
 
-    fn root_stands(&mut self, canary: &str, stands: Stands) {
-        self.roots.stands(&id(canary), stands, at(self.millis));
+    fn set_root_state(&mut self, canary: &str, state: RootState) {
+        self.roots.set_state(&id(canary), state, at(self.millis));
         self.settle_touched();
     }
 
     /// A root's canary fails and somebody was told.
     fn root_is_out(&mut self, canary: &str) {
         self.root_ran(canary, true, 0);
-        self.root_stands(canary, TOLD);
+        self.set_root_state(canary, TOLD);
     }
 
     /// A run of a member ended now and failed: it fails since `since`.
@@ -188,9 +188,9 @@ impl World {
     }
 }
 
-const TOLD: Stands = Stands { fails: true, told: true, muted: false };
-const FAILS: Stands = Stands { fails: true, told: false, muted: false };
-const MUTED: Stands = Stands { fails: false, told: false, muted: true };
+const TOLD: RootState = RootState { fails: true, told: true, muted: false };
+const FAILS: RootState = RootState { fails: true, told: false, muted: false };
+const MUTED: RootState = RootState { fails: false, told: false, muted: true };
 
 fn by(roots: &[&str]) -> Explains {
     Explains::Explained(roots.iter().map(|root| Arc::from(*root)).collect())

@@ -45,7 +45,7 @@ fn minutes(
     for minute in minutes {
         let now = moment(Duration::from_mins(minute.into()));
         watched.waits(now);
-        let level = watched.ran((took(minute).is_some(), took(minute).unwrap_or_default()), (Part::Alone, None), now);
+        let level = watched.ran((took(minute).is_some(), took(minute).unwrap_or_default()), (RunRole::Alone, None), now);
         if levels.last().is_some_and(|(_, last)| *last != level) {
             levels.push((minute, level));
         }
@@ -121,7 +121,7 @@ fn a_level_survives_a_restart_and_another_window() {
 
 #[test]
 fn durations_of_members_explain_a_bound_that_they_broke() {
-    for (part, alone) in [(Part::Member, false), (Part::Alone, true)] {
+    for (part, alone) in [(RunRole::Member, false), (RunRole::Alone, true)] {
         let mut watched = bounds(&slow(None, Some(2)));
         minutes(&mut watched, 0..30, |_| Some(SECOND));
         for minute in 30..60 {

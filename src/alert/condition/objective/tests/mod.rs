@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 
-use super::apart::Part;
+use super::excluded::RunRole;
 use super::*;
 use crate::alert::FactKey;
 use crate::alert::Moment;
 use crate::alert::condition::count::Count;
 use crate::alert::condition::objective::latency::{net, samples};
 use crate::alert::condition::rule::Rule;
-use crate::alert::condition::{Context, Rules, Run};
+use crate::alert::condition::{PlanContext, Rules, Run};
 use crate::alert::testing::{canary, cause, made, probe, run as report};
 use crate::history::RestoredState;
 use crate::outcome::{Reason, RunReport, StepReport, StepResult, Verdict};
@@ -40,7 +40,7 @@ fn slow(mean: Option<u64>, p95: Option<u64>) -> Arc<Probe> {
     Arc::new(Probe { slo: Some(slo), ..probe(Vec::new(), AlertPolicy::default()) })
 }
 
-/// An objective, with whoever listens to it.
+/// An objective with a listener.
 struct Watched<R> {
     rules: R,
     canary: Arc<Canary>,
@@ -71,8 +71,13 @@ impl<R: Rules> Watched<R> {
         }
     }
 
-    /// A run that ended so and took so long, of somebody who is told of otherwise or not.
-    fn ran(&mut self, (passed, took): (bool, Duration), (part, together): (Part, Option<Duration>), now: Moment) -> &'static str {
+    /// A run with this verdict and duration; another member tells of it or not.
+    fn ran(
+        &mut self,
+        (passed, took): (bool, Duration),
+        (part, together): (RunRole, Option<Duration>),
+        now: Moment,
+    ) -> &'static str {
         let (verdict, cause) =
             if passed { (Verdict::Passed, None) } else { (Verdict::Failed, Some(cause(Reason::Expectation, "s", None))) };
         let report = RunReport { duration: took, ..report(&self.canary, 1, verdict, cause, Vec::new()) };
@@ -84,7 +89,7 @@ impl<R: Rules> Watched<R> {
     }
 
     fn good(&mut self, good: bool, now: Moment) -> &'static str {
-        self.ran((good, Duration::ZERO), (Part::Alone, None), now)
+        self.ran((good, Duration::ZERO), (RunRole::Alone, None), now)
     }
 
     /// Time passes until then, without a run.
@@ -259,28 +264,28 @@ fn a_rule_that_is_switched_off_takes_its_fact_along() {
     let plan = crate::alert::condition::testing::plan(Vec::new(), &[], &[]);
     let (alerting, rule, mut out) = (Alerting::default(), Rule::of(&off), Vec::new());
     let now = moment(61 * SECOND);
-    let context = Context { plan: &plan, alerting: &alerting, probe: Some((&off, &rule, 1)), started_before: None, now };
+    let context = PlanContext { plan: &plan, alerting: &alerting, probe: Some((&off, &rule, 1)), started_before: None, now };
     watched.rules.apply(&context, &mut out);
     assert_eq!(out, [Changed::removed(FactKey::Objective("p".into(), Objective::BurnRate))]);
     out.clear();
-    other.rules.apply(&Context { probe: Some((&perfect, &rule, 1)), ..context }, &mut out);
+    other.rules.apply(&PlanContext { probe: Some((&perfect, &rule, 1)), ..context }, &mut out);
     assert_eq!((out.len(), other.state()), (1, "well"), "an objective of 100 % has no rule to hold");
     assert_eq!(watched.good(false, moment(62 * SECOND)), "well");
     assert!(watched.rules.left(now).is_some(), "what is left of the budget is still known");
 }
 
-/// What each run is to whoever judges the objective: letters, one a second.
+/// The role of each run as a letter, one run a second.
 fn parts(watched: &mut Watched<BurnRate>, from: u64, letters: &str) {
     for (second, letter) in (from..).zip(letters.chars()) {
         let now = moment(Duration::from_secs(second));
         let since = moment(Duration::from_secs(from)).steady;
         let (good, part, together) = match letter {
-            'P' => (true, Part::Alone, None),
-            'F' => (false, Part::Alone, None),
-            's' => (false, Part::Suspect(since), None),
-            'c' => (false, Part::Crossed(since), None),
-            'm' => (false, Part::Member, None),
-            _ => (false, Part::Alone, Some(since)),
+            'P' => (true, RunRole::Alone, None),
+            'F' => (false, RunRole::Alone, None),
+            's' => (false, RunRole::Suspect(since), None),
+            'c' => (false, RunRole::Crossed(since), None),
+            'm' => (false, RunRole::Member, None),
+            _ => (false, RunRole::Alone, Some(since)),
         };
         watched.ran((good, Duration::ZERO), (part, together), now);
     }
@@ -324,7 +329,7 @@ fn what_was_suspected_before_a_restart_is_taken_out_when_it_crosses_after_it() {
     let now = moment(Duration::from_secs(130));
     watched.again(BurnRate::new(&of), now);
     let since = moment(Duration::from_secs(100)).steady;
-    watched.ran((false, Duration::ZERO), (Part::Crossed(since), None), now);
+    watched.ran((false, Duration::ZERO), (RunRole::Crossed(since), None), now);
     assert_eq!((watched.state(), watched.alone()), ("page", false));
 }
 
@@ -350,7 +355,7 @@ proptest! {
             watched.waits(now);
             only.waits(now);
             let alone = part != 0;
-            watched.ran((good, Duration::ZERO), (if alone { Part::Alone } else { Part::Member }, None), now);
+            watched.ran((good, Duration::ZERO), (if alone { RunRole::Alone } else { RunRole::Member }, None), now);
             if alone {
                 only.good(good, now);
             }

@@ -19,7 +19,7 @@ struct Ran {
 
 /// A run as the reference keeps it: order, start, whether it failed, and whether it was told at it that the canary fails.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
+struct RecordedRun {
     order: u64,
     start: u64,
     failed: bool,
@@ -29,7 +29,7 @@ struct Kept {
 /// All that was ever counted.
 #[derive(Default)]
 struct Reference {
-    runs: Vec<Kept>,
+    runs: Vec<RecordedRun>,
 }
 
 fn span(rule: &Rule) -> u64 {
@@ -76,7 +76,7 @@ impl Reference {
 
     /// Whether enough passes in a row came after a failed run of that order, which started then.
     fn was_settled_after(&self, rule: &Rule, order: u64, start: u64) -> bool {
-        let after: Vec<&Kept> = self.runs.iter().filter(|run| run.order > order).collect();
+        let after: Vec<&RecordedRun> = self.runs.iter().filter(|run| run.order > order).collect();
         (0..after.len()).any(|at| {
             let together = |run: usize| after[run].start - after[run - 1].start <= rule.memory.as_secs();
             let mut begin = at;
@@ -97,7 +97,7 @@ impl Reference {
             Some(last) if failed && self.was_settled_after(rule, ran.order, ran.start) => (last.order, last.start),
             _ => (ran.order, ran.start),
         };
-        self.runs.push(Kept { order, start, failed, told: false });
+        self.runs.push(RecordedRun { order, start, failed, told: false });
         self.runs.sort_by_key(|run| run.order);
         if was != FAILING && self.state(rule).0 == FAILING {
             self.runs.last_mut().unwrap().told = true;

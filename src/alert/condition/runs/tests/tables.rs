@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::super::*;
 use crate::alert::condition::count::Count;
-use crate::alert::condition::objective::Part;
+use crate::alert::condition::objective::RunRole;
 use crate::alert::fact::Level;
 use crate::alert::testing::{canary, cause, failure, made, moment, probe, run, step};
 use crate::outcome::{Cause, Reason, RunReport, SpanId, StepReport, StepResult, Trigger};
@@ -56,7 +56,7 @@ fn say(runs: &mut Runs, rule: &Rule, (order, count, took): (u64, Count, u64), me
         ..run(&Arc::clone(runs.canary()), order, verdict, Some(cause.clone()), Vec::new())
     };
     let failure = (count == Count::Failure).then(|| Arc::new(failure("p/eu", &cause)));
-    let (part, together, needed) = (Part::Alone, None, false);
+    let (part, together, needed) = (RunRole::Alone, None, false);
     runs.take(&Run { report: &report, count, needed, failure, rule, part, together, now });
     runs.state()
 }
@@ -112,7 +112,7 @@ fn the_verdict_table_decides_what_each_ending_does_in_each_state() {
         ("FFPNNSN", 'P', Well, 0),
         ("FFPP", 'F', Suspect, 1),
         ("FFPPF", 'F', FAILING, 2),
-        // Silence and what is not counted never make it well.
+        // Runs that do not count, or no runs at all, never make it well.
         ("FFNNNNNNNN", 'N', FAILING, 2),
     ] {
         let (runs, _) = after(&two_in_a_row(), &format!("{letters}{next}"));
@@ -134,7 +134,7 @@ fn a_window_fails_when_so_many_of_the_last_runs_did_and_is_settled_when_so_few_c
         ("FPPPPPPP", Well),
         ("FFFFPPPPPP", FAILING),
         ("FFFFPPPPPPP", Well),
-        // After that the window begins anew: one blip does not bring back what is over.
+        // Then the window begins anew, so one later failure does not make it fail again.
         ("FFFFPPPPPPPF", Suspect),
         ("FFFFPPPPPPPFFF", Suspect),
         ("FFFFPPPPPPPFFFF", FAILING),
@@ -200,16 +200,16 @@ fn quick_passes_do_not_settle_before_two_intervals_have_gone_by() {
 
 #[test]
 fn a_forgotten_streak_ends_suspicion_and_nothing_else() {
-    let silence = |minutes: usize| ".".repeat(minutes);
+    let gap = |minutes: usize| ".".repeat(minutes);
     for (letters, state, failures) in [
-        (format!("F{}F", silence(59)), FAILING, 2),
-        (format!("F{}F", silence(60)), State::Suspect, 1),
-        (format!("F{}P", silence(60)), State::Well, 0),
+        (format!("F{}F", gap(59)), FAILING, 2),
+        (format!("F{}F", gap(60)), State::Suspect, 1),
+        (format!("F{}P", gap(60)), State::Well, 0),
         (format!("F{}F", "N".repeat(60)), State::Suspect, 1),
-        (format!("FF{}P", silence(200)), FAILING, 0),
+        (format!("FF{}P", gap(200)), FAILING, 0),
         // Passes on both sides of such a silence are not in a row.
-        (format!("FFP{}P", silence(200)), FAILING, 0),
-        (format!("FFP{}PP", silence(200)), State::Well, 0),
+        (format!("FFP{}P", gap(200)), FAILING, 0),
+        (format!("FFP{}PP", gap(200)), State::Well, 0),
     ] {
         let (runs, _) = after(&two_in_a_row(), &letters);
         assert_eq!((runs.state(), runs.failures()), (state, failures), "{letters}");
@@ -244,7 +244,7 @@ fn a_run_that_was_made_because_what_needs_it_fails_fails_at_once() {
     for (count, state) in [(Count::Failure, FAILING), (Count::Pass, State::Well)] {
         let (mut runs, rule) = (new(), two_in_a_row());
         let report = run(&Arc::clone(runs.canary()), 1, Verdict::Failed, None, Vec::new());
-        let (part, together, needed) = (Part::Alone, None, true);
+        let (part, together, needed) = (RunRole::Alone, None, true);
         runs.take(&Run { report: &report, count, needed, failure: None, rule: &rule, part, together, now: moment(60) });
         assert_eq!(runs.state(), state);
     }
