@@ -34,10 +34,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Whether it tells that a canary fails, or told it as suspect and it crossed within ten minutes.
+    /// Whether it tells that a canary fails, or did and recovered, or told it as suspect and it crossed within ten minutes.
     pub(super) fn tells(&self, canary: &str, crossed: Duration) -> bool {
         let soon = crossed.saturating_sub(self.made) <= Duration::from_mins(10);
-        self.failing.contains(canary) || (soon && self.apart.get(canary).is_some_and(|how| how == "suspect"))
+        let apart = |how: &str| self.apart.get(canary).is_some_and(|told| told == how);
+        self.failing.contains(canary) || apart("recovered") || (soon && apart("suspect"))
     }
 }
 

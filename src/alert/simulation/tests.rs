@@ -161,3 +161,11 @@ fn an_alertmanager_that_starts_again_takes_the_end_of_one_thing_for_the_end_of_a
     let away = |channel| Event::Receiver(channel, Health::Away);
     all_is_right(&[step(0, away(2)), step(0, away(0)), step(0, all_of(0)), step(366, Event::RestartProm)]);
 }
+
+#[test]
+fn what_a_late_ring_tells_as_recovered_is_in_an_episode_that_was_told() {
+    let most = Event::Break(Fault { probe: 2, region: None, platform: None, share: 4 });
+    let deaf = Event::Receiver(1, Health::Deaf);
+    let before = [step(189, all_of(0)), step(83, Event::Mend(0)), step(741, deaf), step(7, most)];
+    all_is_right(&[&before[..], &[step(466, all_of(0))]].concat());
+}
