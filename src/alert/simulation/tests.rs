@@ -169,3 +169,10 @@ fn what_a_late_ring_tells_as_recovered_is_in_an_episode_that_was_told() {
     let before = [step(189, all_of(0)), step(83, Event::Mend(0)), step(741, deaf), step(7, most)];
     all_is_right(&[&before[..], &[step(466, all_of(0))]].concat());
 }
+
+#[test]
+fn a_new_outage_of_a_root_explains_nothing_before_somebody_is_told() {
+    let region = Event::Break(Fault { probe: 1, region: Some(0), platform: None, share: 5 });
+    let before = [step(157, region), step(469, all_of(0)), step(439, Event::Mend(1))];
+    all_is_right(&[&before[..], &[step(1_418, Event::Mend(0)), step(102, all_of(0))]].concat());
+}

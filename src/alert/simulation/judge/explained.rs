@@ -34,27 +34,35 @@ fn was_explained(case: &Case, canary: &Canary, heard: &Heard) -> bool {
     // It waits so long for a channel to take the root's ring.
     let waited = (owed + Duration::from_mins(1)).min(heard.made);
     case.roots(canary).any(|root| {
-        let (scope, name) = (format!("probe/{}", root.probe), root.name.as_str());
-        let covers = |ring: &Heard| {
-            ring.sound == Sound::Rang
-                && ring.scope == scope
-                && (root.at(waited).episode..=waited).contains(&ring.made)
-                && ring.at <= waited
-                && ring.tells(name, root.at(waited).crossed.unwrap_or(waited))
-        };
-        // What Alertmanager shows is newer than what it was rung for.
-        let mut waking = case.channels.iter().filter(|channel| channel.wakes() && channel.kind != ReaderKind::Alertmanager);
-        let told = waking.any(|channel| case.log.heard(&channel.name).any(covers));
         let fails = root.at(owed).state == CanaryState::Failing && !root.at(owed).muted;
-        told && fails && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
+        was_told(case, root, waited)
+            && fails
+            && root.at(owed).last.is_some_and(|(failed, started)| failed && fresh(owed, started))
     })
 }
 
-/// Whether its last failed run started after its root had passed or had not run for long.
+/// Whether somebody who is woken had heard of a root's episode by then.
+fn was_told(case: &Case, root: &Canary, by: Duration) -> bool {
+    let (scope, name) = (format!("probe/{}", root.probe), root.name.as_str());
+    let covers = |ring: &Heard| {
+        ring.sound == Sound::Rang
+            && ring.scope == scope
+            && (root.at(by).episode..=by).contains(&ring.made)
+            && ring.at <= by
+            && ring.tells(name, root.at(by).crossed.unwrap_or(by))
+    };
+    // What Alertmanager shows is newer than what it was rung for.
+    let mut waking = case.channels.iter().filter(|channel| channel.wakes() && channel.kind != ReaderKind::Alertmanager);
+    waking.any(|channel| case.log.heard(&channel.name).any(covers))
+}
+
+/// Whether its last failed run started after its root had passed, had not run for long, or failed and nobody had been told.
 fn failed_by_itself(case: &Case, canary: &Canary, at: Duration) -> bool {
     let started = canary.at(at).last_failed;
     case.roots(canary).all(|root| match root.at(started).last {
-        Some((failed, root_started)) => !failed || !fresh(started, root_started) || root.at(started).muted,
+        Some((failed, root_started)) => {
+            !failed || !fresh(started, root_started) || root.at(started).muted || !was_told(case, root, started)
+        }
         None => true,
     })
 }
