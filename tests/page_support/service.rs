@@ -1,7 +1,7 @@
 //! The built program as a service in a folder of its own.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -121,16 +121,26 @@ impl Service {
         stdout(&output) + &stderr(&output)
     }
 
-    /// Fetches a path with the token.
+    /// Fetches a path with the token. As any client does, it asks again on another connection if one is closed without an answer: a
+    /// listener that is full closes what has not asked yet.
     pub(crate) fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = (0..5).find_map(|_| self.answer(path)).expect("five connections were closed without an answer");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(" 200 "), "{path}: {answer}");
         body.to_owned()
+    }
+
+    /// What one connection answers, if anything.
+    fn answer(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+        let is_cut = |error: &std::io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        let mut answer = String::new();
+        match stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)) {
+            Err(error) if answer.is_empty() && is_cut(&error) => None,
+            result => (result.unwrap() > 0).then_some(answer),
+        }
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {
