@@ -15,8 +15,13 @@ use crate::run::{BEAT, StallLog};
 const LINES: Duration = Duration::from_secs(5);
 
 /// Beats until it is cancelled. Every stall that a verdict can depend on is passed to `tell` once; the log gets a summary at most
-/// every five seconds.
-pub async fn watch(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: CancellationToken) {
+/// every five seconds. The first beat is made at once, so that a stall before this is polled is seen.
+pub fn watch(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: CancellationToken) -> impl Future<Output = ()> {
+    stalls.beat(Instant::now()).into_iter().for_each(&tell);
+    beat(stalls, tell, stop)
+}
+
+async fn beat(stalls: Arc<StallLog>, tell: impl Fn(Duration), stop: CancellationToken) {
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut summary = StallSummary::default();
@@ -72,17 +77,10 @@ mod tests {
         let (told, mut stalls) = unbounded_channel();
         let tell = move |stall| told.send(stall).expect("the test listens");
         let watchdog = tokio::spawn(watch(Arc::default(), tell, CancellationToken::new()));
-        // Until the first beat was made nobody watches, so the runtime's only thread is held more than once.
-        let mut told = None;
-        for _ in 0..5 {
-            tokio::time::sleep(BEAT * 4).await;
-            std::thread::sleep(Duration::from_secs(1));
-            told = tokio::time::timeout(BEAT * 4, stalls.recv()).await.ok().flatten();
-            if told.is_some() {
-                break;
-            }
-        }
-        let stall = told.expect("it is told");
+        // The runtime's only thread is held before it has polled the watchdog.
+        std::thread::sleep(Duration::from_secs(1));
+        let told = tokio::time::timeout(BEAT * 40, stalls.recv()).await;
+        let stall = told.ok().flatten().expect("it is told");
         assert!(stall >= Duration::from_millis(900), "{stall:?}");
         watchdog.abort();
     }
