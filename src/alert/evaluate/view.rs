@@ -108,7 +108,7 @@ impl Evaluator {
     /// How an incident ended. If its scope fails again, it was well for a while.
     pub(super) fn end_of(&self, incident: &Incident) -> Option<Ended> {
         let end = incident.end.as_ref()?;
-        let again = self.incidents.open.get(&incident.scope).filter(|again| again.severity().is_some());
+        let again = self.incidents.open.get(&incident.scope).filter(|again| again.members.values().any(Member::fails));
         match (again, &end.how) {
             (Some(again), Ended::Well) => {
                 let key = again.numbered.map(|(_, number)| self.config.key(&again.scope.to_string(), number));

@@ -34,11 +34,15 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// Whether it tells that a canary fails, or did and recovered, or told it as suspect and it crossed within ten minutes.
+    /// Whether it tells that a canary fails, or told it as suspect and it crossed within ten minutes.
     pub(super) fn tells(&self, canary: &str, crossed: Duration) -> bool {
         let soon = crossed.saturating_sub(self.made) <= Duration::from_mins(10);
-        let apart = |how: &str| self.apart.get(canary).is_some_and(|told| told == how);
-        self.failing.contains(canary) || apart("recovered") || (soon && apart("suspect"))
+        self.failing.contains(canary) || (soon && self.apart.get(canary).is_some_and(|how| how == "suspect"))
+    }
+
+    /// Whether it tells that a canary failed and recovered.
+    pub(super) fn tells_recovered(&self, canary: &str) -> bool {
+        self.apart.get(canary).is_some_and(|how| how == "recovered")
     }
 }
 

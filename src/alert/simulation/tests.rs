@@ -176,3 +176,25 @@ fn a_new_outage_of_a_root_explains_nothing_before_somebody_is_told() {
     let before = [step(157, region), step(469, all_of(0)), step(439, Event::Mend(1))];
     all_is_right(&[&before[..], &[step(1_418, Event::Mend(0)), step(102, all_of(0))]].concat());
 }
+
+#[test]
+fn an_end_that_arrives_when_something_fails_that_waits_for_its_root_does_not_say_well() {
+    let region = |region| Event::Break(Fault { probe: 0, region: Some(region), platform: None, share: 5 });
+    let away = Event::Receiver(2, Health::Away);
+    let root_gone = [step(0, region(1)), step(0, Event::Remove(0, false)), step(74, away), step(20, Event::Mend(0))];
+    all_is_right(&[&root_gone[..], &[step(2, Event::Add(0, false)), step(28, region(0)), step(76, all_of(0))]].concat());
+}
+
+#[test]
+fn what_was_only_told_as_recovered_is_rung_for_when_it_fails_again() {
+    let seldom = Event::Break(Fault { probe: 2, region: None, platform: Some(1), share: 1 });
+    let away = Event::Receiver(0, Health::Away);
+    let steps = [step(652, seldom), step(293, all_of(0)), step(5, away), step(219, all_of(0)), step(560, all_of(0))];
+    all_is_right(&[&steps[..], &[step(1_326, all_of(0))]].concat());
+}
+
+#[test]
+fn a_run_that_began_while_it_was_muted_rings_nobody() {
+    let steps = [step(15, all_of(0)), step(218, Event::Mute(2, true)), step(278, all_of(2)), step(1_197, all_of(0))];
+    all_is_right(&steps);
+}

@@ -45,6 +45,8 @@ pub(super) struct CanaryTruth {
     acknowledged: bool,
     /// It failed while it was muted, and has not failed since.
     waits: bool,
+    /// Until when it was muted last.
+    unmuted: Duration,
 }
 
 /// A run that counted.
@@ -113,7 +115,9 @@ impl Truth {
     pub(super) fn mute(&mut self, which: impl Fn(&Canary) -> bool, muted: bool, at: Duration) {
         for canary in self.canaries.values_mut().filter(|canary| which(canary)) {
             canary.becomes(at, |known| {
-                known.waits |= known.muted && !muted && known.state != CanaryState::Well;
+                if known.muted && !muted && known.state != CanaryState::Well {
+                    (known.waits, known.unmuted) = (true, at);
+                }
                 known.muted = muted;
                 if muted {
                     known.owed = None;
@@ -193,7 +197,8 @@ impl CanaryTruth {
             self.state = CanaryState::Failing;
             self.crossed.get_or_insert(run.ended);
         }
-        let again = self.waits && !self.muted;
+        // A run that started before is not the first after it.
+        let again = self.waits && !self.muted && run.started >= self.unmuted;
         if again {
             (self.waits, self.episode, self.acknowledged) = (false, run.started, false);
             self.crossed = Some(run.ended);

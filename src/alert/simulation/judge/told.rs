@@ -65,7 +65,7 @@ fn late(case: &Case, channel: &Channel, owed: &Owed<'_>) -> Option<String> {
         heard.sound == Sound::Rang
             && heard.scope == scope
             && heard.made >= owed.known.episode
-            && heard.tells(owed.name, owed.known.crossed.unwrap_or(owed.from))
+            && (heard.tells(owed.name, owed.known.crossed.unwrap_or(owed.from)) || heard.tells_recovered(owed.name))
     };
     let told = case.log.heard(&channel.name).find(tells).map(|heard| heard.at);
     let by = told.unwrap_or(owed.until).min(owed.until);
