@@ -214,45 +214,34 @@ impl ChannelDelivery {
     /// What became of a try.
     pub(super) fn completed(&mut self, id: &str, outcome: &Outcome, chance: f64, now: Moment) -> Completed {
         let Some(flight) = self.in_flight.in_flight(id) else { return Completed::Gone };
-        let (scopes, is_over, was_lost) = (keys(&flight.attempt), flight.is_over(), flight.lost);
-        let is_stale = flight.stale;
+        let (scopes, is_over, is_stale) = (keys(&flight.attempt), flight.is_over(), flight.stale);
+        let is_unknown = flight.lost || matches!(outcome, Outcome::Unknown(_));
         for (scope, _) in &scopes {
             self.waiting.completed(scope);
         }
-        let (refusal, unknown) = match outcome {
+        let refusal = match outcome {
             Outcome::Taken => return self.taken(id, now),
-            Outcome::Refused(refusal) => (refusal, was_lost),
-            Outcome::Unknown(refusal) => (refusal, true),
+            Outcome::Refused(refusal) | Outcome::Unknown(refusal) => refusal,
         };
-        let completed = self.failed(id, (refusal, unknown, is_over), &scopes, chance, now);
+        self.last_error = Some(refusal.message.as_str().into());
+        self.pace.failed(scopes.iter().map(|(scope, _)| scope), refusal.kind, chance, now.steady);
+        let completed = match (is_unknown, is_over) {
+            (false, _) => self.in_flight.take(id).map(|flight| self.dropped(flight, refusal, chance, now)),
+            (true, true) => self.in_flight.take(id).map(|flight| Completed::Perhaps(flight.attempt)),
+            (true, false) => self.lost(id, refusal, chance, now),
+        };
         if is_stale {
             self.ask_again();
         }
-        completed
+        completed.unwrap_or(Completed::Gone)
     }
 
-    /// A try did not get through, or nobody knows whether it did.
-    fn failed(
-        &mut self,
-        id: &str,
-        (refusal, unknown, is_over): (&Refusal, bool, bool),
-        scopes: &[(Scope, Key)],
-        chance: f64,
-        now: Moment,
-    ) -> Completed {
-        self.last_error = Some(refusal.message.as_str().into());
-        self.pace.failed(scopes.iter().map(|(scope, _)| scope), refusal.kind, chance, now.steady);
-        if !unknown || is_over {
-            let Some(flight) = self.in_flight.take(id) else { return Completed::Gone };
-            if unknown {
-                return Completed::Perhaps(flight.attempt);
-            }
-            return self.dropped(flight, refusal, chance, now);
-        }
+    /// Nobody knows whether a try was taken, so it is repeated.
+    fn lost(&mut self, id: &str, refusal: &Refusal, chance: f64, now: Moment) -> Option<Completed> {
         for (scope, key) in self.in_flight.lost(id, refusal.kind, self.taken, chance, now.steady) {
             self.waiting.lost(&scope, &key);
         }
-        self.in_flight.attempt(id).map_or(Completed::Gone, |attempt| Completed::Again(attempt.clone()))
+        self.in_flight.attempt(id).map(|attempt| Completed::Again(attempt.clone()))
     }
 
     fn taken(&mut self, id: &str, now: Moment) -> Completed {
