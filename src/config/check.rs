@@ -97,19 +97,6 @@ impl<'f> Checker<'_, 'f> {
                 }
             }
             (ValueKind::Json, data) => self.json(node, data, name),
-            (
-                ValueKind::List(_)
-                | ValueKind::OneOrList(_)
-                | ValueKind::Map(_)
-                | ValueKind::Names(_)
-                | ValueKind::Table(_)
-                | ValueKind::TableOrFalse(_)
-                | ValueKind::TableOr(..)
-                | ValueKind::Tables(_)
-                | ValueKind::OneOrMore(_)
-                | ValueKind::Regions(_),
-                data,
-            ) => self.wrong_type(node, kind, name, data),
             (_, data) => match value_kind::check(kind, node) {
                 Ok(()) => {}
                 // Where the name of a secret belongs, the secret itself is likely to stand.

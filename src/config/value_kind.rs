@@ -307,7 +307,7 @@ fn must_be(kind: &ValueKind) -> String {
     format!("it must be {}", kind.describe())
 }
 
-/// Holds one value that is not a table or list against its kind.
+/// Holds one value against its kind. Kinds that hold others are of another type than a single value.
 pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError> {
     match kind {
         ValueKind::Text => Text::read(node).map(drop),
@@ -339,8 +339,8 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         ValueKind::Timezone => Timezone::read(node).map(drop),
         ValueKind::Redirects => Redirects::read(node).map(drop),
         ValueKind::Scalar => Scalar::read(node).map(drop),
-        ValueKind::Json
-        | ValueKind::List(_)
+        ValueKind::Json => Ok(()),
+        ValueKind::List(_)
         | ValueKind::OneOrList(_)
         | ValueKind::Map(_)
         | ValueKind::Names(_)
@@ -349,6 +349,6 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         | ValueKind::TableOr(..)
         | ValueKind::Tables(_)
         | ValueKind::OneOrMore(_)
-        | ValueKind::Regions(_) => Ok(()),
+        | ValueKind::Regions(_) => Err(ValueError::WrongType),
     }
 }
