@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{Failure, Moment};
 use crate::outcome::{Cause, Reason, RunId, RunReport, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict};
-use crate::plan::{Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, Overlap, Probe, Region, Step, Template};
+use crate::plan::{
+    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, CellValue, Limits, Overlap, Plan, Probe, Region, Step, Template,
+};
 use crate::source::Location;
 
 /// Where steady time begins in these tests.
@@ -56,6 +58,38 @@ pub(super) fn probe(steps: Vec<Step>, alert: AlertPolicy) -> Probe {
         redact: None,
         location: location(),
     }
+}
+
+/// Cells of platforms, or the one without a name where there are none.
+pub(super) fn cells(platforms: &[&str]) -> Vec<Arc<Cell>> {
+    let cell = |platform: &&str| Arc::new(Cell(vec![("platform".into(), CellValue::Text((*platform).into()))]));
+    if platforms.is_empty() { vec![Arc::new(Cell::default())] } else { platforms.iter().map(cell).collect() }
+}
+
+/// Probes with all their cells, in each of the regions.
+pub(super) fn plan(probes: Vec<Probe>, regions: &[&str]) -> Arc<Plan> {
+    let region = |name: &&str| Arc::new(Region { name: (*name).into(), vars: Vec::new() });
+    let regions: Vec<Arc<Region>> = regions.iter().map(region).collect();
+    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
+    let mut canaries = Vec::new();
+    for probe in &probes {
+        for region in &regions {
+            canaries.extend(probe.cells.iter().map(|cell| {
+                let id = CanaryId::new(&probe.name, &region.name, cell);
+                Arc::new(Canary { id, probe: Arc::clone(probe), region: Arc::clone(region), cell: Arc::clone(cell) })
+            }));
+        }
+    }
+    canaries.sort_by(|one, other| one.id.cmp(&other.id));
+    Arc::new(Plan {
+        known_regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
+        regions,
+        maintenance: Vec::new(),
+        probes,
+        canaries,
+        secrets: BTreeMap::new(),
+        limits: Limits::default(),
+    })
 }
 
 pub(super) fn canary(probe: &Arc<Probe>, region: &str) -> Arc<Canary> {

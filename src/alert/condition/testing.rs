@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::{Changed, Conditions, Input};
 use crate::alert::Moment;
-use crate::alert::testing::{cause, moment, probe, run, step};
+use crate::alert::testing::{self, cause, moment, probe, run, step};
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::history::RestoredState;
 use crate::outcome::{MissedTicks, Reason, RunReport, Verdict};
-use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Cell, CellValue, Limits, Plan, Probe, Region};
+use crate::plan::{AlertPolicy, Alerting, Plan, Probe};
 
 /// A probe of that name, every minute.
 pub(super) fn named(name: &str, alert: AlertPolicy) -> Probe {
@@ -19,31 +19,8 @@ pub(super) fn named(name: &str, alert: AlertPolicy) -> Probe {
 
 /// Probes in regions, with a canary for each platform, or one without a matrix.
 pub(super) fn plan(probes: Vec<Probe>, regions: &[&str], platforms: &[&str]) -> Arc<Plan> {
-    let region = |name: &&str| Arc::new(Region { name: (*name).into(), vars: Vec::new() });
-    let regions: Vec<Arc<Region>> = regions.iter().map(region).collect();
-    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
-    let cell = |platform: &&str| Cell(vec![("platform".into(), CellValue::Text((*platform).into()))]);
-    let cells: Vec<Cell> = if platforms.is_empty() { vec![Cell::default()] } else { platforms.iter().map(cell).collect() };
-    let mut canaries = Vec::new();
-    for probe in &probes {
-        for region in &regions {
-            for cell in &cells {
-                let id = CanaryId::new(&probe.name, &region.name, cell);
-                let (probe, region, cell) = (Arc::clone(probe), Arc::clone(region), Arc::new(cell.clone()));
-                canaries.push(Arc::new(Canary { id, probe, region, cell }));
-            }
-        }
-    }
-    canaries.sort_by(|a, b| a.id.cmp(&b.id));
-    Arc::new(Plan {
-        known_regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
-        regions,
-        maintenance: Vec::new(),
-        probes,
-        canaries,
-        secrets: BTreeMap::new(),
-        limits: Limits::default(),
-    })
+    let cells = testing::cells(platforms);
+    testing::plan(probes.into_iter().map(|probe| Probe { cells: cells.clone(), ..probe }).collect(), regions)
 }
 
 /// The part of a fact that does not depend on how it was emitted.

@@ -1,15 +1,14 @@
 //! The environment of a simulation: three probes in three regions, one of which needs another; what is broken; and when runs are
 //! due.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::testing;
 use crate::plan::{
-    AlertPolicy, Alerting, Cadence, Canary, CanaryId, Cell, CellValue, Channel, ChannelKind, FlapRule, Limits, PageRule, Plan,
-    Probe, Region, Severity, Template,
+    AlertPolicy, Alerting, Cadence, Canary, Channel, ChannelKind, FlapRule, PageRule, Plan, Probe, Severity, Template,
 };
 
 /// Regions of every probe.
@@ -86,41 +85,19 @@ impl Environment {
 
     /// The plan without the probes that are removed.
     pub(super) fn plan(&self) -> Arc<Plan> {
-        let regions: Vec<Arc<Region>> =
-            REGIONS.iter().map(|name| Arc::new(Region { name: (*name).into(), vars: Vec::new() })).collect();
         let there = PROBES.iter().enumerate().filter(|(at, _)| !self.removed.contains(at));
-        let probes: Vec<Arc<Probe>> = there.map(|(_, probe)| Arc::new(self::probe(probe))).collect();
-        let mut canaries = Vec::new();
-        for probe in &probes {
-            for region in &regions {
-                canaries.extend(probe.cells.iter().map(|cell| {
-                    let id = CanaryId::new(&probe.name, &region.name, cell);
-                    Arc::new(Canary { id, probe: Arc::clone(probe), region: Arc::clone(region), cell: Arc::clone(cell) })
-                }));
-            }
-        }
-        canaries.sort_by(|one, other| one.id.cmp(&other.id));
-        Arc::new(Plan {
-            known_regions: regions.iter().map(|region| Arc::clone(&region.name)).collect(),
-            regions,
-            maintenance: Vec::new(),
-            probes,
-            canaries,
-            secrets: BTreeMap::new(),
-            limits: Limits::default(),
-        })
+        testing::plan(there.map(|(_, probe)| self::probe(probe)).collect(), &REGIONS)
     }
 }
 
 fn probe(&(name, every, platforms, needs): &(&str, u64, &[&str], &[&str])) -> Probe {
     const TWO: NonZeroU32 = NonZeroU32::new(2).unwrap();
-    let cell = |platform: &&str| Arc::new(Cell(vec![("platform".into(), CellValue::Text((*platform).into()))]));
     let policy = AlertPolicy { rule: PageRule::Consecutive(TWO), resolve_after: TWO, burn_rate: false, ..AlertPolicy::default() };
     let mut probe = testing::probe(vec![testing::step("read", false)], policy);
     probe.name = name.into();
     probe.owner = Some("music-sync".to_owned());
     probe.cadence = Cadence::Every(Duration::from_secs(every));
-    probe.cells = if platforms.is_empty() { vec![Arc::new(Cell::default())] } else { platforms.iter().map(cell).collect() };
+    probe.cells = testing::cells(platforms);
     probe.needs = needs.iter().map(|name| (*name).into()).collect();
     probe
 }
