@@ -41,6 +41,8 @@ mod programs;
 mod readers;
 #[path = "../support/report.rs"]
 mod report;
+#[path = "../support/self_check.rs"]
+mod self_check;
 #[path = "../support/service.rs"]
 mod service;
 mod source_text;

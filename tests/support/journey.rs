@@ -15,11 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::target::Target;
 
-/// A probe's steps, written with the indentation of the test.
-pub(crate) fn steps(text: &str) -> String {
-    text.to_owned()
-}
-
 /// What came of a run.
 pub(crate) struct Ran {
     pub(crate) report: Arc<RunReport>,

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use serinus::outcome::{CleanupResult, Reason, Verdict};
-use serinus::plan::{Limits, SelfCheckSettings};
-use serinus::run::step::http::HttpClients;
-use serinus::run::{BEAT, NameSources, SelfCheck, StallLog};
+use serinus::run::{BEAT, NameSources, StallLog};
 
 use super::{ASK, address, at, journey, records, run};
 use crate::dns_server::{DnsServer, Say};
 use crate::journey::Journey;
+use crate::self_check::network_down;
 use crate::target::{Answer, Target};
 
 fn here() -> Vec<IpAddr> {
@@ -185,16 +184,7 @@ fn silent() -> (UdpSocket, SocketAddr) {
 
 #[tokio::test]
 async fn while_the_probers_own_network_is_down_only_silence_is_excused() {
-    let closed = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        url::Url::parse(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap()
-    };
-    let settings = SelfCheckSettings {
-        endpoints: vec![closed(), closed()],
-        every: Duration::from_secs(5),
-        timeout: Duration::from_millis(300),
-    };
-    let check = SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap();
+    let check = network_down();
     let (_socket, nobody) = silent();
     let ask = format!("{ASK}dns.server = \"{{{{ ns }}}}\"\ntimeout = \"300ms\"\nexpect = [\"rcode == 'NOERROR'\"]\n");
     let ran = at(nobody).await.self_check(&check).run(&ask).await;

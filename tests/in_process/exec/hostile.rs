@@ -3,11 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serinus::outcome::{Reason, Verdict};
-use serinus::plan::{Limits, SelfCheckSettings};
-use serinus::run::SelfCheck;
-use serinus::run::step::http::HttpClients;
 
 use super::{all_gone, expecting, journey, observed, pids, received, script};
+use crate::self_check::network_down;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_on_either_output_is_cut_and_its_program_killed() {
@@ -84,16 +82,7 @@ async fn one_that_never_ends_is_cut_by_its_timeout_which_tells_what_had_come() {
 
 #[tokio::test]
 async fn silence_is_excused_while_the_network_of_the_prober_is_down_and_a_word_is_not() {
-    let closed = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        url::Url::parse(&format!("tcp://{}", listener.local_addr().unwrap())).unwrap()
-    };
-    let settings = SelfCheckSettings {
-        endpoints: vec![closed(), closed()],
-        every: Duration::from_secs(5),
-        timeout: Duration::from_millis(300),
-    };
-    let check = SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap();
+    let check = network_down();
     let keys = "timeout = \"300ms\"\nexpect = [\"exit_code == 0\"]";
     for (source, reason) in [
         ("sleep 300", Reason::SelfCheck),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serinus::outcome::{CleanupResult, Reason, Verdict};
 
 use super::ok;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn the_deadline_cuts_a_hanging_step_and_cleanup_still_runs() {
     .await;
     let ran = Journey::new(&target)
         .deadline("400ms")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "create"
@@ -32,7 +32,7 @@ async fn the_deadline_cuts_a_hanging_step_and_cleanup_still_runs() {
             http.get = "{{ api }}/hang"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::Deadline, Some("hang")));
     assert_eq!(ran.report.verdict, Verdict::Failed);
@@ -45,7 +45,7 @@ async fn deadline_is_the_reason_when_the_runs_bound_cuts_a_poll() {
     let target = Target::start(ok(r#"{"state":"lagging"}"#)).await;
     let ran = Journey::new(&target)
         .deadline("300ms")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -53,7 +53,7 @@ async fn deadline_is_the_reason_when_the_runs_bound_cuts_a_poll() {
             eventually = { within = "10s", poll = "50ms" }
             expect = ["json.state == 'there'"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Deadline);
     // What the last attempt saw is told all the same.
@@ -65,7 +65,7 @@ async fn deadline_is_the_reason_when_the_runs_bound_cuts_a_poll() {
 async fn an_attempts_timeout_is_not_the_deadline() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
     let ran = Journey::new(&target)
-        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\ntimeout = \"200ms\"\nexpect = [\"status == 200\"]\n"))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\ntimeout = \"200ms\"\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!(ran.reason(), Reason::Timeout);
 }
@@ -79,7 +79,7 @@ async fn a_run_that_is_cut_keeps_the_attempt_that_was_under_way() {
     .await;
     let ran = Journey::new(&target)
         .deadline("900ms")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -88,7 +88,7 @@ async fn a_run_that_is_cut_keeps_the_attempt_that_was_under_way() {
             eventually = { within = "10s", poll = "20ms" }
             expect = ["json.state == 'there'"]
             "#,
-        ))
+        )
         .await;
     let cause = ran.cause();
     assert_eq!((cause.reason, cause.attempts), (Reason::Deadline, 3));
@@ -110,7 +110,7 @@ async fn an_attempt_that_is_cut_in_the_middle_of_its_answer_says_so() {
     let target = Target::start(|_| Answer::json(200, "{}").endless()).await;
     let ran = Journey::new(&target)
         .deadline("900ms")
-        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n"))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Deadline, 1));
     assert!(ran.cause().message.contains("attempt 1, GET "), "{}", ran.cause().message);
@@ -127,10 +127,10 @@ async fn a_cleanup_that_its_budget_cuts_shows_the_attempt_that_hung() {
     .await;
     let ran = Journey::new(&target)
         .cleanup_budget(Duration::from_millis(400))
-        .run(&steps(
+        .run(
             "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n\
              [step.cleanup]\nname = \"delete\"\nhttp.delete = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n",
-        ))
+        )
         .await;
     let steps = &ran.cleanup.as_ref().unwrap().steps;
     assert_eq!((&*steps[0].name, steps[0].attempts_made), ("delete", 1));
@@ -150,7 +150,7 @@ async fn cleanup_runs_last_in_first_out_and_never_changes_the_verdict() {
              [step.cleanup]\nhttp.delete = \"{{{{ api }}}}/{name}\"\nexpect = [\"status == 200\"]\n"
         )
     };
-    let ran = Journey::new(&target).run(&steps(&(create("a") + &create("b")))).await;
+    let ran = Journey::new(&target).run(&(create("a") + &create("b"))).await;
     ran.assert_passed();
     assert_eq!(target.lines(), ["POST /a", "POST /b", "DELETE /b", "DELETE /a"]);
     let CleanupResult::Leaked(leaked) = &ran.cleanup.as_ref().unwrap().result else { panic!("nothing leaked") };
@@ -162,10 +162,10 @@ async fn nothing_is_cleaned_up_that_was_never_sent_or_was_refused() {
     let target = Target::start(|_| Answer::json(422, "{}")).await;
     for url in ["http://127.0.0.1:1/x", "{{ api }}/x"] {
         let ran = Journey::new(&target)
-            .run(&steps(&format!(
+            .run(&format!(
                 "[[step]]\nname = \"create\"\nhttp.post = \"{url}\"\nexpect = [\"status == 201\"]\ncapture = {{ id = \"json.id\" }}\n\
                  [step.cleanup]\nhttp.delete = \"{{{{ api }}}}/{{{{ id }}}}\"\nexpect = [\"status == 200\"]\n"
-            )))
+            ))
             .await;
         assert_eq!(ran.report.verdict, Verdict::Failed);
         assert!(ran.cleanup.is_none(), "{url}");
@@ -176,10 +176,8 @@ async fn nothing_is_cleaned_up_that_was_never_sent_or_was_refused() {
 async fn a_creation_with_an_unknown_end_that_cannot_be_undone_is_a_leak() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\ntimeout = \"200ms\"\nexpect = [\"status == 201\"]\ncapture = { id = \"json.id\" }\n\
-             [step.cleanup]\nhttp.delete = \"{{ api }}/{{ id }}\"\nexpect = [\"status == 200\"]\n",
-        ))
+        .run("[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\ntimeout = \"200ms\"\nexpect = [\"status == 201\"]\ncapture = { id = \"json.id\" }\n\
+             [step.cleanup]\nhttp.delete = \"{{ api }}/{{ id }}\"\nexpect = [\"status == 200\"]\n")
         .await;
     let CleanupResult::Leaked(leaked) = &ran.cleanup.as_ref().unwrap().result else { panic!("nothing leaked") };
     assert!(leaked[0].message.contains("may have created something"), "{}", leaked[0].message);
@@ -190,7 +188,7 @@ async fn a_run_that_shutdown_cuts_is_the_probers_fault() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
     let journey = Journey::new(&target);
     journey.cancel.cancel();
-    let ran = journey.run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n")).await;
+    let ran = journey.run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n").await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Shutdown));
 }
 
@@ -199,7 +197,7 @@ async fn a_panic_inside_a_run_becomes_that_runs_errored() {
     let target = Target::start(ok("{}")).await;
     let ran = Journey::new(&target)
         .panicking_var("boom")
-        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/{{ boom.now }}\"\nexpect = [\"status == 200\"]\n"))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/{{ boom.now }}\"\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Internal));
 }

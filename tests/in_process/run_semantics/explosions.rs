@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serinus::outcome::{Reason, Verdict};
 
 use super::ok;
-use crate::journey::{Journey, Ran, steps};
+use crate::journey::{Journey, Ran};
 use crate::target::{Answer, Target};
 
 /// Variables of which each is a list of twice the one before.
@@ -25,7 +25,7 @@ fn size(ran: &Ran) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_list_made_of_itself_twenty_five_times_is_refused_where_it_is_made() {
     let target = Target::start(ok("{}")).await;
-    let read = steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 500\"]");
+    let read = ("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 500\"]").to_owned();
     let ran = Journey::new(&target).head(&vars(25)).run(&read).await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
     assert!(
@@ -40,15 +40,14 @@ async fn a_list_made_of_itself_twenty_five_times_is_refused_where_it_is_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_place_that_shows_a_huge_value_shows_its_beginning() {
     let target = Target::start(ok("{}")).await;
-    let read = steps(
-        r#"
+    let read = (r#"
         [[step]]
         name = "read"
         http.get = "{{ api }}/x"
         capture = { again = "v19" }
         expect = ["v19 == v18", "v18 in v19 and status == 500", "(v19 | length) == 3"]
-        "#,
-    );
+        "#)
+    .to_owned();
     let ran = Journey::new(&target).head(&vars(20)).run(&read).await;
     assert_eq!(ran.report.verdict, Verdict::Failed);
     assert_eq!(ran.report.vars.len(), 20);
@@ -61,7 +60,7 @@ async fn every_place_that_shows_a_huge_value_shows_its_beginning() {
 async fn a_body_is_written_up_to_its_bound_and_no_further() {
     let target = Target::start(|seen| Answer::json(200, if seen.body.len() > 4 << 20 { r#"{"all": true}"# } else { "{}" })).await;
     let send = |json: &str| {
-        steps(&format!("[[step]]\nname = \"send\"\nhttp.post = \"{{{{ api }}}}/x\"\nhttp.json = {json}\nexpect = [\"json.all\"]"))
+        format!("[[step]]\nname = \"send\"\nhttp.post = \"{{{{ api }}}}/x\"\nhttp.json = {json}\nexpect = [\"json.all\"]")
     };
     let once = Journey::new(&target).head(&vars(20)).run(&send("{ a = \"{{ v19 }}\" }")).await;
     once.assert_passed();
@@ -74,7 +73,7 @@ async fn a_body_is_written_up_to_its_bound_and_no_further() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_a_message_quotes_of_a_huge_text_is_cut() {
     let target = Target::start(ok("{}")).await;
-    let read = steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ 'x' * 500000 }}\"\nexpect = [\"status == 200\"]");
+    let read = ("[[step]]\nname = \"read\"\nhttp.get = \"{{ 'x' * 500000 }}\"\nexpect = [\"status == 200\"]").to_owned();
     let ran = Journey::new(&target).run(&read).await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
     let message = &ran.cause().message;

@@ -7,7 +7,7 @@ use serinus::outcome::{Tick, Trigger};
 use serinus::run::{Detail, RunRequest};
 
 use super::ok;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn devices_have_their_own_cookies_and_headers() {
     .await;
     let ran = Journey::new(&target)
         .head("[devices.phone]\nheaders = { user-agent = \"phone\" }\n[devices.tablet]\nheaders = { user-agent = \"tablet\" }\n")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "sign in"
@@ -37,7 +37,7 @@ async fn devices_have_their_own_cookies_and_headers() {
             http.get = "{{ api }}/me"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     ran.assert_passed();
     let seen = target.seen();
@@ -48,9 +48,8 @@ async fn devices_have_their_own_cookies_and_headers() {
 #[tokio::test]
 async fn every_request_carries_the_run_and_the_attempt() {
     let target = Target::start(ok("{}")).await;
-    let ran = Journey::new(&target)
-        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n"))
-        .await;
+    let ran =
+        Journey::new(&target).run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n").await;
     let seen = &target.seen()[0];
     assert_eq!(seen.header("x-canary-run-id"), ran.report.run_id.to_string());
     let span = ran.report.steps[0].attempts[0].span_id;
@@ -85,9 +84,7 @@ async fn the_target_is_told_to_keep_its_part_of_a_trace_only_where_the_trace_is_
 async fn a_capture_that_is_taken_from_a_credential_is_not_shown_whatever_it_is_called() {
     let target = Target::start(|_| Answer::json(200, "{}").header("set-cookie", "sid=4f9d2c81aa; Path=/")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncapture = { sid = \"headers['set-cookie']\" }\n",
-        ))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncapture = { sid = \"headers['set-cookie']\" }\n")
         .await;
     ran.assert_passed();
     let shown = format!("{:?}", ran.report);

@@ -3,21 +3,21 @@
 use serinus::outcome::{Held, Reason, StepResult, Verdict};
 
 use super::ok;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
 async fn a_journey_whose_expectations_hold_passes() {
     let target = Target::start(ok(r#"{"status":"activated"}"#)).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
             http.get = "{{ api }}/x"
             expect = ["status == 200", "json.status == 'activated'"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.report.verdict, Verdict::Passed);
     assert_eq!(ran.report.cause, None);
@@ -29,7 +29,7 @@ async fn a_run_that_expected_nothing_cannot_pass() {
     let target = Target::start(ok("{}")).await;
     // The only expectation stands in a step that is not needed.
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -37,7 +37,7 @@ async fn a_run_that_expected_nothing_cannot_pass() {
             when = "1 == 2"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
     assert_eq!(ran.report.verdict, Verdict::Failed);
@@ -48,7 +48,7 @@ async fn a_run_that_expected_nothing_cannot_pass() {
 async fn the_first_failed_step_ends_the_run_and_says_what_it_saw() {
     let target = Target::start(ok(r#"{"status":"pending"}"#)).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "first"
@@ -59,7 +59,7 @@ async fn the_first_failed_step_ends_the_run_and_says_what_it_saw() {
             http.get = "{{ api }}/second"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     let cause = ran.cause();
     assert_eq!((cause.reason, cause.step.as_deref()), (Reason::Expectation, Some("first")));
@@ -73,14 +73,14 @@ async fn the_first_failed_step_ends_the_run_and_says_what_it_saw() {
 async fn every_expectation_is_kept_held_or_not() {
     let target = Target::start(ok(r#"{"a":1}"#)).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
             http.get = "{{ api }}/x"
             expect = ["json.a == 2", "status == 200", "json.b.c == 1"]
             "#,
-        ))
+        )
         .await;
     let held: Vec<bool> = ran.report.steps[0].expectations.iter().map(|report| report.held == Held::Yes).collect();
     assert_eq!(held, [false, true, false]);
@@ -92,7 +92,7 @@ async fn what_cannot_be_evaluated_has_failed() {
     let target = Target::start(ok(r#"{"size":null}"#)).await;
     for expectation in ["json.size < 5", "json.nothing", "json.size", "status", "json.size + 1 == 2", "'abc' > 5"] {
         let ran = Journey::new(&target)
-            .run(&steps(&format!("[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"{expectation}\"]\n")))
+            .run(&format!("[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"{expectation}\"]\n"))
             .await;
         assert_eq!(ran.reason(), Reason::NotEvaluable, "{expectation}");
     }
@@ -101,9 +101,8 @@ async fn what_cannot_be_evaluated_has_failed() {
 #[tokio::test]
 async fn an_answer_that_is_not_json_says_so() {
     let target = Target::start(|_| Answer::text(502, "<html>bad gateway</html>")).await;
-    let ran = Journey::new(&target)
-        .run(&steps("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"json.a == 1\"]\n"))
-        .await;
+    let ran =
+        Journey::new(&target).run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"json.a == 1\"]\n").await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
     assert!(ran.cause().message.contains("status 502, is not JSON"), "{}", ran.cause().message);
 }
@@ -113,9 +112,9 @@ async fn a_capture_that_is_null_has_failed() {
     // Otherwise `json.id == id` would hold later, of two nulls.
     let target = Target::start(ok(r#"{"id":null}"#)).await;
     let probe = |capture: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"status == 200\"]\ncapture = {{ id = \"{capture}\" }}\n"
-        ))
+        )
     };
     let ran = Journey::new(&target).run(&probe("json.id")).await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
@@ -127,8 +126,7 @@ async fn a_capture_that_is_null_has_failed() {
 async fn captures_keep_their_type_on_their_way_into_the_next_request() {
     let target = Target::start(ok(r#"{"id":"007","big":12345678901234567890,"list":[1,2],"yes":true,"x":1.5}"#)).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            r#"
+        .run(r#"
             [[step]]
             name = "read"
             http.get = "{{ api }}/read"
@@ -139,8 +137,7 @@ async fn captures_keep_their_type_on_their_way_into_the_next_request() {
             http.post = "{{ api }}/write"
             http.json = { id = "{{ id }}", big = "{{ big }}", list = "{{ list }}", yes = "{{ yes }}", x = "{{ x }}", text = "n{{ big }}" }
             expect = ["status == 200"]
-            "#,
-        ))
+            "#)
         .await;
     ran.assert_passed();
     let sent = target.seen()[1].body.clone();
@@ -152,10 +149,10 @@ async fn a_captured_value_cannot_break_out_of_the_url() {
     let target = Target::start(ok(r#"{"id":"../admin?x=1"}"#)).await;
     let journey = Journey::new(&target);
     let probe = |url: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/read\"\nexpect = [\"status == 200\"]\ncapture = {{ id = \"json.id\" }}\n\
              [[step]]\nname = \"use\"\nhttp.get = \"{url}\"\nexpect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let ran = journey.run(&probe("{{ api }}/item/{{ id }}")).await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
@@ -173,7 +170,7 @@ async fn an_allowed_failure_goes_on_and_its_captures_are_undefined() {
     })
     .await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "broken"
@@ -190,7 +187,7 @@ async fn an_allowed_failure_goes_on_and_its_captures_are_undefined() {
             http.get = "{{ api }}/uses/{{ id }}"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::NotEvaluable, Some("uses")));
     assert_eq!(target.lines(), ["GET /broken", "GET /good"]);
@@ -206,10 +203,10 @@ async fn only_exactly_false_blocks() {
     })
     .await;
     let guarded = |path: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"plan\"\nhttp.get = \"{{{{ api }}}}{path}\"\nexpect = [\"status == 200\"]\nguard = [\"json.test\"]\n\
              [[step]]\nname = \"buy\"\nhttp.post = \"{{{{ api }}}}/buy\"\nexpect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let journey = Journey::new(&target);
     let blocked = journey.run(&guarded("/billable")).await;
@@ -230,16 +227,12 @@ async fn contract_and_expectations_are_judged_together() {
     let text = Target::start(ok(r#"{"id":"yesterday"}"#)).await;
     let ran = Journey::new(&text)
         .file("schema.json", when)
-        .run(&steps(
-            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncontract = \"schema.json\"\n",
-        ))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncontract = \"schema.json\"\n")
         .await;
     assert_eq!(ran.reason(), Reason::Contract, "a format is asserted");
     let ran = Journey::new(&target)
         .file("schema.json", r#"{"type":"object","required":["id"],"properties":{"id":{"type":"string"}}}"#)
-        .run(&steps(
-            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncontract = \"schema.json\"\n",
-        ))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\ncontract = \"schema.json\"\n")
         .await;
     assert_eq!(ran.reason(), Reason::Contract);
     assert_eq!(ran.report.steps[0].expectations.len(), 2);
@@ -250,9 +243,9 @@ async fn contract_and_expectations_are_judged_together() {
 async fn a_missing_secret_is_the_probers_fault_and_a_present_one_is_never_shown() {
     let target = Target::start(|seen| Answer::json(200, &format!(r#"{{"echo":"{}"}}"#, seen.header("authorization")))).await;
     let step = "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nhttp.headers = { authorization = \"Bearer {{ secret.token }}\" }\nexpect = [\"json.echo == 'x'\"]\ncapture = { echo = \"json.echo\" }\n";
-    let missing = Journey::new(&target).secret("token", None).run(&steps(step)).await;
+    let missing = Journey::new(&target).secret("token", None).run(step).await;
     assert_eq!((missing.report.verdict, missing.reason()), (Verdict::Errored, Reason::Secret));
-    let present = Journey::new(&target).secret("token", Some("s3cr3t-value")).run(&steps(step)).await;
+    let present = Journey::new(&target).secret("token", Some("s3cr3t-value")).run(step).await;
     assert_eq!(present.reason(), Reason::Expectation);
     let shown = format!("{:?}", present.report);
     assert!(!shown.contains("s3cr3t-value"), "{shown}");
@@ -263,10 +256,10 @@ async fn a_missing_secret_is_the_probers_fault_and_a_present_one_is_never_shown(
 async fn when_decides_about_a_step_and_must_be_a_truth_value() {
     let target = Target::start(ok("{}")).await;
     let probe = |when: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"maybe\"\nhttp.get = \"{{{{ api }}}}/maybe\"\nwhen = \"{when}\"\nexpect = [\"status == 200\"]\n\
              [[step]]\nname = \"always\"\nhttp.get = \"{{{{ api }}}}/always\"\nexpect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let ran = Journey::new(&target).run(&probe("region == 'nowhere'")).await;
     ran.assert_passed();
@@ -281,7 +274,7 @@ async fn what_is_called_a_token_is_shown_nowhere() {
     let target = Target::start(|_| Answer::json(200, r#"{"access_token":"t0p-of-the-morning","kind":"bearer"}"#)).await;
     let ran = Journey::new(&target)
         .head("[vars]\nown_password = \"{{ 't0p-' ~ 'of-the-morning' }}\"\n")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "sign in"
@@ -296,7 +289,7 @@ async fn what_is_called_a_token_is_shown_nowhere() {
             http.json = { password = "{{ own_password }}" }
             expect = ["json.access_token != login_token", "json.kind == 'other'"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(target.seen()[1].header("x-api-key"), "t0p-of-the-morning");
     let shown = format!("{:?}", ran.report);

@@ -8,7 +8,7 @@ use serinus::outcome::{Ledger, LedgerEnd, Reason, Verdict};
 use serinus::run::Sweeper;
 
 use crate::book::Book;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 const CREATE: &str = r#"
@@ -46,7 +46,7 @@ async fn the_intent_is_in_the_ledger_before_the_creating_request_is_sent_and_gon
         Answer::json(200, "{}")
     })
     .await;
-    let ran = Journey::new(&target).ledger(&book).head("[vars]\ntitle = \"x\"").run(&steps(CREATE)).await;
+    let ran = Journey::new(&target).ledger(&book).head("[vars]\ntitle = \"x\"").run(CREATE).await;
     ran.assert_passed();
     assert_eq!(target.lines(), ["POST /items", "DELETE /items/a"]);
     assert_eq!(book.ends(), [LedgerEnd::Gone]);
@@ -63,7 +63,7 @@ async fn a_step_without_a_cleanup_is_not_journalled() {
 #[tokio::test]
 async fn what_the_target_refused_is_over_without_a_cleanup() {
     let (target, book) = (Target::start(|_| Answer::json(422, "{}")).await, Arc::new(Book::default()));
-    let ran = Journey::new(&target).ledger(&book).run(&steps(CREATE)).await;
+    let ran = Journey::new(&target).ledger(&book).run(CREATE).await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert!(ran.cleanup.is_none());
     assert_eq!(book.ends(), [LedgerEnd::Gone]);
@@ -73,7 +73,7 @@ async fn what_the_target_refused_is_over_without_a_cleanup() {
 async fn a_cleanup_that_failed_stays_in_the_ledger_with_what_it_saw() {
     let target = Target::start(|seen| Answer::json(if seen.method == "POST" { 201 } else { 500 }, r#"{"id":"a"}"#)).await;
     let book = Arc::new(Book::default());
-    Journey::new(&target).ledger(&book).run(&steps(CREATE)).await.assert_passed();
+    Journey::new(&target).ledger(&book).run(CREATE).await.assert_passed();
     let [LedgerEnd::Retry { message }] = &book.ends()[..] else { panic!("{:?}", book.ends()) };
     assert!(message.contains("500"), "{message}");
     assert_eq!(book.entries()[0].attempts, 1);
@@ -102,11 +102,11 @@ async fn no_secret_and_nothing_made_of_one_is_written_down() {
 async fn the_wait_for_the_ledger_does_not_count_into_the_deadline() {
     let target = shop().await;
     let book = Arc::new(Book { takes: Duration::from_millis(600), ..Book::default() });
-    let ran = Journey::new(&target).ledger(&book).deadline("400ms").run(&steps(CREATE)).await;
+    let ran = Journey::new(&target).ledger(&book).deadline("400ms").run(CREATE).await;
     ran.assert_passed();
     // The bound itself still holds.
     let slow = Target::start(|_| Answer::json(201, "{}").after(Duration::from_mins(10))).await;
-    let ran = Journey::new(&slow).ledger(&book).deadline("400ms").run(&steps(CREATE)).await;
+    let ran = Journey::new(&slow).ledger(&book).deadline("400ms").run(CREATE).await;
     assert_eq!(ran.reason(), Reason::Deadline);
 }
 
@@ -131,7 +131,7 @@ async fn a_probe_may_allow_to_create_what_is_not_written_down() {
     for book in [Book { full: true, ..Book::default() }, Book { takes: Duration::from_mins(10), ..Book::default() }] {
         let (target, book) = (shop().await, Arc::new(book));
         let journey = Journey::new(&target).ledger(&book).head("cleanup.unjournalled = \"allow\"");
-        journey.run(&steps(CREATE)).await.assert_passed();
+        journey.run(CREATE).await.assert_passed();
         assert_eq!(target.lines(), ["POST /items", "DELETE /items/a"]);
     }
 }

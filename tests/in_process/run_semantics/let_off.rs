@@ -5,14 +5,14 @@ use std::time::Duration;
 use serinus::outcome::{CleanupResult, Reason, Verdict};
 use serinus::run::NameSources;
 
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
 async fn a_run_of_which_everything_may_fail_cannot_pass() {
     let target = Target::start(|_| Answer::json(500, "{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "both"
@@ -31,7 +31,7 @@ async fn a_run_of_which_everything_may_fail_cannot_pass() {
             when = "1 == 2"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable));
     assert_eq!(target.lines().len(), 2);
@@ -65,7 +65,7 @@ async fn a_refusal_of_the_second_attempt_does_not_hide_what_the_first_may_have_c
     })
     .await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "create"
@@ -77,7 +77,7 @@ async fn a_refusal_of_the_second_attempt_does_not_hide_what_the_first_may_have_c
               http.delete = "{{ api }}/x"
               expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert_eq!(ran.cleanup.expect("it may have to be undone").result, CleanupResult::Clean);
@@ -118,7 +118,7 @@ async fn a_name_that_finds_no_place_among_our_own_look_ups_is_the_probers_fault_
     // The deadline, the attempt's own bound, and the patience of the look-up itself.
     for (deadline, timeout) in [("500ms", "400s"), ("20s", "500ms"), ("20s", "400s")] {
         let names = NameSources { max_look_ups: Some(0), ..NameSources::default() };
-        let ran = Journey::new(&target).names(names).deadline(deadline).run(&steps(&step(timeout))).await;
+        let ran = Journey::new(&target).names(names).deadline(deadline).run(&step(timeout)).await;
         assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Resources), "{:?}", ran.cause());
     }
 }

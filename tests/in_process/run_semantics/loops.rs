@@ -5,14 +5,14 @@ use std::time::Duration;
 use serinus::outcome::{Reason, StepResult, Verdict};
 
 use super::ok;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
 async fn a_loop_is_sequential_counts_from_one_and_its_captures_become_a_list() {
     let target = Target::start(|seen| Answer::json(200, &format!(r#"{{"path":"{}"}}"#, seen.path))).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "each"
@@ -25,7 +25,7 @@ async fn a_loop_is_sequential_counts_from_one_and_its_captures_become_a_list() {
             http.get = "{{ api }}/check"
             expect = ["paths == ['/1/a', '/2/b', '/3/c']"]
             "#,
-        ))
+        )
         .await;
     ran.assert_passed();
     assert_eq!(target.lines(), ["GET /1/a", "GET /2/b", "GET /3/c", "GET /check"]);
@@ -36,10 +36,10 @@ async fn a_loop_is_sequential_counts_from_one_and_its_captures_become_a_list() {
 async fn an_empty_loop_has_failed_unless_it_may_be_empty() {
     let target = Target::start(ok(r#"{"items":[]}"#)).await;
     let probe = |allow: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"status == 200\"]\ncapture = {{ items = \"json.items\" }}\n\
              [[step]]\nname = \"each\"\nfor_each = \"item in items\"\n{allow}http.get = \"{{{{ api }}}}/{{{{ item }}}}\"\nexpect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let ran = Journey::new(&target).run(&probe("")).await;
     assert_eq!((ran.reason(), ran.report.verdict), (Reason::Empty, Verdict::Failed));
@@ -52,10 +52,10 @@ async fn what_is_no_list_cannot_be_looped_over() {
     let target = Target::start(ok(r#"{"items":"abc"}"#)).await;
     for items in ["items", "items.missing", "5"] {
         let ran = Journey::new(&target)
-            .run(&steps(&format!(
+            .run(&format!(
                 "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\nexpect = [\"status == 200\"]\ncapture = {{ items = \"json.items\" }}\n\
                  [[step]]\nname = \"each\"\nfor_each = \"item in {items}\"\nhttp.get = \"{{{{ api }}}}/{{{{ item }}}}\"\nexpect = [\"status == 200\"]\n"
-            )))
+            ))
             .await;
         assert_eq!(ran.reason(), Reason::NotEvaluable, "{items}");
     }
@@ -64,8 +64,7 @@ async fn what_is_no_list_cannot_be_looped_over() {
 #[tokio::test]
 async fn a_list_that_is_far_too_long_is_not_looped_over() {
     let target = Target::start(|_| Answer::json(200, &format!(r#"{{"items":[0{}]}}"#, ",0".repeat(10_000)))).await;
-    let probe = steps(
-        r#"
+    let probe = (r#"
         [[step]]
         name = "read"
         http.get = "{{ api }}/x"
@@ -76,8 +75,8 @@ async fn a_list_that_is_far_too_long_is_not_looped_over() {
         for_each = "item in items"
         http.get = "{{ api }}/{{ item }}"
         expect = ["status == 200"]
-        "#,
-    );
+        "#)
+    .to_owned();
     let ran = Journey::new(&target).run(&probe).await;
     assert_eq!((ran.reason(), target.lines().len()), (Reason::NotEvaluable, 1));
     assert!(ran.cause().message.contains("`items` has more than 10000 items"), "{}", ran.cause().message);
@@ -87,7 +86,7 @@ async fn a_list_that_is_far_too_long_is_not_looped_over() {
 async fn one_failed_subject_does_not_stop_the_loop() {
     let target = Target::start(|seen| Answer::json(if seen.path == "/b" { 500 } else { 200 }, "{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "each"
@@ -96,7 +95,7 @@ async fn one_failed_subject_does_not_stop_the_loop() {
             http.get = "{{ api }}/{{ item }}"
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Subject);
     assert_eq!(target.lines(), ["GET /a", "GET /b", "GET /c"]);
@@ -110,9 +109,7 @@ async fn one_failed_subject_does_not_stop_the_loop() {
 async fn without_a_subject_a_failed_iteration_ends_the_loop() {
     let target = Target::start(|seen| Answer::json(if seen.path == "/b" { 500 } else { 200 }, "{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"each\"\nfor_each = \"item in ['a', 'b', 'c']\"\nhttp.get = \"{{ api }}/{{ item }}\"\nexpect = [\"status == 200\"]\n",
-        ))
+        .run("[[step]]\nname = \"each\"\nfor_each = \"item in ['a', 'b', 'c']\"\nhttp.get = \"{{ api }}/{{ item }}\"\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert_eq!(target.lines(), ["GET /a", "GET /b"]);
@@ -124,7 +121,7 @@ async fn parallel_steps_are_in_flight_together_round_by_round() {
     // were sent together.
     let target = Target::start(|_| Answer::json(200, r#"{"n":1}"#).after(Duration::from_millis(300))).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "both"
@@ -143,7 +140,7 @@ async fn parallel_steps_are_in_flight_together_round_by_round() {
             http.get = "{{ api }}/check"
             expect = ["n == [1, 1]"]
             "#,
-        ))
+        )
         .await;
     ran.assert_passed();
     let seen = target.seen();
@@ -159,7 +156,7 @@ async fn a_parallel_step_that_is_refused_is_told_inside_its_parallel() {
     let target = Target::start(ok("{}")).await;
     let ran = Journey::new(&target)
         .head("[vars]\nflag = \"yes\"\n")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "both"
@@ -174,7 +171,7 @@ async fn a_parallel_step_that_is_refused_is_told_inside_its_parallel() {
               http.get = "{{ api }}/2"
               expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::NotEvaluable, Some("one")));
     let step = |name: &str| ran.report.steps.iter().find(|step| &*step.name == name).expect("it is in the report");
@@ -189,7 +186,7 @@ async fn a_parallel_step_that_fails_lets_the_others_finish() {
     })
     .await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "both"
@@ -202,7 +199,7 @@ async fn a_parallel_step_that_fails_lets_the_others_finish() {
               http.get = "{{ api }}/slow"
               expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!((ran.reason(), ran.cause().step.as_deref()), (Reason::Expectation, Some("bad")));
     let slow = ran.report.steps.iter().find(|step| &*step.name == "slow").unwrap();

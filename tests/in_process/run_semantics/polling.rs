@@ -5,7 +5,7 @@ use std::time::Duration;
 use serinus::outcome::{Reason, Verdict};
 
 use super::ok;
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 #[tokio::test]
@@ -17,7 +17,7 @@ async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_wr
     })
     .await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "write"
@@ -29,7 +29,7 @@ async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_wr
             eventually = { within = "20s", poll = "50ms", since = "write" }
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     ran.assert_passed();
     let read = &ran.report.steps[1];
@@ -46,7 +46,7 @@ async fn eventually_polls_until_it_holds_and_reports_the_convergence_from_the_wr
 async fn when_the_window_ends_the_reason_is_the_last_attempts() {
     let target = Target::start(ok(r#"{"state":"lagging"}"#)).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -54,7 +54,7 @@ async fn when_the_window_ends_the_reason_is_the_last_attempts() {
             eventually = { within = "200ms", poll = "50ms" }
             expect = ["json.state == 'there'"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert!(ran.cause().attempts >= 2);
@@ -65,7 +65,7 @@ async fn when_the_window_ends_the_reason_is_the_last_attempts() {
 async fn a_transport_error_means_poll_again() {
     let target = Target::start(ok("{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -73,7 +73,7 @@ async fn a_transport_error_means_poll_again() {
             eventually = { within = "150ms", poll = "50ms" }
             expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Connect);
     assert!(ran.cause().attempts >= 2, "{}", ran.cause().attempts);
@@ -83,10 +83,10 @@ async fn a_transport_error_means_poll_again() {
 async fn an_answer_that_comes_after_the_window_does_not_hold_and_the_message_says_how_late() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_millis(600))).await;
     let read = |within: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\neventually = {{ within = \"{within}\", poll = \"50ms\" }}\n\
              expect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let ran = Journey::new(&target).run(&read("100ms")).await;
     let cause = ran.cause();
@@ -113,11 +113,11 @@ async fn what_was_created_by_an_answer_that_came_too_late_is_cleaned_up() {
     })
     .await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\neventually = { within = \"100ms\", poll = \"50ms\" }\n\
              expect = [\"status == 201\"]\ncapture = { id = \"json.id\" }\n\
              [step.cleanup]\nhttp.delete = \"{{ api }}/x/{{ id }}\"\nexpect = [\"status == 200\"]\n",
-        ))
+        )
         .await;
     assert_eq!(ran.report.verdict, Verdict::Failed);
     assert_eq!(target.lines(), ["POST /x", "DELETE /x/a"]);
@@ -128,7 +128,7 @@ async fn what_was_not_there_yet_when_the_window_ends_is_no_flaw_of_the_expectati
     let target = Target::start(ok(r#"{"items":[],"job":{},"n":null}"#)).await;
     let reason = async |expect: &str, within: &str| {
         let step = format!("[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/x\"\n{within}\nexpect = [\"{expect}\"]\n");
-        Journey::new(&target).run(&steps(&step)).await.cause().clone()
+        Journey::new(&target).run(&step).await.cause().clone()
     };
     let within = "eventually = { within = \"100ms\", poll = \"20ms\" }";
     for absent in ["json.job.state == 'done'", "json.items[0].id == 1", "json.items | first == 1", "json.missing"] {
@@ -146,7 +146,7 @@ async fn what_was_not_there_yet_when_the_window_ends_is_no_flaw_of_the_expectati
 async fn a_read_that_goes_backwards_is_a_failure_of_its_own() {
     let target = Target::start(|seen| Answer::json(200, if seen.nth == 2 { r#"{"n":1}"# } else { r#"{"n":2}"# })).await;
     let ran = Journey::new(&target)
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "read"
@@ -155,7 +155,7 @@ async fn a_read_that_goes_backwards_is_a_failure_of_its_own() {
             consistently = { for = "5s", poll = "20ms" }
             expect = ["json.n == 2"]
             "#,
-        ))
+        )
         .await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert!(ran.cause().message.contains("no longer did"), "{}", ran.cause().message);
@@ -166,17 +166,13 @@ async fn a_read_that_goes_backwards_is_a_failure_of_its_own() {
 async fn retry_is_for_transport_errors_only() {
     let target = Target::start(|_| Answer::json(500, "{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n",
-        ))
+        .run("[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!(ran.reason(), Reason::Expectation);
     assert_eq!(target.lines().len(), 1);
 
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"read\"\nhttp.post = \"http://127.0.0.1:1/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n",
-        ))
+        .run("[[step]]\nname = \"read\"\nhttp.post = \"http://127.0.0.1:1/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Connect, 3));
 }
@@ -185,9 +181,9 @@ async fn retry_is_for_transport_errors_only() {
 async fn a_write_that_may_have_arrived_is_not_sent_again() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
     let step = |method: &str| {
-        steps(&format!(
+        format!(
             "[[step]]\nname = \"x\"\nhttp.{method} = \"{{{{ api }}}}/x\"\ntimeout = \"100ms\"\nretry = {{ attempts = 3, backoff = \"10ms\" }}\nexpect = [\"status == 200\"]\n"
-        ))
+        )
     };
     let ran = Journey::new(&target).run(&step("post")).await;
     assert_eq!((ran.reason(), ran.cause().attempts), (Reason::Timeout, 1));
@@ -218,11 +214,9 @@ async fn an_answer_that_is_too_much_is_no_transport_error() {
 async fn a_token_endpoints_no_is_an_answer_that_retry_does_not_repeat() {
     let target = Target::start(|_| Answer::json(503, "{}")).await;
     let ran = Journey::new(&target)
-        .run(&steps(
-            "[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\n\
+        .run("[[step]]\nname = \"create\"\nhttp.post = \"{{ api }}/x\"\nretry = { attempts = 3, backoff = \"10ms\" }\n\
              http.oauth2 = { token_url = \"{{ api }}/token\", client_id = \"a\", client_secret = \"b\" }\nexpect = [\"status == 200\"]\n\
-             [step.cleanup]\nhttp.delete = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n",
-        ))
+             [step.cleanup]\nhttp.delete = \"{{ api }}/x\"\nexpect = [\"status == 200\"]\n")
         .await;
     assert_eq!(ran.reason(), Reason::Protocol);
     assert_eq!(target.lines(), ["POST /token"], "nor was anything created");

@@ -2,7 +2,7 @@
 
 use serinus::outcome::Reason;
 
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 /// A target that redirects `/away` with `status` to another one, and answers everything else with a token.
@@ -29,7 +29,7 @@ async fn headers_stay_home_whether_they_read_a_secret_a_variable_made_of_one_or_
         expect = [\"status == 200\"]\n\
         [[step]]\nname = \"each\"\nfor_each = \"key in keys\"\nhttp.get = \"{{ api }}/away\"\nhttp.headers = { x-key-of-loop = \"{{ key | length }}\" }\n\
         expect = [\"status == 200\"]\n";
-    let ran = Journey::new(&target).secret("pass", Some("hunter22")).head(head).run(&steps(&format!("{READ}{step}"))).await;
+    let ran = Journey::new(&target).secret("pass", Some("hunter22")).head(head).run(&format!("{READ}{step}")).await;
     ran.assert_passed();
     let [first, second] = <[_; 2]>::try_from(other.seen()).unwrap();
     assert_eq!((first.header("x-id"), first.header("x-plain").is_empty()), ("i1", false));
@@ -52,11 +52,11 @@ async fn a_body_with_a_captured_credential_fails_the_run_where_it_would_go_to_an
         )
     };
     let journey = Journey::new(&target).secret("pass", Some("hunter22"));
-    let ran = journey.run(&steps(&step("{ deep = [{ session = \"{{ session }}\" }] }"))).await;
+    let ran = journey.run(&step("{ deep = [{ session = \"{{ session }}\" }] }")).await;
     assert_eq!(ran.reason(), Reason::Redirects, "{:?}", ran.cause());
     assert!(ran.cause().message.contains("a secret is in it"), "{:?}", ran.cause());
     assert!(other.seen().is_empty());
-    journey.run(&steps(&step("{ deep = [{ id = \"{{ id }}\" }] }"))).await.assert_passed();
+    journey.run(&step("{ deep = [{ id = \"{{ id }}\" }] }")).await.assert_passed();
     assert_eq!(other.seen()[0].body, r#"{"deep":[{"id":"i1"}]}"#);
 }
 
@@ -67,6 +67,6 @@ async fn what_is_personal_is_no_secret_and_follows() {
     let step = "[[step]]\nname = \"go\"\nhttp.post = \"{{ api }}/away\"\nhttp.headers = { x-user = \"ada@example.com\" }\n\
         http.json = { user = \"ada@example.com\" }\nexpect = [\"status == 200\"]\n";
     let head = "[redact]\njson = [\"$.user\"]\npatterns = ['[a-z]+@[a-z.]+']\n";
-    Journey::new(&target).head(head).run(&steps(step)).await.assert_passed();
+    Journey::new(&target).head(head).run(step).await.assert_passed();
     assert_eq!((other.seen()[0].header("x-user"), &*other.seen()[0].body), ("ada@example.com", r#"{"user":"ada@example.com"}"#));
 }

@@ -4,19 +4,11 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serinus::outcome::{Reason, Verdict};
-use serinus::plan::{Limits, SelfCheckSettings};
-use serinus::run::SelfCheck;
-use serinus::run::step::http::HttpClients;
 
 use super::ok;
 use crate::journey::Journey;
+use crate::self_check::{closed, network_down, self_check};
 use crate::target::{Answer, Target};
-
-/// An address that nothing listens on.
-fn closed() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("tcp://{}", listener.local_addr().unwrap())
-}
 
 /// A listener that takes connections and says nothing.
 fn silent() -> (TcpListener, String) {
@@ -25,19 +17,9 @@ fn silent() -> (TcpListener, String) {
     (listener, format!("http://{address}/"))
 }
 
-fn check(endpoints: &[String]) -> SelfCheck {
-    let settings = SelfCheckSettings {
-        endpoints: endpoints.iter().map(|endpoint| url::Url::parse(endpoint).unwrap()).collect(),
-        every: Duration::from_secs(5),
-        timeout: Duration::from_millis(300),
-    };
-    SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap()
-}
-
 /// A step that asks a port on which nothing listens.
 fn unreachable() -> String {
-    let url = closed().replace("tcp", "http");
-    format!("[[step]]\nname = \"read\"\nhttp.get = \"{url}\"\nexpect = [\"status == 200\"]\n")
+    format!("[[step]]\nname = \"read\"\nhttp.get = \"http://{}/\"\nexpect = [\"status == 200\"]\n", closed())
 }
 
 const READ: &str = "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\ntimeout = \"200ms\"\nexpect = [\"status == 200\"]\n";
@@ -45,7 +27,7 @@ const READ: &str = "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/x\"\ntimeo
 #[tokio::test]
 async fn a_run_without_an_answer_is_the_probers_fault_while_its_own_network_is_down() {
     let target = Target::start(|_| Answer::json(200, "{}").after(Duration::from_mins(10))).await;
-    let check = check(&[closed(), closed()]);
+    let check = network_down();
     for step in [unreachable().as_str(), READ] {
         let ran = Journey::new(&target).self_check(&check).run(step).await;
         assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::SelfCheck));
@@ -60,7 +42,7 @@ async fn a_run_without_an_answer_is_the_probers_fault_while_its_own_network_is_d
 #[tokio::test]
 async fn a_run_without_an_answer_failed_while_the_network_is_up() {
     let target = Target::start(ok("{}")).await;
-    let check = check(&[target.url(), target.url().replace("http", "tcp")]);
+    let check = self_check(&[target.url(), target.url().replace("http", "tcp")]);
     let ran = Journey::new(&target).self_check(&check).run(&unreachable()).await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::Connect));
     assert!(!check.is_down());
@@ -70,7 +52,7 @@ async fn a_run_without_an_answer_failed_while_the_network_is_up() {
 #[tokio::test]
 async fn one_endpoint_of_two_that_is_away_is_its_own_affair() {
     let target = Target::start(ok("{}")).await;
-    let check = check(&[target.url(), closed()]);
+    let check = self_check(&[target.url(), format!("tcp://{}", closed())]);
     let ran = Journey::new(&target).self_check(&check).run(&unreachable()).await;
     assert_eq!(ran.reason(), Reason::Connect);
     check.stop();
@@ -78,7 +60,7 @@ async fn one_endpoint_of_two_that_is_away_is_its_own_affair() {
 
 #[tokio::test]
 async fn endpoints_that_are_away_excuse_no_answer() {
-    let check = check(&[closed(), closed()]);
+    let check = network_down();
     let wrong = Target::start(|_| Answer::json(500, "{}")).await;
     let ran = Journey::new(&wrong).self_check(&check).run(READ).await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::Expectation));
@@ -99,7 +81,7 @@ async fn endpoints_that_are_away_excuse_no_answer() {
 
 #[tokio::test]
 async fn an_answer_that_stops_in_the_middle_is_an_answer() {
-    let check = check(&[closed(), closed()]);
+    let check = network_down();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
@@ -124,8 +106,8 @@ async fn an_answer_that_stops_in_the_middle_is_an_answer() {
 #[tokio::test]
 async fn subjects_that_all_got_no_answer_are_excused_together() {
     let target = Target::start(ok("{}")).await;
-    let check = check(&[closed(), closed()]);
-    let url = closed().replace("tcp", "http");
+    let check = network_down();
+    let url = format!("http://{}/", closed());
     let step = format!(
         "[[step]]\nname = \"each\"\nfor_each = \"it in ['a', 'b']\"\nsubject = \"{{{{ it }}}}\"\nhttp.get = \"{url}\"\nexpect = [\"status == 200\"]\n"
     );
@@ -138,7 +120,7 @@ async fn subjects_that_all_got_no_answer_are_excused_together() {
 async fn many_who_ask_at_once_share_the_rounds_and_a_cut_network_is_known_before_they_are_told() {
     let (_first, first) = silent();
     let (_second, second) = silent();
-    let check = check(&[first, second]);
+    let check = self_check(&[first, second]);
     let asked = Instant::now();
     let answers = futures::future::join_all((0..1_000).map(|_| check.excuses(asked, asked))).await;
     assert!(answers.into_iter().all(|excused| excused));
@@ -151,7 +133,7 @@ async fn a_network_that_is_back_excuses_what_was_tried_before_and_nothing_else()
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let check = check(&[format!("tcp://{address}"), closed(), format!("tcp://{address}")]);
+    let check = self_check(&[format!("tcp://{address}"), format!("tcp://{}", closed()), format!("tcp://{address}")]);
     let before = Instant::now();
     assert!(check.excuses(before, Instant::now()).await);
     let _back = TcpListener::bind(address).unwrap();
@@ -164,7 +146,7 @@ async fn a_network_that_is_back_excuses_what_was_tried_before_and_nothing_else()
 
 #[tokio::test]
 async fn a_check_that_was_stopped_excuses_nothing() {
-    let check = check(&[closed(), closed()]);
+    let check = network_down();
     check.stop();
     assert!(!check.excuses(Instant::now(), Instant::now() + Duration::from_mins(1)).await);
 }

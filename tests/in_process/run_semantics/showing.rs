@@ -2,7 +2,7 @@
 
 use serinus::outcome::{Exchange, RunReport, StepResult, is_steering};
 
-use crate::journey::{Journey, steps};
+use crate::journey::Journey;
 use crate::target::{Answer, Target};
 
 /// Every line of text in a report, with its place; and the bodies.
@@ -48,7 +48,7 @@ async fn what_a_target_says_can_forge_no_line_and_steer_no_terminal() {
     .await;
     let ran = Journey::new(&target)
         .head("[vars]\nodd = \"{{ 'a\\nb\\u202e' }}\"\n")
-        .run(&steps(
+        .run(
             r#"
             [[step]]
             name = "list"
@@ -64,7 +64,7 @@ async fn what_a_target_says_can_forge_no_line_and_steer_no_terminal() {
             expect = ["json.raw == item", "json.raw == 'a\n\u001b'"]
             capture = { raw = "json.raw" }
             "#,
-        ))
+        )
         .await;
     let (lines, blocks) = texts(&ran.report);
     let subjects: Vec<&str> = ran.report.steps.iter().filter_map(|step| step.subject.as_deref()).collect();
@@ -99,8 +99,7 @@ async fn what_is_personal_leaves_no_run_by_whatever_way_it_goes_on() {
     let target = registry().await;
     let ran = Journey::new(&target)
         .head(&format!("{PERSONAL}\n[vars]\nmine = \"ada@corp.example\"\nearly = \"Ada Lövelace\"\n"))
-        .run(&steps(
-            r#"
+        .run(r#"
             [[step]]
             name = "read"
             http.post = "{{ api }}/users"
@@ -114,8 +113,7 @@ async fn what_is_personal_leaves_no_run_by_whatever_way_it_goes_on() {
             http.get = "{{ api }}/users/{{ mail | urlencode }}"
             http.headers = { x-mail = "{{ mail }}", x-sent = "sent@example.com" }
             expect = ["json.user.email == 'grace@example.com'", "json.user.age == 38", "json == 1", "mail == 'ada@example.com' and json.x == 1"]
-            "#,
-        ))
+            "#)
         .await;
     let (lines, blocks) = texts(&ran.report);
     let (everything, shown) = (format!("{:?}", ran.report), format!("{lines:?}{blocks:?}"));
@@ -141,7 +139,7 @@ async fn what_is_personal_is_not_written_down_for_a_cleanup() {
     Journey::new(&target)
         .head(PERSONAL)
         .ledger(&ledger)
-        .start(&steps(
+        .start(
             r#"
             [[step]]
             name = "create"
@@ -152,7 +150,7 @@ async fn what_is_personal_is_not_written_down_for_a_cleanup() {
               http.delete = "{{ api }}/users/{{ id }}"
               expect = ["status == 200"]
             "#,
-        ))
+        )
         .await;
     let names = format!("{:?}", ledger.entries());
     assert!(names.contains("u-1") && !names.contains("ada@"), "{names}");

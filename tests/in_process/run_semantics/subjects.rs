@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use serinus::outcome::{Reason, StepReport, Verdict};
-use serinus::plan::Limits;
-use serinus::run::SelfCheck;
-use serinus::run::step::http::HttpClients;
 
 use crate::journey::{Journey, Ran};
+use crate::self_check::{closed, network_down};
 use crate::target::{Answer, Target};
 
 /// A loop over three segments, each a subject with a size.
@@ -141,26 +139,17 @@ async fn what_is_no_failure_does_not_hide_the_subjects_that_failed_before_it() {
 
 #[tokio::test]
 async fn the_probers_own_network_excuses_the_step_behind_and_not_the_subject_that_was_answered() {
-    let nowhere = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("{}", listener.local_addr().unwrap())
-    };
-    let settings = serinus::plan::SelfCheckSettings {
-        endpoints: [nowhere(), nowhere()].iter().map(|at| url::Url::parse(&format!("tcp://{at}")).unwrap()).collect(),
-        every: Duration::from_secs(5),
-        timeout: Duration::from_millis(300),
-    };
-    let check = SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap();
+    let check = network_down();
     let target = segments(200).await;
     let ending = format!(
         "expect = [\"status == 200\"]\n[[step]]\nname = \"far\"\nhttp.get = \"http://{}/\"\nexpect = [\"status == 200\"]",
-        nowhere()
+        closed()
     );
     let ran = Journey::new(&target).self_check(&check).run(&then(&ending)).await;
     assert_eq!(ran.reason(), Reason::Subject, "{}", ran.cause().message);
     assert!(ran.cause().message.contains("own network is down"), "{}", ran.cause().message);
     // With nothing but what got no answer there is nothing to be said of the target.
-    let unanswered = then(&ending).replace("{{ api }}/{{ item }}", &format!("http://{}/{{{{ item }}}}", nowhere()));
+    let unanswered = then(&ending).replace("{{ api }}/{{ item }}", &format!("http://{}/{{{{ item }}}}", closed()));
     let unanswered = unanswered.replace("http.get = \"{{ api }}/then\"", "when = \"false\"\nhttp.get = \"{{ api }}/then\"");
     let ran = Journey::new(&target).self_check(&check).run(&unanswered).await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::SelfCheck), "{}", ran.cause().message);

@@ -3,25 +3,18 @@
 use std::time::{Duration, Instant};
 
 use serinus::outcome::{Reason, Verdict};
-use serinus::plan::{Limits, SelfCheckSettings};
-use serinus::run::SelfCheck;
-use serinus::run::step::http::HttpClients;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{CONNECT, Hang, Hear, Say, journey, server, step};
 use crate::http_server::{Target, flood, raw, silence};
 use crate::journey::Ran;
+use crate::self_check::{closed, network_down};
 
 const LINE: &str = "tcp.read = { until = \"\\n\" }";
 const SOON: &str = "timeout = \"300ms\"";
 /// Long enough for a busy machine to receive what was said at once.
 const LATER: &str = "timeout = \"1500ms\"";
 const EXPECT: &str = "expect = [\"bytes > 0\"]";
-
-/// An address that nothing listens on.
-fn closed() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 /// A step with these keys has failed for this reason, and says so.
 async fn fails(target: &Target, keys: &[&str], reason: Reason, says: &str) -> Ran {
@@ -152,10 +145,7 @@ async fn a_run_that_is_cut_tells_what_it_was_waiting_for_and_what_had_come() {
 
 #[tokio::test]
 async fn only_what_got_no_byte_is_the_probers_own_network() {
-    let endpoints = [closed(), closed()].map(|address| url::Url::parse(&format!("tcp://{address}")).unwrap());
-    let settings =
-        SelfCheckSettings { endpoints: endpoints.to_vec(), every: Duration::from_secs(5), timeout: Duration::from_millis(300) };
-    let check = SelfCheck::start(&settings, HttpClients::new(&Limits::default()).unwrap()).unwrap();
+    let check = network_down();
     let run = async |target: &Target, connect: &str| {
         let ran = journey(target).self_check(&check).run(&step("read", &[connect, LINE, LATER, EXPECT])).await;
         ran.reason()
