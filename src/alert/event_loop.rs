@@ -13,12 +13,11 @@ use tokio::time::Instant;
 use crate::base::thread::AtomicInstant;
 use crate::history::{Commit, Durable, Recorder};
 use crate::outcome::{AlertStateSink, Secrets};
-use crate::plan::{Alerting, Channel};
+use crate::plan::{Alerting, CanaryId, Channel};
 
 use super::channel::Sender;
 use super::evaluate::{Backlog, Effects, Evaluator, Event, OutgoingTry};
 use super::inbox::{Command, Inbox};
-use super::task::{BringForward, ROUND};
 use super::tries::{Outcome, Refusal, RefusalKind};
 use crate::alert::moment::Clock;
 
@@ -28,6 +27,12 @@ const DURABLE_WITHIN: Duration = Duration::from_millis(40);
 const AT_ONCE: usize = 256;
 /// How long passed runs may wait for others, so that the thread does not wake up for each. Nothing else waits.
 const REST: Duration = Duration::from_millis(100);
+
+/// The longest time between two rounds of the loop.
+pub(super) const ROUND: Duration = Duration::from_secs(1);
+
+/// Brings the next run of a canary forward.
+pub(super) type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
 
 /// A completed try: its channel, its id and its outcome.
 type Answer = (Arc<str>, String, Outcome);

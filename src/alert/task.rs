@@ -18,18 +18,12 @@ use crate::plan::{Alerting, CanaryId, Plan};
 
 use super::channel::{HttpClient, Sender};
 use super::evaluate::{Backlog, Evaluator, Event};
-use super::event_loop::{EventLoop, Outputs};
+use super::event_loop::{BringForward, EventLoop, Outputs, ROUND};
 use super::inbox::{Command, Inbox};
 use super::mute::{Acked, Closed, Mute};
 use super::muting::Paused;
 use super::status::Status;
 use crate::alert::moment::Clock;
-
-/// The longest time between two rounds of the task.
-pub(super) const ROUND: Duration = Duration::from_secs(1);
-
-/// Brings the next run of a canary forward.
-pub(super) type BringForward = Arc<dyn Fn(&CanaryId) + Send + Sync>;
 
 /// What the task starts with.
 pub struct AlertParts {

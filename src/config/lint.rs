@@ -4,6 +4,7 @@
 //! called from [`probe`], a [`Code`] and a case in `tests/config_errors/`.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
@@ -12,7 +13,6 @@ use crate::plan::{Overlap, StepKind, Template};
 
 use super::check::{header, misspelt};
 use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
-use super::probe::lint_exec;
 use super::section::{DeclaredSection, Either, Field};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics};
@@ -23,6 +23,12 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 /// Words in a URL that say that a POST creates nothing that has to be removed.
 const HARMLESS: [&str; 12] =
     ["session", "login", "signin", "sign-in", "token", "auth", "search", "query", "graphql", "validate", "refresh", "logout"];
+
+/// Programs that read an argument as a script.
+const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
+
+/// Names of the run whose values hold nothing that a shell would act on.
+const NAMES_OF_OURS: [&str; 3] = ["run", "cell", "region"];
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
 pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>, pages: bool, diagnostics: &mut Diagnostics) {
@@ -45,7 +51,7 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>
         if let Some(Either::Table(tls)) = step.value.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
             accepts_any(&tls.verify, diagnostics);
         }
-        lint_exec(&step.value, diagnostics);
+        in_arguments(&step.value, diagnostics);
     }
     for device in keys.devices.items() {
         insecure(&device.value, diagnostics);
@@ -258,4 +264,40 @@ fn polls(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
             );
         }
     }
+}
+
+/// Warns of secrets in arguments, which others can read, and of values inside a shell's script.
+fn in_arguments(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let Some(exec) = &step.exec.value else { return };
+    let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();
+    for node in &words {
+        if let Some(span) = used(node, |name| name == "secret") {
+            diagnostics.push(
+                Diagnostic::at(Code::SecretInArguments, span, "everybody on the machine can read the arguments of a program")
+                    .help("give it the secret in `exec.env` or `exec.stdin`"),
+            );
+        }
+    }
+    let name = words.first().and_then(|node| node.as_text()).and_then(|program| Path::new(program).file_name());
+    if !name.is_some_and(|name| SHELLS.iter().any(|shell| name == *shell)) {
+        return;
+    }
+    let is_command_option = |node: &&Node<'_>| {
+        let letters = node.as_text().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
+        letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
+    };
+    let script = words.iter().skip(1).skip_while(|node| !is_command_option(node)).nth(1);
+    if let Some(span) = script.and_then(|script| used(script, |name| !NAMES_OF_OURS.contains(&name))) {
+        diagnostics.push(
+            Diagnostic::at(Code::ValueInScript, span, "the shell would run what this value says, whoever it came from")
+                .help("give it to the script as an argument: [\"/bin/sh\", \"-c\", \"check \\\"$1\\\"\", \"sh\", \"{{ … }}\"]"),
+        );
+    }
+}
+
+/// Where a text first uses such a name.
+fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<SourceSpan<'f>> {
+    let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
+    let (offset, each) = template.uses().find(|(_, each)| is_it(&each.root))?;
+    Some(node.span.within(offset + each.span.start..offset + each.span.end))
 }

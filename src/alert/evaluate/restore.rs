@@ -4,11 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::history::{IncidentRow, RestoredState, StartState};
-use crate::plan::{Alerting, Plan, Probe};
+use crate::plan::{Alerting, Plan};
 
 use super::super::Fact;
 use super::super::condition::Conditions;
@@ -23,6 +22,7 @@ use super::super::muting::Muting;
 use super::super::scope_records::ScopeRecords;
 use super::super::tries::Try;
 use super::rows::{CHANNEL, COVER, ChannelHealthRow, MEMBER, UNHEARD};
+use super::status::{StoredIncident, expected};
 use super::{ActiveConfig, Dirty, Evaluator, Ids, Incidents, Pending};
 
 impl Evaluator {
@@ -202,8 +202,8 @@ fn tries_of(remembered: &StartState) -> Vec<Try> {
 
 /// An incident of a row, with its members and covers.
 fn restored(row: &IncidentRow, states: &[&RestoredState], now: Moment) -> Result<Incident, serde_json::Error> {
-    let kept: super::status::StoredIncident = serde_json::from_str(&row.json)?;
-    let mut incident = kept.incident;
+    let stored: StoredIncident = serde_json::from_str(&row.json)?;
+    let mut incident = stored.incident;
     let prefix = format!("{}/", row.id);
     for state in states {
         match &*state.kind {
@@ -224,10 +224,4 @@ fn restored(row: &IncidentRow, states: &[&RestoredState], now: Moment) -> Result
     incident.revision = of_members.chain(of_covers).fold(incident.revision, u64::max);
     incident.not_after(now.steady);
     Ok(incident)
-}
-
-/// When the first run of a probe after a start had its deadline and a little.
-pub(super) fn expected(probe: &Probe, now: Moment) -> Duration {
-    const AROUND_A_RUN: Duration = Duration::from_secs(10);
-    now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

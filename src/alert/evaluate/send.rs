@@ -81,7 +81,7 @@ impl Evaluator {
         let number = number_of(&attempt.key);
         let (key, occasion, none) = (attempt.key.as_str(), Occasion::Gathered, BTreeSet::new());
         let saying = Saying { what: attempt.what, key, number, previous: None, occasion, told: &none, flapped: None };
-        Some((gathered(&told, &saying, &self.words(), now), Vec::new()))
+        Some((gathered(&told, &saying, &self.message_context(), now), Vec::new()))
     }
 
     /// Rings, changes and acknowledgements of an incident are not repeated any more.
@@ -271,7 +271,7 @@ impl Evaluator {
             // The channel was removed, so the incident ends only there.
             view.end = Some(End { at: now.steady, how: Ended::Continues(incident.id.clone()) });
         }
-        compose(&view, &saying, &self.words(), now)
+        compose(&view, &saying, &self.message_context(), now)
     }
 
     /// Gathers many incidents in one message: a storm.
@@ -362,7 +362,7 @@ impl Evaluator {
     ) {
         let none = BTreeSet::new();
         let saying = Saying { what, key: &key, number, previous: None, occasion, told: &none, flapped: None };
-        let message = gathered(&told, &saying, &self.words(), now);
+        let message = gathered(&told, &saying, &self.message_context(), now);
         let attempt = attempt(id, channel, what, key, about, Vec::new(), &message, now);
         self.leave(OutgoingTry { attempt, message, opens: Vec::new(), shortest }, now, effects);
     }

@@ -18,7 +18,6 @@ use super::super::tries::Action;
 use super::super::view::View;
 use super::super::{FactKey, message, metrics};
 use super::Evaluator;
-use super::restore::expected;
 
 /// The JSON of an incident's row, with what readers of the store want to know without its members.
 #[derive(Debug, Serialize)]
@@ -147,7 +146,7 @@ impl Evaluator {
         let what = if view.end.is_some() { Action::End } else { Action::Ring };
         let occasion = message::Occasion::Changed;
         let saying = Saying { what, key: "", number: 0, previous: None, occasion, told: &none, flapped: None };
-        compose(view, &saying, &self.words(), now).title
+        compose(view, &saying, &self.message_context(), now).title
     }
 
     /// The JSON of an incident's row.
@@ -237,4 +236,10 @@ impl Evaluator {
             metrics::waiting(&backlog.channel, backlog.in_flight + backlog.unknown);
         }
     }
+}
+
+/// When the first run of a probe after a start had its deadline and a little.
+pub(super) fn expected(probe: &Probe, now: Moment) -> Duration {
+    const AROUND_A_RUN: Duration = Duration::from_secs(10);
+    now.steady + probe.cadence.next_within(now.wall) + probe.deadline + AROUND_A_RUN
 }

@@ -8,7 +8,7 @@ use crate::alert::Moment;
 use crate::plan::Severity;
 
 use super::super::incident::{Departure, Incident, Member};
-use super::super::message::{Flapped, Words};
+use super::super::message::{Flapped, MessageContext};
 use super::super::view::{Acknowledged, End, Ended, MemberState, MemberView, View};
 use super::super::{Fact, FactKey, Scope, State};
 use super::{Evaluator, Incidents};
@@ -119,8 +119,8 @@ impl Evaluator {
     }
 
     /// What messages need of the configuration.
-    pub(super) fn words(&self) -> Words<'_> {
-        Words::of(&self.config.alerting).with(&self.config.by_name)
+    pub(super) fn message_context(&self) -> MessageContext<'_> {
+        MessageContext::of(&self.config.alerting).with(&self.config.by_name)
     }
 }
 

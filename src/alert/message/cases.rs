@@ -15,7 +15,7 @@ use crate::source::Location;
 use super::testing::{
     PLATFORMS, PROBE, ago, canary, everything, failure, in_state, no_data, now, other, probe, region, view, with, without_probe,
 };
-use super::{Action, Flapped, IncidentSummary, Message, Occasion, Saying, Words, compose, gathered};
+use super::{Action, Flapped, IncidentSummary, Message, MessageContext, Occasion, Saying, compose, gathered};
 
 /// A case, and what is said.
 pub(in crate::alert) struct Case {
@@ -65,7 +65,12 @@ fn said(scene: &Scene) -> Message {
     };
     let url = trace_url();
     let probes = [(PROBE.into(), probe())].into();
-    compose(&scene.view, &saying, &Words { trace_url: Some(&url), probes: Some(&probes), ..Words::default() }, now())
+    compose(
+        &scene.view,
+        &saying,
+        &MessageContext { trace_url: Some(&url), probes: Some(&probes), ..MessageContext::default() },
+        now(),
+    )
 }
 
 /// Everything that is told apart, in the order of the issue.
@@ -337,8 +342,9 @@ fn many() -> Vec<Case> {
         .collect();
     let none = BTreeSet::new();
     let saying = |what, key, occasion| Saying { what, key, number: 1, previous: None, occasion, told: &none, flapped: None };
-    let one =
-        |told: &[IncidentSummary], what, key, occasion| gathered(told, &saying(what, key, occasion), &Words::default(), now());
+    let one = |told: &[IncidentSummary], what, key, occasion| {
+        gathered(told, &saying(what, key, occasion), &MessageContext::default(), now())
+    };
     vec![
         Case { name: "three_thousand", message: three_thousand() },
         Case { name: "storm", message: one(&storm, Action::Ring, "storm/1", Occasion::Gathered) },

@@ -1,79 +1,21 @@
 //! Composes a message about one incident.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::alert::Moment;
 use crate::alert::Scope;
 use crate::alert::view::{Ended, MemberView, View};
-use crate::plan::{Alerting, Probe, Template};
 
 use super::group::{NAME, Sorted, common, reason, regions};
+use super::saying::{MessageContext, Saying};
 use super::words::{line, some};
 use super::{Action, MOST, Member, Message, Occasion, VERSION, apart, evidence, failing, title};
 
 /// Bytes of a sentence.
 const SENTENCE: usize = 500;
 
-/// What one channel is to be told.
-#[derive(Debug, Clone, Copy)]
-pub struct Saying<'a> {
-    /// What the receiver is to do.
-    pub what: Action,
-    /// The key it opens, changes or ends.
-    pub key: &'a str,
-    /// The ring's number.
-    pub number: u64,
-    /// The key of the ring before this one at the same channel.
-    pub previous: Option<&'a str>,
-    /// Why it is sent; used for rings only, since it follows from `what` and the end otherwise.
-    pub occasion: Occasion,
-    /// Regions that this channel was told of before.
-    pub told: &'a BTreeSet<Arc<str>>,
-    /// Counts of an incident that flaps.
-    pub flapped: Option<Flapped>,
-}
-
-/// The failed and counted runs of a flapping incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flapped {
-    /// Failed runs.
-    pub failed: u32,
-    /// Counted runs.
-    pub counted: u32,
-    /// Within this time.
-    pub within: Duration,
-}
-
-/// The configuration of messages.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Words<'a> {
-    /// Where pages of incidents and runs are, without a slash at the end; absent while nothing answers there.
-    pub pages: Option<&'a str>,
-    /// Where a trace is looked at; `trace_id` is in scope.
-    pub trace_url: Option<&'a Template>,
-    /// The region whose process says it, where several processes look after themselves.
-    pub origin: Option<&'a str>,
-    /// The probes by name, whose owners and runbooks a region's blindness lists.
-    pub probes: Option<&'a BTreeMap<Arc<str>, Arc<Probe>>>,
-}
-
-impl<'a> Words<'a> {
-    /// The configuration. The service has no pages yet, so there are no links to it, whatever its `public_url`.
-    pub fn of(alerting: &'a Alerting) -> Self {
-        Self { pages: None, trace_url: alerting.trace_url.as_ref(), origin: alerting.origin.as_deref(), probes: None }
-    }
-
-    /// The same with the probes.
-    #[must_use]
-    pub fn with(self, probes: &'a BTreeMap<Arc<str>, Arc<Probe>>) -> Self {
-        Self { probes: Some(probes), ..self }
-    }
-}
-
 /// Composes the message.
-pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment) -> Message {
+pub fn compose(view: &View, saying: &Saying<'_>, context: &MessageContext<'_>, now: Moment) -> Message {
     let sorted = Sorted::of(view);
     let end = view.end.as_ref().filter(|_| saying.what == Action::End);
     let told = if end.is_some() { sorted.past() } else { title::told(&sorted) };
@@ -94,7 +36,7 @@ pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment)
         severity: view.severity,
         incident: short(&view.id),
         scope: line(&view.scope.to_string(), SENTENCE),
-        origin: words.origin.map(short),
+        origin: context.origin.map(short),
         title: end.map_or_else(|| title::open(view, &sorted, saying.flapped, now), |end| title::ended(view, &sorted, end, now)),
         probe: view.scope.probe().map(|name| short(name)),
         subject: match &view.scope {
@@ -112,14 +54,14 @@ pub fn compose(view: &View, saying: &Saying<'_>, words: &Words<'_>, now: Moment)
         cell: common(&failing, probe).into_iter().take(MOST).map(|(key, value)| (short(&key), value)).collect(),
         why: why(view, saying, &regions, end.is_some()),
         critical,
-        failing: failing::lines(view, &failing, words, now),
+        failing: failing::lines(view, &failing, context, now),
         apart: end.map_or_else(|| apart::open(view, &sorted, saying.what, now), |end| apart::ended(&sorted, &end.how, now)),
-        evidence: evidence::latest(&told, &seen_in, words),
+        evidence: evidence::latest(&told, &seen_in, context),
         members: sorted.all().take(MOST).map(|one| member(one, now)).collect(),
         members_total: view.members.len(),
         incidents: Vec::new(),
         incidents_total: 1,
-        url: words.pages.map(|pages| format!("{pages}/incidents/{}", view.id)),
+        url: context.pages.map(|pages| format!("{pages}/incidents/{}", view.id)),
         test: view.scope == Scope::Test,
     }
 }

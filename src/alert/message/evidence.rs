@@ -10,7 +10,7 @@ use crate::alert::Failure;
 use crate::alert::view::MemberView;
 use crate::plan::expr::Place;
 
-use super::compose::Words;
+use super::saying::MessageContext;
 use super::words::{is_link, line};
 
 /// Most regions with evidence.
@@ -59,7 +59,7 @@ pub struct Evidence {
 }
 
 /// The latest failed run by tick of each region that these members are in, in the order of `regions`.
-pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], words: &Words<'_>) -> Vec<Evidence> {
+pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], context: &MessageContext<'_>) -> Vec<Evidence> {
     let mut latest: BTreeMap<&str, (Duration, &Failure)> = BTreeMap::new();
     for member in members {
         let (Some(failure), at) = (member.fact.evidence.as_deref(), member.fact.last_failed.unwrap_or(member.fact.since)) else {
@@ -74,7 +74,7 @@ pub(super) fn latest(members: &[&MemberView], regions: &[Arc<str>], words: &Word
     // Subjects and objectives have no region, so their evidence of any region is told.
     let known = regions.iter().filter_map(|region| latest.get(&**region));
     let found: Vec<&(Duration, &Failure)> = if regions.is_empty() { latest.values().collect() } else { known.collect() };
-    found.into_iter().take(REGIONS).map(|(_, failure)| evidence(failure, words)).collect()
+    found.into_iter().take(REGIONS).map(|(_, failure)| evidence(failure, context)).collect()
 }
 
 /// Region and cell of the canary that failed. Values of a matrix may have a slash in them, names have none.
@@ -83,7 +83,7 @@ fn region_and_cell(failure: &Failure) -> (&str, &str) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-fn evidence(failure: &Failure, words: &Words<'_>) -> Evidence {
+fn evidence(failure: &Failure, context: &MessageContext<'_>) -> Evidence {
     let (region, cell) = region_and_cell(failure);
     let link = |text: String| Some(line(&text, 1_000)).filter(|text| is_link(text));
     let trace = |url: &crate::plan::Template| {
@@ -103,7 +103,7 @@ fn evidence(failure: &Failure, words: &Words<'_>) -> Evidence {
         expectation: failure.expectation.as_deref().map(|text| line(text, SENTENCE)),
         location: failure.location.as_deref().map(|text| line(text, WORD)),
         seen: failure.seen.iter().take(PARTS).map(|(part, value)| (line(part, WORD), line(value, WORD))).collect(),
-        run_url: words.pages.and_then(|pages| link(format!("{pages}/runs/{}", failure.run_id))),
-        trace_url: words.trace_url.and_then(trace),
+        run_url: context.pages.and_then(|pages| link(format!("{pages}/runs/{}", failure.run_id))),
+        trace_url: context.trace_url.and_then(trace),
     }
 }

@@ -10,8 +10,8 @@ use crate::alert::view::{MemberView, View};
 use crate::outcome::Reason;
 
 use super::MOST;
-use super::compose::Words;
 use super::group::{NAME, NAMED, canaries, reason, regions, why, within};
+use super::saying::MessageContext;
 use super::title::{of_last_runs, range};
 use super::words::{clock, count, line, some, thousands, times};
 
@@ -19,11 +19,11 @@ use super::words::{clock, count, line, some, thousands, times};
 const LINE: usize = 300;
 
 /// The lines for these members, at most [`MOST`].
-pub(super) fn lines(view: &View, members: &[&MemberView], words: &Words<'_>, now: Moment) -> Vec<String> {
+pub(super) fn lines(view: &View, members: &[&MemberView], context: &MessageContext<'_>, now: Moment) -> Vec<String> {
     let canaries = canaries(members);
     let mut lines = match &view.scope {
         Scope::NoData(_) => by_reason(view, &canaries),
-        Scope::Blind(_) => [by_reason(view, &canaries), by_probe(&canaries, words)].concat(),
+        Scope::Blind(_) => [by_reason(view, &canaries), by_probe(&canaries, context)].concat(),
         _ => by_region(view, &canaries, now),
     };
     let others = members.iter().filter(|member| !matches!(member.fact.key, FactKey::Canary(_) | FactKey::NoData(_)));
@@ -107,7 +107,7 @@ fn by_reason(view: &View, canaries: &[&MemberView]) -> Vec<String> {
 }
 
 /// `cart: 3 canaries (secret), owner shop, https://…`, those with the most canaries first.
-fn by_probe(canaries: &[&MemberView], words: &Words<'_>) -> Vec<String> {
+fn by_probe(canaries: &[&MemberView], context: &MessageContext<'_>) -> Vec<String> {
     let mut by_probe: BTreeMap<&str, Vec<&MemberView>> = BTreeMap::new();
     for member in canaries {
         by_probe.entry(member.fact.key.probe().unwrap_or_default()).or_default().push(member);
@@ -115,7 +115,7 @@ fn by_probe(canaries: &[&MemberView], words: &Words<'_>) -> Vec<String> {
     let mut groups: Vec<(&str, Vec<&MemberView>)> = by_probe.into_iter().collect();
     groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
     let each = groups.into_iter().map(|(name, members)| {
-        let probe = words.probes.and_then(|probes| probes.get(name));
+        let probe = context.probes.and_then(|probes| probes.get(name));
         let owner = probe.and_then(|probe| probe.owner.as_deref()).map(|owner| format!(", owner {}", line(owner, NAME)));
         let runbook = probe.and_then(|probe| probe.runbook.as_deref()).map(|runbook| format!(", {}", line(runbook, 200)));
         let canaries = count(members.len(), "canary", "canaries");

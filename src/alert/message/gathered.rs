@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::Moment;
 use crate::plan::Severity;
 
-use super::compose::{Saying, Words};
+use super::saying::{MessageContext, Saying};
 use super::words::{count, line, some};
 use super::{Action, MOST, Message, Occasion, VERSION, severity_word};
 
@@ -65,7 +65,7 @@ impl IncidentSummary {
 
 /// One message about these incidents. `saying.occasion` is [`Occasion::Gathered`], or [`Occasion::Unheard`] of what was not
 /// delivered before its end.
-pub fn gathered(told: &[IncidentSummary], saying: &Saying<'_>, words: &Words<'_>, now: Moment) -> Message {
+pub fn gathered(told: &[IncidentSummary], saying: &Saying<'_>, context: &MessageContext<'_>, now: Moment) -> Message {
     // The worst first, then the oldest.
     let mut told: Vec<&IncidentSummary> = told.iter().collect();
     told.sort_by_key(|one| (one.is_over, std::cmp::Reverse(one.severity), one.since_ms));
@@ -82,7 +82,7 @@ pub fn gathered(told: &[IncidentSummary], saying: &Saying<'_>, words: &Words<'_>
         severity: told.iter().map(|one| one.severity).max().unwrap_or(Severity::Warn),
         incident: first.map(|one| one.incident.clone()).unwrap_or_default(),
         scope: "storm".to_owned(),
-        origin: words.origin.map(|origin| line(origin, 120)),
+        origin: context.origin.map(|origin| line(origin, 120)),
         title: title(&told, over, saying),
         probe: None,
         subject: None,
@@ -107,7 +107,7 @@ pub fn gathered(told: &[IncidentSummary], saying: &Saying<'_>, words: &Words<'_>
         members_total: 0,
         incidents: told.iter().take(MOST).map(|one| (*one).clone()).collect(),
         incidents_total: told.len(),
-        url: words.pages.map(|pages| format!("{pages}/incidents")),
+        url: context.pages.map(|pages| format!("{pages}/incidents")),
         test: false,
     }
 }

@@ -13,6 +13,7 @@ mod evidence;
 mod failing;
 mod gathered;
 mod group;
+mod saying;
 #[cfg(test)]
 pub(super) mod testing;
 #[cfg(test)]
@@ -28,9 +29,10 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Severity;
 
 pub use super::tries::Action;
-pub use compose::{Flapped, Saying, Words, compose};
+pub use compose::compose;
 pub use evidence::Evidence;
 pub use gathered::{IncidentSummary, gathered};
+pub use saying::{Flapped, MessageContext, Saying};
 pub(in crate::alert) use text::{facts, headline, lists, plain};
 pub(in crate::alert) use words::{clip, hex, is_link, line, rfc3339, short_key};
 

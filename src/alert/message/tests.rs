@@ -19,7 +19,7 @@ fn ring(view: &View) -> Message {
         told: &BTreeSet::new(),
         flapped: None,
     };
-    compose(view, &saying, &Words::default(), now())
+    compose(view, &saying, &MessageContext::default(), now())
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn there_is_no_link_where_nothing_answers_and_one_where_something_does() {
         told: &BTreeSet::new(),
         flapped: None,
     };
-    let words = Words { pages: Some("https://serinus.example.com"), ..Words::default() };
-    let with = compose(&view(region("eu", 65)), &saying, &words, now());
+    let context = MessageContext { pages: Some("https://serinus.example.com"), ..MessageContext::default() };
+    let with = compose(&view(region("eu", 65)), &saying, &context, now());
     assert_eq!(with.url.as_deref(), Some("https://serinus.example.com/incidents/01KAJ8Q9N3V5X7R2T4W6Y8Z0AB"));
     assert!(with.evidence[0].run_url.as_deref().unwrap().starts_with("https://serinus.example.com/runs/01"));
 }

@@ -10,8 +10,8 @@ use crate::alert::Scope;
 use crate::alert::fact::{FactKey, Objective, Share};
 use crate::alert::view::{End, Ended, MemberView, View};
 
-use super::compose::Flapped;
 use super::group::{NAME, Sorted, canaries, common, reasons, regions, within};
+use super::saying::Flapped;
 use super::words::{clock, count, lasting, line, thousands};
 
 /// Bytes of a title.

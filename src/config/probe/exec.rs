@@ -1,19 +1,11 @@
 //! The program of an exec step, and warnings about values that a shell would interpret.
 
-use std::path::Path;
-
 use crate::plan::{ExecAction, Template};
 
-use super::super::keys::{ExecKeys, StepKeys};
+use super::super::keys::ExecKeys;
 use super::super::scope::{NameScope, Stage};
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::{Code, Diagnostic, Diagnostics};
-
-/// Programs that read an argument as a script.
-const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
-
-/// Names of the run whose values hold nothing that a shell would act on.
-const HARMLESS: [&str; 3] = ["run", "cell", "region"];
 
 /// Reads the keys of `exec`, which stands at `entry`; nothing comes of a command without a program.
 pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&TableEntry<'f>>, scope: &mut NameScope<'_, 'f>) -> Option<ExecAction> {
@@ -144,40 +136,4 @@ fn word<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
         );
     }
     template
-}
-
-/// Warns of secrets in arguments, which others can read, and of values inside a shell's script.
-pub(in crate::config) fn lint(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
-    let Some(exec) = &step.exec.value else { return };
-    let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();
-    for node in &words {
-        if let Some(span) = used(node, |name| name == "secret") {
-            diagnostics.push(
-                Diagnostic::at(Code::SecretInArguments, span, "everybody on the machine can read the arguments of a program")
-                    .help("give it the secret in `exec.env` or `exec.stdin`"),
-            );
-        }
-    }
-    let name = words.first().and_then(|node| node.as_text()).and_then(|program| Path::new(program).file_name());
-    if !name.is_some_and(|name| SHELLS.iter().any(|shell| name == *shell)) {
-        return;
-    }
-    let is_command_option = |node: &&Node<'_>| {
-        let letters = node.as_text().and_then(|text| text.strip_prefix('-')).unwrap_or_default();
-        letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
-    };
-    let script = words.iter().skip(1).skip_while(|node| !is_command_option(node)).nth(1);
-    if let Some(span) = script.and_then(|script| used(script, |name| !HARMLESS.contains(&name))) {
-        diagnostics.push(
-            Diagnostic::at(Code::ValueInScript, span, "the shell would run what this value says, whoever it came from")
-                .help("give it to the script as an argument: [\"/bin/sh\", \"-c\", \"check \\\"$1\\\"\", \"sh\", \"{{ … }}\"]"),
-        );
-    }
-}
-
-/// Where a text first uses such a name.
-fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<SourceSpan<'f>> {
-    let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
-    let (offset, each) = template.uses().find(|(_, each)| is_it(&each.root))?;
-    Some(node.span.within(offset + each.span.start..offset + each.span.end))
 }

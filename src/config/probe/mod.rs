@@ -12,7 +12,6 @@ mod slo;
 mod step;
 mod tcp;
 
-pub(super) use exec::lint as lint_exec;
 pub(super) use files::{ProbeFiles, read_all};
 pub(super) use request::constant;
 

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::housekeep::{SLICE, more};
+use super::prune::{SLICE, more};
 use crate::history::backlog::Backlog;
 use crate::history::{CHANGES, Change, Changes, FOLLOWED, ReadError};
 use crate::outcome::RunId;

@@ -6,16 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::prune::IncidentPrune;
+use super::prune::{IncidentPrune, SLICE, more};
 use super::rollup::{self, mark};
 use super::{artifacts, changes, observations, passes};
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::retention_clock::{HOUR_MS, RetentionClock};
 use crate::history::start_state::OWED;
 use crate::plan::{Bodies, StoreSettings};
-
-/// Rows a slice looks at.
-pub(super) const SLICE: usize = 1_000;
 
 /// Pages that a slice gives back to the file system.
 const PAGES: i64 = 250;
@@ -242,10 +239,6 @@ fn write_clock(clock: RetentionClock, transaction: &Transaction<'_>) -> rusqlite
         };
     }
     Ok(())
-}
-
-pub(super) fn more(removed: usize) -> bool {
-    removed == SLICE
 }
 
 /// Returns free pages to the file system if a good part of the file is empty. Some free pages stay for new rows. Returns whether

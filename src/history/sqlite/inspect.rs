@@ -13,7 +13,7 @@ use rusqlite::{Connection, InterruptHandle};
 use tracing::{info, warn};
 
 use super::file::{self, StoreLocation};
-use super::store::Health;
+use super::health::Health;
 
 /// How long it waits for a lock of another program.
 const PATIENCE: Duration = Duration::from_secs(5);

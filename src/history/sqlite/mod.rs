@@ -14,6 +14,7 @@ mod artifacts;
 mod changes;
 mod error;
 mod file;
+mod health;
 mod housekeep;
 mod inspect;
 mod ledger;

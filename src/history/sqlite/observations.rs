@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::housekeep::{SLICE, more};
+use super::prune::{SLICE, more};
 use crate::base::time::signed_millis;
 use crate::history::{OBSERVATIONS, ObservationFilter, ObservationRow, ObservationView};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::housekeep::SLICE;
+use super::prune::SLICE;
 use crate::base::time::{epoch_ms, signed_millis};
 use crate::history::encoding::detail;
 use crate::history::{Comparison, PassView};

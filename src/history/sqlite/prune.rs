@@ -11,8 +11,13 @@ use crate::history::OF_INCIDENTS;
 /// Incidents that a slice looks at.
 const INCIDENTS: usize = 100;
 
-/// Tries that a slice removes.
-const TRIES: usize = 1_000;
+/// Rows that a slice looks at or removes.
+pub(super) const SLICE: usize = 1_000;
+
+/// Whether there may be more to remove than a slice did.
+pub(super) fn more(removed: usize) -> bool {
+    removed == SLICE
+}
 
 /// What is to be forgotten, milliseconds since the epoch.
 #[derive(Debug, Clone, Copy)]
@@ -82,10 +87,10 @@ impl IncidentPrune {
                     (SELECT 1 FROM try_incidents JOIN incidents ON incidents.id = incident WHERE try = tries.id)
                  LIMIT ?3",
             )?
-            .query_map(params![self.old, self.old.min(self.owed), TRIES], |row| row.get(0))?
+            .query_map(params![self.old, self.old.min(self.owed), SLICE], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         ids.iter().try_for_each(|id| attempt(transaction, id))?;
-        Ok(ids.len() == TRIES)
+        Ok(ids.len() == SLICE)
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::housekeep::{SLICE, more};
+use super::prune::{SLICE, more};
 use crate::history::encoding::detail;
 use crate::history::encoding::hour::{self, CountedRun, Hour};
 use crate::history::retention_clock::HOUR_MS;

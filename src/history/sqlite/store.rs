@@ -1,13 +1,12 @@
 //! The store: opening it, and the handle that the ports are answered by.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::watch;
-
 use super::file::{self, CheckDepth, FileOrigin, Identity, StoreLocation};
+use super::health::Health;
 use super::housekeep::Retention;
 use super::inspect::Inspection;
 use super::lock::{FileMark, Lock};
@@ -39,30 +38,6 @@ struct StoreHandles {
     readers: Arc<Readers>,
     /// What opening it read, until somebody asks.
     found: Mutex<Option<StartState>>,
-}
-
-/// What the writer tells everyone else.
-#[derive(Debug, Default)]
-pub(super) struct Health {
-    /// Ascends whenever readers must connect anew.
-    pub(super) epoch: AtomicU64,
-    /// Changes with each transaction.
-    pub(super) written: watch::Sender<u64>,
-    /// Whether writing fails since the last try.
-    pub(super) stuck: AtomicBool,
-    /// Whether somebody has met damage that the writer has not looked at yet.
-    pub(super) suspect: AtomicBool,
-    /// What a damaged file was renamed to, the last one if there were several.
-    pub(super) damaged: Mutex<Option<PathBuf>>,
-}
-
-impl Health {
-    /// Notes that a damaged file was set aside, if one was.
-    pub(super) fn set_aside(&self, damaged: Option<PathBuf>) {
-        if damaged.is_some() {
-            *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
-        }
-    }
 }
 
 impl Drop for StoreHandles {

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::file::{self, StoreLocation};
+use super::health::Health;
 use super::passes::{self, SharedPasses};
-use super::store::Health;
 use super::{artifacts, changes, ledger, observations};
 use crate::history::{
     Artifact, ArtifactView, Changes, Comparison, IncidentDetail, IncidentFilter, IncidentView, LedgerRows, ObservationFilter,
