@@ -7,8 +7,15 @@ use minijinja::Value;
 use super::budget::{Budget, may_build_list, may_build_text};
 use super::container;
 use super::number::Number;
-use super::parser::Signature;
 use super::value::describe;
+
+/// Names of a callable's parameters, in the order in which they may be given without a name.
+pub(super) struct Signature {
+    /// All of them.
+    pub(super) parameters: &'static [&'static str],
+    /// So many from the left must be given.
+    pub(super) required: usize,
+}
 
 /// A named source of values.
 pub(super) struct Function {

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use super::number::Number;
-use super::syntax::{Comparison, Node, NodeKind, Operator};
+use super::number::{Number, Operator};
+use super::syntax::{Comparison, Node, NodeKind};
 
 /// From here on, a bound in seconds was more likely meant in milliseconds.
 const LONG_SECONDS: f64 = 60.0;

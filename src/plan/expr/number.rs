@@ -6,7 +6,6 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::lexer::whole_value;
-use super::syntax::Operator;
 
 /// A number of an expression. Truth values are not numbers.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +94,34 @@ fn compare_mixed(whole: i128, float: f64) -> Option<Ordering> {
     };
     let fraction = 0.0_f64.partial_cmp(&float.fract())?;
     Some(whole.cmp(&part).then(fraction))
+}
+
+/// Operators that make a value of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Add,
+    Subtract,
+    Concatenate,
+    Multiply,
+    Divide,
+    FloorDivide,
+    Remainder,
+    Power,
+}
+
+impl Operator {
+    pub(super) fn spelling(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Concatenate => "~",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::FloorDivide => "//",
+            Self::Remainder => "%",
+            Self::Power => "**",
+        }
+    }
 }
 
 /// `left operator right`, or nothing where it has no finite result.

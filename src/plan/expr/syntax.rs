@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::filters::Filter;
 use super::fuel;
 use super::functions::Function;
+use super::number::Operator;
 use super::predicates::Predicate;
 
 /// A part of an expression and where it stands in the source text.
@@ -139,34 +140,6 @@ impl Comparison {
             Self::GreaterOrEqual => ">=",
             Self::In => "in",
             Self::NotIn => "not in",
-        }
-    }
-}
-
-/// Operators that make a value of two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
-    Add,
-    Subtract,
-    Concatenate,
-    Multiply,
-    Divide,
-    FloorDivide,
-    Remainder,
-    Power,
-}
-
-impl Operator {
-    pub(super) fn spelling(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Concatenate => "~",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::FloorDivide => "//",
-            Self::Remainder => "%",
-            Self::Power => "**",
         }
     }
 }

@@ -8,9 +8,10 @@ use chrono::Utc;
 use super::super::fault::FaultName;
 use super::super::reply::Refusal;
 use super::super::state::AppState;
+use super::caller::Caller;
 use super::record::Playlist;
-use super::replica::{REPLICAS, announce};
-use super::session::Caller;
+use super::replica::REPLICAS;
+use super::replication::announce;
 
 /// A version the caller insists on (`if-match`), or none.
 pub(super) struct Precondition(Option<String>);

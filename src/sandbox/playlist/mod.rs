@@ -3,15 +3,18 @@
 //! Owns sessions, the primary and the replicas. Writes go to the primary, where concurrent edits are merged; reads never do.
 //! A new way to change a playlist is a route that calls [`edit`](edit::edit).
 
+mod caller;
 mod edit;
 mod record;
 mod replica;
+mod replication;
 mod routes;
 mod session;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(super) use replica::{REPLICAS, replicate};
+pub(super) use replica::REPLICAS;
+pub(super) use replication::replicate;
 pub(super) use routes::routes;
 
 use super::bounded::Bounded;

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::super::origin::Origin;
 use super::super::reply::{Body, Refusal};
 use super::super::state::AppState;
+use super::caller::Caller;
 use super::edit::{Precondition, edit, owned, publish};
 use super::record::{Playlist, Track, check_count, check_title};
-use super::session::Caller;
 
 pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
     Router::new()

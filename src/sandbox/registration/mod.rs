@@ -7,10 +7,12 @@ mod pipeline;
 mod plan;
 mod record;
 mod routes;
+mod stage;
 mod store;
 
-pub(super) use pipeline::{Stage, work};
+pub(super) use pipeline::work;
 pub(super) use routes::routes;
+pub(super) use stage::Stage;
 
 use super::seed::{Ids, Seed};
 
@@ -19,14 +21,14 @@ use super::seed::{Ids, Seed};
 pub(super) struct Registrations {
     ids: Ids,
     store: store::Store,
-    queues: pipeline::Queues,
+    queues: stage::Queues,
 }
 
 impl Registrations {
     /// Keeps at most `most` registrations.
     pub(super) fn new(seed: Seed, most: usize) -> Self {
         // A queue also holds deleted registrations until they are due, hence the room beyond the store's.
-        Self { ids: Ids::new(seed), store: store::Store::new(most), queues: pipeline::Queues::new(most.saturating_mul(2)) }
+        Self { ids: Ids::new(seed), store: store::Store::new(most), queues: stage::Queues::new(most.saturating_mul(2)) }
     }
 
     /// Entities held, for `/healthz`.

@@ -1,5 +1,4 @@
-//! The stages a registration runs through after it was submitted, each with its own queue and worker:
-//! payment (authorized, captured) → activation → receipt → warehouse.
+//! What each stage does with a registration, and its worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +7,10 @@ use chrono::Utc;
 use tokio::time::Instant;
 
 use super::super::fault::FaultName;
-use super::super::queue::{Full, Queue};
+use super::super::queue::Full;
 use super::super::state::AppState;
 use super::record::{Status, WarehouseRow};
-
-/// The stages, in the order a registration passes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-pub(in crate::sandbox) enum Stage {
-    Payment,
-    Activation,
-    Receipt,
-    Warehouse,
-}
+use super::stage::Stage;
 
 /// What a worker does with a message after it handled it.
 enum MessageOutcome {
@@ -36,39 +26,6 @@ enum MessageOutcome {
 
 /// Wall time after which a held-up message is looked at again. It is not scaled, so that a fast sandbox does not spin.
 const HELD_UP: Duration = Duration::from_millis(200);
-
-impl Stage {
-    pub(in crate::sandbox) const ALL: [Self; 4] = [Self::Payment, Self::Activation, Self::Receipt, Self::Warehouse];
-
-    pub(super) fn as_str(self) -> &'static str {
-        self.into()
-    }
-
-    /// How long a message takes through the stage, between the two, in product time.
-    fn takes(self) -> (Duration, Duration) {
-        let (low, high) = match self {
-            Self::Payment => (200, 500),
-            Self::Activation => (100, 400),
-            Self::Receipt => (200, 800),
-            Self::Warehouse => (500, 2_000),
-        };
-        (Duration::from_millis(low), Duration::from_millis(high))
-    }
-}
-
-/// One queue a stage.
-#[derive(Debug)]
-pub(super) struct Queues([Queue<Arc<str>>; 4]);
-
-impl Queues {
-    pub(super) fn new(most: usize) -> Self {
-        Self(Stage::ALL.map(|_| Queue::new(most)))
-    }
-
-    pub(super) fn of(&self, stage: Stage) -> &Queue<Arc<str>> {
-        &self.0[stage as usize]
-    }
-}
 
 /// Hands a registration to a stage.
 pub(super) fn enqueue(app: &AppState, stage: Stage, id: &Arc<str>) -> Result<(), Full> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::origin::Origin;
@@ -161,4 +162,30 @@ impl Registration {
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// What a client sends to register.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmissionBody {
+    pub(super) user_id: String,
+    pub(super) plan_id: String,
+    pub(super) currency: String,
+    pub(super) platform: String,
+    pub(super) region: Option<String>,
+    pub(super) payment_token: Option<String>,
+}
+
+/// A submission as it was received. A repeated idempotency key must come with the same one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Submission {
+    pub(super) body: SubmissionBody,
+    pub(super) origin: Origin,
+    pub(super) key: Option<Arc<str>>,
+}
+
+impl Submission {
+    pub(super) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
 }

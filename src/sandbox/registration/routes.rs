@@ -8,16 +8,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::Utc;
-use serde::Deserialize;
+
 use serde_json::{Value, json};
 
 use super::super::fault::FaultName;
 use super::super::origin::Origin;
 use super::super::reply::{Body, Refusal};
 use super::super::state::AppState;
-use super::pipeline::{Stage, enqueue};
+use super::pipeline::enqueue;
 use super::plan::{PLANS, PLATFORMS, Plan};
-use super::record::{Registration, Status};
+use super::record::{Registration, Status, Submission, SubmissionBody};
+use super::stage::Stage;
 use super::store::Submitted;
 
 pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
@@ -37,31 +38,6 @@ pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const LONGEST_TEXT: usize = 128;
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubmissionBody {
-    user_id: String,
-    plan_id: String,
-    currency: String,
-    platform: String,
-    region: Option<String>,
-    payment_token: Option<String>,
-}
-
-/// A submission as it was received. A repeated idempotency key must come with the same one.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Submission {
-    body: SubmissionBody,
-    origin: Origin,
-    key: Option<Arc<str>>,
-}
-
-impl Submission {
-    pub(super) fn key(&self) -> Option<&str> {
-        self.key.as_deref()
-    }
-}
 
 async fn plans() -> Json<Value> {
     Json(json!({ "plans": PLANS.iter().map(Plan::to_json).collect::<Vec<_>>() }))

@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::super::bounded::Bounded;
-use super::record::Registration;
-use super::routes::Submission;
+use super::record::{Registration, Submission};
 
 /// Registrations by id. Keys go with the registration they made, so that neither outgrows the bound.
 #[derive(Debug)]

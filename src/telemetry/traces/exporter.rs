@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::SpanData;
 use super::otlp::{self, ExportResult, Otlp};
 use super::retry::RequestRetries;
 use super::spans;
-use super::tracer::{QueuedReport, TracerConfig, TracerState};
+use super::state::{QueuedReport, TracerConfig, TracerState};
 
 /// Reports taken from the queue at once.
 const BATCH: usize = 256;

@@ -18,7 +18,7 @@ use prost::Message as _;
 
 use crate::outcome::visible;
 
-use super::tracer::TracerConfig;
+use super::state::TracerConfig;
 
 /// Bytes of an answer that are read.
 const ANSWER: u64 = 64 << 10;

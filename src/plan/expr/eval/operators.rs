@@ -5,8 +5,8 @@ use minijinja::value::ValueKind;
 
 use super::super::budget::{may_build_list, may_build_text};
 use super::super::container;
-use super::super::number::{Number, calculate};
-use super::super::syntax::{Node, Operator};
+use super::super::number::{Number, Operator, calculate};
+use super::super::syntax::Node;
 use super::super::value::{describe, items_of, text_of};
 use super::{Evaluation, Outcome, is_list};
 

@@ -10,8 +10,8 @@ use super::super::budget::{Budget, MAX_TEXT, may_build_text};
 use super::super::compare::{order, order_paid};
 use super::super::container;
 use super::super::json_text::JsonText;
-use super::super::number::{Number, calculate};
-use super::super::syntax::Operator;
+use super::super::number::{Number, Operator, calculate};
+
 use super::super::value::{describe, items_of, text_of};
 use super::{Arguments, follow};
 

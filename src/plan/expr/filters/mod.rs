@@ -17,8 +17,8 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::budget::Budget;
+use super::functions::Signature;
 use super::number::Number;
-use super::parser::Signature;
 use super::value::describe;
 
 /// A named operation on a value.

@@ -7,9 +7,10 @@ use regex::{Regex, RegexBuilder};
 
 use crate::base::nearest_above;
 
+use super::super::functions::{self, Signature};
 use super::super::lexer::Token;
 use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Selection, Test};
-use super::super::{ParseError, filters, functions, predicates};
+use super::super::{ParseError, filters, predicates};
 use super::{Parsed, Parser, advice};
 
 /// Memory one compiled regular expression may take, in KiB; the smallest of these that is enough is what a search with it costs.
@@ -20,14 +21,6 @@ const REGEX_KIB: [usize; 5] = [4, 16, 64, 256, 1_024];
 struct Given<'s> {
     positional: Vec<Node>,
     named: Vec<(&'s str, Range<usize>, Node)>,
-}
-
-/// Names of a callable's parameters, in the order in which they may be given without a name.
-pub(in super::super) struct Signature {
-    /// All of them.
-    pub(in super::super) parameters: &'static [&'static str],
-    /// So many from the left must be given.
-    pub(in super::super) required: usize,
 }
 
 impl<'s> Parser<'s> {

@@ -9,13 +9,12 @@ mod advice;
 mod calls;
 mod operand;
 
-pub(super) use calls::Signature;
-
 use std::ops::Range;
 
 use super::ParseError;
 use super::lexer::{Token, tokenize};
-use super::syntax::{Comparison, Node, NodeKind, Operator};
+use super::number::Operator;
+use super::syntax::{Comparison, Node, NodeKind};
 
 /// Brackets, choices and prefixes inside each other.
 const MAX_NESTING: usize = 60;
