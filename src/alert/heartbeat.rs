@@ -13,7 +13,7 @@ use crate::alert::channel::{HttpClient, context, render};
 use crate::alert::tries::Outcome;
 use crate::outcome::Secrets;
 use crate::plan::Heartbeat;
-use crate::plan::expr::Place;
+use crate::plan::expr::Destination;
 
 /// Signs of life of the whole process. Times are steady.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub async fn beat(
 }
 
 async fn ping(client: &HttpClient, heartbeat: &Heartbeat, secrets: &Arc<Secrets>) -> Result<(), String> {
-    let url = render(&heartbeat.url, Place::Url, &context(None, secrets), secrets).map_err(|error| error.message)?;
+    let url = render(&heartbeat.url, Destination::Url, &context(None, secrets), secrets).map_err(|error| error.message)?;
     match client.get(&url, heartbeat.timeout, secrets.redactor()).await {
         Outcome::Taken => Ok(()),
         Outcome::Refused(refusal) | Outcome::Unknown(refusal) => Err(refusal.message),

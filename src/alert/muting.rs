@@ -105,10 +105,10 @@ impl Muting {
     }
 
     fn look(&mut self, now: Moment) -> bool {
-        let stretches: Vec<_> = self.windows.iter().map(|(_, window)| window.stretch_at(now.wall)).collect();
-        self.changes = stretches.iter().filter_map(|stretch| stretch.until).min();
+        let periods: Vec<_> = self.windows.iter().map(|(_, window)| window.period_at(now.wall)).collect();
+        self.changes = periods.iter().filter_map(|period| period.until).min();
         let open: Vec<_> =
-            self.windows.iter().zip(&stretches).filter(|(_, stretch)| stretch.open).map(|(window, _)| window.clone()).collect();
+            self.windows.iter().zip(&periods).filter(|(_, period)| period.open).map(|(window, _)| window.clone()).collect();
         let same = open.len() == self.open.len() && open.iter().zip(&self.open).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
         self.open = open;
         !same
@@ -147,7 +147,7 @@ impl Muting {
             probe.as_ref().is_none_or(|probe| *probe == canary.probe.name) && window.selects(canary)
         };
         let (_, window) = self.open.iter().find(meant)?;
-        let ends = window.stretch_at(now.wall).until;
+        let ends = window.period_at(now.wall).until;
         let until = ends.map(|ends| now.steady + ends.duration_since(now.wall).unwrap_or_default());
         Some(Muted { why: MuteKind::Maintenance, by: None, because: Some(Arc::clone(&window.name)), until })
     }

@@ -17,7 +17,7 @@ use crate::run::{Engine, SelfCheck, StallLog};
 use crate::schedule::{Housekeeping, HousekeepingError, Job, Runner, Scheduler};
 use crate::telemetry::{Format, Metrics, Telemetry, Tracer, config_reloaded};
 use crate::web::{
-    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, Shared, SyncedPauses, paused, restored_pauses,
+    Api, Bound, Hosts, ListenError, MuteList, Reloaded, RenderMetrics, RouterState, SyncedPauses, paused, restored_pauses,
 };
 
 use super::heartbeat::HeartbeatTask;
@@ -148,8 +148,13 @@ async fn begin(parts: ServiceParts, started: &mut Started) -> Result<(SocketAddr
     config_reloaded(true);
     let api = Arc::new(OnceLock::new());
     let hosts = Arc::new(Hosts::new(service.listen.hosts.clone(), service.alerting.public_url.as_deref()));
-    let shared =
-        Shared { render: renderer(&telemetry), token, hosts: Arc::clone(&hosts), ready: Arc::default(), api: Arc::clone(&api) };
+    let shared = RouterState {
+        render: renderer(&telemetry),
+        token,
+        hosts: Arc::clone(&hosts),
+        ready: Arc::default(),
+        api: Arc::clone(&api),
+    };
     let server = started.server.insert(bound.serve(shared)?);
     let address = server.address();
     let (last_seen_log, last_seen, attended) = LastSeenLog::start(&start_state, &service.plan, now);

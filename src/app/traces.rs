@@ -3,7 +3,7 @@
 use minijinja::Value;
 
 use crate::outcome::Secrets;
-use crate::plan::expr::{EvalError, Place};
+use crate::plan::expr::{Destination, EvalError};
 use crate::plan::{Plan, Template, Traces};
 use crate::telemetry::TracerConfig;
 
@@ -20,7 +20,7 @@ pub(super) fn exporter(traces: &Traces, plan: &Plan, secrets: &Secrets) -> Resul
     let known = plan.secrets.keys().filter_map(|name| Some((name.to_string(), secrets.get(name)?.as_ref().ok()?.expose())));
     let scope = Value::from_pairs([("secret", Value::from_pairs(known))]);
     let render = |(name, value): &(String, Template)| {
-        let value = value.render(&scope, Place::Header).map_err(|source| HeaderError { header: name.clone(), source })?;
+        let value = value.render(&scope, Destination::Header).map_err(|source| HeaderError { header: name.clone(), source })?;
         Ok((name.clone(), value))
     };
     Ok(TracerConfig {

@@ -2,7 +2,7 @@
 //!
 //! Owns the rule "data on stdout, notes on stderr", whether there is colour, progress lines, and what happens when the reader
 //! goes away (`serinus test … | head`): later output is dropped without an error, and [`Printer::closed`] lets a command end early.
-//! After any other write error the command ends with [`Exit::Prober`].
+//! After any other write error the command ends with [`Exit::Prober`](super::exit::Exit::Prober).
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -74,7 +74,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use crate::config::{Loaded, load};
-    use crate::plan::{ChannelKind, MaintenanceTime, Service, Severity, SmtpTls, expr::Place};
+    use crate::plan::{ChannelKind, MaintenanceTime, Service, Severity, SmtpTls, expr::Destination};
 
     const SERVICE: &str = r#"
 region = "eu"
@@ -187,7 +187,7 @@ expect = ["status == 200"]
         assert!(matches!(&chat.kind, ChannelKind::Slack { url, channel: None } if &**url == "key"));
         assert_eq!(webhook.timeout, Duration::from_secs(3));
         let ChannelKind::Webhook { body: Some(body), .. } = &webhook.kind else { panic!("a body") };
-        let text = body.render(&minijinja::context! { title => "broken", severity => "page" }, Place::Text);
+        let text = body.render(&minijinja::context! { title => "broken", severity => "page" }, Destination::Text);
         assert_eq!(text.as_deref(), Ok("{\"text\": \"broken page\"}"));
         assert!(matches!(&email.kind, ChannelKind::Email { port: 465, tls: SmtpTls::Implicit, login: Some((user, _)), to, .. }
             if user == "serinus" && to.len() == 1));

@@ -377,7 +377,7 @@ none = true
         let Action::Http(read) = &plan.probes[0].steps[2].action else { panic!("the step is a request") };
         let url = |playlist: &str| {
             let scope = minijinja::context! { api => "http://eu.example.com", path => "v1/playlists", playlist };
-            read.url.render(&scope, crate::plan::expr::Place::Url)
+            read.url.render(&scope, crate::plan::expr::Destination::Url)
         };
         assert_eq!(url("7").as_deref(), Ok("http://eu.example.com/v1/playlists/7"));
         assert!(url("7/../8").is_err());

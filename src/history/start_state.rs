@@ -18,7 +18,7 @@ pub struct StartState {
     /// States; those of an incident while it is restored.
     pub states: Vec<RestoredState>,
     /// Open incidents, those that ended in the last 24 hours, and those of the last 7 days of which something is still owed: a
-    /// [cover or member](OF_INCIDENTS) is kept of them, or a try waits.
+    /// [cover or member](super::OF_INCIDENTS) is kept of them, or a try waits.
     pub incidents: Vec<IncidentRow>,
     /// Tries that wait: they were on their way when the process ended, or their outcome is unknown. In the order of their making.
     pub tries: Vec<RestoredTry>,
@@ -57,7 +57,7 @@ pub struct RestoredTick {
     pub due_ms: i64,
 }
 
-/// A [`TryRow`] that was read back.
+/// A [`TryRow`](super::TryRow) that was read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestoredTry {
     /// Its id.

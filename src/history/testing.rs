@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
-    RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use crate::plan::{Action, Bodies, Cadence, Canary, CanaryId, Cell, Eventually, Overlap, Probe, Region, Step, StoreSettings};
 use crate::source::Location;
@@ -125,7 +125,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
         attempts: 3,
         expectation: Some("json.status == 'activated'".to_owned()),
         location: Some(location()),
-        seen: vec![Seen { source: "json.status".to_owned(), value: "\"pending\"".to_owned() }],
+        seen: vec![SeenValue { source: "json.status".to_owned(), value: "\"pending\"".to_owned() }],
     });
     if let Some(cause) = &cause {
         steps[1].result = StepResult::Failed(cause.clone());

@@ -15,7 +15,9 @@ use crate::base::time::{rfc3339, seconds};
 use crate::plan::{Cell, CellValue};
 use crate::source::Location;
 
-use super::{Cause, CleanupReport, CleanupResult, ExpectationReport, Held, RunReport, Seen, StepReport, StepResult, Transcripts};
+use super::{
+    Cause, CleanupReport, CleanupResult, ExpectationReport, Held, RunReport, SeenValue, StepReport, StepResult, Transcripts,
+};
 
 /// The version of the shape. A reader that knows it knows every key of it.
 pub const REPORT_VERSION: u32 = 1;
@@ -142,8 +144,8 @@ pub fn cell_to_json(cell: &Cell) -> Value {
 }
 
 /// Parts of an expectation and what they were.
-pub fn seen_to_json(seen: &[Seen]) -> Value {
-    seen.iter().map(|Seen { source, value }| json!({ "source": source, "value": value })).collect()
+pub fn seen_to_json(seen: &[SeenValue]) -> Value {
+    seen.iter().map(|SeenValue { source, value }| json!({ "source": source, "value": value })).collect()
 }
 
 /// Where something is written.

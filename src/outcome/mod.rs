@@ -29,8 +29,8 @@ pub use ledger::{Ledger, LedgerEnd, LedgerEntry, LedgerUnavailable};
 pub use reason::Reason;
 pub use redact::{Redactor, TextKind};
 pub use report::{
-    Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, Seen, StepReport, StepResult, Tick,
-    Trigger,
+    Cause, CleanupReport, CleanupResult, ExpectationReport, Held, MissedTicks, RunReport, SeenValue, StepReport, StepResult,
+    Tick, Trigger,
 };
 pub use secret::{Secret, SecretError, Secrets};
 pub use shed::{MayShed, canaries_to_shed};

@@ -117,12 +117,12 @@ pub struct Cause {
     /// Where it is written.
     pub location: Option<Location>,
     /// Parts of the expectation and the values they had.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SeenValue>,
 }
 
 /// A part of an expectation and what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenValue {
     /// The part as written, such as `json.status`.
     pub source: String,
     /// Its value in JSON spelling, or why it had none; capped.
@@ -150,7 +150,7 @@ pub struct ExpectationReport {
     /// Whether it held.
     pub held: Held,
     /// The parts that decided it and their values; filled for those that did not hold, and where everything is asked for.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SeenValue>,
 }
 
 /// How a step ended.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, FactValue, Held, HttpDetail,
-    Observed, Redactor, RunReport, Seen, StepReport, StepResult, visible, visible_block,
+    Observed, Redactor, RunReport, SeenValue, StepReport, StepResult, visible, visible_block,
 };
 
 impl RunReport {
@@ -91,8 +91,8 @@ impl Seal<'_> {
         self.seen(seen);
     }
 
-    fn seen(&self, seen: &mut [Seen]) {
-        for Seen { source, value } in seen {
+    fn seen(&self, seen: &mut [SeenValue]) {
+        for SeenValue { source, value } in seen {
             self.line(source);
             self.line(value);
         }

@@ -47,12 +47,12 @@ pub enum MaintenanceTime {
     },
 }
 
-/// A stretch of time in which a window neither opens nor closes: `from..until`.
+/// A period of time in which a window neither opens nor closes: `from..until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
+pub struct Period {
     /// Its begin, or the moment that was asked about.
     pub from: SystemTime,
-    /// Its end, exclusive; none if nothing changes any more. Where an open window runs into its next one, the stretch may end
+    /// Its end, exclusive; none if nothing changes any more. Where an open window runs into its next one, the period may end
     /// before the window closes.
     pub until: Option<SystemTime>,
     /// Whether the window is open then.
@@ -62,25 +62,25 @@ pub struct Stretch {
 impl Maintenance {
     /// Whether it is open at a moment.
     pub fn open_at(&self, at: SystemTime) -> bool {
-        self.stretch_at(at).open
+        self.period_at(at).open
     }
 
     /// Whether it is open at some moment from `from` to `to`, both included.
     pub fn overlaps(&self, from: SystemTime, to: SystemTime) -> bool {
-        let stretch = self.stretch_at(from);
+        let period = self.period_at(from);
         // What is closed until a moment opens at it.
-        stretch.open || stretch.until.is_some_and(|opens| to >= opens)
+        period.open || period.until.is_some_and(|opens| to >= opens)
     }
 
-    /// What is known at `at`, so that it need not be asked for again until the stretch ends.
-    pub fn stretch_at(&self, at: SystemTime) -> Stretch {
+    /// What is known at `at`, so that it need not be asked for again until the period ends.
+    pub fn period_at(&self, at: SystemTime) -> Period {
         match &self.when {
             MaintenanceTime::Once { from, until } if at < *from => {
                 // A window that ends before it begins never opens.
-                Stretch { from: at, until: (from < until).then_some(*from), open: false }
+                Period { from: at, until: (from < until).then_some(*from), open: false }
             }
-            MaintenanceTime::Once { until, .. } if at < *until => Stretch { from: at, until: Some(*until), open: true },
-            MaintenanceTime::Once { .. } => Stretch { from: at, until: None, open: false },
+            MaintenanceTime::Once { until, .. } if at < *until => Period { from: at, until: Some(*until), open: true },
+            MaintenanceTime::Once { .. } => Period { from: at, until: None, open: false },
             MaintenanceTime::Recurring { cron, timezone, lasts } => recurring(Calendar { cron, timezone: *timezone }, *lasts, at),
         }
     }
@@ -93,14 +93,14 @@ impl Maintenance {
     }
 }
 
-fn recurring(calendar: Calendar<'_>, lasts: Duration, at: SystemTime) -> Stretch {
+fn recurring(calendar: Calendar<'_>, lasts: Duration, at: SystemTime) -> Period {
     let now = epoch_nanos(at);
     let closes = calendar.until(now).map(|opened| from_epoch_nanos(opened) + lasts).filter(|closes| *closes > at);
     if closes.is_some() {
-        return Stretch { from: at, until: closes, open: true };
+        return Period { from: at, until: closes, open: true };
     }
     let opens = calendar.after(now).filter(|_| !lasts.is_zero());
-    Stretch { from: at, until: opens.map(from_epoch_nanos), open: false }
+    Period { from: at, until: opens.map(from_epoch_nanos), open: false }
 }
 
 #[cfg(test)]
@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn a_window_that_is_over_or_lasts_no_time_never_opens_again() {
         let (from, until) = (at("2026-11-21T02:00:00Z"), at("2026-11-21T03:00:00Z"));
-        assert_eq!(window(MaintenanceTime::Once { from, until }).stretch_at(until).until, None);
-        assert_eq!(window(MaintenanceTime::Once { from: until, until: from }).stretch_at(from - HOUR).until, None);
+        assert_eq!(window(MaintenanceTime::Once { from, until }).period_at(until).until, None);
+        assert_eq!(window(MaintenanceTime::Once { from: until, until: from }).period_at(from - HOUR).until, None);
         assert!(!berlin("0 * * * *", Duration::ZERO).overlaps(from - HOUR, until));
     }
 
@@ -205,17 +205,17 @@ mod tests {
             let to = from + Duration::from_mins(length);
             let open: Vec<bool> = (0..=length).map(|minute| window.open_at(from + Duration::from_mins(minute))).collect();
             prop_assert_eq!(window.overlaps(from, to), open.contains(&true));
-            let stretch = window.stretch_at(from);
-            prop_assert!(stretch.until.is_some_and(|until| until > from));
-            let held = (0..=length).take_while(|&minute| stretch.until.is_some_and(|until| from + Duration::from_mins(minute) < until));
+            let period = window.period_at(from);
+            prop_assert!(period.until.is_some_and(|until| until > from));
+            let held = (0..=length).take_while(|&minute| period.until.is_some_and(|until| from + Duration::from_mins(minute) < until));
             for minute in held {
-                prop_assert_eq!(open[usize::try_from(minute).expect("small")], stretch.open, "minute {}", minute);
+                prop_assert_eq!(open[usize::try_from(minute).expect("small")], period.open, "minute {}", minute);
             }
             // By the definition: some moment of the calendar lies less than `lasts` ago.
             let MaintenanceTime::Recurring { cron, timezone, lasts } = &window.when else { unreachable!("it is") };
             let calendar = Calendar { cron, timezone: *timezone };
             let recent = calendar.after(epoch_nanos(from - *lasts)).is_some_and(|opened| opened <= epoch_nanos(from));
-            prop_assert_eq!(stretch.open, recent);
+            prop_assert_eq!(period.open, recent);
         }
     }
 }

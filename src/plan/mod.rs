@@ -44,7 +44,7 @@ pub use http::{
     Pem, Redirects, Resolve, TlsSettings,
 };
 pub use kind::StepKind;
-pub use maintenance::{Maintenance, MaintenanceTime, Stretch};
+pub use maintenance::{Maintenance, MaintenanceTime, Period};
 pub use names::{KEPT_NAMES, LABEL_NAMES, MESSAGE_NAMES, RUN_NAMES, is_result_name};
 pub use probe::{Device, Plan, Probe};
 pub use redaction::{JsonPath, Level, Progress, Redaction};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, Seen, TextKind, is_credential, mask_credentials};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue, TextKind, is_credential, mask_credentials};
 use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
@@ -46,7 +46,7 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Ok(false) => Held::No,
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
-    let seen = sides.into_iter().map(|side| Seen {
+    let seen = sides.into_iter().map(|side| SeenValue {
         value: match &side.value {
             Ok(value) => shown_as(&side.source, value, redactor),
             Err(why) => shown_text(&no_value(&side.source, why), redactor),
@@ -75,7 +75,7 @@ pub fn judge_contract(contract: &Contract, json: Result<&serde_json::Value, Stri
         Ok(json) => {
             let violations = contract.schema.iter_errors(json).take(VIOLATIONS).map(|violation| {
                 let pointer = violation.instance_path().to_string();
-                Seen {
+                SeenValue {
                     source: if pointer.is_empty() { "the body".into() } else { shown_text(&pointer, redactor) },
                     value: shown_text(&violation.to_string(), redactor),
                 }
@@ -290,7 +290,7 @@ mod tests {
             ("json.e | int == 1", "json.e | int", "no value: the string \"x\" is no whole number"),
             ("json.n.id == 1", "json.n.id", "no value: `json.n` is null and has no `id`"),
         ] {
-            assert_eq!(seen(source), Seen { source: part.into(), value: value.into() }, "{source}");
+            assert_eq!(seen(source), SeenValue { source: part.into(), value: value.into() }, "{source}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credential};
-use crate::plan::expr::{EvalError, Place as TextPlace};
+use crate::plan::expr::{Destination as TextPlace, EvalError};
 use crate::plan::{Step, StepKind};
 
 use super::attempt::{self, JudgedAttempt};

@@ -62,7 +62,6 @@ mod bounded;
 mod fault;
 mod incident;
 mod origin;
-mod pace;
 mod playlist;
 mod queue;
 mod registration;
@@ -71,6 +70,7 @@ mod seed;
 mod segment;
 mod server;
 mod state;
+mod time_scale;
 
 pub use fault::{FaultName, FaultScope, FaultScopeError, Faults, UnknownFault};
 pub use incident::{Incident, UnknownIncident};

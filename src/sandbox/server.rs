@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::fault::{self, Faults};
-use super::pace::Pace;
 use super::registration::Stage;
 use super::seed::Seed;
 use super::state::AppState;
+use super::time_scale::TimeScale;
 use super::{playlist, registration, reply, segment};
 
 /// Connections served at once; further ones wait.
@@ -90,7 +90,7 @@ impl Sandbox {
     /// `InvalidInput` if the speed is out of range, `PermissionDenied` if the address is not loopback and remote access is
     /// not allowed, and whatever binding fails with.
     pub async fn start(config: SandboxConfig) -> io::Result<Self> {
-        let pace = Pace::new(config.speed).ok_or_else(|| {
+        let time_scale = TimeScale::new(config.speed).ok_or_else(|| {
             let message = format!("the sandbox's speed is {}; it must lie from 0.01 to 10000", config.speed);
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
@@ -104,7 +104,7 @@ impl Sandbox {
         }
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(AppState::new(Seed::new(config.seed), pace, config.password, config.most.max(1)));
+        let state = Arc::new(AppState::new(Seed::new(config.seed), time_scale, config.password, config.most.max(1)));
         let sandbox = Self { address, state, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         sandbox.spawn_workers();
         let accepting = accept(listener, routes(&sandbox.state), sandbox.tasks.clone(), sandbox.stop.clone());
@@ -169,7 +169,7 @@ async fn health(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     Json(json!({
         "status": "ok",
         "seed": state.seed.value(),
-        "speed": state.pace.speed(),
+        "speed": state.time_scale.speed(),
         "entities": {
             "registrations": state.registrations.len(),
             "sessions": state.playlists.sessions(),

@@ -1,17 +1,17 @@
 //! All state of one sandbox: what the routes and the workers share.
 
 use super::fault::Faults;
-use super::pace::Pace;
 use super::playlist::Playlists;
 use super::registration::Registrations;
 use super::seed::Seed;
 use super::segment::Segments;
+use super::time_scale::TimeScale;
 
 /// The simulated product.
 #[derive(Debug)]
 pub(super) struct AppState {
     pub(super) seed: Seed,
-    pub(super) pace: Pace,
+    pub(super) time_scale: TimeScale,
     pub(super) faults: Faults,
     /// What every user of the playlists signs in with.
     pub(super) password: String,
@@ -22,10 +22,10 @@ pub(super) struct AppState {
 
 impl AppState {
     /// A product without registrations and playlists; at most `most` entities of each sort will be kept.
-    pub(super) fn new(seed: Seed, pace: Pace, password: String, most: usize) -> Self {
+    pub(super) fn new(seed: Seed, time_scale: TimeScale, password: String, most: usize) -> Self {
         Self {
             seed,
-            pace,
+            time_scale,
             faults: Faults::new(seed),
             password,
             registrations: Registrations::new(seed, most),

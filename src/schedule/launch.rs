@@ -17,7 +17,7 @@ use super::due_queue::{EarlyReason, Gap, StartKind};
 use super::in_flight::{InFlight, InFlightGuard};
 use super::inbox::EarlyRequest;
 use super::missed::{GapCause, cause, report, report_gap, skipped, tick};
-use super::shared::{ClockReading, Shared};
+use super::state::{ClockReading, SchedulerState};
 use super::timing::Due;
 
 /// The longest a tick waits for a permit: a run that is later says little about the moment it was meant for.
@@ -71,7 +71,7 @@ type Refusal = (Reason, Cow<'static, str>);
 
 impl Launch {
     /// Reports what was missed before the tick, then runs it or reports why not.
-    pub(super) async fn carry_out(self, shared: Arc<Shared>) {
+    pub(super) async fn carry_out(self, shared: Arc<SchedulerState>) {
         let Self { canary, in_flight, due, order, late, launched, kind, gap, admission } = self;
         if let Some(downtime) = shared.downtime.get() {
             downtime.report(&canary, &*shared.sink);
@@ -113,7 +113,7 @@ impl Launch {
 /// The permit to run, or why there is none; `None` if an early run replaces the tick. A tick that is to be skipped does not wait
 /// for a permit.
 async fn admit(
-    shared: &Shared,
+    shared: &SchedulerState,
     canary: &Canary,
     in_flight: &Arc<InFlight>,
     due: Due,
@@ -152,7 +152,7 @@ pub(super) enum RunPurpose {
 
 /// Makes one run and hands its report on. The permit is given back when the report is made: cleanup does not hold it.
 pub(super) async fn run(
-    shared: &Arc<Shared>,
+    shared: &Arc<SchedulerState>,
     canary: &Arc<Canary>,
     in_flight: &Arc<InFlight>,
     purpose: RunPurpose,
@@ -196,7 +196,7 @@ pub(super) async fn run(
 }
 
 async fn wait(
-    shared: &Shared,
+    shared: &SchedulerState,
     canary: &Canary,
     in_flight: &Arc<InFlight>,
     due: Due,
@@ -225,7 +225,7 @@ fn panicked(canary: &Arc<Canary>, trigger: Trigger, tick: Tick) -> Arc<RunReport
 
 /// At most as many cleanups as runs go on at once. Waiting counts against a cleanup's budget. A cleanup that cannot begin or end
 /// within its budget has leaked.
-async fn clean_up(shared: Arc<Shared>, run: Arc<RunReport>, task: CleanupTask, place: InFlightGuard) {
+async fn clean_up(shared: Arc<SchedulerState>, run: Arc<RunReport>, task: CleanupTask, place: InFlightGuard) {
     let begun = Instant::now();
     let budget = shared.active_plan().plan.limits.cleanup;
     let permit = tokio::time::timeout(budget, shared.cleanup_permits.take()).await;

@@ -22,7 +22,7 @@ mod pauses;
 mod permits;
 mod punctuality;
 mod scheduler;
-mod shared;
+mod state;
 mod thread;
 mod timing;
 mod watchdog;
@@ -32,7 +32,7 @@ pub use downtime::LastSeen;
 pub use housekeeping::{Housekeeping, HousekeepingError, Job};
 pub use pauses::{Pause, PauseTarget, Pauses};
 pub use scheduler::{Scheduler, Stragglers, TriggerError};
-pub use shared::Runner;
+pub use state::Runner;
 pub use watchdog::watch;
 
 #[cfg(test)]

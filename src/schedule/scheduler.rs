@@ -24,7 +24,7 @@ use super::launch::{RunPermit, RunPurpose, STRAGGLER_GRACE, run};
 use super::pauses::Pauses;
 use super::permits::Permits;
 use super::punctuality::Punctuality;
-use super::shared::Shared;
+use super::state::SchedulerState;
 use super::thread::SchedulerThread;
 use super::watchdog;
 
@@ -35,7 +35,7 @@ pub struct Scheduler {
 }
 
 struct SchedulerParts {
-    shared: Arc<Shared>,
+    shared: Arc<SchedulerState>,
     thread: Mutex<Option<JoinHandle<()>>>,
     watchdog: Mutex<Option<tokio::task::JoinHandle<()>>>,
     stop_watchdog: CancellationToken,
@@ -89,7 +89,7 @@ impl Scheduler {
         runtime: tokio::runtime::Handle,
         last_seen: HashMap<CanaryId, LastSeen>,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SchedulerState {
             runner,
             sink,
             runtime,

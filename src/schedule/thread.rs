@@ -14,7 +14,7 @@ use super::due_queue::{DueQueue, Gap, Start, StartKind};
 use super::in_flight::{Entered, InFlight};
 use super::inbox::Requests;
 use super::launch::{Admission, LONGEST_WAIT, Launch, RunPermit};
-use super::shared::Shared;
+use super::state::SchedulerState;
 use super::timing::{Nanos, Timing};
 
 /// How long the thread sleeps at most, so that a wall clock that was set and a runtime that hangs are noticed.
@@ -28,7 +28,7 @@ const HANG: Duration = Duration::from_secs(1);
 
 /// The state of the scheduler's thread.
 pub(super) struct SchedulerThread {
-    shared: Arc<Shared>,
+    shared: Arc<SchedulerState>,
     active_plan: Arc<ActivePlan>,
     due_queue: DueQueue,
     clock: Clock,
@@ -42,7 +42,7 @@ pub(super) struct SchedulerThread {
 
 impl SchedulerThread {
     /// A thread's state with the first ticks from now on.
-    pub(super) fn new(shared: Arc<Shared>, stalls: Arc<StallLog>) -> Self {
+    pub(super) fn new(shared: Arc<SchedulerState>, stalls: Arc<StallLog>) -> Self {
         let active_plan = shared.active_plan();
         let clock = Clock::start();
         let checked = Instant::now();

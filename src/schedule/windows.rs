@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::plan::{Canary, Maintenance, Plan, Stretch};
+use crate::plan::{Canary, Maintenance, Period, Plan};
 
 /// Every window of a plan and of its probes.
 #[derive(Default)]
@@ -13,10 +13,10 @@ pub(super) struct Windows {
     of_probe: HashMap<Arc<str>, Vec<Window>>,
 }
 
-/// A window and the stretch of time that was asked about last, in which it neither opens nor closes.
+/// A window and the period of time that was asked about last, in which it neither opens nor closes.
 struct Window {
     maintenance: Arc<Maintenance>,
-    known: Mutex<Option<Stretch>>,
+    known: Mutex<Option<Period>>,
 }
 
 impl Windows {
@@ -40,13 +40,13 @@ impl Windows {
 impl Window {
     fn over(&self, from: SystemTime, to: SystemTime) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let stretch = match *known {
-            Some(stretch) if stretch.from <= from && stretch.until.is_none_or(|until| from < until) => stretch,
-            _ => *known.insert(self.maintenance.stretch_at(from)),
+        let period = match *known {
+            Some(period) if period.from <= from && period.until.is_none_or(|until| from < until) => period,
+            _ => *known.insert(self.maintenance.period_at(from)),
         };
         drop(known);
-        // A closed stretch ends when the window opens.
-        stretch.open || stretch.until.is_some_and(|opens| to >= opens)
+        // A closed period ends when the window opens.
+        period.open || period.until.is_some_and(|opens| to >= opens)
     }
 }
 

@@ -14,7 +14,7 @@ mod server;
 
 pub use api::{Api, LastReload, MuteList, ROUTES, Reloaded, SyncedPauses, paused, restored_pauses};
 pub(crate) use hosts::Hosts;
-pub(crate) use routes::{RenderMetrics, Shared};
+pub(crate) use routes::{RenderMetrics, RouterState};
 pub use secrets::{MissingSecret, missing_secrets};
 pub use server::ListenError;
 pub(crate) use server::{Bound, Server};

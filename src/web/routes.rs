@@ -33,7 +33,7 @@ const BODY: usize = 64 << 10;
 
 /// What the routes are about.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct RouterState {
     /// What `/metrics` says.
     pub(crate) render: Arc<RenderMetrics>,
     /// What callers must send, if anything.
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) api: Arc<OnceLock<Arc<Api>>>,
 }
 
-pub(super) fn routes(shared: Shared) -> Router {
+pub(super) fn routes(shared: RouterState) -> Router {
     let guarded =
         Router::new().route("/metrics", get(metrics)).route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(readyz));
@@ -55,7 +55,7 @@ pub(super) fn routes(shared: Shared) -> Router {
     all.layer(middleware::from_fn_with_state(shared.clone(), by_name)).with_state(shared)
 }
 
-fn api(shared: &Shared) -> Router<Shared> {
+fn api(shared: &RouterState) -> Router<RouterState> {
     let reading = api::reading().route_layer(middleware::from_fn_with_state(shared.clone(), guard));
     let changing = api::changing().route_layer(middleware::from_fn_with_state(shared.clone(), guard_changes));
     reading
@@ -86,7 +86,7 @@ async fn in_json(response: Response) -> Response {
 }
 
 /// Refuses requests to a name that nobody has allowed.
-async fn by_name(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+async fn by_name(State(shared): State<RouterState>, request: Request, next: Next) -> Response {
     match shared.hosts.admit(request.version(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err((status, why)) => refusal(status, &why),
@@ -94,7 +94,7 @@ async fn by_name(State(shared): State<Shared>, request: Request, next: Next) -> 
 }
 
 /// Gives the handlers their handles, once there are any.
-async fn started(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+async fn started(State(shared): State<RouterState>, mut request: Request, next: Next) -> Response {
     let Some(api) = shared.api.get() else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "the service is starting");
     };
@@ -103,7 +103,7 @@ async fn started(State(shared): State<Shared>, mut request: Request, next: Next)
 }
 
 /// What changes something asks for the token, and without one nobody may.
-async fn guard_changes(state: State<Shared>, request: Request, next: Next) -> Response {
+async fn guard_changes(state: State<RouterState>, request: Request, next: Next) -> Response {
     if state.token.is_none() {
         return refusal(
             StatusCode::FORBIDDEN,
@@ -117,7 +117,7 @@ fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "error": message }))).into_response()
 }
 
-async fn readyz(State(shared): State<Shared>) -> Response {
+async fn readyz(State(shared): State<RouterState>) -> Response {
     if shared.ready.load(Ordering::Relaxed) {
         match shared.api.get().map_or(0, |api| api.alerts.secrets().missing().count()) {
             0 => "ok\n".into_response(),
@@ -129,7 +129,7 @@ async fn readyz(State(shared): State<Shared>) -> Response {
     }
 }
 
-async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+async fn metrics(State(shared): State<RouterState>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let as_gzip = gzip::is_accepted(&headers);
     let rendered = tokio::task::spawn_blocking(move || {
@@ -149,7 +149,7 @@ async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     (kind, encoding, Body::from(body)).into_response()
 }
 
-async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+async fn guard(State(shared): State<RouterState>, request: Request, next: Next) -> Response {
     let Some(token) = &shared.token else { return next.run(request).await };
     let offered = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = offered.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

@@ -20,7 +20,7 @@ use crate::plan::FileShares;
 
 use super::connection;
 use super::connection_slots::ConnectionSlots;
-use super::routes::{Shared, routes};
+use super::routes::{RouterState, routes};
 
 /// Threads that render metrics and ask the store.
 const BLOCKING: usize = 16;
@@ -65,7 +65,7 @@ impl Bound {
     }
 
     /// Starts to answer.
-    pub(crate) fn serve(self, shared: Shared) -> Result<Server, ListenError> {
+    pub(crate) fn serve(self, shared: RouterState) -> Result<Server, ListenError> {
         let ready = Arc::clone(&shared.ready);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -93,7 +93,7 @@ impl Bound {
 }
 
 /// Takes connections until it is to stop.
-async fn accept(listener: TcpListener, shared: Shared, connections: &TaskTracker, stop: &CancellationToken) {
+async fn accept(listener: TcpListener, shared: RouterState, connections: &TaskTracker, stop: &CancellationToken) {
     let routes = routes(shared);
     let slots = ConnectionSlots::new(FileShares::of(files()).connections);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -196,7 +196,7 @@ mod tests {
     fn serve(ip: Ipv4Addr, token: Option<&str>) -> Server {
         let render = |accept: Option<&str>| ("text/plain", Bytes::from(format!("up 1 # {}", accept.unwrap_or("anything"))));
         let bound = Bound::to(SocketAddr::new(IpAddr::V4(ip), 0)).unwrap();
-        let shared = Shared {
+        let shared = RouterState {
             render: Arc::new(render),
             token: token.map(Secret::new),
             hosts: Arc::new(Hosts::new(vec!["x".to_owned()], None)),

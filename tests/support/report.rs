@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serinus::outcome::{
     AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, ExpectationReport, Held, HttpAnswer, HttpDetail, Phases,
-    Reason, RunId, RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use serinus::plan::{
     Action, Body, Cadence, Canary, CanaryId, Cell, CellValue, Eventually, HttpAction, LatencyOf, LatencySlo, Limits, Overlap,
@@ -157,7 +157,7 @@ pub(crate) fn passed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
 pub(crate) fn failed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
     let mut report = passed(canary, due);
     let step = &mut report.steps[1];
-    let seen = vec![Seen { source: "json.status".into(), value: "\"pending\"".into() }];
+    let seen = vec![SeenValue { source: "json.status".into(), value: "\"pending\"".into() }];
     let cause = Cause {
         reason: Reason::Expectation,
         message: "`json.status == 'activated'` does not hold: `json.status` was \"pending\"".into(),

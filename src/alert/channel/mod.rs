@@ -1,6 +1,6 @@
 //! What each channel speaks.
 //!
-//! Each channel is a file that renders a [`Message`] as a request, and its way to send. [`Sender`] finds a try's channel, renders
+//! Each channel is a file that renders a [`Message`](super::message::Message) as a request, and its way to send. [`Sender`] finds a try's channel, renders
 //! the request with the current secrets, sends it once, and returns the [`Outcome`]. It does not decide when something is sent or
 //! repeated, and no secret may be in an outcome. What Alertmanager has open is in a [`OpenAlerts`](open_alerts::OpenAlerts),
 //! since an alert there ends by itself if nobody repeats it. A new channel is a variant of

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::alert::message::{Action, Message};
 use crate::alert::tries::{Open, Outcome, RefusalKind, Try};
 use crate::outcome::Secrets;
-use crate::plan::expr::Place;
+use crate::plan::expr::Destination;
 use crate::plan::{Alerting, Channel, ChannelKind};
 
 use super::alertmanager::{Receiver, labels};
@@ -231,7 +231,7 @@ impl SenderState {
 fn receiver(channel: &Channel, secrets: &Arc<Secrets>) -> Result<Option<Receiver>, NoValue> {
     let ChannelKind::Alertmanager { urls, headers, resend, .. } = &channel.kind else { return Ok(None) };
     let context = context(None, secrets);
-    let headers = headers.iter().map(|(name, value)| Ok((name.clone(), render(value, Place::Header, &context, secrets)?)));
+    let headers = headers.iter().map(|(name, value)| Ok((name.clone(), render(value, Destination::Header, &context, secrets)?)));
     Ok(Some(Receiver {
         channel: Arc::clone(&channel.name),
         urls: urls.clone(),

@@ -8,7 +8,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr};
 use crate::alert::message::Message;
 use crate::outcome::{Secret, Secrets};
 use crate::plan::Template;
-use crate::plan::expr::{Place, from_json};
+use crate::plan::expr::{Destination, from_json};
 
 /// A template or a secret has no value. The message has no secret in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +27,12 @@ pub(in crate::alert) fn context(message: Option<&Message>, secrets: &Arc<Secrets
 }
 
 /// A template's text.
-pub(in crate::alert) fn render(template: &Template, place: Place, context: &Value, secrets: &Secrets) -> Result<String, NoValue> {
+pub(in crate::alert) fn render(
+    template: &Template,
+    place: Destination,
+    context: &Value,
+    secrets: &Secrets,
+) -> Result<String, NoValue> {
     template.render(context, place).map_err(|error| {
         let message = format!("the template at {} has no value: {error}", template.location());
         NoValue {

@@ -9,7 +9,7 @@ use crate::alert::message::{Message, hex, line};
 use crate::base::time::since_epoch;
 use crate::outcome::{Secret, Secrets};
 use crate::plan::Template;
-use crate::plan::expr::Place;
+use crate::plan::expr::Destination;
 
 use super::http::Post;
 use super::template::{NoValue, context, render, secret};
@@ -36,11 +36,14 @@ pub(super) fn request(
     let mut message = message.clone();
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     for (name, value) in webhook.headers {
-        let value = optional(render(value, Place::Header, &context, secrets), &mut message)?;
+        let value = optional(render(value, Destination::Header, &context, secrets), &mut message)?;
         headers.extend(value.map(|value| (name.clone(), value)));
     }
-    let own =
-        webhook.body.map(|body| optional(render(body, Place::Text, &context, secrets), &mut message)).transpose()?.flatten();
+    let own = webhook
+        .body
+        .map(|body| optional(render(body, Destination::Text, &context, secrets), &mut message))
+        .transpose()?
+        .flatten();
     let body = match own {
         Some(body) => body.into_bytes(),
         None => serde_json::to_vec(&message).expect("a message has only text and numbers in it"),
@@ -52,7 +55,7 @@ pub(super) fn request(
         let seconds = since_epoch(now).as_secs();
         headers.push(("x-serinus-signature".to_owned(), signature(&secret(name, secrets)?, seconds, &body)));
     }
-    Ok(Post { url: render(webhook.url, Place::Url, &context, secrets)?, headers, body })
+    Ok(Post { url: render(webhook.url, Destination::Url, &context, secrets)?, headers, body })
 }
 
 /// Renders an optional part. If it has no value, the message says so. A missing secret is an error, so that the try waits for it.

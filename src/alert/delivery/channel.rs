@@ -10,10 +10,10 @@ use crate::alert::{Fact, FactKey, Scope};
 use crate::plan::ReceiverKind;
 
 use super::in_flight::{InFlight, InFlightTry};
-use super::pace::Pace;
+use super::notification::{ChannelBacklog, ChannelPolicy, Completed, Grant, Key, Notification, Repeat};
 use super::rate_limit::{Permit, RateLimit};
+use super::throttle::Throttle;
 use super::waiting::{Class, Order, Waiting};
-use super::wish::{ChannelBacklog, ChannelPolicy, Completed, Grant, Key, Repeat, Wish};
 
 /// While a channel is away and this many tries are of unknown outcome, a new try is made only in each [`FRESH`]th round, since
 /// each of them has to be repeated singly when the channel is back.
@@ -28,7 +28,7 @@ pub(super) struct ChannelDelivery {
     policy: ChannelPolicy,
     waiting: Waiting,
     in_flight: InFlight,
-    pace: Pace,
+    throttle: Throttle,
     rings: RateLimit,
     ends: RateLimit,
     /// Most incidents in a gathered request. It is halved while it is being found out which of them is refused.
@@ -52,7 +52,7 @@ impl ChannelDelivery {
             policy,
             waiting: Waiting::default(),
             in_flight: InFlight::default(),
-            pace: Pace::default(),
+            throttle: Throttle::default(),
             rings: RateLimit::default(),
             ends: RateLimit::default(),
             most: usize::MAX,
@@ -71,13 +71,13 @@ impl ChannelDelivery {
         Self { policy, ..self }
     }
 
-    pub(super) fn want(&mut self, wish: Wish) {
-        self.waiting.want(wish);
+    pub(super) fn enqueue(&mut self, notification: Notification) {
+        self.waiting.enqueue(notification);
     }
 
-    /// Removes a wish. An end of unknown outcome is not repeated then.
-    pub(super) fn unwant(&mut self, incident: &str, what: Action) -> Vec<Try> {
-        self.waiting.unwant(&Key { incident: incident.into(), what });
+    /// Removes a notification. An end of unknown outcome is not repeated then.
+    pub(super) fn withdraw(&mut self, incident: &str, what: Action) -> Vec<Try> {
+        self.waiting.withdraw(&Key { incident: incident.into(), what });
         if what == Action::End { self.over(incident, |what| what == Action::End) } else { Vec::new() }
     }
 
@@ -128,7 +128,7 @@ impl ChannelDelivery {
                 first = Some((head.clone(), may));
             }
         }
-        if !self.may_begin_new() || self.pace.opens(self.in_flight.count()).is_none_or(|opens| opens > now.steady) {
+        if !self.may_begin_new() || self.throttle.opens(self.in_flight.count()).is_none_or(|opens| opens > now.steady) {
             return None;
         }
         let (order, may) = first?;
@@ -136,18 +136,25 @@ impl ChannelDelivery {
         if may == Permit::Gathered {
             let group = self.waiting.group(Class::of(order.key.what), self.most);
             if group.len() > 1 {
-                let wishes = group.into_iter().map(|(wish, _)| wish).collect();
-                return Some(Grant::Gathered { channel, what: order.key.what, wishes, shortest: self.brief });
+                let notifications = group.into_iter().map(|(notification, _)| notification).collect();
+                return Some(Grant::Gathered { channel, what: order.key.what, notifications, shortest: self.brief });
             }
-            return group.into_iter().next().map(|(wish, shortest)| Grant::One { channel, wish, shortest });
+            return group.into_iter().next().map(|(notification, shortest)| Grant::One { channel, notification, shortest });
         }
-        self.waiting.get(&order.key).map(|(wish, shortest)| Grant::One { channel, wish: wish.clone(), shortest })
+        self.waiting.get(&order.key).map(|(notification, shortest)| Grant::One {
+            channel,
+            notification: notification.clone(),
+            shortest,
+        })
     }
 
     /// Whether a new try may be made. While the channel is away, tries of unknown outcome go first.
     fn may_begin_new(&self) -> bool {
-        let (_, round) = self.pace.room();
-        !self.pace.is_away() || self.in_flight.unknown() < UNKNOWN || round.is_multiple_of(FRESH) || self.repeatable().is_none()
+        let (_, round) = self.throttle.room();
+        !self.throttle.is_away()
+            || self.in_flight.unknown() < UNKNOWN
+            || round.is_multiple_of(FRESH)
+            || self.repeatable().is_none()
     }
 
     /// The first that may be repeated.
@@ -157,7 +164,7 @@ impl ChannelDelivery {
 
     /// When the next new try may leave.
     fn new_opens(&self) -> Option<Duration> {
-        let opens = self.pace.opens(self.in_flight.count()).filter(|_| self.may_begin_new())?;
+        let opens = self.throttle.opens(self.in_flight.count()).filter(|_| self.may_begin_new())?;
         let heads = Class::ALL.into_iter().filter_map(|class| Some((class, self.waiting.head(class)?)));
         let gated = heads.map(|(class, head)| match class {
             Class::Rings if is_limited(&self.policy, class) => self.rings.opens(head.since),
@@ -176,7 +183,7 @@ impl ChannelDelivery {
             Class::Ends if is_limited(&self.policy, class) => Some(self.ends.left(several, now.steady)),
             _ => None,
         };
-        self.pace.leaves();
+        self.throttle.leaves();
         let keys: Vec<(Scope, Key)> = keys(&attempt);
         let is_brief = |(_, key): &(Scope, Key)| self.waiting.get(key).is_some_and(|(_, shortest)| shortest);
         let shortest = if several { self.brief } else { keys.iter().any(is_brief) };
@@ -191,16 +198,16 @@ impl ChannelDelivery {
         self.in_flight.promote(now.steady);
         self.waiting.promote(now.steady);
         let mut repeats = Vec::new();
-        while self.pace.opens(self.in_flight.count()).is_some_and(|opens| opens <= now.steady) {
+        while self.throttle.opens(self.in_flight.count()).is_some_and(|opens| opens <= now.steady) {
             // The last try of a round is kept for something new, if there is any.
-            if self.pace.room().0 == 1 && self.new_opens().is_some_and(|opens| opens <= now.steady) {
+            if self.throttle.room().0 == 1 && self.new_opens().is_some_and(|opens| opens <= now.steady) {
                 break;
             }
             let Some(id) = self.repeatable().cloned() else { break };
             let Some(flight) = self.in_flight.again(&id, now.steady) else { break };
             let (all, open) = (keys(&flight.attempt), flight.open());
             repeats.push(Repeat { attempt: flight.attempt.clone(), shortest: flight.backoff.shortest });
-            self.pace.leaves();
+            self.throttle.leaves();
             for (scope, key) in open {
                 self.waiting.found(&scope, &key);
             }
@@ -224,7 +231,7 @@ impl ChannelDelivery {
             Outcome::Refused(refusal) | Outcome::Unknown(refusal) => refusal,
         };
         self.last_error = Some(refusal.message.as_str().into());
-        self.pace.failed(scopes.iter().map(|(scope, _)| scope), refusal.kind, chance, now.steady);
+        self.throttle.failed(scopes.iter().map(|(scope, _)| scope), refusal.kind, chance, now.steady);
         let completed = match (is_unknown, is_over) {
             (false, _) => self.in_flight.take(id).map(|flight| self.dropped(flight, refusal, chance, now)),
             (true, true) => self.in_flight.take(id).map(|flight| Completed::Perhaps(flight.attempt)),
@@ -247,19 +254,19 @@ impl ChannelDelivery {
     fn taken(&mut self, id: &str, now: Moment) -> Completed {
         let Some(flight) = self.in_flight.take(id) else { return Completed::Gone };
         for (_, key) in keys(&flight.attempt) {
-            self.waiting.unwant(&key);
+            self.waiting.withdraw(&key);
         }
         (self.taken, self.last_error) = (Some(now.steady), None);
         if flight.attempt.about.len() > 1 {
             (self.brief, self.most) = (false, self.most.saturating_mul(2));
         }
-        self.pace.taken();
+        self.throttle.taken();
         self.waiting.wake();
         self.in_flight.wake();
         Completed::Taken(flight.attempt)
     }
 
-    /// A try was refused and was not taken by an earlier attempt. Its wishes wait as the kind of refusal says.
+    /// A try was refused and was not taken by an earlier attempt. Its notifications wait as the kind of refusal says.
     fn dropped(&mut self, flight: InFlightTry, refusal: &Refusal, chance: f64, now: Moment) -> Completed {
         if let Some(slot) = flight.slot {
             if Class::of(flight.attempt.what) == Class::Rings { self.rings.give_back(slot) } else { self.ends.give_back(slot) }
@@ -292,7 +299,7 @@ impl ChannelDelivery {
 
     /// The configuration was reloaded, perhaps after the receiver was mended: all that waits may leave at once.
     pub(super) fn ask_again(&mut self) {
-        (self.pace, self.brief, self.most) = (Pace::default(), false, usize::MAX);
+        (self.throttle, self.brief, self.most) = (Throttle::default(), false, usize::MAX);
         self.waiting.mended();
         self.in_flight.mended();
     }
@@ -310,8 +317,8 @@ impl ChannelDelivery {
     /// When it wants to be asked again.
     pub(super) fn due(&self) -> Option<Duration> {
         let new = self.new_opens();
-        let last_is_for_new = self.pace.room().0 == 1;
-        let again = self.repeatable().and_then(|_| self.pace.opens(self.in_flight.count()));
+        let last_is_for_new = self.throttle.room().0 == 1;
+        let again = self.repeatable().and_then(|_| self.throttle.opens(self.in_flight.count()));
         let again = again.filter(|again| !(last_is_for_new && new.is_some_and(|new| new <= *again)));
         let untold = (self.health.failing.is_some() && self.told.is_none()).then_some(Duration::ZERO);
         let health = untold.or_else(|| self.health.due(&self.seen()));
@@ -360,7 +367,7 @@ impl ChannelDelivery {
             page_since: self.waiting.oldest_page(),
             taken: self.taken,
             last_error: self.last_error.clone(),
-            away: self.pace.is_away(),
+            away: self.throttle.is_away(),
         }
     }
 

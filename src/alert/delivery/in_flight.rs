@@ -9,8 +9,8 @@ use crate::alert::tries::{Action, RefusalKind, Try};
 use crate::plan::Severity;
 
 use super::backoff::{Backoff, Waits};
+use super::notification::Key;
 use super::rate_limit::Slot;
-use super::wish::Key;
 
 /// One try.
 #[derive(Debug)]

@@ -1,20 +1,20 @@
 //! Decides what may be sent to which channel now, and tracks what is in flight. Pure: no clock, no sockets, no store.
 //!
-//! There is no queue of messages. The evaluator keeps the wishes here equal to what is due. A message is made when it may leave,
+//! There is no queue of messages. The evaluator keeps the notifications here equal to what is due. A message is made when it may leave,
 //! from the incident as it is then. A round of the evaluator is:
 //!
-//! 1. [`want`](Delivery::want) and [`unwant`](Delivery::unwant) what changed.
+//! 1. [`enqueue`](Delivery::enqueue) and [`withdraw`](Delivery::withdraw) what changed.
 //! 2. [`repeats`](Delivery::repeats), which are in flight once they are given out; then [`next`](Delivery::next) until it gives
 //!    nothing. For each grant it makes a try, writes it down and says that it [`leaves`](Delivery::leaves); if there is
-//!    nothing to say of a wish any more, it unwants it.
+//!    nothing to say of a notification any more, it withdraws it.
 //! 3. Sleep until [`due`](Delivery::due), or until a try completes ([`completed`](Delivery::completed)) or something else happens.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `waiting` | wishes of a channel, and which of them is next |
+//! | `waiting` | notifications of a channel, and which of them is next |
 //! | `in_flight` | tries in flight or of unknown outcome |
 //! | `backoff` | when one thing may be tried again: the table by kind of refusal |
-//! | `pace` | how often a channel is tried at all |
+//! | `throttle` | how often a channel is tried at all |
 //! | `rate_limit` | ten rings a minute, the rest as one |
 //! | `channel` | a channel: all of these together |
 //! | `unheard` | what a channel never got before the end |
@@ -24,11 +24,11 @@
 mod backoff;
 mod channel;
 mod in_flight;
-mod pace;
+mod notification;
 mod rate_limit;
+mod throttle;
 pub mod unheard;
 mod waiting;
-mod wish;
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +44,7 @@ use super::condition::channel::Health;
 use super::tries::{Action, Outcome, Try};
 use channel::ChannelDelivery;
 
-pub use wish::{ChannelBacklog, ChannelPolicy, Completed, Grant, Repeat, Wish};
+pub use notification::{ChannelBacklog, ChannelPolicy, Completed, Grant, Notification, Repeat};
 
 /// The delivery to all channels.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Delivery {
         delivery
     }
 
-    /// Applies the channels of a reload. Removed channels are forgotten with their wishes; returns their tries that were in
+    /// Applies the channels of a reload. Removed channels are forgotten with their notifications; returns their tries that were in
     /// flight or of unknown outcome. If the configuration or secret of a channel changed, [`mended`](Self::mended) has to be
     /// called, too.
     pub fn apply(&mut self, policies: impl IntoIterator<Item = ChannelPolicy>, now: Moment) -> Vec<Try> {
@@ -122,15 +122,15 @@ impl Delivery {
     }
 
     /// Something is due at a channel. Calling it again updates severity and time and keeps the backoff.
-    pub fn want(&mut self, channel: &str, wish: Wish) {
+    pub fn enqueue(&mut self, channel: &str, notification: Notification) {
         if let Some(delivery) = self.channels.get_mut(channel) {
-            delivery.want(wish);
+            delivery.enqueue(notification);
         }
     }
 
     /// Something is not due any more. A ring of unknown outcome is repeated all the same; an end is dropped and returned.
-    pub fn unwant(&mut self, channel: &str, incident: &str, what: Action) -> Vec<Try> {
-        self.channels.get_mut(channel).map(|delivery| delivery.unwant(incident, what)).unwrap_or_default()
+    pub fn withdraw(&mut self, channel: &str, incident: &str, what: Action) -> Vec<Try> {
+        self.channels.get_mut(channel).map(|delivery| delivery.withdraw(incident, what)).unwrap_or_default()
     }
 
     /// An incident has ended: its rings, changes and acknowledgements of unknown outcome are not repeated any more. Called before

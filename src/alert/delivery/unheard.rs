@@ -15,9 +15,9 @@ use crate::alert::serde_with::{millis, severity_word};
 use crate::alert::tries::Action;
 use crate::plan::Severity;
 
-use super::Wish;
+use super::Notification;
 
-/// The incident id of combined lines in wishes and tries.
+/// The incident id of combined lines in notifications and tries.
 pub const INCIDENT: &str = "unheard";
 
 /// Incidents that are kept by name at a channel.
@@ -119,12 +119,12 @@ impl Unheard {
         Some(Combined { count: kept.named.len() + more, named: kept.named.iter().cloned().collect() })
     }
 
-    /// The wishes for combined lines. They are sent like ends, so they wake nobody.
-    pub fn wishes(&self) -> impl Iterator<Item = (&Arc<str>, Wish)> {
+    /// The notifications for combined lines. They are sent like ends, so they wake nobody.
+    pub fn notifications(&self) -> impl Iterator<Item = (&Arc<str>, Notification)> {
         self.of.iter().map(|(channel, kept)| {
             let since = kept.named.front().map_or(kept.more_until, |missed| missed.ended);
             let (scope, incident) = (Scope::Channel(Arc::clone(channel)), INCIDENT.to_owned());
-            (channel, Wish { scope, incident, what: Action::End, severity: Severity::Warn, since })
+            (channel, Notification { scope, incident, what: Action::End, severity: Severity::Warn, since })
         })
     }
 
@@ -232,8 +232,11 @@ mod tests {
     fn what_was_never_got_is_said_in_one_line_and_gone_once_that_is_taken() {
         let (mut unheard, chat) = with(0..14);
         assert_eq!(unheard.combined("chat").unwrap().count, 14);
-        let wishes: Vec<_> = unheard.wishes().map(|(channel, wish)| (Arc::clone(channel), wish.what, wish.since)).collect();
-        assert_eq!(wishes, [(Arc::clone(&chat), Action::End, at(10))]);
+        let notifications: Vec<_> = unheard
+            .notifications()
+            .map(|(channel, notification)| (Arc::clone(channel), notification.what, notification.since))
+            .collect();
+        assert_eq!(notifications, [(Arc::clone(&chat), Action::End, at(10))]);
         unheard.missed(&chat, missed(90));
         unheard.told("chat", at(50));
         assert_eq!(unheard.combined("chat").unwrap().named, [missed(90)], "what was missed since is still to be told");

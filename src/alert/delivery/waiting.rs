@@ -1,8 +1,8 @@
-//! The wishes that wait at one channel, and which of them is next. Pure.
+//! The notifications that wait at one channel, and which of them is next. Pure.
 //!
-//! Each wish is in at most one index: `ready` if it may leave, `success` or `time` if it waits, none if its scope blocks it. So
-//! every change of a wish takes logarithmic time. Wishes of one scope leave one at a time. A ring of unknown outcome blocks all
-//! wishes of its scope but ends, so that nothing overtakes it.
+//! Each notification is in at most one index: `ready` if it may leave, `success` or `time` if it waits, none if its scope blocks it. So
+//! every change of a notification takes logarithmic time. Notifications of one scope leave one at a time. A ring of unknown outcome blocks all
+//! notifications of its scope but ends, so that nothing overtakes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::alert::Scope;
 use crate::alert::tries::{Action, RefusalKind};
 
 use super::backoff::{Backoff, Waits};
+use super::notification::{Key, Notification};
 use super::unheard;
-use super::wish::{Key, Wish};
 
 /// Classes of requests that do not wait for each other, in the order in which they leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ impl Class {
     }
 }
 
-/// The order in which wishes leave, the least first. Wishes that failed less often go first, so that one that always fails does
+/// The order in which notifications leave, the least first. Notifications that failed less often go first, so that one that always fails does
 /// not block the others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
@@ -50,10 +50,10 @@ pub(super) struct Order {
     pub(super) key: Key,
 }
 
-/// One wish.
+/// One notification.
 #[derive(Debug)]
-struct QueuedWish {
-    wish: Wish,
+struct QueuedNotification {
+    notification: Notification,
     backoff: Backoff,
     /// The index that it is in.
     place: IndexEntry,
@@ -67,7 +67,7 @@ enum IndexEntry {
     Time(Duration),
 }
 
-/// The wishes of one scope, and what blocks them.
+/// The notifications of one scope, and what blocks them.
 #[derive(Debug, Default)]
 struct ScopeQueue {
     keys: BTreeSet<Key>,
@@ -87,7 +87,7 @@ impl ScopeQueue {
 /// What waits at one channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    wishes: BTreeMap<Key, QueuedWish>,
+    notifications: BTreeMap<Key, QueuedNotification>,
     scope_queues: BTreeMap<Scope, ScopeQueue>,
     ready: [BTreeSet<Order>; 3],
     success: BTreeSet<(Duration, Key)>,
@@ -99,25 +99,25 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Adds or updates a wish. An updated one keeps its backoff.
-    pub(super) fn want(&mut self, wish: Wish) {
-        let key = wish.key();
+    /// Adds or updates a notification. An updated one keeps its backoff.
+    pub(super) fn enqueue(&mut self, notification: Notification) {
+        let key = notification.key();
         let mut backoff = self.take_out(&key).unwrap_or_default();
-        if wish.is_page() {
+        if notification.is_page() {
             backoff.is_page();
-            self.pages.insert((wish.since, key.clone()));
+            self.pages.insert((notification.since, key.clone()));
         }
-        if wish.what == Action::Ring {
-            self.rings.insert((wish.since, key.clone()));
+        if notification.what == Action::Ring {
+            self.rings.insert((notification.since, key.clone()));
         }
-        self.scope_queues.entry(wish.scope.clone()).or_default().keys.insert(key.clone());
-        self.wishes.insert(key.clone(), QueuedWish { wish, backoff, place: IndexEntry::Nowhere });
+        self.scope_queues.entry(notification.scope.clone()).or_default().keys.insert(key.clone());
+        self.notifications.insert(key.clone(), QueuedNotification { notification, backoff, place: IndexEntry::Nowhere });
         self.settle(&key);
     }
 
-    /// Removes a wish.
-    pub(super) fn unwant(&mut self, key: &Key) {
-        let Some(scope) = self.wishes.get(key).map(|entry| entry.wish.scope.clone()) else { return };
+    /// Removes a notification.
+    pub(super) fn withdraw(&mut self, key: &Key) {
+        let Some(scope) = self.notifications.get(key).map(|entry| entry.notification.scope.clone()) else { return };
         self.take_out(key);
         if let Some(scope_queue) = self.scope_queues.get_mut(&scope) {
             scope_queue.keys.remove(key);
@@ -125,19 +125,19 @@ impl Waiting {
         self.sweep(&scope);
     }
 
-    /// Takes a wish out of everything but the queue of its scope.
+    /// Takes a notification out of everything but the queue of its scope.
     fn take_out(&mut self, key: &Key) -> Option<Backoff> {
         self.lift(key);
-        let entry = self.wishes.remove(key)?;
-        let due = (entry.wish.since, key.clone());
+        let entry = self.notifications.remove(key)?;
+        let due = (entry.notification.since, key.clone());
         self.rings.remove(&due);
         self.pages.remove(&due);
         Some(entry.backoff)
     }
 
-    /// Takes a wish out of its index.
+    /// Takes a notification out of its index.
     fn lift(&mut self, key: &Key) {
-        let Some(entry) = self.wishes.get_mut(key) else { return };
+        let Some(entry) = self.notifications.get_mut(key) else { return };
         match std::mem::replace(&mut entry.place, IndexEntry::Nowhere) {
             IndexEntry::Nowhere => {}
             IndexEntry::Ready(order) => {
@@ -152,11 +152,11 @@ impl Waiting {
         }
     }
 
-    /// Puts a wish into the right index.
+    /// Puts a notification into the right index.
     fn settle(&mut self, key: &Key) {
         self.lift(key);
-        let Some(entry) = self.wishes.get_mut(key) else { return };
-        if self.scope_queues.get(&entry.wish.scope).is_some_and(|scope_queue| scope_queue.blocks(key)) {
+        let Some(entry) = self.notifications.get_mut(key) else { return };
+        if self.scope_queues.get(&entry.notification.scope).is_some_and(|scope_queue| scope_queue.blocks(key)) {
             return;
         }
         let at = entry.backoff.next;
@@ -164,8 +164,8 @@ impl Waiting {
             Waits::Nothing => IndexEntry::Ready(Order {
                 failures: entry.backoff.failures,
                 class: Class::of(key.what),
-                below_page: !entry.wish.is_page(),
-                since: entry.wish.since,
+                below_page: !entry.notification.is_page(),
+                since: entry.notification.since,
                 key: key.clone(),
             }),
             Waits::Success => IndexEntry::Success(at),
@@ -185,10 +185,10 @@ impl Waiting {
         }
     }
 
-    /// Changes the backoff of a wish.
-    fn backoff(&mut self, key: &Key, change: impl FnOnce(&mut Backoff, &Wish)) {
-        if let Some(entry) = self.wishes.get_mut(key) {
-            change(&mut entry.backoff, &entry.wish);
+    /// Changes the backoff of a notification.
+    fn backoff(&mut self, key: &Key, change: impl FnOnce(&mut Backoff, &Notification)) {
+        if let Some(entry) = self.notifications.get_mut(key) {
+            change(&mut entry.backoff, &entry.notification);
             self.settle(key);
         }
     }
@@ -242,12 +242,12 @@ impl Waiting {
         self.scope_queues.get(scope).is_some_and(|scope_queue| scope_queue.in_flight > 0)
     }
 
-    /// A try of this wish failed.
+    /// A try of this notification failed.
     pub(super) fn failed(&mut self, key: &Key, kind: RefusalKind, chance: f64, now: Duration) {
-        self.backoff(key, |backoff, wish| backoff.failed(kind, wish.is_page(), chance, now));
+        self.backoff(key, |backoff, notification| backoff.failed(kind, notification.is_page(), chance, now));
     }
 
-    /// A gathered request with this wish was refused, and it is unknown because of which wish. It may leave again at once.
+    /// A gathered request with this notification was refused, and it is unknown because of which notification. It may leave again at once.
     pub(super) fn refused_together(&mut self, key: &Key) {
         self.backoff(key, |backoff, _| backoff.failures = backoff.failures.saturating_add(1));
     }
@@ -270,7 +270,7 @@ impl Waiting {
 
     /// The channel was mended: all begins anew.
     pub(super) fn mended(&mut self) {
-        let keys: Vec<Key> = self.wishes.keys().cloned().collect();
+        let keys: Vec<Key> = self.notifications.keys().cloned().collect();
         for key in keys {
             self.backoff(&key, |backoff, _| *backoff = Backoff::default());
         }
@@ -281,28 +281,28 @@ impl Waiting {
         self.ready[class.index()].first()
     }
 
-    /// The wishes of a class that may be gathered, in order and at most `most`. Wishes that were refused in every form, and
+    /// The notifications of a class that may be gathered, in order and at most `most`. Notifications that were refused in every form, and
     /// combined lines, are never gathered; if there are only such ones, the first leaves alone.
-    pub(super) fn group(&self, class: Class, most: usize) -> Vec<(Wish, bool)> {
+    pub(super) fn group(&self, class: Class, most: usize) -> Vec<(Notification, bool)> {
         let ready = &self.ready[class.index()];
-        let wishes = || ready.iter().filter_map(|order| self.wishes.get(&order.key));
-        let mut group: Vec<(Wish, bool)> = wishes()
-            .filter(|entry| !entry.backoff.alone && entry.wish.incident != unheard::INCIDENT)
+        let notifications = || ready.iter().filter_map(|order| self.notifications.get(&order.key));
+        let mut group: Vec<(Notification, bool)> = notifications()
+            .filter(|entry| !entry.backoff.alone && entry.notification.incident != unheard::INCIDENT)
             .take(most.max(1))
-            .map(|entry| (entry.wish.clone(), entry.backoff.shortest))
+            .map(|entry| (entry.notification.clone(), entry.backoff.shortest))
             .collect();
         if group.is_empty() {
-            group.extend(wishes().next().map(|entry| (entry.wish.clone(), entry.backoff.shortest)));
+            group.extend(notifications().next().map(|entry| (entry.notification.clone(), entry.backoff.shortest)));
         }
         group
     }
 
-    /// A wish, and whether it is sent with the shortest text.
-    pub(super) fn get(&self, key: &Key) -> Option<(&Wish, bool)> {
-        self.wishes.get(key).map(|entry| (&entry.wish, entry.backoff.shortest))
+    /// A notification, and whether it is sent with the shortest text.
+    pub(super) fn get(&self, key: &Key) -> Option<(&Notification, bool)> {
+        self.notifications.get(key).map(|entry| (&entry.notification, entry.backoff.shortest))
     }
 
-    /// When the next waiting wish may leave.
+    /// When the next waiting notification may leave.
     pub(super) fn due(&self) -> Option<Duration> {
         [self.success.first(), self.time.first()].into_iter().flatten().map(|(at, _)| *at).min()
     }
@@ -317,9 +317,9 @@ impl Waiting {
         self.pages.first().map(|(since, _)| *since)
     }
 
-    /// Number of wishes, in flight or not.
+    /// Number of notifications, in flight or not.
     pub(super) fn len(&self) -> usize {
-        self.wishes.len()
+        self.notifications.len()
     }
 }
 

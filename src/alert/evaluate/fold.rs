@@ -11,7 +11,7 @@ use crate::plan::{Channel, PageRule};
 
 use super::super::channel;
 use super::super::critical::CriticalInput;
-use super::super::delivery::Wish;
+use super::super::delivery::Notification;
 use super::super::explain::Explains;
 use super::super::incident::{Departure, Incident, Member};
 use super::super::tries::Action;
@@ -33,7 +33,7 @@ impl Evaluator {
         }
     }
 
-    /// Updates a scope's incident from its facts, and the wishes from the incident.
+    /// Updates a scope's incident from its facts, and the notifications from the incident.
     fn fold(&mut self, scope: &Scope, keys: &BTreeSet<FactKey>, now: Moment, effects: &mut Effects) {
         let mut incident = match self.incidents.open.remove(scope) {
             Some(incident) => incident,
@@ -52,7 +52,7 @@ impl Evaluator {
         }
         self.incidents.note_severity(scope, incident.severity());
         self.tell_roots(&incident, now);
-        again = earlier(again, self.wish(&mut incident, now));
+        again = earlier(again, self.notification(&mut incident, now));
         again = earlier(again, self.show(&mut incident, now, effects));
         self.pending.put(scope, again);
         self.incidents.open.insert(scope.clone(), incident);
@@ -206,8 +206,8 @@ impl Evaluator {
         judged.again
     }
 
-    /// Makes the wishes at each channel equal to what is due.
-    fn wish(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
+    /// Makes the notifications at each channel equal to what is due.
+    fn notification(&mut self, incident: &mut Incident, now: Moment) -> Option<Duration> {
         self.end_nothing_at_those_there(incident, now);
         let scope = incident.scope.to_string();
         let none = BTreeSet::new();
@@ -215,12 +215,12 @@ impl Evaluator {
         let owed::Escalated { members: escalated, unrouted, mut again } = owed::escalated(incident, &context, now.steady);
         context.escalated = &escalated;
         let mut rings: Vec<(Arc<Channel>, Option<bool>)> = Vec::new();
-        let mut wishes: Vec<(Arc<str>, Action, Option<Wish>)> = Vec::new();
+        let mut notifications: Vec<(Arc<str>, Action, Option<Notification>)> = Vec::new();
         for channel in &self.config.alerting.channels {
             let (ring, asks) = owed::owed(incident, channel, &context, now.steady);
             again = earlier(again, asks);
             let due = ring.filter(|ring| ring.at <= now.steady);
-            let wish = |what, since, severity| Wish {
+            let notification = |what, since, severity| Notification {
                 scope: incident.scope.clone(),
                 incident: incident.id.clone(),
                 what,
@@ -230,28 +230,32 @@ impl Evaluator {
             let told = incident.told.get(&channel.name);
             let ring = due.as_ref().map(|due| {
                 let since = told.and_then(|told| told.due).unwrap_or(now.steady);
-                wish(Action::Ring, since, due.severity)
+                notification(Action::Ring, since, due.severity)
             });
             let acknowledges = told.is_some_and(|told| told.lacks_acknowledgement(incident.acknowledged.len()));
             let acknowledges = acknowledges && channel::knows(channel.kind.receiver(), Action::Acknowledge);
             let since = incident.acknowledged.last().map_or(now.steady, |acknowledged| acknowledged.at);
-            let ack = acknowledges.then(|| wish(Action::Acknowledge, since, incident.worst));
+            let ack = acknowledges.then(|| notification(Action::Acknowledge, since, incident.worst));
             let (change, asks) = owed::change(incident, channel, now.steady);
             again = earlier(again, asks);
-            let change = change.then(|| wish(Action::Change, now.steady, incident.worst));
+            let change = change.then(|| notification(Action::Change, now.steady, incident.worst));
             rings.push((Arc::clone(channel), due.map(|due| due.page)));
             let name = || Arc::clone(&channel.name);
-            wishes.extend([(name(), Action::Ring, ring), (name(), Action::Acknowledge, ack), (name(), Action::Change, change)]);
+            notifications.extend([
+                (name(), Action::Ring, ring),
+                (name(), Action::Acknowledge, ack),
+                (name(), Action::Change, change),
+            ]);
         }
         for (channel, page) in rings {
             Self::note_due(&mut self.dirty, incident, &channel, page, now.steady);
         }
         let next = incident.told.values().filter_map(|told| told.page_due).map(|due| due + self.config.alerting.escalate_after);
         again = earlier(again, next.filter(|at| *at > now.steady).min());
-        for (channel, what, wish) in wishes {
-            match wish {
-                Some(wish) => self.delivery.want(&channel, wish),
-                None => self.unwant(&channel, &incident.id, what, now),
+        for (channel, what, notification) in notifications {
+            match notification {
+                Some(notification) => self.delivery.enqueue(&channel, notification),
+                None => self.withdraw(&channel, &incident.id, what, now),
             }
         }
         if escalated.is_empty() {

@@ -254,7 +254,7 @@ impl Evaluator {
             self.put(&key, Some(Arc::new(fact)));
         }
         for channel in self.unheard.expire(now.steady) {
-            self.unwant(&channel, unheard::INCIDENT, Action::End, now);
+            self.withdraw(&channel, unheard::INCIDENT, Action::End, now);
         }
         let removed: Vec<FactKey> =
             self.removals.iter().filter(|(_, at)| **at + REMOVED <= now.steady).map(|(key, _)| key.clone()).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::alert::Moment;
 use crate::plan::ReceiverKind;
 
-use super::super::delivery::Wish;
+use super::super::delivery::Notification;
 use super::super::delivery::unheard::Missed;
 use super::super::incident::{Incident, Told};
 use super::super::tries::Action;
@@ -27,7 +27,7 @@ impl Evaluator {
         self.forget_tries_of(&incident.id, now);
         for channel in incident.told.keys() {
             for what in [Action::Ring, Action::Change, Action::Acknowledge] {
-                for attempt in self.delivery.unwant(channel, &incident.id, what) {
+                for attempt in self.delivery.withdraw(channel, &incident.id, what) {
                     self.dirty.dropped(&attempt, now);
                 }
             }
@@ -50,23 +50,23 @@ impl Evaluator {
         self.note_unheard(id);
         let Some(incident) = self.incidents.ended.get(id) else { return };
         let Some(end) = &incident.end else { return };
-        let mut wishes = Vec::new();
+        let mut notifications = Vec::new();
         for (channel, told) in &incident.told {
             let wanted = told.has_open() && self.config.channel(channel).is_some();
             if told.has_open() && !wanted {
                 warn_of_open(channel, told);
             }
             let (scope, incident, severity) = (incident.scope.clone(), id.to_owned(), incident.worst);
-            let wish = Wish { scope, incident, what: Action::End, severity, since: end.at };
-            wishes.push((Arc::clone(channel), wanted.then_some(wish)));
+            let notification = Notification { scope, incident, what: Action::End, severity, since: end.at };
+            notifications.push((Arc::clone(channel), wanted.then_some(notification)));
         }
         // A try in flight may still open something that has to be ended.
         let in_flight = |channel: &Arc<str>| self.delivery.is_in_flight(channel, id);
-        let open = wishes.iter().any(|(channel, wish)| wish.is_some() || in_flight(channel));
-        for (channel, wish) in wishes {
-            match wish {
-                Some(wish) => self.delivery.want(&channel, wish),
-                None => self.unwant(&channel, id, Action::End, now),
+        let open = notifications.iter().any(|(channel, notification)| notification.is_some() || in_flight(channel));
+        for (channel, notification) in notifications {
+            match notification {
+                Some(notification) => self.delivery.enqueue(&channel, notification),
+                None => self.withdraw(&channel, id, Action::End, now),
             }
         }
         if !open && let Some(incident) = self.incidents.ended.remove(id) {
@@ -125,7 +125,7 @@ impl Evaluator {
             if !self.config.has_channel(name) {
                 continue;
             }
-            for attempt in self.delivery.unwant(name, &incident.id, Action::End) {
+            for attempt in self.delivery.withdraw(name, &incident.id, Action::End) {
                 self.dirty.dropped(&attempt, now);
                 told.forget();
                 incident.numbered = None;
@@ -140,7 +140,7 @@ impl Evaluator {
         let gone: Vec<Arc<str>> = incident.told.keys().filter(|name| !self.config.has_channel(name)).cloned().collect();
         for name in gone {
             for what in [Action::Ring, Action::Change, Action::Acknowledge] {
-                self.unwant(&name, &incident.id, what, now);
+                self.withdraw(&name, &incident.id, what, now);
             }
             for attempt in self.delivery.forget_rings_at(&name, &incident.id) {
                 self.dirty.dropped(&attempt, now);
@@ -149,8 +149,9 @@ impl Evaluator {
             if told.has_open() && self.config.channel(&name).is_some() {
                 (told.due, told.page_due) = (None, None);
                 let (scope, severity) = (incident.scope.clone(), incident.worst);
-                let wish = Wish { scope, incident: incident.id.clone(), what: Action::End, severity, since: now.steady };
-                self.delivery.want(&name, wish);
+                let notification =
+                    Notification { scope, incident: incident.id.clone(), what: Action::End, severity, since: now.steady };
+                self.delivery.enqueue(&name, notification);
                 continue;
             }
             if told.has_open() {

@@ -9,7 +9,7 @@ use crate::plan::{Channel, ReceiverKind};
 
 use super::super::Scope;
 use super::super::channel;
-use super::super::delivery::{Grant, Repeat, Wish, unheard};
+use super::super::delivery::{Grant, Notification, Repeat, unheard};
 use super::super::incident::Incident;
 use super::super::message::{self, Message, Occasion, Saying, compose, gathered};
 use super::super::metrics;
@@ -21,18 +21,18 @@ use super::{AlertRefresh, Effects, Evaluator, OutgoingTry};
 impl Evaluator {
     /// Makes the tries that may leave now.
     pub(super) fn send(&mut self, now: Moment, effects: &mut Effects) {
-        self.wish_unheard();
+        self.notify_unheard();
         for repeat in self.delivery.repeats(now) {
             self.repeat(repeat, now, effects);
         }
         while let Some(grant) = self.delivery.next(now) {
             match grant {
-                Grant::One { channel, wish, shortest } if wish.incident == unheard::INCIDENT => {
-                    self.send_unheard(&channel, &wish, shortest, now, effects);
+                Grant::One { channel, notification, shortest } if notification.incident == unheard::INCIDENT => {
+                    self.send_unheard(&channel, &notification, shortest, now, effects);
                 }
-                Grant::One { channel, wish, shortest } => self.send_one(&channel, &wish, shortest, now, effects),
-                Grant::Gathered { channel, what, wishes, shortest } => {
-                    self.send_gathered(&channel, what, &wishes, shortest, now, effects);
+                Grant::One { channel, notification, shortest } => self.send_one(&channel, &notification, shortest, now, effects),
+                Grant::Gathered { channel, what, notifications, shortest } => {
+                    self.send_gathered(&channel, what, &notifications, shortest, now, effects);
                 }
             }
         }
@@ -92,9 +92,9 @@ impl Evaluator {
     }
 
     /// One try about one incident; nothing if it is not due any more.
-    fn send_one(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
-        let Some((attempt, message, opens)) = self.make(name, wish, now) else {
-            self.unwant(name, &wish.incident, wish.what, now);
+    fn send_one(&mut self, name: &Arc<str>, notification: &Notification, shortest: bool, now: Moment, effects: &mut Effects) {
+        let Some((attempt, message, opens)) = self.make(name, notification, now) else {
+            self.withdraw(name, &notification.incident, notification.what, now);
             return;
         };
         self.leave(OutgoingTry { attempt, message, opens, shortest }, now, effects);
@@ -113,12 +113,12 @@ impl Evaluator {
         effects.tries.push(outgoing);
     }
 
-    fn make(&mut self, name: &Arc<str>, wish: &Wish, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
+    fn make(&mut self, name: &Arc<str>, notification: &Notification, now: Moment) -> Option<(Try, Message, Vec<Open>)> {
         let channel = Arc::clone(self.config.channel(name)?);
-        let mut incident = self.incidents.take(&wish.incident)?;
-        let made = match wish.what {
+        let mut incident = self.incidents.take(&notification.incident)?;
+        let made = match notification.what {
             Action::Ring => self.ring(&mut incident, &channel, now),
-            Action::Change | Action::Acknowledge => self.about_latest(&incident, &channel, wish.what, now),
+            Action::Change | Action::Acknowledge => self.about_latest(&incident, &channel, notification.what, now),
             Action::End => self.end(&incident, &channel, now),
         };
         self.incidents.put_back(incident);
@@ -279,16 +279,16 @@ impl Evaluator {
         &mut self,
         name: &Arc<str>,
         what: Action,
-        wishes: &[Wish],
+        notifications: &[Notification],
         shortest: bool,
         now: Moment,
         effects: &mut Effects,
     ) {
         let Some(channel) = self.config.channel(name).cloned() else { return };
         let (mut about, mut told) = (Vec::new(), Vec::new());
-        for wish in wishes {
-            let Some(incident) = self.incidents.take(&wish.incident) else {
-                self.unwant(name, &wish.incident, wish.what, now);
+        for notification in notifications {
+            let Some(incident) = self.incidents.take(&notification.incident) else {
+                self.withdraw(name, &notification.incident, notification.what, now);
                 continue;
             };
             let one = match what {
@@ -304,7 +304,7 @@ impl Evaluator {
                     told.push(message::IncidentSummary::of(&self.say(&incident, &channel, what, "", occasion, now)));
                     about.push(one);
                 }
-                None => self.unwant(name, &wish.incident, wish.what, now),
+                None => self.withdraw(name, &notification.incident, notification.what, now),
             }
             self.incidents.put_back(incident);
         }
@@ -318,10 +318,10 @@ impl Evaluator {
     }
 
     /// What a channel never got before the end, in one line.
-    fn send_unheard(&mut self, name: &Arc<str>, wish: &Wish, shortest: bool, now: Moment, effects: &mut Effects) {
+    fn send_unheard(&mut self, name: &Arc<str>, notification: &Notification, shortest: bool, now: Moment, effects: &mut Effects) {
         let channel = self.config.channel(name).cloned();
         let (Some(channel), Some(combined)) = (channel, self.unheard.combined(name)) else {
-            self.unwant(name, &wish.incident, wish.what, now);
+            self.withdraw(name, &notification.incident, notification.what, now);
             return;
         };
         let told = |missed: &unheard::Missed| message::IncidentSummary {
@@ -344,7 +344,7 @@ impl Evaluator {
         let number = self.records.next_number("unheard", now.steady);
         let key = self.config.key("unheard", number);
         let id = format!("unheard/{}/{number}", channel.name);
-        let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: wish.scope.clone(), cover: None }];
+        let about = vec![About { incident: unheard::INCIDENT.to_owned(), scope: notification.scope.clone(), cover: None }];
         self.send_many(&channel, Action::End, Occasion::Unheard, (id, key, number), (about, all), shortest, now, effects);
     }
 
@@ -367,17 +367,18 @@ impl Evaluator {
         self.leave(OutgoingTry { attempt, message, opens: Vec::new(), shortest }, now, effects);
     }
 
-    /// Wishes for what channels never got before the end.
-    fn wish_unheard(&mut self) {
-        let wishes: Vec<(Arc<str>, Wish)> = self.unheard.wishes().map(|(name, wish)| (Arc::clone(name), wish)).collect();
-        for (channel, wish) in wishes {
-            self.delivery.want(&channel, wish);
+    /// Notifications for what channels never got before the end.
+    fn notify_unheard(&mut self) {
+        let notifications: Vec<(Arc<str>, Notification)> =
+            self.unheard.notifications().map(|(name, notification)| (Arc::clone(name), notification)).collect();
+        for (channel, notification) in notifications {
+            self.delivery.enqueue(&channel, notification);
         }
     }
 
     /// Something is not due any more; its dropped tries are recorded.
-    pub(super) fn unwant(&mut self, channel: &str, incident: &str, what: Action, now: Moment) {
-        for attempt in self.delivery.unwant(channel, incident, what) {
+    pub(super) fn withdraw(&mut self, channel: &str, incident: &str, what: Action, now: Moment) {
+        for attempt in self.delivery.withdraw(channel, incident, what) {
             self.dirty.dropped(&attempt, now);
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Failure;
 use crate::alert::view::MemberView;
-use crate::plan::expr::Place;
+use crate::plan::expr::Destination;
 
 use super::saying::MessageContext;
 use super::words::{is_link, line};
@@ -88,7 +88,7 @@ fn evidence(failure: &Failure, context: &MessageContext<'_>) -> Evidence {
     let link = |text: String| Some(line(&text, 1_000)).filter(|text| is_link(text));
     let trace = |url: &crate::plan::Template| {
         let scope = minijinja::context! { trace_id => failure.trace_id.as_str() };
-        url.render(&scope, Place::Url).ok().and_then(link)
+        url.render(&scope, Destination::Url).ok().and_then(link)
     };
     Evidence {
         region: line(region, WORD),

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail,
-    Phases, Reason, RunId, RunReport, Seen, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    Phases, Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
 };
 use crate::plan::{Cadence, Canary, CanaryId, Cell, CellValue, Overlap, Probe, Region};
 use crate::source::Location;
@@ -106,7 +106,7 @@ pub(crate) fn silent_registration() -> FinishedRun {
         ExpectationReport { held: Held::No, seen: cause.seen.clone(), ..held("json.status == 'activated'", 42) },
         ExpectationReport {
             held: Held::NotEvaluable("`<` needs two numbers or two strings, and json.lag is null".to_owned()),
-            seen: vec![Seen { source: "json.lag".to_owned(), value: "null".to_owned() }],
+            seen: vec![SeenValue { source: "json.lag".to_owned(), value: "null".to_owned() }],
             ..held("json.lag < 5", 43)
         },
     ];
@@ -166,7 +166,7 @@ pub(crate) fn activation_cause() -> Cause {
         attempts: 18,
         expectation: Some("json.status == 'activated'".to_owned()),
         location: Some(at(42, 14)),
-        seen: vec![Seen { source: "json.status".to_owned(), value: "\"payment_captured\"".to_owned() }],
+        seen: vec![SeenValue { source: "json.status".to_owned(), value: "\"payment_captured\"".to_owned() }],
     }
 }
 

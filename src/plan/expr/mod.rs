@@ -51,7 +51,7 @@ pub use expression::{EvalError, Expression, ParseError};
 pub use fuel::{spend_bytes, within};
 pub use json_text::{JsonText, json_start, json_text};
 pub use program::Use;
-pub use template::{Place, Template};
+pub use template::{Destination, Template};
 pub use value::{from_json, to_json, to_json_within};
 
 /// Names of all filters, sorted.

@@ -14,7 +14,7 @@ use super::{Expression, ParseError, Use};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// A URL: captured `/ ? #`, spaces and line breaks would break out of their segment.
     Url,
     /// A header value: line breaks would add headers.
@@ -173,7 +173,7 @@ impl Template {
     pub fn value(&self, scope: &Value) -> Result<Value, EvalError> {
         match self.parts.as_slice() {
             [Piece::Expression { expression, .. }] => expression.eval(scope),
-            _ => self.render(scope, Place::Text).map(Value::from),
+            _ => self.render(scope, Destination::Text).map(Value::from),
         }
     }
 
@@ -182,7 +182,7 @@ impl Template {
     /// # Errors
     /// If an expression in it has no value, one that cannot stand in text, or one that would break out of `place`; or if the
     /// text is larger than 1 MiB.
-    pub fn render(&self, scope: &Value, place: Place) -> Result<String, EvalError> {
+    pub fn render(&self, scope: &Value, place: Destination) -> Result<String, EvalError> {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -192,9 +192,9 @@ impl Template {
                     let add = |why: String| EvalError { message: format!("`{{{{ {} }}}}`: {why}", expression.source()) };
                     let piece = text_of(&value).map_err(add)?;
                     let fits = match place {
-                        Place::Url if !trusted => fits_url(&text, &piece),
-                        Place::Header => fits_header(&piece),
-                        Place::Url | Place::Text => Ok(()),
+                        Destination::Url if !trusted => fits_url(&text, &piece),
+                        Destination::Header => fits_header(&piece),
+                        Destination::Url | Destination::Text => Ok(()),
                     };
                     fits.map_err(|why| add(format!("{} {why}", describe(&value))))?;
                     text.push_str(&piece);
@@ -293,14 +293,14 @@ mod tests {
         Template::parse(source, here()).unwrap()
     }
 
-    fn render(source: &str, place: Place) -> Result<String, String> {
+    fn render(source: &str, place: Destination) -> Result<String, String> {
         template(source).render(&scope(SCOPE), place).map_err(|error| error.message)
     }
 
     #[test]
     fn values_inside_text_take_their_json_spelling() {
         assert_eq!(
-            render("<{{ id }} {{ n }} {{ f }} {{ ok }} {{ big }}>", Place::Text).unwrap(),
+            render("<{{ id }} {{ n }} {{ f }} {{ ok }} {{ big }}>", Destination::Text).unwrap(),
             "<p1 7 1.0 true 12345678901234567890>"
         );
     }
@@ -308,16 +308,16 @@ mod tests {
     #[test]
     fn null_lists_and_maps_have_no_place_inside_text() {
         for name in ["none", "list", "map"] {
-            assert!(render(&format!("<{{{{ {name} }}}}>"), Place::Text).is_err() || name == "none");
+            assert!(render(&format!("<{{{{ {name} }}}}>"), Destination::Text).is_err() || name == "none");
         }
         assert!(
             template("<{{ x }}>")
-                .render(&scope(r#"{"x": null}"#), Place::Text)
+                .render(&scope(r#"{"x": null}"#), Destination::Text)
                 .unwrap_err()
                 .message
                 .contains("null has no place")
         );
-        assert_eq!(render("<{{ list | tojson }}>", Place::Text).unwrap(), "<[1]>");
+        assert_eq!(render("<{{ list | tojson }}>", Destination::Text).unwrap(), "<[1]>");
     }
 
     #[test]
@@ -339,8 +339,8 @@ mod tests {
 
     #[test]
     fn only_double_braces_are_syntax() {
-        assert_eq!(render("{# not a comment #} { } }} %}", Place::Text).unwrap(), "{# not a comment #} { } }} %}");
-        assert_eq!(render("{{ '}}' }}{{ \"a}}b\" ~ {'k': {'l': 1}}.k.l }}", Place::Text).unwrap(), "}}a}}b1");
+        assert_eq!(render("{# not a comment #} { } }} %}", Destination::Text).unwrap(), "{# not a comment #} { } }} %}");
+        assert_eq!(render("{{ '}}' }}{{ \"a}}b\" ~ {'k': {'l': 1}}.k.l }}", Destination::Text).unwrap(), "}}a}}b1");
         let error = Template::parse("a {% if x %}", here()).unwrap_err();
         assert_eq!(error.span, 2..4);
         for source in ["{{ a", "{{ }}", "{{- a }}", "{{ a -}}", "{{ 'a }}"] {
@@ -359,38 +359,38 @@ mod tests {
     #[test]
     fn captured_text_cannot_break_out_of_a_url() {
         for name in ["evil", "spaced", "lines", "empty", "dots", "percent"] {
-            let why = render(&format!("http://h/v1/{{{{ {name} }}}}"), Place::Url).unwrap_err();
+            let why = render(&format!("http://h/v1/{{{{ {name} }}}}"), Destination::Url).unwrap_err();
             assert!(why.contains("URL") || why.contains("escape"), "{name}: {why}");
         }
-        assert!(render("http://h/?q={{ amp }}", Place::Url).is_err());
-        assert_eq!(render("http://h/v1/{{ evil | urlencode }}", Place::Url).unwrap(), "http://h/v1/a%2F..%2Fb");
-        assert_eq!(render("http://h/v1/{{ id }}/{{ n }}?q={{ empty }}", Place::Url).unwrap(), "http://h/v1/p1/7?q=");
-        assert_eq!(render("http://h/{{ evil }}", Place::Text).unwrap(), "http://h/a/../b");
+        assert!(render("http://h/?q={{ amp }}", Destination::Url).is_err());
+        assert_eq!(render("http://h/v1/{{ evil | urlencode }}", Destination::Url).unwrap(), "http://h/v1/a%2F..%2Fb");
+        assert_eq!(render("http://h/v1/{{ id }}/{{ n }}?q={{ empty }}", Destination::Url).unwrap(), "http://h/v1/p1/7?q=");
+        assert_eq!(render("http://h/{{ evil }}", Destination::Text).unwrap(), "http://h/a/../b");
     }
 
     #[test]
     fn a_captured_link_may_be_the_start_of_a_url() {
-        assert_eq!(render("{{ link }}", Place::Url).unwrap(), "https://api.example/x?y=1");
-        assert_eq!(render("{{ api }}/v1/{{ id }}", Place::Url).unwrap(), "http://127.0.0.1:80/v1/p1");
-        assert!(render("http://h/{{ link }}", Place::Url).is_err());
+        assert_eq!(render("{{ link }}", Destination::Url).unwrap(), "https://api.example/x?y=1");
+        assert_eq!(render("{{ api }}/v1/{{ id }}", Destination::Url).unwrap(), "http://127.0.0.1:80/v1/p1");
+        assert!(render("http://h/{{ link }}", Destination::Url).is_err());
     }
 
     #[test]
     fn the_operators_own_values_may_hold_anything_in_a_url() {
-        assert_eq!(render("http://h/{{ run.id }}/{{ secret.token }}", Place::Url).unwrap(), "http://h/01 /?/t/k");
-        assert!(render("http://h/{{ prefix }}", Place::Url).is_err());
+        assert_eq!(render("http://h/{{ run.id }}/{{ secret.token }}", Destination::Url).unwrap(), "http://h/01 /?/t/k");
+        assert!(render("http://h/{{ prefix }}", Destination::Url).is_err());
         let mut trusting = template("http://h/{{ prefix }}/{{ evil }}");
         trusting.with_trusted(|name| name == "prefix");
-        assert!(trusting.render(&scope(SCOPE), Place::Url).unwrap_err().message.contains("evil"));
+        assert!(trusting.render(&scope(SCOPE), Destination::Url).unwrap_err().message.contains("evil"));
         let mut trusting = template("http://h/{{ prefix }}/{{ id }}");
         trusting.with_trusted(|name| name == "prefix");
-        assert_eq!(trusting.render(&scope(SCOPE), Place::Url).unwrap(), "http://h/v1/users/p1");
+        assert_eq!(trusting.render(&scope(SCOPE), Destination::Url).unwrap(), "http://h/v1/users/p1");
     }
 
     #[test]
     fn nothing_breaks_a_header_into_two() {
-        assert!(render("x {{ lines }}", Place::Header).unwrap_err().contains("header"));
-        assert_eq!(render("x {{ evil }} {{ spaced }}", Place::Header).unwrap(), "x a/../b a b");
+        assert!(render("x {{ lines }}", Destination::Header).unwrap_err().contains("header"));
+        assert_eq!(render("x {{ evil }} {{ spaced }}", Destination::Header).unwrap(), "x a/../b a b");
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
     fn a_rendered_text_is_bounded() {
         let text = "x".repeat(600_000);
         let scope = Value::from_pairs([("a", text)]);
-        assert!(template("{{ a }}{{ a }}").render(&scope, Place::Text).unwrap_err().message.contains("larger"));
+        assert!(template("{{ a }}{{ a }}").render(&scope, Destination::Text).unwrap_err().message.contains("larger"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) async fn edit(
 ) -> Result<Arc<Playlist>, Refusal> {
     let changed = if let Some(hit) = state.faults.hit(FaultName::PlaylistLostEdits, &caller.origin, id) {
         let base = owned(state.playlists.primary(id), caller, id)?;
-        tokio::time::sleep(state.pace.wall(hit.delay)).await;
+        tokio::time::sleep(state.time_scale.wall(hit.delay)).await;
         let changed = next_version(&base, precondition, change)?;
         state.playlists.replace(id, |_| Ok(changed))
     } else {

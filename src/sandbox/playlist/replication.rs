@@ -24,7 +24,7 @@ pub(super) fn announce(state: &AppState, replica: usize, playlist: &Playlist) {
     }
     let (low, high) = LAGS[replica];
     let change = format!("{}@{}", playlist.id, playlist.version);
-    let lag = state.pace.wall(state.seed.between("replica", &change, low, high));
+    let lag = state.time_scale.wall(state.seed.between("replica", &change, low, high));
     if to_fetch.push(Instant::now() + lag, Arc::clone(&playlist.id)).is_err() {
         lock(listed).remove(&playlist.id);
     }

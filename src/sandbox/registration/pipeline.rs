@@ -30,7 +30,7 @@ const HELD_UP: Duration = Duration::from_millis(200);
 /// Hands a registration to a stage.
 pub(super) fn enqueue(app: &AppState, stage: Stage, id: &Arc<str>) -> Result<(), Full> {
     let (low, high) = stage.takes();
-    let takes = app.pace.wall(app.seed.between(stage.as_str(), id, low, high));
+    let takes = app.time_scale.wall(app.seed.between(stage.as_str(), id, low, high));
     app.registrations.queues.of(stage).push(Instant::now() + takes, Arc::clone(id))
 }
 
@@ -43,7 +43,7 @@ pub(in crate::sandbox) async fn work(app: Arc<AppState>, stage: Stage) {
             MessageOutcome::Done => None,
             // A full queue downstream holds the message up here, as back-pressure would.
             MessageOutcome::Pass(next) => enqueue(&app, next, &id).err().map(|Full| HELD_UP),
-            MessageOutcome::Again(product) => Some(app.pace.wall(product)),
+            MessageOutcome::Again(product) => Some(app.time_scale.wall(product)),
             MessageOutcome::HeldUp => Some(HELD_UP),
         };
         if let Some(after) = again
@@ -101,7 +101,7 @@ fn handle(app: &AppState, stage: Stage, id: &str) -> MessageOutcome {
         }
         Stage::Warehouse => {
             let waited = registration.receipt_issued_at.and_then(|at| (Utc::now() - at).to_std().ok()).unwrap_or_default();
-            if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < app.pace.wall(hit.delay)) {
+            if hit(FaultName::WarehouseLag).is_some_and(|hit| waited < app.time_scale.wall(hit.delay)) {
                 return MessageOutcome::HeldUp;
             }
             let renamed = hit(FaultName::RenamedField).is_some();

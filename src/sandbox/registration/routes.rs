@@ -151,7 +151,7 @@ async fn payment(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> 
         return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the payment service has failed"));
     }
     if let Some(hit) = state.faults.hit(FaultName::PaymentTimeouts, &found.origin, &found.id) {
-        tokio::time::sleep(state.pace.wall(hit.delay)).await;
+        tokio::time::sleep(state.time_scale.wall(hit.delay)).await;
         let message = "the payment provider did not answer in time";
         return Err(Refusal::new(StatusCode::GATEWAY_TIMEOUT, "payment_timeout", message));
     }

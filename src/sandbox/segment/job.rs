@@ -48,7 +48,7 @@ pub(super) fn file(
         created_at: Utc::now(),
         finished_at: None,
     };
-    state.segments.queue.push(Instant::now() + state.pace.wall(QUEUED), Arc::clone(&job.id))?;
+    state.segments.queue.push(Instant::now() + state.time_scale.wall(QUEUED), Arc::clone(&job.id))?;
     tables.add_job(job.clone());
     Ok(job)
 }
@@ -58,7 +58,7 @@ pub(in crate::sandbox) async fn work(state: Arc<AppState>) {
     loop {
         let id = state.segments.queue.next().await;
         let Some(takes) = step(&state, &id) else { continue };
-        if state.segments.queue.push(Instant::now() + state.pace.wall(takes), Arc::clone(&id)).is_err() {
+        if state.segments.queue.push(Instant::now() + state.time_scale.wall(takes), Arc::clone(&id)).is_err() {
             tracing::warn!(job = &*id, "queue full, job lost");
         }
     }
@@ -123,7 +123,7 @@ fn set_status(tables: &mut Tables, job: &Job, status: JobStatus) {
 /// Lets the sources' sizes drift and copies them to the standing copies again, for ever.
 pub(in crate::sandbox) async fn refresh(state: Arc<AppState>) {
     for round in 1_u64.. {
-        tokio::time::sleep(state.pace.wall(REFRESH).max(SHORTEST_REFRESH)).await;
+        tokio::time::sleep(state.time_scale.wall(REFRESH).max(SHORTEST_REFRESH)).await;
         let mut tables = state.segments.store.lock();
         for source in tables.standing_mut().filter(|segment| segment.kind == SegmentKind::Source) {
             source.size = source_size(state.seed, &source.name, round);

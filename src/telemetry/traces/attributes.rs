@@ -9,7 +9,7 @@ use opentelemetry::trace::Event;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 use crate::base::time::rfc3339;
-use crate::outcome::{AttemptDetail, Cause, ExpectationReport, FactValue, Held, RunReport, Seen, StepReport, StepResult};
+use crate::outcome::{AttemptDetail, Cause, ExpectationReport, FactValue, Held, RunReport, SeenValue, StepReport, StepResult};
 
 /// Of a run's root.
 pub(super) fn run_attributes(report: &RunReport) -> Vec<KeyValue> {
@@ -93,11 +93,11 @@ pub(super) fn failed_expectation(expectation: &ExpectationReport, at: SystemTime
     Some(Event::new("expectation failed", at, attributes, 0))
 }
 
-fn seen(parts: &[Seen]) -> Option<KeyValue> {
+fn seen(parts: &[SeenValue]) -> Option<KeyValue> {
     if parts.is_empty() {
         return None;
     }
-    let shown: Vec<StringValue> = parts.iter().map(|Seen { source, value }| format!("{source} = {value}").into()).collect();
+    let shown: Vec<StringValue> = parts.iter().map(|SeenValue { source, value }| format!("{source} = {value}").into()).collect();
     Some(KeyValue::new("serinus.seen", Value::Array(Array::String(shown))))
 }
 

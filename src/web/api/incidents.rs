@@ -11,7 +11,7 @@ use crate::history::{IncidentDetail, IncidentFilter, IncidentView, Page};
 
 use super::runs::{limit, short};
 use super::verbs::{by, said};
-use super::{Failure, Shared};
+use super::{ApiState, Failure};
 
 /// Members of an incident in a list, and of one that is asked for.
 const LISTED: usize = 20;
@@ -50,7 +50,7 @@ pub(super) struct CloseRequest {
 
 /// `GET /api/v1/incidents`
 pub(super) async fn list(
-    Extension(api): Extension<Shared>,
+    Extension(api): Extension<ApiState>,
     Query(wanted): Query<IncidentsQuery>,
 ) -> Result<Json<Page<IncidentView>>, Failure> {
     let (limit, after) = (limit(wanted.limit)?, wanted.after);
@@ -62,7 +62,7 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/incidents/{id}`
-pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, Failure> {
+pub(super) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, Failure> {
     let missing = format!("no incident `{}` is kept; `serinus incidents --all` lists them", short(&id));
     let open = open(&api).await?;
     let called = |incident: &&IncidentStatus| incident.scope == id || incident.keys.contains(&id);
@@ -73,7 +73,7 @@ pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String
     Ok(Json(incident))
 }
 
-async fn open(api: &Shared) -> Result<Vec<IncidentStatus>, Failure> {
+async fn open(api: &ApiState) -> Result<Vec<IncidentStatus>, Failure> {
     Ok(api.alerts.status().await.ok_or_else(Failure::stopping)?.incidents)
 }
 
@@ -90,7 +90,7 @@ fn up_to_date(incident: &mut IncidentView, open: &[IncidentStatus], members: usi
 
 /// `POST /api/v1/incidents/{id}/ack`
 pub(super) async fn acknowledge(
-    Extension(api): Extension<Shared>,
+    Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     Json(asked): Json<AckRequest>,
 ) -> Result<Json<Value>, Failure> {
@@ -114,7 +114,7 @@ fn answer_to_ack(id: &str, acked: Acked) -> Result<Value, Failure> {
 
 /// `POST /api/v1/incidents/{id}/close`
 pub(super) async fn close(
-    Extension(api): Extension<Shared>,
+    Extension(api): Extension<ApiState>,
     Path(id): Path<String>,
     Json(asked): Json<CloseRequest>,
 ) -> Result<Json<Value>, Failure> {

@@ -83,7 +83,7 @@ pub struct Api {
 }
 
 /// What handlers get.
-pub(super) type Shared = Arc<Api>;
+pub(super) type ApiState = Arc<Api>;
 
 /// Routes that only read.
 pub(super) fn reading<S: Clone + Send + Sync + 'static>() -> Router<S> {

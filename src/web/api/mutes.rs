@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use super::pauses::DURABLE_WITHIN;
 use super::runs::short;
 use super::verbs::{by, lasting, said};
-use super::{Api, Failure, Shared, names};
+use super::{Api, ApiState, Failure, names};
 
 const KIND: &str = "mute";
 
@@ -104,12 +104,12 @@ pub(super) struct UnmuteRequest {
 }
 
 /// `GET /api/v1/mutes`
-pub(super) async fn list(Extension(api): Extension<Shared>) -> Json<Value> {
+pub(super) async fn list(Extension(api): Extension<ApiState>) -> Json<Value> {
     Json(json!({ "items": api.mutes.in_force().iter().map(shown).collect::<Vec<_>>() }))
 }
 
 /// `POST /api/v1/mutes`
-pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<MuteRequest>) -> Result<Json<Value>, Failure> {
+pub(super) async fn mute(Extension(api): Extension<ApiState>, Json(asked): Json<MuteRequest>) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     if let Mutes::Reason(word) = &mutes {
         known_reason(word)?;
@@ -138,7 +138,7 @@ pub(super) async fn mute(Extension(api): Extension<Shared>, Json(asked): Json<Mu
 }
 
 /// `POST /api/v1/mutes/end`
-pub(super) async fn end(Extension(api): Extension<Shared>, Json(asked): Json<UnmuteRequest>) -> Result<Json<Value>, Failure> {
+pub(super) async fn end(Extension(api): Extension<ApiState>, Json(asked): Json<UnmuteRequest>) -> Result<Json<Value>, Failure> {
     let mutes = part(asked.reason, asked.subject)?;
     // The probe may have been removed from the configuration since.
     let found = api.mutes.lock().remove(&(Arc::from(&*asked.probe), mutes.clone()));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::history::{Page, RunDetail, RunFilter, RunView};
 use crate::outcome::Verdict;
 
-use super::{Failure, Shared, names};
+use super::{ApiState, Failure, names};
 
 /// What may be asked for.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct RunsQuery {
 
 /// `GET /api/v1/runs`
 pub(super) async fn list(
-    Extension(api): Extension<Shared>,
+    Extension(api): Extension<ApiState>,
     Query(wanted): Query<RunsQuery>,
 ) -> Result<Json<Page<RunView>>, Failure> {
     let verdict = wanted.verdict.as_deref().map(verdict).transpose()?;
@@ -52,7 +52,7 @@ pub(super) async fn list(
 }
 
 /// `GET /api/v1/runs/{id}`
-pub(super) async fn one(Extension(api): Extension<Shared>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
+pub(super) async fn one(Extension(api): Extension<ApiState>, Path(id): Path<String>) -> Result<Json<RunDetail>, Failure> {
     let missing = format!("no run `{}` is kept; passed runs are kept for `store.keep_passed`", short(&id));
     api.read(api.reader.run(id)).await?.map(Json).ok_or_else(|| Failure::unknown(missing))
 }

@@ -15,7 +15,7 @@ use crate::schedule::Pause;
 use crate::web::secrets::missing_secrets;
 
 use super::runs::{limit, short};
-use super::{Failure, Shared, mutes, names};
+use super::{ApiState, Failure, mutes, names};
 
 /// Entries of each list of the overview; what there is more of is asked for by itself, and told as a number in any case.
 const LISTED: usize = 100;
@@ -25,7 +25,7 @@ const PROBES: usize = 1_000;
 const MEMBERS: usize = 20;
 
 /// `GET /api/v1/status`
-pub(super) async fn status(Extension(api): Extension<Shared>) -> Result<Json<Value>, Failure> {
+pub(super) async fn status(Extension(api): Extension<ApiState>) -> Result<Json<Value>, Failure> {
     let status = api.alerts.status().await.ok_or_else(Failure::stopping)?;
     let mut said = overview(&status);
     let last_reload = api.last_reload.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -93,7 +93,7 @@ pub(super) struct CanariesQuery {
 
 /// `GET /api/v1/canaries`, ordered by id.
 pub(super) async fn canaries(
-    Extension(api): Extension<Shared>,
+    Extension(api): Extension<ApiState>,
     Query(wanted): Query<CanariesQuery>,
 ) -> Result<Json<Page<CanaryStatus>>, Failure> {
     let limit = limit(wanted.limit)?;

@@ -11,7 +11,7 @@ use crate::base::time::epoch_ms;
 use crate::outcome::visible;
 use crate::schedule::Pause;
 
-use super::{Failure, Shared, names};
+use super::{ApiState, Failure, names};
 
 /// The most canaries that one request runs.
 const MOST: usize = 100;
@@ -34,7 +34,7 @@ pub(super) struct TargetRequest {
 }
 
 /// `POST /api/v1/pause`
-pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<PauseRequest>) -> Result<Json<Value>, Failure> {
+pub(super) async fn pause(Extension(api): Extension<ApiState>, Json(asked): Json<PauseRequest>) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let target = names::target(&plan, &asked.target).ok_or_else(|| names::nothing(&plan, &asked.target))?;
     let until = asked.for_seconds.map(lasting).transpose()?.map(|lasting| SystemTime::now() + lasting);
@@ -47,7 +47,10 @@ pub(super) async fn pause(Extension(api): Extension<Shared>, Json(asked): Json<P
 }
 
 /// `POST /api/v1/resume`
-pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<TargetRequest>) -> Result<Json<Value>, Failure> {
+pub(super) async fn resume(
+    Extension(api): Extension<ApiState>,
+    Json(asked): Json<TargetRequest>,
+) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let pauses = api.scheduler.pauses();
     let targets = pauses.list().into_iter().map(|pause| pause.target);
@@ -73,7 +76,10 @@ pub(super) async fn resume(Extension(api): Extension<Shared>, Json(asked): Json<
 }
 
 /// `POST /api/v1/trigger`
-pub(super) async fn trigger(Extension(api): Extension<Shared>, Json(asked): Json<TargetRequest>) -> Result<Json<Value>, Failure> {
+pub(super) async fn trigger(
+    Extension(api): Extension<ApiState>,
+    Json(asked): Json<TargetRequest>,
+) -> Result<Json<Value>, Failure> {
     let plan = api.plan();
     let canaries = names::canaries(&plan, &asked.target);
     if canaries.is_empty() {
@@ -141,6 +147,6 @@ pub struct LastReload {
 }
 
 /// `POST /api/v1/reload`
-pub(super) async fn reload(Extension(api): Extension<Shared>) -> Json<Reloaded> {
+pub(super) async fn reload(Extension(api): Extension<ApiState>) -> Json<Reloaded> {
     Json((api.reload)().await)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serinus::alert::message::Action;
 
-use super::faults::Stretch;
+use super::faults::Period;
 use super::reader::Reader;
 use super::receiver::Received;
 use super::world::copy_of_store;
@@ -165,7 +165,7 @@ pub(crate) struct Life {
 
 /// What happened.
 pub(crate) struct Evidence<'a> {
-    pub(crate) stretches: &'a [Stretch],
+    pub(crate) stretches: &'a [Period],
     pub(crate) lives: &'a [Life],
     pub(crate) received: &'a [Received],
 }
@@ -394,7 +394,7 @@ fn enough(probe: &str) -> i64 {
 
 /// What was broken for long enough while the prober lived was paged for, and what was paged for was broken.
 fn stretches(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally, wrong: &mut Vec<String>) {
-    let is_about = |incident: &Incident, stretch: &Stretch| incident.probe == stretch.probe;
+    let is_about = |incident: &Incident, stretch: &Period| incident.probe == stretch.probe;
     let (mut due, mut over_restarts) = (0, 0);
     for stretch in evidence.stretches {
         let lived = evidence
@@ -415,7 +415,7 @@ fn stretches(incidents: &[Incident], evidence: &Evidence<'_>, tally: &mut Tally,
         }
     }
     for incident in incidents.iter().filter(|incident| !incident.scope.starts_with("restarts/")) {
-        let explains = |stretch: &&Stretch| {
+        let explains = |stretch: &&Period| {
             is_about(incident, stretch) && (stretch.from_ms..stretch.to_ms + 15_000).contains(&incident.opened_ms)
         };
         if !evidence.stretches.iter().any(|stretch| explains(&stretch)) {

@@ -14,7 +14,7 @@ use super::target::Target;
 
 /// A time in which a probe had to fail.
 #[derive(Debug, Clone)]
-pub(crate) struct Stretch {
+pub(crate) struct Period {
     pub(crate) probe: &'static str,
     #[expect(dead_code, reason = "shown with the rest of it where no page came")]
     pub(crate) what: String,
@@ -25,7 +25,7 @@ pub(crate) struct Stretch {
 /// The faults, at work on threads of their own.
 pub(crate) struct Mischief {
     stop: Arc<AtomicBool>,
-    stretches: Arc<Mutex<Vec<Stretch>>>,
+    stretches: Arc<Mutex<Vec<Period>>>,
     lanes: Vec<JoinHandle<()>>,
 }
 
@@ -81,13 +81,13 @@ impl Mischief {
                 pause(lane.rng.u64(lane.on.clone()), &stop);
                 let to_ms = now_ms();
                 mend();
-                stretches.lock().unwrap().push(Stretch { probe: lane.probe, what, from_ms, to_ms });
+                stretches.lock().unwrap().push(Period { probe: lane.probe, what, from_ms, to_ms });
             }
         }));
     }
 
     /// Mends everything; what was broken when.
-    pub(crate) fn stop(self) -> Vec<Stretch> {
+    pub(crate) fn stop(self) -> Vec<Period> {
         self.stop.store(true, Ordering::SeqCst);
         for lane in self.lanes {
             lane.join().unwrap();

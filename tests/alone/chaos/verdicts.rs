@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::Connection;
 
 use super::audit::{Life, Tally, WELL, texts};
-use super::faults::Stretch;
+use super::faults::Period;
 use super::target::Answer;
 
 /// How long before a kill an answer may have come whose run is not recorded, in milliseconds: runs that decide nothing are
@@ -58,7 +58,7 @@ pub(crate) fn verdicts(
 }
 
 /// No run failed of what is never broken, and none of a shipped probe at a time at which it was not.
-pub(crate) fn false_failures(store: &Connection, stretches: &[Stretch], wrong: &mut Vec<String>) {
+pub(crate) fn false_failures(store: &Connection, stretches: &[Period], wrong: &mut Vec<String>) {
     let sql = "SELECT probes.name, canaries.name, due_ms, due_ms + late_ms + duration_us / 1000, coalesce(reason, '')
                FROM runs JOIN canaries ON canaries.id = canary JOIN probes ON probes.id = runs.probe
                WHERE verdict = 1 AND probes.name NOT LIKE 'load-%'";
@@ -67,7 +67,7 @@ pub(crate) fn false_failures(store: &Connection, stretches: &[Stretch], wrong: &
     for row in rows.unwrap() {
         let (probe, canary, from_ms, to_ms, reason): (String, String, i64, i64, String) = row.unwrap();
         let broken =
-            |stretch: &Stretch| stretch.probe == probe && stretch.from_ms <= to_ms && from_ms <= stretch.to_ms + AFTERMATH_MS;
+            |stretch: &Period| stretch.probe == probe && stretch.from_ms <= to_ms && from_ms <= stretch.to_ms + AFTERMATH_MS;
         if !stretches.iter().any(broken) {
             wrong.push(format!("{canary} failed ({reason}) from {from_ms} to {to_ms}, and nothing was broken"));
         }

@@ -21,14 +21,14 @@ fn policy(name: &str, receiver: ReceiverKind) -> ChannelPolicy {
     ChannelPolicy { name: name.into(), kind: "slack", receiver, wakes: true }
 }
 
-/// A wish about the scope that the incident's name begins with, up to a dot.
-fn wish(incident: &str, what: Action, severity: Severity, since: u64) -> Wish {
+/// A notification about the scope that the incident's name begins with, up to a dot.
+fn notification(incident: &str, what: Action, severity: Severity, since: u64) -> Notification {
     let scope = Scope::Probe(incident.split('.').next().unwrap_or(incident).into());
-    Wish { scope, incident: incident.into(), what, severity, since: at(since).steady }
+    Notification { scope, incident: incident.into(), what, severity, since: at(since).steady }
 }
 
-fn page(incident: &str, since: u64) -> Wish {
-    wish(incident, Action::Ring, Severity::Page, since)
+fn page(incident: &str, since: u64) -> Notification {
+    notification(incident, Action::Ring, Severity::Page, since)
 }
 
 fn refused(kind: RefusalKind) -> Outcome {
@@ -66,9 +66,9 @@ impl Bench {
         Self { delivery: Delivery::new(channels, at(0)), made: 0, in_flight: BTreeMap::new(), facts: Vec::new(), chance: 1.0 }
     }
 
-    fn want(&mut self, wishes: impl IntoIterator<Item = Wish>) {
-        for wish in wishes {
-            self.delivery.want("a", wish);
+    fn enqueue(&mut self, notifications: impl IntoIterator<Item = Notification>) {
+        for notification in notifications {
+            self.delivery.enqueue("a", notification);
         }
     }
 
@@ -80,11 +80,11 @@ impl Bench {
             assert!(self.in_flight.insert(attempt.id.clone(), attempt).is_none(), "it is on its way already");
         }
         while let Some(grant) = self.delivery.next(now) {
-            let (channel, what, wishes, shortest) = match grant {
-                Grant::One { channel, wish, shortest } => (channel, wish.what, vec![wish], shortest),
-                Grant::Gathered { channel, what, wishes, shortest } => (channel, what, wishes, shortest),
+            let (channel, what, notifications, shortest) = match grant {
+                Grant::One { channel, notification, shortest } => (channel, notification.what, vec![notification], shortest),
+                Grant::Gathered { channel, what, notifications, shortest } => (channel, what, notifications, shortest),
             };
-            let attempt = self.make(channel, what, &wishes, now);
+            let attempt = self.make(channel, what, &notifications, now);
             left.push(of(&attempt, shortest));
             self.in_flight.insert(attempt.id.clone(), attempt.clone());
             self.delivery.leaves(attempt, now);
@@ -94,12 +94,12 @@ impl Bench {
         left
     }
 
-    fn make(&mut self, channel: Arc<str>, what: Action, wishes: &[Wish], now: Moment) -> Try {
+    fn make(&mut self, channel: Arc<str>, what: Action, notifications: &[Notification], now: Moment) -> Try {
         self.made += 1;
-        let about = wishes.iter().map(|wish| {
+        let about = notifications.iter().map(|notification| {
             let (except, regions, reasons) = Default::default();
             let cover = Cover {
-                severity: wish.severity,
+                severity: notification.severity,
                 revision: 1,
                 at: now.steady,
                 except,
@@ -107,7 +107,11 @@ impl Bench {
                 regions,
                 reasons,
             };
-            About { incident: wish.incident.clone(), scope: wish.scope.clone(), cover: (what == Action::Ring).then_some(cover) }
+            About {
+                incident: notification.incident.clone(),
+                scope: notification.scope.clone(),
+                cover: (what == Action::Ring).then_some(cover),
+            }
         });
         Try {
             id: format!("t{:05}", self.made),

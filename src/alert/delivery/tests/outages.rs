@@ -13,7 +13,7 @@ fn outage(receiver: ReceiverKind, burst: bool, chance: f64, outcome: &Outcome) -
     for second in 0..AWAY + 1_000 {
         for number in 0..INCIDENTS {
             if second == if burst { 0 } else { number * 3_600 / INCIDENTS } {
-                bench.want([page(&format!("p{number:03}"), second)]);
+                bench.enqueue([page(&format!("p{number:03}"), second)]);
             }
         }
         let back = second >= AWAY;
@@ -49,7 +49,7 @@ const UNKNOWN_AT_MOST: usize = 40;
 #[test]
 fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_leave_at_once_when_it_is_mended() {
     let mut bench = Bench::new(&[("a", ReceiverKind::Posts)]);
-    bench.want((0..INCIDENTS).map(|number| page(&format!("p{number:03}"), 0)));
+    bench.enqueue((0..INCIDENTS).map(|number| page(&format!("p{number:03}"), 0)));
     let mut tries = 0;
     for second in 0..AWAY {
         tries += bench.settle(at(second), |_| refused(RefusalKind::Rejected));
@@ -64,11 +64,11 @@ fn a_receiver_that_refuses_all_for_two_hours_is_tried_at_most_800_times_and_all_
 fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bear() {
     for poison in [refused(RefusalKind::Unreadable), unknown(), refused(RefusalKind::Rejected)] {
         let mut bench = Bench::new(&[("a", ReceiverKind::Posts)]);
-        bench.want((0..3).map(|number| page(&format!("bad{number:03}"), 0)));
+        bench.enqueue((0..3).map(|number| page(&format!("bad{number:03}"), 0)));
         let mut taken = None;
         for second in 0..1_000 {
             if second == 500 {
-                bench.want([page("good", 500)]);
+                bench.enqueue([page("good", 500)]);
             }
             for left in bench.round(at(second)) {
                 let is_good = left.incidents == ["good"];
@@ -85,8 +85,8 @@ fn a_new_incident_is_not_held_up_by_three_whose_requests_the_receiver_cannot_bea
 fn what_the_receiver_cannot_bear_does_not_keep_others_from_being_tried_once_it_is_back() {
     let mut bench = Bench::new(&[("a", ReceiverKind::Alerts)]);
     // The bad ones are older, so they would be tried again and again.
-    bench.want((0..12).map(|number| page(&format!("bad{number:02}"), 0)));
-    bench.want([page("good", 1)]);
+    bench.enqueue((0..12).map(|number| page(&format!("bad{number:02}"), 0)));
+    bench.enqueue([page("good", 1)]);
     let back = 1_000;
     for second in 0..back + 240 {
         let is_good = |left: &Left| second >= back && left.incidents == ["good"];

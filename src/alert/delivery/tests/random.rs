@@ -1,4 +1,4 @@
-//! Random wishes, answers, ends, mended channels, kills and pauses: what always holds.
+//! Random notifications, answers, ends, mended channels, kills and pauses: what always holds.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ struct Model {
     bench: Bench,
     now: u64,
     /// What is due.
-    wanted: BTreeMap<(String, Action), Wish>,
+    wanted: BTreeMap<(String, Action), Notification>,
     /// Tries of unknown outcome, or of a killed process, that may be repeated.
     unknown: BTreeMap<String, Try>,
     ids: BTreeSet<String>,
@@ -94,15 +94,15 @@ impl Model {
         })
     }
 
-    fn want(&mut self, incident: u8, what: Action, severity: Severity) {
-        let wish = wish(&self.name(incident), what, severity, self.now);
-        self.wanted.insert((wish.incident.clone(), what), wish.clone());
-        self.bench.want([wish]);
+    fn enqueue(&mut self, incident: u8, what: Action, severity: Severity) {
+        let notification = notification(&self.name(incident), what, severity, self.now);
+        self.wanted.insert((notification.incident.clone(), what), notification.clone());
+        self.bench.enqueue([notification]);
     }
 
-    fn unwant(&mut self, incident: &str, what: Action) {
+    fn withdraw(&mut self, incident: &str, what: Action) {
         self.wanted.remove(&(incident.to_owned(), what));
-        for attempt in self.bench.delivery.unwant("a", incident, what) {
+        for attempt in self.bench.delivery.withdraw("a", incident, what) {
             self.unknown.remove(&attempt.id);
         }
     }
@@ -113,10 +113,10 @@ impl Model {
             self.unknown.remove(&attempt.id);
         }
         for what in [Action::Ring, Action::Change, Action::Acknowledge] {
-            self.unwant(&name, what);
+            self.withdraw(&name, what);
         }
         self.ended.insert(name);
-        self.want(incident, Action::End, Severity::Page);
+        self.enqueue(incident, Action::End, Severity::Page);
         *self.generations.entry(incident).or_default() += 1;
     }
 
@@ -204,15 +204,15 @@ impl Model {
                 self.unknown.remove(&attempt.id);
             }
         }
-        self.bench.want(self.wanted.values().cloned());
+        self.bench.enqueue(self.wanted.values().cloned());
     }
 
     fn apply(&mut self, op: &Op) -> Result<(), TestCaseError> {
         match op {
             Op::Want { incident, what: Action::End, .. } | Op::End { incident } => self.end(*incident),
-            Op::Want { incident, what, severity } => self.want(*incident, *what, *severity),
-            Op::Storm => (0..INCIDENTS).for_each(|incident| self.want(incident, Action::Ring, Severity::Page)),
-            Op::Unwant { incident, what } => self.unwant(&self.name(*incident), *what),
+            Op::Want { incident, what, severity } => self.enqueue(*incident, *what, *severity),
+            Op::Storm => (0..INCIDENTS).for_each(|incident| self.enqueue(incident, Action::Ring, Severity::Page)),
+            Op::Unwant { incident, what } => self.withdraw(&self.name(*incident), *what),
             Op::Land { pick, answer } => {
                 let id = self.bench.in_flight.keys().nth(usize::from(*pick) % self.bench.in_flight.len().max(1)).cloned();
                 if let Some(id) = id {
@@ -258,8 +258,8 @@ impl Model {
     }
 
     /// What is still due of scopes that the receiver can bear.
-    fn left_over(&self) -> Vec<&Wish> {
-        self.wanted.values().filter(|wish| !self.is_poisoned(std::slice::from_ref(&wish.incident))).collect()
+    fn left_over(&self) -> Vec<&Notification> {
+        self.wanted.values().filter(|notification| !self.is_poisoned(std::slice::from_ref(&notification.incident))).collect()
     }
 }
 
@@ -309,7 +309,7 @@ proptest! {
         let mut model = Model::new(receiver, 0);
         model.bench.chance = chance;
         for incident in wanted {
-            model.want(incident, Action::Ring, Severity::Page);
+            model.enqueue(incident, Action::Ring, Severity::Page);
         }
         let mut answers = answers.iter().cycle();
         model.answer(seconds, || match answers.next() {

@@ -2,7 +2,7 @@
 //!
 //! Undefined is an error everywhere but directly before `is defined`, `is undefined` and `default`; truth values are bools
 //! and nothing else; what it may cost is counted by the [`Budget`]. Parts that were looked at to decide a condition are kept
-//! as [`Seen`], so that a report can show both sides.
+//! as [`SeenPart`], so that a report can show both sides.
 
 mod lists;
 mod operators;
@@ -29,7 +29,7 @@ const LOOKED_THROUGH: usize = 200;
 type Outcome<T = Value> = Result<T, String>;
 
 /// A part that decided a condition.
-pub(super) struct Seen<'p> {
+pub(super) struct SeenPart<'p> {
     pub(super) span: &'p Range<usize>,
     pub(super) value: Outcome,
 }
@@ -39,7 +39,7 @@ pub(super) struct Evaluation<'p> {
     program: &'p Program,
     scope: &'p Value,
     budget: Budget,
-    pub(super) seen: Vec<Seen<'p>>,
+    pub(super) seen: Vec<SeenPart<'p>>,
     /// Whether it was given up because something of a value was not there: a field, an item, the first one of none.
     pub(super) absent: bool,
 }

@@ -7,7 +7,7 @@ use minijinja::Value;
 use super::super::compare::{contains, equal, order_paid};
 use super::super::syntax::{Comparison, Node, NodeKind, Test};
 use super::super::value::describe;
-use super::{Evaluation, Outcome, Seen};
+use super::{Evaluation, Outcome, SeenPart};
 
 impl<'p> Evaluation<'p> {
     /// A truth value where only the answer matters.
@@ -38,7 +38,7 @@ impl<'p> Evaluation<'p> {
             NodeKind::Test { input, test: test @ (Test::Defined | Test::Undefined), negated } => {
                 let defined = !self.value_or_undefined(input)?.is_undefined();
                 let truth = defined == matches!(test, Test::Defined);
-                self.seen.push(Seen { span: &node.span, value: Ok(Value::from(truth != *negated)) });
+                self.seen.push(SeenPart { span: &node.span, value: Ok(Value::from(truth != *negated)) });
                 Ok(truth != *negated)
             }
             _ => {
@@ -68,7 +68,7 @@ impl<'p> Evaluation<'p> {
     fn side(&mut self, node: &'p Node) -> Outcome {
         let value = self.value(node);
         if !node.is_literal() {
-            self.seen.push(Seen { span: &node.span, value: value.clone() });
+            self.seen.push(SeenPart { span: &node.span, value: value.clone() });
         }
         value
     }

@@ -18,7 +18,7 @@ const REGEX_KIB: [usize; 5] = [4, 16, 64, 256, 1_024];
 
 /// What stands between the brackets of a call.
 #[derive(Default)]
-struct Given<'s> {
+struct CallArguments<'s> {
     positional: Vec<Node>,
     named: Vec<(&'s str, Range<usize>, Node)>,
 }
@@ -86,7 +86,7 @@ impl<'s> Parser<'s> {
         let given = if self.is_symbol("(") || !self.test_argument_follows() {
             self.given()?
         } else {
-            Given { positional: vec![self.nested(Self::unary)?], named: Vec::new() }
+            CallArguments { positional: vec![self.nested(Self::unary)?], named: Vec::new() }
         };
         let test = resolve_test(name, given, span)?;
         self.node(NodeKind::Test { input: Box::new(input), test, negated }, start)
@@ -109,8 +109,8 @@ impl<'s> Parser<'s> {
         Ok((name, span))
     }
 
-    fn given(&mut self) -> Parsed<Given<'s>> {
-        let mut given = Given::default();
+    fn given(&mut self) -> Parsed<CallArguments<'s>> {
+        let mut given = CallArguments::default();
         if !self.take_symbol("(") {
             return Ok(given);
         }
@@ -135,7 +135,7 @@ impl<'s> Parser<'s> {
 }
 
 /// Puts arguments in the places of their parameters.
-fn place(callable: &str, given: Given<'_>, signature: &Signature, span: Range<usize>) -> Parsed<Arguments> {
+fn place(callable: &str, given: CallArguments<'_>, signature: &Signature, span: Range<usize>) -> Parsed<Arguments> {
     let mut places: Arguments = signature.parameters.iter().map(|_| None).collect();
     if given.positional.len() > places.len() {
         let message = match signature.parameters {
@@ -162,7 +162,7 @@ fn place(callable: &str, given: Given<'_>, signature: &Signature, span: Range<us
     Ok(places)
 }
 
-fn resolve_test(name: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Test> {
+fn resolve_test(name: &str, given: CallArguments<'_>, span: Range<usize>) -> Parsed<Test> {
     if let Some((_, span, _)) = given.named.first() {
         return Err(ParseError { message: "arguments of tests have no names".into(), span: span.clone() });
     }
@@ -184,7 +184,7 @@ fn resolve_test(name: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Test
 }
 
 /// The one argument of `regex` and `matching`: written out, so that it is compiled and checked when the probe is loaded.
-fn pattern(callable: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Pattern> {
+fn pattern(callable: &str, given: CallArguments<'_>, span: Range<usize>) -> Parsed<Pattern> {
     let places = place(callable, given, &Signature { parameters: &["pattern"], required: 1 }, span.clone())?;
     let node = places.into_iter().flatten().next().ok_or_else(|| ParseError { message: "a pattern is missing".into(), span })?;
     let source = literal_text(&node, "the pattern of a regular expression")?;
@@ -199,7 +199,7 @@ fn pattern(callable: &str, given: Given<'_>, span: Range<usize>) -> Parsed<Patte
     })
 }
 
-fn mapping(given: Given<'_>, span: Range<usize>) -> Parsed<Mapping> {
+fn mapping(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Mapping> {
     let mut given = given;
     if given.positional.is_empty() {
         let signature = Signature { parameters: &["attribute", "default"], required: 1 };
@@ -215,7 +215,7 @@ fn mapping(given: Given<'_>, span: Range<usize>) -> Parsed<Mapping> {
     Ok(Mapping::Filter(filter, place(name, given, &filter.signature, span)?))
 }
 
-fn selection(given: Given<'_>, keep: bool, attribute: Option<Path>) -> Parsed<Selection> {
+fn selection(given: CallArguments<'_>, keep: bool, attribute: Option<Path>) -> Parsed<Selection> {
     let mut given = given;
     let test = if given.positional.is_empty() {
         resolve_nothing(&given)?;
@@ -227,7 +227,7 @@ fn selection(given: Given<'_>, keep: bool, attribute: Option<Path>) -> Parsed<Se
     Ok(Selection { attribute, test, keep })
 }
 
-fn resolve_nothing(given: &Given<'_>) -> Parsed<()> {
+fn resolve_nothing(given: &CallArguments<'_>) -> Parsed<()> {
     match given.named.first() {
         Some((name, span, _)) => Err(ParseError { message: format!("there is no parameter `{name}`"), span: span.clone() }),
         None => Ok(()),

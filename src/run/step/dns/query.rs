@@ -6,7 +6,7 @@ use std::time::Duration;
 use hickory_proto::ProtoError;
 use hickory_proto::rr::{Name, RecordType};
 
-use crate::plan::expr::{EvalError, Place};
+use crate::plan::expr::{Destination, EvalError};
 use crate::plan::{DnsAction, DnsTransport, dns_name, dns_server};
 use crate::run::dns::Question;
 use crate::run::step::kind::Setting;
@@ -36,11 +36,11 @@ impl Query {
     pub(super) fn render(action: &DnsAction, setting: &Setting<'_>) -> Result<Self, EvalError> {
         let machine = setting.session.names();
         let cannot = |what: &str, text: &str, why: String| EvalError { message: format!("`{text}` cannot be {what}: {why}") };
-        let text = action.name.render(setting.scope, Place::Header)?;
+        let text = action.name.render(setting.scope, Destination::Header)?;
         let name = dns_name(&text, action.record).map_err(|why| cannot("asked for", &text, why))?;
         let servers = match &action.server {
             Some(server) => {
-                let text = server.render(setting.scope, Place::Header)?;
+                let text = server.render(setting.scope, Destination::Header)?;
                 vec![dns_server(&text).map_err(|why| cannot("the name server", &text, why))?]
             }
             None => machine.servers.clone(),

@@ -12,7 +12,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use crate::outcome::Reason;
-use crate::plan::expr::{EvalError, Place};
+use crate::plan::expr::{Destination, EvalError};
 use crate::plan::{ExecAction, Template};
 use crate::run::step::TransportError;
 
@@ -48,7 +48,7 @@ impl ExecCommand {
     pub(super) fn render(action: &ExecAction, scope: &Value) -> Result<Self, EvalError> {
         let mut room = MOST_RENDERED;
         let mut text = |template: &Template, holds_zero: bool| {
-            let text = template.render(scope, Place::Text)?;
+            let text = template.render(scope, Destination::Text)?;
             room = room.checked_sub(text.len()).ok_or_else(|| too_large(template))?;
             if !holds_zero && text.contains('\0') {
                 let message = format!("`{}` has the character '\\0', at which it would end", template.source());

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Method};
 use minijinja::Value;
 
 use crate::outcome::{RunId, SpanId, TraceId};
-use crate::plan::expr::{EvalError, JsonText, Place};
+use crate::plan::expr::{Destination, EvalError, JsonText};
 use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
@@ -103,7 +103,7 @@ pub fn render(
     scope: &Value,
     response_bytes: usize,
 ) -> Result<HttpRequest, EvalError> {
-    let text = action.url.render(scope, Place::Url)?;
+    let text = action.url.render(scope, Destination::Url)?;
     let mut url = reqwest::Url::parse(&text)
         .map_err(|error| EvalError { message: format!("the URL `{text}` cannot be used: {error}; it must be absolute") })?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -121,7 +121,7 @@ pub fn render(
         if template.is_private() {
             private.headers.push(name.clone());
         }
-        headers.push((name.clone(), fitting(template.render(scope, Place::Header)?, &mut room)?));
+        headers.push((name.clone(), fitting(template.render(scope, Destination::Header)?, &mut room)?));
     }
     Ok(HttpRequest {
         method: action.method.clone(),
@@ -196,8 +196,9 @@ fn fitting(text: String, room: &mut usize) -> Result<String, EvalError> {
 
 fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String, String)>, EvalError> {
     let mut room = MOST_RENDERED;
-    let field =
-        |(name, template): &(String, Template)| Ok((name.clone(), fitting(template.render(scope, Place::Text)?, &mut room)?));
+    let field = |(name, template): &(String, Template)| {
+        Ok((name.clone(), fitting(template.render(scope, Destination::Text)?, &mut room)?))
+    };
     fields.iter().map(field).collect()
 }
 
@@ -220,17 +221,17 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
             let (kind, content) = multipart::encode(parts);
             HttpBody { content_type: HeaderValue::try_from(kind).ok(), content }
         }
-        Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Place::Text)?.into() },
+        Body::Raw(template) => HttpBody { content_type: None, content: template.render(scope, Destination::Text)?.into() },
         Body::File { content, .. } => HttpBody { content_type: None, content: content.clone().into() },
     })
 }
 
 fn part(part: &Part, scope: &Value, room: &mut usize) -> Result<PartBody, EvalError> {
     let content = match &part.content {
-        PartContent::Text(template) => fitting(template.render(scope, Place::Text)?, room)?.into(),
+        PartContent::Text(template) => fitting(template.render(scope, Destination::Text)?, room)?.into(),
         PartContent::File(content) => content.clone(),
     };
-    let filename = part.filename.as_ref().map(|name| name.render(scope, Place::Header)).transpose()?;
+    let filename = part.filename.as_ref().map(|name| name.render(scope, Destination::Header)).transpose()?;
     Ok(PartBody { name: part.name.clone(), content, filename, content_type: part.content_type.clone() })
 }
 
@@ -263,12 +264,12 @@ fn json(template: &JsonTemplate, scope: &Value, text: &mut JsonText<'_>) -> Resu
 }
 
 fn credentials(auth: &Auth, scope: &Value) -> Result<HttpAuth, EvalError> {
-    let text = |template: &Template| template.render(scope, Place::Header);
+    let text = |template: &Template| template.render(scope, Destination::Header);
     Ok(match auth {
         Auth::Basic { user, password } => HttpAuth::Basic(text(user)?, text(password)?),
         Auth::Bearer(token) => HttpAuth::Bearer(text(token)?),
         Auth::OAuth2(client) => HttpAuth::OAuth2(OAuth2 {
-            token_url: client.token_url.render(scope, Place::Url)?,
+            token_url: client.token_url.render(scope, Destination::Url)?,
             client_id: text(&client.client_id)?,
             client_secret: text(&client.client_secret)?,
             scope: client.scope.as_ref().map(text).transpose()?,

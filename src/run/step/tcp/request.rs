@@ -3,7 +3,7 @@
 use minijinja::Value;
 use regex::bytes::Regex;
 
-use crate::plan::expr::{EvalError, Place};
+use crate::plan::expr::{Destination, EvalError};
 use crate::plan::{StartTls, TcpAction, TcpTarget, Template, TlsSettings, Until};
 
 /// The connection of a step that names none.
@@ -53,7 +53,7 @@ pub(super) enum ReadEnd {
 impl TcpRequest {
     /// Fills in the templates. `device` is what the device says of TLS.
     pub(super) fn render(action: &TcpAction, device: &TlsSettings, scope: &Value, most: usize) -> Result<Self, EvalError> {
-        let text = |template: &Template| template.render(scope, Place::Text);
+        let text = |template: &Template| template.render(scope, Destination::Text);
         let name = action.connection.as_ref().map_or_else(|| Ok(DEFAULT.to_owned()), text)?;
         let target = action.connect.as_ref().map(|connect| target(&text(connect)?)).transpose()?;
         let send = action.send.as_ref().map(|payload| {
@@ -87,7 +87,7 @@ fn target(text: &str) -> Result<TcpTarget, EvalError> {
 fn end(until: &Until, scope: &Value) -> Result<ReadEnd, EvalError> {
     Ok(match until {
         Until::Text(template) => {
-            let text = template.render(scope, Place::Text)?;
+            let text = template.render(scope, Destination::Text)?;
             if text.is_empty() {
                 return Err(EvalError { message: "`until`: it is empty, so that nothing would be read".to_owned() });
             }

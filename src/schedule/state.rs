@@ -32,7 +32,7 @@ impl Runner for Engine {
 }
 
 /// Handles with verbs, and what they act on.
-pub(super) struct Shared {
+pub(super) struct SchedulerState {
     pub(super) runner: Arc<dyn Runner>,
     pub(super) sink: Arc<dyn OutcomeSink>,
     pub(super) runtime: tokio::runtime::Handle,
@@ -68,7 +68,7 @@ impl ClockReading {
     }
 }
 
-impl Shared {
+impl SchedulerState {
     /// What is run now.
     pub(super) fn active_plan(&self) -> Arc<ActivePlan> {
         Arc::clone(&self.active_plan.read().unwrap_or_else(PoisonError::into_inner))

@@ -27,7 +27,7 @@ const LONGEST_HOLD: Duration = Duration::from_hours(1);
 
 /// How often a channel is tried.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Throttle {
     /// Until when the receiver asked for a pause.
     hold: Duration,
     /// Scopes that failed since the last success, up to the limit.
@@ -40,7 +40,7 @@ pub(super) struct Pace {
     left: u32,
 }
 
-impl Pace {
+impl Throttle {
     /// Whether it takes nothing at all.
     pub(super) fn is_away(&self) -> bool {
         self.strikes.len() >= STRIKES
@@ -113,45 +113,45 @@ mod tests {
         Scope::Probe(format!("p{number}").into())
     }
 
-    fn away() -> Pace {
-        let mut pace = Pace::default();
+    fn away() -> Throttle {
+        let mut throttle = Throttle::default();
         for number in 0..3 {
-            pace.failed([scope(number)].iter(), RefusalKind::Unreachable, 1.0, at(0));
+            throttle.failed([scope(number)].iter(), RefusalKind::Unreachable, 1.0, at(0));
         }
-        pace
+        throttle
     }
 
     #[test]
     fn it_is_away_once_three_scopes_failed_and_one_that_fails_again_and_again_is_not_enough() {
-        let mut pace = Pace::default();
+        let mut throttle = Throttle::default();
         for (number, is_away) in [(1, false), (1, false), (2, false), (1, false), (3, true)] {
-            pace.failed([scope(number)].iter(), RefusalKind::Rejected, 1.0, at(0));
-            assert_eq!(pace.is_away(), is_away);
+            throttle.failed([scope(number)].iter(), RefusalKind::Rejected, 1.0, at(0));
+            assert_eq!(throttle.is_away(), is_away);
         }
-        pace.taken();
-        assert!(!pace.is_away());
+        throttle.taken();
+        assert!(!throttle.is_away());
     }
 
     #[test]
     fn what_is_said_being_refused_does_not_make_it_away() {
-        let mut pace = Pace::default();
-        pace.failed([scope(1), scope(2), scope(3)].iter(), RefusalKind::Unreadable, 1.0, at(0));
-        assert!(!pace.is_away());
+        let mut throttle = Throttle::default();
+        throttle.failed([scope(1), scope(2), scope(3)].iter(), RefusalKind::Unreadable, 1.0, at(0));
+        assert!(!throttle.is_away());
     }
 
     #[test]
     fn while_it_is_away_three_leave_in_a_round_and_rounds_get_a_minute_apart() {
-        let mut pace = away();
+        let mut throttle = away();
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            let begin = pace.opens(0).unwrap();
+            let begin = throttle.opens(0).unwrap();
             for in_flight in 0..3 {
-                assert!(pace.opens(in_flight).unwrap() <= begin);
-                pace.leaves();
+                assert!(throttle.opens(in_flight).unwrap() <= begin);
+                throttle.leaves();
             }
-            assert_eq!(pace.opens(3), None, "not before they completed");
-            pace.failed([scope(1)].iter(), RefusalKind::Unreachable, 1.0, begin);
-            pauses.push(pace.opens(0).unwrap().saturating_sub(begin).as_secs());
+            assert_eq!(throttle.opens(3), None, "not before they completed");
+            throttle.failed([scope(1)].iter(), RefusalKind::Unreachable, 1.0, begin);
+            pauses.push(throttle.opens(0).unwrap().saturating_sub(begin).as_secs());
         }
         assert_eq!(pauses, [4, 8, 16, 32, 60, 60, 60, 60]);
     }
@@ -159,17 +159,17 @@ mod tests {
     #[test]
     fn what_the_receiver_asks_for_is_honoured_and_is_an_hour_at_most() {
         for (asked, opens) in [(90, 90), (100_000, 3_600)] {
-            let mut pace = Pace::default();
-            pace.failed([scope(1)].iter(), RefusalKind::Busy(Some(Duration::from_secs(asked))), 1.0, at(0));
-            assert_eq!(pace.opens(0), Some(at(opens)));
-            pace.taken();
-            assert_eq!(pace.opens(0), Some(at(opens)), "what completed had left before");
+            let mut throttle = Throttle::default();
+            throttle.failed([scope(1)].iter(), RefusalKind::Busy(Some(Duration::from_secs(asked))), 1.0, at(0));
+            assert_eq!(throttle.opens(0), Some(at(opens)));
+            throttle.taken();
+            assert_eq!(throttle.opens(0), Some(at(opens)), "what completed had left before");
         }
     }
 
     #[test]
     fn eight_are_on_their_way_at_most() {
-        let pace = Pace::default();
-        assert_eq!((pace.opens(7), pace.opens(8)), (Some(Duration::ZERO), None));
+        let throttle = Throttle::default();
+        assert_eq!((throttle.opens(7), throttle.opens(8)), (Some(Duration::ZERO), None));
     }
 }

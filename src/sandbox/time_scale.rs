@@ -7,9 +7,9 @@ use std::time::Duration;
 
 /// Product time per wall time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace(f64);
+pub(super) struct TimeScale(f64);
 
-impl Pace {
+impl TimeScale {
     /// `None` unless 0.01 ≤ `speed` ≤ 10,000.
     pub(super) fn new(speed: f64) -> Option<Self> {
         (0.01..=10_000.0).contains(&speed).then_some(Self(speed))

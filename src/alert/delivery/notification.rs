@@ -22,7 +22,7 @@ pub struct ChannelPolicy {
 
 /// One thing that is due at a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct Notification {
     /// What the incident is about.
     pub scope: Scope,
     /// The incident's id.
@@ -35,7 +35,7 @@ pub struct Wish {
     pub since: Duration,
 }
 
-impl Wish {
+impl Notification {
     /// Whether somebody is to be woken by it.
     pub(super) fn is_page(&self) -> bool {
         self.what == Action::Ring && self.severity >= Severity::Page
@@ -47,7 +47,7 @@ impl Wish {
 }
 
 /// What may be sent now. It is asked for again until it [left](super::Delivery::leaves) or is
-/// [not wanted any more](super::Delivery::unwant).
+/// [withdrawn](super::Delivery::withdraw).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
     /// One incident.
@@ -55,7 +55,7 @@ pub enum Grant {
         /// The channel's name.
         channel: Arc<str>,
         /// What is due.
-        wish: Wish,
+        notification: Notification,
         /// Whether only title, severity and link are to be sent, because more was refused.
         shortest: bool,
     },
@@ -63,10 +63,10 @@ pub enum Grant {
     Gathered {
         /// The channel's name.
         channel: Arc<str>,
-        /// Rings, or ends: all wishes are alike in this.
+        /// Rings, or ends: all notifications are alike in this.
         what: Action,
         /// What is due, page level first, then older; at least two.
-        wishes: Vec<Wish>,
+        notifications: Vec<Notification>,
         /// Whether only titles, severities and links are to be sent.
         shortest: bool,
     },
@@ -84,7 +84,7 @@ pub struct Repeat {
 /// What became of a try that was in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completed {
-    /// It was taken. Its wishes are removed; what is still due is to be wanted again.
+    /// It was taken. Its notifications are removed; what is still due is enqueued again.
     Taken(Try),
     /// It was refused and not taken by an earlier attempt. It is dropped, and what is due is made anew with another id.
     Dropped(Try),
@@ -96,7 +96,7 @@ pub enum Completed {
     Gone,
 }
 
-/// What a wish is known by.
+/// What a notification is known by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) incident: Arc<str>,
