@@ -1,67 +1,23 @@
 //! Canaries and reports made by hand.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{RunId, RunReport, SpanId, Tick, TraceId, Trigger, Verdict};
-use crate::plan::{Cadence, Canary, CanaryId, Cell, Limits, Listen, LogFormat, Overlap, Plan, Probe, Region, Service};
-use crate::source::Location;
+use crate::outcome::{RunReport, SpanId, TraceId, Verdict};
+use crate::plan::{Cadence, Canary, Limits, Listen, LogFormat, Plan, Probe, Service, testing};
 
-/// A canary of the probe `p` without a matrix.
+/// A canary of the probe `p`, every second.
 pub(super) fn canary(region: &str) -> Arc<Canary> {
-    let cell = Arc::new(Cell::default());
-    let probe = Probe {
-        name: "p".into(),
-        summary: None,
-        owner: None,
-        runbook: None,
-        tags: Vec::new(),
-        cadence: Cadence::Every(Duration::from_secs(1)),
-        runs: 1,
-        confirm: None,
-        overlap: Overlap::Skip,
-        deadline: Duration::from_secs(5),
-        cells: vec![Arc::clone(&cell)],
-        vars: Vec::new(),
-        devices: BTreeMap::new(),
-        steps: Vec::new(),
-        unjournalled: crate::plan::Unjournalled::Refuse,
-        slo: None,
-        alert: crate::plan::AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
-        redact: None,
-        location: Location { path: Arc::from(Path::new("p.toml")), line: 1, column: 1 },
-    };
-    Arc::new(Canary {
-        id: CanaryId::new("p", region, &cell),
-        probe: Arc::new(probe),
-        region: Arc::new(Region { name: region.into(), vars: Vec::new() }),
-        cell,
-    })
+    let (cadence, deadline) = (Cadence::Every(Duration::from_secs(1)), Duration::from_secs(5));
+    testing::canary(&Arc::new(Probe { cadence, deadline, ..testing::probe("p") }), region)
 }
 
 /// A run that started so many seconds after the epoch and took two.
 pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, started: u64) -> Arc<RunReport> {
-    let started = SystemTime::UNIX_EPOCH + Duration::from_secs(started);
-    Arc::new(RunReport {
-        run_id: RunId(ulid::Ulid::nil()),
-        canary: Arc::clone(canary),
-        trigger: Trigger::Schedule,
-        tick: Tick { due: started, slot: 0, order: 0 },
-        started,
-        lateness: Duration::ZERO,
-        duration: Duration::from_secs(2),
-        stalled: Duration::ZERO,
-        trace_id: TraceId::random(),
-        span_id: SpanId::random(),
-        verdict,
-        cause: None,
-        steps: Vec::new(),
-        vars: Vec::new(),
-    })
+    let due = SystemTime::UNIX_EPOCH + Duration::from_secs(started);
+    let report = crate::outcome::testing::run(canary, verdict, due);
+    Arc::new(RunReport { duration: Duration::from_secs(2), trace_id: TraceId::random(), span_id: SpanId::random(), ..report })
 }
 
 /// A service of these canaries on a free loopback port, with little patience at shutdown.

@@ -1,6 +1,5 @@
 //! Rows made by hand, and settings of a store.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use super::{Commit, IncidentRow, OutcomeRow, Record, StateRow, TimelineRow, TryRow, TryState};
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail, LedgerEntry, Reason, RunId,
-    RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Verdict,
 };
-use crate::plan::{Action, Bodies, Cadence, Canary, CanaryId, Cell, Eventually, Overlap, Probe, Region, Step, StoreSettings};
+use crate::plan::{Bodies, Canary, Eventually, Probe, Step, StoreSettings, testing};
 use crate::source::Location;
 
 /// More than anything here takes; whoever waits so long has failed.
@@ -33,84 +32,14 @@ fn location() -> Location {
 }
 
 pub(super) fn canary(probe: &str, region: &str) -> Arc<Canary> {
-    let cell = Arc::new(Cell::default());
-    let made = Probe {
-        name: probe.into(),
-        summary: None,
-        owner: None,
-        runbook: None,
-        tags: Vec::new(),
-        cadence: Cadence::Every(Duration::from_mins(1)),
-        runs: 1,
-        confirm: None,
-        overlap: Overlap::Skip,
-        deadline: Duration::from_secs(20),
-        cells: vec![Arc::clone(&cell)],
-        vars: Vec::new(),
-        devices: BTreeMap::new(),
-        steps: vec![eventually("read on the second device")],
-        unjournalled: crate::plan::Unjournalled::Refuse,
-        slo: None,
-        alert: crate::plan::AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
-        redact: None,
-        location: location(),
-    };
-    Arc::new(Canary {
-        id: CanaryId::new(probe, region, &cell),
-        probe: Arc::new(made),
-        region: Arc::new(Region { name: region.into(), vars: Vec::new() }),
-        cell,
-    })
+    let eventually = Eventually { within: Duration::from_secs(2), poll: Duration::from_millis(100), since: None };
+    let read = Step { eventually: Some(eventually), ..testing::step("read on the second device") };
+    testing::canary(&Arc::new(Probe { steps: vec![read], location: location(), ..testing::probe(probe) }), region)
 }
 
 pub(super) fn step(name: &str, started: u64, duration: u64) -> StepReport {
-    StepReport {
-        name: name.into(),
-        span_id: SpanId(7),
-        parent: None,
-        device: "main".into(),
-        round: None,
-        subject: None,
-        started: Duration::from_micros(started),
-        duration: Duration::from_micros(duration),
-        stalled: Duration::ZERO,
-        convergence: None,
-        convergence_stalled: Duration::ZERO,
-        attempts: Vec::new(),
-        attempts_made: 1,
-        expectations: Vec::new(),
-        captures: Vec::new(),
-        result: StepResult::Passed,
-        allow_failure: false,
-    }
-}
-
-/// The plan of a step that is polled.
-fn eventually(name: &str) -> Step {
-    Step {
-        name: name.into(),
-        device: None,
-        action: Action::Parallel(Vec::new()),
-        looping: None,
-        at_once: std::num::NonZeroU8::MIN,
-        subject: None,
-        when: None,
-        guard: Vec::new(),
-        timeout: None,
-        retry: None,
-        eventually: Some(Eventually { within: Duration::from_secs(2), poll: Duration::from_millis(100), since: None }),
-        consistently: None,
-        expect: Vec::new(),
-        contract: None,
-        capture: Vec::new(),
-        allow_failure: false,
-        allow_empty: false,
-        cleanup: Vec::new(),
-        unless_created: None,
-        location: location(),
-    }
+    let (started, duration) = (Duration::from_micros(started), Duration::from_micros(duration));
+    StepReport { device: "main".into(), started, duration, ..crate::outcome::testing::step(name) }
 }
 
 /// A run that was due so many seconds after noon, with two steps.
@@ -145,21 +74,19 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
         }];
     }
     let due_at = at(due);
+    let report = crate::outcome::testing::run(canary, verdict, due_at);
     RunReport {
         run_id: RunId(ulid::Ulid::from_parts(u64::try_from(at_ms(due)).unwrap(), fastrand::u128(..))),
-        canary: Arc::clone(canary),
-        trigger: Trigger::Schedule,
-        tick: Tick { due: due_at, slot: 0, order: due + 1 },
+        tick: Tick { order: due + 1, ..report.tick },
         started: due_at + Duration::from_millis(3),
         lateness: Duration::from_millis(3),
         duration: Duration::from_micros(31_250),
-        stalled: Duration::ZERO,
         trace_id: TraceId::random(),
         span_id: SpanId::random(),
-        verdict,
         cause,
         steps,
         vars: vec![("title".into(), "canary 1".to_owned())],
+        ..report
     }
 }
 

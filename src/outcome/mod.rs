@@ -17,6 +17,8 @@ mod seal;
 mod secret;
 mod shed;
 mod sink;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verdict;
 mod visible;
 

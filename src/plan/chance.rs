@@ -348,15 +348,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_promises_nothing_pages_nothing_by_chance_and_not_minus_nothing() {
-        let plan = Plan {
-            regions: Vec::new(),
-            known_regions: Vec::new(),
-            maintenance: Vec::new(),
-            probes: Vec::new(),
-            canaries: Vec::new(),
-            secrets: std::collections::BTreeMap::new(),
-            limits: crate::plan::Limits::default(),
-        };
+        let plan = crate::plan::testing::plan(Vec::new(), &[]);
         assert_eq!(format!("{:.2}", of_plan(&plan)), "0.00");
     }
 }

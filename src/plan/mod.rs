@@ -25,6 +25,8 @@ mod severity;
 mod slo;
 mod step;
 mod tcp;
+#[cfg(test)]
+pub(crate) mod testing;
 mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};

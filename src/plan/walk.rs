@@ -70,36 +70,11 @@ fn visits<'a>(steps: &'a [Step], depth: usize, group: Option<&'a Step>, undoes: 
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU8;
-    use std::path::Path;
-
     use super::*;
-    use crate::plan::Action;
-    use crate::source::Location;
+    use crate::plan::{Action, testing};
 
     fn step(name: &str, entries: Vec<Step>, cleanup: Vec<Step>) -> Step {
-        Step {
-            name: name.into(),
-            device: None,
-            action: Action::Parallel(entries),
-            looping: None,
-            at_once: NonZeroU8::MIN,
-            subject: None,
-            when: None,
-            guard: Vec::new(),
-            timeout: None,
-            retry: None,
-            eventually: None,
-            consistently: None,
-            expect: Vec::new(),
-            contract: None,
-            capture: Vec::new(),
-            allow_failure: false,
-            allow_empty: false,
-            cleanup,
-            unless_created: None,
-            location: Location { path: Path::new("probe.toml").into(), line: 1, column: 1 },
-        }
+        Step { action: Action::Parallel(entries), cleanup, ..testing::step(name) }
     }
 
     fn alone(name: &str) -> Step {

@@ -133,7 +133,6 @@ fn push(text: &mut String, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::cli::report::fixture::{activation_cause, assert_snapshot, canary, passed, run, silent_registration};
@@ -153,7 +152,7 @@ mod tests {
                 let (verdict, cause) = if fails { (Verdict::Failed, Some(activation_cause())) } else { (Verdict::Passed, None) };
                 let mut steps = passed().report.steps.clone();
                 steps[0].convergence = (!fails).then(|| Duration::from_millis(100 + 10 * round as u64));
-                grid.run_finished(&run(Arc::clone(canary), verdict, cause, steps));
+                grid.run_finished(&run(canary, verdict, cause, steps));
             }
         }
         grid.cleanup_finished(silent_registration().cleanup.as_deref().unwrap());

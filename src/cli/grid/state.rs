@@ -139,7 +139,7 @@ mod tests {
         let canary = canary("front-page", "eu", &[]);
         let mut grid = GridState::new(&[Arc::clone(&canary)]);
         for _ in 0..MARKS + 10 {
-            grid.run_finished(&run(Arc::clone(&canary), Verdict::Passed, None, Vec::new()));
+            grid.run_finished(&run(&canary, Verdict::Passed, None, Vec::new()));
         }
         let state = grid.probes[0].canary("eu", &Cell::default()).unwrap();
         assert_eq!((state.marks.len(), state.runs), (MARKS, 74));

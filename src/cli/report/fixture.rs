@@ -1,15 +1,15 @@
 //! Reports made by hand, and the comparison of what is rendered with the files in `tests/cli_snapshots`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::outcome::testing as made;
 use crate::outcome::{
     AttemptDetail, AttemptReport, Cause, CleanupReport, CleanupResult, Exchange, ExpectationReport, Held, HttpAnswer, HttpDetail,
-    Phases, Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, Tick, TraceId, Trigger, Verdict,
+    Phases, Reason, RunId, RunReport, SeenValue, SpanId, StepReport, StepResult, TraceId, Trigger, Verdict,
 };
-use crate::plan::{Cadence, Canary, CanaryId, Cell, CellValue, Overlap, Probe, Region};
+use crate::plan::{Cadence, Canary, Cell, CellValue, Probe, testing};
 use crate::source::Location;
 
 use super::FinishedRun;
@@ -27,53 +27,28 @@ pub(crate) fn assert_snapshot(name: &str, rendered: &str) {
 pub(crate) fn canary(probe: &str, region: &str, cell: &[(&str, CellValue)]) -> Arc<Canary> {
     let cell = Cell(cell.iter().map(|(key, value)| (Arc::from(*key), value.clone())).collect());
     let probe = Probe {
-        name: probe.into(),
-        summary: None,
-        owner: None,
-        runbook: None,
-        tags: Vec::new(),
         cadence: Cadence::Every(Duration::from_mins(5)),
-        runs: 1,
-        confirm: None,
-        overlap: Overlap::Skip,
         deadline: Duration::from_mins(2),
-        cells: vec![Arc::new(cell.clone())],
-        vars: Vec::new(),
-        devices: BTreeMap::new(),
-        steps: Vec::new(),
-        unjournalled: crate::plan::Unjournalled::Refuse,
-        slo: None,
-        alert: crate::plan::AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
-        redact: None,
+        cells: vec![Arc::new(cell)],
         location: at(1, 8),
+        ..testing::probe(probe)
     };
-    Arc::new(Canary {
-        id: CanaryId::new(&probe.name, region, &cell),
-        probe: Arc::new(probe),
-        region: Arc::new(Region { name: region.into(), vars: Vec::new() }),
-        cell: Arc::new(cell),
-    })
+    testing::canary(&Arc::new(probe), region)
 }
 
-pub(crate) fn run(canary: Arc<Canary>, verdict: Verdict, cause: Option<Cause>, steps: Vec<StepReport>) -> Arc<RunReport> {
+pub(crate) fn run(canary: &Arc<Canary>, verdict: Verdict, cause: Option<Cause>, steps: Vec<StepReport>) -> Arc<RunReport> {
     let started = SystemTime::UNIX_EPOCH + Duration::from_millis(1_710_758_640_123);
     Arc::new(RunReport {
         run_id: RunId(ulid::Ulid::from_parts(1_710_758_640_123, 42)),
-        canary,
         trigger: Trigger::Test,
-        tick: Tick { due: started, slot: 0, order: 0 },
-        started,
         lateness: Duration::from_micros(42),
         duration: Duration::from_millis(2_314),
-        stalled: Duration::ZERO,
         trace_id: TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
         span_id: SpanId(0x00f0_67aa_0ba9_02b7),
-        verdict,
         cause,
         steps,
         vars: vec![("title".into(), "canary 01HS8".to_owned())],
+        ..made::run(canary, verdict, started)
     })
 }
 
@@ -83,7 +58,7 @@ pub(crate) fn passed() -> FinishedRun {
     step.attempts = vec![attempt(0, 31, "GET", 200)];
     step.expectations = vec![held("status == 200", 12)];
     let canary = canary("front-page", "eu", &[]);
-    FinishedRun { report: run(canary, Verdict::Passed, None, vec![step]), cleanup: None }
+    FinishedRun { report: run(&canary, Verdict::Passed, None, vec![step]), cleanup: None }
 }
 
 /// A registration that was answered with success all along and never activated.
@@ -113,37 +88,20 @@ pub(crate) fn silent_registration() -> FinishedRun {
     activated.result = StepResult::Failed(cause.clone());
 
     let cell = [("platform", CellValue::Text("ios".into())), ("tracks", CellValue::Integer(10))];
-    let report = run(canary("premium-registration", "eu", &cell), Verdict::Failed, Some(cause), vec![submit, activated]);
+    let report = run(&canary("premium-registration", "eu", &cell), Verdict::Failed, Some(cause), vec![submit, activated]);
     let cleanup = leaked_cleanup(&report);
     FinishedRun { report, cleanup: Some(cleanup) }
 }
 
 /// A tick that never ran.
 pub(crate) fn missed() -> FinishedRun {
-    let cause = Cause {
-        reason: Reason::Overlap,
-        message: "the run of the tick before was still going".to_owned(),
-        step: None,
-        subject: None,
-        attempts: 0,
-        expectation: None,
-        location: None,
-        seen: Vec::new(),
-    };
-    FinishedRun { report: run(canary("front-page", "us", &[]), Verdict::Missed, Some(cause), Vec::new()), cleanup: None }
+    let cause = made::cause(Reason::Overlap, "the run of the tick before was still going");
+    FinishedRun { report: run(&canary("front-page", "us", &[]), Verdict::Missed, Some(cause), Vec::new()), cleanup: None }
 }
 
 fn leaked_cleanup(report: &Arc<RunReport>) -> Arc<CleanupReport> {
-    let cause = Cause {
-        reason: Reason::Timeout,
-        message: "no answer within 5 s to DELETE http://127.0.0.1:7100/v1/registrations/r-1".to_owned(),
-        step: Some("delete".into()),
-        subject: None,
-        attempts: 1,
-        expectation: None,
-        location: None,
-        seen: Vec::new(),
-    };
+    let message = "no answer within 5 s to DELETE http://127.0.0.1:7100/v1/registrations/r-1";
+    let cause = Cause { step: Some("delete".into()), attempts: 1, ..made::cause(Reason::Timeout, message) };
     let mut delete = step("delete", 2_314, 5_000);
     delete.attempts =
         vec![AttemptReport { failure: Some((Reason::Timeout, cause.message.clone())), ..attempt(2_314, 5_000, "DELETE", 0) }];
@@ -159,14 +117,12 @@ fn leaked_cleanup(report: &Arc<RunReport>) -> Arc<CleanupReport> {
 
 pub(crate) fn activation_cause() -> Cause {
     Cause {
-        reason: Reason::Expectation,
-        message: "json.status == 'activated' did not hold after 18 attempts in 2.2 s".to_owned(),
         step: Some("activated".into()),
-        subject: None,
         attempts: 18,
         expectation: Some("json.status == 'activated'".to_owned()),
         location: Some(at(42, 14)),
         seen: vec![SeenValue { source: "json.status".to_owned(), value: "\"payment_captured\"".to_owned() }],
+        ..made::cause(Reason::Expectation, "json.status == 'activated' did not hold after 18 attempts in 2.2 s")
     }
 }
 
@@ -179,25 +135,7 @@ fn held(source: &str, line: u32) -> ExpectationReport {
 }
 
 fn step(name: &str, started: u64, duration: u64) -> StepReport {
-    StepReport {
-        name: name.into(),
-        span_id: SpanId(7),
-        parent: None,
-        device: "default".into(),
-        round: None,
-        subject: None,
-        started: Duration::from_millis(started),
-        duration: Duration::from_millis(duration),
-        stalled: Duration::ZERO,
-        convergence: None,
-        convergence_stalled: Duration::ZERO,
-        attempts: Vec::new(),
-        attempts_made: 1,
-        expectations: Vec::new(),
-        captures: Vec::new(),
-        result: StepResult::Passed,
-        allow_failure: false,
-    }
+    StepReport { started: Duration::from_millis(started), duration: Duration::from_millis(duration), ..made::step(name) }
 }
 
 /// An attempt with an answer, or without one where `status` is 0.

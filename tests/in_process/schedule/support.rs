@@ -9,39 +9,17 @@ use futures::future::BoxFuture;
 use serinus::outcome::{
     Cause, CleanupReport, CleanupResult, MissedTicks, OutcomeSink, Reason, RunId, RunReport, SpanId, TraceId, Verdict,
 };
-use serinus::plan::{Cadence, Canary, CanaryId, Cell, Limits, Overlap, Plan, Probe, Region};
+use serinus::plan::{Cadence, Canary, CanaryId, Cell, Limits, Plan, Probe, Region};
 use serinus::run::{CleanupTask, Finished, RunRequest, StallLog};
 use serinus::schedule::{LastSeen, Runner, Scheduler};
-use serinus::source::Location;
 use tokio::sync::mpsc;
 
 /// Longest wait for something that happens within milliseconds on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) fn probe(name: &str, every: Duration) -> Probe {
-    Probe {
-        name: name.into(),
-        summary: None,
-        owner: None,
-        runbook: None,
-        tags: Vec::new(),
-        cadence: Cadence::Every(every),
-        runs: 1,
-        confirm: None,
-        overlap: Overlap::Skip,
-        deadline: Duration::from_secs(20),
-        cells: vec![Arc::new(Cell::default())],
-        vars: Vec::new(),
-        devices: BTreeMap::new(),
-        steps: Vec::new(),
-        unjournalled: serinus::plan::Unjournalled::Refuse,
-        slo: None,
-        alert: serinus::plan::AlertPolicy::default(),
-        needs: Vec::new(),
-        maintenance: Vec::new(),
-        redact: None,
-        location: Location { path: std::path::Path::new("probe.toml").into(), line: 1, column: 1 },
-    }
+    let probe = crate::report::probe(name, vec![Cell::default()]);
+    Probe { cadence: Cadence::Every(every), steps: Vec::new(), slo: None, ..probe }
 }
 
 pub(crate) fn plan(probes: Vec<Probe>, limits: Limits) -> Arc<Plan> {

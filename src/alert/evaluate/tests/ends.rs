@@ -40,7 +40,7 @@ fn a_removed_probe_is_not_said_to_be_well_and_a_removal_that_was_only_found_wait
     for (found, ended) in [(false, 200), (true, 260)] {
         let mut bench = Bench::chat(&["eu"]);
         bench.breaks(0, "p/eu").at(200);
-        let empty = Arc::new(plan(vec![quiet("q")], &["eu"]));
+        let empty = plan(vec![quiet("q")], &["eu"]);
         bench.plan = Arc::clone(&empty);
         let alerting = Arc::clone(&bench.alerting);
         bench.take(Event::Plan { plan: empty, alerting, found });
@@ -56,7 +56,7 @@ fn a_removal_that_comes_back_within_the_minute_ends_nothing() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").at(200);
     let (before, alerting) = (Arc::clone(&bench.plan), Arc::clone(&bench.alerting));
-    let empty = Arc::new(plan(vec![quiet("q")], &["eu"]));
+    let empty = plan(vec![quiet("q")], &["eu"]);
     bench.take(Event::Plan { plan: empty, alerting: Arc::clone(&alerting), found: true });
     bench.at(230).take(Event::Plan { plan: before, alerting, found: true });
     bench.at(900);

@@ -26,10 +26,10 @@ use super::super::muting::Paused;
 use super::super::simulation::store::Tables;
 use super::super::tries::{Action, Outcome, Refusal, RefusalKind};
 use super::{Effects, Evaluator, Event};
-use crate::alert::testing::{canary, cause, moment_ms, probe, run};
+use crate::alert::testing::{cause, moment_ms, plan, probe, run};
 use crate::history::StartState;
 use crate::outcome::{Cause, Reason, StepReport, Trigger, Verdict};
-use crate::plan::{AlertPolicy, Alerting, Canary, CanaryId, Channel, ChannelKind, Plan, Probe, Route, Severity};
+use crate::plan::{AlertPolicy, Alerting, CanaryId, Channel, ChannelKind, Plan, Probe, Route, Severity};
 
 /// A try as a receiver saw it.
 #[derive(Debug, Clone)]
@@ -103,25 +103,9 @@ pub(super) fn quiet(name: &str) -> Probe {
     Probe { name: name.into(), ..probe(Vec::new(), alert) }
 }
 
-pub(super) fn plan(probes: Vec<Probe>, regions: &[&str]) -> Plan {
-    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
-    let mut canaries: Vec<Arc<Canary>> =
-        probes.iter().flat_map(|probe| regions.iter().map(|region| canary(probe, region))).collect();
-    canaries.sort_by(|one, other| one.id.cmp(&other.id));
-    Plan {
-        regions: canaries.iter().map(|canary| Arc::clone(&canary.region)).collect(),
-        known_regions: regions.iter().map(|region| Arc::from(*region)).collect(),
-        maintenance: Vec::new(),
-        probes,
-        canaries,
-        secrets: BTreeMap::new(),
-        limits: crate::plan::Limits::default(),
-    }
-}
-
 impl Bench {
     pub(super) fn new(probes: Vec<Probe>, regions: &[&str], alerting: Alerting) -> Self {
-        let (plan, alerting) = (Arc::new(plan(probes, regions)), Arc::new(alerting));
+        let (plan, alerting) = (plan(probes, regions), Arc::new(alerting));
         let now = moment_ms(0, 0);
         let evaluator = Evaluator::new(&plan, &alerting, &StartState::default(), now);
         Self {
@@ -207,7 +191,7 @@ impl Bench {
 
     /// Nothing is probed any more but something else.
     pub(super) fn unplan(&mut self, regions: &[&str], found: bool) {
-        self.plan = Arc::new(plan(vec![quiet("q")], regions));
+        self.plan = plan(vec![quiet("q")], regions);
         let (plan, alerting) = (Arc::clone(&self.plan), Arc::clone(&self.alerting));
         self.take(Event::Plan { plan, alerting, found });
     }

@@ -171,7 +171,7 @@ fn a_dependent_stays_explained_whatever_ends_the_root() {
         }),
         ("paused", |bench| bench.take(paused(&["r/eu", "r/us"]))),
         ("removed", |bench| {
-            let plan = Arc::new(plan(vec![needing("d", &[])], &["eu", "us"]));
+            let plan = plan(vec![needing("d", &[])], &["eu", "us"]);
             bench.plan = Arc::clone(&plan);
             let alerting = Arc::clone(&bench.alerting);
             bench.take(Event::Plan { plan, alerting, found: false });

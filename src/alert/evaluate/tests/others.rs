@@ -49,7 +49,7 @@ fn a_leak_is_a_warning_of_its_own_and_is_well_when_it_was_swept() {
 fn a_leak_outlives_its_probe() {
     let mut bench = Bench::chat(&["eu"]);
     bench.take(Event::Leaked { probe: "p".into(), entry: "01A".into(), message: "401".into() });
-    let plan = Arc::new(plan(vec![quiet("q")], &["eu"]));
+    let plan = plan(vec![quiet("q")], &["eu"]);
     bench.plan = Arc::clone(&plan);
     let alerting = Arc::clone(&bench.alerting);
     bench.at(10).take(Event::Plan { plan, alerting, found: false });

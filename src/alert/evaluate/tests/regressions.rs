@@ -10,7 +10,7 @@ fn nz(n: u32) -> NonZeroU32 {
 }
 
 fn reload(bench: &mut Bench, probes: Vec<Probe>, regions: &[&str], found: bool) {
-    bench.plan = Arc::new(plan(probes, regions));
+    bench.plan = plan(probes, regions);
     let (plan, alerting) = (Arc::clone(&bench.plan), Arc::clone(&bench.alerting));
     bench.take(Event::Plan { plan, alerting, found });
 }
@@ -166,7 +166,7 @@ fn a_removed_probe_goes_to_nobody_it_was_not_routed_to() {
         bench.breaks(0, "p/eu").at(100);
         assert_eq!(bench.ring_times("duty"), [60]);
         if at_start {
-            bench.plan = Arc::new(plan(vec![quiet("q")], &["eu"]));
+            bench.plan = plan(vec![quiet("q")], &["eu"]);
             bench.restart();
         } else {
             bench.unplan(&["eu"], true);
@@ -406,7 +406,7 @@ fn at_a_start() {
         Alerting { channels: vec![pagerduty("duty"), pagerduty("other")], routes: vec![of_p, rest], ..Alerting::default() };
     let mut bench = Bench::new(vec![quiet("p")], &["eu"], alerting);
     bench.breaks(0, "p/eu").at(100);
-    bench.plan = Arc::new(plan(vec![quiet("q")], &["eu"]));
+    bench.plan = plan(vec![quiet("q")], &["eu"]);
     bench.restart().at(300);
     assert_eq!(bench.rings("other"), []);
 }

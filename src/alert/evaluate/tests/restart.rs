@@ -92,7 +92,7 @@ fn rows_of_members_and_covers_are_gone_when_an_incident_is_told_everywhere() {
 fn a_removal_found_at_a_start_waits_a_minute_also_when_pauses_are_made_known_meanwhile() {
     let mut bench = Bench::chat(&["eu"]);
     bench.breaks(0, "p/eu").at(100);
-    bench.plan = Arc::new(plan(vec![quiet("q")], &["eu"]));
+    bench.plan = plan(vec![quiet("q")], &["eu"]);
     bench.restart();
     let paused = Paused { by: "ann".into(), why: None, until_ms: None };
     bench.at(101).take(Event::Paused(HashMap::from([(CanaryId::read_back("q/eu"), paused)])));

@@ -73,7 +73,7 @@ fn a_removed_canary_holds_no_subject_open() {
     for at in [60, 120, 180] {
         bench.at(at).finds("p/eu", &["a"]);
     }
-    let plan = Arc::new(plan(vec![looking("p", alert())], &["eu"]));
+    let plan = plan(vec![looking("p", alert())], &["eu"]);
     bench.plan = Arc::clone(&plan);
     let alerting = Arc::clone(&bench.alerting);
     bench.at(200).take(Event::Plan { plan, alerting, found: false });

@@ -9,7 +9,7 @@ use super::*;
 use crate::alert::fact::{LastRun, Level, Share};
 use crate::alert::testing;
 use crate::alert::{FactKey, Scope, State};
-use crate::plan::{AlertPolicy, Canary, Cell, CellValue, Limits, Plan, Probe, Region};
+use crate::plan::{AlertPolicy, Cell, CellValue, Plan, Probe};
 
 const REGIONS: [&str; 2] = ["eu", "us"];
 
@@ -27,25 +27,8 @@ fn probe(name: &str, needs: &[&str], matrix: Option<(&str, &[&str])>) -> Probe {
     }
 }
 
-fn plan(probes: Vec<Probe>) -> Plan {
-    let regions: Vec<Arc<Region>> = REGIONS.map(|name| Arc::new(Region { name: name.into(), vars: Vec::new() })).into();
-    let probes: Vec<Arc<Probe>> = probes.into_iter().map(Arc::new).collect();
-    let mut canaries = Vec::new();
-    for probe in &probes {
-        for (region, cell) in regions.iter().flat_map(|region| probe.cells.iter().map(move |cell| (region, cell))) {
-            let id = CanaryId::new(&probe.name, &region.name, cell);
-            canaries.push(Arc::new(Canary { id, probe: Arc::clone(probe), region: Arc::clone(region), cell: Arc::clone(cell) }));
-        }
-    }
-    Plan {
-        regions,
-        known_regions: REGIONS.map(Arc::from).into(),
-        maintenance: Vec::new(),
-        probes,
-        canaries,
-        secrets: BTreeMap::new(),
-        limits: Limits::default(),
-    }
+fn plan(probes: Vec<Probe>) -> Arc<Plan> {
+    testing::plan(probes, &REGIONS)
 }
 
 fn id(text: &str) -> CanaryId {
