@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, Input, PlanContext, RuleEvent, Rules, evidence, row, to_json};
+use super::{Changed, Input, PlanContext, RowKind, RuleEvent, Rules, evidence, row, to_json};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
@@ -76,7 +76,7 @@ impl Leaks {
             let (owner, message) = (leak.owner.clone(), leak.message.clone());
             to_json(&LeakRow { probe: Arc::clone(&leak.probe), since_ms: now.wall_ms_of(leak.since), owner, message })
         });
-        row("leak", &**entry, json)
+        row(RowKind::Leak, &**entry, json)
     }
 }
 
@@ -128,7 +128,7 @@ impl Rules for Leaks {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "leak" {
+        if !RowKind::Leak.is_of(row) {
             return Ok(false);
         }
         let kept: LeakRow = serde_json::from_str(&row.json)?;

@@ -12,8 +12,13 @@
 //! | [`region`] | process | who speaks for which region | – |
 //!
 //! A condition owns its state. It takes events and `now`, returns changed facts and when it wants to be called again, and
-//! serialises itself. It must not read a clock, know incidents or decide who is told. A new condition is a file, an arm of
-//! [`Condition`] and a line in [`Condition::of_probe`] or [`Condition::of_process`]. [`Conditions`] owns them all.
+//! serialises itself. It must not read a clock or the store, know incidents or decide who is told. What it has to remember over a
+//! restart is its row. Only [`runs`] is held by canary: another condition by canary keeps a map in its probe's condition.
+//! [`Conditions`] owns them all.
+//!
+//! A new condition is a file, an arm of [`Condition`], a line in [`Condition::of_probe`] or [`Condition::of_process`], and a
+//! [`RowKind`]. What it says is a [`FactKey`]; its sentences are in `message::{title, group, failing}` and `status::member`, and
+//! `message::cases` has a message about it. A new objective begins in [`objective`].
 //!
 //! The health of a channel follows from tries and not from runs, so [`channel`] is a pure function beside these.
 
@@ -284,9 +289,31 @@ fn to_json(row: &impl Serialize) -> String {
     serde_json::to_string(row).expect("its keys are strings and its numbers finite")
 }
 
+/// Kinds of rows, in the order in which they are restored: a row of *no data* replaces what an earlier version stored in the
+/// canary's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum RowKind {
+    Canary,
+    Across,
+    Subject,
+    Budget,
+    Latency,
+    Blind,
+    Leak,
+    Restarts,
+}
+
+impl RowKind {
+    /// Whether a row is of this kind.
+    fn is_of(self, row: &RestoredState) -> bool {
+        row.kind.parse() == Ok(self)
+    }
+}
+
 /// A row of a kind.
-fn row(kind: &'static str, key: impl Into<String>, json: Option<String>) -> StateRow {
-    StateRow { kind, key: key.into(), json }
+fn row(kind: RowKind, key: impl Into<String>, json: Option<String>) -> StateRow {
+    StateRow { kind: kind.into(), key: key.into(), json }
 }
 
 /// The key of an objective.

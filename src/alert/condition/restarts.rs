@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changed, Input, PlanContext, RuleEvent, Rules, Run, is_default, row, to_json};
+use super::{Changed, Input, PlanContext, RowKind, RuleEvent, Rules, Run, is_default, row, to_json};
 use crate::alert::Moment;
 use crate::alert::fact::Level;
 use crate::alert::{Fact, FactKey, Scope, State};
@@ -183,7 +183,7 @@ impl Rules for Restarts {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "restarts" {
+        if !RowKind::Restarts.is_of(row) {
             return Ok(false);
         }
         let kept: RestartsRow = serde_json::from_str(&row.json)?;
@@ -197,7 +197,7 @@ impl Rules for Restarts {
         let wall = |at: Option<Duration>| at.map(|at| now.wall_ms_of(at));
         let starts = self.starts.iter().map(|at| now.wall_ms_of(*at)).collect();
         let kept = RestartsRow { starts, since: wall(self.since), last: wall(self.started.or(self.before)) };
-        vec![row("restarts", "", Some(to_json(&kept)))]
+        vec![row(RowKind::Restarts, "", Some(to_json(&kept)))]
     }
 
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {

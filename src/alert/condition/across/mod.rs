@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::ratio::{Clears, Ratio, WindowLength, WindowRule};
 use super::rule::Rule;
-use super::{Changed, PlanContext, RuleEvent, Rules, Run, level, region_and_cell};
+use super::{Changed, PlanContext, RowKind, RuleEvent, Rules, Run, level, region_and_cell, row};
 use crate::alert::fact::Share;
 use crate::alert::{Fact, FactKey, Scope, State};
 use crate::alert::{Failure, Moment};
@@ -288,7 +288,7 @@ impl Rules for Across {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "across" {
+        if !RowKind::Across.is_of(row) {
             return Ok(false);
         }
         self.read(&row.json, now)?;
@@ -296,7 +296,7 @@ impl Rules for Across {
     }
 
     fn rows(&self, now: Moment) -> Vec<StateRow> {
-        vec![super::row("across", &*self.probe.name, Some(self.to_json(now)))]
+        vec![row(RowKind::Across, &*self.probe.name, Some(self.to_json(now)))]
     }
 
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {

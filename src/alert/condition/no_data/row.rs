@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Clock;
 use super::{NoData, RegionCanaries, Restored};
 use crate::alert::Moment;
-use crate::alert::condition::{is_default, row, to_json};
+use crate::alert::condition::{RowKind, is_default, row, to_json};
 use crate::base::time::millis;
 use crate::history::{RestoredState, StateRow};
 use crate::outcome;
@@ -50,25 +50,25 @@ impl NoData {
     /// Takes back a row. Those of canaries are used when the canaries are watched.
     pub(super) fn read(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         let id = CanaryId::read_back(&row.key);
-        match (&*row.kind, row.key.contains('/')) {
+        match (row.kind.parse(), row.key.contains('/')) {
             // Only the clock is of this condition.
-            ("canary", _) => {
+            (Ok(RowKind::Canary), _) => {
                 let clock = serde_json::from_str::<ClockRow>(&row.json)?.clock(now);
                 if !clock.has_data() {
                     self.restored.entry(id).or_default().clock = clock;
                 }
                 Ok(false)
             }
-            ("blind", true) if row.json == "true" => {
+            (Ok(RowKind::Blind), true) if row.json == "true" => {
                 self.restored.entry(id).or_default().failing = true;
                 Ok(true)
             }
-            ("blind", true) => {
+            (Ok(RowKind::Blind), true) => {
                 let kept: ClockRow = serde_json::from_str(&row.json)?;
                 self.restored.insert(id, Restored { failing: kept.failing, clock: kept.clock(now) });
                 Ok(true)
             }
-            ("blind", false) => {
+            (Ok(RowKind::Blind), false) => {
                 self.regions.entry(row.key.as_str().into()).or_default().restore_blind();
                 Ok(true)
             }
@@ -92,12 +92,12 @@ impl NoData {
                 failing: watch.failing.is_some(),
             })
         });
-        row("blind", id.as_str(), json)
+        row(RowKind::Blind, id.as_str(), json)
     }
 
     /// The row of a region; none unless it is without data as a whole.
     pub(super) fn region_row(&self, region: &Arc<str>) -> StateRow {
         let blind = self.regions.get(region).is_some_and(RegionCanaries::is_blind);
-        row("blind", &**region, blind.then(|| "true".to_owned()))
+        row(RowKind::Blind, &**region, blind.then(|| "true".to_owned()))
     }
 }

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::ratio::{Buckets, Clears, Held, Slots, WindowLength, WindowRule, buckets};
 use super::super::rule::Rule as Cadence;
-use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
+use super::super::{Changed, PlanContext, RowKind, Rules, Run, row, to_json};
 use super::excluded::{self, ExcludedRuns};
 use super::tally::{ByRegion, Runs};
 use super::{LEAST_RUNS, by_chance};
@@ -322,7 +322,7 @@ impl Rules for BurnRate {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "budget" {
+        if !RowKind::Budget.is_of(row) {
             return Ok(false);
         }
         let kept: BurnRateRow = serde_json::from_str(&row.json)?;
@@ -347,7 +347,7 @@ impl Rules for BurnRate {
             whole: Some(self.whole.to_row(wall_ms)),
             apart: self.excluded.to_row(now),
         };
-        vec![row("budget", &*self.probe.name, Some(to_json(&kept)))]
+        vec![row(RowKind::Budget, &*self.probe.name, Some(to_json(&kept)))]
     }
 
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {

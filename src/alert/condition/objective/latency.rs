@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::super::ratio::histogram::{Histogram, Several};
 use super::super::ratio::{Buckets, Clears, Held, Slots, buckets};
 use super::super::rule::Rule;
-use super::super::{Changed, PlanContext, Rules, Run, row, to_json};
+use super::super::{Changed, PlanContext, RowKind, Rules, Run, row, to_json};
 use super::excluded::{self, ExcludedRuns};
 use super::tally::Samples;
 use super::{LEAST_RUNS, STANDARD_ERRORS, by_chance};
@@ -417,7 +417,7 @@ impl Rules for Latency {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "latency" {
+        if !RowKind::Latency.is_of(row) {
             return Ok(false);
         }
         let kept: LatencyRow = serde_json::from_str(&row.json)?;
@@ -440,7 +440,7 @@ impl Rules for Latency {
             warn: self.warn.as_ref().map(latch),
             apart: self.excluded.to_row(now),
         };
-        vec![row("latency", &*self.probe.name, Some(to_json(&kept)))]
+        vec![row(RowKind::Latency, &*self.probe.name, Some(to_json(&kept)))]
     }
 
     fn take_changed(&mut self, now: Moment) -> Vec<StateRow> {

@@ -2,7 +2,8 @@
 //!
 //! Both count runs into buckets of time, so their memory is bounded for any window. A bad run raises them; they end with their
 //! short window, also by time alone. They count twice: all runs, and all but those that other members tell of. The second count
-//! says whether they would hold alone. They know nothing of incidents. A new objective is a file beside these.
+//! says whether they would hold alone. They know nothing of incidents. A new objective is a file beside these and a
+//! variant of [`Objective`], whose order is the order in which a title names several.
 
 mod burn;
 mod excluded;

@@ -50,7 +50,7 @@ pub(super) enum WindowLength {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Clears {
     /// When the caller says so.
-    RuleEvent,
+    WhenTold,
     /// When it was not crossed for as many runs as the window has.
     WholeWindow,
     /// As soon as it is not crossed. A rule that is held is crossed by its short window alone.
@@ -183,7 +183,7 @@ impl<T, S> Ratio<T, S> {
             (None, Some(held)) => {
                 held.quiet += 1;
                 let over = match clears {
-                    Clears::RuleEvent => false,
+                    Clears::WhenTold => false,
                     Clears::WholeWindow => held.quiet >= long,
                     Clears::ShortWindow => true,
                 };

@@ -20,7 +20,7 @@ impl Tally for u32 {
 fn what_is_crossed_is_held_until_its_setting_lets_it_go() {
     // Judged too bad or not, one after the other; whether it is held after each, over three runs.
     for (clears, judged, held) in [
-        (Clears::RuleEvent, "xooooooo", "hhhhhhhh"),
+        (Clears::WhenTold, "xooooooo", "hhhhhhhh"),
         (Clears::WholeWindow, "oxooooxo", "-hhh--hh"),
         (Clears::WholeWindow, "xooxooxo", "hhhhhhhh"),
         (Clears::ShortWindow, "oxxoxo", "-hh-h-"),
@@ -46,7 +46,7 @@ fn what_is_crossed_is_held_until_its_setting_lets_it_go() {
 fn it_is_held_since_it_was_first_crossed_with_what_was_seen_last() {
     let mut ratio: Ratio<u32, u64> = Ratio::default();
     for at in 5..9 {
-        ratio.note(Some(at), Clears::RuleEvent, 3, Duration::from_secs(at));
+        ratio.note(Some(at), Clears::WhenTold, 3, Duration::from_secs(at));
     }
     assert_eq!(ratio.held(), Some(&Held { since: Duration::from_secs(5), seen: 8, quiet: 0 }));
 }

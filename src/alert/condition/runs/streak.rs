@@ -91,7 +91,7 @@ impl Streak {
                     (window.len() >= failures.get() as usize).then_some(())
                 };
                 // It is cleared by passes in a row, which the caller counts.
-                let window_rule = WindowRule { over: WindowLength::Runs(of.get().into()), crossed, clears: Clears::RuleEvent };
+                let window_rule = WindowRule { over: WindowLength::Runs(of.get().into()), crossed, clears: Clears::WhenTold };
                 self.window.judge(&window_rule, self.number, run.started);
                 self.window.prune(self.number, of.get().into());
                 self.window.held().is_some()

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::count::{Count, counts, is_needed, only_subjects};
 use super::objective::RunRole;
 use super::rule::Rule;
-use super::{Changed, Condition, Input, RuleEvent, Run, Runs, evidence};
+use super::{Changed, Condition, Input, RowKind, RuleEvent, Run, Runs, evidence};
 use crate::alert::Moment;
 use crate::alert::{Fact, FactKey, State};
 use crate::history::StateRow;
@@ -192,7 +192,7 @@ impl Conditions {
         for owner in std::mem::take(&mut self.touched) {
             if let ConditionOwner::Canary(id) = &owner {
                 let json = self.canaries.get_mut(id).and_then(|runs| runs.take_changed(now));
-                rows.extend(json.map(|json| super::row("canary", id.as_str(), Some(json))));
+                rows.extend(json.map(|json| super::row(RowKind::Canary, id.as_str(), Some(json))));
             }
             rows.extend(self.of(&owner).iter_mut().flat_map(|condition| condition.rules_mut().take_changed(now)));
         }
@@ -202,7 +202,7 @@ impl Conditions {
     /// Every row that all of it would need to be as it is.
     #[cfg(test)]
     pub(super) fn all_rows(&self, now: Moment) -> Vec<StateRow> {
-        let canary = |(id, runs): (&CanaryId, &Runs)| super::row("canary", id.as_str(), Some(runs.to_json(now)));
+        let canary = |(id, runs): (&CanaryId, &Runs)| super::row(RowKind::Canary, id.as_str(), Some(runs.to_json(now)));
         let conditions = self.probes.values().flat_map(|of| &of.conditions).chain(&self.process);
         self.canaries.iter().map(canary).chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
     }

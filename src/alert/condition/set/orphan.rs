@@ -9,9 +9,6 @@ use crate::history::{RestoredState, StateRow};
 /// How long it is kept.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// The kinds of rows of conditions, in the order in which they are read.
-pub(super) const KINDS: [&str; 8] = ["canary", "across", "subject", "budget", "latency", "blind", "leak", "restarts"];
-
 /// Rows whose owners are not in the plan.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
@@ -39,16 +36,11 @@ impl Orphans {
         let (over, rows) = std::mem::take(&mut self.rows).into_iter().partition(|(until, _)| *until <= now.steady);
         self.rows = rows;
         let over: Vec<(Duration, RestoredState)> = over;
-        over.into_iter().filter_map(|(_, row)| Some(super::super::row(kind(&row.kind)?, row.key, None))).collect()
+        over.into_iter().filter_map(|(_, row)| Some(super::super::row(row.kind.parse().ok()?, row.key, None))).collect()
     }
 
     /// When the next one is to be forgotten; steady.
     pub(super) fn due(&self) -> Option<Duration> {
         self.rows.iter().map(|(until, _)| *until).min()
     }
-}
-
-/// The kind of a row as it is written.
-pub(super) fn kind(kind: &str) -> Option<&'static str> {
-    KINDS.into_iter().find(|known| *known == kind)
 }

@@ -7,11 +7,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::orphan::{KINDS, Orphans};
+use strum::VariantArray as _;
+
+use super::super::RowKind;
+use super::orphan::Orphans;
 use super::{ConditionOwner, Conditions, ProbeConditions, Timers};
+
 use crate::alert::Moment;
+
 use crate::alert::condition::rule::Rule;
+
 use crate::alert::condition::{Changed, Condition, PlanContext, RuleEvent, Runs};
+
 use crate::alert::{FactKey, State};
 use crate::history::{RestoredState, StateRow};
 use crate::plan::{Alerting, CanaryId, Plan};
@@ -32,9 +39,8 @@ impl Conditions {
         };
         let mut out = Vec::new();
         conditions.take_over(now, &mut out);
-        // Kinds are read in order, so that a row of *no data* replaces what an earlier version stored in the canary's row.
-        for kind in KINDS {
-            for state in states.iter().filter(|state| state.kind == kind) {
+        for kind in RowKind::VARIANTS {
+            for state in states.iter().filter(|state| kind.is_of(state)) {
                 if !conditions.restore(state, now) {
                     conditions.orphans.put(state.clone(), now);
                 }
@@ -115,13 +121,16 @@ impl Conditions {
             if runs.state() != State::Well {
                 out.push(Changed::removed(FactKey::Canary(id.clone())));
             }
-            let row = super::super::row("canary", id.as_str(), Some(runs.to_json(now)));
+            let row = super::super::row(RowKind::Canary, id.as_str(), Some(runs.to_json(now)));
             self.orphan(row, now);
             self.timers.set(&ConditionOwner::Canary(id.clone()), None);
         }
         // The conditions of the process forget them by themselves.
         let rows: Vec<StateRow> = self.process.iter().flat_map(|condition| condition.rules().rows(now)).collect();
-        for row in rows.into_iter().filter(|row| row.kind == "blind" && gone.contains(&CanaryId::read_back(&row.key))) {
+        for row in rows
+            .into_iter()
+            .filter(|row| row.kind == <&str>::from(RowKind::Blind) && gone.contains(&CanaryId::read_back(&row.key)))
+        {
             self.orphan(row, now);
         }
     }
@@ -153,12 +162,13 @@ impl Conditions {
 
     fn read(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
         let canary = CanaryId::read_back(&row.key);
-        let is_of_canary = row.key.contains('/') && matches!(&*row.kind, "canary" | "blind" | "subject");
+        let by_canary = [RowKind::Canary, RowKind::Blind, RowKind::Subject];
+        let is_of_canary = row.key.contains('/') && by_canary.iter().any(|kind| kind.is_of(row));
         if is_of_canary && !self.canaries.contains_key(&canary) {
             return Ok(false);
         }
         let mut taken = false;
-        if row.kind == "canary"
+        if RowKind::Canary.is_of(row)
             && let Some(runs) = self.canaries.get_mut(&canary)
         {
             runs.restore(&row.json, now)?;

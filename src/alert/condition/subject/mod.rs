@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use super::rule::Rule;
 use super::runs::{Counted, Track};
-use super::{Changed, PlanContext, RuleEvent, Rules, Run, evidence, level};
+use super::{Changed, PlanContext, RowKind, RuleEvent, Rules, Run, evidence, level};
 use crate::alert::fact::LastRun;
 use crate::alert::{Fact, FactKey, State};
 use crate::alert::{Failure, Moment};
@@ -318,7 +318,7 @@ impl Rules for Subjects {
     }
 
     fn restore(&mut self, row: &RestoredState, now: Moment) -> Result<bool, serde_json::Error> {
-        if row.kind != "subject" {
+        if !RowKind::Subject.is_of(row) {
             return Ok(false);
         }
         self.read(&row.key, &row.json, now)?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::list::List;
 use super::{Subject, SubjectScope, Subjects};
 use crate::alert::condition::runs::StreakRow;
-use crate::alert::condition::{row, to_json};
+use crate::alert::condition::{RowKind, row, to_json};
 use crate::alert::{Failure, Moment};
 use crate::history::StateRow;
 use crate::plan::CanaryId;
@@ -51,7 +51,7 @@ impl SubjectRow {
 impl Subjects {
     /// What a canary knows; the row goes with the canary.
     pub(super) fn list_row(&self, canary: &CanaryId) -> StateRow {
-        row("subject", canary.as_str(), self.lists.get(canary).map(|list| to_json(&list.loops)))
+        row(RowKind::Subject, canary.as_str(), self.lists.get(canary).map(|list| to_json(&list.loops)))
     }
 
     /// The subjects that fail; there is no row while none does.
@@ -59,7 +59,7 @@ impl Subjects {
         let kept = |subject: &Subject| SubjectRow::of(subject, now);
         let nobody = self.failing.is_empty() && self.rest.tracks.is_empty();
         let failing = self.failing.iter().map(|(name, subject)| (Arc::clone(name), kept(subject))).collect();
-        row("subject", &*self.probe.name, (!nobody).then(|| to_json(&SubjectsRow { failing, rest: kept(&self.rest) })))
+        row(RowKind::Subject, &*self.probe.name, (!nobody).then(|| to_json(&SubjectsRow { failing, rest: kept(&self.rest) })))
     }
 
     /// Takes back a row, perhaps of an earlier process.
