@@ -1,6 +1,9 @@
 //! Facts: the current state of one canary, subject, objective, region, process, probe or channel.
 //!
 //! A fact says nothing of who is told. It holds only what its own process knows. Of two facts with the same key the newest wins.
+//!
+//! A new key is a variant of [`FactKey`], its text and its reading, and an entry in the test of both; the compiler asks for the arms
+//! that explain it in messages.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -9,15 +9,20 @@
 //!
 //! | part | owns | one more |
 //! |---|---|---|
-//! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | a file and an arm of `Condition` |
+//! | `condition` | what runs say of canaries, subjects, objectives, …: [`Fact`]s | see its documentation |
+//! | `fact` | nothing: the words that conditions, incidents and messages share | a [`FactKey`] |
 //! | `incident` | members, episodes, acknowledgements, severity, ends | a [`Scope`] |
 //! | `migrate` | nothing: it migrates the incidents of the version before this one | – |
 //! | `critical` | whether a probe's incident is critical, and since when it would not be | – |
 //! | `explain` | what the failures of a root explain, and who waits for a root's run | – |
 //! | `owed` | nothing: what a channel is due, from an incident and what the channel took | – |
 //! | `delivery` | which tries are in flight, backoff, gathering | – |
+//! | `muting` | which canaries are muted: by a pause, a mute or a window of maintenance | – |
+//! | `evaluate` | all of these, and the order in which an event passes through them | an `Event` |
+//! | `status` | nothing: what is so, for people and programs that ask | – |
 //! | `message` | nothing: what is said, from an incident as it is | – |
-//! | `channel` | the formats and protocols of channels | a file and its arms |
+//! | `channel` | the formats and protocols of channels | see its documentation |
+//! | `task`, `event_loop` | the thread that all this runs in: commands in, rows and tries out | a `Command` |
 
 pub mod channel;
 pub mod condition;

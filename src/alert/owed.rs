@@ -33,9 +33,9 @@ const PAUSES: [Duration; 5] =
 /// The pause before urgent rings.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// The pause at PagerDuty. Acknowledgements made there are not known here, so a PagerDuty that was just rung counts as
-/// acknowledged.
-const PAGERDUTY: Duration = Duration::from_mins(10);
+/// The pause at a receiver that has incidents of its own, as PagerDuty. Acknowledgements made there are not known here, so one that
+/// was just rung counts as acknowledged.
+const INCIDENTS_PAUSE: Duration = Duration::from_mins(10);
 
 /// The pause between silent changes.
 const CHANGES: Duration = Duration::from_mins(5);
@@ -317,12 +317,12 @@ fn pause_is_over(
     let after_ack = incident.acknowledged.last().is_some_and(|acknowledged| acknowledged.at >= last);
     let step = usize::try_from(told.rings).unwrap_or(usize::MAX).saturating_sub(1).min(PAUSES.len() - 1);
     let pause = if rose || new_region || after_ack { SHORT } else { PAUSES[step] };
-    let pagerduty = channel.kind.receiver() == ReceiverKind::Incidents && !rose && !new_region;
-    last + if pagerduty { pause.max(PAGERDUTY) } else { pause }
+    let has_incidents = channel.kind.receiver() == ReceiverKind::Incidents && !rose && !new_region;
+    last + if has_incidents { pause.max(INCIDENTS_PAUSE) } else { pause }
 }
 
 /// Whether a silent change is due because the latest open key shows other regions or another severity, and when to ask again.
-/// This is for PagerDuty only: Alertmanager's texts are always kept up to date, and elsewhere the next ring or the end says it.
+/// This is for receivers with incidents, as PagerDuty, only: Alertmanager's texts are always kept up to date, and elsewhere the next ring or the end says it.
 pub fn change(incident: &Incident, channel: &Channel, now: Duration) -> (bool, Option<Duration>) {
     if channel.kind.receiver() != ReceiverKind::Incidents {
         return (false, None);

@@ -1,7 +1,7 @@
 //! What a user may type.
 //!
 //! Owns names, defaults and help texts of commands and options; what they do is in the command's own file. A new command is
-//! a variant of [`Command`], its options a struct here, and a file beside this one.
+//! a variant of [`Command`] with its options in a struct here; the rest is in [`cli`](super).
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

@@ -1,8 +1,8 @@
 //! The commands: a file each, but for short ones that belong together.
 //!
 //! Owns what a user types and reads: arguments, exit codes, and every byte on standard output. It decides nothing about
-//! probing; it calls `app` and renders. A new command is a variant in [`args::Command`] and a function here, in a file of its own
-//! unless it is short.
+//! probing; it calls `app` and renders. A new command is a variant in [`args::Command`], an arm of `obey`, a file beside this one
+//! unless it is short, a line in `README.md` and a test in `tests/program`.
 
 mod ack;
 mod args;

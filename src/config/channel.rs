@@ -15,12 +15,11 @@ use super::{Code, Diagnostic, Diagnostics, file, service_template, value};
 /// A name longer than this that is like no secret's name is likely to be a secret.
 const LONGEST_SHOWN: usize = 19;
 
-/// The channels reader so far.
+/// The channels that were read so far.
 struct ChannelReader<'w, 't> {
     context: &'w ServiceContext,
-    /// Whether there is a channel of a kind that wakes by default. If there is none, every channel wakes by default.
-    some_wake: bool,
-    channels: Vec<Arc<Channel>>,
+    /// Each with what is written of whether it wakes.
+    channels: Vec<(Channel, Option<bool>)>,
     names: Vec<(Arc<str>, SourceSpan<'t>)>,
 }
 
@@ -46,17 +45,25 @@ impl<'t> ChannelReader<'_, 't> {
                 );
             }
             self.names.push((Arc::clone(&name), span));
-            let wakes = wakes.unwrap_or(!self.some_wake);
-            let channel = read(keys, self.context, diagnostics);
-            self.channels.extend(channel.map(|kind| Arc::new(Channel { name, least, wakes, timeout, kind })));
+            let kind = read(keys, self.context, diagnostics);
+            self.channels.extend(kind.map(|kind| (Channel { name, least, wakes: true, timeout, kind }, wakes)));
         }
+    }
+
+    /// The channels. Where some are of a kind that wakes by default, the others do not; otherwise all do.
+    fn channels(self) -> Vec<Arc<Channel>> {
+        let some_wake = self.channels.iter().any(|(channel, _)| channel.kind.wakes_by_default());
+        let wakes = |channel: &Channel| !some_wake || channel.kind.wakes_by_default();
+        self.channels
+            .into_iter()
+            .map(|(channel, written)| Arc::new(Channel { wakes: written.unwrap_or_else(|| wakes(&channel)), ..channel }))
+            .collect()
     }
 }
 
 /// Every channel, and whether the service says that it wants none.
 pub(super) fn read(keys: &NotifyKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> (Vec<Arc<Channel>>, bool) {
-    let some_wake = !keys.alertmanager.items().is_empty() || !keys.pagerduty.items().is_empty();
-    let mut reader = ChannelReader { context, some_wake, channels: Vec::new(), names: Vec::new() };
+    let mut reader = ChannelReader { context, channels: Vec::new(), names: Vec::new() };
     reader.all("alertmanager", keys.alertmanager.items(), AlertmanagerKeys::common, alertmanager, diagnostics);
     reader.all("pagerduty", keys.pagerduty.items(), PagerdutyKeys::common, pagerduty, diagnostics);
     reader.all("slack", keys.slack.items(), SlackKeys::common, slack, diagnostics);
@@ -70,7 +77,7 @@ pub(super) fn read(keys: &NotifyKeys<'_>, context: &ServiceContext, diagnostics:
                 .help("take one of them out"),
         );
     }
-    (reader.channels, none)
+    (reader.channels(), none)
 }
 
 fn alertmanager(keys: &AlertmanagerKeys<'_>, context: &ServiceContext, diagnostics: &mut Diagnostics) -> Option<ChannelKind> {

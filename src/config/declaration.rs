@@ -1,8 +1,7 @@
 //! The words of the declaration of what may be written: sections, keys, kinds of values, rules between keys.
 //!
 //! The tables made of these words, in [`keys`](super::keys), are the only list of keys there is: checking, JSON Schema and the
-//! test of the reference documentation all read them. A new kind of value is a variant of [`ValueKind`], its reading in
-//! [`value`](super::value) and its schema in [`schema`](super::schema).
+//! test of the reference documentation all read them. A new kind of value begins in [`value_kind`](super::value_kind).
 
 /// A table of the configuration: which keys it has and what holds between them.
 #[derive(Debug)]

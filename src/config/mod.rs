@@ -2,11 +2,14 @@
 //!
 //! The way of a file: [`parse`] makes a tree that keeps positions. [`check`] compares the tree with [`keys`], the one declaration
 //! of all keys; its words are in [`declaration`], its macro in [`section`]. `service` and `probe` read the typed fields, check what
-//! goes beyond a key's type, and make the plan. [`lint`] warns. Every problem of every file is gathered before anything is shown.
+//! goes beyond a key's type, and make the plan. [`lint`] warns, as do
+//! `chance`, `wake_lint` and `cross` of what is about rules, routes and several files, and `plan::expr::{hints, constant}` of expressions. Every problem of every file is gathered before anything is shown.
 //! This module does no network I/O and starts nothing.
 //!
-//! A new key is a line of a `section!` in `keys`, and where its field is used; a new kind of value begins in [`value_kind`];
-//! a new rule is a [`Code`].
+//! A new key is a line of a `section!` in `keys`, its field in [`plan`](crate::plan), its reading in `service` or `probe`, and a row in
+//! `config/README.md` or `probes/README.md`, which tests ask for. One of `[limits]` also says in `app::reload` whether a reload can
+//! change it. A new kind of value begins in [`value_kind`]. A new complaint is a [`Code`] and a case in `tests/config_errors`; if it only
+//! warns, it is a function in [`lint`].
 
 mod alert;
 mod alerting;

@@ -1,4 +1,5 @@
-//! The store: runs, states, incidents, tries and the cleanup ledger.
+//! The store: runs with their hours and the passes they are compared with, states, incidents, tries, the cleanup ledger, artifacts and
+//! observations. Nothing hands in artifacts or observations yet.
 //!
 //! Here is what others may ask of it: the [ports](ports), the rows that are handed in (`rows`), what a process reads when it
 //! starts (`start_state`) and what readers get (`view`). It decides nothing: `alert` hands rows in, with their content as JSON
@@ -9,7 +10,9 @@
 //! `tests::behaviour`, as must a further one. What every store shares is `backlog` (what waits to be written, bounded), `encoding`
 //! (reports and durations in few bytes) and `retention_clock` (which clock retention goes by).
 //!
-//! A new kind of state is a new `kind` in [`StateRow`]; a new question is a verb of a port.
+//! A new kind of state is a new `kind` in [`StateRow`]; a new question is a verb of a port. A new thing that is kept is a row in `rows`
+//! and in [`Commit`], its bound in `backlog`, what readers get of it in `view`, a verb in `ports`, the same in `memory`, a table in
+//! [`sqlite`], and a suite in `tests` that both stores pass.
 
 mod backlog;
 mod encoding;

@@ -118,7 +118,7 @@ pub enum ChannelKind {
         url: Template,
         /// Request headers.
         headers: Vec<(String, Template)>,
-        /// Body instead of the documented JSON; the notice's fields and `secret` are in scope.
+        /// Body instead of the documented JSON; the message's fields and `secret` are in scope.
         body: Option<Template>,
         /// Secret whose HMAC-SHA-256 signs each request.
         signing_key: Option<Arc<str>>,
@@ -163,6 +163,11 @@ impl ChannelKind {
         }
     }
 
+    /// Whether it wakes somebody, where the configuration does not say so and some channel does.
+    pub fn wakes_by_default(&self) -> bool {
+        self.receiver() != ReceiverKind::Posts
+    }
+
     /// Labels that the configuration gives to each alert; only Alertmanager has them.
     pub fn labels(&self) -> Option<&[(String, String)]> {
         match self {
@@ -172,7 +177,8 @@ impl ChannelKind {
     }
 }
 
-/// What a receiver makes of what it is sent. All that is decided differently from channel to channel is decided by this.
+/// What a receiver makes of what it is sent. Whom to tell what and when differs from channel to channel by this alone; how it is
+/// said is the channel's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiverKind {
     /// Alerts with labels. They end by themselves unless they are repeated, and each repetition may change their texts. It groups,

@@ -1,7 +1,7 @@
 //! The HTTP listener: metrics, health, and the API of a running service.
 //!
 //! It reads through handles and acts through verbs (pause, acknowledge, trigger); it keeps nothing itself and never runs on the
-//! runtime that probes. A new route is a line in `routes` and a file of its own.
+//! runtime that probes. A new route of the API begins in `api`.
 
 mod api;
 mod connection;

@@ -2,7 +2,7 @@
 //!
 //! Every route asks for a name that may be called (see `hosts`). `/metrics` and the API ask for the bearer token where one is
 //! configured, as it must be unless the address is loopback. `/healthz` and `/readyz` are open: they say `ok` or `not ready` and
-//! nothing else, and orchestrators cannot send a token. A new route is a line in `routes`.
+//! nothing else, and orchestrators cannot send a token. A route of the API is declared in `api`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

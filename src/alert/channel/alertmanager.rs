@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::alert::message::{Message, clip, is_link, line, plain, rfc3339};
+use crate::alert::message::{Message, clip, is_link, line, marked_title, plain, rfc3339};
 use crate::base::time::signed_millis;
 
 use super::http::Post;
@@ -90,8 +90,7 @@ fn name(scope: &str) -> &'static str {
 
 /// What an alert says.
 pub(super) fn annotations(message: &Message) -> BTreeMap<String, String> {
-    let test = if message.test { "[TEST] " } else { "" };
-    let title = line(&format!("{test}{}", message.title), LABEL);
+    let title = marked_title(message, LABEL);
     let mut annotations =
         BTreeMap::from([("description".to_owned(), clip(&plain(&title, message), DESCRIPTION)), ("summary".to_owned(), title)]);
     let first = message.evidence.first();

@@ -13,14 +13,42 @@ use crate::alert::message::testing::now;
 use crate::alert::message::{Action, Message, headline, plain};
 use crate::alert::tries::Open;
 use crate::outcome::Secrets;
-use crate::plan::{ChannelKind, ReceiverKind, Template};
+use crate::plan::{ChannelKind, ReceiverKind, SmtpTls, Template};
 use crate::source::Location;
 
 use super::http::Post;
 use super::webhook::Webhook;
 use super::{alertmanager, email, knows, pagerduty, slack, webhook};
 
-const CHANNELS: [&str; 5] = ["slack", "email", "webhook", "pagerduty", "alertmanager"];
+fn template(text: &str) -> Template {
+    Template::parse(text, Location { path: Path::new("serinus.toml").into(), line: 1, column: 1 }).unwrap()
+}
+
+/// A channel of each kind.
+fn channels() -> [ChannelKind; 5] {
+    let secret: Arc<str> = "R0".into();
+    let url = template("https://hooks.example.com/");
+    [
+        ChannelKind::Slack { url: Arc::clone(&secret), channel: None },
+        ChannelKind::Email {
+            host: String::new(),
+            port: 25,
+            tls: SmtpTls::None,
+            login: None,
+            from: "serinus@example.org".to_owned(),
+            to: vec!["oncall@example.com".to_owned()],
+            ca: None,
+        },
+        ChannelKind::Webhook { url, headers: Vec::new(), body: None, signing_key: None },
+        ChannelKind::PagerDuty { routing_key: secret, url: "https://events.pagerduty.com".to_owned() },
+        ChannelKind::Alertmanager {
+            urls: Vec::new(),
+            headers: Vec::new(),
+            labels: vec![("team".to_owned(), "music".to_owned())],
+            resend: Duration::from_mins(1),
+        },
+    ]
+}
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
@@ -30,27 +58,26 @@ fn body(post: &Post) -> Value {
     serde_json::from_slice(&post.body).unwrap()
 }
 
-/// What a channel of that kind gets.
-fn rendered(channel: &str, message: &Message) -> String {
-    let opens = [Open {
-        key: message.previous.clone().unwrap_or_else(|| message.key.clone()),
-        taken: true,
-        acknowledged: 0,
-        labels: Vec::new(),
-    }];
+/// What a channel gets.
+fn rendered(channel: &ChannelKind, message: &Message) -> String {
     match channel {
-        "slack" => pretty(&body(&slack::request("https://hooks.example.com/x", None, message, false))),
-        "email" => {
-            let to = ["oncall@example.com".to_owned()];
-            let mail = email::mail("serinus@example.org", &to, "try-1", Some(&opens[0].key), message, SystemTime::UNIX_EPOCH);
+        ChannelKind::Slack { channel, .. } => {
+            pretty(&body(&slack::request("https://hooks.example.com/x", channel.as_deref(), message, false)))
+        }
+        ChannelKind::Email { from, to, .. } => {
+            let open = Open {
+                key: message.previous.clone().unwrap_or_else(|| message.key.clone()),
+                taken: true,
+                acknowledged: 0,
+                labels: Vec::new(),
+            };
+            let mail = email::mail(from, to, "try-1", Some(&open.key), message, SystemTime::UNIX_EPOCH);
             let mail = String::from_utf8(mail.unwrap().formatted()).unwrap().replace("\r\n", "\n");
             // The text as it is read; how it is encoded on the wire is the mail library's.
             format!("{}\n\n{}", mail.split("\n\n").next().unwrap(), plain(&headline(message, 500), message))
         }
-        "webhook" => {
-            let location = Location { path: Path::new("serinus.toml").into(), line: 1, column: 1 };
-            let url = Template::parse("https://hooks.example.com/", location).unwrap();
-            let settings = Webhook { url: &url, headers: &[], body: None, signing_key: None };
+        ChannelKind::Webhook { url, headers, body: own, .. } => {
+            let settings = Webhook { url, headers, body: own.as_ref(), signing_key: None };
             let post = webhook::request(&settings, &Arc::new(Secrets::default()), "try-1", message, now().wall).unwrap();
             let mut text = String::new();
             for (name, value) in &post.headers {
@@ -58,27 +85,25 @@ fn rendered(channel: &str, message: &Message) -> String {
             }
             format!("{text}\n{}", pretty(&body(&post)))
         }
-        "pagerduty" => {
-            pretty(&body(&pagerduty::request("https://events.pagerduty.com", "R0", message.action, &message.key, message)))
+        ChannelKind::PagerDuty { routing_key, url } => {
+            pretty(&body(&pagerduty::request(url, routing_key, message.action, &message.key, message)))
         }
-        "alertmanager" => {
-            let labels = alertmanager::labels(message, &[("team".to_owned(), "music".to_owned())]);
+        ChannelKind::Alertmanager { labels, resend, .. } => {
+            let labels = alertmanager::labels(message, labels);
             let ended = (message.action == Action::End).then_some(message.at_ms);
-            pretty(&alertmanager::alert(&labels, message, ended, message.at_ms, Duration::from_mins(1)))
+            pretty(&alertmanager::alert(&labels, message, ended, message.at_ms, *resend))
         }
-        other => panic!("`{other}` is no channel"),
     }
 }
 
 /// Whether a channel is ever sent such a message.
-fn is_sent(channel: &str, message: &Message) -> bool {
-    let chat = matches!(channel, "slack" | "email" | "webhook");
-    match message.action {
-        Action::Acknowledge => channel != "alertmanager",
-        Action::Change => !chat,
-        Action::Ring | Action::End if message.key.starts_with("storm/") => channel != "alertmanager",
-        Action::Ring | Action::End => chat || !message.key.starts_with("unheard/"),
-    }
+fn is_sent(receiver: ReceiverKind, message: &Message) -> bool {
+    knows(receiver, message.action)
+        && match message.action {
+            Action::Acknowledge | Action::Change => true,
+            Action::Ring | Action::End if message.key.starts_with("storm/") => receiver != ReceiverKind::Alerts,
+            Action::Ring | Action::End => receiver == ReceiverKind::Posts || !message.key.starts_with("unheard/"),
+        }
 }
 
 #[test]
@@ -86,15 +111,13 @@ fn every_message_is_as_its_golden_file() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/messages");
     let update = std::env::var_os("UPDATE").is_some();
     let (mut wrong, mut known) = (Vec::new(), BTreeSet::new());
-    for channel in CHANNELS {
-        let folder = root.join(channel);
-        if update {
-            std::fs::create_dir_all(&folder).unwrap();
-        }
-        for case in cases().iter().filter(|case| is_sent(channel, &case.message)) {
-            let path =
-                folder.join(format!("{}.{}", case.name, if matches!(channel, "email" | "webhook") { "txt" } else { "json" }));
-            let text = rendered(channel, &case.message);
+    for channel in channels() {
+        let folder = root.join(channel.as_str());
+        std::fs::create_dir_all(&folder).unwrap();
+        let is_json = !matches!(channel, ChannelKind::Email { .. } | ChannelKind::Webhook { .. });
+        for case in cases().iter().filter(|case| is_sent(channel.receiver(), &case.message)) {
+            let path = folder.join(format!("{}.{}", case.name, if is_json { "json" } else { "txt" }));
+            let text = rendered(&channel, &case.message);
             if update {
                 std::fs::write(&path, &text).unwrap();
             }
@@ -111,10 +134,9 @@ fn every_message_is_as_its_golden_file() {
 
 #[test]
 fn channels_know_what_they_have_a_word_for() {
-    let slack = ChannelKind::Slack { url: "s".into(), channel: None };
-    let pagerduty = ChannelKind::PagerDuty { routing_key: "s".into(), url: String::new() };
-    let manager = ChannelKind::Alertmanager { urls: Vec::new(), headers: Vec::new(), labels: Vec::new(), resend: Duration::ZERO };
-    let receivers = [&slack, &pagerduty, &manager].map(ChannelKind::receiver);
+    let channels = channels();
+    let of = |kind: &str| channels.iter().find(|channel| channel.as_str() == kind).unwrap().receiver();
+    let receivers = ["slack", "pagerduty", "alertmanager"].map(of);
     let knows = |what| receivers.map(|receiver| knows(receiver, what));
     assert_eq!((knows(Action::Ring), knows(Action::End)), ([true; 3], [true; 3]));
     assert_eq!((knows(Action::Change), knows(Action::Acknowledge)), ([false, true, true], [true, true, false]));

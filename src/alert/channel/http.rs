@@ -104,7 +104,7 @@ impl HttpClient {
     }
 }
 
-/// A request as a channel wants it.
+/// A request as a channel wants it. A try is one request: a receiver that needs several for one action is not supported yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Post {
     /// Where to; may have secrets in it, so it is in no message.

@@ -3,9 +3,12 @@
 //! Each channel is a file that renders a [`Message`](super::message::Message) as a request, and its way to send. [`Sender`] finds a try's channel, renders
 //! the request with the current secrets, sends it once, and returns the [`Outcome`]. It does not decide when something is sent or
 //! repeated, and no secret may be in an outcome. What Alertmanager has open is in a [`OpenAlerts`](open_alerts::OpenAlerts),
-//! since an alert there ends by itself if nobody repeats it. A new channel is a variant of
-//! [`ChannelKind`](crate::plan::ChannelKind), which says what kind of receiver it has, a file beside this one, and an arm in
-//! [`Sender`].
+//! since an alert there ends by itself if nobody repeats it.
+//!
+//! A new channel is a variant of [`ChannelKind`](crate::plan::ChannelKind), which says what kind of receiver it has and whether it
+//! wakes somebody; a file beside this one, and an arm in [`Sender`]; its keys in `config/keys/alerting.rs` (`channel!`) and their
+//! reading in `config/channel.rs`; its messages in `golden`, which `UPDATE=1 cargo test --lib golden` writes; and its section in `config/README.md`. Against a stand-in of its receiver
+//! it is tested in `tests/in_process/channels`.
 //!
 //! | outcome | what happened |
 //! |---|---|

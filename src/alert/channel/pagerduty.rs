@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::message::{Action, Message, facts, is_link, line, lists, rfc3339, short_key};
+use crate::alert::message::{Action, Message, facts, is_link, line, lists, marked_title, rfc3339, short_key};
 use crate::plan::Severity;
 
 use super::http::Post;
@@ -45,9 +45,8 @@ fn event(routing_key: &str, what: Action, key: &str, message: &Message) -> Value
 }
 
 fn payload(message: &Message) -> Value {
-    let test = if message.test { "[TEST] " } else { "" };
     let mut payload = json!({
-        "summary": line(&format!("{test}{}", message.title), SUMMARY),
+        "summary": marked_title(message, SUMMARY),
         "source": line(message.probe.as_deref().unwrap_or(&message.scope), 255),
         "severity": match message.severity {
             Severity::Critical => "critical",

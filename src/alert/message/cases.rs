@@ -81,6 +81,9 @@ pub(in crate::alert) fn cases() -> Vec<Case> {
     scenes.extend(ends());
     let mut cases: Vec<Case> = scenes.into_iter().map(|(name, scene)| Case { name, message: said(&scene) }).collect();
     cases.extend(many());
+    // It is the plainest message with the mark of a test.
+    let test = Message { occasion: Occasion::Test, test: true, ..said(&ring(view(vec![canary("eu", "ios", 65)]))) };
+    cases.push(Case { name: "test", message: test });
     cases
 }
 
@@ -106,6 +109,7 @@ fn failing() -> Vec<(&'static str, Scene)> {
             "critical_at_once",
             ring(View { critical: vec!["eu".into(), "us".into(), "ap".into()], ..critical(everything(), Severity::Critical) }),
         ),
+        ("change", Scene { what: Action::Change, ..again(view(region("us", 425)), 2, Occasion::Spread, &["eu"]) }),
         ("reminder", again(view(region("eu", 3_700)), 3, Occasion::Reminder, &["eu"])),
         ("again", again(view(region("eu", 1_500)), 3, Occasion::Again, &["eu"])),
         ("escalated", again(view(region("eu", 425)), 1, Occasion::Escalated, &[])),

@@ -33,7 +33,7 @@ pub use compose::compose;
 pub use evidence::Evidence;
 pub use gathered::{IncidentSummary, gathered};
 pub use saying::{Flapped, MessageContext, Saying};
-pub(in crate::alert) use text::{facts, headline, lists, plain};
+pub(in crate::alert) use text::{facts, headline, lists, marked_title, plain};
 pub(in crate::alert) use words::{clip, hex, is_link, line, rfc3339, short_key};
 
 use super::serde_with::severity_word;
@@ -113,7 +113,7 @@ pub struct Message {
     pub incidents_total: usize,
     /// Where the incident is looked at; absent where nothing answers.
     pub url: Option<String>,
-    /// Whether it is a test.
+    /// Whether it is a test, which `headline` and `marked_title` say.
     pub test: bool,
 }
 

@@ -9,6 +9,12 @@ use super::{Action, MOST, Message, Occasion};
 /// Bytes of a line.
 const LINE: usize = 700;
 
+/// The title, for channels with a field for the severity. A test is marked as one.
+pub(in crate::alert) fn marked_title(message: &Message, most: usize) -> String {
+    let mark = if message.test { "[TEST] " } else { "" };
+    line(&format!("{mark}{}", message.title), most)
+}
+
 /// The title after the severity, for channels without a field for the severity.
 pub(in crate::alert) fn headline(message: &Message, most: usize) -> String {
     let severity = message.severity.as_str().to_uppercase();

@@ -175,8 +175,8 @@ channel! {
         url: Template [required],
         /// Request headers; `secret.NAME` is in scope.
         headers: Map<Template>,
-        /// The body; the notice's fields and `secret.NAME` are in scope.
-        body: Template [default "the notice as JSON"],
+        /// The body; the message's fields and `secret.NAME` are in scope.
+        body: Template [default "the message as JSON"],
         /// Name of the secret whose HMAC-SHA-256 signs each request.
         signing_key: Secret,
     }

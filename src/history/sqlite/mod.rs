@@ -8,7 +8,8 @@
 //! that was deleted is written again from the open one; a damaged one is set aside. A start reads the header of the file only. If
 //! the last process did not close the file, it is checked for damage in the background.
 //!
-//! A new table is a new migration in `schema`, what writes it, a question in `reader`, and its end in `housekeep`.
+//! A new table is a new migration in `schema`, what writes it, a question in `reader`, its end in `housekeep`, and a line in `salvage`
+//! if it is to be copied out of a damaged file.
 
 mod artifacts;
 mod changes;

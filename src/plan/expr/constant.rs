@@ -13,9 +13,6 @@ use super::syntax::{Comparison, Node, NodeKind};
 /// Hints: byte ranges in the source and what is the matter there.
 type Hints = Vec<(Range<usize>, String)>;
 
-/// Filters that may yield a truth value; all others yield something else.
-const MAY_BE_BOOL: [&str; 9] = ["bool", "default", "d", "first", "last", "max", "min", "from_json", "int"];
-
 /// Looks for parts of a condition that always or never hold.
 pub(super) fn find(source: &str, root: &Node, found: &mut Hints) {
     let mut constant = Constant { source, found };
@@ -203,7 +200,7 @@ fn range(node: &Node) -> Option<(f64, f64)> {
 fn kind(node: &Node) -> Option<&'static str> {
     match &node.kind {
         NodeKind::Call(..) => Some("what a function made"),
-        NodeKind::Filter(filter, ..) if !MAY_BE_BOOL.contains(&filter.name) => Some("what a filter made"),
+        NodeKind::Filter(filter, ..) if !filter.may_be_bool => Some("what a filter made"),
         _ => match root(node)? {
             ("status" | "latency" | "redirects" | "round" | "attempt", false) | ("phases", true) => Some("a number"),
             ("body" | "url" | "version" | "region", false) | ("headers" | "run" | "secret", true) => Some("text"),

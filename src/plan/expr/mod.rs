@@ -22,7 +22,8 @@
 //!   parsing, with `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex` and
 //!   `uuid` added, and a `urlencode` that encodes `/` as well.
 //!
-//! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`.
+//! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`, and a word in
+//! `probes/README.md`, which a test asks for.
 
 mod budget;
 mod compare;

@@ -20,15 +20,17 @@
 //!   store. A directory in which a browser leaves files belongs to its part of the session, which removes it when it is dropped.
 //!   No kind leaves any yet, so reports have no field for them.
 //!
-//! **A new kind**, such as `tcp`:
+//! **A new kind**, here called `sql`:
 //!
-//! 1. `plan/tcp.rs`: the action with its templates, and its `RESULT_NAMES`; in `plan/step.rs` a variant of `Action`, in
+//! 1. `plan/sql.rs`: the action with its templates, and its `RESULT_NAMES`; in `plan/step.rs` a variant of `Action`, in
 //!    `plan/kind.rs` one of `StepKind` (the compiler asks for their arms);
-//! 2. `config/probe/tcp.rs` reads its table, called from an arm in `config/probe/step.rs`; its keys stand in `config/keys/tcp.rs` and
-//!    are named in `config/keys/step.rs`, where the word leaves the list `LATER`;
-//! 3. `run/step/tcp.rs` (or a folder): the task, its attempt, its answer; an arm in [`prepare`], and a part of the session or
+//! 2. `config/probe/sql.rs` reads its table, called from an arm in `config/probe/step.rs`; its keys stand in `config/keys/sql.rs`
+//!    and are named in the rules and lists of `config/keys/step.rs`, where the word leaves the list `LATER`;
+//! 3. `run/step/sql.rs` (or a folder): the task, its attempt, its answer; an arm in [`prepare`], and a part of the session or
 //!    the pool if it keeps something;
-//! 4. `probes/README.md` describes it.
+//! 4. `probes/README.md` describes it, and so do the lists of what there is not yet, there and in `README.md`;
+//! 5. `tests/in_process/sql` runs it against real and hostile servers, `tests/config_errors` has its mistakes, and
+//!    `plan/names.rs` names the results that it has under a name of its own (`rows`).
 //!
 //! Its attempts tell [`Observed`](crate::outcome::Observed), which store, JSON, terminal and spans can read; nothing is to be done
 //! there. Phases with the names that HTTP's have get into the metrics.

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_canarys_standing_is_read_as_it_was_set() {
+    fn a_canarys_alert_state_is_read_as_it_was_set() {
         let canary = CanaryState::default();
         assert_eq!(canary.get(), AlertState { failures: 0, healthy: None });
         for healthy in [None, Some(false), Some(true)] {

@@ -2,8 +2,11 @@
 //!
 //! Canary series are atomics of our own: [`recorder`] counts, [`families`] names and writes them. The process's own numbers come
 //! through the `metrics` façade ([`process`]), those of its resources from the system ([`usage`]); one body joins all. Labels are
-//! in [`labels`] and nowhere else. A new canary metric is a field in [`series`], a line in its `record` and a function in
-//! [`families`].
+//! in [`labels`] and nowhere else. A new metric of the process begins in [`process`].
+//!
+//! A new canary metric is a field of `CanarySeries` or `StepSeries` in [`series`] with a line in that type's `record`, a function in
+//! [`families`] that its `write` calls, and a row in `config/README.md`. [`index`] says what a reload keeps of it, [`labels`] has its
+//! labels, and one that is by probe alone is in [`probe`]. A canary of one step may have 40 series.
 
 mod alert_state;
 mod edges;

@@ -1,8 +1,10 @@
 //! The prober's own metrics, through the `metrics` façade.
 //!
 //! Owns the one recorder of the process and the translation of its text. Any module may count with `metrics::counter!` and
-//! find its numbers on the same `/metrics`; names and help of those that telemetry itself feeds are here. Counters' names end
-//! in `_total`. There must be few of them: the exporter is slow to render.
+//! find its numbers on the same `/metrics`. Counters' names end in `_total`. There must be few of them: the exporter is slow to render.
+//!
+//! A new one is counted where it happens, has its help in `describe`, is zero from the start if its labels are a closed set, and is a
+//! row in `config/README.md`; a test asks for help and row.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};

@@ -76,7 +76,7 @@ pub struct Api {
     pub self_check: Arc<dyn Fn() -> Option<&'static str> + Send + Sync>,
     /// When this process began.
     pub started: SystemTime,
-    /// What the desk knows of pauses.
+    /// The pauses, as the alerts were told of them last.
     pub synced_pauses: SyncedPauses,
     /// What of probes is muted.
     pub mutes: MuteList,

@@ -1,7 +1,7 @@
 //! The filters: an allow-list, each bounded in what it may build and strict about what it takes.
 //!
 //! A filter is a row of [`FILTERS`]: its name, its parameters, and a function from a value and [`Arguments`] to a value, in
-//! the file of its field. It returns undefined where it found nothing (`first` of an empty list), which is an error unless
+//! the file of its field; one that may yield a truth value says so, for the hints of `constant`. It returns undefined where it found nothing (`first` of an empty list), which is an error unless
 //! `default` follows. Those of [`BY_THE_PARSER`] need more than values (a fallback evaluated only if needed, a regular
 //! expression compiled at load) and are parts of the tree.
 //!
@@ -25,7 +25,9 @@ use super::value::describe;
 pub(super) struct Filter {
     pub(super) name: &'static str,
     pub(super) signature: Signature,
-    pub(super) apply: fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>,
+    pub(super) apply: Apply,
+    /// Whether it may yield a truth value.
+    pub(super) may_be_bool: bool,
 }
 
 impl std::fmt::Debug for Filter {
@@ -40,30 +42,35 @@ const BY_THE_PARSER: [&str; 8] = ["default", "d", "regex", "map", "select", "rej
 type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
 
 const fn filter(name: &'static str, parameters: &'static [&'static str], required: usize, apply: Apply) -> Filter {
-    Filter { name, signature: Signature { parameters, required }, apply }
+    Filter { name, signature: Signature { parameters, required }, apply, may_be_bool: false }
+}
+
+/// A filter that may yield a truth value.
+const fn any(name: &'static str, parameters: &'static [&'static str], required: usize, apply: Apply) -> Filter {
+    Filter { may_be_bool: true, ..filter(name, parameters, required, apply) }
 }
 
 static FILTERS: [Filter; 36] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
     filter("b64encode", &[], 0, codec::b64encode),
-    filter("bool", &[], 0, scalar::bool),
+    any("bool", &[], 0, scalar::bool),
     filter("capitalize", &[], 0, text::capitalize),
     filter("count", &[], 0, list::length),
-    filter("first", &[], 0, list::first),
+    any("first", &[], 0, list::first),
     filter("float", &["default"], 0, scalar::float),
-    filter("from_json", &[], 0, codec::from_json),
-    filter("int", &["default"], 0, scalar::int),
+    any("from_json", &[], 0, codec::from_json),
+    any("int", &["default"], 0, scalar::int),
     filter("items", &[], 0, list::items),
     filter("join", &["separator", "attribute"], 0, list::join),
     filter("keys", &[], 0, list::keys),
-    filter("last", &[], 0, list::last),
+    any("last", &[], 0, list::last),
     filter("length", &[], 0, list::length),
     filter("lines", &[], 0, text::lines),
     filter("list", &[], 0, list::list),
     filter("lower", &[], 0, text::lower),
-    filter("max", &["attribute"], 0, list::max),
-    filter("min", &["attribute"], 0, list::min),
+    any("max", &["attribute"], 0, list::max),
+    any("min", &["attribute"], 0, list::min),
     filter("replace", &["from", "to"], 2, text::replace),
     filter("reverse", &[], 0, list::reverse),
     filter("round", &["precision", "method"], 0, scalar::round),
