@@ -219,6 +219,8 @@ impl Log {
         }
         let mut steps = std::mem::take(&mut state.steps);
         steps.sort_by_key(|report| report.started);
+        // The newest passed run of each canary is held, mostly with fewer steps than a vector has room for at first.
+        steps.shrink_to_fit();
         steps
     }
 }
@@ -228,6 +230,10 @@ pub(super) fn keep_attempt(report: &mut StepReport, attempt: AttemptReport) {
     report.attempts_made += 1;
     if report.attempts.len() > KEPT_ATTEMPTS {
         report.attempts.pop();
+    }
+    if report.attempts.is_empty() {
+        // Most steps have one.
+        report.attempts.reserve_exact(1);
     }
     report.attempts.push(attempt);
 }

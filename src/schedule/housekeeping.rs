@@ -15,8 +15,9 @@ use futures::future::BoxFuture;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 use tokio_util::task::TaskTracker;
 
-/// Starts and notices that may be under way at once.
-const CHANNEL: usize = 4096;
+/// Starts and notices that may be under way at once, several times those of all jobs. The cron scheduler allocates its ten channels
+/// of this size as it starts.
+const CHANNEL: usize = 256;
 
 /// A job and when it is done.
 #[derive(Clone)]

@@ -30,7 +30,8 @@ use timers::{ConditionOwner, Timers};
 pub struct Conditions {
     plan: Arc<Plan>,
     alerting: Arc<Alerting>,
-    canaries: HashMap<CanaryId, Runs>,
+    /// Boxed, since a map has up to twice the room that it needs.
+    canaries: HashMap<CanaryId, Box<Runs>>,
     probes: HashMap<Arc<str>, ProbeConditions>,
     process: Vec<Condition>,
     timers: Timers,
@@ -202,9 +203,9 @@ impl Conditions {
     /// Every row that all of it would need to be as it is.
     #[cfg(test)]
     pub(super) fn all_rows(&self, now: Moment) -> Vec<StateRow> {
-        let canary = |(id, runs): (&CanaryId, &Runs)| super::row(RowKind::Canary, id.as_str(), Some(runs.to_json(now)));
         let conditions = self.probes.values().flat_map(|of| &of.conditions).chain(&self.process);
-        self.canaries.iter().map(canary).chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
+        let canaries = self.canaries.iter().map(|(id, runs)| super::row(RowKind::Canary, id.as_str(), Some(runs.to_json(now))));
+        canaries.chain(conditions.flat_map(|condition| condition.rules().rows(now))).collect()
     }
 
     /// The owner of a fact: that of its probe, or for a leak the last known one.

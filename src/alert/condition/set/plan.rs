@@ -108,7 +108,7 @@ impl Conditions {
             self.remove_conditions(&of.conditions, now, out);
         }
         for canary in &plan.canaries {
-            self.canaries.entry(canary.id.clone()).or_insert_with(|| Runs::new(Arc::clone(canary))).apply(canary);
+            self.canaries.entry(canary.id.clone()).or_insert_with(|| Box::new(Runs::new(Arc::clone(canary)))).apply(canary);
         }
     }
 
