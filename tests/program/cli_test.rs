@@ -72,7 +72,7 @@ fn junit_is_one_document_of_all_runs() {
     assert_exit(&output, 1);
     let document = stdout(&output);
     assert!(document.starts_with("<?xml version=\"1.0\""), "{document}");
-    assert!(document.contains("<testsuite name=\"p\" tests=\"2\" failures=\"2\" errors=\"0\""), "{document}");
+    assert!(document.contains("<testsuite name=\"p\" tests=\"2\" skipped=\"0\" errors=\"0\" failures=\"2\""), "{document}");
     assert!(document.contains("<testcase name=\"local #2\" classname=\"p\""), "{document}");
     assert_balanced(&document);
 }

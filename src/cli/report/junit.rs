@@ -6,11 +6,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::base::time::rfc3339;
 use crate::cli::style::Style;
-use crate::outcome::{Cause, Verdict};
+use crate::outcome::{Cause, Verdict, visible_block};
 
 use super::{FinishedRun, human};
 
@@ -23,30 +24,28 @@ pub(crate) fn junit(runs: &[FinishedRun]) -> String {
     for done in runs {
         suites.entry(&done.report.canary.probe.name).or_default().push(done);
     }
-    let all: Vec<&FinishedRun> = runs.iter().collect();
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    // Writing to a string cannot fail.
-    let _ = writeln!(xml, "<testsuites name=\"serinus\" {}>", counts(&all));
-    for (probe, runs) in &suites {
-        suite(&mut xml, probe, runs);
-    }
-    xml.push_str("</testsuites>\n");
-    xml
+    let mut report = Report::new("serinus");
+    report.set_time(runs.iter().map(|done| done.report.duration).sum());
+    report.add_test_suites(suites.iter().map(|(probe, runs)| suite(probe, runs)));
+    report.to_string().expect("a document in memory can be written")
 }
 
-fn suite(xml: &mut String, probe: &str, runs: &[&FinishedRun]) {
-    let started = runs.iter().map(|done| done.report.started).min().map_or(String::new(), rfc3339);
-    let _ = writeln!(xml, "  <testsuite name=\"{}\" {} timestamp=\"{started}\">", attribute(probe), counts(runs));
-    let mut seen: IndexMap<&str, u32> = IndexMap::new();
+fn suite(probe: &str, runs: &[&FinishedRun]) -> TestSuite {
+    let mut suite = TestSuite::new(xml(probe));
+    suite.set_time(runs.iter().map(|done| done.report.duration).sum::<Duration>());
+    if let Some(started) = runs.iter().map(|done| done.report.started).min() {
+        suite.set_timestamp(DateTime::<Utc>::from(started));
+    }
+    let mut rounds: IndexMap<&str, u32> = IndexMap::new();
     for done in runs {
-        let round = seen.entry(done.report.canary.id.as_str()).or_default();
+        let round = rounds.entry(done.report.canary.id.as_str()).or_default();
         *round += 1;
-        case(xml, probe, done, *round);
+        suite.add_test_case(case(probe, done, *round));
     }
-    xml.push_str("  </testsuite>\n");
+    suite
 }
 
-fn case(xml: &mut String, probe: &str, done: &FinishedRun, round: u32) {
+fn case(probe: &str, done: &FinishedRun, round: u32) -> TestCase {
     let report = &done.report;
     let mut name = report.canary.region.name.to_string();
     if !report.canary.cell.0.is_empty() {
@@ -55,82 +54,45 @@ fn case(xml: &mut String, probe: &str, done: &FinishedRun, round: u32) {
     if round > 1 {
         let _ = write!(name, " #{round}");
     }
-    let _ = writeln!(
-        xml,
-        "    <testcase name=\"{}\" classname=\"{}\" time=\"{:.3}\">",
-        attribute(&name),
-        attribute(probe),
-        report.duration.as_secs_f64()
-    );
-    if let (Some(element), Some(cause)) = (element(report.verdict), &report.cause) {
-        outcome(xml, element, cause);
-    }
-    let _ = writeln!(xml, "      <system-out>{}</system-out>", text(&human(&done.to_json(), Style::PLAIN, WIDTH)));
-    xml.push_str("    </testcase>\n");
+    let mut case = TestCase::new(xml(&name), status(report.verdict, report.cause.as_ref()));
+    case.set_classname(xml(probe));
+    case.set_time(report.duration);
+    case.set_system_out(xml(&human(&done.to_json(), Style::PLAIN, WIDTH)));
+    case
 }
 
-fn outcome(xml: &mut String, element: &str, cause: &Cause) {
-    let (reason, message) = (cause.reason.as_str(), attribute(&cause.message));
-    let _ = write!(xml, "      <{element} type=\"{reason}\" message=\"{message}\">");
+fn status(verdict: Verdict, cause: Option<&Cause>) -> TestCaseStatus {
+    let mut status = match verdict {
+        Verdict::Passed => return TestCaseStatus::success(),
+        Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Errored | Verdict::Missed | Verdict::Blocked => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Skipped => TestCaseStatus::skipped(),
+    };
+    if let Some(cause) = cause {
+        status.set_type(cause.reason.as_str()).set_message(xml(&cause.message)).set_description(xml(&description(cause)));
+    }
+    status
+}
+
+fn description(cause: &Cause) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
     if let Some(step) = &cause.step {
-        let _ = writeln!(xml, "step: {}", text(step));
+        let _ = writeln!(text, "step: {step}");
     }
     if let Some(expectation) = &cause.expectation {
         let place = cause.location.as_ref().map_or(String::new(), |location| format!(" ({location})"));
-        let _ = writeln!(xml, "expectation: {}{}", text(expectation), text(&place));
+        let _ = writeln!(text, "expectation: {expectation}{place}");
     }
     for seen in &cause.seen {
-        let _ = writeln!(xml, "{} was {}", text(&seen.source), text(&seen.value));
+        let _ = writeln!(text, "{} was {}", seen.source, seen.value);
     }
-    let _ = writeln!(xml, "</{element}>");
+    text
 }
 
-/// The element that says how a test case went; none where it went well.
-fn element(verdict: Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Passed => None,
-        Verdict::Failed => Some("failure"),
-        Verdict::Errored | Verdict::Missed | Verdict::Blocked => Some("error"),
-        Verdict::Skipped => Some("skipped"),
-    }
-}
-
-fn counts(runs: &[&FinishedRun]) -> String {
-    let count = |wanted: &str| runs.iter().filter(|done| element(done.report.verdict) == Some(wanted)).count();
-    let time: Duration = runs.iter().map(|done| done.report.duration).sum();
-    format!(
-        "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3}\"",
-        runs.len(),
-        count("failure"),
-        count("error"),
-        count("skipped"),
-        time.as_secs_f64()
-    )
-}
-
-/// Text inside an attribute: line breaks are kept by their references, as parsers turn bare ones into spaces.
-fn attribute(value: &str) -> String {
-    text(value).replace('\n', "&#10;").replace('\t', "&#9;")
-}
-
-/// Text between tags. Characters that XML 1.0 cannot hold at all are spelled out.
-fn text(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\r' => escaped.push_str("&#13;"),
-            '\n' | '\t' => escaped.push(character),
-            character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
-                let _ = write!(escaped, "\\u{:04x}", u32::from(character));
-            }
-            character => escaped.push(character),
-        }
-    }
-    escaped
+/// Text in which characters that XML 1.0 cannot hold are spelled out.
+fn xml(text: &str) -> String {
+    visible_block(text).replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 #[cfg(test)]
@@ -145,12 +107,15 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_spelled_out() {
-        assert_eq!(text("a\u{0}\u{1b}<&>\"\u{ffff}\t"), "a\\u0000\\u001b&lt;&amp;&gt;&quot;\\uffff\t");
-        assert_eq!(attribute("a\nb\tc\r"), "a&#10;b&#9;c&#13;");
+        assert_eq!(xml("a\u{0}\u{1b}[2J<&>\u{ffff}\t\n"), "a\\u0000\\u001b[2J<&>\\uffff\t\n");
     }
 
     #[test]
     fn no_run_at_all_is_a_document_too() {
-        assert!(junit(&[]).contains("tests=\"0\" failures=\"0\" errors=\"0\" skipped=\"0\" time=\"0.000\""));
+        let document = junit(&[]);
+        assert!(
+            ["tests", "failures", "errors", "skipped"].iter().all(|count| document.contains(&format!("{count}=\"0\""))),
+            "{document}"
+        );
     }
 }
