@@ -90,7 +90,7 @@ pub(super) fn headers<'e, 'f: 'e>(
     let mut headers = Vec::new();
     let mut own: HashSet<HeaderName> = HashSet::new();
     for entry in written {
-        let template = scope.template(&entry.value, Stage::BeforeStep);
+        let template = scope.template(&entry.value, Stage::Request);
         match HeaderName::from_bytes(entry.key.as_bytes()) {
             Ok(name) if own.contains(&name) => scope.diagnostics.push(
                 Diagnostic::at(Code::Repeated, entry.key_span, format!("the header `{name}` is listed twice"))

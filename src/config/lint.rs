@@ -43,7 +43,9 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>
     for step in steps.into_iter().chain(cleanups) {
         within_over_deadline(&step.value, keys, diagnostics);
         polls(&step.value, diagnostics);
-        repeated_creation(&step.value, diagnostics);
+        if !repeated_creation(&step.value, diagnostics) {
+            changing_creation(&step.value, diagnostics);
+        }
         if !expects_in_cleanup(step, diagnostics) {
             unchecked(step, diagnostics);
         }
@@ -227,12 +229,13 @@ fn template(node: &Node<'_>) -> Option<Template> {
     Template::parse(node.as_text()?, node.span.location()).ok()
 }
 
-/// Warns of a request that may create something at each attempt, while only what the last one created is undone.
-fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
-    let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return };
+/// Warns of a request that may create something at each attempt, while only what the last one created is undone; tells whether it did.
+fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) -> bool {
+    let Some(repeats) = step.eventually.entry.or(step.consistently.entry) else { return false };
     let posts = step.http.as_ref().is_some_and(|http| http.post.entry.is_some() || *http.method == Some("POST"));
     // A program may create something, too.
-    if (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some() {
+    let creates = (posts || step.exec.entry.is_some()) && step.cleanup.entry.is_some();
+    if creates {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,
@@ -241,6 +244,40 @@ fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
             )
             .help("create once, and look for it in a step of its own; or use PUT with a name chosen in `[vars]`"),
         );
+    }
+    creates
+}
+
+/// Warns of a creation that is another one at each attempt, because its request draws a value or counts the attempts.
+fn changing_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+    let repeats = step.retry.entry.or(step.eventually.entry).or(step.consistently.entry);
+    if repeats.is_none() || step.cleanup.entry.is_none() {
+        return;
+    }
+    let actions = [step.http.node(), step.dns.node(), step.tcp.node(), step.exec.node()];
+    let mut texts = Vec::new();
+    actions.into_iter().flatten().for_each(|node| add_texts(node, &mut texts));
+    let changes = |node: &&Node<'_>| {
+        template(node).is_some_and(|template| template.is_random() || template.uses().any(|(_, each)| &*each.root == "attempt"))
+    };
+    if let Some(node) = texts.into_iter().find(changes) {
+        diagnostics.push(
+            Diagnostic::at(
+                Code::RepeatedCreation,
+                node.span,
+                "this is another value at each attempt, and the cleanup knows none of them",
+            )
+            .help("choose it in `[vars]`: all attempts then ask for the same, and the cleanup finds it"),
+        );
+    }
+}
+
+/// Adds the texts of a value, in their order.
+fn add_texts<'n, 'f>(node: &'n Node<'f>, texts: &mut Vec<&'n Node<'f>>) {
+    match &node.data {
+        Data::List(items) => items.iter().for_each(|item| add_texts(item, texts)),
+        Data::Table(table) => table.entries.iter().for_each(|entry| add_texts(&entry.value, texts)),
+        _ => texts.push(node),
     }
 }
 

@@ -17,6 +17,9 @@ use super::{Code, Diagnostic, Diagnostics};
 /// Names that every expression of a run may use.
 pub(super) const ALWAYS: [&str; 4] = ["run", "cell", "region", "secret"];
 
+/// The number of an attempt, from 1.
+const ATTEMPT: &str = "attempt";
+
 /// Names that a probe may have. A lookup in a run goes through all of them.
 pub(super) const MOST_NAMES: usize = 1_000;
 
@@ -31,18 +34,24 @@ pub(super) const VARIABLE: &str = "variable";
 pub(super) enum Stage {
     /// Before the step: there is none yet.
     BeforeStep,
+    /// In what the step sends, which is filled in for each attempt anew: there is none yet either.
+    Request,
     /// After a step of this kind. The kind may be unknown.
     AfterStep(Option<StepKind>),
 }
 
 impl Stage {
-    /// The names of the step's result: its own, and those that are kept for features to come.
+    /// The names of the step's result: its own, those that are kept for features to come, and the number of the attempt.
     pub(super) fn result_names(self) -> impl Iterator<Item = &'static str> {
         let has = move |kind: &&StepKind| match self {
-            Self::BeforeStep => false,
+            Self::BeforeStep | Self::Request => false,
             Self::AfterStep(own) => own.is_none_or(|own| own == **kind),
         };
-        let kept = if self == Self::BeforeStep { &[][..] } else { KEPT_NAMES };
+        let kept = match self {
+            Self::BeforeStep => &[][..],
+            Self::Request => &[ATTEMPT],
+            Self::AfterStep(_) => KEPT_NAMES,
+        };
         StepKind::ALL.iter().filter(has).flat_map(|kind| kind.result_names()).chain(kept).copied()
     }
 }
@@ -288,7 +297,8 @@ impl<'f> NameScope<'_, 'f> {
         let unknown = Diagnostic::at(Code::UnknownName, span, format!("nothing here is called `{name}`"));
         if is_result_name(name) {
             return unknown.help(match stage {
-                Stage::BeforeStep => format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"),
+                _ if name == ATTEMPT => "`attempt` counts the attempts of one step: it is known in what the step sends, and in `expect`, `guard` and `capture`".to_owned(),
+                Stage::BeforeStep | Stage::Request => format!("`{name}` is known of a step's own result: in `expect`, `guard` and `capture`"),
                 Stage::AfterStep(own) => of_others(name, own, StepKind::knowing(name)),
             });
         }

@@ -1,15 +1,14 @@
 //! One try of a step: made, judged and reported. What it does is known to its kind alone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::outcome::{AttemptReport, Cause, ExpectationReport, Held, Reason, SpanId, StepResult};
 use crate::plan::Step;
 
 use super::barrier::BarrierTicket;
 use super::compute::{compute, offload};
-use super::context::Context;
-use super::context::Execution;
+use super::context::{Context, Execution, FilledIn, Sight};
 use super::environment::{Environment, held_against};
 use super::judge::{self, Guarded};
 use super::log::{OpenAttempt, keep_attempt};
@@ -23,6 +22,8 @@ pub(super) struct JudgedAttempt {
     pub(super) judged: usize,
     pub(super) failure: Option<Failure>,
     pub(super) answer: Option<Arc<dyn Answer>>,
+    /// What its expressions see.
+    pub(super) sight: Sight,
     pub(super) began: Instant,
     pub(super) ended: Instant,
 }
@@ -39,20 +40,40 @@ pub(super) struct Failure {
 pub(super) struct Transport {
     /// Whether a byte of the request may have left.
     pub(super) sent: bool,
-    /// Whether an answer came all the same, so that `retry` does not apply: that of a token endpoint, without which the request
-    /// never left.
-    pub(super) answered: bool,
+    /// Whether `retry` does not apply: an answer came all the same, that of a token endpoint without which the request never left;
+    /// or there was no request.
+    pub(super) is_final: bool,
+}
+
+/// A try that nothing was sent for: it could not be filled in, or not be written down.
+pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> JudgedAttempt {
+    let now = Instant::now();
+    let transport = Some(Transport { sent: false, is_final: true });
+    let failure = Some(Failure { cause, transport });
+    let report = AttemptReport {
+        span_id: SpanId::random(),
+        started: execution.context.env.offset(now),
+        duration: Duration::ZERO,
+        detail: None,
+        failure: failure.as_ref().map(|failure| (failure.cause.reason, failure.cause.message.clone())),
+    };
+    record(execution, report, Vec::new(), failure.as_ref());
+    JudgedAttempt { judged: 0, failure, answer: None, sight, began: now, ended: now }
 }
 
 /// Makes one try and adds it to the step's report.
-pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicket>) -> JudgedAttempt {
+pub(super) async fn make(
+    execution: &Execution<'_>,
+    FilledIn { sight, task }: FilledIn,
+    barrier: Option<BarrierTicket>,
+) -> JudgedAttempt {
     let Context { env, log, .. } = execution.context;
     let span_id = SpanId::random();
     let timeout = execution.step.timeout.unwrap_or(env.limits.step_timeout);
     if let Some(barrier) = barrier {
         barrier.wait().await;
     }
-    let (task, redactor) = (&execution.task, env.redactor());
+    let redactor = env.redactor();
     if redactor.learns() {
         compute(task.sent_bytes(), || redactor.learn(&task.sent_text()));
     }
@@ -76,7 +97,7 @@ pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicke
             let cause = transport_cause(execution, &of_kind.detail(false, redactor).asked(), &error, &terms.bound, ended);
             // Too many redirects and a too large body are answers all the same.
             let answered = matches!(error.reason, Reason::Redirects | Reason::ResponseTooLarge);
-            let transport = (!answered).then_some(Transport { sent: error.sent, answered: error.got_byte && !error.sent });
+            let transport = (!answered).then_some(Transport { sent: error.sent, is_final: error.got_byte && !error.sent });
             (Vec::new(), Some(Failure { cause, transport }), None)
         }
         Ok(answer) => {
@@ -84,7 +105,7 @@ pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicke
                 if redactor.learns() {
                     redactor.learn(&answer.text());
                 }
-                judged(execution, &answer)
+                judged(execution, &sight, &answer)
             });
             (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(answer))
         }
@@ -99,7 +120,7 @@ pub(super) async fn make(execution: &Execution<'_>, barrier: Option<BarrierTicke
     };
     let judged = expectations.len();
     record(execution, report, expectations, failure.as_ref());
-    JudgedAttempt { judged, failure, answer, began, ended }
+    JudgedAttempt { judged, failure, answer, sight, began, ended }
 }
 
 fn record(execution: &Execution<'_>, attempt: AttemptReport, expectations: Vec<ExpectationReport>, failure: Option<&Failure>) {
@@ -126,9 +147,9 @@ fn transport_cause(execution: &Execution<'_>, asked: &str, error: &TransportErro
 
 /// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never
 /// hide a failure.
-fn judged(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> (Vec<ExpectationReport>, Option<Cause>) {
+fn judged(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (Vec<ExpectationReport>, Option<Cause>) {
     let (env, step) = (&execution.context.env, execution.step);
-    let scope = execution.scope_with(answer);
+    let scope = execution.scope_with(sight, answer);
     let redactor = env.redactor();
     let mut expectations = judge::judge(&step.expect, &scope, redactor, env.detail);
     if let Some(contract) = &step.contract {

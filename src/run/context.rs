@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use minijinja::Value;
 
-use crate::outcome::SpanId;
-use crate::plan::Step;
+use crate::outcome::{Cause, SpanId};
+use crate::plan::{Device, Step, StepKind};
 
 use super::environment::Environment;
 use super::ledger::RunLedger;
 use super::log::Log;
 use super::scope::Names;
 use super::stall::Bound;
-use super::step::{Answer, Task};
+use super::step::{Answer, Session, Setting, Task, prepare};
 use super::subjects::Share;
 
 /// One run in progress.
@@ -45,8 +45,9 @@ pub(super) struct Execution<'a> {
     pub(super) step: &'a Step,
     pub(super) names: &'a Names,
     pub(super) span_id: SpanId,
-    /// The step with everything filled in.
-    pub(super) task: Box<dyn Task>,
+    /// The device it acts on, and what that keeps from step to step.
+    pub(super) device: &'a Device,
+    pub(super) session: Arc<Session>,
     /// Whether its failure is allowed, by the step itself or by a parallel around it.
     pub(super) failure_allowed: bool,
     /// How long it may poll, as a subject.
@@ -54,8 +55,37 @@ pub(super) struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    /// The scope of an expression that looks at what came back.
-    pub(super) fn scope_with(&self, answer: &Arc<dyn Answer>) -> Value {
-        self.context.env.scope_with(self.names, answer)
+    /// The scope of an expression that looks at what came back to an attempt.
+    pub(super) fn scope_with(&self, sight: &Sight, answer: &Arc<dyn Answer>) -> Value {
+        self.context.env.scope_of(&sight.names, sight.number, Some(answer))
     }
+
+    /// Fills the step in for an attempt.
+    ///
+    /// # Errors
+    /// A template has no value, or one that cannot stand in its place.
+    pub(super) fn fill_in(&self, sight: Sight) -> Result<FilledIn, Cause> {
+        let (env, step) = (&self.context.env, self.step);
+        let scope = env.scope_of(&sight.names, sight.number, None);
+        let setting = Setting { device: self.device, session: &self.session, scope: &scope, limits: &env.limits };
+        let task = prepare(&step.action, &setting).map_err(|error| {
+            env.not_evaluable(Some(&step.name), step.action.kind().map_or("the step", StepKind::request), &error)
+        })?;
+        Ok(FilledIn { sight, task })
+    }
+}
+
+/// What the expressions of one attempt see beside its answer.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    /// Which attempt it is, from 1.
+    pub(super) number: u32,
+    /// The names of the run, and what attempts hand on to each other.
+    pub(super) names: Names,
+}
+
+/// A step as one attempt makes it.
+pub(super) struct FilledIn {
+    pub(super) sight: Sight,
+    pub(super) task: Box<dyn Task>,
 }

@@ -10,7 +10,7 @@ use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
 
 use super::attempt::JudgedAttempt;
 use super::compute::compute;
-use super::context::Execution;
+use super::context::{Execution, Sight};
 use super::environment::Environment;
 use super::scope::Names;
 use super::step::{Answer, Creation};
@@ -27,7 +27,7 @@ const SETTLED: Duration = Duration::from_mins(10);
 pub(super) fn by(execution: &Execution<'_>, attempt: &JudgedAttempt) -> CreationStatus {
     let transport = attempt.failure.as_ref().and_then(|failure| failure.transport);
     match (&attempt.answer, transport) {
-        (Some(answer), _) if refused(execution, answer) => CreationStatus::NOTHING,
+        (Some(answer), _) if refused(execution, &attempt.sight, answer) => CreationStatus::NOTHING,
         (Some(answer), _) => CreationStatus { created: Created::Maybe, cut: answer.creation() == Creation::Unknown },
         (None, Some(transport)) if transport.sent => CreationStatus::SENT,
         (None, Some(_)) => CreationStatus::NOTHING,
@@ -36,24 +36,24 @@ pub(super) fn by(execution: &Execution<'_>, attempt: &JudgedAttempt) -> Creation
 }
 
 /// Whether the target said that it created nothing. What cannot be evaluated says nothing.
-fn refused(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> bool {
+fn refused(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> bool {
     answer.creation() == Creation::Refused
         || execution
             .step
             .unless_created
             .as_ref()
-            .is_some_and(|unless| compute(answer.bytes(), || unless.judge(&execution.scope_with(answer)).held == Ok(true)))
+            .is_some_and(|unless| compute(answer.bytes(), || unless.judge(&execution.scope_with(sight, answer)).held == Ok(true)))
 }
 
 /// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone.
-pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, answer: Option<&Arc<dyn Answer>>) {
+pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, sight: &Sight, answer: Option<&Arc<dyn Answer>>) {
     if execution.step.cleanup.is_empty() {
         return;
     }
     let mut captures = Vec::new();
     if let Some(answer) = answer {
         captures = compute(answer.bytes(), || {
-            let scope = execution.scope_with(answer);
+            let scope = execution.scope_with(sight, answer);
             let captures = execution.step.capture.iter();
             captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
         });

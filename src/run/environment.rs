@@ -81,9 +81,9 @@ impl Environment {
         ExpressionScope::of_names(&self.facts, names)
     }
 
-    /// The scope of an expression that looks at what a step saw.
-    pub(super) fn scope_with(&self, names: &Names, answer: &Arc<dyn Answer>) -> Value {
-        ExpressionScope::with_answer(&self.facts, names, Arc::clone(answer))
+    /// The scope of an expression inside of an attempt of this number, which may look at its answer.
+    pub(super) fn scope_of(&self, names: &Names, attempt: u32, answer: Option<&Arc<dyn Answer>>) -> Value {
+        ExpressionScope::of_attempt(&self.facts, names, attempt, answer)
     }
 
     /// The device of that name, and its session.

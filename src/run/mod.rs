@@ -5,8 +5,8 @@
 //!
 //! - **Order**: `sequence` knows the order of steps, `rounds` their loops, `barrier` lets the entries of a parallel go together, `step_context` is
 //!   what surrounds a step.
-//! - **One step**: `perform` makes it, attempt by attempt (`attempt`), for as long as `polling` and `window` say; what it does is its
-//!   kind's (`step`), whether that holds is `judge`'s. `creation`, `ledger` and `cleanup` see to it that it is undone, `sweep` that
+//! - **One step**: `perform` makes it, attempt by attempt, for as long as `polling` and `window` say. Each of the `series` is filled
+//!   in anew and then made (`attempt`); what it does is its kind's (`step`), whether that holds is `judge`'s. `creation`, `ledger` and `cleanup` see to it that it is undone, `sweep` that
 //!   this happens after a crash too.
 //! - **One run**: the `environment` is what a run reads (canary, facts, limits, sessions of devices, redactor, ids), the `log` what
 //!   it writes (reports, attempts under way, what to undo, clocks); `context` holds the two. `cut` tells what was cut, `unanswered` whether
@@ -37,6 +37,7 @@ mod rounds;
 mod scope;
 mod self_check;
 mod sequence;
+mod series;
 mod stall;
 pub mod step;
 mod step_context;

@@ -1,24 +1,24 @@
-//! One step that does something: filled in, tried, judged, and again while `eventually`, `consistently` or `retry` say so.
+//! One step that does something: tried, judged, and again while `eventually`, `consistently` or `retry` say so.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credential};
+use crate::plan::Step;
 use crate::plan::expr::{Destination as TextPlace, EvalError};
-use crate::plan::{Step, StepKind};
 
-use super::attempt::{self, JudgedAttempt};
+use super::attempt::JudgedAttempt;
 use super::barrier::BarrierTicket;
 use super::compute::compute;
-use super::context::Context;
-use super::context::Execution;
+use super::context::{Context, Execution, FilledIn, Sight};
 use super::creation;
 use super::judge::shown_as;
 use super::ledger;
 use super::polling::{self, Next};
 use super::scope::Names;
-use super::step::{Answer, Setting, prepare};
+use super::series::Series;
+use super::step::Answer;
 use super::step_context::{self, Captures, StepContext};
 use super::undo::{Created, CreationStatus};
 use super::window;
@@ -32,7 +32,7 @@ pub(super) async fn once(
     barrier: Option<BarrierTicket>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution) = match compute(0, || execution(context, step, names, outer, started)) {
+    let (report, execution, filled_in) = match compute(0, || execution(context, step, names, outer, started)) {
         Ok(ready) => ready,
         Err(cause) => return Err(step_context::record_refusal(context, step, outer, cause)),
     };
@@ -53,9 +53,9 @@ pub(super) async fn once(
         // From here on the run knows that something may have to be undone.
         context.log.settle(execution.span_id, CreationStatus::SENT, None);
     }
-    let mut earlier = CreationStatus::NOTHING;
-    let last = attempts(&execution, barrier, &mut earlier).await;
-    let result = conclude(&execution, last, earlier);
+    let mut series = Series::new(&execution);
+    let last = attempts(&mut series, filled_in, barrier).await;
+    let result = conclude(&series, last);
     let ended = Instant::now();
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
@@ -66,14 +66,14 @@ pub(super) async fn once(
     result.map_err(|cause| Cause { subject, ..cause })
 }
 
-/// Chooses the device and renders what does not change between attempts.
+/// Chooses the device, renders what does not change between attempts, and fills in the first of them.
 fn execution<'a>(
     context: &'a Context,
     step: &'a Step,
     names: &'a Names,
     outer: &StepContext,
     started: Instant,
-) -> Result<(StepReport, Execution<'a>), Cause> {
+) -> Result<(StepReport, Execution<'a>, FilledIn), Cause> {
     let scope = context.env.scope(names);
     let fail = |what: &str, error| context.env.not_evaluable(Some(&step.name), what, &error);
     let device_name: Arc<str> = match &step.device {
@@ -91,27 +91,26 @@ fn execution<'a>(
         }
         None => None,
     };
-    let setting = Setting { device, session: &session, scope: &scope, limits: &context.env.limits };
-    let task = prepare(&step.action, &setting)
-        .map_err(|error| fail(step.action.kind().map_or("the step", StepKind::request), error))
-        .map_err(|cause| Cause { subject: subject.clone(), ..cause })?;
     let outer = StepContext { device: Some(device_name), ..outer.clone() };
     let mut report = step_context::open_report(context, step, &outer, started);
     report.subject = subject;
     let span_id = report.span_id;
     let (failure_allowed, share) = (step.allow_failure || outer.failure_allowed, outer.share);
-    Ok((report, Execution { context, step, names, span_id, task, failure_allowed, share }))
+    let execution = Execution { context, step, names, span_id, device, session, failure_allowed, share };
+    let filled_in = execution
+        .fill_in(Sight { number: 1, names: Arc::clone(names) })
+        .map_err(|cause| Cause { subject: report.subject.clone(), ..cause })?;
+    Ok((report, execution, filled_in))
 }
 
-/// Attempts until one is final. `earlier` becomes what those before it may have created.
-async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>, earlier: &mut CreationStatus) -> JudgedAttempt {
+/// Attempts until one is final.
+async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Option<BarrierTicket>) -> JudgedAttempt {
+    let execution = series.execution;
     let (context, step) = (execution.context, execution.step);
     let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
     let window = step.eventually.as_ref().map(|eventually| (eventually, context.env.bound(write_end, eventually.within)));
-    let mut made = 0;
+    let mut attempt = series.first(filled_in, barrier).await;
     loop {
-        let attempt = attempt::make(execution, barrier.take()).await;
-        made += 1;
         let now = attempt.ended;
         let next = match (&attempt.failure, &window, &step.retry) {
             // A blocking guard, a missing secret and a lack of resources do not improve by another attempt; a stall does.
@@ -125,22 +124,17 @@ async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>,
                 window::shared(execution, next, now)
             }
             (Some(failure), None, Some(retry)) => match failure.transport {
-                Some(transport) if !transport.answered => {
-                    polling::retry_again(retry, made, step.action.is_idempotent(), transport.sent, now)
+                Some(transport) if !transport.is_final => {
+                    polling::retry_again(retry, series.made, step.action.is_idempotent(), transport.sent, now)
                 }
                 Some(_) | None => Next::Stop,
             },
             (Some(_), None, None) => Next::Stop,
             (None, Some((_, window)), _) if now > window.end(now) => {
-                *earlier = creation::by(execution, &attempt).and(*earlier);
                 return window::held_late(execution, attempt, window);
             }
-            (None, _, _) => {
-                *earlier = creation::by(execution, &attempt).and(*earlier);
-                return hold(execution, attempt, write_end).await;
-            }
+            (None, _, _) => return hold(series, attempt, write_end).await,
         };
-        *earlier = creation::by(execution, &attempt).and(*earlier);
         match next {
             Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
             Next::At(moment) => tokio::time::sleep_until(moment.into()).await,
@@ -151,11 +145,13 @@ async fn attempts(execution: &Execution<'_>, mut barrier: Option<BarrierTicket>,
         {
             return window::closed(execution, attempt, Some(window));
         }
+        attempt = series.another(&attempt).await;
     }
 }
 
 /// The attempt held. Notes the convergence and goes on with attempts for as long as `consistently` asks.
-async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: Instant) -> JudgedAttempt {
+async fn hold(series: &mut Series<'_, '_>, mut attempt: JudgedAttempt, write_end: Instant) -> JudgedAttempt {
+    let execution = series.execution;
     let step = execution.step;
     let since = attempt.ended;
     if step.eventually.is_some() {
@@ -168,7 +164,7 @@ async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: 
     let Some(consistently) = &step.consistently else { return attempt };
     while let Next::At(moment) = polling::hold_again(consistently, since, Instant::now()) {
         tokio::time::sleep_until(moment.into()).await;
-        attempt = attempt::make(execution, None).await;
+        attempt = series.another(&attempt).await;
         if let Some(failure) = &mut attempt.failure {
             let held = humantime::format_duration(whole_millis(attempt.began.saturating_duration_since(since)));
             failure.cause.message = format!("it held, and {held} later no longer did: {}", failure.cause.message);
@@ -179,22 +175,23 @@ async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: 
 }
 
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(execution: &Execution<'_>, attempt: JudgedAttempt, earlier: CreationStatus) -> Result<Captures, Cause> {
+fn conclude(series: &Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captures, Cause> {
+    let execution = series.execution;
     let context = execution.context;
     if !execution.failure_allowed {
         context.log.count_judged(attempt.judged);
     }
     let last = creation::by(execution, &attempt);
-    let made = last.and(earlier);
+    let made = last.and(series.earlier);
     let result = match attempt.failure {
         Some(failure) => {
-            creation::settle_failed(execution, made, attempt.answer.as_ref());
+            creation::settle_failed(execution, made, &attempt.sight, attempt.answer.as_ref());
             return Err(counted(execution, failure.cause));
         }
         None => attempt.answer,
     };
     let Some(answer) = result else { return Ok(Vec::new()) };
-    let (captures, show, failed) = compute(answer.bytes(), || take(execution, &answer));
+    let (captures, show, failed) = compute(answer.bytes(), || take(execution, &attempt.sight, &answer));
     context.log.update(execution.span_id, |report| report.captures = show);
     let created = if last.created == Created::No { made.created } else { Created::Yes };
     creation::settle(execution, CreationStatus { created, ..made }, &captures);
@@ -208,9 +205,9 @@ fn conclude(execution: &Execution<'_>, attempt: JudgedAttempt, earlier: Creation
 type Shown = Vec<(Arc<str>, String)>;
 
 /// The captures of an answer, how they are shown, and why the first that has no value has none.
-fn take(execution: &Execution<'_>, answer: &Arc<dyn Answer>) -> (Captures, Shown, Option<Cause>) {
+fn take(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (Captures, Shown, Option<Cause>) {
     let (context, step) = (execution.context, execution.step);
-    let scope = execution.scope_with(answer);
+    let scope = execution.scope_with(sight, answer);
     let mut captures = Vec::with_capacity(step.capture.len());
     let mut failed = None;
     for (name, expression) in &step.capture {

@@ -137,18 +137,21 @@ impl Object for SecretScope {
 pub(super) struct ExpressionScope {
     facts: Arc<RunFacts>,
     names: Names,
+    /// The number of the attempt, from 1, inside of one.
+    attempt: Option<u32>,
     answer: Option<Arc<dyn Answer>>,
 }
 
 impl ExpressionScope {
     /// Names without a step's result.
     pub(super) fn of_names(facts: &Arc<RunFacts>, names: &Names) -> Value {
-        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), answer: None })
+        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), attempt: None, answer: None })
     }
 
-    /// Names and what the step saw.
-    pub(super) fn with_answer(facts: &Arc<RunFacts>, names: &Names, answer: Arc<dyn Answer>) -> Value {
-        Value::from_object(Self { facts: Arc::clone(facts), names: Arc::clone(names), answer: Some(answer) })
+    /// Names inside of an attempt of this number, and what it saw, if it has an answer.
+    pub(super) fn of_attempt(facts: &Arc<RunFacts>, names: &Names, attempt: u32, answer: Option<&Arc<dyn Answer>>) -> Value {
+        let (facts, names) = (Arc::clone(facts), Arc::clone(names));
+        Value::from_object(Self { facts, names, attempt: Some(attempt), answer: answer.cloned() })
     }
 }
 
@@ -167,6 +170,7 @@ impl Object for ExpressionScope {
             .and_then(|answer| answer.lookup(key))
             .or_else(|| self.names.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value.clone()))
             .or_else(|| self.facts.get(key))
+            .or_else(|| self.attempt.filter(|_| key == "attempt").map(Value::from))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -23,7 +23,7 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: JudgedAttempt, wind
     {
         let was_absent = failure.cause.reason == Reason::NotEvaluable
             && attempt.answer.as_ref().is_some_and(|answer| {
-                let scope = execution.scope_with(answer);
+                let scope = execution.scope_with(&attempt.sight, answer);
                 let missed =
                     execution.step.expect.iter().find(|expect| failure.cause.location.as_ref() == Some(expect.location()));
                 missed.is_some_and(|missed| compute(answer.bytes(), || missed.lacks_a_value(&scope)))

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method, Request, Response, Uri};
 pub(crate) struct Seen {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
     pub(crate) at: Instant,
@@ -118,6 +119,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         let seen = Seen {
             method: parts.method,
             path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
             at: Instant::now(),

@@ -17,11 +17,11 @@ pub(super) fn read<'f>(keys: &DnsKeys<'f>, step: &StepKeys<'f>, scope: &mut Name
     }
     useless_cleanup(step, scope);
     let name = keys.name.map(|node| {
-        let template = scope.template(node, Stage::BeforeStep);
+        let template = scope.template(node, Stage::Request);
         secret_in_name(node, &template, scope);
         template
     });
-    let server = keys.server.map(|node| scope.template(node, Stage::BeforeStep));
+    let server = keys.server.map(|node| scope.template(node, Stage::Request));
     Some(DnsAction { name: name?, record: keys.record.value?, server, transport: *keys.transport, recursion: *keys.recursion })
 }
 

@@ -17,7 +17,7 @@ pub(super) fn read<'f>(keys: &ExecKeys<'f>, entry: Option<&TableEntry<'f>>, scop
     for item in keys.command.items() {
         words.push(word(item.node, scope));
     }
-    let stdin = keys.stdin.map(|node| scope.template(node, Stage::BeforeStep));
+    let stdin = keys.stdin.map(|node| scope.template(node, Stage::Request));
     let (env, inherit) = (env(keys, scope), inherit(keys, scope));
     let directory = keys.directory.map(|node| directory(node, scope));
     let mut words = words.into_iter();
@@ -123,7 +123,7 @@ fn directory<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
 
 /// A template whose text must hold no zero byte, because the system ends the text there.
 fn word<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
-    let template = scope.template(node, Stage::BeforeStep);
+    let template = scope.template(node, Stage::Request);
     let zero = template.literals().find_map(|(at, text)| Some(at + text.find('\0')?));
     if let Some(at) = zero {
         scope.diagnostics.push(

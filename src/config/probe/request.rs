@@ -50,7 +50,7 @@ fn target<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> (Option<htt
 
 /// A URL: what stands before the first expression must already say http or https.
 fn url<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
-    let Some(text) = node.as_text() else { return scope.template(node, Stage::BeforeStep) };
+    let Some(text) = node.as_text() else { return scope.template(node, Stage::Request) };
     let known = text.split_once("{{").map_or(text, |(known, _)| known);
     let problem = if known.is_empty() && !text.is_empty() {
         None
@@ -72,14 +72,14 @@ fn url<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
                 .help("write a URL in one line; what it must carry is percent-encoded"),
         );
     }
-    scope.template(node, Stage::BeforeStep)
+    scope.template(node, Stage::Request)
 }
 
 fn fields<'e, 'f: 'e>(
     written: impl Iterator<Item = &'e TableEntry<'f>>,
     scope: &mut NameScope<'_, 'f>,
 ) -> Vec<(String, Template)> {
-    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, Stage::BeforeStep))).collect()
+    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, Stage::Request))).collect()
 }
 
 fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {
@@ -93,7 +93,7 @@ fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope
         return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, service, scope)).collect());
     }
     if let Some(node) = *keys.body {
-        return Body::Raw(scope.template(node, Stage::BeforeStep));
+        return Body::Raw(scope.template(node, Stage::Request));
     }
     match *keys.file {
         Some(file) => Body::File { name: file.text.to_owned(), content: content(file, service, scope) },
@@ -103,14 +103,14 @@ fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope
 
 /// A part; nothing if it lacks its name or its content.
 fn part<'f>(keys: &PartKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<Part> {
-    let mut filename = keys.filename.map(|node| scope.template(node, Stage::BeforeStep));
+    let mut filename = keys.filename.map(|node| scope.template(node, Stage::Request));
     let content = match (*keys.file, *keys.text) {
         (Some(file), _) => {
             let own = Path::new(file.text).file_name().map(|name| name.to_string_lossy());
             filename = filename.or_else(|| Template::parse(&own?, file.span.location()).ok());
             Some(PartContent::File(content(file, service, scope)))
         }
-        (None, Some(node)) => Some(PartContent::Text(scope.template(node, Stage::BeforeStep))),
+        (None, Some(node)) => Some(PartContent::Text(scope.template(node, Stage::Request))),
         (None, None) => None,
     };
     if let (Some(text), Some(span)) = (*keys.content_type, keys.content_type.span())
@@ -139,7 +139,7 @@ fn content(file: FilePath<'_>, service: &ServiceContext, scope: &mut NameScope<'
 }
 
 fn auth<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Option<Auth> {
-    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::BeforeStep));
+    let mut field = |field: &Field<'f, Option<&'f Node<'f>>>| field.map(|node| scope.template(node, Stage::Request));
     if let Some(BasicKeys { user, password }) = &keys.basic.value {
         return Some(Auth::Basic { user: field(user)?, password: field(password)? });
     }
@@ -165,7 +165,7 @@ fn json<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> JsonTemplate {
             JsonTemplate::Map(table.entries.iter().map(|entry| (entry.key.to_string(), json(&entry.value, scope))).collect())
         }
         Data::Text(_) | Data::Integer(_) | Data::Float(_) | Data::Bool(_) | Data::Datetime(_) => {
-            JsonTemplate::Text(scope.template(node, Stage::BeforeStep))
+            JsonTemplate::Text(scope.template(node, Stage::Request))
         }
     }
 }

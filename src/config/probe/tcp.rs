@@ -34,11 +34,11 @@ pub(super) fn read<'f>(keys: &TcpKeys<'f>, step: &StepItem<'f>, scope: &mut Name
         if let Some(why) = literal(node).and_then(|text| TcpTarget::parse(text).err()) {
             scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, "this cannot be connected to").help(why));
         }
-        scope.template(node, Stage::BeforeStep)
+        scope.template(node, Stage::Request)
     });
     let most = keys.max_response.unwrap_or(scope.context.limits.response_bytes);
     TcpAction {
-        connection: keys.connection.map(|node| scope.template(node, Stage::BeforeStep)),
+        connection: keys.connection.map(|node| scope.template(node, Stage::Request)),
         connect,
         starttls: *keys.starttls,
         tls: tls(keys, scope.diagnostics),
@@ -57,10 +57,10 @@ fn literal<'t>(node: &'t Node<'_>) -> Option<&'t str> {
 
 fn payload<'f>(send: &Either<TcpSendKeys<'f>, &'f Node<'f>>, scope: &mut NameScope<'_, 'f>) -> Option<Payload> {
     let (node, payload) = match send {
-        Either::Value(node) => return Some(Payload::Text(scope.template(node, Stage::BeforeStep))),
+        Either::Value(node) => return Some(Payload::Text(scope.template(node, Stage::Request))),
         Either::Table(TcpSendKeys { hex, base64 }) => match (**hex, **base64) {
-            (Some(node), _) => (node, Payload::Hex(scope.template(node, Stage::BeforeStep))),
-            (None, Some(node)) => (node, Payload::Base64(scope.template(node, Stage::BeforeStep))),
+            (Some(node), _) => (node, Payload::Hex(scope.template(node, Stage::Request))),
+            (None, Some(node)) => (node, Payload::Base64(scope.template(node, Stage::Request))),
             (None, None) => return None,
         },
     };
@@ -79,7 +79,7 @@ fn until<'f>(keys: &TcpReadKeys<'f>, most: usize, scope: &mut NameScope<'_, 'f>)
                     .help("name what the answer ends with, such as \"\\r\\n\""),
             );
         }
-        return Some(Until::Text(scope.template(node, Stage::BeforeStep)));
+        return Some(Until::Text(scope.template(node, Stage::Request)));
     }
     if let (Some(text), Some(span)) = (*keys.until_line, keys.until_line.span()) {
         return compiled(text, span, "'^250 '", scope.diagnostics).map(Until::Line);

@@ -1,7 +1,7 @@
 //! The interface between a run and a kind of step.
 //!
-//! A step is filled in once ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes [`Attempt`]s, and one that was
-//! answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
+//! A step is filled in for each attempt ([`prepare`](super::prepare)) and is then a [`Task`]. A task makes an [`Attempt`], and one
+//! that was answered gives an [`Answer`]. The run judges, polls, retries, cuts and cleans up by these three and by nothing else. A kind gets what it may read ([`Setting`], [`Terms`]) and never the run itself.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(in crate::run) struct Terms<'a> {
     pub(in crate::run) stalls: &'a StallLog,
 }
 
-/// A step with everything filled in, which can be tried any number of times.
+/// A step with everything filled in for one attempt. Filling it in does nothing that the target would notice.
 pub(in crate::run) trait Task: Send + Sync {
     /// Bytes of what templates made of it, and their text: what is personal in them is masked in answers.
     fn sent_bytes(&self) -> usize;

@@ -1,5 +1,6 @@
 //! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
 
+mod attempts;
 mod cut_creation;
 mod ends;
 mod explosions;

@@ -11,7 +11,7 @@ use crate::plan::{DnsAction, DnsTransport, dns_name, dns_server};
 use crate::run::dns::Question;
 use crate::run::step::kind::Setting;
 
-/// What is asked, any number of times.
+/// What is asked.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) name: Name,

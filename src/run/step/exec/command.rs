@@ -28,7 +28,7 @@ const PATH: &str = "PATH";
 /// The errors of a system that is out of resources for one more program or its pipes.
 const OUT_OF_RESOURCES: [Errno; 4] = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
 
-/// A command that can be run, any number of times.
+/// A command that can be run.
 #[derive(Debug)]
 pub(super) struct ExecCommand {
     /// The program as it is named, and its arguments.

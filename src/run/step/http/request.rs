@@ -14,7 +14,7 @@ use super::upload::Content;
 /// Bytes that templates may make of the fields, headers or body of a request. Files may be larger.
 const MOST_RENDERED: usize = 8 << 20;
 
-/// A request that can be sent, any number of times.
+/// A request that can be sent.
 #[derive(Debug, Clone)]
 pub struct HttpRequest {
     /// The method.

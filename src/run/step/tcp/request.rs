@@ -12,7 +12,7 @@ const DEFAULT: &str = "default";
 /// Bytes that may be sent at once.
 const MOST_SENT: usize = 8 << 20;
 
-/// What is to be done over which connection, any number of times.
+/// What is to be done over which connection.
 #[derive(Debug)]
 pub(super) struct TcpRequest {
     /// The name under which the device keeps the connection.
