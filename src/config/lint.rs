@@ -107,7 +107,7 @@ fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: 
         return;
     }
     let captured: HashSet<&str> =
-        steps.iter().flat_map(|step| step.value.capture.entries()).map(|entry| entry.key.as_ref()).collect();
+        steps.iter().flat_map(|step| captured(&step.value)).map(|entry| entry.key.as_ref()).collect();
     let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured));
     if let Some(entry) = creating {
         diagnostics.push(
@@ -115,6 +115,11 @@ fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: 
                 .help("undo it in `[step.cleanup]`, or test data piles up with every run"),
         );
     }
+}
+
+/// What a step takes from answers.
+fn captured<'t>(step: &StepKeys<'t>) -> impl Iterator<Item = &'t TableEntry<'t>> {
+    step.capture.entries().chain(step.carry.entries()).chain(step.collect.entries())
 }
 
 /// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.

@@ -288,10 +288,16 @@ impl<'f> NameScope<'_, 'f> {
                 unknown
                     .related(later.span, "it is defined here")
                     .help("variables are evaluated in the order of `[vars]`: define it above the one that uses it")
+            } else if later.what == "collected list" {
+                unknown
+                    .related(later.span, "it is collected here")
+                    .help("a list can be used where its step looks at an answer, and by the steps after it")
             } else {
+                let of_request = stage == Stage::Request;
                 unknown
                     .related(later.span, "it is captured here")
                     .help("a capture can be used by the steps after the one that makes it")
+                    .maybe_help(of_request.then(|| "`carry` hands a value from one attempt of a step to the next".to_owned()))
             };
         }
         let unknown = Diagnostic::at(Code::UnknownName, span, format!("nothing here is called `{name}`"));

@@ -46,6 +46,10 @@ pub struct Step {
     pub contract: Option<Contract>,
     /// Values for later steps, in order.
     pub capture: Vec<(Arc<str>, Expression)>,
+    /// Values that its attempts hand on from answer to answer.
+    pub carry: Vec<Carry>,
+    /// Lists that grow by the answer of each attempt.
+    pub collect: Vec<(Arc<str>, Expression)>,
     /// A failure of it is recorded and does not end the run.
     pub allow_failure: bool,
     /// An empty `for_each` list is no failure.
@@ -56,6 +60,20 @@ pub struct Step {
     pub unless_created: Option<Condition>,
     /// Where its name is written.
     pub location: Location,
+}
+
+impl Step {
+    /// What steps after it know it by: its captures, carried values and collected lists.
+    pub fn captured_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        let named = self.capture.iter().map(|(name, _)| name).chain(self.carry.iter().map(|carry| &carry.name));
+        named.chain(self.collect.iter().map(|(name, _)| name))
+    }
+
+    /// Every expression that gives one of these names its value.
+    pub fn captured(&self) -> impl Iterator<Item = (&Arc<str>, &Expression)> {
+        let carried = self.carry.iter().flat_map(|carry| [(&carry.name, &carry.from), (&carry.name, &carry.next)]);
+        self.capture.iter().chain(&self.collect).map(|(name, expression)| (name, expression)).chain(carried)
+    }
 }
 
 /// What a run does if it is about to create something and the ledger does not take the cleanup in time.
@@ -152,6 +170,17 @@ pub struct Eventually {
     pub poll: Duration,
     /// The step from whose end convergence is measured; the step before this one if absent.
     pub since: Option<Arc<str>>,
+}
+
+/// A value that is handed from one attempt to the next.
+#[derive(Debug)]
+pub struct Carry {
+    /// What it is called, in the request and everywhere after it.
+    pub name: Arc<str>,
+    /// Its value for the first attempt.
+    pub from: Expression,
+    /// Its value after an answer; the old one stays where this leads to nothing.
+    pub next: Expression,
 }
 
 /// Once they hold, they must hold for a while.

@@ -60,6 +60,8 @@ pub(crate) fn step(name: &str) -> Step {
         expect: Vec::new(),
         contract: None,
         capture: Vec::new(),
+        carry: Vec::new(),
+        collect: Vec::new(),
         allow_failure: false,
         allow_empty: false,
         cleanup: Vec::new(),

@@ -10,9 +10,11 @@ use super::barrier::BarrierTicket;
 use super::compute::{compute, offload};
 use super::context::{Context, Execution, FilledIn, Sight};
 use super::environment::{Environment, held_against};
+use super::handed_on::{HandedOn, Lost};
 use super::judge::{self, Guarded};
 use super::log::{OpenAttempt, keep_attempt};
 use super::request::Detail;
+use super::scope::Names;
 use super::stall::Bound;
 use super::step::{Answer, Terms, TransportError};
 
@@ -31,6 +33,8 @@ pub(super) struct JudgedAttempt {
 /// Why a try failed.
 pub(super) struct Failure {
     pub(super) cause: Cause,
+    /// Whether every further attempt would fail by it as well.
+    pub(super) is_lasting: bool,
     /// Set for transport errors.
     pub(super) transport: Option<Transport>,
 }
@@ -49,7 +53,7 @@ pub(super) struct Transport {
 pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> JudgedAttempt {
     let now = Instant::now();
     let transport = Some(Transport { sent: false, is_final: true });
-    let failure = Some(Failure { cause, transport });
+    let failure = Some(Failure { cause, is_lasting: false, transport });
     let report = AttemptReport {
         span_id: SpanId::random(),
         started: execution.context.env.offset(now),
@@ -64,7 +68,8 @@ pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> 
 /// Makes one try and adds it to the step's report.
 pub(super) async fn make(
     execution: &Execution<'_>,
-    FilledIn { sight, task }: FilledIn,
+    FilledIn { mut sight, task }: FilledIn,
+    handed_on: &mut HandedOn,
     barrier: Option<BarrierTicket>,
 ) -> JudgedAttempt {
     let Context { env, log, .. } = execution.context;
@@ -98,16 +103,22 @@ pub(super) async fn make(
             // Too many redirects and a too large body are answers all the same.
             let answered = matches!(error.reason, Reason::Redirects | Reason::ResponseTooLarge);
             let transport = (!answered).then_some(Transport { sent: error.sent, is_final: error.got_byte && !error.sent });
-            (Vec::new(), Some(Failure { cause, transport }), None)
+            (Vec::new(), Some(Failure { cause, is_lasting: false, transport }), None)
         }
         Ok(answer) => {
-            let (expectations, cause) = compute(answer.bytes(), || {
+            let looked = compute(answer.bytes(), || {
                 if redactor.learns() {
                     redactor.learn(&answer.text());
                 }
-                judged(execution, &sight, &answer)
+                looked_at(execution, &sight, handed_on, &answer)
             });
-            (expectations, cause.map(|cause| Failure { cause, transport: None }), Some(answer))
+            if let Some(names) = looked.names {
+                sight.names = names;
+            }
+            if let Some(next) = looked.handed_on {
+                *handed_on = next;
+            }
+            (looked.expectations, looked.failure, Some(answer))
         }
     };
     let shown = failure.is_some() || env.detail == Detail::Everything;
@@ -143,6 +154,46 @@ fn transport_cause(execution: &Execution<'_>, asked: &str, error: &TransportErro
         other => (other, String::new()),
     };
     env.cause(reason, Some(&execution.step.name), &format!("{asked}: {}{stalled}", error.message))
+}
+
+/// What was found in an answer.
+struct Found {
+    expectations: Vec<ExpectationReport>,
+    failure: Option<Failure>,
+    /// The attempt's names, where the answer added to them.
+    names: Option<Names>,
+    /// What the next attempt is handed, where that is something else.
+    handed_on: Option<HandedOn>,
+}
+
+/// Collects, judges and carries on. What the expectations say outweighs what could not be handed on, unless no attempt could any more.
+fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, answer: &Arc<dyn Answer>) -> Found {
+    let (env, step) = (&execution.context.env, execution.step);
+    if step.carry.is_empty() && step.collect.is_empty() {
+        let (expectations, cause) = judged(execution, sight, answer);
+        let failure = cause.map(|cause| Failure { cause, is_lasting: false, transport: None });
+        return Found { expectations, failure, names: None, handed_on: None };
+    }
+    let (collected, lost) = match handed_on.collected(env, step, &execution.scope_with(sight, answer)) {
+        Ok(collected) => (collected, None),
+        Err(lost) => (None, Some(lost)),
+    };
+    let names = collected.as_ref().map(|collected| collected.names(step, execution.names));
+    let sight = Sight { names: names.as_ref().unwrap_or(&sight.names).clone(), ..sight.clone() };
+    let (expectations, failed) = judged(execution, &sight, answer);
+    let state = collected.as_ref().unwrap_or(handed_on);
+    let (next, stuck) = match state.moved_on(env, step, &execution.scope_with(&sight, answer)) {
+        Ok(next) => (Some(next), None),
+        Err(cause) => (collected.clone(), Some(cause)),
+    };
+    let told = |cause: Cause| adorned(env, step, cause, &**answer);
+    let failure = match (failed, lost) {
+        (_, Some(Lost { cause, is_full: true })) => Some(Failure { cause: told(cause), is_lasting: true, transport: None }),
+        (failed, lost) => failed
+            .or_else(|| lost.map(|lost| lost.cause).or(stuck).map(told))
+            .map(|cause| Failure { cause, is_lasting: false, transport: None }),
+    };
+    Found { expectations, failure, names, handed_on: next }
 }
 
 /// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never

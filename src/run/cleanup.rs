@@ -77,7 +77,7 @@ pub(super) async fn resume(context: &Context, entry: &LedgerEntry) -> LedgerEnd 
         return gone(format!("the step `{}` has no cleanup any more; remove what it left by hand", entry.step));
     }
     let undo = Undo {
-        span_id: SpanId::random(),
+        id: SpanId::random(),
         step: Arc::clone(&step.name),
         names: ledger::restored_names(&context.env, &entry.names),
         device: entry.device.as_str().into(),

@@ -46,6 +46,7 @@ pub(super) struct Execution<'a> {
     pub(super) names: &'a Names,
     pub(super) span_id: SpanId,
     /// The device it acts on, and what that keeps from step to step.
+    pub(super) device_name: Arc<str>,
     pub(super) device: &'a Device,
     pub(super) session: Arc<Session>,
     /// Whether its failure is allowed, by the step itself or by a parallel around it.

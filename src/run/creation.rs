@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::{AttemptDetail, LedgerEntry, StepReport, StepResult};
+use crate::outcome::{AttemptDetail, LedgerEntry, SpanId, StepReport, StepResult};
 
 use super::attempt::JudgedAttempt;
 use super::compute::compute;
@@ -46,7 +46,12 @@ fn refused(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -
 }
 
 /// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone.
-pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, sight: &Sight, answer: Option<&Arc<dyn Answer>>) {
+pub(super) fn settle_failed(
+    execution: &Execution<'_>,
+    (undo, made): (SpanId, CreationStatus),
+    sight: &Sight,
+    answer: Option<&Arc<dyn Answer>>,
+) {
     if execution.step.cleanup.is_empty() {
         return;
     }
@@ -58,18 +63,23 @@ pub(super) fn settle_failed(execution: &Execution<'_>, made: CreationStatus, sig
             captures.filter_map(|(name, expression)| Some((Arc::clone(name), expression.eval(&scope).ok()?))).collect()
         });
     }
-    settle(execution, made, &captures);
+    settle(execution, (undo, made), sight, &captures);
 }
 
-/// Notes what is known of a step's creation now that its last attempt is over.
-pub(super) fn settle(execution: &Execution<'_>, made: CreationStatus, captures: &Captures) {
+/// Notes what is known of a creation now that the last attempt at it is over: what that attempt was sent with, and what it captured.
+pub(super) fn settle(
+    execution: &Execution<'_>,
+    (undo, made): (SpanId, CreationStatus),
+    sight: &Sight,
+    captures: &Captures,
+) {
     if execution.step.cleanup.is_empty() {
         return;
     }
-    let mut names: Names = Arc::clone(execution.names);
+    let mut names: Names = Arc::clone(&sight.names);
     Arc::make_mut(&mut names).extend(captures.iter().cloned());
     let context = execution.context;
-    let entry = context.log.settle(execution.span_id, made, Some(Arc::clone(&names)));
+    let entry = context.log.settle(undo, made, Some(Arc::clone(&names)));
     if let (Some(entry), Some(ledger)) = (entry, &context.ledger)
         && (made.created == Created::Yes || made.created == Created::Maybe && !captures.is_empty())
     {

@@ -116,7 +116,7 @@ impl Drop for RunLedger {
 pub(super) async fn intend(
     (env, log, ledger): (&Environment, &Log, Option<&RunLedger>),
     step: &Step,
-    span_id: SpanId,
+    id: SpanId,
     names: &Names,
     device: &Arc<str>,
 ) -> Result<(), Cause> {
@@ -136,7 +136,7 @@ pub(super) async fn intend(
         attempts: 0,
     });
     log.intend(Undo {
-        span_id,
+        id,
         step: Arc::clone(&step.name),
         names: Arc::clone(names),
         device: Arc::clone(device),
@@ -177,7 +177,7 @@ fn withheld(probe: &Probe) -> BTreeSet<String> {
         if let Some(Loop::ForEach { name, items }) = &step.looping {
             note(&mut found, name, items.source(), &items.names());
         }
-        for (name, expression) in &step.capture {
+        for (name, expression) in step.captured() {
             note(&mut found, name, expression.source(), &expression.names());
         }
     }

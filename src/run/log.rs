@@ -183,9 +183,9 @@ impl Log {
     }
 
     /// What became of it. Gives its entry in the ledger.
-    pub(super) fn settle(&self, span_id: SpanId, made: CreationStatus, names: Option<Names>) -> Option<String> {
+    pub(super) fn settle(&self, id: SpanId, made: CreationStatus, names: Option<Names>) -> Option<String> {
         let mut state = self.lock();
-        let undo = state.undos.iter_mut().find(|undo| undo.span_id == span_id)?;
+        let undo = state.undos.iter_mut().find(|undo| undo.id == id)?;
         undo.made = made;
         if let Some(names) = names {
             undo.names = names;

@@ -6,7 +6,7 @@
 //! - **Order**: `sequence` knows the order of steps, `rounds` their loops, `barrier` lets the entries of a parallel go together, `step_context` is
 //!   what surrounds a step.
 //! - **One step**: `perform` makes it, attempt by attempt, for as long as `polling` and `window` say. Each of the `series` is filled
-//!   in anew and then made (`attempt`); what it does is its kind's (`step`), whether that holds is `judge`'s. `creation`, `ledger` and `cleanup` see to it that it is undone, `sweep` that
+//!   in anew, sees what those before it have `handed_on`, and is then made (`attempt`); what it does is its kind's (`step`), whether that holds is `judge`'s. `creation`, `ledger` and `cleanup` see to it that it is undone, `sweep` that
 //!   this happens after a crash too.
 //! - **One run**: the `environment` is what a run reads (canary, facts, limits, sessions of devices, redactor, ids), the `log` what
 //!   it writes (reports, attempts under way, what to undo, clocks); `context` holds the two. `cut` tells what was cut, `unanswered` whether
@@ -27,6 +27,7 @@ mod cut;
 mod dns;
 mod engine;
 mod environment;
+mod handed_on;
 pub mod judge;
 mod ledger;
 mod log;

@@ -13,8 +13,8 @@ use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::{Context, Execution, FilledIn, Sight};
 use super::creation;
+use super::handed_on::HandedOn;
 use super::judge::shown_as;
-use super::ledger;
 use super::polling::{self, Next};
 use super::scope::Names;
 use super::series::Series;
@@ -32,28 +32,23 @@ pub(super) async fn once(
     barrier: Option<BarrierTicket>,
 ) -> Result<Captures, Cause> {
     let started = Instant::now();
-    let (report, execution, filled_in) = match compute(0, || execution(context, step, names, outer, started)) {
+    let (report, execution, handed_on, filled_in) = match compute(0, || execution(context, step, names, outer, started)) {
         Ok(ready) => ready,
         Err(cause) => return Err(step_context::record_refusal(context, step, outer, cause)),
     };
-    let (subject, device) = (report.subject.clone(), Arc::clone(&report.device));
+    let subject = report.subject.clone();
     let mut started = started;
+    let mut series = Series::new(&execution, handed_on);
     context.log.open(report);
     if !step.cleanup.is_empty() {
-        let intended = {
-            let run = (&context.env, &context.log, context.ledger.as_ref());
-            ledger::intend(run, step, execution.span_id, names, &device).await
-        };
+        let intended = series.intend(&filled_in.sight.names).await;
         started = Instant::now();
         context.log.update(execution.span_id, |report| report.started = context.env.offset(started));
         if let Err(cause) = intended {
             context.log.close(execution.span_id, started, Duration::ZERO, StepResult::Failed(cause.clone()));
             return Err(Cause { subject, ..cause });
         }
-        // From here on the run knows that something may have to be undone.
-        context.log.settle(execution.span_id, CreationStatus::SENT, None);
     }
-    let mut series = Series::new(&execution);
     let last = attempts(&mut series, filled_in, barrier).await;
     let result = conclude(&series, last);
     let ended = Instant::now();
@@ -66,6 +61,9 @@ pub(super) async fn once(
     result.map_err(|cause| Cause { subject, ..cause })
 }
 
+/// What an execution begins with: its report, the state that its first attempt is handed, and that attempt.
+type Ready<'a> = (StepReport, Execution<'a>, HandedOn, FilledIn);
+
 /// Chooses the device, renders what does not change between attempts, and fills in the first of them.
 fn execution<'a>(
     context: &'a Context,
@@ -73,7 +71,7 @@ fn execution<'a>(
     names: &'a Names,
     outer: &StepContext,
     started: Instant,
-) -> Result<(StepReport, Execution<'a>, FilledIn), Cause> {
+) -> Result<Ready<'a>, Cause> {
     let scope = context.env.scope(names);
     let fail = |what: &str, error| context.env.not_evaluable(Some(&step.name), what, &error);
     let device_name: Arc<str> = match &step.device {
@@ -91,16 +89,17 @@ fn execution<'a>(
         }
         None => None,
     };
-    let outer = StepContext { device: Some(device_name), ..outer.clone() };
+    let outer = StepContext { device: Some(Arc::clone(&device_name)), ..outer.clone() };
     let mut report = step_context::open_report(context, step, &outer, started);
     report.subject = subject;
     let span_id = report.span_id;
     let (failure_allowed, share) = (step.allow_failure || outer.failure_allowed, outer.share);
-    let execution = Execution { context, step, names, span_id, device, session, failure_allowed, share };
-    let filled_in = execution
-        .fill_in(Sight { number: 1, names: Arc::clone(names) })
-        .map_err(|cause| Cause { subject: report.subject.clone(), ..cause })?;
-    Ok((report, execution, filled_in))
+    let execution = Execution { context, step, names, span_id, device_name, device, session, failure_allowed, share };
+    let of_subject = |cause| Cause { subject: report.subject.clone(), ..cause };
+    let handed_on = HandedOn::first(&context.env, step, names).map_err(of_subject)?;
+    let first = Sight { number: 1, names: handed_on.names(step, names) };
+    let filled_in = execution.fill_in(first).map_err(of_subject)?;
+    Ok((report, execution, handed_on, filled_in))
 }
 
 /// Attempts until one is final.
@@ -113,6 +112,7 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
     loop {
         let now = attempt.ended;
         let next = match (&attempt.failure, &window, &step.retry) {
+            (Some(failure), _, _) if failure.is_lasting => return attempt,
             // A blocking guard, a missing secret and a lack of resources do not improve by another attempt; a stall does.
             (Some(failure), _, _)
                 if failure.cause.reason != Reason::Stall && Verdict::of(failure.cause.reason) != Verdict::Failed =>
@@ -185,16 +185,19 @@ fn conclude(series: &Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captures,
     let made = last.and(series.earlier);
     let result = match attempt.failure {
         Some(failure) => {
-            creation::settle_failed(execution, made, &attempt.sight, attempt.answer.as_ref());
+            creation::settle_failed(execution, (series.undo, made), &attempt.sight, attempt.answer.as_ref());
             return Err(counted(execution, failure.cause));
         }
         None => attempt.answer,
     };
     let Some(answer) = result else { return Ok(Vec::new()) };
-    let (captures, show, failed) = compute(answer.bytes(), || take(execution, &attempt.sight, &answer));
+    let (mut captures, mut show, failed) = compute(answer.bytes(), || take(execution, &attempt.sight, &answer));
+    let handed_on = series.handed_on.captures(execution.step);
+    show.extend(shown(execution, &handed_on));
     context.log.update(execution.span_id, |report| report.captures = show);
     let created = if last.created == Created::No { made.created } else { Created::Yes };
-    creation::settle(execution, CreationStatus { created, ..made }, &captures);
+    creation::settle(execution, (series.undo, CreationStatus { created, ..made }), &attempt.sight, &captures);
+    captures.extend(handed_on);
     match failed {
         Some(cause) => Err(counted(execution, cause)),
         None => Ok(captures),
@@ -230,14 +233,19 @@ fn take(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (
             }
         }
     }
+    let show = shown(execution, &captures);
+    (captures, show, failed)
+}
+
+/// Captures as people are shown them.
+fn shown(execution: &Execution<'_>, captures: &Captures) -> Shown {
     let show = captures.iter().map(|(name, value)| {
         // `sid = "headers['set-cookie']"` is a credential by where it comes from.
-        let written = step.capture.iter().find(|(known, _)| known == name).map_or("", |(_, expression)| expression.source());
-        let told_by = if is_credential(written) { written } else { name };
-        (Arc::clone(name), shown_as(told_by, value, context.env.redactor()))
+        let mut written = execution.step.captured().filter(|(known, _)| *known == name).map(|(_, expression)| expression.source());
+        let told_by = written.find(|source| is_credential(source)).unwrap_or(name);
+        (Arc::clone(name), shown_as(told_by, value, execution.context.env.redactor()))
     });
-    let show = show.collect();
-    (captures, show, failed)
+    show.collect()
 }
 
 fn counted(execution: &Execution<'_>, cause: Cause) -> Cause {

@@ -182,5 +182,5 @@ pub(super) fn holes(step: &Step, round: u32) -> Captures {
 
 /// Names a step captures, those of its parallel entries included.
 fn capture_names(step: &Step) -> Vec<Arc<str>> {
-    step.with_entries().flat_map(|step| &step.capture).map(|(name, _)| Arc::clone(name)).collect()
+    step.with_entries().flat_map(Step::captured_names).map(Arc::clone).collect()
 }

@@ -1,13 +1,22 @@
-//! The attempts of one execution of a step, one after the other: each is filled in anew, and sees its own number.
+//! The attempts of one execution of a step, one after the other: each is filled in anew, and sees its own number and what those before
+//! it have handed on.
 //!
-//! Owns what lasts from attempt to attempt: how many there were, and what all but the last may have created. When there is another
-//! one is decided in `polling`.
+//! Owns what lasts from attempt to attempt: how many there were, what they handed on, and what all but the last may have created. When
+//! there is another one is decided in `polling`.
+//!
+//! What a step with a cleanup sends must be known to whoever undoes it. So a new intent is written down before an attempt that carries
+//! other values than the one before it, and the earlier intent is settled with what was sent under it.
+
+use crate::outcome::{Cause, SpanId};
 
 use super::attempt::{self, JudgedAttempt};
 use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::{Execution, FilledIn, Sight};
 use super::creation;
+use super::handed_on::HandedOn;
+use super::ledger;
+use super::scope::Names;
 use super::undo::CreationStatus;
 
 /// The attempts of an execution.
@@ -15,31 +24,75 @@ pub(super) struct Series<'e, 'a> {
     pub(super) execution: &'e Execution<'a>,
     /// Attempts made.
     pub(super) made: u32,
-    /// What those before the last one may have created.
+    /// What those before the last one may have created, under the present intent.
     pub(super) earlier: CreationStatus,
+    /// The present intent, of a step with a cleanup.
+    pub(super) undo: SpanId,
+    /// What the last attempt was handed.
+    sent: HandedOn,
+    /// What the next attempt would see.
+    pub(super) handed_on: HandedOn,
 }
 
 impl<'e, 'a> Series<'e, 'a> {
     /// One of which nothing was made.
-    pub(super) fn new(execution: &'e Execution<'a>) -> Self {
-        Self { execution, made: 0, earlier: CreationStatus::NOTHING }
+    pub(super) fn new(execution: &'e Execution<'a>, handed_on: HandedOn) -> Self {
+        Self { execution, made: 0, earlier: CreationStatus::NOTHING, undo: execution.span_id, sent: HandedOn::default(), handed_on }
+    }
+
+    /// Writes down that what is sent with these names may create something; nothing of a step without a cleanup.
+    ///
+    /// # Errors
+    /// As [`ledger::intend`].
+    pub(super) async fn intend(&self, names: &Names) -> Result<(), Cause> {
+        let Execution { context, step, device_name, .. } = self.execution;
+        if step.cleanup.is_empty() {
+            return Ok(());
+        }
+        let run = (&context.env, &context.log, context.ledger.as_ref());
+        ledger::intend(run, step, self.undo, names, device_name).await?;
+        // From here on the run knows that something may have to be undone.
+        context.log.settle(self.undo, CreationStatus::SENT, None);
+        Ok(())
     }
 
     /// Makes the first attempt, which is filled in already: what cannot be filled in at all is no attempt.
     pub(super) async fn first(&mut self, filled_in: FilledIn, barrier: Option<BarrierTicket>) -> JudgedAttempt {
-        self.made = 1;
-        attempt::make(self.execution, filled_in, barrier).await
+        self.make(filled_in, barrier).await
     }
 
     /// Makes another one after `last`.
     pub(super) async fn another(&mut self, last: &JudgedAttempt) -> JudgedAttempt {
         let execution = self.execution;
         self.earlier = creation::by(execution, last).and(self.earlier);
-        self.made += 1;
-        let sight = Sight { number: self.made, names: execution.names.clone() };
-        match compute(0, || execution.fill_in(sight.clone())) {
-            Ok(filled_in) => attempt::make(execution, filled_in, None).await,
-            Err(cause) => attempt::refused(execution, sight, cause),
+        let sight = Sight { number: self.made + 1, names: self.handed_on.names(execution.step, execution.names) };
+        let filled_in = match compute(0, || execution.fill_in(sight.clone())) {
+            Ok(filled_in) => self.ready_to_send(last, &sight.names).await.map(|()| filled_in),
+            Err(cause) => Err(cause),
+        };
+        match filled_in {
+            Ok(filled_in) => self.make(filled_in, None).await,
+            Err(cause) => {
+                self.made += 1;
+                attempt::refused(execution, sight, cause)
+            }
         }
+    }
+
+    async fn make(&mut self, filled_in: FilledIn, barrier: Option<BarrierTicket>) -> JudgedAttempt {
+        self.made += 1;
+        self.sent = self.handed_on.clone();
+        attempt::make(self.execution, filled_in, &mut self.handed_on, barrier).await
+    }
+
+    /// Replaces the intent if an attempt is about to carry other values than the one before it.
+    async fn ready_to_send(&mut self, last: &JudgedAttempt, names: &Names) -> Result<(), Cause> {
+        if self.execution.step.cleanup.is_empty() || self.handed_on.carries_as(&self.sent) {
+            return Ok(());
+        }
+        let before = (self.undo, std::mem::replace(&mut self.earlier, CreationStatus::NOTHING));
+        creation::settle_failed(self.execution, before, &last.sight, last.answer.as_ref());
+        self.undo = SpanId::random();
+        self.intend(names).await
     }
 }

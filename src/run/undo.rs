@@ -9,8 +9,8 @@ use super::scope::Names;
 /// A step that may have created something, and how to undo it.
 #[derive(Debug, Clone)]
 pub(super) struct Undo {
-    /// The span of the step's execution, which identifies it.
-    pub(super) span_id: SpanId,
+    /// What identifies it: the span of the step's execution or, where its attempts carry other values each, a number of its own.
+    pub(super) id: SpanId,
     /// Path to the step whose `cleanup` undoes it.
     pub(super) step: Arc<str>,
     /// Names as they were, with the step's captures once it has them.

@@ -71,7 +71,7 @@ pub(super) fn held_late(execution: &Execution<'_>, mut attempt: JudgedAttempt, w
     let message = format!("it held, but only {late} after the {within} in which it should have{stalled}");
     let cause = context.env.cause(reason, Some(&step.name), &message);
     set_cause(execution, &cause);
-    attempt.failure = Some(Failure { cause, transport: None });
+    attempt.failure = Some(Failure { cause, is_lasting: false, transport: None });
     attempt
 }
 

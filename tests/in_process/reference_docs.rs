@@ -54,7 +54,7 @@ fn spelling(section: &str, key: &str) -> String {
 /// Keys that are documented as part of their parent's row, and the text that does it.
 fn inside_a_row(section: &str, key: &str) -> Option<String> {
     let row = match section {
-        "retry" | "eventually" | "consistently" => format!("| `{section}` | `{{"),
+        "retry" | "eventually" | "consistently" | "carry" => format!("| `{section}` | `{{"),
         "alert_window" | "alert_across" | "alert_critical" | "tcp_read" | "tcp_send" | "tcp_tls" => {
             format!("| `{}` | `{{", section.replace('_', "."))
         }

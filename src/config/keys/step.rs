@@ -57,6 +57,10 @@ section! {
         contract: File,
         /// Values for later steps, by name.
         capture: Names<Expression>,
+        /// Values that are handed from answer to answer, by name: the request of each attempt sees them, and so do later steps.
+        carry: Names<Table<Carry>>,
+        /// Lists that grow by the answer of each attempt, by name; for `expect` and later steps.
+        collect: Names<Expression>,
         /// A failure is recorded and does not end the run.
         allow_failure: Bool = false,
         /// Undoes what the step created, after any verdict.
@@ -84,6 +88,8 @@ section! {
                 "expect",
                 "contract",
                 "capture",
+                "carry",
+                "collect",
                 "cleanup",
                 "unless_created",
             ],
@@ -117,8 +123,8 @@ impl StepItem<'_> {
 part! {
     /// One of the steps of `parallel`.
     Parallel of Step: "parallel", "a parallel step" {
-        name, device, http, dns, tcp, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, allow_failure,
-        cleanup, unless_created,
+        name, device, http, dns, tcp, exec, when, timeout, retry, eventually, consistently, guard, expect, contract, capture, carry,
+        collect, allow_failure, cleanup, unless_created,
     }
     rules: &[
         Rule::ExactlyOne(&["http", "dns", "tcp", "exec"]),
@@ -159,6 +165,16 @@ section! {
         lasting @ "for": Duration [required],
         /// Pause between attempts.
         poll: Duration = "100ms",
+    }
+}
+
+section! {
+    /// `carry.NAME`.
+    Carry as CarryKeys: "carry", "`carry`" {
+        /// Its value for the first attempt.
+        from: Expression [required],
+        /// Its value after an answer, which is looked at; the old one stays where this leads to nothing.
+        next: Expression [required],
     }
 }
 

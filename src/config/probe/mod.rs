@@ -3,6 +3,7 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
+mod carry;
 mod dns;
 mod exec;
 mod files;

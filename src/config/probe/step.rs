@@ -14,7 +14,7 @@ use super::super::section::{Field, Item};
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
-use super::{dns, exec, request, tcp};
+use super::{carry, dns, exec, request, tcp};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
@@ -63,6 +63,12 @@ impl<'f> Reader<'_, '_, 'f> {
         for entry in keys.with_parallel().flat_map(|step| step.capture.entries()) {
             self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what: "capture" });
         }
+        for step in keys.with_parallel() {
+            let named = step.carry.entries().map(|entry| (entry, carry::CARRIED));
+            for (entry, what) in named.chain(step.collect.entries().map(|entry| (entry, carry::COLLECTED))) {
+                self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what });
+            }
+        }
     }
 
     fn step(&mut self, item: &StepItem<'f>) -> Option<Step> {
@@ -74,10 +80,11 @@ impl<'f> Reader<'_, '_, 'f> {
         if let Some((name, span)) = &name {
             self.scope.declare(name, *span, "loop's name");
         }
+        let carried = carry::begin(keys, self.scope);
         let action = if keys.parallel.entry.is_some() { Some(Action::Parallel(self.parallel(keys))) } else { self.action(item) };
         let at_once = self.at_once(item, looping.is_some());
         let subject = keys.subject.map(|node| self.scope.template(node, Stage::BeforeStep));
-        let common = self.common(item, action, None);
+        let common = self.common(item, (carried, action), None);
         if name.is_some() {
             self.scope.visible.remove(visible);
         }
@@ -86,7 +93,12 @@ impl<'f> Reader<'_, '_, 'f> {
     }
 
     /// What steps, parallel steps and cleanups have in common. The order is that of a run.
-    fn common(&mut self, item: &StepItem<'f>, action: Option<Action>, default_name: Option<&str>) -> Option<Step> {
+    fn common(
+        &mut self,
+        item: &StepItem<'f>,
+        (carried, action): (Vec<Option<Expression>>, Option<Action>),
+        default_name: Option<&str>,
+    ) -> Option<Step> {
         let keys = &item.value;
         let name = keys.name.or(default_name);
         let at = keys.name.span().unwrap_or(item.node.span);
@@ -97,6 +109,9 @@ impl<'f> Reader<'_, '_, 'f> {
         self.known_device(keys);
         let when = keys.when.map(|node| self.scope.condition(node, Stage::BeforeStep));
         let result = Stage::AfterStep(action.as_ref().and_then(Action::kind));
+        let collect = carry::collect(keys, result, self.scope);
+        let carry = carry::finish(keys, carried, result, self.scope);
+        carry::needs_attempts(item, self.scope);
         let guard = self.conditions(&keys.guard, result);
         let expect = self.conditions(&keys.expect, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
@@ -120,6 +135,8 @@ impl<'f> Reader<'_, '_, 'f> {
             expect,
             contract,
             capture,
+            carry,
+            collect,
             allow_failure: *keys.allow_failure,
             allow_empty: *keys.allow_empty,
             cleanup,
@@ -204,8 +221,9 @@ impl<'f> Reader<'_, '_, 'f> {
         let mut captured = Vec::new();
         for item in keys.parallel.items() {
             let visible = self.scope.visible.len();
+            let carried = carry::begin(&item.value, self.scope);
             let action = self.action(item);
-            steps.extend(self.common(item, action, None));
+            steps.extend(self.common(item, (carried, action), None));
             let own = self.scope.visible.split_off(visible);
             self.scope.taken.extend(own.iter().cloned());
             captured.extend(own);
@@ -238,7 +256,7 @@ impl<'f> Reader<'_, '_, 'f> {
                 );
             }
             let action = self.action(item);
-            steps.extend(self.common(item, action, Some(&name)));
+            steps.extend(self.common(item, (Vec::new(), action), Some(&name)));
         }
         self.scope.visible.truncate(visible);
         steps

@@ -76,4 +76,17 @@ impl Expression {
     pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
         Evaluation::new(&self.program, scope).value(&self.program.root).map_err(|message| EvalError { message })
     }
+
+    /// The same, where it may lead to nothing: nothing if a field or an item is not there, or is null.
+    ///
+    /// # Errors
+    /// As [`Self::eval`], for any other cause.
+    pub fn eval_if_there(&self, scope: &Value) -> Result<Option<Value>, EvalError> {
+        let mut evaluation = Evaluation::new(&self.program, scope);
+        match evaluation.value(&self.program.root) {
+            Ok(value) => Ok((!value.is_none()).then_some(value)),
+            Err(_) if evaluation.absent => Ok(None),
+            Err(message) => Err(EvalError { message }),
+        }
+    }
 }

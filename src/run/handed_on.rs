@@ -1,0 +1,160 @@
+//! What the attempts of a step hand on to each other: the values of `carry` and the lists of `collect`.
+//!
+//! Owns what an answer makes of them, and how large the lists may become. Nothing here changes anything: an answer gives a new state, so
+//! that it can be looked at twice.
+
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::outcome::{Cause, Reason};
+use crate::plan::expr::{EvalError, from_json, spend_bytes, to_json};
+use crate::plan::{Expression, Step};
+
+use super::environment::Environment;
+use super::scope::Names;
+use super::step_context::Captures;
+
+/// Items that the lists of a step may have, all together.
+const MOST_ITEMS: usize = 10_000;
+
+/// Bytes that they may have, as JSON.
+const MOST_BYTES: usize = 4 << 20;
+
+/// The state before an attempt, or after it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HandedOn {
+    /// As the step lists its `carry`.
+    carried: Vec<Value>,
+    /// As it lists its `collect`.
+    lists: Vec<Value>,
+    items: usize,
+    bytes: usize,
+}
+
+/// Why a state could not become another one.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) cause: Cause,
+    /// Whether a list is full, so that no further answer fits.
+    pub(super) is_full: bool,
+}
+
+impl HandedOn {
+    /// The state before the first attempt.
+    ///
+    /// # Errors
+    /// A first value cannot be had, or is null.
+    pub(super) fn first(env: &Environment, step: &Step, names: &Names) -> Result<Self, Cause> {
+        if step.carry.is_empty() && step.collect.is_empty() {
+            return Ok(Self::default());
+        }
+        let scope = env.scope(names);
+        let first = step.carry.iter().map(|carry| {
+            let value = carry.from.eval(&scope).and_then(|value| match value.is_none() {
+                true => Err(EvalError { message: "it is null".to_owned() }),
+                false => Ok(value),
+            });
+            value.map_err(|error| not_evaluable(env, step, &format!("carry.{}.from", carry.name), &carry.from, &error))
+        });
+        let lists = step.collect.iter().map(|_| Value::from(Vec::<Value>::new()));
+        Ok(Self { carried: first.collect::<Result<_, _>>()?, lists: lists.collect(), items: 0, bytes: 0 })
+    }
+
+    /// The names of the run and those of the state.
+    pub(super) fn names(&self, step: &Step, outer: &Names) -> Names {
+        let mut names = Arc::clone(outer);
+        if !self.carried.is_empty() || !self.lists.is_empty() {
+            Arc::make_mut(&mut names).extend(self.captures(step));
+        }
+        names
+    }
+
+    /// What the step leaves of it to the steps behind it.
+    pub(super) fn captures(&self, step: &Step) -> Captures {
+        let carried = step.carry.iter().map(|carry| &carry.name).zip(&self.carried);
+        let lists = step.collect.iter().map(|(name, _)| name).zip(&self.lists);
+        carried.chain(lists).map(|(name, value)| (Arc::clone(name), value.clone())).collect()
+    }
+
+    /// Whether both carry the same values.
+    pub(super) fn carries_as(&self, other: &Self) -> bool {
+        self.carried == other.carried
+    }
+
+    /// The state with what an answer adds to the lists; `None` if that is nothing.
+    pub(super) fn collected(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Option<Self>, Lost> {
+        let mut next: Option<Self> = None;
+        for (at, (name, expression)) in step.collect.iter().enumerate() {
+            let what = || format!("collect.{name}");
+            let lost = |error| Lost { cause: not_evaluable(env, step, &what(), expression, &error), is_full: false };
+            let Some(value) = expression.eval_if_there(scope).map_err(lost)? else { continue };
+            let added = items(&value).map_err(|message| lost(EvalError { message }))?;
+            if added.is_empty() {
+                continue;
+            }
+            let next = next.get_or_insert_with(|| self.clone());
+            next.add(at, added).map_err(|why| {
+                let message = format!("`{} = \"{}\"`: {why}; collect less of each answer", what(), expression.source());
+                let cause = env.cause(Reason::NotEvaluable, Some(&step.name), &message);
+                Lost { cause: located(cause, &what(), expression), is_full: true }
+            })?;
+        }
+        Ok(next)
+    }
+
+    /// Adds items to a list.
+    fn add(&mut self, at: usize, added: Vec<Value>) -> Result<(), String> {
+        self.items += added.len();
+        if self.items > MOST_ITEMS {
+            return Err(format!("all attempts together gave more than {MOST_ITEMS} items"));
+        }
+        let mut list: Vec<Value> = self.lists[at].try_iter().map_err(|error| error.to_string())?.collect();
+        list.reserve_exact(added.len());
+        for item in added {
+            // A copy, so that nothing else of the answer is kept.
+            let json = to_json(&item)?;
+            let bytes = json.to_string().len();
+            spend_bytes(bytes);
+            self.bytes += bytes;
+            if self.bytes > MOST_BYTES {
+                return Err(format!("what all attempts together gave is larger than {} MiB", MOST_BYTES >> 20));
+            }
+            list.push(from_json(&json));
+        }
+        self.lists[at] = Value::from(list);
+        Ok(())
+    }
+
+    /// The state with the carried values that follow from an answer; where it has none, the old value stays.
+    pub(super) fn moved_on(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Self, Cause> {
+        let mut next = self.clone();
+        for (carry, value) in step.carry.iter().zip(&mut next.carried) {
+            let found = carry.next.eval_if_there(scope);
+            let what = format!("carry.{}.next", carry.name);
+            if let Some(found) = found.map_err(|error| not_evaluable(env, step, &what, &carry.next, &error))? {
+                *value = found;
+            }
+        }
+        Ok(next)
+    }
+}
+
+/// The items of a list, or the value as the only one.
+fn items(value: &Value) -> Result<Vec<Value>, String> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter().map(Iterator::collect).map_err(|error| error.to_string()),
+        _ => Ok(vec![value.clone()]),
+    }
+}
+
+fn not_evaluable(env: &Environment, step: &Step, what: &str, expression: &Expression, error: &EvalError) -> Cause {
+    let told = format!("`{what} = \"{}\"`", expression.source());
+    located(env.not_evaluable(Some(&step.name), &told, error), what, expression)
+}
+
+fn located(cause: Cause, what: &str, expression: &Expression) -> Cause {
+    let told = format!("{what} = {}", expression.source());
+    Cause { expectation: Some(told), location: Some(expression.location().clone()), ..cause }
+}
