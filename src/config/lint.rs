@@ -106,8 +106,7 @@ fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: 
     if !cleanups.is_empty() || steps.iter().any(|step| step.misspells("cleanup")) {
         return;
     }
-    let captured: HashSet<&str> =
-        steps.iter().flat_map(|step| captured(&step.value)).map(|entry| entry.key.as_ref()).collect();
+    let captured: HashSet<&str> = steps.iter().flat_map(|step| captured(&step.value)).map(|entry| entry.key.as_ref()).collect();
     let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured));
     if let Some(entry) = creating {
         diagnostics.push(

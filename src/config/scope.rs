@@ -29,6 +29,12 @@ const MOST_HINTS: usize = 10;
 /// What a variable of the probe is called in messages.
 pub(super) const VARIABLE: &str = "variable";
 
+/// What a carried value is called in messages.
+pub(super) const CARRIED: &str = "carried value";
+
+/// What a collected list is called in messages.
+pub(super) const COLLECTED: &str = "collected list";
+
 /// Whether a step's own result can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -288,16 +294,20 @@ impl<'f> NameScope<'_, 'f> {
                 unknown
                     .related(later.span, "it is defined here")
                     .help("variables are evaluated in the order of `[vars]`: define it above the one that uses it")
-            } else if later.what == "collected list" {
+            } else if later.what == CARRIED {
+                unknown
+                    .related(later.span, "it is carried here")
+                    .help("a carried value can be used by its own step and by the steps after it")
+            } else if later.what == COLLECTED {
                 unknown
                     .related(later.span, "it is collected here")
                     .help("a list can be used where its step looks at an answer, and by the steps after it")
             } else {
-                let of_request = stage == Stage::Request;
+                let carry = "; from attempt to attempt of one step, `carry` hands a value on";
+                let carry = if stage == Stage::Request { carry } else { "" };
                 unknown
                     .related(later.span, "it is captured here")
-                    .help("a capture can be used by the steps after the one that makes it")
-                    .maybe_help(of_request.then(|| "`carry` hands a value from one attempt of a step to the next".to_owned()))
+                    .help(format!("a capture can be used by the steps after the one that makes it{carry}"))
             };
         }
         let unknown = Diagnostic::at(Code::UnknownName, span, format!("nothing here is called `{name}`"));

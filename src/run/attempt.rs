@@ -189,9 +189,11 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     let told = |cause: Cause| adorned(env, step, cause, &**answer);
     let failure = match (failed, lost) {
         (_, Some(Lost { cause, is_full: true })) => Some(Failure { cause: told(cause), is_lasting: true, transport: None }),
-        (failed, lost) => failed
-            .or_else(|| lost.map(|lost| lost.cause).or(stuck).map(told))
-            .map(|cause| Failure { cause, is_lasting: false, transport: None }),
+        (failed, lost) => failed.or_else(|| lost.map(|lost| lost.cause).or(stuck).map(told)).map(|cause| Failure {
+            cause,
+            is_lasting: false,
+            transport: None,
+        }),
     };
     Found { expectations, failure, names, handed_on: next }
 }

@@ -67,12 +67,7 @@ pub(super) fn settle_failed(
 }
 
 /// Notes what is known of a creation now that the last attempt at it is over: what that attempt was sent with, and what it captured.
-pub(super) fn settle(
-    execution: &Execution<'_>,
-    (undo, made): (SpanId, CreationStatus),
-    sight: &Sight,
-    captures: &Captures,
-) {
+pub(super) fn settle(execution: &Execution<'_>, (undo, made): (SpanId, CreationStatus), sight: &Sight, captures: &Captures) {
     if execution.step.cleanup.is_empty() {
         return;
     }

@@ -9,7 +9,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, Reason};
-use crate::plan::expr::{EvalError, from_json, spend_bytes, to_json};
+use crate::plan::expr::{EvalError, from_json, spend_bytes, to_json_within};
 use crate::plan::{Expression, Step};
 
 use super::environment::Environment;
@@ -21,6 +21,15 @@ const MOST_ITEMS: usize = 10_000;
 
 /// Bytes that they may have, as JSON.
 const MOST_BYTES: usize = 4 << 20;
+
+/// Bytes that are looked at of one item: more than fit, so that what is too large is told from what is no JSON.
+const LARGEST_ITEM: usize = 2 * MOST_BYTES;
+
+/// Why items are not added.
+enum Refused {
+    Full(String),
+    Unusable(String),
+}
 
 /// The state before an attempt, or after it.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +104,11 @@ impl HandedOn {
                 continue;
             }
             let next = next.get_or_insert_with(|| self.clone());
-            next.add(at, added).map_err(|why| {
+            next.add(at, added).map_err(|refused| {
+                let why = match refused {
+                    Refused::Unusable(message) => return lost(EvalError { message }),
+                    Refused::Full(why) => why,
+                };
                 let message = format!("`{} = \"{}\"`: {why}; collect less of each answer", what(), expression.source());
                 let cause = env.cause(Reason::NotEvaluable, Some(&step.name), &message);
                 Lost { cause: located(cause, &what(), expression), is_full: true }
@@ -105,21 +118,21 @@ impl HandedOn {
     }
 
     /// Adds items to a list.
-    fn add(&mut self, at: usize, added: Vec<Value>) -> Result<(), String> {
+    fn add(&mut self, at: usize, added: Vec<Value>) -> Result<(), Refused> {
         self.items += added.len();
         if self.items > MOST_ITEMS {
-            return Err(format!("all attempts together gave more than {MOST_ITEMS} items"));
+            return Err(Refused::Full(format!("all attempts together gave more than {MOST_ITEMS} items")));
         }
-        let mut list: Vec<Value> = self.lists[at].try_iter().map_err(|error| error.to_string())?.collect();
+        let mut list: Vec<Value> = self.lists[at].try_iter().map_err(|error| Refused::Unusable(error.to_string()))?.collect();
         list.reserve_exact(added.len());
         for item in added {
             // A copy, so that nothing else of the answer is kept.
-            let json = to_json(&item)?;
+            let json = to_json_within(&item, LARGEST_ITEM).map_err(Refused::Unusable)?;
             let bytes = json.to_string().len();
             spend_bytes(bytes);
             self.bytes += bytes;
             if self.bytes > MOST_BYTES {
-                return Err(format!("what all attempts together gave is larger than {} MiB", MOST_BYTES >> 20));
+                return Err(Refused::Full(format!("what all attempts together gave is larger than {} MiB", MOST_BYTES >> 20)));
             }
             list.push(from_json(&json));
         }

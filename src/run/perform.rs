@@ -241,7 +241,8 @@ fn take(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (
 fn shown(execution: &Execution<'_>, captures: &Captures) -> Shown {
     let show = captures.iter().map(|(name, value)| {
         // `sid = "headers['set-cookie']"` is a credential by where it comes from.
-        let mut written = execution.step.captured().filter(|(known, _)| *known == name).map(|(_, expression)| expression.source());
+        let mut written =
+            execution.step.captured().filter(|(known, _)| *known == name).map(|(_, expression)| expression.source());
         let told_by = written.find(|source| is_credential(source)).unwrap_or(name);
         (Arc::clone(name), shown_as(told_by, value, execution.context.env.redactor()))
     });

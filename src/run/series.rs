@@ -37,7 +37,14 @@ pub(super) struct Series<'e, 'a> {
 impl<'e, 'a> Series<'e, 'a> {
     /// One of which nothing was made.
     pub(super) fn new(execution: &'e Execution<'a>, handed_on: HandedOn) -> Self {
-        Self { execution, made: 0, earlier: CreationStatus::NOTHING, undo: execution.span_id, sent: HandedOn::default(), handed_on }
+        Self {
+            execution,
+            made: 0,
+            earlier: CreationStatus::NOTHING,
+            undo: execution.span_id,
+            sent: HandedOn::default(),
+            handed_on,
+        }
     }
 
     /// Writes down that what is sent with these names may create something; nothing of a step without a cleanup.

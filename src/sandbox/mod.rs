@@ -30,10 +30,13 @@
 //! | `GET`, `PUT`, `DELETE /v1/playlists/{id}` | read (from the replica), replace `title` or `tracks`, delete |
 //! | `POST /v1/playlists/{id}/tracks` | adds `track`; `version` may say which version the device has seen |
 //! | `GET /v1/site-groups` | the site groups |
-//! | `GET /v1/segments` | narrowed by `site_group`, `kind` (`source`, `copy`, `lookalike`), `standing`, `source_id` |
+//! | `GET /v1/segments` | narrowed by `site_group`, `kind` (`source`, `copy`, `lookalike`), `standing`, `source_id`; with `page_size` (1 to 100) a page, whose `next_page_token` is the next one's `page_token`. The last page has none; 410 where the page is no more |
 //! | `GET`, `DELETE /v1/segments/{id}` | `size`, `source_size`, `expected_size`, `job_status`, …; 403 on deleting a standing one |
 //! | `POST /v1/segments/{id}/copy` | to `site_group`; 202 with `job_id` and `segment_id` |
 //! | `POST /v1/segments/{id}/lookalike` | of `ratio` times the size; 202 with `job_id` and `segment_id` |
+//! | `POST /v1/feed` | sends an event of `room` and `text`; 201. It can be read a moment later |
+//! | `GET /v1/feed` | `events` after the cursor `since`, the oldest first, and the cursor `next_batch` behind them; without `since` the newest. Narrowed by `room`, at most `limit` (20). Where there are none, the answer comes with the next one, or after `timeout` milliseconds (none) |
+//! | `DELETE /v1/feed` | forgets the events of `room` |
 //! | `GET /v1/jobs/{id}` | `status` is `queued`, `running` or `succeeded` |
 //!
 //! Playlist edits that arrive together are merged. `if-match` with an older version's `etag` is refused with 412. The standing
@@ -60,6 +63,7 @@
 
 mod bounded;
 mod fault;
+mod feed;
 mod incident;
 mod origin;
 mod playlist;

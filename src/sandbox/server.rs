@@ -24,7 +24,7 @@ use super::registration::Stage;
 use super::seed::Seed;
 use super::state::AppState;
 use super::time_scale::TimeScale;
-use super::{playlist, registration, reply, segment};
+use super::{feed, playlist, registration, reply, segment};
 
 /// Connections served at once; further ones wait.
 const CONNECTIONS: usize = 4_096;
@@ -159,6 +159,7 @@ fn routes(state: &Arc<AppState>) -> Router {
         .merge(registration::routes())
         .merge(playlist::routes())
         .merge(segment::routes())
+        .merge(feed::routes())
         .fallback(reply::no_such_route)
         .method_not_allowed_fallback(reply::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -175,6 +176,7 @@ async fn health(State(state): State<Arc<AppState>>) -> impl IntoResponse {
             "sessions": state.playlists.sessions(),
             "playlists": state.playlists.len(),
             "segments": state.segments.len(),
+            "events": state.feed.len(),
         },
     }))
 }

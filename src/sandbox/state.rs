@@ -1,6 +1,7 @@
 //! All state of one sandbox: what the routes and the workers share.
 
 use super::fault::Faults;
+use super::feed::Feed;
 use super::playlist::Playlists;
 use super::registration::Registrations;
 use super::seed::Seed;
@@ -18,6 +19,7 @@ pub(super) struct AppState {
     pub(super) registrations: Registrations,
     pub(super) playlists: Playlists,
     pub(super) segments: Segments,
+    pub(super) feed: Feed,
 }
 
 impl AppState {
@@ -31,6 +33,7 @@ impl AppState {
             registrations: Registrations::new(seed, most),
             playlists: Playlists::new(seed, most),
             segments: Segments::new(seed, most),
+            feed: Feed::new(seed, most),
         }
     }
 }

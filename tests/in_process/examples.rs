@@ -4,6 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serinus::config;
+use serinus::outcome::{Reason, Verdict};
+use serinus::sandbox::{Sandbox, SandboxConfig};
+
+use crate::journey::Journey;
 
 fn project(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -85,4 +89,35 @@ fn prometheus_takes_the_rules_of_the_config_readme() {
         let checked = checked.expect("promtool of Debian's package `prometheus` is there");
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }
+}
+
+#[tokio::test]
+async fn the_examples_of_a_feed_a_long_poll_and_pages_work_and_notice_what_is_missing() {
+    let page = project("probes/README.md");
+    let section =
+        page.split("\n### Feeds, long polls and pages\n").nth(1).expect("there is a section").split("\n### ").next().unwrap();
+    let sandbox = Sandbox::start(SandboxConfig::default()).await.unwrap();
+    let journey = Journey::at(&format!("http://{}", sandbox.address()));
+    let examples = toml_blocks(section);
+    assert_eq!(examples.len(), 3);
+    for example in &examples {
+        let ran = journey.run(example).await;
+        ran.assert_passed();
+        assert!(ran.cleanup.is_none_or(|cleanup| cleanup.result == serinus::outcome::CleanupResult::Clean));
+    }
+    // A message that never comes, another one than that, a page that is left out.
+    for (example, right, wrong, step) in [
+        (examples[0], "== sent", "== sent + ['another']", "everything arrives once, in order"),
+        (examples[1], "text = \"hello\"", "text = \"hullo\"", "wait"),
+        (examples[2], "page_size = \"5\"", "page_size = \"5\", kind = \"source\"", "nothing was left out"),
+    ] {
+        assert!(example.contains(right), "{example}");
+        let shorter =
+            example.replace("within = \"10s\"", "within = \"1500ms\"").replace("timeout = \"5000\"", "timeout = \"500\"");
+        let broken = shorter.replace(right, wrong);
+        let ran = journey.run(&broken).await;
+        assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::Expectation), "{:?}", ran.report.cause);
+        assert_eq!(ran.cause().step.as_deref(), Some(step));
+    }
+    sandbox.shutdown().await;
 }

@@ -1,6 +1,7 @@
 //! A cleanup ledger in memory.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -16,6 +17,8 @@ pub(crate) struct Book {
     pub(crate) takes: Duration,
     /// Whether it takes none.
     pub(crate) full: bool,
+    /// The same, from some moment on.
+    pub(crate) fails: AtomicBool,
     /// Whether it loses what it was told after the intent, as a crash before the answer does.
     pub(crate) forgets: bool,
 }
@@ -23,6 +26,10 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
         self.entries.lock().unwrap().clone()
+    }
+
+    pub(crate) fn fails_from_now_on(&self) {
+        self.fails.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn ends(&self) -> Vec<LedgerEnd> {
@@ -33,7 +40,7 @@ impl Book {
 impl Ledger for Book {
     fn intend(&self, entry: LedgerEntry) -> BoxFuture<'static, Result<(), LedgerUnavailable>> {
         self.entries.lock().unwrap().push(entry);
-        let (takes, full) = (self.takes, self.full);
+        let (takes, full) = (self.takes, self.full || self.fails.load(Ordering::SeqCst));
         async move {
             tokio::time::sleep(takes).await;
             if full { Err(LedgerUnavailable) } else { Ok(()) }

@@ -8,14 +8,8 @@ use std::sync::Arc;
 use crate::plan::{Carry, Expression};
 
 use super::super::keys::{StepItem, StepKeys};
-use super::super::scope::{NameScope, Stage};
+use super::super::scope::{CARRIED, COLLECTED, NameScope, Stage};
 use super::super::{Code, Diagnostic};
-
-/// What a carried value is called in messages.
-pub(super) const CARRIED: &str = "carried value";
-
-/// What a collected list is called in messages.
-pub(super) const COLLECTED: &str = "collected list";
 
 /// Reads the first values of `carry` and declares their names.
 pub(super) fn begin<'f>(keys: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Vec<Option<Expression>> {
@@ -28,7 +22,8 @@ pub(super) fn begin<'f>(keys: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> V
             scope.holds(named.name(), from);
         }
         // The request is read before `next` is, and must know what it may be made of.
-        let next = carry.and_then(|carry| *carry.next).and_then(|node| Expression::parse(node.as_text()?, node.span.location()).ok());
+        let next =
+            carry.and_then(|carry| *carry.next).and_then(|node| Expression::parse(node.as_text()?, node.span.location()).ok());
         if let Some(next) = next {
             scope.holds(named.name(), &next);
         }

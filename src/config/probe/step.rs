@@ -9,7 +9,7 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
 use super::super::keys::{RetryKeys, StepItem, StepKeys};
-use super::super::scope::{DeclaredName, NameScope, Stage};
+use super::super::scope::{CARRIED, COLLECTED, DeclaredName, NameScope, Stage};
 use super::super::section::{Field, Item};
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
@@ -64,8 +64,8 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what: "capture" });
         }
         for step in keys.with_parallel() {
-            let named = step.carry.entries().map(|entry| (entry, carry::CARRIED));
-            for (entry, what) in named.chain(step.collect.entries().map(|entry| (entry, carry::COLLECTED))) {
+            let named = step.carry.entries().map(|entry| (entry, CARRIED));
+            for (entry, what) in named.chain(step.collect.entries().map(|entry| (entry, COLLECTED))) {
                 self.scope.later.push(DeclaredName { name: entry.key.to_string(), span: entry.key_span, what });
             }
         }
@@ -79,6 +79,9 @@ impl<'f> Reader<'_, '_, 'f> {
         let visible = self.scope.visible.len();
         if let Some((name, span)) = &name {
             self.scope.declare(name, *span, "loop's name");
+        }
+        if keys.parallel.entry.is_none() {
+            carry::needs_attempts(item, self.scope);
         }
         let carried = carry::begin(keys, self.scope);
         let action = if keys.parallel.entry.is_some() { Some(Action::Parallel(self.parallel(keys))) } else { self.action(item) };
@@ -111,7 +114,6 @@ impl<'f> Reader<'_, '_, 'f> {
         let result = Stage::AfterStep(action.as_ref().and_then(Action::kind));
         let collect = carry::collect(keys, result, self.scope);
         let carry = carry::finish(keys, carried, result, self.scope);
-        carry::needs_attempts(item, self.scope);
         let guard = self.conditions(&keys.guard, result);
         let expect = self.conditions(&keys.expect, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
@@ -221,6 +223,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let mut captured = Vec::new();
         for item in keys.parallel.items() {
             let visible = self.scope.visible.len();
+            carry::needs_attempts(item, self.scope);
             let carried = carry::begin(&item.value, self.scope);
             let action = self.action(item);
             steps.extend(self.common(item, (carried, action), None));

@@ -29,6 +29,9 @@ pub(in crate::sandbox) fn routes() -> Router<Arc<AppState>> {
         .route("/v1/jobs/{id}", get(job))
 }
 
+/// Segments of a page.
+const LARGEST_PAGE: usize = 100;
+
 /// Bytes that a segment's name may have.
 const LONGEST_NAME: usize = 128;
 
@@ -41,6 +44,9 @@ struct SegmentsQuery {
     standing: Option<bool>,
     name: Option<String>,
     source_id: Option<String>,
+    page_size: Option<usize>,
+    /// The last segment of the page before this one; the first page if it is empty.
+    page_token: Option<String>,
     #[serde(rename = "region")]
     _region: Option<String>,
     #[serde(rename = "platform")]
@@ -67,7 +73,11 @@ async fn site_groups() -> Json<Value> {
     Json(json!({ "site_groups": SITE_GROUPS }))
 }
 
-async fn list(State(state): State<Arc<AppState>>, Filter(query): Filter<SegmentsQuery>) -> Json<Value> {
+async fn list(State(state): State<Arc<AppState>>, Filter(query): Filter<SegmentsQuery>) -> Result<Json<Value>, Refusal> {
+    let page_size = query.page_size.unwrap_or(usize::MAX);
+    if query.page_size.is_some() && !(1..=LARGEST_PAGE).contains(&page_size) {
+        return Err(Refusal::invalid(format!("`page_size` is a number from 1 to {LARGEST_PAGE}")));
+    }
     let wanted = |segment: &&Segment| {
         query.site_group.as_deref().is_none_or(|group| group == segment.site_group)
             && query.kind.as_deref().is_none_or(|kind| kind == segment.kind.as_str())
@@ -75,8 +85,19 @@ async fn list(State(state): State<Arc<AppState>>, Filter(query): Filter<Segments
             && query.standing.is_none_or(|standing| standing == segment.standing)
             && query.source_id.as_deref().is_none_or(|id| segment.made_from.as_ref().is_some_and(|made| *made.source == *id))
     };
-    let segments: Vec<Value> = state.segments.store.lock().segments().filter(wanted).map(Segment::to_json).collect();
-    Json(json!({ "segments": segments }))
+    let tables = state.segments.store.lock();
+    let mut left = tables.segments().filter(wanted).peekable();
+    if let Some(token) = query.page_token.as_deref().filter(|token| !token.is_empty())
+        && !left.any(|segment| *segment.id == *token)
+    {
+        return Err(Refusal::new(StatusCode::GONE, "page_gone", "the page that this token continues is no more; begin anew"));
+    }
+    let page: Vec<&Segment> = left.by_ref().take(page_size).collect();
+    let mut answer = json!({ "segments": page.iter().map(|segment| segment.to_json()).collect::<Vec<_>>() });
+    if let Some(last) = page.last().filter(|_| left.peek().is_some()) {
+        answer["next_page_token"] = json!(*last.id);
+    }
+    Ok(Json(answer))
 }
 
 async fn read(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {

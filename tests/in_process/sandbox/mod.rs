@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod feed;
 mod playlists;
 mod registrations;
 mod segments;
