@@ -61,11 +61,10 @@ impl HandedOn {
         }
         let scope = env.scope(names);
         let first = step.carry.iter().map(|carry| {
-            let value = carry.from.eval(&scope).and_then(|value| match value.is_none() {
-                true => Err(EvalError { message: "it is null".to_owned() }),
-                false => Ok(value),
-            });
-            value.map_err(|error| not_evaluable(env, step, &format!("carry.{}.from", carry.name), &carry.from, &error))
+            let lost = |error| not_evaluable(env, step, &format!("carry.{}.from", carry.name), &carry.from, &error);
+            let value = carry.from.eval(&scope).map_err(lost)?;
+            // A null would have no place in a request.
+            if value.is_none() { Err(lost(EvalError { message: "it is null".to_owned() })) } else { Ok(value) }
         });
         let lists = step.collect.iter().map(|_| Value::from(Vec::<Value>::new()));
         Ok(Self { carried: first.collect::<Result<_, _>>()?, lists: lists.collect(), items: 0, bytes: 0 })

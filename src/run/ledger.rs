@@ -1,8 +1,8 @@
 //! A run's entries in the cleanup ledger: written before something is created, so that it is removed after a crash too.
 //!
 //! Owns which names of a run may be stored: never a secret, nor a value made of one. A var that is not stored is rendered again
-//! for the cleanup, unless it is random; what a step carries is stored as the attempt is sent with it; any other name that is not stored is undefined there. `cleanup` undoes, `sweep` says
-//! when.
+//! for the cleanup, unless it is random; any other name that is not stored is undefined there. What a step carries is stored as it
+//! is sent, so that an attempt with another value is an entry of its own (`series`). `cleanup` undoes, `sweep` says when.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
