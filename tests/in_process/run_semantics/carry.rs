@@ -60,10 +60,10 @@ async fn attempts_without_an_answer_hand_on_what_they_were_handed() {
         [[step]]
         name = "count"
         exec.command = ["/bin/sh", "-c", '[ "$1" -lt 3 ] || exec sleep 300; echo "$1"', "sh", "{{ n }}"]
-        timeout = "300ms"
+        timeout = "2s"
         carry = { n = { from = "1", next = "n + 1" } }
         collect = { seen = "stdout | trim | int" }
-        eventually = { within = "1s", poll = "10ms" }
+        eventually = { within = "5s", poll = "10ms" }
         expect = ["seen == []"]
         "#;
     let target = Target::start(|_| Answer::json(200, "{}")).await;
@@ -109,12 +109,12 @@ async fn what_cannot_be_handed_on_is_a_failed_attempt_like_any_other() {
     .await;
     let step = |path: &str, keys: &str| {
         format!(
-            "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/{path}\"\neventually = {{ within = \"400ms\", poll = \"20ms\" }}\n\
+            "[[step]]\nname = \"read\"\nhttp.get = \"{{{{ api }}}}/{path}\"\neventually = {{ within = \"1s\", poll = \"20ms\" }}\n\
              expect = [\"status == 200\"]\n{keys}\n"
         )
     };
     let carry = "carry = { at = { from = \"0\", next = \"json.next.at\" } }";
-    let ran = Journey::new(&target).run(&step("late", carry)).await;
+    let ran = Journey::new(&target).run(&step("late", carry).replace("1s", "20s")).await;
     ran.assert_passed();
     let (reason, message) = ran.report.steps[0].attempts[0].failure.clone().unwrap();
     assert_eq!((reason, ran.report.steps[0].attempts_made), (Reason::NotEvaluable, 2));
@@ -128,7 +128,7 @@ async fn what_cannot_be_handed_on_is_a_failed_attempt_like_any_other() {
         let ran = Journey::new(&target).run(&step("text", keys)).await;
         let cause = ran.cause();
         assert_eq!((cause.reason, cause.expectation.as_deref()), (Reason::NotEvaluable, Some(what)));
-        assert!(cause.attempts > 1 && cause.message.contains("it did not hold within 400ms"), "{}", cause.message);
+        assert!(cause.attempts > 1 && cause.message.contains("it did not hold within 1s"), "{}", cause.message);
         let location = cause.location.as_ref().unwrap();
         assert!(location.line > 1 && location.column > 1, "{location:?}");
         // What an expectation says of the answer is worth more.

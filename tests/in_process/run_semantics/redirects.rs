@@ -43,6 +43,22 @@ async fn headers_stay_home_whether_they_read_a_secret_a_variable_made_of_one_or_
 }
 
 #[tokio::test]
+async fn headers_stay_home_that_carry_a_secret_or_what_an_answer_calls_a_credential() {
+    let other = Target::start(super::ok(r#"{"token": "t0k3n-of-the-day", "id": "i1"}"#)).await;
+    let target = leading(302, &other).await;
+    let step = "[[step]]\nname = \"go\"\nhttp.get = \"{{ api }}/away\"\n\
+        http.headers = { x-first = \"{{ first }}\", x-next = \"{{ next }}\", x-id = \"{{ id }}\" }\n\
+        carry = { first = { from = \"secret.pass\", next = \"json.id\" }, next = { from = \"'none'\", next = \"json.token\" }, id = { from = \"'i0'\", next = \"json.id\" } }\n\
+        eventually = { within = \"15s\", poll = \"10ms\" }\nexpect = [\"attempt == 2\"]\n";
+    Journey::new(&target).secret("pass", Some("hunter22")).run(step).await.assert_passed();
+    let seen = other.seen();
+    assert_eq!(seen.iter().map(|seen| seen.header("x-id")).collect::<Vec<_>>(), ["i0", "i1"]);
+    for seen in seen {
+        assert_eq!((seen.header("x-first"), seen.header("x-next")), ("", ""));
+    }
+}
+
+#[tokio::test]
 async fn a_body_with_a_captured_credential_fails_the_run_where_it_would_go_to_another_origin() {
     let other = Target::start(super::ok("{}")).await;
     let target = leading(307, &other).await;
