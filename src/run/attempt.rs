@@ -174,9 +174,9 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
         let failure = cause.map(|cause| Failure { cause, is_lasting: false, transport: None });
         return Found { expectations, failure, names: None, handed_on: None };
     }
-    let (collected, lost) = match handed_on.collected(env, step, &execution.scope_with(sight, answer)) {
-        Ok(collected) => (collected, None),
-        Err(lost) => (None, Some(lost)),
+    let (collected, lost, never_had) = match handed_on.collected(env, step, &execution.scope_with(sight, answer)) {
+        Ok(collected) => (collected.next, None, collected.never_had),
+        Err(lost) => (None, Some(lost), None),
     };
     let names = collected.as_ref().map(|collected| collected.names(step, execution.names));
     let sight = Sight { names: names.as_ref().unwrap_or(&sight.names).clone(), ..sight.clone() };
@@ -189,11 +189,11 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     let told = |cause: Cause| adorned(env, step, cause, &**answer);
     let failure = match (failed, lost) {
         (_, Some(Lost { cause, is_full: true })) => Some(Failure { cause: told(cause), is_lasting: true, transport: None }),
-        (failed, lost) => failed.or_else(|| lost.map(|lost| lost.cause).or(stuck).map(told)).map(|cause| Failure {
-            cause,
-            is_lasting: false,
-            transport: None,
-        }),
+        (failed, lost) => {
+            let not_handed_on = lost.map(|lost| lost.cause).or(stuck).or(never_had);
+            let cause = failed.or_else(|| not_handed_on.map(told));
+            cause.map(|cause| Failure { cause, is_lasting: false, transport: None })
+        }
     };
     Found { expectations, failure, names, handed_on: next }
 }

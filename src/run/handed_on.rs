@@ -9,7 +9,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::outcome::{Cause, Reason};
-use crate::plan::expr::{EvalError, from_json, spend_bytes, to_json_within};
+use crate::plan::expr::{EvalError, Lead, from_json, spend_bytes, to_json_within};
 use crate::plan::{Expression, Step};
 
 use super::environment::Environment;
@@ -38,8 +38,18 @@ pub(super) struct HandedOn {
     carried: Vec<Value>,
     /// As it lists its `collect`.
     lists: Vec<Value>,
+    /// Of each list, whether any answer had what is collected in it, be it nothing but an empty list.
+    had: Vec<bool>,
     items: usize,
     bytes: usize,
+}
+
+/// What an answer makes of the lists.
+pub(super) struct Collected {
+    /// The state with them; `None` if it is the same.
+    pub(super) next: Option<HandedOn>,
+    /// The first list that neither this answer nor one before it had anything for.
+    pub(super) never_had: Option<Cause>,
 }
 
 /// Why a state could not become another one.
@@ -67,7 +77,8 @@ impl HandedOn {
             if value.is_none() { Err(lost(EvalError { message: "it is null".to_owned() })) } else { Ok(value) }
         });
         let lists = step.collect.iter().map(|_| Value::from(Vec::<Value>::new()));
-        Ok(Self { carried: first.collect::<Result<_, _>>()?, lists: lists.collect(), items: 0, bytes: 0 })
+        let carried = first.collect::<Result<_, _>>()?;
+        Ok(Self { carried, lists: lists.collect(), had: vec![false; step.collect.len()], items: 0, bytes: 0 })
     }
 
     /// The names of the run and those of the state.
@@ -91,18 +102,27 @@ impl HandedOn {
         self.carried == other.carried
     }
 
-    /// The state with what an answer adds to the lists; `None` if that is nothing.
-    pub(super) fn collected(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Option<Self>, Lost> {
+    /// The state with what an answer adds to the lists.
+    pub(super) fn collected(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Collected, Lost> {
         let mut next: Option<Self> = None;
+        let mut never_had = None;
         for (at, (name, expression)) in step.collect.iter().enumerate() {
             let what = || format!("collect.{name}");
             let lost = |error| Lost { cause: not_evaluable(env, step, &what(), expression, &error), is_full: false };
-            let Some(value) = expression.eval_if_there(scope).map_err(lost)? else { continue };
-            let added = items(&value).map_err(|message| lost(EvalError { message }))?;
-            if added.is_empty() {
+            let added = match expression.follow(scope).map_err(lost)? {
+                Lead::Value(value) => items(&value).map_err(|message| lost(EvalError { message }))?,
+                Lead::Null => Vec::new(),
+                Lead::Nothing(_) if self.had[at] => continue,
+                Lead::Nothing(error) => {
+                    never_had.get_or_insert_with(|| never(env, step, &what(), expression, &error));
+                    continue;
+                }
+            };
+            if added.is_empty() && self.had[at] {
                 continue;
             }
             let next = next.get_or_insert_with(|| self.clone());
+            next.had[at] = true;
             next.add(at, added).map_err(|refused| {
                 let why = match refused {
                     Refused::Unusable(message) => return lost(EvalError { message }),
@@ -113,7 +133,7 @@ impl HandedOn {
                 Lost { cause: located(cause, &what(), expression), is_full: true }
             })?;
         }
-        Ok(next)
+        Ok(Collected { next, never_had })
     }
 
     /// Adds items to a list.
@@ -143,9 +163,9 @@ impl HandedOn {
     pub(super) fn moved_on(&self, env: &Environment, step: &Step, scope: &Value) -> Result<Self, Cause> {
         let mut next = self.clone();
         for (carry, value) in step.carry.iter().zip(&mut next.carried) {
-            let found = carry.next.eval_if_there(scope);
             let what = format!("carry.{}.next", carry.name);
-            if let Some(found) = found.map_err(|error| not_evaluable(env, step, &what, &carry.next, &error))? {
+            let lead = carry.next.follow(scope).map_err(|error| not_evaluable(env, step, &what, &carry.next, &error))?;
+            if let Lead::Value(found) = lead {
                 *value = found;
             }
         }
@@ -164,6 +184,15 @@ fn items(value: &Value) -> Result<Vec<Value>, String> {
 fn not_evaluable(env: &Environment, step: &Step, what: &str, expression: &Expression, error: &EvalError) -> Cause {
     let told = format!("`{what} = \"{}\"`", expression.source());
     located(env.not_evaluable(Some(&step.name), &told, error), what, expression)
+}
+
+/// The cause of a list that no answer had anything for: an empty list of what is misspelt would let every expectation hold.
+fn never(env: &Environment, step: &Step, what: &str, expression: &Expression, error: &EvalError) -> Cause {
+    let source = expression.source();
+    let message = format!(
+        "`{what} = \"{source}\"`: no answer had it, so that nothing was collected: {error}; if that may be, write `{source} | default([])`"
+    );
+    located(env.cause(Reason::NotEvaluable, Some(&step.name), &message), what, expression)
 }
 
 fn located(cause: Cause, what: &str, expression: &Expression) -> Cause {

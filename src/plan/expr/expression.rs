@@ -77,16 +77,31 @@ impl Expression {
         Evaluation::new(&self.program, scope).value(&self.program.root).map_err(|message| EvalError { message })
     }
 
-    /// The same, where it may lead to nothing: nothing if a field or an item is not there, or is null.
+    /// The same, where it may lead to nothing: the path that the expression follows ends at a field or an item that is not there. What
+    /// is not there inside of that, as for one item of a `map` or in an argument, is an error as ever.
     ///
     /// # Errors
     /// As [`Self::eval`], for any other cause.
-    pub fn eval_if_there(&self, scope: &Value) -> Result<Option<Value>, EvalError> {
+    pub fn follow(&self, scope: &Value) -> Result<Lead, EvalError> {
         let mut evaluation = Evaluation::new(&self.program, scope);
         match evaluation.value(&self.program.root) {
-            Ok(value) => Ok((!value.is_none()).then_some(value)),
-            Err(_) if evaluation.absent => Ok(None),
+            Ok(value) if value.is_none() => Ok(Lead::Null),
+            Ok(value) => Ok(Lead::Value(value)),
+            Err(message) if evaluation.missing.is_some_and(|missing| self.program.root.is_followed_to(missing)) => {
+                Ok(Lead::Nothing(EvalError { message }))
+            }
             Err(message) => Err(EvalError { message }),
         }
     }
+}
+
+/// Where an expression leads that may lead to nothing.
+#[derive(Debug)]
+pub enum Lead {
+    /// A value.
+    Value(Value),
+    /// A value that is null.
+    Null,
+    /// Nothing, and what is not there.
+    Nothing(EvalError),
 }

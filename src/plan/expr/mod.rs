@@ -48,7 +48,7 @@ mod value;
 
 pub use condition::{Condition, Judgement, Side};
 pub use container::list;
-pub use expression::{EvalError, Expression, ParseError};
+pub use expression::{EvalError, Expression, Lead, ParseError};
 pub use fuel::{spend_bytes, within};
 pub use json_text::{JsonText, json_start, json_text};
 pub use program::Use;

@@ -188,6 +188,37 @@ impl Node {
         }
     }
 
+    /// Whether `part` lies on the way that leads to the value: it is this one, or what this one is a part of or is made from.
+    pub(super) fn is_followed_to(&self, part: &Self) -> bool {
+        std::ptr::eq(self, part)
+            || match &self.kind {
+                NodeKind::Attribute(inner, _)
+                | NodeKind::Index(inner, _)
+                | NodeKind::Slice(inner, _)
+                | NodeKind::Filter(_, inner, _)
+                | NodeKind::Regex(inner, _)
+                | NodeKind::MapEach(inner, _)
+                | NodeKind::Select(inner, _) => inner.is_followed_to(part),
+                NodeKind::Default(inner, arguments) => {
+                    let fallback = arguments.first().and_then(Option::as_ref);
+                    inner.is_followed_to(part) || fallback.is_some_and(|fallback| fallback.is_followed_to(part))
+                }
+                NodeKind::Choice(parts) => parts[1..].iter().any(|chosen| chosen.is_followed_to(part)),
+                NodeKind::Literal(_)
+                | NodeKind::Name(_)
+                | NodeKind::List(_)
+                | NodeKind::Map(_)
+                | NodeKind::Negate(_)
+                | NodeKind::Not(_)
+                | NodeKind::And(..)
+                | NodeKind::Or(..)
+                | NodeKind::Compare(..)
+                | NodeKind::Arithmetic(..)
+                | NodeKind::Call(..)
+                | NodeKind::Test { .. } => false,
+            }
+    }
+
     /// Calls `visit` with each node directly below.
     pub(super) fn each_child<'n>(&'n self, visit: &mut dyn FnMut(&'n Node)) {
         match &self.kind {

@@ -5,6 +5,7 @@ mod carry;
 mod cut_creation;
 mod ends;
 mod explosions;
+mod feeds;
 mod identity;
 mod judging;
 mod ledger;

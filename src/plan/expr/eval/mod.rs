@@ -42,11 +42,13 @@ pub(super) struct Evaluation<'p> {
     pub(super) seen: Vec<SeenPart<'p>>,
     /// Whether it was given up because something of a value was not there: a field, an item, the first one of none.
     pub(super) absent: bool,
+    /// The part that was not there last; nothing for what a list's item lacks.
+    pub(super) missing: Option<&'p Node>,
 }
 
 impl<'p> Evaluation<'p> {
     pub(super) fn new(program: &'p Program, scope: &'p Value) -> Self {
-        Self { program, scope, budget: Budget::new(), seen: Vec::new(), absent: false }
+        Self { program, scope, budget: Budget::new(), seen: Vec::new(), absent: false, missing: None }
     }
 
     fn text(&self, node: &Node) -> &'p str {
@@ -62,6 +64,7 @@ impl<'p> Evaluation<'p> {
         let why = self.why_undefined(node);
         // A name without a value is no part of anything: there is no JSON at all, or no such name.
         self.absent = !matches!(node.kind, NodeKind::Name(_));
+        self.missing = self.absent.then_some(node);
         Err(why)
     }
 

@@ -1,0 +1,59 @@
+//! Feeds that misbehave: nothing that `collect` cannot take in may pass by unseen.
+
+use serinus::outcome::{Reason, Verdict};
+
+use crate::journey::Journey;
+use crate::target::{Answer, Target};
+
+const SINCE: &str =
+    "http.query = { since = \"{{ cursor }}\" }\ncarry = { cursor = { from = \"'start'\", next = \"json.next\" } }\n";
+
+/// A step that polls `/feed` for a second.
+fn follow(keys: &str) -> String {
+    format!(
+        "[[step]]\nname = \"follow\"\nhttp.get = \"{{{{ api }}}}/feed\"\neventually = {{ within = \"1s\", poll = \"20ms\" }}\n{keys}\n"
+    )
+}
+
+/// The same with time enough.
+fn patient(keys: &str) -> String {
+    follow(keys).replace("1s", "20s")
+}
+
+#[tokio::test]
+async fn one_odd_item_of_a_batch_is_no_empty_batch_and_the_cursor_stays_before_it() {
+    let target = Target::start(|seen| match seen.query.as_str() {
+        "since=start" => Answer::json(200, r#"{"events":[{"id":"a"},{"id":"a"},{}],"next":"s1"}"#),
+        _ => Answer::json(200, r#"{"events":[{"id":"b"}],"next":"s1"}"#),
+    })
+    .await;
+    for ids in ["json.events | map(attribute='id')", "json.events | selectattr('id') | list", "[json.events[0].id, json.last.id]"]
+    {
+        let keys = format!("{SINCE}collect = {{ ids = \"{ids}\" }}\nexpect = [\"ids | unique | length == ids | length\"]");
+        let ran = Journey::new(&target).run(&follow(&keys)).await;
+        assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable), "{ids}");
+        assert_eq!(ran.cause().expectation.as_deref(), Some(&*format!("collect.ids = {ids}")));
+        assert!(ran.cause().attempts > 1);
+    }
+    assert!(target.seen().iter().all(|seen| seen.query == "since=start"), "what could not be collected is not passed over");
+}
+
+#[tokio::test]
+async fn a_list_that_no_answer_ever_had_is_no_empty_list() {
+    let forbidden = Target::start(|_| Answer::json(200, r#"{"events":["forbidden"]}"#)).await;
+    let collecting = |what: &str| format!("collect = {{ events = \"{what}\" }}\nexpect = [\"'forbidden' not in events\"]");
+    let ran = Journey::new(&forbidden).run(&follow(&collecting("json.evnts"))).await;
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable));
+    assert_eq!(ran.cause().expectation.as_deref(), Some("collect.events = json.evnts"));
+    for part in ["no answer had it", "but `events`", "| default([])"] {
+        assert!(ran.cause().message.contains(part), "{part}: {}", ran.cause().message);
+    }
+    // Who says that it may be missing is believed, and so is an answer that has it at last, or had it once.
+    Journey::new(&forbidden).run(&follow(&collecting("json.evnts | default([])"))).await.assert_passed();
+    let late = Target::start(|seen| Answer::json(200, if seen.nth == 1 { r#"{"events":null}"# } else { "{}" })).await;
+    let keys = format!("{}\nconsistently = {{ for = \"60ms\", poll = \"20ms\" }}", collecting("json.events"));
+    let ran = Journey::new(&late).run(&patient(&keys)).await;
+    ran.assert_passed();
+    assert_eq!(ran.report.steps[0].attempts[0].failure.as_ref().unwrap().0, Reason::NotEvaluable);
+    assert!(ran.report.steps[0].attempts[1..].iter().all(|attempt| attempt.failure.is_none()));
+}
