@@ -181,10 +181,14 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     let names = collected.as_ref().map(|collected| collected.names(step, execution.names));
     let sight = Sight { names: names.as_ref().unwrap_or(&sight.names).clone(), ..sight.clone() };
     let (expectations, failed) = judged(execution, &sight, answer);
+    // The cursor passes what was collected, or neither changes: a batch is not left out and not taken in twice.
     let state = collected.as_ref().unwrap_or(handed_on);
-    let (next, stuck) = match state.moved_on(env, step, &execution.scope_with(&sight, answer)) {
-        Ok(next) => (Some(next), None),
-        Err(cause) => (collected.clone(), Some(cause)),
+    let (next, stuck) = match &lost {
+        Some(_) => (None, None),
+        None => match state.moved_on(env, step, &execution.scope_with(&sight, answer)) {
+            Ok(next) => (Some(next), None),
+            Err(cause) => (None, Some(cause)),
+        },
     };
     let told = |cause: Cause| adorned(env, step, cause, &**answer);
     let failure = match (failed, lost) {

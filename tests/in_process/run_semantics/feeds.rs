@@ -39,6 +39,20 @@ async fn one_odd_item_of_a_batch_is_no_empty_batch_and_the_cursor_stays_before_i
 }
 
 #[tokio::test]
+async fn a_batch_before_a_cursor_that_cannot_be_read_is_not_kept_either() {
+    let target = Target::start(|seen| match seen.nth {
+        0 => Answer::json(200, r#"{"events":["a"],"next":"x"}"#),
+        _ => Answer::json(200, r#"{"events":["b"],"next":"7"}"#),
+    })
+    .await;
+    let keys = "carry = { at = { from = \"0\", next = \"json.next | int\" } }\ncollect = { events = \"json.events\" }\n\
+                expect = [\"events == ['b']\"]";
+    let ran = Journey::new(&target).run(&patient(keys)).await;
+    ran.assert_passed();
+    assert_eq!(ran.report.steps[0].attempts_made, 2);
+}
+
+#[tokio::test]
 async fn a_list_that_no_answer_ever_had_is_no_empty_list() {
     let forbidden = Target::start(|_| Answer::json(200, r#"{"events":["forbidden"]}"#)).await;
     let collecting = |what: &str| format!("collect = {{ events = \"{what}\" }}\nexpect = [\"'forbidden' not in events\"]");
