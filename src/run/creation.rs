@@ -45,16 +45,21 @@ fn refused(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -
             .is_some_and(|unless| compute(answer.bytes(), || unless.judge(&execution.scope_with(sight, answer)).held == Ok(true)))
 }
 
+/// An attempt that may have created something.
+pub(super) struct Creator {
+    pub(super) sight: Sight,
+    pub(super) answer: Option<Arc<dyn Answer>>,
+}
+
 /// Notes a failed creation. Captures are taken as far as the answer has them, so that what was created can still be undone.
-pub(super) fn settle_failed(
-    execution: &Execution<'_>,
-    (undo, made): (SpanId, CreationStatus),
-    sight: &Sight,
-    answer: Option<&Arc<dyn Answer>>,
-) {
+pub(super) fn settle_failed(execution: &Execution<'_>, (undo, made): (SpanId, CreationStatus), creator: Option<&Creator>) {
     if execution.step.cleanup.is_empty() {
         return;
     }
+    let Some(Creator { sight, answer }) = creator else {
+        execution.context.log.settle(undo, made, None);
+        return;
+    };
     let mut captures = Vec::new();
     if let Some(answer) = answer {
         captures = compute(answer.bytes(), || {
@@ -66,7 +71,7 @@ pub(super) fn settle_failed(
     settle(execution, (undo, made), sight, &captures);
 }
 
-/// Notes what is known of a creation now that the last attempt at it is over: what that attempt was sent with, and what it captured.
+/// Notes what is known of a creation now that the last attempt at it is over: what an attempt was sent with, and what it captured.
 pub(super) fn settle(execution: &Execution<'_>, (undo, made): (SpanId, CreationStatus), sight: &Sight, captures: &Captures) {
     if execution.step.cleanup.is_empty() {
         return;

@@ -12,7 +12,6 @@ use super::attempt::JudgedAttempt;
 use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::{Context, Execution, FilledIn, Sight};
-use super::creation;
 use super::handed_on::HandedOn;
 use super::judge::shown_as;
 use super::polling::{self, Next};
@@ -20,7 +19,6 @@ use super::scope::Names;
 use super::series::Series;
 use super::step::Answer;
 use super::step_context::{self, Captures, StepContext};
-use super::undo::{Created, CreationStatus};
 use super::window;
 
 /// Makes a step once (one iteration of it in a loop).
@@ -50,7 +48,7 @@ pub(super) async fn once(
         }
     }
     let last = attempts(&mut series, filled_in, barrier).await;
-    let result = conclude(&series, last);
+    let result = conclude(&mut series, last);
     let ended = Instant::now();
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
@@ -175,28 +173,24 @@ async fn hold(series: &mut Series<'_, '_>, mut attempt: JudgedAttempt, write_end
 }
 
 /// Takes the captures of the final attempt, or its cause.
-fn conclude(series: &Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captures, Cause> {
+fn conclude(series: &mut Series<'_, '_>, attempt: JudgedAttempt) -> Result<Captures, Cause> {
     let execution = series.execution;
     let context = execution.context;
     if !execution.failure_allowed {
         context.log.count_judged(attempt.judged);
     }
-    let last = creation::by(execution, &attempt);
-    let made = last.and(series.earlier);
-    let result = match attempt.failure {
-        Some(failure) => {
-            creation::settle_failed(execution, (series.undo, made), &attempt.sight, attempt.answer.as_ref());
-            return Err(counted(execution, failure.cause));
-        }
-        None => attempt.answer,
-    };
-    let Some(answer) = result else { return Ok(Vec::new()) };
-    let (mut captures, mut show, failed) = compute(answer.bytes(), || take(execution, &attempt.sight, &answer));
+    if attempt.failure.is_some() {
+        series.failed(&attempt);
+    }
+    if let Some(failure) = attempt.failure {
+        return Err(counted(execution, failure.cause));
+    }
+    let Some(answer) = &attempt.answer else { return Ok(Vec::new()) };
+    let (mut captures, mut show, failed) = compute(answer.bytes(), || take(execution, &attempt.sight, answer));
     let handed_on = series.handed_on.captures(execution.step);
     show.extend(shown(execution, &handed_on));
     context.log.update(execution.span_id, |report| report.captures = show);
-    let created = if last.created == Created::No { made.created } else { Created::Yes };
-    creation::settle(execution, (series.undo, CreationStatus { created, ..made }), &attempt.sight, &captures);
+    series.held(&attempt, &captures);
     captures.extend(handed_on);
     match failed {
         Some(cause) => Err(counted(execution, cause)),

@@ -13,21 +13,24 @@ use super::attempt::{self, JudgedAttempt};
 use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::{Execution, FilledIn, Sight};
-use super::creation;
+use super::creation::{self, Creator};
 use super::handed_on::HandedOn;
 use super::ledger;
 use super::scope::Names;
-use super::undo::CreationStatus;
+use super::step_context::Captures;
+use super::undo::{Created, CreationStatus};
 
 /// The attempts of an execution.
 pub(super) struct Series<'e, 'a> {
     pub(super) execution: &'e Execution<'a>,
     /// Attempts made.
     pub(super) made: u32,
-    /// What those before the last one may have created, under the present intent.
-    pub(super) earlier: CreationStatus,
+    /// What they may have created under the present intent.
+    created: CreationStatus,
+    /// The last of them that may have created something; one with an answer before one without, as captures are taken from it.
+    creator: Option<Creator>,
     /// The present intent, of a step with a cleanup.
-    pub(super) undo: SpanId,
+    undo: SpanId,
     /// What the last attempt was handed.
     sent: HandedOn,
     /// What the next attempt would see.
@@ -40,7 +43,8 @@ impl<'e, 'a> Series<'e, 'a> {
         Self {
             execution,
             made: 0,
-            earlier: CreationStatus::NOTHING,
+            created: CreationStatus::NOTHING,
+            creator: None,
             undo: execution.span_id,
             sent: HandedOn::default(),
             handed_on,
@@ -71,10 +75,10 @@ impl<'e, 'a> Series<'e, 'a> {
     /// Makes another one after `last`.
     pub(super) async fn another(&mut self, last: &JudgedAttempt) -> JudgedAttempt {
         let execution = self.execution;
-        self.earlier = creation::by(execution, last).and(self.earlier);
+        self.note(last);
         let sight = Sight { number: self.made + 1, names: self.handed_on.names(execution.step, execution.names) };
         let filled_in = match compute(0, || execution.fill_in(sight.clone())) {
-            Ok(filled_in) => self.ready_to_send(last, &sight.names).await.map(|()| filled_in),
+            Ok(filled_in) => self.ready_to_send(&sight.names).await.map(|()| filled_in),
             Err(cause) => Err(cause),
         };
         match filled_in {
@@ -93,13 +97,43 @@ impl<'e, 'a> Series<'e, 'a> {
     }
 
     /// Replaces the intent if an attempt is about to carry other values than the one before it.
-    async fn ready_to_send(&mut self, last: &JudgedAttempt, names: &Names) -> Result<(), Cause> {
+    async fn ready_to_send(&mut self, names: &Names) -> Result<(), Cause> {
         if self.execution.step.cleanup.is_empty() || self.handed_on.carries_as(&self.sent) {
             return Ok(());
         }
-        let before = (self.undo, std::mem::replace(&mut self.earlier, CreationStatus::NOTHING));
-        creation::settle_failed(self.execution, before, &last.sight, last.answer.as_ref());
-        self.undo = SpanId::random();
+        self.settle_failed();
+        (self.created, self.creator, self.undo) = (CreationStatus::NOTHING, None, SpanId::random());
         self.intend(names).await
+    }
+
+    /// Notes what an attempt may have created. One that was never sent created nothing, and what it would have carried undoes nothing.
+    fn note(&mut self, attempt: &JudgedAttempt) -> Created {
+        if self.execution.step.cleanup.is_empty() {
+            return Created::No;
+        }
+        let status = creation::by(self.execution, attempt);
+        self.created = status.and(self.created);
+        if status.created != Created::No && (attempt.answer.is_some() || self.creator.is_none()) {
+            self.creator = Some(Creator { sight: attempt.sight.clone(), answer: attempt.answer.clone() });
+        }
+        status.created
+    }
+
+    /// Settles the present intent with what was sent under it.
+    fn settle_failed(&self) {
+        creation::settle_failed(self.execution, (self.undo, self.created), self.creator.as_ref());
+    }
+
+    /// The last attempt has failed.
+    pub(super) fn failed(&mut self, last: &JudgedAttempt) {
+        self.note(last);
+        self.settle_failed();
+    }
+
+    /// The last attempt held and gave these captures.
+    pub(super) fn held(&mut self, last: &JudgedAttempt, captures: &Captures) {
+        let by_last = self.note(last);
+        let created = if by_last == Created::No { self.created.created } else { Created::Yes };
+        creation::settle(self.execution, (self.undo, CreationStatus { created, ..self.created }), &last.sight, captures);
     }
 }

@@ -1,6 +1,7 @@
 //! The section "Exact meanings" of the design, sentence by sentence, on the real engine against a real server.
 
 mod attempts;
+mod carried_creations;
 mod carry;
 mod cut_creation;
 mod ends;

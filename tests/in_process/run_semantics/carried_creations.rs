@@ -1,0 +1,61 @@
+//! Steps with a cleanup whose attempts differ: what is undone, how often, and what that may cost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serinus::outcome::{CleanupResult, LedgerEnd, Reason, Verdict};
+use tokio::io::AsyncBufReadExt as _;
+
+use crate::book::Book;
+use crate::http_server::raw;
+use crate::journey::{Journey, Ran};
+use crate::target::{Answer, Target};
+
+/// What was asked with this method, in its order.
+fn asked(target: &Target, method: &str) -> Vec<String> {
+    target.seen().into_iter().filter(|seen| seen.method == method).map(|seen| seen.path).collect()
+}
+
+fn assert_clean(ran: &Ran) {
+    let cleanup = ran.cleanup.as_ref().expect("there was something to undo");
+    assert!(matches!(cleanup.result, CleanupResult::Clean), "{:?}", cleanup.result);
+}
+
+/// A step that creates, for as long as `within`, and deletes `path`.
+fn create(within: &str, put: &str, keys: &str, path: &str) -> String {
+    format!(
+        "[[step]]\nname = \"create\"\nhttp.put = \"{{{{ api }}}}{put}\"\neventually = {{ within = \"{within}\", poll = \"10ms\" }}\n\
+         expect = [\"status == 201\"]\n{keys}\n\
+         [step.cleanup]\nhttp.delete = \"{{{{ api }}}}{path}\"\nexpect = [\"status == 200\"]\n"
+    )
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_not_what_is_undone() {
+    let target = Target::start(|seen| match seen.method.as_str() {
+        "PUT" => Answer::json(500, r#"{"next":"i2","part":{}}"#),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let keys = "carry = { item = { from = \"'i1'\", next = \"json.next\" }, part = { from = \"'p'\", next = \"json.part\" } }";
+    let book = Arc::new(Book::default());
+    let steps = create("300ms", "/items/{{ item }}?p={{ part }}", keys, "/items/{{ item }}");
+    let ran = Journey::new(&target).ledger(&book).run(&steps).await;
+    assert_eq!(ran.reason(), Reason::NotEvaluable);
+    assert_eq!(target.lines(), ["PUT /items/i1", "DELETE /items/i1"]);
+    assert_clean(&ran);
+}
+
+#[tokio::test]
+async fn what_an_attempt_captured_is_not_forgotten_by_one_that_created_nothing() {
+    let target = Target::start(|seen| match (seen.method.as_str(), seen.nth) {
+        ("PUT", 0) => Answer::json(500, r#"{"id":"7"}"#),
+        ("PUT", _) => Answer::json(422, "{}"),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let ran = Journey::new(&target).run(&create("200ms", "/x", "capture = { id = \"json.id\" }", "/x/{{ id }}")).await;
+    assert_eq!(ran.reason(), Reason::Expectation);
+    assert_eq!(asked(&target, "DELETE"), ["/x/7"]);
+    assert_clean(&ran);
+}
