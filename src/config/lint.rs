@@ -261,15 +261,13 @@ fn changing_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let actions = [step.http.node(), step.dns.node(), step.tcp.node(), step.exec.node()];
     let mut texts = Vec::new();
     actions.into_iter().flatten().for_each(|node| add_texts(node, &mut texts));
-    let changes = |node: &&Node<'_>| {
-        template(node).is_some_and(|template| template.is_random() || template.uses().any(|(_, each)| &*each.root == "attempt"))
-    };
+    let changes = |node: &&Node<'_>| template(node).is_some_and(|template| template.varies());
     if let Some(node) = texts.into_iter().find(changes) {
         diagnostics.push(
             Diagnostic::at(
                 Code::RepeatedCreation,
                 node.span,
-                "this is another value at each attempt, and the cleanup knows none of them",
+                "this is another value at each attempt, which may be another creation, and the cleanup does not know it",
             )
             .help("choose it in `[vars]`: all attempts then ask for the same, and the cleanup finds it"),
         );

@@ -27,6 +27,7 @@ mod step;
 mod tcp;
 #[cfg(test)]
 pub(crate) mod testing;
+mod texts;
 mod walk;
 
 pub use alert::{AcrossPolicy, AlertPolicy, CriticalRule, PageRule, SubjectGone};

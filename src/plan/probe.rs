@@ -68,6 +68,13 @@ pub struct Device {
     pub headers: Vec<(http::HeaderName, Template)>,
 }
 
+impl Device {
+    /// Whether its headers may be others at each attempt of a step.
+    pub fn varies(&self) -> bool {
+        self.headers.iter().any(|(_, value)| value.varies())
+    }
+}
+
 /// Everything the scheduler and the runs need, whole and immutable. A reload makes a new one.
 #[derive(Debug)]
 pub struct Plan {

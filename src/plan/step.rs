@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::source::Location;
 
-use super::{Condition, DnsAction, ExecAction, Expression, HttpAction, StepKind, TcpAction, Template};
+use super::{Condition, Device, DnsAction, ExecAction, Expression, HttpAction, StepKind, TcpAction, Template};
 
 /// One action of a run, with its conditions.
 #[derive(Debug)]
@@ -121,16 +121,18 @@ impl Action {
         }
     }
 
-    /// Whether it may be done again although it may have been done already: then `retry` does so.
-    pub fn is_idempotent(&self) -> bool {
+    /// Whether it may be done again on that device although it may have been done already: then `retry` does so. What draws its values
+    /// anew is another request, so that it may be only if nothing comes of it.
+    pub fn is_idempotent(&self, device: &Device) -> bool {
         match self {
-            Self::Http(action) => action.method.is_idempotent(),
+            Self::Http(action) if action.method.is_safe() => true,
+            Self::Http(action) => action.method.is_idempotent() && !self.varies() && !device.varies(),
             Self::Dns(_) => true,
             // What is sent may mean anything.
             Self::Tcp(action) => action.send.is_none(),
             // Nobody knows what a program does.
             Self::Exec(_) => false,
-            Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent()),
+            Self::Parallel(entries) => entries.iter().all(|entry| entry.action.is_idempotent(device)),
         }
     }
 }

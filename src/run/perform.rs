@@ -123,7 +123,7 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
             }
             (Some(failure), None, Some(retry)) => match failure.transport {
                 Some(transport) if !transport.is_final => {
-                    polling::retry_again(retry, series.made, step.action.is_idempotent(), transport.sent, now)
+                    polling::retry_again(retry, series.made, step.action.is_idempotent(execution.device), transport.sent, now)
                 }
                 Some(_) | None => Next::Stop,
             },

@@ -4,8 +4,8 @@
 //! Owns what lasts from attempt to attempt: how many there were, what they handed on, and what all but the last may have created. When
 //! there is another one is decided in `polling`.
 //!
-//! What a step with a cleanup sends must be known to whoever undoes it. So a new intent is written down before an attempt that carries
-//! other values than the one before it, and the earlier intent is settled with what was sent under it.
+//! What a step with a cleanup sends must be known to whoever undoes it. So a new intent is written down before an attempt that would
+//! create something else than the one before it, and the earlier intent is settled with what was sent under it.
 
 use crate::outcome::{Cause, SpanId};
 
@@ -31,6 +31,8 @@ pub(super) struct Series<'e, 'a> {
     creator: Option<Creator>,
     /// The present intent, of a step with a cleanup.
     undo: SpanId,
+    /// Whether each attempt is a creation of its own, which only its captures tell from the others.
+    draws: bool,
     /// What the last attempt was handed.
     sent: HandedOn,
     /// What the next attempt would see.
@@ -40,12 +42,16 @@ pub(super) struct Series<'e, 'a> {
 impl<'e, 'a> Series<'e, 'a> {
     /// One of which nothing was made.
     pub(super) fn new(execution: &'e Execution<'a>, handed_on: HandedOn) -> Self {
+        let step = execution.step;
+        let is_captured = |name: &str| step.capture.iter().any(|(captured, _)| **captured == *name);
+        let draws = step.action.asks_for_others() && step.cleanup.iter().any(|cleanup| cleanup.reads(&is_captured));
         Self {
             execution,
             made: 0,
             created: CreationStatus::NOTHING,
             creator: None,
             undo: execution.span_id,
+            draws,
             sent: HandedOn::default(),
             handed_on,
         }
@@ -96,9 +102,11 @@ impl<'e, 'a> Series<'e, 'a> {
         attempt::make(self.execution, filled_in, &mut self.handed_on, barrier).await
     }
 
-    /// Replaces the intent if an attempt is about to carry other values than the one before it.
+    /// Replaces the intent if an attempt is about to create something else than the one before it.
     async fn ready_to_send(&mut self, names: &Names) -> Result<(), Cause> {
-        if self.execution.step.cleanup.is_empty() || self.handed_on.carries_as(&self.sent) {
+        let moved = !self.handed_on.carries_as(&self.sent);
+        let drawn = self.draws && self.created.created != Created::No;
+        if self.execution.step.cleanup.is_empty() || !moved && !drawn {
             return Ok(());
         }
         self.settle_failed();

@@ -29,6 +29,9 @@ const TRUSTED: [&str; 4] = ["run", "cell", "region", "secret"];
 /// The name under which secrets are read.
 const SECRET: &str = "secret";
 
+/// The name of an attempt's number.
+const ATTEMPT: &str = "attempt";
+
 /// Literal text and expressions in turn.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -126,6 +129,11 @@ impl Template {
     /// Where it was written.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// Whether an attempt of a step may fill it in otherwise than the one before it: it is random, or counts them.
+    pub fn varies(&self) -> bool {
+        self.is_random() || self.uses().any(|(_, each)| &*each.root == ATTEMPT)
     }
 
     /// What stands outside of `{{ … }}`, and where, in bytes.

@@ -59,3 +59,54 @@ async fn what_an_attempt_captured_is_not_forgotten_by_one_that_created_nothing()
     assert_eq!(asked(&target, "DELETE"), ["/x/7"]);
     assert_clean(&ran);
 }
+
+#[tokio::test]
+async fn each_of_several_creations_under_drawn_names_is_undone() {
+    let target = Target::start(|seen| match seen.method.as_str() {
+        "PUT" => Answer::json(500, &format!(r#"{{"id":"{}"}}"#, seen.path.trim_start_matches("/x/"))),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let book = Arc::new(Book::default());
+    let keys = "capture = { id = \"json.id\" }";
+    let ran = Journey::new(&target).ledger(&book).run(&create("200ms", "/x/{{ uuid() }}", keys, "/x/{{ id }}")).await;
+    assert_eq!(ran.reason(), Reason::Expectation);
+    let (mut made, mut gone) = (asked(&target, "PUT"), asked(&target, "DELETE"));
+    assert!(made.len() > 1);
+    (made.sort(), gone.sort());
+    assert_eq!(made, gone);
+    assert_eq!(book.ends(), vec![LedgerEnd::Gone; made.len()]);
+}
+
+#[tokio::test]
+async fn what_draws_its_values_is_retried_only_if_that_does_no_harm() {
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let lines = Arc::clone(&asked);
+    // Whoever asks is hung up on.
+    let target = raw(None, move |mut visit| {
+        let lines = Arc::clone(&lines);
+        Box::pin(async move {
+            let mut line = String::new();
+            visit.stream.read_line(&mut line).await.unwrap();
+            lines.lock().unwrap().push(line.split(' ').next().unwrap_or_default().to_owned());
+        })
+    })
+    .await;
+    for (request, times) in [
+        ("http.put = \"http://{{ api }}/same\"", 3),
+        ("http.put = \"http://{{ api }}/{{ uuid() }}\"", 1),
+        ("http.put = \"http://{{ api }}/x\"\nhttp.json = { lines = [{ id = \"{{ random_hex(8) }}\" }] }", 1),
+        ("http.delete = \"http://{{ api }}/{{ attempt }}\"", 1),
+        ("http.put = \"http://{{ api }}/x\"\ndevice = \"phone\"", 1),
+        ("http.get = \"http://{{ api }}/x?fresh={{ uuid() }}\"", 3),
+    ] {
+        asked.lock().unwrap().clear();
+        let head = "[devices.default]\n[devices.phone]\nheaders = { idempotency-key = \"{{ uuid() }}\" }\n";
+        let step = format!(
+            "[[step]]\nname = \"send\"\n{request}\nretry = {{ attempts = 3, backoff = \"1ms\" }}\nexpect = [\"status == 200\"]\n"
+        );
+        let ran = Journey::at(&target.address.to_string()).head(head).run(&step).await;
+        assert_eq!(ran.report.verdict, Verdict::Failed);
+        assert_eq!(asked.lock().unwrap().len(), times, "{request}");
+    }
+}
