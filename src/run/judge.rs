@@ -166,11 +166,17 @@ pub fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec<(Arc<s
     names.iter().map(each).collect()
 }
 
-/// A value for people under its name. A text or number that its name says is a credential is not shown.
+/// A value for people under its name. A text or number that its name says is a credential is not shown, nor a list of them.
 pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
+    if is_credential(name) && has_text(value) { Redactor::MASK.to_owned() } else { shown(value, redactor) }
+}
+
+/// Whether it is a text or a number, or a list with one in it. What a map holds has names of its own.
+fn has_text(value: &Value) -> bool {
     match value.kind() {
-        ValueKind::String | ValueKind::Number if is_credential(name) => Redactor::MASK.to_owned(),
-        _ => shown(value, redactor),
+        ValueKind::String | ValueKind::Number => true,
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter().is_ok_and(|mut items| items.any(|item| has_text(&item))),
+        _ => false,
     }
 }
 
