@@ -157,9 +157,14 @@ impl<'b, 'f> NameScope<'b, 'f> {
         name == "secret" || self.private.iter().any(|private| private == name) || is_credential(name)
     }
 
+    /// Whether the value of `expression` must stay with its origin, by what it reads.
+    pub(super) fn makes_private(&self, expression: &Expression) -> bool {
+        is_credential(expression.source()) || expression.names().iter().any(|read| self.is_private(read))
+    }
+
     /// Notes that `name` holds the value of `expression`.
     pub(super) fn holds(&mut self, name: &str, expression: &Expression) {
-        if is_credential(expression.source()) || expression.names().iter().any(|read| self.is_private(read)) {
+        if self.makes_private(expression) {
             self.private.push(name.to_owned());
         }
     }

@@ -169,24 +169,28 @@ pub(super) async fn intend(
 
 /// Names whose values were made of a secret, as far as the probe's text tells, or are credentials by name.
 fn withheld(probe: &Probe) -> BTreeSet<String> {
-    let mut found = BTreeSet::from(["secret".to_owned()]);
-    for (name, template) in &probe.vars {
-        note(&mut found, name, template.source(), &template.names());
-    }
+    let is_made_of_one = |name: &str, source: &str| is_credential(name) || is_credential(source);
+    let vars = probe.vars.iter().map(|(name, template)| (&**name, is_made_of_one(name, template.source()), template.names()));
+    let mut made: Vec<(&str, bool, Vec<String>)> = vars.collect();
     for step in journey(&probe.steps) {
         if let Some(Loop::ForEach { name, items }) = &step.looping {
-            note(&mut found, name, items.source(), &items.names());
+            made.push((name, is_made_of_one(name, items.source()), items.names()));
         }
-        for (name, expression) in step.captured() {
-            note(&mut found, name, expression.source(), &expression.names());
-        }
+        let captured = step.captured();
+        made.extend(captured.map(|(name, value)| (&**name, is_made_of_one(name, value.source()), value.names())));
     }
-    found
-}
-
-fn note(found: &mut BTreeSet<String>, name: &str, source: &str, names: &[String]) {
-    if is_credential(name) || is_credential(source) || names.iter().any(|name| found.contains(name)) {
-        found.insert(name.to_owned());
+    let mut found = BTreeSet::from(["secret".to_owned()]);
+    // What attempts hand on goes from any name to any other, so that one look in some order does not see all of its way.
+    loop {
+        let known = found.len();
+        for (name, is_credential, read) in &made {
+            if *is_credential || read.iter().any(|read| found.contains(read)) {
+                found.insert((*name).to_owned());
+            }
+        }
+        if found.len() == known {
+            return found;
+        }
     }
 }
 

@@ -3,36 +3,53 @@
 //! A carried name is known in the request, so that it is declared before the step's action is read; a list is known only where the
 //! answer is looked at.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::plan::{Carry, Expression};
 
 use super::super::keys::{StepItem, StepKeys};
 use super::super::scope::{CARRIED, COLLECTED, NameScope, Stage};
+use super::super::tree::Node;
 use super::super::{Code, Diagnostic};
 
 /// Reads the first values of `carry` and declares their names.
 pub(super) fn begin<'f>(keys: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> Vec<Option<Expression>> {
     let read = |scope: &mut NameScope<'_, 'f>, node| scope.expression(node, Stage::BeforeStep);
-    let mut first = Vec::new();
-    for named in keys.carry.items() {
-        let carry = named.value.as_ref();
-        let from = carry.and_then(|carry| *carry.from).map(|node| read(scope, node));
-        if let Some(from) = &from {
-            scope.holds(named.name(), from);
-        }
-        // The request is read before `next` is, and must know what it may be made of.
-        let next =
-            carry.and_then(|carry| *carry.next).and_then(|node| Expression::parse(node.as_text()?, node.span.location()).ok());
-        if let Some(next) = next {
-            scope.holds(named.name(), &next);
-        }
-        first.push(from);
-    }
+    let carried = keys.carry.items();
+    let first: Vec<_> =
+        carried.iter().map(|named| named.value.as_ref().and_then(|carry| *carry.from).map(|node| read(scope, node))).collect();
+    private(keys, &first, scope);
     for named in keys.carry.items() {
         scope.declare(named.name(), named.entry.key_span, CARRIED);
     }
     first
+}
+
+/// Notes which of the names hold what must stay with its origin. The request is read before `next` and `collect` are, and must know what
+/// it may be made of, by whichever way from name to name that goes from attempt to attempt.
+fn private(keys: &StepKeys<'_>, first: &[Option<Expression>], scope: &mut NameScope<'_, '_>) {
+    let ahead = |node: &Node<'_>| Expression::parse(node.as_text()?, node.span.location()).ok();
+    let carried = keys.carry.items().iter();
+    let next = carried.clone().map(|named| (named.name(), named.value.as_ref().and_then(|carry| *carry.next).and_then(ahead)));
+    let lists = keys.collect.entries().map(|entry| (&*entry.key, ahead(&entry.value)));
+    let from = carried.zip(first).map(|(named, from)| (named.name(), from.clone()));
+    let made = next.chain(lists).chain(from).filter_map(|(name, made)| made.map(|made| (name, made)));
+    let made: Vec<(&str, Vec<String>, bool)> =
+        made.map(|(name, made)| (name, made.names(), scope.makes_private(&made))).collect();
+    let mut found: HashSet<&str> = made.iter().filter(|(.., private)| *private).map(|(name, ..)| *name).collect();
+    loop {
+        let known = found.len();
+        for (name, read, _) in &made {
+            if read.iter().any(|read| found.contains(read.as_str())) {
+                found.insert(name);
+            }
+        }
+        if found.len() == known {
+            break;
+        }
+    }
+    scope.private.extend(found.into_iter().map(str::to_owned));
 }
 
 /// Reads what becomes of the carried values after an answer.

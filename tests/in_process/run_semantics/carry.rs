@@ -255,6 +255,8 @@ async fn an_attempt_whose_value_cannot_be_written_down_is_not_sent() {
     let ran = Journey::new(&target).ledger(&book).run(CREATE).await;
     assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Errored, Reason::Resources));
     assert_eq!(target.lines(), ["PUT /items/i1", "DELETE /items/i1"]);
+    let message = &ran.cause().message;
+    assert!(message.contains("did not write down") && !message.contains("nothing was created"), "{message}");
 }
 
 #[tokio::test]
@@ -289,5 +291,29 @@ async fn nothing_carried_that_is_made_of_a_secret_is_written_down_or_shown() {
     for credential in ["sid", "given", "deep"] {
         let (_, shown) = shown.iter().find(|(name, _)| &**name == credential).unwrap();
         assert!(!shown.contains("t0k3n"), "{credential}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_went_from_name_to_name_is_not_written_down_whatever_their_order() {
+    let target = Target::start(|_| Answer::json(201, r#"{"token":"t0k3n-of-the-answer","id":"i1"}"#)).await;
+    let book = Arc::new(Book::default());
+    let step = r#"
+        [[step]]
+        name = "create"
+        http.put = "{{ api }}/x"
+        carry = { a = { from = "'a'", next = "b" }, b = { from = "'b'", next = "c | last" }, id = { from = "'i0'", next = "json.id" } }
+        collect = { c = "json.token", d = "a" }
+        eventually = { within = "20s", poll = "10ms" }
+        expect = ["attempt == 5"]
+        capture = { e = "d | last" }
+          [step.cleanup]
+          http.delete = "{{ api }}/x/{{ id }}/{{ e }}"
+          expect = ["status == 201"]
+        "#;
+    let finished = Journey::new(&target).ledger(&book).start(step).await;
+    assert!(finished.cleanup.is_some() && finished.report.cause.is_none(), "{:?}", finished.report.cause);
+    for entry in book.entries() {
+        assert!(entry.names == json!({ "id": "i0" }) || entry.names == json!({ "id": "i1" }), "{:?}", entry.names);
     }
 }
