@@ -50,10 +50,10 @@ pub(super) struct Transport {
 }
 
 /// A try that nothing was sent for: it could not be filled in, or not be written down.
-pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause) -> JudgedAttempt {
+pub(super) fn refused(execution: &Execution<'_>, sight: Sight, cause: Cause, is_lasting: bool) -> JudgedAttempt {
     let now = Instant::now();
     let transport = Some(Transport { sent: false, is_final: true });
-    let failure = Some(Failure { cause, is_lasting: false, transport });
+    let failure = Some(Failure { cause, is_lasting, transport });
     let report = AttemptReport {
         span_id: SpanId::random(),
         started: execution.context.env.offset(now),

@@ -7,7 +7,7 @@
 //! What a step with a cleanup sends must be known to whoever undoes it. So a new intent is written down before an attempt that would
 //! create something else than the one before it, and the earlier intent is settled with what was sent under it.
 
-use crate::outcome::{Cause, SpanId};
+use crate::outcome::{Cause, Reason, SpanId};
 
 use super::attempt::{self, JudgedAttempt};
 use super::barrier::BarrierTicket;
@@ -19,6 +19,9 @@ use super::ledger;
 use super::scope::Names;
 use super::step_context::Captures;
 use super::undo::{Created, CreationStatus};
+
+/// Creations of one execution that are written down and undone each for itself.
+const MOST_INTENTS: u32 = 100;
 
 /// The attempts of an execution.
 pub(super) struct Series<'e, 'a> {
@@ -33,6 +36,10 @@ pub(super) struct Series<'e, 'a> {
     undo: SpanId,
     /// Whether each attempt is a creation of its own, which only its captures tell from the others.
     draws: bool,
+    /// Whether the cleanup can tell what attempts with other carried values created.
+    tells: bool,
+    /// Intents written down.
+    intents: u32,
     /// What the last attempt was handed.
     sent: HandedOn,
     /// What the next attempt would see.
@@ -44,7 +51,10 @@ impl<'e, 'a> Series<'e, 'a> {
     pub(super) fn new(execution: &'e Execution<'a>, handed_on: HandedOn) -> Self {
         let step = execution.step;
         let is_captured = |name: &str| step.capture.iter().any(|(captured, _)| **captured == *name);
-        let draws = step.action.asks_for_others() && step.cleanup.iter().any(|cleanup| cleanup.reads(&is_captured));
+        let is_carried = |name: &str| step.carry.iter().any(|carry| *carry.name == *name);
+        let reads = |is_it: &dyn Fn(&str) -> bool| step.cleanup.iter().any(|cleanup| cleanup.reads(is_it));
+        let draws = step.action.asks_for_others() && reads(&is_captured);
+        let tells = !step.carry.is_empty() && (reads(&is_carried) || reads(&is_captured));
         Self {
             execution,
             made: 0,
@@ -52,6 +62,8 @@ impl<'e, 'a> Series<'e, 'a> {
             creator: None,
             undo: execution.span_id,
             draws,
+            tells,
+            intents: 0,
             sent: HandedOn::default(),
             handed_on,
         }
@@ -61,11 +73,12 @@ impl<'e, 'a> Series<'e, 'a> {
     ///
     /// # Errors
     /// As [`ledger::intend`].
-    pub(super) async fn intend(&self, names: &Names) -> Result<(), Cause> {
+    pub(super) async fn intend(&mut self, names: &Names) -> Result<(), Cause> {
         let Execution { context, step, device_name, .. } = self.execution;
         if step.cleanup.is_empty() {
             return Ok(());
         }
+        self.intents += 1;
         let run = (&context.env, &context.log, context.ledger.as_ref());
         ledger::intend(run, step, self.undo, names, device_name).await?;
         // From here on the run knows that something may have to be undone.
@@ -84,6 +97,10 @@ impl<'e, 'a> Series<'e, 'a> {
         self.note(last);
         let sight = Sight { number: self.made + 1, names: self.handed_on.names(execution.step, execution.names) };
         let filled_in = match compute(0, || execution.fill_in(sight.clone())) {
+            Ok(_) if self.is_another_creation() && self.intents == MOST_INTENTS => {
+                self.made += 1;
+                return attempt::refused(execution, sight, self.too_many(), true);
+            }
             Ok(filled_in) => self.ready_to_send(&sight.names).await.map(|()| filled_in),
             Err(cause) => Err(cause),
         };
@@ -91,7 +108,7 @@ impl<'e, 'a> Series<'e, 'a> {
             Ok(filled_in) => self.make(filled_in, None).await,
             Err(cause) => {
                 self.made += 1;
-                attempt::refused(execution, sight, cause)
+                attempt::refused(execution, sight, cause, false)
             }
         }
     }
@@ -102,11 +119,25 @@ impl<'e, 'a> Series<'e, 'a> {
         attempt::make(self.execution, filled_in, &mut self.handed_on, barrier).await
     }
 
+    /// Whether the next attempt would create something else than the one before it, as far as the cleanup can tell.
+    fn is_another_creation(&self) -> bool {
+        let moved = self.tells && !self.handed_on.carries_as(&self.sent);
+        moved || self.draws && self.created.created != Created::No
+    }
+
+    /// Why no further creation is begun.
+    fn too_many(&self) -> Cause {
+        let step = &self.execution.step.name;
+        let message = format!(
+            "the attempts of `{step}` would make more than {MOST_INTENTS} creations, each to be undone for itself; let them create the \
+             same, or look for it in a step of its own"
+        );
+        self.execution.context.env.cause(Reason::NotEvaluable, Some(step), &message)
+    }
+
     /// Replaces the intent if an attempt is about to create something else than the one before it.
     async fn ready_to_send(&mut self, names: &Names) -> Result<(), Cause> {
-        let moved = !self.handed_on.carries_as(&self.sent);
-        let drawn = self.draws && self.created.created != Created::No;
-        if self.execution.step.cleanup.is_empty() || !moved && !drawn {
+        if self.execution.step.cleanup.is_empty() || !self.is_another_creation() {
             return Ok(());
         }
         self.settle_failed();

@@ -110,3 +110,34 @@ async fn what_draws_its_values_is_retried_only_if_that_does_no_harm() {
         assert_eq!(asked.lock().unwrap().len(), times, "{request}");
     }
 }
+
+#[tokio::test]
+async fn a_cleanup_that_does_not_ask_for_what_is_carried_is_made_once() {
+    let target = Target::start(|seen| match (seen.method.as_str(), seen.nth) {
+        ("PUT", 4) => Answer::json(201, "{}"),
+        ("PUT", nth) => Answer::json(202, &format!(r#"{{"next":{nth}}}"#)),
+        ("DELETE", 0) => Answer::json(200, "{}"),
+        _ => Answer::json(404, "{}"),
+    })
+    .await;
+    let book = Arc::new(Book::default());
+    let keys = "http.query = { since = \"{{ cursor }}\" }\ncarry = { cursor = { from = \"'s'\", next = \"json.next\" } }";
+    let ran = Journey::new(&target).ledger(&book).run(&create("20s", "/room", keys, "/room")).await;
+    ran.assert_passed();
+    assert_eq!((asked(&target, "PUT").len(), asked(&target, "DELETE").len()), (5, 1));
+    assert_eq!(book.ends(), [LedgerEnd::Gone]);
+    assert_clean(&ran);
+}
+
+#[tokio::test]
+async fn a_step_writes_down_a_bounded_number_of_creations() {
+    let target = Target::start(|seen| Answer::json(if seen.method == "PUT" { 500 } else { 200 }, "{}")).await;
+    let keys = "carry = { n = { from = \"0\", next = \"n + 1\" } }";
+    let steps = create("40s", "/x/{{ n }}", keys, "/x/{{ n }}").replace("10ms", "1ms");
+    let book = Arc::new(Book::default());
+    let ran = Journey::new(&target).deadline("50s").cleanup_budget(Duration::from_secs(50)).ledger(&book).run(&steps).await;
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable));
+    assert!(ran.cause().message.contains("more than 100 creations"), "{}", ran.cause().message);
+    assert_eq!((asked(&target, "PUT").len(), asked(&target, "DELETE").len()), (100, 100));
+    assert_clean(&ran);
+}
