@@ -109,14 +109,15 @@ impl Drop for RunLedger {
     }
 }
 
-/// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one.
+/// A step that has a cleanup is about to be sent: the run notes it, and the ledger, where there is one. `is_first`: no attempt of the step
+/// was sent before.
 ///
 /// # Errors
 /// `Resources`, where the ledger did not take it in time and the probe does not allow to go on without.
 pub(super) async fn intend(
     (env, log, ledger): (&Environment, &Log, Option<&RunLedger>),
     step: &Step,
-    id: SpanId,
+    (id, is_first): (SpanId, bool),
     names: &Names,
     device: &Arc<str>,
 ) -> Result<(), Cause> {
@@ -157,8 +158,9 @@ pub(super) async fn intend(
         }
         (Ok(Err(_)) | Err(_), Unjournalled::Refuse) => {
             let waited = humantime::format_duration(LONGEST_WAIT);
+            let nothing = if is_first { "nothing was created" } else { "nothing further was created" };
             let message = format!(
-                "nothing was created: the store did not write down within {waited} what `{}` is to undo, so a crash would have left \
+                "{nothing}: the store did not write down within {waited} what `{}` is to undo, so a crash would have left \
                  it behind; see that the store can be written, or set `cleanup.unjournalled = \"allow\"`",
                 step.name
             );

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::time::whole_millis;
 use crate::outcome::{Cause, Reason, StepReport, StepResult, Verdict, is_credential};
-use crate::plan::Step;
 use crate::plan::expr::{Destination as TextPlace, EvalError};
+use crate::plan::{Eventually, Step};
 
 use super::attempt::JudgedAttempt;
 use super::barrier::BarrierTicket;
@@ -47,15 +47,18 @@ pub(super) async fn once(
             return Err(Cause { subject, ..cause });
         }
     }
+    let before = series.waited;
     let last = attempts(&mut series, filled_in, barrier).await;
     let result = conclude(&mut series, last);
     let ended = Instant::now();
+    // The store is ours: what the step waited for it is no part of how long it took.
+    let took = ended.duration_since(started).saturating_sub(series.waited.saturating_sub(before));
     let step_result = match &result {
         Ok(_) => StepResult::Passed,
         Err(cause) if Verdict::of(cause.reason) == Verdict::Blocked => StepResult::Blocked(cause.clone()),
         Err(cause) => StepResult::Failed(cause.clone()),
     };
-    context.log.close(execution.span_id, ended, ended.duration_since(started), step_result);
+    context.log.close(execution.span_id, ended, took, step_result);
     result.map_err(|cause| Cause { subject, ..cause })
 }
 
@@ -105,7 +108,11 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
     let execution = series.execution;
     let (context, step) = (execution.context, execution.step);
     let write_end = context.log.end_of(step.eventually.as_ref().and_then(|eventually| eventually.since.as_deref()));
-    let window = step.eventually.as_ref().map(|eventually| (eventually, context.env.bound(write_end, eventually.within)));
+    let window_after = |waited| {
+        let bound = |eventually: &Eventually| context.env.bound(write_end + waited, eventually.within);
+        step.eventually.as_ref().map(|eventually| (eventually, bound(eventually)))
+    };
+    let mut window = window_after(series.waited);
     let mut attempt = series.first(filled_in, barrier).await;
     loop {
         let now = attempt.ended;
@@ -131,7 +138,7 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
             (None, Some((_, window)), _) if now > window.end(now) => {
                 return window::held_late(execution, attempt, window);
             }
-            (None, _, _) => return hold(series, attempt, write_end).await,
+            (None, _, _) => return hold(series, attempt, write_end + series.waited).await,
         };
         match next {
             Next::Stop => return window::closed(execution, attempt, window.as_ref().map(|(_, window)| window)),
@@ -144,6 +151,7 @@ async fn attempts(series: &mut Series<'_, '_>, filled_in: FilledIn, barrier: Opt
             return window::closed(execution, attempt, Some(window));
         }
         attempt = series.another(&attempt).await;
+        window = window_after(series.waited);
     }
 }
 

@@ -7,6 +7,8 @@
 //! What a step with a cleanup sends must be known to whoever undoes it. So a new intent is written down before an attempt that would
 //! create something else than the one before it, and the earlier intent is settled with what was sent under it.
 
+use std::time::{Duration, Instant};
+
 use crate::outcome::{Cause, Reason, SpanId};
 
 use super::attempt::{self, JudgedAttempt};
@@ -40,6 +42,8 @@ pub(super) struct Series<'e, 'a> {
     tells: bool,
     /// Intents written down.
     intents: u32,
+    /// How long they waited for the ledger, which is not held against the target.
+    pub(super) waited: Duration,
     /// What the last attempt was handed.
     sent: HandedOn,
     /// What the next attempt would see.
@@ -64,6 +68,7 @@ impl<'e, 'a> Series<'e, 'a> {
             draws,
             tells,
             intents: 0,
+            waited: Duration::ZERO,
             sent: HandedOn::default(),
             handed_on,
         }
@@ -80,7 +85,10 @@ impl<'e, 'a> Series<'e, 'a> {
         }
         self.intents += 1;
         let run = (&context.env, &context.log, context.ledger.as_ref());
-        ledger::intend(run, step, self.undo, names, device_name).await?;
+        let began = Instant::now();
+        let intended = ledger::intend(run, step, (self.undo, self.made == 0), names, device_name).await;
+        self.waited += began.elapsed();
+        intended?;
         // From here on the run knows that something may have to be undone.
         context.log.settle(self.undo, CreationStatus::SENT, None);
         Ok(())

@@ -141,3 +141,21 @@ async fn a_step_writes_down_a_bounded_number_of_creations() {
     assert_eq!((asked(&target, "PUT").len(), asked(&target, "DELETE").len()), (100, 100));
     assert_clean(&ran);
 }
+
+#[tokio::test]
+async fn waiting_for_the_ledger_is_not_held_against_the_target() {
+    let target = Target::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("PUT", "/x/3") => Answer::json(201, "{}"),
+        ("PUT", _) => Answer::json(500, "{}"),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let keys = "carry = { n = { from = \"0\", next = \"n + 1\" } }";
+    let book = Arc::new(Book { takes: Duration::from_millis(600), ..Book::default() });
+    let ran = Journey::new(&target).ledger(&book).run(&create("1500ms", "/x/{{ n }}", keys, "/x/{{ n }}")).await;
+    ran.assert_passed();
+    let step = &ran.report.steps[0];
+    assert_eq!(step.attempts_made, 4);
+    let limit = Duration::from_millis(1500);
+    assert!(step.convergence.unwrap() < limit && step.duration < limit, "{:?} {:?}", step.convergence, step.duration);
+}
