@@ -3,6 +3,7 @@
 //! Owns what an answer makes of them, and how large the lists may become. Nothing here changes anything: an answer gives a new state, so
 //! that it can be looked at twice.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::Value;
@@ -38,6 +39,8 @@ pub(super) struct HandedOn {
     carried: Vec<Value>,
     /// As it lists its `collect`.
     lists: Vec<Value>,
+    /// Of each list, where the items begin that answers to the present carried values gave.
+    batches: Vec<usize>,
     /// Of each list, whether any answer had what is collected in it, be it nothing but an empty list.
     had: Vec<bool>,
     items: usize,
@@ -78,7 +81,8 @@ impl HandedOn {
         });
         let lists = step.collect.iter().map(|_| Value::from(Vec::<Value>::new()));
         let carried = first.collect::<Result<_, _>>()?;
-        Ok(Self { carried, lists: lists.collect(), had: vec![false; step.collect.len()], items: 0, bytes: 0 })
+        let (batches, had) = (vec![0; step.collect.len()], vec![false; step.collect.len()]);
+        Ok(Self { carried, lists: lists.collect(), batches, had, items: 0, bytes: 0 })
     }
 
     /// The names of the run and those of the state.
@@ -123,7 +127,7 @@ impl HandedOn {
             }
             let next = next.get_or_insert_with(|| self.clone());
             next.had[at] = true;
-            next.add(at, added).map_err(|refused| {
+            next.add(at, added, !step.carry.is_empty()).map_err(|refused| {
                 let why = match refused {
                     Refused::Unusable(message) => return lost(EvalError { message }),
                     Refused::Full(why) => why,
@@ -136,25 +140,31 @@ impl HandedOn {
         Ok(Collected { next, never_had })
     }
 
-    /// Adds items to a list.
-    fn add(&mut self, at: usize, added: Vec<Value>) -> Result<(), Refused> {
-        self.items += added.len();
-        if self.items > MOST_ITEMS {
-            return Err(Refused::Full(format!("all attempts together gave more than {MOST_ITEMS} items")));
-        }
+    /// Adds items to a list. With `once`, those are left out that an earlier answer to the same carried values gave already: a cursor that
+    /// stays, as at the end of a feed, asks for the same page again.
+    fn add(&mut self, at: usize, added: Vec<Value>, once: bool) -> Result<(), Refused> {
         let mut list: Vec<Value> = self.lists[at].try_iter().map_err(|error| Refused::Unusable(error.to_string()))?.collect();
-        list.reserve_exact(added.len());
+        let mut known = if once { counted(&list[self.batches[at]..])? } else { HashMap::new() };
         for item in added {
             // A copy, so that nothing else of the answer is kept.
             let json = to_json_within(&item, LARGEST_ITEM).map_err(Refused::Unusable)?;
-            let bytes = json.to_string().len();
-            spend_bytes(bytes);
-            self.bytes += bytes;
+            let text = json.to_string();
+            spend_bytes(text.len());
+            if let Some(left) = known.get_mut(&text).filter(|left| **left > 0) {
+                *left -= 1;
+                continue;
+            }
+            self.items += 1;
+            self.bytes += text.len();
+            if self.items > MOST_ITEMS {
+                return Err(Refused::Full(format!("all attempts together gave more than {MOST_ITEMS} items")));
+            }
             if self.bytes > MOST_BYTES {
                 return Err(Refused::Full(format!("what all attempts together gave is larger than {} MiB", MOST_BYTES >> 20)));
             }
             list.push(from_json(&json));
         }
+        list.shrink_to_fit();
         self.lists[at] = Value::from(list);
         Ok(())
     }
@@ -169,8 +179,22 @@ impl HandedOn {
                 *value = found;
             }
         }
+        if !next.carries_as(self) {
+            next.batches = next.lists.iter().map(|list| list.len().unwrap_or(0)).collect();
+        }
         Ok(next)
     }
+}
+
+/// How often each item is there, by its JSON.
+fn counted(items: &[Value]) -> Result<HashMap<String, usize>, Refused> {
+    let mut known = HashMap::new();
+    for item in items {
+        let text = to_json_within(item, LARGEST_ITEM).map_err(Refused::Unusable)?.to_string();
+        spend_bytes(text.len());
+        *known.entry(text).or_insert(0) += 1;
+    }
+    Ok(known)
 }
 
 /// The items of a list, or the value as the only one.

@@ -71,3 +71,21 @@ async fn a_list_that_no_answer_ever_had_is_no_empty_list() {
     assert_eq!(ran.report.steps[0].attempts[0].failure.as_ref().unwrap().0, Reason::NotEvaluable);
     assert!(ran.report.steps[0].attempts[1..].iter().all(|attempt| attempt.failure.is_none()));
 }
+
+#[tokio::test]
+async fn the_page_before_a_cursor_that_stays_is_collected_once_and_what_it_gains_is_added() {
+    let target = Target::start(|seen| match (seen.query.as_str(), seen.nth) {
+        ("since=start", _) => Answer::json(200, r#"{"events":["a","b"],"next":"s1"}"#),
+        (_, 1) => Answer::json(200, r#"{"events":["b"]}"#),
+        (_, 2) => Answer::json(200, r#"{"events":["b","c","c"],"next":null}"#),
+        _ => Answer::json(200, r#"{"events":[]}"#),
+    })
+    .await;
+    let keys = format!(
+        "{SINCE}collect = {{ events = \"json.events\" }}\nconsistently = {{ for = \"60ms\", poll = \"20ms\" }}\n\
+         expect = [\"events == ['a', 'b', 'b', 'c', 'c']\"]"
+    );
+    let ran = Journey::new(&target).run(&patient(&keys)).await;
+    ran.assert_passed();
+    assert!(ran.report.steps[0].attempts_made > 3, "and it stays so");
+}
