@@ -166,12 +166,13 @@ struct Found {
     handed_on: Option<HandedOn>,
 }
 
-/// Collects, judges and carries on. What the expectations say outweighs what could not be handed on, unless no attempt could any more.
+/// Collects, judges and carries on. What the expectations say outweighs what could not be handed on, unless no attempt could any more;
+/// that outweighs a guard.
 fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, answer: &Arc<dyn Answer>) -> Found {
     let (env, step) = (&execution.context.env, execution.step);
     if step.carry.is_empty() && step.collect.is_empty() {
-        let (expectations, cause) = judged(execution, sight, answer);
-        let failure = cause.map(|cause| Failure { cause, is_lasting: false, transport: None });
+        let (expectations, failed, guarded) = judged(execution, sight, answer);
+        let failure = failed.or(guarded).map(|cause| Failure { cause, is_lasting: false, transport: None });
         return Found { expectations, failure, names: None, handed_on: None };
     }
     let (collected, lost, never_had) = match handed_on.collected(env, step, &execution.scope_with(sight, answer)) {
@@ -180,7 +181,7 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
     };
     let names = collected.as_ref().map(|collected| collected.names(step, execution.names));
     let sight = Sight { names: names.as_ref().unwrap_or(&sight.names).clone(), ..sight.clone() };
-    let (expectations, failed) = judged(execution, &sight, answer);
+    let (expectations, failed, guarded) = judged(execution, &sight, answer);
     // The cursor passes what was collected, or neither changes: a batch is not left out and not taken in twice.
     let state = collected.as_ref().unwrap_or(handed_on);
     let (next, stuck) = match &lost {
@@ -195,16 +196,20 @@ fn looked_at(execution: &Execution<'_>, sight: &Sight, handed_on: &HandedOn, ans
         (_, Some(Lost { cause, is_full: true })) => Some(Failure { cause: told(cause), is_lasting: true, transport: None }),
         (failed, lost) => {
             let not_handed_on = lost.map(|lost| lost.cause).or(stuck).or(never_had);
-            let cause = failed.or_else(|| not_handed_on.map(told));
+            let cause = failed.or_else(|| not_handed_on.map(told)).or(guarded);
             cause.map(|cause| Failure { cause, is_lasting: false, transport: None })
         }
     };
     Found { expectations, failure, names, handed_on: next }
 }
 
-/// Judges everything that is said about the answer. A failed expectation outweighs a guard's no, so that a guard can never
-/// hide a failure.
-fn judged(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) -> (Vec<ExpectationReport>, Option<Cause>) {
+/// Judges everything that is said about the answer: the reports, what failed, and what a guard said. The first outweighs the second, so
+/// that a guard can never hide a failure.
+fn judged(
+    execution: &Execution<'_>,
+    sight: &Sight,
+    answer: &Arc<dyn Answer>,
+) -> (Vec<ExpectationReport>, Option<Cause>, Option<Cause>) {
     let (env, step) = (&execution.context.env, execution.step);
     let scope = execution.scope_with(sight, answer);
     let redactor = env.redactor();
@@ -216,11 +221,12 @@ fn judged(execution: &Execution<'_>, sight: &Sight, answer: &Arc<dyn Answer>) ->
     let failed = judge::first_failure(&expectations);
     let (guards, guarded) = judge::judge_guards(&step.guard, &scope, redactor, env.detail);
     expectations.extend(guards.into_iter().filter(|guard| guard.held != Held::Yes));
-    let cause = failed.or(match guarded {
+    let guarded = match guarded {
         Guarded::Open => None,
         Guarded::Blocked(cause) | Guarded::Failed(cause) => Some(cause),
-    });
-    (expectations, cause.map(|cause| adorned(env, step, cause, &**answer)))
+    };
+    let told = |cause| adorned(env, step, cause, &**answer);
+    (expectations, failed.map(told), guarded.map(told))
 }
 
 /// Adds to a judge's cause what the judge does not know: the step, a missing secret, a remark of the answer.

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Cause, Reason, SpanId};
+use crate::outcome::{Cause, Reason, SpanId, StepResult, Verdict};
 
 use super::attempt::{self, JudgedAttempt};
 use super::barrier::BarrierTicket;
@@ -116,8 +116,24 @@ impl<'e, 'a> Series<'e, 'a> {
             Ok(filled_in) => self.make(filled_in, None).await,
             Err(cause) => {
                 self.made += 1;
-                attempt::refused(execution, sight, cause, false)
+                let mut refused = attempt::refused(execution, sight, cause, false);
+                self.keep_reason(last, &mut refused);
+                refused
             }
+        }
+    }
+
+    /// A retry that could not be sent does not hide why one was needed.
+    fn keep_reason(&self, last: &JudgedAttempt, refused: &mut JudgedAttempt) {
+        let step = self.execution.step;
+        if step.eventually.is_none()
+            && let (Some(first), Some(failure)) = (&last.failure, &mut refused.failure)
+            && Verdict::of(failure.cause.reason) == Verdict::Failed
+        {
+            let message = format!("{}; attempt {} could not be sent: {}", first.cause.message, self.made, failure.cause.message);
+            failure.cause = Cause { message, ..first.cause.clone() };
+            let result = StepResult::Failed(failure.cause.clone());
+            self.execution.context.log.update(self.execution.span_id, |report| report.result = result);
         }
     }
 

@@ -173,3 +173,17 @@ async fn an_attempt_that_was_never_sent_created_nothing() {
     assert!(ran.cleanup.is_none(), "the only one that was sent was refused");
     assert_eq!((target.lines().len(), book.ends()), (1, vec![LedgerEnd::Gone]));
 }
+
+#[tokio::test]
+async fn a_retry_that_cannot_be_rendered_does_not_hide_why_one_was_needed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let step = "[[step]]\nname = \"read\"\nhttp.get = \"{{ api }}/{{ ['a'][attempt - 1] }}\"\n\
+                retry = { attempts = 3, backoff = \"1ms\" }\nexpect = [\"status == 200\"]\n";
+    let ran = Journey::at(&api).run(step).await;
+    let cause = ran.cause();
+    assert_eq!((cause.reason, cause.attempts), (Reason::Connect, 2), "{}", cause.message);
+    assert!(cause.message.contains("; attempt 2 could not be sent: the request could not be evaluated"), "{}", cause.message);
+    assert_eq!(ran.report.steps[0].attempts[1].failure.as_ref().unwrap().0, Reason::NotEvaluable);
+}

@@ -89,3 +89,11 @@ async fn the_page_before_a_cursor_that_stays_is_collected_once_and_what_it_gains
     ran.assert_passed();
     assert!(ran.report.steps[0].attempts_made > 3, "and it stays so");
 }
+
+#[tokio::test]
+async fn a_guard_that_says_no_does_not_hide_what_could_not_be_collected() {
+    let target = Target::start(|_| Answer::json(200, r#"{"events":[{}],"open":false}"#)).await;
+    let keys = "collect = { ids = \"json.events | map(attribute='id')\" }\nguard = [\"json.open\"]\nexpect = [\"status == 200\"]";
+    let ran = Journey::new(&target).run(&follow(keys)).await;
+    assert_eq!((ran.report.verdict, ran.reason()), (Verdict::Failed, Reason::NotEvaluable));
+}
