@@ -278,6 +278,7 @@ async fn nothing_carried_that_is_made_of_a_secret_is_written_down_or_shown() {
         expect = ["status == 201"]
           [step.cleanup]
           http.delete = "{{ api }}/x"
+          http.headers = { x-next = "{{ sid }}" }
           expect = ["status == 200"]
         "#;
     let finished = Journey::new(&target).ledger(&book).secret("pass", Some("hunter22")).start(step).await;

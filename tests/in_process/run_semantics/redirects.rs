@@ -47,15 +47,15 @@ async fn headers_stay_home_that_carry_a_secret_or_what_an_answer_calls_a_credent
     let other = Target::start(super::ok(r#"{"token": "t0k3n-of-the-day", "id": "i1"}"#)).await;
     let target = leading(302, &other).await;
     let step = "[[step]]\nname = \"go\"\nhttp.get = \"{{ api }}/away\"\n\
-        http.headers = { x-first = \"{{ first }}\", x-next = \"{{ next }}\", x-id = \"{{ id }}\", x-last = \"{{ last }}\" }\n\
+        http.headers = { x-first = \"{{ first }}\", x-next = \"{{ next }}\", x-id = \"{{ id }}\", x-far = \"{{ far }}\" }\n\
         collect = { given = \"json.token\" }\n\
-        carry = { last = { from = \"'none'\", next = \"through\" }, through = { from = \"'none'\", next = \"given[0]\" }, first = { from = \"secret.pass\", next = \"json.id\" }, next = { from = \"'none'\", next = \"json.token\" }, id = { from = \"'i0'\", next = \"json.id\" } }\n\
+        carry = { far = { from = \"'none'\", next = \"through\" }, through = { from = \"'none'\", next = \"given[0]\" }, first = { from = \"secret.pass\", next = \"json.id\" }, next = { from = \"'none'\", next = \"json.token\" }, id = { from = \"'i0'\", next = \"json.id\" } }\n\
         eventually = { within = \"15s\", poll = \"10ms\" }\nexpect = [\"attempt == 3\"]\n";
     Journey::new(&target).secret("pass", Some("hunter22")).run(step).await.assert_passed();
     let seen = other.seen();
     assert_eq!(seen.iter().map(|seen| seen.header("x-id")).collect::<Vec<_>>(), ["i0", "i1", "i1"]);
     for seen in seen {
-        assert_eq!((seen.header("x-first"), seen.header("x-next"), seen.header("x-last")), ("", "", ""));
+        assert_eq!((seen.header("x-first"), seen.header("x-next"), seen.header("x-far")), ("", "", ""));
     }
 }
 
