@@ -302,7 +302,7 @@ impl<'f> NameScope<'_, 'f> {
             } else if later.what == CARRIED {
                 unknown
                     .related(later.span, "it is carried here")
-                    .help("a carried value can be used by its own step and by the steps after it")
+                    .help("a carried value can be used in what its step sends and where it looks at an answer, and by the steps after it")
             } else if later.what == COLLECTED {
                 unknown
                     .related(later.span, "it is collected here")

@@ -86,7 +86,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let carried = carry::begin(keys, self.scope);
         let action = if keys.parallel.entry.is_some() { Some(Action::Parallel(self.parallel(keys))) } else { self.action(item) };
         let at_once = self.at_once(item, looping.is_some());
-        let subject = keys.subject.map(|node| self.scope.template(node, Stage::BeforeStep));
+        let subject = keys.subject.map(|node| self.before_attempts(keys, |scope| scope.template(node, Stage::BeforeStep)));
         let common = self.common(item, (carried, action), None);
         if name.is_some() {
             self.scope.visible.remove(visible);
@@ -108,9 +108,9 @@ impl<'f> Reader<'_, '_, 'f> {
         if let Some(name) = name {
             self.unique(name, at);
         }
-        let device = keys.device.map(|node| self.scope.template(node, Stage::BeforeStep));
+        let device = keys.device.map(|node| self.before_attempts(keys, |scope| scope.template(node, Stage::BeforeStep)));
         self.known_device(keys);
-        let when = keys.when.map(|node| self.scope.condition(node, Stage::BeforeStep));
+        let when = keys.when.map(|node| self.before_attempts(keys, |scope| scope.condition(node, Stage::BeforeStep)));
         let result = Stage::AfterStep(action.as_ref().and_then(Action::kind));
         let collect = carry::collect(keys, result, self.scope);
         let carry = carry::finish(keys, carried, result, self.scope);
@@ -145,6 +145,17 @@ impl<'f> Reader<'_, '_, 'f> {
             unless_created,
             location: at.location(),
         })
+    }
+
+    /// Reads what is evaluated once, before the first attempt: what attempts hand on means nothing there.
+    fn before_attempts<T>(&mut self, keys: &StepKeys<'f>, read: impl FnOnce(&mut NameScope<'_, 'f>) -> T) -> T {
+        let carries = |declared: &DeclaredName<'f>| keys.carry.entries().any(|entry| *entry.key == *declared.name);
+        let visible = std::mem::take(&mut self.scope.visible);
+        let (hidden, visible) = visible.into_iter().partition(|declared| declared.what == CARRIED && carries(declared));
+        self.scope.visible = visible;
+        let value = read(self.scope);
+        self.scope.visible.extend::<Vec<_>>(hidden);
+        value
     }
 
     /// What a step does: its kind is the key it has. The rules of the keys see to it that it has exactly one.
