@@ -76,7 +76,9 @@ impl Step {
 fn http<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
     let HttpAction { method: _, url: _, query: _, headers, body: _, auth, redirects: _, response_bytes: _ } = action;
     content(action, visit);
-    headers.iter().for_each(|(_, value)| visit(value));
+    for (_, value) in headers {
+        visit(value);
+    }
     match auth {
         None => {}
         Some(Auth::Basic { user, password }) => [user, password].into_iter().for_each(visit),
@@ -101,7 +103,7 @@ fn content<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
                 if let PartContent::Text(text) = content {
                     visit(text);
                 }
-                filename.iter().for_each(|name| visit(name));
+                filename.iter().for_each(&mut *visit);
             }
         }
         Body::Raw(text) => visit(text),
