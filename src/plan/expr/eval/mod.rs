@@ -6,6 +6,7 @@
 
 mod lists;
 mod operators;
+mod reach;
 mod truth;
 
 use std::ops::Range;
@@ -133,6 +134,7 @@ impl<'p> Evaluation<'p> {
                 let value = self.value(input)?;
                 self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
+            NodeKind::At(input, reach) => self.at(node, input, reach),
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
             NodeKind::Select(input, selection) => self.select(node, input, selection),
         }
@@ -140,7 +142,11 @@ impl<'p> Evaluation<'p> {
 
     fn why_undefined(&mut self, node: &'p Node) -> String {
         let undefined = format!("`{}` is undefined", self.text(node));
-        let NodeKind::Attribute(inner, name) = &node.kind else { return undefined };
+        let (inner, name) = match &node.kind {
+            NodeKind::Attribute(inner, name) => (inner, name),
+            NodeKind::At(input, reach) => return self.why_not_reached(node, input, reach).unwrap_or(undefined),
+            _ => return undefined,
+        };
         let Ok(parent) = self.value(inner) else { return undefined };
         let keys: Vec<Value> = parent.try_iter().map(|keys| keys.take(LOOKED_THROUGH).collect()).unwrap_or_default();
         match nearest(name, keys.iter().filter_map(Value::as_str)) {

@@ -3,7 +3,7 @@
 //! A filter is a row of [`FILTERS`]: its name, its parameters, and a function from a value and [`Arguments`] to a value, in
 //! the file of its field; one that may yield a truth value says so, for the hints of `constant`. It returns undefined where it found nothing (`first` of an empty list), which is an error unless
 //! `default` follows. Those of [`BY_THE_PARSER`] need more than values (a fallback evaluated only if needed, a regular
-//! expression compiled at load) and are parts of the tree.
+//! expression compiled at load, any number of arguments) and are parts of the tree.
 //!
 //! MiniJinja's `format`, `indent`, `center`, `batch`, `slice`, `groupby`, `zip`, `chain`, `dictsort`, `attr`, `safe`,
 //! `escape` and `pprint` are left out: they lay out pages or can build text without end.
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Filter {
 }
 
 /// Filters that are parts of the tree.
-const BY_THE_PARSER: [&str; 8] = ["default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
+const BY_THE_PARSER: [&str; 9] = ["at", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
 
 type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
 
