@@ -13,7 +13,7 @@ use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue
 use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
-use super::Detail;
+use super::{Detail, list_side};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 512;
@@ -47,9 +47,10 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
     let seen = sides.into_iter().map(|side| SeenValue {
-        value: match &side.value {
-            Ok(value) => shown_as(&side.source, value, redactor),
-            Err(why) => shown_text(&no_value(&side.source, why), redactor),
+        value: match (&side.value, &side.list) {
+            (Ok(value), Some(list)) => list_side::shown(&side.source, value, list, redactor),
+            (Ok(value), None) => shown_as(&side.source, value, redactor),
+            (Err(why), _) => shown_text(&no_value(&side.source, why), redactor),
         },
         source: side.source,
     });

@@ -8,7 +8,9 @@ use minijinja::Value;
 
 use crate::source::Location;
 
-use super::eval::Evaluation;
+use super::budget::Budget;
+use super::eval::{Evaluation, ListPart};
+use super::sets::{self, ListSide};
 use super::{Expression, ParseError, Use, constant, hints};
 
 /// Parts of one condition that are reported.
@@ -27,6 +29,8 @@ pub struct Side {
     pub source: String,
     /// Its value, or why there was none.
     pub value: Result<Value, String>,
+    /// What there is to say of it as one of two lists that were compared and are not what they should be to each other.
+    pub list: Option<ListSide>,
 }
 
 /// What judging a condition found.
@@ -123,10 +127,23 @@ impl Condition {
 
     fn report(&self, held: Result<bool, String>, evaluation: Evaluation<'_>) -> Judgement {
         let mut known = HashSet::new();
-        let seen = evaluation.seen.into_iter().map(|seen| (self.expression.program.text(seen.span), seen.value));
-        let each_once = seen.filter(|(source, _)| known.insert(*source)).take(MOST_SIDES);
-        let sides = each_once.map(|(source, value)| Side { source: source.to_owned(), value }).collect();
-        Judgement { held, sides }
+        // Apart from that of the evaluation, of which nothing may be left for telling why.
+        let mut budget = Budget::new();
+        let seen = evaluation.seen.into_iter().map(|seen| (self.expression.program.text(seen.span), seen));
+        // One list may be compared with several.
+        let differs = |list: &Option<ListPart>| matches!(list, Some(ListPart::Differs { .. }));
+        let each_once = seen.filter(|(source, seen)| known.insert(*source) || differs(&seen.list)).take(MOST_SIDES);
+        let sides = each_once.map(|(source, seen)| {
+            let list = match (&seen.value, seen.list) {
+                (Ok(value), Some(ListPart::Differs { from, wanted })) => {
+                    sets::compared(value, &from, wanted, &mut budget).map(ListSide::Differs).ok()
+                }
+                (_, Some(ListPart::Beside)) => Some(ListSide::Beside),
+                (_, None) | (Err(_), _) => None,
+            };
+            Side { source: source.to_owned(), value: seen.value, list }
+        });
+        Judgement { held, sides: sides.collect() }
     }
 }
 

@@ -21,6 +21,7 @@ use super::container;
 use super::filters;
 use super::number::Number;
 use super::program::Program;
+use super::sets::Wanted;
 use super::syntax::{Node, NodeKind, Pattern};
 use super::value::describe;
 
@@ -33,6 +34,16 @@ type Outcome<T = Value> = Result<T, String>;
 pub(super) struct SeenPart<'p> {
     pub(super) span: &'p Range<usize>,
     pub(super) value: Outcome,
+    /// What it is in a comparison of two lists that found them different.
+    pub(super) list: Option<ListPart>,
+}
+
+/// A list that was compared with another one.
+pub(super) enum ListPart {
+    /// It is not what was wanted.
+    Differs { from: Value, wanted: Wanted },
+    /// It is what another part differs from.
+    Beside,
 }
 
 /// One evaluation.

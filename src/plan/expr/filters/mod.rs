@@ -50,17 +50,19 @@ const fn any(name: &'static str, parameters: &'static [&'static str], required: 
     Filter { may_be_bool: true, ..filter(name, parameters, required, apply) }
 }
 
-static FILTERS: [Filter; 36] = [
+static FILTERS: [Filter; 38] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
     filter("b64encode", &[], 0, codec::b64encode),
     any("bool", &[], 0, scalar::bool),
     filter("capitalize", &[], 0, text::capitalize),
     filter("count", &[], 0, list::length),
+    filter("difference", &["other"], 1, list::difference),
     any("first", &[], 0, list::first),
     filter("float", &["default"], 0, scalar::float),
     any("from_json", &[], 0, codec::from_json),
     any("int", &["default"], 0, scalar::int),
+    filter("intersect", &["other"], 1, list::intersect),
     filter("items", &[], 0, list::items),
     filter("join", &["separator", "attribute"], 0, list::join),
     filter("keys", &[], 0, list::keys),
