@@ -7,6 +7,7 @@ mod identity;
 mod judging;
 mod ledger;
 mod let_off;
+mod lists;
 mod loops;
 mod polling;
 mod redirects;
