@@ -15,6 +15,7 @@ mod self_check;
 mod showing;
 mod stalls;
 mod subjects;
+mod words;
 
 use crate::target::{Answer, Seen};
 
