@@ -178,13 +178,25 @@ fn what_is_not_there_is_told_from_what_makes_no_sense() {
         "[] | first == 1",
         "[] | max > 2",
         "[json.map] | map(attribute='x') | list == [1]",
+        "[json.map] | sum(attribute='x') == 1",
+        "'a' in [json.map] | join(', ', attribute='x')",
+        "[json.map] | sort(attribute='x') | first == json.map",
+        "json | at('map', 'a', 7) == 1",
         "status == 200 and json.id > 5",
     ] {
         assert!(lacks(source), "{source}");
     }
-    for source in
-        ["json.n == 5", "json.n == 6", "json.none < 5", "json.text > 5", "nothing == 1", "status", "json.id == 1 or 204"]
-    {
+    for source in [
+        "json.n == 5",
+        "json.n == 6",
+        "json | at('n', 'x', or=1) == 1",
+        "[json.n] | sum(attribute=5) == 1",
+        "json.none < 5",
+        "json.text > 5",
+        "nothing == 1",
+        "status",
+        "json.id == 1 or 204",
+    ] {
         assert!(!lacks(source), "{source}");
     }
 }

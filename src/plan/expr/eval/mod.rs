@@ -137,8 +137,10 @@ impl<'p> Evaluation<'p> {
             }
             NodeKind::Filter(filter, input, arguments) => {
                 let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
-                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget)
-                    .map_err(|why| format!("`{}`: {why}", self.text(node)))
+                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget).map_err(|why| {
+                    self.absent = filters::is_absence(&why);
+                    format!("`{}`: {why}", self.text(node))
+                })
             }
             NodeKind::Default(input, arguments) => self.default(input, arguments),
             NodeKind::Regex(input, pattern) => {

@@ -14,6 +14,9 @@ use super::super::sets;
 use super::super::value::{describe, items_of, sequence, text_of};
 use super::{Arguments, follow};
 
+/// Why a filter has no value where something that it looks for is not there.
+pub(super) const NO_ATTRIBUTE: &str = "an item has no such attribute";
+
 /// Characters of a string, items of a list, entries of a map.
 pub(super) fn length(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
     let length = match (value.as_str(), value.kind()) {
@@ -164,7 +167,7 @@ pub(super) fn intersect(value: &Value, arguments: &Arguments<'_>, budget: &mut B
 fn attribute(item: &Value, path: &[Value]) -> Result<Value, String> {
     let found = follow(item, path);
     match found.kind() {
-        ValueKind::Undefined => Err("an item has no such attribute".into()),
+        ValueKind::Undefined => Err(NO_ATTRIBUTE.into()),
         ValueKind::Invalid => Err(describe(&found)),
         _ => Ok(found),
     }

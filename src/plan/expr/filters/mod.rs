@@ -105,6 +105,11 @@ pub(super) fn find(name: &str) -> Option<&'static Filter> {
     FILTERS.iter().find(|filter| filter.name == name)
 }
 
+/// Whether a filter gave up because something was not there, as opposed to making no sense.
+pub(super) fn is_absence(why: &str) -> bool {
+    why == list::NO_ATTRIBUTE
+}
+
 /// Evaluated arguments, in the places of their parameters.
 pub(super) struct Arguments<'v>(pub(super) &'v [Option<Value>]);
 
