@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Healthcheck(HealthcheckArgs),
     /// Finished runs of a running service, newest first, or one of them in full
     Runs(RunsArgs),
-    /// Incidents of a running service, or one of them with its story
+    /// Incidents of a running service, or one of them with its timeline
     Incidents(IncidentsArgs),
     /// Stop running a probe or a canary for a while; its incidents stay open
     Pause(PauseArgs),
@@ -75,11 +75,11 @@ pub(crate) enum Command {
     Ack(AckArgs),
     /// End an incident of which all that still fails is muted or without data
     Close(CloseArgs),
-    /// Ring nobody for a known bug of a probe: one reason or one subject; it is run all the same
+    /// Ring nobody for a known bug of a probe: one reason or one subject; it goes on being run
     Mute(MuteArgs),
     /// Ring again for what was muted
     Unmute(UnmuteArgs),
-    /// Run a canary now; the run counts for nothing
+    /// Run a canary now; the run is not counted
     Trigger(TargetArgs),
     /// Have a running service read its configuration again; exit code 2 if it is broken and the old one stays
     Reload(RemoteArgs),
@@ -133,7 +133,7 @@ pub(crate) struct DemoArgs {
     /// After a healthy start, break the sandbox in this way, and tell when it was noticed
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) incident: Option<Incident>,
-    /// How to print the incident's story
+    /// How to print the incident's timeline
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT", requires = "incident")]
     pub(crate) output: Output,
     /// Makes the sandbox's chances repeatable
@@ -218,7 +218,7 @@ pub(crate) struct RunsArgs {
 /// Options of `incidents`.
 #[derive(Debug, Args)]
 pub(crate) struct IncidentsArgs {
-    /// An incident's id, for its story
+    /// An incident's id, for its timeline
     pub(crate) id: Option<String>,
     /// Resolved ones too
     #[arg(long)]

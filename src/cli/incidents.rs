@@ -1,4 +1,4 @@
-//! `serinus incidents`: what is open, or the story of one: its members as they are, and what happened with each try.
+//! `serinus incidents`: what is open, or the timeline of one: its members as they are, and what happened with each try.
 
 use std::fmt::Write as _;
 use std::path::Path;

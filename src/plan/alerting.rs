@@ -73,7 +73,7 @@ pub struct Route {
 pub struct Channel {
     /// Its unique name.
     pub name: Arc<str>,
-    /// Nobody is rung there for what is less severe.
+    /// The least severity that it is told of.
     pub least: Severity,
     /// Whether it wakes somebody, or only informs. What is owed to nobody who wakes goes to all channels after
     /// [`Alerting::escalate_after`], and only what a waking channel took explains others.

@@ -30,7 +30,7 @@ pub struct Step {
     pub subject: Option<Template>,
     /// Only an expression that is true lets it run; it must yield a bool.
     pub when: Option<Condition>,
-    /// Asked of the step's own result before the expectations; exactly false blocks the run.
+    /// Conditions on the step's own result that are looked at before the expectations. One that is exactly false blocks the run.
     pub guard: Vec<Guard>,
     /// Bound on one attempt.
     pub timeout: Option<Duration>,

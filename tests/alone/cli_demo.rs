@@ -5,31 +5,34 @@ use serde_json::Value;
 use crate::cli_support::{Running, assert_exit, get, run, serinus, stdout};
 use crate::machine;
 
-/// Plays an incident; its story must be whole and told by the first run after the onset.
+/// Plays an incident; its timeline must be whole and told by the first run after the onset.
 fn play(incident: &str, probe: &str) -> Value {
     let _alone = machine();
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["demo", "--incident", incident, "--output", "json"]);
     assert_exit(&output, 0);
-    let story: Value = serde_json::from_str(&stdout(&output)).expect("one object");
-    assert_eq!((&story["incident"], &story["probe"], &story["noticed"]), (&incident.into(), &probe.into(), &true.into()));
-    assert!(story["healthy_runs"].as_u64().unwrap() >= 1, "{story:#}");
-    assert_eq!(story["first_failed_run"], 1, "{story:#}");
-    assert!(story["first_failed_after_seconds"].as_f64().unwrap() > 0.0, "{story:#}");
-    chrono::DateTime::parse_from_rfc3339(story["onset_at"].as_str().unwrap()).expect("it is RFC 3339");
-    assert!(story["reason"].is_string() && story["step"].is_string() && story["trace_id"].is_string(), "{story:#}");
-    assert!(story["location"]["file"].as_str().unwrap().starts_with("probes/"), "{story:#}");
-    assert!(story["writes"].as_u64().unwrap() > 0, "{story:#}");
-    assert_eq!(story["writes"], story["successful_writes"], "every write was answered with success: {story:#}");
-    story
+    let timeline: Value = serde_json::from_str(&stdout(&output)).expect("one object");
+    assert_eq!(
+        (&timeline["incident"], &timeline["probe"], &timeline["noticed"]),
+        (&incident.into(), &probe.into(), &true.into())
+    );
+    assert!(timeline["healthy_runs"].as_u64().unwrap() >= 1, "{timeline:#}");
+    assert_eq!(timeline["first_failed_run"], 1, "{timeline:#}");
+    assert!(timeline["first_failed_after_seconds"].as_f64().unwrap() > 0.0, "{timeline:#}");
+    chrono::DateTime::parse_from_rfc3339(timeline["onset_at"].as_str().unwrap()).expect("it is RFC 3339");
+    assert!(timeline["reason"].is_string() && timeline["step"].is_string() && timeline["trace_id"].is_string(), "{timeline:#}");
+    assert!(timeline["location"]["file"].as_str().unwrap().starts_with("probes/"), "{timeline:#}");
+    assert!(timeline["writes"].as_u64().unwrap() > 0, "{timeline:#}");
+    assert_eq!(timeline["writes"], timeline["successful_writes"], "every write was answered with success: {timeline:#}");
+    timeline
 }
 
 #[test]
 fn registrations_that_stop_in_silence_are_noticed() {
-    let story = play("registrations-silent", "premium-registration");
-    assert_eq!(story["cell"]["platform"], "ios");
-    assert!(story["expectation"].as_str().unwrap().contains("json.status == 'active'"), "{story:#}");
-    assert_eq!(story["answers"], story["successful_answers"], "every service said success: {story:#}");
+    let timeline = play("registrations-silent", "premium-registration");
+    assert_eq!(timeline["cell"]["platform"], "ios");
+    assert!(timeline["expectation"].as_str().unwrap().contains("json.status == 'active'"), "{timeline:#}");
+    assert_eq!(timeline["answers"], timeline["successful_answers"], "every service said success: {timeline:#}");
 }
 
 #[test]

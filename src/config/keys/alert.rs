@@ -11,7 +11,7 @@ use super::super::value_kind::{
 section! {
     /// `[alert]` of a probe and `[alerting.defaults]` of the service.
     Alert as AlertKeys: "alert", "`alert`" {
-        /// Whether its members are of level page; otherwise of level warn.
+        /// Whether its failures page; otherwise they only warn.
         page: Bool [over true],
         /// Counted failures in a row after which a canary fails.
         page_after: Integer<1, 1_000> [over 2],
@@ -23,15 +23,15 @@ section! {
         resolve_after: Integer<1, 1_000> [over 2],
         /// When what fails becomes critical; `false` is never.
         critical: TableOrFalse<Critical>,
-        /// After this long Slack, e-mail and webhook are rung again for what nobody acknowledged.
+        /// How long after a ring Slack, e-mail and webhooks are reminded of what nobody acknowledged.
         remind: DurationOrFalse [over false],
         /// Failures in a row after which a subject fails.
         subject_after: Integer<1, 1_000> [over 1],
         /// Subjects with an incident of their own; the rest share one.
         max_subjects: Integer<1, 1_000> [over 20],
-        /// Whether a subject's incident can become critical, by the regions that saw it fail.
+        /// Whether a subject's incident becomes critical when several regions see it fail.
         subject_critical: Bool [over false],
-        /// What a subject means that is no longer found.
+        /// What it means that a subject is no longer found.
         subject_gone: Choice<SubjectGone> [over "fail"],
         /// Whether the error budget of `[slo]` warns and pages as it burns.
         burn_rate: Bool [over true],
@@ -70,7 +70,7 @@ section! {
 }
 
 section! {
-    /// A window of the service, which says whom it is for.
+    /// A window of the service, which names what it is for.
     Maintenance as MaintenanceKeys: "maintenance", "a maintenance window" {
         /// What people call it.
         name: Title [required],

@@ -15,19 +15,19 @@ use super::alert::Alert;
 section! {
     /// `[alerting]`.
     Alerting as AlertingKeys: "alerting", "`alerting`" {
-        /// What `[alert]` of every probe begins with.
+        /// Defaults for `[alert]` of every probe.
         defaults: Table<Alert>,
         /// Which incidents go where; the first that matches decides.
         route: Tables<Route> [default "all channels get everything"],
         /// When a canary is without data, and how bad that is.
         blind: Table<Blind> [always],
-        /// When what comes and goes rings less often.
+        /// What counts as flapping, which rings less often.
         flapping: Table<Flapping> [always],
         /// Where people reach this service; links in pages begin with it.
         public_url: Url<Web>,
         /// Where a trace is looked at; `trace_id` is in scope.
         trace_url: Template,
-        /// What fails at page level, is due for so long and woke nobody goes to all channels.
+        /// A page that no waking channel has taken for this long goes to all channels.
         escalate_after: Duration = "5m",
     }
 }
@@ -53,11 +53,11 @@ section! {
 section! {
     /// `blind`.
     Blind as BlindKeys: "blind", "`blind`" {
-        /// Whether it is of level page; otherwise warn.
+        /// Whether it pages; otherwise it only warns.
         page: Bool = true,
         /// Ticks in a row without a counted run.
         intervals: Integer<1, 1_000> = 3,
-        /// And no sooner than after this long.
+        /// The least time without a counted run, however many ticks that is.
         at_least: Duration = "5m",
     }
 }
@@ -65,11 +65,11 @@ section! {
 section! {
     /// `flapping`.
     Flapping as FlappingKeys: "flapping", "`flapping`" {
-        /// Times that a canary, subject or objective began to fail.
+        /// How often a canary, subject or objective began to fail.
         opens: Integer<2, 1_000> = 3,
-        /// The time in which it did.
+        /// The time in which it did so.
         within: Duration = "1h",
-        /// The least time between two rings for it then.
+        /// The least time between two rings for what flaps.
         hold: Duration = "30m",
     }
 }
@@ -77,7 +77,7 @@ section! {
 section! {
     /// `[notify]` and its channels.
     Notify as NotifyKeys: "notify", "`notify`" {
-        /// Nobody is to be told: without a channel, `run` wants to be told so.
+        /// Confirms that nobody is told. Without a channel, `run` starts only with this.
         none: Bool = false,
         /// Prometheus' Alertmanager, version 2 of its API.
         alertmanager: OneOrMore<Alertmanager>,
@@ -113,7 +113,7 @@ macro_rules! channel {
             $section as $keys: $id, $title {
                 /// Its unique name, which routes use.
                 name: Slug [default "the kind's"],
-                /// Nobody is rung there for what is less severe.
+                /// The least severity that it is told of.
                 least: Choice<Severity> $($least)+,
                 /// Whether it wakes somebody, or only informs.
                 wakes: Bool $($wakes)+,
@@ -208,7 +208,7 @@ channel! {
 section! {
     /// `[store]`.
     Store as StoreKeys: "store", "`store`" {
-        /// The file everything is kept in, relative to the working directory.
+        /// The file that everything is kept in, relative to the working directory.
         url: Text = "sqlite:serinus.db",
         /// How long passed runs are kept with their steps.
         keep_passed: Duration = "3d",
@@ -216,7 +216,7 @@ section! {
         keep_failed: Duration = "30d",
         /// How long hourly sums and resolved incidents are kept.
         keep_rollups: Duration = "365d",
-        /// Of which runs bodies are kept.
+        /// The runs whose bodies are kept.
         bodies: Choice<Bodies> = "failed",
     }
 }

@@ -36,8 +36,8 @@ section! {
         timezone: Timezone = "UTC",
         /// Independent runs per interval, spread evenly over `every`.
         runs: Integer<1, 1_000> = 1,
-        /// So long after a failure another run is made; if it fails too it takes the place of the next tick, and if it passes
-        /// that comes as ever.
+        /// After a failed run another one follows this much later, to confirm it. If it fails too, it is the run of the next tick; if it
+        /// passes, the next tick comes as usual.
         confirm: Duration,
         /// What happens to a tick while the same slot's earlier run goes on.
         overlap: Choice<Overlap> = "skip",
@@ -59,9 +59,9 @@ section! {
         slo: Table<Slo>,
         /// When it pages.
         alert: Table<Alert> [default "`[alerting.defaults]` of the service"],
-        /// Probes whose failures explain this one's while somebody was told.
+        /// Probes that this one depends on. While one of them fails and somebody was told of it, failures of this one ring nobody.
         needs: List<Slug> = [],
-        /// What is personal in its runs, beside what the service's `[redact]` names.
+        /// Personal data in its runs, besides what the service's `[redact]` names.
         redact: Table<Redact> [always],
         /// Windows in which it is not run.
         maintenance: OneOrMore<ProbeMaintenance>,
@@ -73,7 +73,7 @@ section! {
 section! {
     /// `cleanup`.
     Undoing as UndoingKeys: "probe_cleanup", "`cleanup`" {
-        /// What a run does that is about to create something, where the store does not write down within a second how to undo
+        /// What becomes of a run that is about to create something while the store cannot write down, within a second, how to undo
         /// it.
         unjournalled: Choice<Unjournalled> = "refuse",
     }
@@ -86,7 +86,7 @@ section! {
         success: Share,
         /// Bounds on how long something takes.
         latency: Table<Latency>,
-        /// Over how long it is judged.
+        /// The time over which it is judged.
         window: Duration = "28d",
     }
 }

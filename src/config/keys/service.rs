@@ -28,9 +28,9 @@ section! {
         vars: Names<Json>,
         /// Where secrets come from; expressions use `secret.NAME`.
         secrets: Names<Table<Secret>>,
-        /// What is personal in the runs of every probe.
+        /// Personal data in the runs of every probe.
         redact: Table<Redact> [always],
-        /// What every device of every probe begins with.
+        /// Defaults for every device of every probe.
         http: Table<Device>,
         /// The HTTP listener.
         listen: Table<Listen> [always],
@@ -38,11 +38,11 @@ section! {
         traces: Table<Traces> [default "none are exported"],
         /// When and where pages go.
         alerting: Table<Alerting> [always],
-        /// The channels pages go out by.
+        /// The channels that pages go out by.
         notify: Table<Notify> [always],
         /// Windows in which probes are not run.
         maintenance: OneOrMore<Maintenance>,
-        /// Where runs, incidents and what is still to be done are kept.
+        /// Where runs, incidents and what is still owed are kept.
         store: Table<Store> [always],
         /// How the prober tells its own outage from the targets'.
         self_check: Table<SelfCheck> [default "nothing is excused"],
@@ -109,7 +109,7 @@ section! {
     Limits as LimitsKeys: "limits", "`limits`" {
         /// Runs in flight at once, all probes together.
         concurrent_runs: Integer<1, 1_000_000> = 1000,
-        /// Bound on one attempt where the step says nothing.
+        /// Bound on one attempt of a step without `timeout`.
         step_timeout: Duration = "30s",
         /// Body bytes read, after decompression, before an attempt fails.
         response_bytes: Size = "4MiB",

@@ -25,7 +25,7 @@ section! {
         device: Template [over "default"],
         /// The HTTP request it makes.
         http: Table<Http>,
-        /// The question to a name server that it asks.
+        /// The question that it asks a name server.
         dns: Table<Dns>,
         /// What it sends and reads over a TCP connection.
         tcp: Table<Tcp>,
@@ -39,21 +39,21 @@ section! {
         repeat: Integer<1, 1_000>,
         /// How many rounds of the loop are made side by side.
         at_once: Integer<1, 64> = 1,
-        /// Names what this iteration is about: its own result, and neither the loop nor the run ends when it fails.
+        /// What this iteration is about. It has a result and an incident of its own; its failure ends neither the loop nor the run.
         subject: Template,
         /// An empty `for_each` list is no failure.
         allow_empty: Bool = false,
-        /// It is done only if this is true.
+        /// The step is left out unless this is true.
         when: Condition,
         /// Bound on one attempt.
         timeout: Duration [default "`limits.step_timeout`"],
         /// New attempts after transport errors; not beside `eventually`, which polls anyway.
         retry: Table<Retry>,
-        /// Poll until the expectations hold.
+        /// Polls until the expectations hold.
         eventually: Table<Eventually>,
         /// Once the expectations hold, they must go on holding.
         consistently: Table<Consistently>,
-        /// Asked of the result first: exactly false blocks the run.
+        /// Conditions that are looked at before the expectations. One that is false ends the run as `blocked`, not as `failed`.
         guard: List<Condition>,
         /// What must be true of the result; each a condition, or one with its author's words.
         expect: List<TableOr<Expectation, Condition>>,
@@ -65,7 +65,7 @@ section! {
         allow_failure: Bool = false,
         /// Undoes what the step created, after any verdict.
         cleanup: OneOrMore<Cleanup>,
-        /// An answer for which this is true created nothing, so that nothing is undone; one with a 4xx never does.
+        /// Says of an answer that it created nothing, so that there is nothing to undo. An answer 4xx always means that.
         unless_created: Condition,
     }
     rules: &[
@@ -157,7 +157,7 @@ section! {
 section! {
     /// `eventually`.
     Eventually as EventuallyKeys: "eventually", "`eventually`" {
-        /// An attempt holds only if its answer is there this soon after the end of the step named by `since`.
+        /// The time in which it must hold, from the end of the step named by `since`. An answer that comes later does not count.
         within: Duration [required],
         /// Pause between attempts.
         poll: Duration = "500ms",

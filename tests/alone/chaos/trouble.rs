@@ -77,16 +77,16 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
     let late_ms = now_ms() - up_ms;
     let received = world.receiver.received();
     let after: Vec<&Received> = received.iter().filter(|it| it.taken && it.at_ms >= up_ms).collect();
-    let (mut lanes, mut wrong) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
+    let (mut scopes, mut wrong) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
     for it in &after {
-        lanes.entry((&it.channel, &it.message.key)).or_default().push(*it);
+        scopes.entry((&it.channel, &it.message.key)).or_default().push(*it);
     }
-    for (lane, all) in &lanes {
+    for (scope, all) in &scopes {
         // What is over is only ended, once; that it was never heard of is a line of its own.
         let rings = all.iter().filter(|it| it.message.action == Action::Ring).count();
         if rings > 0 || all.len() > 1 {
             let titles: Vec<&str> = all.iter().map(|it| &*it.message.title).collect();
-            wrong.push(format!("{lane:?}: {rings} rings of what was over before anybody was there, among {titles:?}"));
+            wrong.push(format!("{scope:?}: {rings} rings of what was over before anybody was there, among {titles:?}"));
         }
     }
     for channel in CHANNELS {
@@ -94,11 +94,11 @@ fn a_receiver_that_was_down_for_long_hears_of_all_that_it_missed_and_gets_no_sto
             wrong.push(format!("{channel} believes that {key} of {incident} is open"));
         }
     }
-    let count = lanes.len() as u64;
-    println!("down for {down} s: {tries} tries in vain, {} came in {count} lanes, the last after {late_ms} ms", after.len());
+    let count = scopes.len() as u64;
+    println!("down for {down} s: {tries} tries in vain, {} came for {count} scopes, the last after {late_ms} ms", after.len());
     // Pauses grow to a minute; the restart begins anew.
     if tries as u64 > count * (2 * 6 + down / 20) {
-        wrong.push(format!("{tries} tries in vain of {count} lanes are a storm"));
+        wrong.push(format!("{tries} tries in vain of {count} scopes are a storm"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(prober.stop().code(), Some(0));
