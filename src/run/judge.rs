@@ -161,7 +161,7 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
 }
 
 /// Puts words around the message of a cause, behind those of its expectation's author, which lead it.
-pub fn retell(cause: &mut Cause, expectations: &[Condition], words: impl FnOnce(&str) -> String) {
+pub(super) fn retell(cause: &mut Cause, expectations: &[Condition], words: impl FnOnce(&str) -> String) {
     let missed = expectations.iter().find(|expectation| cause.location.as_ref() == Some(expectation.location()));
     let led = missed.and_then(|missed| {
         let say = missed.say()?;

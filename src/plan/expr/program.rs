@@ -127,8 +127,12 @@ fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) 
         NodeKind::List(items) => items.iter().for_each(|item| collect_uses(source, item, true, uses)),
         NodeKind::At(inner, Reach { steps, or }) => {
             collect_uses(source, inner, false, uses);
-            steps.iter().for_each(|step| collect_uses(source, step, true, uses));
-            or.iter().for_each(|or| collect_uses(source, or, false, uses));
+            for step in steps {
+                collect_uses(source, step, true, uses);
+            }
+            if let Some(or) = or {
+                collect_uses(source, or, false, uses);
+            }
         }
         _ => node.each_child(&mut |child| collect_uses(source, child, false, uses)),
     }
