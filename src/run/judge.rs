@@ -13,7 +13,7 @@ use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue
 use crate::plan::expr::{Judgement, json_start, spend_bytes};
 use crate::plan::{Condition, Contract, Guard};
 
-use super::Detail;
+use super::{Detail, list_side};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 512;
@@ -47,13 +47,20 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
     let seen = sides.into_iter().map(|side| SeenValue {
-        value: match &side.value {
-            Ok(value) => shown_as(&side.source, value, redactor),
-            Err(why) => shown_text(&no_value(&side.source, why), redactor),
+        value: match (&side.value, &side.list) {
+            (Ok(value), Some(list)) => list_side::shown(&side.source, value, list, redactor),
+            (Ok(value), None) => shown_as(&side.source, value, redactor),
+            (Err(why), _) => shown_text(&no_value(&side.source, why), redactor),
         },
         source: side.source,
     });
-    ExpectationReport { source: condition.shared_source(), location: condition.location().clone(), held, seen: seen.collect() }
+    ExpectationReport {
+        source: condition.shared_source(),
+        say: condition.say().cloned(),
+        location: condition.location().clone(),
+        held,
+        seen: seen.collect(),
+    }
 }
 
 /// Why `source` had no value, to be read after its name.
@@ -83,7 +90,8 @@ pub fn judge_contract(contract: &Contract, json: Result<&serde_json::Value, Stri
             (Held::No, violations.collect())
         }
     };
-    ExpectationReport { source: [CONTRACT, &contract.name].concat().into(), location: contract.location.clone(), held, seen }
+    let source = [CONTRACT, &contract.name].concat().into();
+    ExpectationReport { source, say: None, location: contract.location.clone(), held, seen }
 }
 
 /// What a step's guards said.
@@ -139,6 +147,7 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
         Held::No if !seen.is_empty() => format!("{message}: {}", seen.join(if is_contract { "; " } else { ", " })),
         Held::Yes | Held::No | Held::NotEvaluable(_) => message,
     };
+    let message = report.say.as_ref().map_or_else(|| message.clone(), |say| format!("{say}: {message}"));
     Some(Cause {
         reason,
         message,
@@ -149,6 +158,19 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
         location: Some(report.location.clone()),
         seen: report.seen.clone(),
     })
+}
+
+/// Puts words around the message of a cause, behind those of its expectation's author, which lead it.
+pub(super) fn retell(cause: &mut Cause, expectations: &[Condition], words: impl FnOnce(&str) -> String) {
+    let missed = expectations.iter().find(|expectation| cause.location.as_ref() == Some(expectation.location()));
+    let led = missed.and_then(|missed| {
+        let say = missed.say()?;
+        Some((say, cause.message.strip_prefix(&**say)?.strip_prefix(": ")?))
+    });
+    cause.message = match led {
+        Some((say, rest)) => format!("{say}: {}", words(rest)),
+        None => words(&cause.message),
+    };
 }
 
 /// Bytes of values that are looked at for showing all variables of a run.

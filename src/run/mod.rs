@@ -29,6 +29,7 @@ mod engine;
 mod environment;
 pub mod judge;
 mod ledger;
+mod list_side;
 mod log;
 mod perform;
 mod polling;

@@ -14,7 +14,7 @@ use super::compute::compute;
 use super::context::Context;
 use super::context::Execution;
 use super::creation;
-use super::judge::shown_as;
+use super::judge::{self, shown_as};
 use super::ledger;
 use super::polling::{self, Next};
 use super::scope::Names;
@@ -171,7 +171,7 @@ async fn hold(execution: &Execution<'_>, mut attempt: JudgedAttempt, write_end: 
         attempt = attempt::make(execution, None).await;
         if let Some(failure) = &mut attempt.failure {
             let held = humantime::format_duration(whole_millis(attempt.began.saturating_duration_since(since)));
-            failure.cause.message = format!("it held, and {held} later no longer did: {}", failure.cause.message);
+            judge::retell(&mut failure.cause, &step.expect, |then| format!("it held, and {held} later no longer did: {then}"));
             return attempt;
         }
     }
