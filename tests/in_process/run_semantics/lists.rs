@@ -76,6 +76,10 @@ async fn what_cannot_stand_under_a_key_is_an_error_that_names_it() {
         ("http.query = { songId = \"{{ from }}\" }", "the key `songId` of `http.query`: `{{ from }}`: a map has no"),
         ("http.query = { songId = \"{{ from.gone }}\" }", "the key `songId` of `http.query`: `from.gone` is undefined"),
         (
+            "http.query = { a = \"1\", songId = \"{{ from.none }}\" }",
+            "the key `songId` of `http.query`: an empty list would leave it out",
+        ),
+        (
             "http.form = { songId = \"{{ from.deep }}\" }",
             "the key `songId` of `http.form`: `{{ from.deep }}`: at index 1, a map has no",
         ),

@@ -109,7 +109,11 @@ pub fn render(
     if !matches!(url.scheme(), "http" | "https") {
         return Err(EvalError { message: format!("the URL `{text}` cannot be used: its scheme is neither http nor https") });
     }
-    add_query(&mut url, &rendered("http.query", &action.query, scope)?);
+    let query = rendered("http.query", &action.query, scope)?;
+    if !action.method.is_safe() {
+        refuse_missing(&action.query, &query)?;
+    }
+    add_query(&mut url, &query);
     let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
     let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
     let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
@@ -130,6 +134,21 @@ pub fn render(
         response_bytes: action.response_bytes.unwrap_or(response_bytes),
         private,
     })
+}
+
+/// Refuses a query from which an empty list took a key. A request that changes something would change more than was meant: a key
+/// of a query is mostly a filter.
+fn refuse_missing(fields: &[Field], query: &[(&str, String)]) -> Result<(), EvalError> {
+    let is_missing =
+        |field: &&Field| matches!(field.value, FieldValue::One(_)) && !query.iter().any(|(name, _)| *name == field.name);
+    match fields.iter().find(is_missing) {
+        Some(Field { name, .. }) => Err(EvalError {
+            message: format!(
+                "the key `{name}` of `http.query`: an empty list would leave it out of a request that changes something"
+            ),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Adds pairs to the query, percent-encoded: also a space, which `+` stands for in forms only.
