@@ -1,25 +1,16 @@
 //! The strict judge: expectations, contracts and guards against what a step saw.
 //!
-//! Owns how a judgement becomes a report: values in JSON spelling, redacted *before* they are cut, so that no part of a secret
-//! survives. It must not decide what a failure does to a run. An expectation that cannot be evaluated has failed; every
+//! Owns how a judgement becomes a report; how a value is shown there is in `shown`. It must not decide what a failure does to a run. An expectation that cannot be evaluated has failed; every
 //! expectation is evaluated, whether an earlier one held or not.
 
-use std::sync::Arc;
-
 use minijinja::Value;
-use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue, TextKind, is_credential, mask_credentials};
-use crate::plan::expr::{Judgement, json_start, spend_bytes};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue};
+use crate::plan::expr::Judgement;
 use crate::plan::{Condition, Contract, Guard};
 
+use super::shown::{shown_as, shown_text};
 use super::{Detail, list_side};
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 512;
-
-/// Bytes of a value that are looked at for showing it; bounds what redacting a large body costs.
-const LOOKED_AT: usize = 64 << 10;
 
 /// Values that a message tells; the report has them all.
 const TOLD: usize = 10;
@@ -173,58 +164,11 @@ pub(super) fn retell(cause: &mut Cause, expectations: &[Condition], words: impl 
     };
 }
 
-/// Bytes of values that are looked at for showing all variables of a run.
-const ALL_LOOKED_AT: usize = 1 << 20;
-
-/// Variables for people, by name. Of many large ones the last are not spelled out.
-pub fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec<(Arc<str>, String)> {
-    let mut room = ALL_LOOKED_AT;
-    let each = |(name, value): &(Arc<str>, Value)| {
-        let shown = if room == 0 { "…".to_owned() } else { shown_as(name, value, redactor) };
-        // A value that was cut used up the bytes of one value.
-        room = room.saturating_sub(if shown.ends_with('…') { LOOKED_AT } else { shown.len() });
-        (Arc::clone(name), shown)
-    };
-    names.iter().map(each).collect()
-}
-
-/// A value for people under its name. A text or number that its name says is a credential is not shown.
-pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
-    match value.kind() {
-        ValueKind::String | ValueKind::Number if is_credential(name) => Redactor::MASK.to_owned(),
-        _ => shown(value, redactor),
-    }
-}
-
-/// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
-pub fn shown(value: &Value, redactor: &Redactor) -> String {
-    match json_start(value, LOOKED_AT) {
-        Ok((text, whole)) => shown_start(&text, whole, redactor, TextKind::Value),
-        Err(why) => shown_text(&why, redactor),
-    }
-}
-
-fn shown_text(text: &str, redactor: &Redactor) -> String {
-    shown_start(text, true, redactor, TextKind::Text)
-}
-
-/// Redacted and then cut. `whole`: nothing was left out before.
-fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor, kind: TextKind) -> String {
-    spend_bytes(looked_at.len().min(LOOKED_AT));
-    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4, kind);
-    if !whole && !was_cut {
-        // So much was masked that the end of the text would be shown, where a secret may begin that was cut.
-        return format!("{}…", Redactor::MASK);
-    }
-    let (end, mark) = match start.char_indices().nth(SHOWN) {
-        Some((end, _)) => (end, "…"),
-        None => (start.len(), if was_cut { "…" } else { "" }),
-    };
-    format!("{}{mark}", mask_credentials(&start[..end]))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::shown::{SHOWN, shown};
     use super::*;
     use crate::outcome::Secret;
     use crate::plan::expr::from_json;

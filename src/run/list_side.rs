@@ -7,7 +7,7 @@ use minijinja::Value;
 use crate::outcome::Redactor;
 use crate::plan::expr::{ListDifference, ListSide};
 
-use super::judge::shown_as;
+use super::shown::shown_as;
 
 /// Characters of an item that are shown.
 const ITEM: usize = 80;

@@ -38,6 +38,7 @@ mod rounds;
 mod scope;
 mod self_check;
 mod sequence;
+mod shown;
 mod stall;
 pub mod step;
 mod step_context;
