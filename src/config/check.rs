@@ -144,8 +144,12 @@ impl<'f> Checker<'_, 'f> {
 
     fn wrong_type(&mut self, node: &Node<'f>, kind: &ValueKind, name: &str, found: &Data<'_>) {
         let message = format!("`{name}` must be {}", kind.describe());
-        let in_list =
-            matches!((kind, found), (ValueKind::List(_), Data::Text(_))).then(|| "put it into brackets: `[…]`".to_owned());
+        let is_item = match (kind, found) {
+            (ValueKind::List(_), Data::Text(_)) => true,
+            (ValueKind::List(item), Data::Table(_)) => matches!(item, ValueKind::TableOr(..)),
+            _ => false,
+        };
+        let in_list = is_item.then(|| "put it into brackets: `[…]`".to_owned());
         self.diagnostics.push(
             Diagnostic::at(Code::WrongType, node.span, message)
                 .label(format!("this is {}", found.type_name()))

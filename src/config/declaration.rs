@@ -46,6 +46,8 @@ pub enum ValueKind {
     Slug,
     /// A short name in one line.
     Title,
+    /// A sentence in one line.
+    Saying,
     /// A string with `{{ … }}` in it.
     Template,
     /// An expression that yields a value.
@@ -182,6 +184,7 @@ impl ValueKind {
             Self::Text
             | Self::Slug
             | Self::Title
+            | Self::Saying
             | Self::Template
             | Self::Expression
             | Self::Condition
@@ -213,7 +216,7 @@ impl ValueKind {
     /// What is expected, for messages and the reference.
     pub fn describe(&self) -> String {
         match self {
-            Self::Text | Self::Title => "a string".into(),
+            Self::Text | Self::Title | Self::Saying => "a string".into(),
             Self::Slug => "a name of letters, digits, `.`, `_` and `-`".into(),
             Self::Template => "a string, in which `{{ … }}` is evaluated".into(),
             Self::Expression => "a string that is an expression".into(),

@@ -216,7 +216,8 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
 fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = &step.http.value else { return };
     let urls = http.written_methods().into_iter().map(|(_, entry)| entry).chain(http.url.entry);
-    for node in urls.chain(http.query.entries()).map(|entry| &entry.value) {
+    let query = http.query.items().iter().flat_map(|key| &key.value).map(|item| item.node);
+    for node in urls.map(|entry| &entry.value).chain(query) {
         let Some(template) = template(node) else { continue };
         if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
             let span = node.span.within(offset + each.span.start..offset + each.span.end);

@@ -95,6 +95,7 @@ fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 100 })
         }
         ValueKind::Title => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        ValueKind::Saying => json!({ "type": "string", "minLength": 1, "maxLength": 300 }),
         ValueKind::Duration => json!({ "type": "string", "pattern": DURATION }),
         ValueKind::DurationOrFalse => json!({ "oneOf": [{ "type": "string", "pattern": DURATION }, { "enum": [false] }] }),
         // Editors hand TOML's own dates over as strings.

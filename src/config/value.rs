@@ -13,6 +13,9 @@ const LONGEST: Duration = Duration::from_hours(24 * 366);
 
 const LONGEST_NAME: usize = 100;
 
+/// Characters of a sentence for people.
+const LONGEST_SAYING: usize = 300;
+
 /// A positive duration up to a year. Months and years are not read: `M` is most often a mistyped minute, and neither has one
 /// length.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -138,6 +141,15 @@ pub(super) fn mailbox(text: &str) -> Result<&str, String> {
 pub(super) fn title(text: &str) -> Result<&str, String> {
     let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_NAME && !text.contains(is_steering);
     if fits { Ok(text) } else { Err(format!("it is one line of 1 to {LONGEST_NAME} characters")) }
+}
+
+/// A sentence for people. What expressions saw is told behind it, so that it needs none.
+pub(super) fn saying(text: &str) -> Result<&str, String> {
+    if text.contains("{{") {
+        return Err("it is said as it is written, without `{{ … }}`; the values seen are told behind it".into());
+    }
+    let fits = !text.trim().is_empty() && text.chars().count() <= LONGEST_SAYING && !text.contains(is_steering);
+    if fits { Ok(text) } else { Err(format!("it is one line of 1 to {LONGEST_SAYING} characters")) }
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ texts! {
     Text: &'t str, Ok::<_, String>;
     Slug: &'t str, value::slug;
     Title: &'t str, value::title;
+    Saying: &'t str, value::saying;
     Secret: &'t str, value::secret_name;
     Mailbox: &'t str, value::mailbox;
     Duration: std::time::Duration, value::duration;
@@ -313,6 +314,7 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         ValueKind::Text => Text::read(node).map(drop),
         ValueKind::Slug => Slug::read(node).map(drop),
         ValueKind::Title => Title::read(node).map(drop),
+        ValueKind::Saying => Saying::read(node).map(drop),
         ValueKind::Template => Template::read(node).map(drop),
         ValueKind::Expression => Expression::read(node).map(drop),
         ValueKind::Condition => Condition::read(node).map(drop),

@@ -60,6 +60,7 @@ pub(super) fn run(canary: &Arc<Canary>, verdict: Verdict, due: u64) -> RunReport
         steps[1].result = StepResult::Failed(cause.clone());
         steps[1].expectations = vec![ExpectationReport {
             source: "json.status == 'activated'".into(),
+            say: None,
             location: location(),
             held: Held::No,
             seen: cause.seen.clone(),

@@ -165,6 +165,7 @@ fn expectation(expectation: &ExpectationReport) -> Value {
     };
     json!({
         "source": *expectation.source,
+        "say": expectation.say.as_deref(),
         "location": location_to_json(&expectation.location),
         "held": held,
         "why": why,

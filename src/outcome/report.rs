@@ -145,6 +145,8 @@ pub enum Held {
 pub struct ExpectationReport {
     /// As written; `contract FILE` for a contract.
     pub source: Arc<str>,
+    /// Its author's words for where it does not hold.
+    pub say: Option<Arc<str>>,
     /// Where it is written.
     pub location: Location,
     /// Whether it held.

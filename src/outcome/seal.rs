@@ -111,6 +111,7 @@ impl Seal<'_> {
 
     fn expectation(&self, expectation: &mut ExpectationReport) {
         self.shared(&mut expectation.source);
+        expectation.say.iter_mut().for_each(|say| self.shared(say));
         match &mut expectation.held {
             Held::NotEvaluable(why) => self.line(why),
             Held::Yes | Held::No => {}

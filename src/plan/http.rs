@@ -19,7 +19,7 @@ pub struct HttpAction {
     /// The URL; captured values in it must not break out of their place.
     pub url: Template,
     /// Added to the URL's query, percent-encoded.
-    pub query: Vec<(String, Template)>,
+    pub query: Vec<Field>,
     /// Over the device's headers.
     pub headers: Vec<(http::HeaderName, Template)>,
     /// What is sent.
@@ -32,6 +32,34 @@ pub struct HttpAction {
     pub response_bytes: Option<usize>,
 }
 
+/// A key of a query or a form, and what is sent under it.
+#[derive(Debug)]
+pub struct Field {
+    /// The key.
+    pub name: String,
+    /// Its value.
+    pub value: FieldValue,
+}
+
+/// What is sent under a key.
+#[derive(Debug)]
+pub enum FieldValue {
+    /// One text; where it is one expression that yields a list, each item under the same key.
+    One(Template),
+    /// So many texts under the same key.
+    Each(Vec<Template>),
+}
+
+impl FieldValue {
+    /// Its templates, as they are written.
+    pub fn templates(&self) -> &[Template] {
+        match self {
+            Self::One(template) => std::slice::from_ref(template),
+            Self::Each(templates) => templates,
+        }
+    }
+}
+
 /// A request's body.
 #[derive(Debug)]
 pub enum Body {
@@ -40,7 +68,7 @@ pub enum Body {
     /// JSON; strings that are one expression keep its type. Sets the content type.
     Json(JsonTemplate),
     /// `application/x-www-form-urlencoded`, in order.
-    Form(Vec<(String, Template)>),
+    Form(Vec<Field>),
     /// `multipart/form-data`, in order.
     Multipart(Vec<Part>),
     /// Text as it is.

@@ -43,8 +43,8 @@ pub use exec::ExecAction;
 pub use expr::{Condition, Expression, Template};
 pub use files::FileShares;
 pub use http::{
-    Auth, Body, ClientCredentials, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, MinTls, Part, PartContent,
-    Pem, Redirects, Resolve, TlsSettings,
+    Auth, Body, ClientCredentials, Connections, DeviceSettings, Field, FieldValue, HttpAction, HttpVersion, JsonTemplate, MinTls,
+    Part, PartContent, Pem, Redirects, Resolve, TlsSettings,
 };
 pub use kind::StepKind;
 pub use maintenance::{Maintenance, MaintenanceTime, Period};

@@ -4,7 +4,7 @@
 //! through these, so that a field with a template is listed only here.
 
 use super::{
-    Action, Auth, Body, ClientCredentials, DnsAction, ExecAction, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
+    Action, Auth, Body, ClientCredentials, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
     TcpAction, Template,
 };
 
@@ -93,11 +93,11 @@ fn http<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
 /// What is asked for, without how.
 fn content<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
     visit(&action.url);
-    action.query.iter().for_each(|(_, value)| visit(value));
+    fields(&action.query, visit);
     match &action.body {
         Body::Empty | Body::File { .. } => {}
         Body::Json(value) => json(value, visit),
-        Body::Form(fields) => fields.iter().for_each(|(_, value)| visit(value)),
+        Body::Form(form) => fields(form, visit),
         Body::Multipart(parts) => {
             for Part { name: _, content, filename, content_type: _ } in parts {
                 if let PartContent::Text(text) = content {
@@ -108,6 +108,10 @@ fn content<'s>(action: &'s HttpAction, visit: &mut dyn FnMut(&'s Template)) {
         }
         Body::Raw(text) => visit(text),
     }
+}
+
+fn fields<'s>(fields: &'s [Field], visit: &mut dyn FnMut(&'s Template)) {
+    fields.iter().flat_map(|field| field.value.templates()).for_each(visit);
 }
 
 fn json<'s>(value: &'s JsonTemplate, visit: &mut dyn FnMut(&'s Template)) {

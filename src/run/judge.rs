@@ -1,25 +1,16 @@
 //! The strict judge: expectations, contracts and guards against what a step saw.
 //!
-//! Owns how a judgement becomes a report: values in JSON spelling, redacted *before* they are cut, so that no part of a secret
-//! survives. It must not decide what a failure does to a run. An expectation that cannot be evaluated has failed; every
+//! Owns how a judgement becomes a report; how a value is shown there is in `shown`. It must not decide what a failure does to a run. An expectation that cannot be evaluated has failed; every
 //! expectation is evaluated, whether an earlier one held or not.
 
-use std::sync::Arc;
-
 use minijinja::Value;
-use minijinja::value::ValueKind;
 
-use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue, TextKind, is_credential, mask_credentials};
-use crate::plan::expr::{Judgement, json_start, spend_bytes};
+use crate::outcome::{Cause, ExpectationReport, Held, Reason, Redactor, SeenValue};
+use crate::plan::expr::Judgement;
 use crate::plan::{Condition, Contract, Guard};
 
-use super::Detail;
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 512;
-
-/// Bytes of a value that are looked at for showing it; bounds what redacting a large body costs.
-const LOOKED_AT: usize = 64 << 10;
+use super::shown::{shown_as, shown_text};
+use super::{Detail, list_side};
 
 /// Values that a message tells; the report has them all.
 const TOLD: usize = 10;
@@ -47,13 +38,20 @@ fn judge_one(condition: &Condition, scope: &Value, redactor: &Redactor, detail: 
         Err(why) => Held::NotEvaluable(shown_text(&why, redactor)),
     };
     let seen = sides.into_iter().map(|side| SeenValue {
-        value: match &side.value {
-            Ok(value) => shown_as(&side.source, value, redactor),
-            Err(why) => shown_text(&no_value(&side.source, why), redactor),
+        value: match (&side.value, &side.list) {
+            (Ok(value), Some(list)) => list_side::shown(&side.source, value, list, redactor),
+            (Ok(value), None) => shown_as(&side.source, value, redactor),
+            (Err(why), _) => shown_text(&no_value(&side.source, why), redactor),
         },
         source: side.source,
     });
-    ExpectationReport { source: condition.shared_source(), location: condition.location().clone(), held, seen: seen.collect() }
+    ExpectationReport {
+        source: condition.shared_source(),
+        say: condition.say().cloned(),
+        location: condition.location().clone(),
+        held,
+        seen: seen.collect(),
+    }
 }
 
 /// Why `source` had no value, to be read after its name.
@@ -83,7 +81,8 @@ pub fn judge_contract(contract: &Contract, json: Result<&serde_json::Value, Stri
             (Held::No, violations.collect())
         }
     };
-    ExpectationReport { source: [CONTRACT, &contract.name].concat().into(), location: contract.location.clone(), held, seen }
+    let source = [CONTRACT, &contract.name].concat().into();
+    ExpectationReport { source, say: None, location: contract.location.clone(), held, seen }
 }
 
 /// What a step's guards said.
@@ -139,6 +138,7 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
         Held::No if !seen.is_empty() => format!("{message}: {}", seen.join(if is_contract { "; " } else { ", " })),
         Held::Yes | Held::No | Held::NotEvaluable(_) => message,
     };
+    let message = report.say.as_ref().map_or_else(|| message.clone(), |say| format!("{say}: {message}"));
     Some(Cause {
         reason,
         message,
@@ -151,64 +151,24 @@ fn cause_of(report: &ExpectationReport) -> Option<Cause> {
     })
 }
 
-/// Bytes of values that are looked at for showing all variables of a run.
-const ALL_LOOKED_AT: usize = 1 << 20;
-
-/// Variables for people, by name. Of many large ones the last are not spelled out.
-pub fn shown_all(names: &[(Arc<str>, Value)], redactor: &Redactor) -> Vec<(Arc<str>, String)> {
-    let mut room = ALL_LOOKED_AT;
-    let each = |(name, value): &(Arc<str>, Value)| {
-        let shown = if room == 0 { "…".to_owned() } else { shown_as(name, value, redactor) };
-        // A value that was cut used up the bytes of one value.
-        room = room.saturating_sub(if shown.ends_with('…') { LOOKED_AT } else { shown.len() });
-        (Arc::clone(name), shown)
+/// Puts words around the message of a cause, behind those of its expectation's author, which lead it.
+pub(super) fn retell(cause: &mut Cause, expectations: &[Condition], words: impl FnOnce(&str) -> String) {
+    let missed = expectations.iter().find(|expectation| cause.location.as_ref() == Some(expectation.location()));
+    let led = missed.and_then(|missed| {
+        let say = missed.say()?;
+        Some((say, cause.message.strip_prefix(&**say)?.strip_prefix(": ")?))
+    });
+    cause.message = match led {
+        Some((say, rest)) => format!("{say}: {}", words(rest)),
+        None => words(&cause.message),
     };
-    names.iter().map(each).collect()
-}
-
-/// A value for people under its name. A text or number that its name says is a credential is not shown, nor a list of them.
-pub fn shown_as(name: &str, value: &Value, redactor: &Redactor) -> String {
-    if is_credential(name) && has_text(value) { Redactor::MASK.to_owned() } else { shown(value, redactor) }
-}
-
-/// Whether it is a text or a number, or a list with one in it. What a map holds has names of its own.
-fn has_text(value: &Value) -> bool {
-    match value.kind() {
-        ValueKind::String | ValueKind::Number => true,
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter().is_ok_and(|mut items| items.any(|item| has_text(&item))),
-        _ => false,
-    }
-}
-
-/// A value for people: JSON spelling, redacted, at most 512 characters and then `…`.
-pub fn shown(value: &Value, redactor: &Redactor) -> String {
-    match json_start(value, LOOKED_AT) {
-        Ok((text, whole)) => shown_start(&text, whole, redactor, TextKind::Value),
-        Err(why) => shown_text(&why, redactor),
-    }
-}
-
-fn shown_text(text: &str, redactor: &Redactor) -> String {
-    shown_start(text, true, redactor, TextKind::Text)
-}
-
-/// Redacted and then cut. `whole`: nothing was left out before.
-fn shown_start(looked_at: &str, whole: bool, redactor: &Redactor, kind: TextKind) -> String {
-    spend_bytes(looked_at.len().min(LOOKED_AT));
-    let (start, was_cut) = redactor.redact_start(looked_at, SHOWN * 4, kind);
-    if !whole && !was_cut {
-        // So much was masked that the end of the text would be shown, where a secret may begin that was cut.
-        return format!("{}…", Redactor::MASK);
-    }
-    let (end, mark) = match start.char_indices().nth(SHOWN) {
-        Some((end, _)) => (end, "…"),
-        None => (start.len(), if was_cut { "…" } else { "" }),
-    };
-    format!("{}{mark}", mask_credentials(&start[..end]))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::shown::{SHOWN, shown};
     use super::*;
     use crate::outcome::Secret;
     use crate::plan::expr::from_json;

@@ -13,10 +13,11 @@ use super::barrier::BarrierTicket;
 use super::compute::compute;
 use super::context::{Context, Execution, FilledIn, Sight};
 use super::handed_on::HandedOn;
-use super::judge::shown_as;
+use super::judge;
 use super::polling::{self, Next};
 use super::scope::Names;
 use super::series::Series;
+use super::shown::shown_as;
 use super::step::Answer;
 use super::step_context::{self, Captures, StepContext};
 use super::window;
@@ -173,7 +174,7 @@ async fn hold(series: &mut Series<'_, '_>, mut attempt: JudgedAttempt, write_end
         attempt = series.another(&attempt).await;
         if let Some(failure) = &mut attempt.failure {
             let held = humantime::format_duration(whole_millis(attempt.began.saturating_duration_since(since)));
-            failure.cause.message = format!("it held, and {held} later no longer did: {}", failure.cause.message);
+            judge::retell(&mut failure.cause, &step.expect, |then| format!("it held, and {held} later no longer did: {then}"));
             return attempt;
         }
     }

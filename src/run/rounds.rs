@@ -18,8 +18,8 @@ use crate::plan::{Expression, Loop, Step};
 
 use super::compute::compute;
 use super::context::Context;
-use super::judge::shown;
 use super::scope::Names;
+use super::shown::shown;
 use super::step_context::{Captures, StepContext, record_refusal, refuse};
 use super::subjects::{Allowance, Subjects};
 

@@ -11,6 +11,7 @@ use super::attempt::{Failure, JudgedAttempt};
 use super::compute::compute;
 use super::context::Execution;
 use super::environment::held_against;
+use super::judge;
 use super::polling::Next;
 use super::stall::Bound;
 
@@ -31,11 +32,10 @@ pub(super) fn closed(execution: &Execution<'_>, mut attempt: JudgedAttempt, wind
         let reason = if was_absent { Reason::Expectation } else { failure.cause.reason };
         let (reason, stalled) = held_against(reason, window, attempt.ended);
         failure.cause.reason = reason;
-        failure.cause.message = format!(
-            "it did not hold within {}; at last: {}{stalled}",
-            described(execution, window, attempt.ended),
-            failure.cause.message
-        );
+        let window = described(execution, window, attempt.ended);
+        judge::retell(&mut failure.cause, &execution.step.expect, |last| {
+            format!("it did not hold within {window}; at last: {last}{stalled}")
+        });
         set_cause(execution, &failure.cause);
     }
     attempt

@@ -8,8 +8,8 @@ use minijinja::{Value, context};
 use serde_json::json;
 use serinus::outcome::{Reason, Redactor, Secret, Withheld};
 use serinus::plan::{
-    Auth, Body, ClientCredentials, Connections, DeviceSettings, HttpAction, HttpVersion, JsonTemplate, Limits, Part, PartContent,
-    Redirects, Resolve,
+    Auth, Body, ClientCredentials, Connections, DeviceSettings, Field, FieldValue, HttpAction, HttpVersion, JsonTemplate, Limits,
+    Part, PartContent, Redirects, Resolve,
 };
 use serinus::run::step::http::{HttpAttempt, HttpClients, HttpResponse, render};
 use tokio::io::AsyncWriteExt;
@@ -75,10 +75,13 @@ async fn each_request_carries_its_run_and_trace_and_one_user_agent() {
     assert_eq!(seen[1].all("user-agent"), [concat!("serinus/", env!("CARGO_PKG_VERSION"))]);
 }
 
+fn field(name: &str, text: &str) -> Field {
+    Field { name: name.to_owned(), value: FieldValue::One(template(text)) }
+}
+
 #[tokio::test]
 async fn a_query_is_added_and_encoded() {
-    let query =
-        vec![("q".to_owned(), template("a b&c=ü")), ("plus".to_owned(), template("1+1")), ("empty".to_owned(), template(""))];
+    let query = vec![field("q", "a b&c=ü"), field("plus", "1+1"), field("empty", "")];
     let seen = arriving(|url| HttpAction { query, ..action("GET", &format!("{url}find?page=1")) }).await;
     assert_eq!(seen.path(), "/find?page=1&q=a%20b%26c%3D%C3%BC&plus=1%2B1&empty=");
 }
@@ -105,7 +108,7 @@ async fn json_keeps_the_types_of_lone_expressions_and_the_order_of_keys() {
 
 #[tokio::test]
 async fn a_form_is_encoded_in_order_and_a_header_may_name_another_type() {
-    let form = || Body::Form(vec![("b".to_owned(), template("1 2")), ("a".to_owned(), template("&"))]);
+    let form = || Body::Form(vec![field("b", "1 2"), field("a", "&")]);
     let seen = arriving(|url| HttpAction { body: form(), ..action("POST", url) }).await;
     assert_eq!((seen.text(), seen.header("content-type")), ("b=1+2&a=%26", Some("application/x-www-form-urlencoded")));
     let headers = vec![("content-type".parse().unwrap(), template("text/odd"))];
@@ -394,7 +397,7 @@ async fn redirects_that_keep_the_method_send_the_body_again_and_credentials_stay
     let target = answering(None, move |_| answer(307, &[("location", &there)], "")).await;
     let request = rendered(&HttpAction {
         auth: Some(Auth::Bearer(template("tok"))),
-        body: Body::Form(vec![("a".to_owned(), template("1"))]),
+        body: Body::Form(vec![field("a", "1")]),
         headers: vec![("host".parse().unwrap(), template("fancy.test"))],
         ..action("PUT", &target.url("/"))
     });
@@ -504,7 +507,7 @@ async fn a_body_made_of_a_secret_ends_a_redirect_that_would_take_it_to_another_o
                 "a".to_owned(),
                 JsonTemplate::List(vec![JsonTemplate::Text(template("{{ echo }}"))]),
             )])),
-            Body::Form(vec![("key".to_owned(), template("{{ secret.key }}"))]),
+            Body::Form(vec![field("key", "{{ secret.key }}")]),
         ];
         for body in bodies {
             let attempt = send_with_secret(&HttpAction { body, ..action(method, &target.url("/")) }).await;

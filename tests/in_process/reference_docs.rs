@@ -58,6 +58,7 @@ fn inside_a_row(section: &str, key: &str) -> Option<String> {
         "alert_window" | "alert_across" | "alert_critical" | "tcp_read" | "tcp_send" | "tcp_tls" => {
             format!("| `{}` | `{{", section.replace('_', "."))
         }
+        "expectation" => "| `expect` | list of conditions, or of `{".to_owned(),
         "blind" | "flapping" => format!("| `alerting.{section}` | `{{"),
         "basic" | "oauth2" => format!("| `http.{section}` | `{{"),
         _ => return None,

@@ -173,8 +173,8 @@ pub(crate) fn failed(canary: &Arc<Canary>, due: SystemTime) -> RunReport {
     step.convergence = None;
     step.result = StepResult::Failed(cause.clone());
     step.expectations = vec![
-        ExpectationReport { source: "status == 200".into(), location: location(), held: Held::Yes, seen: Vec::new() },
-        ExpectationReport { source: "json.status == 'activated'".into(), location: location(), held: Held::No, seen },
+        ExpectationReport { source: "status == 200".into(), say: None, location: location(), held: Held::Yes, seen: Vec::new() },
+        ExpectationReport { source: "json.status == 'activated'".into(), say: None, location: location(), held: Held::No, seen },
     ];
     report.verdict = Verdict::Failed;
     report.cause = Some(cause);

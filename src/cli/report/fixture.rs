@@ -78,7 +78,12 @@ pub(crate) fn silent_registration() -> FinishedRun {
     activated.attempts[1].failure = Some((Reason::Expectation, cause.message.clone()));
     activated.expectations = vec![
         held("status == 200", 41),
-        ExpectationReport { held: Held::No, seen: cause.seen.clone(), ..held("json.status == 'activated'", 42) },
+        ExpectationReport {
+            held: Held::No,
+            say: Some("it was paid for and never activated".into()),
+            seen: cause.seen.clone(),
+            ..held("json.status == 'activated'", 42)
+        },
         ExpectationReport {
             held: Held::NotEvaluable("`<` needs two numbers or two strings, and json.lag is null".to_owned()),
             seen: vec![SeenValue { source: "json.lag".to_owned(), value: "null".to_owned() }],
@@ -131,7 +136,7 @@ fn at(line: u32, column: u32) -> Location {
 }
 
 fn held(source: &str, line: u32) -> ExpectationReport {
-    ExpectationReport { source: source.into(), location: at(line, 14), held: Held::Yes, seen: Vec::new() }
+    ExpectationReport { source: source.into(), say: None, location: at(line, 14), held: Held::Yes, seen: Vec::new() }
 }
 
 fn step(name: &str, started: u64, duration: u64) -> StepReport {

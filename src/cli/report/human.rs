@@ -191,7 +191,14 @@ impl RunText {
             _ => self.style.bad("✗ not evaluable:"),
         };
         let location = self.style.dim(&location(expectation));
-        self.line(4, &format!("{mark} {}  {location}", printable(text(expectation, "source"))));
+        let source = format!("{}  {location}", printable(text(expectation, "source")));
+        match expectation["say"].as_str().filter(|_| text(expectation, "held") != "yes") {
+            Some(say) => {
+                self.line(4, &format!("{mark} {}", printable(say)));
+                self.line(6, &source);
+            }
+            None => self.line(4, &format!("{mark} {source}")),
+        }
         if let Some(why) = expectation["why"].as_str() {
             self.line(6, &printable(why));
         }

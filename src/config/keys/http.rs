@@ -3,7 +3,7 @@
 use crate::plan::{Connections, HttpVersion, MinTls};
 
 use super::super::declaration::{Key, Rule, Section};
-use super::super::section::{DeclaredSection, Field, Map, Table, Tables, schemes, section, sentence, words};
+use super::super::section::{DeclaredSection, Field, Map, OneOrList, Table, Tables, schemes, section, sentence, words};
 use super::super::tree::TableEntry;
 use super::super::value_kind::Words;
 use super::super::value_kind::{
@@ -31,14 +31,14 @@ section! {
         method: Text,
         /// URL of a request with `method`.
         url: Template,
-        /// Added to the URL's query, percent-encoded.
-        query: Map<Template>,
+        /// Added to the URL's query, percent-encoded; a list repeats its key.
+        query: Map<OneOrList<Template>>,
         /// Headers, over those of the device.
         headers: Map<Template>,
         /// A JSON body; a string that is one `{{ expression }}` keeps its type.
         json: Json,
-        /// A body of form fields, URL-encoded.
-        form: Map<Template>,
+        /// A body of form fields, URL-encoded; a list repeats its key.
+        form: Map<OneOrList<Template>>,
         /// A body of several parts.
         multipart: Tables<Part>,
         /// A body of text.

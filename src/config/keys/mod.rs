@@ -20,7 +20,7 @@ pub(super) use exec::ExecKeys;
 pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
-pub(super) use step::{RetryKeys, StepItem, StepKeys};
+pub(super) use step::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
 pub(super) use tcp::{TcpKeys, TcpReadKeys, TcpSendKeys, TcpTlsKeys};
 
 use super::declaration::{Key, Section};

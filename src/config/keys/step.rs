@@ -2,8 +2,12 @@
 
 use super::super::check::misspelt;
 use super::super::declaration::{Key, Rule, Section};
-use super::super::section::{DeclaredSection, Field, Item, List, Names, OneOrMore, Table, Tables, part, section, sentence};
-use super::super::value_kind::{Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Template, Title, Value};
+use super::super::section::{
+    DeclaredSection, Field, Item, List, Names, OneOrMore, Table, TableOr, Tables, part, section, sentence,
+};
+use super::super::value_kind::{
+    Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Saying, Template, Title, Value,
+};
 use super::dns::Dns;
 use super::exec::Exec;
 use super::http::Http;
@@ -51,8 +55,8 @@ section! {
         consistently: Table<Consistently>,
         /// Conditions that are looked at before the expectations. One that is false ends the run as `blocked`, not as `failed`.
         guard: List<Condition>,
-        /// What must be true of the result.
-        expect: List<Condition>,
+        /// What must be true of the result; each a condition, or one with its author's words.
+        expect: List<TableOr<Expectation, Condition>>,
         /// A JSON Schema the body must match.
         contract: File,
         /// Values for later steps, by name.
@@ -144,6 +148,16 @@ part! {
     }
     rules: &[Rule::ExactlyOne(&["http", "dns", "tcp", "exec"])];
     later: LATER;
+}
+
+section! {
+    /// One of `expect` with its author's words.
+    Expectation as ExpectationKeys: "expectation", "an expectation" {
+        /// What must be true of the result.
+        that: Condition [required],
+        /// What is said first where it is not.
+        say: Saying [required],
+    }
 }
 
 section! {

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
+use crate::plan::{self, Auth, Body, ClientCredentials, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Template};
 
 use super::super::context::ServiceContext;
 use super::super::file::{self, LARGEST_UPLOAD};
@@ -75,11 +75,15 @@ fn url<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
     scope.template(node, Stage::Request)
 }
 
-fn fields<'e, 'f: 'e>(
-    written: impl Iterator<Item = &'e TableEntry<'f>>,
-    scope: &mut NameScope<'_, 'f>,
-) -> Vec<(String, Template)> {
-    written.map(|entry| (entry.key.to_string(), scope.template(&entry.value, Stage::Request))).collect()
+fn fields<'e, 'f: 'e>(written: impl Iterator<Item = &'e TableEntry<'f>>, scope: &mut NameScope<'_, 'f>) -> Vec<plan::Field> {
+    let mut field = |entry: &'e TableEntry<'f>| {
+        let value = match &entry.value.data {
+            Data::List(items) => FieldValue::Each(items.iter().map(|item| scope.template(item, Stage::Request)).collect()),
+            _ => FieldValue::One(scope.template(&entry.value, Stage::Request)),
+        };
+        plan::Field { name: entry.key.to_string(), value }
+    };
+    written.map(&mut field).collect()
 }
 
 fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {

@@ -8,9 +8,9 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
-use super::super::keys::{RetryKeys, StepItem, StepKeys};
+use super::super::keys::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
 use super::super::scope::{CARRIED, COLLECTED, DeclaredName, NameScope, Stage};
-use super::super::section::{Field, Item};
+use super::super::section::{Either, Field, Item};
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
@@ -115,7 +115,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let collect = carry::collect(keys, result, self.scope);
         let carry = carry::finish(keys, carried, result, self.scope);
         let guard = self.conditions(&keys.guard, result);
-        let expect = self.conditions(&keys.expect, result);
+        let expect = self.expectations(keys, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
         let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
         let capture = self.captures(keys, result);
@@ -175,6 +175,23 @@ impl<'f> Reader<'_, '_, 'f> {
 
     fn conditions(&mut self, written: &Field<'f, Option<Vec<Item<'f, &'f Node<'f>>>>>, stage: Stage) -> Vec<Condition> {
         written.items().iter().map(|item| self.scope.condition(item.value, stage)).collect()
+    }
+
+    fn expectations(&mut self, keys: &StepKeys<'f>, stage: Stage) -> Vec<Condition> {
+        let mut read = Vec::with_capacity(keys.expect.items().len());
+        for item in keys.expect.items() {
+            read.extend(match &item.value {
+                Either::Value(node) => Some(self.scope.condition(node, stage)),
+                Either::Table(ExpectationKeys { that, say }) => {
+                    let condition = that.map(|node| self.scope.condition(node, stage));
+                    condition.map(|condition| match **say {
+                        Some(words) => condition.saying(words),
+                        None => condition,
+                    })
+                }
+            });
+        }
+        read
     }
 
     fn unique(&mut self, name: &str, span: SourceSpan<'f>) {

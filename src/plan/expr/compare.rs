@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::budget::Budget;
+use super::budget::{Budget, MAX_TEXT};
+use super::json_text::JsonText;
 use super::number::Number;
 use super::value::{describe, items_of};
 
@@ -96,6 +97,13 @@ pub(super) fn order_paid(left: &Value, right: &Value, budget: &mut Budget) -> Re
         budget.text(left.len().min(right.len()))?;
     }
     order(left, right)
+}
+
+/// A text that is the same for equal values and differs for others.
+pub(super) fn identity(value: &Value, budget: &mut Budget) -> Result<String, String> {
+    let mut text = JsonText::canonical(MAX_TEXT, budget);
+    text.value(value)?;
+    Ok(text.finish())
 }
 
 /// Whether `item` is in `container`: a part of a string, an item of a list, a key of a map.

@@ -19,7 +19,7 @@
 //! - a choice needs its `else`; values have no methods; `(a, b)` is a list; a backslash in a string stands for itself unless
 //!   it is an escape of JSON; whole numbers have up to 38 digits;
 //! - filters, tests and functions are an allow-list ([`known_filters`], [`known_tests`], [`known_functions`]), looked up while
-//!   parsing, with `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex` and
+//!   parsing, with `at`, `difference`, `intersect`, `subset`, `superset`, `regex`, `matching`, `to_unix`, `from_json`, `b64encode`, `b64decode`, `random_int`, `random_hex` and
 //!   `uuid` added, and a `urlencode` that encodes `/` as well.
 //!
 //! One more filter, test or function is a row in the table of `filters`, `predicates` or `functions`, and a word in
@@ -42,6 +42,7 @@ mod number;
 mod parser;
 mod predicates;
 mod program;
+mod sets;
 mod syntax;
 mod template;
 mod value;
@@ -52,6 +53,7 @@ pub use expression::{EvalError, Expression, Lead, ParseError};
 pub use fuel::{spend_bytes, within};
 pub use json_text::{JsonText, json_start, json_text};
 pub use program::Use;
+pub use sets::{ListDifference, ListSide, OutOfOrder};
 pub use template::{Destination, Template};
 pub use value::{from_json, to_json, to_json_within};
 

@@ -11,6 +11,7 @@ use minijinja::value::ValueKind;
 use super::budget::Budget;
 use super::compare::{contains, equal, order_paid};
 use super::number::Number;
+use super::sets::{self, Wanted};
 use super::value::describe;
 
 /// A named question about a value.
@@ -18,6 +19,8 @@ pub(super) struct Predicate {
     pub(super) name: &'static str,
     pub(super) arguments: usize,
     pub(super) ask: Ask,
+    /// What it wants of two lists, if that is what it compares.
+    pub(super) lists: Option<Wanted>,
 }
 
 type Ask = fn(&Value, &[Value], &mut Budget) -> Result<bool, String>;
@@ -29,10 +32,15 @@ impl std::fmt::Debug for Predicate {
 }
 
 const fn test(name: &'static str, arguments: usize, ask: Ask) -> Predicate {
-    Predicate { name, arguments, ask }
+    Predicate { name, arguments, ask, lists: None }
 }
 
-static PREDICATES: [Predicate; 26] = [
+/// A test that compares two lists.
+const fn of_lists(name: &'static str, wanted: Wanted, ask: Ask) -> Predicate {
+    Predicate { lists: Some(wanted), ..test(name, 1, ask) }
+}
+
+static PREDICATES: [Predicate; 28] = [
     test("boolean", 0, |value, _, _| Ok(value.kind() == ValueKind::Bool)),
     test("divisibleby", 1, |value, arguments, _| {
         let divisor = whole(&arguments[0])?;
@@ -63,6 +71,8 @@ static PREDICATES: [Predicate; 26] = [
     test("sequence", 0, |value, _, _| Ok(matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable))),
     test("startingwith", 1, |value, arguments, _| Ok(text(value)?.starts_with(text(&arguments[0])?))),
     test("string", 0, |value, _, _| Ok(value.kind() == ValueKind::String)),
+    of_lists("subset", Wanted::NothingElse, |value, arguments, budget| sets::is_subset(value, &arguments[0], budget)),
+    of_lists("superset", Wanted::AllOfIt, |value, arguments, budget| sets::is_subset(&arguments[0], value, budget)),
     test("true", 0, |value, _, _| Ok(value.kind() == ValueKind::Bool && value.is_true())),
     test("upper", 0, |value, _, budget| {
         budget.value(value)?;

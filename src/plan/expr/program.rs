@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use super::ParseError;
 use super::parser::parse;
-use super::syntax::{Comparison, Node, NodeKind};
+use super::syntax::{Comparison, Node, NodeKind, Reach};
 
 /// A compiled expression, independent of where it is written.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ pub struct Use {
     pub span: Range<usize>,
     /// What is asked of it, and where that stands.
     pub attribute: Option<(Box<str>, Range<usize>)>,
-    /// Whether it stands alone on the right of `==` or `!=`, in a list or as an index, where a text would that lost its quotes.
+    /// Whether it stands alone on the right of `==` or `!=`, in a list, as an index or as a step of `at`, where a text would that lost
+    /// its quotes.
     pub compared: bool,
 }
 
@@ -124,6 +125,15 @@ fn collect_uses(source: &str, node: &Node, compared: bool, uses: &mut Vec<Use>) 
             collect_uses(source, right, true, uses);
         }
         NodeKind::List(items) => items.iter().for_each(|item| collect_uses(source, item, true, uses)),
+        NodeKind::At(inner, Reach { steps, or }) => {
+            collect_uses(source, inner, false, uses);
+            for step in steps {
+                collect_uses(source, step, true, uses);
+            }
+            if let Some(or) = or {
+                collect_uses(source, or, false, uses);
+            }
+        }
         _ => node.each_child(&mut |child| collect_uses(source, child, false, uses)),
     }
 }

@@ -46,6 +46,8 @@ pub(super) enum NodeKind {
     /// `input | default(value, also_falsy)`.
     Default(Box<Node>, Arguments),
     Regex(Box<Node>, Pattern),
+    /// `input | at(…, or=…)`.
+    At(Box<Node>, Reach),
     /// `input | map(…)`.
     MapEach(Box<Node>, Mapping),
     /// `input | select(…)` and its kin.
@@ -82,6 +84,15 @@ const MAX_SEARCH: usize = 64 << 20;
 
 /// Arguments in the places of their parameters.
 pub(super) type Arguments = Vec<Option<Node>>;
+
+/// What `at` looks for below its input.
+#[derive(Debug)]
+pub(super) struct Reach {
+    /// Keys of maps and indexes of lists, from the outside in; at least one.
+    pub(super) steps: Vec<Node>,
+    /// What it is where one of them is missing; undefined if absent.
+    pub(super) or: Option<Box<Node>>,
+}
 
 /// What `map` does to each item.
 #[derive(Debug)]
@@ -184,6 +195,7 @@ impl Node {
             | NodeKind::Call(..)
             | NodeKind::Filter(..)
             | NodeKind::Default(..)
+            | NodeKind::At(..)
             | NodeKind::Test { .. } => false,
         }
     }
@@ -202,6 +214,9 @@ impl Node {
                 NodeKind::Default(inner, arguments) => {
                     let fallback = arguments.first().and_then(Option::as_ref);
                     inner.is_followed_to(part) || fallback.is_some_and(|fallback| fallback.is_followed_to(part))
+                }
+                NodeKind::At(inner, reach) => {
+                    inner.is_followed_to(part) || reach.or.as_ref().is_some_and(|or| or.is_followed_to(part))
                 }
                 NodeKind::Choice(parts) => parts[1..].iter().any(|chosen| chosen.is_followed_to(part)),
                 NodeKind::Literal(_)
@@ -238,6 +253,9 @@ impl Node {
             NodeKind::Call(_, arguments) => arguments.iter().flatten().for_each(visit),
             NodeKind::Filter(_, inner, arguments) | NodeKind::Default(inner, arguments) => {
                 std::iter::once(&**inner).chain(arguments.iter().flatten()).for_each(visit);
+            }
+            NodeKind::At(inner, Reach { steps, or }) => {
+                std::iter::once(&**inner).chain(steps).chain(or.as_deref()).for_each(visit);
             }
             NodeKind::MapEach(inner, mapping) => {
                 visit(inner);

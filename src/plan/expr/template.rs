@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 
 use crate::source::Location;
 
-use super::budget::may_build_text;
+use super::budget::{Budget, may_build_text};
 use super::expression::EvalError;
 use super::syntax::{Node, NodeKind};
-use super::value::{describe, text_of};
+use super::value::{describe, sequence, text_of};
 use super::{Expression, ParseError, Use};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
@@ -185,6 +186,31 @@ impl Template {
         }
     }
 
+    /// Its texts: one for each item where it is one expression that yields a list, and else the one of [`render`](Self::render).
+    ///
+    /// # Errors
+    /// If an expression in it has no value, or one that cannot stand in text (in a list: none, a list, a map); or if the texts
+    /// together are larger than 1 MiB.
+    pub fn texts(&self, scope: &Value) -> Result<Vec<String>, EvalError> {
+        let [Piece::Expression { expression, .. }] = self.parts.as_slice() else {
+            return self.render(scope, Destination::Text).map(|text| vec![text]);
+        };
+        let value = expression.eval(scope)?;
+        let error = |why: String| EvalError { message: format!("`{{{{ {} }}}}`: {why}", expression.source()) };
+        let is_list = matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable);
+        let items = if is_list { sequence(&value, &mut Budget::new()).map_err(error)? } else { vec![value] };
+        let mut texts = Vec::with_capacity(items.len());
+        let mut bytes = 0_usize;
+        for (at, item) in items.iter().enumerate() {
+            let of_item = |why| if is_list { format!("at index {at}, {why}") } else { why };
+            let text = text_of(item).map_err(|why| error(of_item(why)))?;
+            bytes = bytes.saturating_add(text.len());
+            may_build_text(Some(bytes)).map_err(|message| EvalError { message })?;
+            texts.push(text);
+        }
+        Ok(texts)
+    }
+
     /// Its text for `place`.
     ///
     /// # Errors
@@ -336,6 +362,25 @@ mod tests {
         assert_eq!(value("{{ n }} ").as_str(), Some("7 "));
         assert_eq!(value("plain").as_str(), Some("plain"));
         assert_eq!(value("").as_str(), Some(""));
+    }
+
+    #[test]
+    fn one_expression_that_is_a_list_has_a_text_for_each_item_and_all_else_has_one() {
+        let texts = |source: &str| template(source).texts(&scope(SCOPE)).map_err(|error| error.message);
+        assert_eq!(texts("{{ list + [true, 'x/y', 1.5] }}").unwrap(), ["1", "true", "x/y", "1.5"]);
+        assert_eq!(texts("{{ [] }}").unwrap(), [""; 0]);
+        assert_eq!([texts("{{ n }}").unwrap(), texts("a {{ id }}").unwrap(), texts("").unwrap()], [["7"], ["a p1"], [""]]);
+        for (source, why) in [
+            ("{{ [1, none] }}", "`{{ [1, none] }}`: at index 1, null has no place inside text"),
+            ("{{ [map] }}", "at index 0, a map has no place"),
+            ("{{ [list] }}", "at index 0, a list of 1 has no place"),
+            ("{{ map }}", "`{{ map }}`: a map has no place"),
+            ("{{ none }}", "`{{ none }}`: null has no place"),
+            ("a {{ list }}", "a list of 1 has no place"),
+            ("{{ ['x' * 1000000] * 2 }}", "larger than"),
+        ] {
+            assert!(texts(source).unwrap_err().contains(why), "{source}: {}", texts(source).unwrap_err());
+        }
     }
 
     #[test]

@@ -138,6 +138,14 @@ pub(super) fn items_of(value: &Value, budget: &mut Budget) -> Result<Vec<Value>,
     Ok(collected)
 }
 
+/// Items of a list, and of nothing else.
+pub(super) fn sequence(value: &Value, budget: &mut Budget) -> Result<Vec<Value>, String> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => items_of(value, budget),
+        _ => Err(format!("{} is no list", describe(value))),
+    }
+}
+
 /// What a value is, for messages: its kind, and itself where that is short.
 pub(super) fn describe(value: &Value) -> String {
     match value.kind() {

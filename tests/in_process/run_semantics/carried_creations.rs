@@ -73,7 +73,8 @@ async fn each_of_several_creations_under_drawn_names_is_undone() {
     assert_eq!(ran.reason(), Reason::Expectation);
     let (mut made, mut gone) = (asked(&target, "PUT"), asked(&target, "DELETE"));
     assert!(made.len() > 1);
-    (made.sort(), gone.sort());
+    made.sort();
+    gone.sort();
     assert_eq!(made, gone);
     assert_eq!(book.ends(), vec![LedgerEnd::Gone; made.len()]);
 }

@@ -11,6 +11,7 @@ mod identity;
 mod judging;
 mod ledger;
 mod let_off;
+mod lists;
 mod loops;
 mod polling;
 mod redirects;
@@ -18,6 +19,7 @@ mod self_check;
 mod showing;
 mod stalls;
 mod subjects;
+mod words;
 
 use crate::target::{Answer, Seen};
 

@@ -131,7 +131,14 @@ async fn what_was_not_there_yet_when_the_window_ends_is_no_flaw_of_the_expectati
         Journey::new(&target).run(&step).await.cause().clone()
     };
     let within = "eventually = { within = \"100ms\", poll = \"20ms\" }";
-    for absent in ["json.job.state == 'done'", "json.items[0].id == 1", "json.items | first == 1", "json.missing"] {
+    for absent in [
+        "json.job.state == 'done'",
+        "json.items[0].id == 1",
+        "json.items | first == 1",
+        "json.missing",
+        "json | at('job', 'state') == 'done'",
+        "json | at('items', 0, 'id', or=[]) | last == 1",
+    ] {
         let cause = reason(absent, within).await;
         assert_eq!(cause.reason, Reason::Expectation, "{absent}: {}", cause.message);
         assert!(cause.message.contains("did not hold within 100ms") && cause.message.contains("undefined"), "{}", cause.message);

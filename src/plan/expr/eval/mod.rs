@@ -6,6 +6,7 @@
 
 mod lists;
 mod operators;
+mod reach;
 mod truth;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use super::container;
 use super::filters;
 use super::number::Number;
 use super::program::Program;
+use super::sets::Wanted;
 use super::syntax::{Node, NodeKind, Pattern};
 use super::value::describe;
 
@@ -32,6 +34,16 @@ type Outcome<T = Value> = Result<T, String>;
 pub(super) struct SeenPart<'p> {
     pub(super) span: &'p Range<usize>,
     pub(super) value: Outcome,
+    /// What it is in a comparison of two lists that found them different.
+    pub(super) list: Option<ListPart>,
+}
+
+/// A list that was compared with another one.
+pub(super) enum ListPart {
+    /// It is not what was wanted.
+    Differs { from: Value, wanted: Wanted },
+    /// It is what another part differs from.
+    Beside,
 }
 
 /// One evaluation.
@@ -128,14 +140,17 @@ impl<'p> Evaluation<'p> {
             }
             NodeKind::Filter(filter, input, arguments) => {
                 let (input, arguments) = (self.value(input)?, self.arguments(arguments)?);
-                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget)
-                    .map_err(|why| format!("`{}`: {why}", self.text(node)))
+                (filter.apply)(&input, &filters::Arguments(&arguments), &mut self.budget).map_err(|why| {
+                    self.absent = filters::is_absence(&why);
+                    format!("`{}`: {why}", self.text(node))
+                })
             }
             NodeKind::Default(input, arguments) => self.default(input, arguments),
             NodeKind::Regex(input, pattern) => {
                 let value = self.value(input)?;
                 self.regex(pattern, &value).map_err(|why| format!("`{}`: {why}", self.text(node)))
             }
+            NodeKind::At(input, reach) => self.at(node, input, reach),
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
             NodeKind::Select(input, selection) => self.select(node, input, selection),
         }
@@ -143,7 +158,11 @@ impl<'p> Evaluation<'p> {
 
     fn why_undefined(&mut self, node: &'p Node) -> String {
         let undefined = format!("`{}` is undefined", self.text(node));
-        let NodeKind::Attribute(inner, name) = &node.kind else { return undefined };
+        let (inner, name) = match &node.kind {
+            NodeKind::Attribute(inner, name) => (inner, name),
+            NodeKind::At(input, reach) => return self.why_not_reached(node, input, reach).unwrap_or(undefined),
+            _ => return undefined,
+        };
         let Ok(parent) = self.value(inner) else { return undefined };
         let keys: Vec<Value> = parent.try_iter().map(|keys| keys.take(LOOKED_THROUGH).collect()).unwrap_or_default();
         match nearest(name, keys.iter().filter_map(Value::as_str)) {

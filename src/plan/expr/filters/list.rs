@@ -7,13 +7,15 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::super::budget::{Budget, MAX_TEXT, may_build_text};
-use super::super::compare::{order, order_paid};
+use super::super::compare::{identity, order, order_paid};
 use super::super::container;
-use super::super::json_text::JsonText;
 use super::super::number::{Number, Operator, calculate};
-
-use super::super::value::{describe, items_of, text_of};
+use super::super::sets;
+use super::super::value::{describe, items_of, sequence, text_of};
 use super::{Arguments, follow};
+
+/// Why a filter has no value where something that it looks for is not there.
+pub(super) const NO_ATTRIBUTE: &str = "an item has no such attribute";
 
 /// Characters of a string, items of a list, entries of a map.
 pub(super) fn length(value: &Value, _: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
@@ -152,27 +154,22 @@ pub(super) fn unique(value: &Value, arguments: &Arguments<'_>, budget: &mut Budg
     container::list(kept)
 }
 
-/// A text that is the same for equal values and differs for others.
-fn identity(value: &Value, budget: &mut Budget) -> Result<String, String> {
-    let mut text = JsonText::canonical(MAX_TEXT, budget);
-    text.value(value)?;
-    Ok(text.finish())
+/// The items that the other list does not have, in their order and as often as they are there.
+pub(super) fn difference(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    sets::kept(value, arguments.value(0).unwrap_or(&Value::UNDEFINED), false, budget).and_then(container::list)
+}
+
+/// The items that the other list has too, in their order and as often as they are there.
+pub(super) fn intersect(value: &Value, arguments: &Arguments<'_>, budget: &mut Budget) -> Result<Value, String> {
+    sets::kept(value, arguments.value(0).unwrap_or(&Value::UNDEFINED), true, budget).and_then(container::list)
 }
 
 fn attribute(item: &Value, path: &[Value]) -> Result<Value, String> {
     let found = follow(item, path);
     match found.kind() {
-        ValueKind::Undefined => Err("an item has no such attribute".into()),
+        ValueKind::Undefined => Err(NO_ATTRIBUTE.into()),
         ValueKind::Invalid => Err(describe(&found)),
         _ => Ok(found),
-    }
-}
-
-/// Items of a list, and of nothing else.
-fn sequence(value: &Value, budget: &mut Budget) -> Result<Vec<Value>, String> {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => items_of(value, budget),
-        _ => Err(format!("{} is no list", describe(value))),
     }
 }
 

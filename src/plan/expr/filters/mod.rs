@@ -3,7 +3,7 @@
 //! A filter is a row of [`FILTERS`]: its name, its parameters, and a function from a value and [`Arguments`] to a value, in
 //! the file of its field; one that may yield a truth value says so, for the hints of `constant`. It returns undefined where it found nothing (`first` of an empty list), which is an error unless
 //! `default` follows. Those of [`BY_THE_PARSER`] need more than values (a fallback evaluated only if needed, a regular
-//! expression compiled at load) and are parts of the tree.
+//! expression compiled at load, any number of arguments) and are parts of the tree.
 //!
 //! MiniJinja's `format`, `indent`, `center`, `batch`, `slice`, `groupby`, `zip`, `chain`, `dictsort`, `attr`, `safe`,
 //! `escape` and `pprint` are left out: they lay out pages or can build text without end.
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Filter {
 }
 
 /// Filters that are parts of the tree.
-const BY_THE_PARSER: [&str; 8] = ["default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
+const BY_THE_PARSER: [&str; 9] = ["at", "default", "d", "regex", "map", "select", "reject", "selectattr", "rejectattr"];
 
 type Apply = fn(&Value, &Arguments<'_>, &mut Budget) -> Result<Value, String>;
 
@@ -50,17 +50,19 @@ const fn any(name: &'static str, parameters: &'static [&'static str], required: 
     Filter { may_be_bool: true, ..filter(name, parameters, required, apply) }
 }
 
-static FILTERS: [Filter; 36] = [
+static FILTERS: [Filter; 38] = [
     filter("abs", &[], 0, scalar::abs),
     filter("b64decode", &[], 0, codec::b64decode),
     filter("b64encode", &[], 0, codec::b64encode),
     any("bool", &[], 0, scalar::bool),
     filter("capitalize", &[], 0, text::capitalize),
     filter("count", &[], 0, list::length),
+    filter("difference", &["other"], 1, list::difference),
     any("first", &[], 0, list::first),
     filter("float", &["default"], 0, scalar::float),
     any("from_json", &[], 0, codec::from_json),
     any("int", &["default"], 0, scalar::int),
+    filter("intersect", &["other"], 1, list::intersect),
     filter("items", &[], 0, list::items),
     filter("join", &["separator", "attribute"], 0, list::join),
     filter("keys", &[], 0, list::keys),
@@ -101,6 +103,11 @@ pub(super) fn plain() -> impl Iterator<Item = &'static str> {
 
 pub(super) fn find(name: &str) -> Option<&'static Filter> {
     FILTERS.iter().find(|filter| filter.name == name)
+}
+
+/// Whether a filter gave up because something was not there, as opposed to making no sense.
+pub(super) fn is_absence(why: &str) -> bool {
+    why == list::NO_ATTRIBUTE
 }
 
 /// Evaluated arguments, in the places of their parameters.

@@ -9,7 +9,7 @@ use crate::base::nearest_above;
 
 use super::super::functions::{self, Signature};
 use super::super::lexer::Token;
-use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Selection, Test};
+use super::super::syntax::{Arguments, Mapping, Node, NodeKind, Path, Pattern, Reach, Selection, Test};
 use super::super::{ParseError, filters, predicates};
 use super::{Parsed, Parser, advice};
 
@@ -55,6 +55,7 @@ impl<'s> Parser<'s> {
                 NodeKind::Default(input, place(name, given, &signature, span)?)
             }
             "regex" => NodeKind::Regex(input, pattern(name, given, span)?),
+            "at" => NodeKind::At(input, reach(given, span)?),
             "map" => NodeKind::MapEach(input, mapping(given, span)?),
             "select" | "reject" => NodeKind::Select(input, selection(given, name == "select", None)?),
             "selectattr" | "rejectattr" => {
@@ -197,6 +198,25 @@ fn pattern(callable: &str, given: CallArguments<'_>, span: Range<usize>) -> Pars
         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         ParseError { message: format!("`{source}` is not a regular expression: {why}"), span: node.span.clone() }
     })
+}
+
+/// The arguments of `at`: any number of steps, and then `or`, which has no place of its own among them.
+fn reach(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Reach> {
+    if given.positional.is_empty() {
+        let message = "`at` needs the steps to what is looked for, as in `json | at('rooms', 0, 'name')`".into();
+        return Err(ParseError { message, span });
+    }
+    let mut or = None;
+    for (name, span, value) in given.named {
+        if name != "or" {
+            let message = format!("`at` has no parameter `{name}`; what it is where something is missing is given with `or=`");
+            return Err(ParseError { message, span });
+        }
+        if or.replace(Box::new(value)).is_some() {
+            return Err(ParseError { message: "`or` is given twice".into(), span });
+        }
+    }
+    Ok(Reach { steps: given.positional, or })
 }
 
 fn mapping(given: CallArguments<'_>, span: Range<usize>) -> Parsed<Mapping> {

@@ -5,7 +5,7 @@ use minijinja::Value;
 
 use crate::outcome::{RunId, SpanId, TraceId};
 use crate::plan::expr::{Destination, EvalError, JsonText};
-use crate::plan::{Auth, Body, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
+use crate::plan::{Auth, Body, Field, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
 
 use super::multipart::{self, PartBody};
 use super::redirect::Private;
@@ -109,10 +109,11 @@ pub fn render(
     if !matches!(url.scheme(), "http" | "https") {
         return Err(EvalError { message: format!("the URL `{text}` cannot be used: its scheme is neither http nor https") });
     }
-    if !action.query.is_empty() {
-        let pairs = rendered(&action.query, scope)?;
-        add_query(&mut url, &pairs);
+    let query = rendered("http.query", &action.query, scope)?;
+    if !action.method.is_safe() {
+        refuse_missing(&action.query, &query)?;
     }
+    add_query(&mut url, &query);
     let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
     let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
     let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
@@ -135,8 +136,26 @@ pub fn render(
     })
 }
 
+/// Refuses a query from which an empty list took a key. A request that changes something would change more than was meant: a key
+/// of a query is mostly a filter.
+fn refuse_missing(fields: &[Field], query: &[(&str, String)]) -> Result<(), EvalError> {
+    let is_missing =
+        |field: &&Field| matches!(field.value, FieldValue::One(_)) && !query.iter().any(|(name, _)| *name == field.name);
+    match fields.iter().find(is_missing) {
+        Some(Field { name, .. }) => Err(EvalError {
+            message: format!(
+                "the key `{name}` of `http.query`: an empty list would leave it out of a request that changes something"
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Adds pairs to the query, percent-encoded: also a space, which `+` stands for in forms only.
-fn add_query(url: &mut reqwest::Url, pairs: &[(String, String)]) {
+fn add_query(url: &mut reqwest::Url, pairs: &[(&str, String)]) {
+    if pairs.is_empty() {
+        return;
+    }
     let mut query = url.query().unwrap_or_default().to_owned();
     for (name, value) in pairs {
         if !query.is_empty() {
@@ -169,7 +188,7 @@ fn is_private(body: &Body) -> bool {
     match body {
         Body::Empty | Body::File { .. } => false,
         Body::Json(template) => is_private_json(template),
-        Body::Form(fields) => fields.iter().any(|(_, template)| template.is_private()),
+        Body::Form(fields) => fields.iter().flat_map(|field| field.value.templates()).any(Template::is_private),
         Body::Multipart(parts) => parts.iter().any(|part| {
             let text = matches!(&part.content, PartContent::Text(template) if template.is_private());
             text || part.filename.as_ref().is_some_and(Template::is_private)
@@ -189,17 +208,32 @@ fn is_private_json(template: &JsonTemplate) -> bool {
 
 /// A text for which there is still room.
 fn fitting(text: String, room: &mut usize) -> Result<String, EvalError> {
-    let left = room.checked_sub(text.len());
-    *room = left.ok_or_else(|| EvalError { message: format!("the request would be larger than {MOST_RENDERED} bytes") })?;
-    Ok(text)
+    take(text.len(), room).map(|()| text)
 }
 
-fn rendered(fields: &[(String, Template)], scope: &Value) -> Result<Vec<(String, String)>, EvalError> {
+fn take(bytes: usize, room: &mut usize) -> Result<(), EvalError> {
+    let left = room.checked_sub(bytes);
+    *room = left.ok_or_else(|| EvalError { message: format!("the request would be larger than {MOST_RENDERED} bytes") })?;
+    Ok(())
+}
+
+/// Keys and values of a query or form, in order. `what` is that for messages.
+fn rendered<'a>(what: &str, fields: &'a [Field], scope: &Value) -> Result<Vec<(&'a str, String)>, EvalError> {
     let mut room = MOST_RENDERED;
-    let field = |(name, template): &(String, Template)| {
-        Ok((name.clone(), fitting(template.render(scope, Destination::Text)?, &mut room)?))
-    };
-    fields.iter().map(field).collect()
+    let mut pairs = Vec::with_capacity(fields.len());
+    for Field { name, value } in fields {
+        let of_key = |error: EvalError| EvalError { message: format!("the key `{name}` of `{what}`: {}", error.message) };
+        let texts = match value {
+            FieldValue::One(template) => template.texts(scope),
+            FieldValue::Each(templates) => templates.iter().map(|each| each.render(scope, Destination::Text)).collect(),
+        };
+        for text in texts.map_err(of_key)? {
+            // A key that is repeated takes room, too.
+            take(name.len() + text.len() + "=&".len(), &mut room).map_err(of_key)?;
+            pairs.push((&**name, text));
+        }
+    }
+    Ok(pairs)
 }
 
 fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
@@ -213,7 +247,7 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
         }
         Body::Form(fields) => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
-            typed("application/x-www-form-urlencoded", form.extend_pairs(rendered(fields, scope)?).finish())
+            typed("application/x-www-form-urlencoded", form.extend_pairs(rendered("http.form", fields, scope)?).finish())
         }
         Body::Multipart(parts) => {
             let mut room = MOST_RENDERED;
