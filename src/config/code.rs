@@ -129,6 +129,8 @@ codes! {
     DuplicateStep Error "step::duplicate-name",
     /// A step that is named and does not come before.
     UnknownStep Error "step::unknown-step",
+    /// A path without anything it could be joined to.
+    NoBase Error "step::no-base",
     /// A connection that no step before has opened.
     UnknownConnection Error "step::unknown-connection",
     /// Not an expression or template.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::plan::{DeviceSettings, Limits, Redaction, Region, SecretSource, Template};
+use crate::plan::{DeviceSettings, Limits, Redaction, Region, RequestDefaults, SecretSource};
 
 use super::alert::Alert;
 use super::contract::Contracts;
@@ -25,7 +25,8 @@ pub(super) struct ServiceContext {
     pub(super) now: SystemTime,
     /// The device settings that a probe's own are laid over.
     pub(super) device: DeviceSettings,
-    pub(super) headers: Vec<(http::HeaderName, Template)>,
+    /// What every device adds to requests, as far as it does not say otherwise.
+    pub(super) requests: RequestDefaults,
     /// The personal values that are masked in every probe's runs.
     pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
@@ -51,7 +52,7 @@ impl ServiceContext {
             alert: Alert::default(),
             now: SystemTime::now(),
             device: DeviceSettings::default(),
-            headers: Vec::new(),
+            requests: RequestDefaults::default(),
             redact: None,
             contracts: Contracts::default(),
             files: Mutex::default(),

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use http::HeaderName;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
-use crate::plan::{DeviceSettings, Pem, Resolve, Template};
+use crate::plan::{self, DeviceSettings, FieldValue, Pem, RequestDefaults, Resolve, Template};
 
 use super::file::pem_file;
 use super::keys::{DeviceKeys, TlsKeys};
 use super::scope::{NameScope, Stage};
-use super::tree::{Node, TableEntry};
+use super::section::{Field, Item, Named};
+use super::tree::{Data, Node, TableEntry};
 use super::value_kind::FilePath;
-use super::{Code, Diagnostic, Diagnostics};
+use super::{Code, Diagnostic, Diagnostics, value};
 
 /// A device's settings: those of `base`, and over them what its table says.
 pub(super) fn settings(base: &DeviceSettings, keys: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) -> DeviceSettings {
@@ -73,12 +74,80 @@ fn impossible(name: &HeaderName, entry: &TableEntry<'_>) -> Option<Diagnostic> {
 }
 
 /// The first control character of a string that is written out, outside of its `{{ … }}`, and where it stands.
-pub(super) fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
+fn control_in(node: &Node<'_>) -> Option<(usize, char)> {
     let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
     template.literals().find_map(|(at, text)| {
         let (offset, character) = text.char_indices().find(|(_, character)| character.is_control())?;
         Some((at + offset, character))
     })
+}
+
+/// What a device adds to requests: what is written, over that of `base`.
+pub(super) fn requests<'f>(base: &RequestDefaults, keys: &DeviceKeys<'f>, scope: &mut NameScope<'_, 'f>) -> RequestDefaults {
+    let mut over = |base: &[plan::Field], written: &Fields<'f>| {
+        let own = fields(written.entries(), scope);
+        let inherited = base.iter().filter(|field| own.iter().all(|own| own.name != field.name)).cloned().collect::<Vec<_>>();
+        inherited.into_iter().chain(own).collect()
+    };
+    RequestDefaults {
+        query: over(&base.query, &keys.query),
+        form: over(&base.form, &keys.form),
+        base: keys.base.map(|node| self::base(node, scope)).or_else(|| base.base.clone()),
+        headers: headers(&base.headers, keys.headers.entries(), scope),
+    }
+}
+
+/// A table of keys of a query or a form.
+type Fields<'f> = Field<'f, Option<Vec<Named<'f, Vec<Item<'f, &'f Node<'f>>>>>>>;
+
+/// Keys of a query or a form, and what is sent under each.
+pub(super) fn fields<'e, 'f: 'e>(
+    written: impl Iterator<Item = &'e TableEntry<'f>>,
+    scope: &mut NameScope<'_, 'f>,
+) -> Vec<plan::Field> {
+    let mut field = |entry: &'e TableEntry<'f>| {
+        let value = match &entry.value.data {
+            Data::List(items) => FieldValue::Each(items.iter().map(|item| scope.template(item, Stage::Request)).collect()),
+            _ => FieldValue::One(scope.template(&entry.value, Stage::Request)),
+        };
+        plan::Field { name: entry.key.to_string(), value }
+    };
+    written.map(&mut field).collect()
+}
+
+/// What paths are joined to.
+fn base<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
+    let text = node.as_text().unwrap_or_default();
+    let known = text.split_once("{{").map_or(text, |(known, _)| known);
+    let is_whole = known.len() == text.len();
+    let problem = if !is_whole && known.is_empty() {
+        None
+    } else if !known.starts_with("http://") && !known.starts_with("https://") {
+        Some("it must begin with http:// or https://, or with an expression that does".to_owned())
+    } else {
+        is_whole.then(|| value::url(text, &["https://", "http://"]).err()).flatten()
+    };
+    if let Some(problem) = problem {
+        scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, "this is not a URL").help(problem));
+    }
+    let template = scope.template(node, Stage::Request);
+    let ends = template.literals().find_map(|(at, text)| text.find(['?', '#']).map(|offset| at + offset));
+    if let Some(at) = ends {
+        let found = Diagnostic::at(Code::InvalidValue, node.span.within(at..at + 1), "paths cannot be joined to this");
+        scope.diagnostics.push(found.help("`base` is scheme, host and a path; keys of every request's query stand in `query`"));
+    }
+    if let Some(diagnostic) = control(node) {
+        scope.diagnostics.push(diagnostic);
+    }
+    template
+}
+
+/// The problem of a URL with a control character in it.
+pub(super) fn control<'f>(node: &Node<'f>) -> Option<Diagnostic> {
+    let (at, character) = control_in(node)?;
+    let message = format!("a URL cannot hold the character {character:?}");
+    let found = Diagnostic::at(Code::InvalidValue, node.span.within(at..at + 1), message);
+    Some(found.help("write a URL in one line; what it must carry is percent-encoded"))
 }
 
 /// Header names and values that are written, over those of `base`.

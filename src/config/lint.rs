@@ -55,13 +55,15 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>
         }
         in_arguments(&step.value, diagnostics);
     }
-    for device in keys.devices.items() {
-        insecure(&device.value, diagnostics);
+    for written in keys.devices.items() {
+        device(&written.value, diagnostics);
     }
 }
 
 /// Warns about device settings, which the service may have as well.
-pub(super) fn insecure(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
+pub(super) fn device(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
+    let query = device.query.items().iter().flat_map(|key| &key.value).map(|item| item.node);
+    secrets_in_url(device.base.node().into_iter().chain(query), diagnostics);
     if let Some(tls) = device.tls.as_ref() {
         accepts_any(&tls.verify, diagnostics);
     }
@@ -217,7 +219,12 @@ fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = &step.http.value else { return };
     let urls = http.written_methods().into_iter().map(|(_, entry)| entry).chain(http.url.entry);
     let query = http.query.items().iter().flat_map(|key| &key.value).map(|item| item.node);
-    for node in urls.map(|entry| &entry.value).chain(query) {
+    secrets_in_url(urls.map(|entry| &entry.value).chain(query), diagnostics);
+}
+
+/// Warns of secrets in what becomes a part of a URL.
+fn secrets_in_url<'n, 'f: 'n>(nodes: impl Iterator<Item = &'n Node<'f>>, diagnostics: &mut Diagnostics) {
+    for node in nodes {
         let Some(template) = template(node) else { continue };
         if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
             let span = node.span.within(offset + each.span.start..offset + each.span.end);

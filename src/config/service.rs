@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, SelfCheckSettings, StoreSettings, Traces, expr,
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StoreSettings, Traces, expr,
 };
 
 use super::context::ServiceContext;
@@ -54,14 +54,14 @@ pub(super) fn read<'f>(
     let limits = limits(&keys.limits, diagnostics);
     let mut context = ServiceContext::new(regions, active, secrets, limits);
     if let Some(http) = &keys.http.value {
-        lint::insecure(http, diagnostics);
+        lint::device(http, diagnostics);
         context.device = device::settings(&context.device, http, diagnostics);
         let mut scope = NameScope::new(&context, diagnostics);
-        let headers = device::headers(&[], http.headers.entries(), &mut scope);
+        let requests = device::requests(&RequestDefaults::default(), http, &mut scope);
         for (name, span) in std::mem::take(&mut scope.used) {
             diagnostics.append(probe::var_of_regions(&name, span, &context.regions));
         }
-        context.headers = headers;
+        context.requests = requests;
     }
     context.redact = redact::read(None, &keys.redact, diagnostics);
     let listen = listen(&keys.listen, &context, diagnostics);

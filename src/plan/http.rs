@@ -16,9 +16,9 @@ pub(super) const RESULT_NAMES: &[&str] =
 pub struct HttpAction {
     /// The method.
     pub method: http::Method,
-    /// The URL; captured values in it must not break out of their place.
+    /// The URL, or a path that begins with `/`; captured values in it must not break out of their place.
     pub url: Template,
-    /// Added to the URL's query, percent-encoded.
+    /// Added to the URL's query, percent-encoded; over the device's.
     pub query: Vec<Field>,
     /// Over the device's headers.
     pub headers: Vec<(http::HeaderName, Template)>,
@@ -32,8 +32,35 @@ pub struct HttpAction {
     pub response_bytes: Option<usize>,
 }
 
+/// What a device adds to each of its requests, as far as the step does not say otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct RequestDefaults {
+    /// What a path that begins with `/` is joined to.
+    pub base: Option<Template>,
+    /// Headers, names in lower case.
+    pub headers: Vec<(http::HeaderName, Template)>,
+    /// Keys of the query.
+    pub query: Vec<Field>,
+    /// Keys of the form, of a step that sends one.
+    pub form: Vec<Field>,
+}
+
+impl RequestDefaults {
+    /// Whether what it adds may be another thing at each attempt of a step, headers included.
+    pub fn vary(&self) -> bool {
+        self.headers.iter().any(|(_, value)| value.varies()) || self.content_varies(true)
+    }
+
+    /// The same without headers, and of the form only what a request `with_form` sends.
+    pub fn content_varies(&self, with_form: bool) -> bool {
+        let form = self.form.iter().filter(|_| with_form);
+        let fields = self.query.iter().chain(form).flat_map(|field| field.value.templates());
+        self.base.iter().chain(fields).any(Template::varies)
+    }
+}
+
 /// A key of a query or a form, and what is sent under it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Field {
     /// The key.
     pub name: String,
@@ -42,7 +69,7 @@ pub struct Field {
 }
 
 /// What is sent under a key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum FieldValue {
     /// One text; where it is one expression that yields a list, each item under the same key.
     One(Template),

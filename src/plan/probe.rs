@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::source::Location;
 
 use super::{
-    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Redaction, Region, SecretSource, Slo, Step,
-    Template, Unjournalled,
+    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Redaction, Region, RequestDefaults, SecretSource,
+    Slo, Step, Template, Unjournalled,
 };
 
 /// A journey declared in one TOML file.
@@ -64,14 +64,14 @@ pub struct Probe {
 pub struct Device {
     /// How its connections are made; shared between devices that are configured alike, so that clients can be cached by it.
     pub settings: Arc<DeviceSettings>,
-    /// Headers it sends with each request, names in lower case.
-    pub headers: Vec<(http::HeaderName, Template)>,
+    /// What it adds to each request.
+    pub requests: RequestDefaults,
 }
 
 impl Device {
-    /// Whether its headers may be others at each attempt of a step.
+    /// Whether what it adds to requests may be another thing at each attempt of a step.
     pub fn varies(&self) -> bool {
-        self.headers.iter().any(|(_, value)| value.varies())
+        self.requests.vary()
     }
 }
 

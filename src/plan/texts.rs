@@ -4,7 +4,7 @@
 //! through these, so that a field with a template is listed only here.
 
 use super::{
-    Action, Auth, Body, ClientCredentials, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
+    Action, Auth, Body, ClientCredentials, Device, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
     TcpAction, Template,
 };
 
@@ -16,10 +16,10 @@ impl Action {
         varies
     }
 
-    /// Whether attempts may ask for other things each. A header that varies does not make it another thing.
-    pub fn asks_for_others(&self) -> bool {
+    /// Whether attempts on that device may ask for other things each. A header that varies does not make it another thing.
+    pub fn asks_for_others(&self, device: &Device) -> bool {
         let Self::Http(action) = self else { return self.varies() };
-        let mut others = false;
+        let mut others = device.requests.content_varies(matches!(action.body, Body::Form(_)));
         content(action, &mut |template| others |= template.varies());
         others
     }

@@ -57,7 +57,7 @@ impl<'e, 'a> Series<'e, 'a> {
         let is_captured = |name: &str| step.capture.iter().any(|(captured, _)| **captured == *name);
         let is_carried = |name: &str| step.carry.iter().any(|carry| *carry.name == *name);
         let reads = |is_it: &dyn Fn(&str) -> bool| step.cleanup.iter().any(|cleanup| cleanup.reads(is_it));
-        let draws = step.action.asks_for_others() && reads(&is_captured);
+        let draws = step.action.asks_for_others(execution.device) && reads(&is_captured);
         let tells = !step.carry.is_empty() && (reads(&is_carried) || reads(&is_captured));
         Self {
             execution,

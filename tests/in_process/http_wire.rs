@@ -9,7 +9,7 @@ use serde_json::json;
 use serinus::outcome::{Reason, Redactor, Secret, Withheld};
 use serinus::plan::{
     Auth, Body, ClientCredentials, Connections, DeviceSettings, Field, FieldValue, HttpAction, HttpVersion, JsonTemplate, Limits,
-    Part, PartContent, Redirects, Resolve,
+    Part, PartContent, Redirects, RequestDefaults, Resolve,
 };
 use serinus::run::step::http::{HttpAttempt, HttpClients, HttpResponse, render};
 use tokio::io::AsyncWriteExt;
@@ -59,12 +59,13 @@ async fn answers_without_a_body_end_with_their_headers() {
 async fn each_request_carries_its_run_and_trace_and_one_user_agent() {
     let target = fine().await;
     let headers = run_headers();
-    let device_headers = [
+    let own = vec![
         ("user-agent".parse().unwrap(), template("phone/1")),
         ("traceparent".parse().unwrap(), template("mine")),
         ("x-name".parse().unwrap(), template("zoë")),
     ];
-    let request = render(&action("GET", &target.url("/")), &device_headers, &Value::from(()), 1 << 20).unwrap();
+    let requests = RequestDefaults { headers: own, ..RequestDefaults::default() };
+    let request = render(&action("GET", &target.url("/")), &requests, &Value::from(()), 1 << 20).unwrap();
     device(DeviceSettings::default()).send(&request, &headers, SOON, &Redactor::default()).await.result.unwrap();
     ok(&device(DeviceSettings::default()), &get(&target.url("/"))).await;
     let seen = target.seen();
@@ -99,7 +100,7 @@ async fn json_keeps_the_types_of_lone_expressions_and_the_order_of_keys() {
         ("code".to_owned(), JsonTemplate::Text(template("{{ code }}"))),
     ]);
     let action = HttpAction { body: Body::Json(body), ..action("POST", &target.url("/")) };
-    let request = render(&action, &[], &context! { n => 3, xs => [1, 2], code => "007" }, 1 << 20).unwrap();
+    let request = render(&action, &RequestDefaults::default(), &context! { n => 3, xs => [1, 2], code => "007" }, 1 << 20).unwrap();
     ok(&device(DeviceSettings::default()), &request).await;
     let seen = &target.seen()[0];
     assert_eq!(seen.text(), r#"{"z":3,"text":"n = 3","list":[[1,2],null],"code":"007"}"#);
@@ -417,7 +418,7 @@ async fn redirecting(status: u16, there: String) -> Target {
 /// Sends with a redactor that knows `s3cr3t-value`, and a scope that has it as `secret.key` and as `echo`.
 async fn send_with_secret(action: &HttpAction) -> HttpAttempt {
     let scope = context! { secret => context! { key => "s3cr3t-value" }, echo => "s3cr3t-value", plain => "p" };
-    let request = render(action, &[], &scope, 1 << 20).unwrap();
+    let request = render(action, &RequestDefaults::default(), &scope, 1 << 20).unwrap();
     let redactor = Redactor::new([&Secret::new("s3cr3t-value")]);
     device(DeviceSettings::default()).send(&request, &run_headers(), SOON, &redactor).await
 }

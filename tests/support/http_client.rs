@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use minijinja::Value;
 use serinus::outcome::{Redactor, RunId, SpanId, TraceId};
-use serinus::plan::{Body, DeviceSettings, HttpAction, Limits, Template};
+use serinus::plan::{Body, DeviceSettings, HttpAction, Limits, RequestDefaults, Template};
 use serinus::run::step::http::{HttpAttempt, HttpClients, HttpDevice, HttpRequest, RunHeaders, render};
 use serinus::source::Location;
 
@@ -34,7 +34,7 @@ pub(crate) fn action(method: &str, url: &str) -> HttpAction {
 }
 
 pub(crate) fn rendered(action: &HttpAction) -> HttpRequest {
-    render(action, &[], &Value::from(()), 1 << 20).unwrap()
+    render(action, &RequestDefaults::default(), &Value::from(()), 1 << 20).unwrap()
 }
 
 pub(crate) fn get(url: &str) -> HttpRequest {

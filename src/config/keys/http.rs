@@ -111,8 +111,14 @@ section! {
 section! {
     /// A device, and `[http]` of the service, which is what devices begin with.
     Device as DeviceKeys: "device", "a device" {
+        /// Where paths are asked for: a URL to which what begins with `/` is joined.
+        base: Template,
         /// Headers sent with each request.
         headers: Map<Template>,
+        /// Keys added to the query of each request; a step's own key of the name wins.
+        query: Map<OneOrList<Template>>,
+        /// Keys added to each form that is sent; a step's own key of the name wins.
+        form: Map<OneOrList<Template>>,
         /// Keep cookies between the requests of a run.
         cookies: Bool [over true],
         /// Which HTTP is spoken.

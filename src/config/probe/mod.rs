@@ -3,6 +3,7 @@
 //! [`read`] goes through the file once, in the order in which a run will: matrix, vars, devices, steps. Everything that is said
 //! about a key beyond its type is checked where it is read.
 
+mod base;
 mod carry;
 mod dns;
 mod exec;
@@ -301,12 +302,12 @@ fn devices<'f>(keys: &ProbeKeys<'f>, context: &ServiceContext, scope: &mut NameS
     let mut devices = BTreeMap::new();
     for written in keys.devices.items() {
         let settings = context.shared(device::settings(&context.device, &written.value, scope.diagnostics));
-        let headers = device::headers(&context.headers, written.value.headers.entries(), scope);
-        devices.insert(written.name().into(), Device { settings, headers });
+        let requests = device::requests(&context.requests, &written.value, scope);
+        devices.insert(written.name().into(), Device { settings, requests });
     }
     devices
         .entry("default".into())
-        .or_insert_with(|| Device { settings: context.shared(context.device.clone()), headers: context.headers.clone() });
+        .or_insert_with(|| Device { settings: context.shared(context.device.clone()), requests: context.requests.clone() });
     devices
 }
 

@@ -5,21 +5,22 @@ use std::sync::PoisonError;
 
 use bytes::Bytes;
 
-use crate::plan::{self, Auth, Body, ClientCredentials, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Template};
+use crate::plan::{Auth, Body, ClientCredentials, HttpAction, JsonTemplate, Part, PartContent, Template};
 
 use super::super::context::ServiceContext;
 use super::super::file::{self, LARGEST_UPLOAD};
 use super::super::keys::{BasicKeys, HttpKeys, Oauth2Keys, PartKeys};
 use super::super::scope::{NameScope, Stage};
 use super::super::section::Field;
-use super::super::tree::{Data, Node, SourceSpan, TableEntry};
+use super::super::tree::{Data, Node, SourceSpan};
 use super::super::value_kind::FilePath;
-use super::super::{Code, Diagnostic, Diagnostics, device, value};
+use super::super::{Code, Diagnostic, Diagnostics, device};
+use super::base;
 
 /// Reads the keys of `http`; nothing if a required key is missing.
 pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Option<HttpAction> {
     let (method, url) = target(keys, scope);
-    let query = fields(keys.query.entries(), scope);
+    let query = device::fields(keys.query.entries(), scope);
     let headers = device::headers(&[], keys.headers.entries(), scope);
     let body = body(keys, service, scope);
     let auth = auth(keys, scope);
@@ -37,7 +38,7 @@ pub(super) fn read<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mu
 
 fn target<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> (Option<http::Method>, Option<Template>) {
     if let Some((method, entry)) = keys.written_methods().into_iter().next() {
-        return (Some(method), Some(url(&entry.value, scope)));
+        return (Some(method), Some(base::url(&entry.value, scope)));
     }
     let method = keys.method.and_then(|method| http::Method::from_bytes(method.as_bytes()).ok());
     if let (None, Some(_), Some(span)) = (&method, *keys.method, keys.method.span()) {
@@ -45,45 +46,7 @@ fn target<'f>(keys: &HttpKeys<'f>, scope: &mut NameScope<'_, 'f>) -> (Option<htt
             .diagnostics
             .push(Diagnostic::at(Code::InvalidValue, span, "this is not a method").help("methods are words such as \"PURGE\""));
     }
-    (method, keys.url.map(|node| url(node, scope)))
-}
-
-/// A URL: what stands before the first expression must already say http or https.
-fn url<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
-    let Some(text) = node.as_text() else { return scope.template(node, Stage::Request) };
-    let known = text.split_once("{{").map_or(text, |(known, _)| known);
-    let problem = if known.is_empty() && !text.is_empty() {
-        None
-    } else if !known.starts_with("http://") && !known.starts_with("https://") {
-        Some("it must begin with http:// or https://, or with an expression that does".to_owned())
-    } else if known.len() == text.len() {
-        value::url(text, &["https://", "http://"]).err()
-    } else {
-        None
-    };
-    if let Some(problem) = problem {
-        scope.diagnostics.push(Diagnostic::at(Code::InvalidValue, node.span, "this is not a URL").help(problem));
-    }
-    if let Some((at, character)) = device::control_in(node) {
-        let message = format!("a URL cannot hold the character {character:?}");
-        let span = node.span.within(at..at + 1);
-        scope.diagnostics.push(
-            Diagnostic::at(Code::InvalidValue, span, message)
-                .help("write a URL in one line; what it must carry is percent-encoded"),
-        );
-    }
-    scope.template(node, Stage::Request)
-}
-
-fn fields<'e, 'f: 'e>(written: impl Iterator<Item = &'e TableEntry<'f>>, scope: &mut NameScope<'_, 'f>) -> Vec<plan::Field> {
-    let mut field = |entry: &'e TableEntry<'f>| {
-        let value = match &entry.value.data {
-            Data::List(items) => FieldValue::Each(items.iter().map(|item| scope.template(item, Stage::Request)).collect()),
-            _ => FieldValue::One(scope.template(&entry.value, Stage::Request)),
-        };
-        plan::Field { name: entry.key.to_string(), value }
-    };
-    written.map(&mut field).collect()
+    (method, keys.url.map(|node| base::url(node, scope)))
 }
 
 fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope<'_, 'f>) -> Body {
@@ -91,7 +54,7 @@ fn body<'f>(keys: &HttpKeys<'f>, service: &ServiceContext, scope: &mut NameScope
         return Body::Json(json(node, scope));
     }
     if keys.form.entry.is_some() {
-        return Body::Form(fields(keys.form.entries(), scope));
+        return Body::Form(device::fields(keys.form.entries(), scope));
     }
     if keys.multipart.entry.is_some() {
         return Body::Multipart(keys.multipart.items().iter().filter_map(|item| part(&item.value, service, scope)).collect());

@@ -14,7 +14,7 @@ use super::super::section::{Either, Field, Item};
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
-use super::{carry, dns, exec, request, tcp};
+use super::{base, carry, dns, exec, request, tcp};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
@@ -44,6 +44,7 @@ pub(super) fn steps<'f>(
         reader.before.extend(finished.map(str::to_owned));
     }
     tcp::connections(written, reader.scope.diagnostics);
+    base::lacking(written, devices, reader.scope.diagnostics);
     steps
 }
 

@@ -282,7 +282,8 @@ fn closing(source: &str, open: usize) -> Result<usize, ParseError> {
 /// Whether captured text stays where it is put in a URL of which `before` is written already.
 fn fits_url(before: &str, piece: &str) -> Result<(), String> {
     let is_whole_url = |text| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if before.is_empty() && is_whole_url(piece) && !piece.contains(|char: char| char.is_whitespace() || char.is_control()) {
+    // What an answer links to is mostly a whole URL or a path of the same origin, which is joined to the device's `base`.
+    if before.is_empty() && (piece.starts_with('/') || is_whole_url(piece)) && !piece.contains(|char: char| char.is_whitespace() || char.is_control()) {
         return Ok(());
     }
     let in_query = before.contains('?');

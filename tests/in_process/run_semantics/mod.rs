@@ -4,6 +4,7 @@ mod attempts;
 mod carried_creations;
 mod carry;
 mod cut_creation;
+mod device_defaults;
 mod ends;
 mod explosions;
 mod feeds;

@@ -12,6 +12,7 @@ mod clients;
 mod connections;
 mod cookies;
 mod decode;
+mod defaults;
 mod exchange;
 mod failure;
 mod multipart;

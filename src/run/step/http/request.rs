@@ -5,8 +5,11 @@ use minijinja::Value;
 
 use crate::outcome::{RunId, SpanId, TraceId};
 use crate::plan::expr::{Destination, EvalError, JsonText};
-use crate::plan::{Auth, Body, Field, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Redirects, Template};
+use crate::plan::{
+    Auth, Body, Field, FieldValue, HttpAction, JsonTemplate, Part, PartContent, Redirects, RequestDefaults, Template,
+};
 
+use super::defaults;
 use super::multipart::{self, PartBody};
 use super::redirect::Private;
 use super::upload::Content;
@@ -93,30 +96,30 @@ impl RunHeaders {
     }
 }
 
-/// Fills in a request's templates. The step's headers win over the device's.
+/// Fills in a request's templates. What the step says wins over `device`, what its device adds to requests.
 ///
 /// # Errors
 /// If a template has no value, or one that cannot stand where it is used.
 pub fn render(
     action: &HttpAction,
-    device_headers: &[(HeaderName, Template)],
+    device: &RequestDefaults,
     scope: &Value,
     response_bytes: usize,
 ) -> Result<HttpRequest, EvalError> {
-    let text = action.url.render(scope, Destination::Url)?;
-    let mut url = reqwest::Url::parse(&text)
-        .map_err(|error| EvalError { message: format!("the URL `{text}` cannot be used: {error}; it must be absolute") })?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(EvalError { message: format!("the URL `{text}` cannot be used: its scheme is neither http nor https") });
-    }
-    let query = rendered("http.query", &action.query, scope)?;
+    let mut url = defaults::absolute(&action.url, device.base.as_ref(), scope)?;
+    let fields = defaults::under(&device.query, &action.query, |name| url.query_pairs().any(|(written, _)| written == name));
+    let query = rendered("http.query", &fields, scope)?;
     if !action.method.is_safe() {
-        refuse_missing(&action.query, &query)?;
+        refuse_missing(&fields, &query)?;
     }
     add_query(&mut url, &query);
-    let mut headers = Vec::with_capacity(device_headers.len() + action.headers.len());
-    let mut private = Private { headers: Vec::new(), body: is_private(&action.body), files: has_files(&action.body) };
-    let inherited = device_headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
+    let form = match &action.body {
+        Body::Form(own) => defaults::under(&device.form, own, |_| false),
+        _ => Vec::new(),
+    };
+    let mut headers = Vec::with_capacity(device.headers.len() + action.headers.len());
+    let mut private = Private { headers: Vec::new(), body: is_private(&action.body, &form), files: has_files(&action.body) };
+    let inherited = device.headers.iter().filter(|(name, _)| !action.headers.iter().any(|(own, _)| own == name));
     let mut room = MOST_RENDERED;
     for (name, template) in inherited.chain(&action.headers) {
         if template.is_private() {
@@ -128,7 +131,7 @@ pub fn render(
         method: action.method.clone(),
         url,
         headers,
-        body: body(&action.body, scope)?,
+        body: body(&action.body, &form, scope)?,
         auth: action.auth.as_ref().map(|auth| credentials(auth, scope)).transpose()?,
         redirects: action.redirects,
         response_bytes: action.response_bytes.unwrap_or(response_bytes),
@@ -138,9 +141,9 @@ pub fn render(
 
 /// Refuses a query from which an empty list took a key. A request that changes something would change more than was meant: a key
 /// of a query is mostly a filter.
-fn refuse_missing(fields: &[Field], query: &[(&str, String)]) -> Result<(), EvalError> {
+fn refuse_missing(fields: &[&Field], query: &[(&str, String)]) -> Result<(), EvalError> {
     let is_missing =
-        |field: &&Field| matches!(field.value, FieldValue::One(_)) && !query.iter().any(|(name, _)| *name == field.name);
+        |field: &&&Field| matches!(field.value, FieldValue::One(_)) && !query.iter().any(|(name, _)| *name == field.name);
     match fields.iter().find(is_missing) {
         Some(Field { name, .. }) => Err(EvalError {
             message: format!(
@@ -183,12 +186,12 @@ fn has_files(body: &Body) -> bool {
     }
 }
 
-/// Whether something in the body is made of a secret, as far as its templates tell.
-fn is_private(body: &Body) -> bool {
+/// Whether something in the body is made of a secret, as far as its templates tell. `form` is what a form is sent with.
+fn is_private(body: &Body, form: &[&Field]) -> bool {
     match body {
         Body::Empty | Body::File { .. } => false,
         Body::Json(template) => is_private_json(template),
-        Body::Form(fields) => fields.iter().flat_map(|field| field.value.templates()).any(Template::is_private),
+        Body::Form(_) => form.iter().flat_map(|field| field.value.templates()).any(Template::is_private),
         Body::Multipart(parts) => parts.iter().any(|part| {
             let text = matches!(&part.content, PartContent::Text(template) if template.is_private());
             text || part.filename.as_ref().is_some_and(Template::is_private)
@@ -218,7 +221,7 @@ fn take(bytes: usize, room: &mut usize) -> Result<(), EvalError> {
 }
 
 /// Keys and values of a query or form, in order. `what` is that for messages.
-fn rendered<'a>(what: &str, fields: &'a [Field], scope: &Value) -> Result<Vec<(&'a str, String)>, EvalError> {
+fn rendered<'a>(what: &str, fields: &[&'a Field], scope: &Value) -> Result<Vec<(&'a str, String)>, EvalError> {
     let mut room = MOST_RENDERED;
     let mut pairs = Vec::with_capacity(fields.len());
     for Field { name, value } in fields {
@@ -236,7 +239,7 @@ fn rendered<'a>(what: &str, fields: &'a [Field], scope: &Value) -> Result<Vec<(&
     Ok(pairs)
 }
 
-fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
+fn body(body: &Body, fields: &[&Field], scope: &Value) -> Result<HttpBody, EvalError> {
     let typed = |kind, text: String| HttpBody { content_type: Some(HeaderValue::from_static(kind)), content: text.into() };
     Ok(match body {
         Body::Empty => HttpBody::default(),
@@ -245,7 +248,7 @@ fn body(body: &Body, scope: &Value) -> Result<HttpBody, EvalError> {
             json(template, scope, &mut text)?;
             typed("application/json", text.finish())
         }
-        Body::Form(fields) => {
+        Body::Form(_) => {
             let mut form = url::form_urlencoded::Serializer::new(String::new());
             typed("application/x-www-form-urlencoded", form.extend_pairs(rendered("http.form", fields, scope)?).finish())
         }

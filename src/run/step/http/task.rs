@@ -26,7 +26,7 @@ pub(in crate::run::step) struct HttpTask {
 impl HttpTask {
     /// Fills the request in.
     pub(in crate::run::step) fn prepare(action: &HttpAction, setting: &Setting<'_>) -> Result<Self, EvalError> {
-        let request = request::render(action, &setting.device.headers, setting.scope, setting.limits.response_bytes)?;
+        let request = request::render(action, &setting.device.requests, setting.scope, setting.limits.response_bytes)?;
         Ok(Self { device: Arc::clone(setting.session.http()), request: Arc::new(request) })
     }
 }
