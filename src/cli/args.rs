@@ -360,6 +360,8 @@ pub(crate) struct ExportArgs {
 pub(crate) enum Export {
     /// JSON Schema of a probe file, for editors
     ProbeSchema,
+    /// JSON Schema of a library of steps that probes share, for editors
+    LibrarySchema,
     /// JSON Schema of the service configuration, for editors
     ConfigSchema,
 }

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::config::{config_schema, probe_schema};
+use crate::config::{config_schema, library_schema, probe_schema};
 
 use super::args::{Cli, Export};
 use super::{Exit, Printer};
@@ -11,6 +11,7 @@ use super::{Exit, Printer};
 pub(crate) fn export(printer: &Printer, what: Export) -> Exit {
     let schema = match what {
         Export::ProbeSchema => probe_schema(),
+        Export::LibrarySchema => library_schema(),
         Export::ConfigSchema => config_schema(),
     };
     printer.data(&format!("{schema:#}"));

@@ -5,6 +5,7 @@
 
 use super::declaration::{Key, Rule, Section, ValueKind};
 use super::diagnostic::{list, nearest, suggestion};
+use super::keys;
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::value;
 use super::value_kind::{self, ValueError};
@@ -54,7 +55,7 @@ impl<'f> Checker<'_, 'f> {
             (ValueKind::TableOr(_, other), _) if !matches!(value_kind::check(other, node), Err(ValueError::WrongType)) => {
                 self.value(node, other, section, name);
             }
-            (ValueKind::Tables(_) | ValueKind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
+            (ValueKind::Tables(_) | ValueKind::TablesOr(..) | ValueKind::OneOrMore(_), Data::List(items)) if items.is_empty() => {
                 self.invalid(node, name, "the list is empty");
             }
             (ValueKind::Tables(inner) | ValueKind::OneOrMore(inner), Data::List(items)) => {
@@ -62,6 +63,17 @@ impl<'f> Checker<'_, 'f> {
                     match &item.data {
                         Data::Table(table) => self.nested(table, inner(), section, item.span),
                         other => self.wrong_type(item, kind, name, other),
+                    }
+                }
+            }
+            (ValueKind::TablesOr(inner, other), Data::List(items)) => {
+                for item in items {
+                    match &item.data {
+                        Data::Table(table) => {
+                            let is_other = table.entry(other().telling_key()).is_some();
+                            self.nested(table, if is_other { other() } else { inner() }, section, item.span);
+                        }
+                        found => self.wrong_type(item, kind, name, found),
                     }
                 }
             }
@@ -167,6 +179,9 @@ impl<'f> Checker<'_, 'f> {
             let message = format!("`{name}` of {} comes with a later version", section.title);
             Diagnostic::at(Code::NotYet, entry.key_span, message)
                 .help("this version does not act on it, and no key is read and ignored: take it out for now")
+        } else if let Some((message, why)) = keys::of_steps_only(section, name) {
+            let known = list(&section.names().collect::<Vec<_>>());
+            Diagnostic::at(Code::UnknownKey, entry.key_span, message).help(format!("{why}; {} has {known}", section.title))
         } else if let Some(diagnostic) = self.misplaced(entry, section) {
             diagnostic
         } else {

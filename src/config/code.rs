@@ -85,6 +85,10 @@ codes! {
     UnknownRegion Error "config::unknown-region",
     /// Something that must be listed once only.
     Repeated Error "config::repeated",
+    /// A library of steps where a probe is wanted.
+    NoProbe Error "file::no-probe",
+    /// A probe where a library of steps is wanted.
+    NoLibrary Error "file::no-library",
     /// A pattern in `probes` that no file matches.
     NoProbes Error "config::no-probes",
     /// A secret that is not declared.
@@ -107,6 +111,14 @@ codes! {
     UnknownProbe Error "probe::unknown-probe",
     /// Probes that need each other in a circle.
     NeedsCircle Error "probe::needs-circle",
+    /// Files whose steps use each other in a circle.
+    UseCircle Error "probe::use-circle",
+    /// A parameter that a library of steps does not have.
+    UnknownParameter Error "probe::unknown-parameter",
+    /// A parameter without a value.
+    MissingParameter Error "probe::missing-parameter",
+    /// A parameter that no step of the library uses.
+    UnusedParameter Error "probe::unused-parameter",
     /// An interval shorter than the service allows.
     ShortInterval Error "probe::short-interval",
     /// A matrix with more cells than can be meant.

@@ -1,14 +1,17 @@
 //! What a probe file may refer to in the service's file, and what the probes share: contracts, files and device settings.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::plan::{DeviceSettings, Limits, Redaction, Region, RequestDefaults, SecretSource};
 
+use crate::source::SourceFile;
+
 use super::alert::Alert;
 use super::contract::Contracts;
+use super::{Diagnostic, file};
 
 /// The part of the service that probes and templates refer to.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub(super) struct ServiceContext {
     pub(super) redact: Option<Arc<Redaction>>,
     pub(super) contracts: Contracts,
     pub(super) files: Mutex<HashMap<PathBuf, bytes::Bytes>>,
+    libraries: Mutex<HashMap<PathBuf, Result<Arc<SourceFile>, Diagnostic>>>,
     names_of_vars: HashSet<Arc<str>>,
     settings: Mutex<HashMap<DeviceSettings, Arc<DeviceSettings>>>,
 }
@@ -56,14 +60,26 @@ impl ServiceContext {
             redact: None,
             contracts: Contracts::default(),
             files: Mutex::default(),
+            libraries: Mutex::default(),
             settings: Mutex::default(),
         }
     }
 
-    /// The files that probes name and that were read: contracts, and parts of bodies.
+    /// A library of steps, which is read once.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn shared_steps(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let mut known = self.libraries.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || file::source(path, false).map(Arc::new).map_err(|problem| *problem);
+        known.entry(path.to_owned()).or_insert_with(read).clone()
+    }
+
+    /// The files that probes name and that were read, or tried: contracts, parts of bodies, and libraries of steps.
     pub(super) fn files_read(&self) -> Vec<PathBuf> {
         let mut files = self.contracts.files();
         files.extend(self.files.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
+        files.extend(self.libraries.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned());
         files.sort();
         files
     }

@@ -119,6 +119,8 @@ pub enum ValueKind {
     TableOr(SectionOf, &'static ValueKind),
     /// `[[…]]`, one or more.
     Tables(SectionOf),
+    /// The same, where a table with the first key of the second section is of that one.
+    TablesOr(SectionOf, SectionOf),
     /// `[…]` or `[[…]]`.
     OneOrMore(SectionOf),
     /// A list of names, or tables by name.
@@ -139,6 +141,11 @@ pub enum Rule {
 }
 
 impl Section {
+    /// The key by which a table is told to be of this section, where it may be of another one.
+    pub(super) fn telling_key(&self) -> &'static str {
+        self.keys.first().map_or("", |key| key.name)
+    }
+
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
@@ -178,6 +185,7 @@ impl ValueKind {
             | Self::TableOrFalse(section)
             | Self::TableOr(section, _)
             | Self::Tables(section)
+            | Self::TablesOr(section, _)
             | Self::OneOrMore(section)
             | Self::Regions(section) => Some(section()),
             Self::List(item) | Self::OneOrList(item) | Self::Map(item) | Self::Names(item) => item.section(),
@@ -210,6 +218,14 @@ impl ValueKind {
             | Self::Redirects
             | Self::Scalar
             | Self::Json => None,
+        }
+    }
+
+    /// The second section of a kind that has two.
+    pub(super) fn other_section(&self) -> Option<&'static Section> {
+        match self {
+            Self::TablesOr(_, other) => Some(other()),
+            _ => None,
         }
     }
 
@@ -252,7 +268,7 @@ impl ValueKind {
             Self::Table(_) => "a table".into(),
             Self::TableOrFalse(_) => "a table, or `false`".into(),
             Self::TableOr(_, other) => format!("{}, or a table", other.describe()),
-            Self::Tables(_) => "a list of tables".into(),
+            Self::Tables(_) | Self::TablesOr(..) => "a list of tables".into(),
             Self::OneOrMore(_) => "a table, or a list of tables".into(),
             Self::Regions(_) => "a list of names, or tables by name".into(),
         }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -128,6 +129,25 @@ impl Diagnostics {
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
         self.errors += usize::from(diagnostic.severity() == Severity::Error);
         self.found.push(diagnostic);
+    }
+
+    pub(super) fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Each of them changed.
+    pub(super) fn map(self, change: impl FnMut(Diagnostic) -> Diagnostic) -> Self {
+        Self { found: self.found.into_iter().map(change).collect(), ..self }
+    }
+
+    /// Keeps one of those that say the same of the same place, as is said of a file by each that uses it.
+    pub(super) fn unique(&mut self) {
+        let mut known = HashSet::new();
+        self.found.retain(|diagnostic| {
+            let place = diagnostic.primary.as_ref().map(|label| (label.file.path().to_owned(), label.span));
+            place.is_none_or(|place| known.insert((place, diagnostic.code, diagnostic.message.clone())))
+        });
+        self.errors = self.count(Severity::Error);
     }
 
     pub(super) fn append(&mut self, other: Self) {

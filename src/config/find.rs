@@ -70,7 +70,7 @@ fn pattern(node: &Node<'_>) -> Option<String> {
 
 /// `config/../probes/*.toml` as `probes/*.toml`, as people would write it. Where `config` is a link that would be another
 /// folder, and the path stays as it is.
-fn without_detours(path: &Path) -> PathBuf {
+pub(super) fn without_detours(path: &Path) -> PathBuf {
     let mut short = PathBuf::new();
     for component in path.components() {
         let above = matches!(short.components().next_back(), Some(Component::Normal(_)));
@@ -86,10 +86,24 @@ fn without_detours(path: &Path) -> PathBuf {
     short
 }
 
+/// Folders of files whose steps probes use; they hold no probes.
+const LIBRARY: &str = "lib";
+
+/// Whether a file lies in a library's folder, as far as a pattern leaves open where it lies. A folder that is written out is meant.
+fn is_in_library(path: &Path, pattern: &Path) -> bool {
+    let is_written = |(part, written): &(Component<'_>, Component<'_>)| {
+        glob::Pattern::escape(&part.as_os_str().to_string_lossy()) == written.as_os_str().to_string_lossy()
+    };
+    let literal = path.components().zip(pattern.components()).take_while(is_written).count();
+    let folders = path.parent().map_or(0, |folder| folder.components().count());
+    path.components().take(folders).skip(literal).any(|part| part.as_os_str() == LIBRARY)
+}
+
 /// The number of matching folders has no bound, so cancellation is asked for at each of them.
 fn glob_files(pattern: &str, is_cancelled: &dyn Fn() -> bool) -> Vec<PathBuf> {
     let found = glob::glob(pattern).into_iter().flatten().take_while(|_| !is_cancelled()).flatten();
-    let mut files: Vec<PathBuf> = found.filter(|path| path.is_file()).collect();
+    let probes = found.filter(|path| path.is_file() && !is_in_library(path, Path::new(pattern)));
+    let mut files: Vec<PathBuf> = probes.collect();
     files.sort();
     files
 }

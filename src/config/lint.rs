@@ -14,6 +14,7 @@ use crate::plan::{Overlap, StepKind, Template};
 use super::check::{header, misspelt};
 use super::keys::{DeviceKeys, HttpKeys, Probe, ProbeKeys, StepItem, StepKeys};
 use super::section::{DeclaredSection, Either, Field};
+use super::shared::Uses;
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -31,14 +32,20 @@ const SHELLS: [&str; 7] = ["sh", "ash", "bash", "dash", "fish", "ksh", "zsh"];
 const NAMES_OF_OURS: [&str; 3] = ["run", "cell", "region"];
 
 /// Warns about a probe; an error only if it could never pass. `pages`: whether it wakes anybody.
-pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>, pages: bool, diagnostics: &mut Diagnostics) {
+pub(super) fn probe(
+    table: &Table<'_>,
+    (keys, uses): (&ProbeKeys<'_>, &Uses<'_>),
+    top: SourceSpan<'_>,
+    pages: bool,
+    diagnostics: &mut Diagnostics,
+) {
     let steps: Vec<&StepItem<'_>> = keys.step.items().iter().flat_map(StepItem::doing).collect();
     let cleanups: Vec<&StepItem<'_>> = steps.iter().flat_map(|step| step.value.cleanup.items()).collect();
     if pages {
         unowned(table, keys, top, diagnostics);
     }
     deadline_over_slot(keys, diagnostics);
-    no_cleanup(&steps, &cleanups, diagnostics);
+    no_cleanup(&steps, &cleanups, uses, diagnostics);
     expects_nothing(keys.step.items(), top, diagnostics);
     for step in steps.into_iter().chain(cleanups) {
         within_over_deadline(&step.value, keys, diagnostics);
@@ -49,11 +56,11 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>
         if !expects_in_cleanup(step, diagnostics) {
             unchecked(step, diagnostics);
         }
-        secret_in_url(&step.value, diagnostics);
+        secret_in_url(&step.value, uses, diagnostics);
         if let Some(Either::Table(tls)) = step.value.tcp.as_ref().and_then(|tcp| tcp.tls.as_ref()) {
             accepts_any(&tls.verify, diagnostics);
         }
-        in_arguments(&step.value, diagnostics);
+        in_arguments(&step.value, uses, diagnostics);
     }
     for written in keys.devices.items() {
         device(&written.value, diagnostics);
@@ -63,7 +70,7 @@ pub(super) fn probe(table: &Table<'_>, keys: &ProbeKeys<'_>, top: SourceSpan<'_>
 /// Warns about device settings, which the service may have as well.
 pub(super) fn device(device: &DeviceKeys<'_>, diagnostics: &mut Diagnostics) {
     let query = device.query.items().iter().flat_map(|key| &key.value).map(|item| item.node);
-    secrets_in_url(device.base.node().into_iter().chain(query), diagnostics);
+    secrets_in_url(device.base.node().into_iter().chain(query), &Uses::default(), diagnostics);
     if let Some(tls) = device.tls.as_ref() {
         accepts_any(&tls.verify, diagnostics);
     }
@@ -104,12 +111,12 @@ fn deadline_over_slot(keys: &ProbeKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], diagnostics: &mut Diagnostics) {
+fn no_cleanup(steps: &[&StepItem<'_>], cleanups: &[&StepItem<'_>], uses: &Uses<'_>, diagnostics: &mut Diagnostics) {
     if !cleanups.is_empty() || steps.iter().any(|step| step.misspells("cleanup")) {
         return;
     }
     let captured: HashSet<&str> = steps.iter().flat_map(|step| captured(&step.value)).map(|entry| entry.key.as_ref()).collect();
-    let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured));
+    let creating = steps.iter().filter_map(|step| step.value.http.as_ref()).find_map(|http| creates(http, &captured, uses));
     if let Some(entry) = creating {
         diagnostics.push(
             Diagnostic::at(Code::NoCleanup, entry.value.span, "this creates something, and no step of the probe has a cleanup")
@@ -124,12 +131,12 @@ fn captured<'t>(step: &StepKeys<'t>) -> impl Iterator<Item = &'t TableEntry<'t>>
 }
 
 /// The entry of a request that looks as if it created something new: a POST or PUT to a place that no earlier answer named.
-fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>) -> Option<&'t TableEntry<'t>> {
+fn creates<'t>(http: &HttpKeys<'t>, captured: &HashSet<&str>, uses: &Uses<'_>) -> Option<&'t TableEntry<'t>> {
     let mut written = http.written_methods().into_iter();
     let (_, entry) = written.find(|(method, _)| matches!(*method, Method::POST | Method::PUT))?;
     let path = entry.value.as_text()?.to_lowercase();
-    let uses_capture =
-        template(&entry.value).is_some_and(|template| template.uses().any(|(_, each)| captured.contains(&*each.root)));
+    let uses_capture = template(&entry.value)
+        .is_some_and(|template| uses.read(&template, &entry.value).any(|(_, name)| captured.contains(&*name)));
     (!uses_capture && !HARMLESS.iter().any(|word| path.contains(word))).then_some(entry)
 }
 
@@ -215,19 +222,17 @@ fn unchecked(step: &StepItem<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn secret_in_url(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+fn secret_in_url(step: &StepKeys<'_>, uses: &Uses<'_>, diagnostics: &mut Diagnostics) {
     let Some(http) = &step.http.value else { return };
     let urls = http.written_methods().into_iter().map(|(_, entry)| entry).chain(http.url.entry);
     let query = http.query.items().iter().flat_map(|key| &key.value).map(|item| item.node);
-    secrets_in_url(urls.map(|entry| &entry.value).chain(query), diagnostics);
+    secrets_in_url(urls.map(|entry| &entry.value).chain(query), uses, diagnostics);
 }
 
 /// Warns of secrets in what becomes a part of a URL.
-fn secrets_in_url<'n, 'f: 'n>(nodes: impl Iterator<Item = &'n Node<'f>>, diagnostics: &mut Diagnostics) {
+fn secrets_in_url<'n, 'f: 'n>(nodes: impl Iterator<Item = &'n Node<'f>>, uses: &Uses<'_>, diagnostics: &mut Diagnostics) {
     for node in nodes {
-        let Some(template) = template(node) else { continue };
-        if let Some((offset, each)) = template.uses().find(|(_, each)| &*each.root == "secret") {
-            let span = node.span.within(offset + each.span.start..offset + each.span.end);
+        if let Some(span) = used(node, uses, |name| name == "secret") {
             diagnostics.push(
                 Diagnostic::at(Code::SecretInUrl, span, "a secret in a URL ends up in logs of servers and proxies")
                     .help("send it in a header or in the body"),
@@ -262,7 +267,7 @@ fn repeated_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) -> bool
 
 /// Warns of a creation that is another one at each attempt, because its request draws a value or counts the attempts.
 fn changing_creation(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
-    let repeats = step.retry.entry.or(step.eventually.entry).or(step.consistently.entry);
+    let repeats = step.retries().or(step.eventually.entry).or(step.consistently.entry);
     if repeats.is_none() || step.cleanup.entry.is_none() {
         return;
     }
@@ -314,11 +319,11 @@ fn polls(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// Warns of secrets in arguments, which others can read, and of values inside a shell's script.
-fn in_arguments(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
+fn in_arguments(step: &StepKeys<'_>, uses: &Uses<'_>, diagnostics: &mut Diagnostics) {
     let Some(exec) = &step.exec.value else { return };
     let words: Vec<&Node<'_>> = exec.command.items().iter().map(|item| item.node).collect();
     for node in &words {
-        if let Some(span) = used(node, |name| name == "secret") {
+        if let Some(span) = used(node, uses, |name| name == "secret") {
             diagnostics.push(
                 Diagnostic::at(Code::SecretInArguments, span, "everybody on the machine can read the arguments of a program")
                     .help("give it the secret in `exec.env` or `exec.stdin`"),
@@ -334,7 +339,7 @@ fn in_arguments(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
         letters.contains('c') && letters.bytes().all(|letter| letter.is_ascii_lowercase())
     };
     let script = words.iter().skip(1).skip_while(|node| !is_command_option(node)).nth(1);
-    if let Some(span) = script.and_then(|script| used(script, |name| !NAMES_OF_OURS.contains(&name))) {
+    if let Some(span) = script.and_then(|script| used(script, uses, |name| !NAMES_OF_OURS.contains(&name))) {
         diagnostics.push(
             Diagnostic::at(Code::ValueInScript, span, "the shell would run what this value says, whoever it came from")
                 .help("give it to the script as an argument: [\"/bin/sh\", \"-c\", \"check \\\"$1\\\"\", \"sh\", \"{{ … }}\"]"),
@@ -342,9 +347,9 @@ fn in_arguments(step: &StepKeys<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Where a text first uses such a name.
-fn used<'f>(node: &Node<'f>, is_it: impl Fn(&str) -> bool) -> Option<SourceSpan<'f>> {
-    let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
-    let (offset, each) = template.uses().find(|(_, each)| is_it(&each.root))?;
-    Some(node.span.within(offset + each.span.start..offset + each.span.end))
+/// Where a text first uses such a name, or a parameter that is given by way of one.
+fn used<'f>(node: &Node<'f>, uses: &Uses<'_>, is_it: impl Fn(&str) -> bool) -> Option<SourceSpan<'f>> {
+    let template = template(node)?;
+    let (range, _) = uses.read(&template, node).find(|(_, name)| is_it(name))?;
+    Some(node.span.within(range))
 }

@@ -142,6 +142,7 @@ fn load_all(
     files.extend(paths);
     files.extend(settings.context.files_read());
     let folders = folders(patterns(&keys), is_cancelled);
+    diagnostics.unique();
     diagnostics.truncate();
     diagnostics.sort();
     let parsed = parsed.into_iter().filter(|probe| probe.enabled || probes.is_some()).collect();

@@ -9,7 +9,8 @@
 //! A new key is a line of a `section!` in `keys`, its field in [`plan`](crate::plan), its reading in `service` or `probe`, and a row in
 //! `config/README.md` or `probes/README.md`, which tests ask for. One of `[limits]` also says in `app::reload` whether a reload can
 //! change it. A new kind of value begins in [`value_kind`]. A new complaint is a [`Code`] and a case in `tests/config_errors`; if it only
-//! warns, it is a function in [`lint`].
+//! warns, it is a function in [`lint`]. Steps that probes [share](shared) and [defaults](step_defaults) are put into the tree of a probe
+//! before anything of it is read.
 
 mod alert;
 mod alerting;
@@ -43,6 +44,8 @@ mod secrets;
 mod section;
 mod service;
 mod service_template;
+mod shared;
+mod step_defaults;
 mod tree;
 mod value;
 mod value_kind;
@@ -54,5 +57,5 @@ pub use diagnostic::{Diagnostic, Diagnostics, Label};
 pub use environment::process_environment;
 pub use keys::{Reference, reference};
 pub use load::{Loaded, load, load_cancellable, load_listen, load_probes};
-pub use schema::{config_schema, probe_schema};
+pub use schema::{config_schema, library_schema, probe_schema};
 pub use secrets::read_secrets;

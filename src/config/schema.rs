@@ -3,12 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::declaration::{Key, Rule, Section, ValueKind};
-use super::keys::{Probe, Service};
+use super::keys::{Library, Probe, Service};
 use super::section::DeclaredSection;
 
 /// The schema of a probe file.
 pub fn probe_schema() -> Value {
     document(Probe::SECTION, "A Serinus probe")
+}
+
+/// The schema of a library of steps.
+pub fn library_schema() -> Value {
+    document(Library::SECTION, "Steps that Serinus probes share")
 }
 
 /// The schema of the service's file.
@@ -130,6 +135,10 @@ fn kind(of: &'static ValueKind, definitions: &mut Map<String, Value>) -> Value {
         ValueKind::TableOrFalse(inner) => json!({ "oneOf": [reference(inner(), definitions), { "enum": [false] }] }),
         ValueKind::TableOr(inner, other) => json!({ "oneOf": [reference(inner(), definitions), kind(other, definitions)] }),
         ValueKind::Tables(inner) => json!({ "type": "array", "minItems": 1, "items": reference(inner(), definitions) }),
+        ValueKind::TablesOr(inner, other) => {
+            let each = [inner, other].map(|section| reference(section(), definitions));
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": each } })
+        }
         ValueKind::OneOrMore(inner) => {
             let one = reference(inner(), definitions);
             json!({ "oneOf": [one, { "type": "array", "minItems": 1, "items": one }] })

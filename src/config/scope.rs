@@ -5,12 +5,16 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::outcome::is_credential;
+use crate::plan::expr::Given;
 use crate::plan::{Condition, Expression, KEPT_NAMES, RUN_NAMES, StepKind, Template, expr, is_result_name};
 
 use super::context::ServiceContext;
 use super::diagnostic::{did_you_mean, suggestion};
+use super::probe::constant;
+use super::shared::Uses;
 use super::tree::{Node, SourceSpan};
 use super::{Code, Diagnostic, Diagnostics};
 
@@ -28,6 +32,9 @@ const MOST_HINTS: usize = 10;
 
 /// What a variable of the probe is called in messages.
 pub(super) const VARIABLE: &str = "variable";
+
+/// What the item of a loop is called in messages.
+pub(super) const LOOP_NAME: &str = "loop's name";
 
 /// What a carried value is called in messages.
 pub(super) const CARRIED: &str = "carried value";
@@ -90,6 +97,10 @@ pub(super) struct NameScope<'b, 'f> {
     pub(super) private: Vec<String>,
     /// Variables of the service that were used, each with its first use.
     pub(super) used: Vec<(String, SourceSpan<'f>)>,
+    /// The files whose steps the probe uses.
+    uses: Option<&'b Uses<'f>>,
+    /// Their parameters that were used, each with the place of its file among them.
+    used_parameters: HashSet<(usize, String)>,
 }
 
 impl<'b, 'f> NameScope<'b, 'f> {
@@ -106,7 +117,60 @@ impl<'b, 'f> NameScope<'b, 'f> {
             trusted: Vec::new(),
             private: Vec::new(),
             used: Vec::new(),
+            uses: None,
+            used_parameters: HashSet::new(),
         }
+    }
+
+    /// The same for a probe that uses files.
+    pub(super) fn using(self, uses: &'b Uses<'f>) -> Self {
+        Self { uses: Some(uses), ..self }
+    }
+
+    /// Checks what is given for the parameters of a file, which means the same wherever they are used.
+    pub(super) fn argument(&mut self, node: &Node<'f>) {
+        if node.as_text().is_none() {
+            constant(node, self.diagnostics);
+        } else if self.template(node, Stage::BeforeStep).varies() {
+            self.diagnostics.push(
+                Diagnostic::at(Code::InvalidValue, node.span, "this would be another value wherever the parameter is used")
+                    .help("choose it in `[vars]`, which are evaluated once a run, and give the variable"),
+            );
+        }
+    }
+
+    /// Reports parameters that nothing in their file uses, unless the rest of the probe has errors, which may be why.
+    pub(super) fn unused_parameters(&mut self) {
+        let Some(uses) = self.uses.filter(|_| !self.diagnostics.has_errors()) else { return };
+        for (index, each) in uses.iter().enumerate() {
+            for (name, span) in &each.parameters {
+                if !self.used_parameters.contains(&(index, (*name).to_owned())) {
+                    self.diagnostics.push(
+                        Diagnostic::at(Code::UnusedParameter, *span, format!("no step of this file uses the parameter `{name}`"))
+                            .help("take it out, here and where it is given"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// An expression as it will be compiled at its place, before it is; nothing if it is none.
+    pub(super) fn ahead(&self, node: &Node<'f>) -> Option<Expression> {
+        let expression = Expression::parse(node.as_text()?, node.span.location()).ok()?;
+        Some(match self.given(node.span) {
+            Some(given) => expression.with_given(given),
+            None => expression,
+        })
+    }
+
+    /// What the names at a place stand for.
+    fn given(&self, span: SourceSpan<'f>) -> Option<&'b Arc<Given>> {
+        self.uses.and_then(|uses| uses.given(span))
+    }
+
+    /// Whether what was declared may be used at a place: a file knows what it declares itself, and what the files do that it uses.
+    fn sees(&self, from: SourceSpan<'f>, declared: &DeclaredName<'f>) -> bool {
+        self.uses.is_none_or(|uses| uses.sees(from, declared.span))
     }
 
     /// Checks that a new name is free, and takes it without making it visible.
@@ -122,12 +186,24 @@ impl<'b, 'f> NameScope<'b, 'f> {
         }
         if let Some(diagnostic) = reserved(name, span, what) {
             self.diagnostics.push(diagnostic);
+        } else if what == LOOP_NAME && self.given(span).is_some_and(|given| given.has(name)) {
+            self.diagnostics.push(
+                Diagnostic::at(
+                    Code::ShadowedName,
+                    span,
+                    format!("the {what} `{name}` has the name of a parameter or a capture of its file"),
+                )
+                .help("give it another name: each name means one thing in a file"),
+            );
         } else if let Some(other) = self.visible.iter().chain(&self.taken).find(|other| other.name == name) {
             let message = format!("the {what} `{name}` has the name of a {}", other.what);
             self.diagnostics.push(
                 Diagnostic::at(Code::ShadowedName, span, message)
                     .related(other.span, format!("the {} is here", other.what))
-                    .help("give one of them another name: each name means one thing in a probe"),
+                    .help(match self.uses.and_then(|uses| uses.of(span)) {
+                        None => "give one of them another name: each name means one thing in a probe",
+                        Some(_) => "give the use a word of its own, such as `as = \"second\"`: it then is `second_…` for the rest of the probe",
+                    }),
             );
         } else if self.context.has_var(name) {
             let message = format!("the {what} `{name}` has the name of a variable of the service");
@@ -174,6 +250,9 @@ impl<'b, 'f> NameScope<'b, 'f> {
         let compiled = Template::parse(source, node.span.location());
         match self.compiled(compiled, node.span, 0) {
             Some(mut template) => {
+                if let Some(given) = self.given(node.span) {
+                    template = template.with_given(given);
+                }
                 template.with_trusted(|name| self.is_trusted(name));
                 template.with_private(|name| self.is_private(name));
                 self.names(template.uses(), node.span, stage);
@@ -187,7 +266,10 @@ impl<'b, 'f> NameScope<'b, 'f> {
         let source = node.as_text().unwrap_or("true");
         let compiled = Condition::parse(source, node.span.location());
         match self.compiled(compiled, node.span, 0) {
-            Some(condition) => {
+            Some(mut condition) => {
+                if let Some(given) = self.given(node.span) {
+                    condition = condition.with_given(given);
+                }
                 self.names(condition.uses().iter().map(|each| (0, each)), node.span, stage);
                 for (range, why) in condition.hints().into_iter().take(MOST_HINTS) {
                     let span = node.span.within(range);
@@ -210,7 +292,10 @@ impl<'b, 'f> NameScope<'b, 'f> {
         let location = node.span.within(offset..offset).location();
         let compiled = Expression::parse(source, if offset == 0 { node.span.location() } else { location });
         match self.compiled(compiled, node.span, offset) {
-            Some(expression) => {
+            Some(mut expression) => {
+                if let Some(given) = self.given(node.span) {
+                    expression = expression.with_given(given);
+                }
                 self.names(expression.uses().iter().map(|each| (offset, each)), node.span, stage);
                 expression
             }
@@ -241,13 +326,34 @@ impl<'b, 'f> NameScope<'b, 'f> {
                 ("cell", Some((key, range))) => self.cell_key(key, || place(range)),
                 (root, attribute) => {
                     let bare = attribute.is_none() && each.compared;
-                    if let Some(diagnostic) = self.root(root, || place(&each.span), stage, bare) {
+                    let diagnostic = match self.parameter(root, span) {
+                        true => self.ambiguous(root, "parameter", place(&each.span), stage),
+                        false => self.root(root, || place(&each.span), stage, bare),
+                    };
+                    if let Some(diagnostic) = diagnostic {
                         reported.insert(root);
                         self.diagnostics.push(diagnostic);
                     }
                 }
             }
         }
+    }
+
+    /// Whether a name is a parameter at this place, which it then is used at.
+    fn parameter(&mut self, name: &str, span: SourceSpan<'f>) -> bool {
+        let Some((index, of)) = self.uses.and_then(|uses| uses.of(span)) else { return false };
+        let is_one = of.parameters.iter().any(|(known, _)| *known == name);
+        if is_one {
+            self.used_parameters.insert((index, name.to_owned()));
+        }
+        is_one
+    }
+
+    /// The problem of a name that is declared and a part of the step's result as well, if it is.
+    fn ambiguous(&self, name: &str, what: &str, span: SourceSpan<'f>, stage: Stage) -> Option<Diagnostic> {
+        let message = format!("`{name}` is a {what}, and a part of this step's result too");
+        let is_both = stage.result_names().any(|known| known == name);
+        is_both.then(|| Diagnostic::at(Code::ReservedName, span, message).help(format!("give the {what} another name")))
     }
 
     fn secret(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>) {
@@ -270,11 +376,13 @@ impl<'b, 'f> NameScope<'b, 'f> {
     /// `bare`: the name stands where a text without its quotes would stand.
     fn root(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>, stage: Stage, bare: bool) -> Option<Diagnostic> {
         let of_result = stage.result_names().any(|known| known == name);
-        let declared = self.visible.iter().find(|declared| declared.name == name).map(|declared| declared.what);
+        let at = span();
+        let real = self.given(at).map_or(name, |given| given.renamed(name));
+        let declared = self.visible.iter().find(|declared| declared.name == real && self.sees(at, declared));
+        let declared = declared.map(|declared| declared.what);
         let other = declared.or_else(|| self.context.has_var(name).then_some(VARIABLE));
-        if of_result && let Some(what) = other {
-            let message = format!("`{name}` is a {what}, and a part of this step's result too");
-            return Some(Diagnostic::at(Code::ReservedName, span(), message).help(format!("give the {what} another name")));
+        if let Some(diagnostic) = other.and_then(|what| self.ambiguous(name, what, at, stage)) {
+            return Some(diagnostic);
         }
         let known = ALWAYS.contains(&name) || (name == "round" && self.in_loop) || of_result || declared.is_some();
         if known || self.too_many {
@@ -293,7 +401,8 @@ impl<'b, 'f> NameScope<'b, 'f> {
 impl<'f> NameScope<'_, 'f> {
     /// The problem of a name that means nothing at this place.
     fn unknown(&self, name: &str, span: SourceSpan<'f>, stage: Stage, bare: bool) -> Diagnostic {
-        if let Some(later) = self.later.iter().find(|later| later.name == name) {
+        let real = self.given(span).map_or(name, |given| given.renamed(name));
+        if let Some(later) = self.later.iter().find(|later| later.name == real && self.sees(span, later)) {
             let unknown = Diagnostic::at(Code::NotYetKnown, span, format!("`{name}` is not known here yet"));
             return if later.what == VARIABLE {
                 unknown
@@ -328,13 +437,20 @@ impl<'f> NameScope<'_, 'f> {
             "env" => unknown.help("the environment is not in scope; name the variable in `[secrets]` and use `secret.NAME`"),
             "vars" => unknown.help("variables are used by their own names"),
             "probe" | "device" | "subject" => unknown.help("write it out: expressions do not see it"),
-            _ => unknown.help(self.what_to_do(name, stage, bare)),
+            _ => unknown.help(self.what_to_do(name, span, stage, bare)),
         }
     }
 
-    fn what_to_do(&self, name: &str, stage: Stage, bare: bool) -> String {
-        let own = self.visible.iter().map(|declared| declared.name.as_str());
-        let known = own.chain(self.context.var_names()).chain(ALWAYS).chain(stage.result_names().map(|name| -> &str { name }));
+    fn what_to_do(&self, name: &str, span: SourceSpan<'f>, stage: Stage, bare: bool) -> String {
+        let of = self.uses.and_then(|uses| uses.of(span)).map(|(_, of)| of);
+        let parameters = of.into_iter().flat_map(|of| of.parameters.iter().map(|(name, _)| *name));
+        let own = self.visible.iter().filter(|declared| self.sees(span, declared)).map(|declared| declared.name.as_str());
+        let written = own.map(|name| of.and_then(|of| of.written(name)).unwrap_or(name));
+        let known = parameters
+            .chain(written)
+            .chain(self.context.var_names())
+            .chain(ALWAYS)
+            .chain(stage.result_names().map(|name| -> &str { name }));
         if self.cell_keys.iter().any(|key| key == name) {
             return format!("values of the matrix are used as `cell.{name}`");
         }
@@ -342,6 +458,11 @@ impl<'f> NameScope<'_, 'f> {
             (Some(question), true) => format!("text is quoted: '{name}'; or {question}"),
             (None, true) => format!("text is quoted: '{name}'; a name is declared in `[vars]` or captured in an earlier step"),
             (Some(question), false) => question,
+            (None, false) if of.is_some() => {
+                format!(
+                    "a library of steps sees its parameters and what its steps capture: declare `[parameters]` `{name} = {{}}`"
+                )
+            }
             (None, false) => "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
         }
     }

@@ -226,6 +226,22 @@ containers! {
     };
 }
 
+/// As [`ValueKind::TablesOr`]: what is of the first section. Whoever declares it sees to the other tables.
+#[derive(Debug)]
+pub(super) struct TablesOr<S, O>(S, O);
+
+impl<S: DeclaredSection, O: DeclaredSection> Value for TablesOr<S, O> {
+    const KIND: ValueKind = ValueKind::TablesOr(S::section, O::section);
+    type Of<'t> = Vec<Item<'t, S::Keys<'t>>>;
+
+    fn read<'t>(node: &'t Node<'t>) -> Result<Self::Of<'t>, ValueError> {
+        let Data::List(nodes) = &node.data else { return Err(ValueError::WrongType) };
+        let tables = nodes.iter().filter_map(|node| Some((node, node.as_table()?)));
+        let own = tables.filter(|(_, table)| table.entry(O::SECTION.telling_key()).is_none());
+        Ok(own.map(|(node, table)| Item { value: S::keys(table), node }).collect())
+    }
+}
+
 /// As [`ValueKind::TableOr`].
 #[derive(Debug)]
 pub(super) struct TableOr<S, K>(S, K);

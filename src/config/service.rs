@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{
-    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StoreSettings, Traces, expr,
+    Alerting, Heartbeat, Limits, Listen, LogFormat, Maintenance, Region, RequestDefaults, SelfCheckSettings, StoreSettings,
+    Traces, expr,
 };
 
 use super::context::ServiceContext;

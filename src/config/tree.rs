@@ -35,14 +35,14 @@ impl SourceSpan<'_> {
 }
 
 /// A value and where it is written. The span of a `[table]` is its header.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Node<'f> {
     pub(super) span: SourceSpan<'f>,
     pub(super) data: Data<'f>,
 }
 
 /// What a value is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Data<'f> {
     Text(Cow<'f, str>),
     Integer(i64),
@@ -70,13 +70,13 @@ impl Data<'_> {
 }
 
 /// Keys and values in the order of the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Table<'f> {
     pub(super) entries: Vec<TableEntry<'f>>,
 }
 
 /// A key and its value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TableEntry<'f> {
     pub(super) key: Cow<'f, str>,
     pub(super) key_span: SourceSpan<'f>,

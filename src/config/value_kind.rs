@@ -350,6 +350,7 @@ pub(super) fn check(kind: &ValueKind, node: &Node<'_>) -> Result<(), ValueError>
         | ValueKind::TableOrFalse(_)
         | ValueKind::TableOr(..)
         | ValueKind::Tables(_)
+        | ValueKind::TablesOr(..)
         | ValueKind::OneOrMore(_)
         | ValueKind::Regions(_) => Err(ValueError::WrongType),
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::source::Location;
 
 use super::{
-    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Redaction, Region, RequestDefaults, SecretSource,
-    Slo, Step, Template, Unjournalled,
+    AlertPolicy, Cadence, Canary, Cell, DeviceSettings, Limits, Maintenance, Overlap, Redaction, Region, RequestDefaults,
+    SecretSource, Slo, Step, Template, Unjournalled,
 };
 
 /// A journey declared in one TOML file.

@@ -28,8 +28,8 @@ pub struct Step {
     pub at_once: NonZeroU8,
     /// Inside `for_each`: names the entity of this iteration, which then has its own result and does not stop the loop.
     pub subject: Option<Template>,
-    /// Only an expression that is true lets it run; it must yield a bool.
-    pub when: Option<Condition>,
+    /// It runs only if all of these are true; each must yield a bool.
+    pub when: Vec<Condition>,
     /// Conditions on the step's own result that are looked at before the expectations. One that is exactly false blocks the run.
     pub guard: Vec<Guard>,
     /// Bound on one attempt.

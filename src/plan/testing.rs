@@ -51,7 +51,7 @@ pub(crate) fn step(name: &str) -> Step {
         looping: None,
         at_once: NonZeroU8::MIN,
         subject: None,
-        when: None,
+        when: Vec::new(),
         guard: Vec::new(),
         timeout: None,
         retry: None,

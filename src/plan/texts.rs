@@ -4,8 +4,8 @@
 //! through these, so that a field with a template is listed only here.
 
 use super::{
-    Action, Auth, Body, ClientCredentials, Device, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
-    TcpAction, Template,
+    Action, Auth, Body, ClientCredentials, Device, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part,
+    PartContent, Step, TcpAction, Template,
 };
 
 impl Action {

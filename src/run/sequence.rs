@@ -58,11 +58,11 @@ async fn looped(
         return iteration(context, step, names, outer, barrier).await;
     };
     // A `when` that does not look at the loop decides about the loop as a whole, list and all.
-    if let Some(when) = step.when.as_ref().filter(|when| !mentions(when, looping))
-        && !wanted(context, step, when, names, outer)?
-    {
-        not_needed(context, step, outer);
-        return Ok(Vec::new());
+    for when in step.when.iter().filter(|when| !mentions(when, looping)) {
+        if !wanted(context, step, when, names, outer)? {
+            not_needed(context, step, outer);
+            return Ok(Vec::new());
+        }
     }
     rounds::all(context, step, looping, names, outer, round).await
 }
@@ -94,11 +94,11 @@ async fn iteration(
     outer: &StepContext,
     barrier: Option<BarrierTicket>,
 ) -> Result<Captures, Cause> {
-    if let Some(when) = step.when.as_ref().filter(|when| step.looping.as_ref().is_none_or(|looping| mentions(when, looping)))
-        && !wanted(context, step, when, names, outer)?
-    {
-        not_needed(context, step, outer);
-        return Ok(Vec::new());
+    for when in step.when.iter().filter(|when| step.looping.as_ref().is_none_or(|looping| mentions(when, looping))) {
+        if !wanted(context, step, when, names, outer)? {
+            not_needed(context, step, outer);
+            return Ok(Vec::new());
+        }
     }
     match step.action.kind() {
         Some(_) => perform::once(context, step, names, outer, barrier).await,

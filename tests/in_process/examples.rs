@@ -1,13 +1,17 @@
 //! What the documentation shows works: the README's probe and service, and the configuration of the container.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 
+use serde_json::json;
 use serinus::config;
 use serinus::outcome::{Reason, Verdict};
 use serinus::sandbox::{Sandbox, SandboxConfig};
 
 use crate::journey::Journey;
+use crate::target::{Answer, Target};
 
 fn project(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -120,4 +124,82 @@ async fn the_examples_of_a_feed_a_long_poll_and_pages_work_and_notice_what_is_mi
         assert_eq!(ran.cause().step.as_deref(), Some(step));
     }
     sandbox.shutdown().await;
+}
+
+/// A music server in memory that speaks as much of the Subsonic API as the recipe asks for.
+async fn music_server(loses_edits: bool) -> Target {
+    let playlists: Mutex<BTreeMap<String, (String, Vec<String>)>> = Mutex::default();
+    Target::start(move |seen| {
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(seen.body.as_bytes()).into_owned().collect();
+        let all = |key: &str| pairs.iter().filter(|(name, _)| name == key).map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        let one = |key: &str| all(key).pop().unwrap_or_default();
+        let mut playlists = playlists.lock().unwrap();
+        let of = |ids: &[String]| ids.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>();
+        let gone = json!({ "error": { "code": 70, "message": "Playlist not found" } });
+        let known = ["u", "v", "c", "f"].map(one) == ["canary", "1.16.1", "serinus", "json"] && one("p") == "hunter22";
+        let mut answer = match seen.path.strip_prefix("/rest/").filter(|_| known) {
+            Some("ping.view") => json!({}),
+            Some("getRandomSongs.view") => json!({ "randomSongs": { "song": of(&["s1", "s2", "s3"].map(str::to_owned)) } }),
+            Some("createPlaylist.view") => {
+                playlists.insert("7".to_owned(), (one("name"), all("songId")));
+                json!({ "playlist": { "id": "7" } })
+            }
+            Some("getPlaylists.view") => {
+                let lists: Vec<_> = playlists.iter().map(|(id, (name, _))| json!({ "id": id, "name": name })).collect();
+                json!({ "playlists": { "playlist": lists } })
+            }
+            Some("getPlaylist.view") => match playlists.get(&one("id")) {
+                Some((name, songs)) => json!({ "playlist": { "name": name, "entry": of(songs) } }),
+                None => gone,
+            },
+            Some("updatePlaylist.view") => {
+                if let Some((_, songs)) = playlists.get_mut(&one("playlistId")).filter(|_| !loses_edits) {
+                    all("songIndexToRemove").iter().for_each(|at| drop(songs.remove(at.parse().unwrap())));
+                    songs.extend(all("songIdToAdd"));
+                }
+                json!({})
+            }
+            Some("deletePlaylist.view") => match playlists.remove(&one("id")) {
+                Some(_) => json!({}),
+                None => gone,
+            },
+            _ => json!({ "error": { "code": 40, "message": "Wrong username or password" } }),
+        };
+        answer["status"] = if answer.get("error").is_some() { "failed" } else { "ok" }.into();
+        Answer::json(200, &json!({ "subsonic-response": answer }).to_string())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_recipe_of_a_music_server_works_and_notices_a_lost_edit() {
+    let page = project("probes/README.md");
+    let section = page.split("\n### A music server\n").nth(1).expect("there is a recipe");
+    let recipe = toml_blocks(section)[0];
+    let (_, steps) = recipe.split_once("deadline = \"30s\"\n").expect("it has a head");
+    for (loses_edits, failed) in [(false, None), (true, Some("the edit is kept"))] {
+        let target = music_server(loses_edits).await;
+        let steps = steps.replace("{{ music }}", "{{ api }}");
+        let ran = Journey::new(&target).secret("music_password", Some("hunter22")).run(&steps).await;
+        assert_eq!(ran.report.cause.as_ref().and_then(|cause| cause.step.as_deref()), failed, "{:?}", ran.report.cause);
+        assert_eq!(ran.cleanup.expect("it created something").result, serinus::outcome::CleanupResult::Clean);
+        assert!(target.seen().iter().all(|seen| seen.query.is_empty() && seen.path.starts_with("/rest/")));
+    }
+}
+
+#[test]
+fn the_shared_steps_of_the_probes_readme_are_valid_as_they_stand() {
+    let page = project("probes/README.md");
+    let section = page.split("\n### Shared steps\n").nth(1).expect("there is a section");
+    let [library, uses] = toml_blocks(section)[..2] else { panic!("a library and its use") };
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("probes/lib")).unwrap();
+    fs::write(at("probes/lib/sign_in.toml"), library).unwrap();
+    let head = "name = \"a\"\nowner = \"o\"\nrunbook = \"https://runbooks.example.com\"\nevery = \"1m\"\ndeadline = \"9s\"\n[devices.phone]\n";
+    fs::write(at("probes/a.toml"), format!("{head}{uses}")).unwrap();
+    let service = "probes = [\"probes/**/*.toml\"]\nnotify.none = true\n[vars]\napi = \"https://api.example.com\"\n\
+        [secrets]\ncanary_password = { env = \"CANARY_PASSWORD\" }\n";
+    fs::write(at("serinus.toml"), service).unwrap();
+    loads_without_a_word(&at("serinus.toml"), &["CANARY_PASSWORD"], 1);
 }

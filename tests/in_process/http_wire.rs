@@ -100,7 +100,8 @@ async fn json_keeps_the_types_of_lone_expressions_and_the_order_of_keys() {
         ("code".to_owned(), JsonTemplate::Text(template("{{ code }}"))),
     ]);
     let action = HttpAction { body: Body::Json(body), ..action("POST", &target.url("/")) };
-    let request = render(&action, &RequestDefaults::default(), &context! { n => 3, xs => [1, 2], code => "007" }, 1 << 20).unwrap();
+    let request =
+        render(&action, &RequestDefaults::default(), &context! { n => 3, xs => [1, 2], code => "007" }, 1 << 20).unwrap();
     ok(&device(DeviceSettings::default()), &request).await;
     let seen = &target.seen()[0];
     assert_eq!(seen.text(), r#"{"z":3,"text":"n = 3","list":[[1,2],null],"code":"007"}"#);

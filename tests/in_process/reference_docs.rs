@@ -45,7 +45,7 @@ fn spelling(section: &str, key: &str) -> String {
         _ if section.starts_with("notify_") => format!("{}.{key}", section.replace('_', ".")),
         "slo_latency" => format!("slo.latency.{key}"),
         "probe_cleanup" => format!("cleanup.{key}"),
-        "dns" | "slo" | "tls" | "listen" | "traces" | "limits" => format!("{section}.{key}"),
+        "dns" | "slo" | "tls" | "listen" | "traces" | "limits" | "defaults" => format!("{section}.{key}"),
         "secret" => format!("secrets.{key}"),
         _ => key.to_owned(),
     }
@@ -58,6 +58,7 @@ fn inside_a_row(section: &str, key: &str) -> Option<String> {
         "alert_window" | "alert_across" | "alert_critical" | "tcp_read" | "tcp_send" | "tcp_tls" => {
             format!("| `{}` | `{{", section.replace('_', "."))
         }
+        "parameter" => "| `parameters` | `{".to_owned(),
         "expectation" => "| `expect` | list of conditions, or of `{".to_owned(),
         "blind" | "flapping" => format!("| `alerting.{section}` | `{{"),
         "basic" | "oauth2" => format!("| `http.{section}` | `{{"),

@@ -48,7 +48,7 @@ fn an_output_that_cannot_be_written_is_the_probers_own_trouble() {
 
 #[test]
 fn schemas_are_json_and_completions_complete_the_commands() {
-    for what in ["probe-schema", "config-schema"] {
+    for what in ["probe-schema", "library-schema", "config-schema"] {
         let output = run(here(), &["export", what]);
         assert_exit(&output, 0);
         let schema: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();

@@ -176,6 +176,34 @@ fn files_are_found_however_they_come_and_go() {
 }
 
 #[test]
+fn a_library_that_changes_is_read_again_with_the_probes_that_use_it() {
+    let target = Double::start(200, OK);
+    let folder = folder(&target, "[notify]\nnone = true\n");
+    std::fs::create_dir(folder.path().join("probes/lib")).unwrap();
+    let library = |path: &str| {
+        let step = "expect = [\"status == 200\", \"json.state == state\"]\n";
+        format!(
+            "[parameters]\nstate = {{}}\n[[step]]\nname = \"shared\"\nhttp.get = \"http://{}/{path}\"\n{step}",
+            target.address
+        )
+    };
+    write(folder.path(), "probes/lib/state.toml", &library("before"));
+    let p = std::fs::read_to_string(folder.path().join("probes/p.toml")).unwrap();
+    let uses = "[[step]]\nuse = \"lib/state.toml\"\nwith = { state = \"ok\" }\n";
+    write(folder.path(), "probes/p.toml", &format!("{p}{uses}"));
+    let service = Service::start(folder.path());
+    let asked = |path: &str| target.received().iter().any(|seen| seen.head.contains(path));
+    until("the library's step is made", || asked("/before").then_some(()));
+    edit(folder.path(), "probes/lib/state.toml", "before", "after");
+    assert!(service.running.said(AGAIN).contains("(1 file changed): 0 canaries added, 0 removed, 1 kept"));
+    until("the changed step is made", || asked("/after").then_some(()));
+    edit(folder.path(), "probes/lib/state.toml", "json.state == state", "json.state == stat");
+    let refused = service.running.said("the configuration was not loaded again, it has 1 error");
+    assert!(!refused.is_empty());
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
 fn a_canary_that_is_removed_ends_its_incident_and_one_that_stays_keeps_its_own() {
     let (target, receiver) = (Double::start(200, BROKEN), Double::start(200, "{}"));
     let folder = folder(&target, &channel("hook", &receiver));

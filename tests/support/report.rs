@@ -44,7 +44,7 @@ pub(crate) fn step(name: &str, eventually: Option<Duration>) -> Step {
         looping: None,
         at_once: std::num::NonZeroU8::MIN,
         subject: None,
-        when: None,
+        when: Vec::new(),
         guard: Vec::new(),
         timeout: None,
         retry: None,

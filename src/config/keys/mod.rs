@@ -5,6 +5,7 @@ mod alerting;
 mod dns;
 mod exec;
 mod http;
+mod library;
 mod probe;
 mod service;
 mod step;
@@ -18,6 +19,7 @@ pub(super) use alerting::{SelfCheckKeys, SlackKeys, StoreKeys, WebhookKeys};
 pub(super) use dns::DnsKeys;
 pub(super) use exec::ExecKeys;
 pub(super) use http::{BasicKeys, DeviceKeys, HttpKeys, Oauth2Keys, PartKeys, TlsKeys};
+pub(super) use library::{Library, LibraryKeys, Use, UseKeys, of_steps_only};
 pub(super) use probe::{LatencyKeys, Probe, ProbeKeys, RedactKeys};
 pub(super) use service::{LimitsKeys, ListenKeys, SecretKeys, Service, ServiceKeys, TracesKeys};
 pub(super) use step::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
@@ -40,17 +42,17 @@ pub struct Reference {
 /// Every key of the probe files and of the service's file, each section once.
 pub fn reference() -> Vec<Reference> {
     let mut found = Vec::new();
-    for (document, root) in [("probe", Probe::SECTION), ("service", Service::SECTION)] {
-        let mut sections = vec![root];
+    for (document, roots) in [("probe", &[Probe::SECTION, Library::SECTION][..]), ("service", &[Service::SECTION])] {
+        let mut sections = roots.to_vec();
         let mut at = 0;
         while let Some(&section) = sections.get(at) {
             at += 1;
             for key in section.keys {
                 found.push(Reference { document, section, key });
-                if let Some(inner) = key.kind.section()
-                    && !sections.iter().any(|known| known.id == inner.id)
-                {
-                    sections.push(inner);
+                for inner in key.kind.section().into_iter().chain(key.kind.other_section()) {
+                    if !sections.iter().any(|known| known.id == inner.id) {
+                        sections.push(inner);
+                    }
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::plan::{LatencyOf, Overlap, Unjournalled};
 
 use super::super::declaration::{Key, Rule, Section};
-use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, Tables, section, sentence, words};
+use super::super::section::{DeclaredSection, Field, List, Map, Names, OneOrMore, Table, TablesOr, section, sentence, words};
 use super::super::value_kind::{
     Bool, Choice, Cron, Default, Duration, Integer, Json, Scalar, Share, Slug, Text, Timezone, Title, Url,
 };
@@ -11,6 +11,7 @@ use super::super::value_kind::{Value, Words};
 use super::alert::{Alert, ProbeMaintenance};
 use super::alerting::Web;
 use super::http::Device;
+use super::library::{Defaults, Use};
 use super::step::Step;
 
 section! {
@@ -52,7 +53,10 @@ section! {
         /// Isolated clients inside a run, by name.
         devices: Map<Table<Device>>,
         /// The steps of the journey, in order.
-        step: Tables<Step> [required],
+        step: TablesOr<Step, Use> [required],
+        /// What holds for steps that do not say otherwise.
+        #[expect(dead_code, reason = "it is put into the steps before they are read")]
+        defaults: Table<Defaults>,
         /// How steps that create something are undone.
         cleanup: Table<Undoing> [always],
         /// What the probe promises over time.

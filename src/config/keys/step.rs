@@ -3,8 +3,9 @@
 use super::super::check::misspelt;
 use super::super::declaration::{Key, Rule, Section};
 use super::super::section::{
-    DeclaredSection, Field, Item, List, Names, OneOrMore, Table, TableOr, Tables, part, section, sentence,
+    DeclaredSection, Field, Item, List, Names, OneOrMore, Table, TableOr, TableOrFalse, Tables, part, section, sentence,
 };
+use super::super::tree::TableEntry;
 use super::super::value_kind::{
     Bool, Condition, Default, Duration, Expression, File, ForEach, Integer, Saying, Template, Title, Value,
 };
@@ -48,7 +49,7 @@ section! {
         /// Bound on one attempt.
         timeout: Duration [default "`limits.step_timeout`"],
         /// New attempts after transport errors; not beside `eventually`, which polls anyway.
-        retry: Table<Retry>,
+        retry: TableOrFalse<Retry>,
         /// Polls until the expectations hold.
         eventually: Table<Eventually>,
         /// Once the expectations hold, they must go on holding.
@@ -109,6 +110,13 @@ impl StepKeys<'_> {
     /// It and the steps it releases together.
     pub(in crate::config) fn with_parallel(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(self.parallel.items().iter().map(|item| &item.value))
+    }
+}
+
+impl<'t> StepKeys<'t> {
+    /// Where new attempts are asked for.
+    pub(in crate::config) fn retries(&self) -> Option<&'t TableEntry<'t>> {
+        self.retry.entry.filter(|_| self.retry.value.as_ref().is_none_or(Option::is_some))
     }
 }
 

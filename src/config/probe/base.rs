@@ -69,7 +69,8 @@ fn of_step(step: &StepItem<'_>, device: Option<&Node<'_>>, devices: &BTreeMap<Ar
     };
     if !has_one {
         let message = format!("there is nothing to join this path to: {whose}");
-        let table = format!("give `base = \"https://…\"` in `[devices.{table}]`, or in `[http]` of the service; or write the whole URL");
+        let table =
+            format!("give `base = \"https://…\"` in `[devices.{table}]`, or in `[http]` of the service; or write the whole URL");
         diagnostics.push(Diagnostic::at(Code::NoBase, node.span, message).help(table));
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn begin<'f>(keys: &StepKeys<'f>, scope: &mut NameScope<'_, 'f>) -> V
 
 /// Notes which of the names hold what must stay with its origin. The request is read before `next` and `collect` are, and must know what
 /// it may be made of, by whichever way from name to name that goes from attempt to attempt.
-fn private(keys: &StepKeys<'_>, first: &[Option<Expression>], scope: &mut NameScope<'_, '_>) {
-    let ahead = |node: &Node<'_>| Expression::parse(node.as_text()?, node.span.location()).ok();
+fn private<'f>(keys: &StepKeys<'f>, first: &[Option<Expression>], scope: &mut NameScope<'_, 'f>) {
+    let ahead = |node: &Node<'f>| scope.ahead(node);
     let carried = keys.carry.items().iter();
     let next = carried.clone().map(|named| (named.name(), named.value.as_ref().and_then(|carry| *carry.next).and_then(ahead)));
     let lists = keys.collect.entries().map(|entry| (&*entry.key, ahead(&entry.value)));

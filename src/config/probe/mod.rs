@@ -30,8 +30,9 @@ use super::diagnostic::suggestion;
 use super::keys::{self, ProbeKeys};
 use super::scope::{DeclaredName, MOST_NAMES, NameScope, Stage, VARIABLE};
 use super::section::{DeclaredSection as _, Field, Item, Named};
+use super::shared::{self, Spliced, Uses};
 use super::tree::{Data, Node, SourceSpan, Table, TableEntry};
-use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact};
+use super::{Code, Diagnostic, Diagnostics, alert, chance, check, device, lint, maintenance, parse, redact, step_defaults};
 
 /// A probe read from its file, before it is combined with the others.
 #[derive(Debug)]
@@ -50,32 +51,65 @@ fn read(
 ) -> (Option<ProbeMetadata>, Option<ParsedProbe>) {
     let mut found = Diagnostics::default();
     let (metadata, parsed) = match parse::parse(file, &mut found) {
-        Some(table) => read_table(file, &table, context, &mut found),
+        Some(table) => read_document(file, &table, context, &mut found),
         None => (None, None),
     };
     let parsed = parsed.filter(|_| !found.has_errors());
+    found.unique();
     diagnostics.append(found);
     (metadata, parsed)
 }
 
-fn read_table<'f>(
+/// Checks what is written, and reads it with the steps that it takes from other files.
+fn read_document<'f>(
     file: &'f Arc<SourceFile>,
     table: &'f Table<'f>,
     context: &ServiceContext,
     diagnostics: &mut Diagnostics,
 ) -> (Option<ProbeMetadata>, Option<ParsedProbe>) {
+    let top = SourceSpan { file, range: first_line(file.text()) };
+    if shared::is_shared(table) {
+        diagnostics.push(shared::no_probe(table, top));
+        check::document(table, keys::Library::SECTION, top, diagnostics);
+        return (None, None);
+    }
+    check::document(table, keys::Probe::SECTION, table.get("name").map_or(top, |name| name.span), diagnostics);
+    let files = shared::gather(file, table, context, diagnostics);
+    let tables: Vec<Option<Table<'_>>> = files.iter().map(|each| each.parsed(diagnostics)).collect();
+    let mut found = Diagnostics::default();
+    let Spliced { mut table, uses, lacks_steps } = shared::splice(table, &files, &tables, context, &mut found);
+    step_defaults::apply(&mut table);
+    let read = read_table(file, &table, &uses, context, &mut found);
+    if lacks_steps {
+        BECAUSE_OF_MISSING_STEPS.iter().for_each(|code| found.remove_all(*code));
+    }
+    diagnostics.append(std::mem::take(&mut found));
+    *diagnostics = uses.note(std::mem::take(diagnostics));
+    read
+}
+
+/// What is said of a probe whose steps are not all there, and may be right.
+const BECAUSE_OF_MISSING_STEPS: [Code; 5] =
+    [Code::UnknownName, Code::UnknownStep, Code::ExpectsNothing, Code::NoCleanup, Code::UnknownConnection];
+
+fn read_table<'f>(
+    file: &'f Arc<SourceFile>,
+    table: &'f Table<'f>,
+    uses: &Uses<'f>,
+    context: &ServiceContext,
+    diagnostics: &mut Diagnostics,
+) -> (Option<ProbeMetadata>, Option<ParsedProbe>) {
     let keys = keys::Probe::keys(table);
     let top = keys.name.span().unwrap_or_else(|| SourceSpan { file, range: first_line(file.text()) });
-    check::document(table, keys::Probe::SECTION, top, diagnostics);
 
     let regions = regions(&keys, context, diagnostics);
     let is_active = |region: &&Arc<Region>| context.active.contains(&region.name);
     let seen = (context.regions.len() > 1).then(|| regions.iter().filter(is_active).count());
     let alert = alert::of_probe(&context.alert, &keys, seen, diagnostics);
-    lint::probe(table, &keys, top, alert.page, diagnostics);
+    lint::probe(table, (&keys, uses), top, alert.page, diagnostics);
     let needs = needs(&keys, diagnostics);
     let metadata = metadata(file, &keys, &alert, &regions, needs);
-    let probe = probe(&keys, (context, &regions), alert, top, diagnostics);
+    let probe = probe((&keys, uses), (context, &regions), alert, top, diagnostics);
     let parsed = probe.map(|probe| {
         let probe = Arc::new(probe);
         let canaries = canaries(&probe, regions.iter().filter(is_active));
@@ -90,18 +124,19 @@ fn read_table<'f>(
 
 /// The probe; nothing if a required key is missing.
 fn probe<'f>(
-    keys: &ProbeKeys<'f>,
+    (keys, uses): (&ProbeKeys<'f>, &Uses<'f>),
     (context, regions): (&ServiceContext, &[Arc<Region>]),
     alert: AlertPolicy,
     top: SourceSpan<'f>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Probe> {
     let cadence = cadence(keys, context, diagnostics);
-    let mut scope = NameScope::new(context, diagnostics);
+    let mut scope = NameScope::new(context, diagnostics).using(uses);
     let cells = matrix::cells(keys.matrix.items(), &mut scope);
     let vars = vars(keys.vars.items(), &mut scope);
     let devices = devices(keys, context, &mut scope);
-    let steps = step::steps(keys.step.items(), &devices, context, &mut scope);
+    let steps = step::steps(keys.step.items(), uses, &devices, context, &mut scope);
+    scope.unused_parameters();
     let used = std::mem::take(&mut scope.used);
     for (name, span) in used {
         diagnostics.append(var_of_regions(&name, span, regions));

@@ -1,6 +1,6 @@
 //! Steps, in the order of the journey, with their loops.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
 use super::super::keys::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
-use super::super::scope::{CARRIED, COLLECTED, DeclaredName, NameScope, Stage};
+use super::super::scope::{CARRIED, COLLECTED, DeclaredName, LOOP_NAME, NameScope, Stage};
 use super::super::section::{Either, Field, Item};
+use super::super::shared::Uses;
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
@@ -22,11 +23,13 @@ const MOST_STEPS: usize = 1_000;
 /// Reads all steps of a probe. A step without a required key has been reported and is left out.
 pub(super) fn steps<'f>(
     written: &[StepItem<'f>],
+    uses: &Uses<'f>,
     devices: &BTreeMap<Arc<str>, Device>,
     context: &ServiceContext,
     scope: &mut NameScope<'_, 'f>,
 ) -> Vec<Step> {
-    let mut reader = Reader { devices, context, scope, names: HashMap::new(), before: Vec::new() };
+    let (names, before, entered) = (HashMap::new(), Vec::new(), HashSet::new());
+    let mut reader = Reader { devices, context, scope, names, before, uses, entered };
     if let Some(item) = written.get(MOST_STEPS) {
         reader.scope.diagnostics.push(
             Diagnostic::at(Code::TooMany, item.node.span, format!("the probe has more than {MOST_STEPS} steps"))
@@ -39,6 +42,7 @@ pub(super) fn steps<'f>(
     }
     let mut steps = Vec::with_capacity(written.len());
     for item in written {
+        reader.enter(item);
         steps.extend(reader.step(item));
         let finished = item.value.with_parallel().filter_map(|step| *step.name);
         reader.before.extend(finished.map(str::to_owned));
@@ -56,6 +60,10 @@ struct Reader<'r, 'b, 'f> {
     names: HashMap<String, SourceSpan<'f>>,
     /// Steps that have ended when the one being read begins.
     before: Vec<String>,
+    /// The files whose steps the probe uses.
+    uses: &'r Uses<'f>,
+    /// Those of them whose steps have begun.
+    entered: HashSet<usize>,
 }
 
 impl<'f> Reader<'_, '_, 'f> {
@@ -72,14 +80,24 @@ impl<'f> Reader<'_, '_, 'f> {
         }
     }
 
+    /// Looks at what the files are used with whose first step this is.
+    fn enter(&mut self, item: &StepItem<'f>) {
+        for (index, each) in self.uses.around(item.node.span) {
+            if self.entered.insert(index) {
+                each.arguments.iter().for_each(|argument| self.scope.argument(argument));
+            }
+        }
+    }
+
     fn step(&mut self, item: &StepItem<'f>) -> Option<Step> {
         let keys = &item.value;
+        let mut when = self.uses_when(item);
         let looping = self.looping(keys);
         let was_in_loop = std::mem::replace(&mut self.scope.in_loop, looping.is_some());
         let name = self.loop_name(keys);
         let visible = self.scope.visible.len();
         if let Some((name, span)) = &name {
-            self.scope.declare(name, *span, "loop's name");
+            self.scope.declare(name, *span, LOOP_NAME);
         }
         if keys.parallel.entry.is_none() {
             carry::needs_attempts(item, self.scope);
@@ -93,7 +111,9 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.visible.remove(visible);
         }
         self.scope.in_loop = was_in_loop;
-        Some(Step { looping, at_once, subject, ..common? })
+        let common = common?;
+        when.extend(common.when);
+        Some(Step { looping, at_once, subject, when, ..common })
     }
 
     /// What steps, parallel steps and cleanups have in common. The order is that of a run.
@@ -129,10 +149,10 @@ impl<'f> Reader<'_, '_, 'f> {
             looping: None,
             at_once: NonZeroU8::MIN,
             subject: None,
-            when,
+            when: when.into_iter().collect(),
             guard,
             timeout: *keys.timeout,
-            retry: keys.retry.as_ref().and_then(retry),
+            retry: keys.retry.as_ref().and_then(Option::as_ref).and_then(retry),
             eventually,
             consistently,
             expect,
@@ -146,6 +166,12 @@ impl<'f> Reader<'_, '_, 'f> {
             unless_created,
             location: at.location(),
         })
+    }
+
+    /// The conditions of the uses around a step of a file.
+    fn uses_when(&mut self, item: &StepItem<'f>) -> Vec<Condition> {
+        let nodes = self.uses.around(item.node.span).into_iter().filter_map(|(_, each)| each.when.as_ref());
+        nodes.map(|node| self.scope.condition(node, Stage::BeforeStep)).collect()
     }
 
     /// Reads what is evaluated once, before the first attempt: what attempts hand on means nothing there.
@@ -200,7 +226,10 @@ impl<'f> Reader<'_, '_, 'f> {
             self.scope.diagnostics.push(
                 Diagnostic::at(Code::DuplicateStep, span, format!("there is a step `{name}` already"))
                     .related(*first, "the first is here")
-                    .help("names of steps are unique in a probe, also those of parallel steps and cleanups"),
+                    .help(match self.uses.of(span) {
+                        None => "names of steps are unique in a probe, also those of parallel steps and cleanups",
+                        Some(_) => "a library is used a second time with a word of its own: `as = \"second\"`, and the step is `second: …`",
+                    }),
             );
         }
         self.names.entry(name.to_owned()).or_insert(span);

@@ -174,7 +174,7 @@ fn goes_on(step: &StepKeys<'_>, opened: &[Named<'_>], diagnostics: &mut Diagnost
     if tcp.connect.entry.is_some() {
         return;
     }
-    if let Some(retry) = step.retry.entry {
+    if let Some(retry) = step.retries() {
         diagnostics.push(
             Diagnostic::at(Code::NeedsKey, retry.key_span, "`retry` has no effect without `tcp.connect`")
                 .help("a connection that failed is gone: open it in this step, or retry the step that opens it"),

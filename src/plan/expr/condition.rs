@@ -11,7 +11,7 @@ use crate::source::Location;
 use super::budget::Budget;
 use super::eval::{Evaluation, ListPart};
 use super::sets::{self, ListSide};
-use super::{Expression, ParseError, Use, constant, hints};
+use super::{Expression, Given, ParseError, Use, constant, hints};
 
 /// Parts of one condition that are reported.
 const MOST_SIDES: usize = 50;
@@ -52,6 +52,12 @@ impl Condition {
         Expression::parse(source, location).map(|expression| Self { expression, say: None })
     }
 
+    /// The same where its names stand for what is given.
+    #[must_use]
+    pub fn with_given(self, given: &Arc<Given>) -> Self {
+        Self { expression: self.expression.with_given(given), ..self }
+    }
+
     /// The same with its author's words for where it does not hold.
     #[must_use]
     pub fn saying(self, words: &str) -> Self {
@@ -88,7 +94,7 @@ impl Condition {
         self.expression.paths()
     }
 
-    /// Every use of a name, in the order of the text.
+    /// Every use of a name as it is written, in the order of the text.
     pub fn uses(&self) -> &[Use] {
         self.expression.uses()
     }
@@ -128,7 +134,7 @@ impl Condition {
 
     fn evaluate<'c>(&'c self, scope: &'c Value) -> (Result<bool, String>, Evaluation<'c>) {
         let program = &*self.expression.program;
-        let mut evaluation = Evaluation::new(program, scope);
+        let mut evaluation = Evaluation::new(&self.expression, scope);
         let held = evaluation.truth(&program.root);
         // A literal that can never be a truth value must not hide behind the other side of an `or` until the bad day.
         match program.not_bools.first() {

@@ -8,6 +8,7 @@ use minijinja::Value;
 use crate::source::Location;
 
 use super::eval::Evaluation;
+use super::given::{Given, MaybeGiven};
 use super::program::{Program, Use};
 
 /// Why a text is not an expression or template, and where in the text.
@@ -33,6 +34,7 @@ pub struct EvalError {
 pub struct Expression {
     pub(super) program: Arc<Program>,
     location: Location,
+    pub(super) given: MaybeGiven,
 }
 
 impl Expression {
@@ -41,7 +43,13 @@ impl Expression {
     /// # Errors
     /// If it is not an expression, or names a filter, test or function that does not exist.
     pub fn parse(source: &str, location: Location) -> Result<Self, ParseError> {
-        Program::compile(source).map(|program| Self { program, location })
+        Program::compile(source).map(|program| Self { program, location, given: None })
+    }
+
+    /// The same where its names stand for what is given.
+    #[must_use]
+    pub fn with_given(self, given: &Arc<Given>) -> Self {
+        Self { given: Some(Arc::clone(given)), ..self }
     }
 
     /// The text as it was written.
@@ -56,17 +64,23 @@ impl Expression {
 
     /// Root names it refers to (`json`, `cell`, a capture …), sorted.
     pub fn names(&self) -> Vec<String> {
-        self.program.names()
+        match &self.given {
+            None => self.program.names(),
+            Some(given) => given.names(&self.program.names()),
+        }
     }
 
-    /// Every use of a name, in the order of the text.
+    /// Every use of a name as it is written, in the order of the text.
     pub fn uses(&self) -> &[Use] {
         &self.program.uses
     }
 
     /// Dotted paths it refers to (`secret.token`, `cell.platform`), as deep as they are made of names, sorted.
     pub fn paths(&self) -> Vec<String> {
-        self.program.paths.clone()
+        match &self.given {
+            None => self.program.paths.clone(),
+            Some(given) => given.paths(&self.program.paths),
+        }
     }
 
     /// The value in `scope`.
@@ -74,7 +88,7 @@ impl Expression {
     /// # Errors
     /// If it refers to something undefined, mixes types or costs too much. Undefined is an error, never a value.
     pub fn eval(&self, scope: &Value) -> Result<Value, EvalError> {
-        Evaluation::new(&self.program, scope).value(&self.program.root).map_err(|message| EvalError { message })
+        Evaluation::new(self, scope).value(&self.program.root).map_err(|message| EvalError { message })
     }
 
     /// The same, where it may lead to nothing: the path that the expression follows ends at a field or an item that is not there. What
@@ -83,7 +97,7 @@ impl Expression {
     /// # Errors
     /// As [`Self::eval`], for any other cause.
     pub fn follow(&self, scope: &Value) -> Result<Lead, EvalError> {
-        let mut evaluation = Evaluation::new(&self.program, scope);
+        let mut evaluation = Evaluation::new(self, scope);
         match evaluation.value(&self.program.root) {
             Ok(value) if value.is_none() => Ok(Lead::Null),
             Ok(value) => Ok(Lead::Value(value)),

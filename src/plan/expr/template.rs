@@ -8,10 +8,11 @@ use minijinja::value::ValueKind;
 use crate::source::Location;
 
 use super::budget::{Budget, may_build_text};
+use super::eval::Evaluation;
 use super::expression::EvalError;
 use super::syntax::{Node, NodeKind};
 use super::value::{describe, sequence, text_of};
-use super::{Expression, ParseError, Use};
+use super::{Expression, Given, ParseError, Use};
 
 /// Where a template's text ends up; decides which characters a captured value may not bring along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,17 @@ impl Template {
         Ok(template)
     }
 
+    /// The same where its names stand for what is given.
+    #[must_use]
+    pub fn with_given(mut self, given: &Arc<Given>) -> Self {
+        for part in &mut self.parts {
+            if let Piece::Expression { expression, .. } = part {
+                expression.given = Some(Arc::clone(given));
+            }
+        }
+        self
+    }
+
     /// Says which further names hold values of the operator's own, such as `[vars]` of the service: expressions that read
     /// nothing else may bring any characters into a URL. `run`, `cell`, `region` and `secret` always are.
     pub fn with_trusted(&mut self, is_trusted: impl Fn(&str) -> bool) {
@@ -105,7 +117,10 @@ impl Template {
     pub fn with_private(&mut self, is_private: impl Fn(&str) -> bool) {
         self.private = self.parts.iter().any(|part| match part {
             Piece::Literal { .. } => false,
-            Piece::Expression { expression, .. } => expression.names().iter().any(|name| name == SECRET || is_private(name)),
+            // A parameter that is called a credential is one, whatever it is made of.
+            Piece::Expression { expression, .. } => {
+                expression.names().iter().chain(&expression.program.names()).any(|name| name == SECRET || is_private(name))
+            }
         });
     }
 
@@ -145,7 +160,7 @@ impl Template {
         })
     }
 
-    /// Every use of a name, in the order of the text, and where the expression begins that it stands in.
+    /// Every use of a name as it is written, in the order of the text, and where the expression begins that it stands in.
     pub fn uses(&self) -> impl Iterator<Item = (usize, &Use)> {
         let expressions = self.parts.iter().filter_map(|part| match part {
             Piece::Literal { .. } => None,
@@ -184,6 +199,26 @@ impl Template {
             [Piece::Expression { expression, .. }] => expression.eval(scope),
             _ => self.render(scope, Destination::Text).map(Value::from),
         }
+    }
+
+    /// Its value or undefined, where it is one expression, as a part of another evaluation, which pays for it.
+    pub(super) fn look(&self, scope: &Value, budget: &mut Budget) -> Result<Value, String> {
+        if let [Piece::Expression { expression, .. }] = self.parts.as_slice() {
+            return Evaluation::part(expression, scope, budget);
+        }
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Piece::Literal { text: literal, .. } => text.push_str(literal),
+                Piece::Expression { expression, .. } => {
+                    let add = |why: String| format!("`{{{{ {} }}}}`: {why}", expression.source());
+                    text.push_str(&text_of(&Evaluation::part(expression, scope, budget)?).map_err(add)?);
+                }
+            }
+            may_build_text(Some(text.len()))?;
+        }
+        budget.text(text.len())?;
+        Ok(Value::from(text))
     }
 
     /// Its texts: one for each item where it is one expression that yields a list, and else the one of [`render`](Self::render).
@@ -283,7 +318,10 @@ fn closing(source: &str, open: usize) -> Result<usize, ParseError> {
 fn fits_url(before: &str, piece: &str) -> Result<(), String> {
     let is_whole_url = |text| url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     // What an answer links to is mostly a whole URL or a path of the same origin, which is joined to the device's `base`.
-    if before.is_empty() && (piece.starts_with('/') || is_whole_url(piece)) && !piece.contains(|char: char| char.is_whitespace() || char.is_control()) {
+    if before.is_empty()
+        && (piece.starts_with('/') || is_whole_url(piece))
+        && !piece.contains(|char: char| char.is_whitespace() || char.is_control())
+    {
         return Ok(());
     }
     let in_query = before.contains('?');

@@ -8,7 +8,9 @@ use crate::target::{Answer, Target};
 
 /// Runs a step of these keys, which expects 200, on a device with these.
 async fn asked(target: &Target, device: &str, step: &str) -> Ran {
-    let head = format!("[vars]\nlink = \"/v1/link?x=1\"\nlist = \"{{{{ [1, 2] }}}}\"\nnone = \"{{{{ [] }}}}\"\n[devices.default]\n{device}\n");
+    let head = format!(
+        "[vars]\nlink = \"/v1/link?x=1\"\nlist = \"{{{{ [1, 2] }}}}\"\nnothing = \"{{{{ [] }}}}\"\n[devices.default]\n{device}\n"
+    );
     Journey::new(target).head(&head).run(&format!("[[step]]\nname = \"ask\"\n{step}\nexpect = [\"status == 200\"]\n")).await
 }
 
@@ -63,7 +65,9 @@ async fn a_link_of_an_answer_stays_within_the_base() {
     .await;
     let read = "[[step]]\nname = \"first\"\nhttp.get = \"/first\"\nexpect = [\"status == 200\"]\n\
         capture = { next = \"json.next\", other = \"json.other\", up = \"json.up\" }\n";
-    let follow = |name: &str| format!("{read}[[step]]\nname = \"follow\"\nhttp.get = \"{{{{ {name} }}}}\"\nexpect = [\"status == 200\"]\n");
+    let follow = |name: &str| {
+        format!("{read}[[step]]\nname = \"follow\"\nhttp.get = \"{{{{ {name} }}}}\"\nexpect = [\"status == 200\"]\n")
+    };
     let journey = Journey::new(&target).head("[devices.default]\nbase = \"{{ api }}/rest\"\n");
     journey.run(&follow("next")).await.assert_passed();
     journey.run(&follow("other")).await.assert_passed();
@@ -86,7 +90,7 @@ async fn a_step_has_the_keys_of_its_device_and_its_own_win() {
     }
     // A filter that comes to nothing would delete everything, wherever it is written.
     let target = Target::start(ok("{}")).await;
-    let ran = asked(&target, "query = { id = \"{{ none }}\" }", "http.delete = \"{{ api }}/x\"").await;
+    let ran = asked(&target, "query = { id = \"{{ nothing }}\" }", "http.delete = \"{{ api }}/x\"").await;
     assert_eq!(ran.reason(), Reason::NotEvaluable);
     assert!(ran.cause().message.contains("the key `id` of `http.query`: an empty list"), "{}", ran.cause().message);
 }

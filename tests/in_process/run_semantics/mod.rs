@@ -17,6 +17,7 @@ mod loops;
 mod polling;
 mod redirects;
 mod self_check;
+mod shared_steps;
 mod showing;
 mod stalls;
 mod subjects;

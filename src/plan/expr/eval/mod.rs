@@ -18,7 +18,9 @@ use crate::base::nearest;
 
 use super::budget::Budget;
 use super::container;
+use super::expression::Expression;
 use super::filters;
+use super::given::{Given, Meaning};
 use super::number::Number;
 use super::program::Program;
 use super::sets::Wanted;
@@ -49,6 +51,7 @@ pub(super) enum ListPart {
 /// One evaluation.
 pub(super) struct Evaluation<'p> {
     program: &'p Program,
+    given: Option<&'p Given>,
     scope: &'p Value,
     budget: Budget,
     pub(super) seen: Vec<SeenPart<'p>>,
@@ -59,8 +62,18 @@ pub(super) struct Evaluation<'p> {
 }
 
 impl<'p> Evaluation<'p> {
-    pub(super) fn new(program: &'p Program, scope: &'p Value) -> Self {
-        Self { program, scope, budget: Budget::new(), seen: Vec::new(), absent: false, missing: None }
+    pub(super) fn new(expression: &'p Expression, scope: &'p Value) -> Self {
+        let Expression { program, given, .. } = expression;
+        Self { program, given: given.as_deref(), scope, budget: Budget::new(), seen: Vec::new(), absent: false, missing: None }
+    }
+
+    /// The value of a whole expression or undefined, as a part of another evaluation, which pays for it.
+    pub(super) fn part(expression: &'p Expression, scope: &'p Value, budget: &mut Budget) -> Outcome {
+        let mut inner = Self::new(expression, scope);
+        std::mem::swap(&mut inner.budget, budget);
+        let value = inner.value_or_undefined(&expression.program.root);
+        std::mem::swap(&mut inner.budget, budget);
+        value
     }
 
     fn text(&self, node: &Node) -> &'p str {
@@ -93,7 +106,7 @@ impl<'p> Evaluation<'p> {
         self.budget.items(1)?;
         match &node.kind {
             NodeKind::Literal(value) => Ok(value.clone()),
-            NodeKind::Name(name) => Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED)),
+            NodeKind::Name(name) => self.name(name),
             NodeKind::Attribute(inner, name) => {
                 let parent = self.value(inner)?;
                 match parent.kind() {
@@ -154,6 +167,15 @@ impl<'p> Evaluation<'p> {
             NodeKind::MapEach(input, mapping) => self.map(node, input, mapping),
             NodeKind::Select(input, selection) => self.select(node, input, selection),
         }
+    }
+
+    fn name(&mut self, name: &str) -> Outcome {
+        let name = match self.given.and_then(|given| given.meaning(name)) {
+            None => name,
+            Some(Meaning::Name(other)) => other,
+            Some(Meaning::Value(template)) => return template.look(self.scope, &mut self.budget),
+        };
+        Ok(self.scope.get_attr(name).unwrap_or(Value::UNDEFINED))
     }
 
     fn why_undefined(&mut self, node: &'p Node) -> String {
