@@ -359,11 +359,14 @@ pub(crate) struct ExportArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Export {
     /// JSON Schema of a probe file, for editors
-    ProbeSchema,
+    #[value(name = "probe-schema")]
+    Probe,
     /// JSON Schema of a library of steps that probes share, for editors
-    LibrarySchema,
+    #[value(name = "library-schema")]
+    Library,
     /// JSON Schema of the service configuration, for editors
-    ConfigSchema,
+    #[value(name = "config-schema")]
+    Config,
 }
 
 /// How a command prints.

@@ -10,9 +10,9 @@ use super::{Exit, Printer};
 
 pub(crate) fn export(printer: &Printer, what: Export) -> Exit {
     let schema = match what {
-        Export::ProbeSchema => probe_schema(),
-        Export::LibrarySchema => library_schema(),
-        Export::ConfigSchema => config_schema(),
+        Export::Probe => probe_schema(),
+        Export::Library => library_schema(),
+        Export::Config => config_schema(),
     };
     printer.data(&format!("{schema:#}"));
     Exit::Well

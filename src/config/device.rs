@@ -143,7 +143,7 @@ fn base<'f>(node: &Node<'f>, scope: &mut NameScope<'_, 'f>) -> Template {
 }
 
 /// The problem of a URL with a control character in it.
-pub(super) fn control<'f>(node: &Node<'f>) -> Option<Diagnostic> {
+pub(super) fn control(node: &Node<'_>) -> Option<Diagnostic> {
     let (at, character) = control_in(node)?;
     let message = format!("a URL cannot hold the character {character:?}");
     let found = Diagnostic::at(Code::InvalidValue, node.span.within(at..at + 1), message);

@@ -5,15 +5,12 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::outcome::is_credential;
-use crate::plan::expr::Given;
 use crate::plan::{Condition, Expression, KEPT_NAMES, RUN_NAMES, StepKind, Template, expr, is_result_name};
 
 use super::context::ServiceContext;
 use super::diagnostic::{did_you_mean, suggestion};
-use super::probe::constant;
 use super::shared::Uses;
 use super::tree::{Node, SourceSpan};
 use super::{Code, Diagnostic, Diagnostics};
@@ -98,9 +95,9 @@ pub(super) struct NameScope<'b, 'f> {
     /// Variables of the service that were used, each with its first use.
     pub(super) used: Vec<(String, SourceSpan<'f>)>,
     /// The files whose steps the probe uses.
-    uses: Option<&'b Uses<'f>>,
+    pub(super) uses: Option<&'b Uses<'f>>,
     /// Their parameters that were used, each with the place of its file among them.
-    used_parameters: HashSet<(usize, String)>,
+    pub(super) used_parameters: HashSet<(usize, String)>,
 }
 
 impl<'b, 'f> NameScope<'b, 'f> {
@@ -120,57 +117,6 @@ impl<'b, 'f> NameScope<'b, 'f> {
             uses: None,
             used_parameters: HashSet::new(),
         }
-    }
-
-    /// The same for a probe that uses files.
-    pub(super) fn using(self, uses: &'b Uses<'f>) -> Self {
-        Self { uses: Some(uses), ..self }
-    }
-
-    /// Checks what is given for the parameters of a file, which means the same wherever they are used.
-    pub(super) fn argument(&mut self, node: &Node<'f>) {
-        if node.as_text().is_none() {
-            constant(node, self.diagnostics);
-        } else if self.template(node, Stage::BeforeStep).varies() {
-            self.diagnostics.push(
-                Diagnostic::at(Code::InvalidValue, node.span, "this would be another value wherever the parameter is used")
-                    .help("choose it in `[vars]`, which are evaluated once a run, and give the variable"),
-            );
-        }
-    }
-
-    /// Reports parameters that nothing in their file uses, unless the rest of the probe has errors, which may be why.
-    pub(super) fn unused_parameters(&mut self) {
-        let Some(uses) = self.uses.filter(|_| !self.diagnostics.has_errors()) else { return };
-        for (index, each) in uses.iter().enumerate() {
-            for (name, span) in &each.parameters {
-                if !self.used_parameters.contains(&(index, (*name).to_owned())) {
-                    self.diagnostics.push(
-                        Diagnostic::at(Code::UnusedParameter, *span, format!("no step of this file uses the parameter `{name}`"))
-                            .help("take it out, here and where it is given"),
-                    );
-                }
-            }
-        }
-    }
-
-    /// An expression as it will be compiled at its place, before it is; nothing if it is none.
-    pub(super) fn ahead(&self, node: &Node<'f>) -> Option<Expression> {
-        let expression = Expression::parse(node.as_text()?, node.span.location()).ok()?;
-        Some(match self.given(node.span) {
-            Some(given) => expression.with_given(given),
-            None => expression,
-        })
-    }
-
-    /// What the names at a place stand for.
-    fn given(&self, span: SourceSpan<'f>) -> Option<&'b Arc<Given>> {
-        self.uses.and_then(|uses| uses.given(span))
-    }
-
-    /// Whether what was declared may be used at a place: a file knows what it declares itself, and what the files do that it uses.
-    fn sees(&self, from: SourceSpan<'f>, declared: &DeclaredName<'f>) -> bool {
-        self.uses.is_none_or(|uses| uses.sees(from, declared.span))
     }
 
     /// Checks that a new name is free, and takes it without making it visible.
@@ -326,9 +272,10 @@ impl<'b, 'f> NameScope<'b, 'f> {
                 ("cell", Some((key, range))) => self.cell_key(key, || place(range)),
                 (root, attribute) => {
                     let bare = attribute.is_none() && each.compared;
-                    let diagnostic = match self.parameter(root, span) {
-                        true => self.ambiguous(root, "parameter", place(&each.span), stage),
-                        false => self.root(root, || place(&each.span), stage, bare),
+                    let diagnostic = if self.parameter(root, span) {
+                        ambiguous(root, "parameter", place(&each.span), stage)
+                    } else {
+                        self.root(root, || place(&each.span), stage, bare)
                     };
                     if let Some(diagnostic) = diagnostic {
                         reported.insert(root);
@@ -337,23 +284,6 @@ impl<'b, 'f> NameScope<'b, 'f> {
                 }
             }
         }
-    }
-
-    /// Whether a name is a parameter at this place, which it then is used at.
-    fn parameter(&mut self, name: &str, span: SourceSpan<'f>) -> bool {
-        let Some((index, of)) = self.uses.and_then(|uses| uses.of(span)) else { return false };
-        let is_one = of.parameters.iter().any(|(known, _)| *known == name);
-        if is_one {
-            self.used_parameters.insert((index, name.to_owned()));
-        }
-        is_one
-    }
-
-    /// The problem of a name that is declared and a part of the step's result as well, if it is.
-    fn ambiguous(&self, name: &str, what: &str, span: SourceSpan<'f>, stage: Stage) -> Option<Diagnostic> {
-        let message = format!("`{name}` is a {what}, and a part of this step's result too");
-        let is_both = stage.result_names().any(|known| known == name);
-        is_both.then(|| Diagnostic::at(Code::ReservedName, span, message).help(format!("give the {what} another name")))
     }
 
     fn secret(&mut self, name: &str, span: impl Fn() -> SourceSpan<'f>) {
@@ -381,7 +311,7 @@ impl<'b, 'f> NameScope<'b, 'f> {
         let declared = self.visible.iter().find(|declared| declared.name == real && self.sees(at, declared));
         let declared = declared.map(|declared| declared.what);
         let other = declared.or_else(|| self.context.has_var(name).then_some(VARIABLE));
-        if let Some(diagnostic) = other.and_then(|what| self.ambiguous(name, what, at, stage)) {
+        if let Some(diagnostic) = other.and_then(|what| ambiguous(name, what, at, stage)) {
             return Some(diagnostic);
         }
         let known = ALWAYS.contains(&name) || (name == "round" && self.in_loop) || of_result || declared.is_some();
@@ -466,6 +396,13 @@ impl<'f> NameScope<'_, 'f> {
             (None, false) => "declare it in `[vars]` of the probe or of the service, or capture it in an earlier step".to_owned(),
         }
     }
+}
+
+/// The problem of a name that is declared and a part of the step's result as well, if it is.
+fn ambiguous(name: &str, what: &str, span: SourceSpan<'_>, stage: Stage) -> Option<Diagnostic> {
+    let message = format!("`{name}` is a {what}, and a part of this step's result too");
+    let is_both = stage.result_names().any(|known| known == name);
+    is_both.then(|| Diagnostic::at(Code::ReservedName, span, message).help(format!("give the {what} another name")))
 }
 
 /// What to say of a name that only results of steps of other kinds have.

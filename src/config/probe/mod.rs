@@ -74,6 +74,9 @@ fn read_document<'f>(
         return (None, None);
     }
     check::document(table, keys::Probe::SECTION, table.get("name").map_or(top, |name| name.span), diagnostics);
+    if !shared::uses_any(table) && table.entry("defaults").is_none() {
+        return read_table(file, table, &Uses::default(), context, diagnostics);
+    }
     let files = shared::gather(file, table, context, diagnostics);
     let tables: Vec<Option<Table<'_>>> = files.iter().map(|each| each.parsed(diagnostics)).collect();
     let mut found = Diagnostics::default();
@@ -81,7 +84,9 @@ fn read_document<'f>(
     step_defaults::apply(&mut table);
     let read = read_table(file, &table, &uses, context, &mut found);
     if lacks_steps {
-        BECAUSE_OF_MISSING_STEPS.iter().for_each(|code| found.remove_all(*code));
+        for code in BECAUSE_OF_MISSING_STEPS {
+            found.remove_all(code);
+        }
     }
     diagnostics.append(std::mem::take(&mut found));
     *diagnostics = uses.note(std::mem::take(diagnostics));
@@ -131,14 +136,15 @@ fn probe<'f>(
     diagnostics: &mut Diagnostics,
 ) -> Option<Probe> {
     let cadence = cadence(keys, context, diagnostics);
-    let mut scope = NameScope::new(context, diagnostics).using(uses);
+    let mut scope = NameScope::new(context, diagnostics);
+    scope.uses = Some(uses);
     let cells = matrix::cells(keys.matrix.items(), &mut scope);
     let vars = vars(keys.vars.items(), &mut scope);
     let devices = devices(keys, context, &mut scope);
     let steps = step::steps(keys.step.items(), uses, &devices, context, &mut scope);
     scope.unused_parameters();
-    let used = std::mem::take(&mut scope.used);
-    for (name, span) in used {
+    let variables = std::mem::take(&mut scope.used);
+    for (name, span) in variables {
         diagnostics.append(var_of_regions(&name, span, regions));
     }
     let slo = slo::read(keys, diagnostics);

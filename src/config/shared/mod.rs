@@ -6,6 +6,7 @@
 //! there, and where the use is written, which is added to what is said of the file.
 
 mod gather;
+mod names;
 mod rename;
 mod splice;
 
@@ -31,6 +32,12 @@ pub(super) fn is_shared(table: &Table<'_>) -> bool {
     let is_key_of_it = |key: &str| ["parameters", "step"].contains(&key);
     table.entry("parameters").is_some()
         || table.entry("step").is_some() && table.entries.iter().all(|entry| is_key_of_it(&entry.key))
+}
+
+/// Whether a step of a document uses a file.
+pub(super) fn uses_any(table: &Table<'_>) -> bool {
+    let steps = table.get("step").map_or(&[][..], Node::as_list);
+    steps.iter().any(|step| step.as_table().is_some_and(|step| step.entry("use").is_some()))
 }
 
 /// The problem of such a file where a probe is wanted.
