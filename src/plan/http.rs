@@ -48,14 +48,13 @@ pub struct RequestDefaults {
 impl RequestDefaults {
     /// Whether what it adds may be another thing at each attempt of a step, headers included.
     pub fn vary(&self) -> bool {
-        self.headers.iter().any(|(_, value)| value.varies()) || self.content_varies(true)
+        self.headers.iter().any(|(_, value)| value.varies()) || self.content().any(Template::varies)
     }
 
-    /// The same without headers, and of the form only what a request `with_form` sends.
-    pub fn content_varies(&self, with_form: bool) -> bool {
-        let form = self.form.iter().filter(|_| with_form);
-        let fields = self.query.iter().chain(form).flat_map(|field| field.value.templates());
-        self.base.iter().chain(fields).any(Template::varies)
+    /// What it adds to what is asked for, which headers do not.
+    pub fn content(&self) -> impl Iterator<Item = &Template> {
+        let fields = self.query.iter().chain(&self.form).flat_map(|field| field.value.templates());
+        self.base.iter().chain(fields)
     }
 }
 

@@ -4,8 +4,8 @@
 //! through these, so that a field with a template is listed only here.
 
 use super::{
-    Action, Auth, Body, ClientCredentials, Device, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part,
-    PartContent, Step, TcpAction, Template,
+    Action, Auth, Body, ClientCredentials, DnsAction, ExecAction, Field, HttpAction, JsonTemplate, Loop, Part, PartContent, Step,
+    TcpAction, Template,
 };
 
 impl Action {
@@ -14,14 +14,6 @@ impl Action {
         let mut varies = false;
         self.each_template(&mut |template| varies |= template.varies());
         varies
-    }
-
-    /// Whether attempts on that device may ask for other things each. A header that varies does not make it another thing.
-    pub fn asks_for_others(&self, device: &Device) -> bool {
-        let Self::Http(action) = self else { return self.varies() };
-        let mut others = device.requests.content_varies(matches!(action.body, Body::Form(_)));
-        content(action, &mut |template| others |= template.varies());
-        others
     }
 
     /// Calls `visit` with each template of what is sent.

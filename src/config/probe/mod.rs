@@ -5,6 +5,7 @@
 
 mod base;
 mod carry;
+mod creation;
 mod dns;
 mod exec;
 mod files;
@@ -20,8 +21,10 @@ pub(super) use request::constant;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use crate::outcome::visible;
-use crate::plan::{AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Template};
+use crate::outcome::{is_credential, visible};
+use crate::plan::{
+    Action, AlertPolicy, Cadence, Canary, CanaryId, Cell, Device, Maintenance, Probe, Region, Step, Template, walk,
+};
 use crate::source::{SourceFile, Span};
 
 use super::context::{ServiceContext, has};
@@ -144,6 +147,7 @@ fn probe<'f>(
     let steps = step::steps(keys.step.items(), uses, &devices, context, &mut scope);
     scope.unused_parameters();
     let variables = std::mem::take(&mut scope.used);
+    let private = std::mem::take(&mut scope.private).into_iter().collect();
     for (name, span) in variables {
         diagnostics.append(var_of_regions(&name, span, regions));
     }
@@ -165,6 +169,8 @@ fn probe<'f>(
         deadline: keys.deadline.value?,
         cells,
         vars,
+        origins: own_origins(&steps, &devices),
+        private: Arc::new(private),
         devices,
         steps,
         unjournalled: *keys.cleanup.unjournalled,
@@ -176,6 +182,19 @@ fn probe<'f>(
         location: top.location(),
         name,
     })
+}
+
+/// One URL for each origin that is written in the probe, those of devices included.
+fn own_origins(steps: &[Step], devices: &BTreeMap<Arc<str>, Device>) -> Vec<Template> {
+    let mut known = HashSet::new();
+    let urls = walk(steps).filter_map(|visit| match &visit.step.action {
+        // A path goes where its device says.
+        Action::Http(action) if !action.url.source().starts_with('/') => Some(&action.url),
+        _ => None,
+    });
+    let urls = devices.values().filter_map(|device| device.requests.base.as_ref()).chain(urls).filter(|url| url.has_own_origin());
+    // What is written alike may mean another origin where a library is used twice.
+    urls.filter(|url| url.has_given() || known.insert(url.origin_source())).cloned().collect()
 }
 
 fn unique<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Arc<str>> {
@@ -317,7 +336,7 @@ fn vars<'f>(written: &[Named<'f, Option<&'f Node<'f>>>], scope: &mut NameScope<'
         if template.names().iter().all(|name| scope.is_trusted(name)) {
             scope.trusted.push(entry.key.to_string());
         }
-        if template.is_private() {
+        if template.is_private() || is_credential(&entry.key) || is_credential(template.source()) {
             scope.private.push(entry.key.to_string());
         }
         vars.push((entry.key.as_ref().into(), template));

@@ -15,7 +15,7 @@ use super::super::shared::Uses;
 use super::super::tree::{Node, SourceSpan, TableEntry};
 use super::super::value_kind::FilePath;
 use super::super::{Code, Diagnostic, value};
-use super::{base, carry, dns, exec, request, tcp};
+use super::{base, carry, creation, dns, exec, request, tcp};
 
 /// Steps of one probe, without those inside others.
 const MOST_STEPS: usize = 1_000;
@@ -141,6 +141,7 @@ impl<'f> Reader<'_, '_, 'f> {
         let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
         let capture = self.captures(keys, result);
         let cleanup = self.cleanup(keys, name.unwrap_or_default());
+        creation::check(item, &cleanup, self.devices, self.scope);
         let (eventually, consistently) = (self.eventually(item), self.consistently(item));
         Some(Step {
             name: name?.into(),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::plan::Expression;
 use crate::plan::expr::Given;
+use crate::plan::{Expression, Template};
 
 use super::super::probe::constant;
 use super::super::scope::{DeclaredName, NameScope, Stage};
@@ -44,6 +44,15 @@ impl<'b, 'f> NameScope<'b, 'f> {
         Some(match self.given(node.span) {
             Some(given) => expression.with_given(given),
             None => expression,
+        })
+    }
+
+    /// The same of a template.
+    pub(in crate::config) fn template_ahead(&self, node: &Node<'f>) -> Option<Template> {
+        let template = Template::parse(node.as_text()?, node.span.location()).ok()?;
+        Some(match self.given(node.span) {
+            Some(given) => template.with_given(given),
+            None => template,
         })
     }
 

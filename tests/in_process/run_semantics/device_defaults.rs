@@ -140,3 +140,28 @@ async fn a_form_with_a_secret_of_the_device_does_not_follow_to_another_origin() 
     assert_eq!(seen.len(), 1);
     assert_eq!((&*seen[0].query, &*seen[0].body), ("", "p=plain&a=1"));
 }
+
+#[tokio::test]
+async fn what_a_device_adds_goes_to_the_origin_of_its_base_and_to_none_that_only_an_answer_named() {
+    let stranger = Target::start(ok("{}")).await;
+    let away = stranger.url();
+    let target = Target::start(move |seen| {
+        let to = if seen.path == "/away" { away.clone() } else { format!("http://{}", seen.header("host")) };
+        Answer::json(200, &format!(r#"{{"next": "{to}/second"}}"#))
+    })
+    .await;
+    let steps = |first: &str| {
+        format!(
+            "[[step]]\nname = \"first\"\nhttp.get = \"/{first}\"\nexpect = [\"status == 200\"]\ncapture = {{ next = \"json.next\" }}\n\
+             [[step]]\nname = \"second\"\nhttp.get = \"{{{{ next }}}}\"\nexpect = [\"status == 200\"]\n"
+        )
+    };
+    let head = "[devices.default]\nbase = \"{{ api }}\"\nquery = { p = \"{{ secret.pass }}\" }\n";
+    let journey = Journey::new(&target).secret("pass", Some("hunter22")).head(head);
+    journey.run(&steps("here")).await.assert_passed();
+    let ran = journey.run(&steps("away")).await;
+    assert_eq!(ran.reason(), Reason::NotEvaluable);
+    assert!(ran.cause().message.contains("the key `p` of the query"), "{}", ran.cause().message);
+    assert!(stranger.seen().is_empty());
+    assert_eq!(target.seen()[1].query, "p=hunter22");
+}
