@@ -43,6 +43,7 @@ pub(crate) fn step(name: &str) -> StepReport {
         attempts: Vec::new(),
         attempts_made: 1,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,

@@ -42,6 +42,8 @@ pub struct Step {
     pub consistently: Option<Consistently>,
     /// What must be true of the result.
     pub expect: Vec<Condition>,
+    /// What should be true of it. One that is not only marks a run that passes as degraded.
+    pub warn: Vec<Condition>,
     /// JSON Schema the body must match.
     pub contract: Option<Contract>,
     /// Values for later steps, in order.

@@ -234,6 +234,7 @@ fn step_report(
         attempts: (0..attempts).map(|at| attempt(started + each * at, each)).collect(),
         attempts_made: attempts,
         expectations: Vec::new(),
+        warnings: Vec::new(),
         captures: Vec::new(),
         result: StepResult::Passed,
         allow_failure: false,

@@ -47,6 +47,9 @@ pub(super) fn steps<'f>(
     steps
 }
 
+/// What `expect` and `warn` are read from.
+type Expectations<'f> = Field<'f, Option<Vec<Item<'f, Either<ExpectationKeys<'f>, &'f Node<'f>>>>>>;
+
 struct Reader<'r, 'b, 'f> {
     devices: &'r BTreeMap<Arc<str>, Device>,
     context: &'r ServiceContext,
@@ -115,7 +118,8 @@ impl<'f> Reader<'_, '_, 'f> {
         let collect = carry::collect(keys, result, self.scope);
         let carry = carry::finish(keys, carried, result, self.scope);
         let guard = self.conditions(&keys.guard, result);
-        let expect = self.expectations(keys, result);
+        let expect = self.expectations(&keys.expect, result);
+        let warn = self.expectations(&keys.warn, result);
         let contract = keys.contract.and_then(|file| self.contract(file));
         let unless_created = keys.unless_created.map(|node| self.scope.condition(node, result));
         let capture = self.captures(keys, result);
@@ -135,6 +139,7 @@ impl<'f> Reader<'_, '_, 'f> {
             eventually,
             consistently,
             expect,
+            warn,
             contract,
             capture,
             carry,
@@ -177,9 +182,9 @@ impl<'f> Reader<'_, '_, 'f> {
         written.items().iter().map(|item| self.scope.condition(item.value, stage)).collect()
     }
 
-    fn expectations(&mut self, keys: &StepKeys<'f>, stage: Stage) -> Vec<Condition> {
-        let mut read = Vec::with_capacity(keys.expect.items().len());
-        for item in keys.expect.items() {
+    fn expectations(&mut self, written: &Expectations<'f>, stage: Stage) -> Vec<Condition> {
+        let mut read = Vec::with_capacity(written.items().len());
+        for item in written.items() {
             read.extend(match &item.value {
                 Either::Value(node) => Some(self.scope.condition(node, stage)),
                 Either::Table(ExpectationKeys { that, say }) => {
