@@ -30,13 +30,20 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
     if args.failed {
         query.push(("not_passed", "true".to_owned()));
     }
+    if args.degraded {
+        query.push(("degraded", "true".to_owned()));
+    }
     let page = client.get(&["runs"], &query).await?;
     match args.remote.output {
         Output::Json => printer.data(&format!("{page:#}")),
         Output::Human => {
             let runs = page["items"].as_array().map_or(&[][..], Vec::as_slice);
             if runs.is_empty() {
-                printer.note(if args.failed { "no run is kept that did not pass" } else { "no run is kept" });
+                printer.note(match (args.failed, args.degraded) {
+                    (true, _) => "no run is kept that did not pass",
+                    (_, true) => "no run is kept that is degraded",
+                    (false, false) => "no run is kept",
+                });
             }
             for run in runs {
                 printer.data(&line(run, style));
@@ -48,10 +55,15 @@ pub(crate) async fn runs(printer: &Printer, config: Option<&Path>, args: &RunsAr
 
 fn line(run: &Value, style: Style) -> String {
     let verdict = word(run, "verdict");
-    let shown = if run["reason"].is_string() { format!("{verdict}/{}", word(run, "reason")) } else { verdict.clone() };
+    let is_degraded = run["degraded"] == true;
+    let shown = match run["reason"].is_string() {
+        true => format!("{verdict}/{}", word(run, "reason")),
+        false if is_degraded => format!("{verdict}, degraded"),
+        false => verdict.clone(),
+    };
     let shown = format!("{shown:<22}");
     let painted = match verdict.as_str() {
-        "passed" => style.good(&shown),
+        "passed" if !is_degraded => style.good(&shown),
         "failed" => style.bad(&shown),
         _ => style.odd(&shown),
     };
@@ -89,6 +101,8 @@ fn whole(detail: &Value) -> Value {
     };
     json!({
         "verdict": run["verdict"],
+        "degraded": run["degraded"],
+        "degraded_by": details["degraded_by"],
         "canary": run["canary"],
         "run_id": run["run_id"],
         "trace_id": run["trace_id"],

@@ -86,6 +86,7 @@ pub(crate) fn probe(name: &str, cells: Vec<Cell>) -> Probe {
         maintenance: Vec::new(),
         slo: Some(Slo {
             success: Some(0.95),
+            degraded: None,
             latency: Some(LatencySlo {
                 step: Some("read".into()),
                 of: LatencyOf::Convergence,

@@ -70,7 +70,8 @@ impl RunText {
             Ok(verdict) => self.style.verdict(verdict, &format!("{} {verdict}", mark(verdict))),
             Err(_) => printable(word).into_owned(),
         };
-        let reason = run["cause"]["reason"].as_str().map_or(String::new(), |reason| format!(" ({})", printable(reason)));
+        let reason = run["cause"]["reason"].as_str().or((run["degraded"] == true).then_some("degraded"));
+        let reason = reason.map_or(String::new(), |reason| format!(" ({})", printable(reason)));
         let canary = self.style.bold(&printable(text(run, "canary")));
         self.line(0, &format!("{verdict}{reason} {canary} in {}", human_duration(duration(run, "duration_seconds"))));
         let id = |key| printable(text(run, key));
@@ -78,6 +79,9 @@ impl RunText {
         let ids = self.style.dim(&ids);
         self.line(2, &ids);
         self.cause(&run["cause"]);
+        for warning in list(run, "degraded_by") {
+            self.warning(warning);
+        }
         for (name, value) in pairs(run, "vars") {
             self.line(2, &format!("{} = {}", printable(name), printable(value.as_str().unwrap_or_default())));
         }
@@ -96,6 +100,16 @@ impl RunText {
             self.line(4, &format!("{}  {location}", printable(expectation)));
         }
         self.seen(4, cause);
+    }
+
+    /// What the run is degraded by.
+    fn warning(&mut self, warning: &Value) {
+        let round = warning["round"].as_u64().map_or(String::new(), |round| format!(" #{round}"));
+        let subject = warning["subject"].as_str().map_or(String::new(), |subject| format!(" [{}]", printable(subject)));
+        let (step, message) = (printable(text(warning, "step")), printable(text(warning, "message")));
+        let line = self.style.odd(&format!("degraded: {step}{round}{subject}: {message}"));
+        let location = self.style.dim(&location(warning));
+        self.line(2, &format!("{line}  {location}"));
     }
 
     fn seen(&mut self, indent: usize, of: &Value) {
@@ -134,6 +148,9 @@ impl RunText {
         self.attempts(step);
         for expectation in list(step, "expectations") {
             self.expectation(expectation);
+        }
+        for warning in list(step, "warnings") {
+            self.judged_warning(warning);
         }
         if let Some(convergence) = seconds(&step["convergence_seconds"]) {
             self.line(4, &format!("converged after {}", human_duration(convergence)));
@@ -203,6 +220,13 @@ impl RunText {
             self.line(6, &printable(why));
         }
         self.seen(6, expectation);
+    }
+
+    fn judged_warning(&mut self, warning: &Value) {
+        let mark = if text(warning, "held") == "yes" { self.style.good("✓") } else { self.style.odd("!") };
+        let location = self.style.dim(&location(warning));
+        self.line(4, &format!("{mark} warn: {}  {location}", printable(text(warning, "source"))));
+        self.seen(6, warning);
     }
 
     fn exchange(&mut self, attempt: &Value) {

@@ -163,6 +163,9 @@ section! {
     }
 }
 
+/// What `expect` and `warn` are read from.
+pub(in crate::config) type Expectations<'t> = Field<'t, Option<<List<TableOr<Expectation, Condition>> as Value>::Of<'t>>>;
+
 section! {
     /// `eventually`.
     Eventually as EventuallyKeys: "eventually", "`eventually`" {

@@ -8,7 +8,7 @@ use crate::plan::{Action, Condition, Consistently, Contract, Device, Eventually,
 
 use super::super::context::ServiceContext;
 use super::super::diagnostic::{did_you_mean, list, suggestion};
-use super::super::keys::{ExpectationKeys, RetryKeys, StepItem, StepKeys};
+use super::super::keys::{ExpectationKeys, Expectations, RetryKeys, StepItem, StepKeys};
 use super::super::scope::{CARRIED, COLLECTED, DeclaredName, NameScope, Stage};
 use super::super::section::{Either, Field, Item};
 use super::super::tree::{Node, SourceSpan, TableEntry};
@@ -46,9 +46,6 @@ pub(super) fn steps<'f>(
     tcp::connections(written, reader.scope.diagnostics);
     steps
 }
-
-/// What `expect` and `warn` are read from.
-type Expectations<'f> = Field<'f, Option<Vec<Item<'f, Either<ExpectationKeys<'f>, &'f Node<'f>>>>>>;
 
 struct Reader<'r, 'b, 'f> {
     devices: &'r BTreeMap<Arc<str>, Device>,

@@ -169,10 +169,13 @@ fn the_last_hours_convergence_and_the_budget_that_is_left_are_known() {
             crate::plan::Eventually { within: Duration::from_secs(10), poll: Duration::from_millis(100), since: None };
         crate::plan::Step { eventually: Some(eventually), ..step("wait", false) }
     };
-    let slo = Slo { success: Some(0.9), latency: None, window: Duration::from_hours(24) };
+    let slo = Slo { success: Some(0.9), degraded: None, latency: None, window: Duration::from_hours(24) };
     let probe = Probe { steps: vec![waits()], slo: Some(slo), ..named("p", AlertPolicy::default()) };
     let mut harness = Harness::new(plan(vec![probe], &["eu"], &[]));
-    assert_eq!(harness.conditions.objectives("p", moment(0)), ObjectivesNow { convergence_1h: None, budget_left: Some(1.0) });
+    assert_eq!(
+        harness.conditions.objectives("p", moment(0)),
+        ObjectivesNow { convergence_1h: None, degraded_1h: None, budget_left: Some(1.0) }
+    );
     for run in 0..40 {
         let mut report = harness.report(0, if run == 0 { Failed } else { Passed }, (run == 0).then_some(Reason::Expectation));
         let result = if run == 0 { StepResult::Failed(cause(Reason::Expectation, "wait", None)) } else { StepResult::Passed };
@@ -213,7 +216,7 @@ fn everything() -> Arc<Plan> {
         ..AlertPolicy::default()
     };
     let latency = LatencySlo { step: None, of: LatencyOf::Duration, mean: None, p95: Some(Duration::from_secs(2)), p99: None };
-    let slo = Slo { success: Some(0.9), latency: Some(latency), window: Duration::from_hours(24) };
+    let slo = Slo { success: Some(0.9), degraded: None, latency: Some(latency), window: Duration::from_hours(24) };
     let steps = vec![step("loop", true)];
     let full = Probe { steps, slo: Some(slo), ..named("p", alert) };
     plan(vec![full, named("q", AlertPolicy::default())], &["eu", "us"], &[])
