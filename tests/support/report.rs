@@ -51,6 +51,7 @@ pub(crate) fn step(name: &str, eventually: Option<Duration>) -> Step {
         eventually: eventually.map(|within| Eventually { within, poll: Duration::from_millis(100), since: None }),
         consistently: None,
         expect: Vec::new(),
+        warn: Vec::new(),
         contract: None,
         capture: Vec::new(),
         carry: Vec::new(),

@@ -19,6 +19,7 @@ mod self_check;
 mod showing;
 mod stalls;
 mod subjects;
+mod warn;
 mod words;
 
 use crate::target::{Answer, Seen};

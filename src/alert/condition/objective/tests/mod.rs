@@ -1,5 +1,6 @@
 //! Worked numbers of objectives, what they are without those that fail, and the plain reading of both.
 
+mod degraded;
 mod latency;
 
 use std::time::SystemTime;
@@ -81,9 +82,14 @@ impl<R: Rules> Watched<R> {
         let (verdict, cause) =
             if passed { (Verdict::Passed, None) } else { (Verdict::Failed, Some(cause(Reason::Expectation, "s", None))) };
         let report = RunReport { duration: took, ..report(&self.canary, 1, verdict, cause, Vec::new()) };
+        self.ended(&report, (part, together), now)
+    }
+
+    /// A run ended with this report.
+    fn ended(&mut self, report: &RunReport, (part, together): (RunRole, Option<Duration>), now: Moment) -> &'static str {
         let mut out = Vec::new();
-        let (count, rule) = (Count::of(&report), &self.rule);
-        self.rules.run(&Run { report: &report, count, needed: false, failure: None, rule, part, together, now }, &mut out);
+        let (count, rule) = (Count::of(report), &self.rule);
+        self.rules.run(&Run { report, count, needed: false, failure: None, rule, part, together, now }, &mut out);
         self.hear(out);
         self.state()
     }
