@@ -156,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn a_degraded_run_says_so_in_the_list_and_by_itself() {
+        let run = json!({ "run_id": "01X", "canary": "p/eu", "started_ms": 0, "duration_us": 900, "verdict": "passed",
+                          "degraded": true, "counted": true });
+        let text = line(&run, Style { colour: true });
+        assert!(text.contains("passed, degraded") && !text.contains(&Style { colour: true }.good("passed")), "{text}");
+        let why = json!({ "step": "search", "round": 2, "subject": null, "message": "it drags: `latency < 0.3` does not hold",
+                          "location": { "file": "p.toml", "line": 3, "column": 9 } });
+        let detail = json!({ "run": run, "steps": [], "details": { "version": 1, "degraded_by": [why] } });
+        let text = human(&whole(&detail), Style::PLAIN, 80);
+        assert!(text.starts_with("✓ passed (degraded) p/eu in "), "{text}");
+        assert!(text.contains("\n  degraded: search #2: it drags: `latency < 0.3` does not hold  p.toml:3:9\n"), "{text}");
+    }
+
+    #[test]
     fn a_run_in_a_list_is_one_line_whatever_its_words_are() {
         let run = json!({ "run_id": "01X", "canary": "p/eu\n\u{1b}[2J", "started_ms": 0, "duration_us": 900, "verdict": "failed",
                           "reason": "expectation", "counted": false });

@@ -384,13 +384,30 @@ mod tests {
 
     use super::super::fixture::{assert_snapshot, missed, passed, silent_registration};
     use super::*;
-    use crate::outcome::{AttemptDetail, Withheld};
+    use crate::outcome::{AttemptDetail, ExpectationReport, Held, Withheld};
 
     #[test]
     fn a_run_shows_its_waterfall_every_expectation_and_the_failing_exchange() {
         let runs = [passed(), silent_registration(), missed()];
         let pages: Vec<String> = runs.iter().map(|done| human(&done.to_json(), Style::PLAIN, 100)).collect();
         assert_snapshot("human.txt", &pages.join("\n"));
+    }
+
+    #[test]
+    fn a_degraded_run_tells_why_in_its_authors_words_and_shows_every_warning() {
+        let mut done = passed();
+        let report = Arc::make_mut(&mut done.report);
+        let mut warned = crate::outcome::testing::warned("front page", "latency < 0.3").warnings;
+        warned.push(ExpectationReport { held: Held::Yes, ..warned[0].clone() });
+        report.steps[0].warnings = warned;
+        let page = human(&done.to_json(), Style::PLAIN, 100);
+        for part in [
+            "✓ passed (degraded) front-page/eu in ",
+            "\n  degraded: front page: it drags: `latency < 0.3` does not hold: `latency` was 0.7  probes/p.toml:1:1\n",
+            "\n    ! warn: latency < 0.3  probes/p.toml:1:1\n      latency was 0.7\n    ✓ warn: latency < 0.3",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::alert::fact::Objective;
 use crate::outcome::{RunReport, SloCount, Verdict};
 use crate::plan::Slo;
 
+/// Characters that are kept of what a run said.
+const TOLD: usize = 200;
+
 /// What a budget is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Budget {
@@ -51,8 +54,19 @@ impl Budget {
         }
     }
 
-    /// One line on how fast it burns; `share` may be so.
-    pub(super) fn words(self, burn: &Burn, share: f64) -> String {
+    /// What there is to say of a run that does not keep to it. Failures are told by their canaries.
+    pub(super) fn told(self, report: &RunReport) -> Option<Box<str>> {
+        match self {
+            Self::Bad => None,
+            Self::Degraded => {
+                let (step, warning) = report.degraded_by().next()?;
+                Some(format!("{}: {}", step.name, warning.message()).chars().take(TOLD).collect())
+            }
+        }
+    }
+
+    /// One line on how fast it burns; `share` may be so, and `last` was told of the last run that was.
+    pub(super) fn words(self, burn: &Burn, share: f64, last: Option<&str>) -> String {
         let (rate, over) = (burn.rate, whole(burn.long));
         match self {
             Self::Bad => format!(
@@ -60,11 +74,12 @@ impl Budget {
                 burn.bad, burn.runs
             ),
             Self::Degraded => format!(
-                "{} of {} passed runs over {over} were degraded, {rate:.1} times the {} % that may be",
+                "{} of {} passed runs over {over} were degraded, {rate:.1} times the {} % that may be{}",
                 burn.bad,
                 burn.runs,
                 // As it was written, without the digits that come of its binary form.
-                (share * 1e6).round() / 1e4
+                (share * 1e6).round() / 1e4,
+                last.map_or(String::new(), |last| format!("; the last: {last}"))
             ),
         }
     }

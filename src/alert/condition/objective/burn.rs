@@ -87,6 +87,8 @@ pub(in super::super) struct BurnRate {
     /// The whole window of the objective, for display only.
     whole: Buckets<ByRegion, ()>,
     excluded: ExcludedRuns<bool>,
+    /// What there is to say of the last run that did not keep to it.
+    last: Option<Box<str>>,
     shown: Shown,
     /// When it was judged last; steady.
     asked: Duration,
@@ -102,6 +104,8 @@ struct BurnRateRow {
     whole: Option<buckets::BucketsRow<ByRegion>>,
     #[serde(default, skip_serializing_if = "excluded::ExcludedRow::is_empty")]
     apart: excluded::ExcludedRow<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Box<str>>,
 }
 
 /// The store's row of a rule that holds.
@@ -121,6 +125,7 @@ impl BurnRate {
             windows: RULES.map(|rule| Buckets::of(slo / rule.part, LONG)),
             whole: Buckets::of(slo, LONG),
             excluded: ExcludedRuns::default(),
+            last: None,
             shown: Shown::default(),
             asked: Duration::ZERO,
             changed: false,
@@ -210,7 +215,7 @@ impl BurnRate {
             since: since.unwrap_or(held.since),
             failed: burn.bad,
             of: burn.runs,
-            words: Some(self.of.words(&burn, budget).into()),
+            words: Some(self.of.words(&burn, budget, self.last.as_deref()).into()),
             shares: buckets::sum(window.ratio.window(window.ratio.newest(), LONG)).shares(budget, RULES[at].rate),
             ..well
         }
@@ -279,6 +284,9 @@ impl Rules for BurnRate {
 
     fn run(&mut self, run: &Run<'_>, out: &mut Vec<Changed>) {
         let (Some(good), Some(_)) = (self.of.is_kept_by(run.report), self.budget()) else { return };
+        if !good {
+            self.last = self.of.told(run.report);
+        }
         let more = self.count(run, good);
         // It is written once per bucket, so that a crash loses at most the current bucket.
         self.changed |= more;
@@ -321,6 +329,7 @@ impl Rules for BurnRate {
         }
         self.whole = kept.whole.map_or_else(|| self.whole.clone(), |kept| Buckets::from_row(kept, LONG, steady));
         self.excluded = ExcludedRuns::from_row(kept.apart, now);
+        self.last = kept.last;
         self.asked = now.steady;
         self.fit();
         Ok(true)
@@ -334,6 +343,7 @@ impl Rules for BurnRate {
             latches: self.windows.each_ref().map(|window| window.ratio.held().map(latch)),
             whole: Some(self.whole.to_row(wall_ms)),
             apart: self.excluded.to_row(now),
+            last: self.last.clone(),
         };
         vec![row(self.of.row(), &*self.probe.name, Some(to_json(&kept)))]
     }

@@ -36,7 +36,9 @@ fn more_degraded_runs_than_may_be_page_and_less_of_them_warn() {
     assert_eq!(runs(&mut watched, 15, "d"), "page");
     let fact = Arc::clone(watched.fact.as_ref().unwrap());
     assert_eq!(fact.key, FactKey::Objective("p".into(), Objective::Degraded));
-    assert_eq!(fact.words.as_deref().unwrap(), "12 of 16 passed runs over 15m were degraded, 15.0 times the 5 % that may be");
+    let words = "12 of 16 passed runs over 15m were degraded, 15.0 times the 5 % that may be; the last: search: it drags: \
+                 `latency < 0.3` does not hold: `latency` was 0.7";
+    assert_eq!(fact.words.as_deref(), Some(words));
     assert!(fact.shares["eu"].reaches && fact.shares["eu"].failed == 12, "{:?}", fact.shares);
 
     let mut slowly = budget(&soft(0.05));
@@ -67,6 +69,8 @@ fn it_ends_with_its_short_window_and_is_kept_over_a_restart() {
     assert!(!success.restore(&kept, now).unwrap(), "the row of another budget");
     watched.again(BurnRate::new(&of, Budget::Degraded), now);
     assert_eq!(watched.state(), "page");
+    let words = watched.rules.facts()[0].words.clone().unwrap();
+    assert!(words.starts_with("40 of 40 ") && words.contains("; the last: search: it drags: "), "{words}");
     assert_eq!(runs(&mut watched, 41, &"p".repeat(60)), "warn");
     assert_eq!(runs(&mut watched, 101, &"p".repeat(7 * 60)), "well");
 }
